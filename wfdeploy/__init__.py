@@ -1,0 +1,3 @@
+"""wfdeploy: GitOps for workflow runs."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,60 @@
+"""Addresses: the stable human key of a run, `group/name[key]@time`.
+
+An address is text everywhere in the pipeline (there may be a million); this module holds its grammar.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NewType
+
+Address = NewType("Address", str)
+"""`group/name`, `group/name[key]` where a generator made the run, `...@time` for a scheduled instance."""
+
+GROUP_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""DNS-label-like (RFC 1123): no dots, since the project label joins its parts with dots."""
+
+RUN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+
+_ADDRESS = re.compile(r"([^/\[\]@]+)/([^/\[\]@]+)(?:\[(.*)\])?(?:@([^\[\]]+))?", re.DOTALL)
+_ESCAPED = re.compile(r"[%\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class AddressParts:
+    """An address taken apart. `key` may be any text; `at` is a scheduled instance's UTC time."""
+
+    group: str
+    name: str
+    key: str | None = None
+    at: str | None = None
+
+    def join(self) -> Address:
+        """The address; `split_address` gives the parts back.
+
+        Control characters and `%` in a key are percent-encoded, so that an address is always one printable line.
+        Brackets stay as they are: the last one closes the key.
+        """
+        key = "" if self.key is None else f"[{_ESCAPED.sub(lambda m: f'%{ord(m[0]):02X}', self.key)}]"
+        at = "" if self.at is None else f"@{self.at}"
+        return Address(f"{self.group}/{self.name}{key}{at}")
+
+
+def split_address(text: str) -> AddressParts:
+    """Take an address apart.
+
+    Raises: `ValueError` when the text isn't an address.
+    """
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not an address: {text!r} (expected group/name or group/name[key])")
+    group, name, key, at = match.groups()
+    if key is not None:
+        key = re.sub(r"%([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), key)
+    return AddressParts(group, name, key, at)
+
+
+def group_of(address: str) -> str:
+    """The group part of an address."""
+    return address.partition("/")[0]

@@ -1,0 +1,41 @@
+"""Things a user can fix, each with its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Severity(Enum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the sources: `file` as the user named it, `line` and `column` counted from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One problem: what, where, and the way out.
+
+    `code` is a stable short name (`unknown-field`, `duplicate-address`, ...); `address` the run, group or field
+    it is about (empty when it is about the file); `excerpt` the offending source line, without its newline;
+    `hint` what to do.
+    """
+
+    severity: Severity = Severity.ERROR
+    code: str
+    message: str
+    place: Place
+    address: str = ""
+    hint: str | None = None
+    excerpt: str | None = None

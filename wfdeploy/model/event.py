@@ -1,0 +1,89 @@
+"""What happens while wfdeploy works, said as it happens. Views listen; nothing is decided by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from wfdeploy.model.address import Address
+
+
+class Outcome(Enum):
+    """What became of a change. Past tense: actions are imperative."""
+
+    TRIGGERED = "triggered"
+    DEDUPLICATED = "deduplicated"
+    ADOPTED = "adopted"
+    RESUMED = "resumed"
+    CANCELLED = "cancelled"
+    FORGOTTEN = "forgotten"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    BLOCKED = "blocked"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The outcome of one change. `created_at_ms`: server time of the run. `error`: the server's words, scrubbed."""
+
+    address: Address
+    outcome: Outcome
+    workflow_run_id: str = ""
+    created_at_ms: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyReport:
+    """How an apply ended. `stopped`: why it ended before the plan was done, None when it was not."""
+
+    summary: Mapping[Outcome, int]
+    results: tuple[Result, ...]
+    stopped: str | None = None
+    hint: str | None = None
+    took_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Sending begins; `total` runs are to be sent."""
+
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The outcome of one change is known and on disk."""
+
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A wait of about `seconds` begins; `why` is for people."""
+
+    why: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A listing of the server's runs goes on: `seen` runs so far."""
+
+    seen: int
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know and need not act on at once."""
+
+    message: str
+    hint: str | None = None
+
+
+Event: TypeAlias = Started | Settled | Waiting | Listing | Notice

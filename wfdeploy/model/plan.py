@@ -1,0 +1,140 @@
+"""Plans: what apply would do, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.run import DesiredRun, Source
+from wfdeploy.model.state import Attempt, Edit, Record
+
+
+class Action(Enum):
+    """What is to be done about one address. Imperative: outcomes speak the past tense."""
+
+    TRIGGER = "trigger"
+    RETRIGGER = "retrigger"
+    RESUME = "resume"
+    RESTART = "restart"
+    CANCEL = "cancel"
+    FORGET = "forget"
+    RECOVER = "recover"
+    ADOPT = "adopt"
+    BLOCKED = "blocked"
+    KEEP = "keep"
+
+    @property
+    def sign(self) -> str:
+        """The glyph of a plan's line."""
+        return _SIGNS[self]
+
+
+_SIGNS = {
+    Action.TRIGGER: "+",
+    Action.RETRIGGER: "~",
+    Action.RESUME: "!",
+    Action.RESTART: "!",
+    Action.CANCEL: "-",
+    Action.FORGET: "-",
+    Action.RECOVER: "?",
+    Action.ADOPT: "=",
+    Action.BLOCKED: ".",
+    Action.KEEP: " ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that differs. `path` like `headers.x-team` or `body.items[2].sku`; values are JSON, already masked.
+
+    `ABSENT` stands for a field that one side doesn't have.
+    """
+
+    path: str
+    old: object
+    new: object
+
+
+class Absent(Enum):
+    """The value of a field that isn't there; JSON null is a value."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One address, what to do about it and why.
+
+    Apply looks at `action`, `sends`, `edits`, `desired` and `generation`; `reason`, `diff` and `warnings` are for
+    people. `edits` are committed before anything is sent for this address (settling what an older attempt
+    started, recording an adopted run). `sends`: whether a trigger request leaves.
+    """
+
+    address: Address
+    action: Action
+    reason: str
+    workflow_run_id: str = ""
+    fingerprint: str = ""
+    generation: int = 0
+    source: Source | None = None
+    diff: tuple[FieldChange, ...] = ()
+    warnings: tuple[str, ...] = ()
+    sends: bool = False
+    edits: tuple[Edit, ...] = ()
+    desired: DesiredRun | None = None
+    record: Record | None = None
+    attempt: Attempt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What narrows or forces a plan; the same for `plan` and `apply`."""
+
+    targets: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
+    limit: int | None = None
+    prune: bool = False
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The ordered list of changes between desired runs and state.
+
+    `changes` holds everything but plain keeps, in address order; `summary` counts every action (keeps included),
+    zeros too. `verified`: the server's runs were listed and are part of it. `unmatched_ids`: workflow run ids that
+    the server lists for this project and that match no address. `orphans`: recorded, no longer declared, kept.
+    `possibly_renamed`: pairs (orphan, new address) with equal fingerprints.
+    """
+
+    project: str
+    environment: str
+    url: str
+    token_source: str
+    state: str
+    lineage: str
+    serial: int
+    verified: bool
+    changes: tuple[Change, ...]
+    summary: Mapping[Action, int]
+    kept: tuple[Change, ...] = ()  # only when asked for with --all
+    warnings: tuple[str, ...] = ()
+    unmatched_ids: tuple[str, ...] = ()
+    orphans: int = 0
+    possibly_renamed: tuple[tuple[Address, Address], ...] = ()
+    manifests_digest: str = ""
+
+    @property
+    def has_changes(self) -> bool:
+        """True when apply would do something: anything but keep and blocked."""
+        return any(n for action, n in self.summary.items() if action not in (Action.KEEP, Action.BLOCKED))
+
+    @property
+    def sends(self) -> int:
+        """How many trigger requests apply would send."""
+        return sum(1 for change in self.changes if change.sends)

@@ -1,0 +1,79 @@
+"""The project file and the target that a command works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wfdeploy.model.run import Move
+
+LOCAL = "local"
+"""The environment of `--local` and `QSTASH_DEV`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """`server:` of the project file, environment merged in. Sizes in bytes, durations in seconds."""
+
+    url: str | None = None
+    token_env: str | None = None
+    log_lag_s: float = 60.0
+    log_lag_given: bool = False  # False: the embedded server may tell its own
+    log_retention_s: float = 3 * 86400.0
+    max_batch_items: int = 100
+    max_batch_bytes: int = 10_000_000
+    max_message_bytes: int = 1_000_000
+    connect_timeout_s: float = 10.0
+    read_timeout_s: float = 60.0
+    write_timeout_s: float = 60.0
+    pool_timeout_s: float = 60.0
+    insecure_destinations: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """`wfdeploy.yaml` for one environment: overrides merged, expressions in `url` not allowed.
+
+    `root` is the directory of the project file (the working directory without one); `manifests` are paths
+    relative to it. `vars` may hold any JSON value. `secrets` are the names that manifests may use.
+    """
+
+    root: Path
+    file: Path | None = None
+    name: str = "default"
+    uid: str | None = None
+    environment: str = "default"
+    environments: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ("manifests",)
+    state_path: str | None = None
+    state_required: bool = False
+    vars: Mapping[str, object] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    moved: tuple[Move, ...] = ()
+    server: ServerSettings = field(default_factory=ServerSettings)
+
+    @property
+    def key(self) -> str:
+        """What stands for the project in ids and in the label: the uid, or the name where there is none."""
+        return self.uid or self.name
+
+    @property
+    def label(self) -> str:
+        """The label that every run of this project and environment carries."""
+        return f"wfdeploy.{self.key}.{self.environment}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a command works: project, environment, server, token, state.
+
+    `token` is None when there is none; `token_source` names the variable or file it comes (or would come) from.
+    """
+
+    project: Project
+    url: str
+    token: str | None = field(default=None, repr=False)
+    token_source: str = "QSTASH_TOKEN"
+    state_file: Path = Path()
+    local: bool = False

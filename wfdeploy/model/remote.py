@@ -1,0 +1,157 @@
+"""What the far end is asked and what it answers, in our words.
+
+The wire's own words stay in `upstash`; the apply engine decides on these types alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+
+class RunState(Enum):
+    """The server's own words for a run ("Workflow REST reference: Logs")."""
+
+    STARTED = "RUN_STARTED"
+    SUCCESS = "RUN_SUCCESS"
+    FAILED = "RUN_FAILED"
+    CANCELED = "RUN_CANCELED"
+    UNKNOWN = "UNKNOWN"  # a word this version doesn't know
+
+    @property
+    def is_final(self) -> bool:
+        return self in (RunState.SUCCESS, RunState.FAILED, RunState.CANCELED)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One run of a batch: its workflow run id and its encoded JSON object (`{"destination":...}`, UTF-8)."""
+
+    workflow_run_id: str
+    encoded: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The server has the run. `deduplicated`: it had it before this request."""
+
+    created_at_ms: int | None
+    deduplicated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The server said no to this run; it was not started."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The answer doesn't tell what became of this run."""
+
+    reason: str
+
+
+ItemReply: TypeAlias = Taken | Denied | Unclear
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A 2xx with a readable answer: one reply per item, in the order of the request."""
+
+    items: tuple[ItemReply, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRefused:
+    """400 or 412 for the whole request: none of its runs was started by it.
+
+    `running` holds those of the request's workflow run ids which the server named as runs that exist.
+    """
+
+    status: int
+    message: str
+    running: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """413: the request as a whole is too big; none of its runs was started."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """401, 403, 3xx, 404 or another 4xx: asking again would not help. Nothing was started."""
+
+    status: int
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """429: not now. `wait_s` as the headers say, `None` when they don't. Nothing was started."""
+
+    message: str
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Name resolution or connecting failed: no byte of the request left."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Anything after the first byte may have left that leaves the outcome open: only the logs can tell."""
+
+    reason: str
+
+
+TriggerReply: TypeAlias = Answered | BatchRefused | TooLarge | Stop | Throttled | NotSent | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class CancelReply:
+    """`found`: False when the server knows no such run in progress (it ended, or never was)."""
+
+    found: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedRun:
+    """A run as the server's logs tell it. Times in Unix milliseconds of the server's clock."""
+
+    workflow_run_id: str
+    state: RunState
+    created_at_ms: int
+    completed_at_ms: int | None = None
+    url: str = ""
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """One page of a listing. `server_time_ms` is the answer's `Date`, in Unix ms (whole seconds)."""
+
+    runs: tuple[ObservedRun, ...]
+    server_time_ms: int | None
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What the server told about itself in its answers so far.
+
+    `server_id` and `log_lag_s` come from the embedded server only, and are believed from loopback only.
+    """
+
+    server_id: str | None = None
+    log_lag_s: float | None = None
+    time_ms: int | None = field(default=None, compare=False)

@@ -1,0 +1,108 @@
+"""The effective trigger request of a run, after defaults, variables and overrides; secrets stay references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import TypeAlias, Union
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """`${{ secrets.NAME }}`: the name of a secret, never its value."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"${{{{ secrets.{self.name} }}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text with at least one secret in it; `str()` shows the references."""
+
+    parts: tuple[str | SecretRef, ...]
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.parts))
+
+    def resolve(self, secrets: Mapping[str, str]) -> str:
+        """The text with the secrets' values put in. Raises: `KeyError` with the name of a missing secret."""
+        return "".join(part if isinstance(part, str) else secrets[part.name] for part in self.parts)
+
+
+Text: TypeAlias = str | Template
+"""A string of a request; a `Template` when it holds a secret."""
+
+JsonValue: TypeAlias = Union[None, bool, int, float, str, "Sequence[JsonValue]", "Mapping[str, JsonValue]"]
+BodyValue: TypeAlias = Union[None, bool, int, float, str, Template, "Sequence[BodyValue]", "Mapping[str, BodyValue]"]
+"""A structured body: JSON whose strings may be templates (keys may not)."""
+
+
+class BodyKind(Enum):
+    NONE = "none"
+    JSON = "json"  # structured; sent in RFC 8785 form
+    TEXT = "text"  # bodyText; sent as it is
+    FILE = "file"  # bodyFile; sent as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What is sent as the run's payload. `value` is a `BodyValue` for JSON, `Text` for TEXT and FILE."""
+
+    kind: BodyKind = BodyKind.NONE
+    value: BodyValue = None
+    file: str | None = None  # project-relative path of a FILE body, for display
+
+
+@dataclass(frozen=True, slots=True)
+class FlowControl:
+    """Limits per key: `parallelism` runs at once, `rate` starts per `period_s` seconds."""
+
+    key: Text
+    parallelism: int | None = None
+    rate: int | None = None
+    period_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Redact:
+    """What the server's logs hide: the body, all headers (`headers=True`) or the named ones."""
+
+    body: bool = False
+    headers: bool | tuple[str, ...] = False
+
+
+_NO_HEADERS: Mapping[str, Text] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How a run is delivered: never part of its identity unless the group says so. `None` means: not sent."""
+
+    retries: int | None = None
+    retry_delay: str | None = None  # an expression giving milliseconds
+    delay_s: int | None = None
+    not_before_s: int | None = None  # Unix seconds
+    timeout_s: int | None = None
+    labels: tuple[str, ...] = ()
+    flow_control: FlowControl | None = None
+    failure_url: Text | None = None
+    failure_headers: Mapping[str, Text] = field(default=_NO_HEADERS)
+    redact: Redact | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a run does (destination, content type, headers, body) and how it is delivered.
+
+    `headers` are the forwarded ones, with the author's spelling; names are unique without regard to case.
+    """
+
+    destination: Text
+    content_type: str | None = None
+    headers: Mapping[str, Text] = field(default=_NO_HEADERS)
+    body: Body = field(default=Body())
+    delivery: Delivery = field(default=Delivery())

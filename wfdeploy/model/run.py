@@ -1,0 +1,92 @@
+"""Desired runs: what the manifests declare, with the identity that the diff compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.request import Request
+
+
+class OnChange(Enum):
+    RETRIGGER = "retrigger"
+    IGNORE = "ignore"
+    ERROR = "error"
+
+
+class OnRemove(Enum):
+    KEEP = "keep"
+    FORGET = "forget"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a group wants done when a declared run changes or goes away."""
+
+    on_change: OnChange = OnChange.RETRIGGER
+    on_remove: OnRemove = OnRemove.KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which fields beyond (`include`) or without (`exclude`) the usual ones make a run what it is.
+
+    Paths are those of a plan's diff: `contentType`, `headers.x-trace`, `labels`, `retries`, ...
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What the runs of one RunGroup share."""
+
+    name: str
+    policy: Policy = field(default=Policy())
+    identity: Identity = field(default=Identity())
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The manifest line that declares a run; `file` is project-relative with forward slashes."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredRun:
+    """One run after expansion: what `expand` yields and `identify` turns into a `DesiredRun`."""
+
+    address: Address
+    group: Group
+    source: Source
+    request: Request
+    workflow_run_id: str | None = None  # explicit, as the author wrote it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredRun:
+    """A declared run with its identity.
+
+    `fingerprint`: `<version>:<hash>` over what the run does. `delivery`: short digest over how it is delivered.
+    """
+
+    declared: DeclaredRun
+    fingerprint: str
+    delivery: str
+
+    @property
+    def address(self) -> Address:
+        return self.declared.address
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """`moved: [{from, to}]`: an address, or a whole group (both without a slash), that got another name."""
+
+    origin: str
+    to: str

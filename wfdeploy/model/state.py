@@ -1,0 +1,250 @@
+"""What a state holds, and the edits that change it.
+
+Two kinds of rows per address, never mixed: the *record* is the last run known to have been triggered, the
+*attempt* is one whose outcome is open (or was a refusal). So an edit that the server refused never hides which
+run is the real one. Beside them, *generations* remember the highest trigger of each fingerprint at each address,
+also after a record was forgotten (then they are its tombstone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.remote import RunState
+from wfdeploy.model.run import OnRemove
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a state belongs to. `server` is an origin (`https://host`) or `local:<id of the local server>`."""
+
+    project: str
+    environment: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The state as a whole.
+
+    `lineage`: random id of this state's line of descent; `serial` counts its changes. `watermark_ms`: server time
+    (Unix ms) up to which the project's runs on the server are known here; None before the first listing.
+    `shared`: another runner was seen to trigger runs of this project. `home`: where the file last stood.
+    `redaction_key`: key of the digests that stand for redacted values.
+    """
+
+    lineage: str
+    serial: int
+    binding: Binding
+    watermark_ms: int | None = None
+    shared: bool = False
+    home: str = ""
+    redaction_key: bytes = b""
+
+
+class Origin(Enum):
+    """How a record came to be known."""
+
+    TRIGGERED = "triggered"
+    DEDUPLICATED = "deduplicated"
+    RECOVERED = "recovered"  # a lost answer, found in the server's logs
+    ADOPTED = "adopted"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKey:
+    """The part of a record that the diff reads for every run; kept small, there may be a million."""
+
+    address: Address
+    fingerprint: str
+    generation: int
+    workflow_run_id: str
+    delivery: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """The last run known to have been triggered at an address.
+
+    `created_at_ms` is the server's time of the run (Unix ms; None when it never told); `recorded_at_ms` ours.
+    `delivery`: digest of the delivery options last seen in the manifest. `by`: JSON, who and where (host, CI job,
+    git commit). `source`: `file:line`. `request`: JSON of the request as recorded (secrets by reference, redacted
+    values as keyed digests), empty when an adopted run's request is not known.
+    """
+
+    address: Address
+    fingerprint: str
+    generation: int
+    workflow_run_id: str
+    delivery: str = ""
+    origin: Origin = Origin.TRIGGERED
+    created_at_ms: int | None = None
+    recorded_at_ms: int = 0
+    by: str = "{}"
+    source: str = ""
+    request: str = ""
+    run_state: RunState | None = None
+    observed_at_ms: int | None = None
+
+
+class AttemptStatus(Enum):
+    INTENT = "intent"  # written before the request leaves; the outcome isn't known yet
+    UNKNOWN = "unknown"  # the request may have left and no usable answer came: ambiguous
+    REJECTED = "rejected"  # the server said no; the run was not started
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A trigger that isn't known to have taken.
+
+    `intent_at_ms`: our clock when the intent was written. `since_ms`: a server time (Unix ms) that surely lies
+    before the server can have accepted it: where a listing must begin to find it (None: the beginning).
+    `ended_at_ms`: our clock when the connection of an UNKNOWN attempt was given up; no byte left after it.
+    `delay_s`, `not_before_s`: of the request, since a delayed run may not show in the logs before it starts.
+    `resend`: the user said that it may be sent again whatever its age. `inconclusive`: the logs did not know it,
+    but it may be a delayed run that they don't show yet: only a positive answer clears it.
+    """
+
+    address: Address
+    fingerprint: str
+    generation: int
+    workflow_run_id: str
+    status: AttemptStatus
+    intent_at_ms: int
+    since_ms: int | None = None
+    ended_at_ms: int | None = None
+    delay_s: int | None = None
+    not_before_s: int | None = None
+    explicit_id: bool = False
+    resend: bool = False
+    inconclusive: bool = False
+    delivery: str = ""
+    by: str = "{}"
+    source: str = ""
+    request: str = ""
+    error: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """True while it may have started a run that isn't recorded."""
+        return self.status is not AttemptStatus.REJECTED
+
+
+class Ended(Enum):
+    """Why a record is history."""
+
+    SUPERSEDED = "superseded"
+    FORGOTTEN = "forgotten"
+    MOVED = "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    record: Record
+    ended: Ended
+    ended_at_ms: int
+
+
+# --- edits ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PutAttempt:
+    """Write or replace the attempt of an address."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class DropAttempt:
+    """Take an attempt away: it never started a run. `burn` keeps its generation from being used again."""
+
+    address: Address
+    burn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutRecord:
+    """A run is known to be triggered. The record before it becomes history; an attempt of the same workflow run
+    id is settled by it."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class NoteGeneration:
+    """A run of the past was seen on the server: remember its generation, leave the record as it is."""
+
+    address: Address
+    fingerprint: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Drop the record (and attempt) of an address; its generations stay as tombstone."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Give an address another name; record, attempt, generations and history go along."""
+
+    origin: Address
+    to: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """The last observed state of the recorded run."""
+
+    address: Address
+    run_state: RunState
+    observed_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Same run, newer words for it: the fingerprint under a newer version, or other delivery options."""
+
+    address: Address
+    fingerprint: str
+    delivery: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutGroups:
+    """The policies of groups, for the day they are gone from the manifests."""
+
+    on_remove: Mapping[str, OnRemove]
+
+
+@dataclass(frozen=True, slots=True)
+class SetHead:
+    """Change the head; None leaves a value as it is."""
+
+    watermark_ms: int | None = None
+    shared: bool | None = None
+    home: str | None = None
+
+
+Edit: TypeAlias = (
+    PutAttempt | DropAttempt | PutRecord | NoteGeneration | Forget | Rename | Observe | Rewrite | PutGroups | SetHead
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockInfo:
+    """Who holds a state's lock."""
+
+    pid: int
+    host: str
+    user: str
+    since_ms: int
+    command: str
+    version: str

@@ -1,0 +1,90 @@
+"""The seams: what the pipeline needs of the outside, as Protocols."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from wfdeploy.model.event import Event
+from wfdeploy.model.remote import CancelReply, Item, RunPage, ServerFacts, TriggerReply
+from wfdeploy.model.run import OnRemove
+from wfdeploy.model.state import Attempt, Edit, Head, HistoryEntry, Record, RecordKey
+
+
+class Clock(Protocol):
+    """Time, so that tests can hold it."""
+
+    def now_ms(self) -> int:
+        """Wall clock, Unix milliseconds."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go backwards."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, cancellably."""
+
+
+class Listener(Protocol):
+    """Takes events as they happen. Must not raise and must not block."""
+
+    def __call__(self, event: Event, /) -> None: ...
+
+
+class RunGateway(Protocol):
+    """The whole far end, as the core sees it. Methods may run concurrently."""
+
+    @property
+    def facts(self) -> ServerFacts:
+        """What the server told about itself so far."""
+
+    async def trigger(self, items: Sequence[Item]) -> TriggerReply:
+        """One batch trigger call, sent once. Never raises for what the network or the server do: every way it can
+        end is a `TriggerReply`. Cancelling it leaves the outcome open."""
+
+    def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:
+        """The runs that carry `label` and were created at or after `since_ms` (server time, Unix ms; None: all),
+        page by page, waiting out rate limits. The last page says so; a listing that doesn't reach one is
+        incomplete. Raises: `RemoteFailure`."""
+
+    async def cancel(self, workflow_run_id: str) -> CancelReply:
+        """Cancel one run. Raises: `RemoteFailure`."""
+
+    async def aclose(self) -> None:
+        """Give the connections back."""
+
+
+class StateStore(Protocol):
+    """Where a state is kept. One writer at a time (the lock is not the store's business).
+
+    Every backend passes the conformance suite in `tests/contracts`. All methods raise `StateUnusable` when the
+    storage fails.
+    """
+
+    def head(self) -> Head:
+        """The state as a whole, fresh from storage."""
+
+    def keys(self) -> Iterator[RecordKey]:
+        """Every record's key, ordered by address (by code point)."""
+
+    def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
+        """The records of these addresses (all: None), ordered by address; unknown addresses are passed over."""
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Every attempt, ordered by address."""
+
+    def generations(self, addresses: Collection[str]) -> Mapping[tuple[str, str], int]:
+        """The highest known generation by (address, fingerprint), for these addresses."""
+
+    def groups(self) -> Mapping[str, OnRemove]:
+        """The policies last seen, by group."""
+
+    def history(self, address: str) -> Sequence[HistoryEntry]:
+        """Former records of an address, oldest first."""
+
+    def commit(self, edits: Sequence[Edit]) -> int:
+        """Apply edits in order, all or none, and durably: they survive a power loss after this returns.
+
+        Returns the new serial. Equal content leaves the serial as it is.
+        """
+
+    def close(self) -> None: ...
