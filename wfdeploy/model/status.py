@@ -1,0 +1,39 @@
+"""What `status` shows: recorded runs with their live state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.remote import RunState
+
+
+class RowStatus(Enum):
+    """Did our call take? The words of a record and of an attempt in one set."""
+
+    TRIGGERED = "triggered"
+    INTENT = "intent"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusRow:
+    """One address. Times in Unix milliseconds: `created_at_ms` and `completed_at_ms` of the server's clock,
+    `observed_at_ms` of ours.
+
+    `run_state` is None when the server said nothing about the run (not asked, or no longer listed: then
+    `observed_at_ms` tells when it was last seen, if ever). `error`: the server's words for a refusal.
+    """
+
+    address: Address
+    status: RowStatus
+    workflow_run_id: str = ""
+    generation: int = 0
+    run_state: RunState | None = None
+    created_at_ms: int | None = None
+    completed_at_ms: int | None = None
+    observed_at_ms: int | None = None
+    source: str = ""
+    error: str | None = None
