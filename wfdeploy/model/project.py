@@ -74,6 +74,6 @@ class Target:
     project: Project
     url: str
     token: str | None = field(default=None, repr=False)
-    token_source: str = "QSTASH_TOKEN"
+    token_source: str = "QSTASH_TOKEN"  # noqa: S105  (a name, not a token)
     state_file: Path = Path()
     local: bool = False

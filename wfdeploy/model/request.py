@@ -36,8 +36,8 @@ class Template:
 Text: TypeAlias = str | Template
 """A string of a request; a `Template` when it holds a secret."""
 
-JsonValue: TypeAlias = Union[None, bool, int, float, str, "Sequence[JsonValue]", "Mapping[str, JsonValue]"]
-BodyValue: TypeAlias = Union[None, bool, int, float, str, Template, "Sequence[BodyValue]", "Mapping[str, BodyValue]"]
+JsonValue: TypeAlias = Union[bool, int, float, str, "Sequence[JsonValue]", "Mapping[str, JsonValue]", None]
+BodyValue: TypeAlias = Union[bool, int, float, str, Template, "Sequence[BodyValue]", "Mapping[str, BodyValue]", None]
 """A structured body: JSON whose strings may be templates (keys may not)."""
 
 

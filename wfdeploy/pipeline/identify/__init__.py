@@ -1,0 +1,1 @@
+"""What makes a run itself: the canonical form of its request, its fingerprint, its workflow run id."""

@@ -1,0 +1,126 @@
+"""A request as plain fields: what fingerprints cover, what the state records, what a plan compares."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from wfdeploy.model.canonical import canonical_json
+from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Template
+
+Fields = dict[str, Any]
+"""Field name, as the manifest spells it -> JSON value. Secrets appear as `${{ secrets.NAME }}`."""
+
+LARGE_BODY = 4096
+"""Bodies of more bytes than this are recorded by digest: the state stays small, the diff still sees a change."""
+
+
+def describe(request: Request, redaction_key: bytes) -> Fields:
+    """Everything about a request, for the state and for people: redacted values as keyed digests, large bodies by
+    digest. Equal requests give equal fields."""
+    fields = doing(request) | delivery_fields(request.delivery)
+    redact = request.delivery.redact
+    if redact is not None:
+        if redact.body and fields.get("body") is not None:
+            fields["body"] = _keyed(redaction_key, fields["body"])
+        hidden = redact.headers if isinstance(redact.headers, tuple) else ()
+        names = {name.lower() for name in hidden}
+        fields["headers"] = {
+            name: _keyed(redaction_key, value) if redact.headers is True or name in names else value
+            for name, value in fields["headers"].items()
+        }
+    body = fields.get("body")
+    if body is not None:
+        size = len(body.encode()) if isinstance(body, str) else len(canonical_json(body))
+        if size > LARGE_BODY:
+            from hashlib import sha256
+
+            data = body.encode() if isinstance(body, str) else canonical_json(body)
+            fields["body"] = f"sha256:{sha256(data).hexdigest()} ({size} bytes)"
+    return {name: value for name, value in fields.items() if value is not None and (name == "body" or value != {})}
+
+
+def doing(request: Request) -> Fields:
+    """What a run does: destination, content type, headers (lower-case names), body."""
+    return {
+        "destination": str(request.destination),
+        "contentType": request.content_type,
+        "headers": {name.lower(): str(value) for name, value in request.headers.items()},
+        "body": shown(request.body),
+    }
+
+
+def delivery_fields(delivery: Delivery) -> Fields:
+    """How a run is delivered; fields that aren't set are left out."""
+    flow = delivery.flow_control
+    redact = delivery.redact
+    fields: Fields = {
+        "retries": delivery.retries,
+        "retryDelay": delivery.retry_delay,
+        "delay": delivery.delay_s,
+        "notBefore": delivery.not_before_s,
+        "timeout": delivery.timeout_s,
+        "labels": list(delivery.labels),
+        "flowControl": None
+        if flow is None
+        else _set({"key": str(flow.key), "parallelism": flow.parallelism, "rate": flow.rate, "period": flow.period_s}),
+        "failureUrl": None if delivery.failure_url is None else str(delivery.failure_url),
+        "failureHeaders": {name.lower(): str(value) for name, value in delivery.failure_headers.items()},
+        "redact": None
+        if redact is None
+        else {
+            "body": redact.body,
+            "headers": sorted(map(str.lower, redact.headers)) if isinstance(redact.headers, tuple) else redact.headers,
+        },
+    }
+    return _set(fields)
+
+
+def shown(body: Body) -> Any:
+    """A body as JSON with templates as text; None where there is none."""
+    return None if body.kind is BodyKind.NONE else _shown(body.value)
+
+
+def secret_places(request: Request) -> list[list[object]]:
+    """Where the secrets are: `[path, [literal | {"secret": name}, ...]]`, sorted.
+
+    A fingerprint covers these beside the text, so that a literal `${{ secrets.X }}` and a reference differ.
+    """
+    places: list[list[object]] = []
+    _collect(request.destination, "destination", places)
+    for name, value in request.headers.items():
+        _collect(value, f"headers.{name.lower()}", places)
+    _collect(request.body.value, "body", places)
+    return sorted(places, key=lambda place: str(place[0]))
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, Template):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _shown(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shown(item) for item in value]
+    return value
+
+
+def _collect(value: object, path: str, places: list[list[object]]) -> None:
+    if isinstance(value, Template):
+        places.append([path, [part if isinstance(part, str) else {"secret": part.name} for part in value.parts]])
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            _collect(item, f"{path}/{key.replace('~', '~0').replace('/', '~1')}", places)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _collect(item, f"{path}/{index}", places)
+
+
+def _set(fields: Fields) -> Fields:
+    return {name: value for name, value in fields.items() if value not in (None, {}, [])}
+
+
+def _keyed(key: bytes, value: object) -> str:
+    """A redacted value's stand-in: equal values look equal, nothing can be guessed without the state's key."""
+    data = value.encode() if isinstance(value, str) else canonical_json(value)
+    return f"redacted:{hmac.digest(key, data, 'sha256').hex()[:16]}"

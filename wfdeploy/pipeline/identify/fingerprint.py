@@ -1,0 +1,77 @@
+"""Fingerprints: equal fingerprint, equal intent.
+
+A fingerprint is `<version>:<digest>`. It covers what a run does: destination, content type, forwarded headers, body
+bytes; secrets by reference. A group's `identity` may widen or narrow that. A version, once released, never changes:
+records are compared under the version they were written with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from types import MappingProxyType
+
+from wfdeploy.model.canonical import canonical_json
+from wfdeploy.model.request import BodyKind, Request
+from wfdeploy.model.run import DeclaredRun, DesiredRun, Identity
+from wfdeploy.pipeline.identify.describe import delivery_fields, doing, secret_places, shown
+from wfdeploy.pipeline.identify.digest import digest
+
+CURRENT = 1
+"""The version that new fingerprints get."""
+
+
+def identify(run: DeclaredRun) -> DesiredRun:
+    """Give a declared run its identity."""
+    return DesiredRun(
+        declared=run,
+        fingerprint=fingerprint(run.request, run.group.identity),
+        delivery=delivery_digest(run.request),
+    )
+
+
+def fingerprint(request: Request, identity: Identity, version: int = CURRENT) -> str:
+    """The fingerprint of a request under a version.
+
+    Raises: `KeyError` for a version that this wfdeploy doesn't know.
+    """
+    return f"{version}:{_VERSIONS[version](request, identity)}"
+
+
+def version_of(text: str) -> int:
+    """The version of a fingerprint."""
+    return int(text.partition(":")[0])
+
+
+def is_known(version: int) -> bool:
+    """Whether fingerprints of this version can be computed here."""
+    return version in _VERSIONS
+
+
+def delivery_digest(request: Request) -> str:
+    """A short digest over how a run is delivered; equal options, equal digest."""
+    return digest(canonical_json(delivery_fields(request.delivery)))[:13]
+
+
+def _version_1(request: Request, identity: Identity) -> str:
+    fields = doing(request)
+    body = shown(request.body)
+    if body is not None:
+        data = body.encode() if request.body.kind in (BodyKind.TEXT, BodyKind.FILE) else canonical_json(body)
+        fields["body"] = sha256(data).hexdigest()
+    secrets = secret_places(request)
+    if secrets:
+        fields["secrets"] = secrets
+    if identity.include:
+        options = delivery_fields(request.delivery)
+        fields["also"] = {name: options.get(name) for name in identity.include}
+    for path in identity.exclude:
+        name, _, rest = path.partition(".")
+        if not rest:
+            fields.pop(name, None)
+        elif isinstance(fields.get(name), dict):
+            fields[name] = {key: value for key, value in fields[name].items() if key != rest.lower()}
+    return digest(canonical_json(fields))
+
+
+_VERSIONS: Mapping[int, Callable[[Request, Identity], str]] = MappingProxyType({1: _version_1})

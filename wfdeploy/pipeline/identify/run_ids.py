@@ -1,0 +1,56 @@
+"""Workflow run ids: what makes an outcome verifiable.
+
+`wfr_<slug>-<digest of project, environment, address>-g<generation>-f<version><digest of the fingerprint>`: readable,
+derived from nothing but these, and the same after the state was lost.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from wfdeploy.model.canonical import canonical_json
+from wfdeploy.pipeline.identify.digest import LENGTH, digest
+
+PREFIX = "wfr_"
+_SLUG_LENGTH = 40
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+_ID = re.compile(rf"{PREFIX}(?:(.*)-)?([a-z2-7]{{{LENGTH}}})-g([1-9][0-9]*)-f([0-9]+)([a-z2-7]{{{LENGTH}}})")
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdParts:
+    """What an id of ours tells: the digest of its place, its generation and its fingerprint."""
+
+    place: str
+    generation: int
+    fingerprint: str
+
+
+def place_of(project: str, environment: str, address: str) -> str:
+    """The digest that stands for an address in ids; no two projects or environments share one."""
+    return digest(canonical_json([project, environment, address]))
+
+
+def run_id(project: str, environment: str, address: str, fingerprint: str, generation: int) -> str:
+    """The workflow run id of a declared run, in characters that ids may hold (`[A-Za-z0-9_-]`)."""
+    slug = _NOT_SLUG.sub("-", address.lower()).strip("-")[:_SLUG_LENGTH].strip("-")
+    version, _, digest_text = fingerprint.partition(":")
+    place = place_of(project, environment, address)
+    return f"{PREFIX}{slug + '-' if slug else ''}{place}-g{generation}-f{version}{digest_text}"
+
+
+def parse_run_id(text: str) -> RunIdParts | None:
+    """Read an id back; None when it isn't one of ours. The prefix may stand once or more often."""
+    match = _ID.fullmatch(normalise(text))
+    if match is None:
+        return None
+    _, place, generation, version, digest_text = match.groups()
+    return RunIdParts(place, int(generation), f"{int(version)}:{digest_text}")
+
+
+def normalise(text: str) -> str:
+    """An id with its prefix once: the JavaScript SDK puts `wfr_` before whatever id it is given."""
+    while text.startswith(PREFIX + PREFIX):
+        text = text[len(PREFIX) :]
+    return text

@@ -1,0 +1,1 @@
+"""Where a state is kept: the SQLite store, its lock, its text form."""

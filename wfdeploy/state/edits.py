@@ -1,0 +1,186 @@
+"""How each edit changes the tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import assert_never
+
+from wfdeploy.model.state import (
+    DropAttempt,
+    Edit,
+    Ended,
+    Forget,
+    NoteGeneration,
+    Observe,
+    PutAttempt,
+    PutGroups,
+    PutRecord,
+    Record,
+    Rename,
+    Rewrite,
+    SetHead,
+)
+from wfdeploy.state.rows import attempt_from, attempt_to_json, record_from_row, record_to_json
+
+_COLUMNS = """r.address, r.fingerprint, r.generation, r.workflow_run_id, r.delivery, d.origin, d.created_at_ms,
+    d.recorded_at_ms, a.value, d.source, d.request, d.run_state, d.observed_at_ms"""
+
+
+class Editor:
+    """Carries edits out on a connection, within the caller's transaction. `now_ms` dates what becomes history."""
+
+    def __init__(self, connection: sqlite3.Connection, now_ms: int) -> None:
+        self._connection = connection
+        self._now_ms = now_ms
+        self._actors: dict[str, int] = {}
+
+    def apply(self, edits: Sequence[Edit]) -> None:
+        """All edits, in order."""
+        for edit in edits:
+            self._apply(edit)
+
+    def _apply(self, edit: Edit) -> None:
+        run = self._connection.execute
+        match edit:
+            case PutAttempt(attempt):
+                run(
+                    "INSERT INTO attempts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value "
+                    "WHERE value IS NOT excluded.value",
+                    (attempt.address, attempt_to_json(attempt)),
+                )
+            case DropAttempt(address, burn):
+                self._drop_attempt(address, burn=burn)
+            case PutRecord(record):
+                self._put_record(record)
+            case NoteGeneration(address, fingerprint, generation):
+                self._burn(address, fingerprint, generation)
+            case Forget(address):
+                self._drop_attempt(address, burn=True)
+                former = self._record(address)
+                if former is not None:
+                    self._retire(former, Ended.FORGOTTEN)
+            case Rename(origin, to):
+                for table in ("records", "details", "attempts", "history", "burned"):
+                    run(f"UPDATE {table} SET address = ? WHERE address = ?", (to, origin))  # noqa: S608
+                row = run("SELECT value FROM attempts WHERE address = ?", (to,)).fetchone()
+                if row is not None:
+                    import json
+
+                    attempt = attempt_from(json.loads(row[0]) | {"address": to})
+                    run("UPDATE attempts SET value = ? WHERE address = ?", (attempt_to_json(attempt), to))
+            case Observe(address, run_state, observed_at_ms):
+                run(
+                    "UPDATE details SET run_state = ?, observed_at_ms = ? WHERE address = ? AND run_state IS NOT ?",
+                    (run_state.value, observed_at_ms, address, run_state.value),
+                )
+            case Rewrite(address, fingerprint, delivery):
+                run(
+                    "UPDATE records SET fingerprint = ?, delivery = ? "
+                    "WHERE address = ? AND (fingerprint IS NOT ? OR delivery IS NOT ?)",
+                    (fingerprint, delivery, address, fingerprint, delivery),
+                )
+            case PutGroups(on_remove):
+                self._connection.executemany(
+                    "INSERT INTO groups VALUES (?, ?) ON CONFLICT DO UPDATE SET on_remove = excluded.on_remove "
+                    "WHERE on_remove IS NOT excluded.on_remove",
+                    [(name, policy.value) for name, policy in on_remove.items()],
+                )
+            case SetHead(watermark_ms, shared, home):
+                values = {"watermark_ms": watermark_ms, "shared": None if shared is None else int(shared), "home": home}
+                self._connection.executemany(
+                    "INSERT INTO head VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value "
+                    "WHERE value IS NOT excluded.value",
+                    [(key, value) for key, value in values.items() if value is not None],
+                )
+            case _:
+                assert_never(edit)
+
+    def _put_record(self, record: Record) -> None:
+        former = self._record(record.address)
+        if former == record:
+            self._settle_attempt(record)
+            return
+        if former is not None:
+            same_run = (former.fingerprint, former.generation) == (record.fingerprint, record.generation)
+            self._retire(former, None if same_run else Ended.SUPERSEDED)
+        self._settle_attempt(record)
+        run = self._connection.execute
+        run(
+            "INSERT INTO records VALUES (?, ?, ?, ?, ?)",
+            (record.address, record.fingerprint, record.generation, record.workflow_run_id, record.delivery),
+        )
+        run(
+            "INSERT INTO details VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.address,
+                record.origin.value,
+                record.created_at_ms,
+                record.recorded_at_ms,
+                self._actor(record.by),
+                record.source,
+                record.request,
+                record.run_state.value if record.run_state else None,
+                record.observed_at_ms,
+            ),
+        )
+
+    def _settle_attempt(self, record: Record) -> None:
+        self._connection.execute(
+            "DELETE FROM attempts WHERE address = ? AND json_extract(value, '$.workflow_run_id') = ?",
+            (record.address, record.workflow_run_id),
+        )
+
+    def _drop_attempt(self, address: str, *, burn: bool) -> None:
+        row = self._connection.execute(
+            "DELETE FROM attempts WHERE address = ? "
+            "RETURNING json_extract(value, '$.fingerprint'), json_extract(value, '$.generation'), "
+            "json_extract(value, '$.status')",
+            (address,),
+        ).fetchone()
+        if burn and row is not None and row[2] != "rejected":
+            self._burn(address, row[0], row[1])
+
+    def _burn(self, address: str, fingerprint: str, generation: int) -> None:
+        self._connection.execute(
+            "INSERT INTO burned VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
+            "SET generation = max(generation, excluded.generation) WHERE generation < excluded.generation",
+            (address, fingerprint, generation),
+        )
+
+    def _record(self, address: str) -> Record | None:
+        row = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM records r JOIN details d USING (address) JOIN actors a ON a.id = d.by_id "  # noqa: S608
+            "WHERE r.address = ?",
+            (address,),
+        ).fetchone()
+        return None if row is None else record_from_row(row)
+
+    def _retire(self, former: Record, ended: Ended | None) -> None:
+        """Take the record's rows away; it becomes history where `ended` says why."""
+        run = self._connection.execute
+        if ended is not None:
+            run(
+                "INSERT INTO history (address, fingerprint, generation, ended, ended_at_ms, value) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    former.address,
+                    former.fingerprint,
+                    former.generation,
+                    ended.value,
+                    self._now_ms,
+                    record_to_json(former),
+                ),
+            )
+        run("DELETE FROM records WHERE address = ?", (former.address,))
+        run("DELETE FROM details WHERE address = ?", (former.address,))
+
+    def _actor(self, value: str) -> int:
+        """The id of a `by` text: thousands of records share one."""
+        known = self._actors.get(value)
+        if known is None:
+            run = self._connection.execute
+            run("INSERT INTO actors (value) VALUES (?) ON CONFLICT DO NOTHING", (value,))
+            (known,) = run("SELECT id FROM actors WHERE value = ?", (value,)).fetchone()
+            self._actors[value] = known
+        return int(known)

@@ -1,0 +1,153 @@
+"""A state as text: sorted JSON Lines, the same bytes for the same state.
+
+The first line is the head; then records, attempts, history, burned generations and group policies, each line with
+its `kind`. `home` is left out: it tells where a file stood, and the copy stands elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from wfdeploy.errors import StateUnusable
+from wfdeploy.model.run import OnRemove
+from wfdeploy.model.state import Binding, PutAttempt, PutGroups, PutRecord
+from wfdeploy.state.edits import Editor
+from wfdeploy.state.rows import attempt_from, attempt_to_json, record_from, record_to_json
+from wfdeploy.state.sqlite_store import SqliteStore
+
+FORMAT_VERSION = 1
+
+
+def export_lines(store: SqliteStore) -> Iterator[str]:
+    """The state, a line at a time, without newlines."""
+    head = store.head()
+    yield _line(
+        {
+            "kind": "head",
+            "formatVersion": FORMAT_VERSION,
+            "lineage": head.lineage,
+            "serial": head.serial,
+            "project": head.binding.project,
+            "environment": head.binding.environment,
+            "server": head.binding.server,
+            "watermarkMs": head.watermark_ms,
+            "shared": head.shared,
+            "redactionKey": b64encode(head.redaction_key).decode(),
+        }
+    )
+    for record in store.records():
+        yield _line({"kind": "record", **json.loads(record_to_json(record))})
+    for attempt in store.attempts():
+        yield _line({"kind": "attempt", **json.loads(attempt_to_json(attempt))})
+    for entry in store.history(None):
+        yield _line(
+            {
+                "kind": "history",
+                "ended": entry.ended.value,
+                "endedAtMs": entry.ended_at_ms,
+                "record": json.loads(record_to_json(entry.record)),
+            }
+        )
+    for address, fingerprint, generation in store.burned():
+        yield _line({"kind": "burned", "address": address, "fingerprint": fingerprint, "generation": generation})
+    for name, policy in store.groups().items():
+        yield _line({"kind": "group", "name": name, "onRemove": policy.value})
+
+
+def import_lines(lines: Iterable[str], path: Path) -> SqliteStore:
+    """Make a new state file from exported lines; all of them or none.
+
+    Raises: `StateUnusable` when a line isn't of the format (with its number), or the file can't be made.
+    """
+    rows = _parsed(lines)
+    try:
+        _, head = next(rows)
+    except StopIteration:
+        raise StateUnusable("nothing to import: the input is empty") from None
+    if head.get("kind") != "head" or head.get("formatVersion") != FORMAT_VERSION:
+        raise StateUnusable(
+            f"line 1 is not the head of a state export of format {FORMAT_VERSION}",
+            hint="give what `wfdeploy state export` printed",
+        )
+    try:
+        binding = Binding(head["project"], head["environment"], head["server"])
+        values = {
+            "lineage": str(head["lineage"]),
+            "serial": int(head["serial"]),
+            "watermark_ms": head["watermarkMs"],
+            "shared": int(head["shared"]),
+            "redaction_key": b64decode(head["redactionKey"]),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise StateUnusable(f"line 1: not a state's head: {error}") from error
+    draft = path.with_name(f".{path.name}.import")
+    draft.unlink(missing_ok=True)
+    try:
+        with SqliteStore.create(draft, binding) as store, store.restoring() as connection:
+            editor = Editor(connection, 0)
+            for number, row in rows:
+                try:
+                    _restore(connection, editor, row)
+                except (KeyError, TypeError, ValueError) as error:
+                    raise StateUnusable(f"line {number}: not a line of a state export: {error}") from error
+            connection.executemany(
+                "INSERT INTO head (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                [(key, value) for key, value in values.items() if value is not None],
+            )
+        if path.exists():
+            raise StateUnusable(f"{path} exists", hint="move it away first: import never replaces a state")
+        draft.rename(path)
+    finally:
+        for leftover in (draft, draft.with_name(f"{draft.name}-wal"), draft.with_name(f"{draft.name}-shm")):
+            leftover.unlink(missing_ok=True)
+    return SqliteStore.open_existing(path, binding)
+
+
+def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
+    kind = row.pop("kind")
+    if kind == "record":
+        editor.apply([PutRecord(record_from(row))])
+    elif kind == "attempt":
+        editor.apply([PutAttempt(attempt_from(row))])
+    elif kind == "history":
+        record = record_from(row["record"])
+        connection.execute(
+            "INSERT INTO history (address, fingerprint, generation, ended, ended_at_ms, value) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                record.address,
+                record.fingerprint,
+                record.generation,
+                row["ended"],
+                row["endedAtMs"],
+                record_to_json(record),
+            ),
+        )
+    elif kind == "burned":
+        connection.execute(
+            "INSERT INTO burned VALUES (?, ?, ?)", (row["address"], row["fingerprint"], row["generation"])
+        )
+    elif kind == "group":
+        editor.apply([PutGroups({row["name"]: OnRemove(row["onRemove"])})])
+    else:
+        raise ValueError(f"unknown kind {kind!r}")
+
+
+def _parsed(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise StateUnusable(f"line {number}: not JSON: {error.msg}") from error
+        if not isinstance(row, dict):
+            raise StateUnusable(f"line {number}: not a JSON object")
+        yield number, row
+
+
+def _line(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

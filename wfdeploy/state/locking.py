@@ -1,0 +1,97 @@
+"""One writer at a time, and everybody else is told who it is."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wfdeploy import __version__
+from wfdeploy.errors import StateLocked, StateUnusable
+from wfdeploy.model.state import LockInfo
+
+
+@contextmanager
+def lock(
+    state: Path, *, command: str, timeout_s: float = 0.0, on_wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """Hold the lock of a state file.
+
+    It is a lock of the operating system on `<state>.lock`, so it ends with the process that holds it, however that
+    ends; who holds it stands in `<state>.lock.json`, for people only. `on_wait` is told once, when it must wait.
+
+    Raises: `StateLocked` when another process holds it for longer than `timeout_s`; `StateUnusable` when the lock
+    file can't be made.
+    """
+    from filelock import FileLock, Timeout
+
+    # Two names of one file must meet at one lock.
+    state = state.resolve()
+    guard = FileLock(f"{state}.lock", mode=0o600, thread_local=False)
+    info = state.with_name(f"{state.name}.lock.json")
+    try:
+        try:
+            guard.acquire(timeout=0)
+        except Timeout:
+            if timeout_s <= 0:
+                raise
+            if on_wait is not None:
+                on_wait(_describe(info))
+            guard.acquire(timeout=timeout_s, poll_interval=0.1)
+    except Timeout:
+        raise StateLocked(
+            f"the state {state} is locked by {_describe(info)}",
+            hint="wait for it to end, or let this command wait with --lock-timeout SECONDS",
+        ) from None
+    except OSError as error:
+        raise StateUnusable(
+            f"cannot lock the state {state}: {error.strerror or error}",
+            hint="the directory must exist and be writable",
+        ) from error
+    try:
+        with contextlib.suppress(OSError):
+            info.write_text(json.dumps(asdict(_current(command))), encoding="utf-8")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            info.unlink()
+        guard.release()
+
+
+def _current(command: str) -> LockInfo:
+    return LockInfo(
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        user=_user(),
+        since_ms=time.time_ns() // 1_000_000,
+        command=command,
+        version=__version__,
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without an entry
+        return str(os.getuid())
+
+
+def _describe(info: Path) -> str:
+    """The holder in words; vague where its note can't be read (it is written just after the lock is taken)."""
+    try:
+        holder = LockInfo(**json.loads(info.read_text(encoding="utf-8")))
+        since = datetime.fromtimestamp(holder.since_ms / 1000, UTC)
+        return (
+            f"process {holder.pid} of {holder.user} on {holder.host} since {since:%Y-%m-%d %H:%M:%S} UTC "
+            f"(wfdeploy {holder.command})"
+        )
+    except (OSError, ValueError, TypeError):
+        return "another wfdeploy process"

@@ -1,0 +1,81 @@
+"""The tables of the SQLite state and how an older file becomes a newer one.
+
+- `records` is what every plan reads for every run, so it holds nothing else; `details` has the rest of a record.
+  Both are clustered by address (`WITHOUT ROWID`): a plan walks them beside the manifests in one order.
+- `attempts` are few: those in flight, those whose outcome is open, those refused.
+- `history` keeps former records; `burned` the generations that no row tells any more.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+APPLICATION_ID = 0x77666470
+"""`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
+
+VERSION = 1
+
+_VERSION_1 = (
+    """CREATE TABLE head (
+        key TEXT PRIMARY KEY,
+        value ANY
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE records (
+        address TEXT PRIMARY KEY,
+        fingerprint TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        workflow_run_id TEXT NOT NULL,
+        delivery TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE details (
+        address TEXT PRIMARY KEY,
+        origin TEXT NOT NULL,
+        created_at_ms INTEGER,
+        recorded_at_ms INTEGER NOT NULL,
+        by_id INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        request TEXT NOT NULL,
+        run_state TEXT,
+        observed_at_ms INTEGER
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE attempts (
+        address TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE history (
+        id INTEGER PRIMARY KEY,
+        address TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        ended TEXT NOT NULL,
+        ended_at_ms INTEGER NOT NULL,
+        value TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX history_by_address ON history (address, fingerprint, generation)",
+    """CREATE TABLE burned (
+        address TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        PRIMARY KEY (address, fingerprint)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE groups (
+        name TEXT PRIMARY KEY,
+        on_remove TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE actors (
+        id INTEGER PRIMARY KEY,
+        value TEXT NOT NULL UNIQUE
+    ) STRICT""",
+)
+
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+"""Element n takes version n to version n + 1. A released one never changes."""
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring a file of `version` (0: empty) to `VERSION`, within the caller's transaction."""
+    for statements in _MIGRATIONS[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -1,0 +1,364 @@
+"""The state in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from wfdeploy.errors import StateUnusable
+from wfdeploy.model.run import OnRemove
+from wfdeploy.model.state import Attempt, Binding, Edit, Ended, Head, HistoryEntry, Record, RecordKey
+from wfdeploy.state.edits import Editor
+from wfdeploy.state.rows import attempt_from, record_from, record_from_row
+from wfdeploy.state.schema import APPLICATION_ID, VERSION, migrate
+
+_SELECT_RECORDS = """
+    SELECT r.address, r.fingerprint, r.generation, r.workflow_run_id, r.delivery,
+           d.origin, d.created_at_ms, d.recorded_at_ms, a.value, d.source, d.request, d.run_state, d.observed_at_ms
+    FROM records r JOIN details d USING (address) JOIN actors a ON a.id = d.by_id
+"""
+
+
+class SqliteStore:
+    """A `StateStore` on SQLite.
+
+    Use `create`, `open_existing` or `in_memory`. The connection may be used from any thread, one at a time.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, name: str, now_ms: Callable[[], int]) -> None:
+        self._connection = connection
+        self._name = name
+        self._now_ms = now_ms
+
+    # --- opening ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, path: Path, binding: Binding, *, now_ms: Callable[[], int] | None = None) -> SqliteStore:
+        """Begin a new state in a file that isn't there yet, mode 0600, born whole: another process sees either no
+        file or a complete one. Raises: `StateUnusable`."""
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+        try:
+            os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise StateUnusable(
+                f"cannot create the state {path}: {error.strerror}",
+                hint="create the directory, or name another place with --state",
+            ) from error
+        try:
+            connection = cls._connect(draft, readonly=False)
+            try:
+                with _translated(str(path)):
+                    _begin(connection, binding)
+            finally:
+                connection.close()
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())
+            # A hard link fails where a file stands, so that a state that appeared meanwhile is never replaced.
+            os.link(draft, path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise StateUnusable(f"cannot create the state {path}: {error.strerror}") from error
+        finally:
+            draft.unlink(missing_ok=True)
+        return cls.open_existing(path, binding, now_ms=now_ms)
+
+    @classmethod
+    def open_existing(
+        cls,
+        path: Path,
+        binding: Binding | None,
+        *,
+        readonly: bool = False,
+        now_ms: Callable[[], int] | None = None,
+    ) -> SqliteStore:
+        """Open a state. With `binding`, one that belongs elsewhere is refused. Raises: `StateUnusable`."""
+        connection = cls._connect(path, readonly=readonly)
+        store = cls(connection, str(path), now_ms or _wall_clock_ms)
+        try:
+            with _translated(str(path)):
+                _check(connection, path, readonly=readonly)
+            head = store.head()
+            if binding is not None and head.binding != binding:
+                raise StateUnusable(
+                    f"the state {path} belongs to {_describe(head.binding)}, not to {_describe(binding)}",
+                    hint="choose the environment it was made for, or name another state with --state",
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return store
+
+    @classmethod
+    def in_memory(cls, binding: Binding, *, now_ms: Callable[[], int] | None = None) -> SqliteStore:
+        """An empty state that is gone when closed: what a plan without a state compares against."""
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        _begin(connection, binding)
+        return cls(connection, "(no state)", now_ms or _wall_clock_ms)
+
+    @staticmethod
+    def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+        uri = f"file:{quote(str(path.absolute()))}"
+        with _translated(str(path)):
+            if not readonly:
+                connection = sqlite3.connect(
+                    f"{uri}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10
+                )
+                try:
+                    # Write-ahead log: `status` and `plan` read while an apply writes, one fsync per commit.
+                    # synchronous=FULL: a commit that returned survives a power loss (SQLite documentation: PRAGMA
+                    # synchronous); an intent is worth nothing otherwise.
+                    # fullfsync: on macOS, fsync alone leaves data in the drive's cache.
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    connection.execute("PRAGMA synchronous = FULL")
+                    connection.execute("PRAGMA fullfsync = ON")
+                    connection.execute("PRAGMA checkpoint_fullfsync = ON")
+                except BaseException:
+                    connection.close()
+                    raise
+                return connection
+            connection = sqlite3.connect(
+                f"{uri}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=10
+            )
+            try:
+                connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError:
+                connection.close()
+                # In a directory that can't be written, a WAL file opens only as immutable; safe when no log is beside
+                # it, for then the file is whole and nobody writes.
+                if path.with_name(f"{path.name}-wal").exists():
+                    raise
+                connection = sqlite3.connect(
+                    f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
+                )
+            return connection
+
+    # --- reading ---------------------------------------------------------------------------------------------
+
+    def head(self) -> Head:
+        """The state as a whole."""
+        with _translated(self._name):
+            values = dict(self._connection.execute("SELECT key, value FROM head").fetchall())
+        try:
+            return Head(
+                lineage=values["lineage"],
+                serial=values["serial"],
+                binding=Binding(values["project"], values["environment"], values["server"]),
+                watermark_ms=values.get("watermark_ms"),
+                shared=bool(values.get("shared")),
+                home=values.get("home") or "",
+                redaction_key=values["redaction_key"],
+            )
+        except KeyError as error:
+            raise StateUnusable(f"the state {self._name} is damaged: its head lacks {error}", hint=_DAMAGED) from error
+
+    def keys(self) -> Iterator[RecordKey]:
+        """Every record's key in address order."""
+        with _translated(self._name):
+            cursor = self._connection.execute(
+                "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records ORDER BY address"
+            )
+            while rows := cursor.fetchmany(1000):
+                for row in rows:
+                    yield RecordKey(*row)
+
+    def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
+        """Full records, in address order."""
+        with _translated(self._name):
+            if addresses is None:
+                yield from map(record_from_row, self._connection.execute(f"{_SELECT_RECORDS} ORDER BY r.address"))
+                return
+            for chunk in _chunks(sorted(addresses)):
+                yield from map(
+                    record_from_row,
+                    self._connection.execute(
+                        f"{_SELECT_RECORDS} WHERE r.address IN ({_marks(chunk)}) ORDER BY r.address", chunk
+                    ),
+                )
+
+    def attempts(self) -> Iterator[Attempt]:
+        """Every attempt, in address order."""
+        with _translated(self._name):
+            for (value,) in self._connection.execute("SELECT value FROM attempts ORDER BY address"):
+                yield attempt_from(json.loads(value))
+
+    def generations(self, addresses: Collection[str]) -> Mapping[tuple[str, str], int]:
+        """The highest known generation by (address, fingerprint)."""
+        found: dict[tuple[str, str], int] = {}
+        with _translated(self._name):
+            for chunk in _chunks(sorted(addresses)):
+                marks = _marks(chunk)
+                rows = self._connection.execute(
+                    f"""SELECT address, fingerprint, generation FROM records WHERE address IN ({marks})
+                        UNION ALL
+                        SELECT address, fingerprint, generation FROM history WHERE address IN ({marks})
+                        UNION ALL
+                        SELECT address, fingerprint, generation FROM burned WHERE address IN ({marks})""",  # noqa: S608
+                    chunk * 3,
+                )
+                for address, fingerprint, generation in rows:
+                    key = (address, fingerprint)
+                    found[key] = max(found.get(key, 0), generation)
+        return found
+
+    def groups(self) -> Mapping[str, OnRemove]:
+        """The policies last seen, by group."""
+        with _translated(self._name):
+            rows = self._connection.execute("SELECT name, on_remove FROM groups ORDER BY name").fetchall()
+        return {name: OnRemove(value) for name, value in rows}
+
+    def history(self, address: str | None) -> Sequence[HistoryEntry]:
+        """Former records of an address (of all: None), oldest first."""
+        where = "" if address is None else "WHERE address = ?"
+        with _translated(self._name):
+            rows = self._connection.execute(
+                f"SELECT value, ended, ended_at_ms FROM history {where} ORDER BY id",  # noqa: S608
+                () if address is None else (address,),
+            ).fetchall()
+        return [HistoryEntry(record_from(json.loads(value)), Ended(ended), at) for value, ended, at in rows]
+
+    def burned(self) -> Iterator[tuple[str, str, int]]:
+        """Generations known by nothing else: (address, fingerprint, generation), sorted."""
+        with _translated(self._name):
+            yield from self._connection.execute("SELECT address, fingerprint, generation FROM burned ORDER BY 1, 2")
+
+    # --- writing ---------------------------------------------------------------------------------------------
+
+    def commit(self, edits: Sequence[Edit]) -> int:
+        """Apply edits in one durable transaction; see `StateStore.commit`."""
+        connection = self._connection
+        with _translated(self._name):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                before = connection.total_changes
+                Editor(connection, self._now_ms()).apply(edits)
+                if connection.total_changes != before:
+                    connection.execute("UPDATE head SET value = value + 1 WHERE key = 'serial'")
+                (serial,) = connection.execute("SELECT value FROM head WHERE key = 'serial'").fetchone()
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        return int(serial)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> SqliteStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def restoring(self) -> Iterator[sqlite3.Connection]:
+        """For `import` alone: fill the tables of a new state in one transaction."""
+        with _translated(self._name):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+
+_DAMAGED = "restore it from a copy, or set it aside: the next apply reads back what the server still knows"
+
+
+def _begin(connection: sqlite3.Connection, binding: Binding) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    migrate(connection, 0)
+    connection.executemany(
+        "INSERT INTO head (key, value) VALUES (?, ?)",
+        [
+            ("lineage", secrets.token_hex(16)),
+            ("serial", 0),
+            ("project", binding.project),
+            ("environment", binding.environment),
+            ("server", binding.server),
+            ("redaction_key", secrets.token_bytes(32)),
+        ],
+    )
+    connection.execute("COMMIT")
+
+
+def _check(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise StateUnusable(f"{path} is not a wfdeploy state", hint="name the right file with --state")
+    if version > VERSION:
+        raise StateUnusable(
+            f"the state {path} was written by a newer wfdeploy (state version {version}, this one reads {VERSION})",
+            hint="upgrade wfdeploy",
+        )
+    if version < VERSION and not readonly:
+        connection.execute("BEGIN IMMEDIATE")
+        migrate(connection, version)
+        connection.execute("COMMIT")
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """SQLite's errors in our words."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _words(name, error) from error
+    except (json.JSONDecodeError, TypeError, ValueError, KeyError) as error:
+        raise StateUnusable(f"the state {name} is damaged: {error}", hint=_DAMAGED) from error
+
+
+def _words(name: str, error: sqlite3.DatabaseError) -> StateUnusable:
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    primary = code & 0xFF
+    if primary == sqlite3.SQLITE_FULL:
+        return StateUnusable(f"cannot write the state {name}: the disk is full", hint="make room and run it again")
+    if primary == sqlite3.SQLITE_READONLY:
+        return StateUnusable(f"cannot write the state {name}: it is read-only", hint="make it writable for this user")
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StateUnusable(f"the state {name} is locked by another program", hint="close it and run this again")
+    if primary == sqlite3.SQLITE_CANTOPEN:
+        return StateUnusable(f"cannot open the state {name}", hint="check that the file and its directory are readable")
+    if primary in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return StateUnusable(f"the state {name} is damaged or not a state: {error}", hint=_DAMAGED)
+    if primary == sqlite3.SQLITE_IOERR:
+        return StateUnusable(f"cannot read or write the state {name}: {error}", hint="check the disk")
+    return StateUnusable(f"the state {name} cannot be used: {error}", hint=_DAMAGED)
+
+
+def _describe(binding: Binding) -> str:
+    return f"project {binding.project}, environment {binding.environment}, server {binding.server}"
+
+
+def _sync_folder(path: Path) -> None:
+    """A new name in a directory survives a power loss only once the directory itself is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _chunks(values: list[str], size: int = 5000) -> Iterator[list[Any]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
