@@ -106,8 +106,9 @@ class Selection:
 class Plan:
     """The ordered list of changes between desired runs and state.
 
-    `changes` holds everything but plain keeps, in address order; `summary` counts every action (keeps included),
-    zeros too. `verified`: the server's runs were listed and are part of it. `unmatched_ids`: workflow run ids that
+    `changes` holds everything but plain keeps (a keep with a reason is among them), in address order; `summary` counts every action (keeps included),
+    zeros too. `housekeeping`: edits that change nothing a user declared (what the server's listing showed about
+    other addresses, digests under a newer version); apply commits them first. `verified`: the server's runs were listed and are part of it. `unmatched_ids`: workflow run ids that
     the server lists for this project and that match no address. `orphans`: recorded, no longer declared, kept.
     `possibly_renamed`: pairs (orphan, new address) with equal fingerprints.
     """
@@ -122,6 +123,7 @@ class Plan:
     verified: bool
     changes: tuple[Change, ...]
     summary: Mapping[Action, int]
+    housekeeping: tuple[Edit, ...] = ()
     kept: tuple[Change, ...] = ()  # only when asked for with --all
     warnings: tuple[str, ...] = ()
     unmatched_ids: tuple[str, ...] = ()

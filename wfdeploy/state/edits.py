@@ -21,7 +21,7 @@ from wfdeploy.model.state import (
     Rewrite,
     SetHead,
 )
-from wfdeploy.state.rows import attempt_from, attempt_to_json, record_from_row, record_to_json
+from wfdeploy.state.rows import attempt_to_json, record_from_row, record_to_json
 
 _COLUMNS = """r.address, r.fingerprint, r.generation, r.workflow_run_id, r.delivery, d.origin, d.created_at_ms,
     d.recorded_at_ms, a.value, d.source, d.request, d.run_state, d.observed_at_ms"""
@@ -61,19 +61,14 @@ class Editor:
                 if former is not None:
                     self._retire(former, Ended.FORGOTTEN)
             case Rename(origin, to):
-                for table in ("records", "details", "attempts", "history", "burned"):
+                for table in ("records", "details", "burned"):
                     run(f"UPDATE {table} SET address = ? WHERE address = ?", (to, origin))  # noqa: S608
-                row = run("SELECT value FROM attempts WHERE address = ?", (to,)).fetchone()
-                if row is not None:
-                    import json
-
-                    attempt = attempt_from(json.loads(row[0]) | {"address": to})
-                    run("UPDATE attempts SET value = ? WHERE address = ?", (attempt_to_json(attempt), to))
-            case Observe(address, run_state, observed_at_ms):
-                run(
-                    "UPDATE details SET run_state = ?, observed_at_ms = ? WHERE address = ? AND run_state IS NOT ?",
-                    (run_state.value, observed_at_ms, address, run_state.value),
-                )
+                for table in ("attempts", "history"):
+                    run(
+                        f"UPDATE {table} SET address = ?1, value = json_set(value, '$.address', ?1) "  # noqa: S608
+                        "WHERE address = ?2",
+                        (to, origin),
+                    )
             case Rewrite(address, fingerprint, delivery):
                 run(
                     "UPDATE records SET fingerprint = ?, delivery = ? "

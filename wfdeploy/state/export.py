@@ -116,7 +116,8 @@ def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
     elif kind == "history":
         record = record_from(row["record"])
         connection.execute(
-            "INSERT INTO history (address, fingerprint, generation, ended, ended_at_ms, value) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO history (address, fingerprint, generation, ended, ended_at_ms, value) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
             (
                 record.address,
                 record.fingerprint,

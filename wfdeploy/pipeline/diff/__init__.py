@@ -1,0 +1,1 @@
+"""Compare what is declared with what is known: pure functions from runs and state to a plan."""

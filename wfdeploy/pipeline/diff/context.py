@@ -1,0 +1,69 @@
+"""What the diff needs to know beside the two streams that it compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.run import DesiredRun, OnRemove
+from wfdeploy.model.state import Attempt, Record
+
+
+class Finding(Enum):
+    """What the logs say about an attempt whose outcome is open."""
+
+    NOT_LOOKED_UP = "not looked up"
+    FOUND = "found"
+    ABSENT = "absent"  # never accepted
+    ABSENT_OR_DELAYED = "absent or delayed"  # not shown; if it was accepted, its id is still reserved
+    TOO_OLD = "too old"  # older than what the logs remember
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A finding, with the run where there is one."""
+
+    finding: Finding
+    run: ObservedRun | None = None
+
+
+NOT_LOOKED_UP = Verdict(Finding.NOT_LOOKED_UP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identities:
+    """How identities are made; given by the caller, since stages never import one another."""
+
+    run_id: Callable[[str, str, int], str]  # address, fingerprint, generation
+    fingerprint_under: Callable[[DesiredRun, str], str | None]  # under the version of that text; None: unknown version
+    describe: Callable[[DesiredRun], Mapping[str, Any]]  # the request's fields, as the state records them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffContext:
+    """Everything but the desired runs and the record keys.
+
+    `attempts` by address. `verdicts` by address of an open attempt. `adopted`: records that the server's listing
+    gave and the state lacks, by address (they stand before the state's own). `renames`: former address -> new one,
+    for the addresses that the state still has under the former. `highest(address, fingerprint)`: highest known
+    generation, 0 for none. `records(address)`: the full record. `on_remove`: policy by group, the manifest's where
+    it was loaded, else the state's. `in_scope(group)`: whether a missing run of the group means it was removed.
+    """
+
+    identities: Identities
+    now_ms: int
+    highest: Callable[[str, str], int]
+    records: Callable[[str], Record | None]
+    attempts: Mapping[str, Attempt] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    adopted: Mapping[Address, Record] = field(default_factory=dict)
+    renames: Mapping[Address, Address] = field(default_factory=dict)
+    on_remove: Mapping[str, OnRemove] = field(default_factory=dict)
+    in_scope: Callable[[str], bool] = lambda _group: False
+    live_states: Mapping[str, RunState] = field(default_factory=dict)  # by workflow run id, as far as known
+    replace: frozenset[str] = frozenset()
+    prune: bool = False

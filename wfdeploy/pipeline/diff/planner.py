@@ -1,0 +1,65 @@
+"""From changes to a plan: selection, counting, and what a user should be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.state import Edit
+from wfdeploy.pipeline.diff.targets import Targets
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The parts of a `Plan` that come from the changes; see there."""
+
+    changes: list[Change] = field(default_factory=list)
+    kept: list[Change] = field(default_factory=list)
+    housekeeping: list[Edit] = field(default_factory=list)
+    summary: dict[Action, int] = field(default_factory=lambda: dict.fromkeys(Action, 0))
+    orphans: int = 0
+    possibly_renamed: list[tuple[Address, Address]] = field(default_factory=list)
+
+
+def gather(changes: Iterable[Change], *, targets: Targets, limit: int | None, keep_all: bool) -> Gathered:
+    """Select and count.
+
+    Changes outside the targets do nothing, yet what they learned about the server is kept. Beyond `limit` sends, a
+    change is blocked. Raises: `UsageError` when a target matched nothing.
+    """
+    result = Gathered()
+    sends = 0
+    orphans: dict[str, Address] = {}
+    for change in changes:
+        if not targets.match(change.address):
+            if change.action is Action.ADOPT:
+                result.housekeeping.extend(change.edits)
+            continue
+        if change.sends:
+            if limit is not None and sends >= limit:
+                result.housekeeping.extend(change.edits)
+                change = replace(  # noqa: PLW2901
+                    change, action=Action.BLOCKED, reason=f"beyond --limit {limit}", sends=False, edits=()
+                )
+            else:
+                sends += 1
+        result.summary[change.action] += 1
+        if change.desired is None and change.action is Action.KEEP and change.fingerprint:
+            result.orphans += 1
+            orphans[change.fingerprint] = change.address
+        if change.action is Action.KEEP and not (change.reason and change.desired is not None):
+            result.housekeeping.extend(change.edits)
+            if keep_all:
+                result.kept.append(change)
+        else:
+            result.changes.append(change)
+    targets.check()
+    if orphans:
+        result.possibly_renamed = [
+            (orphans[change.fingerprint], change.address)
+            for change in result.changes
+            if change.action is Action.TRIGGER and change.fingerprint in orphans
+        ]
+    return result

@@ -1,0 +1,47 @@
+"""`--target`: globs on addresses in which brackets are literal, since addresses have them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from wfdeploy.errors import UsageError
+
+
+class Targets:
+    """A set of patterns: `*` any text, `?` one character, everything else itself; a pattern without a slash that
+    isn't a glob names a whole group. Remembers which ones matched nothing."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._tests = [(pattern, _test(pattern)) for pattern in patterns]
+        self._unmatched = set(patterns)
+
+    def __bool__(self) -> bool:
+        return bool(self._tests)
+
+    def match(self, address: str) -> bool:
+        """Whether any pattern matches; always, when there is none."""
+        if not self._tests:
+            return True
+        hit = False
+        for pattern, test in self._tests:
+            if test(address):
+                self._unmatched.discard(pattern)
+                hit = True
+        return hit
+
+    def check(self) -> None:
+        """Raises: `UsageError` naming the patterns that matched no address."""
+        if self._unmatched:
+            names = ", ".join(sorted(self._unmatched))
+            raise UsageError(
+                f"no declared or recorded run matches {names}",
+                hint="addresses look like group/name; `wfdeploy plan --all` lists them",
+            )
+
+
+def _test(pattern: str) -> Callable[[str], object]:
+    expression = "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
+    if "/" not in pattern and "*" not in pattern:
+        expression += "/.*"
+    return re.compile(expression, re.DOTALL).fullmatch
