@@ -1,0 +1,16 @@
+"""The Upstash Workflow REST API as the far end: what goes over the wire and what comes back.
+
+    settings.py    which server and which token
+    headers.py     the one table: manifest field -> header
+    jcs.py         structured bodies in RFC 8785 form
+    wire.py        a request -> one JSON object of a batch
+    replies.py     an answer -> what became of each run
+    faults.py      a status other than 200/201 -> what it means for a batch
+    pacing.py      how long a 429 asks to wait
+    logs.py        a page of the logs -> runs
+    scrub.py       secrets out of the server's words
+    transfer.py    one HTTP exchange, bounded in time and size
+    client.py      the gateway that puts these together
+
+Importing this package imports nothing else; httpx is loaded by `transfer` and `client` only.
+"""

@@ -1,0 +1,214 @@
+"""The gateway to Upstash Workflow over HTTP. Importing this module imports httpx."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from wfdeploy import __version__
+from wfdeploy.errors import RemoteFailure
+from wfdeploy.model.event import Event, Listing
+from wfdeploy.model.remote import Answered, CancelReply, Item, Lost, NotSent, RunPage, ServerFacts, TriggerReply
+from wfdeploy.ports import RunGateway
+from wfdeploy.upstash.facts import FactBook
+from wfdeploy.upstash.faults import read_refusal
+from wfdeploy.upstash.logs import LogPage, read_log_page
+from wfdeploy.upstash.pacing import http_date_ms
+from wfdeploy.upstash.reads import Budget, Reader
+from wfdeploy.upstash.replies import read_batch_reply
+from wfdeploy.upstash.settings import is_loopback
+from wfdeploy.upstash.transfer import Answer, Transfer, TransferError
+from wfdeploy.upstash.wire import batch_bytes
+
+if TYPE_CHECKING:
+    from wfdeploy.model.project import ServerSettings
+    from wfdeploy.ports import Clock, Listener
+    from wfdeploy.upstash.scrub import Scrubber
+
+_PAGE_RUNS = 10
+"""Runs per page of the logs: the most there are when runs are asked for ("Workflow REST reference: Logs")."""
+
+_ANSWER_BYTES = 8 * 1024 * 1024
+_ANSWER_BYTES_PER_RUN = 4 * 1024
+_IDLE_PAGES = 100
+"""A listing that brings nothing new for this many pages on end isn't going anywhere."""
+
+
+class UpstashGateway(RunGateway):
+    """`RunGateway` over the Upstash Workflow REST API.
+
+    `url` is the server's base URL, `token` its bearer token, `token_source` the variable or file it came from (for
+    hints). `scrubber` takes secrets out of everything the server says. `wait_budget_s`: how long one listing or
+    cancel may be held up by rate limits. `connections`: how many requests are under way at once, at most. Nothing is
+    opened before the first request; `aclose` gives the connections back.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        settings: ServerSettings,
+        clock: Clock,
+        scrubber: Scrubber,
+        token_source: str = "QSTASH_TOKEN",  # noqa: S107 - a variable's name
+        wait_budget_s: float = 300.0,
+        connections: int = 64,
+        listener: Listener | None = None,
+        deadline_s: float | None = None,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._token_source = token_source
+        self._clock = clock
+        self._scrub = scrubber
+        self._wait_budget_s = wait_budget_s
+        self._listener: Listener = listener or _unheard
+        self._facts = FactBook(believed=is_loopback(url))
+        self._transfer = Transfer(
+            _http_client(url, token, settings, connections),
+            deadline_s=_deadline_s(settings) if deadline_s is None else deadline_s,
+        )
+        self._reader = Reader(
+            self._transfer,
+            clock=clock,
+            facts=self._facts,
+            scrub=scrubber,
+            token_source=token_source,
+            listener=self._listener,
+        )
+
+    @property
+    def facts(self) -> ServerFacts:
+        return self._facts.facts
+
+    async def trigger(self, items: Sequence[Item]) -> TriggerReply:
+        if not items:
+            return Answered(())
+        sent = [item.workflow_run_id for item in items]
+        try:
+            answer = await self._transfer.exchange(
+                "POST",
+                f"{self._url}/v2/batch/trigger",
+                content=batch_bytes(items),
+                max_bytes=_ANSWER_BYTES + _ANSWER_BYTES_PER_RUN * len(items),
+            )
+        except TransferError as fault:
+            reason = self._scrub(fault.reason)
+            return Lost(reason) if fault.left else NotSent(reason)
+        self._facts.learn(answer.headers)
+        if answer.status in (200, 201):
+            return read_batch_reply(answer.body, sent, scrub=self._scrub)
+        return read_refusal(
+            answer.status,
+            answer.headers,
+            answer.body,
+            sent,
+            now_ms=self._clock.now_ms(),
+            token_source=self._token_source,
+            scrub=self._scrub,
+        )
+
+    async def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:
+        budget = Budget(self._wait_budget_s)
+        query: dict[str, str | int] = {"groupBy": "workflowRunId", "label": label, "count": _PAGE_RUNS, "trimBody": -1}
+        if since_ms is not None:
+            query["fromDate"] = max(since_ms, 0)
+        cursors: set[str] = set()
+        before: LogPage | None = None
+        seen = idle = 0
+        while True:
+            page, server_time_ms = await self._log_page(query, budget)
+            seen += len(page.runs)
+            last = not page.cursor
+            idle = idle + 1 if not page.runs or (before and page.runs == before.runs) else 0
+            self._listener(Listing(seen, done=last))
+            yield RunPage(page.runs, server_time_ms, last)
+            if last:
+                return
+            if page.cursor in cursors or idle >= _IDLE_PAGES:
+                raise RemoteFailure(
+                    "listing runs: the server's pages go round in circles",
+                    hint="nothing can be said about runs that were not listed; try again later",
+                )
+            cursors.add(page.cursor)
+            query["cursor"] = page.cursor
+            before = page
+
+    async def _log_page(self, query: dict[str, str | int], budget: Budget) -> tuple[LogPage, int | None]:
+        what = "listing runs"
+
+        def read(answer: Answer) -> tuple[LogPage, int | None]:
+            if answer.status != 200:
+                raise self._reader.refusal(what, answer)
+            return read_log_page(answer.body), http_date_ms(answer.headers.get("date"))
+
+        return await self._reader.ask(
+            what, "GET", f"{self._url}/v2/workflows/logs?{urlencode(query)}", read=read, budget=budget
+        )
+
+    async def cancel(self, workflow_run_id: str) -> CancelReply:
+        # Without an id in the path this would be the bulk call, whose empty selection means every run there is;
+        # "." and ".." would be resolved into just that.
+        if not re.search(r"[A-Za-z0-9]", workflow_run_id):
+            raise ValueError("an empty workflow run id can't be cancelled")
+        what = f"cancelling {workflow_run_id}"
+
+        def read(answer: Answer) -> CancelReply:
+            return CancelReply(found=answer.status != 404)
+
+        return await self._reader.ask(
+            what,
+            "DELETE",
+            f"{self._url}/v2/workflows/runs/{quote(workflow_run_id, safe='')}",
+            read=read,
+            budget=Budget(self._wait_budget_s),
+        )
+
+    async def aclose(self) -> None:
+        await self._transfer.aclose()
+
+
+def _http_client(url: str, token: str, settings: ServerSettings, connections: int) -> httpx.AsyncClient:
+    loopback = is_loopback(url)
+    return httpx.AsyncClient(
+        headers={
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "User-Agent": f"wfdeploy/{__version__}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # answers are small, and inflating them safely is not free
+        },
+        timeout=httpx.Timeout(
+            connect=settings.connect_timeout_s,
+            read=settings.read_timeout_s,
+            write=settings.write_timeout_s,
+            pool=settings.pool_timeout_s,
+        ),
+        limits=httpx.Limits(
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            # Load balancers close idle connections after 60 s or more; a request that meets such a close is lost
+            # knowledge, so ours go first.
+            keepalive_expiry=15.0,
+        ),
+        follow_redirects=False,  # never carry the token elsewhere
+        # The environment gives proxies (HTTPS_PROXY) and CAs (SSL_CERT_FILE). httpx reads no netrc unless asked to by
+        # an auth object. A loopback address means this machine, which no proxy can reach.
+        trust_env=not loopback,
+        # Loading the CA bundle takes longer than a small apply; plain HTTP doesn't need it.
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.startswith("http:") else True,
+    )
+
+
+def _deadline_s(settings: ServerSettings) -> float:
+    """Long enough for every phase to use up its own timeout; connecting counts twice, for TCP and for TLS."""
+    return settings.pool_timeout_s + 2 * settings.connect_timeout_s + settings.write_timeout_s + settings.read_timeout_s
+
+
+def _unheard(event: Event, /) -> None:
+    """The listener where nobody listens."""

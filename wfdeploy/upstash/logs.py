@@ -1,0 +1,81 @@
+"""A page of the server's logs ("Workflow REST reference: List Workflow Run Logs")."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from wfdeploy.model.remote import ObservedRun, RunState
+
+
+class UnreadableError(Exception):
+    """A 2xx answer that isn't what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Runs, and the cursor of the next page (empty: this is the last one)."""
+
+    runs: tuple[ObservedRun, ...]
+    cursor: str
+
+
+def read_log_page(body: bytes) -> LogPage:
+    """Take a page apart.
+
+    A run that can't be read fails the page: passing over it would make it look absent, and an absent run is sent
+    again. Raises: `UnreadableError`.
+    """
+    try:
+        page = json.loads(body)
+    except (ValueError, RecursionError):
+        raise UnreadableError("the logs aren't JSON") from None
+    runs = page.get("runs") if isinstance(page, dict) else None
+    # A server written in Go says null for an empty list.
+    if not isinstance(page, dict) or not isinstance(runs, list | None) or "runs" not in page:
+        raise UnreadableError("the logs hold no list of runs")
+    cursor = page.get("cursor") or ""
+    if not isinstance(cursor, str):
+        raise UnreadableError("the logs' cursor isn't text")
+    return LogPage(tuple(_run(entry) for entry in runs or ()), cursor)
+
+
+def _run(entry: object) -> ObservedRun:
+    if not isinstance(entry, dict):
+        raise UnreadableError("the logs hold an entry that isn't a run")
+    workflow_run_id = entry.get("workflowRunId")
+    created_at_ms = _milliseconds(entry.get("workflowRunCreatedAt"))
+    if not isinstance(workflow_run_id, str) or not workflow_run_id:
+        raise UnreadableError("the logs hold a run without an id")
+    if created_at_ms is None:
+        raise UnreadableError("the logs hold a run without the time of its creation")
+    url = entry.get("workflowUrl")
+    return ObservedRun(
+        workflow_run_id=workflow_run_id,
+        state=_state(entry.get("workflowState")),
+        created_at_ms=created_at_ms,
+        completed_at_ms=_milliseconds(entry.get("workflowRunCompletedAt")) or None,
+        url=url if isinstance(url, str) else "",
+        labels=_labels(entry),
+    )
+
+
+def _state(word: object) -> RunState:
+    try:
+        return RunState(word)
+    except ValueError:
+        return RunState.UNKNOWN
+
+
+def _labels(entry: dict[str, object]) -> tuple[str, ...]:
+    labels = entry.get("labels")
+    if isinstance(labels, list):
+        return tuple(label for label in labels if isinstance(label, str))
+    first = entry.get("label")  # deprecated upstream: the first label only
+    return (first,) if isinstance(first, str) and first else ()
+
+
+def _milliseconds(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
+        return None
+    return int(value)

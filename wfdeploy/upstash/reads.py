@@ -1,0 +1,114 @@
+"""Requests that may be asked again: patient with the network, with 5xx, and with rate limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from wfdeploy.errors import RemoteFailure
+from wfdeploy.model.event import Waiting
+from wfdeploy.upstash.faults import reason_of, stop_hint
+from wfdeploy.upstash.logs import UnreadableError
+from wfdeploy.upstash.pacing import wait_s
+from wfdeploy.upstash.transfer import Answer, Transfer, TransferError
+from wfdeploy.upstash.words import error_text
+
+if TYPE_CHECKING:
+    from wfdeploy.ports import Clock, Listener
+    from wfdeploy.upstash.facts import FactBook
+
+T = TypeVar("T")
+
+_TRIES = 5
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 5.0
+_ANSWER_BYTES = 8 * 1024 * 1024
+
+
+class Budget:
+    """Seconds that rate limits may still make us wait, shared by the pages of one listing."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left_s = seconds
+
+    def spend(self, seconds: float) -> bool:
+        """Take seconds out; False, and nothing is taken, when there aren't as many."""
+        if seconds > self.left_s:
+            return False
+        self.left_s -= seconds
+        return True
+
+
+class Reader:
+    """Asks idempotent questions until there is an answer or no hope of one."""
+
+    def __init__(
+        self,
+        transfer: Transfer,
+        *,
+        clock: Clock,
+        facts: FactBook,
+        scrub: Callable[[str], str],
+        token_source: str,
+        listener: Listener,
+    ) -> None:
+        self._transfer = transfer
+        self._clock = clock
+        self._facts = facts
+        self._scrub = scrub
+        self._token_source = token_source
+        self._listener = listener
+
+    async def ask(self, what: str, method: str, url: str, *, read: Callable[[Answer], T], budget: Budget) -> T:
+        """The answer as `read` understands it; `read` gets 2xx and 404 (it may refuse a 404 with `RemoteFailure`).
+
+        `what` begins the message of a failure: "listing runs". Network faults, 5xx, 408 and unreadable answers are
+        tried again, at most five times in a row; a 429 as often as `budget` lets it. Raises: `RemoteFailure`.
+        """
+        faults = throttles = 0
+        while True:
+            try:
+                answer = await self._transfer.exchange(method, url, max_bytes=_ANSWER_BYTES)
+                self._facts.learn(answer.headers)
+                if 200 <= answer.status < 300 or answer.status == 404:
+                    return read(answer)
+                if answer.status == 429:
+                    await self._throttled(what, answer, throttles, budget)
+                    throttles += 1
+                    continue
+                if answer.status != 408 and answer.status < 500:
+                    raise self.refusal(what, answer)
+                problem = self._words(answer)
+            except TransferError as fault:
+                problem = self._scrub(fault.reason)
+            except UnreadableError as fault:
+                problem = str(fault)
+            faults += 1
+            if faults >= _TRIES:
+                raise RemoteFailure(
+                    f"{what} failed {faults} times, last with: {problem}",
+                    hint="check the network and the server's status, then run the command again",
+                )
+            await self._clock.sleep(min(_FIRST_PAUSE_S * 2.0 ** (faults - 1), _LONGEST_PAUSE_S))
+
+    async def _throttled(self, what: str, answer: Answer, before: int, budget: Budget) -> None:
+        asked = wait_s(answer.headers, now_ms=self._clock.now_ms()) or 0.0
+        # The floor grows, so that a server that says "now" and means it not is still left in peace.
+        seconds = max(asked, min(_FIRST_PAUSE_S * 2.0**before, _LONGEST_PAUSE_S))
+        if not budget.spend(seconds):
+            raise RemoteFailure(
+                f"{what}: the server asks to wait {seconds:.0f} s more ({self._words(answer)})",
+                hint="run the command again later, or let it wait longer with --timeout",
+            )
+        self._listener(Waiting(f"{what}: rate limited by the server", seconds))
+        await self._clock.sleep(seconds)
+
+    def refusal(self, what: str, answer: Answer) -> RemoteFailure:
+        """The failure for an answer that asking again would not change."""
+        hint = stop_hint(answer.status, answer.headers, token_source=self._token_source, scrub=self._scrub)
+        return RemoteFailure(f"{what}: the server answered {self._words(answer)}", hint=hint)
+
+    def _words(self, answer: Answer) -> str:
+        raw = error_text(answer.body)
+        named = reason_of(answer.status)
+        return self._scrub(f"{named}: {raw}" if raw else named)

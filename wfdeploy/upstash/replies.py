@@ -1,0 +1,89 @@
+"""The answer to a batch trigger: what became of each run.
+
+Source: "Workflow REST reference: Batch Trigger Workflow Runs". The shape of an item that was refused isn't
+documented; `{"error": "..."}` is what is known of it. Whatever can't be read with certainty is `Unclear` (one run) or
+`Lost` (the batch), never a guess: only the logs may then tell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from wfdeploy.model.remote import Answered, Denied, ItemReply, Lost, Taken, Unclear
+from wfdeploy.upstash.words import by_returned_id, error_of, named_running
+
+
+def read_batch_reply(body: bytes, sent: Sequence[str], *, scrub: Callable[[str], str]) -> Answered | Lost:
+    """What a 2xx answer says of the runs whose ids were `sent`, in that order.
+
+    Runs are matched by the id that comes back (as sent, or with one more `wfr_`), in any order. An item without an
+    id is matched by position, and only while every item that has an id stands at its own position.
+    """
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return Lost("the answer isn't JSON")
+    if not isinstance(answer, list):
+        return Lost("the answer isn't a list")
+    if len(answer) != len(sent):
+        return Lost(f"the answer has {len(answer)} items for {len(sent)} runs")
+    known = by_returned_id(sent)
+    position = {workflow_run_id: index for index, workflow_run_id in enumerate(sent)}
+    replies: list[ItemReply | None] = [None] * len(sent)
+    without_id: list[tuple[int, object]] = []
+    in_order = True
+    for index, item in enumerate(answer):
+        returned = item.get("workflowRunId") if isinstance(item, dict) else None
+        if not isinstance(returned, str) or not returned:
+            without_id.append((index, item))
+            continue
+        workflow_run_id = known.get(returned)
+        if workflow_run_id is None:
+            return Lost("the answer holds an id that wasn't sent")
+        at = position[workflow_run_id]
+        if replies[at] is not None:
+            return Lost("the answer holds an id twice")
+        in_order = in_order and at == index
+        replies[at] = _with_id(item, workflow_run_id, scrub)
+    for index, item in without_id:
+        if in_order:
+            replies[index] = _without_id(item, sent[index], scrub)
+    return Answered(tuple(reply or Unclear("the answer doesn't tell which run an error is for") for reply in replies))
+
+
+def _with_id(item: Mapping[str, object], workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:
+    deduplicated = item.get("deduplicated")
+    created_at = item.get("workflowCreatedAt")
+    if message := error_of({"error": item.get("error")}):
+        if created_at is not None or deduplicated is not None:
+            return Unclear("the answer holds both a run and an error")
+        return _refused(item, message, workflow_run_id, scrub)
+    if deduplicated is not None and not isinstance(deduplicated, bool):
+        return Unclear("the answer's deduplicated is neither true nor false")
+    return Taken(_whole(created_at), deduplicated is True)
+
+
+def _without_id(item: object, workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:
+    if not isinstance(item, dict) or item.get("workflowRunId"):
+        return Unclear("the answer has an item of unknown shape")
+    message = error_of(item)
+    if not message:
+        return Unclear("the answer has an item with neither an id nor an error")
+    return _refused(item, message, workflow_run_id, scrub)
+
+
+def _refused(item: Mapping[str, object], message: str, workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:
+    status = item.get("status")
+    if isinstance(status, int) and (status >= 500 or status == 408):
+        return Unclear(f"the server had trouble with this run: {scrub(message)}")
+    if named_running(message, (workflow_run_id,)):
+        return Taken(None, deduplicated=True)
+    return Denied(scrub(message))
+
+
+def _whole(value: object) -> int | None:
+    """Unix milliseconds, None for anything that can't be that."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 < value < 1e15 else None

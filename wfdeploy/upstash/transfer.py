@@ -1,0 +1,98 @@
+"""One HTTP exchange, bounded in time and size, and honest about whether anything may have left this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from dataclasses import dataclass
+
+import httpx
+
+NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""Faults from before the first byte of a request: no connection, no TLS, no tunnel, no free place in the pool.
+
+Everything else may have come after it, the deadline included.
+"""
+
+
+class TransferError(Exception):
+    """An exchange that brought no whole answer. `left`: whether a byte of the request may have left."""
+
+    def __init__(self, reason: str, *, left: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.left = left
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; the body is decoded and within the asked bound."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class Transfer:
+    """Exchanges over kept connections. Safe to use from many tasks of one event loop.
+
+    `deadline_s` bounds a whole exchange, so that an answer that drips in slowly ends: the timeouts of httpx only
+    bound the wait for the next bytes.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, *, deadline_s: float) -> None:
+        self._client = client
+        self._deadline_s = deadline_s
+
+    async def exchange(self, method: str, url: str, *, content: bytes | None = None, max_bytes: int) -> Answer:
+        """Send one request, once.
+
+        `max_bytes` bounds the answer's body, before and after decompression. Raises: `TransferError`.
+        """
+        try:
+            async with asyncio.timeout(self._deadline_s), self._client.stream(method, url, content=content) as response:
+                # Leaving the stream before its end closes the connection: nothing more is read of an endless answer.
+                return Answer(response.status_code, response.headers, await _read(response, max_bytes))
+        except httpx.HTTPError as fault:
+            raise TransferError(_reason(fault), left=not isinstance(fault, NEVER_LEFT)) from fault
+        except TimeoutError as fault:
+            raise TransferError(f"no whole answer within {self._deadline_s:g} s", left=True) from fault
+        except (OSError, zlib.error) as fault:
+            raise TransferError(_reason(fault), left=True) from fault
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+async def _read(response: httpx.Response, max_bytes: int) -> bytes:
+    """The body, cut off where it gets too long. Bytes are taken raw: httpx would inflate a bomb without a bound."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    inflate = _inflater(encoding)
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk if inflate is None else inflate.decompress(chunk, max_bytes + 1 - len(body))
+        if len(body) > max_bytes:
+            raise TransferError(f"the answer is larger than {max_bytes:,} bytes", left=True)
+    if inflate is not None and not inflate.eof:
+        raise TransferError("the compressed answer ends early", left=True)
+    return bytes(body)
+
+
+def _inflater(encoding: str) -> zlib._Decompress | None:
+    """None for a body as it is. Compression isn't asked for, but something on the way may apply it all the same."""
+    match encoding:
+        case "identity" | "":
+            return None
+        case "gzip" | "x-gzip":
+            return zlib.decompressobj(16 + zlib.MAX_WBITS)
+        case "deflate":
+            return zlib.decompressobj()
+        case _:
+            raise TransferError(f"the answer is encoded as {encoding[:40]!r}, which wasn't asked for", left=True)
+
+
+def _reason(fault: Exception) -> str:
+    text = " ".join(str(fault).split())
+    name = type(fault).__name__
+    return f"{name}: {text}" if text else name

@@ -1,0 +1,94 @@
+"""The server's own words: what an error body says, and which runs it names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from html import unescape
+
+_TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE)
+_LONGEST_READ = 64 * 1024
+
+_EXISTS = re.compile(
+    r"\balready\b.{0,30}?\b(?:running|exists?|active|in[ -]progress|started|triggered|in use)\b"
+    r"|\b(?:is|are|still|currently) (?:running|active|in[ -]progress|in use)\b"
+    r"|\b(?:run|id)\b[^;]{0,120}?\bexists\b"
+    r"|\bduplicate (?:workflow )?run\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_DENIES = re.compile(
+    r"\b(?:not|no|never|isn't|aren't|doesn't|does not|cannot find)\b.{0,20}?"
+    r"\b(?:running|exists?|active|in[ -]progress|found|known)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_ID_LIKE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+def error_text(body: bytes, *, reason: str = "") -> str:
+    """What an error answer says: JSON `{"error": ...}`, the title of an HTML page, plain text, else `reason`.
+
+    Not scrubbed yet.
+    """
+    text = body[:_LONGEST_READ].decode("utf-8", "replace").strip()
+    if not text:
+        return reason
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return _page_text(text) or reason
+    return error_of(value) or reason
+
+
+def error_of(value: object) -> str:
+    """The error message in a JSON value, empty when it holds none."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, Mapping):
+        for name in ("error", "message", "detail"):
+            if found := error_of(value.get(name)):
+                return found
+    return ""
+
+
+def _page_text(text: str) -> str:
+    if not text.startswith("<"):
+        return text
+    title = _TITLE.search(text)
+    return " ".join(unescape(_TAGS.sub(" ", title[2] if title else text)).split())
+
+
+def id_forms(workflow_run_id: str) -> tuple[str, str]:
+    """The two forms in which the server may give an id back: as sent, and with `wfr_` put before it.
+
+    The official SDKs put the prefix there themselves; whether the server adds its own to an id that came over REST
+    is not documented.
+    """
+    return workflow_run_id, f"wfr_{workflow_run_id}"
+
+
+def by_returned_id(sent: Iterable[str]) -> dict[str, str]:
+    """Returned id -> sent id, for both forms; an id that was sent as it is wins over another's prefixed form."""
+    sent = tuple(sent)
+    known = {id_forms(workflow_run_id)[1]: workflow_run_id for workflow_run_id in sent}
+    known.update((workflow_run_id, workflow_run_id) for workflow_run_id in sent)
+    return known
+
+
+def named_running(message: str, sent: Iterable[str]) -> frozenset[str]:
+    """Those of the sent ids which an error message says are runs that exist.
+
+    Upstream's "singleton workflows" guide: while a run is in progress, a trigger with its id fails with status 400.
+    The text isn't documented, so this asks for words that say so, and for one of our ids; a refusal of a single run
+    needs no id unless it names another one.
+    """
+    if not _EXISTS.search(message) or _DENIES.search(message):
+        return frozenset()
+    sent = tuple(sent)
+    known = by_returned_id(sent)
+    words = {word.rstrip(".-") for word in _ID_LIKE.findall(message)}
+    named = frozenset(known[word] for word in words if word in known)
+    if not named and len(sent) == 1 and not any(word.startswith("wfr_") for word in words):
+        return frozenset(sent) if re.search(r"\brun\b", message, re.IGNORECASE) else named
+    return named
