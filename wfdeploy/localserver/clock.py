@@ -1,0 +1,80 @@
+"""Time as the server sees it: everything that waits or stamps asks a `Clock`."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Unix time in milliseconds, and waiting for it."""
+
+    def now_ms(self) -> int:
+        """The present, Unix milliseconds."""
+        ...
+
+    async def sleep_until(self, when_ms: int) -> None:
+        """Return once `now_ms() >= when_ms`."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock. `scale` makes server time run faster than real time, from the moment of creation.
+
+    With `scale=60` a delay of an hour takes a minute. Time stamps run ahead of the wall clock accordingly.
+    """
+
+    def __init__(self, *, scale: float = 1.0) -> None:
+        if scale <= 0:
+            raise ValueError("scale must be positive")
+        self._scale = scale
+        self._origin_s = time.time()
+
+    def now_ms(self) -> int:
+        now_s = time.time()
+        if self._scale != 1.0:
+            now_s = self._origin_s + (now_s - self._origin_s) * self._scale
+        return int(now_s * 1000)
+
+    async def sleep_until(self, when_ms: int) -> None:
+        while (left_ms := when_ms - self.now_ms()) > 0:  # noqa: ASYNC110 - this is the sleep itself
+            # A day at most per turn: the wall clock may be set meanwhile, and event loops dislike far timers.
+            await asyncio.sleep(min(left_ms / 1000 / self._scale, 86_400))
+
+
+class ManualClock:
+    """A clock that moves only when told to; safe to advance from any thread.
+
+    For tests: a server's delays, retries and log lag then take no real time.
+    """
+
+    def __init__(self, now_ms: int = 1_800_000_000_000) -> None:
+        self._now_ms = now_ms
+        self._lock = threading.Lock()
+        self._count = 0
+        self._sleepers: list[tuple[int, int, asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def now_ms(self) -> int:
+        with self._lock:
+            return self._now_ms
+
+    def advance(self, seconds: float) -> None:
+        """Move time forward and wake every sleeper whose moment has come."""
+        with self._lock:
+            self._now_ms += round(seconds * 1000)
+            while self._sleepers and self._sleepers[0][0] <= self._now_ms:
+                _, _, loop, event = heapq.heappop(self._sleepers)
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(event.set)
+
+    async def sleep_until(self, when_ms: int) -> None:
+        with self._lock:
+            if when_ms <= self._now_ms:
+                return
+            event = asyncio.Event()
+            self._count += 1
+            heapq.heappush(self._sleepers, (when_ms, self._count, asyncio.get_running_loop(), event))
+        await event.wait()

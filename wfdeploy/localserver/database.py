@@ -1,0 +1,142 @@
+"""The server's SQLite file: opening, schema, and the id that names it.
+
+One connection, used from the event loop's thread only, so a transaction is never interleaved with another.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wfdeploy.errors import StateUnusable
+from wfdeploy.localserver.ids import new_server_id
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE runs (
+    seq INTEGER PRIMARY KEY,          -- order of acceptance
+    tenant TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    url TEXT NOT NULL,
+    state TEXT NOT NULL,
+    created_at INTEGER NOT NULL,      -- all times: Unix milliseconds
+    starts_at INTEGER NOT NULL,       -- when the first delivery is due
+    completed_at INTEGER,
+    caller_ip TEXT NOT NULL,
+    labels TEXT NOT NULL,             -- comma-separated, as sent
+    flow_key TEXT,
+    payload BLOB NOT NULL,
+    settings TEXT NOT NULL,           -- settings.Settings
+    response TEXT,                    -- JSON text given at the finish
+    failure TEXT                      -- JSON: what ended a failed run, and its failure callback
+);
+-- The reservation of an id: at most one run in progress has it, and it is free again the moment that run ends.
+CREATE UNIQUE INDEX run_in_progress ON runs (tenant, run_id) WHERE state = 'RUN_STARTED';
+CREATE UNIQUE INDEX runs_of_id ON runs (tenant, run_id, created_at);
+
+CREATE TABLE labels (
+    tenant TEXT NOT NULL,
+    label TEXT NOT NULL,
+    run_seq INTEGER NOT NULL,
+    PRIMARY KEY (tenant, label, run_seq)
+) WITHOUT ROWID;
+
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,          -- order of acceptance: a delivery carries the entries up to its own
+    tenant TEXT NOT NULL,
+    run_seq INTEGER REFERENCES runs (seq),  -- NULL: a plain message, outside any run
+    message_id TEXT NOT NULL,
+    kind TEXT NOT NULL,               -- ledger.Kind
+    state TEXT NOT NULL,              -- pending, delivered, failed, dropped
+    step_key TEXT,                    -- names the step that this entry records
+    url TEXT NOT NULL,
+    body BLOB NOT NULL,
+    settings TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    done_at INTEGER,
+    retried INTEGER NOT NULL DEFAULT 0,
+    errors TEXT NOT NULL DEFAULT '[]' -- JSON: the failed attempts
+);
+CREATE INDEX messages_of_run ON messages (run_seq, seq);
+CREATE INDEX messages_pending ON messages (due_at) WHERE state = 'pending';
+-- A step is recorded once, however often an endpoint that was called again submits it.
+CREATE UNIQUE INDEX step_once ON messages (run_seq, step_key) WHERE step_key IS NOT NULL;
+"""
+
+
+def open_database(path: Path | None) -> sqlite3.Connection:
+    """Open or create the file (mode 0600: it holds the payloads and headers it delivers); `None` is in memory.
+
+    Raises: StateUnusable when the file is no such database, or of a newer version.
+    """
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Created by us with its mode, since SQLite would use the umask; -wal and -shm take the mode over from it.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = sqlite3.connect(
+        str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.row_factory = sqlite3.Row
+    try:
+        _prepare(connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StateUnusable(f"{path}: not a local server database: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    # Without an fsync per commit the last ones may be lost when the machine loses power, never when the process is
+    # killed: what was written stays in the kernel's cache. A development server need not promise more.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StateUnusable(f"the local server's database has version {version}; this wfdeploy knows {SCHEMA_VERSION}")
+    if version == 0:
+        with transaction(connection):
+            for statement in _statements(_SCHEMA):
+                connection.execute(statement)
+            connection.execute("INSERT INTO meta VALUES ('server_id', ?)", (new_server_id(),))
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one: `executescript` would commit the open transaction first."""
+    pending = ""
+    for line in script.splitlines():
+        pending += line + "\n"
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, also when the process is killed in between."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def server_id(connection: sqlite3.Connection) -> str:
+    """The random id kept in the database; whoever binds to a local server compares it."""
+    return str(connection.execute("SELECT value FROM meta WHERE name = 'server_id'").fetchone()[0])

@@ -1,0 +1,212 @@
+"""Accepting work: a trigger that starts a run, a submission that continues one, a plain message.
+
+Everything here runs inside one transaction of the caller and answers with what the API says about it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from wfdeploy.localserver import options
+from wfdeploy.localserver.clock import Clock
+from wfdeploy.localserver.ids import new_run_id
+from wfdeploy.localserver.ledger import Due, Kind, Ledger, Run, RunState
+from wfdeploy.localserver.options import Options
+from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.scenario import Scenario, TriggerItem
+from wfdeploy.localserver.settings import Settings
+from wfdeploy.localserver.tenants import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One element of a batch, or one single request: where to, with which headers, and the raw body."""
+
+    destination: str
+    headers: Mapping[str, str]
+    body: str
+
+    @classmethod
+    def of(cls, raw: object) -> Item:
+        """Raises: Refused for an element that is no message."""
+        if not isinstance(raw, dict) or not isinstance(raw.get("destination"), str):
+            raise Refused("each element must be an object with a destination")
+        headers, body = raw.get("headers"), raw.get("body")
+        if headers is None:
+            headers = {}
+        if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+            raise Refused("headers must be an object of strings")
+        if body is not None and not isinstance(body, str):
+            raise Refused("body must be a string")
+        return cls(raw["destination"], headers, body or "")
+
+
+class DuplicateRun(Refused):
+    """A trigger of an id whose run is in progress, where the scenario refuses those."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"a workflow run with id {run_id} is already in progress")
+
+
+@dataclass(slots=True)
+class Intake:
+    """The door. `to_schedule` collects what the caller hands to the engine once the transaction is committed."""
+
+    ledger: Ledger
+    clock: Clock
+    scenario: Scenario
+    tenant: Tenant
+    caller_ip: str
+    to_schedule: list[Due] = field(default_factory=list)
+
+    def trigger(self, item: Item, *, rest: bool) -> dict[str, Any]:
+        """Start a run, or say that one with this id is running.
+
+        `rest` tells the trigger paths of the REST API from the SDKs' batch: there the server itself points the failure
+        callback at the workflow (inferred) and expects the destination to be a workflow.
+        """
+        options.check_url(item.destination)
+        wanted = options.read(item.headers)
+        self._ask_scenario(item, wanted)
+        if wanted.control.get("upstash-workflow-invoke", "").lower() == "true":
+            raise Refused("context.invoke is not supported by this server yet")
+        now = self.clock.now_ms()
+        run_id = wanted.run_id
+        created_at = now
+        if run_id is None:
+            run_id = new_run_id()
+        elif (newest := self.ledger.newest(self.tenant.name, run_id)) is not None:
+            _, state, newest_at = newest
+            if state == RunState.STARTED:
+                if self.scenario.duplicates == "error":
+                    raise DuplicateRun(run_id)
+                return {"workflowRunId": run_id, "workflowCreatedAt": newest_at, "deduplicated": True}
+            # Runs of one id are told apart by this time stamp, so it never repeats.
+            created_at = max(now, newest_at + 1)
+        due = wanted.due_ms(now)
+        settings = wanted.settings
+        if rest:
+            settings = _rest_defaults(settings, item.destination)
+        instant = self.scenario.instant_finish and due <= now
+        run_seq = self.ledger.add_run(
+            tenant=self.tenant.name,
+            run_id=run_id,
+            url=item.destination,
+            state=RunState.SUCCESS if instant else RunState.STARTED,
+            created_at=created_at,
+            starts_at=due,
+            caller_ip=self.caller_ip,
+            labels=wanted.labels,
+            payload=item.body.encode(),
+            settings=settings,
+        )
+        answer: dict[str, Any] = {"workflowRunId": run_id, "workflowCreatedAt": created_at}
+        if not instant:
+            _, entry = self.ledger.add_message(
+                tenant=self.tenant.name,
+                run_seq=run_seq,
+                kind=Kind.INIT,
+                url=item.destination,
+                body=b"",  # the payload is kept with the run
+                settings=options.NOTHING,
+                now_ms=now,
+                due_ms=due,
+            )
+            self.to_schedule.append(entry)
+        return answer
+
+    def _ask_scenario(self, item: Item, wanted: Options) -> None:
+        if self.scenario.refuse is None:
+            return
+        headers = {name.lower(): value for name, value in item.headers.items()}
+        refusal = self.scenario.refuse(TriggerItem(wanted.run_id, item.destination, headers, item.body))
+        if refusal is not None:
+            raise Refused(refusal.error, status=refusal.status)
+
+    def publish(self, item: Item) -> dict[str, Any]:
+        """One element of `/v2/batch`, or `/v2/publish`: a run's start, its continuation, or a plain message."""
+        options.check_url(item.destination)
+        wanted = options.read(item.headers)
+        if wanted.starts_run:
+            answer = self.trigger(item, rest=False)
+            return {"messageId": answer["workflowRunId"], **answer}
+        now = self.clock.now_ms()
+        due = wanted.due_ms(now)
+        if wanted.run_id is None:
+            message_id, entry = self.ledger.add_message(
+                tenant=self.tenant.name,
+                run_seq=None,
+                kind=Kind.PLAIN,
+                url=item.destination,
+                body=item.body.encode(),
+                settings=wanted.settings,
+                now_ms=now,
+                due_ms=due,
+            )
+            self.to_schedule.append(entry)
+            return {"messageId": message_id}
+        run = self.ledger.run_in_progress(self.tenant.name, wanted.run_id)
+        if run is None:
+            # The SDKs take a 400 as: the run has ended (the text was seen from the service, in public reports).
+            raise Refused("failed to publish to url: can not append to a a cancelled workflow")
+        return self._continue(run, item, wanted, now, due)
+
+    def _continue(self, run: Run, item: Item, wanted: Options, now: int, due: int) -> dict[str, Any]:
+        """Append an entry to the run and have it delivered when it is due."""
+        kind = Kind.CALL if wanted.is_call else Kind.STEP
+        step_key = _call_key(wanted) if wanted.is_call else _step_key(item.body)
+        try:
+            message_id, entry = self.ledger.add_message(
+                tenant=self.tenant.name,
+                run_seq=run.seq,
+                kind=kind,
+                url=item.destination,
+                body=item.body.encode(),
+                settings=wanted.settings,
+                now_ms=now,
+                due_ms=due,
+                step_key=step_key,
+            )
+        except sqlite3.IntegrityError:
+            # Deliveries are at least once, so an endpoint may submit a step twice; it is recorded once.
+            assert step_key is not None
+            return {"messageId": self.ledger.message_of_step(run.seq, step_key), "deduplicated": True}
+        self.to_schedule.append(entry)
+        return {"messageId": message_id}
+
+
+def _rest_defaults(settings: Settings, destination: str) -> Settings:
+    markers = {"Upstash-Workflow-Is-Failure": "true", "Upstash-Workflow-Failure-Callback": "true"}
+    return replace(
+        settings,
+        must_be_workflow=True,
+        failure_url=settings.failure_url or destination,
+        failure_headers={**settings.headers, **settings.failure_headers, **markers},
+    )
+
+
+def _step_key(body: str) -> str | None:
+    """Names the step that a submission records: `plan:<target>` or `result:<id>`; None when it is no step JSON."""
+    try:
+        step = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(step, dict):
+        return None
+    if isinstance(target := step.get("targetStep"), int) and target > 0:
+        return f"plan:{target}"
+    if isinstance(step_id := step.get("stepId"), int) and step_id > 0:
+        return f"result:{step_id}"
+    return None
+
+
+def _call_key(wanted: Options) -> str | None:
+    """A call is one step too: without this, a delivery that is repeated would call the third party twice."""
+    for name, value in wanted.settings.callback_headers.items():
+        if name.lower() == "upstash-workflow-stepid":
+            return f"call:{value}"
+    return None

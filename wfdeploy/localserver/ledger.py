@@ -1,0 +1,312 @@
+"""What was accepted and how far it got: runs and their messages, in SQLite.
+
+Methods that change something expect to be inside `transaction()`; each is a few rows, so the event loop is hardly held.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from wfdeploy.localserver import compact, database
+from wfdeploy.localserver.ids import new_message_id
+from wfdeploy.localserver.settings import Settings
+
+
+class RunState(StrEnum):
+    """As the logs say it. `STARTED` holds from acceptance on, also while a run is delayed, sleeping or waiting."""
+
+    STARTED = "RUN_STARTED"
+    SUCCESS = "RUN_SUCCESS"
+    FAILED = "RUN_FAILED"
+    CANCELED = "RUN_CANCELED"
+
+
+class Kind(StrEnum):
+    """What a message is for."""
+
+    INIT = "init"
+    """The first delivery: the payload alone."""
+    STEP = "step"
+    """A step's record, and the delivery that follows it."""
+    CALL = "call"
+    """A request to a third party."""
+    CALL_RESULT = "callResult"
+    """Its answer, on the way back to the workflow."""
+    FAILURE = "failure"
+    """The failure callback of a failed run."""
+    PLAIN = "plain"
+    """A message outside any run."""
+
+
+RECORDED = (Kind.INIT, Kind.STEP, Kind.CALL, Kind.CALL_RESULT)
+"""The kinds that make up the step list of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    seq: int
+    tenant: str
+    run_id: str
+    url: str
+    state: RunState
+    created_at: int
+    starts_at: int
+    completed_at: int | None
+    caller_ip: str
+    labels: tuple[str, ...]
+    flow_key: str | None
+    payload: bytes
+    settings: Settings
+    response: str | None
+    failure: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, row: sqlite3.Row) -> Self:
+        return cls(
+            seq=row["seq"],
+            tenant=row["tenant"],
+            run_id=row["run_id"],
+            url=row["url"],
+            state=RunState(row["state"]),
+            created_at=row["created_at"],
+            starts_at=row["starts_at"],
+            completed_at=row["completed_at"],
+            caller_ip=row["caller_ip"],
+            labels=tuple(row["labels"].split(",")) if row["labels"] else (),
+            flow_key=row["flow_key"],
+            payload=row["payload"],
+            settings=Settings.from_json(row["settings"]),
+            response=row["response"],
+            failure=json.loads(row["failure"]) if row["failure"] else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    seq: int
+    tenant: str
+    run_seq: int | None
+    message_id: str
+    kind: Kind
+    state: str
+    url: str
+    body: bytes
+    settings: Settings
+    created_at: int
+    due_at: int
+    retried: int
+    errors: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, row: sqlite3.Row) -> Self:
+        return cls(
+            seq=row["seq"],
+            tenant=row["tenant"],
+            run_seq=row["run_seq"],
+            message_id=row["message_id"],
+            kind=Kind(row["kind"]),
+            state=row["state"],
+            url=row["url"],
+            body=row["body"],
+            settings=Settings.from_json(row["settings"]),
+            created_at=row["created_at"],
+            due_at=row["due_at"],
+            retried=row["retried"],
+            errors=json.loads(row["errors"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message to deliver at a time; orders by time, then by acceptance."""
+
+    at_ms: int
+    seq: int
+
+
+class Ledger:
+    """The runs and messages of one database."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.server_id = database.server_id(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with database.transaction(self.connection):
+            yield
+
+    def close(self) -> None:
+        self.connection.close()
+
+    # -- runs ---------------------------------------------------------------------------------------------------------
+
+    def newest(self, tenant: str, run_id: str) -> tuple[int, str, int] | None:
+        """(seq, state, created_at) of the last accepted run of this id."""
+        row = self.connection.execute(
+            "SELECT seq, state, created_at FROM runs WHERE tenant = ? AND run_id = ? ORDER BY created_at DESC LIMIT 1",
+            (tenant, run_id),
+        ).fetchone()
+        return None if row is None else (row[0], row[1], row[2])
+
+    def add_run(
+        self,
+        *,
+        tenant: str,
+        run_id: str,
+        url: str,
+        state: RunState,
+        created_at: int,
+        starts_at: int,
+        caller_ip: str,
+        labels: tuple[str, ...],
+        payload: bytes,
+        settings: Settings,
+    ) -> int:
+        """The new run's seq. The schema refuses a second run in progress with the same id."""
+        cursor = self.connection.execute(
+            "INSERT INTO runs (tenant, run_id, url, state, created_at, starts_at, completed_at, caller_ip, labels,"
+            " flow_key, payload, settings) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                tenant,
+                run_id,
+                url,
+                state.value,
+                created_at,
+                starts_at,
+                None if state is RunState.STARTED else created_at,
+                caller_ip,
+                ",".join(labels),
+                settings.flow_key,
+                payload,
+                settings.to_json(),
+            ),
+        )
+        seq = cursor.lastrowid
+        assert seq is not None
+        for label in labels:
+            self.connection.execute("INSERT OR IGNORE INTO labels VALUES (?, ?, ?)", (tenant, label, seq))
+        return seq
+
+    def run(self, seq: int) -> Run:
+        return Run.of(self.connection.execute("SELECT * FROM runs WHERE seq = ?", (seq,)).fetchone())
+
+    def run_in_progress(self, tenant: str, run_id: str) -> Run | None:
+        row = self.connection.execute(
+            "SELECT * FROM runs WHERE tenant = ? AND run_id = ? AND state = 'RUN_STARTED'", (tenant, run_id)
+        ).fetchone()
+        return None if row is None else Run.of(row)
+
+    def runs_of_id(self, run_id: str | None) -> list[Run]:
+        """Every run ever accepted under an id, or at all, in order of acceptance; of all tenants."""
+        where, values = ("WHERE run_id = ?", (run_id,)) if run_id is not None else ("", ())
+        return [Run.of(row) for row in self.connection.execute(f"SELECT * FROM runs {where} ORDER BY seq", values)]  # noqa: S608
+
+    def end_run(
+        self,
+        seq: int,
+        state: RunState,
+        *,
+        now_ms: int,
+        response: str | None = None,
+        failure: dict[str, Any] | None = None,
+    ) -> bool:
+        """End a run in progress: its id is free, and what was still to be delivered is dropped. False: it had ended."""
+        changed = self.connection.execute(
+            "UPDATE runs SET state = ?, completed_at = ?, response = ?, failure = ?"
+            " WHERE seq = ? AND state = 'RUN_STARTED'",
+            (state.value, now_ms, response, compact.dumps(failure) if failure else None, seq),
+        ).rowcount
+        if changed:
+            self.connection.execute(
+                "UPDATE messages SET state = 'dropped', done_at = ? WHERE run_seq = ? AND state = 'pending'",
+                (now_ms, seq),
+            )
+        return bool(changed)
+
+    def set_failure(self, run_seq: int, failure: dict[str, Any]) -> None:
+        self.connection.execute("UPDATE runs SET failure = ? WHERE seq = ?", (compact.dumps(failure), run_seq))
+
+    def last_seq(self) -> int:
+        return int(self.connection.execute("SELECT COALESCE(MAX(seq), 0) FROM runs").fetchone()[0])
+
+    # -- messages -----------------------------------------------------------------------------------------------------
+
+    def add_message(
+        self,
+        *,
+        tenant: str,
+        run_seq: int | None,
+        kind: Kind,
+        url: str,
+        body: bytes,
+        settings: Settings,
+        now_ms: int,
+        due_ms: int,
+        step_key: str | None = None,
+    ) -> tuple[str, Due]:
+        """(message id, when to deliver it). Entries of a run are listed in the order in which they were added.
+
+        Raises: sqlite3.IntegrityError when the step is already recorded.
+        """
+        message_id = new_message_id()
+        cursor = self.connection.execute(
+            "INSERT INTO messages (tenant, run_seq, message_id, kind, state, step_key, url, body, settings, created_at,"
+            " due_at) VALUES (?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?)",
+            (tenant, run_seq, message_id, kind.value, step_key, url, body, settings.to_json(), now_ms, due_ms),
+        )
+        assert cursor.lastrowid is not None
+        return message_id, Due(due_ms, cursor.lastrowid)
+
+    def message_of_step(self, run_seq: int, step_key: str) -> str | None:
+        """The id of the message that recorded this step."""
+        row = self.connection.execute(
+            "SELECT message_id FROM messages WHERE run_seq = ? AND step_key = ?", (run_seq, step_key)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def pending(self, seq: int) -> Message | None:
+        """The message, unless it was delivered or dropped meanwhile."""
+        row = self.connection.execute("SELECT * FROM messages WHERE seq = ? AND state = 'pending'", (seq,)).fetchone()
+        return None if row is None else Message.of(row)
+
+    def all_pending(self) -> Iterable[Due]:
+        """What a server that was killed had still to do."""
+        rows = self.connection.execute("SELECT due_at, seq FROM messages WHERE state = 'pending'").fetchall()
+        return [Due(row[0], row[1]) for row in rows]
+
+    def messages_of_run(self, run_seq: int, *, up_to: int | None = None) -> list[Message]:
+        """Recorded entries in order; with `up_to`, the prefix that ends with that message.
+
+        A delivery carries the prefix, never later entries: the endpoint decides by the last one, and a parallel step
+        that saw its siblings' later entries would hang (observed with the SDKs).
+        """
+        limit = up_to if up_to is not None else 2**62
+        rows = self.connection.execute(
+            "SELECT * FROM messages WHERE run_seq = ? AND seq <= ? ORDER BY seq", (run_seq, limit)
+        )
+        return [message for row in rows if (message := Message.of(row)).kind in RECORDED]
+
+    def settle(self, seq: int, state: str, *, now_ms: int, errors: list[dict[str, Any]] | None = None) -> None:
+        """A message reached its end: `delivered`, `failed` or `dropped`."""
+        if errors is None:
+            self.connection.execute("UPDATE messages SET state = ?, done_at = ? WHERE seq = ?", (state, now_ms, seq))
+        else:
+            self.connection.execute(
+                "UPDATE messages SET state = ?, done_at = ?, errors = ? WHERE seq = ?",
+                (state, now_ms, compact.dumps(errors), seq),
+            )
+
+    def retry(self, seq: int, *, due_ms: int, retried: int, errors: list[dict[str, Any]]) -> Due:
+        """Try a message again later."""
+        self.connection.execute(
+            "UPDATE messages SET due_at = ?, retried = ?, errors = ? WHERE seq = ? AND state = 'pending'",
+            (due_ms, retried, compact.dumps(errors), seq),
+        )
+        return Due(due_ms, seq)

@@ -1,0 +1,92 @@
+"""An ASGI application on a bound socket, inside an event loop that does other things too."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from wfdeploy.localserver.problems import NotLoopback, PortTaken
+
+KEEP_ALIVE_S = 75
+"""Longer than clients keep idle connections: a server that closes first can meet a request that is just leaving."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket on a loopback address; `port` 0 takes any free one.
+
+    Raises: NotLoopback, PortTaken.
+    """
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        raise NotLoopback(host) from None
+    if not parsed.is_loopback:
+        raise NotLoopback(host)
+    sock = socket.socket(socket.AF_INET6 if parsed.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+    except OSError as error:
+        sock.close()
+        raise PortTaken(host, port) from error
+    return sock
+
+
+def url_of(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Listener:
+    """uvicorn's server without its main loop.
+
+    That loop polls ten times a second and waits a while at the end, for the sake of signals and a `Date` header, which
+    are ours to handle here. Opening and closing take milliseconds this way, and tests open hundreds.
+    """
+
+    def __init__(self, app: ASGIApp, sock: socket.socket) -> None:
+        self._socket = sock
+        config = uvicorn.Config(
+            app,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
+        self._server = uvicorn.Server(config)
+
+    async def open(self) -> None:
+        config = self._server.config
+        config.load()
+        self._server.lifespan = config.lifespan_class(config)
+        await self._server.startup(sockets=[self._socket])
+
+    async def close(self, *, grace_s: float = 0.5) -> None:
+        """No new connections; requests that are being answered get `grace_s` seconds."""
+        for server in self._server.servers:
+            server.close()
+        state = self._server.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        if state.tasks:
+            await asyncio.wait(list(state.tasks), timeout=grace_s)
+        for task in list(state.tasks):
+            task.cancel()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+        for connection in list(state.connections):
+            connection.transport.abort()
+        while state.connections:  # noqa: ASYNC110 - uvicorn offers no event for it
+            await asyncio.sleep(0.001)
+        for server in self._server.servers:
+            await server.wait_closed()
+        self._socket.close()

@@ -1,0 +1,108 @@
+"""Query filters of the logs and of bulk cancel, as SQL over the runs.
+
+Source: Upstash Workflow REST reference, "List Workflow Run Logs" and "Bulk Cancel Workflow Runs": several values of one
+filter are alternatives, several filters hold together; values are repeated or separated by commas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from starlette.datastructures import QueryParams
+
+from wfdeploy.localserver.ledger import RunState
+from wfdeploy.localserver.problems import Refused
+
+
+@dataclass(slots=True)
+class Where:
+    """Conditions joined by AND, with their values; built from our own texts and `?` only."""
+
+    conditions: list[str] = field(default_factory=list)
+    values: list[object] = field(default_factory=list)
+
+    def add(self, condition: str, *values: object) -> None:
+        self.conditions.append(condition)
+        self.values.extend(values)
+
+    def one_of(self, column: str, options: Sequence[object]) -> None:
+        if options:
+            self.add(f"{column} IN ({', '.join('?' * len(options))})", *options)
+
+    def text(self) -> str:
+        return " AND ".join(self.conditions)
+
+
+def multi(query: QueryParams, name: str) -> list[str]:
+    """All values of a parameter, repeated or comma-separated."""
+    return [part for text in query.getlist(name) for part in text.split(",") if part]
+
+
+def integer(query: QueryParams, name: str) -> int | None:
+    """Raises: Refused when the value is no integer. The SDKs and generated clients may write `1e3` or `5.0`."""
+    text = query.get(name)
+    if text is None or text == "":
+        return None
+    try:
+        return int(float(text)) if not text.lstrip("-").isdigit() else int(text)
+    except (ValueError, OverflowError):
+        raise Refused(f"invalid {name}: {text!r}") from None
+
+
+def log_filter(query: QueryParams, tenant: str) -> Where:
+    """The filters of the logs.
+
+    Raises: Refused for a value that cannot be.
+    """
+    where = Where()
+    where.add("r.tenant = ?", tenant)
+    if pairs := multi(query, "workflowRuns"):
+        _add_pairs(where, pairs)  # other filters are ignored then
+        return where
+    where.one_of("r.run_id", query.getlist("workflowRunId"))
+    where.one_of("r.url", query.getlist("workflowUrl"))
+    if (created_at := integer(query, "workflowCreatedAt")) is not None:
+        where.add("r.created_at = ?", created_at)
+    if states := multi(query, "state"):
+        _add_states(where, states)
+    add_common(where, query)
+    return where
+
+
+def add_common(where: Where, query: QueryParams) -> None:
+    """What the logs and bulk cancel share: time, label, flow-control key, caller."""
+    if (start := integer(query, "fromDate")) is not None:
+        where.add("r.created_at >= ?", start)
+    if (end := integer(query, "toDate")) is not None:
+        where.add("r.created_at <= ?", end)
+    where.one_of("r.flow_key", multi(query, "flowControlKey"))
+    where.one_of("r.caller_ip", multi(query, "callerIp"))
+    if labels := multi(query, "label"):
+        marks = ", ".join("?" * len(labels))
+        where.add(
+            "EXISTS (SELECT 1 FROM labels l"  # noqa: S608
+            f" WHERE l.tenant = r.tenant AND l.label IN ({marks}) AND l.run_seq = r.seq)",
+            *labels,
+        )
+
+
+def _add_pairs(where: Where, pairs: Iterable[str]) -> None:
+    conditions: list[str] = []
+    values: list[object] = []
+    for pair in pairs:
+        run_id, at, created_at = pair.rpartition("@")
+        if not at or not created_at.isdigit():
+            raise Refused(f"invalid workflowRuns element: {pair!r}")
+        conditions.append("(r.run_id = ? AND r.created_at = ?)")
+        values += [run_id, int(created_at)]
+    where.add(f"({' OR '.join(conditions)})", *values)
+
+
+def _add_states(where: Where, states: Sequence[str]) -> None:
+    known = {state.value for state in RunState}
+    if unknown := [state for state in states if state not in known]:
+        if all(state.startswith("STEP_") for state in unknown):
+            raise Refused("filtering by step state is not supported by this server yet")
+        raise Refused(f"invalid state: {unknown[0]!r}")
+    where.one_of("r.state", states)

@@ -1,0 +1,68 @@
+"""What the request handlers work with, made once per server."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from wfdeploy.localserver.clock import Clock
+from wfdeploy.localserver.engine import Engine
+from wfdeploy.localserver.intake import Intake
+from wfdeploy.localserver.ledger import Ledger
+from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.scenario import Scenario
+from wfdeploy.localserver.tenants import Tenant
+
+MAX_BODY_BYTES = 110_000_000
+"""A batch may be 100 MB in total (Upstash changelog); the rest is room for JSON around it."""
+
+
+class Changes:
+    """Tells those who wait that something may have changed, without saying what."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def tell(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    ledger: Ledger
+    engine: Engine
+    clock: Clock
+    scenario: Scenario
+    changes: Changes = field(default_factory=Changes)
+
+    def intake(self, request: Request) -> Intake:
+        return Intake(
+            ledger=self.ledger,
+            clock=self.clock,
+            scenario=self.scenario,
+            tenant=tenant_of(request),
+            caller_ip=request.client.host if request.client else "",
+        )
+
+
+def tenant_of(request: Request) -> Tenant:
+    """The tenant whose token came with the request; the gate let nothing else in."""
+    tenant = request.scope["wfdeploy.tenant"]
+    assert isinstance(tenant, Tenant)
+    return tenant
+
+
+async def read_body(request: Request) -> bytes:
+    """Raises: Refused (413) for a body that is larger than any plan takes."""
+    pieces = bytearray()
+    async for piece in request.stream():
+        pieces += piece
+        if len(pieces) > MAX_BODY_BYTES:
+            raise Refused("the request body is too large", status=413)
+    return bytes(pieces)
