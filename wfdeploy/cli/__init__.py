@@ -1,0 +1,1 @@
+"""The command line. Modules here are imported when a command needs them, so that start-up stays small."""

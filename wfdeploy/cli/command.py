@@ -1,0 +1,122 @@
+"""The shape of our commands: help with examples and exit codes, and groups that import a command when it is used."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wfdeploy.errors import EXIT_CODE_MEANING, ExitCode
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+ALWAYS = (ExitCode.OK, ExitCode.BUG, ExitCode.USAGE, ExitCode.SIGINT, ExitCode.SIGTERM)
+"""Exit codes that any command may end with."""
+
+
+class _Help(click.Command):
+    """What commands and groups share: help goes through our own output, with examples and exit codes at its end."""
+
+    def __init__(self, *args: Any, examples: str = "", exits: Iterable[ExitCode] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = inspect.cleandoc(examples)
+        self.exits = tuple(sorted({*ALWAYS, *exits}))
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:  # noqa: ARG002 (click's signature)
+        """`--help`, shown by the one writer (click's own would write by itself)."""
+        return click.Option(
+            ["-h", "--help"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_help,
+            help="Show this message and exit.",
+        )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples.splitlines():
+                    formatter.write(f"  {line}\n" if line else "\n")
+        if not isinstance(self, click.Group):
+            with formatter.section("Exit codes"):
+                formatter.write_dl([(str(code.value), EXIT_CODE_MEANING[code]) for code in self.exits])
+
+
+class Command(_Help):
+    """A command."""
+
+
+class Section:
+    """A part of a group's list of commands."""
+
+    def __init__(self, title: str, commands: Mapping[str, str]) -> None:
+        self.title = title
+        self.commands = commands
+
+
+class LazyGroup(_Help, click.Group):
+    """A group that knows its commands by name and summary, and imports a command only to run it or to explain it.
+
+    `package` holds one module per command, named like it, with the command in `command`.
+    """
+
+    def __init__(self, *args: Any, package: str, sections: Sequence[Section], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.package = package
+        self.sections = tuple(sections)
+        self.summaries = {name: summary for section in sections for name, summary in section.commands.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(self.summaries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
+        if cmd_name not in self.summaries:
+            return None
+        module = import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in self.summaries and not name.startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, self.summaries, n=1)
+            meant = f" Did you mean '{near[0]}'?" if near else ""
+            raise click.UsageError(f"No such command '{name}'.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
+        widest = max(map(len, self.summaries))
+        for section in self.sections:
+            with formatter.section(section.title):
+                formatter.write_dl([(name.ljust(widest), summary) for name, summary in section.commands.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=summary)
+            for name, summary in self.summaries.items()
+            if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def _show_help(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from wfdeploy.cli.app import App
+
+    app = ctx.find_object(App)
+    assert app is not None  # the gate starts every command with one
+    app.output.payload(ctx.get_help() + "\n")
+    ctx.exit()

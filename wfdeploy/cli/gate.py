@@ -1,0 +1,87 @@
+"""The one way in and out: runs a command line and turns however it ends into an exit code.
+
+Here is the only `except Exception` of the program. Errors that a user can act on are shown with a hint; anything
+else is a bug of ours and leaves a report that can be pasted into an issue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from wfdeploy.cli.app import App
+from wfdeploy.cli.signals import Terminated, terminate_politely
+from wfdeploy.errors import ExitCode, InvalidInput, WfdeployError
+
+PROGRAM = "wfdeploy"
+COMPLETE_VARIABLE = "_WFDEPLOY_COMPLETE"
+
+
+def run(arguments: Sequence[str], app: App) -> int:
+    """Run one command line. Returns the exit code; raises nothing but what ends a process on purpose."""
+    from wfdeploy.cli.main import main
+
+    app.arguments = tuple(arguments)
+    instruction = app.environ.get(COMPLETE_VARIABLE)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(main, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
+
+    # click's own `main` is not used: it would take any broken pipe, a socket's too, for a reader that went away,
+    # and any end of file for ^C.
+    try:
+        with terminate_politely(), main.make_context(PROGRAM, list(arguments), obj=app) as ctx:
+            return int(main.invoke(ctx) or ExitCode.OK)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        return _wrong_command_line(error, app)
+    except InvalidInput as error:
+        _show_diagnostics(error, app)
+        return error.exit_code
+    except WfdeployError as error:
+        app.output.error(error.message, error.hint, exitCode=int(error.exit_code))
+        return error.exit_code
+    except Terminated:
+        app.output.error("terminated")
+        return ExitCode.SIGTERM
+    except (KeyboardInterrupt, click.Abort):
+        app.output.error("interrupted")
+        return ExitCode.SIGINT
+    except Exception as error:
+        return _bug(error, app)
+
+
+def _wrong_command_line(error: click.ClickException, app: App) -> int:
+    hint = None
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f"try '{error.ctx.command_path} --help'"
+    app.output.error(error.format_message(), hint, exitCode=int(ExitCode.USAGE))
+    return ExitCode.USAGE
+
+
+def _show_diagnostics(error: InvalidInput, app: App) -> None:
+    from wfdeploy.cli.output import LogFormat
+    from wfdeploy.render import diagnostics
+
+    output = app.output
+    if output.log_format is LogFormat.JSON:
+        for diagnostic in error.diagnostics:
+            output.error(diagnostic.message, diagnostic.hint, **diagnostics.place_fields(diagnostic))
+    else:
+        output.block(diagnostics.text(error.diagnostics, output.error_style, width=output.error_width), always=True)
+    output.error(error.message, error.hint, exitCode=int(error.exit_code))
+
+
+def _bug(error: Exception, app: App) -> int:
+    from wfdeploy.cli.report_file import write_report
+
+    path = write_report(error, app)
+    app.output.error(
+        f"this is a bug in wfdeploy: {type(error).__name__}",
+        f"a report is in {path}; please attach it to an issue" if path else "no report could be written",
+        exitCode=int(ExitCode.BUG),
+    )
+    return ExitCode.BUG

@@ -1,0 +1,85 @@
+"""The table of commands. `wfdeploy --help` shows it without importing any of them."""
+
+from __future__ import annotations
+
+import click
+
+from wfdeploy import __version__
+from wfdeploy.cli.app import App
+from wfdeploy.cli.command import LazyGroup, Section
+
+SECTIONS = (
+    Section(
+        "Everyday commands",
+        {
+            "init": "Scaffold a project: manifest, project file, CI workflow.",
+            "validate": "Check manifests and report every problem with its place.",
+            "plan": "Show what apply would do, field by field.",
+            "apply": "Trigger what is declared and missing, exactly once.",
+            "status": "Show recorded runs with their live state.",
+        },
+    ),
+    Section(
+        "State",
+        {
+            "adopt": "Record declared runs as already triggered, without triggering them.",
+            "state": "Look into the state and mend it.",
+        },
+    ),
+    Section(
+        "Development and set-up",
+        {
+            "dev": "Run a local server that speaks the Workflow API.",
+            "schema": "Print the JSON Schema of manifests or of the project file.",
+            "completion": "Print the completion script for a shell.",
+            "version": "Print the version.",
+        },
+    ),
+)
+
+
+def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    app = ctx.find_object(App)
+    assert app is not None  # the gate starts every command with one
+    app.output.payload(f"wfdeploy {__version__}\n")
+    ctx.exit()
+
+
+@click.group(
+    "wfdeploy",
+    cls=LazyGroup,
+    package="wfdeploy.cli.commands",
+    sections=SECTIONS,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    examples="""
+        wfdeploy init shop && cd shop      a project to start from
+        wfdeploy apply --local             run it on this machine, no account needed
+        wfdeploy plan -e production        what would happen, and why
+        wfdeploy apply -e production       make it so; repeat at any time
+    """,
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Print the version and exit.",
+)
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """GitOps for Upstash Workflow runs.
+
+    Declare groups of workflow runs in YAML, keep the files in git, and let `wfdeploy apply` trigger each
+    declared run exactly once, however often it is repeated.
+
+    `wfdeploy COMMAND --help` explains a command.
+    """
+    if ctx.invoked_subcommand is None:
+        app = ctx.find_object(App)
+        assert app is not None
+        app.output.block(ctx.get_help() + "\n", always=True)
+        raise click.UsageError("A command is missing.")

@@ -1,0 +1,275 @@
+"""The options that commands share, in bundles.
+
+A bundle is a decorator: it adds its options and hands the command one object made of them. What concerns the
+output is set on it as soon as it is read, so that even a complaint about a later option follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeAlias, TypeVar
+
+import click
+
+from wfdeploy.cli.app import App
+from wfdeploy.cli.output import ColorMode, LogFormat, View
+
+Function: TypeAlias = Callable[..., Any]
+Decorator: TypeAlias = Callable[[Function], Function]
+_E = TypeVar("_E", ColorMode, LogFormat, View)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFlags:
+    """Which project, environment, server and state the command line asks for; None where it says nothing."""
+
+    environment: str | None = None
+    project_file: str | None = None
+    state: str | None = None
+    url: str | None = None
+    token_file: str | None = None
+    local: bool = False
+    env_file: str | None = None
+
+
+def _app(ctx: click.Context) -> App:
+    app = ctx.find_object(App)
+    assert app is not None  # the gate starts every command with one
+    return app
+
+
+def _set(attribute: str, kind: Callable[[str], _E]) -> Callable[[click.Context, click.Parameter, str | None], None]:
+    def callback(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            setattr(_app(ctx).output, attribute, kind(value))
+
+    return callback
+
+
+def _louder(ctx: click.Context, _parameter: click.Parameter, value: int) -> None:
+    _app(ctx).output.verbosity += value
+
+
+def _quieter(ctx: click.Context, _parameter: click.Parameter, value: int) -> None:
+    _app(ctx).output.verbosity -= value
+
+
+_COLOR = click.option(
+    "--color",
+    type=click.Choice([mode.value for mode in ColorMode]),
+    expose_value=False,
+    is_eager=True,
+    callback=_set("color", ColorMode),
+    help="When to use colour; auto: on a terminal, unless NO_COLOR is set.  [default: auto]",
+)
+_VERBOSE = click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_louder,
+    help="Tell more; may be repeated.",
+)
+_QUIET = click.option(
+    "-q",
+    "--quiet",
+    count=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_quieter,
+    help="Only results, warnings and errors; -qq: no warnings either.",
+)
+_LOG_FORMAT = click.option(
+    "--log-format",
+    type=click.Choice([format_.value for format_ in LogFormat]),
+    expose_value=False,
+    is_eager=True,
+    callback=_set("log_format", LogFormat),
+    help="How standard error is written: for people, or one JSON object per line.  [default: text]",
+)
+_OUTPUT = click.option(
+    "-o",
+    "--output",
+    type=click.Choice([view.value for view in View]),
+    expose_value=False,
+    is_eager=True,
+    callback=_set("view", View),
+    help="How the result on standard output is written.  [default: text]",
+)
+
+
+def log(function: Function) -> Function:
+    """Adds --color, -v, -q and --log-format; passes `app`."""
+    return _COLOR(_VERBOSE(_QUIET(_LOG_FORMAT(_pass_app(function)))))
+
+
+def view(function: Function) -> Function:
+    """Adds --output and what `log` adds; passes `app`."""
+    return _OUTPUT(log(function))
+
+
+def _pass_app(function: Function) -> Function:
+    @wraps(function)
+    def with_app(**flags: Any) -> Any:
+        return function(app=_app(click.get_current_context()), **flags)
+
+    return with_app
+
+
+def target(function: Function) -> Function:
+    """Adds the options that choose project, environment, server and state; passes `target`."""
+
+    @wraps(function)
+    def with_target(
+        *,
+        environment: str | None,
+        project_file: str | None,
+        state: str | None,
+        url: str | None,
+        token_file: str | None,
+        local: bool,
+        env_file: str | None,
+        **flags: Any,
+    ) -> Any:
+        chosen = TargetFlags(
+            environment=environment,
+            project_file=project_file,
+            state=state,
+            url=url,
+            token_file=token_file,
+            local=local,
+            env_file=env_file,
+        )
+        return function(target=chosen, **flags)
+
+    for option in reversed(
+        (
+            click.option("-e", "--environment", metavar="NAME", help="Environment of the project file to work on."),
+            _LOCAL,
+            click.option(
+                "--url", metavar="URL", help="Server to talk to.  [default: QSTASH_URL, then the project file]"
+            ),
+            click.option(
+                "--token-file",
+                metavar="FILE",
+                help="Read the token from a file (- for standard input).  [default: the variable QSTASH_TOKEN]",
+            ),
+            click.option("--state", metavar="PATH", help="State file.  [default: .wfdeploy/state/ENVIRONMENT.db]"),
+            _PROJECT_FILE,
+            _ENV_FILE,
+        )
+    ):
+        with_target = option(with_target)
+    return with_target
+
+
+_LOCAL = click.option("--local", is_flag=True, help="Work on a server embedded in this process; no account needed.")
+_PROJECT_FILE = click.option(
+    "--project-file", metavar="FILE", help="Project file.  [default: wfdeploy.yaml here or in a directory above]"
+)
+_ENV_FILE = click.option("--env-file", metavar="FILE", help="Read variables from a .env file; those already set win.")
+
+
+def project(function: Function) -> Function:
+    """Adds the options of commands that read manifests and talk to nobody; passes `target`."""
+
+    @wraps(function)
+    def with_project(*, environment: str | None, project_file: str | None, env_file: str | None, **flags: Any) -> Any:
+        chosen = TargetFlags(environment=environment, project_file=project_file, env_file=env_file)
+        return function(target=chosen, **flags)
+
+    for option in reversed(
+        (
+            click.option("-e", "--environment", metavar="NAME", help="Environment whose variables apply."),
+            _PROJECT_FILE,
+            _ENV_FILE,
+        )
+    ):
+        with_project = option(with_project)
+    return with_project
+
+
+def _variables(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    variables: dict[str, str] = {}
+    for item in values:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"'{item}' is not NAME=VALUE.")
+        variables[name] = value
+    return variables
+
+
+_VAR = click.option(
+    "--var",
+    "variables",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_variables,
+    help="Set ${{ vars.NAME }}; beats the project file. May be repeated.",
+)
+_TARGET = click.option(
+    "--target",
+    "targets",
+    metavar="GLOB",
+    multiple=True,
+    help="Only addresses that match (* and ?; brackets are literal). May be repeated.",
+)
+
+variables = _VAR
+"""Adds --var alone; passes `variables`."""
+
+
+def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
+    """Adds what narrows or forces a plan; passes `selection`."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def with_selection(**flags: Any) -> Any:
+            from wfdeploy.model.plan import Selection
+
+            chosen = Selection(
+                targets=flags.pop("targets"),
+                replace=flags.pop("replace", ()),
+                limit=flags.pop("limit"),
+                prune=flags.pop("prune", False),
+                variables=flags.pop("variables"),
+            )
+            return function(selection=chosen, **flags)
+
+        added = [_TARGET]
+        if replace:
+            added.append(
+                click.option(
+                    "--replace",
+                    metavar="ADDRESS",
+                    multiple=True,
+                    help="Trigger this run anew although nothing changed. May be repeated.",
+                )
+            )
+        added.append(
+            click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N runs, first by address.")
+        )
+        if prune:
+            added.append(
+                click.option("--prune", is_flag=True, help="Forget recorded runs that are no longer declared.")
+            )
+        added.append(_VAR)
+        result: Function = with_selection
+        for option in reversed(added):
+            result = option(result)
+        return result
+
+    return decorate
+
+
+def paths(function: Function) -> Function:
+    """Adds PATH...; passes `paths`: None when none is given, which means the project's manifests."""
+
+    @wraps(function)
+    def with_paths(*, paths: tuple[str, ...], **flags: Any) -> Any:
+        return function(paths=paths or None, **flags)
+
+    return click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())(with_paths)

@@ -1,0 +1,246 @@
+"""The only writer. What a command was asked for goes to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import TextIO
+
+from wfdeploy.errors import WfdeployError
+from wfdeploy.render.printable import json_safe, printable_lines
+from wfdeploy.render.style import Style, Tone, plain
+
+DEFAULT_WIDTH = 100
+"""Columns for text that goes to a file or a pipe: the same everywhere, so that outputs compare."""
+
+_ANSI = {
+    Tone.GOOD: "32",
+    Tone.CHANGED: "33",
+    Tone.BAD: "31",
+    Tone.CALM: "36",
+    Tone.FAINT: "2",
+    Tone.STRONG: "1",
+}
+
+
+class ColorMode(Enum):
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class LogFormat(Enum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class View(Enum):
+    """How a command's result is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Output:
+    """Standard output and error under one policy.
+
+    Made before the command line is read, so that a complaint about the command line follows the same policy as far
+    as it was understood; the options set the attributes. `verbosity`: -1 hides progress and notes, -2 warnings too,
+    1 and more tell details.
+    """
+
+    def __init__(
+        self,
+        *,
+        stdout: TextIO,
+        stderr: TextIO,
+        environ: Mapping[str, str],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._stdout = stdout
+        self._stderr = stderr
+        self._environ = environ
+        self._now = now
+        self.color = ColorMode.AUTO
+        self.log_format = LogFormat.TEXT
+        self.view = View.TEXT
+        self.verbosity = 0
+
+    # --- what a command was asked for ---
+
+    def payload(self, chunks: str | Iterable[str]) -> None:
+        """Write the command's result. A reader that went away (`| head`) doesn't change what the command did."""
+        try:
+            for chunk in (chunks,) if isinstance(chunks, str) else chunks:
+                self._stdout.write(chunk)
+            self._stdout.flush()
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                raise WfdeployError(f"can't write to standard output: {error}") from error
+            _mute(self._stdout)
+
+    # --- everything else ---
+
+    def note(self, message: str) -> None:
+        """Something worth knowing; hidden by -q."""
+        if self.verbosity >= 0:
+            self._log("info", message)
+
+    def detail(self, message: str) -> None:
+        """Something for those who look closer (-v)."""
+        if self.verbosity >= 1:
+            self._log("debug", message)
+
+    def warn(self, message: str, hint: str | None = None) -> None:
+        """Something that is probably not meant; hidden by -qq."""
+        if self.verbosity >= -1:
+            self._log("warning", message, hint)
+
+    def error(self, message: str, hint: str | None = None, **fields: object) -> None:
+        """Why the command didn't do what it was asked; never hidden."""
+        self._log("error", message, hint, fields)
+
+    def block(self, text: str, *, always: bool = False) -> None:
+        """Rendered text for a person (a plan before the question); left out of a JSON log."""
+        if (self.verbosity >= 0 or always) and self.log_format is LogFormat.TEXT:
+            self._write_error(text)
+
+    def event(self, name: str, fields: Mapping[str, object]) -> None:
+        """One line of a JSON log; nothing in a text log."""
+        if self.log_format is LogFormat.JSON and self.verbosity >= 0:
+            self._write_json({"level": "info", "event": name, **fields})
+
+    def ask(self, question: str) -> bool:
+        """Ask on standard error; only `y` or `yes` is a yes, and so an end of input is a no."""
+        self._write_error(f"{question} [y/N] ")
+        answer = sys.stdin.readline()
+        if not answer.endswith("\n"):
+            self._write_error("\n")
+        return answer.strip().lower() in ("y", "yes")
+
+    # --- what kind of place this is ---
+
+    @property
+    def style(self) -> Style:
+        """How text for standard output is dressed."""
+        return self._style_of(self._stdout)
+
+    @property
+    def error_style(self) -> Style:
+        """How text for standard error is dressed."""
+        return self._style_of(self._stderr)
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal behind standard output."""
+        return self._width_of(self._stdout)
+
+    @property
+    def error_width(self) -> int:
+        """Columns of the terminal behind standard error."""
+        return self._width_of(self._stderr)
+
+    @property
+    def error_stream(self) -> TextIO:
+        """Standard error itself, for the live progress display."""
+        return self._stderr
+
+    @property
+    def can_animate(self) -> bool:
+        """True where a line may be redrawn: a person's terminal, not a CI log that keeps every frame."""
+        return (
+            _is_terminal(self._stderr)
+            and not self._environ.get("CI")
+            and self._environ.get("TERM") != "dumb"
+            and self.log_format is LogFormat.TEXT
+            and self.verbosity >= 0
+        )
+
+    @property
+    def can_ask(self) -> bool:
+        """True when somebody is there to answer."""
+        return _is_terminal(sys.stdin)
+
+    # --- the inside ---
+
+    def _style_of(self, stream: TextIO) -> Style:
+        if self.color is ColorMode.NEVER:
+            return plain
+        if self.color is ColorMode.AUTO and not (
+            _is_terminal(stream) and not self._environ.get("NO_COLOR") and self._environ.get("TERM") != "dumb"
+        ):
+            return plain
+        return _ansi
+
+    def _width_of(self, stream: TextIO) -> int:
+        if not _is_terminal(stream):
+            return DEFAULT_WIDTH
+        columns = self._environ.get("COLUMNS", "")
+        if columns.isdigit() and int(columns) > 0:
+            return int(columns)
+        try:
+            return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
+        except OSError:
+            return DEFAULT_WIDTH
+
+    def _log(
+        self, level: str, message: str, hint: str | None = None, fields: Mapping[str, object] | None = None
+    ) -> None:
+        if self.log_format is LogFormat.JSON:
+            entry: dict[str, object] = {"level": level, "message": message}
+            if hint is not None:
+                entry["hint"] = hint
+            self._write_json({**entry, **(fields or {})})
+            return
+        style = self.error_style
+        match level:
+            case "error":
+                prefix = style("error:", Tone.BAD) + " "
+            case "warning":
+                prefix = style("warning:", Tone.CHANGED) + " "
+            case _:
+                prefix = ""
+        self._write_error(f"{prefix}{printable_lines(message)}\n")
+        if hint is not None:
+            self._write_error(f"{style('hint:', Tone.CALM)} {printable_lines(hint)}\n")
+
+    def _write_json(self, fields: Mapping[str, object]) -> None:
+        import json
+
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self._now()))
+        millis = int(self._now() * 1000) % 1000
+        entry = {"time": f"{stamp}.{millis:03d}Z", **fields}
+        self._write_error(json_safe(json.dumps(entry, ensure_ascii=False, default=str)) + "\n")
+
+    def _write_error(self, text: str) -> None:
+        # Nobody left to tell: that must not stop the work that is being told about.
+        try:
+            self._stderr.write(text)
+            self._stderr.flush()
+        except (OSError, ValueError):
+            _mute(self._stderr)
+
+
+def _ansi(text: str, tone: Tone, /) -> str:
+    return f"\x1b[{_ANSI[tone]}m{text}\x1b[0m" if text else text
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    try:
+        return stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def _mute(stream: TextIO) -> None:
+    """Let later writes and the flush at exit go nowhere instead of failing again."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+    except (OSError, ValueError):
+        pass

@@ -1,0 +1,89 @@
+"""The report of an unexpected error: enough to find the bug, and nothing that must not be shared.
+
+Neither the environment nor local variables are in it; secret values that are known are taken out of the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterable, Iterator
+
+from wfdeploy import __version__
+from wfdeploy.cli.app import App
+from wfdeploy.render.printable import printable, printable_lines
+
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|KEY|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
+_SHORTEST_SECRET = 6  # shorter values would blot out ordinary words
+
+
+def write_report(error: BaseException, app: App) -> str | None:
+    """Write the report beside other temporary files. Returns its path, None when that fails too."""
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="wfdeploy-report-", suffix=".txt")  # mode 0600
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(_report(error, app))
+    except OSError:
+        return None
+    return path
+
+
+def _report(error: BaseException, app: App) -> str:
+    text = "\n".join(
+        (
+            f"wfdeploy {__version__}",
+            f"Python {platform.python_version()} ({sys.implementation.name}) on {platform.platform()}",
+            f"command: wfdeploy {' '.join(map(printable, _without_values(app.arguments)))}",
+            "",
+            "".join(traceback.format_exception(error)),
+        )
+    )
+    return printable_lines(scrub(text, _secrets(app)))
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """`text` with each secret, in the encodings it usually travels in, replaced by `***`."""
+    for form in sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True):
+        text = text.replace(form, "***")
+    return text
+
+
+def _secrets(app: App) -> Iterator[str]:
+    yield from (value for value in app.concealed if value)
+    for name, value in app.environ.items():
+        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET:
+            yield value
+
+
+def _forms(secret: str) -> Iterator[str]:
+    import base64
+    import json
+    from urllib.parse import quote, quote_plus
+
+    yield secret
+    yield repr(secret)[1:-1]
+    yield json.dumps(secret)[1:-1]
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    # Inside longer base64 text the encoding depends on the offset: take the part that is the same at each.
+    raw = secret.encode("utf-8", "surrogatepass")
+    for offset in range(3):
+        encoded = base64.b64encode(bytes(offset) + raw).decode()
+        inner = encoded[(0, 2, 3)[offset] :].rstrip("=")[: -1 if (offset + len(raw)) % 3 else None]
+        if len(inner) >= _SHORTEST_SECRET:
+            yield inner
+
+
+def _without_values(arguments: Iterable[str]) -> Iterator[str]:
+    """The arguments; of `--var NAME=VALUE` only the name."""
+    hide = False
+    for argument in arguments:
+        if hide or argument.startswith("--var="):
+            yield re.sub(r"^((?:--var=)?[^=]*=).*", r"\1***", argument, flags=re.DOTALL)
+        else:
+            yield argument
+        hide = argument == "--var"

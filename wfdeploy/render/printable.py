@@ -1,0 +1,49 @@
+"""Text from manifests and servers made safe to show.
+
+A terminal obeys control characters: a manifest or a server's answer must not be able to move the cursor, retitle
+the window or hide a line of a plan. So nothing that isn't visible text is ever written as it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+# C0 (with newline and tab), DEL, C1, soft hyphen, zero-width and bidirectional controls, line and paragraph
+# separators, byte order mark, lone surrogates, tag characters.
+_UNSAFE = "\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f"
+_UNSAFE_CHARACTER = re.compile(f"[{_UNSAFE}]")
+_UNSAFE_IN_LINES = re.compile(f"(?!\n)[{_UNSAFE}]")
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def printable(text: str) -> str:
+    """One line of visible text: what isn't visible is shown as an escape, like `\\x1b`."""
+    return _UNSAFE_CHARACTER.sub(_escape, text)
+
+
+def printable_lines(text: str) -> str:
+    """The same for text whose line breaks are wanted."""
+    return _UNSAFE_IN_LINES.sub(_escape, text)
+
+
+def json_safe(encoded: str) -> str:
+    """JSON text whose strings hold no raw control character; it means the same."""
+    return _UNSAFE_IN_LINES.sub(_json_escape, encoded)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code > 0xFFFF:
+        code -= 0x10000
+        return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+    return f"\\u{code:04x}"
