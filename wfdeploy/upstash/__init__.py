@@ -2,14 +2,16 @@
 
     settings.py    which server and which token
     headers.py     the one table: manifest field -> header
-    jcs.py         structured bodies in RFC 8785 form
     wire.py        a request -> one JSON object of a batch
     replies.py     an answer -> what became of each run
     faults.py      a status other than 200/201 -> what it means for a batch
     pacing.py      how long a 429 asks to wait
+    words.py       the server's own words, and which runs they name
     logs.py        a page of the logs -> runs
+    facts.py       what the server tells about itself
     scrub.py       secrets out of the server's words
     transfer.py    one HTTP exchange, bounded in time and size
+    reads.py       asking again what may be asked again
     client.py      the gateway that puts these together
 
 Importing this package imports nothing else; httpx is loaded by `transfer` and `client` only.

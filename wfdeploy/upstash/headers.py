@@ -32,6 +32,7 @@ class Row:
     written: str
     example: str
     write: Write
+    of_delivery: bool = True  # False: it belongs to what the run does
 
     def pairs(self, request: Request) -> Pairs:
         return self.write(self.header, request)
@@ -128,8 +129,10 @@ def resolved(text: Text, secrets: Mapping[str, str]) -> str:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("contentType", "Content-Type", "as it is", "application/json", _content_type),
-    Row("headers", "Upstash-Forward-", "one header each, as it is", "Upstash-Forward-X-Team: growth", _forwarded),
+    Row("contentType", "Content-Type", "as it is", "application/json", _content_type, False),
+    Row(
+        "headers", "Upstash-Forward-", "one header each, as it is", "Upstash-Forward-X-Team: growth", _forwarded, False
+    ),
     Row("retries", "Upstash-Retries", "integer", "5", _retries),
     Row("retryDelay", "Upstash-Retry-Delay", "expression, milliseconds", "pow(2, retried) * 1000", _retry_delay),
     Row("delay", "Upstash-Delay", "whole seconds with the unit", "90s", _delay),

@@ -34,7 +34,7 @@ def read_batch_reply(body: bytes, sent: Sequence[str], *, scrub: Callable[[str],
     without_id: list[tuple[int, object]] = []
     in_order = True
     for index, item in enumerate(answer):
-        returned = item.get("workflowRunId") if isinstance(item, dict) else None
+        returned = item.get("workflowRunId") if type(item) is dict else None
         if not isinstance(returned, str) or not returned:
             without_id.append((index, item))
             continue
@@ -55,7 +55,8 @@ def read_batch_reply(body: bytes, sent: Sequence[str], *, scrub: Callable[[str],
 def _with_id(item: Mapping[str, object], workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:
     deduplicated = item.get("deduplicated")
     created_at = item.get("workflowCreatedAt")
-    if message := error_of({"error": item.get("error")}):
+    if error := item.get("error"):
+        message = error_of(error) or "no reason given"
         if created_at is not None or deduplicated is not None:
             return Unclear("the answer holds both a run and an error")
         return _refused(item, message, workflow_run_id, scrub)
@@ -84,6 +85,7 @@ def _refused(item: Mapping[str, object], message: str, workflow_run_id: str, scr
 
 def _whole(value: object) -> int | None:
     """Unix milliseconds, None for anything that can't be that."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    kind = type(value)
+    if kind is not int and kind is not float:
         return None
-    return int(value) if 0 < value < 1e15 else None
+    return int(value) if 0 < value < 1e15 else None  # type: ignore[call-overload,operator]

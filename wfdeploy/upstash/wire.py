@@ -3,48 +3,101 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
+from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.remote import Item
-from wfdeploy.model.request import Body, BodyKind, Request, Text
-from wfdeploy.upstash.headers import LABEL, ROWS, RUN_ID, joined_labels, resolved
-from wfdeploy.upstash.jcs import canonical
+from wfdeploy.model.request import Body, BodyKind, BodyValue, Request, Template, Text
+from wfdeploy.upstash.headers import LABEL, ROWS, RUN_ID, Row, joined_labels, resolved
 
 _text = json.JSONEncoder(ensure_ascii=False).encode
 
+_OWN_ROWS = tuple(row for row in ROWS if not row.of_delivery)
+_DELIVERY_ROWS = tuple(row for row in ROWS if row.of_delivery)
+
+
+class ItemEncoder:
+    """Encodes the runs of one project. Not for use from several threads at once.
+
+    `label` is the project's, by which its runs are listed again; every item carries it. The runs that a generator
+    makes share one `Delivery`, so what the last one came to is kept.
+    """
+
+    def __init__(self, *, label: str, secrets: Mapping[str, str]) -> None:
+        self._label = label
+        self._secrets = secrets
+        self._delivery: object = None
+        self._delivery_json = ""
+
+    def encode(self, request: Request, workflow_run_id: str) -> Item:
+        """One run of a batch.
+
+        Raises: `KeyError` with the name of a secret that has no value; `ValueError` for a body that JSON or UTF-8
+        can't carry.
+        """
+        secrets = self._secrets
+        if request.delivery is not self._delivery:
+            labels = joined_labels(self._label, request.delivery.labels)
+            self._delivery_json = f",{_text(LABEL)}:{_text(labels)}{_members(_DELIVERY_ROWS, request, secrets)}"
+            self._delivery = request.delivery
+        headers = f'"{RUN_ID}":{_text(workflow_run_id)}{_members(_OWN_ROWS, request, secrets)}{self._delivery_json}'
+        body = body_text(request.body, secrets)
+        tail = "}}" if body is None else f'}},"body":{_text(body)}}}'
+        destination = _text(resolved(request.destination, secrets))
+        return Item(workflow_run_id, f'{{"destination":{destination},"headers":{{{headers}{tail}'.encode())
+
 
 def encode_item(request: Request, *, workflow_run_id: str, label: str, secrets: Mapping[str, str]) -> Item:
-    """One run of a batch. `label` is the project's, by which its runs are listed again; every item carries it.
-
-    Raises: `KeyError` with the name of a secret that has no value; `ValueError` for a body that JSON or UTF-8
-    can't carry.
-    """
-    headers = {RUN_ID: workflow_run_id, LABEL: joined_labels(label, request.delivery.labels)}
-    for row in ROWS:
-        for name, value in row.pairs(request):
-            headers[name] = resolved(value, secrets)
-    body = body_text(request.body, secrets)
-    tail = "" if body is None else f',"body":{_text(body)}'
-    pairs = ",".join(f"{_text(name)}:{_text(value)}" for name, value in headers.items())
-    destination = _text(resolved(request.destination, secrets))
-    return Item(workflow_run_id, f'{{"destination":{destination},"headers":{{{pairs}}}{tail}}}'.encode())
+    """One run alone; `ItemEncoder` is for many. Raises: as `ItemEncoder.encode`."""
+    return ItemEncoder(label=label, secrets=secrets).encode(request, workflow_run_id)
 
 
 def body_text(body: Body, secrets: Mapping[str, str]) -> str | None:
     """The payload as the endpoint gets it, None where the run declares none.
 
-    Raises: `KeyError` and `ValueError` as `encode_item`.
+    Raises: `KeyError` and `ValueError` as `ItemEncoder.encode`.
     """
     match body.kind:
         case BodyKind.NONE:
             return None
         case BodyKind.JSON:
-            return canonical(body.value, secrets)
+            value = body.value if _is_ready(body.value) else _resolved(body.value, secrets)
+            return canonical_json(value).decode()
         case BodyKind.TEXT | BodyKind.FILE:
             return resolved(cast("Text", body.value), secrets)
 
 
-def batch_bytes(items: Sequence[Item]) -> bytes:
+def batch_bytes(items: Iterable[Item]) -> bytes:
     """The request body of a batch: a JSON array."""
     return b"[" + b",".join([item.encoded for item in items]) + b"]"
+
+
+def _members(rows: Sequence[Row], request: Request, secrets: Mapping[str, str]) -> str:
+    """The headers of these rows as JSON members, each after a comma."""
+    pairs = [f",{_text(name)}:{_text(resolved(value, secrets))}" for row in rows for name, value in row.pairs(request)]
+    return "".join(pairs)
+
+
+def _is_ready(value: BodyValue) -> bool:
+    """Whether a body holds no template and no container but `dict`, `list` and `tuple`."""
+    kind = type(value)
+    if kind is dict:
+        return all(map(_is_ready, cast("dict[str, BodyValue]", value).values()))
+    if kind is list or kind is tuple:
+        return all(map(_is_ready, cast("Sequence[BodyValue]", value)))
+    return kind in _SCALARS
+
+
+_SCALARS = frozenset((str, int, float, bool, type(None)))
+
+
+def _resolved(value: BodyValue, secrets: Mapping[str, str]) -> Any:
+    """The value with secrets put in, made of `dict` and `list`."""
+    if isinstance(value, Template):
+        return value.resolve(secrets)
+    if isinstance(value, Mapping):
+        return {key: _resolved(inner, secrets) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_resolved(inner, secrets) for inner in value]
+    return value

@@ -59,20 +59,15 @@ def _page_text(text: str) -> str:
     return " ".join(unescape(_TAGS.sub(" ", title[2] if title else text)).split())
 
 
-def id_forms(workflow_run_id: str) -> tuple[str, str]:
-    """The two forms in which the server may give an id back: as sent, and with `wfr_` put before it.
+def by_returned_id(sent: Iterable[str]) -> dict[str, str]:
+    """Returned id -> sent id, as it was sent and with `wfr_` put before it.
 
     The official SDKs put the prefix there themselves; whether the server adds its own to an id that came over REST
-    is not documented.
+    is not documented. An id that was sent as it is wins over another's prefixed form.
     """
-    return workflow_run_id, f"wfr_{workflow_run_id}"
-
-
-def by_returned_id(sent: Iterable[str]) -> dict[str, str]:
-    """Returned id -> sent id, for both forms; an id that was sent as it is wins over another's prefixed form."""
     sent = tuple(sent)
-    known = {id_forms(workflow_run_id)[1]: workflow_run_id for workflow_run_id in sent}
-    known.update((workflow_run_id, workflow_run_id) for workflow_run_id in sent)
+    known = {f"wfr_{workflow_run_id}": workflow_run_id for workflow_run_id in sent}
+    known.update(zip(sent, sent, strict=True))
     return known
 
 
