@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.plan import Action, Change
-from wfdeploy.model.state import Edit
+from wfdeploy.model.state import Edit, PutRecord, Rename
 from wfdeploy.pipeline.diff.targets import Targets
 
 
@@ -34,8 +34,7 @@ def gather(changes: Iterable[Change], *, targets: Targets, limit: int | None, ke
     orphans: dict[str, Address] = {}
     for change in changes:
         if not targets.match(change.address):
-            if change.action is Action.ADOPT:
-                result.housekeeping.extend(change.edits)
+            result.housekeeping.extend(edit for edit in change.edits if isinstance(edit, (PutRecord, Rename)))
             continue
         if change.sends:
             if limit is not None and sends >= limit:

@@ -1,0 +1,223 @@
+"""One apply, from a plan to its outcomes.
+
+1. Commit what the plan learned (settled attempts, adoptions, tombstones, the watermark), in one transaction.
+2. Cancel.
+3. Send.
+4. Look up what was lost, send again what never arrived; a few rounds, within the time that the user gives.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from wfdeploy.errors import RemoteFailure, StateUnusable
+from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Settled, Started
+from wfdeploy.model.plan import Action, Change, Plan
+from wfdeploy.model.remote import RunState
+from wfdeploy.model.state import Attempt, Edit, Forget, Observe, Origin, PutRecord
+from wfdeploy.pipeline.apply.absence import Absence
+from wfdeploy.pipeline.apply.journal import Journal
+from wfdeploy.pipeline.apply.patience import Patience
+from wfdeploy.pipeline.apply.recovery import Findings, examine, list_all, since
+from wfdeploy.pipeline.apply.sender import Halt, Sender
+from wfdeploy.pipeline.apply.shipment import Shipment
+from wfdeploy.ports import Clock, Listener, RunGateway
+
+ROUNDS = 3
+"""How often lost runs are looked up and sent again in one apply; the next apply goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """Carries plans out. `log_lag_s` is a function: the embedded server tells its own once it was asked."""
+
+    gateway: RunGateway
+    journal: Journal
+    sender: Sender
+    clock: Clock
+    patience: Patience
+    listener: Listener
+    label: str
+    log_lag_s: Callable[[], float]
+    normalise: Callable[[str], str]
+
+    async def carry_out(self, plan: Plan, edits: Sequence[Edit], shipments: Iterator[Shipment]) -> ApplyReport:
+        """Do what the plan says. `edits`: what else the first commit must hold. `shipments`: one for each change
+        that sends, in plan order, made when asked for.
+
+        Raises: `StateUnusable` when the state can't be written any more (after what is in flight has ended).
+        """
+        began = self.clock.monotonic()
+        first: list[Edit] = [*plan.housekeeping]
+        for change in plan.changes:
+            first.extend(change.edits)
+        first.extend(edits)
+        await self.journal.commit(first)
+        for change in plan.changes:
+            self._settle_without_sending(change)
+        await self._cancel([change for change in plan.changes if change.action is Action.CANCEL])
+        if plan.sends:
+            self.listener(Started(plan.sends))
+        await self.sender.run(shipments)
+        await self._recover(shipments)
+        await self.journal.close()
+        if self.sender.broken is not None:
+            raise self.sender.broken
+        return self._report(plan, self.clock.monotonic() - began)
+
+    def _settle_without_sending(self, change: Change) -> None:
+        outcome: Outcome | None = None
+        created_at_ms = None
+        for edit in change.edits:
+            if isinstance(edit, PutRecord):
+                created_at_ms = edit.record.created_at_ms
+        match change.action:
+            case Action.ADOPT:
+                outcome = Outcome.ADOPTED
+            case Action.FORGET:
+                outcome = Outcome.FORGOTTEN
+            case Action.RECOVER if not change.sends:
+                if any(isinstance(edit, PutRecord) for edit in change.edits):
+                    outcome = Outcome.TRIGGERED
+                elif change.edits:
+                    outcome = Outcome.FORGOTTEN
+                else:
+                    outcome = Outcome.UNKNOWN
+            case Action.BLOCKED:
+                outcome = Outcome.BLOCKED
+        if outcome is not None:
+            self._tell(
+                Result(
+                    address=change.address,
+                    outcome=outcome,
+                    workflow_run_id=change.workflow_run_id,
+                    created_at_ms=created_at_ms,
+                    error=change.reason if outcome is Outcome.UNKNOWN else None,
+                )
+            )
+
+    async def _cancel(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if self.patience.stopped:
+                return
+            try:
+                reply = await self.gateway.cancel(change.workflow_run_id)
+            except RemoteFailure as error:
+                self.sender.stop(Halt(error.message, error.hint))
+                return
+            now_ms = self.clock.now_ms()
+            # A run that isn't in progress any more needs no cancel; either way it is out of our hands.
+            done: Edit = Observe(change.address, RunState.CANCELED, now_ms) if reply.found else Forget(change.address)
+            await self.journal.commit([done])
+            self._tell(
+                Result(
+                    address=change.address,
+                    outcome=Outcome.CANCELLED if reply.found else Outcome.FORGOTTEN,
+                    workflow_run_id=change.workflow_run_id,
+                    error=None if reply.found else "the run had ended",
+                )
+            )
+
+    # --- lost answers ----------------------------------------------------------------------------------------
+
+    async def _recover(self, shipments: Iterator[Shipment]) -> None:
+        sender = self.sender
+        for _ in range(ROUNDS):
+            if not sender.lost or self.patience.stopped or (sender.halt is not None and sender.halt.final):
+                return
+            lost, sender.lost = sender.lost, []
+            try:
+                again = await self._look_up(lost)
+            except RemoteFailure as error:
+                sender.lost = lost
+                self.listener(Notice(f"the lost runs could not be looked up: {error.message}", error.hint))
+                return
+            except StateUnusable as error:
+                sender.lost = lost
+                sender.broken = sender.broken or error
+                return
+            if again is None:
+                return
+            sender.halt = None
+            await sender.run(itertools.chain(again, shipments))
+
+    async def _look_up(self, lost: list[Shipment]) -> list[Shipment] | None:
+        """Settle lost shipments that the server knows; give back those to send again. None: out of time."""
+        lag_s = self.log_lag_s()
+        by_address = {shipment.attempt.address: shipment for shipment in lost}
+        attempts = [shipment.attempt for shipment in lost]
+        last_ms = max(attempt.ended_at_ms or 0 for attempt in attempts)
+        count = len(lost)
+        why = f"{count} answer{'s were' if count > 1 else ' was'} lost: looking up what became of them"
+        if not await self.patience.wait(last_ms / 1000 + lag_s - self.clock.now_ms() / 1000, why):
+            self.sender.lost.extend(lost)
+            return None
+        findings = await self._examine(attempts, lag_s)
+        if findings.too_early and await self.patience.wait(findings.wait_ms / 1000, f"{why}; they are delayed"):
+            findings = await self._examine(attempts, lag_s)
+        now_ms = self.clock.now_ms()
+        records = [
+            by_address[address].record(origin=Origin.RECOVERED, created_at_ms=run.created_at_ms, now_ms=now_ms)
+            for address, run in findings.found.items()
+        ]
+        await self.journal.commit([PutRecord(record) for record in records])
+        for record in records:
+            self.sender.settle(by_address[record.address], Outcome.TRIGGERED, record.created_at_ms)
+        self.sender.lost.extend(by_address[address] for address in findings.too_early)
+        again = []
+        for address, absence in findings.absent.items():
+            shipment = by_address[address]
+            shipment.inconclusive = absence is Absence.RESERVED_IF_ACCEPTED
+            shipment.looked_up = True
+            again.append(shipment)
+        return again
+
+    async def _examine(self, attempts: Sequence[Attempt], lag_s: float) -> Findings:
+        listed = await list_all(self.gateway, self.clock, self.listener, label=self.label, since_ms=since(attempts))
+        return examine(
+            attempts,
+            listed,
+            {self.normalise(run.workflow_run_id): run for run in listed.runs},
+            ended_at_ms={attempt.address: attempt.ended_at_ms or 0 for attempt in attempts},
+            log_lag_ms=round(1000 * lag_s),
+        )
+
+    # --- the end ---------------------------------------------------------------------------------------------
+
+    def _tell(self, result: Result) -> None:
+        self.sender.results.append(result)
+        self.listener(Settled(result))
+
+    def _report(self, plan: Plan, took_s: float) -> ApplyReport:
+        settled = {result.address for result in self.sender.results}
+        for shipment in self.sender.lost:
+            address = shipment.attempt.address
+            if address not in settled:
+                settled.add(address)
+                self._tell(
+                    Result(
+                        address=address,
+                        outcome=Outcome.UNKNOWN,
+                        workflow_run_id=shipment.item.workflow_run_id,
+                        error=shipment.attempt.error,
+                    )
+                )
+        for change in plan.changes:
+            if change.address not in settled and (change.sends or change.action is Action.CANCEL):
+                self._tell(
+                    Result(address=change.address, outcome=Outcome.PENDING, workflow_run_id=change.workflow_run_id)
+                )
+        summary = dict.fromkeys(Outcome, 0)
+        for result in self.sender.results:
+            summary[result.outcome] += 1
+        summary[Outcome.KEPT] = plan.summary[Action.KEEP]
+        halt = self.sender.halt
+        return ApplyReport(
+            summary=summary,
+            results=tuple(sorted(self.sender.results, key=lambda result: result.address)),
+            stopped=None if halt is None else halt.reason,
+            hint=None if halt is None else halt.hint,
+            took_s=took_s,
+        )

@@ -1,0 +1,61 @@
+"""Waiting: bounded in total, ended early by a stop request, and said aloud."""
+
+from __future__ import annotations
+
+import asyncio
+
+from wfdeploy.model.event import Waiting
+from wfdeploy.model.stop import StopFlag
+from wfdeploy.ports import Clock, Listener
+
+SAID_FROM_S = 1.0
+"""Shorter waits are not worth a word."""
+
+
+class Patience:
+    """A budget of seconds for all the waits of one apply (`--timeout`)."""
+
+    def __init__(self, clock: Clock, stop: StopFlag, listener: Listener, budget_s: float) -> None:
+        self._clock = clock
+        self._stop = stop
+        self._listener = listener
+        self._left_s = budget_s
+        self._stopped: asyncio.Event | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the user asked to stop."""
+        return self._stop.requested
+
+    async def wait(self, seconds: float, why: str) -> bool:
+        """Wait. False: the budget doesn't cover it (then nothing was waited), or the user asked to stop meanwhile."""
+        if self.stopped or seconds > self._left_s:
+            return False
+        self._left_s -= max(seconds, 0.0)
+        if seconds >= SAID_FROM_S:
+            self._listener(Waiting(why, seconds))
+        return await self.pause(seconds)
+
+    async def pause(self, seconds: float) -> bool:
+        """Wait without touching the budget. False: the user asked to stop meanwhile."""
+        if seconds > 0 and not self.stopped:
+            stopping = asyncio.ensure_future(self._stop_event().wait())
+            sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+            try:
+                await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (sleeping, stopping):
+                    task.cancel()
+                await asyncio.gather(sleeping, stopping, return_exceptions=True)
+        return not self.stopped
+
+    def _stop_event(self) -> asyncio.Event:
+        if self._stopped is None:
+            self._stopped = event = asyncio.Event()
+            loop = asyncio.get_running_loop()
+
+            def wake_up() -> None:
+                loop.call_soon_threadsafe(event.set)
+
+            self._stop.on_request(wake_up)
+        return self._stopped

@@ -1,0 +1,97 @@
+"""Lost answers, cleared by the logs: who is there, who never arrived, who must wait."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from wfdeploy.model.event import Listing
+from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.state import Attempt
+from wfdeploy.pipeline.apply.absence import Absence, judge
+from wfdeploy.ports import Clock, Listener, RunGateway
+
+
+@dataclass(slots=True)
+class Listed:
+    """A complete listing. `began_ms`: server time when it began (our clock where the server tells none)."""
+
+    runs: list[ObservedRun]
+    began_ms: int
+    server_time_known: bool
+    skew_ms: int  # server time minus ours
+
+
+async def list_all(
+    gateway: RunGateway, clock: Clock, listener: Listener, *, label: str, since_ms: int | None
+) -> Listed:
+    """The project's runs since a server time. Raises: `RemoteFailure`, also when the listing ends without an end."""
+    from wfdeploy.errors import RemoteFailure
+
+    asked_ms = clock.now_ms()
+    runs: list[ObservedRun] = []
+    server_ms: int | None = None
+    complete = first = False
+    async for page in gateway.list_runs(label=label, since_ms=since_ms):
+        if not first:
+            first, server_ms = True, page.server_time_ms
+        runs.extend(page.runs)
+        complete = page.last
+        listener(Listing(len(runs), done=complete))
+    if not complete:
+        raise RemoteFailure("the server's listing of runs broke off", hint="run it again")
+    if server_ms is None:
+        return Listed(runs, asked_ms, server_time_known=False, skew_ms=0)
+    # The first answer's Date is later than the listing's beginning by at most the time it took, and cut to seconds.
+    began_ms = server_ms - (clock.now_ms() - asked_ms)
+    return Listed(runs, min(began_ms, server_ms), server_time_known=True, skew_ms=server_ms - asked_ms)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a listing says of attempts whose outcome is open, by address. `wait_ms` until a listing tells more."""
+
+    found: dict[str, ObservedRun] = field(default_factory=dict)
+    absent: dict[str, Absence] = field(default_factory=dict)
+    too_early: set[str] = field(default_factory=set)
+    wait_ms: int = 0
+
+
+def examine(
+    attempts: Iterable[Attempt],
+    listed: Listed,
+    found: Mapping[str, ObservedRun],
+    *,
+    ended_at_ms: Mapping[str, int],
+    log_lag_ms: int,
+) -> Findings:
+    """Judge attempts by a listing that began late enough.
+
+    `found`: listed runs by workflow run id, normalised. `ended_at_ms`: by address, when (our clock, Unix ms) the
+    attempt's last byte can have left.
+    """
+    result = Findings()
+    for attempt in attempts:
+        run = found.get(attempt.workflow_run_id)
+        if run is not None:
+            result.found[attempt.address] = run
+            continue
+        judgement = judge(
+            attempt,
+            listed_at_ms=listed.began_ms,
+            ended_at_ms=ended_at_ms[attempt.address] + listed.skew_ms,
+            log_lag_ms=log_lag_ms,
+        )
+        if judgement.absence is Absence.TOO_EARLY:
+            result.too_early.add(attempt.address)
+            result.wait_ms = max(result.wait_ms, judgement.wait_ms)
+        else:
+            result.absent[attempt.address] = judgement.absence
+    return result
+
+
+def since(attempts: Collection[Attempt]) -> int | None:
+    """Where a listing must begin to find all of these (server time, Unix ms; None: at the beginning)."""
+    starts = [attempt.since_ms for attempt in attempts]
+    known = [start for start in starts if start is not None]
+    return min(known) if known and len(known) == len(starts) else None

@@ -1,0 +1,285 @@
+"""Sending: batches in flight, each answer turned into what the state must hold.
+
+The table of answers is `docs/guarantees.md`; `match` in `_post` is that table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from wfdeploy.errors import StateUnusable
+from wfdeploy.model.event import Outcome, Result, Settled
+from wfdeploy.model.remote import (
+    Answered,
+    BatchRefused,
+    Denied,
+    ItemReply,
+    Lost,
+    NotSent,
+    Stop,
+    Taken,
+    Throttled,
+    TooLarge,
+    Unclear,
+)
+from wfdeploy.model.state import Edit, Origin, PutRecord
+from wfdeploy.pipeline.apply.journal import Journal
+from wfdeploy.pipeline.apply.patience import Patience
+from wfdeploy.pipeline.apply.shipment import Shipment, halves, halves_by_bytes, pack
+from wfdeploy.ports import Clock, Listener, RunGateway
+
+CONNECT_TRIES = 5
+"""How often a request is tried whose connection could not be made (nothing left, so trying again is safe)."""
+
+LOST_IN_A_ROW = 3
+"""After so many batches lost and none answered, no more are risked before the lost ones were looked up."""
+
+SYSTEMIC = 8
+"""So many runs refused alone, in the same words, and none accepted: the refusal isn't about the runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much at once. `max_bytes` of an encoded batch; `max_rate` in runs per second (None: as fast as it goes)."""
+
+    max_items: int = 100
+    max_bytes: int = 10_000_000
+    concurrency: int = 8
+    max_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why no more is sent. `final`: looking lost runs up and going on would not help."""
+
+    reason: str
+    hint: str | None = None
+    final: bool = True
+
+
+class Sender:
+    """Sends shipments and settles them. One per apply; `run` may be called again with more."""
+
+    def __init__(
+        self,
+        *,
+        gateway: RunGateway,
+        journal: Journal,
+        clock: Clock,
+        patience: Patience,
+        listener: Listener,
+        limits: Limits,
+    ) -> None:
+        self._gateway = gateway
+        self._journal = journal
+        self._clock = clock
+        self._patience = patience
+        self._listener = listener
+        self._limits = limits
+        self._gate = asyncio.Lock()
+        self._open_at = 0.0  # monotonic; no request leaves before it
+        self._throttles = 0
+        self._resumed_at = -1.0
+        self._accepted = 0
+        self._lost_in_a_row = 0
+        self._refusals: Counter[str] = Counter()
+        self.halt: Halt | None = None
+        self.broken: StateUnusable | None = None
+        self.lost: list[Shipment] = []
+        self.results: list[Result] = []
+
+    async def run(self, shipments: Iterator[Shipment]) -> None:
+        """Send until there is nothing left or there is a reason to halt. The iterator keeps what was not begun.
+
+        Raises nothing for what the far end does; `halt`, `lost` and `results` tell. Cancelled, it leaves intents.
+        """
+        slots = asyncio.Semaphore(self._limits.concurrency)
+        batches = pack(shipments, max_items=self._limits.max_items, max_bytes=self._limits.max_bytes)
+        async with asyncio.TaskGroup() as group:
+            while not self._halted():
+                await slots.acquire()
+                if self._halted():
+                    return
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                group.create_task(self._deliver(batch)).add_done_callback(lambda _: slots.release())
+
+    def settle(
+        self, shipment: Shipment, outcome: Outcome, created_at_ms: int | None = None, error: str | None = None
+    ) -> None:
+        """Say what became of a shipment; the state holds it already."""
+        result = Result(
+            address=shipment.change.address,
+            outcome=outcome,
+            workflow_run_id=shipment.item.workflow_run_id,
+            created_at_ms=created_at_ms,
+            error=error,
+        )
+        self.results.append(result)
+        self._listener(Settled(result))
+
+    def stop(self, halt: Halt) -> None:
+        """Send no more; the first reason is the one that is told."""
+        if self.halt is None or (halt.final and not self.halt.final):
+            self.halt = halt
+
+    def _halted(self) -> bool:
+        return self.halt is not None or self._patience.stopped
+
+    async def _deliver(self, batch: list[Shipment]) -> None:
+        try:
+            now_ms = self._clock.now_ms()
+            await self._journal.commit([shipment.intent(now_ms) for shipment in batch])
+            await self._post(batch)
+        except StateUnusable as error:
+            # Whatever was sent has its intent on disk, and the next command looks it up.
+            self.broken = self.broken or error
+            self.stop(Halt(error.message, error.hint))
+
+    async def _post(self, batch: list[Shipment]) -> None:
+        """Send a batch whose intents are on disk until each of its runs has an outcome."""
+        tries = 0
+        while batch:
+            if not await self._may_send(len(batch)):
+                return await self._withdraw(batch)
+            reply = await self._gateway.trigger([shipment.item for shipment in batch])
+            match reply:
+                case Answered(items):
+                    self._lost_in_a_row = 0
+                    return await self._take(batch, items)
+                case BatchRefused(_, message, running):
+                    named = [shipment for shipment in batch if shipment.item.workflow_run_id in running]
+                    if named:
+                        await self._take(named, [Taken(None, deduplicated=True)] * len(named))
+                        batch = [shipment for shipment in batch if shipment.item.workflow_run_id not in running]
+                    elif len(batch) == 1:
+                        return await self._refuse(batch[0], message)
+                    else:
+                        for half in halves(batch):
+                            await self._post(half)
+                        return None
+                case TooLarge(message):
+                    if len(batch) == 1:
+                        return await self._refuse(batch[0], message)
+                    for half in halves_by_bytes(batch):
+                        await self._post(half)
+                    return None
+                case Stop(status, message, hint):
+                    self.stop(Halt(f"the server answered {status}: {message}", hint))
+                case Throttled(message, wait_s):
+                    await self._throttle(message, wait_s)
+                case NotSent(reason):
+                    tries += 1
+                    if tries >= CONNECT_TRIES or not await self._patience.wait(0.1 * 2**tries, "connecting again"):
+                        self.stop(Halt(f"the server cannot be reached: {reason}", "check the URL and the network"))
+                case Lost(reason):
+                    return await self._lose(batch, reason)
+                case _:
+                    assert_never(reply)
+        return None
+
+    async def _may_send(self, runs: int) -> bool:
+        """Wait until a request may leave: limits of the server, limits of the user. False: not any more."""
+        async with self._gate:
+            wait_s = self._open_at - self._clock.monotonic()
+            if not self._halted() and wait_s > 0:
+                await self._patience.pause(wait_s)  # the user's own rate: costs no patience
+            if self._halted():
+                return False
+            if self._limits.max_rate:
+                self._open_at = max(self._open_at, self._clock.monotonic()) + runs / self._limits.max_rate
+            return True
+
+    async def _throttle(self, message: str, wait_s: float | None) -> None:
+        self._throttles += 1
+        asked_s = min(2.0 ** min(self._throttles, 6), 60.0) if wait_s is None else wait_s
+        asked_at = self._clock.monotonic()
+        async with self._gate:
+            if self._resumed_at >= asked_at:
+                return  # another batch in flight was told the same, and waited for all of them
+            if not await self._patience.wait(asked_s, f"the server asks for a pause: {message}"):
+                self.stop(
+                    Halt(
+                        f"the server answered 429 and asks to wait {asked_s:.0f} s: {message}",
+                        "run it again later, or give it more time with --timeout",
+                    )
+                )
+            self._resumed_at = self._clock.monotonic()
+
+    async def _take(self, batch: list[Shipment], replies: Iterable[ItemReply]) -> None:
+        """Record what an answer says of each run."""
+        now_ms = self._clock.now_ms()
+        edits: list[Edit] = []
+        told: list[tuple[Shipment, Outcome, int | None, str | None]] = []
+        lost: list[Shipment] = []
+        for shipment, reply in zip(batch, replies, strict=True):
+            match reply:
+                case Taken(created_at_ms, deduplicated):
+                    if deduplicated and shipment.attempt.explicit_id:
+                        conflict = self._conflict(shipment, created_at_ms)
+                        if conflict is None:
+                            lost.append(shipment)
+                            edits.append(shipment.unknown(now_ms, "the server has a run of this workflowRunId"))
+                            continue
+                        if conflict:
+                            edits.append(shipment.rejected(conflict))
+                            told.append((shipment, Outcome.REJECTED, None, conflict))
+                            continue
+                    self._accepted += 1
+                    origin = Origin.DEDUPLICATED if deduplicated else Origin.TRIGGERED
+                    edits.append(PutRecord(shipment.record(origin=origin, created_at_ms=created_at_ms, now_ms=now_ms)))
+                    told.append((shipment, Outcome(origin.value), created_at_ms, None))
+                case Denied(message) if shipment.inconclusive:
+                    lost.append(shipment)
+                    edits.append(shipment.unknown(now_ms, message))
+                case Denied(message):
+                    edits.append(shipment.rejected(message))
+                    told.append((shipment, Outcome.REJECTED, None, message))
+                case Unclear(reason):
+                    lost.append(shipment)
+                    edits.append(shipment.unknown(now_ms, reason))
+                case _:
+                    assert_never(reply)
+        await self._journal.commit(edits)
+        self.lost.extend(lost)
+        for shipment, outcome, created_at_ms, error in told:
+            self.settle(shipment, outcome, created_at_ms, error)
+
+    def _conflict(self, shipment: Shipment, created_at_ms: int | None) -> str | None:
+        """Whether the run that holds an author's own id is somebody else's. Empty: it is ours; None: look it up."""
+        since_ms = shipment.attempt.since_ms
+        words = "a run of this workflowRunId is in progress that this declaration did not start: choose another id"
+        if created_at_ms is not None and since_ms is not None:
+            return words if created_at_ms < since_ms else ""
+        # Without a time, the logs must tell; if they don't know it as one of ours, it isn't.
+        return words if shipment.looked_up else None
+
+    async def _refuse(self, shipment: Shipment, message: str) -> None:
+        """A run that was refused when it was sent alone."""
+        await self._take([shipment], [Denied(message)])
+        self._refusals[message] += 1
+        if self._accepted == 0 and self._refusals[message] >= SYSTEMIC:
+            self.stop(
+                Halt(
+                    f"the server refused {SYSTEMIC} runs sent alone, all with: {message}",
+                    "this is about the account or the target, not about one run",
+                )
+            )
+
+    async def _lose(self, batch: list[Shipment], reason: str) -> None:
+        now_ms = self._clock.now_ms()
+        await self._journal.commit([shipment.unknown(now_ms, reason) for shipment in batch])
+        self.lost.extend(batch)
+        self._lost_in_a_row += 1
+        if self._lost_in_a_row >= LOST_IN_A_ROW:
+            self.stop(Halt(f"the server's answers are lost: {reason}", final=False))
+
+    async def _withdraw(self, batch: list[Shipment]) -> None:
+        now_ms = self._clock.now_ms()
+        await self._journal.commit([shipment.withdrawn(now_ms) for shipment in batch])
+        self.lost.extend(shipment for shipment in batch if shipment.inconclusive)

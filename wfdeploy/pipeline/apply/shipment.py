@@ -1,0 +1,102 @@
+"""What is sent: a change, its encoded item, and the attempt that stands for it on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from wfdeploy.model.plan import Change
+from wfdeploy.model.remote import Item
+from wfdeploy.model.state import Attempt, AttemptStatus, DropAttempt, Edit, Origin, PutAttempt, Record
+
+
+@dataclass(slots=True)
+class Shipment:
+    """One run on its way. `attempt` is what the journal holds (or will hold) for it.
+
+    `inconclusive` is sticky: an earlier attempt of it may have started a run that the logs don't show yet, so a
+    refusal of this one says nothing about that one. `looked_up`: the logs were asked for it and do not know it.
+    """
+
+    change: Change
+    item: Item
+    attempt: Attempt
+    inconclusive: bool = False
+    looked_up: bool = False
+
+    def intent(self, now_ms: int) -> Edit:
+        """What is written before the request leaves."""
+        self.attempt = replace(
+            self.attempt, status=AttemptStatus.INTENT, intent_at_ms=now_ms, ended_at_ms=None, error=None
+        )
+        return PutAttempt(self.attempt)
+
+    def unknown(self, now_ms: int, reason: str) -> Edit:
+        """The request may have left and nobody knows what became of it."""
+        self.attempt = replace(
+            self.attempt, status=AttemptStatus.UNKNOWN, ended_at_ms=now_ms, error=reason, inconclusive=self.inconclusive
+        )
+        return PutAttempt(self.attempt)
+
+    def rejected(self, reason: str) -> Edit:
+        """The server said no."""
+        self.attempt = replace(self.attempt, status=AttemptStatus.REJECTED, error=reason)
+        return PutAttempt(self.attempt)
+
+    def withdrawn(self, now_ms: int) -> Edit:
+        """Nothing left, or nothing was started by what left: as if it had not been tried."""
+        if self.inconclusive:
+            return self.unknown(now_ms, self.attempt.error or "its answer was lost")
+        return DropAttempt(self.attempt.address)
+
+    def record(self, *, origin: Origin, created_at_ms: int | None, now_ms: int) -> Record:
+        """The record that this becomes once the run is known to be triggered."""
+        attempt = self.attempt
+        return Record(
+            address=attempt.address,
+            fingerprint=attempt.fingerprint,
+            generation=attempt.generation,
+            workflow_run_id=attempt.workflow_run_id,
+            delivery=attempt.delivery,
+            origin=origin,
+            created_at_ms=created_at_ms,
+            recorded_at_ms=now_ms,
+            by=attempt.by,
+            source=attempt.source,
+            request=attempt.request,
+        )
+
+
+def pack(shipments: Iterable[Shipment], *, max_items: int, max_bytes: int) -> Iterator[list[Shipment]]:
+    """Cut shipments into batches, keeping their order, one batch ahead of nothing: each is made when asked for.
+
+    Units: `max_items` runs; `max_bytes` bytes of the encoded JSON array. A single item above `max_bytes` goes alone.
+    """
+    batch: list[Shipment] = []
+    size = 2  # the brackets
+    for shipment in shipments:
+        length = len(shipment.item.encoded) + 1  # its comma
+        if batch and (len(batch) >= max_items or size + length > max_bytes):
+            yield batch
+            batch, size = [], 2
+        batch.append(shipment)
+        size += length
+    if batch:
+        yield batch
+
+
+def halves(batch: list[Shipment]) -> tuple[list[Shipment], list[Shipment]]:
+    """Two parts of about the same number of runs; neither is empty. Takes two or more."""
+    middle = len(batch) // 2
+    return batch[:middle], batch[middle:]
+
+
+def halves_by_bytes(batch: list[Shipment]) -> tuple[list[Shipment], list[Shipment]]:
+    """Two parts of about the same size in bytes; neither is empty. Takes two or more."""
+    total = sum(len(shipment.item.encoded) for shipment in batch)
+    size = 0
+    for index, shipment in enumerate(batch[:-1], start=1):
+        size += len(shipment.item.encoded)
+        if size * 2 >= total:
+            return batch[:index], batch[index:]
+    return batch[:-1], batch[-1:]
