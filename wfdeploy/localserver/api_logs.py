@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -46,11 +47,17 @@ class LogsApi:
         count = _count(query)
         where = log_filter(query, tenant_of(request).name)
         self._hide(where)
+        floor = None
         if cursor := query.get("cursor"):
-            where.add("r.seq < ?", _read_cursor(cursor))
+            before, floor = _read_cursor(cursor)
+            where.add(f"{where.seq} < ?", before)
+        if (start := integer(query, "fromDate")) is not None:
+            if floor is None:
+                floor = self._first_since(tenant_of(request).name, start)
+            where.add(f"{where.seq} >= ?", floor)
         rows = self._services.ledger.connection.execute(
             # One row more than asked for tells whether there is a next page.
-            f"SELECT * FROM runs r WHERE {where.text()} ORDER BY r.seq DESC LIMIT ?",  # noqa: S608
+            f"SELECT r.* FROM {where.source} WHERE {where.text()} ORDER BY {where.seq} DESC LIMIT ?",  # noqa: S608
             (*where.values, count + 1),
         ).fetchall()
         runs = [Run.of(row) for row in rows[:count]]
@@ -62,8 +69,18 @@ class LogsApi:
             ]
         }
         if len(rows) > count:
-            page["cursor"] = _write_cursor(runs[-1].seq)
+            page["cursor"] = _write_cursor(runs[-1].seq, floor or 0)
         return page
+
+    def _first_since(self, tenant: str, start_ms: int) -> int:
+        """The lowest seq accepted since then: where a listing by time may stop looking.
+
+        Asked once per listing and then carried in the cursor.
+        """
+        row = self._services.ledger.connection.execute(
+            "SELECT MIN(seq) FROM runs WHERE tenant = ? AND created_at >= ?", (tenant, start_ms)
+        ).fetchone()
+        return 2**62 if row[0] is None else int(row[0])
 
     def _hide(self, where: Where) -> None:
         """What the scenario keeps out of the logs for now."""
@@ -86,15 +103,17 @@ def _count(query: QueryParams) -> int:
     return min(count, PAGE)
 
 
-def _write_cursor(seq: int) -> str:
-    return base64.urlsafe_b64encode(f"r{seq}".encode()).decode().rstrip("=")
+def _write_cursor(seq: int, floor: int) -> str:
+    return base64.urlsafe_b64encode(f"r{seq}.{floor}".encode()).decode().rstrip("=")
 
 
-def _read_cursor(text: str) -> int:
+def _read_cursor(text: str) -> tuple[int, int]:
+    """(older than this seq, not older than that one)."""
     try:
         plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
-        if not plain.startswith("r") or not plain[1:].isdigit():
-            raise ValueError(text)
-        return min(int(plain[1:]), 2**62)
     except (ValueError, binascii.Error):
-        raise Refused("invalid cursor") from None
+        plain = ""
+    match = re.fullmatch(r"r(\d{1,18})\.(\d{1,18})", plain)
+    if match is None:
+        raise Refused("invalid cursor")
+    return int(match[1]), int(match[2])

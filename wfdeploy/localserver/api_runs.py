@@ -60,13 +60,13 @@ class RunsApi:
             where.one_of("r.run_id", run_ids)  # the other filters are ignored then
         else:
             _add_url(where, multi(query, "workflowUrl"), exact=query.get("workflowUrlExactMatch", "").lower() == "true")
-            add_common(where, query)
+            add_common(where, query, tenant_of(request).name)
         count = integer(query, "count")
         if count is not None and count < 0:
             raise Refused(f"invalid count: {count}")
         with services.ledger.transaction():
             found = services.ledger.connection.execute(
-                f"SELECT r.seq FROM runs r WHERE {where.text()} ORDER BY r.seq LIMIT ?",  # noqa: S608
+                f"SELECT r.seq FROM {where.source} WHERE {where.text()} ORDER BY {where.seq} LIMIT ?",  # noqa: S608
                 (*where.values, 100 if count is None else count),
             ).fetchall()
             now = services.clock.now_ms()

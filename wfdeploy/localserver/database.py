@@ -42,6 +42,7 @@ CREATE TABLE runs (
 -- The reservation of an id: at most one run in progress has it, and it is free again the moment that run ends.
 CREATE UNIQUE INDEX run_in_progress ON runs (tenant, run_id) WHERE state = 'RUN_STARTED';
 CREATE UNIQUE INDEX runs_of_id ON runs (tenant, run_id, created_at);
+CREATE INDEX runs_by_time ON runs (tenant, created_at);
 
 CREATE TABLE labels (
     tenant TEXT NOT NULL,
