@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from wfdeploy.model.diagnostic import Diagnostic, Severity
-from wfdeploy.render.printable import json_safe, printable
+from wfdeploy.render.encode import dump
+from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain
 from wfdeploy.render.width import ELLIPSIS, clip, display_width
 
@@ -21,8 +21,8 @@ def text(diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int 
 def json_text(diagnostics: Sequence[Diagnostic]) -> str:
     """`{"formatVersion":1,"valid":…,"summary":{"error":n,"warning":n},"diagnostics":[…]}`, one diagnostic a line."""
     summary = {severity.value: sum(d.severity is severity for d in diagnostics) for severity in Severity}
-    head = f'{{"formatVersion":1,"valid":{_dump(not summary["error"])},"summary":{_dump(summary)},"diagnostics":['
-    items = ",\n".join(_dump(fields(diagnostic)) for diagnostic in diagnostics)
+    head = f'{{"formatVersion":1,"valid":{dump(not summary["error"])},"summary":{dump(summary)},"diagnostics":['
+    items = ",\n".join(dump(fields(diagnostic)) for diagnostic in diagnostics)
     return f"{head}\n{items}\n]}}\n" if items else f"{head}]}}\n"
 
 
@@ -65,7 +65,3 @@ def _excerpt(line: str, number: int, column: int, style: Style, width: int) -> I
     blank = " " * len(str(number))
     yield f"{style(gutter, Tone.FAINT)}{shown}"
     yield f"{style(f'  {blank} | ', Tone.FAINT)}{' ' * display_width(before)}{style('^', Tone.BAD)}"
-
-
-def _dump(value: object) -> str:
-    return json_safe(json.dumps(value, ensure_ascii=False, separators=(",", ":")))

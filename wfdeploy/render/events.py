@@ -1,0 +1,26 @@
+"""Events as JSON fields, for a log that programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from wfdeploy.model.event import Event, Listing, Notice, Settled, Started, Waiting
+from wfdeploy.render.report import result_fields
+
+
+def event_fields(event: Event) -> tuple[str, Mapping[str, object]]:
+    """The event's name and its fields."""
+    match event:
+        case Started():
+            return "started", {"total": event.total}
+        case Settled():
+            return "settled", result_fields(event.result)
+        case Waiting():
+            return "waiting", {"why": event.why, "seconds": round(event.seconds, 3)}
+        case Listing():
+            return "listing", {"seen": event.seen, "done": event.done}
+        case Notice():
+            return "notice", {"message": event.message, "hint": event.hint}
+        case _:
+            assert_never(event)

@@ -1,0 +1,59 @@
+"""A plan for programs: one JSON object, one change per line, written as it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from heapq import merge
+
+from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange, Plan
+from wfdeploy.render.encode import dump
+
+
+def text(plan: Plan) -> Iterator[str]:
+    """`{"formatVersion":1,"project":…,"environment":…,"summary":{…},"changes":[…],…}` in pieces.
+
+    The summary holds every action, zeros too. A field that one side doesn't have is a missing `old` or `new`.
+    """
+    head = {
+        "formatVersion": 1,
+        "project": plan.project,
+        "environment": plan.environment,
+        "summary": {action.value: plan.summary.get(action, 0) for action in Action},
+        "verified": plan.verified,
+        "warnings": list(plan.warnings),
+        "orphans": plan.orphans,
+        "unmatchedIds": list(plan.unmatched_ids),
+        "possiblyRenamed": [{"from": old, "to": new} for old, new in plan.possibly_renamed],
+    }
+    yield f'{dump(head)[:-1]},"changes":['
+    separator = "\n"
+    for change in merge(plan.changes, plan.kept, key=lambda change: change.address):
+        yield separator + dump(change_fields(change))
+        separator = ",\n"
+    yield "]}\n" if separator == "\n" else "\n]}\n"
+
+
+def change_fields(change: Change) -> Mapping[str, object]:
+    """One change as JSON fields; `warnings` only where there are some."""
+    fields: dict[str, object] = {
+        "address": change.address,
+        "action": change.action.value,
+        "reason": change.reason,
+        "workflowRunId": change.workflow_run_id,
+        "fingerprint": change.fingerprint,
+        "generation": change.generation,
+        "source": None if change.source is None else {"file": change.source.file, "line": change.source.line},
+        "diff": [_field(field) for field in change.diff],
+    }
+    if change.warnings:
+        fields["warnings"] = list(change.warnings)
+    return fields
+
+
+def _field(field: FieldChange) -> Mapping[str, object]:
+    shown: dict[str, object] = {"path": field.path}
+    if field.old is not ABSENT:
+        shown["old"] = field.old
+    if field.new is not ABSENT:
+        shown["new"] = field.new
+    return shown

@@ -1,0 +1,142 @@
+"""A plan for people: where, what, field by field, how many, what next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import merge
+from itertools import groupby
+
+from wfdeploy.model.address import group_of
+from wfdeploy.model.plan import Action, Change, Plan
+from wfdeploy.render.folding import Fold, fold
+from wfdeploy.render.printable import printable
+from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.values import change_lines
+from wfdeploy.render.width import clip, display_width, pad
+
+TONES: Mapping[Action, Tone] = {
+    Action.TRIGGER: Tone.GOOD,
+    Action.RETRIGGER: Tone.CHANGED,
+    Action.RESUME: Tone.CHANGED,
+    Action.RESTART: Tone.CHANGED,
+    Action.CANCEL: Tone.BAD,
+    Action.FORGET: Tone.BAD,
+    Action.RECOVER: Tone.CALM,
+    Action.ADOPT: Tone.CALM,
+    Action.BLOCKED: Tone.FAINT,
+    Action.KEEP: Tone.FAINT,
+}
+
+_WIDEST_ADDRESS = 48  # a longer one pushes its own line only
+_SAMPLES = 3
+_MOST_LISTED = 5
+
+
+def text(
+    plan: Plan, style: Style = plain, *, width: int = 100, everything: bool = False, next_step: str | None = None
+) -> Iterator[str]:
+    """The plan, line by line. `everything`: fold nothing. `next_step`: the command to type next."""
+    for line in _lines(plan, style, width, everything, next_step):
+        yield f"{line}\n"
+
+
+def _lines(plan: Plan, style: Style, width: int, everything: bool, next_step: str | None) -> Iterator[str]:
+    yield target_line(plan, style)
+    if not plan.verified and plan.sends:
+        yield style("Unverified:", Tone.CHANGED) + (
+            " the server was not asked. What it runs already and the state does not know shows here as to trigger."
+        )
+    for _, members in groupby(merge(plan.changes, plan.kept, key=lambda c: c.address), lambda c: group_of(c.address)):
+        yield ""
+        folds = fold(members, everything=everything)
+        column = min(
+            max((display_width(printable(f.first.address)) for f in folds if len(f.changes) == 1), default=0),
+            _WIDEST_ADDRESS,
+        )
+        for entry in folds:
+            yield from _entry(entry, style, width, column)
+    yield ""
+    yield counts(plan, style)
+    yield from _remarks(plan, style)
+    if next_step is not None:
+        yield f"\nNext: {style(next_step, Tone.STRONG)}"
+
+
+def target_line(plan: Plan, style: Style = plain) -> str:
+    """Where the plan is for: project, environment, server, the token's variable, the state."""
+    return (
+        f"{style(f'Project {printable(plan.project)}, environment {printable(plan.environment)}', Tone.STRONG)}, "
+        f"server {printable(plan.url)}, token from {printable(plan.token_source)}, state {printable(plan.state)}"
+    )
+
+
+def counts(plan: Plan, style: Style = plain) -> str:
+    """How many of what, in one line."""
+    quiet = (Action.BLOCKED, Action.KEEP)
+    busy = [
+        style(f"{n:,} to {action.value}", TONES[action])
+        for action, n in plan.summary.items()
+        if n and action not in quiet
+    ]
+    blocked, kept = plan.summary.get(Action.BLOCKED, 0), plan.summary.get(Action.KEEP, 0)
+    rest = ([f"{blocked:,} blocked"] if blocked else []) + [f"{kept:,} unchanged"]
+    if busy:
+        return f"{style('Plan:', Tone.STRONG)} {', '.join(busy)}; {', '.join(rest)}."
+    if not blocked and not kept:
+        return f"{style('No changes:', Tone.STRONG)} no runs are declared."
+    return f"{style('No changes:', Tone.STRONG)} {', '.join(rest)}."
+
+
+def _entry(entry: Fold, style: Style, width: int, column: int) -> Iterator[str]:
+    change, count = entry.first, len(entry.changes)
+    tone = TONES[change.action]
+    sign = style(change.action.sign, tone)
+    reason = printable(change.reason) or ("unchanged" if change.action is Action.KEEP else change.action.value)
+    if count == 1:
+        place = "" if change.source is None else f"  {printable(f'{change.source.file}:{change.source.line}')}"
+        yield f"  {sign} {pad(printable(change.address), column)}  {style(reason + place, Tone.FAINT)}"
+    else:
+        differ = "; the values differ, as in" if entry.values_differ else ""
+        yield f"  {sign} {count:,} runs of {printable(group_of(change.address))}  {style(reason + differ, Tone.FAINT)}"
+        yield f"      {style(_samples(entry.changes, width - 6), Tone.FAINT)}"
+    for field in change.diff:
+        for line in change_lines(field, style, width=width - 6):
+            yield f"      {line}"
+    for warning in change.warnings:
+        yield f"      {style('warning:', Tone.CHANGED)} {printable(warning)}"
+
+
+def _samples(changes: Sequence[Change], room: int) -> str:
+    tail = f" and {len(changes) - _SAMPLES:,} more"
+    names = ", ".join(printable(change.address) for change in changes[:_SAMPLES])
+    return clip(names, max(room - len(tail), 20)) + tail
+
+
+def _remarks(plan: Plan, style: Style) -> Iterator[str]:
+    warning = style("warning:", Tone.CHANGED)
+    for text_ in plan.warnings:
+        yield f"{warning} {printable(text_)}"
+    if plan.orphans:
+        runs, them = ("run is", "it") if plan.orphans == 1 else ("runs are", "them")
+        yield (
+            f"{plan.orphans:,} recorded {runs} no longer declared and stay{'s' if plan.orphans == 1 else ''} "
+            f"recorded; --prune forgets {them}."
+        )
+    if plan.unmatched_ids:
+        yield f"{warning} the server lists {_several(len(plan.unmatched_ids), 'run')} that no address stands for:"
+        yield from _listed(plan.unmatched_ids, style)
+    if plan.possibly_renamed:
+        yield f"{warning} {_several(len(plan.possibly_renamed), 'run')} may only have got another name. To keep, add:"
+        yield "  moved:"
+        yield from _listed([f"- {{from: {old}, to: {new}}}" for old, new in plan.possibly_renamed], style)
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _listed(items: Sequence[str], style: Style) -> Iterator[str]:
+    for item in items[:_MOST_LISTED]:
+        yield f"    {printable(item)}"
+    if len(items) > _MOST_LISTED:
+        yield style(f"    and {len(items) - _MOST_LISTED:,} more", Tone.FAINT)

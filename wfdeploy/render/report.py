@@ -1,0 +1,124 @@
+"""How an apply ended, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from wfdeploy.model.event import ApplyReport, Outcome, Result
+from wfdeploy.render.encode import dump
+from wfdeploy.render.printable import printable
+from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.width import clip, pad
+
+TONES: Mapping[Outcome, Tone] = {
+    Outcome.TRIGGERED: Tone.GOOD,
+    Outcome.DEDUPLICATED: Tone.CALM,
+    Outcome.ADOPTED: Tone.CALM,
+    Outcome.RESUMED: Tone.GOOD,
+    Outcome.CANCELLED: Tone.CHANGED,
+    Outcome.FORGOTTEN: Tone.CHANGED,
+    Outcome.REJECTED: Tone.BAD,
+    Outcome.UNKNOWN: Tone.BAD,
+    Outcome.PENDING: Tone.CHANGED,
+    Outcome.BLOCKED: Tone.FAINT,
+    Outcome.KEPT: Tone.FAINT,
+}
+
+_EXPLANATIONS: Mapping[Outcome, str] = {
+    Outcome.REJECTED: "Rejected: the server said no, and did not start them. The next apply tries again.",
+    Outcome.UNKNOWN: "Unknown: no usable answer came. The next apply asks the server's logs; nothing is sent twice.",
+    Outcome.PENDING: "Pending: not sent. The next apply goes on with them.",
+}
+
+_WORDS: Mapping[Outcome, str] = {
+    Outcome.DEDUPLICATED: "already there",
+    Outcome.KEPT: "unchanged",
+}
+
+_MOST_LISTED = 20
+_FEWER_LISTED = 3  # of runs that just wait their turn
+_WIDEST_ADDRESS = 48
+
+
+def text(report: ApplyReport, style: Style = plain, *, width: int = 100, everything: bool = False) -> Iterator[str]:
+    """The report, line by line. `everything`: name every run, also those that went well."""
+    for line in _lines(report, style, width, everything):
+        yield f"{line}\n"
+
+
+def json_text(report: ApplyReport) -> Iterator[str]:
+    """`{"formatVersion":1,"summary":{…},"stopped":…,"results":[…]}`, one result a line, in pieces.
+
+    The summary holds every outcome, zeros too. `createdAt` is the server's time of the run in Unix milliseconds.
+    """
+    summary = {outcome.value: report.summary.get(outcome, 0) for outcome in Outcome}
+    yield f'{dump({"formatVersion": 1, "summary": summary, "stopped": report.stopped})[:-1]},"results":['
+    separator = "\n"
+    for result in report.results:
+        yield separator + dump(result_fields(result))
+        separator = ",\n"
+    yield "]}\n" if separator == "\n" else "\n]}\n"
+
+
+def result_fields(result: Result) -> Mapping[str, object]:
+    """One result as JSON fields."""
+    return {
+        "address": result.address,
+        "workflowRunId": result.workflow_run_id,
+        "outcome": result.outcome.value,
+        "createdAt": result.created_at_ms,
+        "error": result.error,
+    }
+
+
+def _lines(report: ApplyReport, style: Style, width: int, everything: bool) -> Iterator[str]:
+    troubled = [outcome for outcome in _EXPLANATIONS if report.summary.get(outcome, 0)]
+    for outcome in Outcome if everything else troubled:
+        results = [result for result in report.results if result.outcome is outcome]
+        if not results and outcome not in troubled:
+            continue
+        yield style(_EXPLANATIONS.get(outcome, f"{_word(outcome).capitalize()}:"), TONES[outcome])
+        most = len(results) if everything else _FEWER_LISTED if outcome is Outcome.PENDING else _MOST_LISTED
+        yield from _listed(results, most, style, width)
+        yield ""
+    yield _counts(report, style)
+    if report.summary.get(Outcome.TRIGGERED, 0):
+        yield "Triggered means accepted by the server, not finished; `wfdeploy status` shows how the runs do."
+    if report.stopped is not None:
+        yield f"{style('Stopped:', Tone.BAD)} {printable(report.stopped)}"
+    if report.hint is not None:
+        yield f"{style('hint:', Tone.CALM)} {printable(report.hint)}"
+
+
+def _listed(results: Sequence[Result], most: int, style: Style, width: int) -> Iterator[str]:
+    column = min(max((len(printable(result.address)) for result in results[:most]), default=0), _WIDEST_ADDRESS)
+    for result in results[:most]:
+        address = pad(printable(result.address), column)
+        words = printable(result.error) if result.error is not None else result.workflow_run_id
+        yield f"  {address}  {style(clip(printable(words), max(width - 4 - len(address), 30)), Tone.FAINT)}".rstrip()
+    if len(results) > most:
+        yield style(f"  and {len(results) - most:,} more (all of them: --output json)", Tone.FAINT)
+
+
+def _counts(report: ApplyReport, style: Style) -> str:
+    quiet = (Outcome.BLOCKED, Outcome.KEPT)
+    busy = [
+        style(f"{n:,} {_word(outcome)}", TONES[outcome])
+        for outcome in Outcome
+        if (n := report.summary.get(outcome, 0)) and outcome not in quiet
+    ]
+    rest = [f"{n:,} {_word(outcome)}" for outcome in quiet if (n := report.summary.get(outcome, 0))]
+    if not busy:
+        return f"{style('Nothing to do:', Tone.STRONG)} {', '.join(rest) or 'no runs are declared'}."
+    tail = f"; {', '.join(rest)}" if rest else ""
+    return f"{style('Apply:', Tone.STRONG)} {', '.join(busy)}{tail}. {_pace(report)}"
+
+
+def _pace(report: ApplyReport) -> str:
+    triggered = report.summary.get(Outcome.TRIGGERED, 0)
+    rate = f", {triggered / report.took_s:,.0f} runs/s" if triggered >= 100 and report.took_s >= 0.1 else ""
+    return f"It took {report.took_s:.1f} s{rate}."
+
+
+def _word(outcome: Outcome) -> str:
+    return _WORDS.get(outcome, outcome.value)
