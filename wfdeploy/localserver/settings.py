@@ -40,7 +40,7 @@ class Settings:
 
     def to_json(self) -> str:
         """Only what is said, as compact JSON."""
-        said = {name: value for name in _NAMES if (value := getattr(self, name)) not in (None, False) and value != {}}
+        said = {name: value for name in _NAMES if (value := getattr(self, name)) or (value == 0 and value is not False)}
         return compact.dumps(said)
 
     @classmethod
