@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -37,6 +36,7 @@ from wfdeploy.model.remote import (
     Unclear,
 )
 from wfdeploy.upstash.client import UpstashGateway
+from wfdeploy.upstash.connect import open_transport
 from wfdeploy.upstash.scrub import Scrubber
 
 TOKEN = "tok-2f7a9c1e5b"
@@ -59,36 +59,58 @@ def items(ids: list[str]) -> list[Item]:
     ]
 
 
-@asynccontextmanager
-async def gateway(url: str, *, deadline_s: float = 2.0, **more: Any) -> AsyncIterator[UpstashGateway]:
-    arguments = {"settings": QUICK, "clock": ManualClock(), "scrubber": Scrubber([TOKEN]), **more}
-    made = UpstashGateway(url, TOKEN, deadline_s=deadline_s, **arguments)
-    try:
-        yield made
-    finally:
-        await made.aclose()
+class Net:
+    """Gateways over one of the transports that the product uses."""
+
+    def __init__(self, open_transport: Callable[[str, int], httpx.AsyncBaseTransport]) -> None:
+        self._open_transport = open_transport
+
+    @asynccontextmanager
+    async def gateway(
+        self, url: str, *, deadline_s: float = 2.0, connections: int = 8, **more: Any
+    ) -> AsyncIterator[UpstashGateway]:
+        arguments = {"settings": QUICK, "clock": ManualClock(), "scrubber": Scrubber([TOKEN]), **more}
+        transport = self._open_transport(url, connections)
+        gateway = UpstashGateway(url, TOKEN, deadline_s=deadline_s, transport=transport, **arguments)
+        try:
+            yield gateway
+        finally:
+            await gateway.aclose()
+
+    def trigger(self, server: ChaosServer | str, ids: list[str] = IDS, **more: Any) -> TriggerReply:
+        """One trigger with a fresh gateway."""
+
+        async def run() -> TriggerReply:
+            url = server if isinstance(server, str) else server.url
+            async with self.gateway(url, **more) as gateway:
+                return await gateway.trigger(items(ids))
+
+        return asyncio.run(run())
+
+    def reply_to(
+        self, behaviour: Behaviour | BeforeReading, ids: list[str] = IDS, **more: Any
+    ) -> tuple[TriggerReply, ChaosServer]:
+        with ChaosServer([behaviour]) as server:
+            return self.trigger(server, ids, **more), server
 
 
-def trigger(server: ChaosServer | str, ids: list[str] = IDS, **more: Any) -> TriggerReply:
-    """One trigger with a fresh gateway."""
-
-    async def run() -> TriggerReply:
-        url = server if isinstance(server, str) else server.url
-        async with gateway(url, **more) as gate:
-            return await gate.trigger(items(ids))
-
-    return asyncio.run(run())
+def _direct(url: str, connections: int) -> httpx.AsyncBaseTransport:
+    return open_transport(url, connections=connections)
 
 
-def reply_to(
-    behaviour: Behaviour | BeforeReading, ids: list[str] = IDS, **more: Any
-) -> tuple[TriggerReply, ChaosServer]:
-    with ChaosServer([behaviour]) as server:
-        return trigger(server, ids, **more), server
+def _stock(_: str, connections: int) -> httpx.AsyncBaseTransport:
+    """What stands behind a proxy."""
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    return httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
 
 
-def test_a_good_batch_is_taken_and_carries_what_it_should() -> None:
-    reply, server = reply_to(chaos.accept())
+@pytest.fixture(params=[_direct, _stock], ids=["direct", "httpx"])
+def net(request: pytest.FixtureRequest) -> Net:
+    return Net(request.param)
+
+
+def test_a_good_batch_is_taken_and_carries_what_it_should(net: Net) -> None:
+    reply, server = net.reply_to(chaos.accept())
     assert isinstance(reply, Answered)
     assert reply.items == tuple(Taken(chaos.CREATED_AT_MS + n) for n in range(100))
     assert set(server.started) == set(IDS)
@@ -100,26 +122,26 @@ def test_a_good_batch_is_taken_and_carries_what_it_should() -> None:
     assert TOKEN not in request.target
 
 
-def test_an_answer_of_200_is_as_good_as_201() -> None:
-    reply, _ = reply_to(chaos.accept(status=200))
+def test_an_answer_of_200_is_as_good_as_201(net: Net) -> None:
+    reply, _ = net.reply_to(chaos.accept(status=200))
     assert isinstance(reply, Answered)
 
 
-def test_an_empty_batch_is_never_sent() -> None:
+def test_an_empty_batch_is_never_sent(net: Net) -> None:
     with ChaosServer() as server:
-        assert trigger(server, []) == Answered(())
+        assert net.trigger(server, []) == Answered(())
         assert not server.requests
 
 
-def test_one_bad_item_of_100_is_denied_and_the_others_stand() -> None:
-    reply, _ = reply_to(chaos.bad_item(41, {"error": "invalid destination", "status": 400}))
+def test_one_bad_item_of_100_is_denied_and_the_others_stand(net: Net) -> None:
+    reply, _ = net.reply_to(chaos.bad_item(41, {"error": "invalid destination", "status": 400}))
     assert isinstance(reply, Answered)
     assert reply.items[41] == Denied("invalid destination")
     assert all(isinstance(item, Taken) for n, item in enumerate(reply.items) if n != 41)
 
 
-def test_deduplicated_items_say_so() -> None:
-    reply, _ = reply_to(
+def test_deduplicated_items_say_so(net: Net) -> None:
+    reply, _ = net.reply_to(
         chaos.answer_with(lambda all_: [{**item, "deduplicated": n % 2 == 0} for n, item in enumerate(all_)])
     )
     assert isinstance(reply, Answered)
@@ -127,8 +149,8 @@ def test_deduplicated_items_say_so() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 412])
-def test_a_whole_batch_refused_for_one_run_says_why(status: int) -> None:
-    reply, server = reply_to(chaos.refuse_batch_with(IDS[7], "bad header in message 7", status=status))
+def test_a_whole_batch_refused_for_one_run_says_why(net: Net, status: int) -> None:
+    reply, server = net.reply_to(chaos.refuse_batch_with(IDS[7], "bad header in message 7", status=status))
     assert isinstance(reply, BatchRefused)
     assert reply.status == status
     assert "bad header in message 7" in reply.message
@@ -136,16 +158,16 @@ def test_a_whole_batch_refused_for_one_run_says_why(status: int) -> None:
     assert not server.started
 
 
-def test_a_400_that_names_a_running_run_tells_which() -> None:
+def test_a_400_that_names_a_running_run_tells_which(net: Net) -> None:
     message = f"a workflow run with id {IDS[3]} is already running"
-    reply, _ = reply_to(chaos.answer(400, {"error": message}))
+    reply, _ = net.reply_to(chaos.answer(400, {"error": message}))
     assert isinstance(reply, BatchRefused)
     assert reply.running == {IDS[3]}
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_stops_and_names_its_variable(status: int) -> None:
-    reply, _ = reply_to(chaos.answer(status, {"error": f"no such token: {TOKEN}"}), token_source="STAGING_TOKEN")
+def test_a_refused_token_stops_and_names_its_variable(net: Net, status: int) -> None:
+    reply, _ = net.reply_to(chaos.answer(status, {"error": f"no such token: {TOKEN}"}), token_source="STAGING_TOKEN")
     assert isinstance(reply, Stop)
     assert reply.status == status
     assert "STAGING_TOKEN" in (reply.hint or "")
@@ -153,16 +175,16 @@ def test_a_refused_token_stops_and_names_its_variable(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [402, 404, 405, 409, 410, 422, 451])
-def test_other_client_errors_stop(status: int) -> None:
-    reply, _ = reply_to(chaos.answer(status, "no such page"))
+def test_other_client_errors_stop(net: Net, status: int) -> None:
+    reply, _ = net.reply_to(chaos.answer(status, "no such page"))
     assert isinstance(reply, Stop)
     assert reply.status == status
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_stops_and_is_not_followed(status: int) -> None:
+def test_a_redirect_stops_and_is_not_followed(net: Net, status: int) -> None:
     with ChaosServer() as elsewhere:
-        reply, server = reply_to(chaos.answer(status, b"", {"Location": f"{elsewhere.url}/steal?token={TOKEN}"}))
+        reply, server = net.reply_to(chaos.answer(status, b"", {"Location": f"{elsewhere.url}/steal?token={TOKEN}"}))
         assert isinstance(reply, Stop)
         assert "--url" in (reply.hint or "")
         assert TOKEN not in (reply.hint or "")
@@ -170,8 +192,8 @@ def test_a_redirect_stops_and_is_not_followed(status: int) -> None:
         assert elsewhere.connections == 0
 
 
-def test_413_is_too_large() -> None:
-    reply, _ = reply_to(chaos.answer(413, "<html><title>413 Request Entity Too Large</title></html>"))
+def test_413_is_too_large(net: Net) -> None:
+    reply, _ = net.reply_to(chaos.answer(413, "<html><title>413 Request Entity Too Large</title></html>"))
     assert isinstance(reply, TooLarge)
 
 
@@ -191,8 +213,8 @@ def test_413_is_too_large() -> None:
         ({"Retry-After": "soon"}, None),
     ],
 )
-def test_429_tells_how_long_to_wait(headers: dict[str, str], wait_s: float | None) -> None:
-    reply, _ = reply_to(chaos.answer(429, {"error": "slow down"}, headers))
+def test_429_tells_how_long_to_wait(net: Net, headers: dict[str, str], wait_s: float | None) -> None:
+    reply, _ = net.reply_to(chaos.answer(429, {"error": "slow down"}, headers))
     assert isinstance(reply, Throttled)
     assert reply.wait_s == wait_s
     assert "slow down" in reply.message
@@ -245,49 +267,59 @@ AMBIGUOUS: dict[str, Behaviour | BeforeReading] = {
 
 
 @pytest.mark.parametrize("name", AMBIGUOUS)
-def test_what_may_have_been_acted_upon_is_lost(name: str) -> None:
-    reply, _ = reply_to(AMBIGUOUS[name], deadline_s=0.8)
+def test_what_may_have_been_acted_upon_is_lost(net: Net, name: str) -> None:
+    reply, _ = net.reply_to(AMBIGUOUS[name], deadline_s=0.8)
     assert isinstance(reply, Lost), reply
     assert reply.reason
 
 
-def test_an_html_error_page_is_told_by_its_title() -> None:
-    reply, _ = reply_to(AMBIGUOUS["502 html"])
+def test_an_html_error_page_is_told_by_its_title(net: Net) -> None:
+    reply, _ = net.reply_to(AMBIGUOUS["502 html"])
     assert isinstance(reply, Lost)
     assert "502 Bad Gateway" in reply.reason
     assert "<" not in reply.reason
 
 
-def test_an_answer_of_ten_gigabytes_is_cut_short() -> None:
-    reply, server = reply_to(chaos.endless(), deadline_s=20.0)
+def test_an_answer_of_ten_gigabytes_is_cut_short(net: Net) -> None:
+    reply, server = net.reply_to(chaos.endless(), deadline_s=20.0)
     assert isinstance(reply, Lost)
     assert "larger" in reply.reason
     assert server.sent_bytes < 64 * 1024**2
 
 
-def test_items_of_odd_shape_are_unclear_one_by_one() -> None:
-    for odd in (None, 3, "ok", [], {}, {"workflowRunId": 7}, {"workflowRunId": ""}, {"messageId": "msg_1"}):
-        reply, _ = reply_to(chaos.bad_item(2, odd), IDS[:4])
+def test_items_of_odd_shape_are_unclear_one_by_one(net: Net) -> None:
+    shapes: tuple[object, ...] = (
+        None,
+        3,
+        "ok",
+        [],
+        {},
+        {"workflowRunId": 7},
+        {"workflowRunId": ""},
+        {"messageId": "msg_1"},
+    )
+    for odd in shapes:
+        reply, _ = net.reply_to(chaos.bad_item(2, odd), IDS[:4])
         assert isinstance(reply, Answered)
         assert isinstance(reply.items[2], Unclear), odd
         assert [type(item) for n, item in enumerate(reply.items) if n != 2] == [Taken] * 3
 
 
-def test_a_permuted_answer_is_matched_by_id() -> None:
-    reply, _ = reply_to(chaos.answer_with(lambda all_: all_[::-1]), IDS[:4])
+def test_a_permuted_answer_is_matched_by_id(net: Net) -> None:
+    reply, _ = net.reply_to(chaos.answer_with(lambda all_: all_[::-1]), IDS[:4])
     assert reply == Answered(tuple(Taken(chaos.CREATED_AT_MS + n) for n in range(4)))
 
 
-def test_a_doubled_prefix_is_recognised() -> None:
+def test_a_doubled_prefix_is_recognised(net: Net) -> None:
     def doubled(all_: list[Any]) -> list[Any]:
         return [{**item, "workflowRunId": f"wfr_{item['workflowRunId']}"} for item in all_]
 
-    reply, _ = reply_to(chaos.answer_with(doubled), IDS[:4])
+    reply, _ = net.reply_to(chaos.answer_with(doubled), IDS[:4])
     assert reply == Answered(tuple(Taken(chaos.CREATED_AT_MS + n) for n in range(4)))
 
 
-def test_an_unasked_gzip_answer_is_read_all_the_same() -> None:
-    reply, _ = reply_to(chaos.gzip_accept(), IDS[:4])
+def test_an_unasked_gzip_answer_is_read_all_the_same(net: Net) -> None:
+    reply, _ = net.reply_to(chaos.gzip_accept(), IDS[:4])
     assert isinstance(reply, Answered)
     assert all(isinstance(item, Taken) for item in reply.items)
 
@@ -302,16 +334,16 @@ def closed_port() -> Iterator[int]:
         yield sock.getsockname()[1]  # bound, never listening: refused
 
 
-def test_a_refused_connection_sent_nothing(closed_port: int) -> None:
-    assert isinstance(trigger(f"http://127.0.0.1:{closed_port}"), NotSent)
+def test_a_refused_connection_sent_nothing(net: Net, closed_port: int) -> None:
+    assert isinstance(net.trigger(f"http://127.0.0.1:{closed_port}"), NotSent)
 
 
-def test_a_name_that_does_not_resolve_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_does_not_resolve_sent_nothing(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     def unresolved(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unresolved)
-    assert isinstance(trigger("http://nowhere.localhost:1"), NotSent)
+    assert isinstance(net.trigger("http://nowhere.localhost:1"), NotSent)
 
 
 class Backlogged:
@@ -335,10 +367,10 @@ class Backlogged:
             sock.close()
 
 
-def test_a_connection_that_is_never_made_sent_nothing() -> None:
+def test_a_connection_that_is_never_made_sent_nothing(net: Net) -> None:
     settings = ServerSettings(connect_timeout_s=0.2)
     with Backlogged() as url:
-        assert isinstance(trigger(url, settings=settings), NotSent)
+        assert isinstance(net.trigger(url, settings=settings), NotSent)
 
 
 class RawListener:
@@ -377,7 +409,7 @@ class RawListener:
 
 
 @pytest.mark.parametrize("how", ["plain text", "closed", "silent"])
-def test_a_failed_tls_handshake_sent_nothing(how: str) -> None:
+def test_a_failed_tls_handshake_sent_nothing(net: Net, how: str) -> None:
     def talk(sock: socket.socket) -> None:
         if how == "plain text":
             sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -386,15 +418,15 @@ def test_a_failed_tls_handshake_sent_nothing(how: str) -> None:
 
     settings = ServerSettings(connect_timeout_s=0.3)
     with RawListener(talk) as listener:
-        reply = trigger(f"https://127.0.0.1:{listener.port}", settings=settings)
+        reply = net.trigger(f"https://127.0.0.1:{listener.port}", settings=settings)
     assert isinstance(reply, NotSent), reply
     assert TOKEN.encode() not in listener.received
     assert b"wfr_" not in listener.received
 
 
-def test_a_full_pool_sent_nothing() -> None:
+def test_a_full_pool_sent_nothing(net: Net) -> None:
     async def run(server: ChaosServer) -> None:
-        async with gateway(server.url, connections=1, settings=ServerSettings(pool_timeout_s=0.1)) as gate:
+        async with net.gateway(server.url, connections=1, settings=ServerSettings(pool_timeout_s=0.1)) as gate:
             first = asyncio.create_task(gate.trigger(items(IDS[:1])))
             await asyncio.to_thread(server.wait_until, lambda: len(server.requests) == 1)
             reply = await gate.trigger(items(IDS[1:2]))
@@ -412,9 +444,9 @@ def test_a_full_pool_sent_nothing() -> None:
 # --- kept connections --------------------------------------------------------------------------------------------
 
 
-def test_connections_are_kept() -> None:
+def test_connections_are_kept(net: Net) -> None:
     async def run(server: ChaosServer) -> None:
-        async with gateway(server.url) as gate:
+        async with net.gateway(server.url) as gate:
             for _ in range(5):
                 assert isinstance(await gate.trigger(items(IDS[:2])), Answered)
 
@@ -424,11 +456,11 @@ def test_connections_are_kept() -> None:
 
 
 @pytest.mark.parametrize("with_reset", [False, True])
-def test_a_connection_closed_while_idle_costs_nothing(with_reset: bool) -> None:
+def test_a_connection_closed_while_idle_costs_nothing(net: Net, with_reset: bool) -> None:
     """The close is noticed before anything is sent on it: a new connection, one start per run."""
 
     async def run(server: ChaosServer) -> None:
-        async with gateway(server.url) as gate:
+        async with net.gateway(server.url) as gate:
             assert isinstance(await gate.trigger(items(IDS[:2])), Answered)
             await asyncio.to_thread(server.wait_until, lambda: server.live_connections == 0)
             assert isinstance(await gate.trigger(items(IDS[2:4])), Answered)
@@ -441,11 +473,11 @@ def test_a_connection_closed_while_idle_costs_nothing(with_reset: bool) -> None:
 
 @pytest.mark.parametrize("act", [False, True])
 @pytest.mark.parametrize("with_reset", [False, True])
-def test_a_kept_connection_closed_as_the_request_arrives_is_lost(act: bool, with_reset: bool) -> None:
+def test_a_kept_connection_closed_as_the_request_arrives_is_lost(net: Net, act: bool, with_reset: bool) -> None:
     """The race that a client can't see: it must neither say "not sent" nor send again by itself."""
 
     async def run(server: ChaosServer) -> TriggerReply:
-        async with gateway(server.url) as gate:
+        async with net.gateway(server.url) as gate:
             assert isinstance(await gate.trigger(items(IDS[:2])), Answered)
             return await gate.trigger(items(IDS[2:4]))
 
@@ -455,9 +487,9 @@ def test_a_kept_connection_closed_as_the_request_arrives_is_lost(act: bool, with
         assert server.connections == 1
 
 
-def test_the_gateway_works_on_after_every_kind_of_trouble() -> None:
+def test_the_gateway_works_on_after_every_kind_of_trouble(net: Net) -> None:
     async def run(server: ChaosServer) -> None:
-        async with gateway(server.url, connections=1, deadline_s=0.6) as gate:
+        async with net.gateway(server.url, connections=1, deadline_s=0.6) as gate:
             for behaviour in AMBIGUOUS.values():
                 if isinstance(behaviour, BeforeReading):
                     continue
@@ -472,9 +504,9 @@ def test_the_gateway_works_on_after_every_kind_of_trouble() -> None:
 # --- cancelling ---------------------------------------------------------------------------------------------------
 
 
-def test_cancellation_propagates_and_closes_the_connection() -> None:
+def test_cancellation_propagates_and_closes_the_connection(net: Net) -> None:
     async def run(server: ChaosServer) -> None:
-        async with gateway(server.url, settings=ServerSettings(), deadline_s=60.0) as gate:
+        async with net.gateway(server.url, settings=ServerSettings(), deadline_s=60.0) as gate:
             task = asyncio.create_task(gate.trigger(items(IDS)))
             await asyncio.to_thread(server.wait_until, lambda: len(server.requests) == 1)
             task.cancel()
@@ -485,11 +517,3 @@ def test_cancellation_propagates_and_closes_the_connection() -> None:
 
     with ChaosServer([chaos.hang(act=True)]) as server:
         asyncio.run(run(server))
-
-
-def test_tls_is_verified() -> None:
-    """A self-signed certificate is refused before anything is sent."""
-    client = httpx.AsyncClient()
-    context = client._transport._pool._ssl_context  # type: ignore[attr-defined]
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname

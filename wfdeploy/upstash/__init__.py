@@ -12,7 +12,10 @@
     scrub.py       secrets out of the server's words
     transfer.py    one HTTP exchange, bounded in time and size
     reads.py       asking again what may be asked again
+    http1.py       reading HTTP/1.1 responses, without I/O
+    direct.py      an httpx transport straight over asyncio
+    connect.py     directly, or through a proxy
     client.py      the gateway that puts these together
 
-Importing this package imports nothing else; httpx is loaded by `transfer` and `client` only.
+Importing this package imports nothing else; httpx is loaded by `client` and what it stands on only.
 """

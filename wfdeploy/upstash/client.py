@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
@@ -15,6 +14,7 @@ from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import Event, Listing
 from wfdeploy.model.remote import Answered, CancelReply, Item, Lost, NotSent, RunPage, ServerFacts, TriggerReply
 from wfdeploy.ports import RunGateway
+from wfdeploy.upstash.connect import open_transport
 from wfdeploy.upstash.facts import FactBook
 from wfdeploy.upstash.faults import read_refusal
 from wfdeploy.upstash.logs import LogPage, read_log_page
@@ -45,7 +45,8 @@ class UpstashGateway(RunGateway):
     `url` is the server's base URL, `token` its bearer token, `token_source` the variable or file it came from (for
     hints). `scrubber` takes secrets out of everything the server says. `wait_budget_s`: how long one listing or
     cancel may be held up by rate limits. `connections`: how many requests are under way at once, at most. Nothing is
-    opened before the first request; `aclose` gives the connections back.
+    opened before the first request; `aclose` gives the connections back. `deadline_s` bounds one exchange as a whole
+    (default: long enough for every phase to use up its own timeout). `transport` replaces the network.
     """
 
     def __init__(
@@ -61,8 +62,8 @@ class UpstashGateway(RunGateway):
         connections: int = 64,
         listener: Listener | None = None,
         deadline_s: float | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._url = url.rstrip("/")
         self._token_source = token_source
         self._clock = clock
         self._scrub = scrubber
@@ -70,7 +71,10 @@ class UpstashGateway(RunGateway):
         self._listener: Listener = listener or _unheard
         self._facts = FactBook(believed=is_loopback(url))
         self._transfer = Transfer(
-            _http_client(url, token, settings, connections),
+            transport or open_transport(url, connections=connections),
+            url,
+            headers=_headers(token),
+            timeout=_timeout(settings),
             deadline_s=_deadline_s(settings) if deadline_s is None else deadline_s,
         )
         self._reader = Reader(
@@ -93,7 +97,7 @@ class UpstashGateway(RunGateway):
         try:
             answer = await self._transfer.exchange(
                 "POST",
-                f"{self._url}/v2/batch/trigger",
+                "/v2/batch/trigger",
                 content=batch_bytes(items),
                 max_bytes=_ANSWER_BYTES + _ANSWER_BYTES_PER_RUN * len(items),
             )
@@ -147,9 +151,7 @@ class UpstashGateway(RunGateway):
                 raise self._reader.refusal(what, answer)
             return read_log_page(answer.body), http_date_ms(answer.headers.get("date"))
 
-        return await self._reader.ask(
-            what, "GET", f"{self._url}/v2/workflows/logs?{urlencode(query)}", read=read, budget=budget
-        )
+        return await self._reader.ask(what, "GET", f"/v2/workflows/logs?{urlencode(query)}", read=read, budget=budget)
 
     async def cancel(self, workflow_run_id: str) -> CancelReply:
         # Without an id in the path this would be the bulk call, whose empty selection means every run there is;
@@ -164,7 +166,7 @@ class UpstashGateway(RunGateway):
         return await self._reader.ask(
             what,
             "DELETE",
-            f"{self._url}/v2/workflows/runs/{quote(workflow_run_id, safe='')}",
+            f"/v2/workflows/runs/{quote(workflow_run_id, safe='')}",
             read=read,
             budget=Budget(self._wait_budget_s),
         )
@@ -173,35 +175,22 @@ class UpstashGateway(RunGateway):
         await self._transfer.aclose()
 
 
-def _http_client(url: str, token: str, settings: ServerSettings, connections: int) -> httpx.AsyncClient:
-    loopback = is_loopback(url)
-    return httpx.AsyncClient(
-        headers={
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/json",
-            "User-Agent": f"wfdeploy/{__version__}",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",  # answers are small, and inflating them safely is not free
-        },
-        timeout=httpx.Timeout(
-            connect=settings.connect_timeout_s,
-            read=settings.read_timeout_s,
-            write=settings.write_timeout_s,
-            pool=settings.pool_timeout_s,
-        ),
-        limits=httpx.Limits(
-            max_connections=connections,
-            max_keepalive_connections=connections,
-            # Load balancers close idle connections after 60 s or more; a request that meets such a close is lost
-            # knowledge, so ours go first.
-            keepalive_expiry=15.0,
-        ),
-        follow_redirects=False,  # never carry the token elsewhere
-        # The environment gives proxies (HTTPS_PROXY) and CAs (SSL_CERT_FILE). httpx reads no netrc unless asked to by
-        # an auth object. A loopback address means this machine, which no proxy can reach.
-        trust_env=not loopback,
-        # Loading the CA bundle takes longer than a small apply; plain HTTP doesn't need it.
-        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.startswith("http:") else True,
+def _headers(token: str) -> dict[str, str]:
+    return {
+        "Authorization": f"Bearer {token}",
+        "Content-Type": "application/json",
+        "User-Agent": f"wfdeploy/{__version__}",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # answers are small, and inflating them safely is not free
+    }
+
+
+def _timeout(settings: ServerSettings) -> httpx.Timeout:
+    return httpx.Timeout(
+        connect=settings.connect_timeout_s,
+        read=settings.read_timeout_s,
+        write=settings.write_timeout_s,
+        pool=settings.pool_timeout_s,
     )
 
 

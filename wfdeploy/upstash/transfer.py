@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -26,33 +27,51 @@ class TransferError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer; the body is decoded and within the asked bound."""
+    """A whole answer; the body is decoded and within the asked bound. Header names are looked up in any case."""
 
     status: int
-    headers: httpx.Headers
+    headers: Mapping[str, str]
     body: bytes
 
 
 class Transfer:
-    """Exchanges over kept connections. Safe to use from many tasks of one event loop.
+    """Exchanges with one server. Safe to use from many tasks of one event loop.
 
-    `deadline_s` bounds a whole exchange, so that an answer that drips in slowly ends: the timeouts of httpx only
-    bound the wait for the next bytes.
+    It works on an httpx transport, not a client: nothing here may follow a redirect, keep a cookie, or find
+    credentials in a netrc file. `headers` go with every request. `deadline_s` bounds a whole exchange, so that an
+    answer that drips in slowly ends: the phases of `timeout` only bound the wait for the next bytes.
     """
 
-    def __init__(self, client: httpx.AsyncClient, *, deadline_s: float) -> None:
-        self._client = client
+    def __init__(
+        self,
+        transport: httpx.AsyncBaseTransport,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: httpx.Timeout,
+        deadline_s: float,
+    ) -> None:
+        self._transport = transport
+        self._url = httpx.URL(url.rstrip("/"))
+        self._headers = headers
+        self._extensions = {"timeout": timeout.as_dict()}
         self._deadline_s = deadline_s
 
-    async def exchange(self, method: str, url: str, *, content: bytes | None = None, max_bytes: int) -> Answer:
-        """Send one request, once.
+    async def exchange(self, method: str, target: str, *, content: bytes | None = None, max_bytes: int) -> Answer:
+        """Send one request, once. `target`: path below the base URL, and query, both already quoted.
 
         `max_bytes` bounds the answer's body, before and after decompression. Raises: `TransferError`.
         """
+        url = self._url.copy_with(raw_path=self._url.raw_path.rstrip(b"/") + target.encode("ascii"))
+        request = httpx.Request(method, url, headers=self._headers, content=content, extensions=self._extensions)
         try:
-            async with asyncio.timeout(self._deadline_s), self._client.stream(method, url, content=content) as response:
-                # Leaving the stream before its end closes the connection: nothing more is read of an endless answer.
-                return Answer(response.status_code, response.headers, await _read(response, max_bytes))
+            async with asyncio.timeout(self._deadline_s):
+                response = await self._transport.handle_async_request(request)
+                try:
+                    return Answer(response.status_code, response.headers, await _read(response, max_bytes))
+                finally:
+                    # An answer that wasn't read to its end closes its connection: no more is read of an endless one.
+                    await response.aclose()
         except httpx.HTTPError as fault:
             raise TransferError(_reason(fault), left=not isinstance(fault, NEVER_LEFT)) from fault
         except TimeoutError as fault:
@@ -62,7 +81,7 @@ class Transfer:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
 
 async def _read(response: httpx.Response, max_bytes: int) -> bytes:
@@ -70,10 +89,16 @@ async def _read(response: httpx.Response, max_bytes: int) -> bytes:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     inflate = _inflater(encoding)
     body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk if inflate is None else inflate.decompress(chunk, max_bytes + 1 - len(body))
-        if len(body) > max_bytes:
-            raise TransferError(f"the answer is larger than {max_bytes:,} bytes", left=True)
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    pieces = aiter(response.stream)
+    try:
+        async for piece in pieces:
+            body += piece if inflate is None else inflate.decompress(piece, max_bytes + 1 - len(body))
+            if len(body) > max_bytes:
+                raise TransferError(f"the answer is larger than {max_bytes:,} bytes", left=True)
+    finally:
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()  # httpx's own streams are generators; left half way they would linger
     if inflate is not None and not inflate.eof:
         raise TransferError("the compressed answer ends early", left=True)
     return bytes(body)
