@@ -64,14 +64,14 @@ def _wrong_command_line(error: click.ClickException, app: App) -> int:
 
 def _show_diagnostics(error: InvalidInput, app: App) -> None:
     from wfdeploy.cli.output import LogFormat
-    from wfdeploy.render import diagnostics
+    from wfdeploy.render.diagnostics import place_fields, text
 
     output = app.output
     if output.log_format is LogFormat.JSON:
         for diagnostic in error.diagnostics:
-            output.error(diagnostic.message, diagnostic.hint, **diagnostics.place_fields(diagnostic))
+            output.error(diagnostic.message, diagnostic.hint, **place_fields(diagnostic))
     else:
-        output.block(diagnostics.text(error.diagnostics, output.error_style, width=output.error_width), always=True)
+        output.block(text(error.diagnostics, output.error_style, width=output.error_width), always=True)
     output.error(error.message, error.hint, exitCode=int(error.exit_code))
 
 

@@ -94,8 +94,8 @@ def _listed(results: Sequence[Result], most: int, style: Style, width: int) -> I
     column = min(max((len(printable(result.address)) for result in results[:most]), default=0), _WIDEST_ADDRESS)
     for result in results[:most]:
         address = pad(printable(result.address), column)
-        words = printable(result.error) if result.error is not None else result.workflow_run_id
-        yield f"  {address}  {style(clip(printable(words), max(width - 4 - len(address), 30)), Tone.FAINT)}".rstrip()
+        words = clip(printable(result.error or result.workflow_run_id), max(width - 4 - len(address), 30))
+        yield f"  {address}  {words if result.error else style(words, Tone.FAINT)}".rstrip()
     if len(results) > most:
         yield style(f"  and {len(results) - most:,} more (all of them: --output json)", Tone.FAINT)
 

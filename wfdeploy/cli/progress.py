@@ -1,0 +1,197 @@
+"""What is said while an operation works: a bar on a terminal, a line now and then elsewhere, JSON for programs.
+
+Each is a listener to the operation's events. It decides nothing, never raises into the work, and never makes it
+wait: a display that can't keep up shows less.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, assert_never
+
+from wfdeploy.cli.output import LogFormat, Output
+from wfdeploy.model.event import Event, Listing, Notice, Settled, Started, Waiting
+from wfdeploy.render.printable import printable
+from wfdeploy.render.width import clip
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from wfdeploy.ports import Listener
+
+_EVERY_S = 10.0
+_SHORT_WAIT_S = 1.0  # not worth a line
+_FRAMES_PER_S = 8
+
+
+@contextmanager
+def listener(output: Output, *, monotonic: Callable[[], float] = time.monotonic) -> Iterator[Listener]:
+    """The listener that suits where standard error goes."""
+    if output.log_format is LogFormat.JSON:
+        yield JsonEvents(output)
+    elif output.can_animate:
+        with Bar(output) as bar:
+            yield bar
+    else:
+        yield Lines(output, monotonic)
+
+
+class JsonEvents:
+    """One JSON object per event."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def __call__(self, event: Event, /) -> None:
+        from wfdeploy.render.events import event_fields
+
+        name, fields = event_fields(event)
+        self._output.event(name, fields)
+
+
+class Lines:
+    """A line when something begins or has to be waited for, and about every ten seconds in between."""
+
+    def __init__(self, output: Output, monotonic: Callable[[], float]) -> None:
+        self._output = output
+        self._monotonic = monotonic
+        self._total = 0
+        self._settled = 0
+        self._begun = self._said = monotonic()
+
+    def __call__(self, event: Event, /) -> None:
+        match event:
+            case Started(total):
+                self._total, self._settled = total, 0
+                self._begun = self._said = self._monotonic()
+                self._output.note(f"sending {_runs(total)}")
+            case Settled():
+                self._settled += 1
+                if self._is_time():
+                    self._output.note(f"{self._settled:,} of {_runs(self._total)} done, {self._rate():,.0f} runs/s")
+            case Waiting(why, seconds):
+                if seconds >= _SHORT_WAIT_S:
+                    self._output.note(f"waiting {seconds:.0f} s: {printable(why)}")
+            case Listing(seen, done):
+                if not done and self._is_time():
+                    self._output.note(f"asking the server what it runs: {_runs(seen)} so far")
+                elif done:
+                    self._output.detail(f"the server listed {_runs(seen)}")
+            case Notice(message, hint):
+                self._output.note(f"{printable(message)}" + ("" if hint is None else f" ({printable(hint)})"))
+            case _:
+                assert_never(event)
+
+    def _is_time(self) -> bool:
+        now = self._monotonic()
+        if now - self._said < _EVERY_S:
+            return False
+        self._said = now
+        return True
+
+    def _rate(self) -> float:
+        return self._settled / max(self._monotonic() - self._begun, 0.001)
+
+
+class Bar:
+    """A bar with the runs done, the rate, the time left and what is being waited for. It leaves nothing behind."""
+
+    def __init__(self, output: Output) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        from wfdeploy.render.style import plain
+
+        self._output = output
+        colorless = output.error_style is plain
+        self._room = max(output.error_width - 45, 20)  # what bar, counts and time leave of the line
+        console = Console(
+            file=output.error_stream, force_terminal=True, no_color=colorless, width=output.error_width, highlight=False
+        )
+        self._progress = Progress(
+            SpinnerColumn(style="dim"),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan", style="dim"),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}", style="dim", markup=False),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            expand=True,
+            refresh_per_second=_FRAMES_PER_S,
+        )
+        self._monotonic = time.monotonic
+        self._task: TaskID | None = None
+        self._settled = 0
+        self._drawn = 0.0
+        self._listing: TaskID | None = None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event, /) -> None:
+        match event:
+            case Started(total):
+                self._end_listing()
+                if total:
+                    self._settled = 0
+                    self._task = self._begin("sending", total)
+            case Settled():
+                self._settled += 1
+                # rich takes some 70 µs for an update: for each of 100,000 runs that would be the slowest part.
+                if self._monotonic() - self._drawn >= 1 / _FRAMES_PER_S:
+                    self._draw("sending")
+            case Waiting(why, seconds):
+                if seconds >= _SHORT_WAIT_S:
+                    self._draw(clip(f"waiting {seconds:.0f} s: {printable(why)}", self._room))
+            case Listing(seen, done):
+                if self._listing is None and not done:
+                    self._listing = self._begin("asking the server what it runs", None)
+                if done:
+                    self._end_listing()
+                elif self._listing is not None:
+                    self._progress.update(self._listing, completed=seen)
+            case Notice(message, hint):
+                self._progress.console.print(
+                    printable(message) + ("" if hint is None else f" ({printable(hint)})"), markup=False
+                )
+            case _:
+                assert_never(event)
+
+    def pause(self) -> None:
+        """Take the display away, for a question."""
+        self._progress.stop()
+
+    def _begin(self, description: str, total: int | None) -> TaskID:
+        task = self._progress.add_task(description, total=total, rate="")
+        self._progress.start()
+        return task
+
+    def _draw(self, description: str) -> None:
+        self._drawn = self._monotonic()
+        if self._task is None:
+            return
+        task = self._progress.tasks[self._progress.task_ids.index(self._task)]
+        rate = f"{task.speed:,.0f}/s" if task.speed else ""
+        self._progress.update(self._task, completed=self._settled, description=description, rate=rate)
+
+    def _end_listing(self) -> None:
+        if self._listing is not None:
+            self._progress.remove_task(self._listing)
+            self._listing = None
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run{'' if count == 1 else 's'}"

@@ -1,0 +1,214 @@
+"""Where implementations are picked: which store, which gateway, which clock a use case works with."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from wfdeploy.cli.app import App
+from wfdeploy.cli.clock import SystemClock
+from wfdeploy.cli.settings import Settings
+from wfdeploy.errors import UsageError
+from wfdeploy.operations.workspace import Stores, Workspace
+
+if TYPE_CHECKING:
+    from wfdeploy.model.remote import Item
+    from wfdeploy.model.request import Request
+    from wfdeploy.model.state import Binding
+    from wfdeploy.ports import Listener, RunGateway, StateStore
+
+USUAL_DEMO_URL = "http://127.0.0.1:8081"
+"""Where the demo workflow is unless another program has its port."""
+
+_LOCAL_ID_UNKNOWN = "none yet"
+
+
+@contextmanager
+def workspace(
+    app: App, settings: Settings, listener: Listener, *, online: bool = True, budget_s: float = 300.0
+) -> Iterator[Workspace]:
+    """The surroundings of one command. With `online`, the embedded server runs inside where it is the target."""
+    if not settings.target.local:
+        yield _workspace(app, settings, listener, server=_origin(settings.target.url), budget_s=budget_s)
+        return
+    if not online:
+        server = f"local:{_local_id(settings.local_database)}"
+        yield _workspace(app, settings, listener, server=server, budget_s=budget_s, defaults=_demo(None))
+        return
+    with _local_server(app, settings) as (url, token, server_id, demo_url):
+        target = replace(settings.target, url=url, token=token)
+        yield _workspace(
+            app,
+            replace(settings, target=target),
+            listener,
+            server=f"local:{server_id}",
+            budget_s=budget_s,
+            log_lag_s=0.0,
+            defaults=_demo(demo_url),
+        )
+
+
+def warn_of_shared_names(app: App, settings: Settings) -> None:
+    """A project without a uid shares its name's runs with every other project that is called the same."""
+    target = settings.target
+    if target.local or target.project.uid is not None:
+        return
+    if target.project.file is None:
+        app.output.warn(
+            "there is no project file, so runs are triggered as the project 'default'; two such projects on one "
+            "account would take each other's runs for their own",
+            "write one: wfdeploy init",
+        )
+
+
+def _workspace(
+    app: App,
+    settings: Settings,
+    listener: Listener,
+    *,
+    server: str,
+    budget_s: float,
+    log_lag_s: float | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Workspace:
+    clock = SystemClock()
+    _conceal(app, settings)
+    return Workspace(
+        target=settings.target,
+        server=server,
+        clock=clock,
+        listener=listener,
+        environ=settings.environ,
+        command=shlex.join(("wfdeploy", *app.arguments)),
+        stores=_stores(),
+        gateway=lambda: _gateway(settings, listener, clock, budget_s),
+        encode=_encode,
+        budget_s=budget_s,
+        log_lag_s=log_lag_s,
+        defaults=defaults or {},
+        stdin=lambda: _read_stdin(settings),
+    )
+
+
+def _conceal(app: App, settings: Settings) -> None:
+    """No report of a bug may hold these."""
+    secrets = (settings.environ.get(name) for name in settings.target.project.secrets)
+    app.concealed.update(value for value in (settings.target.token, *secrets) if value)
+
+
+def _stores() -> Stores:
+    from wfdeploy.state import home, locking
+    from wfdeploy.state.sqlite_store import SqliteStore
+
+    def open_(path: Path, binding: Binding, readonly: bool) -> StateStore:
+        return SqliteStore.open_existing(path, binding, readonly=readonly)
+
+    return Stores(
+        exists=Path.exists,
+        open=open_,
+        create=SqliteStore.create,
+        empty=SqliteStore.in_memory,
+        lock=lambda path, command, timeout_s, on_wait: locking.lock(
+            path, command=command, timeout_s=timeout_s, on_wait=on_wait
+        ),
+        is_at_home=lambda path, store: home.is_at_home(path, store.head()),
+        mark_home=lambda path, store: home.mark_home(path, store.head()),
+    )
+
+
+def _gateway(settings: Settings, listener: Listener, clock: SystemClock, budget_s: float) -> RunGateway:
+    target = settings.target
+    if target.token is None:
+        raise UsageError(
+            f"there is no token: {target.token_source} is not set",
+            hint=f"export {target.token_source}=... (the console shows it), name a file with --token-file, "
+            "or work without an account: --local",
+        )
+    from wfdeploy.upstash.client import UpstashGateway
+    from wfdeploy.upstash.scrub import Scrubber
+
+    secrets = (settings.environ.get(name, "") for name in target.project.secrets)
+    return UpstashGateway(
+        target.url,
+        target.token,
+        settings=target.project.server,
+        clock=clock,
+        scrubber=Scrubber(value for value in (target.token, *secrets) if value),
+        token_source=target.token_source,
+        wait_budget_s=budget_s,
+        listener=listener,
+    )
+
+
+def _encode(request: Request, workflow_run_id: str, label: str, secrets: Mapping[str, str]) -> Item:
+    from wfdeploy.upstash.wire import encode_item
+
+    return encode_item(request, workflow_run_id=workflow_run_id, label=label, secrets=secrets)
+
+
+def _read_stdin(settings: Settings) -> bytes:
+    if settings.stdin_taken:
+        raise UsageError("standard input can't give both the token and the manifests")
+    return sys.stdin.buffer.read()
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port not in (None, {"http": 80, "https": 443}[parts.scheme]) else ""
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}{port}"
+
+
+# --- the embedded server -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _local_server(app: App, settings: Settings) -> Iterator[tuple[str, str, str, str | None]]:
+    """URL, token, id of the local server, and where its demo workflow is; one that runs already is used."""
+    try:
+        from wfdeploy.localserver.serve import DEMO_PORT, LocalServer, find_running
+        from wfdeploy.localserver.tenants import DEFAULT_TENANT
+    except ModuleNotFoundError as error:
+        raise missing_extra() from error
+    database = settings.local_database
+    running = find_running(database)
+    if running is not None:
+        yield running, DEFAULT_TENANT.token, _local_id(database), None
+        return
+    with LocalServer(database, demo=True, demo_port=DEMO_PORT) as server:
+        app.output.detail(f"an embedded server listens at {server.url}, its demo workflow at {server.demo_url}")
+        yield server.url, server.token, server.server_id, server.demo_url
+
+
+def missing_extra() -> UsageError:
+    """The embedded server's packages are an extra, which isn't there."""
+    return UsageError("the embedded server is not installed", hint="install it: pip install 'wfdeploy[local]'")
+
+
+def _local_id(database: Path) -> str:
+    """The id kept in the local server's database, without starting it."""
+    import sqlite3
+
+    if not database.exists():
+        return _LOCAL_ID_UNKNOWN
+    from wfdeploy.localserver.database import server_id
+
+    try:
+        connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return server_id(connection)
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return _LOCAL_ID_UNKNOWN
+
+
+def _demo(url: str | None) -> dict[str, str]:
+    """Variables for manifests that want to run with nothing else running."""
+    return {"demo_url": url or USUAL_DEMO_URL}
