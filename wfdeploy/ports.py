@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from wfdeploy.model.address import Address
 from wfdeploy.model.event import Event
 from wfdeploy.model.remote import CancelReply, Item, RunPage, ServerFacts, TriggerReply
 from wfdeploy.model.run import OnRemove
@@ -63,7 +64,7 @@ class StateStore(Protocol):
     def head(self) -> Head:
         """The state as a whole, fresh from storage."""
 
-    def keys(self) -> Iterator[RecordKey]:
+    def record_keys(self) -> Iterator[RecordKey]:
         """Every record's key, ordered by address (by code point)."""
 
     def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
@@ -77,6 +78,9 @@ class StateStore(Protocol):
 
     def groups(self) -> Mapping[str, OnRemove]:
         """The policies last seen, by group."""
+
+    def former_addresses(self) -> Iterator[Address]:
+        """Addresses that have a past here and no record (forgotten, or dropped), ordered."""
 
     def history(self, address: str) -> Sequence[HistoryEntry]:
         """Former records of an address, oldest first."""

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.remote import RunState
 
 
 class Outcome(Enum):
@@ -39,13 +40,18 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyReport:
-    """How an apply ended. `stopped`: why it ended before the plan was done, None when it was not."""
+    """How an apply ended. `stopped`: why it ended before the plan was done, None when it was not.
+
+    `watched`: with the embedded server, how many of the runs that this apply started ended in which state (those
+    still RUN_STARTED are scheduled for later, or slow); None where runs were not followed.
+    """
 
     summary: Mapping[Outcome, int]
     results: tuple[Result, ...]
     stopped: str | None = None
     hint: str | None = None
     took_s: float = 0.0
+    watched: Mapping[RunState, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ class ApplyOptions:
     max_rate: float | None = None
     max_triggers: int | None = None
     allow_retrigger: bool = False
+    allow_cancel: bool = False
     timeout_s: float = 300.0
     lock_timeout_s: float = 0.0
     wait_timeout_s: float = 60.0

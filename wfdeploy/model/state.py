@@ -33,7 +33,7 @@ class Head:
 
     `lineage`: random id of this state's line of descent; `serial` counts its changes. `watermark_ms`: server time
     (Unix ms) up to which the project's runs on the server are known here; None before the first listing.
-    `shared`: another runner was seen to trigger runs of this project. `home`: where the file last stood.
+    `shared`: another runner was seen to trigger runs of this project.
     `redaction_key`: key of the digests that stand for redacted values.
     """
 
@@ -42,7 +42,6 @@ class Head:
     binding: Binding
     watermark_ms: int | None = None
     shared: bool = False
-    home: str = ""
     redaction_key: bytes = b""
 
 
@@ -230,7 +229,6 @@ class SetHead:
 
     watermark_ms: int | None = None
     shared: bool | None = None
-    home: str | None = None
 
 
 Edit: TypeAlias = (

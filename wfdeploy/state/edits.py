@@ -69,6 +69,11 @@ class Editor:
                         "WHERE address = ?2",
                         (to, origin),
                     )
+            case Observe(address, run_state, observed_at_ms):
+                run(
+                    "UPDATE details SET run_state = ?, observed_at_ms = ? WHERE address = ? AND run_state IS NOT ?",
+                    (run_state.value, observed_at_ms, address, run_state.value),
+                )
             case Rewrite(address, fingerprint, delivery):
                 run(
                     "UPDATE records SET fingerprint = ?, delivery = ? "
@@ -81,8 +86,8 @@ class Editor:
                     "WHERE on_remove IS NOT excluded.on_remove",
                     [(name, policy.value) for name, policy in on_remove.items()],
                 )
-            case SetHead(watermark_ms, shared, home):
-                values = {"watermark_ms": watermark_ms, "shared": None if shared is None else int(shared), "home": home}
+            case SetHead(watermark_ms, shared):
+                values = {"watermark_ms": watermark_ms, "shared": None if shared is None else int(shared)}
                 self._connection.executemany(
                     "INSERT INTO head VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value "
                     "WHERE value IS NOT excluded.value",

@@ -1,7 +1,7 @@
 """A state as text: sorted JSON Lines, the same bytes for the same state.
 
 The first line is the head; then records, attempts, history, burned generations and group policies, each line with
-its `kind`. `home` is left out: it tells where a file stood, and the copy stands elsewhere.
+its `kind`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from wfdeploy.errors import StateUnusable
+from wfdeploy.model.address import Address
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Binding, Edit, Ended, Head, HistoryEntry, Record, RecordKey
 from wfdeploy.state.edits import Editor
@@ -153,13 +154,12 @@ class SqliteStore:
                 binding=Binding(values["project"], values["environment"], values["server"]),
                 watermark_ms=values.get("watermark_ms"),
                 shared=bool(values.get("shared")),
-                home=values.get("home") or "",
                 redaction_key=values["redaction_key"],
             )
         except KeyError as error:
             raise StateUnusable(f"the state {self._name} is damaged: its head lacks {error}", hint=_DAMAGED) from error
 
-    def keys(self) -> Iterator[RecordKey]:
+    def record_keys(self) -> Iterator[RecordKey]:
         """Every record's key in address order."""
         with _translated(self._name):
             cursor = self._connection.execute(
@@ -223,6 +223,15 @@ class SqliteStore:
                 () if address is None else (address,),
             ).fetchall()
         return [HistoryEntry(record_from(json.loads(value)), Ended(ended), at) for value, ended, at in rows]
+
+    def former_addresses(self) -> Iterator[Address]:
+        """Addresses that have a past here and no record: forgotten, or dropped."""
+        with _translated(self._name):
+            rows = self._connection.execute(
+                "SELECT address FROM history UNION SELECT address FROM burned "
+                "EXCEPT SELECT address FROM records ORDER BY 1"
+            ).fetchall()
+        yield from (Address(address) for (address,) in rows)
 
     def burned(self) -> Iterator[tuple[str, str, int]]:
         """Generations known by nothing else: (address, fingerprint, generation), sorted."""

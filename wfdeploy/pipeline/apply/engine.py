@@ -31,7 +31,9 @@ ROUNDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """Carries plans out. `log_lag_s` is a function: the embedded server tells its own once it was asked."""
+    """Carries plans out. `log_lag_s` is a function: the embedded server tells its own once it was asked.
+    `id_key`: what of a workflow run id is compared.
+    """
 
     gateway: RunGateway
     journal: Journal
@@ -41,7 +43,7 @@ class Engine:
     listener: Listener
     label: str
     log_lag_s: Callable[[], float]
-    normalise: Callable[[str], str]
+    id_key: Callable[[str], str]
 
     async def carry_out(self, plan: Plan, edits: Sequence[Edit], shipments: Iterator[Shipment]) -> ApplyReport:
         """Do what the plan says. `edits`: what else the first commit must hold. `shipments`: one for each change
@@ -179,7 +181,7 @@ class Engine:
         return examine(
             attempts,
             listed,
-            {self.normalise(run.workflow_run_id): run for run in listed.runs},
+            key=self.id_key,
             ended_at_ms={attempt.address: attempt.ended_at_ms or 0 for attempt in attempts},
             log_lag_ms=round(1000 * lag_s),
         )

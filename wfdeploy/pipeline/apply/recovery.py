@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from wfdeploy.errors import RemoteFailure
+from wfdeploy.model.address import Address
 from wfdeploy.model.event import Listing
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt
@@ -26,15 +28,17 @@ async def list_all(
     gateway: RunGateway, clock: Clock, listener: Listener, *, label: str, since_ms: int | None
 ) -> Listed:
     """The project's runs since a server time. Raises: `RemoteFailure`, also when the listing ends without an end."""
-    from wfdeploy.errors import RemoteFailure
-
     asked_ms = clock.now_ms()
     runs: list[ObservedRun] = []
     server_ms: int | None = None
+    began_ms = asked_ms
     complete = first = False
     async for page in gateway.list_runs(label=label, since_ms=since_ms):
         if not first:
             first, server_ms = True, page.server_time_ms
+            if server_ms is not None:
+                # The first answer's Date is later than the listing's beginning by at most the time it took.
+                began_ms = server_ms - (clock.now_ms() - asked_ms)
         runs.extend(page.runs)
         complete = page.last
         listener(Listing(len(runs), done=complete))
@@ -42,37 +46,36 @@ async def list_all(
         raise RemoteFailure("the server's listing of runs broke off", hint="run it again")
     if server_ms is None:
         return Listed(runs, asked_ms, server_time_known=False, skew_ms=0)
-    # The first answer's Date is later than the listing's beginning by at most the time it took, and cut to seconds.
-    began_ms = server_ms - (clock.now_ms() - asked_ms)
-    return Listed(runs, min(began_ms, server_ms), server_time_known=True, skew_ms=server_ms - asked_ms)
+    return Listed(runs, began_ms, server_time_known=True, skew_ms=began_ms - asked_ms)
 
 
 @dataclass(slots=True)
 class Findings:
     """What a listing says of attempts whose outcome is open, by address. `wait_ms` until a listing tells more."""
 
-    found: dict[str, ObservedRun] = field(default_factory=dict)
-    absent: dict[str, Absence] = field(default_factory=dict)
-    too_early: set[str] = field(default_factory=set)
+    found: dict[Address, ObservedRun] = field(default_factory=dict)
+    absent: dict[Address, Absence] = field(default_factory=dict)
+    too_early: set[Address] = field(default_factory=set)
     wait_ms: int = 0
 
 
 def examine(
     attempts: Iterable[Attempt],
     listed: Listed,
-    found: Mapping[str, ObservedRun],
     *,
-    ended_at_ms: Mapping[str, int],
+    key: Callable[[str], str],
+    ended_at_ms: Mapping[Address, int],
     log_lag_ms: int,
 ) -> Findings:
     """Judge attempts by a listing that began late enough.
 
-    `found`: listed runs by workflow run id, normalised. `ended_at_ms`: by address, when (our clock, Unix ms) the
-    attempt's last byte can have left.
+    `key`: what of a workflow run id is compared (servers may put a prefix before it). `ended_at_ms`: by address, when
+    (our clock, Unix ms) the attempt's last byte can have left.
     """
     result = Findings()
+    found = {key(run.workflow_run_id): run for run in listed.runs}
     for attempt in attempts:
-        run = found.get(attempt.workflow_run_id)
+        run = found.get(key(attempt.workflow_run_id))
         if run is not None:
             result.found[attempt.address] = run
             continue

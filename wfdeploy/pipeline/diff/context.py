@@ -58,8 +58,8 @@ class DiffContext:
     now_ms: int
     highest: Callable[[str, str], int]
     records: Callable[[str], Record | None]
-    attempts: Mapping[str, Attempt] = field(default_factory=dict)
-    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    attempts: Mapping[Address, Attempt] = field(default_factory=dict)
+    verdicts: Mapping[Address, Verdict] = field(default_factory=dict)
     adopted: Mapping[Address, Record] = field(default_factory=dict)
     renames: Mapping[Address, Address] = field(default_factory=dict)
     on_remove: Mapping[str, OnRemove] = field(default_factory=dict)

@@ -65,7 +65,7 @@ def sight(observed: Iterable[ObservedRun], locate: Callable[[str], tuple[Address
 def adopt(
     sightings: Iterable[Sighting],
     *,
-    attempts: Mapping[str, Attempt],
+    attempts: Mapping[Address, Attempt],
     highest: Mapping[tuple[str, str], int],
     created_at: Callable[[Address], int | None],
     record: Callable[[Sighting], Record],
@@ -81,7 +81,7 @@ def adopt(
     for sighting in sightings:
         address = sighting.address
         attempt = attempts.get(address)
-        if attempt is not None and attempt.is_open and attempt.workflow_run_id == sighting.run.workflow_run_id:
+        if attempt is not None and attempt.is_open and _of(attempt) == (sighting.fingerprint, sighting.generation):
             found[address] = sighting.run
             continue
         if sighting.generation <= highest.get((address, sighting.fingerprint), 0):
@@ -103,3 +103,7 @@ def adopt(
 
 def _order(sighting: Sighting) -> tuple[int, int]:
     return sighting.run.created_at_ms, sighting.generation
+
+
+def _of(attempt: Attempt) -> tuple[str, int]:
+    return attempt.fingerprint, attempt.generation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Template
@@ -93,6 +93,21 @@ def secret_places(request: Request) -> list[list[object]]:
         _collect(value, f"headers.{name.lower()}", places)
     _collect(request.body.value, "body", places)
     return sorted(places, key=lambda place: str(place[0]))
+
+
+def secret_names(request: Request) -> set[str]:
+    """The names of all secrets that a request needs, delivery options included."""
+    delivery = request.delivery
+    values = [request.destination, request.body.value, delivery.failure_url, *request.headers.values()]
+    values.extend(delivery.failure_headers.values())
+    if delivery.flow_control is not None:
+        values.append(delivery.flow_control.key)
+    places: list[list[object]] = []
+    for value in values:
+        _collect(value, "", places)
+    return {
+        str(part["secret"]) for _, parts in places for part in cast("list[object]", parts) if isinstance(part, dict)
+    }
 
 
 def _shown(value: object) -> object:

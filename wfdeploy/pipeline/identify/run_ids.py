@@ -42,15 +42,16 @@ def run_id(project: str, environment: str, address: str, fingerprint: str, gener
 
 def parse_run_id(text: str) -> RunIdParts | None:
     """Read an id back; None when it isn't one of ours. The prefix may stand once or more often."""
-    match = _ID.fullmatch(normalise(text))
+    match = _ID.fullmatch(id_key(text))
     if match is None:
         return None
     _, place, generation, version, digest_text = match.groups()
     return RunIdParts(place, int(generation), f"{int(version)}:{digest_text}")
 
 
-def normalise(text: str) -> str:
-    """An id with its prefix once: the JavaScript SDK puts `wfr_` before whatever id it is given."""
-    while text.startswith(PREFIX + PREFIX):
+def id_key(text: str) -> str:
+    """What of an id is compared: the id with its prefix once. Servers and SDKs put `wfr_` before ids that have it
+    already, and before those that don't."""
+    while text.startswith(PREFIX):
         text = text[len(PREFIX) :]
-    return text
+    return PREFIX + text

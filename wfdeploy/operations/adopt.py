@@ -1,0 +1,98 @@
+"""Adopt: write down declared runs as already triggered, without triggering them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from wfdeploy.errors import Withheld
+from wfdeploy.model.event import ApplyReport, Outcome, Result
+from wfdeploy.model.plan import Action, Change, Plan, Selection
+from wfdeploy.model.state import Edit, Origin, PutGroups, PutRecord, Record
+from wfdeploy.operations.apply import Confirm, load
+from wfdeploy.operations.authorship import authorship
+from wfdeploy.operations.prepared import Prepared
+from wfdeploy.operations.workspace import Workspace
+
+
+def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selection, confirm: Confirm) -> ApplyReport:
+    """Record declared runs, new or changed, as triggered; nothing is sent and the server is not asked.
+
+    Runs whose outcome is open are left as they are: `apply` clears them, `state resolve` settles them.
+
+    Raises: `InvalidInput`, `StateError`, `UsageError`, `Withheld` when declined.
+    """
+    manifests = load(workspace, paths, selection)
+    with workspace.lock():
+        store = workspace.open_state()
+        try:
+            prepared = Prepared(workspace, manifests, store, selection)
+            plan = prepared.outlook(None).plan
+            taken = [
+                change
+                for change in plan.changes
+                if change.action in (Action.TRIGGER, Action.RETRIGGER) and change.sends and change.desired is not None
+            ]
+            shown = _shown(plan, taken)
+            if not taken:
+                return _report([], plan)
+            if not confirm(shown):
+                raise Withheld("declined: nothing was recorded")
+            if not workspace.has_state:
+                store.close()
+                store = workspace.stores.create(workspace.target.state_file, workspace.binding)
+                prepared.store, prepared.head = store, store.head()
+            by = authorship(workspace.environ, workspace.project.root)
+            edits: list[Edit] = [PutGroups(prepared.on_remove)]
+            for change in taken:
+                edits.extend(change.edits)
+                edits.append(PutRecord(_record(change, prepared, by)))
+            store.commit(edits)
+            workspace.stores.mark_home(workspace.target.state_file, store)
+            return _report(taken, plan)
+        finally:
+            store.close()
+
+
+def _shown(plan: Plan, taken: list[Change]) -> Plan:
+    summary = dict.fromkeys(Action, 0) | {Action.KEEP: plan.summary[Action.KEEP], Action.ADOPT: len(taken)}
+    return replace(
+        plan,
+        changes=tuple(
+            replace(
+                change, action=Action.ADOPT, reason=f"recorded as triggered, not sent ({change.reason})", sends=False
+            )
+            for change in taken
+        ),
+        summary=summary,
+    )
+
+
+def _record(change: Change, prepared: Prepared, by: str) -> Record:
+    assert change.desired is not None
+    source = change.desired.declared.source
+    return Record(
+        address=change.address,
+        fingerprint=change.fingerprint,
+        generation=change.generation,
+        workflow_run_id=change.workflow_run_id,
+        delivery=change.desired.delivery,
+        origin=Origin.ADOPTED,
+        recorded_at_ms=prepared.workspace.clock.now_ms(),
+        by=by,
+        source=f"{source.file}:{source.line}",
+        request=prepared.recorded_request(change.desired),
+    )
+
+
+def _report(taken: list[Change], plan: Plan) -> ApplyReport:
+    summary = dict.fromkeys(Outcome, 0)
+    summary[Outcome.ADOPTED] = len(taken)
+    summary[Outcome.KEPT] = plan.summary[Action.KEEP]
+    return ApplyReport(
+        summary=summary,
+        results=tuple(
+            Result(address=change.address, outcome=Outcome.ADOPTED, workflow_run_id=change.workflow_run_id)
+            for change in taken
+        ),
+    )

@@ -1,0 +1,271 @@
+"""Apply: carry out what the manifests ask for, each declared run once.
+
+Lock; read the state; see whether there is anything to send or to clear; list what the server knows, late enough;
+plan; get consent; send. Nothing is written before consent, and nothing is sent before its intent is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from wfdeploy.errors import ExitCode, Interrupted, Withheld
+from wfdeploy.model.event import ApplyReport, Notice, Outcome
+from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.plan import Action, Plan, Selection
+from wfdeploy.model.state import Edit, PutGroups, SetHead
+from wfdeploy.model.stop import StopFlag
+from wfdeploy.operations.authorship import authorship
+from wfdeploy.operations.consent import require_consent
+from wfdeploy.operations.discovery import Discovery
+from wfdeploy.operations.follow import follow
+from wfdeploy.operations.manifests import Manifests, load_manifests
+from wfdeploy.operations.prepared import Outlook, Prepared, Seen
+from wfdeploy.operations.saved_plan import SavedPlan, read_plan
+from wfdeploy.operations.shipping import gather_secrets, shipments
+from wfdeploy.operations.workspace import Workspace
+from wfdeploy.pipeline.apply.engine import Engine
+from wfdeploy.pipeline.apply.journal import Journal
+from wfdeploy.pipeline.apply.patience import Patience
+from wfdeploy.pipeline.apply.sender import Limits, Sender
+from wfdeploy.pipeline.apply.unreachable import Unreachable
+from wfdeploy.pipeline.identify.run_ids import id_key
+from wfdeploy.ports import RunGateway, StateStore
+
+Confirm = Callable[[Plan], bool]
+"""Shows the plan and asks; False declines."""
+
+
+def apply(
+    workspace: Workspace,
+    *,
+    paths: Sequence[str] | None,
+    selection: Selection,
+    plan_file: Path | None,
+    options: ApplyOptions,
+    confirm: Confirm,
+    stop: StopFlag,
+) -> ApplyReport:
+    """Plan and carry out.
+
+    With `plan_file`, what that plan says and nothing else. `stop` ends it early: no new batch is begun.
+
+    Raises: `InvalidInput`, `StateError`, `RemoteFailure`, `Withheld`, `UsageError`; `StalePlan` for a saved plan that
+    may not be applied any more.
+    """
+    saved = None if plan_file is None else read_plan(plan_file)
+    if saved is not None:
+        paths, selection = saved.paths, saved.selection
+    manifests = load(workspace, paths, selection)
+    return asyncio.run(_Apply(workspace, manifests, selection, options, confirm, stop, saved).run())
+
+
+def load(workspace: Workspace, paths: Sequence[str] | None, selection: Selection) -> Manifests:
+    """The manifests of a command. Raises: `InvalidInput`."""
+    stdin = workspace.stdin() if paths is not None and "-" in paths and workspace.stdin is not None else None
+    return load_manifests(
+        workspace.project,
+        paths,
+        variables=dict(selection.variables),
+        stdin=stdin,
+        defaults=workspace.defaults,
+    )
+
+
+class _Apply:
+    """One apply, from the lock to the report."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        manifests: Manifests,
+        selection: Selection,
+        options: ApplyOptions,
+        confirm: Confirm,
+        stop: StopFlag,
+        saved: SavedPlan | None,
+    ) -> None:
+        self.workspace = workspace
+        self.manifests = manifests
+        self.selection = selection
+        self.options = options
+        self.confirm = confirm
+        self.saved = saved
+        self.stop = stop
+        self.patience = Patience(workspace.clock, stop, workspace.listener, options.timeout_s)
+        self.gateway: RunGateway | None = None
+        self.scheduled: frozenset[str] = frozenset()
+
+    async def run(self) -> ApplyReport:
+        workspace, options = self.workspace, self.options
+        async with AsyncExitStack() as stack:
+            with workspace.lock(options.lock_timeout_s):
+                locked_at_ms = workspace.clock.now_ms()
+                is_new = not workspace.has_state
+                self._require_state(is_new)
+                store = workspace.open_state()
+                try:
+                    report, store = await self._plan_and_carry_out(store, is_new, locked_at_ms, stack)
+                finally:
+                    store.close()
+            if workspace.target.local and self.gateway is not None and not self.stop.requested:
+                report = await follow(
+                    report,
+                    workspace,
+                    self.gateway,
+                    scheduled=self.scheduled,
+                    timeout_s=options.wait_timeout_s,
+                    stop=self.stop,
+                )
+            return report
+
+    async def _plan_and_carry_out(
+        self, store: StateStore, is_new: bool, locked_at_ms: int, stack: AsyncExitStack
+    ) -> tuple[ApplyReport, StateStore]:
+        workspace = self.workspace
+        prepared = Prepared(workspace, self.manifests, store, self.selection)
+        outlook = prepared.outlook(None)
+        seen: Seen | None = None
+        discovery: Discovery | None = None
+        sending = [change for change in outlook.plan.changes if change.sends]
+        if sending or prepared.open_attempts or self._cancels(outlook):
+            self.gateway = workspace.gateway()
+            stack.push_async_callback(self.gateway.aclose)
+            discovery = Discovery(workspace, self.gateway, locked_at_ms)
+            suspect = self._suspect(prepared, is_new) if sending else None
+            seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect)
+            outlook = prepared.outlook(seen)
+        plan = outlook.plan
+        if self.saved is not None:
+            self.saved.check(plan)
+        if not plan.has_changes and not plan.housekeeping and not outlook.edits:
+            return self._nothing_to_do(plan), store
+        require_consent(plan, self.options)
+        secrets = gather_secrets(plan, workspace)
+        if plan.has_changes and not self.confirm(plan):
+            raise Withheld("declined: nothing was sent", hint=None)
+        if self.stop.requested:
+            raise Interrupted("stopped before anything was sent", exit_code=ExitCode.SIGINT)
+        self.scheduled = self._begin_later(plan)
+        if is_new:
+            store = self._begin_state(prepared, store)
+        watermark_ms = self._watermark(seen, discovery)
+        edits: list[Edit] = [
+            *outlook.edits,
+            PutGroups(prepared.on_remove),
+            SetHead(watermark_ms=watermark_ms, shared=True if outlook.adopted and not is_new else None),
+        ]
+        report = await self._engine(store, discovery).carry_out(
+            plan,
+            edits,
+            shipments(
+                plan,
+                prepared,
+                secrets,
+                since_ms=watermark_ms if seen is not None and seen.began_ms is not None else None,
+                by=authorship(workspace.environ, workspace.project.root),
+            ),
+        )
+        workspace.stores.mark_home(workspace.target.state_file, store)
+        return report, store
+
+    # --- pieces ----------------------------------------------------------------------------------------------
+
+    def _require_state(self, is_new: bool) -> None:
+        if not is_new:
+            return
+        if self.workspace.project.state_required and not self.options.create_state:
+            raise Withheld(
+                f"there is no state {self.workspace.target.state_file}, and the project requires one",
+                hint="restore it; or, if this target is new or its state is lost for good, begin one with "
+                "--create-state (what the server's logs still know is adopted)",
+            )
+
+    def _suspect(self, prepared: Prepared, is_new: bool) -> str | None:
+        """Why this state may not be the whole story; None when it surely is."""
+        workspace = self.workspace
+        if is_new:
+            days = workspace.project.server.log_retention_s / 86400
+            workspace.listener(
+                Notice(
+                    f"no state yet: runs of this project that the server's logs remember (about {days:g} days) are "
+                    "adopted; what is older cannot be known"
+                )
+            )
+            return "this state is new"
+        if not workspace.stores.is_at_home(workspace.target.state_file, prepared.store):
+            return "this state was copied or restored"
+        if prepared.head.shared:
+            return "another runner triggers runs of this project too"
+        return None
+
+    def _begin_state(self, prepared: Prepared, empty: StateStore) -> StateStore:
+        """Put a file where so far there was an empty state in memory."""
+        workspace = self.workspace
+        empty.close()
+        store = workspace.stores.create(workspace.target.state_file, workspace.binding)
+        prepared.store = store
+        prepared.head = store.head()
+        return store
+
+    def _watermark(self, seen: Seen | None, discovery: Discovery | None) -> int | None:
+        if seen is None or seen.began_ms is None or discovery is None:
+            return None
+        return max(seen.began_ms - round(1000 * discovery.log_lag_s), 0)
+
+    def _begin_later(self, plan: Plan) -> frozenset[str]:
+        """The runs of a plan that begin later than anybody would wait for."""
+        until_s = self.workspace.clock.now_ms() / 1000 + self.options.wait_timeout_s
+        return frozenset(
+            change.workflow_run_id
+            for change in plan.changes
+            if change.desired is not None
+            and (delivery := change.desired.declared.request.delivery)
+            and ((delivery.delay_s or 0) > self.options.wait_timeout_s or (delivery.not_before_s or 0) > until_s)
+        )
+
+    def _cancels(self, outlook: Outlook) -> bool:
+        return outlook.plan.summary[Action.CANCEL] > 0
+
+    def _engine(self, store: StateStore, discovery: Discovery | None) -> Engine:
+        workspace, options = self.workspace, self.options
+        server = workspace.project.server
+        max_items = options.batch_size or server.max_batch_items
+        if options.max_rate is not None:
+            max_items = max(1, min(max_items, int(options.max_rate)))
+        # Without one, the plan asks nothing of the server: the engine only commits.
+        gateway = self.gateway or Unreachable()
+        journal = Journal(store)
+        limits = Limits(
+            max_items=max_items,
+            max_bytes=server.max_batch_bytes,
+            concurrency=options.concurrency or Limits().concurrency,
+            max_rate=options.max_rate,
+        )
+        sender = Sender(
+            gateway=gateway,
+            journal=journal,
+            clock=workspace.clock,
+            patience=self.patience,
+            listener=workspace.listener,
+            limits=limits,
+        )
+        return Engine(
+            gateway=gateway,
+            journal=journal,
+            sender=sender,
+            clock=workspace.clock,
+            patience=self.patience,
+            listener=workspace.listener,
+            label=workspace.project.label,
+            log_lag_s=lambda: 0.0 if discovery is None else discovery.log_lag_s,
+            id_key=id_key,
+        )
+
+    def _nothing_to_do(self, plan: Plan) -> ApplyReport:
+        summary = dict.fromkeys(Outcome, 0)
+        summary[Outcome.KEPT] = plan.summary[Action.KEEP]
+        summary[Outcome.BLOCKED] = plan.summary[Action.BLOCKED]
+        return ApplyReport(summary=summary, results=())

@@ -1,0 +1,45 @@
+"""Who triggers, and where: what a record says for the day somebody asks."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+_CI_JOB = ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
+_CI_COMMIT = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "CIRCLE_SHA1")
+
+
+def authorship(environ: Mapping[str, str], root: Path) -> str:
+    """JSON with host, user, the CI job and the git commit of the manifests, as far as they are known."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without an entry
+        user = str(os.getuid())
+    facts = {"host": socket.gethostname(), "user": user}
+    job = next((environ[name] for name in _CI_JOB if environ.get(name)), None)
+    commit = next((environ[name] for name in _CI_COMMIT if environ.get(name)), None) or _head(root)
+    if job:
+        facts["job"] = job
+    if commit:
+        facts["commit"] = commit
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"))
+
+
+def _head(root: Path) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607  (git is found as the user's shell finds it)
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

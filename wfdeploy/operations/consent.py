@@ -1,0 +1,33 @@
+"""What a plan must be allowed to do before anything is sent."""
+
+from __future__ import annotations
+
+from wfdeploy.errors import Withheld
+from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.plan import Action, Plan
+
+MANY = 100
+"""More re-triggers or cancels than this in one apply need a word of consent."""
+
+
+def require_consent(plan: Plan, options: ApplyOptions) -> None:
+    """Raises: `Withheld` when the plan is beyond what the options allow."""
+    if options.max_triggers is not None and plan.sends > options.max_triggers:
+        raise Withheld(
+            f"the plan would trigger {plan.sends} runs, more than --max-triggers {options.max_triggers}",
+            hint="look at it with `wfdeploy plan`, then raise the number",
+        )
+    again = sum(1 for change in plan.changes if change.action is Action.RETRIGGER and change.sends)
+    renamed = len(plan.possibly_renamed)
+    if again + renamed > MANY and not options.allow_retrigger:
+        hint = "look at it with `wfdeploy plan`; if it is meant, give --allow-retrigger"
+        if renamed:
+            origin, to = plan.possibly_renamed[0]
+            hint += f". {renamed} of them look renamed: a `moved:` entry keeps them (from: {origin}, to: {to})"
+        raise Withheld(f"the plan would trigger {again + renamed} runs again", hint=hint)
+    cancels = plan.summary[Action.CANCEL]
+    if cancels > MANY and not options.allow_cancel:
+        raise Withheld(
+            f"the plan would cancel {cancels} runs",
+            hint="look at it with `wfdeploy plan`; if it is meant, give --allow-cancel",
+        )

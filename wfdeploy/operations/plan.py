@@ -1,0 +1,61 @@
+"""Plan: say what apply would do, and change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from wfdeploy.model.event import Notice
+from wfdeploy.model.plan import Change, Plan, Selection
+from wfdeploy.operations.apply import load
+from wfdeploy.operations.discovery import Discovery
+from wfdeploy.operations.prepared import Prepared, Seen
+from wfdeploy.operations.workspace import Workspace
+
+
+def plan(
+    workspace: Workspace,
+    *,
+    paths: Sequence[str] | None,
+    selection: Selection,
+    offline: bool,
+    keep_all: bool,
+) -> Plan:
+    """The plan for these manifests.
+
+    One that would trigger lists the server's runs first, so that it shows what apply would adopt; `offline`, or
+    without a token, it says that it is unverified. Needs no secret's value and no lock.
+
+    Raises: `InvalidInput`, `StateUnusable`, `UsageError`, `RemoteFailure`.
+    """
+    manifests = load(workspace, paths, selection)
+    store = workspace.open_state(readonly=True)
+    try:
+        prepared = Prepared(workspace, manifests, store, selection)
+        outlook = prepared.outlook(None, keep_all=keep_all)
+        sending = [change for change in outlook.plan.changes if change.sends]
+        if (sending or prepared.open_attempts) and not offline:
+            if workspace.target.token is None:
+                workspace.listener(
+                    Notice(
+                        f"no token ({workspace.target.token_source}): the plan is made without asking the server",
+                        "--offline says the same without this note",
+                    )
+                )
+            else:
+                seen = asyncio.run(_look(workspace, prepared, sending))
+                outlook = prepared.outlook(seen, keep_all=keep_all)
+        elif not sending and not prepared.open_attempts and not offline:
+            # Nothing would be sent, so there is nothing that the server could tell.
+            outlook = prepared.outlook(Seen(runs=()), keep_all=keep_all)
+        return outlook.plan
+    finally:
+        store.close()
+
+
+async def _look(workspace: Workspace, prepared: Prepared, sending: list[Change]) -> Seen:
+    gateway = workspace.gateway()
+    try:
+        return await Discovery(workspace, gateway).look(prepared, sending)
+    finally:
+        await gateway.aclose()

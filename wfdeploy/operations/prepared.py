@@ -1,0 +1,328 @@
+"""Manifests, state and (where it was asked for) the server's listing, brought together into a plan."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from wfdeploy.errors import InvalidInput, UsageError
+from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.canonical import canonical_json
+from wfdeploy.model.diagnostic import Diagnostic, Place
+from wfdeploy.model.plan import Plan, Selection
+from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.run import DesiredRun, Move, OnRemove
+from wfdeploy.model.state import Attempt, Edit, Head, Origin, Record
+from wfdeploy.operations.manifests import Manifests
+from wfdeploy.operations.workspace import Workspace
+from wfdeploy.pipeline.diff.context import DiffContext, Identities, Verdict
+from wfdeploy.pipeline.diff.differ import diff
+from wfdeploy.pipeline.diff.listing import Adoption, Sighting, Sightings, adopt, sight
+from wfdeploy.pipeline.diff.planner import gather
+from wfdeploy.pipeline.diff.targets import Targets
+from wfdeploy.pipeline.identify.describe import describe
+from wfdeploy.pipeline.identify.digest import digest
+from wfdeploy.pipeline.identify.fingerprint import fingerprint, identify, is_known, version_of
+from wfdeploy.pipeline.identify.run_ids import id_key, parse_run_id, place_of, run_id
+from wfdeploy.ports import StateStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A complete listing and what it says of open attempts, by address. `settled`: it began late enough to tell."""
+
+    runs: tuple[ObservedRun, ...]
+    verdicts: Mapping[Address, Verdict] = field(default_factory=dict)
+    began_ms: int | None = None  # server time; None when the server tells no time
+
+
+@dataclass(slots=True, kw_only=True)
+class Outlook:
+    """A plan with what carrying it out needs beside it: edits from the listing, ids that more than one run had."""
+
+    plan: Plan
+    edits: list[Edit]
+    adopted: int
+    doubled: list[str]
+
+
+class Prepared:
+    """One look at manifests and state; `outlook` turns it into a plan, with or without a listing."""
+
+    def __init__(self, workspace: Workspace, manifests: Manifests, store: StateStore, selection: Selection) -> None:
+        self.workspace = workspace
+        self.manifests = manifests
+        self.store = store
+        self.selection = selection
+        self.head: Head = store.head()
+        self.desired = [identify(run) for run in manifests.runs]
+        self._by_address = {run.address: run for run in self.desired}
+        self.renames = self._renames()
+        self._former = {to: origin for origin, to in self.renames.items()}
+        self.attempts: dict[Address, Attempt] = {}
+        for attempt in store.attempts():
+            address = self.renames.get(attempt.address, attempt.address)
+            self.attempts[address] = _moved(attempt, address)
+
+    @property
+    def open_attempts(self) -> list[Attempt]:
+        return [attempt for attempt in self.attempts.values() if attempt.is_open]
+
+    @cached_property
+    def manifests_digest(self) -> str:
+        """Over addresses, fingerprints and delivery options: equal manifests, equal digest."""
+        return digest(canonical_json([[run.address, run.fingerprint, run.delivery] for run in self.desired]))
+
+    def describe(self, run: DesiredRun) -> dict[str, Any]:
+        """The request's fields, as the state records them."""
+        return describe(run.declared.request, self.head.redaction_key)
+
+    def recorded_request(self, run: DesiredRun) -> str:
+        """The same as JSON text."""
+        return json.dumps(self.describe(run), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    def recorded_address(self, address: Address) -> Address:
+        """The name that the state still has an address under."""
+        return self._former.get(address, address)
+
+    # --- the plan --------------------------------------------------------------------------------------------
+
+    def outlook(self, seen: Seen | None, *, keep_all: bool = False) -> Outlook:
+        """The plan. Raises: `InvalidInput` for changes that the manifests' policies forbid; `UsageError`."""
+        selection = self.selection
+        targets = Targets(selection.targets)
+        sightings = Sightings() if seen is None else self._sightings(seen.runs)
+        adoption = self._adoption(sightings)
+        problems: list[Diagnostic] = []
+        narrowed = bool(targets) or selection.limit is not None
+        unknown = [address for address in selection.replace if address not in self._by_address]
+        if unknown:
+            raise UsageError(
+                f"--replace names no declared run: {', '.join(unknown)}", hint="addresses look like group/name"
+            )
+        context = DiffContext(
+            identities=Identities(run_id=self._run_id, fingerprint_under=_fingerprint_under, describe=self.describe),
+            now_ms=self.workspace.clock.now_ms(),
+            highest=self._highest,
+            records=self._record,
+            attempts=self.attempts,
+            verdicts={} if seen is None else seen.verdicts,
+            adopted=adoption.adopted,
+            renames=self.renames,
+            on_remove=dict(self.store.groups()) | self.on_remove,
+            in_scope=(lambda _group: False) if narrowed else self._in_scope,
+            live_states={id_key(run_id): state for run_id, state in sightings.states.items()},
+            replace=frozenset(selection.replace),
+            prune=selection.prune,
+        )
+        gathered = gather(
+            diff(self.desired, self.store.record_keys(), context, problems),
+            targets=targets,
+            limit=selection.limit,
+            keep_all=keep_all,
+        )
+        if problems:
+            raise InvalidInput(problems)
+        target = self.workspace.target
+        plan = Plan(
+            project=target.project.name,
+            environment=target.project.environment,
+            url=target.url,
+            token_source=target.token_source,
+            state=str(target.state_file),
+            lineage=self.head.lineage,
+            serial=self.head.serial,
+            verified=seen is not None,
+            changes=tuple(gathered.changes),
+            summary=gathered.summary,
+            housekeeping=tuple(gathered.housekeeping),
+            kept=tuple(gathered.kept),
+            warnings=tuple(f"the server knows more than one run with the id {run_id}" for run_id in sightings.doubled),
+            unmatched_ids=tuple(sightings.unmatched),
+            orphans=gathered.orphans,
+            possibly_renamed=tuple(gathered.possibly_renamed),
+            manifests_digest=self.manifests_digest,
+        )
+        return Outlook(
+            plan=plan,
+            edits=[*adoption.noted],
+            adopted=len(adoption.adopted) + len(adoption.noted),
+            doubled=sightings.doubled,
+        )
+
+    @property
+    def on_remove(self) -> dict[str, OnRemove]:
+        """The loaded groups' policies."""
+        return {name: group.policy.on_remove for name, group in self.manifests.groups.items()}
+
+    # --- what the state says ---------------------------------------------------------------------------------
+
+    def _record(self, address: str) -> Record | None:
+        former = self.recorded_address(Address(address))
+        record = next(iter(self.store.records([former])), None)
+        return record if record is None or former == address else replace(record, address=Address(address))
+
+    def _highest(self, address: str, fingerprint_text: str) -> int:
+        known = self.store.generations([address, *self._origins(address)])
+        return max((n for (_, text), n in known.items() if text == fingerprint_text), default=0)
+
+    def _in_scope(self, group: str) -> bool:
+        return self.manifests.complete or group in self.manifests.groups
+
+    def _run_id(self, address: str, fingerprint_text: str, generation: int) -> str:
+        project = self.workspace.project
+        return run_id(project.key, project.environment, address, fingerprint_text, generation)
+
+    # --- renames ---------------------------------------------------------------------------------------------
+
+    def _origins(self, address: str) -> Iterator[Address]:
+        """Former names of an address, nearest first, through chains of moves."""
+        seen = {address}
+        waiting = [address]
+        while waiting:
+            current = waiting.pop()
+            for move in self.manifests.moved:
+                origin = _before(move, current)
+                if origin is not None and origin not in seen:
+                    seen.add(origin)
+                    waiting.append(origin)
+                    yield Address(origin)
+
+    def _renames(self) -> dict[Address, Address]:
+        """Former address -> declared one, for what the state still has under the former."""
+        if not self.manifests.moved:
+            return {}
+        candidates: dict[Address, Address] = {}
+        for run in self.desired:
+            for origin in self._origins(run.address):
+                candidates.setdefault(origin, run.address)
+        if not candidates:
+            return {}
+        known = {key.address for key in self.store.record_keys()} | {
+            attempt.address for attempt in self.store.attempts()
+        }
+        result: dict[Address, Address] = {}
+        problems: list[Diagnostic] = []
+        taken: dict[Address, Address] = {}
+        for origin, to in candidates.items():
+            if origin not in known:
+                continue
+            if to in known or to in taken:
+                source = self._by_address[to].declared.source
+                problems.append(
+                    Diagnostic(
+                        code="moved-onto-known",
+                        message=f"moved from {origin}, and the state knows both {origin} and {to}",
+                        place=Place(source.file, source.line),
+                        address=to,
+                        hint=f"if {origin} is of no interest any more: wfdeploy state rm '{origin}'",
+                    )
+                )
+            else:
+                result[origin] = taken[to] = to
+        if problems:
+            raise InvalidInput(problems)
+        return result
+
+    # --- the listing -----------------------------------------------------------------------------------------
+
+    def _sightings(self, runs: tuple[ObservedRun, ...]) -> Sightings:
+        if not runs:
+            return Sightings()
+        project = self.workspace.project
+        wanted = {parts.place for run in runs if (parts := parse_run_id(run.workflow_run_id)) is not None}
+        places: dict[str, Address] = {}
+
+        def offer(name: str, address: Address) -> None:
+            place = place_of(project.key, project.environment, name)
+            if place in wanted:
+                places.setdefault(place, address)
+
+        explicit: dict[str, tuple[Address, str, int]] = {}
+        for run in self.desired:
+            offer(run.address, run.address)
+            for origin in self._origins(run.address):
+                offer(origin, run.address)
+            if run.declared.workflow_run_id is not None:
+                explicit[id_key(run.declared.workflow_run_id)] = (run.address, run.fingerprint, 1)
+        for key in self.store.record_keys():
+            address = self.renames.get(key.address, key.address)
+            offer(key.address, address)
+            if parse_run_id(key.workflow_run_id) is None:
+                explicit[id_key(key.workflow_run_id)] = (address, key.fingerprint, key.generation)
+        for attempt in self.attempts.values():
+            offer(attempt.address, attempt.address)
+            if attempt.explicit_id:
+                explicit[id_key(attempt.workflow_run_id)] = (attempt.address, attempt.fingerprint, attempt.generation)
+        for address in self.store.former_addresses():
+            offer(address, address)
+
+        def locate(text: str) -> tuple[Address, str, int] | None:
+            if (named := explicit.get(id_key(text))) is not None:
+                return named
+            parts = parse_run_id(text)
+            if parts is None or parts.place not in places:
+                return None
+            return places[parts.place], parts.fingerprint, parts.generation
+
+        return sight(runs, locate)
+
+    def _adoption(self, sightings: Sightings) -> Adoption:
+        if not sightings.sightings:
+            return Adoption({}, [], {})
+        addresses = {sighting.address for sighting in sightings.sightings}
+        names = {name for address in addresses for name in (address, *self._origins(address))}
+        highest: dict[tuple[str, str], int] = {}
+        owner = {origin: address for address in addresses for origin in (address, *self._origins(address))}
+        for (name, text), generation in self.store.generations(names).items():
+            key = (owner[Address(name)], text)
+            highest[key] = max(highest.get(key, 0), generation)
+        created: dict[Address, int] = {
+            self.renames.get(record.address, record.address): record.created_at_ms or record.recorded_at_ms
+            for record in self.store.records(names)
+        }
+        return adopt(
+            sightings.sightings,
+            attempts=self.attempts,
+            highest=highest,
+            created_at=created.get,
+            record=self._adopted_record,
+        )
+
+    def _adopted_record(self, sighting: Sighting) -> Record:
+        run = self._by_address.get(sighting.address)
+        same = run is not None and run.fingerprint == sighting.fingerprint
+        now_ms = self.workspace.clock.now_ms()
+        return Record(
+            address=sighting.address,
+            fingerprint=sighting.fingerprint,
+            generation=sighting.generation,
+            workflow_run_id=sighting.run.workflow_run_id,
+            delivery=run.delivery if run is not None and same else "",
+            origin=Origin.ADOPTED,
+            created_at_ms=sighting.run.created_at_ms,
+            recorded_at_ms=now_ms,
+            request=self.recorded_request(run) if run is not None and same else "",
+            source=f"{run.declared.source.file}:{run.declared.source.line}" if run is not None and same else "",
+            run_state=sighting.run.state,
+            observed_at_ms=now_ms,
+        )
+
+
+def _fingerprint_under(run: DesiredRun, text: str) -> str | None:
+    version = version_of(text)
+    return fingerprint(run.declared.request, run.declared.group.identity, version) if is_known(version) else None
+
+
+def _before(move: Move, address: str) -> str | None:
+    """The name that an address had before a move; None when the move isn't about it."""
+    if "/" in move.to:
+        return move.origin if move.to == address else None
+    return f"{move.origin}/{address.partition('/')[2]}" if group_of(address) == move.to else None
+
+
+def _moved(attempt: Attempt, address: Address) -> Attempt:
+    return attempt if attempt.address == address else replace(attempt, address=address)

@@ -1,0 +1,148 @@
+"""A plan in a file: what was reviewed is what is applied, or nothing is.
+
+It holds digests and addresses, never secrets or bodies. Apply makes the plan anew and compares.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wfdeploy.errors import StalePlan, UsageError
+from wfdeploy.model.canonical import canonical_json
+from wfdeploy.model.plan import Plan, Selection
+from wfdeploy.pipeline.identify.digest import digest
+
+KIND = "Plan"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """A plan file, read back."""
+
+    paths: tuple[str, ...] | None
+    selection: Selection
+    project: str
+    environment: str
+    url: str
+    lineage: str
+    serial: int
+    manifests: str
+    changes: str
+    new_state: bool
+
+    def check(self, plan: Plan) -> None:
+        """Whether `plan`, made now, is the one that was saved. Raises: `StalePlan` with the reason."""
+        if (self.project, self.environment, self.url) != (plan.project, plan.environment, plan.url):
+            raise StalePlan(
+                f"the plan was made for project {self.project}, environment {self.environment}, server {self.url}",
+                hint="apply it with the same target",
+            )
+        if not self.new_state and self.lineage != plan.lineage:
+            raise _stale("it was made from another state")
+        if self.manifests != plan.manifests_digest:
+            raise _stale("the manifests have changed since it was made")
+        if not self.new_state and self.serial != plan.serial:
+            raise _stale("the state has moved on since it was made")
+        if self.changes != changes_digest(plan):
+            raise _stale("the server's runs or the state have moved on since it was made")
+
+
+def save_plan(plan: Plan, path: Path, *, paths: Sequence[str] | None, selection: Selection, new_state: bool) -> None:
+    """Write a plan file, mode 0600. Raises: `UsageError` when it can't be written."""
+    content = {
+        "apiVersion": "wfdeploy/v1",
+        "kind": KIND,
+        "formatVersion": FORMAT_VERSION,
+        "verified": plan.verified,
+        "paths": None if paths is None else list(paths),
+        "selection": {
+            "targets": list(selection.targets),
+            "replace": list(selection.replace),
+            "limit": selection.limit,
+            "prune": selection.prune,
+            "variables": dict(selection.variables),
+        },
+        "target": {"project": plan.project, "environment": plan.environment, "url": plan.url},
+        "state": {"lineage": plan.lineage, "serial": plan.serial, "new": new_state},
+        "manifests": plan.manifests_digest,
+        "changes": changes_digest(plan),
+        "summary": {action.value: count for action, count in plan.summary.items()},
+    }
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot write the plan {path}: {error.strerror}") from error
+
+
+def is_plan_file(path: Path) -> bool:
+    """Whether a file is a saved plan, by its content."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(1 << 16)
+        return head.lstrip().startswith(b"{") and json.loads(path.read_bytes()).get("kind") == KIND
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def read_plan(path: Path) -> SavedPlan:
+    """Read a plan file. Raises: `StalePlan` when it is unverified, of another format or damaged."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content["kind"] != KIND or content["formatVersion"] != FORMAT_VERSION:
+            raise StalePlan(f"{path} is not a plan of this format", hint="make a new one with `wfdeploy plan --out`")
+        verified = content["verified"]
+        selection = content["selection"]
+        saved = SavedPlan(
+            paths=None if content["paths"] is None else tuple(content["paths"]),
+            selection=Selection(
+                targets=tuple(selection["targets"]),
+                replace=tuple(selection["replace"]),
+                limit=selection["limit"],
+                prune=selection["prune"],
+                variables=dict(selection["variables"]),
+            ),
+            project=content["target"]["project"],
+            environment=content["target"]["environment"],
+            url=content["target"]["url"],
+            lineage=content["state"]["lineage"],
+            serial=content["state"]["serial"],
+            new_state=content["state"]["new"],
+            manifests=content["manifests"],
+            changes=content["changes"],
+        )
+    except OSError as error:
+        raise UsageError(f"cannot read the plan {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StalePlan(f"{path} is not a plan: {error}", hint="make a new one with `wfdeploy plan --out`") from error
+    if not verified:
+        raise StalePlan(
+            f"the plan {path} is unverified: it was made without asking the server",
+            hint="make it with a token and without --offline",
+        )
+    return saved
+
+
+def changes_digest(plan: Plan) -> str:
+    """Over what the plan would do: actions, identities, sends. Reasons and diffs follow from these."""
+    return digest(
+        canonical_json(
+            [
+                [change.address, change.action.value, change.workflow_run_id, change.fingerprint, change.sends]
+                for change in plan.changes
+            ]
+        )
+    )
+
+
+def _stale(reason: str) -> StalePlan:
+    return StalePlan(
+        f"the saved plan is stale: {reason}", hint="make a new one with `wfdeploy plan --out`, and review it"
+    )

@@ -1,0 +1,98 @@
+"""From the plan's changes to what is sent: secrets put in, attempts written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from wfdeploy.errors import InvalidInput
+from wfdeploy.model.diagnostic import Diagnostic, Place
+from wfdeploy.model.plan import Change, Plan
+from wfdeploy.model.request import Request
+from wfdeploy.model.state import Attempt, AttemptStatus
+from wfdeploy.operations.prepared import Prepared
+from wfdeploy.operations.workspace import Workspace
+from wfdeploy.pipeline.apply.shipment import Shipment
+from wfdeploy.pipeline.identify.describe import secret_names
+
+
+def gather_secrets(plan: Plan, workspace: Workspace) -> dict[str, str]:
+    """The values of the secrets that the plan's sends need, from the environment.
+
+    Raises: `InvalidInput` naming every secret without a value, at the first run that needs it.
+    """
+    values: dict[str, str] = {}
+    problems: dict[str, Diagnostic] = {}
+    for change in plan.changes:
+        if not change.sends or change.desired is None:
+            continue
+        for name in secret_names(change.desired.declared.request):
+            if name in values or name in problems:
+                continue
+            value = workspace.environ.get(name)
+            if value:
+                values[name] = value
+                continue
+            source = change.desired.declared.source
+            problems[name] = Diagnostic(
+                code="missing-secret",
+                message=f"the secret {name} has no value",
+                place=Place(source.file, source.line),
+                address=change.address,
+                hint=f"set the environment variable {name}",
+            )
+    if problems:
+        raise InvalidInput(list(problems.values()))
+    return values
+
+
+def shipments(
+    plan: Plan, prepared: Prepared, secrets: Mapping[str, str], *, since_ms: int | None, by: str
+) -> Iterator[Shipment]:
+    """One shipment for each change that sends, in plan order, encoded when it is asked for."""
+    workspace = prepared.workspace
+    for change in plan.changes:
+        if not change.sends or change.desired is None:
+            continue
+        request = change.desired.declared.request
+        item = workspace.encode(request, change.workflow_run_id, workspace.project.label, secrets)
+        attempt = _attempt(change, request, prepared, since_ms=since_ms, by=by)
+        former = change.attempt
+        again = former is not None and former.is_open and former.workflow_run_id == change.workflow_run_id
+        yield Shipment(change, item, attempt, inconclusive=again and _may_be_delayed(former), looked_up=again)
+
+
+def _may_be_delayed(attempt: Attempt | None) -> bool:
+    return attempt is not None and bool(attempt.delay_s or attempt.not_before_s)
+
+
+def _attempt(change: Change, request: Request, prepared: Prepared, *, since_ms: int | None, by: str) -> Attempt:
+    assert change.desired is not None
+    declared = change.desired.declared
+    delivery = request.delivery
+    fresh = Attempt(
+        address=change.address,
+        fingerprint=change.fingerprint,
+        generation=change.generation,
+        workflow_run_id=change.workflow_run_id,
+        status=AttemptStatus.INTENT,
+        intent_at_ms=0,
+        since_ms=since_ms,
+        delay_s=delivery.delay_s,
+        not_before_s=delivery.not_before_s,
+        explicit_id=declared.workflow_run_id is not None,
+        delivery=change.desired.delivery,
+        by=by,
+        source=f"{declared.source.file}:{declared.source.line}",
+        request=prepared.recorded_request(change.desired),
+    )
+    former = change.attempt
+    if former is None or not former.is_open or former.workflow_run_id != change.workflow_run_id:
+        return fresh
+    # Sent again under the same id: what is true of either attempt must be found and waited for.
+    return replace(
+        fresh,
+        since_ms=None if former.since_ms is None or since_ms is None else min(former.since_ms, since_ms),
+        delay_s=max(former.delay_s or 0, fresh.delay_s or 0) or None,
+        not_before_s=max(former.not_before_s or 0, fresh.not_before_s or 0) or None,
+    )

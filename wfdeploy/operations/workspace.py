@@ -1,0 +1,100 @@
+"""What every use case works in: a target, a state, a way to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wfdeploy.errors import StateUnusable
+from wfdeploy.model.event import Notice
+from wfdeploy.model.project import Project, Target
+from wfdeploy.model.remote import Item
+from wfdeploy.model.request import Request
+from wfdeploy.model.state import Binding
+from wfdeploy.ports import Clock, Listener, RunGateway, StateStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """How states are opened; the adapters' side of it is given by the caller.
+
+    `exists`, `open` (path, binding, readonly), `create` (path, binding), `empty` (binding), `lock` (path, command,
+    timeout_s, on_wait), `is_at_home` and `mark_home` (path, store), `export` (store -> lines), `import_` (lines, path,
+    binding).
+    """
+
+    exists: Callable[[Path], bool]
+    open: Callable[[Path, Binding, bool], StateStore]
+    create: Callable[[Path, Binding], StateStore]
+    empty: Callable[[Binding], StateStore]
+    lock: Callable[[Path, str, float, Callable[[str], None]], AbstractContextManager[None]]
+    is_at_home: Callable[[Path, StateStore], bool]
+    mark_home: Callable[[Path, StateStore], None]
+    export: Callable[[StateStore], Iterator[str]]
+    import_: Callable[[Iterable[str], Path, Binding], StateStore]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """One command's surroundings.
+
+    `server`: what a state is bound to (an origin, or `local:<id>`). `gateway`: opens the way to the server when it is
+    first needed; raises `UsageError` when there is no token. `encode`: a request as an item of a batch.
+    `log_lag_s`: what is known of the server's lag before it was asked (None: its answers may tell, else the project's
+    setting). `defaults`: variables that the surroundings supply. `budget_s`: seconds for all waits together.
+    """
+
+    target: Target
+    server: str
+    clock: Clock
+    listener: Listener
+    environ: Mapping[str, str]
+    command: str
+    stores: Stores
+    gateway: Callable[[], RunGateway]
+    encode: Callable[[Request, str, str, Mapping[str, str]], Item]
+    budget_s: float = 300.0
+    log_lag_s: float | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    stdin: Callable[[], bytes] | None = None
+
+    @property
+    def project(self) -> Project:
+        return self.target.project
+
+    @property
+    def binding(self) -> Binding:
+        return Binding(self.project.key, self.project.environment, self.server)
+
+    def lock(self, timeout_s: float = 0.0) -> AbstractContextManager[None]:
+        """The state's lock. Raises: `StateLocked`, `StateUnusable`."""
+        path = self.target.state_file
+        if not path.parent.is_dir():
+            if path.parent.parts[-2:] != (".wfdeploy", "state"):
+                raise StateUnusable(
+                    f"the directory of the state {path} does not exist", hint=f"create it: mkdir -p {path.parent}"
+                )
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StateUnusable(
+                    f"cannot make the directory {path.parent}: {error.strerror}", hint="name another with --state"
+                ) from error
+        return self.stores.lock(path, self.command, timeout_s, self._waiting)
+
+    def _waiting(self, holder: str) -> None:
+        self.listener(Notice(f"waiting for the state's lock, held by {holder}"))
+
+    def open_state(self, *, readonly: bool = False) -> StateStore:
+        """The state, or an empty one in memory where there is no file yet. Raises: `StateUnusable`."""
+        path = self.target.state_file
+        if not self.stores.exists(path):
+            return self.stores.empty(self.binding)
+        return self.stores.open(path, self.binding, readonly)
+
+    @property
+    def has_state(self) -> bool:
+        return self.stores.exists(self.target.state_file)

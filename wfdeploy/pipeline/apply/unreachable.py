@@ -1,0 +1,31 @@
+"""The gateway of an apply that has nothing to ask of a server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from wfdeploy.errors import RemoteFailure
+from wfdeploy.model.remote import CancelReply, Item, NotSent, RunPage, ServerFacts, TriggerReply
+from wfdeploy.ports import RunGateway
+
+_WORDS = "no server was to be asked"
+
+
+class Unreachable(RunGateway):
+    """Answers everything as if there were no network."""
+
+    @property
+    def facts(self) -> ServerFacts:
+        return ServerFacts()
+
+    async def trigger(self, items: Sequence[Item]) -> TriggerReply:  # noqa: ARG002
+        return NotSent(_WORDS)
+
+    def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:  # noqa: ARG002
+        raise RemoteFailure(_WORDS)
+
+    async def cancel(self, workflow_run_id: str) -> CancelReply:  # noqa: ARG002
+        raise RemoteFailure(_WORDS)
+
+    async def aclose(self) -> None:
+        return
