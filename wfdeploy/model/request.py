@@ -78,6 +78,11 @@ class Redact:
 _NO_HEADERS: Mapping[str, Text] = MappingProxyType({})
 
 
+def _no_headers() -> Mapping[str, Text]:
+    """The one empty mapping. A factory, since Python 3.11 takes a mapping proxy for a mutable default."""
+    return _NO_HEADERS
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """How a run is delivered: never part of its identity unless the group says so. `None` means: not sent."""
@@ -90,7 +95,7 @@ class Delivery:
     labels: tuple[str, ...] = ()
     flow_control: FlowControl | None = None
     failure_url: Text | None = None
-    failure_headers: Mapping[str, Text] = field(default=_NO_HEADERS)
+    failure_headers: Mapping[str, Text] = field(default_factory=_no_headers)
     redact: Redact | None = None
 
 
@@ -103,6 +108,6 @@ class Request:
 
     destination: Text
     content_type: str | None = None
-    headers: Mapping[str, Text] = field(default=_NO_HEADERS)
+    headers: Mapping[str, Text] = field(default_factory=_no_headers)
     body: Body = field(default=Body())
     delivery: Delivery = field(default=Delivery())
