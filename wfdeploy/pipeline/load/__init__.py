@@ -1,0 +1,1 @@
+"""First stage: files into documents of plain data, strictly."""

@@ -1,0 +1,153 @@
+"""Which files a path stands for, and their text: folders (recursively), files, standard input."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
+from wfdeploy.model.document import SourceFile
+from wfdeploy.pipeline.load.text import lines_of
+
+STDIN = "-"
+STDIN_NAME = "<stdin>"
+SUFFIXES = (".yaml", ".yml")
+PROJECT_FILE = "wfdeploy.yaml"
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+"""Of one manifest. A million small runs are about half of it."""
+
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to read. `path` is None for standard input; `display` is its name as the user would type it."""
+
+    display: str
+    path: Path | None
+
+
+def find(paths: Sequence[str], *, base: Path, cwd: Path, problems: list[Diagnostic]) -> list[Found]:
+    """The manifest files that `paths` stand for, each once: in the order of the paths, folders sorted by name.
+
+    Paths are relative to `base` and shown relative to `cwd`, unless they are absolute. Hidden entries of folders and
+    project files are passed over; a file named outright is taken whatever its name. What can't be found or entered is
+    added to `problems`.
+    """
+    found: dict[str, Found] = {}
+    for text in paths:
+        if text == STDIN:
+            found.setdefault(STDIN, Found(STDIN_NAME, None))
+            continue
+        path = base / text
+        display = _display(path, text, base, cwd)
+        for entry in _expand(path, display, problems):
+            found.setdefault(os.path.realpath(entry.path or STDIN), entry)
+    return list(found.values())
+
+
+def read(found: Found, *, root: Path, cwd: Path, stdin: bytes | None, problems: list[Diagnostic]) -> SourceFile | None:
+    """The text of a file; None when it can't be had, with the reason in `problems`."""
+    if found.path is None:
+        name, folder, data = STDIN, cwd, stdin if stdin is not None else b""
+    else:
+        name, folder = relative_name(found.path, root), found.path.parent
+        try:
+            if found.path.stat().st_size > MAX_FILE_BYTES:
+                problems.append(_problem("file-too-big", _too_big(), found.display, "split the group over files"))
+                return None
+            data = found.path.read_bytes()
+        except OSError as error:
+            problems.append(_problem("unreadable", f"can't be read: {reason(error)}", found.display))
+            return None
+    if len(data) > MAX_FILE_BYTES:
+        problems.append(_problem("file-too-big", _too_big(), found.display, "split the group over files"))
+        return None
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        problems.append(_not_utf8(error, found.display))
+        return None
+    return SourceFile(display=found.display, name=name, folder=folder, text=text.removeprefix(_BOM))
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """A file's project-relative name with forward slashes, the same on every machine."""
+    return Path(os.path.relpath(path.absolute(), root.absolute())).as_posix()
+
+
+def shown_path(path: Path, cwd: Path) -> str:
+    """A path as a user in `cwd` would type it: relative, unless that would climb out of everything."""
+    relative = os.path.relpath(path, cwd)
+    return str(path) if relative.startswith(os.path.join("..", "..", "..", "..")) else relative  # noqa: PTH118
+
+
+def reason(error: OSError) -> str:
+    """What the operating system says, without its number and path."""
+    return (error.strerror or str(error)).lower()
+
+
+def _display(path: Path, text: str, base: Path, cwd: Path) -> str:
+    if base == cwd or Path(text).is_absolute():
+        return text
+    return shown_path(path, cwd)
+
+
+def _expand(path: Path, display: str, problems: list[Diagnostic]) -> Iterator[Found]:
+    try:
+        is_folder = path.stat() and path.is_dir()
+    except FileNotFoundError:
+        problems.append(_problem("not-found", "there is no such file or folder", display))
+        return
+    except OSError as error:
+        problems.append(_problem("unreadable", f"can't be read: {reason(error)}", display))
+        return
+    if is_folder:
+        before = len(problems)
+        entries = list(_folder(path, display, (), problems))
+        if not entries and len(problems) == before:
+            message = "this folder holds no manifests"
+            problems.append(_problem("no-manifests", message, display, "manifests are files *.yaml and *.yml"))
+        yield from entries
+    else:
+        yield Found(display, path)
+
+
+def _folder(path: Path, display: str, above: tuple[str, ...], problems: list[Diagnostic]) -> Iterator[Found]:
+    real = os.path.realpath(path)
+    if real in above:
+        problems.append(_problem("symlink-loop", "this link leads back to a folder it stands in", display))
+        return
+    try:
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+    except OSError as error:
+        problems.append(_problem("unreadable", f"can't be read: {reason(error)}", display))
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        shown = os.path.join(display, entry.name) if display != "." else entry.name  # noqa: PTH118 - text as typed
+        child = path / entry.name
+        if entry.is_dir():
+            yield from _folder(child, shown, (*above, real), problems)
+        elif entry.name.endswith(SUFFIXES) and entry.name != PROJECT_FILE:
+            yield Found(shown, child)
+
+
+def _not_utf8(error: UnicodeDecodeError, display: str) -> Diagnostic:
+    before = error.object[: error.start].decode("utf-8")
+    lines = lines_of(before)
+    place = Place(display, len(lines), len(lines[-1]) + 1)
+    message = f"not UTF-8 (byte 0x{error.object[error.start]:02x})"
+    return Diagnostic(code="not-utf8", message=message, place=place, hint="save the file with UTF-8 encoding")
+
+
+def _too_big() -> str:
+    return f"larger than {MAX_FILE_BYTES // (1024 * 1024)} MiB"
+
+
+def _problem(code: str, message: str, display: str, hint: str | None = None) -> Diagnostic:
+    return Diagnostic(severity=Severity.ERROR, code=code, message=message, place=Place(display), hint=hint)
