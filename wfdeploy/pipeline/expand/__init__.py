@@ -1,0 +1,1 @@
+"""Third stage: documents into declared runs, with defaults merged and expressions evaluated."""

@@ -1,0 +1,98 @@
+"""Expressions of one document, with a finding for each that can't be evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
+from wfdeploy.model.request import BodyValue, Text
+from wfdeploy.pipeline.expand.expressions import OPENING, Evaluator, ExpressionError, evaluate, evaluate_text
+
+
+class Evaluation:
+    """Evaluates what a document says. After a problem, `failed` is set and the value given is of no use."""
+
+    def __init__(self, document: Document, evaluator: Evaluator, findings: list[Finding]) -> None:
+        self.document = document
+        self.failed = False
+        self._evaluator = evaluator
+        self._findings = findings
+
+    def text(self, value: str, path: FieldPath) -> Text:
+        """A text in which expressions are evaluated."""
+        if OPENING not in value:
+            return value
+        try:
+            return evaluate_text(value, self._evaluator)
+        except ExpressionError as error:
+            self._bad_expression(error, path)
+            return value
+
+    def headers(self, value: Mapping[str, str | None], path: FieldPath) -> dict[str, Text | None]:
+        """Headers with their values evaluated."""
+        return {name: None if text is None else self.text(text, (*path, name)) for name, text in value.items()}
+
+    def tree(self, value: BodyValue, path: FieldPath) -> BodyValue:
+        """A structured body, with expressions evaluated in every string. What holds none is given back as it is."""
+        if not self.document.has_expressions or not _has_expression(value):
+            return value
+        return self._tree(value, path)
+
+    def problem(self, path: FieldPath, code: str, message: str, hint: str | None = None) -> None:
+        """Note something that is wrong at a path."""
+        self.failed = True
+        address = subject(self.document, path)
+        self._findings.append(
+            Finding(document=self.document, path=path, code=code, message=message, address=address, hint=hint)
+        )
+
+    def _tree(self, value: BodyValue, path: FieldPath) -> BodyValue:
+        if isinstance(value, str):
+            try:
+                return evaluate(value, self._evaluator) if OPENING in value else value  # type: ignore[return-value]
+            except ExpressionError as error:
+                self._bad_expression(error, path)
+                return value
+        if isinstance(value, dict):
+            for key in value:
+                if OPENING in key:
+                    self._in_key(key, path)
+            return {key: self._tree(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._tree(item, (*path, index)) for index, item in enumerate(value)]
+        return value
+
+    def _in_key(self, key: str, path: FieldPath) -> None:
+        self.failed = True
+        self._findings.append(
+            Finding(
+                document=self.document,
+                path=(*path, key),
+                part=Part.KEY,
+                code="expression-in-key",
+                message="expressions are evaluated in values only, not in keys",
+                address=subject(self.document, path),
+            )
+        )
+
+    def _bad_expression(self, error: ExpressionError, path: FieldPath) -> None:
+        self.failed = True
+        self._findings.append(
+            Finding(
+                document=self.document,
+                path=path,
+                code=error.code,
+                message=error.message,
+                address=subject(self.document, path),
+                hint=error.hint,
+                needle=error.source.strip() or None,
+            )
+        )
+
+
+def _has_expression(value: object) -> bool:
+    if isinstance(value, str):
+        return OPENING in value
+    if isinstance(value, dict):
+        return any(map(_has_expression, value.values())) or any(OPENING in key for key in value)
+    return isinstance(value, list) and any(map(_has_expression, value))

@@ -1,0 +1,75 @@
+"""Groups into declared runs. What the runs of a group share is made once and held once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, cast
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.document import Document, Fields, Finding
+from wfdeploy.model.request import Request
+from wfdeploy.model.run import DeclaredRun, Group, Identity, OnChange, OnRemove, Policy, Source
+from wfdeploy.pipeline.expand.body_files import BodyFiles
+from wfdeploy.pipeline.expand.defaults import layer, with_content_type
+from wfdeploy.pipeline.expand.evaluation import Evaluation
+from wfdeploy.pipeline.expand.expressions import Evaluator
+
+
+def group_of(data: Mapping[str, Any]) -> Group:
+    """The group that a valid RunGroup manifest declares."""
+    spec = data["spec"]
+    policy = spec.get("policy", {})
+    identity = spec.get("identity", {})
+    return Group(
+        name=data["metadata"]["name"],
+        policy=Policy(
+            on_change=OnChange(policy.get("onChange", OnChange.RETRIGGER.value)),
+            on_remove=OnRemove(policy.get("onRemove", OnRemove.KEEP.value)),
+        ),
+        identity=Identity(tuple(identity.get("include", ())), tuple(identity.get("exclude", ()))),
+    )
+
+
+def expand(
+    document: Document,
+    *,
+    evaluator: Evaluator,
+    files: BodyFiles,
+    findings: list[Finding],
+    skip: Collection[int] = (),
+) -> Iterator[tuple[int, DeclaredRun]]:
+    """The runs of a valid RunGroup manifest with their indexes in `spec.runs`, in order, but those in `skip`.
+
+    A run that something is wrong with is not given; the findings say what. A run without a destination has an empty
+    one.
+    """
+    data = cast("Mapping[str, Any]", document.data)
+    spec = data["spec"]
+    group = group_of(data)
+    evaluation = Evaluation(document, evaluator, findings)
+    base = Request(destination="")
+    base = layer(base, {"destination": spec.get("destination")}, ("spec",), evaluation, files)
+    base = layer(base, spec.get("defaults", {}), ("spec", "defaults"), evaluation, files)
+    shared_failed = evaluation.failed
+    plain = with_content_type(base)
+    name_of_file = document.source.name
+    for index, fields in enumerate(spec["runs"]):
+        if index in skip:
+            continue
+        evaluation.failed = shared_failed
+        request = plain
+        if len(fields) > 1:
+            request = with_content_type(layer(base, fields, ("spec", "runs", index), evaluation, files))
+        if evaluation.failed:
+            continue
+        line = fields.line if isinstance(fields, Fields) else document.line
+        yield (
+            index,
+            DeclaredRun(
+                address=Address(f"{group.name}/{fields['name']}"),
+                group=group,
+                source=Source(name_of_file, line),
+                request=request,
+                workflow_run_id=fields.get("workflowRunId"),
+            ),
+        )
