@@ -1,0 +1,1 @@
+"""Second stage: what is wrong with documents, and with the runs they declare."""

@@ -1,0 +1,294 @@
+"""What a schema can't say about manifests: rules for the effective values of runs, and across documents."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
+from wfdeploy.model.request import BodyKind, Delivery, Request, Template, Text
+from wfdeploy.model.run import DeclaredRun
+from wfdeploy.pipeline.validate import headers as header_rules
+from wfdeploy.pipeline.validate.numbers import number_problems
+from wfdeploy.pipeline.validate.problem import Problem
+from wfdeploy.pipeline.validate.retry_delay import retry_delay_problem
+from wfdeploy.pipeline.validate.urls import url_problem
+
+_LABEL = re.compile(r"[A-Za-z0-9_.-]+")
+_RESERVED_LABEL = "wfdeploy."
+_BODIES = ("body", "bodyText", "bodyFile")
+_CHARACTERS = "letters, digits, '.', '_' and '-' are possible"
+_MAX_PERIOD_S = 7 * 86400
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
+class Rules:
+    """Collects findings about runs, as they come by. Values that many runs share are looked at once.
+
+    `extreme_variables`: some variable holds a number that JSON can't carry, so that bodies have to be searched even
+    where the document has none.
+    """
+
+    def __init__(self, *, insecure: bool, max_message_bytes: int, extreme_variables: bool = False) -> None:
+        self.findings: list[Finding] = []
+        self._insecure = insecure
+        self._max_bytes = max_message_bytes
+        self._extreme_variables = extreme_variables
+        self._told: set[tuple[int, FieldPath, str, str]] = set()
+        self._groups: dict[str, Document] = {}
+        self._names: dict[str, tuple[Document, int]] = {}
+        self._ids: dict[str, str] = {}
+        self._urls: dict[tuple[str, Text], Problem | None] = {}
+        self._sound: dict[int, object] = {}  # by id: shared parts that nothing is wrong with
+
+    def group(self, document: Document) -> None:
+        """A document that declares a group: its name, and the names of its runs, are its own."""
+        data = document.data
+        metadata = data.get("metadata") if isinstance(data, dict) else None
+        spec = data.get("spec") if isinstance(data, dict) else None
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        if not isinstance(name, str):
+            return
+        first = self._groups.setdefault(name, document)
+        if first is not document:
+            message = f"the group {name} is declared already, at {_at(first, ('metadata',))}"
+            hint = "rename one of the two, or put the runs into one group"
+            self._note(document, ("metadata", "name"), Problem("duplicate-group", message, hint))
+        runs = spec.get("runs") if isinstance(spec, dict) else None
+        for index, run in enumerate(runs if isinstance(runs, list) else ()):
+            if isinstance(run, dict) and isinstance(run.get("name"), str):
+                self._address(document, index, f"{name}/{run['name']}")
+
+    def _address(self, document: Document, index: int, address: str) -> None:
+        here = (document, index)
+        first = self._names.setdefault(address, here)
+        if first is not here:
+            where = _at(first[0], ("spec", "runs", first[1]))
+            problem = Problem(
+                "duplicate-address", f"{address} is declared already, at {where}", "rename one of the two"
+            )
+            self._note(document, ("spec", "runs", index, "name"), problem)
+
+    def run(self, document: Document, index: int, run: DeclaredRun) -> None:
+        """A run that a document declares at `spec.runs[index]`, as it came out of expansion."""
+        own = _run_at(document, index)
+        request = run.request
+        self._destination(document, index, own, request)
+        self._bodies(document, index, own)
+        if own.get("headers") or id(request.headers) not in self._sound:
+            self._headers(document, index, own, "headers", request.headers)
+        if id(request.delivery) not in self._sound:
+            self._delivery(document, index, own, request.delivery)
+        self._content_type(document, index, own, request)
+        self._body(document, index, own, request)
+        if run.workflow_run_id is not None:
+            self._workflow_run_id(document, index, run.workflow_run_id, run.address)
+
+    # --- what a run does -------------------------------------------------------------------------------------
+
+    def _destination(self, document: Document, index: int, own: Mapping[str, Any], request: Request) -> None:
+        if request.destination == "":
+            hint = "give spec.destination, or a destination in the run"
+            self._note(document, _path(index), Problem("no-destination", "the run has no destination", hint))
+            return
+        problem = self._url("destination", request.destination)
+        if problem is not None:
+            at = (*_path(index), "destination") if own.get("destination") is not None else ("spec", "destination")
+            self._note(document, at, problem)
+
+    def _url(self, what: str, url: Text) -> Problem | None:
+        key = (what, url)
+        if key not in self._urls:
+            self._urls[key] = url_problem(what, url, insecure=self._insecure)
+        return self._urls[key]
+
+    def _bodies(self, document: Document, index: int, own: Mapping[str, Any]) -> None:
+        """One way to give a body, in the run and in the defaults."""
+        self._one_body(document, _path(index), own)
+        if index == 0:
+            self._one_body(document, ("spec", "defaults"), _defaults(document))
+
+    def _one_body(self, document: Document, path: FieldPath, fields: Mapping[str, Any]) -> None:
+        given = [name for name in _BODIES if fields.get(name) is not None]
+        if len(given) > 1:
+            message = f"{' and '.join(given)} are given; a run has one body"
+            self._note(document, (*path, given[1]), Problem("two-bodies", message, "keep one of them"), Part.KEY)
+
+    def _headers(
+        self, document: Document, index: int, own: Mapping[str, Any], field: str, effective: Mapping[str, Text]
+    ) -> None:
+        before = len(self._told)
+        for path, given in (((*_path(index), field), own), (("spec", "defaults", field), _defaults(document))):
+            seen: dict[str, str] = {}
+            for name, value in (given.get(field) or {}).items():
+                problem = header_rules.name_problem(name)
+                if problem is None and value is not None and name in effective:
+                    problem = header_rules.value_problem(name, effective[name])
+                if problem is None and name.lower() in seen:
+                    message = f"{seen[name.lower()]} and {name} are the same header"
+                    problem = Problem("duplicate-header", message, "header names have no case; keep one of them")
+                seen[name.lower()] = name
+                if problem is not None:
+                    self._note(document, (*path, name), problem, Part.KEY)
+        if len(self._told) == before and field not in own:
+            self._sound[id(effective)] = effective
+
+    def _content_type(self, document: Document, index: int, own: Mapping[str, Any], request: Request) -> None:
+        if request.content_type is None or id(request.content_type) in self._sound:
+            return
+        problem = header_rules.value_problem("Content-Type", request.content_type)
+        if problem is None and "/" not in request.content_type:
+            message = f"contentType: {request.content_type!r} is not a media type"
+            problem = Problem("bad-content-type", message, "for example application/json")
+        if problem is None:
+            self._sound[id(request.content_type)] = request.content_type
+        else:
+            self._note(document, _origin(index, own, "contentType"), problem)
+
+    def _body(self, document: Document, index: int, own: Mapping[str, Any], request: Request) -> None:
+        body = request.body
+        if body.kind is BodyKind.NONE or id(body) in self._sound:
+            return
+        field = {BodyKind.JSON: "body", BodyKind.TEXT: "bodyText"}.get(body.kind, "bodyFile")
+        at = _origin(index, own, field)
+        sound = True
+        if body.kind is BodyKind.JSON and (document.has_extreme_numbers or self._extreme_variables):
+            for path, problem in number_problems(body.value, at):
+                sound = False
+                self._note(document, path, problem)
+        text = _encode(body.value) if body.kind is BodyKind.JSON else str(body.value)
+        # UTF-8 takes at most four bytes a character: most bodies need no closer look.
+        if len(text) * 4 > self._max_bytes and (size := len(text.encode())) > self._max_bytes:
+            message = f"the body has {size:,} bytes; at most {self._max_bytes:,} are sent"
+            hint = (
+                "store the data elsewhere and send a reference, or raise server.maxMessageBytes if your plan allows it"
+            )
+            self._note(document, at, Problem("message-too-big", message, hint))
+            sound = False
+        if sound and own.keys().isdisjoint(_BODIES):
+            self._sound[id(body)] = body
+
+    def _workflow_run_id(self, document: Document, index: int, text: str, address: str) -> None:
+        # The service knows an id with its prefix or without it (some answers carry it twice).
+        key = text
+        while key.startswith("wfr_"):
+            key = key.removeprefix("wfr_")
+        first = self._ids.setdefault(key, address)
+        if first != address:
+            problem = Problem(
+                "duplicate-run-id", f"the workflow run id {text} is that of {first} already", "ids are unique"
+            )
+            self._note(document, (*_path(index), "workflowRunId"), problem)
+
+    # --- how it is delivered ---------------------------------------------------------------------------------
+
+    def _delivery(self, document: Document, index: int, own: Mapping[str, Any], delivery: Delivery) -> None:
+        before = len(self._told)
+        for field, steps, problem in self._delivery_problems(own, delivery):
+            self._note(document, (*_origin(index, own, field), *steps), problem)
+        self._headers(document, index, own, "failureHeaders", delivery.failure_headers)
+        if len(self._told) == before:
+            self._sound[id(delivery)] = delivery
+
+    def _delivery_problems(
+        self, own: Mapping[str, Any], delivery: Delivery
+    ) -> Iterator[tuple[str, FieldPath, Problem]]:
+        if delivery.delay_s is not None and delivery.not_before_s is not None:
+            field = "delay" if "delay" in own and "notBefore" not in own else "notBefore"
+            other = "notBefore" if field == "delay" else "delay"
+            hint = "keep one of them"
+            if (field in own) is not (other in own):
+                hint = f"the other one is in spec.defaults; clear it here with '{other}: null'"
+            yield field, (), Problem("delay-and-not-before", "delay and notBefore can't be given both", hint)
+        if delivery.retry_delay is not None and (problem := retry_delay_problem(delivery.retry_delay)) is not None:
+            yield "retryDelay", (), problem
+        if delivery.timeout_s == 0:
+            yield "timeout", (), Problem("too-small", "timeout must be at least one second")
+        for index, label in enumerate(delivery.labels):
+            if (problem := _label_problem("a label", label)) is not None:
+                yield "labels", (index,), problem
+        if delivery.failure_url is not None and (problem := self._url("failureUrl", delivery.failure_url)) is not None:
+            yield "failureUrl", (), problem
+        yield from _flow_control_problems(delivery)
+        if delivery.redact is not None and isinstance(delivery.redact.headers, tuple):
+            for index, name in enumerate(delivery.redact.headers):
+                if not header_rules.is_token(name):
+                    hint = "name headers as in spec.defaults.headers"
+                    yield (
+                        "redact",
+                        ("headers", index),
+                        Problem("bad-header-name", f"{name!r} is not a header name", hint),
+                    )
+
+    def _note(self, document: Document, path: FieldPath, problem: Problem, part: Part = Part.VALUE) -> None:
+        key = (id(document), path, problem.code, problem.message)
+        if key in self._told:
+            return
+        self._told.add(key)
+        self.findings.append(
+            Finding(
+                document=document,
+                path=path,
+                part=part,
+                code=problem.code,
+                message=problem.message,
+                hint=problem.hint,
+                address=subject(document, path),
+            )
+        )
+
+
+def _flow_control_problems(delivery: Delivery) -> Iterator[tuple[str, FieldPath, Problem]]:
+    flow = delivery.flow_control
+    if flow is None:
+        return
+    if (problem := _label_problem("flowControl.key", flow.key)) is not None:
+        yield "flowControl", ("key",), problem
+    if flow.parallelism is None and flow.rate is None:
+        yield "flowControl", (), Problem("no-limit", "flowControl limits nothing", "give parallelism or rate")
+    if flow.period_s is not None and flow.rate is None:
+        yield "flowControl", ("period",), Problem("period-without-rate", "flowControl.period needs rate", "give a rate")
+    if flow.period_s is not None and not 1 <= flow.period_s <= _MAX_PERIOD_S:
+        message = "flowControl.period must be between one second and 7 days"
+        yield "flowControl", ("period",), Problem("bad-period", message)
+
+
+def _label_problem(what: str, text: Text) -> Problem | None:
+    if isinstance(text, Template):
+        hint = "labels and keys are shown by the server; use ${{ vars.NAME }}"
+        return Problem("secret-not-allowed", f"{what} can't hold a secret", hint)
+    if _LABEL.fullmatch(text) is None:
+        return Problem("bad-label", f"{what} can't be {text!r}", _CHARACTERS)
+    if text.startswith(_RESERVED_LABEL):
+        return Problem("reserved-label", f"{what} can't begin with {_RESERVED_LABEL!r}", "wfdeploy marks its runs so")
+    return None
+
+
+def _run_at(document: Document, index: int) -> Mapping[str, Any]:
+    data = cast("Mapping[str, Any]", document.data)
+    return cast("Mapping[str, Any]", data["spec"]["runs"][index])
+
+
+def _defaults(document: Document) -> Mapping[str, Any]:
+    data = cast("Mapping[str, Any]", document.data)
+    return cast("Mapping[str, Any]", data["spec"].get("defaults", {}))
+
+
+def _path(index: int) -> FieldPath:
+    return ("spec", "runs", index)
+
+
+def _origin(index: int, own: Mapping[str, Any], field: str) -> FieldPath:
+    """Where the effective value of a field comes from."""
+    return (*_path(index), field) if field in own else ("spec", "defaults", field)
+
+
+def _at(document: Document, path: FieldPath) -> str:
+    """`file:line` of a mapping that was read; close enough to name the other place in a message."""
+    node: Any = document.data
+    for step in path:
+        node = node[step]
+    return f"{document.source.display}:{getattr(node, 'line', document.line)}"

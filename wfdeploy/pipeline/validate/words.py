@@ -1,0 +1,186 @@
+"""jsonschema's errors in words for people."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from wfdeploy.model.document import FieldPath, dotted
+
+ValidationError: TypeAlias = Any
+"""`jsonschema.ValidationError`: what its attributes hold depends on the keyword, which the type can't say."""
+
+_TYPES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+# Where people look for a field that stands elsewhere, or know it by the API's name.
+_ELSEWHERE = {
+    "url": "the field is called destination",
+    "workflowUrl": "the field is called destination",
+    "id": "the field is called workflowRunId",
+    "label": "the field is called labels, and is a list",
+    "retry": "the field is called retries",
+    "payload": "the field is called body",
+    "data": "the field is called body",
+    "failureCallback": "the field is called failureUrl",
+    "runId": "the field is called workflowRunId",
+    "env": "variables stand in wfdeploy.yaml, under spec.vars",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An error in our words. `at_key`: the key is what is wrong, not its value."""
+
+    code: str
+    message: str
+    path: FieldPath
+    hint: str | None = None
+    at_key: bool = False
+
+
+def tell(error: ValidationError, path: FieldPath) -> Iterator[Told]:
+    """One error of a validator, as one or more of ours."""
+    name = dotted(path[-1:]) if path and isinstance(path[-1], str) else dotted(path[-2:])
+    match error.validator:
+        case "additionalProperties":
+            for key in error.instance:
+                if key not in error.schema.get("properties", {}):
+                    yield _unknown_field(key, error.schema.get("properties", {}), path)
+        case "required":
+            # jsonschema gives one error for each missing field and names it in the message only.
+            missing = next(key for key in error.validator_value if error.message.startswith(repr(key)))
+            where = f"{dotted(path)}: " if path and not isinstance(path[-1], int) else ""
+            hint = _example_hint(missing, error.schema.get("properties", {}).get(missing, {}))
+            yield Told("missing-field", f"{where}the field {missing} is missing", path, hint)
+        case "type":
+            yield _wrong_type(name, error, path)
+        case "enum":
+            yield _not_one_of(name, error, path)
+        case "pattern" if _is_key(error):
+            message = f"{error.instance!r} can't be a name here: {_title(error.parent or error)}"
+            yield Told("bad-name", message, (*path, error.instance), at_key=True)
+        case "pattern":
+            yield _bad_form(name, error, path)
+        case "minimum" | "exclusiveMinimum":
+            word = "at least" if error.validator == "minimum" else "more than"
+            message = f"{name} is {error.instance}; it must be {word} {error.validator_value}"
+            yield Told("too-small", message, path)
+        case "maximum":
+            yield Told("too-large", f"{name} is {error.instance}; it must be at most {error.validator_value}", path)
+        case "minLength" | "minItems":
+            yield Told("empty", f"{name} is empty", path)
+        case "uniqueItems":
+            yield Told("repeated", f"{name} holds {_repeated(error.instance)} more than once", path)
+        case _:
+            yield Told("invalid", f"{name}: {error.message}", path)
+
+
+def kind_of(value: object) -> str:
+    """What a value is, for people: `the text 'abc'`, `a list`, `null`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f"the text {shortened(value)}"
+    return "a mapping" if isinstance(value, dict) else "a list"
+
+
+def shortened(text: str) -> str:
+    """A text in quotes, cut where it would flood the line."""
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str | None:
+    """A hint with the closest known name; None when none is close. A difference of case alone is always close."""
+    names = list(known)
+    for candidate in names:
+        if candidate.lower() == name.lower():
+            return f"did you mean {candidate!r}?"
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else None
+
+
+def _unknown_field(key: str, known: dict[str, Any], path: FieldPath) -> Told:
+    hint = did_you_mean(key, known)
+    if hint is None and key in _ELSEWHERE:
+        hint = _ELSEWHERE[key]
+    if hint is None and key == "destination":
+        hint = "the group's destination is spec.destination; a run may have its own"
+    if hint is None and known:
+        hint = f"known here: {', '.join(known)}"
+    return Told("unknown-field", f"the field {key!r} is not known here", (*path, key), hint, at_key=True)
+
+
+def _wrong_type(name: str, error: ValidationError, path: FieldPath) -> Told:
+    expected = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+    wanted = [_TYPES[kind] for kind in expected if kind != "null"]
+    value = error.instance
+    hint = None
+    if isinstance(value, str) and "${{" in value:
+        hint = "expressions are evaluated in destination, headers, bodies, labels, failureUrl and flowControl.key only"
+    elif isinstance(value, bool | int | float) and expected[0] == "string":
+        hint = f"put quotes around it: {json.dumps(json.dumps(value))}"
+    elif expected[0] == "array" and isinstance(value, str):
+        hint = f"a list is written [{value}]"
+    elif value is None:
+        hint = "give it a value or leave it out"
+    return Told("wrong-type", f"{name or 'this'} must be {_either(wanted)}, not {kind_of(value)}", path, hint)
+
+
+def _not_one_of(name: str, error: ValidationError, path: FieldPath) -> Told:
+    values = [str(value) for value in error.validator_value]
+    hint = did_you_mean(error.instance, values) if isinstance(error.instance, str) else None
+    verb = "must be" if len(values) == 1 else "must be one of"
+    message = f"{name} {verb} {', '.join(values)}, not {kind_of(error.instance)}"
+    return Told("not-allowed", message, path, hint)
+
+
+def _bad_form(name: str, error: ValidationError, path: FieldPath) -> Told:
+    examples = error.schema.get("examples", [])
+    shown = ", ".join(str(example) for example in examples if not isinstance(example, dict | list))
+    what = _title(error).lower() or name
+    hint = f"for example {shown}" if shown else None
+    if "${{" in error.instance:
+        hint = "expressions are not evaluated here"
+    return Told("bad-form", f"{name}: {shortened(error.instance)} is not a valid {what}", path, hint)
+
+
+def _is_key(error: ValidationError) -> bool:
+    return "propertyNames" in error.absolute_schema_path
+
+
+def _title(error: ValidationError) -> str:
+    title = error.schema.get("title", "")
+    return title if isinstance(title, str) else ""
+
+
+def _example_hint(name: str, schema: dict[str, Any]) -> str | None:
+    for example in schema.get("examples", []):
+        if isinstance(example, str | int | float):
+            return f"for example '{name}: {example}'"
+    return None
+
+
+def _repeated(items: list[object]) -> str:
+    for index, item in enumerate(items):
+        if item in items[:index]:
+            return kind_of(item)
+    return "an item"
+
+
+def _either(options: list[str]) -> str:
+    return options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
