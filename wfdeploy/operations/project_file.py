@@ -1,0 +1,157 @@
+"""The project file: found by walking up, checked, and merged with one environment's overrides."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from wfdeploy.errors import InvalidInput, UsageError
+from wfdeploy.model.diagnostic import Diagnostic, Place
+from wfdeploy.model.document import Document, Finding
+from wfdeploy.model.project import LOCAL, Project, ServerSettings
+from wfdeploy.model.run import Move
+from wfdeploy.pipeline.expand.durations import seconds
+from wfdeploy.pipeline.load import places, sources, yaml_docs
+from wfdeploy.pipeline.validate import project_rules, structure
+
+PROJECT_FILE = sources.PROJECT_FILE
+DEFAULT = "default"
+"""The environment where none is declared."""
+
+
+def load_project(*, cwd: Path, file: Path | None = None, environment: str | None = None) -> Project:
+    """The project that a command in `cwd` works on, for one environment.
+
+    `file` (relative to `cwd`) wins over the search, which goes from `cwd` upwards. Without a project file everything
+    has its default and `cwd` is the root. `local` may always be chosen as environment.
+
+    Raises: `InvalidInput` with all that is wrong with the file; `UsageError` when environments are declared and none
+    is chosen, or one that isn't declared.
+    """
+    path = cwd / file if file is not None else find_project_file(cwd)
+    if path is None:
+        return Project(root=cwd.absolute(), environment=_choose(environment, (), None))
+    document = project_document(path, cwd=cwd)
+    data = cast("Mapping[str, Any]", document.data)
+    declared: Mapping[str, Any] = data.get("spec", {}).get("environments", {})
+    chosen = _choose(environment, tuple(declared), document.source.display)
+    project = _project(data, path)
+    return _with_environment(replace(project, environment=chosen), declared.get(chosen) or {})
+
+
+def find_project_file(cwd: Path) -> Path | None:
+    """The nearest `wfdeploy.yaml` from a folder upwards."""
+    for folder in (cwd.absolute(), *cwd.absolute().parents):
+        candidate = folder / PROJECT_FILE
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def project_document(path: Path, *, cwd: Path) -> Document:
+    """The one document of a project file, valid. Raises: `InvalidInput`."""
+    problems: list[Diagnostic] = []
+    display = sources.shown_path(path, cwd)
+    source = sources.read(sources.Found(display, path), root=path.parent, cwd=cwd, stdin=None, problems=problems)
+    documents = [] if source is None else list(yaml_docs.read(source, problems))
+    findings = [finding for document in documents[:1] for finding in structure.check(document, "project")]
+    if documents and not findings:
+        findings = project_rules.check(documents[0])
+    for extra in documents[1:]:
+        message = "a project file holds one document"
+        findings.append(Finding(document=extra, path=(), code="second-document", message=message))
+    if source is not None and not documents and not problems:
+        hint = "it needs at least apiVersion, kind and metadata.name; 'wfdeploy init' writes one"
+        problems.append(
+            Diagnostic(code="empty-file", message="this project file is empty", place=Place(display), hint=hint)
+        )
+    diagnostics = [*problems, *places.diagnose(findings)]
+    if diagnostics:
+        raise InvalidInput(diagnostics)
+    return documents[0]
+
+
+def _choose(wanted: str | None, declared: tuple[str, ...], display: str | None) -> str:
+    if wanted == LOCAL or wanted in declared:
+        return wanted
+    if wanted is None:
+        if declared:
+            names = ", ".join(declared)
+            message = f"{display} declares environments ({names}) and none is chosen"
+            raise UsageError(message, hint=f"choose one with -e NAME, for example -e {declared[0]}, or use --local")
+        return DEFAULT
+    if not declared and wanted == DEFAULT:
+        return DEFAULT
+    known = (*declared, LOCAL)
+    close = difflib.get_close_matches(wanted, known, n=1)
+    where = f"{display} does not declare it" if display is not None else "there is no project file that declares it"
+    hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+    raise UsageError(f"the environment {wanted!r} is not known: {where}", hint=hint)
+
+
+def _project(data: Mapping[str, Any], path: Path) -> Project:
+    spec = data.get("spec", {})
+    state = spec.get("state", {})
+    server = spec.get("server", {})
+    return Project(
+        root=path.parent.absolute(),
+        file=path.absolute(),
+        name=data["metadata"]["name"],
+        uid=data["metadata"].get("uid"),
+        environments=tuple(spec.get("environments", {})),
+        manifests=tuple(spec.get("manifests", ("manifests",))),
+        state_path=state.get("path"),
+        state_required=state.get("required", False),
+        vars=dict(spec.get("vars", {})),
+        secrets=tuple(spec.get("secrets", ())),
+        moved=tuple(Move(move["from"], move["to"]) for move in spec.get("moved", ())),
+        server=_server(ServerSettings(url=server.get("url"), token_env=server.get("tokenEnv")), server),
+    )
+
+
+def _with_environment(project: Project, own: Mapping[str, Any]) -> Project:
+    """The project with an environment's overrides."""
+    state = own.get("state", {})
+    # The embedded server begins with nothing, and its state is not the project's: what is said of that isn't meant.
+    is_local = project.environment == LOCAL
+    server = replace(
+        _server(project.server, own.get("server", {})),
+        url=own.get("url", project.server.url),
+        token_env=own.get("tokenEnv", project.server.token_env),
+    )
+    return replace(
+        project,
+        state_path=state.get("path", None if is_local else project.state_path),
+        state_required=state.get("required", False if is_local else project.state_required),
+        vars={**project.vars, **own.get("vars", {})},
+        secrets=tuple(dict.fromkeys((*project.secrets, *own.get("secrets", ())))),
+        server=server,
+    )
+
+
+def _server(base: ServerSettings, own: Mapping[str, Any]) -> ServerSettings:
+    changed: dict[str, Any] = {}
+    for name, attribute in (
+        ("maxBatchItems", "max_batch_items"),
+        ("maxBatchBytes", "max_batch_bytes"),
+        ("maxMessageBytes", "max_message_bytes"),
+    ):
+        if name in own:
+            changed[attribute] = int(own[name])
+    if "insecureDestinations" in own:
+        changed["insecure_destinations"] = own["insecureDestinations"]
+    if "logLag" in own:
+        changed["log_lag_s"] = _float_seconds(own["logLag"])
+        changed["log_lag_given"] = True
+    if "logRetention" in own:
+        changed["log_retention_s"] = _float_seconds(own["logRetention"])
+    for name, value in own.get("timeouts", {}).items():
+        changed[f"{name}_timeout_s"] = _float_seconds(value)
+    return replace(base, **changed)
+
+
+def _float_seconds(value: str | int | float) -> float:
+    return float(value) if isinstance(value, int | float) else float(seconds(value))
