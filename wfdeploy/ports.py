@@ -82,8 +82,11 @@ class StateStore(Protocol):
     def former_addresses(self) -> Iterator[Address]:
         """Addresses that have a past here and no record (forgotten, or dropped), ordered."""
 
-    def history(self, address: str) -> Sequence[HistoryEntry]:
-        """Former records of an address, oldest first."""
+    def history(self, address: str | None) -> Sequence[HistoryEntry]:
+        """Former records of an address (of all: None), oldest first."""
+
+    def burned(self) -> Iterator[tuple[str, str, int]]:
+        """Generations that no record tells: (address, fingerprint, generation), ordered."""
 
     def commit(self, edits: Sequence[Edit]) -> int:
         """Apply edits in order, all or none, and durably: they survive a power loss after this returns.

@@ -86,7 +86,7 @@ def _workspace(
         listener=listener,
         environ=settings.environ,
         command=shlex.join(("wfdeploy", *app.arguments)),
-        stores=_stores(),
+        stores=stores(),
         gateway=lambda: _gateway(settings, listener, clock, budget_s),
         encode=_encode,
         budget_s=budget_s,
@@ -102,8 +102,9 @@ def _conceal(app: App, settings: Settings) -> None:
     app.concealed.update(value for value in (settings.target.token, *secrets) if value)
 
 
-def _stores() -> Stores:
+def stores() -> Stores:
     from wfdeploy.state import home, locking
+    from wfdeploy.state.export import export_lines, import_lines
     from wfdeploy.state.sqlite_store import SqliteStore
 
     def open_(path: Path, binding: Binding, readonly: bool) -> StateStore:
@@ -119,6 +120,8 @@ def _stores() -> Stores:
         ),
         is_at_home=lambda path, store: home.is_at_home(path, store.head()),
         mark_home=lambda path, store: home.mark_home(path, store.head()),
+        export=export_lines,
+        import_=import_lines,
     )
 
 

@@ -106,11 +106,12 @@ class Selection:
 class Plan:
     """The ordered list of changes between desired runs and state.
 
-    `changes` holds everything but plain keeps (a keep with a reason is among them), in address order; `summary` counts every action (keeps included),
-    zeros too. `housekeeping`: edits that change nothing a user declared (what the server's listing showed about
-    other addresses, digests under a newer version); apply commits them first. `verified`: the server's runs were listed and are part of it. `unmatched_ids`: workflow run ids that
-    the server lists for this project and that match no address. `orphans`: recorded, no longer declared, kept.
-    `possibly_renamed`: pairs (orphan, new address) with equal fingerprints.
+    `changes` holds everything but plain keeps (a keep with a reason is among them), in address order; `summary` counts
+    every action, keeps and zeros included. `housekeeping`: edits that change nothing a user declared (what the server's
+    listing showed about other addresses, digests under a newer version); apply commits them first. `verified`: the
+    server's runs were listed and are part of it. `unmatched_ids`: workflow run ids that the server lists for this
+    project and that match no address. `orphans`: recorded, no longer declared, kept. `possibly_renamed`: pairs (orphan,
+    new address) with equal fingerprints.
     """
 
     project: str
@@ -135,6 +136,11 @@ class Plan:
     def has_changes(self) -> bool:
         """True when apply would do something: anything but keep and blocked."""
         return any(n for action, n in self.summary.items() if action not in (Action.KEEP, Action.BLOCKED))
+
+    @property
+    def has_edits(self) -> bool:
+        """True when there is something to write down, if only for the books."""
+        return bool(self.housekeeping) or any(change.edits for change in self.changes)
 
     @property
     def sends(self) -> int:

@@ -26,6 +26,9 @@ class Binding:
     environment: str
     server: str
 
+    def __str__(self) -> str:
+        return f"project {self.project}, environment {self.environment}, server {self.server}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:

@@ -59,17 +59,19 @@ def apply(
     if saved is not None:
         paths, selection = saved.paths, saved.selection
     manifests = load(workspace, paths, selection)
-    return asyncio.run(_Apply(workspace, manifests, selection, options, confirm, stop, saved).run())
+    work = _Apply(
+        workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved
+    )
+    return asyncio.run(work.run())
 
 
 def load(workspace: Workspace, paths: Sequence[str] | None, selection: Selection) -> Manifests:
     """The manifests of a command. Raises: `InvalidInput`."""
-    stdin = workspace.stdin() if paths is not None and "-" in paths and workspace.stdin is not None else None
     return load_manifests(
         workspace.project,
         paths,
         variables=dict(selection.variables),
-        stdin=stdin,
+        stdin=workspace.stdin,
         defaults=workspace.defaults,
     )
 
@@ -81,6 +83,7 @@ class _Apply:
         self,
         workspace: Workspace,
         manifests: Manifests,
+        *,
         selection: Selection,
         options: ApplyOptions,
         confirm: Confirm,
@@ -140,7 +143,7 @@ class _Apply:
         plan = outlook.plan
         if self.saved is not None:
             self.saved.check(plan)
-        if not plan.has_changes and not plan.housekeeping and not outlook.edits:
+        if not plan.has_changes and not plan.has_edits and not outlook.edits:
             return self._nothing_to_do(plan), store
         require_consent(plan, self.options)
         secrets = gather_secrets(plan, workspace)

@@ -15,6 +15,7 @@ from typing import Any
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Binding, PutAttempt, PutGroups, PutRecord
+from wfdeploy.ports import StateStore
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.rows import attempt_from, attempt_to_json, record_from, record_to_json
 from wfdeploy.state.sqlite_store import SqliteStore
@@ -22,7 +23,7 @@ from wfdeploy.state.sqlite_store import SqliteStore
 FORMAT_VERSION = 1
 
 
-def export_lines(store: SqliteStore) -> Iterator[str]:
+def export_lines(store: StateStore) -> Iterator[str]:
     """The state, a line at a time, without newlines."""
     head = store.head()
     yield _line(
@@ -58,10 +59,11 @@ def export_lines(store: SqliteStore) -> Iterator[str]:
         yield _line({"kind": "group", "name": name, "onRemove": policy.value})
 
 
-def import_lines(lines: Iterable[str], path: Path) -> SqliteStore:
+def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateStore:
     """Make a new state file from exported lines; all of them or none.
 
-    Raises: `StateUnusable` when a line isn't of the format (with its number), or the file can't be made.
+    Raises: `StateUnusable` when a line isn't of the format (with its number), the state belongs elsewhere than to
+    `binding`, or the file can't be made.
     """
     rows = _parsed(lines)
     try:
@@ -74,7 +76,7 @@ def import_lines(lines: Iterable[str], path: Path) -> SqliteStore:
             hint="give what `wfdeploy state export` printed",
         )
     try:
-        binding = Binding(head["project"], head["environment"], head["server"])
+        theirs = Binding(head["project"], head["environment"], head["server"])
         values = {
             "lineage": str(head["lineage"]),
             "serial": int(head["serial"]),
@@ -84,6 +86,11 @@ def import_lines(lines: Iterable[str], path: Path) -> SqliteStore:
         }
     except (KeyError, TypeError, ValueError) as error:
         raise StateUnusable(f"line 1: not a state's head: {error}") from error
+    if theirs != binding:
+        raise StateUnusable(
+            f"the exported state belongs to {theirs}, not to {binding}",
+            hint="choose the environment it was exported from",
+        )
     draft = path.with_name(f".{path.name}.import")
     draft.unlink(missing_ok=True)
     try:

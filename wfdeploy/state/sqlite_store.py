@@ -89,7 +89,7 @@ class SqliteStore:
             head = store.head()
             if binding is not None and head.binding != binding:
                 raise StateUnusable(
-                    f"the state {path} belongs to {_describe(head.binding)}, not to {_describe(binding)}",
+                    f"the state {path} belongs to {head.binding}, not to {binding}",
                     hint="choose the environment it was made for, or name another state with --state",
                 )
         except BaseException:
@@ -345,10 +345,6 @@ def _words(name: str, error: sqlite3.DatabaseError) -> StateUnusable:
     if primary == sqlite3.SQLITE_IOERR:
         return StateUnusable(f"cannot read or write the state {name}: {error}", hint="check the disk")
     return StateUnusable(f"the state {name} cannot be used: {error}", hint=_DAMAGED)
-
-
-def _describe(binding: Binding) -> str:
-    return f"project {binding.project}, environment {binding.environment}, server {binding.server}"
 
 
 def _sync_folder(path: Path) -> None:

@@ -1,0 +1,149 @@
+"""A project in a temporary directory and the use cases on it, in process, against any server that speaks the API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from wfdeploy.cli.clock import SystemClock
+from wfdeploy.cli.wiring import stores
+from wfdeploy.model.event import ApplyReport, Event, Outcome
+from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.plan import Plan, Selection
+from wfdeploy.model.project import Project, ServerSettings, Target
+from wfdeploy.model.stop import StopFlag
+from wfdeploy.operations import adopt as adopting
+from wfdeploy.operations import apply as applying
+from wfdeploy.operations import plan as planning
+from wfdeploy.operations.workspace import Workspace
+from wfdeploy.ports import Clock, RunGateway
+from wfdeploy.state.sqlite_store import SqliteStore
+from wfdeploy.upstash.client import UpstashGateway
+from wfdeploy.upstash.scrub import Scrubber
+from wfdeploy.upstash.wire import encode_item
+
+
+def run(name: str, **fields: Any) -> dict[str, Any]:
+    """One run of a manifest."""
+    return {"name": name, **fields}
+
+
+def group(name: str, runs: list[dict[str, Any]], **spec: Any) -> dict[str, Any]:
+    """A RunGroup as data."""
+    return {
+        "apiVersion": "wfdeploy/v1",
+        "kind": "RunGroup",
+        "metadata": {"name": name},
+        "spec": {"destination": "http://127.0.0.1:9/wf", **spec, "runs": runs},
+    }
+
+
+@dataclass
+class Workbench:
+    """`root` holds `manifests/` and the state. `url` and `token`: the server, which the state is bound to."""
+
+    root: Path
+    url: str
+    token: str
+    project: Project = field(init=False)
+    clock: Clock = field(default_factory=SystemClock)
+    environ: Mapping[str, str] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    state_file: Path = field(init=False)
+    log_lag_s: float | None = None
+    wrap: Callable[[RunGateway], RunGateway] = lambda gateway: gateway
+
+    def __post_init__(self) -> None:
+        (self.root / "manifests").mkdir(parents=True, exist_ok=True)
+        self.project = Project(root=self.root, name="bench", server=ServerSettings(read_timeout_s=5.0))
+        self.state_file = self.root / ".wfdeploy" / "state" / "default.db"
+
+    # --- the project -----------------------------------------------------------------------------------------
+
+    def write(self, *groups: dict[str, Any], file: str = "runs.yaml") -> None:
+        """Replace a manifest file (JSON is YAML)."""
+        text = "\n---\n".join(json.dumps(value, indent=1) for value in groups)
+        (self.root / "manifests" / file).write_text(text + "\n", encoding="utf-8")
+
+    def server(self, **settings: Any) -> None:
+        """Change the project's server settings."""
+        self.project = replace(self.project, server=replace(self.project.server, **settings))
+
+    @property
+    def workspace(self) -> Workspace:
+        target = Target(project=self.project, url=self.url, token=self.token, state_file=self.state_file)
+        return Workspace(
+            target=target,
+            server=self.url,
+            clock=self.clock,
+            listener=self.events.append,
+            environ=self.environ,
+            command="test",
+            stores=stores(),
+            gateway=self.gateway,
+            encode=lambda request, run_id, label, secrets: encode_item(
+                request, workflow_run_id=run_id, label=label, secrets=secrets
+            ),
+            log_lag_s=self.log_lag_s,
+        )
+
+    def gateway(self) -> RunGateway:
+        return self.wrap(
+            UpstashGateway(
+                self.url,
+                self.token,
+                settings=self.project.server,
+                clock=self.clock,
+                scrubber=Scrubber([self.token, *self.environ.values()]),
+                listener=self.events.append,
+            )
+        )
+
+    # --- the use cases ---------------------------------------------------------------------------------------
+
+    def plan(self, *, offline: bool = False, keep_all: bool = False, **selection: Any) -> Plan:
+        return planning.plan(
+            self.workspace, paths=None, selection=Selection(**selection), offline=offline, keep_all=keep_all
+        )
+
+    def apply(
+        self,
+        *,
+        plan_file: Path | None = None,
+        stop: StopFlag | None = None,
+        confirm: Callable[[Plan], bool] = lambda _: True,
+        options: ApplyOptions | None = None,
+        **selection: Any,
+    ) -> ApplyReport:
+        return applying.apply(
+            self.workspace,
+            paths=None,
+            selection=Selection(**selection),
+            plan_file=plan_file,
+            options=options or ApplyOptions(),
+            confirm=confirm,
+            stop=stop or StopFlag(),
+        )
+
+    def adopt(self, **selection: Any) -> ApplyReport:
+        return adopting.adopt(self.workspace, paths=None, selection=Selection(**selection), confirm=lambda _: True)
+
+    def open(self) -> SqliteStore:
+        """The state, for looking."""
+        return SqliteStore.open_existing(self.state_file, None, readonly=True)
+
+
+def counts(report: ApplyReport) -> dict[str, int]:
+    """The outcomes of a report that are not zero."""
+    return {outcome.value: count for outcome, count in report.summary.items() if count}
+
+
+def planned(plan: Plan) -> dict[str, str]:
+    """Action by address."""
+    return {change.address: change.action.value for change in plan.changes}
+
+
+__all__ = ["Outcome", "Workbench", "counts", "group", "planned", "run"]
