@@ -21,8 +21,8 @@ from wfdeploy.upstash.logs import LogPage, read_log_page
 from wfdeploy.upstash.pacing import http_date_ms
 from wfdeploy.upstash.reads import Budget, Reader
 from wfdeploy.upstash.replies import read_batch_reply
-from wfdeploy.upstash.settings import is_loopback
 from wfdeploy.upstash.transfer import Answer, Transfer, TransferError
+from wfdeploy.upstash.urls import is_loopback
 from wfdeploy.upstash.wire import batch_bytes
 
 if TYPE_CHECKING:

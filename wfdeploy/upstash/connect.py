@@ -9,7 +9,7 @@ import httpx
 
 from wfdeploy.errors import UsageError
 from wfdeploy.upstash.direct import DirectTransport
-from wfdeploy.upstash.settings import is_loopback
+from wfdeploy.upstash.urls import is_loopback
 
 _IDLE_S = 15.0
 """Load balancers close connections that were idle for a minute or so. A request that meets such a close has an open

@@ -1,17 +1,142 @@
-"""Which server, and which token: flags, the official SDKs' variables, the project file."""
+"""Which server, and which token: flags, the official SDKs' variables, the project file.
+
+Flags beat variables, variables beat the project file. But an environment chosen with `-e` is beaten by flags only, so
+that a stray `QSTASH_URL` never turns production's runs elsewhere: then the URL is the project file's or the hosted
+default.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from wfdeploy.errors import UsageError
+from wfdeploy.model.project import LOCAL, ServerSettings
+from wfdeploy.upstash.urls import base_url
+
+HOSTED_URL = "https://qstash.upstash.io"
+
+DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="  # noqa: S105
+"""The token of the development server's default user, published in the SDKs: no secret."""
+
+_DEV_PORT = 8080
+_ON = frozenset(("true", "1"))
+_OFF = frozenset(("", "false", "0"))
+_REGIONS = ("EU_CENTRAL_1", "US_EAST_1")
 
 
-def is_loopback(url: str) -> bool:
-    """Whether a URL names this very machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
+@dataclass(frozen=True, slots=True)
+class TokenFile:
+    """What `--token-file` gave: its name, for messages, and its content."""
+
+    name: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where to send, and with what. `token` is None when there is none; `token_source` says where it is looked for.
+
+    `dev`: the local development server is meant; `url` is where it stands when it runs by itself.
+    """
+
+    url: str
+    token: str | None = field(repr=False)
+    token_source: str
+    dev: bool = False
+
+
+def resolve_endpoint(
+    env: Mapping[str, str],
+    *,
+    server: ServerSettings,
+    url: str | None = None,
+    token_file: TokenFile | None = None,
+    local: bool = False,
+    chosen: str | None = None,
+) -> Endpoint:
+    """The endpoint that flags (`url`, `token_file`, `local`), variables and project file add up to.
+
+    `chosen`: the environment named with `-e`, None when none was; `server`: the project file's word for it.
+    Raises: `UsageError` for values that make no sense, alone or together.
+    """
+    if local and url is not None:
+        raise UsageError("--local and --url name two different servers", hint="leave one of them out")
+    if local or (url is None and wants_dev_server(env)):
+        asked = "--local" if local else "QSTASH_DEV"
+        if chosen not in (None, LOCAL):
+            raise UsageError(
+                f"{asked} works on the local server, and -e asks for {chosen!r}",
+                hint="leave --local out" if local else "unset QSTASH_DEV to work on a hosted environment",
+            )
+        where = "the local server"
+        return Endpoint(url=f"http://127.0.0.1:{dev_port(env)}", token=DEV_TOKEN, token_source=where, dev=True)
+    region = region_prefix(env) if chosen is None else ""
+    found_url = _url(env, server, url, region=region, chosen=chosen is not None)
+    token, token_source = _token(env, server, token_file, region)
+    return Endpoint(url=found_url, token=token, token_source=token_source)
+
+
+def wants_dev_server(env: Mapping[str, str]) -> bool:
+    """Whether `QSTASH_DEV` is on. Raises: `UsageError` for a value that the SDKs refuse too."""
+    value = env.get("QSTASH_DEV", "").strip().lower()
+    if value in _ON:
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
+    if value in _OFF:
         return False
+    raise UsageError(f"QSTASH_DEV is {value!r}, which is neither on nor off", hint="use true or false")
+
+
+def dev_port(env: Mapping[str, str]) -> int:
+    """The development server's port, `QSTASH_DEV_PORT`. Raises: `UsageError` when it isn't one."""
+    value = env.get("QSTASH_DEV_PORT", "").strip()
+    if not value:
+        return _DEV_PORT
+    if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
+        raise UsageError(f"QSTASH_DEV_PORT is {value!r}, which is no port", hint="use a number from 1 to 65535")
+    return int(value)
+
+
+def region_prefix(env: Mapping[str, str]) -> str:
+    """What stands before the variables' names for `QSTASH_REGION` (`US_EAST_1_`), empty without one.
+
+    Where the region's own URL or token is missing the plain variables are used, as the SDKs do; never one of each,
+    since a token is good in its region only. Raises: `UsageError` for an unknown region.
+    """
+    value = env.get("QSTASH_REGION", "").strip()
+    if not value:
+        return ""
+    region = value.upper().replace("-", "_")
+    if region not in _REGIONS:
+        raise UsageError(f"QSTASH_REGION is {value!r}, which is no known region", hint=f"use {' or '.join(_REGIONS)}")
+    is_complete = all(env.get(f"{region}_{name}", "").strip() for name in ("QSTASH_URL", "QSTASH_TOKEN"))
+    return f"{region}_" if is_complete else ""
+
+
+def checked_token(text: str, *, source: str) -> str:
+    """A token without the line end that files have. Raises: `UsageError` for what can't go into a header."""
+    token = text.strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(f"{source} holds no token: it is empty, or has blanks or odd characters in it")
+    return token
+
+
+def _url(env: Mapping[str, str], server: ServerSettings, flag: str | None, *, region: str, chosen: bool) -> str:
+    if flag is not None:
+        return base_url(flag, source="--url")
+    variable = f"{region}QSTASH_URL"
+    if not chosen and (value := env.get(variable, "").strip()):
+        return base_url(value, source=variable)
+    return base_url(server.url, source="the project file") if server.url else HOSTED_URL
+
+
+def _token(
+    env: Mapping[str, str], server: ServerSettings, file: TokenFile | None, region: str
+) -> tuple[str | None, str]:
+    """The token and its source. A `tokenEnv` of the project file is the only variable looked at where there is one."""
+    if file is not None:
+        source = f"the file {file.name}"
+        return checked_token(file.text, source=source), source
+    variable = server.token_env or f"{region}QSTASH_TOKEN"
+    value = env.get(variable, "").strip()
+    return (checked_token(value, source=variable) if value else None), variable
