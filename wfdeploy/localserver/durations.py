@@ -14,8 +14,8 @@ _UNIT_MS = {
     "h": 3600e3,
     "d": 86400e3,
 }
-_PART = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(ns|us|µs|ms|s|m|h|d)")
-_NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,9})?")
+_PART = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(ns|us|µs|ms|s|m|h|d)")
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 
 
 def parse_ms(text: str) -> int:

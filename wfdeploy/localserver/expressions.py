@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -16,6 +17,10 @@ MAX_LENGTH = 1000
 """Characters; far beyond any delay a person writes, and it bounds the depth of the tree."""
 
 MAX_DEPTH = 50
+
+# Numbers, names and signs, with nothing between that Python would read as more (strings, brackets, attributes, other
+# notations). Its parser sees only text that passed, so it also has nothing to warn about.
+_TOKENS = re.compile(r"(?:\s|[-+*/(),]|(?<![\w.])(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?![\w.])|(?<![\w.])[a-z]+(?![\w.]))*")
 
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
@@ -45,6 +50,8 @@ def check(text: str) -> ast.expr:
     """Parse `text`; what is returned is safe to hand to `delay_ms`."""
     if len(text) > MAX_LENGTH:
         raise BadExpression(f"retry delay expression is longer than {MAX_LENGTH} characters")
+    if not _TOKENS.fullmatch(text):
+        raise BadExpression(f"invalid retry delay expression: {text!r}")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

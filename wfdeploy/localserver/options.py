@@ -188,7 +188,7 @@ def _retries(control: Mapping[str, str], name: str) -> int | None:
     text = control.get(name)
     if text is None:
         return None
-    if not re.fullmatch(r"\d{1,6}", text.strip()):
+    if not re.fullmatch(r"[0-9]{1,6}", text.strip()):
         raise Refused(f"invalid {name}: {text!r}")
     return int(text)
 

@@ -104,7 +104,7 @@ def _add_pairs(where: Where, pairs: Iterable[str]) -> None:
     values: list[object] = []
     for pair in pairs:
         run_id, at, created_at = pair.rpartition("@")
-        if not at or not created_at.isdigit():
+        if not at or not (created_at.isascii() and created_at.isdigit()):
             raise Refused(f"invalid workflowRuns element: {pair!r}")
         conditions.append("(r.run_id = ? AND r.created_at = ?)")
         values += [run_id, int(created_at)]

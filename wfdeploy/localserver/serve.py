@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, contextmanager
@@ -58,6 +60,9 @@ class AcceptedRun:
     tenant: str
     response: str | None
     error: str | None
+    """Why it failed."""
+    failure_callback: str | None
+    """The state of its failure callback: CALLBACK_INPROGRESS, CALLBACK_SUCCESS or CALLBACK_FAIL."""
 
     @classmethod
     def of(cls, run: Run) -> Self:
@@ -73,6 +78,7 @@ class AcceptedRun:
             tenant=run.tenant,
             response=run.response,
             error=run.failure["error"] if run.failure else None,
+            failure_callback=run.failure.get("state") if run.failure else None,
         )
 
 
@@ -286,19 +292,21 @@ class LocalServer:
         self._await(wait, timeout_s)
 
     def wait_until(self, condition: Callable[[list[AcceptedRun]], bool], timeout_s: float = 10.0) -> list[AcceptedRun]:
-        """Return all accepted runs as soon as they meet the condition.
+        """Return all accepted runs as soon as they meet the condition, which is asked in the caller's thread.
 
         Raises: TimeoutError.
         """
-
-        async def wait(services: Services) -> list[AcceptedRun]:
-            while True:
-                runs = [AcceptedRun.of(run) for run in services.ledger.runs_of_id(None)]
-                if condition(runs):
-                    return runs
-                await services.changes.wait()
-
-        return self._await(wait, timeout_s)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            seen, runs = self._inside(
+                lambda services: (
+                    services.changes.count,
+                    [AcceptedRun.of(run) for run in services.ledger.runs_of_id(None)],
+                )
+            )
+            if condition(runs):
+                return runs
+            self._await(functools.partial(_change_after, seen), deadline - time.monotonic())
 
     def wait_ended(self, run_id: str, timeout_s: float = 10.0) -> AcceptedRun:
         """The newest run of this id, once it has ended.
@@ -330,6 +338,10 @@ class LocalServer:
                 return await call(services)
 
         return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result()
+
+
+async def _change_after(seen: int, services: Services) -> None:
+    await services.changes.wait_beyond(seen)
 
 
 def _bind_wish(host: str, port: int) -> socket.socket:

@@ -23,14 +23,18 @@ class Changes:
     """Tells those who wait that something may have changed, without saying what."""
 
     def __init__(self) -> None:
+        self.count = 0
         self._event = asyncio.Event()
 
     def tell(self) -> None:
+        self.count += 1
         self._event.set()
         self._event = asyncio.Event()
 
-    async def wait(self) -> None:
-        await self._event.wait()
+    async def wait_beyond(self, count: int) -> None:
+        """Return once something was told after `count` was read."""
+        while self.count <= count:
+            await self._event.wait()
 
 
 @dataclass(frozen=True, slots=True)

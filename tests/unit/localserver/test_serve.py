@@ -1,0 +1,259 @@
+"""The server as a whole: starting, stopping, one per file, and going on after a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import itertools
+import json
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
+from wfdeploy.errors import StateUnusable
+from wfdeploy.localserver.problems import DatabaseInUse, NotLoopback, PortTaken
+from wfdeploy.localserver.serve import LocalServer, find_running
+from wfdeploy.localserver.tenants import DEFAULT_TENANT
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from wfdeploy.localserver.serve import LocalServer, serve_forever
+
+server = LocalServer(Path(sys.argv[1]), announce=True)
+received = serve_forever(server, on_ready=lambda running: print(running.url, flush=True))
+print(received.name, flush=True)
+"""
+
+
+@contextlib.contextmanager
+def process(database: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server in a process of its own, and its URL."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(database)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
+    ) as child:
+        try:
+            assert child.stdout is not None
+            yield child, child.stdout.readline().strip()
+        finally:
+            if child.poll() is None:
+                child.kill()
+            child.wait(10)
+
+
+def client(url: str) -> httpx.Client:
+    return httpx.Client(
+        base_url=url, headers={"Authorization": f"Bearer {DEFAULT_TENANT.token}"}, trust_env=False, timeout=10
+    )
+
+
+def test_it_starts_and_stops_without_a_trace() -> None:
+    with LocalServer() as server:
+        pass  # the modules are loaded now
+    before = set(threading.enumerate())
+    descriptors = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
+    started = time.perf_counter()
+    with LocalServer(demo=True) as server, api_for(server) as http:
+        assert Api(http).trigger("wfr_a", url=f"{server.demo_url}/demo/x").status_code == 201
+        server.wait_idle()
+    assert time.perf_counter() - started < 2
+    gc.collect()
+    assert set(threading.enumerate()) == before
+    if descriptors:
+        assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors
+    with pytest.raises(RuntimeError, match="not running"):
+        server.accepted()
+
+
+def test_stopping_does_not_wait_for_a_slow_endpoint(endpoint: Endpoint) -> None:
+    let_go = threading.Event()
+
+    def answer(_: Received) -> Answer:
+        let_go.wait(10)
+        return 200, WORKFLOW, b""
+
+    endpoint.answer = answer
+    with LocalServer() as server, api_for(server) as http:
+        Api(http).trigger("wfr_a", url=endpoint.url)
+        deadline = time.monotonic() + 10
+        while not endpoint.requests and time.monotonic() < deadline:
+            threading.Event().wait(0.005)
+        started = time.perf_counter()
+        server.stop()
+        assert time.perf_counter() - started < 2
+    let_go.set()
+
+
+def test_only_loopback() -> None:
+    for host in ("0.0.0.0", "192.168.1.1", "example.com", "::"):
+        with pytest.raises(NotLoopback):
+            LocalServer(host=host).start()
+
+
+def test_port_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTaken) as caught:
+            LocalServer(port=port).start()
+        assert str(port) in caught.value.message
+        # The demo's port is a wish.
+        with LocalServer(demo=True, demo_port=port) as server:
+            assert server.demo_url not in (None, f"http://127.0.0.1:{port}")
+
+
+def test_database_is_private_and_keeps_its_id(tmp_path: Path) -> None:
+    database = tmp_path / "new" / "local-server.db"
+    with LocalServer(database) as server, api_for(server) as http:
+        first = server.server_id
+        server.scenario.hold_deliveries = True
+        Api(http).trigger("wfr_a")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in database.parent.iterdir()}
+    assert {mode for name, mode in modes.items() if name.startswith("local-server.db")} == {0o600}
+    assert "local-server.db-wal" in modes
+    with LocalServer(database) as server:
+        assert server.server_id == first
+        assert [run.run_id for run in server.accepted()] == ["wfr_a"]
+    with LocalServer() as other:
+        assert other.server_id != first
+
+
+def test_unusable_database_says_so(tmp_path: Path) -> None:
+    database = tmp_path / "x.db"
+    database.write_text("this is no database, and long enough to be sure of it" * 20)
+    with pytest.raises(StateUnusable, match=r"x\.db"):
+        LocalServer(database).start()
+    newer = tmp_path / "newer.db"
+    connection = sqlite3.connect(newer)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StateUnusable, match="99"):
+        LocalServer(newer).start()
+
+
+def test_one_server_per_file(tmp_path: Path) -> None:
+    database = tmp_path / "x.db"
+    assert find_running(database) is None
+    with LocalServer(database, announce=True) as server:
+        assert find_running(database) == server.url
+        with pytest.raises(DatabaseInUse) as caught:
+            LocalServer(database).start()
+        assert caught.value.url == server.url
+    assert find_running(database) is None
+    with LocalServer(database):
+        # Not announced: it belongs to a command and ends with it.
+        assert find_running(database) is None
+
+
+def test_left_over_sidecar_is_not_believed(tmp_path: Path) -> None:
+    database = tmp_path / "x.db"
+    with LocalServer(database, announce=True):
+        sidecar = (tmp_path / "x.db.server.json").read_text()
+    (tmp_path / "x.db.server.json").write_text(sidecar)
+    assert find_running(database) is None  # nobody listens there
+    with LocalServer() as other:
+        told = json.loads(sidecar) | {"url": other.url}
+        (tmp_path / "x.db.server.json").write_text(json.dumps(told))
+        assert find_running(database) is None  # somebody else does
+    (tmp_path / "x.db.server.json").write_text("{")
+    assert find_running(database) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_foreground_server_ends_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+    database = tmp_path / "x.db"
+    with process(database) as (child, url):
+        assert find_running(database) == url
+        child.send_signal(number)
+        assert child.stdout is not None
+        assert child.stdout.readline().strip() == number.name
+        assert child.wait(10) == 0
+    assert find_running(database) is None
+
+
+def test_everything_goes_on_after_a_kill(tmp_path: Path, endpoint: Endpoint) -> None:
+    """Killed while deliveries are open and others are delayed; restarted on the same file."""
+    database = tmp_path / "x.db"
+    hang, hanging = threading.Event(), threading.Event()
+
+    def answer(request: Received) -> Answer:
+        if not hang.is_set():
+            hanging.set()
+            hang.wait(20)
+        return 200, WORKFLOW, b""
+
+    endpoint.answer = answer
+    with process(database) as (child, url):
+        with client(url) as http:
+            api = Api(http)
+            created = api.trigger("wfr_open", url=endpoint.url).json()[0]["workflowCreatedAt"]
+            api.trigger("wfr_later", url=endpoint.url, Upstash_Delay="1s")
+            assert hanging.wait(10)
+        child.kill()
+        child.wait(10)
+    hang.set()
+    endpoint.requests.clear()
+    with LocalServer(database) as server, api_for(server) as http:
+        server.wait_until(lambda _: len(endpoint.requests) == 2)
+        arrived = sorted(request.headers["upstash-workflow-runid"] for request in endpoint.requests)
+        assert arrived == ["wfr_later", "wfr_open"]
+        # Its id is still reserved, and it is the same run.
+        again = Api(http).trigger("wfr_open", url=endpoint.url).json()[0]
+        assert again == {"workflowRunId": "wfr_open", "workflowCreatedAt": created, "deduplicated": True}
+        assert server.accepted_counts() == {"wfr_open": 1, "wfr_later": 1}
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3, 4, 5])
+def test_steps_are_recorded_once_across_kills(tmp_path: Path, endpoint: Endpoint, moment: int) -> None:
+    """A workflow of four steps; its server is killed between a submission and the answer to the delivery around it."""
+    database = tmp_path / "x.db"
+    where: dict[str, str] = {}
+    deliveries = itertools.count(1)
+    submitted = threading.Event()
+
+    def answer(request: Received) -> Answer:
+        number = next(deliveries)
+        with contextlib.suppress(httpx.HTTPError):  # the server is gone
+            take_next_step(request, where["url"], endpoint.url)
+        if number == moment:
+            submitted.set()
+            threading.Event().wait(0.05)
+        return 200, WORKFLOW, b""
+
+    endpoint.answer = answer
+    with process(database) as (child, url):
+        where["url"] = url
+        with client(url) as http:
+            Api(http).trigger("wfr_a", url=endpoint.url)
+        assert submitted.wait(10)
+        child.kill()
+        child.wait(10)
+    with LocalServer(database) as server:
+        where["url"] = server.url
+        assert server.wait_ended("wfr_a").state == "RUN_SUCCESS"
+        with api_for(server) as http:
+            groups = Api(http).logs()["runs"][0]["steps"]
+        recorded = [step.get("stepId") for group in groups if group["type"] == "sequential" for step in group["steps"]]
+        assert recorded == [None, 1, 2, 3, 4]
+
+
+def take_next_step(request: Received, server_url: str, own_url: str) -> None:
+    """What an SDK does inside a delivery: submit the next of four steps, or finish."""
+    done = len(json.loads(request.body)) - 1
+    with client(server_url) as http:
+        if done == 4:
+            http.delete("/v2/workflows/runs/wfr_a?cancel=false")
+            return
+        step = {"stepId": done + 1, "stepName": "s", "stepType": "Run", "out": "1", "concurrent": 1}
+        headers = {"Upstash-Workflow-RunId": "wfr_a", "Upstash-Workflow-Init": "false"}
+        http.post("/v2/batch", json=[{"destination": own_url, "headers": headers, "body": json.dumps(step)}])
