@@ -265,6 +265,65 @@ def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
     return decorate
 
 
+_APPLY_LIMITS = (
+    click.option(
+        "--create-state", is_flag=True, help="Begin a new state where the project file requires one and none is there."
+    ),
+    click.option("--max-triggers", metavar="N", type=click.IntRange(min=0), help="Refuse a plan that would send more."),
+    click.option("--allow-retrigger", is_flag=True, help="Allow more than 100 runs to be triggered again."),
+    click.option("--allow-cancel", is_flag=True, help="Allow more than 100 runs to be cancelled."),
+    click.option("--batch-size", metavar="N", type=click.IntRange(min=1), help="At most N runs in one request."),
+    click.option("--concurrency", metavar="N", type=click.IntRange(min=1), help="At most N requests at once."),
+    click.option(
+        "--max-rate", metavar="N", type=click.FloatRange(min=0, min_open=True), help="At most N runs a second."
+    ),
+    click.option(
+        "--timeout",
+        "timeout_s",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        default=300.0,
+        show_default="300",
+        help="How long to wait, all waits together: for rate limits, retries, lost answers.",
+    ),
+    click.option(
+        "--lock-timeout",
+        "lock_timeout_s",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        show_default="0",
+        help="How long to wait for another apply to give the state back.",
+    ),
+    click.option(
+        "--wait-timeout",
+        "wait_timeout_s",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        default=60.0,
+        show_default="60",
+        help="With --local: how long to follow the runs.",
+    ),
+)
+
+
+def apply_limits(function: Function) -> Function:
+    """Adds the options of `ApplyOptions`; passes `limits`."""
+
+    @wraps(function)
+    def with_limits(**flags: Any) -> Any:
+        from dataclasses import fields
+
+        from wfdeploy.model.options import ApplyOptions
+
+        return function(limits=ApplyOptions(**{f.name: flags.pop(f.name) for f in fields(ApplyOptions)}), **flags)
+
+    result: Function = with_limits
+    for option in reversed(_APPLY_LIMITS):
+        result = option(result)
+    return result
+
+
 def paths(function: Function) -> Function:
     """Adds PATH...; passes `paths`: None when none is given, which means the project's manifests."""
 

@@ -17,7 +17,7 @@ from wfdeploy.render.printable import printable
 from wfdeploy.render.width import clip
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.progress import Progress, TaskID
 
     from wfdeploy.ports import Listener
 
@@ -36,6 +36,12 @@ def listener(output: Output, *, monotonic: Callable[[], float] = time.monotonic)
             yield bar
     else:
         yield Lines(output, monotonic)
+
+
+def pause(listener: Listener) -> None:
+    """Take a live display away, so that something else can be shown or asked; the next event brings it back."""
+    if isinstance(listener, Bar):
+        listener.pause()
 
 
 class JsonEvents:
@@ -100,35 +106,16 @@ class Bar:
 
     def __init__(self, output: Output) -> None:
         from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeRemainingColumn,
-        )
 
         from wfdeploy.render.style import plain
 
         self._output = output
         colorless = output.error_style is plain
         self._room = max(output.error_width - 45, 20)  # what bar, counts and time leave of the line
-        console = Console(
+        self._console = Console(
             file=output.error_stream, force_terminal=True, no_color=colorless, width=output.error_width, highlight=False
         )
-        self._progress = Progress(
-            SpinnerColumn(style="dim"),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan", style="dim"),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}", style="dim", markup=False),
-            TimeRemainingColumn(compact=True),
-            console=console,
-            transient=True,
-            expand=True,
-            refresh_per_second=_FRAMES_PER_S,
-        )
+        self._progress = self._display()
         self._monotonic = time.monotonic
         self._task: TaskID | None = None
         self._settled = 0
@@ -164,15 +151,41 @@ class Bar:
                 elif self._listing is not None:
                     self._progress.update(self._listing, completed=seen)
             case Notice(message, hint):
-                self._progress.console.print(
+                self._console.print(
                     printable(message) + ("" if hint is None else f" ({printable(hint)})"), markup=False
                 )
             case _:
                 assert_never(event)
 
     def pause(self) -> None:
-        """Take the display away, for a question."""
+        """Take the display away, for a question. The next one is new: a display that comes back would erase as many
+        lines above it as it once had."""
         self._progress.stop()
+        self._progress = self._display()
+        self._task = self._listing = None
+
+    def _display(self) -> Progress:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        return Progress(
+            SpinnerColumn(style="dim"),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan", style="dim"),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}", style="dim", markup=False),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+            transient=True,
+            expand=True,
+            refresh_per_second=_FRAMES_PER_S,
+        )
 
     def _begin(self, description: str, total: int | None) -> TaskID:
         task = self._progress.add_task(description, total=total, rate="")

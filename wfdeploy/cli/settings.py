@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from wfdeploy.cli import sdk_variables
 from wfdeploy.errors import UsageError
 from wfdeploy.model.project import LOCAL, Project, Target
 
 if TYPE_CHECKING:
     from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.upstash.settings import Endpoint, TokenFile
 
-HOSTED_URL = "https://qstash.upstash.io"
-TOKEN_VARIABLE = "QSTASH_TOKEN"  # noqa: S105 (its name, not a token)
+EMBEDDED = "local"
+"""What stands for the URL of the embedded server: its port is another one each time, and means nothing."""
+
 LOCAL_DATABASE = ".wfdeploy/local-server.db"
 
 
@@ -53,37 +53,41 @@ def resolve(flags: TargetFlags, environ: Mapping[str, str], *, cwd: Path | None 
         from wfdeploy.cli.env_file import with_env_file
 
         environ = with_env_file(environ, cwd / flags.env_file)
-    _refuse_contradictions(flags)
-    is_dev = flags.local or (flags.url is None and sdk_variables.wants_dev_server(environ))
-    if is_dev and flags.environment not in (None, LOCAL):
-        asked = "--local" if flags.local else "QSTASH_DEV"
-        raise UsageError(
-            f"{asked} works in the environment '{LOCAL}', and -e asks for '{flags.environment}'",
-            hint="leave one of them out" if flags.local else "unset QSTASH_DEV to work on a hosted environment",
-        )
-    project = _load_project(flags, cwd, LOCAL if is_dev else flags.environment)
-    is_embedded = project.environment == LOCAL and flags.url is None
-    url = "" if is_embedded else _url(flags, environ, project)
-    token, token_source = (None, "the embedded server") if is_embedded else _token(flags, environ, project, cwd)
+    from wfdeploy.upstash.settings import resolve_endpoint, wants_dev_server
+
+    if flags.local and flags.token_file is not None:
+        raise UsageError("--local brings its own token, so --token-file makes no sense beside it")
+    is_embedded = flags.local or (flags.url is None and (flags.environment == LOCAL or wants_dev_server(environ)))
+    wanted = LOCAL if is_embedded and flags.environment is None else flags.environment
+    project = _load_project(flags, cwd, wanted)
+    endpoint = resolve_endpoint(
+        environ,
+        server=project.server,
+        url=flags.url,
+        token_file=_token_file(flags.token_file, cwd),
+        local=flags.local or (is_embedded and flags.environment == LOCAL),
+        chosen=flags.environment,
+    )
     return Settings(
-        target=Target(
-            project=project,
-            url=url,
-            token=token,
-            token_source=token_source,
-            state_file=_state_file(flags, project, cwd),
-            local=is_embedded,
-        ),
+        target=_target(endpoint, project, _state_file(flags, project, cwd)),
         environ=environ,
         cwd=cwd,
         stdin_taken=flags.token_file == "-",  # noqa: S105 (a file name)
     )
 
 
-def _refuse_contradictions(flags: TargetFlags) -> None:
-    for flag, value in (("--url", flags.url), ("--token-file", flags.token_file)):
-        if flags.local and value is not None:
-            raise UsageError(f"--local brings its own server and token, so {flag} makes no sense beside it")
+def _target(endpoint: Endpoint, project: Project, state_file: Path) -> Target:
+    url, token, source = endpoint.url, endpoint.token, endpoint.token_source
+    if endpoint.dev:
+        # The server's own token is known once it runs.
+        url, token, source = EMBEDDED, None, "the embedded server"
+    elif token is None and project.environment == LOCAL:
+        from wfdeploy.upstash.settings import DEV_TOKEN
+        from wfdeploy.upstash.urls import is_loopback
+
+        if is_loopback(url):
+            token, source = DEV_TOKEN, "the development server's published one"
+    return Target(project=project, url=url, token=token, token_source=source, state_file=state_file, local=endpoint.dev)
 
 
 def _load_project(flags: TargetFlags, cwd: Path, environment: str | None) -> Project:
@@ -95,67 +99,17 @@ def _load_project(flags: TargetFlags, cwd: Path, environment: str | None) -> Pro
     return load_project(cwd=cwd, file=file, environment=environment)
 
 
-def _is_chosen(flags: TargetFlags) -> bool:
-    return flags.environment is not None
+def _token_file(name: str | None, cwd: Path) -> TokenFile | None:
+    if name is None:
+        return None
+    from wfdeploy.upstash.settings import TokenFile
 
-
-def _url(flags: TargetFlags, environ: Mapping[str, str], project: Project) -> str:
-    variable = f"{sdk_variables.prefix(environ)}QSTASH_URL"
-    from_variable = (environ.get(variable, "").strip() or None, variable)
-    from_file = (project.server.url, f"the project file {project.file}")
-    order = (from_file, from_variable) if _is_chosen(flags) else (from_variable, from_file)
-    for url, source in ((flags.url, "--url"), *order):
-        if url is not None:
-            return _checked_url(url, source)
-    return HOSTED_URL
-
-
-def _checked_url(url: str, source: str) -> str:
-    hint = f"{source} must be like {HOSTED_URL}"
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 (reading it checks it)
-    except ValueError as error:
-        raise UsageError(f"the server URL {url!r} is not valid: {error}", hint=hint) from error
-    if parts.username is not None or parts.password is not None:
-        raise UsageError("the server URL holds credentials", hint=f"take them out of {source}; a token has its own way")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError(f"the server URL {url!r} is not an absolute http or https URL", hint=hint)
-    return url.rstrip("/")
-
-
-def _token(flags: TargetFlags, environ: Mapping[str, str], project: Project, cwd: Path) -> tuple[str | None, str]:
-    """The token, if there is one, and where it comes from or would."""
-    if flags.token_file is not None:
-        return _token_of_file(flags.token_file, cwd)
-    if project.server.token_env is not None:
-        name = project.server.token_env
-    else:
-        name = f"{sdk_variables.prefix(environ)}{TOKEN_VARIABLE}"
-    value = environ.get(name, "").strip()
-    return (_checked_token(value, name) if value else None), name
-
-
-def _token_of_file(name: str, cwd: Path) -> tuple[str, str]:
-    source = "standard input" if name == "-" else f"the file {name}"
     try:
         text = sys.stdin.read() if name == "-" else (cwd / name).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise UsageError(f"the token can't be read from {source}: {reason}", hint="check --token-file") from error
-    token = text.strip()
-    if not token:
-        raise UsageError(f"there is no token in {source}", hint="check --token-file")
-    return _checked_token(token, source), source
-
-
-def _checked_token(token: str, source: str) -> str:
-    # It becomes a header: a line break in it would fail much later, in words that nobody understands.
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise UsageError(
-            f"what {source} holds is not a token: it has blanks, line breaks or other odd characters in it"
-        )
-    return token
+        raise UsageError(f"the token file {name} can't be read: {reason}", hint="check --token-file") from error
+    return TokenFile("standard input" if name == "-" else name, text)
 
 
 def _state_file(flags: TargetFlags, project: Project, cwd: Path) -> Path:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from wfdeploy.cli.app import App
 from wfdeploy.cli.clock import SystemClock
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
     from wfdeploy.model.state import Binding
     from wfdeploy.ports import Listener, RunGateway, StateStore
 
-USUAL_DEMO_URL = "http://127.0.0.1:8081"
-"""Where the demo workflow is unless another program has its port."""
+LOCAL_VARIABLES: Mapping[str, str] = {"app_url": "http://127.0.0.1:8081"}
+"""Variables that the embedded server supplies, for manifests that want to run with nothing else running. The demo
+workflow is there unless another program has its port."""
 
 _LOCAL_ID_UNKNOWN = "none yet"
 
@@ -35,22 +35,24 @@ def workspace(
 ) -> Iterator[Workspace]:
     """The surroundings of one command. With `online`, the embedded server runs inside where it is the target."""
     if not settings.target.local:
-        yield _workspace(app, settings, listener, server=_origin(settings.target.url), budget_s=budget_s)
+        from wfdeploy.upstash.urls import origin
+
+        yield _workspace(app, settings, listener, server=origin(settings.target.url), budget_s=budget_s)
         return
     if not online:
         server = f"local:{_local_id(settings.local_database)}"
-        yield _workspace(app, settings, listener, server=server, budget_s=budget_s, defaults=_demo(None))
+        yield _workspace(app, settings, listener, server=server, budget_s=budget_s, defaults=LOCAL_VARIABLES)
         return
     with _local_server(app, settings) as (url, token, server_id, demo_url):
-        target = replace(settings.target, url=url, token=token)
         yield _workspace(
             app,
-            replace(settings, target=target),
+            replace(settings, target=replace(settings.target, token=token)),
             listener,
+            url=url,
             server=f"local:{server_id}",
             budget_s=budget_s,
             log_lag_s=0.0,
-            defaults=_demo(demo_url),
+            defaults={**LOCAL_VARIABLES, **({} if demo_url is None else {"app_url": demo_url})},
         )
 
 
@@ -74,6 +76,7 @@ def _workspace(
     *,
     server: str,
     budget_s: float,
+    url: str | None = None,
     log_lag_s: float | None = None,
     defaults: Mapping[str, Any] | None = None,
 ) -> Workspace:
@@ -87,7 +90,7 @@ def _workspace(
         environ=settings.environ,
         command=shlex.join(("wfdeploy", *app.arguments)),
         stores=stores(),
-        gateway=lambda: _gateway(settings, listener, clock, budget_s),
+        gateway=lambda: _gateway(settings, url or settings.target.url, listener, clock, budget_s),
         encode=_encode,
         budget_s=budget_s,
         log_lag_s=log_lag_s,
@@ -125,7 +128,7 @@ def stores() -> Stores:
     )
 
 
-def _gateway(settings: Settings, listener: Listener, clock: SystemClock, budget_s: float) -> RunGateway:
+def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemClock, budget_s: float) -> RunGateway:
     target = settings.target
     if target.token is None:
         raise UsageError(
@@ -138,7 +141,7 @@ def _gateway(settings: Settings, listener: Listener, clock: SystemClock, budget_
 
     secrets = (settings.environ.get(name, "") for name in target.project.secrets)
     return UpstashGateway(
-        target.url,
+        url,
         target.token,
         settings=target.project.server,
         clock=clock,
@@ -159,13 +162,6 @@ def _read_stdin(settings: Settings) -> bytes:
     if settings.stdin_taken:
         raise UsageError("standard input can't give both the token and the manifests")
     return sys.stdin.buffer.read()
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port not in (None, {"http": 80, "https": 443}[parts.scheme]) else ""
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{parts.scheme}://{host}{port}"
 
 
 # --- the embedded server -----------------------------------------------------------------------------------------
@@ -210,8 +206,3 @@ def _local_id(database: Path) -> str:
             connection.close()
     except sqlite3.Error:
         return _LOCAL_ID_UNKNOWN
-
-
-def _demo(url: str | None) -> dict[str, str]:
-    """Variables for manifests that want to run with nothing else running."""
-    return {"demo_url": url or USUAL_DEMO_URL}

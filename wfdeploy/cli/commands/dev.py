@@ -1,0 +1,64 @@
+"""`wfdeploy dev`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wfdeploy.cli import options
+from wfdeploy.cli.command import Command
+from wfdeploy.errors import ExitCode
+
+if TYPE_CHECKING:
+    from wfdeploy.cli.app import App
+
+
+@click.command(
+    "dev",
+    cls=Command,
+    exits=(ExitCode.STATE,),
+    examples="""
+        wfdeploy dev                       where the JavaScript SDK looks with QSTASH_DEV=true
+        wfdeploy dev --port 0              on any free port
+        wfdeploy dev & wfdeploy apply --local
+    """,
+)
+@click.option(
+    "--port", metavar="PORT", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free port."
+)
+@click.option(
+    "--db", metavar="FILE", help="Where runs are kept.  [default: .wfdeploy/local-server.db beside the project file]"
+)
+@options.log
+def command(app: App, port: int, db: str | None) -> None:
+    """Run a local server that speaks the Workflow API.
+
+    For development and tests: it delivers runs to your workflow endpoints over HTTP, signed as the service signs, so
+    endpoints built with the official SDKs run unchanged. It listens on this machine only, with published credentials,
+    and brings a demo workflow. Commands with --local use it while it runs. ^C stops it; what is not delivered yet is
+    kept.
+    """
+    from pathlib import Path
+
+    from wfdeploy.cli import settings, wiring
+    from wfdeploy.operations.project_file import find_project_file
+
+    try:
+        from wfdeploy.localserver.banner import banner
+        from wfdeploy.localserver.serve import DEMO_PORT, LocalServer, serve_forever
+    except ModuleNotFoundError as error:
+        raise wiring.missing_extra() from error
+
+    cwd = Path.cwd()
+    project_file = find_project_file(cwd)
+    root = cwd if project_file is None else project_file.parent
+    database = cwd / db if db is not None else root / settings.LOCAL_DATABASE
+
+    def greet(server: LocalServer) -> None:
+        shown = database.relative_to(cwd) if database.is_relative_to(cwd) else database
+        app.output.payload(banner(url=server.url, demo_url=server.demo_url, database=str(shown)) + "\n")
+
+    server = LocalServer(database, port=port, demo=True, demo_port=DEMO_PORT, announce=True)
+    serve_forever(server, on_ready=greet)
+    app.output.note("stopped")

@@ -1,0 +1,96 @@
+"""`wfdeploy plan`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wfdeploy.cli import options
+from wfdeploy.cli.command import Command
+from wfdeploy.cli.output import View
+from wfdeploy.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wfdeploy.cli.app import App
+    from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.model.plan import Selection
+
+
+@click.command(
+    "plan",
+    cls=Command,
+    exits=(ExitCode.CHANGES, ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE),
+    examples="""
+        wfdeploy plan                                  the project's manifests
+        wfdeploy plan manifests/ -e production
+        wfdeploy plan --target 'onboarding/*' --replace onboarding/acme
+        wfdeploy plan --out tonight.plan && wfdeploy apply tonight.plan
+        wfdeploy plan --offline --output json          without asking the server
+    """,
+)
+@options.paths
+@click.option("--out", metavar="FILE", help="Save the plan, for apply to carry out exactly that.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")
+@click.option("--offline", is_flag=True, help="Don't ask the server; the plan is unverified then.")
+@click.option("--all", "everything", is_flag=True, help="List unchanged runs too, and fold nothing.")
+@options.selection()
+@options.target
+@options.view
+def command(
+    *,
+    app: App,
+    target: TargetFlags,
+    selection: Selection,
+    paths: Sequence[str] | None,
+    out: str | None,
+    detailed_exitcode: bool,
+    offline: bool,
+    everything: bool,
+) -> ExitCode:
+    """Show what apply would do, field by field.
+
+    Compares the manifests with the state, and asks the server about runs that the state doesn't know, where something
+    would be triggered. Without a token it works offline, and says that the plan is unverified.
+    Nothing is changed anywhere.
+
+    PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
+    """
+    from pathlib import Path
+
+    from wfdeploy.cli import progress, settings, wiring
+    from wfdeploy.cli.next_step import command_line
+    from wfdeploy.operations import plan as operation
+    from wfdeploy.render import plan_json, plan_text
+
+    chosen = settings.resolve(target, app.environ)
+    if out is not None and offline:
+        from wfdeploy.errors import UsageError
+
+        raise UsageError("an unverified plan is never carried out, so --out makes no sense beside --offline")
+    with (
+        progress.listener(app.output) as listener,
+        wiring.workspace(app, chosen, listener, online=not offline) as workspace,
+    ):
+        is_new = not workspace.has_state
+        plan = operation.plan(workspace, paths=paths, selection=selection, offline=offline, keep_all=everything)
+    wiring.warn_of_shared_names(app, chosen)
+    if out is not None:
+        from wfdeploy.operations.saved_plan import save_plan
+
+        save_plan(plan, Path(out), paths=paths, selection=selection, new_state=is_new)
+    output = app.output
+    if output.view is View.JSON:
+        output.payload(plan_json.text(plan))
+    else:
+        next_step = None
+        if plan.has_changes and out is not None:
+            next_step = command_line("apply", target, [out])
+        elif plan.has_changes:
+            next_step = command_line("apply", target, paths or (), selection)
+        output.payload(
+            plan_text.text(plan, output.style, width=output.width, everything=everything, next_step=next_step)
+        )
+    return ExitCode.CHANGES if detailed_exitcode and plan.has_changes else ExitCode.OK

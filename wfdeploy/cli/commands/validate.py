@@ -1,0 +1,97 @@
+"""`wfdeploy validate`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wfdeploy.cli import options
+from wfdeploy.cli.command import Command
+from wfdeploy.cli.output import View
+from wfdeploy.errors import ExitCode, InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from wfdeploy.cli.app import App
+    from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.model.diagnostic import Diagnostic
+
+
+@click.command(
+    "validate",
+    cls=Command,
+    exits=(ExitCode.INVALID,),
+    examples="""
+        wfdeploy validate                              the project's manifests, for every environment
+        wfdeploy validate manifests/ -e staging
+        generate-runs | wfdeploy validate -
+        wfdeploy validate --output json
+    """,
+)
+@options.paths
+@options.variables
+@options.project
+@options.view
+def command(*, app: App, target: TargetFlags, paths: Sequence[str] | None, variables: Mapping[str, str]) -> ExitCode:
+    """Check manifests and report every problem with its place.
+
+    All problems of all files are reported, each as `file:line:column: address: message`. Neither a server nor a token
+    nor the values of secrets are needed.
+
+    PATH is a folder (searched for *.yaml and *.yml), a file, or - for standard input.
+    [default: the project's manifests]
+    """
+    from wfdeploy.model.diagnostic import Severity
+    from wfdeploy.render import diagnostics as view
+
+    try:
+        found = list(_problems(app, target, paths, variables))
+    except InvalidInput as error:  # the project file itself
+        found = list(error.diagnostics)
+    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
+    output = app.output
+    if output.view is View.JSON:
+        output.payload(view.json_text(found))
+    else:
+        output.payload(view.text(found, output.style, width=output.width))
+        output.note(_verdict(errors, len(found) - errors))
+    return ExitCode.INVALID if errors else ExitCode.OK
+
+
+def _problems(
+    app: App, target: TargetFlags, paths: Sequence[str] | None, variables: Mapping[str, str]
+) -> Iterator[Diagnostic]:
+    """What is wrong in the chosen environment, or in any where none is chosen: each problem once."""
+    import sys
+    from dataclasses import replace
+    from functools import cache
+
+    from wfdeploy.cli import settings, wiring
+    from wfdeploy.model.project import LOCAL
+    from wfdeploy.operations.manifests import validate
+
+    read_stdin = cache(lambda: bytes(sys.stdin.buffer.read()))
+    named = settings.resolve(replace(target, environment=target.environment or LOCAL, local=False), app.environ)
+    declared = named.target.project.environments
+    environments = (target.environment,) if target.environment is not None else declared or (None,)
+    seen: dict[Diagnostic, list[str | None]] = {}
+    for environment in environments:
+        project = settings.resolve(replace(target, environment=environment), {}).target.project
+        defaults = wiring.LOCAL_VARIABLES if environment in (None, LOCAL) else {}
+        for diagnostic in validate(project, paths, variables=variables, defaults=defaults, stdin=read_stdin):
+            seen.setdefault(diagnostic, []).append(environment)
+    for diagnostic, where in seen.items():
+        if len(where) == len(environments):
+            yield diagnostic
+        else:
+            names = ", ".join(f"'{name}'" for name in where)
+            yield replace(diagnostic, message=f"{diagnostic.message} (in environment {names})")
+
+
+def _verdict(errors: int, warnings: int) -> str:
+    if not errors and not warnings:
+        return "No problems found."
+    parts = [f"{n:,} {noun}{'' if n == 1 else 's'}" for n, noun in ((errors, "error"), (warnings, "warning")) if n]
+    return f"{' and '.join(parts)}."

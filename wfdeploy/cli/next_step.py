@@ -1,0 +1,42 @@
+"""The command to type next, for the same target."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.model.plan import Selection
+
+
+def command_line(
+    command: str, flags: TargetFlags, arguments: Sequence[str] = (), selection: Selection | None = None
+) -> str:
+    """`wfdeploy COMMAND` with the arguments and flags that lead to the same place."""
+    words = ["wfdeploy", command, *arguments]
+    for name, value in (
+        ("-e", flags.environment),
+        ("--url", flags.url),
+        ("--token-file", flags.token_file),
+        ("--state", flags.state),
+        ("--project-file", flags.project_file),
+        ("--env-file", flags.env_file),
+    ):
+        if value is not None:
+            words += [name, value]
+    if flags.local:
+        words.append("--local")
+    if selection is not None:
+        for target in selection.targets:
+            words += ["--target", target]
+        for address in selection.replace:
+            words += ["--replace", address]
+        if selection.limit is not None:
+            words += ["--limit", str(selection.limit)]
+        if selection.prune:
+            words.append("--prune")
+        for name, value in selection.variables.items():
+            words += ["--var", f"{name}={value}"]
+    return shlex.join(words)
