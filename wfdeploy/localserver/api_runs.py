@@ -6,6 +6,8 @@ Sources: Upstash Workflow REST reference, "Cancel Workflow Run" and "Bulk Cancel
 
 from __future__ import annotations
 
+import json
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -84,5 +86,5 @@ def _add_url(where: Where, urls: list[str], *, exact: bool) -> None:
     else:
         # A prefix, compared as it is: LIKE would read % and _ in a URL as wildcards.
         where.add(
-            f"({' OR '.join(['substr(r.url, 1, length(?)) = ?'] * len(urls))})", *(x for u in urls for x in (u, u))
+            "EXISTS (SELECT 1 FROM json_each(?) u WHERE substr(r.url, 1, length(u.value)) = u.value)", json.dumps(urls)
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import formatdate
 from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +20,8 @@ from wfdeploy.localserver.api_trigger import TriggerApi, json_response
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.services import Services, tenant_of
 from wfdeploy.localserver.tenants import Tenant
+
+_LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 
 
 def create_app(services: Services) -> ASGIApp:
@@ -38,7 +41,12 @@ def create_app(services: Services) -> ASGIApp:
             Route("/v2/workflows/runs/{run_id}", runs.end, methods=["DELETE"]),
             Route("/v2/keys", _keys, methods=["GET"]),
         ],
-        exception_handlers={Refused: _refused, HTTPException: _no_such_path, Exception: _broken},
+        exception_handlers={
+            Refused: _refused,
+            HTTPException: _no_such_path,
+            ClientDisconnect: _gone,
+            Exception: _broken,
+        },
     )
     app.router.redirect_slashes = False
     return Gate(app, services)
@@ -52,6 +60,10 @@ async def _refused(_request: Request, error: Exception) -> Response:
 async def _no_such_path(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return json_response({"error": error.detail.lower()}, error.status_code)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # the client left in the middle of its request, so nobody reads this
 
 
 async def _broken(_request: Request, _error: Exception) -> Response:
@@ -80,6 +92,11 @@ class Gate:
                 message["headers"] = [*message.get("headers", ()), *self._headers()]
             await send(message)
 
+        if not _is_local(scope):
+            await json_response({"error": "this server answers to programs on its own machine"}, 403)(
+                scope, receive, send_signed
+            )
+            return
         tenant = _tenant(scope)
         if tenant is None:
             await json_response({"error": "invalid token"}, 401)(scope, receive, send_signed)
@@ -96,6 +113,23 @@ class Gate:
             # By the server's own clock, as its time stamps are: clients take their watermarks from it.
             (b"date", formatdate(services.clock.now_ms() / 1000, usegmt=True).encode()),
         ]
+
+
+def _is_local(scope: Scope) -> bool:
+    """False for a page of some web site: its browser is on this machine, and the tokens are published.
+
+    A page gives itself away by its origin, or, when its name was made to point here, by the name in `Host`.
+    """
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value.decode("latin-1")
+        elif name == b"origin":
+            host = value.decode("latin-1").partition("://")[2]  # "null" has no host
+        else:
+            continue
+        if not _LOOPBACK.fullmatch(host):
+            return False
+    return True
 
 
 def _tenant(scope: Scope) -> Tenant | None:

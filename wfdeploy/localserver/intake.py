@@ -42,7 +42,21 @@ class Item:
             raise Refused("headers must be an object of strings")
         if body is not None and not isinstance(body, str):
             raise Refused("body must be a string")
-        return cls(raw["destination"], headers, body or "")
+        destination = raw["destination"]
+        if not all(_is_text(text) for text in (destination, body or "", *headers, *headers.values())):
+            raise Refused("the message holds half a surrogate pair, which is no character")
+        return cls(destination, headers, body or "")
+
+
+def _is_text(text: str) -> bool:
+    """JSON may spell half of a surrogate pair, which no encoding can carry."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class DuplicateRun(Refused):

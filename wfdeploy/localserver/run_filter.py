@@ -6,6 +6,7 @@ filter are alternatives, several filters hold together; values are repeated or s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,9 @@ from starlette.datastructures import QueryParams
 
 from wfdeploy.localserver.ledger import RunState
 from wfdeploy.localserver.problems import Refused
+
+_LARGEST = 2**62
+"""SQLite's integers end soon after."""
 
 
 @dataclass(slots=True)
@@ -47,10 +51,13 @@ def integer(query: QueryParams, name: str) -> int | None:
     text = query.get(name)
     if text is None or text == "":
         return None
+    if re.fullmatch(r"-?[0-9]{1,18}", text):
+        return int(text)
     try:
-        return int(float(text)) if not text.lstrip("-").isdigit() else int(text)
+        number = int(float(text))
     except (ValueError, OverflowError):
         raise Refused(f"invalid {name}: {text!r}") from None
+    return max(-_LARGEST, min(number, _LARGEST))
 
 
 def log_filter(query: QueryParams, tenant: str) -> Where:
@@ -100,15 +107,15 @@ def add_common(where: Where, query: QueryParams, tenant: str) -> None:
 
 
 def _add_pairs(where: Where, pairs: Iterable[str]) -> None:
-    conditions: list[str] = []
-    values: list[object] = []
+    wanted: list[tuple[str, int]] = []
     for pair in pairs:
         run_id, at, created_at = pair.rpartition("@")
-        if not at or not (created_at.isascii() and created_at.isdigit()):
+        if not at or not re.fullmatch(r"[0-9]{1,18}", created_at):
             raise Refused(f"invalid workflowRuns element: {pair!r}")
-        conditions.append("(r.run_id = ? AND r.created_at = ?)")
-        values += [run_id, int(created_at)]
-    where.add(f"({' OR '.join(conditions)})", *values)
+        wanted.append((run_id, int(created_at)))
+    where.one_of("r.run_id", [run_id for run_id, _ in wanted])  # lets the index find them
+    rows = ", ".join(["(?, ?)"] * len(wanted))
+    where.add(f"(r.run_id, r.created_at) IN (VALUES {rows})", *(value for pair in wanted for value in pair))
 
 
 def _add_states(where: Where, states: Sequence[str]) -> None:

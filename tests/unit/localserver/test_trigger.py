@@ -61,7 +61,7 @@ def test_single_trigger_takes_the_url_from_the_path(server: LocalServer, form: s
     body = "héllo".encode()
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as raw:
         head = (
-            f"POST {form}&qstash_token={server.token} HTTP/1.1\r\nHost: x\r\nUpstash-Workflow-RunId: wfr_s\r\n"
+            f"POST {form}&qstash_token={server.token} HTTP/1.1\r\nHost: localhost\r\nUpstash-Workflow-RunId: wfr_s\r\n"
             f"Upstash-Forward-X-A: 1\r\nUpstash-Label: l1, l2\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
@@ -219,3 +219,26 @@ def test_step_is_recorded_once(api: Api) -> None:
 def test_body_is_size_capped(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wfdeploy.localserver.services.MAX_BODY_BYTES", 100)
     assert api.http.post("/v2/batch/trigger", content=b"x" * 101).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example:8080"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"Host": "localhost:8080", "Origin": "http://localhost:3000"}, 200),
+        ({"Host": "[::1]"}, 200),
+    ],
+)
+def test_web_pages_have_no_access(api: Api, headers: dict[str, str], status: int) -> None:
+    assert api.http.get("/v2/keys", headers=headers).status_code == status
+
+
+def test_client_that_leaves_does_no_harm(api: Api, server: LocalServer) -> None:
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as raw:
+        head = "POST /v2/batch/trigger HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+        raw.sendall(f"{head}Authorization: Bearer {server.token}\r\n\r\n[".encode())
+    assert api.trigger("wfr_a").status_code == 201
+    assert server.accepted_counts() == {"wfr_a": 1}
