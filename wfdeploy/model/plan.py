@@ -72,7 +72,8 @@ class Change:
 
     Apply looks at `action`, `sends`, `edits`, `desired` and `generation`; `reason`, `diff` and `warnings` are for
     people. `edits` are committed before anything is sent for this address (settling what an older attempt
-    started, recording an adopted run). `sends`: whether a trigger request leaves.
+    started, recording an adopted run). `sends`: whether a trigger request leaves;
+    `send_before_ms`: not after this (our clock, Unix ms).
     """
 
     address: Address
@@ -89,6 +90,7 @@ class Change:
     desired: DesiredRun | None = None
     record: Record | None = None
     attempt: Attempt | None = None
+    send_before_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ class Discovery:
         clock = self.workspace.clock
         ended = self._close_intents(prepared)
         if self._lag_is_open:
-            await self._probe(prepared)
+            await self._probe()
         lag_ms = round(1000 * self.log_lag_s)
         now_ms = clock.now_ms()
         wait_ms = 0
@@ -112,7 +112,7 @@ class Discovery:
             and self.gateway.facts.time_ms is None
         )
 
-    async def _probe(self, prepared: Prepared) -> None:
+    async def _probe(self) -> None:
         """One page, for what the answer's headers tell."""
         pages = self.gateway.list_runs(label=self.workspace.project.label, since_ms=self.workspace.clock.now_ms())
         async for _ in pages:
@@ -176,7 +176,9 @@ class Discovery:
             elif attempt.intent_at_ms < oldest_ms:
                 verdicts[address] = Verdict(Finding.TOO_OLD)
             elif absence is Absence.RESERVED_IF_ACCEPTED:
-                verdicts[address] = Verdict(Finding.ABSENT_OR_DELAYED)
+                verdicts[address] = Verdict(
+                    Finding.ABSENT_OR_DELAYED, send_before_ms=findings.send_before_ms.get(address)
+                )
             else:
                 verdicts[address] = Verdict(Finding.ABSENT)
         return verdicts

@@ -59,11 +59,14 @@ def shipments(
         attempt = _attempt(change, request, prepared, since_ms=since_ms, by=by)
         former = change.attempt
         again = former is not None and former.is_open and former.workflow_run_id == change.workflow_run_id
-        yield Shipment(change, item, attempt, inconclusive=again and _may_be_delayed(former), looked_up=again)
-
-
-def _may_be_delayed(attempt: Attempt | None) -> bool:
-    return attempt is not None and bool(attempt.delay_s or attempt.not_before_s)
+        yield Shipment(
+            change,
+            item,
+            attempt,
+            inconclusive=change.send_before_ms is not None,
+            looked_up=again,
+            send_before_ms=change.send_before_ms,
+        )
 
 
 def _attempt(change: Change, request: Request, prepared: Prepared, *, since_ms: int | None, by: str) -> Attempt:

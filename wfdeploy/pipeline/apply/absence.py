@@ -28,12 +28,18 @@ class Absence(Enum):
     TOO_EARLY = "too early"  # wait, then look again
 
 
+DATE_RESOLUTION_MS = 1000
+"""Server times come from the `Date` header, which is cut to seconds (RFC 9110, 5.6.7): it may be that much later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`wait_ms`: for TOO_EARLY, how long until a listing would tell."""
+    """`wait_ms`: for TOO_EARLY, how long until a listing would tell. `send_before_ms`: for RESERVED_IF_ACCEPTED, the
+    time after which sending again would not be safe any more (server time, Unix ms)."""
 
     absence: Absence
     wait_ms: int = 0
+    send_before_ms: int | None = None
 
 
 def judge(attempt: Attempt, *, listed_at_ms: int, ended_at_ms: int, log_lag_ms: int) -> Judgement:
@@ -51,7 +57,8 @@ def judge(attempt: Attempt, *, listed_at_ms: int, ended_at_ms: int, log_lag_ms: 
         return Judgement(Absence.NEVER_ACCEPTED)
     if attempt.since_ms is not None:
         earliest_start = max(attempt.since_ms + delay_ms, not_before_ms)
-        # What is sent now arrives within log_lag.
-        if listed_at_ms + 2 * log_lag_ms < earliest_start:
-            return Judgement(Absence.RESERVED_IF_ACCEPTED)
-    return Judgement(Absence.TOO_EARLY, latest_start + log_lag_ms - listed_at_ms)
+        # What leaves before this arrives, within log_lag, while the id is still reserved.
+        send_before_ms = earliest_start - log_lag_ms - DATE_RESOLUTION_MS
+        if listed_at_ms + log_lag_ms + DATE_RESOLUTION_MS < send_before_ms:
+            return Judgement(Absence.RESERVED_IF_ACCEPTED, send_before_ms=send_before_ms)
+    return Judgement(Absence.TOO_EARLY, latest_start + log_lag_ms + DATE_RESOLUTION_MS - listed_at_ms)

@@ -172,6 +172,7 @@ class Engine:
         for address, absence in findings.absent.items():
             shipment = by_address[address]
             shipment.inconclusive = absence is Absence.RESERVED_IF_ACCEPTED
+            shipment.send_before_ms = findings.send_before_ms.get(address)
             shipment.looked_up = True
             again.append(shipment)
         return again

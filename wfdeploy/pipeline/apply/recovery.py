@@ -51,10 +51,14 @@ async def list_all(
 
 @dataclass(slots=True)
 class Findings:
-    """What a listing says of attempts whose outcome is open, by address. `wait_ms` until a listing tells more."""
+    """What a listing says of attempts whose outcome is open, by address. `wait_ms` until a listing tells more.
+
+    `send_before_ms`: for those that may be sent again only until then (our clock, Unix ms).
+    """
 
     found: dict[Address, ObservedRun] = field(default_factory=dict)
     absent: dict[Address, Absence] = field(default_factory=dict)
+    send_before_ms: dict[Address, int] = field(default_factory=dict)
     too_early: set[Address] = field(default_factory=set)
     wait_ms: int = 0
 
@@ -90,6 +94,8 @@ def examine(
             result.wait_ms = max(result.wait_ms, judgement.wait_ms)
         else:
             result.absent[attempt.address] = judgement.absence
+            if judgement.send_before_ms is not None:
+                result.send_before_ms[attempt.address] = judgement.send_before_ms - listed.skew_ms
     return result
 
 

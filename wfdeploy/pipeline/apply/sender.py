@@ -147,6 +147,9 @@ class Sender:
         while batch:
             if not await self._may_send(len(batch)):
                 return await self._withdraw(batch)
+            batch = await self._still_safe(batch)
+            if not batch:
+                return None
             reply = await self._gateway.trigger([shipment.item for shipment in batch])
             match reply:
                 case Answered(items):
@@ -194,6 +197,16 @@ class Sender:
             if self._limits.max_rate:
                 self._open_at = max(self._open_at, self._clock.monotonic()) + runs / self._limits.max_rate
             return True
+
+    async def _still_safe(self, batch: list[Shipment]) -> list[Shipment]:
+        """Without those that were held up until sending them again could start a second run."""
+        now_ms = self._clock.now_ms()
+        late = [one for one in batch if one.send_before_ms is not None and now_ms >= one.send_before_ms]
+        if not late:
+            return batch
+        await self._journal.commit([shipment.withdrawn(now_ms) for shipment in late])
+        self.lost.extend(late)
+        return [shipment for shipment in batch if shipment not in late]
 
     async def _throttle(self, message: str, wait_s: float | None) -> None:
         self._throttles += 1

@@ -16,6 +16,7 @@ class Shipment:
 
     `inconclusive` is sticky: an earlier attempt of it may have started a run that the logs don't show yet, so a
     refusal of this one says nothing about that one. `looked_up`: the logs were asked for it and do not know it.
+    `send_before_ms`: after this (our clock, Unix ms) sending it would not be safe any more.
     """
 
     change: Change
@@ -23,6 +24,7 @@ class Shipment:
     attempt: Attempt
     inconclusive: bool = False
     looked_up: bool = False
+    send_before_ms: int | None = None
 
     def intent(self, now_ms: int) -> Edit:
         """What is written before the request leaves."""

@@ -25,10 +25,12 @@ class Finding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A finding, with the run where there is one."""
+    """A finding, with the run where there is one. `send_before_ms`: until when it may be sent again (our clock,
+    Unix ms; None: always)."""
 
     finding: Finding
     run: ObservedRun | None = None
+    send_before_ms: int | None = None
 
 
 NOT_LOOKED_UP = Verdict(Finding.NOT_LOOKED_UP)

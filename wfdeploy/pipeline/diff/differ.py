@@ -147,6 +147,7 @@ class _Declared:
                         Action.RECOVER,
                         "its answer was lost and the server does not know it: sent again",
                         attempt=attempt,
+                        send_before_ms=verdict.send_before_ms,
                     )
                 burn = verdict.finding is Finding.ABSENT_OR_DELAYED
                 self.edits.append(DropAttempt(attempt.address, burn=burn))
@@ -310,6 +311,7 @@ class _Declared:
         sends: bool = True,
         diff: tuple[FieldChange, ...] = (),
         warnings: tuple[str, ...] = (),
+        send_before_ms: int | None = None,
     ) -> Change:
         run = self.run
         if attempt is not None:
@@ -335,6 +337,7 @@ class _Declared:
             edits=tuple(self.edits),
             desired=run,
             attempt=attempt if attempt is not None else self.attempt,
+            send_before_ms=send_before_ms,
         )
 
 
