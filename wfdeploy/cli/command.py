@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,20 @@ if TYPE_CHECKING:
 
 ALWAYS = (ExitCode.OK, ExitCode.BUG, ExitCode.USAGE, ExitCode.SIGINT, ExitCode.SIGTERM)
 """Exit codes that any command may end with."""
+
+
+class Option(click.Option):
+    """An option under a heading of its command's help; without one it stands with the command's own."""
+
+    def __init__(self, *args: Any, heading: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heading = heading
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Without the range, which reads as noise beside a placeholder; a value outside of it is explained."""
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
 
 
 class _Help(click.Command):
@@ -36,6 +51,20 @@ class _Help(click.Command):
             callback=_show_help,
             help="Show this message and exit.",
         )
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        headings: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                headings.setdefault(getattr(parameter, "heading", "Options"), []).append(record)
+        # The command's own stand first, --help (which click adds last) with them.
+        for heading, records in headings.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
@@ -63,7 +92,7 @@ class Section:
 class LazyGroup(_Help, click.Group):
     """A group that knows its commands by name and summary, and imports a command only to run it or to explain it.
 
-    `package` holds one module per command, named like it, with the command in `command`.
+    `package` holds one module per command, named like it (`import_` for `import`), with the command in `command`.
     """
 
     def __init__(self, *args: Any, package: str, sections: Sequence[Section], **kwargs: Any) -> None:
@@ -78,7 +107,8 @@ class LazyGroup(_Help, click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
         if cmd_name not in self.summaries:
             return None
-        module = import_module(f"{self.package}.{cmd_name.replace('-', '_')}")
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        module = import_module(f"{self.package}.{name}")
         command: click.Command = module.command
         return command
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeAlias, TypeVar
 
 import click
 
 from wfdeploy.cli.app import App
+from wfdeploy.cli.command import Option
 from wfdeploy.cli.output import ColorMode, LogFormat, View
 
 Function: TypeAlias = Callable[..., Any]
@@ -56,7 +57,12 @@ def _quieter(ctx: click.Context, _parameter: click.Parameter, value: int) -> Non
     _app(ctx).output.verbosity -= value
 
 
-_COLOR = click.option(
+_output = partial(click.option, cls=Option, heading="Output")
+_place = partial(click.option, cls=Option, heading="Where to work")
+_selecting = partial(click.option, cls=Option, heading="Selection")
+_limit = partial(click.option, cls=Option, heading="Limits and consent")
+
+_COLOR = _output(
     "--color",
     type=click.Choice([mode.value for mode in ColorMode]),
     expose_value=False,
@@ -64,7 +70,7 @@ _COLOR = click.option(
     callback=_set("color", ColorMode),
     help="When to use colour; auto: on a terminal, unless NO_COLOR is set.  [default: auto]",
 )
-_VERBOSE = click.option(
+_VERBOSE = _output(
     "-v",
     "--verbose",
     count=True,
@@ -73,7 +79,7 @@ _VERBOSE = click.option(
     callback=_louder,
     help="Tell more; may be repeated.",
 )
-_QUIET = click.option(
+_QUIET = _output(
     "-q",
     "--quiet",
     count=True,
@@ -82,7 +88,7 @@ _QUIET = click.option(
     callback=_quieter,
     help="Only results, warnings and errors; -qq: no warnings either.",
 )
-_LOG_FORMAT = click.option(
+_LOG_FORMAT = _output(
     "--log-format",
     type=click.Choice([format_.value for format_ in LogFormat]),
     expose_value=False,
@@ -90,7 +96,7 @@ _LOG_FORMAT = click.option(
     callback=_set("log_format", LogFormat),
     help="How standard error is written: for people, or one JSON object per line.  [default: text]",
 )
-_OUTPUT = click.option(
+_OUTPUT = _output(
     "-o",
     "--output",
     type=click.Choice([view.value for view in View]),
@@ -147,17 +153,15 @@ def target(function: Function) -> Function:
 
     for option in reversed(
         (
-            click.option("-e", "--environment", metavar="NAME", help="Environment of the project file to work on."),
+            _place("-e", "--environment", metavar="NAME", help="Environment of the project file to work on."),
             _LOCAL,
-            click.option(
-                "--url", metavar="URL", help="Server to talk to.  [default: QSTASH_URL, then the project file]"
-            ),
-            click.option(
+            _place("--url", metavar="URL", help="Server to talk to.  [default: QSTASH_URL, then the project file]"),
+            _place(
                 "--token-file",
                 metavar="FILE",
                 help="Read the token from a file (- for standard input).  [default: the variable QSTASH_TOKEN]",
             ),
-            click.option("--state", metavar="PATH", help="State file.  [default: .wfdeploy/state/ENVIRONMENT.db]"),
+            _place("--state", metavar="PATH", help="State file.  [default: .wfdeploy/state/ENVIRONMENT.db]"),
             _PROJECT_FILE,
             _ENV_FILE,
         )
@@ -166,11 +170,11 @@ def target(function: Function) -> Function:
     return with_target
 
 
-_LOCAL = click.option("--local", is_flag=True, help="Work on a server embedded in this process; no account needed.")
-_PROJECT_FILE = click.option(
+_LOCAL = _place("--local", is_flag=True, help="Work on a server embedded in this process; no account needed.")
+_PROJECT_FILE = _place(
     "--project-file", metavar="FILE", help="Project file.  [default: wfdeploy.yaml here or in a directory above]"
 )
-_ENV_FILE = click.option("--env-file", metavar="FILE", help="Read variables from a .env file; those already set win.")
+_ENV_FILE = _place("--env-file", metavar="FILE", help="Read variables from a .env file; those already set win.")
 
 
 def project(function: Function) -> Function:
@@ -183,7 +187,7 @@ def project(function: Function) -> Function:
 
     for option in reversed(
         (
-            click.option("-e", "--environment", metavar="NAME", help="Environment whose variables apply."),
+            _place("-e", "--environment", metavar="NAME", help="Environment whose variables apply."),
             _PROJECT_FILE,
             _ENV_FILE,
         )
@@ -202,7 +206,7 @@ def _variables(_ctx: click.Context, _parameter: click.Parameter, values: tuple[s
     return variables
 
 
-_VAR = click.option(
+_VAR = _selecting(
     "--var",
     "variables",
     metavar="NAME=VALUE",
@@ -210,7 +214,7 @@ _VAR = click.option(
     callback=_variables,
     help="Set ${{ vars.NAME }}; beats the project file. May be repeated.",
 )
-_TARGET = click.option(
+_TARGET = _selecting(
     "--target",
     "targets",
     metavar="GLOB",
@@ -242,7 +246,7 @@ def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
         added = [_TARGET]
         if replace:
             added.append(
-                click.option(
+                _selecting(
                     "--replace",
                     metavar="ADDRESS",
                     multiple=True,
@@ -250,12 +254,10 @@ def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
                 )
             )
         added.append(
-            click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N runs, first by address.")
+            _selecting("--limit", metavar="N", type=click.IntRange(min=1), help="At most N runs, first by address.")
         )
         if prune:
-            added.append(
-                click.option("--prune", is_flag=True, help="Forget recorded runs that are no longer declared.")
-            )
+            added.append(_selecting("--prune", is_flag=True, help="Forget recorded runs that are no longer declared."))
         added.append(_VAR)
         result: Function = with_selection
         for option in reversed(added):
@@ -266,43 +268,38 @@ def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
 
 
 _APPLY_LIMITS = (
-    click.option(
+    _limit(
         "--create-state", is_flag=True, help="Begin a new state where the project file requires one and none is there."
     ),
-    click.option("--max-triggers", metavar="N", type=click.IntRange(min=0), help="Refuse a plan that would send more."),
-    click.option("--allow-retrigger", is_flag=True, help="Allow more than 100 runs to be triggered again."),
-    click.option("--allow-cancel", is_flag=True, help="Allow more than 100 runs to be cancelled."),
-    click.option("--batch-size", metavar="N", type=click.IntRange(min=1), help="At most N runs in one request."),
-    click.option("--concurrency", metavar="N", type=click.IntRange(min=1), help="At most N requests at once."),
-    click.option(
-        "--max-rate", metavar="N", type=click.FloatRange(min=0, min_open=True), help="At most N runs a second."
-    ),
-    click.option(
+    _limit("--max-triggers", metavar="N", type=click.IntRange(min=0), help="Refuse a plan that would send more."),
+    _limit("--allow-retrigger", is_flag=True, help="Allow more than 100 runs to be triggered again."),
+    _limit("--allow-cancel", is_flag=True, help="Allow more than 100 runs to be cancelled."),
+    _limit("--batch-size", metavar="N", type=click.IntRange(min=1), help="At most N runs in one request."),
+    _limit("--concurrency", metavar="N", type=click.IntRange(min=1), help="At most N requests at once."),
+    _limit("--max-rate", metavar="N", type=click.FloatRange(min=0, min_open=True), help="At most N runs a second."),
+    _limit(
         "--timeout",
         "timeout_s",
         metavar="SECONDS",
         type=click.FloatRange(min=0),
         default=300.0,
-        show_default="300",
-        help="How long to wait, all waits together: for rate limits, retries, lost answers.",
+        help="How long to wait, all waits together: for rate limits, retries, lost answers.  [default: 300]",
     ),
-    click.option(
+    _limit(
         "--lock-timeout",
         "lock_timeout_s",
         metavar="SECONDS",
         type=click.FloatRange(min=0),
         default=0.0,
-        show_default="0",
-        help="How long to wait for another apply to give the state back.",
+        help="How long to wait for another apply to give the state back.  [default: 0]",
     ),
-    click.option(
+    _limit(
         "--wait-timeout",
         "wait_timeout_s",
         metavar="SECONDS",
         type=click.FloatRange(min=0),
         default=60.0,
-        show_default="60",
-        help="With --local: how long to follow the runs.",
+        help="With --local: how long to follow the runs.  [default: 60]",
     ),
 )
 

@@ -17,6 +17,7 @@ from wfdeploy.errors import UsageError
 from wfdeploy.operations.workspace import Stores, Workspace
 
 if TYPE_CHECKING:
+    from wfdeploy.cli.options import TargetFlags
     from wfdeploy.model.remote import Item
     from wfdeploy.model.request import Request
     from wfdeploy.model.state import Binding
@@ -54,6 +55,16 @@ def workspace(
             log_lag_s=0.0,
             defaults={**LOCAL_VARIABLES, **({} if demo_url is None else {"app_url": demo_url})},
         )
+
+
+@contextmanager
+def offline_workspace(app: App, flags: TargetFlags) -> Iterator[Workspace]:
+    """The surroundings of a command that works on the state alone."""
+    from wfdeploy.cli import progress, settings
+
+    chosen = settings.resolve(flags, app.environ)
+    with progress.listener(app.output) as listener, workspace(app, chosen, listener, online=False) as opened:
+        yield opened
 
 
 def warn_of_shared_names(app: App, settings: Settings) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from wfdeploy.model.event import ApplyReport, Outcome, Result
+from wfdeploy.model.remote import RunState
 from wfdeploy.render.encode import dump
 from wfdeploy.render.printable import printable
+from wfdeploy.render.run_states import WORDS
 from wfdeploy.render.style import Style, Tone, plain
 from wfdeploy.render.width import clip, pad
 
@@ -49,10 +51,14 @@ def text(report: ApplyReport, style: Style = plain, *, width: int = 100, everyth
 def json_text(report: ApplyReport) -> Iterator[str]:
     """`{"formatVersion":1,"summary":{…},"stopped":…,"results":[…]}`, one result a line, in pieces.
 
-    The summary holds every outcome, zeros too. `createdAt` is the server's time of the run in Unix milliseconds.
+    The summary holds every outcome, zeros too. `createdAt` is the server's time of the run in Unix milliseconds;
+    `watched` counts the followed runs by state, where runs were followed.
     """
     summary = {outcome.value: report.summary.get(outcome, 0) for outcome in Outcome}
-    yield f'{dump({"formatVersion": 1, "summary": summary, "stopped": report.stopped})[:-1]},"results":['
+    head: dict[str, object] = {"formatVersion": 1, "summary": summary, "stopped": report.stopped}
+    if report.watched is not None:
+        head["watched"] = {state.value: report.watched.get(state, 0) for state in RunState}
+    yield f'{dump(head)[:-1]},"results":['
     separator = "\n"
     for result in report.results:
         yield separator + dump(result_fields(result))
@@ -82,7 +88,9 @@ def _lines(report: ApplyReport, style: Style, width: int, everything: bool) -> I
         yield from _listed(results, most, style, width)
         yield ""
     yield _counts(report, style)
-    if report.summary.get(Outcome.TRIGGERED, 0):
+    if report.watched is not None:
+        yield _watched(report.watched, style)
+    elif report.summary.get(Outcome.TRIGGERED, 0):
         yield "Triggered means accepted by the server, not finished; `wfdeploy status` shows how the runs do."
     if report.stopped is not None:
         yield f"{style('Stopped:', Tone.BAD)} {printable(report.stopped)}"
@@ -112,6 +120,11 @@ def _counts(report: ApplyReport, style: Style) -> str:
         return f"{style('Nothing to do:', Tone.STRONG)} {', '.join(rest) or 'no runs are declared'}."
     tail = f"; {', '.join(rest)}" if rest else ""
     return f"{style('Apply:', Tone.STRONG)} {', '.join(busy)}{tail}. {_pace(report)}"
+
+
+def _watched(states: Mapping[RunState, int], style: Style) -> str:
+    parts = [style(f"{n:,} {WORDS[state][0]}", WORDS[state][1]) for state in RunState if (n := states.get(state, 0))]
+    return f"{style('Runs:', Tone.STRONG)} {', '.join(parts) or 'none to follow'}; `wfdeploy status` shows them."
 
 
 def _pace(report: ApplyReport) -> str:

@@ -9,16 +9,9 @@ from wfdeploy.model.remote import RunState
 from wfdeploy.model.status import RowStatus, StatusRow
 from wfdeploy.render.encode import dump, utc
 from wfdeploy.render.printable import printable
+from wfdeploy.render.run_states import WORDS
 from wfdeploy.render.style import Style, Tone, plain
 from wfdeploy.render.table import Cell, table
-
-_STATE_WORDS: Mapping[RunState, tuple[str, Tone]] = {
-    RunState.STARTED: ("running", Tone.CALM),
-    RunState.SUCCESS: ("succeeded", Tone.GOOD),
-    RunState.FAILED: ("failed", Tone.BAD),
-    RunState.CANCELED: ("cancelled", Tone.CHANGED),
-    RunState.UNKNOWN: ("in an unknown state", Tone.CHANGED),
-}
 
 _STATUS_WORDS: Mapping[RowStatus, tuple[str, Tone]] = {
     RowStatus.TRIGGERED: ("triggered, not in the logs", Tone.FAINT),
@@ -54,12 +47,13 @@ def json_text(rows: Sequence[StatusRow]) -> Iterator[str]:
     yield f'{dump({"formatVersion": 1, "summary": summary})[:-1]},"runs":['
     separator = "\n"
     for row in rows:
-        yield separator + dump(_fields(row))
+        yield separator + dump(row_fields(row))
         separator = ",\n"
     yield "]}\n" if separator == "\n" else "\n]}\n"
 
 
-def _fields(row: StatusRow) -> Mapping[str, object]:
+def row_fields(row: StatusRow) -> Mapping[str, object]:
+    """One row as JSON fields."""
     return {
         "address": row.address,
         "status": row.status.value,
@@ -75,7 +69,7 @@ def _fields(row: StatusRow) -> Mapping[str, object]:
 
 
 def _word(row: StatusRow) -> tuple[str, Tone]:
-    return _STATUS_WORDS[row.status] if row.run_state is None else _STATE_WORDS[row.run_state]
+    return _STATUS_WORDS[row.status] if row.run_state is None else WORDS[row.run_state]
 
 
 def _when(row: StatusRow) -> str:

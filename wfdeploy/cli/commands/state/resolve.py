@@ -1,0 +1,45 @@
+"""`wfdeploy state resolve`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wfdeploy.cli import options
+from wfdeploy.cli.command import Command
+from wfdeploy.errors import ExitCode
+
+if TYPE_CHECKING:
+    from wfdeploy.cli.app import App
+    from wfdeploy.cli.options import TargetFlags
+
+
+@click.command(
+    "resolve",
+    cls=Command,
+    exits=(ExitCode.STATE,),
+    examples="""
+        wfdeploy state resolve onboarding/acme --triggered   it did start: it is in the console
+        wfdeploy state resolve onboarding/acme --resend      it did not
+    """,
+)
+@click.argument("address")
+@click.option("--triggered", "resolution", flag_value="triggered", help="The run was started: record it so.")
+@click.option("--resend", "resolution", flag_value="resend", help="It was not: the next apply may send it again.")
+@options.target
+@options.log
+def command(app: App, target: TargetFlags, address: str, resolution: str | None) -> None:
+    """Settle by hand a run whose answer was lost.
+
+    apply does it by itself from the server's logs. Only what is older than those logs remember needs a word from
+    somebody who knows.
+    """
+    from wfdeploy.cli import wiring
+    from wfdeploy.operations import state as operation
+
+    if resolution is None:
+        raise click.UsageError("Say what became of it: --triggered or --resend.")
+    with wiring.offline_workspace(app, target) as workspace:
+        operation.resolve(workspace, address, operation.Resolution(resolution))
+    app.output.note(f"{address} is settled: {resolution}")
