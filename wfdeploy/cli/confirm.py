@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfdeploy.cli.output import LogFormat, Output
 from wfdeploy.cli.progress import pause
+from wfdeploy.cli.settings import as_typed
 from wfdeploy.render import plan_text
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ def asker(output: Output, stopper: Stopper, listener: Listener, *, yes: bool, qu
     def confirm(plan: Plan) -> bool:
         asks = not yes and output.can_ask
         pause(listener)
+        plan = replace(plan, state=as_typed(plan.state, Path.cwd()))
         # On standard error: standard output is for the report. Who is asked has to see what about, -q or not.
         lines = plan_text.text(plan, output.error_style, width=output.error_width)
         if output.log_format is LogFormat.TEXT:

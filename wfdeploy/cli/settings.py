@@ -43,6 +43,11 @@ class Settings:
         return self.target.project.root / LOCAL_DATABASE
 
 
+def as_typed(path: str, cwd: Path) -> str:
+    """A path below the working directory as a user would type it."""
+    return str(Path(path).relative_to(cwd)) if Path(path).is_relative_to(cwd) else path
+
+
 def resolve(flags: TargetFlags, environ: Mapping[str, str], *, cwd: Path | None = None) -> Settings:
     """Where to work. Raises: `UsageError`, and `InvalidInput` when the project file or env file is wrong.
 

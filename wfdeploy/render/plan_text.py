@@ -79,10 +79,10 @@ def counts(plan: Plan, style: Style = plain) -> str:
         if n and action not in quiet
     ]
     blocked, kept = plan.summary.get(Action.BLOCKED, 0), plan.summary.get(Action.KEEP, 0)
-    rest = ([f"{blocked:,} blocked"] if blocked else []) + [f"{kept:,} unchanged"]
+    rest = ([f"{blocked:,} blocked"] if blocked else []) + ([f"{kept:,} unchanged"] if kept else [])
     if busy:
-        return f"{style('Plan:', Tone.STRONG)} {', '.join(busy)}; {', '.join(rest)}."
-    if not blocked and not kept:
+        return f"{style('Plan:', Tone.STRONG)} {'; '.join(filter(None, (', '.join(busy), ', '.join(rest))))}."
+    if not rest:
         return f"{style('No changes:', Tone.STRONG)} no runs are declared."
     return f"{style('No changes:', Tone.STRONG)} {', '.join(rest)}."
 

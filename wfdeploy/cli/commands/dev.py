@@ -56,8 +56,8 @@ def command(app: App, port: int, db: str | None) -> None:
     database = cwd / db if db is not None else root / settings.LOCAL_DATABASE
 
     def greet(server: LocalServer) -> None:
-        shown = database.relative_to(cwd) if database.is_relative_to(cwd) else database
-        app.output.payload(banner(url=server.url, demo_url=server.demo_url, database=str(shown)) + "\n")
+        shown = settings.as_typed(str(database), cwd)
+        app.output.payload(banner(url=server.url, demo_url=server.demo_url, database=shown) + "\n")
 
     server = LocalServer(database, port=port, demo=True, demo_port=DEMO_PORT, announce=True)
     serve_forever(server, on_ready=greet)

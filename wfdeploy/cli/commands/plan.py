@@ -58,6 +58,7 @@ def command(
 
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     """
+    from dataclasses import replace
     from pathlib import Path
 
     from wfdeploy.cli import progress, settings, wiring
@@ -76,6 +77,7 @@ def command(
     ):
         is_new = not workspace.has_state
         plan = operation.plan(workspace, paths=paths, selection=selection, offline=offline, keep_all=everything)
+    plan = replace(plan, state=settings.as_typed(plan.state, chosen.cwd))
     wiring.warn_of_shared_names(app, chosen)
     if out is not None:
         from wfdeploy.operations.saved_plan import save_plan

@@ -1,0 +1,93 @@
+"""The files of a new project. What is there already is left as it is."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from wfdeploy import __version__
+from wfdeploy.errors import UsageError
+
+FILES: Mapping[str, str] = {
+    "wfdeploy.yaml": "wfdeploy.yaml",
+    "manifests/hello.yaml": "hello.yaml",
+    ".gitignore": "gitignore",
+    ".gitattributes": "gitattributes",
+}
+"""File of the project -> template."""
+
+CI_FILES: Mapping[str, tuple[str, str]] = {
+    "github": (".github/workflows/wfdeploy.yml", "github.yml"),
+    "gitlab": (".gitlab-ci.yml", "gitlab.yml"),
+}
+
+_UID_LETTERS = string.ascii_lowercase + string.digits
+_UID_LENGTH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One file of the scaffold. `missing`: lines of the template that a file left as it was doesn't hold."""
+
+    name: str
+    created: bool
+    missing: tuple[str, ...] = ()
+
+
+def scaffold(folder: Path, *, name: str, ci: str | None) -> Sequence[Written]:
+    """Write the files that aren't there. Raises: `UsageError` when the folder can't be written."""
+    wanted = dict(FILES)
+    if any((folder / "manifests").glob("**/*.y*ml")):
+        del wanted["manifests/hello.yaml"]  # somebody's manifests are there: no example among them
+    if ci is not None:
+        path, template = CI_FILES[ci]
+        wanted[path] = template
+    values = {"NAME": name, "UID": new_uid(), "VERSION": __version__}
+    try:
+        return [_write(folder, path, _filled(template, values)) for path, template in wanted.items()]
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder} can't be written: {error.strerror}") from error
+
+
+def project_name(folder: Path) -> str:
+    """A name for the project, after its folder."""
+    name = re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-")[:63].strip("-")
+    return name or "my-project"
+
+
+def new_uid() -> str:
+    """Random, and so unlike that of any other project."""
+    return "".join(secrets.choice(_UID_LETTERS) for _ in range(_UID_LENGTH))
+
+
+def _write(folder: Path, name: str, text: str) -> Written:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:  # x: never over a file, a race included
+            file.write(text)
+    except FileExistsError:
+        return Written(name, created=False, missing=_missing(path, text))
+    return Written(name, created=True)
+
+
+def _missing(path: Path, text: str) -> tuple[str, ...]:
+    """For lists of patterns, what the user may want to add."""
+    if path.name not in (".gitignore", ".gitattributes"):
+        return ()
+    try:
+        present = {line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()}
+    except OSError:
+        return ()
+    lines = (line for line in text.splitlines() if line and not line.startswith("#"))
+    return tuple(line for line in lines if line not in present)
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    text = (resources.files("wfdeploy.cli") / "templates" / template).read_text(encoding="utf-8")
+    return re.sub(r"@@([A-Z]+)@@", lambda match: values[match[1]], text)
