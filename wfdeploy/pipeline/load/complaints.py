@@ -6,7 +6,7 @@ from yaml.error import MarkedYAMLError, YAMLError
 
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.document import SourceFile
-from wfdeploy.pipeline.load.text import UNPRINTABLE, line_of
+from wfdeploy.pipeline.load.text import UNPRINTABLE, inside, line_of, lines_of
 
 # A piece of libyaml's words (0.2.5, src/scanner.c and src/parser.c), ours, and what to do. The first that fits is used.
 _WORDS: tuple[tuple[str, str, str | None], ...] = (
@@ -77,20 +77,25 @@ _WORDS: tuple[tuple[str, str, str | None], ...] = (
 )
 
 
+_SHOWN_WHERE_BEGUN = ("found unexpected end of stream", "found unexpected document indicator")
+
+
 def rewrite(error: YAMLError, source: SourceFile) -> Diagnostic:
     """A syntax error as a diagnostic with its place."""
     bad = UNPRINTABLE.search(source.text)
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    context_mark = getattr(error, "context_mark", None)
+    mark = getattr(error, "problem_mark", None) or context_mark
+    if context_mark is not None and any(piece in problem for piece in _SHOWN_WHERE_BEGUN):
+        mark = context_mark  # the text's end says nothing; where the quote was opened does
     if mark is None:  # the reader's errors have no mark
         return _unprintable(bad.start() if bad else 0, source)
-    line, column = mark.line + 1, mark.column + 1
+    line, column = inside((mark.line + 1, mark.column + 1), lines_of(source.text))
     excerpt = line_of(source.text, line)
-    problem = getattr(error, "problem", None) or str(error)
     message, hint = _words(problem)
     if excerpt is not None and "\t" in excerpt[: len(excerpt) - len(excerpt.lstrip())][: column + 1]:
         message, hint = "a tab is used for indentation", "indent with spaces"
         column = excerpt.index("\t") + 1
-    context_mark = getattr(error, "context_mark", None)
     if isinstance(error, MarkedYAMLError) and context_mark is not None and context_mark.line + 1 < line:
         message += f" (it began on line {context_mark.line + 1})"
     return Diagnostic(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.document import FieldPath, Finding, SourceFile
 from wfdeploy.pipeline.load.positions import locate_all, pick
-from wfdeploy.pipeline.load.text import lines_of
+from wfdeploy.pipeline.load.text import inside, lines_of
 
 
 def diagnose(findings: Iterable[Finding]) -> list[Diagnostic]:
@@ -31,7 +31,7 @@ def _of_file(source: SourceFile, findings: list[Finding]) -> list[Diagnostic]:
     lines = lines_of(source.text)
     diagnostics = []
     for finding in findings:
-        line, column = pick(positions, finding.document.index, finding.path, finding.part)
+        line, column = inside(pick(positions, finding.document.index, finding.path, finding.part), lines)
         if (finding.document.index, ()) not in positions:
             line = finding.document.line
         excerpt = lines[line - 1] if line <= len(lines) else None

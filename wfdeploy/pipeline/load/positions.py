@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from yaml.error import YAMLError
 from yaml.events import (
@@ -20,10 +20,7 @@ from yaml.events import (
 
 from wfdeploy.model.diagnostic import Place
 from wfdeploy.model.document import FieldPath, Part, SourceFile
-from wfdeploy.pipeline.load.text import hide_breaks, open_parser
-
-LineColumn: TypeAlias = tuple[int, int]
-"""Both from 1."""
+from wfdeploy.pipeline.load.text import LineColumn, hide_breaks, inside, lines_of, open_parser
 
 
 @dataclass(slots=True)
@@ -52,7 +49,8 @@ class _Tree:
 
 def locate(source: SourceFile, index: int, path: FieldPath, part: Part = Part.VALUE) -> Place:
     """The place of one node; of its nearest ancestor when it isn't there."""
-    line, column = pick(locate_all(source.text, {index: [path]}), index, path, part)
+    found = pick(locate_all(source.text, {index: [path]}), index, path, part)
+    line, column = inside(found, lines_of(source.text))
     return Place(source.display, line, column)
 
 

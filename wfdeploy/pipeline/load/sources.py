@@ -131,10 +131,17 @@ def _folder(path: Path, display: str, above: tuple[str, ...], problems: list[Dia
             continue
         shown = os.path.join(display, entry.name) if display != "." else entry.name  # noqa: PTH118 - text as typed
         child = path / entry.name
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _folder(child, shown, (*above, real), problems)
         elif entry.name.endswith(SUFFIXES) and entry.name != PROJECT_FILE:
             yield Found(shown, child)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link onto itself; reading it as a file tells
+        return False
 
 
 def _not_utf8(error: UnicodeDecodeError, display: str) -> Diagnostic:

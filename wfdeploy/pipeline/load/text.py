@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 from wfdeploy.model.document import Fields
 
@@ -17,6 +17,10 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What may not stand in a YAML file (YAML 1.2.2, section 5.1)."""
+
+
+LineColumn: TypeAlias = tuple[int, int]
+"""A place in a text, both from 1."""
 
 
 def open_parser(text: str) -> Any:
@@ -74,3 +78,12 @@ def _lines(text: str) -> Iterator[str]:
         yield text[start : match.start()]
         start = match.end()
     yield text[start:]
+
+
+def inside(place: LineColumn, lines: Sequence[str]) -> LineColumn:
+    """A place in the text. What libyaml finds (or misses) behind its end is shown behind the last thing written."""
+    line, column = place
+    if line <= len(lines) and column <= len(lines[line - 1]) + 1 and any(map(str.strip, lines[line - 1 :])):
+        return place
+    last = max((number for number, text in enumerate(lines, start=1) if text.strip()), default=1)
+    return last, len(lines[last - 1].rstrip()) + 1

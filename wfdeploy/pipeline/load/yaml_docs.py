@@ -26,7 +26,7 @@ from yaml.events import (
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.document import Document, Fields, SourceFile
 from wfdeploy.pipeline.load import complaints, scalars
-from wfdeploy.pipeline.load.text import hide_breaks, line_of, open_parser, show_breaks
+from wfdeploy.pipeline.load.text import hide_breaks, inside, lines_of, open_parser, show_breaks
 
 MAX_DEPTH = 100
 """Levels of nesting. What is deeper is generated or hostile, and later stages walk recursively."""
@@ -84,6 +84,7 @@ class _Reader:
         self._problems = problems
         text, self._hidden_breaks = hide_breaks(source.text)
         self._get = open_parser(text).get_event
+        self._lines: list[str] = []  # of the text, once a problem has to be told
         self._keys: dict[str, str] = {}  # each distinct key is held once
         self._values: dict[str, object] = {}  # of plain scalars that aren't text
         self._reset()
@@ -282,8 +283,9 @@ class _Reader:
         if len(self._problems) >= MAX_PROBLEMS:
             raise _StopError
         mark = event.start_mark
-        place = Place(self._source.display, mark.line + 1, mark.column + 1)
-        excerpt = line_of(self._source.text, place.line)
+        self._lines = self._lines or lines_of(self._source.text)
+        line, column = inside((mark.line + 1, mark.column + 1), self._lines)
+        place, excerpt = Place(self._source.display, line, column), self._lines[line - 1]
         self._problems.append(Diagnostic(code=code, message=message, place=place, hint=hint, excerpt=excerpt))
 
     def _stop(self, event: Any, code: str, message: str) -> _StopError:
