@@ -15,6 +15,7 @@ FUNCTIONS = {"pow": 2, "exp": 1, "sqrt": 1, "abs": 1, "floor": 1, "ceil": 1, "ro
 """Names and how many arguments they take."""
 
 MAX_LENGTH = 500
+MAX_DEPTH = 50
 _TOKEN = re.compile(r"\s*(?:([0-9]+(?:\.[0-9]+)?)(?![0-9A-Za-z_.])|([A-Za-z_][A-Za-z0-9_]*)|([-+*/(),]))")
 _EXAMPLE = "for example 'pow(2, retried) * 1000'"
 
@@ -39,17 +40,21 @@ def retry_delay_problem(text: str) -> Problem | None:
     return _node_problem(tree)
 
 
-def _node_problem(node: ast.expr) -> Problem | None:
+def _node_problem(node: ast.expr, depth: int = 0) -> Problem | None:
+    if depth > MAX_DEPTH:
+        return _problem("is nested too deeply")
     match node:
-        case ast.Constant(value=int() | float()) | ast.Name(id="retried"):
+        case ast.Constant(value=value) if type(value) in (int, float):
+            return None
+        case ast.Name(id="retried"):
             return None
         case ast.Name(id=name):
             hint = did_you_mean(name, ("retried", *FUNCTIONS)) or "the only variable is retried"
             return _problem(f"uses {name!r}, which is not known", hint)
         case ast.BinOp(left=left, right=right):
-            return _node_problem(left) or _node_problem(right)
-        case ast.UnaryOp(operand=operand):
-            return _node_problem(operand)
+            return _node_problem(left, depth + 1) or _node_problem(right, depth + 1)
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
+            return _node_problem(operand, depth + 1)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
             if name not in FUNCTIONS:
                 hint = did_you_mean(name, FUNCTIONS) or f"known are {', '.join(FUNCTIONS)}"
@@ -57,7 +62,7 @@ def _node_problem(node: ast.expr) -> Problem | None:
             if len(args) != FUNCTIONS[name]:
                 count = FUNCTIONS[name]
                 return _problem(f"gives {name}() {len(args)} arguments; it takes {count}", _EXAMPLE)
-            return next(filter(None, map(_node_problem, args)), None)
+            return next(filter(None, (_node_problem(arg, depth + 1) for arg in args)), None)
         case _:
             return _problem("is not plain arithmetic", _EXAMPLE)
 

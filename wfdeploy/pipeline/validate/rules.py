@@ -47,8 +47,9 @@ class Rules:
     def group(self, document: Document) -> None:
         """A document that declares a group: its name, and the names of its runs, are its own."""
         data = document.data
-        metadata = data.get("metadata") if isinstance(data, dict) else None
-        spec = data.get("spec") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or data.get("kind") != "RunGroup":
+            return
+        metadata, spec = data.get("metadata"), data.get("spec")
         name = metadata.get("name") if isinstance(metadata, dict) else None
         if not isinstance(name, str):
             return

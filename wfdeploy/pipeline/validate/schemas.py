@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, cast
 SchemaName: TypeAlias = Literal["manifest", "project"]
 JsonSchema: TypeAlias = dict[str, Any]
 
-_NOT_SCHEMAS = ("$defs", "examples", "default", "enum")
+_NOT_SCHEMAS = ("examples", "default", "enum")
 
 NAMES: tuple[SchemaName, ...] = ("manifest", "project")
 """The schemas of what people write."""
@@ -38,7 +38,8 @@ def working_schema(name: SchemaName) -> JsonSchema:
     in Python, `$` lets a line break at the end pass.
     """
     schema = json.loads(schema_text(name))
-    return cast("JsonSchema", _ready(schema, schema["$defs"]))
+    definitions = schema.pop("$defs")
+    return cast("JsonSchema", _ready(schema, definitions))
 
 
 def _ready(node: Any, definitions: dict[str, Any]) -> Any:

@@ -37,6 +37,15 @@ _ELSEWHERE = {
     "env": "variables stand in wfdeploy.yaml, under spec.vars",
 }
 
+# Titles of fields whose form is a set of characters.
+_FORMS = {
+    "Group name": "lower-case letters, digits and hyphens",
+    "Project name": "lower-case letters, digits and hyphens",
+    "Project uid": "lower-case letters, digits and hyphens",
+    "Run name": "letters, digits, '.', '_' and '-', a letter or digit at both ends",
+    "Workflow run id": "letters, digits, '.', '_' and '-'",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -134,6 +143,8 @@ def _wrong_type(name: str, error: ValidationError, path: FieldPath) -> Told:
         hint = "expressions are evaluated in destination, headers, bodies, labels, failureUrl and flowControl.key only"
     elif isinstance(value, bool | int | float) and expected[0] == "string":
         hint = f"put quotes around it: {json.dumps(json.dumps(value))}"
+    elif isinstance(value, str) and value.isdigit() and expected[0] in ("integer", "number"):
+        hint = "remove the quotes"
     elif expected[0] == "array" and isinstance(value, str):
         hint = f"a list is written [{value}]"
     elif value is None:
@@ -154,6 +165,8 @@ def _bad_form(name: str, error: ValidationError, path: FieldPath) -> Told:
     shown = ", ".join(str(example) for example in examples if not isinstance(example, dict | list))
     what = _title(error).lower() or name
     hint = f"for example {shown}" if shown else None
+    if _title(error) in _FORMS:
+        hint = f"{_FORMS[_title(error)]}; {hint}" if hint else _FORMS[_title(error)]
     if "${{" in error.instance:
         hint = "expressions are not evaluated here"
     return Told("bad-form", f"{name}: {shortened(error.instance)} is not a valid {what}", path, hint)
