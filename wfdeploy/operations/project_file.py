@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,7 @@ def load_project(*, cwd: Path, file: Path | None = None, environment: str | None
     Raises: `InvalidInput` with all that is wrong with the file; `UsageError` when environments are declared and none
     is chosen, or one that isn't declared.
     """
-    path = cwd / file if file is not None else find_project_file(cwd)
+    path = Path(os.path.abspath(cwd / file)) if file is not None else find_project_file(cwd)  # noqa: PTH100 - keeps links
     if path is None:
         return Project(root=cwd.absolute(), environment=_choose(environment, (), None))
     document = project_document(path, cwd=cwd)
@@ -97,8 +98,8 @@ def _project(data: Mapping[str, Any], path: Path) -> Project:
     state = spec.get("state", {})
     server = spec.get("server", {})
     return Project(
-        root=path.parent.absolute(),
-        file=path.absolute(),
+        root=path.parent,
+        file=path,
         name=data["metadata"]["name"],
         uid=data["metadata"].get("uid"),
         environments=tuple(spec.get("environments", {})),
