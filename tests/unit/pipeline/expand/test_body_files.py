@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wfdeploy.pipeline.expand.body_files import BodyFileError, BodyFiles
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    (root / "manifests").mkdir(parents=True)
+    (root / "payload.json").write_bytes(b'{"a":  1}\r\n')
+    (tmp_path / "outside.json").write_text("{}")
+    (root / "link.json").symlink_to(tmp_path / "outside.json")
+    (root / "folder").symlink_to(tmp_path)
+    (root / "inner.json").symlink_to("payload.json")
+    (root / "binary").write_bytes(b"\x00\xff")
+    (tmp_path / "project-2").mkdir()
+    (tmp_path / "project-2" / "a.json").write_text("{}")
+    return root
+
+
+@pytest.mark.parametrize("path", ["../payload.json", "./../payload.json", "../inner.json", "../x/../payload.json"])
+def test_content_is_read_byte_for_byte(project: Path, path: str) -> None:
+    assert BodyFiles(project, 100).read(project / "manifests", path) == ("payload.json", '{"a":  1}\r\n')
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("../../outside.json", "body-file-outside"),
+        ("../../project-2/a.json", "body-file-outside"),
+        ("/etc/passwd", "body-file-outside"),
+        ("../link.json", "body-file-outside"),
+        ("../folder/outside.json", "body-file-outside"),
+        ("../nowhere.json", "body-file-missing"),
+        ("..", "body-file-missing"),
+        ("a\0b", "body-file-missing"),
+        ("../" + "x" * 300, "body-file-missing"),
+        ("../binary", "body-file-not-utf8"),
+    ],
+)
+def test_what_cannot_be_used(project: Path, path: str, code: str) -> None:
+    with pytest.raises(BodyFileError) as caught:
+        BodyFiles(project, 100).read(project / "manifests", path)
+    assert caught.value.code == code
+
+
+def test_too_big_a_file_is_not_read(project: Path) -> None:
+    with pytest.raises(BodyFileError) as caught:
+        BodyFiles(project, 3).read(project, "payload.json")
+    assert caught.value.code == "message-too-big"
