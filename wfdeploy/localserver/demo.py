@@ -13,7 +13,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import jwt
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -21,9 +20,13 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from wfdeploy.localserver import compact
+from wfdeploy.localserver.courier import Courier, Parcel
 from wfdeploy.localserver.tenants import Tenant
 
 PAUSE = "1s"
+
+MAX_OPEN = 16
+"""Submissions at once."""
 
 _VERSION = {"Upstash-Workflow-Sdk-Version": "1"}
 
@@ -44,7 +47,7 @@ class DemoWorkflow:
     def __init__(self, *, server_url: str, tenant: Tenant) -> None:
         self._tenant = tenant
         self._server_url = server_url
-        self._client: httpx.AsyncClient | None = None
+        self._courier = Courier(max_connections=MAX_OPEN)
         self._router = Router(
             routes=[
                 Route("/demo/{path:path}", self.receive, methods=["POST"]),
@@ -57,8 +60,7 @@ class DemoWorkflow:
             await self._router(scope, receive, send)
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        await self._courier.close()
 
     async def explain(self, _request: Request) -> Response:
         return PlainTextResponse("wfdeploy's demo workflow: trigger any path under /demo/ through the local server.\n")
@@ -117,17 +119,11 @@ class DemoWorkflow:
         await self._call("POST", "/v2/batch", compact.dumps([message]))
 
     async def _call(self, method: str, path: str, body: str) -> None:
-        if self._client is None:
-            self._client = httpx.AsyncClient(
-                base_url=self._server_url,
-                headers={"Authorization": f"Bearer {self._tenant.token}", "Content-Type": "application/json"},
-                trust_env=False,
-                timeout=30,
-            )
-        answer = await self._client.request(method, path, content=body.encode())
-        if answer.status_code == 400:
-            return  # the run has ended meanwhile
-        answer.raise_for_status()
+        headers = {"Authorization": f"Bearer {self._tenant.token}", "Content-Type": "application/json"}
+        reply = await self._courier.send(Parcel(method, self._server_url + path, headers, body.encode(), timeout_s=30))
+        # A 400 says that the run has ended meanwhile.
+        if not reply.ok and reply.status != 400:
+            raise RuntimeError(f"the local server answered {reply.status or reply.error}")
 
 
 def _read(request: Request, body: bytes) -> Delivery:

@@ -15,6 +15,10 @@ MAX_OPEN = 64
 that is still open, so a server that counted them together would lock itself up."""
 
 
+PAUSE_AFTER_ERROR_MS = 10_000
+"""Before a message is tried again whose delivery broke inside the server."""
+
+
 class Engine:
     """Keeps the queue in memory; it is rebuilt from the ledger at start."""
 
@@ -74,12 +78,16 @@ class Engine:
             task.add_done_callback(self._closed)
 
     async def _one(self, seq: int) -> None:
-        self.schedule(await self._deliver(seq))
+        try:
+            following = await self._deliver(seq)
+        except Exception as error:
+            # A full disk, say. The message is still pending in the ledger, so it is not given up here either.
+            self._on_error(error)
+            following = [Due(self._clock.now_ms() + PAUSE_AFTER_ERROR_MS, seq)]
+        self.schedule(following)
 
     def _closed(self, task: asyncio.Task[None]) -> None:
         self._open.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_error(error)
         self._wake.set()
         self._turn.set()
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import string
-
-_ALPHABET = string.ascii_letters + string.digits + "_-"
 
 
 def _random(length: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    """Letters, digits, `_` and `-`."""
+    return secrets.token_urlsafe(length)[:length]
 
 
 def new_run_id() -> str:

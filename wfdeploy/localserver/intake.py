@@ -164,6 +164,8 @@ class Intake:
             self.to_schedule.append(entry)
             return {"messageId": message_id}
         run = self.ledger.run_in_progress(self.tenant.name, wanted.run_id)
+        if run is not None and wanted.delivery is not None and not self.ledger.has_message(run.seq, wanted.delivery):
+            run = None  # an endpoint still at work for an earlier run of this id, which has ended
         if run is None:
             # The SDKs take a 400 as: the run has ended (the text was seen from the service, in public reports).
             raise Refused("failed to publish to url: can not append to a a cancelled workflow")

@@ -233,6 +233,10 @@ class Ledger:
     def set_failure(self, run_seq: int, failure: dict[str, Any]) -> None:
         self.connection.execute("UPDATE runs SET failure = ? WHERE seq = ?", (compact.dumps(failure), run_seq))
 
+    def count_in_progress(self) -> int:
+        """How many runs have not ended, of all tenants."""
+        return int(self.connection.execute("SELECT COUNT(*) FROM runs WHERE state = 'RUN_STARTED'").fetchone()[0])
+
     def last_seq(self) -> int:
         return int(self.connection.execute("SELECT COALESCE(MAX(seq), 0) FROM runs").fetchone()[0])
 
@@ -270,6 +274,12 @@ class Ledger:
             "SELECT message_id FROM messages WHERE run_seq = ? AND step_key = ?", (run_seq, step_key)
         ).fetchone()
         return None if row is None else str(row[0])
+
+    def has_message(self, run_seq: int, message_id: str) -> bool:
+        row = self.connection.execute(
+            "SELECT 1 FROM messages WHERE run_seq = ? AND message_id = ?", (run_seq, message_id)
+        ).fetchone()
+        return row is not None
 
     def pending(self, seq: int) -> Message | None:
         """The message, unless it was delivered or dropped meanwhile."""

@@ -18,6 +18,7 @@ MAX_DELAY_MS = 366 * DAY_MS
 """The longest delay of the paid plans is a year."""
 
 _FORWARD = "upstash-forward-"
+_DELIVERY = "upstash-forward-upstash-message-id"
 _FAILURE = "upstash-failure-callback-"
 _CALLBACK = "upstash-callback-"
 
@@ -68,6 +69,11 @@ class Options:
         return self.control.get("upstash-workflow-init", "").lower() == "true"
 
     @property
+    def delivery(self) -> str | None:
+        """The message from inside whose delivery this was sent, where the SDK says so (Python's does)."""
+        return self.control.get(_DELIVERY)
+
+    @property
     def is_call(self) -> bool:
         """A request to a third party whose answer goes back to the workflow (`context.call`)."""
         return self.control.get("upstash-workflow-calltype", "").lower() == "tocallback"
@@ -106,7 +112,9 @@ def read(headers: Mapping[str, str]) -> Options:
     content_type: str | None = None
     for name, value in headers.items():
         lower = name.lower()
-        if lower.startswith(_FORWARD):
+        if lower == _DELIVERY:
+            control[lower] = value
+        elif lower.startswith(_FORWARD):
             if _is_user_header(lower[len(_FORWARD) :]):
                 forward[name[len(_FORWARD) :]] = value
         elif lower.startswith(_FAILURE + "forward-"):

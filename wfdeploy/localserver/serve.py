@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import signal
@@ -11,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -118,6 +118,7 @@ class LocalServer:
         self._max_open = max_open_deliveries
         self._thread: threading.Thread | None = None
         self._occupancy: Occupancy | None = None
+        self._stop_asked = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._services: Services | None = None
@@ -133,6 +134,8 @@ class LocalServer:
         """Listen; returns when requests are answered."""
         if self._thread is not None:
             raise RuntimeError("the server is running already")
+        self._stop_asked.clear()
+        self._loop = self._stopping = None
         sockets: list[socket.socket] = []
         try:
             if self.database is not None:
@@ -147,8 +150,8 @@ class LocalServer:
             thread.start()
             try:
                 ready.result()
-            except BaseException:
-                thread.join()
+            except BaseException:  # an interrupt too, while the thread is still starting
+                self._halt(thread)
                 raise
             self._thread = thread
             if self._occupancy is not None and self._announce:
@@ -165,12 +168,16 @@ class LocalServer:
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        assert self._loop is not None
-        assert self._stopping is not None
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        thread.join()
+        self._halt(thread)
         self._services = None
         self._release()
+
+    def _halt(self, thread: threading.Thread) -> None:
+        self._stop_asked.set()
+        if self._loop is not None and self._stopping is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        thread.join()
 
     def _release(self) -> None:
         if self._occupancy is not None:
@@ -197,7 +204,9 @@ class LocalServer:
     async def _serve(self, sockets: list[socket.socket], ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        async with AsyncExitStack() as stack:
+        if self._stop_asked.is_set():
+            return
+        async with contextlib.AsyncExitStack() as stack:
             ledger = Ledger(database.open_database(self.database))
             stack.callback(ledger.close)
             self.server_id = ledger.server_id
@@ -229,7 +238,7 @@ class LocalServer:
         services = Services(ledger, engine, self.clock, self.scenario)
         return services
 
-    async def _listen(self, stack: AsyncExitStack, services: Services, sockets: list[socket.socket]) -> None:
+    async def _listen(self, stack: contextlib.AsyncExitStack, services: Services, sockets: list[socket.socket]) -> None:
         api = Listener(create_app(services), sockets[0])
         await api.open()
         stack.push_async_callback(api.close)
@@ -244,7 +253,7 @@ class LocalServer:
 
     def accepted(self, run_id: str | None = None) -> list[AcceptedRun]:
         """Every run ever accepted under this id (or at all), in order of acceptance, ended ones included."""
-        return self._inside(lambda services: [AcceptedRun.of(run) for run in services.ledger.runs_of_id(run_id)])
+        return self._inside(lambda services: _accepted(services, run_id))
 
     def accepted_counts(self) -> dict[str, int]:
         """How many runs were accepted per id: what exactly-once tests compare with."""
@@ -296,17 +305,7 @@ class LocalServer:
 
         Raises: TimeoutError.
         """
-        deadline = time.monotonic() + timeout_s
-        while True:
-            seen, runs = self._inside(
-                lambda services: (
-                    services.changes.count,
-                    [AcceptedRun.of(run) for run in services.ledger.runs_of_id(None)],
-                )
-            )
-            if condition(runs):
-                return runs
-            self._await(functools.partial(_change_after, seen), deadline - time.monotonic())
+        return self._wait(lambda services: _accepted(services, None), condition, timeout_s)
 
     def wait_ended(self, run_id: str, timeout_s: float = 10.0) -> AcceptedRun:
         """The newest run of this id, once it has ended.
@@ -315,10 +314,24 @@ class LocalServer:
         """
 
         def ended(runs: list[AcceptedRun]) -> bool:
-            mine = [run for run in runs if run.run_id == run_id]
-            return bool(mine) and mine[-1].state != RunState.STARTED
+            return bool(runs) and runs[-1].state != RunState.STARTED
 
-        return [run for run in self.wait_until(ended, timeout_s) if run.run_id == run_id][-1]
+        return self._wait(lambda services: _accepted(services, run_id), ended, timeout_s)[-1]
+
+    def wait_all_ended(self, timeout_s: float = 10.0) -> None:
+        """Return when no run is in progress.
+
+        Raises: TimeoutError.
+        """
+        self._wait(lambda services: services.ledger.count_in_progress(), lambda count: count == 0, timeout_s)
+
+    def _wait(self, look: Callable[[Services], T], enough: Callable[[T], bool], timeout_s: float) -> T:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            seen, found = self._inside(lambda services: (services.changes.count, look(services)))
+            if enough(found):
+                return found
+            self._await(functools.partial(_change_after, seen), deadline - time.monotonic())
 
     def _inside(self, look: Callable[[Services], T]) -> T:
         """Run a function in the server's thread, where the ledger may be touched."""
@@ -337,7 +350,12 @@ class LocalServer:
             async with asyncio.timeout(timeout_s):
                 return await call(services)
 
-        return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result()
+        # The second limit is for a server that is stopped at this very moment, which would never answer.
+        return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result(timeout_s + 5)
+
+
+def _accepted(services: Services, run_id: str | None) -> list[AcceptedRun]:
+    return [AcceptedRun.of(run) for run in services.ledger.runs_of_id(run_id)]
 
 
 async def _change_after(seen: int, services: Services) -> None:
@@ -374,7 +392,7 @@ def serve_forever(server: LocalServer, *, on_ready: Callable[[LocalServer], None
     return received[0]
 
 
-@contextmanager
+@contextlib.contextmanager
 def _handlers(handler: Callable[[int, FrameType | None], None]) -> Any:
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -301,3 +301,43 @@ def test_whole_year_of_runs_waits_without_being_busy(
     assert {run.state for run in timed_server.accepted()} == {"RUN_STARTED"}
     clock.advance(86_400)
     timed_server.wait_until(lambda runs: all(run.state == "RUN_SUCCESS" for run in runs))
+
+
+def test_late_step_of_an_earlier_run_is_refused(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
+    """Its id belongs to a new run by then; the Python SDK tells which delivery a submission came from."""
+    api.trigger("wfr_a", url=endpoint.url)
+    server.wait_idle()
+    api.http.delete("/v2/workflows/runs/wfr_a")
+    api.trigger("wfr_a", url=endpoint.url)
+    server.wait_idle()
+    old, new = (request.headers["upstash-message-id"] for request in endpoint.requests)
+    headers = {"Upstash-Workflow-RunId": "wfr_a", "Upstash-Workflow-Init": "false"}
+    item = {
+        "destination": endpoint.url,
+        "headers": {**headers, "Upstash-Forward-upstash-message-id": old},
+        "body": step(1),
+    }
+    assert api.http.post("/v2/batch", json=[item]).status_code == 400
+    submit(api, endpoint, step(1), **{"Upstash_Forward_upstash_message_id": new})
+    server.wait_idle()
+    assert len(endpoint.requests) == 3
+
+
+def test_delivery_that_breaks_inside_the_server_is_tried_again(
+    timed_api: Api,
+    timed_server: LocalServer,
+    clock: ManualClock,
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("wfdeploy.localserver.outcome.judge", lambda *args, **options: 1 / 0)
+        timed_api.trigger("wfr_a", url=endpoint.url)
+        timed_server.wait_idle()
+    assert "a delivery broke" in caplog.text
+    clock.advance(10)
+    timed_server.wait_idle()
+    assert len(endpoint.requests) == 2
+    timed_server.wait_idle()
+    assert timed_api.logs()["runs"][0]["workflowState"] == "RUN_STARTED"

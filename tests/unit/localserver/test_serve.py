@@ -95,6 +95,25 @@ def test_stopping_does_not_wait_for_a_slow_endpoint(endpoint: Endpoint) -> None:
     let_go.set()
 
 
+def test_interrupt_while_starting_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(self: object, timeout: float | None = None) -> None:
+        raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("concurrent.futures.Future.result", interrupted)
+        LocalServer().start()
+    assert set(threading.enumerate()) == before
+
+
+def test_server_can_be_started_again(tmp_path: Path) -> None:
+    server = LocalServer(tmp_path / "x.db")
+    for _ in range(2):
+        with server, client(server.url) as http:
+            assert http.get("/v2/keys").status_code == 200
+    server.stop()
+
+
 def test_only_loopback() -> None:
     for host in ("0.0.0.0", "192.168.1.1", "example.com", "::"):
         with pytest.raises(NotLoopback):
