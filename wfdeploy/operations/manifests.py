@@ -161,13 +161,20 @@ class _Loading:
             base, paths = self._project.root, self._project.manifests
         else:
             base = self._cwd
-        return sources.find(paths, base=base, cwd=self._cwd, problems=self._problems)
+        found = sources.find(paths, base=base, cwd=self._cwd, problems=self._problems)
+        if self._project.file is None:
+            return found
+        own = os.path.realpath(self._project.file)  # it may stand among the manifests, under a name of its own
+        return [entry for entry in found if entry.path is None or os.path.realpath(entry.path) != own]
 
     def _covers(self, found: Sequence[sources.Found]) -> bool:
         """Whether the files found include all of the project's own manifests."""
         aside: list[Diagnostic] = []
         own = sources.find(self._project.manifests, base=self._project.root, cwd=self._cwd, problems=aside)
-        have = {os.path.realpath(entry.path) for entry in found if entry.path is not None}
+        project_file = self._project.file or self._project.root
+        have = {os.path.realpath(project_file)} | {
+            os.path.realpath(entry.path) for entry in found if entry.path is not None
+        }
         return not aside and all(entry.path is not None and os.path.realpath(entry.path) in have for entry in own)
 
     def _file(self, source: SourceFile) -> None:

@@ -132,6 +132,29 @@ def test_empty_file_is_a_warning(tmp_path: Path) -> None:
     assert [(d.severity, d.code) for d in loaded.warnings] == [(Severity.WARNING, "empty-file")]
 
 
+def test_project_file_among_the_manifests_is_passed_over(tmp_path: Path) -> None:
+    put(tmp_path, {"acme.yaml": PROJECT + "spec: {manifests: [.]}\n", "a.yaml": manifest("a", "x")})
+    project = load_project(cwd=tmp_path, file=Path("acme.yaml"))
+    for paths in (None, ["."], ["a.yaml"]):
+        loaded = load_manifests(project, paths, cwd=tmp_path)
+        assert addresses(loaded) == ["a/x"]
+        assert loaded.complete
+
+
+def test_hostile_numbers_are_told_not_stumbled_over(tmp_path: Path) -> None:
+    long = "f" * 5000
+    text = manifest("a").replace("runs: []", f"runs: [{{name: a, body: 0x{long}, retries: 0x{long}}}]")
+    assert codes(put(tmp_path, {"manifests/a.yaml": text})) == ["number-too-long", "number-too-long"]
+
+
+def test_two_bodies_in_the_defaults_are_told_once(tmp_path: Path) -> None:
+    more = "  defaults: {body: 1, bodyText: a}\n"
+    text = manifest("a", "x", "y", more=more)
+    assert codes(put(tmp_path, {"manifests/a.yaml": text})) == ["two-bodies"]
+    broken = text.replace("{name: x}", "{name: x, retires: 1}")
+    assert codes(put(tmp_path, {"manifests/a.yaml": broken})) == ["unknown-field", "two-bodies"]
+
+
 def test_missing_manifests_are_told(tmp_path: Path) -> None:
     (diagnostic,) = validate(Project(root=tmp_path), cwd=tmp_path)
     assert (diagnostic.code, diagnostic.place.file) == ("not-found", "manifests")

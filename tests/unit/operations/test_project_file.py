@@ -178,6 +178,8 @@ def test_environment_without_a_project_file(tmp_path: Path) -> None:
         (HEAD + "spec: {server: {url: 'https://a:b@qstash.upstash.io'}}\n", ["bad-form"]),
         (HEAD + "spec: {server: {url: 'https://a:99999'}}\n", ["bad-url"]),
         (HEAD + "spec: {environments: {e: {url: '${{ vars.x }}'}}}\n", ["bad-form"]),
+        (HEAD + "spec: {server: {logLag: .nan, timeouts: {read: .inf}}}\n", ["not-a-json-number"] * 2),
+        (HEAD + "spec: {environments: {e: {server: {logRetention: .inf}}}}\n", ["not-a-json-number"]),
         (HEAD + "spec: {secrets: [a b]}\n", ["bad-form"]),
         (HEAD + "spec: {server: {logLag: soon, maxBatchItems: 0}}\n", ["bad-form", "too-small"]),
         (HEAD + "spec: {state: {path: a.db}, environments: {a: {}, b: {}}}\n", ["shared-state"]),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 
 SUSPECTS = frozenset("0123456789+-.~nNtTfF")
 """First characters of plain scalars that may be anything else than text."""
@@ -32,6 +31,10 @@ _SIGNED_BASE = re.compile(r"[-+]0[ox]")
 MAX_SAFE_INTEGER = 2**53 - 1
 """Beyond it, integers change when read as IEEE 754 doubles, as JSON readers do (RFC 8259, section 6)."""
 
+MAX_DIGITS = 500
+"""Of an integer. Python refuses to print much longer ones (from 640 digits on, as it may be set up), and no message
+should fail over them."""
+
 TAG_PREFIX = "tag:yaml.org,2002:"
 _CORE_TAGS = ("str", "int", "float", "bool", "null")
 
@@ -39,7 +42,7 @@ _CORE_TAGS = ("str", "int", "float", "bool", "null")
 def plain(text: str) -> object:
     """The value of a plain (unquoted, untagged) scalar.
 
-    Raises: `ValueError` for an integer of more digits than Python converts (4300).
+    Raises: `ValueError` for an integer that is too long to be one.
     """
     if text in KEYWORDS:
         return KEYWORDS[text]
@@ -47,14 +50,14 @@ def plain(text: str) -> object:
     if match is None or _SIGNED_BASE.match(text):
         return text
     octal, hexadecimal, real = match.groups()
+    if not real and len(text) > MAX_DIGITS:
+        raise ValueError("an integer of this many digits can't be read; quote it to make it text")
     if octal:
         return int(text, 8)
     if hexadecimal:
         return int(text, 16)
     if real:
         return float(text)
-    if len(text) > sys.int_info.default_max_str_digits:
-        raise ValueError("an integer of this many digits can't be read; quote it to make it text")
     return int(text)
 
 

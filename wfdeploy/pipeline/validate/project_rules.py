@@ -7,6 +7,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from wfdeploy.model.document import Document, FieldPath, Finding, dotted
+from wfdeploy.pipeline.validate.numbers import number_problems
 
 
 def check(document: Document) -> list[Finding]:
@@ -19,6 +20,11 @@ def check(document: Document) -> list[Finding]:
         findings += _variables(document, environment or {}, path)
         findings += _url(document, (environment or {}).get("url"), (*path, "url"))
     findings += _shared_state(document, spec)
+    if document.has_extreme_numbers:
+        findings += _endless(document, spec.get("server", {}), ("spec", "server"))
+        for name, environment in spec.get("environments", {}).items():
+            server = (environment or {}).get("server", {})
+            findings += _endless(document, server, ("spec", "environments", name, "server"))
     return findings
 
 
@@ -44,6 +50,13 @@ def _shared_state(document: Document, spec: Mapping[str, Any]) -> Iterator[Findi
             )
             return
         used[path] = name
+
+
+def _endless(document: Document, server: Mapping[str, Any], path: FieldPath) -> Iterator[Finding]:
+    """Settings of the server are finite; to a schema, `.inf` and `.nan` are numbers like others."""
+    for at, problem in number_problems(server, path):
+        message, address = f"{dotted(at[-1:])} must be a finite number", dotted(at)
+        yield Finding(document=document, path=at, code=problem.code, message=message, address=address)
 
 
 def _variables(document: Document, holder: Mapping[str, Any], path: FieldPath) -> Iterator[Finding]:

@@ -109,7 +109,8 @@ class Rules:
     def _bodies(self, document: Document, index: int, own: Mapping[str, Any]) -> None:
         """One way to give a body, in the run and in the defaults."""
         self._one_body(document, _path(index), own)
-        if index == 0:
+        if self._sound.get(id(document)) is not document:
+            self._sound[id(document)] = document  # its defaults are looked at once, with its first run
             self._one_body(document, ("spec", "defaults"), _defaults(document))
 
     def _one_body(self, document: Document, path: FieldPath, fields: Mapping[str, Any]) -> None:

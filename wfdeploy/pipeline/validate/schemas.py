@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
@@ -23,11 +22,10 @@ def schema_text(name: str) -> str:
     Raises: `FileNotFoundError` when this installation has none of this name.
     """
     file = f"{name}.schema.json"
-    inside = resources.files("wfdeploy") / "schemas" / file
-    if inside.is_file():
-        return inside.read_text(encoding="utf-8")
-    checkout = Path(__file__).resolve().parents[3] / "schemas" / file
-    return checkout.read_text(encoding="utf-8")
+    package = Path(__file__).resolve().parents[2]
+    inside = package / "schemas" / file
+    path = inside if inside.is_file() else package.parent / "schemas" / file
+    return path.read_text(encoding="utf-8")
 
 
 @cache
