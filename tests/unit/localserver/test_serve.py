@@ -100,9 +100,10 @@ def test_interrupt_while_starting_leaves_nothing_behind(monkeypatch: pytest.Monk
         raise KeyboardInterrupt
 
     before = set(threading.enumerate())
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("concurrent.futures.Future.result", interrupted)
-        LocalServer().start()
+        with pytest.raises(KeyboardInterrupt):
+            LocalServer().start()
     assert set(threading.enumerate()) == before
 
 
@@ -230,6 +231,39 @@ def test_everything_goes_on_after_a_kill(tmp_path: Path, endpoint: Endpoint) -> 
         again = Api(http).trigger("wfr_open", url=endpoint.url).json()[0]
         assert again == {"workflowRunId": "wfr_open", "workflowCreatedAt": created, "deduplicated": True}
         assert server.accepted_counts() == {"wfr_open": 1, "wfr_later": 1}
+
+
+@pytest.mark.parametrize("batches", [1, 7, 20])
+def test_what_was_answered_survives_a_kill(tmp_path: Path, batches: int) -> None:
+    """A batch that was answered is there as a whole; one that was under way is there as a whole or not at all."""
+    database = tmp_path / "x.db"
+    answered = threading.Event()
+    sent: list[int] = []
+    confirmed: list[int] = []
+
+    def send(url: str) -> None:
+        with client(url) as http, contextlib.suppress(httpx.HTTPError):
+            for number in itertools.count():
+                sent.append(number)
+                answer = Api(http).trigger(*(f"wfr_{number}_{item}" for item in range(100)), Upstash_Delay="1d")
+                assert answer.status_code == 201
+                confirmed.append(number)
+                if len(confirmed) == batches:
+                    answered.set()
+
+    with process(database) as (child, url):
+        sender = threading.Thread(target=send, args=(url,))
+        sender.start()
+        assert answered.wait(20)
+        child.kill()
+        child.wait(10)
+        sender.join(20)
+    with LocalServer(database) as server:
+        counts = server.accepted_counts()
+    assert set(counts.values()) == {1}
+    complete = {number for number in sent if all(f"wfr_{number}_{item}" in counts for item in range(100))}
+    assert len(counts) == 100 * len(complete)
+    assert complete >= set(confirmed)
 
 
 @pytest.mark.parametrize("moment", [1, 2, 3, 4, 5])
