@@ -18,8 +18,10 @@ _ENDED_BADLY = (RunState.FAILED, RunState.CANCELED)
 
 
 def of_report(report: ApplyReport, signalled: ExitCode | None = None) -> ExitCode:
-    """`signalled`: the exit code of the signal that asked to stop; it counts only when something was left undone."""
-    if report.stopped is not None and signalled is not None:
+    """`signalled`: the exit code of the signal that asked to stop; it counts only when
+    something was left undone, following the runs included."""
+    still_running = report.watched is not None and report.watched.get(RunState.STARTED, 0) > 0
+    if signalled is not None and (report.stopped is not None or still_running):
         return signalled
     if report.stopped is not None or any(report.summary.get(outcome, 0) for outcome in _NOT_DONE):
         touched = any(report.summary.get(outcome, 0) for outcome in _TOUCHED_THE_SERVER)

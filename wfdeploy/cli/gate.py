@@ -7,6 +7,7 @@ else is a bug of ours and leaves a report that can be pasted into an issue.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import click
 
@@ -18,22 +19,23 @@ PROGRAM = "wfdeploy"
 COMPLETE_VARIABLE = "_WFDEPLOY_COMPLETE"
 
 
-def run(arguments: Sequence[str], app: App) -> int:
-    """Run one command line. Returns the exit code; raises nothing but what ends a process on purpose."""
-    from wfdeploy.cli.main import main
+def run(arguments: Sequence[str], app: App, group: click.Group | None = None) -> int:
+    """Run one command line, of `wfdeploy` unless another group is given. Returns the exit code, whatever happens."""
+    if group is None:
+        from wfdeploy.cli.main import main as group
 
     app.arguments = tuple(arguments)
     instruction = app.environ.get(COMPLETE_VARIABLE)
     if instruction:
         from click.shell_completion import shell_complete
 
-        return shell_complete(main, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
+        return shell_complete(group, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
 
     # click's own `main` is not used: it would take any broken pipe, a socket's too, for a reader that went away,
     # and any end of file for ^C.
     try:
-        with terminate_politely(), main.make_context(PROGRAM, list(arguments), obj=app) as ctx:
-            return int(main.invoke(ctx) or ExitCode.OK)
+        with terminate_politely(), group.make_context(PROGRAM, list(arguments), obj=app) as ctx:
+            return int(group.invoke(ctx) or ExitCode.OK)
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.ClickException as error:
@@ -55,11 +57,24 @@ def run(arguments: Sequence[str], app: App) -> int:
 
 
 def _wrong_command_line(error: click.ClickException, app: App) -> int:
+    _heed_wishes(app)
     hint = None
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"try '{error.ctx.command_path} --help'"
     app.output.error(error.format_message(), hint, exitCode=int(ExitCode.USAGE))
     return ExitCode.USAGE
+
+
+def _heed_wishes(app: App) -> None:
+    """How to complain, from a command line that could not be read to its end."""
+    from wfdeploy.cli.output import ColorMode, LogFormat
+
+    words = [word for argument in app.arguments for word in argument.split("=", 1)]
+    for name, value in pairwise(words):
+        if name == "--log-format" and value in (format_.value for format_ in LogFormat):
+            app.output.log_format = LogFormat(value)
+        elif name == "--color" and value in (mode.value for mode in ColorMode):
+            app.output.color = ColorMode(value)
 
 
 def _show_diagnostics(error: InvalidInput, app: App) -> None:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from wfdeploy.ports import Listener
 
 _EVERY_S = 10.0
-_SHORT_WAIT_S = 1.0  # not worth a line
+_SHORT_WAIT_S = 1.0  # not worth a word
+_LONG_WAIT_S = 5.0
 _FRAMES_PER_S = 8
 
 
@@ -102,25 +103,26 @@ class Lines:
 
 
 class Bar:
-    """A bar with the runs done, the rate, the time left and what is being waited for. It leaves nothing behind."""
+    """One line: what is going on, how much of it is done, the rate, the time left. It leaves nothing behind."""
 
     def __init__(self, output: Output) -> None:
         from rich.console import Console
 
         from wfdeploy.render.style import plain
 
-        self._output = output
-        colorless = output.error_style is plain
-        self._room = max(output.error_width - 45, 20)  # what bar, counts and time leave of the line
         self._console = Console(
-            file=output.error_stream, force_terminal=True, no_color=colorless, width=output.error_width, highlight=False
+            file=output.error_stream,
+            force_terminal=True,
+            no_color=output.error_style is plain,
+            width=output.error_width,
+            highlight=False,
         )
+        self._room = max(output.error_width - 45, 20)  # what bar, counts and time leave of the line
         self._progress = self._display()
-        self._monotonic = time.monotonic
         self._task: TaskID | None = None
-        self._settled = 0
+        self._settled = self._total = 0
         self._drawn = 0.0
-        self._listing: TaskID | None = None
+        self._said = ""
 
     def __enter__(self) -> Bar:
         return self
@@ -131,29 +133,20 @@ class Bar:
     def __call__(self, event: Event, /) -> None:
         match event:
             case Started(total):
-                self._end_listing()
-                if total:
-                    self._settled = 0
-                    self._task = self._begin("sending", total)
+                self._settled, self._total = 0, total
+                self._begin("sending", total)
             case Settled():
                 self._settled += 1
                 # rich takes some 70 µs for an update: for each of 100,000 runs that would be the slowest part.
-                if self._monotonic() - self._drawn >= 1 / _FRAMES_PER_S:
-                    self._draw("sending")
+                if self._settled >= self._total or time.monotonic() - self._drawn >= 1 / _FRAMES_PER_S:
+                    self._draw("sending", self._settled)
             case Waiting(why, seconds):
                 if seconds >= _SHORT_WAIT_S:
-                    self._draw(clip(f"waiting {seconds:.0f} s: {printable(why)}", self._room))
+                    self._wait(printable(why), seconds)
             case Listing(seen, done):
-                if self._listing is None and not done:
-                    self._listing = self._begin("asking the server what it runs", None)
-                if done:
-                    self._end_listing()
-                elif self._listing is not None:
-                    self._progress.update(self._listing, completed=seen)
+                self._list(seen, done)
             case Notice(message, hint):
-                self._console.print(
-                    printable(message) + ("" if hint is None else f" ({printable(hint)})"), markup=False
-                )
+                self._say(printable(message) + ("" if hint is None else f" ({printable(hint)})"))
             case _:
                 assert_never(event)
 
@@ -162,7 +155,50 @@ class Bar:
         lines above it as it once had."""
         self._progress.stop()
         self._progress = self._display()
-        self._task = self._listing = None
+        self._task = None
+
+    # --- what is shown: always one task, whose words and numbers change ---
+
+    def _wait(self, why: str, seconds: float) -> None:
+        if seconds >= _LONG_WAIT_S and why != self._said:
+            self._said = why
+            self._say(f"waiting {seconds:.0f} s: {why}")  # the line below has no room for all of it
+        text = clip(f"waiting {seconds:.0f} s: {why}", self._room)
+        if self._task is None or self._settled >= self._total:
+            self._begin(text, None)
+        else:
+            self._draw(text, self._settled)
+
+    def _list(self, seen: int, done: bool) -> None:
+        is_sending = self._settled < self._total
+        if is_sending:
+            return
+        if done:
+            self.pause()
+        elif seen == 0 or self._task is None:
+            self._begin("asking the server", None)
+        else:
+            self._draw("asking the server", seen)
+
+    def _begin(self, description: str, total: int | None) -> None:
+        if total == 0:
+            return
+        if self._task is not None:  # a task can't be given "no total" later on
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(description, total=total, rate="")
+        self._progress.start()
+
+    def _draw(self, description: str, done: int) -> None:
+        self._drawn = time.monotonic()
+        if self._task is None:
+            return
+        speed = self._progress.tasks[0].speed
+        self._progress.update(
+            self._task, completed=done, description=description, rate=f"{speed:,.0f}/s" if speed else ""
+        )
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False)
 
     def _display(self) -> Progress:
         from rich.progress import (
@@ -177,7 +213,7 @@ class Bar:
         return Progress(
             SpinnerColumn(style="dim"),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan", style="dim"),
+            BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan", pulse_style="dim", style="dim"),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}", style="dim", markup=False),
             TimeRemainingColumn(compact=True),
@@ -186,24 +222,6 @@ class Bar:
             expand=True,
             refresh_per_second=_FRAMES_PER_S,
         )
-
-    def _begin(self, description: str, total: int | None) -> TaskID:
-        task = self._progress.add_task(description, total=total, rate="")
-        self._progress.start()
-        return task
-
-    def _draw(self, description: str) -> None:
-        self._drawn = self._monotonic()
-        if self._task is None:
-            return
-        task = self._progress.tasks[self._progress.task_ids.index(self._task)]
-        rate = f"{task.speed:,.0f}/s" if task.speed else ""
-        self._progress.update(self._task, completed=self._settled, description=description, rate=rate)
-
-    def _end_listing(self) -> None:
-        if self._listing is not None:
-            self._progress.remove_task(self._listing)
-            self._listing = None
 
 
 def _runs(count: int) -> str:

@@ -1,0 +1,106 @@
+"""What is said while an operation works."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from wfdeploy.cli.output import LogFormat, Output
+from wfdeploy.cli.progress import Bar, Lines, listener, pause
+from wfdeploy.model.address import Address
+from wfdeploy.model.event import Event, Listing, Notice, Outcome, Result, Settled, Started, Waiting
+
+SETTLED = Settled(Result(address=Address("g/r"), outcome=Outcome.TRIGGERED, workflow_run_id="wfr_1", created_at_ms=5))
+STORY: tuple[Event, ...] = (
+    Waiting("the logs\x1b[2J can tell soon", 6.0),
+    Listing(0),
+    Listing(200),
+    Listing(300, done=True),
+    Started(3),
+    SETTLED,
+    Waiting("too short to tell", 0.2),
+    Waiting("429", 2.0),
+    Notice("by the way", "look"),
+    SETTLED,
+    SETTLED,
+)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def outputs(*, terminal: bool = False) -> tuple[Output, io.StringIO]:
+    stderr = Terminal() if terminal else io.StringIO()
+    return Output(stdout=io.StringIO(), stderr=stderr, environ={}, now=lambda: 0.0), stderr
+
+
+def test_lines_say_little_and_in_time() -> None:
+    output, stderr = outputs()
+    now = 0.0
+    say = Lines(output, lambda: now)
+    for event in STORY:
+        now += 4.0
+        say(event)
+    assert stderr.getvalue().splitlines() == [
+        "waiting 6 s: the logs\\x1b[2J can tell soon",
+        "asking the server what it runs: 200 runs so far",
+        "sending 3 runs",
+        "waiting 2 s: 429",
+        "by the way (look)",
+        "2 of 3 runs done, 0 runs/s",
+    ]
+
+
+def test_json_log_has_an_object_for_each_event() -> None:
+    output, stderr = outputs()
+    output.log_format = LogFormat.JSON
+    with listener(output) as say:
+        for event in STORY:
+            say(event)
+    lines = [json.loads(line) for line in stderr.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == [type(event).__name__.lower() for event in STORY]
+    assert lines[5] == {
+        "time": "1970-01-01T00:00:00.000Z",
+        "level": "info",
+        "event": "settled",
+        "address": "g/r",
+        "workflowRunId": "wfr_1",
+        "outcome": "triggered",
+        "createdAt": 5,
+        "error": None,
+    }
+
+
+def test_bar_is_for_terminals_and_is_safe() -> None:
+    output, stderr = outputs(terminal=True)
+    with listener(output) as say:
+        assert isinstance(say, Bar)
+        for event in STORY:
+            say(event)
+        pause(say)
+        for event in STORY:
+            say(event)
+    assert "\x1b[2J" not in stderr.getvalue()
+    assert "by the way (look)" in stderr.getvalue()
+    assert stderr.getvalue().endswith("\x1b[2K") or "\x1b[?25h" in stderr.getvalue()  # the cursor is given back
+
+
+def test_elsewhere_there_are_lines() -> None:
+    with listener(outputs()[0]) as say:
+        assert isinstance(say, Lines)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_listener_never_raises_when_nobody_listens(terminal: bool) -> None:
+    output, stderr = outputs(terminal=terminal)
+    with listener(output) as say:
+        say(Started(0))
+        say(Listing(0, done=True))
+        say(SETTLED)
+        stderr.close()
+        if not terminal:
+            say(Notice("into the void"))

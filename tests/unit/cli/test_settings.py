@@ -1,0 +1,168 @@
+"""What beats what, and what makes no sense."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wfdeploy.cli.options import TargetFlags
+from wfdeploy.cli.settings import EMBEDDED, Settings, resolve
+from wfdeploy.errors import InvalidInput, UsageError
+
+PROJECT = """\
+apiVersion: wfdeploy/v1
+kind: Project
+metadata: {name: shop, uid: abc123}
+spec:
+  server: {url: "https://base.example.com"}
+  environments:
+    staging: {}
+    production: {url: "https://prod.example.com", tokenEnv: PROD_TOKEN, state: {path: states/prod.db}}
+"""
+
+HOSTED = "https://qstash.upstash.io"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "wfdeploy.yaml").write_text(PROJECT, encoding="utf-8")
+    return tmp_path
+
+
+def settled(cwd: Path, environ: dict[str, str] | None = None, **flags: Any) -> Settings:
+    return resolve(TargetFlags(**flags), environ or {}, cwd=cwd)
+
+
+def test_without_anything_it_is_the_hosted_server(tmp_path: Path) -> None:
+    target = settled(tmp_path).target
+    assert (target.url, target.token, target.token_source) == (HOSTED, None, "QSTASH_TOKEN")
+    assert target.project.environment == "default"
+    assert target.state_file == tmp_path / ".wfdeploy/state/default.db"
+
+
+def test_variables_are_used_where_no_environment_is_chosen(tmp_path: Path) -> None:
+    target = settled(tmp_path, {"QSTASH_URL": "https://q.example.com/", "QSTASH_TOKEN": "abc\n"}).target
+    assert (target.url, target.token) == ("https://q.example.com", "abc")
+
+
+@pytest.mark.parametrize(
+    ("environment", "flags", "url"),
+    [
+        ("production", {}, "https://prod.example.com"),
+        ("staging", {}, "https://base.example.com"),
+        ("production", {"url": "https://flag.example.com"}, "https://flag.example.com"),
+    ],
+)
+def test_a_stray_variable_never_redirects_a_chosen_environment(
+    project: Path, environment: str, flags: dict[str, str], url: str
+) -> None:
+    environ = {"QSTASH_URL": "https://stray.example.com"}
+    assert settled(project, environ, environment=environment, **flags).target.url == url
+
+
+def test_the_token_comes_from_the_variable_that_the_environment_names(project: Path) -> None:
+    environ = {"QSTASH_TOKEN": "other", "PROD_TOKEN": "right"}
+    target = settled(project, environ, environment="production").target
+    assert (target.token, target.token_source) == ("right", "PROD_TOKEN")
+    assert settled(project, {"QSTASH_TOKEN": "other"}, environment="production").target.token is None
+
+
+def test_environments_declared_and_none_chosen(project: Path) -> None:
+    with pytest.raises(UsageError, match="none is chosen"):
+        settled(project)
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags"),
+    [({}, {"local": True}), ({"QSTASH_DEV": "true"}, {}), ({}, {"environment": "local"})],
+)
+def test_local_is_an_environment_of_its_own(project: Path, environ: dict[str, str], flags: dict[str, Any]) -> None:
+    settings = settled(project, environ | {"QSTASH_TOKEN": "real"}, **flags)
+    target = settings.target
+    assert target.local
+    assert target.project.environment == "local"
+    assert (target.url, target.token) == (EMBEDDED, None)  # a real token never goes near it
+    assert target.state_file == project / ".wfdeploy/state/local.db"
+    assert settings.local_database == project / ".wfdeploy/local-server.db"
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags"),
+    [
+        ({"QSTASH_DEV": "1"}, {"environment": "production"}),
+        ({}, {"local": True, "environment": "production"}),
+        ({}, {"local": True, "url": HOSTED}),
+        ({}, {"local": True, "token_file": "t"}),
+        ({"QSTASH_DEV": "maybe"}, {"environment": "production"}),
+        ({}, {"environment": "nowhere"}),
+        ({}, {"environment": "staging", "url": "ftp://x"}),
+        ({}, {"environment": "staging", "url": "https://user:pass@x.example.com"}),
+        ({}, {"environment": "staging", "project_file": "missing.yaml"}),
+        ({}, {"environment": "staging", "token_file": "missing"}),
+        ({}, {"environment": "staging", "env_file": "missing"}),
+        ({"PROD_TOKEN": "two words"}, {"environment": "production"}),
+    ],
+)
+def test_contradictions_and_nonsense_are_usage_errors(
+    project: Path, environ: dict[str, str], flags: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError):
+        settled(project, environ, **flags)
+
+
+def test_a_server_on_this_machine_in_local_gets_the_published_token(project: Path) -> None:
+    target = settled(project, environment="local", url="http://127.0.0.1:8080").target
+    assert not target.local
+    assert target.token is not None
+    assert target.token.startswith("eyJ")
+
+
+def test_token_file(project: Path) -> None:
+    (project / "token").write_text("from-file\n", encoding="utf-8")
+    target = settled(project, {"PROD_TOKEN": "variable"}, environment="production", token_file="token").target
+    assert (target.token, target.token_source) == ("from-file", "the file token")
+
+
+def test_token_from_standard_input(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("piped\n"))
+    settings = settled(project, environment="production", token_file="-")
+    assert settings.target.token == "piped"
+    assert settings.stdin_taken
+
+
+def test_nothing_shows_the_token(project: Path) -> None:
+    settings = settled(project, {"PROD_TOKEN": "right-token"}, environment="production")
+    assert "right-token" not in repr(settings)
+
+
+def test_state_is_found_beside_the_project_file(project: Path) -> None:
+    below = project / "deep" / "down"
+    below.mkdir(parents=True)
+    assert settled(below, environment="production").target.state_file == project / "states/prod.db"
+    assert settled(below, environment="staging").target.state_file == project / ".wfdeploy/state/staging.db"
+    assert settled(below, environment="staging", state="my.db").target.state_file == below / "my.db"
+
+
+def test_env_file_fills_in_and_the_process_wins(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "# comment\nexport QSTASH_TOKEN='from file'\nA=1\nB=\"x$A\"\nQSTASH_URL=https://file.example.com\n",
+        encoding="utf-8",
+    )
+    environ = {"QSTASH_TOKEN": "process"}
+    settings = settled(tmp_path, environ, env_file=".env")
+    assert settings.target.token == "process"
+    assert settings.target.url == "https://file.example.com"
+    assert settings.environ["B"] == "x$A"
+    assert environ == {"QSTASH_TOKEN": "process"}
+
+
+def test_env_file_lines_that_are_no_variables_have_a_place_and_show_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=1\n'half a secret\n", encoding="utf-8")
+    with pytest.raises(InvalidInput) as caught:
+        settled(tmp_path, env_file=".env")
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.place.line == 2
+    assert "secret" not in repr(diagnostic)

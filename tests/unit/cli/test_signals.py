@@ -1,0 +1,50 @@
+"""The first signal asks, the second insists."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from wfdeploy.cli.signals import Stopper, Terminated, stop_on_signal, terminate_politely
+from wfdeploy.errors import ExitCode
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, ExitCode.SIGINT), (signal.SIGTERM, ExitCode.SIGTERM)])
+def test_first_signal_only_asks(number: signal.Signals, code: ExitCode) -> None:
+    woken: list[str] = []
+    with stop_on_signal() as stopper:
+        stopper.flag.on_request(lambda: woken.append("before"))
+        signal.raise_signal(number)
+        assert stopper.flag.requested
+    stopper.flag.on_request(lambda: woken.append("after"))
+    assert stopper.exit_code is code
+    assert woken == ["before", "after"]
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+def test_second_signal_ends_it(number: signal.Signals, error: type[BaseException]) -> None:
+    with stop_on_signal() as stopper:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(error):
+            signal.raise_signal(number)
+    assert stopper.exit_code is ExitCode.SIGINT
+
+
+def test_while_a_question_is_open_the_first_one_ends_it() -> None:
+    stopper = Stopper()
+    with pytest.raises(KeyboardInterrupt), stopper.impatient():
+        stopper.hear(signal.SIGINT)
+    assert not stopper.flag.requested
+
+
+def test_handlers_are_given_back() -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with terminate_politely(), stop_on_signal():
+        assert signal.getsignal(signal.SIGINT) is not before[0]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_sigterm_unwinds_the_program() -> None:
+    with pytest.raises(Terminated), terminate_politely():
+        signal.raise_signal(signal.SIGTERM)
