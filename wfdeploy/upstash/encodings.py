@@ -15,13 +15,14 @@ _SHORTEST_ENCODED = 4
 
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _ESCAPED = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", '"': '"', "/": "/", "'": "'"}
-_BASE64 = {"+": r"(?:[+\-]|%2[bBdD]|\\+u002[bBdD])", "/": r"(?:\\*/|_|%2[fF]|%5[fF]|\\+u002[fF])"}
+_BASE64 = {"+": r"(?:[+\-]|%2[bBdD]|\\{1,8}u002[bBdD])", "/": r"(?:\\{0,8}/|_|%2[fF]|%5[fF]|\\{1,8}u002[fF])"}
+_SOFT_BREAK = r"(?:=\r?\n)?"  # quoted-printable may break a line anywhere
 _BASE64_NEIGHBOUR = r"[A-Za-z0-9+/_\-]?"
 
 
 def pattern(value: str) -> re.Pattern[str]:
     """Finds `value` in a text: as it is, percent-, JSON-, HTML- or quoted-printable-encoded (character by character,
-    also mixed, and escaped several times over), in base64 or base64url at any alignment, and in hex.
+    also mixed, and escaped a few times over), in base64 or base64url at any alignment, and in hex.
 
     Values of less than 4 characters are found as whole words only, since they occur in any text by chance.
     """
@@ -35,8 +36,15 @@ def pattern(value: str) -> re.Pattern[str]:
 
 
 def _by_character(value: str) -> Iterator[str]:
-    # Quoted-printable may break a line anywhere.
-    yield r"(?:=\r?\n)?".join(map(_character, value))
+    yield _SOFT_BREAK.join(_run(match[0]) for match in re.finditer(r"\\+|[^\\]", value, re.DOTALL))
+
+
+def _run(text: str) -> str:
+    """A character, or a run of backslashes: one quantifier for all of it, or matching could take for ever."""
+    if text[0] != "\\":
+        return _character(text)
+    each = f"(?:{_character(text[0])}){{{len(text)}}}"
+    return rf"(?:\\{{{len(text)},{8 * len(text)}}}|{each})"
 
 
 def _character(char: str) -> str:
@@ -44,19 +52,17 @@ def _character(char: str) -> str:
     units = char.encode("utf-16-be", "surrogatepass")
     forms = [
         re.escape(char),
-        "".join(f"%(?:25)*{_hex(octet)}" for octet in octets),
-        "".join(f"={_hex(octet)}" for octet in octets),
-        "".join(rf"\\+x{_hex(octet)}" for octet in octets),
-        "".join(rf"\\+u{_hex(high)}{_hex(low)}" for high, low in zip(units[::2], units[1::2], strict=True)),
-        f"&(?:amp;)*#0*{ord(char)};",
-        f"&(?:amp;)*#[xX]0*{_any_case(f'{ord(char):x}')};",
+        "".join(f"%(?:25){{0,4}}{_hex(octet)}" for octet in octets),
+        _SOFT_BREAK.join(f"={_hex(octet)}" for octet in octets),
+        "".join(rf"\\{{1,8}}x{_hex(octet)}" for octet in octets),
+        "".join(rf"\\{{1,8}}u{_hex(high)}{_hex(low)}" for high, low in zip(units[::2], units[1::2], strict=True)),
+        f"&(?:amp;){{0,4}}#0{{0,6}}{ord(char)};",
+        f"&(?:amp;){{0,4}}#[xX]0{{0,6}}{_any_case(f'{ord(char):x}')};",
     ]
     if char in _NAMED:
         forms.append(_NAMED[char])
     if char in _ESCAPED:
-        forms.append(rf"\\+{re.escape(_ESCAPED[char])}")
-    if char == "\\":
-        forms.append(r"\\+")
+        forms.append(rf"\\{{1,8}}{re.escape(_ESCAPED[char])}")
     if char == " ":
         forms.append(r"\+")
     return f"(?:{'|'.join(forms)})"

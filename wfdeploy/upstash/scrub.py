@@ -9,7 +9,7 @@ from wfdeploy.upstash.encodings import pattern
 
 MASK = "***"
 
-_LONGEST_TEXT = 64 * 1024
+_LONGEST_TEXT = 16 * 1024
 _SHORTEST_LINE = 16
 
 _TERMINAL = re.compile(
