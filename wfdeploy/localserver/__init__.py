@@ -12,6 +12,7 @@ The package shares no code with the client in `wfdeploy.upstash`: both are writt
 misreading in one is found by the other.
 
 Faithful: triggering, deduplication of running ids, delays, retries, signatures, the step protocol of `run`, `sleep`,
-`sleepUntil` and `call`, failure callbacks, logs, cancelling. Stored but not obeyed yet: flow control. Not there yet:
-events (wait, notify), invoke, webhooks, the dead-letter queue's own paths.
+`sleepUntil` and `call` (parallel ones too), failure callbacks, logs, finish and cancel. Stored but not obeyed yet: flow
+control. Not there yet: events (wait, notify), invoke, webhooks, the dead-letter queue's own paths, key rotation, and
+the list of single events in the logs. Ended runs are kept for good.
 """
