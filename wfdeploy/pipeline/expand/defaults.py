@@ -23,10 +23,19 @@ JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
 
-def layer(base: Request, own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, files: BodyFiles) -> Request:
+def layer(
+    base: Request,
+    own: Mapping[str, Any],
+    path: FieldPath,
+    *,
+    evaluation: Evaluation,
+    files: BodyFiles,
+    last: bool = False,
+) -> Request:
     """A request with the fields of `own` (at `path` of the document) over those of `base`.
 
-    `content_type` stays None until `with_content_type`: a default must not look like the author's word.
+    Only the `last` layer gets the content type that follows from its body: before, it would look like the author's
+    word to the layers above.
     """
     changed: dict[str, Any] = {}
     if own.get("destination") is not None:
@@ -39,14 +48,9 @@ def layer(base: Request, own: Mapping[str, Any], path: FieldPath, evaluation: Ev
         changed["body"] = _body(own, path, evaluation, files)
     if not own.keys().isdisjoint(_DELIVERY_FIELDS):
         changed["delivery"] = _delivery(base.delivery, own, path, evaluation)
+    if last and changed.get("content_type", base.content_type) is None:
+        changed["content_type"] = default_content_type(changed.get("body", base.body))
     return replace(base, **changed) if changed else base
-
-
-def with_content_type(request: Request) -> Request:
-    """The request with the content type that follows from its body, where the author named none."""
-    if request.content_type is not None or request.body.kind is BodyKind.NONE:
-        return request
-    return replace(request, content_type=default_content_type(request.body))
 
 
 def default_content_type(body: Body) -> str | None:

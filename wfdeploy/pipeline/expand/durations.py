@@ -38,4 +38,6 @@ def unix_seconds(value: object) -> int:
         raise ValueError(f"not a time: {error}") from error
     if when.tzinfo is None:
         raise ValueError("the time has no zone")
+    if when.timestamp() < 0:
+        raise ValueError("the time is before 1970")
     return math.ceil(when.timestamp())

@@ -10,7 +10,7 @@ from wfdeploy.model.document import Document, Fields, Finding
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DeclaredRun, Group, Identity, OnChange, OnRemove, Policy, Source
 from wfdeploy.pipeline.expand.body_files import BodyFiles
-from wfdeploy.pipeline.expand.defaults import layer, with_content_type
+from wfdeploy.pipeline.expand.defaults import layer
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import Evaluator
 
@@ -48,10 +48,10 @@ def expand(
     group = group_of(data)
     evaluation = Evaluation(document, evaluator, findings)
     base = Request(destination="")
-    base = layer(base, {"destination": spec.get("destination")}, ("spec",), evaluation, files)
-    base = layer(base, spec.get("defaults", {}), ("spec", "defaults"), evaluation, files)
+    base = layer(base, {"destination": spec.get("destination")}, ("spec",), evaluation=evaluation, files=files)
+    base = layer(base, spec.get("defaults", {}), ("spec", "defaults"), evaluation=evaluation, files=files)
     shared_failed = evaluation.failed
-    plain = with_content_type(base)
+    plain = layer(base, {}, ("spec",), evaluation=evaluation, files=files, last=True)
     name_of_file = document.source.name
     for index, fields in enumerate(spec["runs"]):
         if index in skip:
@@ -59,7 +59,8 @@ def expand(
         evaluation.failed = shared_failed
         request = plain
         if len(fields) > 1:
-            request = with_content_type(layer(base, fields, ("spec", "runs", index), evaluation, files))
+            at = ("spec", "runs", index)
+            request = layer(base, fields, at, evaluation=evaluation, files=files, last=True)
         if evaluation.failed:
             continue
         line = fields.line if isinstance(fields, Fields) else document.line

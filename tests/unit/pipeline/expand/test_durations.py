@@ -39,7 +39,9 @@ def test_unix_seconds(value: object, expected: int) -> None:
     assert unix_seconds(value) == expected
 
 
-@pytest.mark.parametrize("value", ["2026-02-30T00:00:00Z", "2026-01-01T25:00:00Z", "2026-01-01T00:00:00", "soon"])
+@pytest.mark.parametrize(
+    "value", ["2026-02-30T00:00:00Z", "2026-01-01T25:00:00Z", "2026-01-01T00:00:00", "soon", "1969-12-31T23:59:59Z"]
+)
 def test_not_a_time(value: object) -> None:
     with pytest.raises(ValueError, match="time"):
         unix_seconds(value)

@@ -1,0 +1,126 @@
+"""Whatever a manifest says, it is judged: diagnostics or runs, never an exception."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from wfdeploy.errors import InvalidInput
+from wfdeploy.model.diagnostic import Severity
+from wfdeploy.model.document import FieldPath, SourceFile
+from wfdeploy.model.project import Project
+from wfdeploy.operations.manifests import load_manifests, validate
+from wfdeploy.operations.project_file import load_project
+from wfdeploy.pipeline.load import yaml_docs
+
+CASES = Path(__file__).parents[2] / "cases"
+PROJECT = Project(
+    root=CASES / "valid",
+    vars={"app_url": "https://app.example.com", "label": "l", "limits": {"seats": 1}},
+    secrets=("APP_TOKEN",),
+)
+
+PIECES: st.SearchStrategy[Any] = st.sampled_from(
+    [
+        None, True, 0, -1, 1, 2**53, 10**400, 0.5, "", " ", "a", "a b", "A", "null", "10s", "-1s", "99999999999d", "\n",
+        "1h1h", "2026-12-01T06:00:00Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59",
+        "${{ vars.app_url }}", "${{ vars.limits }}", "${{ secrets.APP_TOKEN }}", "${{ x", "$${{ x }}", "${{}}", "/",
+        "2026-13-01T00:00:00Z", "..",
+        "https://a", "http://[", "https://a:b@c", "full/acme", "full", "body", "headers.X", "wfr_", "é", "\U0001f600",
+        "pow(", "1/0", "retried", [], {}, [[]], ["a", "a"], {"a": None}, {"key": "k"}, {"from": "a", "to": "a"},
+    ]
+)  # fmt: skip
+
+
+def nodes(value: Any, path: FieldPath = ()) -> list[FieldPath]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(inner for step, item in items for inner in nodes(item, (*path, step)))]
+
+
+def full() -> Any:
+    problems: list[Any] = []
+    text = (CASES / "valid" / "full.yaml").read_text()
+    (document,) = yaml_docs.read(SourceFile("f", "f", Path(), text), problems)
+    return json.loads(json.dumps(document.data))
+
+
+BASE = full()
+PATHS = [path for path in nodes(BASE) if path]
+
+
+def edited(base: Any, edits: list[tuple[FieldPath, str, Any]]) -> Any:
+    data = copy.deepcopy(base)
+    for path, how, given_piece in edits:
+        holder, piece = data, copy.deepcopy(given_piece)
+        try:
+            for step in path[:-1]:
+                holder = holder[step]
+            if how == "drop":
+                del holder[path[-1]]
+            elif how == "add" and isinstance(holder, dict):
+                holder[str(piece)] = piece
+            else:
+                holder[path[-1]] = piece
+        except (KeyError, IndexError, TypeError):
+            continue  # an edit before took the place away
+    return data
+
+
+EDITS = st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from(["put", "put", "drop", "add"]), PIECES), max_size=4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(EDITS)
+def test_any_manifest_is_judged(edits: list[tuple[FieldPath, str, Any]]) -> None:
+    text = json.dumps(edited(BASE, edits), indent=1, ensure_ascii=False)
+    found = validate(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid")
+    lines = text.split("\n")
+    for diagnostic in found:
+        place = diagnostic.place
+        assert 1 <= place.line <= len(lines)
+        assert 1 <= place.column <= len(lines[place.line - 1]) + 1
+        assert diagnostic.message
+        assert "\n" not in diagnostic.message
+    errors = [diagnostic for diagnostic in found if diagnostic.severity is Severity.ERROR]
+    if errors:
+        with pytest.raises(InvalidInput):
+            load_manifests(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid")
+    else:
+        runs = load_manifests(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid").runs
+        assert len({run.address for run in runs}) == len(runs)
+
+
+PROJECT_BASE = {
+    "apiVersion": "wfdeploy/v1",
+    "kind": "Project",
+    "metadata": {"name": "acme", "uid": "k3v9"},
+    "spec": {
+        "manifests": ["runs"],
+        "vars": {"app_url": "https://app.example.com"},
+        "secrets": ["APP_TOKEN"],
+        "state": {"required": True},
+        "moved": [{"from": "a", "to": "b"}],
+        "server": {"url": "https://q.example.com", "logLag": "90s", "timeouts": {"connect": "5s"}},
+        "environments": {"local": None, "e": {"url": "https://q.example.com", "server": {"logLag": 0}}},
+    },
+}
+PROJECT_PATHS = [path for path in nodes(PROJECT_BASE) if path]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(PROJECT_PATHS), st.sampled_from(["put", "put", "drop", "add"]), PIECES), max_size=3
+    )
+)
+def test_any_project_file_is_judged(tmp_path: Path, edits: list[tuple[FieldPath, str, Any]]) -> None:
+    (tmp_path / "wfdeploy.yaml").write_text(json.dumps(edited(PROJECT_BASE, edits), ensure_ascii=False))
+    with contextlib.suppress(InvalidInput):
+        assert load_project(cwd=tmp_path, environment="local").environment == "local"
