@@ -22,6 +22,7 @@ class FactBook:
     def __init__(self, *, believed: bool) -> None:
         self._believed = believed
         self._date: str | None = None
+        self._told_ms: int | None = None
         self.facts = ServerFacts()
 
     def learn(self, headers: Mapping[str, str]) -> int | None:
@@ -32,12 +33,12 @@ class FactBook:
             server_id = headers.get(SERVER_ID) or server_id
             told = _seconds(headers.get(LOG_LAG))
             log_lag_s = log_lag_s if told is None else told
-        if date == self._date and (server_id, log_lag_s) == (self.facts.server_id, self.facts.log_lag_s):
-            return self.facts.time_ms if date else None  # many answers share a second: parse it once
-        told_ms = http_date_ms(date)
-        self._date = date
-        self.facts = ServerFacts(server_id, log_lag_s, self.facts.time_ms if told_ms is None else told_ms)
-        return told_ms
+        if date != self._date:  # many answers share a second: its text is parsed once
+            self._date, self._told_ms = date, http_date_ms(date)
+        time_ms = self.facts.time_ms if self._told_ms is None else self._told_ms
+        if (server_id, log_lag_s, time_ms) != (self.facts.server_id, self.facts.log_lag_s, self.facts.time_ms):
+            self.facts = ServerFacts(server_id, log_lag_s, time_ms)
+        return self._told_ms
 
 
 def _seconds(value: str | None) -> float | None:

@@ -1,0 +1,240 @@
+"""The far end as `docs/guarantees.md` assumes it, and no better: for proofs in virtual time.
+
+- A run id is reserved while its run is in progress and free the moment it ends.
+- A request arrives, and its run shows in the logs, at most `lag_s` after it was sent; a delayed run may show only
+  `lag_s` after its start.
+- Any answer may be lost, any process may die at any moment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+
+from wfdeploy.errors import RemoteFailure
+from wfdeploy.model.remote import (
+    Answered,
+    BatchRefused,
+    CancelReply,
+    Denied,
+    Item,
+    ItemReply,
+    Lost,
+    NotSent,
+    ObservedRun,
+    RunPage,
+    RunState,
+    ServerFacts,
+    Stop,
+    Taken,
+    Throttled,
+    TooLarge,
+    TriggerReply,
+)
+from wfdeploy.ports import Clock, RunGateway
+
+
+class Crash(BaseException):
+    """The process dies here. Not an `Exception`: nothing may handle it."""
+
+
+class Fault(Enum):
+    """What happens to one batch trigger call."""
+
+    NONE = "none"
+    LOST_BEFORE = "lost before the server acted"
+    LOST_AFTER = "lost after the server acted"
+    LOST_LATE = "given up by the client, arrives later"
+    LOST_PARTLY = "the server broke down in the middle of the batch"
+    CRASH_BEFORE = "the process dies, the request never left"
+    CRASH_AFTER = "the process dies after the server acted"
+    CRASH_LATE = "the process dies, the request arrives later"
+    NOT_SENT = "no connection"
+    THROTTLED = "429"
+    REFUSED = "400 for the whole batch"
+    UNAUTHORISED = "401"
+    TOO_LARGE = "413"
+
+
+@dataclass(slots=True)
+class ModelRun:
+    run_id: str
+    label: str
+    created_ms: int
+    starts_ms: int
+    ends_ms: int
+    visible_ms: int
+
+
+@dataclass
+class ModelServer(RunGateway):
+    """`clock` is shared with the client. `durations_s`: how long runs take, in turn. `bad`: refuses these ids."""
+
+    clock: Clock
+    lag_s: float = 60.0
+    hide_delayed: bool = True
+    duplicates_are_errors: bool = False
+    durations_s: Sequence[float] = (0.5,)
+    faults: list[Fault] = field(default_factory=list)
+    listing_faults: list[Fault] = field(default_factory=list)
+    bad: Callable[[str], bool] = lambda _: False
+    runs: list[ModelRun] = field(default_factory=list)
+    late: list[tuple[int, list[Item]]] = field(default_factory=list)
+    calls: int = 0
+    skew_s: float = 0.0
+
+    def now_ms(self) -> int:
+        """The server's clock."""
+        return self.clock.now_ms() + round(1000 * self.skew_s)
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many runs were accepted under each id."""
+        self._arrive()
+        return Counter(run.run_id for run in self.runs)
+
+    @property
+    def facts(self) -> ServerFacts:
+        return ServerFacts()
+
+    async def aclose(self) -> None:
+        return
+
+    # --- triggers --------------------------------------------------------------------------------------------
+
+    async def trigger(self, items: Sequence[Item]) -> TriggerReply:
+        self.calls += 1
+        await self.clock.sleep(0.01)
+        self._arrive()
+        fault = self.faults.pop(0) if self.faults else Fault.NONE
+        sent_ms = self.now_ms()
+        match fault:
+            case Fault.NONE:
+                return self._answer(items, sent_ms)
+            case Fault.LOST_BEFORE:
+                return Lost("timeout")
+            case Fault.LOST_AFTER:
+                self._answer(items, sent_ms)
+                return Lost("connection reset")
+            case Fault.LOST_LATE:
+                self._later(items, sent_ms)
+                return Lost("timeout")
+            case Fault.LOST_PARTLY:
+                self._answer(items[: len(items) // 2], sent_ms)
+                return Lost("500")
+            case Fault.CRASH_BEFORE:
+                raise Crash
+            case Fault.CRASH_AFTER:
+                self._answer(items, sent_ms)
+                raise Crash
+            case Fault.CRASH_LATE:
+                self._later(items, sent_ms)
+                raise Crash
+            case Fault.NOT_SENT:
+                return NotSent("connection refused")
+            case Fault.THROTTLED:
+                return Throttled("slow down", 1.0)
+            case Fault.REFUSED:
+                return BatchRefused(400, "bad request")
+            case Fault.UNAUTHORISED:
+                return Stop(401, "unauthorised")
+            case Fault.TOO_LARGE:
+                return TooLarge("too large")
+
+    def _later(self, items: Sequence[Item], sent_ms: int) -> None:
+        """Arrives just before it would be too late."""
+        self.late.append((sent_ms + round(1000 * self.lag_s) - 1, list(items)))
+
+    def _arrive(self) -> None:
+        now_ms = self.now_ms()
+        due = [entry for entry in self.late if entry[0] <= now_ms]
+        self.late = [entry for entry in self.late if entry[0] > now_ms]
+        for arrival_ms, items in due:
+            self._answer(items, arrival_ms, visible_ms=arrival_ms + 1)
+
+    def _answer(self, items: Sequence[Item], now_ms: int, visible_ms: int | None = None) -> TriggerReply:
+        parsed = [json.loads(item.encoded) for item in items]
+        if self.duplicates_are_errors:
+            running = frozenset(item.workflow_run_id for item in items if self._running(item.workflow_run_id, now_ms))
+            if running:
+                return BatchRefused(400, f"already running: {', '.join(sorted(running))}", running)
+        replies: list[ItemReply] = []
+        for item, content in zip(items, parsed, strict=True):
+            replies.append(self._accept(item.workflow_run_id, content["headers"], now_ms, visible_ms))
+        return Answered(tuple(replies))
+
+    def _accept(self, run_id: str, headers: dict[str, str], now_ms: int, visible_ms: int | None) -> ItemReply:
+        running = self._running(run_id, now_ms)
+        if running is not None:
+            return Taken(running.created_ms, deduplicated=True)
+        if self.bad(run_id):
+            return Denied("this one is bad")
+        delay_ms = 1000 * int(headers.get("Upstash-Delay", "0s").removesuffix("s"))
+        starts_ms = max(now_ms + delay_ms, 1000 * int(headers.get("Upstash-Not-Before", "0")))
+        duration_s = self.durations_s[len(self.runs) % len(self.durations_s)]
+        lag_ms = round(1000 * self.lag_s)
+        shows_from = starts_ms if self.hide_delayed and starts_ms > now_ms else now_ms
+        self.runs.append(
+            ModelRun(
+                run_id=run_id,
+                label=headers["Upstash-Label"].split(",")[0],
+                created_ms=now_ms,
+                starts_ms=starts_ms,
+                ends_ms=starts_ms + round(1000 * duration_s),
+                visible_ms=shows_from + lag_ms if visible_ms is None or shows_from > now_ms else visible_ms,
+            )
+        )
+        return Taken(now_ms)
+
+    def _running(self, run_id: str, now_ms: int) -> ModelRun | None:
+        return next((run for run in self.runs if run.run_id == run_id and run.ends_ms > now_ms), None)
+
+    # --- reading ---------------------------------------------------------------------------------------------
+
+    async def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:
+        await self.clock.sleep(0.01)
+        self._arrive()
+        fault = self.listing_faults.pop(0) if self.listing_faults else Fault.NONE
+        if fault is Fault.CRASH_BEFORE:
+            raise Crash
+        if fault is not Fault.NONE:
+            raise RemoteFailure("the logs are out of order")
+        now_ms = self.now_ms()
+        shown = [
+            run
+            for run in reversed(self.runs)
+            if run.label == label and run.visible_ms <= now_ms and (since_ms is None or run.created_ms >= since_ms)
+        ]
+        date_ms = now_ms // 1000 * 1000
+        pages = [shown[start : start + 3] for start in range(0, len(shown), 3)] or [[]]
+        for index, page in enumerate(pages):
+            yield RunPage(tuple(self._observed(run, now_ms) for run in page), date_ms, index == len(pages) - 1)
+
+    def _observed(self, run: ModelRun, now_ms: int) -> ObservedRun:
+        state = RunState.SUCCESS if run.ends_ms <= now_ms else RunState.STARTED
+        return ObservedRun(workflow_run_id=run.run_id, state=state, created_at_ms=run.created_ms, labels=(run.label,))
+
+    async def cancel(self, workflow_run_id: str) -> CancelReply:
+        running = self._running(workflow_run_id, self.now_ms())
+        if running is None:
+            return CancelReply(found=False)
+        running.ends_ms = self.now_ms()
+        return CancelReply(found=True)
+
+
+@contextmanager
+def dying() -> Iterator[list[bool]]:
+    """Swallow a `Crash`, also one that a task group wrapped; the list tells whether there was one."""
+    crashed: list[bool] = []
+    try:
+        yield crashed
+    except Crash:
+        crashed.append(True)
+    except BaseExceptionGroup as group:
+        if group.split(Crash)[1] is not None:
+            raise
+        crashed.append(True)

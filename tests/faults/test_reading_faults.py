@@ -1,0 +1,244 @@
+"""Listing and cancelling, over real sockets: patient, bounded, and never half a listing passed off as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.fakes import chaos_server as chaos
+from tests.fakes.chaos_server import BeforeReading, Behaviour, ChaosServer, Exchange
+from tests.fakes.manual_clock import ManualClock
+from tests.fakes.raw_http import response
+from wfdeploy.errors import RemoteFailure
+from wfdeploy.model.event import Event, Listing, Waiting
+from wfdeploy.model.project import ServerSettings
+from wfdeploy.model.remote import CancelReply, RunPage, RunState, ServerFacts
+from wfdeploy.upstash.client import UpstashGateway
+from wfdeploy.upstash.scrub import Scrubber
+
+TOKEN = "tok-2f7a9c1e5b"
+QUICK = ServerSettings(connect_timeout_s=2.0, read_timeout_s=0.2)
+DATE = "Mon, 23 Nov 2026 14:00:00 GMT"
+DATE_MS = 1_795_442_400_000
+
+
+def entry(n: int) -> dict[str, Any]:
+    return {
+        "workflowRunId": f"wfr_{n}",
+        "workflowState": "RUN_STARTED",
+        "workflowRunCreatedAt": 1000 + n,
+        "workflowUrl": "https://app/wf",
+        "labels": ["l"],
+    }
+
+
+def logs(runs: list[dict[str, Any]], cursor: str = "", headers: dict[str, str] | None = None) -> Behaviour:
+    return chaos.answer(200, {"runs": runs, "cursor": cursor}, headers or {"Date": DATE})
+
+
+def with_gateway(server: ChaosServer, use: Callable[[UpstashGateway], Any], **more: Any) -> Any:
+    async def run() -> Any:
+        arguments = {"settings": QUICK, "clock": ManualClock(), "scrubber": Scrubber([TOKEN]), **more}
+        gateway = UpstashGateway(server.url, TOKEN, deadline_s=2.0, **arguments)
+        try:
+            return await use(gateway)
+        finally:
+            await gateway.aclose()
+
+    return asyncio.run(run())
+
+
+def listing(server: ChaosServer, *, since_ms: int | None = None, **more: Any) -> list[RunPage]:
+    async def use(gateway: UpstashGateway) -> list[RunPage]:
+        return [page async for page in gateway.list_runs(label="wfdeploy.p.e", since_ms=since_ms)]
+
+    pages = with_gateway(server, use, **more)
+    assert isinstance(pages, list)
+    return pages
+
+
+def cancel(server: ChaosServer, run_id: str = "wfr_1", **more: Any) -> CancelReply:
+    reply = with_gateway(server, lambda gateway: gateway.cancel(run_id), **more)
+    assert isinstance(reply, CancelReply)
+    return reply
+
+
+def test_pages_are_followed_to_the_last() -> None:
+    heard: list[Event] = []
+    with ChaosServer([logs([entry(1), entry(2)], "c1"), logs([entry(3)], "c2"), logs([])]) as server:
+        pages = listing(server, since_ms=777, listener=heard.append)
+    assert [[run.workflow_run_id for run in page.runs] for page in pages] == [["wfr_1", "wfr_2"], ["wfr_3"], []]
+    assert [page.last for page in pages] == [False, False, True]
+    assert {page.server_time_ms for page in pages} == {DATE_MS}
+    assert pages[0].runs[0].state is RunState.STARTED
+    assert heard == [Listing(2), Listing(3), Listing(3, done=True)]
+    first, second, _ = (parse_qs(urlsplit(request.target).query) for request in server.requests)
+    assert first == {
+        "groupBy": ["workflowRunId"],
+        "label": ["wfdeploy.p.e"],
+        "count": ["10"],
+        "trimBody": ["-1"],
+        "fromDate": ["777"],
+    }
+    assert second == {**first, "cursor": ["c1"]}
+    assert {request.path for request in server.requests} == {"/v2/workflows/logs"}
+
+
+def test_without_a_date_the_server_time_is_unknown() -> None:
+    with ChaosServer([logs([], headers={"X-A": "b"})]) as server:
+        (page,) = listing(server)
+    assert page.server_time_ms is None
+    assert "fromDate" not in server.requests[0].target
+
+
+TROUBLE: dict[str, Behaviour | BeforeReading] = {
+    "500": chaos.answer(500, {"error": "boom"}),
+    "502": chaos.answer(502, "<h1>Bad Gateway</h1>"),
+    "408": chaos.answer(408),
+    "reset": BeforeReading(),
+    "closed": chaos.drop(act=False),
+    "silent": chaos.hang(act=False),
+    "not json": chaos.answer(200, "<html>"),
+    "half": chaos.raw(b'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"runs":[', act=False),
+    "a run without an id": logs([{**entry(1), "workflowRunId": None}]),
+}
+
+
+@pytest.mark.parametrize("name", TROUBLE)
+def test_a_read_is_asked_again_after(name: str) -> None:
+    clock = ManualClock()
+    with ChaosServer([TROUBLE[name], TROUBLE[name], logs([entry(1)])]) as server:
+        (page,) = listing(server, clock=clock)
+    assert len(page.runs) == 1
+    assert clock.sleeps == [0.2, 0.4]
+
+
+@pytest.mark.parametrize("name", TROUBLE)
+def test_but_not_for_ever(name: str) -> None:
+    with ChaosServer([TROUBLE[name]] * 6) as server, pytest.raises(RemoteFailure, match="listing runs failed 5 times"):
+        listing(server)
+
+
+def test_a_listing_that_fails_half_way_never_says_it_was_whole() -> None:
+    pages: list[RunPage] = []
+
+    async def use(gateway: UpstashGateway) -> None:
+        async for page in gateway.list_runs(label="l", since_ms=None):
+            pages.append(page)  # noqa: PERF401 - what came before the failure is the point
+
+    with ChaosServer([logs([entry(1)], "c1"), chaos.answer(401)]) as server, pytest.raises(RemoteFailure) as raised:
+        with_gateway(server, use, token_source="MY_TOKEN")
+    assert [page.last for page in pages] == [False]
+    assert "MY_TOKEN" in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"), [(400, None), (403, "QSTASH_TOKEN"), (404, "--url"), (302, "--url"), (410, None)]
+)
+def test_a_refused_listing_stops_at_once(status: int, hint: str | None) -> None:
+    with (
+        ChaosServer([chaos.answer(status, {"error": f"because {TOKEN}"})]) as server,
+        pytest.raises(RemoteFailure, match="because") as raised,
+    ):
+        listing(server)
+    assert len(server.requests) == 1
+    assert TOKEN not in raised.value.message
+    assert (hint or "") in (raised.value.hint or "")
+
+
+def test_rate_limits_are_waited_out() -> None:
+    clock, heard = ManualClock(), list[Event]()
+    limits = [chaos.answer(429, b"", {"Burst-RateLimit-Reset": str(DATE_MS // 1000 + 3), "Date": DATE})] * 8
+    with ChaosServer([*limits, logs([entry(1)])]) as server:
+        listing(server, clock=clock, listener=heard.append)
+    assert clock.sleeps == [3.0] * 4 + [3.2] + [5.0] * 3
+    assert sum(isinstance(event, Waiting) for event in heard) == 8
+
+
+def test_a_limit_that_says_now_and_means_it_not_is_left_in_peace() -> None:
+    clock = ManualClock()
+    with ChaosServer([chaos.answer(429, b"", {"Retry-After": "0"})] * 3 + [logs([])]) as server:
+        listing(server, clock=clock)
+    assert clock.sleeps == [0.2, 0.4, 0.8]
+
+
+def test_the_budget_for_waiting_is_the_listings_and_not_each_pages() -> None:
+    limit = chaos.answer(429, {"error": "slow down"}, {"Retry-After": "40"})
+    with (
+        ChaosServer([limit, logs([entry(1)], "c1"), limit, logs([entry(2)], "c2"), limit]) as server,
+        pytest.raises(RemoteFailure, match="40 s more") as raised,
+    ):
+        listing(server, wait_budget_s=100.0)
+    assert "--timeout" in (raised.value.hint or "")
+    assert len(server.requests) == 5
+
+
+def test_cursors_that_go_round_are_noticed() -> None:
+    script = [logs([entry(1)], "c1"), logs([entry(2)], "c2"), logs([entry(1)], "c1")]
+    with ChaosServer(script) as server, pytest.raises(RemoteFailure, match="circles"):
+        listing(server)
+
+
+@pytest.mark.parametrize("runs", [[], [entry(1)]])
+def test_pages_that_bring_nothing_new_end(runs: list[dict[str, Any]]) -> None:
+    async def ever_on(exchange: Exchange) -> None:
+        await exchange.send(response(200, {"runs": runs, "cursor": f"c{len(exchange.server.requests)}"}))
+
+    with ChaosServer(otherwise=ever_on) as server, pytest.raises(RemoteFailure, match="circles"):
+        listing(server)
+    assert len(server.requests) < 150
+
+
+def test_an_endless_page_is_cut() -> None:
+    endless = chaos.raw(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (9 << 20), act=False)
+    with ChaosServer([endless] * 5) as server, pytest.raises(RemoteFailure, match="larger than"):
+        listing(server)
+
+
+# --- cancelling ---------------------------------------------------------------------------------------------------
+
+
+def test_a_cancel_tells_whether_there_was_something() -> None:
+    with ChaosServer([chaos.answer(200, {"cancelled": 1}), chaos.answer(404, {"error": "not found"})]) as server:
+        assert cancel(server, "wfr_a/../b?c") == CancelReply(found=True)
+        assert cancel(server) == CancelReply(found=False)
+    assert [(request.method, request.target) for request in server.requests] == [
+        ("DELETE", "/v2/workflows/runs/wfr_a%2F..%2Fb%3Fc"),
+        ("DELETE", "/v2/workflows/runs/wfr_1"),
+    ]
+
+
+@pytest.mark.parametrize("run_id", ["", " ", ".", "..", "/", "./", "%", "?", "#", "-"])
+def test_a_cancel_that_could_mean_all_runs_is_never_sent(run_id: str) -> None:
+    with ChaosServer() as server:
+        with pytest.raises(ValueError, match="empty"):
+            cancel(server, run_id)
+        assert server.connections == 0
+
+
+def test_a_cancel_is_asked_again_and_given_up() -> None:
+    with ChaosServer([chaos.drop(act=False), chaos.answer(503), chaos.answer(200)]) as server:
+        assert cancel(server).found
+    with ChaosServer([chaos.answer(500)] * 6) as server, pytest.raises(RemoteFailure, match="cancelling wfr_1"):
+        cancel(server)
+
+
+# --- facts ----------------------------------------------------------------------------------------------------------
+
+TOLD = {"Date": DATE, "Wfdeploy-Server-Id": "srv-1", "Wfdeploy-Log-Lag": "0"}
+
+
+def test_the_embedded_servers_word_is_believed_on_loopback() -> None:
+    async def use(gateway: UpstashGateway) -> ServerFacts:
+        assert gateway.facts == ServerFacts()
+        await gateway.cancel("wfr_1")
+        return gateway.facts
+
+    with ChaosServer([chaos.answer(200, b"", TOLD)]) as server:
+        facts = with_gateway(server, use)
+    assert facts == ServerFacts("srv-1", 0.0)
+    assert facts.time_ms == DATE_MS

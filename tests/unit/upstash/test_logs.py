@@ -1,0 +1,91 @@
+"""Pages of the logs: read whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.upstash.logs import LogPage, UnreadableError, read_log_page
+
+RUN = {
+    "workflowRunId": "wfr_a",
+    "workflowUrl": "https://app/wf",
+    "workflowState": "RUN_SUCCESS",
+    "workflowRunCreatedAt": 1000,
+    "workflowRunCompletedAt": 2000,
+    "label": "x",
+    "labels": ["x", "y"],
+    "steps": [],
+}
+
+
+def read(page: Any) -> LogPage:
+    return read_log_page(json.dumps(page).encode())
+
+
+def test_a_page() -> None:
+    expected = ObservedRun(
+        workflow_run_id="wfr_a",
+        state=RunState.SUCCESS,
+        created_at_ms=1000,
+        completed_at_ms=2000,
+        url="https://app/wf",
+        labels=("x", "y"),
+    )
+    assert read({"runs": [RUN], "cursor": "next"}) == LogPage((expected,), "next")
+
+
+@pytest.mark.parametrize(
+    "page", [{"runs": []}, {"runs": None}, {"runs": [], "cursor": ""}, {"runs": [], "cursor": None}]
+)
+def test_an_empty_last_page(page: Any) -> None:
+    assert read(page) == LogPage((), "")
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "value"),
+    [
+        ({"workflowState": "RUN_PAUSED"}, "state", RunState.UNKNOWN),
+        ({"workflowState": None}, "state", RunState.UNKNOWN),
+        ({"workflowRunCompletedAt": 0}, "completed_at_ms", None),
+        ({"workflowRunCompletedAt": "soon"}, "completed_at_ms", None),
+        ({"labels": None}, "labels", ("x",)),
+        ({"labels": None, "label": ""}, "labels", ()),
+        ({"workflowUrl": 7}, "url", ""),
+        ({"workflowRunCreatedAt": 1000.0}, "created_at_ms", 1000),
+    ],
+)
+def test_what_may_be_missing(change: dict[str, Any], field: str, value: object) -> None:
+    (run,) = read({"runs": [{**RUN, **change}]}).runs
+    assert getattr(run, field) == value
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        [],
+        None,
+        {},
+        {"error": "x"},
+        {"runs": {}},
+        {"runs": "x"},
+        {"runs": [], "cursor": 7},
+        {"runs": [None]},
+        {"runs": [RUN, {**RUN, "workflowRunId": ""}]},
+        {"runs": [{**RUN, "workflowRunId": None}]},
+        {"runs": [{**RUN, "workflowRunCreatedAt": None}]},
+        {"runs": [{**RUN, "workflowRunCreatedAt": "2026"}]},
+    ],
+)
+def test_a_run_is_never_passed_over(page: Any) -> None:
+    with pytest.raises(UnreadableError):
+        read(page)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b"\xff"])
+def test_what_is_not_json(body: bytes) -> None:
+    with pytest.raises(UnreadableError):
+        read_log_page(body)

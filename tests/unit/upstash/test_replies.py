@@ -1,0 +1,162 @@
+"""What an answer says of each run, and when it may not be believed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wfdeploy.model.remote import Answered, Denied, Lost, Taken, Unclear
+from wfdeploy.upstash.replies import read_batch_reply
+from wfdeploy.upstash.words import error_text, named_running
+
+IDS = ["wfr_a", "wfr_b", "c", "wfr_c-longer"]
+
+
+def read(answer: Any, sent: list[str] = IDS) -> Answered | Lost:
+    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    return read_batch_reply(body, sent, scrub=lambda text: text.upper())
+
+
+def ok(run_id: str, at: int | None = 1) -> dict[str, Any]:
+    return {"workflowRunId": run_id, "workflowCreatedAt": at}
+
+
+@given(st.permutations(IDS), st.lists(st.booleans(), min_size=4, max_size=4))
+def test_any_order_and_either_form_of_the_ids_is_understood(order: list[str], doubled: list[bool]) -> None:
+    answer = [
+        ok(f"wfr_{run_id}" if double else run_id, IDS.index(run_id) + 1)
+        for run_id, double in zip(order, doubled, strict=True)
+    ]
+    assert read(answer) == Answered(tuple(Taken(n + 1) for n in range(4)))
+
+
+def test_an_id_as_sent_wins_over_a_prefixed_form_of_another() -> None:
+    assert read([ok("x", 1), ok("wfr_x", 2)], ["x", "wfr_x"]) == Answered((Taken(1), Taken(2)))
+    assert isinstance(read([ok("wfr_x", 1), ok("wfr_wfr_x", 2)], ["x", "wfr_x"]), Lost)  # two readings: none
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"error": "bad url"}, Denied("BAD URL")),
+        ({"error": {"message": "bad url"}}, Denied("BAD URL")),
+        ({"message": "bad url", "status": 400}, Denied("BAD URL")),
+        ({"error": "boom", "status": 500}, Unclear("the server had trouble with this run: BOOM")),
+        ({"error": "slow", "status": 408}, Unclear("the server had trouble with this run: SLOW")),
+        ({"workflowRunId": "wfr_b", "error": "bad url"}, Denied("BAD URL")),
+        ({"workflowRunId": "wfr_b", "error": {}}, Taken(None)),
+        ({"workflowRunId": "wfr_b", "error": ["?"]}, Denied("NO REASON GIVEN")),
+        ({"error": "workflow run wfr_b is already running"}, Taken(None, deduplicated=True)),
+        ({"workflowRunId": "wfr_b", "error": "run is already in progress"}, Taken(None, deduplicated=True)),
+        ({**ok("wfr_b"), "error": "bad url"}, Unclear("the answer holds both a run and an error")),
+        ({**ok("wfr_b"), "deduplicated": True}, Taken(1, deduplicated=True)),
+        ({**ok("wfr_b"), "deduplicated": False}, Taken(1)),
+        ({**ok("wfr_b"), "deduplicated": None}, Taken(1)),
+        ({**ok("wfr_b"), "deduplicated": "yes"}, Unclear("the answer's deduplicated is neither true nor false")),
+        ({**ok("wfr_b"), "more": [1, 2]}, Taken(1)),
+        (ok("wfr_b", None), Taken(None)),
+        ({"workflowRunId": "wfr_b", "workflowCreatedAt": "2026-11-23"}, Taken(None)),
+        ({"workflowRunId": "wfr_b", "workflowCreatedAt": True}, Taken(None)),
+        ({"workflowRunId": "wfr_b", "workflowCreatedAt": 1795436398723.0}, Taken(1795436398723)),
+    ],
+)
+def test_one_item(answer: Any, expected: Any) -> None:
+    reply = read([ok("wfr_a"), answer, ok("c"), ok("wfr_c-longer")])
+    assert isinstance(reply, Answered)
+    assert reply.items == (Taken(1), expected, Taken(1), Taken(1))
+
+
+def test_errors_without_ids_are_placed_only_where_positions_hold() -> None:
+    reply = read([{"error": "x"}, ok("wfr_a"), ok("c"), ok("wfr_c-longer")])
+    assert isinstance(reply, Answered)
+    assert isinstance(reply.items[1], Unclear)
+    assert [type(item) for item in reply.items] == [Taken, Unclear, Taken, Taken]
+
+
+def test_errors_alone_are_placed_by_position() -> None:
+    answer = [{"error": f"no {n}"} for n in range(4)]
+    assert read(answer) == Answered(tuple(Denied(f"NO {n}") for n in range(4)))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(IDS),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(["workflowRunId", "error", "workflowCreatedAt", "deduplicated", "status"]),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=16,
+    )
+)
+def test_no_json_makes_it_stumble(answer: Any) -> None:
+    reply = read(answer)
+    if isinstance(reply, Answered):
+        assert len(reply.items) == len(IDS)
+        taken = [
+            run_id
+            for run_id, item in zip(IDS, reply.items, strict=True)
+            if isinstance(item, Taken) and not item.deduplicated
+        ]
+        # Nothing is believed to have been started whose id didn't come back.
+        for run_id in taken:
+            assert any(isinstance(item, dict) and str(item.get("workflowRunId")).endswith(run_id) for item in answer)
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_make_it_stumble(body: bytes) -> None:
+    assert isinstance(read(body), Lost)
+
+
+@pytest.mark.parametrize(
+    ("message", "sent", "running"),
+    [
+        ("workflow run with id wfr_a is already running", IDS, {"wfr_a"}),
+        ("Workflow run `wfr_wfr_a` already exists.", IDS, {"wfr_a"}),
+        ('a run with the id "wfr_c-longer" is in progress', IDS, {"wfr_c-longer"}),
+        ("runs wfr_a, wfr_b are already active", IDS, {"wfr_a", "wfr_b"}),
+        ("duplicate workflow run id: wfr_a", IDS, {"wfr_a"}),
+        ("a workflow run with this id is already running", ["wfr_a"], {"wfr_a"}),
+        ("a workflow run with this id is already running", IDS, set()),
+        ("run wfr_other is already running", ["wfr_a"], set()),
+        ("wfr_a: invalid header Upstash-Delay", IDS, set()),
+        ("wfr_a: destination does not exist", IDS, set()),
+        ("wfr_a is not running", IDS, set()),
+        ("wfr_a: duplicate header X-A", IDS, set()),
+        ("invalid id wfr_ab", IDS, set()),
+        ("already running", ["wfr_a"], set()),
+        ("", IDS, set()),
+    ],
+)
+def test_which_runs_a_refusal_names_as_running(message: str, sent: list[str], running: set[str]) -> None:
+    assert named_running(message, sent) == running
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"error": "bad request"}', "bad request"),
+        (b'{"error": {"message": "nested"}}', "nested"),
+        (b'{"message": "other name"}', "other name"),
+        (b'{"error": ""}', "fallback"),
+        (b"[]", "fallback"),
+        (b"", "fallback"),
+        (b"  \r\n", "fallback"),
+        (b'"just text"', "just text"),
+        (b"plain text", "plain text"),
+        (b"<html><head><title>502 Bad &amp; Ugly</title></head><body>x</body></html>", "502 Bad & Ugly"),
+        (b"<html><style>p{}</style><p>Some <b>words</b></p><!-- no --></html>", "Some words"),
+        (b"<html></html>", "fallback"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"[" * 100_000, "[" * 65536),
+    ],
+)
+def test_what_an_error_body_says(body: bytes, text: str) -> None:
+    assert error_text(body, reason="fallback") == text
