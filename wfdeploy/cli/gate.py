@@ -22,8 +22,7 @@ COMPLETE_VARIABLE = "_WFDEPLOY_COMPLETE"
 def run(arguments: Sequence[str], app: App, group: click.Group | None = None) -> int:
     """Run one command line, of `wfdeploy` unless another group is given. Returns the exit code, whatever happens."""
     if group is None:
-        from wfdeploy.cli.main import main as group
-
+        group = _wfdeploy()
     app.arguments = tuple(arguments)
     instruction = app.environ.get(COMPLETE_VARIABLE)
     if instruction:
@@ -34,7 +33,10 @@ def run(arguments: Sequence[str], app: App, group: click.Group | None = None) ->
     # click's own `main` is not used: it would take any broken pipe, a socket's too, for a reader that went away,
     # and any end of file for ^C.
     try:
-        with terminate_politely(), group.make_context(PROGRAM, list(arguments), obj=app) as ctx:
+        with (
+            terminate_politely(),
+            group.make_context(PROGRAM, list(arguments), obj=app, terminal_width=_help_width(app)) as ctx,
+        ):
             return int(group.invoke(ctx) or ExitCode.OK)
     except click.exceptions.Exit as leave:
         return leave.exit_code
@@ -54,6 +56,17 @@ def run(arguments: Sequence[str], app: App, group: click.Group | None = None) ->
         return ExitCode.SIGINT
     except Exception as error:
         return _bug(error, app)
+
+
+def _wfdeploy() -> click.Group:
+    from wfdeploy.cli.main import main
+
+    return main
+
+
+def _help_width(app: App) -> int:
+    """As click would choose it (it would import half the standard library to ask the terminal)."""
+    return max(min(app.output.width, 80) - 2, 50)
 
 
 def _wrong_command_line(error: click.ClickException, app: App) -> int:

@@ -193,6 +193,12 @@ def _local_server(app: App, settings: Settings) -> Iterator[tuple[str, str, str,
         return
     with LocalServer(database, demo=True, demo_port=DEMO_PORT) as server:
         app.output.detail(f"an embedded server listens at {server.url}, its demo workflow at {server.demo_url}")
+        if server.demo_url is not None and not server.demo_url.endswith(f":{DEMO_PORT}"):
+            app.output.warn(
+                f"port {DEMO_PORT} is in use by another program, so the demo workflow is at {server.demo_url}: "
+                "runs that use the supplied vars.app_url count as changed",
+                "give the variable a value of its own in the environment 'local' of wfdeploy.yaml",
+            )
         yield server.url, server.token, server.server_id, server.demo_url
 
 

@@ -38,11 +38,16 @@ def fold(changes: Iterable[Change], *, everything: bool = False) -> Sequence[Fol
             for change in members:
                 folds[("one", change.address)] = [change]
     same_fields = _by_key((m[0] for m in folds.values() if len(m) == 1 and m[0].diff), _same_fields)
-    differing = {members[0].address: members for members in same_fields.values() if len(members) >= FOLD_FROM}
+    in_order = (sorted(members, key=_address) for members in same_fields.values() if len(members) >= FOLD_FROM)
+    differing = {members[0].address: members for members in in_order}
     gathered = {change.address for members in differing.values() for change in members}
     result = [Fold(tuple(members)) for members in folds.values() if members[0].address not in gathered]
     result += [Fold(tuple(members), values_differ=True) for members in differing.values()]
-    return sorted(result, key=lambda fold: fold.first.address)
+    return sorted(result, key=lambda entry: entry.first.address)
+
+
+def _address(change: Change) -> str:
+    return change.address
 
 
 def _by_key(changes: Iterable[Change], key_of: Callable[[Change], Hashable]) -> dict[Hashable, list[Change]]:

@@ -94,10 +94,10 @@ def _entry(entry: Fold, style: Style, width: int, column: int) -> Iterator[str]:
     reason = printable(change.reason) or ("unchanged" if change.action is Action.KEEP else change.action.value)
     if count == 1:
         place = "" if change.source is None else f"  {printable(f'{change.source.file}:{change.source.line}')}"
-        yield f"  {sign} {pad(printable(change.address), column)}  {style(reason + place, Tone.FAINT)}"
+        yield f"  {sign} {pad(printable(change.address), column)}  {reason}{style(place, Tone.FAINT)}"
     else:
         differ = "; the values differ, as in" if entry.values_differ else ""
-        yield f"  {sign} {count:,} runs of {printable(group_of(change.address))}  {style(reason + differ, Tone.FAINT)}"
+        yield f"  {sign} {count:,} runs of {printable(group_of(change.address))}  {reason}{differ}"
         yield f"      {style(_samples(entry.changes, width - 6), Tone.FAINT)}"
     for field in change.diff:
         for line in change_lines(field, style, width=width - 6):

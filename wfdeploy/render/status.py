@@ -14,7 +14,7 @@ from wfdeploy.render.style import Style, Tone, plain
 from wfdeploy.render.table import Cell, table
 
 _STATUS_WORDS: Mapping[RowStatus, tuple[str, Tone]] = {
-    RowStatus.TRIGGERED: ("triggered, not in the logs", Tone.FAINT),
+    RowStatus.TRIGGERED: ("not in the logs", Tone.FAINT),
     RowStatus.INTENT: ("outcome not known yet", Tone.CHANGED),
     RowStatus.UNKNOWN: ("outcome not known yet", Tone.CHANGED),
     RowStatus.REJECTED: ("rejected", Tone.BAD),

@@ -55,7 +55,8 @@ def _around_the_difference(old: str, new: str, room: int) -> tuple[str, str]:
     if display_width(old) <= room and display_width(new) <= room:
         return old, new
     same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
-    start = max(0, same - _CONTEXT)
+    # From a little before the first difference; from further back where that leaves room at the end.
+    start = max(0, min(same - _CONTEXT, max(len(old), len(new)) + len(ELLIPSIS) - room))
     if start <= len(ELLIPSIS):
         return clip(old, room), clip(new, room)
     return clip(ELLIPSIS + old[start:], room), clip(ELLIPSIS + new[start:], room)
@@ -79,7 +80,7 @@ def _line_by_line(old: str, new: str, style: Style, width: int) -> Iterator[str]
             case "@":
                 yield f"  {style(text, Tone.FAINT)}"
             case _:
-                yield f"  {text}"
+                yield f"  {text}".rstrip()
     more = sum(1 for _ in lines)
     if more:
         yield f"  {style(f'{ELLIPSIS} {more:,} more lines', Tone.FAINT)}"

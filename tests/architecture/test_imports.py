@@ -1,0 +1,96 @@
+"""What start-up loads, and which room opens onto which."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+START = {
+    "wfdeploy",
+    "wfdeploy.cli",
+    "wfdeploy.cli.app",
+    "wfdeploy.cli.command",
+    "wfdeploy.cli.gate",
+    "wfdeploy.cli.main",
+    "wfdeploy.cli.output",
+    "wfdeploy.cli.signals",
+    "wfdeploy.errors",
+    "wfdeploy.model",
+    "wfdeploy.model.stop",
+    "wfdeploy.render",
+    "wfdeploy.render.printable",
+    "wfdeploy.render.style",
+}
+"""All that `wfdeploy --help` needs of us."""
+
+HEAVY = {
+    "asyncio", "difflib", "email", "http", "json", "logging", "multiprocessing", "pathlib", "shutil", "sqlite3", "ssl",
+    "subprocess", "tempfile", "traceback", "unittest", "urllib", "zipfile",
+}  # fmt: skip
+"""Standard modules that start-up does without."""
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that a command line loads, over those of a bare interpreter."""
+    program = (
+        "import sys; bare = set(sys.modules); sys.argv = ['wfdeploy', *sys.argv[1:]]\n"
+        "from wfdeploy.__main__ import main\n"
+        "code = main()\n"
+        "assert code == 0, code\n"
+        "sys.stderr.write(' '.join(set(sys.modules) - bare))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(ran.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more"),
+    [
+        (("--help",), set()),
+        (("--version",), set()),
+        (
+            ("version",),
+            {"wfdeploy.cli.commands", "wfdeploy.cli.commands.version", "wfdeploy.cli.options"},
+        ),
+    ],
+)
+def test_start_up_loads_only_what_it_needs(arguments: tuple[str, ...], more: set[str]) -> None:
+    loaded = loaded_by(*arguments)
+    ours = {name for name in loaded if name.partition(".")[0] == "wfdeploy"}
+    assert ours - {"wfdeploy.__main__"} == START | more
+    foreign = {name.partition(".")[0] for name in loaded if "." not in name} - set(sys.stdlib_module_names)
+    assert {name for name in foreign if not name.startswith("_")} <= {"wfdeploy", "click"}
+    assert not loaded & HEAVY
+
+
+def test_help_of_one_command_loads_no_other() -> None:
+    loaded = {name for name in loaded_by("plan", "--help") if name.startswith("wfdeploy.cli.commands.")}
+    assert loaded == {"wfdeploy.cli.commands.plan"}
+    assert not {"httpx", "jsonschema", "rich", "yaml"} & loaded_by("apply", "--help")
+
+
+def test_floors_and_rooms() -> None:
+    """The contracts of pyproject.toml, checked by import-linter."""
+    ran = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_only_the_output_writes() -> None:
+    writing = re.compile(r"(?<![\w.])print\(|click\.s?echo|sys\.std(out|err)\.write")
+    files = (ROOT / "wfdeploy").rglob("*.py")
+    assert [str(path) for path in files if writing.search(path.read_text(encoding="utf-8"))] == []

@@ -1,0 +1,139 @@
+"""Command lines from end to end, on the embedded server."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.golden_files import command_line
+
+pytest.importorskip("starlette")
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    # Its own port for the demo workflow: other tests, and other people, use the usual one.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setattr("wfdeploy.localserver.serve.DEMO_PORT", free.getsockname()[1])
+    command_line("init", "--name", "shop")
+    manifest = tmp_path / "manifests" / "hello.yaml"
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(text.replace("delay: 2s", "delay: 0s"), encoding="utf-8")
+    return tmp_path
+
+
+def test_a_first_apply_and_the_ones_after() -> None:
+    first = command_line("apply", "--local", "--output", "json")
+    assert first.code == 0, first.stderr
+    document = json.loads(first.stdout)
+    assert document["formatVersion"] == 1
+    assert document["summary"]["triggered"] == 2
+    assert document["watched"]["RUN_SUCCESS"] == 2
+    assert [result["address"] for result in document["results"]] == ["hello/later", "hello/world"]
+
+    second = command_line("apply", "--local")
+    assert (second.code, second.stdout) == (0, "Nothing to do: 2 unchanged.\n")
+    plan = command_line("plan", "--local", "--detailed-exitcode")
+    assert plan.code == 0
+    assert "No changes: 2 unchanged." in plan.stdout
+
+
+def test_plan_then_apply_exactly_that(project: Path) -> None:
+    plan = command_line("plan", "--local", "--out", "it.plan", "--detailed-exitcode")
+    assert plan.code == 2, plan.stderr
+    assert plan.stdout.startswith("Project shop, environment local, server local, token from the embedded server")
+    assert plan.stdout.endswith("Next: wfdeploy apply it.plan --local\n")
+    assert command_line("apply", "it.plan", "--local", "--prune").code == 64
+    assert command_line("apply", "it.plan", "manifests", "--local").code == 64
+    applied = command_line("apply", "it.plan", "--local")
+    assert applied.code == 0, applied.stderr
+    assert "2 triggered" in applied.stdout
+    stale = command_line("apply", "it.plan", "--local")
+    assert stale.code == 5
+    assert "stale" in stale.stderr
+
+
+def test_looking_and_mending() -> None:
+    command_line("apply", "--local", "-q")
+    status = command_line("status", "--local", "--output", "json")
+    assert [run["runState"] for run in json.loads(status.stdout)["runs"]] == ["RUN_SUCCESS"] * 2
+    assert command_line("status", "--local", "nothing/*").code == 64
+    assert "hello/world" in command_line("state", "list", "--local").stdout
+    assert json.loads(command_line("state", "show", "hello/world", "--local", "-o", "json").stdout)["record"]
+    exported = command_line("state", "export", "--local").stdout
+    Path("backup.jsonl").write_text(exported, encoding="utf-8")
+    assert command_line("state", "mv", "hello/world", "hello/earth", "--local").code == 0
+    assert command_line("state", "rm", "hello/earth", "--local").stdout == "forgot hello/earth\n"
+    assert command_line("state", "import", "backup.jsonl", "--local").code == 5
+    assert command_line("state", "resolve", "hello/later", "--local").code == 64
+    Path(".wfdeploy/state/local.db").unlink()
+    imported = command_line("state", "import", "backup.jsonl", "--local")
+    assert imported.code == 0, imported.stderr
+    assert command_line("state", "export", "--local").stdout == exported
+
+
+def test_adopt_sends_nothing() -> None:
+    adopted = command_line("adopt", "--local", "--yes")
+    assert adopted.code == 0, adopted.stderr
+    assert "2 adopted" in adopted.stdout
+    assert command_line("apply", "--local").stdout == "Nothing to do: 2 unchanged.\n"
+
+
+def test_a_json_log_is_json_to_the_last_line() -> None:
+    ran = command_line("apply", "--local", "--log-format", "json", "-o", "json")
+    events = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert {"started", "settled"} <= {event.get("event") for event in events}
+
+
+def test_a_token_is_missed_only_when_it_is_needed() -> None:
+    plan = command_line("plan", "-e", "staging")
+    assert plan.code == 0
+    assert "Unverified:" in plan.stdout
+    apply = command_line("apply", "-e", "staging")
+    assert apply.code == 64
+    assert "QSTASH_TOKEN is not set" in apply.stderr
+    assert "--local" in apply.stderr
+
+
+def test_a_required_state_is_withheld() -> None:
+    ran = command_line("apply", "-e", "production")
+    assert ran.code == 8
+    assert "--create-state" in ran.stderr
+
+
+def test_invalid_manifests_are_shown_with_their_place(project: Path) -> None:
+    (project / "manifests" / "bad.yaml").write_text("apiVersion: wfdeploy/v1\nkind: RunGrup\n", encoding="utf-8")
+    for command in ("plan", "apply"):
+        ran = command_line(command, "-e", "staging")
+        assert ran.code == 4
+        assert "manifests/bad.yaml:2:7:" in ran.stderr
+    ran = command_line("validate", "--output", "json")
+    assert ran.code == 4
+    document = json.loads(ran.stdout)
+    assert document["valid"] is False
+    assert document["diagnostics"][0]["file"] == "manifests/bad.yaml"
+
+
+def test_validate_tells_in_which_environment_something_is_wrong(project: Path) -> None:
+    text = (project / "wfdeploy.yaml").read_text(encoding="utf-8")
+    (project / "wfdeploy.yaml").write_text(
+        text.replace("app_url: https://staging.example.com", "other: x"), encoding="utf-8"
+    )
+    ran = command_line("validate")
+    assert ran.code == 4
+    assert "vars.app_url is not defined (in environment 'staging')" in ran.stdout
+    assert command_line("validate", "-e", "production").code == 0
+
+
+def test_schema_is_printed_as_published() -> None:
+    for name in ("manifest", "project"):
+        ran = command_line("schema", name)
+        assert ran.code == 0
+        assert json.loads(ran.stdout)["$schema"] == "https://json-schema.org/draft/2020-12/schema"

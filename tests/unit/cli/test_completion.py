@@ -1,0 +1,36 @@
+"""Shells complete commands without importing them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.golden_files import command_line
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_scripts(shell: str) -> None:
+    ran = command_line("completion", shell)
+    assert ran.code == 0
+    assert "_WFDEPLOY_COMPLETE" in ran.stdout
+
+
+def test_unknown_shell() -> None:
+    assert command_line("completion", "tcsh").code == 64
+
+
+def complete(words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+    ran = command_line(environ={"_WFDEPLOY_COMPLETE": "bash_complete"})
+    assert ran.code == 0
+    return [line.partition(",")[2] for line in capsys.readouterr().out.splitlines()]
+
+
+def test_commands_are_completed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert complete("wfdeploy st", capsys, monkeypatch) == ["status", "state"]
+    assert complete("wfdeploy state e", capsys, monkeypatch) == ["export"]
+
+
+def test_options_and_choices_are_completed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert complete("wfdeploy plan --detailed", capsys, monkeypatch) == ["--detailed-exitcode"]
+    assert complete("wfdeploy plan --output ", capsys, monkeypatch) == ["text", "json"]

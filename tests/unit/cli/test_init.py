@@ -1,0 +1,133 @@
+"""A new project works, and an old one is left alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.golden_files import command_line
+from wfdeploy import __version__
+from wfdeploy.cli.commands.init import CI
+from wfdeploy.cli.scaffold import CI_FILES, new_uid, project_name
+from wfdeploy.operations.manifests import validate
+from wfdeploy.operations.project_file import load_project
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def workflow(path: str) -> dict[str, Any]:
+    data: dict[str, Any] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return data
+
+
+def test_the_scaffold_is_valid_in_every_environment(elsewhere: Path) -> None:
+    assert command_line("init", "shop").code == 0
+    root = elsewhere / "shop"
+    for environment in ("staging", "production"):
+        project = load_project(cwd=root, environment=environment)
+        assert validate(project, cwd=root) == ()
+    assert project.name == "shop"
+    assert project.state_required
+    assert re.fullmatch(r"[a-z0-9]{16}", project.uid or "")
+
+
+def test_validate_finds_no_problem_in_it(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command_line("init")
+    ran = command_line("validate")
+    assert (ran.code, ran.stdout, ran.stderr) == (0, "", "No problems found.\n")
+
+
+def test_nothing_is_ever_overwritten(elsewhere: Path) -> None:
+    mine = {
+        "wfdeploy.yaml": "mine",
+        "manifests/own.yaml": "mine",
+        ".gitignore": "*.pyc\n",
+        ".gitattributes": "payloads/** -text\n**/payloads/** -text\n",
+        ".gitlab-ci.yml": "mine",
+    }
+    for name, text in mine.items():
+        (elsewhere / name).parent.mkdir(exist_ok=True)
+        (elsewhere / name).write_text(text, encoding="utf-8")
+    ran = command_line("init", "--ci", "gitlab")
+    assert ran.code == 0
+    assert {name: (elsewhere / name).read_text(encoding="utf-8") for name in mine} == mine
+    assert ran.stdout.splitlines() == [
+        "kept  wfdeploy.yaml",
+        "kept  .gitignore",
+        "kept  .gitattributes",
+        "kept  .gitlab-ci.yml",
+    ]
+    assert "add to it: .wfdeploy/  .env" in ran.stderr
+    assert "no CI workflow was written" in ran.stderr
+    assert not (elsewhere / "manifests/hello.yaml").exists()
+
+
+def test_init_again_adds_what_is_missing(elsewhere: Path) -> None:
+    command_line("init")
+    uid = (elsewhere / "wfdeploy.yaml").read_text(encoding="utf-8")
+    (elsewhere / ".gitattributes").unlink()
+    ran = command_line("init", "--ci", "github", "--output", "json")
+    assert {file["file"] for file in json.loads(ran.stdout)["files"] if file["created"]} == {
+        ".gitattributes",
+        ".github/workflows/wfdeploy.yml",
+    }
+    assert (elsewhere / "wfdeploy.yaml").read_text(encoding="utf-8") == uid
+
+
+def test_github_never_cancels_an_apply_and_always_saves_the_state() -> None:
+    command_line("init", "--ci", "github")
+    jobs = workflow(".github/workflows/wfdeploy.yml")["jobs"]
+    assert workflow(".github/workflows/wfdeploy.yml")["permissions"] == {"contents": "read"}
+    apply = jobs["apply"]
+    assert apply["concurrency"]["cancel-in-progress"] is False
+    restore, run, save = apply["steps"][-3:]
+    assert (restore["uses"], save["uses"]) == ("actions/cache/restore@v4", "actions/cache/save@v4")
+    assert save["if"] == "always()"
+    assert save["with"]["key"] == restore["with"]["key"]
+    assert "github.run_id" in save["with"]["key"]
+    assert save["with"]["key"].startswith(restore["with"]["restore-keys"])
+    assert "wfdeploy apply -e production --yes" in run["run"]
+    assert jobs["plan"]["if"] == "github.event_name == 'pull_request'"
+    assert not any("cache/save" in str(step.get("uses")) for step in jobs["plan"]["steps"])
+
+
+def test_gitlab_never_cancels_an_apply_and_always_saves_the_state() -> None:
+    command_line("init", "--ci", "gitlab")
+    jobs = workflow(".gitlab-ci.yml")
+    apply = jobs["wfdeploy:apply"]
+    assert apply["interruptible"] is False
+    assert apply["resource_group"]
+    assert (apply["cache"]["when"], apply["cache"]["policy"]) == ("always", "pull-push")
+    assert jobs["wfdeploy:plan"]["cache"]["policy"] == "pull"
+    assert jobs["variables"]["WFDEPLOY_VERSION"] == __version__
+
+
+def test_no_placeholder_is_left(elsewhere: Path) -> None:
+    for ci in CI:
+        command_line("init", "--ci", ci)
+    for path in elsewhere.rglob("*"):
+        if path.is_file():
+            assert "@@" not in path.read_text(encoding="utf-8"), path
+
+
+def test_names() -> None:
+    assert project_name(Path("/x/My Shop_2")) == "my-shop-2"
+    assert project_name(Path("/x/中文")) == "my-project"
+    assert len(project_name(Path("/x/" + "a-" * 80))) <= 63
+    assert new_uid() != new_uid()
+    assert set(CI_FILES) == set(CI)
+    assert command_line("init", "--name", "No Good").code == 64
+
+
+def test_a_folder_that_cannot_be_written(elsewhere: Path) -> None:
+    (elsewhere / "file").write_text("", encoding="utf-8")
+    assert command_line("init", "file/below").code == 64
