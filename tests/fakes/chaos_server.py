@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import ssl
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -57,8 +58,14 @@ class BeforeReading:
 class ChaosServer(LoopThread):
     """Runs `script` one entry per request, then `otherwise`."""
 
-    def __init__(self, script: Iterable[Behaviour | BeforeReading] = (), *, otherwise: Behaviour | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        script: Iterable[Behaviour | BeforeReading] = (),
+        *,
+        otherwise: Behaviour | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(tls=tls)
         self._script = deque(script)
         self._otherwise = otherwise or accept()
         self.requests: list[RawRequest] = []
