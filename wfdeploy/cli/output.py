@@ -116,8 +116,13 @@ class Output:
 
     def ask(self, question: str) -> bool:
         """Ask on standard error; only `y` or `yes` is a yes, and so an end of input is a no."""
+        _drop_type_ahead(sys.stdin)
         self._write_error(f"{question} [y/N] ")
-        answer = sys.stdin.readline()
+        try:
+            answer = sys.stdin.readline()
+        except BaseException:  # a signal: what is said about it begins on a line of its own
+            self._write_error("\n")
+            raise
         if not answer.endswith("\n"):
             self._write_error("\n")
         return answer.strip().lower() in ("y", "yes")
@@ -234,6 +239,18 @@ def _is_terminal(stream: TextIO) -> bool:
         return stream.isatty()
     except ValueError:  # closed
         return False
+
+
+def _drop_type_ahead(stream: TextIO) -> None:
+    """Consent is given to what was shown: a key that was pressed before doesn't count."""
+    try:
+        import termios
+
+        termios.tcflush(stream.fileno(), termios.TCIFLUSH)
+    except (ImportError, OSError, ValueError):  # no terminal, or no POSIX
+        pass
+    except termios.error:
+        pass
 
 
 def _mute(stream: TextIO) -> None:

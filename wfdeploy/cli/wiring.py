@@ -186,12 +186,14 @@ def _local_server(app: App, settings: Settings) -> Iterator[tuple[str, str, str,
         from wfdeploy.localserver.tenants import DEFAULT_TENANT
     except ModuleNotFoundError as error:
         raise missing_extra() from error
+    from wfdeploy.cli import logs
+
     database = settings.local_database
     running = find_running(database)
     if running is not None:
         yield running, DEFAULT_TENANT.token, _local_id(database), None
         return
-    with LocalServer(database, demo=True, demo_port=DEMO_PORT) as server:
+    with logs.heard(app.output), LocalServer(database, demo=True, demo_port=DEMO_PORT) as server:
         app.output.detail(f"an embedded server listens at {server.url}, its demo workflow at {server.demo_url}")
         if server.demo_url is not None and not server.demo_url.endswith(f":{DEMO_PORT}"):
             app.output.warn(

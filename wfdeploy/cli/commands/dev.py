@@ -41,7 +41,7 @@ def command(app: App, port: int, db: str | None) -> None:
     """
     from pathlib import Path
 
-    from wfdeploy.cli import settings, wiring
+    from wfdeploy.cli import logs, settings, wiring
     from wfdeploy.operations.project_file import find_project_file
 
     try:
@@ -60,5 +60,6 @@ def command(app: App, port: int, db: str | None) -> None:
         app.output.payload(banner(url=server.url, demo_url=server.demo_url, database=shown) + "\n")
 
     server = LocalServer(database, port=port, demo=True, demo_port=DEMO_PORT, announce=True)
-    serve_forever(server, on_ready=greet)
+    with logs.heard(app.output):
+        serve_forever(server, on_ready=greet)
     app.output.note("stopped")
