@@ -1,8 +1,9 @@
 """Our own YAML loader: strict, YAML 1.2 core, from the events of PyYAML's C parser straight to plain data.
 
-PyYAML's constructor is passed by: it reads YAML 1.1 (`no` is false), keeps the last of two equal keys, and takes 7 to 9
-times as long for 100,000 small runs (3 times with the garbage collector off). Positions are not kept, except for the line of each mapping; `positions.py` finds them when there is an
-error to tell. Plain data that an alias repeats is shared, not copied: nobody changes it.
+PyYAML's constructor is passed by: it reads YAML 1.1 (`no` is false), keeps the last of two equal keys, and takes 7 to
+9 times as long for 100,000 small runs (3 times with the garbage collector off). Positions are not kept, except for
+the line of each mapping; `positions.py` finds them when there is an error to tell. Plain data that an alias repeats
+is shared, not copied: nobody changes it.
 """
 
 from __future__ import annotations
