@@ -35,6 +35,30 @@ class TargetFlags:
     env_file: str | None = None
 
 
+class Amount(click.FloatRange):
+    """A number within bounds; unlike click's own, not "nan", which is within any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if str(value).strip().lower().lstrip("+-") == "nan":
+            self.fail("it is not a number.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _environments(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell: the environments of the project file here, if there is a good one."""
+    from pathlib import Path
+
+    from wfdeploy.errors import WfdeployError
+    from wfdeploy.model.project import LOCAL
+    from wfdeploy.operations.project_file import load_project
+
+    try:
+        declared = load_project(cwd=Path.cwd(), environment=LOCAL).environments
+    except WfdeployError:
+        declared = ()
+    return [name for name in dict.fromkeys((*declared, LOCAL)) if name.startswith(incomplete)]
+
+
 def _app(ctx: click.Context) -> App:
     app = ctx.find_object(App)
     assert app is not None  # the gate starts every command with one
@@ -153,7 +177,13 @@ def target(function: Function) -> Function:
 
     for option in reversed(
         (
-            _place("-e", "--environment", metavar="NAME", help="Environment of the project file to work on."),
+            _place(
+                "-e",
+                "--environment",
+                metavar="NAME",
+                shell_complete=_environments,
+                help="Environment of the project file to work on.",
+            ),
             _LOCAL,
             _place("--url", metavar="URL", help="Server to talk to.  [default: QSTASH_URL, then the project file]"),
             _place(
@@ -187,7 +217,13 @@ def project(function: Function) -> Function:
 
     for option in reversed(
         (
-            _place("-e", "--environment", metavar="NAME", help="Environment whose variables apply."),
+            _place(
+                "-e",
+                "--environment",
+                metavar="NAME",
+                shell_complete=_environments,
+                help="Environment whose variables apply.",
+            ),
             _PROJECT_FILE,
             _ENV_FILE,
         )
@@ -276,12 +312,12 @@ _APPLY_LIMITS = (
     _limit("--allow-cancel", is_flag=True, help="Allow more than 100 runs to be cancelled."),
     _limit("--batch-size", metavar="N", type=click.IntRange(min=1), help="At most N runs in one request."),
     _limit("--concurrency", metavar="N", type=click.IntRange(min=1), help="At most N requests at once."),
-    _limit("--max-rate", metavar="N", type=click.FloatRange(min=0, min_open=True), help="At most N runs a second."),
+    _limit("--max-rate", metavar="N", type=Amount(min=0, min_open=True), help="At most N runs a second."),
     _limit(
         "--timeout",
         "timeout_s",
         metavar="SECONDS",
-        type=click.FloatRange(min=0),
+        type=Amount(min=0),
         default=300.0,
         help="How long to wait, all waits together: for rate limits, retries, lost answers.  [default: 300]",
     ),
@@ -289,7 +325,7 @@ _APPLY_LIMITS = (
         "--lock-timeout",
         "lock_timeout_s",
         metavar="SECONDS",
-        type=click.FloatRange(min=0),
+        type=Amount(min=0),
         default=0.0,
         help="How long to wait for another apply to give the state back.  [default: 0]",
     ),
@@ -297,7 +333,7 @@ _APPLY_LIMITS = (
         "--wait-timeout",
         "wait_timeout_s",
         metavar="SECONDS",
-        type=click.FloatRange(min=0),
+        type=Amount(min=0),
         default=60.0,
         help="With --local: how long to follow the runs.  [default: 60]",
     ),

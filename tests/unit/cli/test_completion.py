@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.golden_files import command_line
@@ -34,3 +36,15 @@ def test_commands_are_completed(capsys: pytest.CaptureFixture[str], monkeypatch:
 def test_options_and_choices_are_completed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert complete("wfdeploy plan --detailed", capsys, monkeypatch) == ["--detailed-exitcode"]
     assert complete("wfdeploy plan --output ", capsys, monkeypatch) == ["text", "json"]
+
+
+def test_environments_are_completed_from_the_project_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert complete("wfdeploy plan -e ", capsys, monkeypatch) == ["local"]
+    command_line("init")
+    assert complete("wfdeploy plan -e ", capsys, monkeypatch) == ["staging", "production", "local"]
+    assert complete("wfdeploy plan -e pr", capsys, monkeypatch) == ["production"]
+    (tmp_path / "wfdeploy.yaml").write_text("nonsense", encoding="utf-8")
+    assert complete("wfdeploy plan -e ", capsys, monkeypatch) == ["local"]

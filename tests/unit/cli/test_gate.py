@@ -144,7 +144,17 @@ def test_unknown_command_is_met_with_a_guess() -> None:
     assert "No such command 'aply'. Did you mean 'apply'?" in ran.stderr
 
 
-@pytest.mark.parametrize("arguments", [("state",), ("state", "lst"), ("plan", "--limit", "0"), ("version", "extra")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("state",),
+        ("state", "lst"),
+        ("plan", "--limit", "0"),
+        ("apply", "--timeout", "nan"),
+        ("plan", "--var", "novalue"),
+        ("version", "extra"),
+    ],
+)
 def test_wrong_command_lines_exit_with_64(arguments: tuple[str, ...]) -> None:
     ran = command_line(*arguments)
     assert ran.code == 64
