@@ -16,8 +16,12 @@ from wfdeploy.errors import ExitCode
 from wfdeploy.model.stop import StopFlag
 
 
-class Terminated(BaseException):
-    """SIGTERM came. Not an `Exception`: nothing on the way out may take it for an error of its own."""
+class Terminated(SystemExit):
+    """SIGTERM came. A `SystemExit`, since an event loop lets only that and `KeyboardInterrupt` through: anything else
+    that is raised in one of its callbacks is logged and forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__(int(ExitCode.SIGTERM))
 
 
 def _raise_terminated(_signum: int, _frame: FrameType | None) -> None:

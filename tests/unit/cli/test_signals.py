@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 
 import pytest
@@ -48,3 +50,25 @@ def test_handlers_are_given_back() -> None:
 def test_sigterm_unwinds_the_program() -> None:
     with pytest.raises(Terminated), terminate_politely():
         signal.raise_signal(signal.SIGTERM)
+
+
+def test_sigterm_gets_through_an_event_loop() -> None:
+    async def work() -> None:
+        asyncio.get_running_loop().call_later(0.01, signal.raise_signal, signal.SIGTERM)
+        await asyncio.sleep(10)
+
+    with pytest.raises(Terminated), terminate_politely():
+        asyncio.run(work())
+
+
+def test_a_stop_wakes_an_event_loop_that_sleeps() -> None:
+    async def work(stopper: Stopper) -> str:
+        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+        stopper.flag.on_request(lambda: loop.call_soon_threadsafe(asked.set))
+        loop.call_later(0.01, os.kill, os.getpid(), signal.SIGINT)
+        await asyncio.wait_for(asked.wait(), 10)
+        return "finished what was under way"
+
+    with stop_on_signal() as stopper:
+        assert asyncio.run(work(stopper)) == "finished what was under way"
+    assert stopper.exit_code is ExitCode.SIGINT
