@@ -17,7 +17,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self._requested = False
-        self._wake_ups: list[Callable[[], None]] = []
+        self._wake_ups: list[Callable[[], object]] = []
 
     @property
     def requested(self) -> bool:
@@ -31,7 +31,7 @@ class StopFlag:
         for wake_up in self._wake_ups:
             wake_up()
 
-    def on_request(self, wake_up: Callable[[], None]) -> None:
+    def on_request(self, wake_up: Callable[[], object]) -> None:
         """Call `wake_up` when the stop is requested."""
         self._wake_ups.append(wake_up)
         if self._requested:
