@@ -40,7 +40,8 @@ from wfdeploy.upstash.connect import open_transport
 from wfdeploy.upstash.scrub import Scrubber
 
 TOKEN = "tok-2f7a9c1e5b"
-QUICK = ServerSettings(connect_timeout_s=2.0, read_timeout_s=0.3, write_timeout_s=2.0, pool_timeout_s=0.3)
+PATIENT = ServerSettings(connect_timeout_s=10.0, read_timeout_s=10.0, write_timeout_s=10.0, pool_timeout_s=10.0)
+QUICK = ServerSettings(connect_timeout_s=10.0, read_timeout_s=0.3, write_timeout_s=10.0, pool_timeout_s=10.0)
 DATE = "Mon, 23 Nov 2026 14:00:00 GMT"
 DATE_S = 1_795_442_400
 
@@ -67,9 +68,9 @@ class Net:
 
     @asynccontextmanager
     async def gateway(
-        self, url: str, *, deadline_s: float = 2.0, connections: int = 8, **more: Any
+        self, url: str, *, deadline_s: float = 20.0, connections: int = 8, **more: Any
     ) -> AsyncIterator[UpstashGateway]:
-        arguments = {"settings": QUICK, "clock": ManualClock(), "scrubber": Scrubber([TOKEN]), **more}
+        arguments = {"settings": PATIENT, "clock": ManualClock(), "scrubber": Scrubber([TOKEN]), **more}
         transport = self._open_transport(url, connections)
         gateway = UpstashGateway(url, TOKEN, deadline_s=deadline_s, transport=transport, **arguments)
         try:
@@ -229,7 +230,7 @@ AMBIGUOUS: dict[str, Behaviour] = {
     "504": chaos.answer(504, b"", act=True),
     "599": chaos.answer(599, b"", act=True),
     "202": chaos.answer(202, b"[]", act=True),
-    "204": chaos.raw(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "204": chaos.raw(b"HTTP/1.1 204 No Content\r\n\r\n", close=False),
     "999": chaos.answer(999, b"", act=True),
     "acted, then no answer": chaos.hang(act=True),
     "no answer, did not act": chaos.hang(act=False),
@@ -265,9 +266,14 @@ AMBIGUOUS: dict[str, Behaviour] = {
 }
 
 
+ENDLESS = ("acted, then no answer", "no answer, did not act", "a drip")
+IN_A_HURRY: dict[str, Any] = {"settings": QUICK, "deadline_s": 0.8}
+"""Only for answers that never come: on a busy machine an honest one may take as long."""
+
+
 @pytest.mark.parametrize("name", AMBIGUOUS)
 def test_what_may_have_been_acted_upon_is_lost(net: Net, name: str) -> None:
-    reply, _ = net.reply_to(AMBIGUOUS[name], deadline_s=0.8)
+    reply, _ = net.reply_to(AMBIGUOUS[name], **(IN_A_HURRY if name in ENDLESS else {}))
     assert isinstance(reply, Lost), reply
     assert reply.reason
 
@@ -287,7 +293,7 @@ def test_an_html_error_page_is_told_by_its_title(net: Net) -> None:
 
 
 def test_an_answer_of_ten_gigabytes_is_cut_short(net: Net) -> None:
-    reply, server = net.reply_to(chaos.endless(), deadline_s=20.0)
+    reply, server = net.reply_to(chaos.endless(), deadline_s=60.0)
     assert isinstance(reply, Lost)
     assert "larger" in reply.reason
     assert server.sent_bytes < 64 * 1024**2
@@ -495,13 +501,27 @@ def test_a_kept_connection_closed_as_the_request_arrives_is_lost(net: Net, act: 
 
 def test_the_gateway_works_on_after_every_kind_of_trouble(net: Net) -> None:
     async def run(server: ChaosServer) -> None:
-        async with net.gateway(server.url, connections=1, deadline_s=0.6) as gate:
-            for behaviour in AMBIGUOUS.values():
+        async with net.gateway(server.url, connections=1) as gateway:
+            for name, behaviour in AMBIGUOUS.items():
+                if name in ENDLESS:
+                    continue
                 server.then(behaviour, chaos.accept())
-                assert isinstance(await gate.trigger(items(IDS[:2])), Lost)
-                assert isinstance(await gate.trigger(items(IDS[2:4])), Answered)
+                assert isinstance(await gateway.trigger(items(IDS[:2])), Lost), name
+                assert isinstance(await gateway.trigger(items(IDS[2:4])), Answered), name
 
     with ChaosServer() as server:
+        asyncio.run(run(server))
+
+
+def test_a_request_given_up_leaves_its_place_in_the_pool(net: Net) -> None:
+    settings = ServerSettings(read_timeout_s=1.0)
+
+    async def run(server: ChaosServer) -> None:
+        async with net.gateway(server.url, connections=1, settings=settings) as gateway:
+            assert isinstance(await gateway.trigger(items(IDS[:2])), Lost)
+            assert isinstance(await gateway.trigger(items(IDS[2:4])), Answered)
+
+    with ChaosServer([chaos.hang(act=True)]) as server:
         asyncio.run(run(server))
 
 

@@ -61,10 +61,10 @@ def trigger(url: str, *, times: int = 1) -> list[TriggerReply]:
         gateway = UpstashGateway(
             url,
             TOKEN,
-            settings=ServerSettings(connect_timeout_s=2.0, read_timeout_s=2.0),
+            settings=ServerSettings(connect_timeout_s=10.0, read_timeout_s=10.0),
             clock=ManualClock(),
             scrubber=Scrubber([TOKEN]),
-            deadline_s=10.0,
+            deadline_s=30.0,
         )
         try:
             return [await gateway.trigger(ITEMS) for _ in range(times)]

@@ -22,15 +22,15 @@ def item(run_id: str) -> Item:
     return Item(run_id, json.dumps(value).encode())
 
 
-def trigger_each(url: str, run_ids: list[str]) -> list[TriggerReply]:
+def trigger_each(url: str, run_ids: list[str], *, read_timeout_s: float = 10.0) -> list[TriggerReply]:
     async def run() -> list[TriggerReply]:
         gateway = UpstashGateway(
             url,
             "tok",
-            settings=ServerSettings(read_timeout_s=0.3),
+            settings=ServerSettings(read_timeout_s=read_timeout_s),
             clock=ManualClock(),
             scrubber=Scrubber([]),
-            deadline_s=2.0,
+            deadline_s=20.0,
         )
         try:
             return [await gateway.trigger([item(run_id)]) for run_id in run_ids]
@@ -54,7 +54,8 @@ def test_each_fault_is_what_it_says(fault: Fault) -> None:
         if fault is Fault.REFUSE:
             proxy.policy = scripted(())
             proxy.refuse_next()
-        first, second = trigger_each(proxy.url, ["wfr_1", "wfr_2"])
+        hangs = fault in (Fault.HANG_REQUEST, Fault.HANG_ANSWER)
+        first, second = trigger_each(proxy.url, ["wfr_1", "wfr_2"], read_timeout_s=1.0 if hangs else 10.0)
     assert isinstance(first, EXPECTED.get(fault, Lost)), first
     assert isinstance(second, Answered)
     assert server.started["wfr_1"] == (1 if fault in ACTED else 0)

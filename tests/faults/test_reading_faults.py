@@ -21,7 +21,8 @@ from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
 
 TOKEN = "tok-2f7a9c1e5b"
-QUICK = ServerSettings(connect_timeout_s=2.0, read_timeout_s=0.2)
+PATIENT = ServerSettings(connect_timeout_s=10.0, read_timeout_s=10.0)
+QUICK = ServerSettings(connect_timeout_s=10.0, read_timeout_s=0.2)
 DATE = "Mon, 23 Nov 2026 14:00:00 GMT"
 DATE_MS = 1_795_442_400_000
 
@@ -42,8 +43,8 @@ def logs(runs: list[dict[str, Any]], cursor: str = "", headers: dict[str, str] |
 
 def with_gateway(server: ChaosServer, use: Callable[[UpstashGateway], Any], **more: Any) -> Any:
     async def run() -> Any:
-        arguments = {"settings": QUICK, "clock": ManualClock(), "scrubber": Scrubber([TOKEN]), **more}
-        gateway = UpstashGateway(server.url, TOKEN, deadline_s=2.0, **arguments)
+        arguments = {"settings": PATIENT, "clock": ManualClock(), "scrubber": Scrubber([TOKEN]), **more}
+        gateway = UpstashGateway(server.url, TOKEN, deadline_s=20.0, **arguments)
         try:
             return await use(gateway)
         finally:
@@ -111,8 +112,9 @@ TROUBLE: dict[str, Behaviour | BeforeReading] = {
 @pytest.mark.parametrize("name", TROUBLE)
 def test_a_read_is_asked_again_after(name: str) -> None:
     clock = ManualClock()
+    settings = ServerSettings(read_timeout_s=1.0) if name == "silent" else PATIENT
     with ChaosServer([TROUBLE[name], TROUBLE[name], logs([entry(1)])]) as server:
-        (page,) = listing(server, clock=clock)
+        (page,) = listing(server, clock=clock, settings=settings)
     assert len(page.runs) == 1
     assert clock.sleeps == [0.2, 0.4]
 
@@ -120,7 +122,7 @@ def test_a_read_is_asked_again_after(name: str) -> None:
 @pytest.mark.parametrize("name", TROUBLE)
 def test_but_not_for_ever(name: str) -> None:
     with ChaosServer([TROUBLE[name]] * 6) as server, pytest.raises(RemoteFailure, match="listing runs failed 5 times"):
-        listing(server)
+        listing(server, settings=QUICK)
 
 
 def test_a_listing_that_fails_half_way_never_says_it_was_whole() -> None:
