@@ -7,7 +7,7 @@ from typing import Protocol
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Event
-from wfdeploy.model.remote import CancelReply, Item, RunPage, ServerFacts, TriggerReply
+from wfdeploy.model.remote import CancelReply, Item, ObservedRun, RunPage, ServerFacts, TriggerReply
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Edit, Head, HistoryEntry, Record, RecordKey
 
@@ -84,6 +84,9 @@ class StateStore(Protocol):
 
     def history(self, address: str | None) -> Sequence[HistoryEntry]:
         """Former records of an address (of all: None), oldest first."""
+
+    def unclaimed(self) -> Sequence[ObservedRun]:
+        """Remembered runs of this project that belong to no known address, by id."""
 
     def burned(self) -> Iterator[tuple[str, str, int]]:
         """Generations that no record tells: (address, fingerprint, generation), ordered."""

@@ -104,6 +104,13 @@ class ModelServer(RunGateway):
     async def aclose(self) -> None:
         return
 
+    def show_delayed(self) -> None:
+        """From now on delayed runs show as others do. A lost state is made good by the logs alone, so where they
+        hide what is queued, nothing can (docs/guarantees.md, "What it rests on")."""
+        self.hide_delayed = False
+        for run in self.runs:
+            run.visible_ms = min(run.visible_ms, run.created_ms + round(1000 * self.lag_s))
+
     # --- triggers --------------------------------------------------------------------------------------------
 
     async def trigger(self, items: Sequence[Item]) -> TriggerReply:

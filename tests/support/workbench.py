@@ -18,7 +18,7 @@ from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations import adopt as adopting
 from wfdeploy.operations import apply as applying
 from wfdeploy.operations import plan as planning
-from wfdeploy.operations.workspace import Workspace
+from wfdeploy.operations.workspace import Stores, Workspace
 from wfdeploy.ports import Clock, RunGateway
 from wfdeploy.state.sqlite_store import SqliteStore
 from wfdeploy.upstash.client import UpstashGateway
@@ -116,10 +116,12 @@ class Workbench:
         stop: StopFlag | None = None,
         confirm: Callable[[Plan], bool] = lambda _: True,
         options: ApplyOptions | None = None,
+        stores: Stores | None = None,
         **selection: Any,
     ) -> ApplyReport:
+        workspace = self.workspace
         return applying.apply(
-            self.workspace,
+            workspace if stores is None else replace(workspace, stores=stores),
             paths=None,
             selection=Selection(**selection),
             plan_file=plan_file,

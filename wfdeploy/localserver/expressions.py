@@ -41,7 +41,7 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
 }
 
 
-class BadExpression(ValueError):  # noqa: N818 - what it is, in the language's terms
+class BadExpression(ValueError):
     """The text is not an expression of this language; the message says where it stops being one."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from wfdeploy.errors import StateLocked, UsageError
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
+class Refused(Exception):
     """The API answers `status` with `{"error": message}` (Upstash Workflow REST reference, schema `Error`)."""
 
     def __init__(self, message: str, *, status: int = 400) -> None:
@@ -26,7 +26,7 @@ class DatabaseInUse(StateLocked):
         self.url = url
 
 
-class PortTaken(UsageError):  # noqa: N818 - named as the tree in wfdeploy.errors
+class PortTaken(UsageError):
     """The wanted port belongs to another program."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -37,7 +37,7 @@ class PortTaken(UsageError):  # noqa: N818 - named as the tree in wfdeploy.error
         self.port = port
 
 
-class NotLoopback(UsageError):  # noqa: N818 - named as the tree in wfdeploy.errors
+class NotLoopback(UsageError):
     """The server only ever listens on loopback: its credentials are published, so anybody could use it."""
 
     def __init__(self, host: str) -> None:

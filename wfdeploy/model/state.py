@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 
 
@@ -227,6 +227,21 @@ class PutGroups:
 
 
 @dataclass(frozen=True, slots=True)
+class Remember:
+    """A run that the server lists for this project and that belongs to no address that is known today. It is
+    remembered, since the watermark moves past it, and its address may be declared (again) tomorrow."""
+
+    run: ObservedRun
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A remembered run found its address."""
+
+    workflow_run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SetHead:
     """Change the head; None leaves a value as it is."""
 
@@ -235,7 +250,18 @@ class SetHead:
 
 
 Edit: TypeAlias = (
-    PutAttempt | DropAttempt | PutRecord | NoteGeneration | Forget | Rename | Observe | Rewrite | PutGroups | SetHead
+    PutAttempt
+    | DropAttempt
+    | PutRecord
+    | NoteGeneration
+    | Forget
+    | Rename
+    | Observe
+    | Rewrite
+    | PutGroups
+    | Remember
+    | Claim
+    | SetHead
 )
 
 

@@ -59,9 +59,7 @@ def apply(
     if saved is not None:
         paths, selection = saved.paths, saved.selection
     manifests = load(workspace, paths, selection)
-    work = _Apply(
-        workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved
-    )
+    work = _Apply(workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved)
     return asyncio.run(work.run())
 
 
@@ -209,6 +207,7 @@ class _Apply:
         workspace = self.workspace
         empty.close()
         store = workspace.stores.create(workspace.target.state_file, workspace.binding)
+        workspace.stores.mark_home(workspace.target.state_file, store)
         prepared.store = store
         prepared.head = store.head()
         return store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun, Move, OnRemove
-from wfdeploy.model.state import Attempt, Edit, Head, Origin, Record
+from wfdeploy.model.state import Attempt, Claim, Edit, Head, Origin, Record, Remember
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.context import DiffContext, Identities, Verdict
@@ -94,7 +94,8 @@ class Prepared:
         """The plan. Raises: `InvalidInput` for changes that the manifests' policies forbid; `UsageError`."""
         selection = self.selection
         targets = Targets(selection.targets)
-        sightings = Sightings() if seen is None else self._sightings(seen.runs)
+        remembered = self.store.unclaimed()
+        sightings = self._sightings((*remembered, *(() if seen is None else seen.runs)))
         adoption = self._adoption(sightings)
         problems: list[Diagnostic] = []
         narrowed = bool(targets) or selection.limit is not None
@@ -141,15 +142,15 @@ class Prepared:
             housekeeping=tuple(gathered.housekeeping),
             kept=tuple(gathered.kept),
             warnings=tuple(f"the server knows more than one run with the id {run_id}" for run_id in sightings.doubled),
-            unmatched_ids=tuple(sightings.unmatched),
+            unmatched_ids=tuple(sorted(run.workflow_run_id for run in sightings.unmatched)),
             orphans=gathered.orphans,
             possibly_renamed=tuple(gathered.possibly_renamed),
             manifests_digest=self.manifests_digest,
         )
         return Outlook(
             plan=plan,
-            edits=[*adoption.noted],
-            adopted=len(adoption.adopted) + len(adoption.noted),
+            edits=[*adoption.noted, *_memory(remembered, sightings)],
+            adopted=len(adoption.adopted) + len(adoption.noted) + len(sightings.unmatched),
             doubled=sightings.doubled,
         )
 
@@ -310,6 +311,17 @@ class Prepared:
             run_state=sighting.run.state,
             observed_at_ms=now_ms,
         )
+
+
+def _memory(remembered: Sequence[ObservedRun], sightings: Sightings) -> Iterator[Edit]:
+    """Remember runs that belong to no known address, claim those that found theirs."""
+    known = {run.workflow_run_id for run in remembered}
+    unmatched = {run.workflow_run_id for run in sightings.unmatched}
+    for run in sightings.unmatched:
+        if run.workflow_run_id not in known:
+            yield Remember(run)
+    for claimed in sorted(known - unmatched):
+        yield Claim(claimed)
 
 
 def _fingerprint_under(run: DesiredRun, text: str) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from wfdeploy.model.state import (
+    Claim,
     DropAttempt,
     Edit,
     Ended,
@@ -17,6 +18,7 @@ from wfdeploy.model.state import (
     PutGroups,
     PutRecord,
     Record,
+    Remember,
     Rename,
     Rewrite,
     SetHead,
@@ -86,6 +88,13 @@ class Editor:
                     "WHERE on_remove IS NOT excluded.on_remove",
                     [(name, policy.value) for name, policy in on_remove.items()],
                 )
+            case Remember(seen):
+                run(
+                    "INSERT INTO unclaimed VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                    (seen.workflow_run_id, seen.created_at_ms, seen.state.value),
+                )
+            case Claim(workflow_run_id):
+                run("DELETE FROM unclaimed WHERE workflow_run_id = ?", (workflow_run_id,))
             case SetHead(watermark_ms, shared):
                 values = {"watermark_ms": watermark_ms, "shared": None if shared is None else int(shared)}
                 self._connection.executemany(

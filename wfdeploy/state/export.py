@@ -1,7 +1,7 @@
 """A state as text: sorted JSON Lines, the same bytes for the same state.
 
-The first line is the head; then records, attempts, history, burned generations and group policies, each line with
-its `kind`.
+The first line is the head; then records, attempts, history, burned generations, unclaimed runs and group policies,
+each line with its `kind`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy.errors import StateUnusable
+from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
-from wfdeploy.model.state import Binding, PutAttempt, PutGroups, PutRecord
+from wfdeploy.model.state import Binding, PutAttempt, PutGroups, PutRecord, Remember
 from wfdeploy.ports import StateStore
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.rows import attempt_from, attempt_to_json, record_from, record_to_json
@@ -55,6 +56,15 @@ def export_lines(store: StateStore) -> Iterator[str]:
         )
     for address, fingerprint, generation in store.burned():
         yield _line({"kind": "burned", "address": address, "fingerprint": fingerprint, "generation": generation})
+    for run in store.unclaimed():
+        yield _line(
+            {
+                "kind": "unclaimed",
+                "workflow_run_id": run.workflow_run_id,
+                "created_at_ms": run.created_at_ms,
+                "run_state": run.state.value,
+            }
+        )
     for name, policy in store.groups().items():
         yield _line({"kind": "group", "name": name, "onRemove": policy.value})
 
@@ -138,6 +148,13 @@ def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
         connection.execute(
             "INSERT INTO burned VALUES (?, ?, ?)", (row["address"], row["fingerprint"], row["generation"])
         )
+    elif kind == "unclaimed":
+        seen = ObservedRun(
+            workflow_run_id=row["workflow_run_id"],
+            created_at_ms=row["created_at_ms"],
+            state=RunState(row["run_state"]),
+        )
+        editor.apply([Remember(seen)])
     elif kind == "group":
         editor.apply([PutGroups({row["name"]: OnRemove(row["onRemove"])})])
     else:

@@ -3,7 +3,8 @@
 - `records` is what every plan reads for every run, so it holds nothing else; `details` has the rest of a record.
   Both are clustered by address (`WITHOUT ROWID`): a plan walks them beside the manifests in one order.
 - `attempts` are few: those in flight, those whose outcome is open, those refused.
-- `history` keeps former records; `burned` the generations that no row tells any more.
+- `history` keeps former records; `burned` the generations that no row tells any more;
+  `unclaimed` the runs that the server listed for this project and that belong to no known address.
 """
 
 from __future__ import annotations
@@ -57,6 +58,11 @@ _VERSION_1 = (
         fingerprint TEXT NOT NULL,
         generation INTEGER NOT NULL,
         PRIMARY KEY (address, fingerprint)
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE unclaimed (
+        workflow_run_id TEXT PRIMARY KEY,
+        created_at_ms INTEGER NOT NULL,
+        run_state TEXT NOT NULL
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE groups (
         name TEXT PRIMARY KEY,

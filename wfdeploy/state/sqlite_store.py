@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from urllib.parse import quote
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
+from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Binding, Edit, Ended, Head, HistoryEntry, Record, RecordKey
 from wfdeploy.state.edits import Editor
@@ -38,6 +40,8 @@ class SqliteStore:
         self._connection = connection
         self._name = name
         self._now_ms = now_ms
+        # An interrupted apply may close the state while its writer's thread is in a commit: closing waits for it.
+        self._writing = threading.Lock()
 
     # --- opening ---------------------------------------------------------------------------------------------
 
@@ -233,6 +237,17 @@ class SqliteStore:
             ).fetchall()
         yield from (Address(address) for (address,) in rows)
 
+    def unclaimed(self) -> Sequence[ObservedRun]:
+        """Remembered runs of this project that belong to no known address, by id."""
+        with _translated(self._name):
+            rows = self._connection.execute(
+                "SELECT workflow_run_id, created_at_ms, run_state FROM unclaimed ORDER BY 1"
+            ).fetchall()
+            return [
+                ObservedRun(workflow_run_id=run_id, created_at_ms=created, state=RunState(state))
+                for run_id, created, state in rows
+            ]
+
     def burned(self) -> Iterator[tuple[str, str, int]]:
         """Generations known by nothing else: (address, fingerprint, generation), sorted."""
         with _translated(self._name):
@@ -243,7 +258,7 @@ class SqliteStore:
     def commit(self, edits: Sequence[Edit]) -> int:
         """Apply edits in one durable transaction; see `StateStore.commit`."""
         connection = self._connection
-        with _translated(self._name):
+        with self._writing, _translated(self._name):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 before = connection.total_changes
@@ -259,8 +274,9 @@ class SqliteStore:
         return int(serial)
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file, once a commit that is under way is done."""
+        with self._writing:
+            self._connection.close()
 
     def __enter__(self) -> SqliteStore:
         return self

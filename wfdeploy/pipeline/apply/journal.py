@@ -43,10 +43,10 @@ class Journal:
             while self._queue:
                 group, self._queue = self._queue, []
                 edits = [edit for part, _ in group for edit in part]
-                error: Exception | None = None
+                error: BaseException | None = None
                 try:
                     await asyncio.to_thread(self._store.commit, edits)
-                except Exception as caught:  # handed to everybody whose edits were not written
+                except BaseException as caught:  # handed to everybody who waits: none may wait for ever
                     error = caught
                 for _, future in group:
                     if future.done():

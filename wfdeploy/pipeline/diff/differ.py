@@ -134,9 +134,8 @@ class _Declared:
         same = self._same(attempt.fingerprint)
         match verdict.finding:
             case Finding.FOUND:
-                settled = settle(attempt, verdict, self.context)
-                self.edits.append(PutRecord(settled))
-                self.known = _key(settled)
+                latest = _settled(attempt, verdict, self.context, self.edits)
+                self.known = _key(latest)
                 change = self._compare(recovered=True)
                 if change.sends or not same:
                     return change
@@ -286,7 +285,7 @@ class _Declared:
     def _record_of(self, known: RecordKey) -> Record | None:
         for edit in reversed(self.edits):
             if isinstance(edit, PutRecord):
-                return edit.record
+                return edit.record  # the latest: edits of records come oldest first
         return self.context.records(known.address)
 
     def _fields(self, record: Record | None) -> tuple[FieldChange, ...]:
@@ -362,8 +361,7 @@ def _undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         )
         match verdict.finding:
             case Finding.FOUND:
-                settled = settle(attempt, verdict, context)
-                edits.append(PutRecord(settled))
+                _settled(attempt, verdict, context, edits)
                 return replace(
                     change, reason="found on the server, no longer declared: recorded as triggered", edits=tuple(edits)
                 )
@@ -416,11 +414,12 @@ def _undeclared(key: RecordKey, context: DiffContext) -> Change | None:
     return change
 
 
-def settle(attempt: Attempt, verdict: Verdict, context: DiffContext) -> Record:
-    """The record that a found attempt becomes."""
+def _settled(attempt: Attempt, verdict: Verdict, context: DiffContext, edits: list[Edit]) -> Record:
+    """Record a found attempt, and give back the address's latest run: what another runner triggered after it (and
+    the listing showed too) stays on top."""
     run = verdict.run
     assert run is not None
-    return Record(
+    settled = Record(
         address=attempt.address,
         fingerprint=attempt.fingerprint,
         generation=attempt.generation,
@@ -435,6 +434,12 @@ def settle(attempt: Attempt, verdict: Verdict, context: DiffContext) -> Record:
         run_state=run.state,
         observed_at_ms=context.now_ms,
     )
+    adopted = context.adopted.get(attempt.address)
+    if adopted is not None and (adopted.created_at_ms or 0) > run.created_at_ms:
+        edits.insert(edits.index(PutRecord(adopted)), PutRecord(settled))
+        return adopted
+    edits.append(PutRecord(settled))
+    return settled
 
 
 def _preparing(address: Address, context: DiffContext) -> Iterator[Edit]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -23,12 +22,12 @@ class Sighting:
 
 @dataclass(slots=True)
 class Sightings:
-    """What a listing showed. `states`: run state by workflow run id. `unmatched`: ids that belong to no address.
+    """What a listing showed. `states`: run state by workflow run id. `unmatched`: runs that belong to no known address.
     `doubled`: ids of ours that more than one run had (which wfdeploy never causes)."""
 
     sightings: list[Sighting] = field(default_factory=list)
     states: dict[str, RunState] = field(default_factory=dict)
-    unmatched: list[str] = field(default_factory=list)
+    unmatched: list[ObservedRun] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
 
 
@@ -48,17 +47,18 @@ class Adoption:
 def sight(observed: Iterable[ObservedRun], locate: Callable[[str], tuple[Address, str, int] | None]) -> Sightings:
     """Match listed runs. `locate(workflow run id)` gives address, fingerprint and generation, or None."""
     result = Sightings()
-    counts: Counter[str] = Counter()
+    starts: dict[str, set[int]] = {}
+    unmatched: dict[str, ObservedRun] = {}
     for run in observed:
-        counts[run.workflow_run_id] += 1
+        starts.setdefault(run.workflow_run_id, set()).add(run.created_at_ms)
         result.states[run.workflow_run_id] = run.state
         place = locate(run.workflow_run_id)
         if place is None:
-            result.unmatched.append(run.workflow_run_id)
+            unmatched.setdefault(run.workflow_run_id, run)
         else:
             result.sightings.append(Sighting(*place, run))
-    result.unmatched = sorted(set(result.unmatched))
-    result.doubled = sorted(run_id for run_id, count in counts.items() if count > 1)
+    result.unmatched = [unmatched[run_id] for run_id in sorted(unmatched)]
+    result.doubled = sorted(run_id for run_id, times in starts.items() if len(times) > 1)
     return result
 
 

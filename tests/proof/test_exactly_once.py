@@ -1,0 +1,246 @@
+"""The promise, hunted by hypothesis: random edits, crashes, lost answers, lost and restored states, in virtual time.
+
+Whatever happens, no workflow run id is ever accepted twice; and once the trouble ends, every declared run was
+accepted exactly once and the plan is empty.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.fakes.manual_clock import ManualClock
+from tests.fakes.model_server import Crash, Fault, ModelServer, dying
+from tests.support.workbench import Workbench, counts, group, run
+from wfdeploy.errors import WfdeployError
+from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.state import Edit
+from wfdeploy.operations.workspace import Stores
+from wfdeploy.pipeline.identify.run_ids import parse_run_id
+from wfdeploy.ports import StateStore
+
+NAMES = ("a", "b", "c", "d", "e")
+
+faults = st.lists(st.sampled_from([fault for fault in Fault if fault is not Fault.UNAUTHORISED]), max_size=4)
+
+
+class CrashingStore:
+    """Dies at the n-th commit, before or after it is durable."""
+
+    def __init__(self, store: StateStore, countdown: list[int], *, after: bool) -> None:
+        self._store = store
+        self._countdown = countdown
+        self._after = after
+
+    def commit(self, edits: Sequence[Edit]) -> int:
+        self._countdown[0] -= 1
+        if self._countdown[0] == 0:
+            if self._after:
+                self._store.commit(edits)
+            raise Crash
+        return self._store.commit(edits)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+
+class World(RuleBasedStateMachine):
+    """One team, one server, one clock."""
+
+    @initialize(
+        lag_s=st.sampled_from([0.0, 5.0, 60.0]),
+        hide_delayed=st.booleans(),
+        duplicates_are_errors=st.booleans(),
+        duration_s=st.sampled_from([0.001, 1.0, 30.0, 1000.0]),
+        batch=st.sampled_from([1, 2, 5]),
+        skew_s=st.sampled_from([0.0, -3600.0, 7.5]),
+    )
+    def begin(
+        self,
+        lag_s: float,
+        hide_delayed: bool,
+        duplicates_are_errors: bool,
+        duration_s: float,
+        batch: int,
+        skew_s: float,
+    ) -> None:
+        self.clock = ManualClock()
+        self.remote = ModelServer(
+            self.clock,
+            lag_s=lag_s,
+            hide_delayed=hide_delayed,
+            duplicates_are_errors=duplicates_are_errors,
+            durations_s=(duration_s,),
+            skew_s=skew_s,
+        )
+        shm = Path("/dev/shm")
+        self.root = Path(tempfile.mkdtemp(dir=shm if shm.is_dir() else None))
+        self.bench = Workbench(self.root, "http://127.0.0.1:9", "token", clock=self.clock)
+        self.bench.wrap = lambda _: self.remote
+        self.bench.server(log_lag_s=lag_s, log_lag_given=True, max_batch_items=batch)
+        self.declared: dict[str, tuple[int, int]] = {}  # name -> (version, delay)
+        self.edits: dict[str, int] = {}
+        self.copies: list[bytes] = []
+
+    def teardown(self) -> None:
+        if not hasattr(self, "root"):
+            return
+        try:
+            self.converge()
+        finally:
+            shutil.rmtree(self.root, ignore_errors=True)
+
+    # --- people ----------------------------------------------------------------------------------------------
+
+    @rule(name=st.sampled_from(NAMES), version=st.integers(1, 2), delay=st.sampled_from([0, 0, 0, 10, 100]))
+    def declare(self, name: str, version: int, delay: int) -> None:
+        if self.declared.get(name, (None, 0))[0] != version:
+            self.edits[name] = self.edits.get(name, 0) + 1
+        self.declared[name] = (version, delay)
+
+    @rule(name=st.sampled_from(NAMES))
+    def remove(self, name: str) -> None:
+        self.declared.pop(name, None)
+
+    @rule(seconds=st.sampled_from([1.0, 30.0, 61.0, 150.0, 4000.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock._move(seconds)
+
+    # --- applies ---------------------------------------------------------------------------------------------
+
+    @rule(
+        faults=faults,
+        listing=st.sampled_from(
+            [[], [], [], [Fault.LOST_BEFORE], [Fault.CRASH_BEFORE], [Fault.NONE, Fault.LOST_BEFORE]]
+        ),
+        timeout_s=st.sampled_from([0.0, 30.0, 300.0]),
+    )
+    def apply(self, faults: list[Fault], listing: list[Fault], timeout_s: float) -> None:
+        self.remote.faults = list(faults)
+        self.remote.listing_faults = list(listing)
+        self._apply(timeout_s)
+
+    @rule(faults=faults, commit=st.integers(1, 6), after=st.booleans())
+    def apply_and_die_at_a_commit(self, faults: list[Fault], commit: int, after: bool) -> None:
+        self.remote.faults = list(faults)
+        self._apply(300.0, countdown=[commit], after=after)
+
+    def _apply(self, timeout_s: float, *, countdown: list[int] | None = None, after: bool = False) -> None:
+        self._write()
+        with dying() as crashed:
+            try:
+                report = self.bench.apply(
+                    options=ApplyOptions(timeout_s=timeout_s, concurrency=2),
+                    stores=None if countdown is None else self._crashing(countdown, after=after),
+                )
+                note(f"apply: {counts(report)} {report.stopped or ''}")
+            except WfdeployError as error:
+                note(f"apply: {error.message}")
+        if crashed:
+            note("apply: died")
+        self.remote.faults = []
+        self.remote.listing_faults = []
+
+    def _crashing(self, countdown: list[int], *, after: bool) -> Stores:
+        from dataclasses import replace
+
+        whole = self.bench.workspace.stores
+        return replace(
+            whole,
+            open=lambda path, binding, readonly: CrashingStore(
+                whole.open(path, binding, readonly), countdown, after=after
+            ),  # type: ignore[arg-type, return-value]
+            create=lambda path, binding: CrashingStore(whole.create(path, binding), countdown, after=after),  # type: ignore[arg-type, return-value]
+        )
+
+    # --- misfortune ------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.bench.state_file.exists())
+    @rule()
+    def keep_a_copy(self) -> None:
+        self._checkpoint()
+        self.copies.append(self.bench.state_file.read_bytes())
+
+    @precondition(lambda self: bool(self.copies))
+    @rule(data=st.data(), in_place=st.booleans())
+    def restore_a_copy(self, data: st.DataObject, in_place: bool) -> None:
+        self.remote.show_delayed()
+        copy = self.copies[data.draw(st.integers(0, len(self.copies) - 1))]
+        if not in_place:
+            self._lose()
+        self._checkpoint()
+        self.bench.state_file.write_bytes(copy)
+
+    @precondition(lambda self: self.bench.state_file.exists())
+    @rule()
+    def lose_the_state(self) -> None:
+        self._lose()
+
+    def _lose(self) -> None:
+        self.remote.show_delayed()
+        for file in self.bench.state_file.parent.glob(f"{self.bench.state_file.name}*"):
+            if not file.name.endswith(".lock"):
+                file.unlink()
+
+    def _checkpoint(self) -> None:
+        """Fold the write-ahead log in, as the end of the last process would have."""
+        if self.bench.state_file.exists():
+            import sqlite3
+
+            connection = sqlite3.connect(self.bench.state_file)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.close()
+
+    def _write(self) -> None:
+        runs = [
+            run(name, body={"v": version}, **({"delay": delay} if delay else {}))
+            for name, (version, delay) in sorted(self.declared.items())
+        ]
+        self.bench.write(group("g", [*runs, run("always", body=0)]))
+
+    # --- the promise -----------------------------------------------------------------------------------------
+
+    @invariant()
+    def never_twice(self) -> None:
+        if not hasattr(self, "remote"):
+            return
+        twice = {run_id: count for run_id, count in self.remote.counts.items() if count > 1}
+        assert not twice, f"accepted more than once: {twice}"
+
+    def converge(self) -> None:
+        """After the trouble: a few quiet applies, and everything declared has run once."""
+        for _ in range(6):
+            self.clock._move(1000.0)
+            self._apply(100_000.0)
+        self.never_twice()
+        plan = self.bench.plan()
+        assert not plan.has_changes, plan.changes
+        counted = self.remote.counts
+        with self.bench.open() as store:
+            ids = {key.address: key.workflow_run_id for key in store.record_keys()}
+        for name in (*self.declared, "always"):
+            assert counted[ids[f"g/{name}"]] == 1, f"g/{name} was accepted {counted[ids[f'g/{name}']]} times"
+        places: dict[str, set[str]] = {}
+        for run_id in counted:
+            parts = parse_run_id(run_id)
+            assert parts is not None
+            places.setdefault(parts.place, set()).add(run_id)
+        # Nothing was triggered that nobody asked for: at most one run for each edit.
+        assert len(counted) <= sum(self.edits.values()) + 1
+
+
+World.TestCase.settings = settings(
+    max_examples=400,
+    stateful_step_count=25,
+    deadline=None,
+    print_blob=True,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+TestExactlyOnce = World.TestCase
