@@ -1,6 +1,7 @@
 """The Upstash Workflow REST API as the far end: what goes over the wire and what comes back.
 
     settings.py    which server and which token
+    urls.py        which base URLs are good
     headers.py     the one table: manifest field -> header
     wire.py        a request -> one JSON object of a batch
     replies.py     an answer -> what became of each run
@@ -10,6 +11,7 @@
     logs.py        a page of the logs -> runs
     facts.py       what the server tells about itself
     scrub.py       secrets out of the server's words
+    encodings.py   the forms in which a secret may come back
     transfer.py    one HTTP exchange, bounded in time and size
     reads.py       asking again what may be asked again
     http1.py       reading HTTP/1.1 responses, without I/O

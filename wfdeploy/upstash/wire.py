@@ -21,14 +21,14 @@ class ItemEncoder:
     """Encodes the runs of one project. Not for use from several threads at once.
 
     `label` is the project's, by which its runs are listed again; every item carries it. The runs that a generator
-    makes share one `Delivery`, so what the last one came to is kept.
+    makes share most of what they are made of, so what each part of the last request came to is kept.
     """
 
     def __init__(self, *, label: str, secrets: Mapping[str, str]) -> None:
         self._label = label
         self._secrets = secrets
-        self._delivery: object = None
-        self._delivery_json = ""
+        self._last: Request | None = None
+        self._destination = self._own = self._delivery = ""
 
     def encode(self, request: Request, workflow_run_id: str) -> Item:
         """One run of a batch.
@@ -36,16 +36,24 @@ class ItemEncoder:
         Raises: `KeyError` with the name of a secret that has no value; `ValueError` for a body that JSON or UTF-8
         can't carry.
         """
-        secrets = self._secrets
-        if request.delivery is not self._delivery:
-            labels = joined_labels(self._label, request.delivery.labels)
-            self._delivery_json = f",{_text(LABEL)}:{_text(labels)}{_members(_DELIVERY_ROWS, request, secrets)}"
-            self._delivery = request.delivery
-        headers = f'"{RUN_ID}":{_text(workflow_run_id)}{_members(_OWN_ROWS, request, secrets)}{self._delivery_json}'
-        body = body_text(request.body, secrets)
+        self._remember(request)
+        body = body_text(request.body, self._secrets)
         tail = "}}" if body is None else f'}},"body":{_text(body)}}}'
-        destination = _text(resolved(request.destination, secrets))
-        return Item(workflow_run_id, f'{{"destination":{destination},"headers":{{{headers}{tail}'.encode())
+        headers = f'"{RUN_ID}":{_text(workflow_run_id)}{self._own}{self._delivery}'
+        return Item(workflow_run_id, f'{{"destination":{self._destination},"headers":{{{headers}{tail}'.encode())
+
+    def _remember(self, request: Request) -> None:
+        """Bring the parts up to date with this request. Those that are the same object (or text) stay as they are."""
+        last, secrets = self._last, self._secrets
+        self._last = None  # a part that can't be made leaves nothing half remembered
+        if last is None or request.destination != last.destination:
+            self._destination = _text(resolved(request.destination, secrets))
+        if last is None or request.content_type != last.content_type or request.headers is not last.headers:
+            self._own = _members(_OWN_ROWS, request, secrets)
+        if last is None or request.delivery is not last.delivery:
+            labels = joined_labels(self._label, request.delivery.labels)
+            self._delivery = f",{_text(LABEL)}:{_text(labels)}{_members(_DELIVERY_ROWS, request, secrets)}"
+        self._last = request
 
 
 def encode_item(request: Request, *, workflow_run_id: str, label: str, secrets: Mapping[str, str]) -> Item:

@@ -212,16 +212,33 @@ def test_any_text_survives_the_wire(destination: str, run_id: str, headers: dict
     }
 
 
-deliveries = st.sampled_from([FULL.delivery, Delivery(), Delivery(retries=1), Delivery(labels=("x",))])
+HEADERS: list[Any] = [{}, {"X-A": "1"}, {"X-A": BEARER}]
+requests = st.builds(
+    Request,
+    destination=st.sampled_from(["d", "e", Template(("https://", SecretRef("HOST")))]),
+    content_type=st.sampled_from([None, "text/csv"]),
+    headers=st.sampled_from(HEADERS),
+    delivery=st.sampled_from([FULL.delivery, Delivery(), Delivery(retries=1), Delivery(labels=("x",))]),
+)
 
 
-@given(st.lists(deliveries, max_size=6))
-def test_an_encoder_that_remembers_gives_what_a_fresh_one_gives(sequence: list[Delivery]) -> None:
+@given(st.lists(requests, max_size=6))
+def test_an_encoder_that_remembers_gives_what_a_fresh_one_gives(sequence: list[Request]) -> None:
     encoder = ItemEncoder(label="l", secrets=SECRETS)
-    for n, delivery in enumerate(sequence):
-        request = Request(destination="d", delivery=delivery)
+    for n, request in enumerate(sequence):
         fresh = encode_item(request, workflow_run_id=f"w{n}", label="l", secrets=SECRETS)
         assert encoder.encode(request, f"w{n}") == fresh
+
+
+def test_a_request_that_fails_is_not_half_remembered() -> None:
+    encoder = ItemEncoder(label="l", secrets={})
+    missing = Request(destination="other", headers={"X-A": BEARER}, delivery=Delivery(retries=1))
+    for request in (Request(destination="d"), missing, Request(destination="d")):
+        if request is missing:
+            with pytest.raises(KeyError):
+                encoder.encode(request, "w")
+        else:
+            assert encoder.encode(request, "w") == encode_item(request, workflow_run_id="w", label="l", secrets={})
 
 
 def test_a_batch_is_a_json_array() -> None:
