@@ -200,6 +200,12 @@ def test_a_proxy_that_makes_no_sense_is_a_usage_error(proxy: str, monkeypatch: p
     assert proxy not in raised.value.message  # it may hold a password
 
 
+@pytest.mark.parametrize("url", ["http://qstash.upstash.io", "http://10.0.0.1:8080", "https://u:p@qstash.test"])
+def test_a_token_is_never_sent_in_the_clear(url: str) -> None:
+    with pytest.raises(UsageError):
+        trigger(url)
+
+
 def test_a_netrc_file_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login eve password stolen\ndefault login eve password stolen\n")

@@ -22,7 +22,7 @@ from wfdeploy.upstash.pacing import http_date_ms
 from wfdeploy.upstash.reads import Budget, Reader
 from wfdeploy.upstash.replies import read_batch_reply
 from wfdeploy.upstash.transfer import Answer, Transfer, TransferError
-from wfdeploy.upstash.urls import is_loopback
+from wfdeploy.upstash.urls import base_url, is_loopback
 from wfdeploy.upstash.wire import batch_bytes
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class UpstashGateway(RunGateway):
     hints). `scrubber` takes secrets out of everything the server says. `wait_budget_s`: how long one listing or
     cancel may be held up by rate limits. `connections`: how many requests are under way at once, at most. Nothing is
     opened before the first request; `aclose` gives the connections back. `deadline_s` bounds one exchange as a whole
-    (default: long enough for every phase to use up its own timeout). `transport` replaces the network.
+    (default: long enough for every phase to use up its own timeout). `transport` replaces the network. Raises:
+    `UsageError` for a URL that a token must not be sent to (see `urls.base_url`).
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class UpstashGateway(RunGateway):
         deadline_s: float | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        url = base_url(url, source="the gateway")  # whoever resolved it: no token over plain http
         self._token_source = token_source
         self._clock = clock
         self._scrub = scrubber
