@@ -6,6 +6,7 @@ accepted exactly once and the plan is empty.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -236,7 +237,7 @@ class World(RuleBasedStateMachine):
 
 
 World.TestCase.settings = settings(
-    max_examples=400,
+    max_examples=int(os.environ.get("PROOF_EXAMPLES", "150")),  # more for a soak
     stateful_step_count=25,
     deadline=None,
     print_blob=True,

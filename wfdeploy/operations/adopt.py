@@ -27,6 +27,7 @@ def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selec
         store = workspace.open_state()
         try:
             prepared = Prepared(workspace, manifests, store, selection)
+            at_home = not workspace.has_state or workspace.stores.is_at_home(workspace.target.state_file, store)
             plan = prepared.outlook(None).plan
             taken = [
                 change
@@ -48,7 +49,9 @@ def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selec
                 edits.extend(change.edits)
                 edits.append(PutRecord(_record(change, prepared, by)))
             store.commit(edits)
-            workspace.stores.mark_home(workspace.target.state_file, store)
+            if at_home:
+                # The server was not asked, so a state that was copied or restored stays suspect.
+                workspace.stores.mark_home(workspace.target.state_file, store)
             return _report(taken, plan)
         finally:
             store.close()

@@ -135,7 +135,7 @@ class _Apply:
             self.gateway = workspace.gateway()
             stack.push_async_callback(self.gateway.aclose)
             discovery = Discovery(workspace, self.gateway, locked_at_ms)
-            suspect = self._suspect(prepared, is_new) if sending else None
+            suspect = self._suspect(prepared, is_new) if sending or prepared.open_attempts else None
             seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect)
             outlook = prepared.outlook(seen)
         plan = outlook.plan
@@ -198,6 +198,8 @@ class _Apply:
             return "this state is new"
         if not workspace.stores.is_at_home(workspace.target.state_file, prepared.store):
             return "this state was copied or restored"
+        if prepared.head.watermark_ms is None:
+            return "this state was never compared with the server"
         if prepared.head.shared:
             return "another runner triggers runs of this project too"
         return None

@@ -67,7 +67,7 @@ class Discovery:
         assert self.locked_at_ms is not None
         sends = list(sending)
         clock = self.workspace.clock
-        ended = self._close_intents(prepared)
+        ended = self._close_intents(prepared, suspect=suspect is not None)
         if self._lag_is_open:
             await self._probe()
         lag_ms = round(1000 * self.log_lag_s)
@@ -133,21 +133,22 @@ class Discovery:
             self.gateway, workspace.clock, workspace.listener, label=workspace.project.label, since_ms=start
         )
 
-    def _close_intents(self, prepared: Prepared) -> dict[Address, int]:
+    def _close_intents(self, prepared: Prepared, *, suspect: bool) -> dict[Address, int]:
         """When each open attempt's last byte can have left. For those of a process that died, that is before we got
-        the lock: it is written down, so that it never moves later."""
+        the lock; so it is for all of a state that isn't the whole story, since another process may have sent them
+        again. It is written down, so that it never moves later."""
         assert self.locked_at_ms is not None
         ended: dict[Address, int] = {}
         edits = []
         for attempt in prepared.open_attempts:
             ended_ms = attempt.ended_at_ms
-            if attempt.status is AttemptStatus.INTENT or ended_ms is None:
+            if suspect or attempt.status is AttemptStatus.INTENT or ended_ms is None:
                 ended_ms = self.locked_at_ms
                 closed = replace(
                     attempt,
                     status=AttemptStatus.UNKNOWN,
                     ended_at_ms=ended_ms,
-                    error="the process that sent it ended before its answer was recorded",
+                    error=attempt.error or "the process that sent it ended before its answer was recorded",
                 )
                 prepared.attempts[attempt.address] = closed
                 edits.append(PutAttempt(replace(closed, address=prepared.recorded_address(attempt.address))))

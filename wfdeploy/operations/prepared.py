@@ -97,6 +97,10 @@ class Prepared:
         remembered = self.store.unclaimed()
         sightings = self._sightings((*remembered, *(() if seen is None else seen.runs)))
         adoption = self._adoption(sightings)
+        noted: dict[tuple[str, str], int] = {}
+        for note in adoption.noted:
+            key = (note.address, note.fingerprint)
+            noted[key] = max(noted.get(key, 0), note.generation)
         problems: list[Diagnostic] = []
         narrowed = bool(targets) or selection.limit is not None
         unknown = [address for address in selection.replace if address not in self._by_address]
@@ -107,7 +111,7 @@ class Prepared:
         context = DiffContext(
             identities=Identities(run_id=self._run_id, fingerprint_under=_fingerprint_under, describe=self.describe),
             now_ms=self.workspace.clock.now_ms(),
-            highest=self._highest,
+            highest=lambda address, text: max(self._highest(address, text), noted.get((address, text), 0)),
             records=self._record,
             attempts=self.attempts,
             verdicts={} if seen is None else seen.verdicts,
