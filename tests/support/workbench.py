@@ -23,7 +23,7 @@ from wfdeploy.ports import Clock, RunGateway
 from wfdeploy.state.sqlite_store import SqliteStore
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
-from wfdeploy.upstash.wire import encode_item
+from wfdeploy.upstash.wire import ItemEncoder
 
 
 def run(name: str, **fields: Any) -> dict[str, Any]:
@@ -84,9 +84,7 @@ class Workbench:
             command="test",
             stores=stores(),
             gateway=self.gateway,
-            encode=lambda request, run_id, label, secrets: encode_item(
-                request, workflow_run_id=run_id, label=label, secrets=secrets
-            ),
+            encoder=lambda label, secrets: ItemEncoder(label=label, secrets=secrets).encode,
             log_lag_s=self.log_lag_s,
         )
 

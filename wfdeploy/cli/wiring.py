@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -102,7 +102,7 @@ def _workspace(
         command=shlex.join(("wfdeploy", *app.arguments)),
         stores=stores(),
         gateway=lambda: _gateway(settings, url or settings.target.url, listener, clock, budget_s),
-        encode=_encode,
+        encoder=_encoder,
         budget_s=budget_s,
         log_lag_s=log_lag_s,
         defaults=defaults or {},
@@ -163,10 +163,10 @@ def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemCloc
     )
 
 
-def _encode(request: Request, workflow_run_id: str, label: str, secrets: Mapping[str, str]) -> Item:
-    from wfdeploy.upstash.wire import encode_item
+def _encoder(label: str, secrets: Mapping[str, str]) -> Callable[[Request, str], Item]:
+    from wfdeploy.upstash.wire import ItemEncoder
 
-    return encode_item(request, workflow_run_id=workflow_run_id, label=label, secrets=secrets)
+    return ItemEncoder(label=label, secrets=secrets).encode
 
 
 def _read_stdin(settings: Settings) -> bytes:

@@ -34,6 +34,8 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((address, port))
+        # Two sockets may be bound to one port as long as neither listens; it is taken only now.
+        sock.listen(1024)
     except OSError as error:
         sock.close()
         raise PortTaken(host, port) from error

@@ -195,7 +195,8 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """Give an address another name; record, attempt, generations and history go along."""
+    """Give an address another name; record, attempt, generations and history go along. The former name keeps its
+    generations too, as a tombstone."""
 
     origin: Address
     to: Address

@@ -29,14 +29,15 @@ def gather_secrets(plan: Plan, workspace: Workspace) -> dict[str, str]:
         for name in secret_names(change.desired.declared.request):
             if name in values or name in problems:
                 continue
-            value = workspace.environ.get(name)
-            if value:
+            value = workspace.environ.get(name, "")
+            problem = _problem(value)
+            if problem is None:
                 values[name] = value
                 continue
             source = change.desired.declared.source
             problems[name] = Diagnostic(
-                code="missing-secret",
-                message=f"the secret {name} has no value",
+                code="bad-secret",
+                message=f"the secret {name} {problem}",
                 place=Place(source.file, source.line),
                 address=change.address,
                 hint=f"set the environment variable {name}",
@@ -46,16 +47,27 @@ def gather_secrets(plan: Plan, workspace: Workspace) -> dict[str, str]:
     return values
 
 
+def _problem(value: str) -> str | None:
+    """What is wrong with a secret's value. Line breaks would end a header (RFC 9110, 5.5), and a value that holds
+    them came from a file with a newline at its end more often than not."""
+    if not value:
+        return "has no value"
+    if any(ord(char) < 32 or ord(char) == 127 for char in value):
+        return "holds a line break or another control character"
+    return None
+
+
 def shipments(
     plan: Plan, prepared: Prepared, secrets: Mapping[str, str], *, since_ms: int | None, by: str
 ) -> Iterator[Shipment]:
     """One shipment for each change that sends, in plan order, encoded when it is asked for."""
     workspace = prepared.workspace
+    encode = workspace.encoder(workspace.project.label, secrets)
     for change in plan.changes:
         if not change.sends or change.desired is None:
             continue
         request = change.desired.declared.request
-        item = workspace.encode(request, change.workflow_run_id, workspace.project.label, secrets)
+        item = encode(request, change.workflow_run_id)
         attempt = _attempt(change, request, prepared, since_ms=since_ms, by=by)
         former = change.attempt
         again = former is not None and former.is_open and former.workflow_run_id == change.workflow_run_id

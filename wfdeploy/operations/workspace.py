@@ -42,7 +42,8 @@ class Workspace:
     """One command's surroundings.
 
     `server`: what a state is bound to (an origin, or `local:<id>`). `gateway`: opens the way to the server when it is
-    first needed; raises `UsageError` when there is no token. `encode`: a request as an item of a batch.
+    first needed; raises `UsageError` when there is no token. `encoder` (label, secrets) gives what turns a
+    request and its workflow run id into an item of a batch.
     `log_lag_s`: what is known of the server's lag before it was asked (None: its answers may tell, else the project's
     setting). `defaults`: variables that the surroundings supply. `budget_s`: seconds for all waits together.
     """
@@ -55,7 +56,7 @@ class Workspace:
     command: str
     stores: Stores
     gateway: Callable[[], RunGateway]
-    encode: Callable[[Request, str, str, Mapping[str, str]], Item]
+    encoder: Callable[[str, Mapping[str, str]], Callable[[Request, str], Item]]
     budget_s: float = 300.0
     log_lag_s: float | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)

@@ -63,7 +63,23 @@ class Editor:
                 if former is not None:
                     self._retire(former, Ended.FORGOTTEN)
             case Rename(origin, to):
-                for table in ("records", "details", "burned"):
+                # The former name keeps its generations as a tombstone: ids are made of names, and a run that gets
+                # this name later must not get an id that was used.
+                run(
+                    "INSERT INTO burned SELECT ?1, fingerprint, max(generation) FROM ("
+                    "SELECT address, fingerprint, generation FROM records UNION ALL "
+                    "SELECT address, fingerprint, generation FROM history UNION ALL "
+                    "SELECT address, json_extract(value, '$.fingerprint'), json_extract(value, '$.generation') "
+                    "FROM attempts) WHERE address = ?1 GROUP BY fingerprint "
+                    "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
+                    (origin,),
+                )
+                run(
+                    "INSERT INTO burned SELECT ?2, fingerprint, generation FROM burned WHERE address = ?1 "
+                    "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
+                    (origin, to),
+                )
+                for table in ("records", "details"):
                     run(f"UPDATE {table} SET address = ? WHERE address = ?", (to, origin))  # noqa: S608
                 for table in ("attempts", "history"):
                     run(
