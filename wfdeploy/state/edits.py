@@ -66,6 +66,11 @@ class Editor:
                 # The former name keeps its generations as a tombstone: ids are made of names, and a run that gets
                 # this name later must not get an id that was used.
                 run(
+                    "INSERT INTO burned SELECT ?2, fingerprint, generation FROM burned WHERE address = ?1 "
+                    "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
+                    (origin, to),
+                )
+                run(
                     "INSERT INTO burned SELECT ?1, fingerprint, max(generation) FROM ("
                     "SELECT address, fingerprint, generation FROM records UNION ALL "
                     "SELECT address, fingerprint, generation FROM history UNION ALL "
@@ -73,11 +78,6 @@ class Editor:
                     "FROM attempts) WHERE address = ?1 GROUP BY fingerprint "
                     "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
                     (origin,),
-                )
-                run(
-                    "INSERT INTO burned SELECT ?2, fingerprint, generation FROM burned WHERE address = ?1 "
-                    "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
-                    (origin, to),
                 )
                 for table in ("records", "details"):
                     run(f"UPDATE {table} SET address = ? WHERE address = ?", (to, origin))  # noqa: S608

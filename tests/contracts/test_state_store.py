@@ -1,0 +1,200 @@
+"""What every state store does, whatever keeps it. A new backend is added to `STORES` and must pass as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.run import OnRemove
+from wfdeploy.model.state import (
+    Attempt,
+    AttemptStatus,
+    Binding,
+    Claim,
+    DropAttempt,
+    Edit,
+    Ended,
+    Forget,
+    NoteGeneration,
+    Observe,
+    Origin,
+    PutAttempt,
+    PutGroups,
+    PutRecord,
+    Record,
+    Remember,
+    Rename,
+    Rewrite,
+    SetHead,
+)
+from wfdeploy.ports import StateStore
+from wfdeploy.state.sqlite_store import SqliteStore
+
+BINDING = Binding("p", "e", "http://s")
+NOW_MS = 1_795_442_400_000
+
+STORES: dict[str, Callable[[Path], StateStore]] = {
+    "file": lambda folder: SqliteStore.create(folder / "state.db", BINDING, now_ms=lambda: NOW_MS),
+    "memory": lambda _: SqliteStore.in_memory(BINDING, now_ms=lambda: NOW_MS),
+}
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateStore]:
+    opened = STORES[request.param](tmp_path)
+    yield opened
+    opened.close()
+
+
+def record(address: str, fingerprint: str = "1:a", generation: int = 1, **more: object) -> Record:
+    return Record(
+        address=Address(address),
+        fingerprint=fingerprint,
+        generation=generation,
+        workflow_run_id=f"wfr_{address}-{fingerprint}-{generation}",
+        recorded_at_ms=NOW_MS,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def attempt(address: str, fingerprint: str = "1:a", status: AttemptStatus = AttemptStatus.INTENT) -> Attempt:
+    return Attempt(
+        address=Address(address),
+        fingerprint=fingerprint,
+        generation=1,
+        workflow_run_id=f"wfr_{address}-{fingerprint}-1",
+        status=status,
+        intent_at_ms=NOW_MS,
+    )
+
+
+def addresses(store: StateStore) -> list[str]:
+    return [key.address for key in store.record_keys()]
+
+
+def test_a_new_store_is_empty_and_bound(store: StateStore) -> None:
+    head = store.head()
+    assert (head.serial, head.binding, head.watermark_ms, head.shared) == (0, BINDING, None, False)
+    assert len(head.lineage) == 32
+    assert len(head.redaction_key) == 32
+    assert addresses(store) == []
+
+
+def test_records_come_back_whole_and_in_code_point_order(store: StateStore) -> None:
+    names = ["g/b", "g/a[é]", "g/a", "g/a[\U0001f600]", "g/Z", "g/a[\uffff]"]
+    put = [
+        record(name, request='{"body":1}', by='{"host":"h"}', source="m.yaml:3", created_at_ms=5, delivery="d")
+        for name in names
+    ]
+    store.commit([PutRecord(one) for one in put])
+    assert addresses(store) == sorted(names)
+    assert sorted(store.records(), key=lambda one: names.index(one.address)) == put
+    assert [one.address for one in store.records(["g/Z", "g/none"])] == ["g/Z"]
+
+
+def test_a_commit_raises_the_serial_and_an_equal_one_does_not(store: StateStore) -> None:
+    assert store.commit([PutRecord(record("g/a"))]) == 1
+    equal: list[Edit] = [
+        PutRecord(record("g/a")),
+        Rewrite(Address("g/a"), "1:a", ""),
+        PutGroups({}),
+        SetHead(),
+    ]
+    assert store.commit(equal) == 1
+    assert store.commit([SetHead(watermark_ms=7)]) == 2
+    assert store.commit([SetHead(watermark_ms=7)]) == 2
+    assert store.head().watermark_ms == 7
+
+
+def test_a_commit_is_all_or_nothing(store: StateStore) -> None:
+    store.commit([PutRecord(record("g/a"))])
+    with pytest.raises(Exception):  # noqa: B017, PT011  (whatever the backend makes of nonsense)
+        store.commit([PutRecord(record("g/b")), PutRecord(None)])  # type: ignore[arg-type]
+    assert addresses(store) == ["g/a"]
+    assert store.head().serial == 1
+
+
+def test_a_record_settles_its_attempt_and_only_its_own(store: StateStore) -> None:
+    store.commit([PutAttempt(attempt("g/a")), PutAttempt(attempt("g/b"))])
+    assert [one.address for one in store.attempts()] == ["g/a", "g/b"]
+    store.commit([PutRecord(record("g/a"))])
+    assert [one.address for one in store.attempts()] == ["g/b"]
+    store.commit([PutRecord(record("g/b", "1:other"))])
+    assert list(store.attempts()) == [attempt("g/b")]
+
+
+def test_a_superseded_record_is_history_and_its_generation_is_kept(store: StateStore) -> None:
+    store.commit([PutRecord(record("g/a"))])
+    store.commit([PutRecord(record("g/a", "1:b"))])
+    store.commit([PutRecord(record("g/a", "1:a", 2))])
+    (first, second) = store.history("g/a")
+    assert (first.record, first.ended, first.ended_at_ms) == (record("g/a"), Ended.SUPERSEDED, NOW_MS)
+    assert second.record.fingerprint == "1:b"
+    assert store.generations(["g/a"]) == {("g/a", "1:a"): 2, ("g/a", "1:b"): 1}
+
+
+def test_a_forgotten_record_leaves_a_tombstone(store: StateStore) -> None:
+    store.commit([PutRecord(record("g/a", generation=3)), PutAttempt(attempt("g/a", "1:b", AttemptStatus.UNKNOWN))])
+    store.commit([Forget(Address("g/a"))])
+    assert addresses(store) == []
+    assert list(store.attempts()) == []
+    assert store.generations(["g/a"]) == {("g/a", "1:a"): 3, ("g/a", "1:b"): 1}
+    assert list(store.former_addresses()) == ["g/a"]
+
+
+def test_a_dropped_attempt_burns_its_generation_only_when_told(store: StateStore) -> None:
+    store.commit([PutAttempt(attempt("g/a")), PutAttempt(attempt("g/b"))])
+    store.commit([DropAttempt(Address("g/a")), DropAttempt(Address("g/b"), burn=True)])
+    assert store.generations(["g/a", "g/b"]) == {("g/b", "1:a"): 1}
+
+
+def test_a_rejected_attempt_never_burns(store: StateStore) -> None:
+    store.commit([PutAttempt(attempt("g/a", status=AttemptStatus.REJECTED))])
+    store.commit([Forget(Address("g/a"))])
+    assert store.generations(["g/a"]) == {}
+
+
+def test_a_rename_takes_everything_along_and_leaves_a_tombstone(store: StateStore) -> None:
+    store.commit([PutRecord(record("g/a")), NoteGeneration(Address("g/a"), "1:z", 4)])
+    store.commit([PutRecord(record("g/a", "1:b")), PutAttempt(attempt("g/a", "1:c"))])
+    store.commit([Rename(Address("g/a"), Address("h/a"))])
+    assert addresses(store) == ["h/a"]
+    assert [one.address for one in store.attempts()] == ["h/a"]
+    assert [entry.record.address for entry in store.history("h/a")] == ["h/a"]
+    known = {"1:a": 1, "1:b": 1, "1:z": 4}
+    assert store.generations(["h/a"]) == {("h/a", text): number for text, number in known.items()}
+    left = known | {"1:c": 1}
+    assert store.generations(["g/a"]) == {("g/a", text): number for text, number in left.items()}
+
+
+def test_observations_and_words_change_the_record_in_place(store: StateStore) -> None:
+    store.commit([PutRecord(record("g/a"))])
+    store.commit([Observe(Address("g/a"), RunState.FAILED, 9), Rewrite(Address("g/a"), "2:a", "d2")])
+    (one,) = store.records()
+    assert (one.run_state, one.observed_at_ms, one.fingerprint, one.delivery) == (RunState.FAILED, 9, "2:a", "d2")
+    assert store.history("g/a") == []
+
+
+def test_runs_without_an_address_are_remembered_until_claimed(store: StateStore) -> None:
+    seen = ObservedRun(workflow_run_id="wfr_x", state=RunState.STARTED, created_at_ms=3)
+    store.commit([Remember(seen)])
+    store.commit([Remember(seen)])
+    assert list(store.unclaimed()) == [seen]
+    store.commit([Claim("wfr_x")])
+    assert list(store.unclaimed()) == []
+
+
+def test_group_policies_are_kept(store: StateStore) -> None:
+    store.commit([PutGroups({"g": OnRemove.CANCEL, "h": OnRemove.KEEP})])
+    store.commit([PutGroups({"h": OnRemove.FORGET})])
+    assert store.groups() == {"g": OnRemove.CANCEL, "h": OnRemove.FORGET}
+
+
+def test_origins_survive(store: StateStore) -> None:
+    for index, origin in enumerate(Origin):
+        store.commit([PutRecord(record(f"g/{index}", origin=origin))])
+    assert [one.origin for one in store.records()] == list(Origin)

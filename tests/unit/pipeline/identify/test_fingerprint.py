@@ -1,0 +1,125 @@
+"""What moves a fingerprint, and what must not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Redact, Request, SecretRef, Template
+from wfdeploy.model.run import Identity
+from wfdeploy.pipeline.identify.describe import describe, secret_names
+from wfdeploy.pipeline.identify.fingerprint import delivery_digest, fingerprint, version_of
+
+ANY = Identity()
+BASE = Request(
+    destination="https://app.example.com/wf",
+    content_type="application/json",
+    headers={"X-Team": "growth"},
+    body=Body(BodyKind.JSON, {"a": 1, "b": [True, None, "x"]}),
+)
+SECRET = Template(("Bearer ", SecretRef("TOKEN")))
+
+
+def of(request: Request, identity: Identity = ANY) -> str:
+    return fingerprint(request, identity)
+
+
+def test_it_is_fixed_for_good() -> None:
+    """A released version never changes: this text stands for every state that was ever written."""
+    assert of(BASE) == "1:eqvow54p7prc6k6zowthp4ptdb"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(BASE, destination="https://app.example.com/other"),
+        replace(BASE, content_type="text/plain"),
+        replace(BASE, headers={"X-Team": "sales"}),
+        replace(BASE, headers={}),
+        replace(BASE, headers={"X-Team": "growth", "X-More": ""}),
+        replace(BASE, body=Body(BodyKind.JSON, {"a": 2, "b": [True, None, "x"]})),
+        replace(BASE, body=Body(BodyKind.JSON, {"a": 1, "b": [True, "x", None]})),
+        replace(BASE, body=Body(BodyKind.JSON, {"a": "1", "b": [True, None, "x"]})),
+        replace(BASE, body=Body()),
+    ],
+)
+def test_what_a_run_does_moves_it(other: Request) -> None:
+    assert of(other) != of(BASE)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(BASE, headers={"x-team": "growth"}),
+        replace(BASE, body=Body(BodyKind.JSON, {"b": [True, None, "x"], "a": 1})),
+        replace(BASE, body=Body(BodyKind.TEXT, '{"a":1,"b":[true,null,"x"]}')),
+        replace(BASE, body=Body(BodyKind.FILE, '{"a":1,"b":[true,null,"x"]}', file="b.json")),
+        replace(
+            BASE,
+            delivery=Delivery(
+                retries=9,
+                delay_s=3,
+                labels=("l",),
+                flow_control=FlowControl("k", parallelism=1),
+                failure_url="https://x.example",
+                redact=Redact(body=True),
+                timeout_s=4,
+            ),
+        ),
+    ],
+)
+def test_the_same_bytes_and_other_ways_of_delivery_do_not(other: Request) -> None:
+    assert of(other) == of(BASE)
+
+
+def test_a_secret_takes_part_by_name_and_is_not_its_own_text() -> None:
+    secret = replace(BASE, headers={"Authorization": SECRET})
+    literal = replace(BASE, headers={"Authorization": str(SECRET)})
+    renamed = replace(BASE, headers={"Authorization": Template(("Bearer ", SecretRef("OTHER")))})
+    assert len({of(secret), of(literal), of(renamed)}) == 3
+    in_body = replace(BASE, body=Body(BodyKind.JSON, {"k": SECRET}))
+    as_text = replace(BASE, body=Body(BodyKind.JSON, {"k": str(SECRET)}))
+    assert of(in_body) != of(as_text)
+    assert secret_names(secret) == secret_names(in_body) == {"TOKEN"}
+
+
+def test_identity_widens_and_narrows() -> None:
+    labelled = replace(BASE, delivery=Delivery(labels=("a",)))
+    wide = Identity(include=("labels",))
+    assert of(labelled, wide) != of(BASE, wide)
+    narrow = Identity(exclude=("headers.X-Team", "contentType"))
+    assert of(replace(BASE, headers={"X-Team": "sales"}, content_type="text/plain"), narrow) == of(BASE, narrow)
+    assert of(replace(BASE, headers={"X-Team": "growth", "X-New": "1"}), narrow) != of(BASE, narrow)
+
+
+def test_delivery_has_a_digest_of_its_own() -> None:
+    assert delivery_digest(BASE) == delivery_digest(replace(BASE, body=Body()))
+    assert delivery_digest(BASE) != delivery_digest(replace(BASE, delivery=Delivery(retries=0)))
+    assert delivery_digest(BASE) != delivery_digest(replace(BASE, delivery=Delivery(delay_s=0)))
+
+
+def test_an_unknown_version_is_an_error() -> None:
+    assert version_of("12:abc") == 12
+    with pytest.raises(KeyError):
+        fingerprint(BASE, ANY, 99)
+
+
+def test_described_values_hide_what_is_redacted() -> None:
+    request = replace(
+        BASE,
+        headers={"Authorization": "abc", "X-Team": "growth"},
+        delivery=Delivery(redact=Redact(body=True, headers=("authorization",))),
+    )
+    fields = describe(request, b"key")
+    assert fields["body"].startswith("redacted:")
+    assert fields["headers"]["authorization"].startswith("redacted:")
+    assert fields["headers"]["x-team"] == "growth"
+    assert describe(request, b"key") == fields
+    assert describe(request, b"other key")["body"] != fields["body"]
+
+
+def test_large_bodies_are_described_by_digest() -> None:
+    fields = describe(replace(BASE, body=Body(BodyKind.TEXT, "x" * 5000)), b"")
+    assert fields["body"].startswith("sha256:")
+    assert fields["body"].endswith("(5000 bytes)")

@@ -1,0 +1,47 @@
+"""Workflow run ids: readable, never shared, and readable back."""
+
+from __future__ import annotations
+
+import re
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from wfdeploy.pipeline.identify.digest import digest
+from wfdeploy.pipeline.identify.run_ids import id_key, parse_run_id, place_of, run_id
+
+texts = st.text(min_size=1, max_size=60)
+fingerprints = st.builds(lambda version, data: f"{version}:{digest(data)}", st.integers(1, 99), st.binary())
+
+
+@given(texts, texts, texts, fingerprints, st.integers(1, 10**6))
+def test_an_id_tells_what_it_was_made_of(project: str, env: str, address: str, fingerprint: str, number: int) -> None:
+    text = run_id(project, env, address, fingerprint, number)
+    assert re.fullmatch(r"wfr_[a-z0-9-]+", text)
+    for form in (text, "wfr_" + text):
+        parts = parse_run_id(form)
+        assert parts is not None
+        assert parts.place == place_of(project, env, address)
+        assert (parts.generation, parts.fingerprint) == (number, fingerprint)
+
+
+@given(st.lists(st.tuples(texts, texts, texts), min_size=2, max_size=2, unique=True))
+def test_no_two_places_share_a_digest(places: list[tuple[str, str, str]]) -> None:
+    first, second = places
+    assert place_of(*first) != place_of(*second)
+
+
+def test_an_id_is_readable() -> None:
+    text = run_id("p", "production", "onboarding-2026-11/acme[eu]", f"1:{digest(b'')}", 1)
+    assert text.startswith("wfr_onboarding-2026-11-acme-eu-")
+    assert len(text) < 128
+
+
+@given(st.text())
+def test_other_ids_are_not_ours(text: str) -> None:
+    parts = parse_run_id(text)
+    assert parts is None or "-g" in text
+
+
+def test_prefixes_do_not_count() -> None:
+    assert id_key("my-run") == id_key("wfr_my-run") == id_key("wfr_wfr_my-run") == "wfr_my-run"

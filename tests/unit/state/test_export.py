@@ -1,0 +1,76 @@
+"""Export and import: byte for byte, all or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.test_state_store import BINDING, attempt, record
+from wfdeploy.errors import StateUnusable
+from wfdeploy.model.address import Address
+from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.run import OnRemove
+from wfdeploy.model.state import (
+    Binding,
+    Forget,
+    NoteGeneration,
+    PutAttempt,
+    PutGroups,
+    PutRecord,
+    Remember,
+    Rename,
+    SetHead,
+)
+from wfdeploy.state.export import export_lines, import_lines
+from wfdeploy.state.sqlite_store import SqliteStore
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> list[str]:
+    with SqliteStore.create(tmp_path / "first.db", BINDING) as store:
+        store.commit(
+            [PutRecord(record("g/é", request='{"body":"\u2028"}', by='{"host":"h"}')), PutRecord(record("g/b"))]
+        )
+        store.commit([PutRecord(record("g/b", "1:b")), PutAttempt(attempt("g/c"))])
+        store.commit([Rename(Address("g/b"), Address("h/b")), Forget(Address("g/é"))])
+        store.commit([NoteGeneration(Address("g/x"), "1:q", 7), PutGroups({"g": OnRemove.CANCEL})])
+        store.commit([SetHead(watermark_ms=12, shared=True)])
+        store.commit([Remember(ObservedRun(workflow_run_id="wfr_q", state=RunState.STARTED, created_at_ms=1))])
+        return list(export_lines(store))
+
+
+def test_import_and_export_give_the_same_bytes(lines: list[str], tmp_path: Path) -> None:
+    store = import_lines(lines, tmp_path / "second.db", BINDING)
+    assert list(export_lines(store)) == lines
+    store.close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["first.db", "second.db"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda lines: [], "empty"),
+        (lambda lines: lines[1:], "line 1 is not the head"),
+        (lambda lines: [*lines, "nonsense"], r"line \d+: not JSON"),
+        (lambda lines: [*lines, "[]"], "not a JSON object"),
+        (lambda lines: [*lines, '{"kind":"what"}'], "unknown kind"),
+        (lambda lines: [*lines[:2], lines[2].replace("workflow_run_id", "w")], "line 3"),
+    ],
+)
+def test_a_bad_line_is_named_and_nothing_is_left(lines: list[str], tmp_path: Path, spoil, words: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(StateUnusable, match=words):
+        import_lines(spoil(lines), tmp_path / "second.db", BINDING)
+    assert [file.name for file in tmp_path.iterdir()] == ["first.db"]
+
+
+def test_another_targets_export_is_refused(lines: list[str], tmp_path: Path) -> None:
+    with pytest.raises(StateUnusable, match="belongs to"):
+        import_lines(lines, tmp_path / "second.db", Binding("other", "e", "http://s"))
+
+
+def test_an_existing_state_is_never_replaced(lines: list[str], tmp_path: Path) -> None:
+    before = (tmp_path / "first.db").read_bytes()
+    with pytest.raises(StateUnusable, match="exists"):
+        import_lines(lines, tmp_path / "first.db", BINDING)
+    assert (tmp_path / "first.db").read_bytes() == before

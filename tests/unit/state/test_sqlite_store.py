@@ -1,0 +1,117 @@
+"""The SQLite file: what it is bound to, and every way in which it can be unusable."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.test_state_store import BINDING, record
+from wfdeploy.errors import StateUnusable
+from wfdeploy.model.state import Binding, PutRecord
+from wfdeploy.state.schema import VERSION
+from wfdeploy.state.sqlite_store import SqliteStore
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "state.db"
+    with SqliteStore.create(file, BINDING) as store:
+        store.commit([PutRecord(record("g/a"))])
+    return file
+
+
+def test_the_file_is_the_users_alone(path: Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_closed_state_is_one_file(path: Path) -> None:
+    assert [file.name for file in path.parent.iterdir()] == ["state.db"]
+
+
+def test_creating_over_a_file_fails_and_leaves_it(path: Path) -> None:
+    before = path.read_bytes()
+    with pytest.raises(StateUnusable):
+        SqliteStore.create(path, BINDING)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == ["state.db"]
+
+
+def test_a_foreign_state_is_refused_by_name(path: Path) -> None:
+    with pytest.raises(StateUnusable, match=r"belongs to project p, environment e, server http://s, not to project q"):
+        SqliteStore.open_existing(path, Binding("q", "e", "http://s"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not a wfdeploy state"),
+        (b"hello" * 1000, "damaged or not a state"),
+        (b"SQLite format 3\x00" + b"\x00" * 100, "damaged|not a wfdeploy state"),
+    ],
+)
+def test_what_is_no_state_is_said_and_left(tmp_path: Path, content: bytes, words: str) -> None:
+    file = tmp_path / "state.db"
+    file.write_bytes(content)
+    with pytest.raises(StateUnusable, match=words):
+        SqliteStore.open_existing(file, BINDING, readonly=True)
+    assert file.read_bytes() == content
+
+
+def test_a_truncated_state_is_said(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(StateUnusable), SqliteStore.open_existing(path, BINDING) as store:
+        list(store.records())
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "other.db"
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    with pytest.raises(StateUnusable, match="not a wfdeploy state"):
+        SqliteStore.open_existing(file, BINDING)
+
+
+def test_a_newer_state_is_refused_with_the_way_out(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    connection.close()
+    with pytest.raises(StateUnusable, match="newer wfdeploy") as caught:
+        SqliteStore.open_existing(path, BINDING)
+    assert caught.value.hint == "upgrade wfdeploy"
+
+
+def test_a_missing_directory_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StateUnusable, match="cannot create"):
+        SqliteStore.create(tmp_path / "no" / "state.db", BINDING)
+
+
+def test_a_state_locked_by_another_program_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with SqliteStore.open_existing(path, BINDING, readonly=True) as store:
+        store._connection.execute("PRAGMA busy_timeout = 0")
+        assert [key.address for key in store.record_keys()] == ["g/a"]
+    other.execute("ROLLBACK")
+    other.close()
+
+
+def test_readers_see_a_whole_state_while_a_writer_writes(path: Path) -> None:
+    with SqliteStore.open_existing(path, BINDING) as writer:
+        writer.commit([PutRecord(record("g/b"))])
+        with SqliteStore.open_existing(path, BINDING, readonly=True) as reader:
+            assert [key.address for key in reader.record_keys()] == ["g/a", "g/b"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_directory_can_still_be_read(path: Path) -> None:
+    path.parent.chmod(0o500)
+    try:
+        with SqliteStore.open_existing(path, BINDING, readonly=True) as store:
+            assert [key.address for key in store.record_keys()] == ["g/a"]
+    finally:
+        path.parent.chmod(0o700)
