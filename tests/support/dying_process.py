@@ -1,0 +1,162 @@
+"""`python -m wfdeploy` that kills itself at a chosen point, without a chance to tidy up.
+
+`DIE_AT=<point>:<n>` names the n-th time that the process comes by a point; `WHERE` lists them.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+WHERE = (
+    "create:before",  # the state file is about to be made
+    "create:linked",  # it has its name, the directory was not synced
+    "create:after",  # it is there and open
+    "commit:before",
+    "commit:written",  # every row is written, the transaction is open
+    "commit:torn",  # a few bytes of it are in the write-ahead log
+    "commit:after",
+    "trigger:before",  # its intents are on disk, nothing has left
+    "trigger:after",  # the answer is here, nothing of it is on disk
+    "page:before",  # the logs are about to be asked
+    "page:after",
+    "home:before",  # the note beside the state is about to be written
+    "home:after",
+)
+
+
+def main() -> int:
+    """Arm the point, then be `wfdeploy`."""
+    point, _, count = os.environ["DIE_AT"].rpartition(":")
+    assert point in WHERE, point
+    _arm(point, int(count))
+    from wfdeploy.__main__ import main as wfdeploy
+
+    return wfdeploy()
+
+
+def _arm(point: str, count: int) -> None:
+    place, _, when = point.partition(":")
+    left = [count]
+
+    def come_by() -> bool:
+        left[0] -= 1
+        return left[0] == 0
+
+    {"create": _create, "commit": _commit, "trigger": _trigger, "page": _page, "home": _home}[place](when, come_by)
+
+
+def _die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
+
+
+def _around(owner: Any, name: str, when: str, come_by: Callable[[], bool]) -> None:
+    whole = getattr(owner, name)
+
+    def dying(*args: Any, **kwargs: Any) -> Any:
+        dies = come_by()
+        if dies and when == "before":
+            _die()
+        result = whole(*args, **kwargs)
+        if dies:
+            _die()
+        return result
+
+    setattr(owner, name, dying)
+
+
+def _create(when: str, come_by: Callable[[], bool]) -> None:
+    from wfdeploy.state import sqlite_store
+
+    if when == "linked":
+        _around(sqlite_store, "_sync_folder", "before", come_by)
+        return
+    whole = sqlite_store.SqliteStore.create
+
+    def create(_: type, *args: Any, **kwargs: Any) -> sqlite_store.SqliteStore:
+        dies = come_by()
+        if dies and when == "before":
+            _die()
+        store = whole(*args, **kwargs)
+        if dies:
+            _die()
+        return store
+
+    sqlite_store.SqliteStore.create = classmethod(create)  # type: ignore[method-assign, assignment]
+
+
+def _commit(when: str, come_by: Callable[[], bool]) -> None:
+    from wfdeploy.state import sqlite_store
+
+    if when == "written":
+        from wfdeploy.state.edits import Editor
+
+        _around(Editor, "apply", "after", come_by)
+    elif when == "torn":
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        whole = sqlite_store.SqliteStore.commit
+
+        def commit(self: sqlite_store.SqliteStore, edits: Sequence[Any]) -> int:
+            if come_by():
+                # The kernel kills the process in the middle of a write that would make a file longer than this.
+                log = Path(f"{self._name}-wal")
+                size = log.stat().st_size if log.exists() else 0
+                resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+                resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5000, size + 5000))
+                whole(self, edits)
+                _die()  # the log was long enough already
+            return whole(self, edits)
+
+        sqlite_store.SqliteStore.commit = commit  # type: ignore[method-assign]
+    else:
+        _around(sqlite_store.SqliteStore, "commit", when, come_by)
+
+
+def _trigger(when: str, come_by: Callable[[], bool]) -> None:
+    from wfdeploy.upstash.client import UpstashGateway
+
+    whole = UpstashGateway.trigger
+
+    async def trigger(self: UpstashGateway, items: Sequence[Any]) -> Any:
+        dies = come_by()
+        if dies and when == "before":
+            _die()
+        reply = await whole(self, items)
+        if dies:
+            _die()
+        return reply
+
+    UpstashGateway.trigger = trigger  # type: ignore[method-assign]
+
+
+def _page(when: str, come_by: Callable[[], bool]) -> None:
+    from wfdeploy.upstash.client import UpstashGateway
+
+    whole = UpstashGateway._log_page
+
+    async def page(self: UpstashGateway, *args: Any) -> Any:
+        dies = come_by()
+        if dies and when == "before":
+            _die()
+        answer = await whole(self, *args)
+        if dies:
+            _die()
+        return answer
+
+    UpstashGateway._log_page = page  # type: ignore[method-assign, assignment]
+
+
+def _home(when: str, come_by: Callable[[], bool]) -> None:
+    from wfdeploy.state import home
+
+    _around(home, "mark_home", when, come_by)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
