@@ -25,6 +25,7 @@ from wfdeploy.localserver.run_filter import Where, integer, log_filter
 from wfdeploy.localserver.services import Services, tenant_of
 
 PAGE = 10
+LARGEST_PAGE = 1000
 """Runs per page, by default and at most."""
 
 
@@ -95,6 +96,11 @@ class LogsApi:
 
 
 def _count(query: QueryParams) -> int:
+    """How many runs a page holds. `pageSize` is an extension of this server, for wfdeploy's own listings; nobody else
+    sends it, so everybody else meets the API's limit."""
+    larger = integer(query, "pageSize")
+    if larger is not None and larger > 0:
+        return min(larger, LARGEST_PAGE)
     count = integer(query, "count")
     if count is None:
         return PAGE

@@ -11,7 +11,7 @@ import httpx
 
 from wfdeploy import __version__
 from wfdeploy.errors import RemoteFailure
-from wfdeploy.model.event import Event, Listing
+from wfdeploy.model.event import Event
 from wfdeploy.model.remote import Answered, CancelReply, Item, Lost, NotSent, RunPage, ServerFacts, TriggerReply
 from wfdeploy.ports import RunGateway
 from wfdeploy.upstash.connect import open_transport
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 _PAGE_RUNS = 10
 """Runs per page of the logs: the most there are when runs are asked for ("Workflow REST reference: Logs")."""
+
+_PAGE_RUNS_EMBEDDED = 1000
+"""What the embedded server gives at once, when it is asked for in its own words."""
 
 _ANSWER_BYTES = 8 * 1024 * 1024
 _ANSWER_BYTES_PER_RUN = 4 * 1024
@@ -126,13 +129,13 @@ class UpstashGateway(RunGateway):
             query["fromDate"] = max(since_ms, 0)
         cursors: set[str] = set()
         before: LogPage | None = None
-        seen = idle = 0
+        idle = 0
         while True:
+            if self._facts.facts.server_id is not None:
+                query["pageSize"] = _PAGE_RUNS_EMBEDDED
             page, server_time_ms = await self._log_page(query, budget)
-            seen += len(page.runs)
             last = not page.cursor
             idle = idle + 1 if not page.runs or (before and page.runs == before.runs) else 0
-            self._listener(Listing(seen, done=last))
             yield RunPage(page.runs, server_time_ms, last)
             if last:
                 return
