@@ -1,0 +1,128 @@
+"""`python -m benchmarks`: measure, print, and write JSON (and, with `--docs`, docs/performance.md)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks import corpus, machine, page, results, sinks
+from benchmarks.measure import Sample, run
+from benchmarks.works import WORKS, Peer, Work, of_sending, of_start_up, on_corpus
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMEOUT_S = 900.0
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """`1000,10000` as numbers."""
+    return tuple(int(part) for part in text.split(",") if part)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    unknown = set(options.works) - set(WORKS)
+    if unknown:
+        sys.exit(f"no such work: {', '.join(unknown)}; there are {', '.join(WORKS)}")
+    big: list[results.Row] = []
+    small: list[results.Row] = []
+    busy_before = machine.load()
+    with tempfile.TemporaryDirectory(prefix="wfdeploy-benchmark-") as folder:
+        for work, sink in _works(options, Path(folder)):
+            told = _measure(work, sink, Path(folder), options)
+            (small if work.small else big).extend(told)
+            lines = (results.start_up_table if work.small else results.table)(told).splitlines()
+            print("\n".join(lines[2 if len(big) + len(small) > len(told) else 0 :]), flush=True)
+    where = machine.describe()
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        rows = [row.data() for row in (*big, *small)]
+        told_all = {"machine": where, "load": [busy_before, machine.load()], "rows": rows}
+        options.json.write_text(json.dumps(told_all, indent=1) + "\n", encoding="utf-8")
+    if options.docs:
+        page.put("machine", page.machine_line(where))
+        if big:
+            page.put("figures", results.table(big))
+        if small:
+            page.put("start-up", results.start_up_table(small))
+    return 0
+
+
+def _works(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Work, sinks.RunningSink]]:
+    with ExitStack() as stack:
+        sink = stack.enter_context(sinks.running(0))
+        for size in options.sizes:
+            if not {"validate", "cold plan", "no-op plan", "cold apply"} & set(options.works):
+                continue
+            project = corpus.write(folder / str(size), size, options.runs_per_file)
+            for work in on_corpus(project, sink.url, options.works):
+                yield work, sink
+        if "sending" in options.works:
+            for latency_ms in options.latencies:
+                slow = sink if latency_ms == 0 else stack.enter_context(sinks.running(latency_ms))
+                for size in options.sizes:
+                    yield of_sending(size, latency_ms, slow.url), slow
+        if "start-up" in options.works:
+            small = corpus.write(folder / "ten", 10)
+            for work in of_start_up(small, sink.url):
+                yield work, sink
+
+
+def _measure(work: Work, sink: sinks.RunningSink, folder: Path, options: argparse.Namespace) -> list[results.Row]:
+    """Every peer in turn, again and again, so that a busy minute hits all of them. A peer that has used up its time
+    sits the rest out."""
+    cwd = work.folder or folder
+    environ = _environ(options)
+    for command in work.prepare:
+        run(command, cwd=cwd, environ=environ, timeout_s=TIMEOUT_S)
+    repeat = options.start_up_repeat if work.small else options.repeat
+    measured: dict[str, list[Sample]] = {peer.name: [] for peer in work.peers}
+    spent = dict.fromkeys(measured, 0.0)
+    for _ in range(repeat):
+        for peer in work.peers:
+            if measured[peer.name] and spent[peer.name] + spent[peer.name] / len(measured[peer.name]) > options.budget:
+                continue
+            began = time.perf_counter()
+            measured[peer.name].append(_once(peer, sink, cwd, environ))
+            spent[peer.name] += time.perf_counter() - began
+    return results.rows(work.name, work.size, work.latency_ms, measured)
+
+
+def _once(peer: Peer, sink: sinks.RunningSink, cwd: Path, environ: Mapping[str, str]) -> Sample:
+    peer.before()
+    before = sink.taken() if peer.runs else 0
+    sample = run(peer.command, cwd=cwd, environ=environ, timeout_s=TIMEOUT_S, tells=peer.tells)
+    if peer.runs and (got := sink.taken() - before) != peer.runs:
+        raise RuntimeError(f"{peer.name} sent {got} runs, not {peer.runs}: {' '.join(peer.command)}")
+    return sample
+
+
+def _environ(options: argparse.Namespace) -> dict[str, str]:
+    """A bare environment: no variable of the user's changes what is measured."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
+    return {**kept, "PYTHONPATH": str(options.package), "QSTASH_TOKEN": "benchmark", "NO_COLOR": "1"}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--sizes", type=numbers, default=(1000, 10_000, 100_000), help="runs, comma-separated")
+    parser.add_argument("--works", type=lambda text: tuple(text.split(",")), default=WORKS, help=", ".join(WORKS))
+    parser.add_argument("--latencies", type=numbers, default=(0, 30), help="of the sink, in ms, for sending alone")
+    parser.add_argument("--repeat", type=int, default=5, help="starts of each peer at each work, at most")
+    parser.add_argument("--start-up-repeat", type=int, default=15, help="the same for start-up")
+    parser.add_argument("--budget", type=float, default=60.0, help="seconds for one peer at one work (once at least)")
+    parser.add_argument("--runs-per-file", type=int, default=100_000, help="how the manifests are cut")
+    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "results" / "latest.json")
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md")
+    parser.add_argument("--package", type=Path, default=ROOT, help="where wfdeploy is imported from, to compare trees")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""What sending alone starts from: runs that need no manifest, and a state that keeps nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.remote import Item, ObservedRun
+from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Request
+from wfdeploy.model.run import OnRemove
+from wfdeploy.model.state import Attempt, AttemptStatus, Edit, Head, HistoryEntry, Record, RecordKey
+from wfdeploy.pipeline.apply.shipment import Shipment
+from wfdeploy.ports import StateStore
+from wfdeploy.upstash.wire import ItemEncoder
+
+LABEL = "wfdeploy.benchmark.default"
+_DELIVERY = Delivery(
+    retries=5,
+    retry_delay="pow(2, retried) * 1000",
+    labels=("onboarding",),
+    flow_control=FlowControl(key="onboard", parallelism=10, rate=100, period_s=60),
+)
+_HEADERS = {"X-Team": "growth"}
+_PLANS = ("free", "team", "business", "enterprise")
+
+
+def requests(count: int) -> list[tuple[str, Request]]:
+    """Workflow run ids and requests, as the corpus declares them."""
+    return [
+        (
+            f"wfr_wave-000-tenant-{n:07}-abcdefghijklmnopqrstuvwxyz-g1-f1abcdefghijklmnopqrstuvwxyz",
+            Request(
+                destination="https://app.example.com/api/workflow/onboard",
+                content_type="application/json",
+                headers=_HEADERS,
+                body=Body(
+                    BodyKind.JSON,
+                    {
+                        "tenant": f"tenant-{n:07}",
+                        "seats": 1 + n % 500,
+                        "plan": _PLANS[n % 4],
+                        "features": ["sso", "audit"],
+                    },
+                ),
+                delivery=_DELIVERY,
+            ),
+        )
+        for n in range(count)
+    ]
+
+
+def items(made: Sequence[tuple[str, Request]]) -> Iterator[Item]:
+    """Each encoded when it is asked for."""
+    encoder = ItemEncoder(label=LABEL, secrets={})
+    for run_id, request in made:
+        yield encoder.encode(request, run_id)
+
+
+def shipments(made: Sequence[tuple[str, Request]]) -> Iterator[Shipment]:
+    """What a sender takes."""
+    for item in items(made):
+        address = Address(item.workflow_run_id)
+        attempt = Attempt(
+            address=address,
+            fingerprint="1:abcdefghijklmnopqrstuvwxyz",
+            generation=1,
+            workflow_run_id=item.workflow_run_id,
+            status=AttemptStatus.INTENT,
+            intent_at_ms=0,
+        )
+        yield Shipment(Change(address=address, action=Action.TRIGGER, reason="new", sends=True), item, attempt)
+
+
+class NullStore(StateStore):
+    """A state that forgets at once."""
+
+    def head(self) -> Head:
+        raise NotImplementedError
+
+    def record_keys(self) -> Iterator[RecordKey]:
+        return iter(())
+
+    def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:  # noqa: ARG002
+        return iter(())
+
+    def attempts(self) -> Iterator[Attempt]:
+        return iter(())
+
+    def generations(self, addresses: Collection[str]) -> Mapping[tuple[str, str], int]:  # noqa: ARG002
+        return {}
+
+    def groups(self) -> Mapping[str, OnRemove]:
+        return {}
+
+    def former_addresses(self) -> Iterator[Address]:
+        return iter(())
+
+    def history(self, address: str | None) -> Sequence[HistoryEntry]:  # noqa: ARG002
+        return ()
+
+    def unclaimed(self) -> Sequence[ObservedRun]:
+        return ()
+
+    def burned(self) -> Iterator[tuple[str, str, int]]:
+        return iter(())
+
+    def commit(self, edits: Sequence[Edit]) -> int:  # noqa: ARG002
+        return 0
+
+    def close(self) -> None:
+        return

@@ -1,0 +1,49 @@
+"""What a whole process costs: time, processor time and peak memory, from the kernel's own books."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One process, from its start to its end. `own_s`: what it says that the part of interest took."""
+
+    wall_s: float
+    user_s: float
+    system_s: float
+    peak_kib: int
+    own_s: float | None = None
+
+
+def run(
+    command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], timeout_s: float, tells: bool = False
+) -> Sample:
+    """Run a command to its end. With `tells`, the last line of its output is the seconds of the part of interest.
+
+    Raises: `RuntimeError` when it fails or takes longer than `timeout_s`.
+    """
+    # The kernel counts the peak of what a process was forked from, so this one must stay small itself.
+    output = cwd / "output.txt"
+    with output.open("w+b") as file:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=cwd, env=dict(environ), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+        )
+        watchdog = threading.Timer(timeout_s, process.kill)
+        watchdog.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - began
+        watchdog.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)  # reaped already
+    if process.returncode:
+        tail = output.read_text(encoding="utf-8", errors="replace")[-2000:]
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
+    own_s = float(output.read_text(encoding="utf-8").split()[-1]) if tells else None
+    return Sample(wall_s, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, own_s)

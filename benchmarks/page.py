@@ -1,0 +1,28 @@
+"""Parts of docs/performance.md that are written by the harness, each between two markers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+
+
+def put(name: str, text: str, page: Path = PAGE) -> None:
+    """Replace what stands between `<!-- NAME:begin -->` and `<!-- NAME:end -->`. Raises: `ValueError` without them."""
+    old = page.read_text(encoding="utf-8")
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if not pattern.search(old):
+        raise ValueError(f"{page} has no place for {name}")
+    page.write_text(pattern.sub(lambda _: f"{begin}\n{text}\n{end}", old), encoding="utf-8")
+
+
+def machine_line(machine: Mapping[str, str]) -> str:
+    """The machine in one sentence."""
+    versions = ", ".join(f"{name} {machine[name]}" for name in ("sqlite", "pyyaml", "jsonschema", "httpx"))
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory']}; {machine['system']}; "
+        f"{machine['python']}; wfdeploy {machine['wfdeploy']}, {versions}."
+    )

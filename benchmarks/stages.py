@@ -1,0 +1,205 @@
+"""Where the time goes: `python -m benchmarks.stages RUNS` runs a cold plan, a whole apply and a no-op plan, each in a
+process of its own whose stages are timed from the inside.
+
+Figures are processor time, each stage without the stages that it calls. The journal writes in a thread of its own,
+beside the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import gc
+import importlib
+import inspect
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import types
+from collections import defaultdict
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks import corpus, machine, page, sinks
+
+ROOT = Path(__file__).resolve().parents[1]
+REST = "start-up, event loop, the rest"
+
+STAGES: Mapping[str, tuple[str, ...]] = {
+    "load": ("wfdeploy.pipeline.load.sources:read", "wfdeploy.pipeline.load.yaml_docs:read"),
+    "validate": (
+        "wfdeploy.pipeline.validate.structure:check",
+        "wfdeploy.pipeline.validate.rules:Rules.group",
+        "wfdeploy.pipeline.validate.rules:Rules.run",
+    ),
+    "expand": ("wfdeploy.operations.manifests:expand",),
+    "identify": ("wfdeploy.operations.prepared:identify", "wfdeploy.operations.prepared:Prepared.manifests_digest"),
+    "state read": (
+        "wfdeploy.state.sqlite_store:SqliteStore.record_keys",
+        "wfdeploy.state.sqlite_store:SqliteStore.records",
+        "wfdeploy.state.sqlite_store:SqliteStore.generations",
+    ),
+    "diff": ("wfdeploy.operations.prepared:Prepared.outlook",),
+    "render": ("wfdeploy.render.plan_text:text", "wfdeploy.render.report:text"),
+    "intents": ("wfdeploy.operations.apply:shipments",),
+    "encode": ("wfdeploy.upstash.wire:ItemEncoder.encode",),
+    "send": ("wfdeploy.upstash.client:UpstashGateway.trigger",),
+    "settle": ("wfdeploy.pipeline.apply.sender:Sender._take", "wfdeploy.pipeline.apply.sender:Sender._deliver"),
+    "journal (a thread)": ("wfdeploy.state.sqlite_store:SqliteStore.commit",),
+}
+"""Stage -> the functions, where they are looked up, that are it."""
+
+
+class Clock:
+    """Processor time by stage."""
+
+    def __init__(self) -> None:
+        self.spent: defaultdict[str, float] = defaultdict(float)
+        self._local = threading.local()
+
+    def enter(self, stage: str) -> None:
+        """What comes now belongs to this stage, until it leaves."""
+        now = time.thread_time()
+        stack: list[str] = self._local.__dict__.setdefault("stack", [])
+        if stack:
+            self.spent[stack[-1]] += now - self._local.since
+        stack.append(stage)
+        self._local.since = now
+
+    def leave(self) -> None:
+        now = time.thread_time()
+        stack: list[str] = self._local.stack
+        self.spent[stack.pop()] += now - self._local.since
+        self._local.since = now
+
+    def watch(self, place: str, stage: str) -> None:
+        """Time a function, method, generator, coroutine or property from now on."""
+        module, _, path = place.partition(":")
+        holder: Any = importlib.import_module(module)
+        *outer, name = path.split(".")
+        for part in outer:
+            holder = getattr(holder, part)
+        found = inspect.getattr_static(holder, name)
+        if isinstance(found, functools.cached_property):
+            found.func = self._timed(found.func, stage)
+        else:
+            setattr(holder, name, self._timed(found, stage))
+
+    def collector(self, phase: str, _facts: dict[str, int]) -> None:
+        """For `gc.callbacks`."""
+        if phase == "start":
+            self.enter("garbage collector")
+        else:
+            self.leave()
+
+    def _timed(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            self.enter(stage)
+            try:
+                made = function(*args, **kwargs)
+            finally:
+                self.leave()
+            if inspect.isgenerator(made):
+                return self._steps(made, stage)
+            return types.coroutine(self._steps)(made, stage) if inspect.iscoroutine(made) else made
+
+        return timed
+
+    def _steps(self, inner: Any, stage: str) -> Generator[Any, Any, Any]:
+        step, value = inner.send, None
+        while True:
+            self.enter(stage)
+            try:
+                given = step(value)
+            except StopIteration as end:
+                return end.value
+            finally:
+                self.leave()
+            try:
+                value = yield given
+                step = inner.send
+            except BaseException as error:
+                value, step = error, inner.throw
+
+
+def inside(arguments: list[str]) -> None:
+    """Run one command line here, and write the stages to standard error."""
+    clock = Clock()
+    for stage, places in STAGES.items():
+        for place in places:
+            clock.watch(place, stage)
+    gc.callbacks.append(clock.collector)
+    from wfdeploy.__main__ import main
+
+    sys.argv = ["wfdeploy", *arguments]
+    began = time.perf_counter()
+    code = main()
+    told = dict(clock.spent)
+    told[REST] = time.process_time() - sum(told.values())
+    sys.stderr.write("\n" + json.dumps({"wall_s": time.perf_counter() - began, "stages": told}))
+    sys.exit(code)
+
+
+def measure(runs: int) -> dict[str, dict[str, Any]]:
+    """The stages of each command."""
+    with tempfile.TemporaryDirectory(prefix="wfdeploy-benchmark-") as folder, sinks.running(0) as sink:
+        project = corpus.write(Path(folder) / "project", runs)
+        commands = {"cold plan": "plan", "whole apply": "apply", "no-op plan": "plan"}
+        return {name: _run(project, [command, "--url", sink.url]) for name, command in commands.items()}
+
+
+def _run(project: corpus.Corpus, arguments: list[str]) -> dict[str, Any]:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "QSTASH_TOKEN": "benchmark"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.stages", "--inside", *arguments],
+        cwd=project.root,
+        env=environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if ran.returncode:
+        raise RuntimeError(ran.stderr)
+    told: dict[str, Any] = json.loads(ran.stderr.splitlines()[-1])
+    return told
+
+
+def table(runs: int, told: Mapping[str, Mapping[str, Any]]) -> str:
+    """A Markdown table: stages by commands, microseconds of processor time a run and the share."""
+    order = (*STAGES, "garbage collector", REST)
+    lines = [f"| stage | {' | '.join(told)} |", f"|---|{'---:|' * len(told)}"]
+    for stage in order:
+        cells = []
+        for command in told.values():
+            spent, total = command["stages"].get(stage, 0.0), sum(command["stages"].values())
+            cells.append(f"{spent:.2f} s ({100 * spent / total:.0f} %)" if spent >= 0.005 else "")
+        if any(cells):
+            lines.append(f"| {stage} | {' | '.join(cells)} |")
+    totals = [f"{sum(command['stages'].values()):.2f} s" for command in told.values()]
+    lines.append(f"| **all, {runs:,} runs** | {' | '.join(totals)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    if sys.argv[1:2] == ["--inside"]:
+        inside(sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stages", description=__doc__)
+    parser.add_argument("runs", type=int)
+    parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md")
+    options = parser.parse_args()
+    text = table(options.runs, measure(options.runs))
+    print(text)
+    if options.docs:
+        page.put("stages", f"{page.machine_line(machine.describe())}\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()
