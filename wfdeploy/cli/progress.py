@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, assert_never
 
 from wfdeploy.cli.output import LogFormat, Output
-from wfdeploy.model.event import Event, Listing, Notice, Settled, Started, Waiting
+from wfdeploy.model.event import Event, Following, Listing, Notice, Settled, Started, Waiting
 from wfdeploy.render.printable import printable
 from wfdeploy.render.width import clip
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _EVERY_S = 10.0
 _SHORT_WAIT_S = 1.0  # not worth a word
+_FOLLOWING = "following the runs"
 _LONG_WAIT_S = 5.0
 _FRAMES_PER_S = 8
 
@@ -86,6 +87,9 @@ class Lines:
                     self._output.note(f"asking the server what it runs: {_runs(seen)} so far")
                 elif done:
                     self._output.detail(f"the server listed {_runs(seen)}")
+            case Following(ended, total):
+                if ended < total and self._is_time():
+                    self._output.note(f"{ended:,} of {_runs(total)} ended")
             case Notice(message, hint):
                 self._output.note(f"{printable(message)}" + ("" if hint is None else f" ({printable(hint)})"))
             case _:
@@ -145,6 +149,8 @@ class Bar:
                     self._wait(printable(why), seconds)
             case Listing(seen, done):
                 self._list(seen, done)
+            case Following(ended, total):
+                self._follow(ended, total)
             case Notice(message, hint):
                 self._say(printable(message) + ("" if hint is None else f" ({printable(hint)})"))
             case _:
@@ -179,6 +185,16 @@ class Bar:
             self._begin("asking the server", None)
         else:
             self._draw("asking the server", seen)
+
+    def _follow(self, ended: int, total: int) -> None:
+        if ended >= total:
+            self.pause()
+        elif self._task is None or self._progress.tasks[0].description != _FOLLOWING:
+            self.pause()
+            self._begin(_FOLLOWING, total)
+            self._draw(_FOLLOWING, ended)
+        else:
+            self._draw(_FOLLOWING, ended)
 
     def _begin(self, description: str, total: int | None) -> None:
         if total == 0:

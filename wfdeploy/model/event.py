@@ -85,6 +85,14 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Following:
+    """Started runs are followed: `ended` of `total` have ended."""
+
+    ended: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something the user should know and need not act on at once."""
 
@@ -92,4 +100,4 @@ class Notice:
     hint: str | None = None
 
 
-Event: TypeAlias = Started | Settled | Waiting | Listing | Notice
+Event: TypeAlias = Started | Settled | Waiting | Listing | Following | Notice

@@ -188,13 +188,14 @@ class _Apply:
         """Why this state may not be the whole story; None when it surely is."""
         workspace = self.workspace
         if is_new:
-            days = workspace.project.server.log_retention_s / 86400
-            workspace.listener(
-                Notice(
-                    f"no state yet: runs of this project that the server's logs remember (about {days:g} days) are "
-                    "adopted; what is older cannot be known"
+            if not workspace.target.local:  # whose server remembers everything
+                days = workspace.project.server.log_retention_s / 86400
+                workspace.listener(
+                    Notice(
+                        f"no state yet: runs of this project that the server's logs remember (about {days:g} days) "
+                        "are adopted; what is older cannot be known"
+                    )
                 )
-            )
             return "this state is new"
         if not workspace.stores.is_at_home(workspace.target.state_file, prepared.store):
             return "this state was copied or restored"

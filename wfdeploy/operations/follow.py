@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from wfdeploy.errors import RemoteFailure
-from wfdeploy.model.event import ApplyReport, Notice, Outcome
+from wfdeploy.model.event import ApplyReport, Following, Notice, Outcome
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations.workspace import Workspace
@@ -55,6 +55,7 @@ async def follow(
                     run_id = id_key(run.workflow_run_id)
                     if run_id in states:
                         states[run_id] = run.state
+            workspace.listener(Following(sum(state.is_final for state in states.values()), len(states)))
             if clock.monotonic() >= deadline:
                 break
             if any(not states[run_id].is_final for run_id in going):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-from wfdeploy.model.event import Event, Listing, Notice, Settled, Started, Waiting
+from wfdeploy.model.event import Event, Following, Listing, Notice, Settled, Started, Waiting
 from wfdeploy.render.report import result_fields
 
 
@@ -20,6 +20,8 @@ def event_fields(event: Event) -> tuple[str, Mapping[str, object]]:
             return "waiting", {"why": event.why, "seconds": round(event.seconds, 3)}
         case Listing():
             return "listing", {"seen": event.seen, "done": event.done}
+        case Following():
+            return "following", {"ended": event.ended, "total": event.total}
         case Notice():
             return "notice", {"message": event.message, "hint": event.hint}
         case _:
