@@ -94,3 +94,22 @@ def test_only_the_output_writes() -> None:
     writing = re.compile(r"(?<![\w.])print\(|click\.s?echo|sys\.std(out|err)\.write")
     files = (ROOT / "wfdeploy").rglob("*.py")
     assert [str(path) for path in files if writing.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_a_plan_with_nothing_to_do_loads_no_network(tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    runs = "".join(f"    - name: r{index}\n" for index in range(10))
+    (tmp_path / "manifests" / "ten.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {name: ten}\n"
+        f"spec:\n  destination: https://app.example.com/wf\n  runs:\n{runs}",
+        encoding="utf-8",
+    )
+    (tmp_path / "wfdeploy.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: ten}\nspec: {}\n", encoding="utf-8"
+    )
+    project = ("--project-file", str(tmp_path / "wfdeploy.yaml"))
+    loaded_by("adopt", "--yes", *project)
+    loaded = loaded_by("plan", *project)
+    assert not {"httpx", "asyncio", "rich", "starlette", "uvicorn", "jwt", "rfc8785", "ssl"} & loaded
+    assert not {name for name in loaded if name.startswith(("wfdeploy.upstash.client", "wfdeploy.localserver"))}
+    assert not {name for name in loaded if name.startswith("wfdeploy.pipeline.apply")}

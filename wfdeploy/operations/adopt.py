@@ -9,8 +9,9 @@ from wfdeploy.errors import Withheld
 from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.plan import Action, Change, Plan, Selection
 from wfdeploy.model.state import Edit, Origin, PutGroups, PutRecord, Record
-from wfdeploy.operations.apply import Confirm, load
 from wfdeploy.operations.authorship import authorship
+from wfdeploy.operations.consent import Confirm
+from wfdeploy.operations.loading import load
 from wfdeploy.operations.prepared import Prepared
 from wfdeploy.operations.workspace import Workspace
 

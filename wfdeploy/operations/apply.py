@@ -7,7 +7,7 @@ plan; get consent; send. Nothing is written before consent, and nothing is sent 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -18,10 +18,11 @@ from wfdeploy.model.plan import Action, Plan, Selection
 from wfdeploy.model.state import Edit, PutGroups, SetHead
 from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations.authorship import authorship
-from wfdeploy.operations.consent import require_consent
+from wfdeploy.operations.consent import Confirm, require_consent
 from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.follow import follow
-from wfdeploy.operations.manifests import Manifests, load_manifests
+from wfdeploy.operations.loading import load
+from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.prepared import Outlook, Prepared, Seen
 from wfdeploy.operations.saved_plan import SavedPlan, read_plan
 from wfdeploy.operations.shipping import gather_secrets, shipments
@@ -33,9 +34,6 @@ from wfdeploy.pipeline.apply.sender import Limits, Sender
 from wfdeploy.pipeline.apply.unreachable import Unreachable
 from wfdeploy.pipeline.identify.run_ids import id_key
 from wfdeploy.ports import RunGateway, StateStore
-
-Confirm = Callable[[Plan], bool]
-"""Shows the plan and asks; False declines."""
 
 
 def apply(
@@ -61,17 +59,6 @@ def apply(
     manifests = load(workspace, paths, selection)
     work = _Apply(workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved)
     return asyncio.run(work.run())
-
-
-def load(workspace: Workspace, paths: Sequence[str] | None, selection: Selection) -> Manifests:
-    """The manifests of a command. Raises: `InvalidInput`."""
-    return load_manifests(
-        workspace.project,
-        paths,
-        variables=dict(selection.variables),
-        stdin=workspace.stdin,
-        defaults=workspace.defaults,
-    )
 
 
 class _Apply:

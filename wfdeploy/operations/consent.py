@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wfdeploy.errors import Withheld
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Plan
+
+Confirm = Callable[[Plan], bool]
+"""Shows the plan and asks; False declines."""
 
 MANY = 100
 """More re-triggers or cancels than this in one apply need a word of consent."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Change, Plan, Selection
-from wfdeploy.operations.apply import load
-from wfdeploy.operations.discovery import Discovery
+from wfdeploy.operations.loading import load
 from wfdeploy.operations.prepared import Prepared, Seen
 from wfdeploy.operations.workspace import Workspace
 
@@ -43,7 +41,7 @@ def plan(
                     )
                 )
             else:
-                seen = asyncio.run(_look(workspace, prepared, sending))
+                seen = _look(workspace, prepared, sending)
                 outlook = prepared.outlook(seen, keep_all=keep_all)
         elif not sending and not prepared.open_attempts and not offline:
             # Nothing would be sent, so there is nothing that the server could tell.
@@ -53,9 +51,17 @@ def plan(
         store.close()
 
 
-async def _look(workspace: Workspace, prepared: Prepared, sending: list[Change]) -> Seen:
-    gateway = workspace.gateway()
-    try:
-        return await Discovery(workspace, gateway).look(prepared, sending)
-    finally:
-        await gateway.aclose()
+def _look(workspace: Workspace, prepared: Prepared, sending: list[Change]) -> Seen:
+    # A plan with nothing to send, which is most of them, never gets here and doesn't pay for it.
+    import asyncio
+
+    from wfdeploy.operations.discovery import Discovery
+
+    async def look() -> Seen:
+        gateway = workspace.gateway()
+        try:
+            return await Discovery(workspace, gateway).look(prepared, sending)
+        finally:
+            await gateway.aclose()
+
+    return asyncio.run(look())
