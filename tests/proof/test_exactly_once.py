@@ -6,11 +6,13 @@ accepted exactly once and the plan is empty.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, note, settings
@@ -132,13 +134,47 @@ class World(RuleBasedStateMachine):
         self.remote.faults = list(faults)
         self._apply(300.0, countdown=[commit], after=after)
 
-    def _apply(self, timeout_s: float, *, countdown: list[int] | None = None, after: bool = False) -> None:
+    @rule(faults=faults)
+    def apply_and_prune(self, faults: list[Fault]) -> None:
+        self.remote.faults = list(faults)
+        self._apply(300.0, prune=True)
+
+    @rule(faults=faults, limit=st.integers(0, 3), pattern=st.sampled_from(["g/a", "g/*", "*/b", "always*"]))
+    def apply_a_part(self, faults: list[Fault], limit: int, pattern: str) -> None:
+        self.remote.faults = list(faults)
+        self._apply(300.0, limit=limit, targets=(pattern,))
+
+    @precondition(lambda self: bool(self.declared))
+    @rule(data=st.data(), faults=faults)
+    def replace(self, data: st.DataObject, faults: list[Fault]) -> None:
+        name = data.draw(st.sampled_from(sorted(self.declared)))
+        self.edits[name] = self.edits.get(name, 0) + 1
+        self.remote.faults = list(faults)
+        self._apply(300.0, replace=(f"g/{name}",))
+
+    @rule(faults=faults)
+    def another_runner_applies(self, faults: list[Fault]) -> None:
+        """With a state of its own, in turn: no sooner than the logs can tell of the one before."""
+        self.remote.show_delayed()
+        self.clock._move(self.remote.lag_s + 1)
+        mine, self.bench.state_file = self.bench.state_file, self.bench.state_file.with_name("other.db")
+        try:
+            self.remote.faults = list(faults)
+            self._apply(300.0)
+        finally:
+            self.bench.state_file = mine
+        self.clock._move(self.remote.lag_s + 1)
+
+    def _apply(
+        self, timeout_s: float, *, countdown: list[int] | None = None, after: bool = False, **selection: Any
+    ) -> None:
         self._write()
         with dying() as crashed:
             try:
                 report = self.bench.apply(
                     options=ApplyOptions(timeout_s=timeout_s, concurrency=2),
                     stores=None if countdown is None else self._crashing(countdown, after=after),
+                    **selection,
                 )
                 note(f"apply: {counts(report)} {report.stopped or ''}")
             except WfdeployError as error:
@@ -149,10 +185,8 @@ class World(RuleBasedStateMachine):
         self.remote.listing_faults = []
 
     def _crashing(self, countdown: list[int], *, after: bool) -> Stores:
-        from dataclasses import replace
-
         whole = self.bench.workspace.stores
-        return replace(
+        return dataclasses.replace(
             whole,
             open=lambda path, binding, readonly: CrashingStore(
                 whole.open(path, binding, readonly), countdown, after=after
