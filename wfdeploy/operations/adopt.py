@@ -8,7 +8,7 @@ from dataclasses import replace
 from wfdeploy.errors import Withheld
 from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.plan import Action, Change, Plan, Selection
-from wfdeploy.model.state import Edit, Origin, PutGroups, PutRecord, Record
+from wfdeploy.model.state import Edit, Origin, PutRecord, Record
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.consent import Confirm
 from wfdeploy.operations.loading import load
@@ -29,7 +29,8 @@ def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selec
         try:
             prepared = Prepared(workspace, manifests, store, selection)
             at_home = not workspace.has_state or workspace.stores.is_at_home(workspace.target.state_file, store)
-            plan = prepared.outlook(None).plan
+            outlook = prepared.outlook(None)
+            plan = outlook.plan
             taken = [
                 change
                 for change in plan.changes
@@ -45,7 +46,7 @@ def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selec
                 store = workspace.stores.create(workspace.target.state_file, workspace.binding)
                 prepared.store, prepared.head = store, store.head()
             by = authorship(workspace.environ, workspace.project.root)
-            edits: list[Edit] = [PutGroups(prepared.on_remove)]
+            edits: list[Edit] = [*outlook.edits]
             for change in taken:
                 edits.extend(change.edits)
                 edits.append(PutRecord(_record(change, prepared, by)))

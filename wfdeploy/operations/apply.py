@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from wfdeploy.errors import ExitCode, Interrupted, Withheld
 from wfdeploy.model.event import ApplyReport, Notice, Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Plan, Selection
-from wfdeploy.model.state import Edit, PutGroups, SetHead
+from wfdeploy.model.state import Edit, SetHead
 from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.consent import Confirm, require_consent
@@ -121,7 +122,7 @@ class _Apply:
         if sending or prepared.open_attempts or self._cancels(outlook):
             self.gateway = workspace.gateway()
             stack.push_async_callback(self.gateway.aclose)
-            discovery = Discovery(workspace, self.gateway, locked_at_ms)
+            discovery = Discovery(workspace, self.gateway, locked_at_ms, lambda: self.stop.requested)
             suspect = self._suspect(prepared, is_new) if sending or prepared.open_attempts else None
             seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect)
             outlook = prepared.outlook(seen)
@@ -132,17 +133,16 @@ class _Apply:
             return self._nothing_to_do(plan), store
         require_consent(plan, self.options)
         secrets = gather_secrets(plan, workspace)
+        self._heed_stop()
         if plan.has_changes and not self.confirm(plan):
-            raise Withheld("declined: nothing was sent", hint=None)
-        if self.stop.requested:
-            raise Interrupted("stopped before anything was sent", exit_code=ExitCode.SIGINT)
+            raise Withheld("declined: nothing was sent")
+        self._heed_stop()
         self.scheduled = self._begin_later(plan)
         if is_new:
             store = self._begin_state(prepared, store)
         watermark_ms = self._watermark(seen, discovery)
         edits: list[Edit] = [
             *outlook.edits,
-            PutGroups(prepared.on_remove),
             SetHead(watermark_ms=watermark_ms, shared=True if outlook.adopted and not is_new else None),
         ]
         report = await self._engine(store, discovery).carry_out(
@@ -160,6 +160,10 @@ class _Apply:
         return report, store
 
     # --- pieces ----------------------------------------------------------------------------------------------
+
+    def _heed_stop(self) -> None:
+        if self.stop.requested:
+            raise Interrupted("stopped before anything was sent", exit_code=ExitCode.SIGINT)
 
     def _require_state(self, is_new: bool) -> None:
         if not is_new:

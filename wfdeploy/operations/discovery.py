@@ -6,7 +6,7 @@ moment at which a request of interest can have left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from wfdeploy.model.address import Address
@@ -25,12 +25,20 @@ from wfdeploy.ports import RunGateway
 
 class Discovery:
     """Listings for one command. `locked_at_ms`: when (our clock) it got the state's lock; no process that held it
-    before has sent anything since. None without a lock: then nothing is proven about open attempts."""
+    before has sent anything since. None without a lock: then nothing is proven about open attempts. `stopped`: the
+    user's wish to stop, heeded between pages."""
 
-    def __init__(self, workspace: Workspace, gateway: RunGateway, locked_at_ms: int | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        gateway: RunGateway,
+        locked_at_ms: int | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.workspace = workspace
         self.gateway = gateway
         self.locked_at_ms = locked_at_ms
+        self.stopped = stopped
 
     @property
     def log_lag_s(self) -> float:
@@ -130,7 +138,12 @@ class Discovery:
                 )
             )
         return await list_all(
-            self.gateway, workspace.clock, workspace.listener, label=workspace.project.label, since_ms=start
+            self.gateway,
+            workspace.clock,
+            workspace.listener,
+            label=workspace.project.label,
+            since_ms=start,
+            stopped=self.stopped,
         )
 
     def _close_intents(self, prepared: Prepared, *, suspect: bool) -> dict[Address, int]:

@@ -15,7 +15,7 @@ from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun, Move, OnRemove
-from wfdeploy.model.state import Attempt, Claim, Edit, Head, Origin, Record, Remember
+from wfdeploy.model.state import Attempt, Claim, Edit, Head, Origin, PutGroups, Record, Remember
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.context import DiffContext, Identities, Verdict
@@ -153,10 +153,17 @@ class Prepared:
         )
         return Outlook(
             plan=plan,
-            edits=[*adoption.noted, *_memory(remembered, sightings)],
+            edits=[*adoption.noted, *_memory(remembered, sightings), *self._policies()],
             adopted=len(adoption.adopted) + len(adoption.noted) + len(sightings.unmatched),
             doubled=sightings.doubled,
         )
+
+    def _policies(self) -> Iterator[Edit]:
+        """What a group wants done with removed runs is written down while its manifest is there to say it."""
+        known = self.store.groups()
+        changed = {name: policy for name, policy in self.on_remove.items() if known.get(name) is not policy}
+        if changed:
+            yield PutGroups(changed)
 
     @property
     def on_remove(self) -> dict[str, OnRemove]:

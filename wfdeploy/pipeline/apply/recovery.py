@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from wfdeploy.errors import RemoteFailure
+from wfdeploy.errors import ExitCode, Interrupted, RemoteFailure
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Listing
 from wfdeploy.model.remote import ObservedRun
@@ -25,9 +25,18 @@ class Listed:
 
 
 async def list_all(
-    gateway: RunGateway, clock: Clock, listener: Listener, *, label: str, since_ms: int | None
+    gateway: RunGateway,
+    clock: Clock,
+    listener: Listener,
+    *,
+    label: str,
+    since_ms: int | None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Listed:
-    """The project's runs since a server time. Raises: `RemoteFailure`, also when the listing ends without an end."""
+    """The project's runs since a server time.
+
+    Raises: `RemoteFailure`, also when the listing ends without an end; `Interrupted` once `stopped()`.
+    """
     asked_ms = clock.now_ms()
     runs: list[ObservedRun] = []
     server_ms: int | None = None
@@ -41,6 +50,8 @@ async def list_all(
                 began_ms = server_ms - (clock.now_ms() - asked_ms)
         runs.extend(page.runs)
         complete = page.last
+        if stopped():
+            raise Interrupted("stopped while listing the server's runs", exit_code=ExitCode.SIGINT)
         listener(Listing(len(runs), done=complete))
     if not complete:
         raise RemoteFailure("the server's listing of runs broke off", hint="run it again")
