@@ -1,0 +1,124 @@
+"""What is published: built as for a release, installed outside the checkout, and run there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from wfdeploy import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("wfdeploy", "schemas", "manifests", "docs", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def done(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A command that must go well, without anything of this checkout in its environment."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "QSTASH", "COV"))}
+    ran = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+    )
+    assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+    return ran
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the source distribution, as `python -m build` does it; without a network."""
+    # From a copy: a build leaves traces, and other tests read the checkout meanwhile.
+    source = tmp_path_factory.mktemp("source")
+    for name in SOURCES:
+        origin = ROOT / name
+        if origin.is_dir():
+            shutil.copytree(origin, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(origin, source / name)
+    dist = tmp_path_factory.mktemp("dist")
+    done(sys.executable, "-m", "build", "--no-isolation", "--outdir", dist, source, cwd=source)
+    assert [path.name for path in dist.glob("*.tar.gz")] == [f"wfdeploy-{__version__}.tar.gz"]
+    (built,) = dist.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs the installed `wfdeploy` in an empty folder (`cwd`: in another).
+
+    The environment is new; its dependencies are those of this one, by way of a `.pth` file. What such a file names is
+    put on the path as it is, so an editable installation of this checkout is not followed.
+    """
+    home = tmp_path_factory.mktemp("installed")
+    environment = home / "venv"
+    done(sys.executable, "-m", "venv", "--without-pip", environment, cwd=home)
+    python = environment / "bin" / "python"
+    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
+    done(*pip, "install", "--quiet", "--no-index", "--no-deps", wheel, cwd=home)
+    (packages,) = (environment / "lib").glob("python*/site-packages")
+    (packages / "borrowed.pth").write_text("\n".join(site.getsitepackages()) + "\n", encoding="utf-8")
+    where = done(python, "-c", "import wfdeploy; print(wfdeploy.__file__)", cwd=home).stdout
+    assert Path(where.strip()).is_relative_to(environment)
+
+    def run(*arguments: str, cwd: Path = home) -> subprocess.CompletedProcess[str]:
+        return done(environment / "bin" / "wfdeploy", *arguments, cwd=cwd)
+
+    return run
+
+
+def test_the_wheel_holds_what_the_program_reads(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    schemas = {f"wfdeploy/schemas/{path.name}" for path in (ROOT / "schemas").iterdir()}
+    templates = {f"wfdeploy/cli/templates/{path.name}" for path in (ROOT / "wfdeploy/cli/templates").iterdir()}
+    assert len(schemas) == 2
+    assert templates
+    assert schemas | templates | {"wfdeploy/py.typed"} <= names
+
+
+def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
+    tops = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    assert tops == {"wfdeploy", f"wfdeploy-{__version__}.dist-info"}
+
+
+def test_the_wheel_says_what_it_needs(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        metadata = archive.read(f"wfdeploy-{__version__}.dist-info/METADATA").decode()
+    assert "Requires-Python: >=3.11" in metadata
+    assert "Provides-Extra: local" in metadata
+    assert "License-Expression: Apache-2.0" in metadata
+
+
+def test_it_tells_its_version(installed: Run) -> None:
+    assert installed("version").stdout.strip() == f"wfdeploy {__version__}"
+
+
+@pytest.mark.parametrize("name", ["manifest", "project"])
+def test_it_prints_the_schemas(installed: Run, name: str) -> None:
+    printed = installed("schema", name).stdout
+    assert printed.strip() == (ROOT / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8").strip()
+
+
+def test_it_validates_the_examples(installed: Run, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "manifests", tmp_path / "manifests")
+    shutil.copy2(ROOT / "wfdeploy.yaml", tmp_path)
+    installed("validate", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_it_scaffolds_a_project_that_validates(installed: Run, tmp_path: Path, ci: str) -> None:
+    installed("init", "shop", "--ci", ci, cwd=tmp_path)
+    installed("validate", cwd=tmp_path / "shop")
+    installed("plan", "-e", "production", cwd=tmp_path / "shop")
