@@ -72,7 +72,8 @@ class ModelRun:
 
 @dataclass
 class ModelServer(RunGateway):
-    """`clock` is shared with the client. `durations_s`: how long runs take, in turn. `bad`: refuses these ids."""
+    """`clock` is shared with the client. `durations_s`: how long runs take, in turn. `bad`: refuses these ids,
+    `refuses_whole`: answers 400 to a batch that holds one of these."""
 
     clock: Clock
     lag_s: float = 60.0
@@ -82,6 +83,7 @@ class ModelServer(RunGateway):
     faults: list[Fault] = field(default_factory=list)
     listing_faults: list[Fault] = field(default_factory=list)
     bad: Callable[[str], bool] = lambda _: False
+    refuses_whole: Callable[[str], bool] = lambda _: False
     runs: list[ModelRun] = field(default_factory=list)
     late: list[tuple[int, list[Item]]] = field(default_factory=list)
     calls: int = 0
@@ -169,6 +171,8 @@ class ModelServer(RunGateway):
             running = frozenset(item.workflow_run_id for item in items if self._running(item.workflow_run_id, now_ms))
             if running:
                 return BatchRefused(400, f"already running: {', '.join(sorted(running))}", running)
+        if any(self.refuses_whole(item.workflow_run_id) for item in items):
+            return BatchRefused(400, "there is a bad one among these")
         replies: list[ItemReply] = []
         for item, content in zip(items, parsed, strict=True):
             replies.append(self._accept(item.workflow_run_id, content["headers"], now_ms, visible_ms))
