@@ -1,0 +1,52 @@
+"""What comes before an address's own change: its rename, its adoption, what an older attempt of it turned out to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.state import Attempt, Edit, Origin, PutRecord, Record, RecordKey, Rename
+from wfdeploy.pipeline.diff.context import DiffContext, Verdict
+
+
+def key_of(record: Record) -> RecordKey:
+    """The part of a record that is compared."""
+    return RecordKey(record.address, record.fingerprint, record.generation, record.workflow_run_id, record.delivery)
+
+
+def preparing(address: Address, context: DiffContext) -> Iterator[Edit]:
+    """Edits that come before everything else of an address: its rename, its adoption."""
+    for origin, to in context.renames.items():
+        if to == address:
+            yield Rename(origin, to)
+    adopted = context.adopted.get(address)
+    if adopted is not None:
+        yield PutRecord(adopted)
+
+
+def settled_record(attempt: Attempt, verdict: Verdict, context: DiffContext, edits: list[Edit]) -> Record:
+    """Record a found attempt, and give back the address's latest run: what another runner triggered after it (and
+    the listing showed too) stays on top."""
+    run = verdict.run
+    assert run is not None
+    settled = Record(
+        address=attempt.address,
+        fingerprint=attempt.fingerprint,
+        generation=attempt.generation,
+        workflow_run_id=attempt.workflow_run_id,
+        delivery=attempt.delivery,
+        origin=Origin.RECOVERED,
+        created_at_ms=run.created_at_ms,
+        recorded_at_ms=context.now_ms,
+        by=attempt.by,
+        source=attempt.source,
+        request=attempt.request,
+        run_state=run.state,
+        observed_at_ms=context.now_ms,
+    )
+    adopted = context.adopted.get(attempt.address)
+    if adopted is not None and (adopted.created_at_ms or 0) > run.created_at_ms:
+        edits.insert(edits.index(PutRecord(adopted)), PutRecord(settled))
+        return adopted
+    edits.append(PutRecord(settled))
+    return settled

@@ -1,0 +1,87 @@
+"""A recorded address that no manifest declares."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from wfdeploy.model.address import group_of
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.run import OnRemove
+from wfdeploy.model.state import DropAttempt, Edit, Forget, RecordKey
+from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding
+from wfdeploy.pipeline.diff.settling import preparing, settled_record
+
+
+def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
+    """A recorded address that no manifest declares."""
+    address = key.address
+    edits: list[Edit] = list(preparing(address, context))
+    attempt = context.attempts.get(address)
+    known = key if key.fingerprint else None
+    adopting = address in context.adopted
+    if attempt is not None and attempt.is_open:
+        verdict = context.verdicts.get(address, NOT_LOOKED_UP)
+        change = Change(
+            address=address,
+            action=Action.RECOVER,
+            reason="",
+            workflow_run_id=attempt.workflow_run_id,
+            fingerprint=attempt.fingerprint,
+            generation=attempt.generation,
+            edits=tuple(edits),
+            attempt=attempt,
+        )
+        match verdict.finding:
+            case Finding.FOUND:
+                settled_record(attempt, verdict, context, edits)
+                return replace(
+                    change, reason="found on the server, no longer declared: recorded as triggered", edits=tuple(edits)
+                )
+            case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
+                edits.append(DropAttempt(address, burn=verdict.finding is Finding.ABSENT_OR_DELAYED))
+                return replace(
+                    change,
+                    reason="the server does not know it, and it is no longer declared: dropped",
+                    edits=tuple(edits),
+                )
+            case Finding.NOT_LOOKED_UP:
+                return replace(
+                    change, reason="its answer was lost, no longer declared: apply looks it up on the server"
+                )
+            case Finding.TOO_OLD:
+                return replace(
+                    change,
+                    reason="its answer was lost longer ago than the server's logs remember, and it is no longer "
+                    f"declared: settle it with `wfdeploy state resolve '{address}' --triggered` or `state rm`",
+                )
+            case _:
+                assert_never(verdict.finding)
+    if known is None:
+        # Nothing but a refused attempt of a run that nobody declares any more.
+        if context.in_scope(group_of(address)):
+            return Change(address=address, action=Action.KEEP, reason="", edits=(DropAttempt(address),))
+        return None
+    change = Change(
+        address=address,
+        action=Action.ADOPT if adopting else Action.KEEP,
+        reason="the server knows this run, the state did not; no longer declared" if adopting else "no longer declared",
+        workflow_run_id=known.workflow_run_id,
+        fingerprint=known.fingerprint,
+        generation=known.generation,
+        edits=tuple(edits),
+    )
+    if adopting or not context.in_scope(group_of(address)):
+        return change
+    policy = context.on_remove.get(group_of(address), OnRemove.KEEP)
+    if policy is OnRemove.CANCEL:
+        record = context.records(address)
+        state = context.live_states.get(known.workflow_run_id) or (record.run_state if record else None)
+        if state is not None and state.is_final:
+            return replace(change, reason="no longer declared, and its run has ended")
+        return replace(change, action=Action.CANCEL, reason="no longer declared, and the group's onRemove is cancel")
+    if policy is OnRemove.FORGET or context.prune:
+        why = "the group's onRemove is forget" if policy is OnRemove.FORGET else "--prune was given"
+        edits.append(Forget(address))
+        return replace(change, action=Action.FORGET, reason=f"no longer declared, and {why}", edits=tuple(edits))
+    return change
