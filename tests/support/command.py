@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import json
@@ -11,13 +12,14 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+HEARD = "[heard a signal]"
 DYING = REPOSITORY / "tests" / "support" / "dying_process.py"
 
 
@@ -47,6 +49,7 @@ class Child:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
+        self._signals = 0
         self._lines = threading.Condition()
         self._text = {"stdout": "", "stderr": ""}
         self._readers = [
@@ -63,7 +66,12 @@ class Child:
             assert said, f"it never said {words!r}, but: {self._text['stderr']}"
 
     def signal(self, number: signal.Signals) -> None:
+        """Send it and return once it was heard. Takes a process that tells (`die="never"`)."""
+        self._signals += 1
         self.process.send_signal(number)
+        with self._lines:
+            heard = self._lines.wait_for(lambda: self._text["stderr"].count(HEARD) >= self._signals, 20.0)
+            assert heard, f"it heard nothing, but said: {self._text['stderr']}"
 
     def kill(self) -> Result:
         """SIGKILL."""
@@ -84,10 +92,11 @@ class Child:
         return Result(code, self._text["stdout"], self._text["stderr"])
 
     def _read(self, name: str, stream: IO[bytes]) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         with stream:
-            for line in stream:
+            while data := os.read(stream.fileno(), 65536):
                 with self._lines:
-                    self._text[name] += line.decode()
+                    self._text[name] += decoder.decode(data)
                     self._lines.notify_all()
 
 
@@ -126,18 +135,19 @@ class Checkout:
         text = "\n---\n".join(json.dumps(value, indent=1) for value in groups)
         (self.root / "manifests" / file).write_text(text + "\n", encoding="utf-8")
 
-    def start(self, *arguments: str, die: str | None = None, program: Sequence[str] = ()) -> Child:
-        """Start a command. `die`: where the process shall kill itself (tests/support/dying_process.py)."""
+    def start(self, *arguments: str, die: str | None = None, stdin: int = subprocess.DEVNULL) -> Child:
+        """Start a command. `die`: where the process shall kill itself (tests/support/dying_process.py); "never" is
+        a place too, and such a process says when it heard a signal."""
         run = [str(DYING)] if die is not None else ["-m", "wfdeploy"]
         environ = self._environ()
         if die is not None:
             environ["DIE_AT"] = die
         return Child(
             subprocess.Popen(
-                [*program, sys.executable, "-W", "error", *run, *arguments],
+                [sys.executable, "-W", "error", *run, *arguments],
                 cwd=self.root,
                 env=environ,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             )

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 WHERE = (
@@ -28,13 +29,18 @@ WHERE = (
     "home:before",  # the note beside the state is about to be written
     "home:after",
 )
+NEVER = "never"
 
 
 def main() -> int:
     """Arm the point, then be `wfdeploy`."""
-    point, _, count = os.environ["DIE_AT"].rpartition(":")
-    assert point in WHERE, point
-    _arm(point, int(count))
+    place = os.environ["DIE_AT"]
+    if place == NEVER:
+        _tell_signals()
+    else:
+        point, _, count = place.rpartition(":")
+        assert point in WHERE, point
+        _arm(point, int(count))
     from wfdeploy.__main__ import main as wfdeploy
 
     return wfdeploy()
@@ -49,6 +55,19 @@ def _arm(point: str, count: int) -> None:
         return left[0] == 0
 
     {"create": _create, "commit": _commit, "trigger": _trigger, "page": _page, "home": _home}[place](when, come_by)
+
+
+def _tell_signals() -> None:
+    """Say on standard error that a signal is being handled: what is sent after that comes second."""
+    from wfdeploy.cli import signals
+
+    whole = signals.Stopper.hear
+
+    def hear(self: signals.Stopper, signum: int, frame: FrameType | None = None) -> None:
+        os.write(2, b"[heard a signal]\n")
+        whole(self, signum, frame)
+
+    signals.Stopper.hear = hear  # type: ignore[method-assign, assignment]
 
 
 def _die() -> NoReturn:

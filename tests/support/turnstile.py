@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from tests.fakes.fault_proxy import Fault, FaultProxy, Policy
-from tests.fakes.raw_http import RawRequest
+from tests.fakes.raw_http import RawRequest, response
 
 
 class Hold(Enum):
@@ -18,7 +18,10 @@ class Hold(Enum):
 
 
 class Turnstile(FaultProxy):
-    """`hold` says which exchanges stop here; `release` lets them go. `busy` counts exchanges under way."""
+    """`hold` says which exchanges stop here; `release` lets them go. `busy` counts exchanges under way.
+
+    `pause`: the headers of its own 429.
+    """
 
     def __init__(
         self, upstream: str, hold: Callable[[RawRequest], Hold | None] | None = None, policy: Policy | None = None
@@ -27,6 +30,7 @@ class Turnstile(FaultProxy):
         self.hold = hold
         self.held: list[RawRequest] = []
         self.busy = 0
+        self.pause: Mapping[str, str] = {"Retry-After": "0"}
         self._gate = asyncio.Event()
         self._lets_pass = True
 
@@ -55,6 +59,10 @@ class Turnstile(FaultProxy):
     ) -> None:
         self.busy += 1
         try:
+            if fault is Fault.THROTTLE:
+                writer.write(response(429, {"error": "slow down"}, self.pause))
+                await writer.drain()
+                return
             where = None if self.hold is None else self.hold(request)
             if where is None:
                 await super()._carry_out(fault, request, reader, writer)

@@ -59,7 +59,15 @@ def apply(
         paths, selection = saved.paths, saved.selection
     manifests = load(workspace, paths, selection)
     work = _Apply(workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved)
-    return asyncio.run(work.run())
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_exception_handler(_report_no_signal)
+        return runner.run(work.run())
+
+
+def _report_no_signal(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A second signal leaves the loop through whatever task it fell upon, and the loop would call that an error."""
+    if not isinstance(context.get("exception"), KeyboardInterrupt | SystemExit):
+        loop.default_exception_handler(context)
 
 
 class _Apply:

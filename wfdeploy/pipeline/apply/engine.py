@@ -217,6 +217,8 @@ class Engine:
             summary[result.outcome] += 1
         summary[Outcome.KEPT] = plan.summary[Action.KEEP]
         halt = self.sender.halt
+        if halt is None and self.patience.stopped and (summary[Outcome.PENDING] or summary[Outcome.UNKNOWN]):
+            halt = Halt("interrupted", "run it again: it goes on where this one stopped")
         return ApplyReport(
             summary=summary,
             results=tuple(sorted(self.sender.results, key=lambda result: result.address)),
