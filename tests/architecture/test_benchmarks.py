@@ -42,7 +42,7 @@ def test_the_stages_are_told() -> None:
         [sys.executable, "-m", "benchmarks.stages", "30"], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "| load |" in ran.stdout
+    assert "| **all, 30 runs** |" in ran.stdout
 
 
 def test_the_page_keeps_what_people_wrote(tmp_path: Path) -> None:

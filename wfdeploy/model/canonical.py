@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
 
 MAX_INTEGER = 2**53 - 1
 """Integers beyond this have no exact form in RFC 8785 (section 3.2.2.3, which rests on IEEE 754 doubles)."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
+
+
+_TEXT = frozenset((str,))
+_ATOMS = frozenset((str, bool, type(None)))
 
 
 def canonical_json(value: object) -> bytes:
@@ -31,19 +35,24 @@ def canonical_json(value: object) -> bytes:
 
 
 def _is_simple(value: object) -> bool:
+    # Whole containers are looked at in C where they can be: most hold nothing but text under plain names.
     kind = type(value)
-    if kind is str or value is None or kind is bool:
+    if kind in _ATOMS:
         return True
     if kind is int:
-        return -MAX_INTEGER <= value <= MAX_INTEGER  # type: ignore[operator]
-    if isinstance(value, Mapping):
+        return -MAX_INTEGER <= cast("int", value) <= MAX_INTEGER
+    if isinstance(value, dict):
+        if not _TEXT.issuperset(map(type, value)):
+            return False
         # Below U+D800 the order of code points is the order of UTF-16 units.
-        return all(type(key) is str and (key.isascii() or max(key) < "\ud800") for key in value) and all(
-            map(_is_simple, value.values())
-        )
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_simple, value))
-    return False
+        if not all(map(str.isascii, value)) and max(map(max, filter(None, value))) >= "\ud800":
+            return False
+        items: Collection[object] = value.values()
+    elif kind is list or kind is tuple:
+        items = cast("Sequence[object]", value)
+    else:
+        return False
+    return _ATOMS.issuperset(map(type, items)) or all(map(_is_simple, items))
 
 
 def _plain(value: object) -> Any:

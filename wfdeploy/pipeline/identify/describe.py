@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Template
+from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Template, Text
+from wfdeploy.pipeline.identify.kept import Kept
 
 Fields = dict[str, Any]
 """Field name, as the manifest spells it -> JSON value. Secrets appear as `${{ secrets.NAME }}`."""
@@ -42,17 +43,23 @@ def describe(request: Request, redaction_key: bytes) -> Fields:
 
 
 def doing(request: Request) -> Fields:
-    """What a run does: destination, content type, headers (lower-case names), body."""
+    """What a run does: destination, content type, headers (lower-case names), body. The values are shared."""
     return {
         "destination": str(request.destination),
         "contentType": request.content_type,
-        "headers": {name.lower(): str(value) for name, value in request.headers.items()},
+        "headers": _headers(request.headers),
         "body": shown(request.body),
     }
 
 
+@Kept
+def _headers(headers: Mapping[str, Text]) -> Fields:
+    return {name.lower(): str(value) for name, value in headers.items()}
+
+
+@Kept
 def delivery_fields(delivery: Delivery) -> Fields:
-    """How a run is delivered; fields that aren't set are left out."""
+    """How a run is delivered; fields that aren't set are left out. Shared: not to be changed."""
     flow = delivery.flow_control
     redact = delivery.redact
     fields: Fields = {
@@ -78,8 +85,10 @@ def delivery_fields(delivery: Delivery) -> Fields:
 
 
 def shown(body: Body) -> Any:
-    """A body as JSON with templates as text; None where there is none."""
-    return None if body.kind is BodyKind.NONE else _shown(body.value)
+    """A body as JSON with templates as text; None where there is none. One without templates is given as it is."""
+    if body.kind is BodyKind.NONE:
+        return None
+    return _shown(body.value) if _has_template(body.value) else body.value
 
 
 def secret_places(request: Request) -> list[list[object]]:
@@ -91,7 +100,8 @@ def secret_places(request: Request) -> list[list[object]]:
     _collect(request.destination, "destination", places)
     for name, value in request.headers.items():
         _collect(value, f"headers.{name.lower()}", places)
-    _collect(request.body.value, "body", places)
+    if _has_template(request.body.value):
+        _collect(request.body.value, "body", places)
     return sorted(places, key=lambda place: str(place[0]))
 
 
@@ -108,6 +118,22 @@ def secret_names(request: Request) -> set[str]:
     return {
         str(part["secret"]) for _, parts in places for part in cast("list[object]", parts) if isinstance(part, dict)
     }
+
+
+def _has_template(value: object) -> bool:
+    kind = type(value)
+    if kind in _PLAIN:
+        return False
+    if isinstance(value, dict):
+        items: Collection[object] = value.values()
+    elif kind is list:
+        items = cast("list[object]", value)
+    else:
+        return True  # a template, or what only a closer look can tell
+    return not _PLAIN.issuperset(map(type, items)) and any(map(_has_template, items))
+
+
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
 def _shown(value: object) -> object:

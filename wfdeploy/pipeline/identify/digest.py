@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b32encode
 from hashlib import sha256
 
 LENGTH = 26
@@ -11,6 +10,13 @@ workflow run id that holds two of them stays readable, and an id carries its fin
 can be read back from the ids that the server lists."""
 
 
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(5 * LENGTH - 10, -1, -10)
+
+
 def digest(data: bytes) -> str:
     """The first 130 bits of the SHA-256 of `data`: 26 characters of `a-z2-7`."""
-    return b32encode(sha256(data).digest()[:17])[:LENGTH].decode().lower()
+    # Twice as fast as `base64.b32encode`, which is written in Python too.
+    number = int.from_bytes(sha256(data).digest()[:17]) >> 6
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])

@@ -12,10 +12,11 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.request import BodyKind, Request
+from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Text
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Identity
-from wfdeploy.pipeline.identify.describe import delivery_fields, doing, secret_places, shown
+from wfdeploy.pipeline.identify.describe import Fields, delivery_fields, doing, secret_places, shown
 from wfdeploy.pipeline.identify.digest import digest
+from wfdeploy.pipeline.identify.kept import Kept
 
 CURRENT = 1
 """The version that new fingerprints get."""
@@ -48,18 +49,46 @@ def is_known(version: int) -> bool:
     return version in _VERSIONS
 
 
+@Kept
+def _delivery_digest(delivery: Delivery) -> str:
+    return digest(canonical_json(delivery_fields(delivery)))[:13]
+
+
 def delivery_digest(request: Request) -> str:
     """A short digest over how a run is delivered; equal options, equal digest."""
-    return digest(canonical_json(delivery_fields(request.delivery)))[:13]
+    return _delivery_digest(request.delivery)
 
 
 def _version_1(request: Request, identity: Identity) -> str:
-    fields = doing(request)
-    body = shown(request.body)
-    if body is not None:
-        data = body.encode() if request.body.kind in (BodyKind.TEXT, BodyKind.FILE) else canonical_json(body)
-        fields["body"] = sha256(data).hexdigest()
     secrets = secret_places(request)
+    if secrets or identity.include or identity.exclude:
+        return digest(canonical_json(_fields_1(request, identity, secrets)))
+    # The same bytes, of which only the body is this run's own.
+    body = _body_digest(request.body)
+    own = b"null" if body is None else b'"%b"' % body.encode()
+    return digest(b'{"body":%b,%b' % (own, _beside_body(request.destination, request.content_type, request.headers)))
+
+
+@Kept
+def _beside_body(destination: Text, content_type: str | None, headers: Mapping[str, Text]) -> bytes:
+    """The canonical form of what a run without secrets does, after its body."""
+    fields = doing(Request(destination=destination, content_type=content_type, headers=headers))
+    del fields["body"]
+    return canonical_json(fields)[1:]
+
+
+def _body_digest(body: Body) -> str | None:
+    value = shown(body)
+    if value is None:
+        return None
+    data = value.encode() if body.kind in (BodyKind.TEXT, BodyKind.FILE) else canonical_json(value)
+    return sha256(data).hexdigest()
+
+
+def _fields_1(request: Request, identity: Identity, secrets: list[list[object]]) -> Fields:
+    """What version 1 covers."""
+    fields = doing(request)
+    fields["body"] = _body_digest(request.body)
     if secrets:
         fields["secrets"] = secrets
     if identity.include:
@@ -71,7 +100,7 @@ def _version_1(request: Request, identity: Identity) -> str:
             fields.pop(name, None)
         elif isinstance(fields.get(name), dict):
             fields[name] = {key: value for key, value in fields[name].items() if key != rest.lower()}
-    return digest(canonical_json(fields))
+    return fields
 
 
 _VERSIONS: Mapping[int, Callable[[Request, Identity], str]] = MappingProxyType({1: _version_1})
