@@ -19,8 +19,8 @@ from starlette.responses import Response
 
 from wfdeploy.localserver import run_view
 from wfdeploy.localserver.api_trigger import json_response
-from wfdeploy.localserver.ledger import Run
 from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.records import Run
 from wfdeploy.localserver.run_filter import Where, integer, log_filter
 from wfdeploy.localserver.services import Services, tenant_of
 

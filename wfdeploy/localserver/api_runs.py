@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from wfdeploy.localserver import parcels
 from wfdeploy.localserver.api_trigger import json_response
-from wfdeploy.localserver.ledger import RunState
 from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.records import RunState
 from wfdeploy.localserver.run_filter import Where, add_common, integer, multi
 from wfdeploy.localserver.services import Services, read_body, tenant_of
 

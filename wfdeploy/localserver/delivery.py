@@ -11,7 +11,8 @@ from wfdeploy.localserver import outcome, parcels, tenants
 from wfdeploy.localserver.backoff import DEFAULT_RETRIES
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.courier import Courier, Parcel, Reply
-from wfdeploy.localserver.ledger import Due, Kind, Ledger, Message, Run, RunState
+from wfdeploy.localserver.ledger import Ledger
+from wfdeploy.localserver.records import Due, Kind, Message, Run, RunState
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.settings import Settings
 

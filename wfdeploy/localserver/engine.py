@@ -7,7 +7,7 @@ import heapq
 from collections.abc import Awaitable, Callable, Iterable
 
 from wfdeploy.localserver.clock import Clock
-from wfdeploy.localserver.ledger import Due
+from wfdeploy.localserver.records import Due
 from wfdeploy.localserver.scenario import Scenario
 
 MAX_OPEN = 64

@@ -14,9 +14,10 @@ from typing import Any
 from wfdeploy.localserver import options
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.ids import new_run_id
-from wfdeploy.localserver.ledger import Due, Kind, Ledger, Run, RunState
+from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.options import Options
 from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.records import Due, Kind, Run, RunState
 from wfdeploy.localserver.scenario import Scenario, TriggerItem
 from wfdeploy.localserver.settings import Settings
 from wfdeploy.localserver.tenants import Tenant

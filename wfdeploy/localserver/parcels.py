@@ -13,7 +13,7 @@ from typing import Any
 
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.courier import DEFAULT_TIMEOUT_S, Parcel, Reply
-from wfdeploy.localserver.ledger import Kind, Message, Run
+from wfdeploy.localserver.records import Kind, Message, Run
 from wfdeploy.localserver.settings import Settings
 from wfdeploy.localserver.signing import sign
 

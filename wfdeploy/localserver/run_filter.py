@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from starlette.datastructures import QueryParams
 
-from wfdeploy.localserver.ledger import RunState
 from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.records import RunState
 
 _LARGEST = 2**62
 """SQLite's integers end soon after."""

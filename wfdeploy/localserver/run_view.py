@@ -10,7 +10,8 @@ import json
 from typing import Any
 
 from wfdeploy.localserver.backoff import DEFAULT_RETRIES
-from wfdeploy.localserver.ledger import Kind, Ledger, Message, Run, RunState
+from wfdeploy.localserver.ledger import Ledger
+from wfdeploy.localserver.records import Kind, Message, Run, RunState
 
 _SHOWN = (
     "stepId",
