@@ -78,7 +78,7 @@ def test_continuous_integration_runs_the_two_commands_as_they_stand() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
-# --- manifests and sessions --------------------------------------------------------------------------------------
+# --- manifests and terminals -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", PROSE, ids=named)
@@ -103,7 +103,7 @@ def test_manifests_are_valid(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
         assert ran.code == ExitCode.OK, ran.stdout + ran.stderr
 
 
-def sessions(page: Path) -> Iterator[tuple[str, str]]:
+def dialogues(page: Path) -> Iterator[tuple[str, str]]:
     """The commands of a page's `console` blocks, each with the output that is shown of it."""
     for text in blocks(page, "console"):
         for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
@@ -118,7 +118,7 @@ def settled(output: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [README, ROOT / "docs" / "getting-started.md"], ids=named)
-def test_the_session_is_what_a_terminal_shows(page: Path, tmp_path: Path) -> None:
+def test_what_is_shown_is_what_a_terminal_shows(page: Path, tmp_path: Path) -> None:
     """Where the output differs: run the commands in a copy of the examples, and paste what they say."""
     environ = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
     program = tmp_path / "bin" / PROGRAM
@@ -130,14 +130,14 @@ def test_the_session_is_what_a_terminal_shows(page: Path, tmp_path: Path) -> Non
     if page == README:
         shutil.copytree(ROOT / "manifests", work / "manifests")
         shutil.copy2(ROOT / "wfdeploy.yaml", work)
-    shown = list(sessions(page))
+    shown = list(dialogues(page))
     assert shown
-    with Session(work, environ) as session:
-        said = [(command, settled(session.run(command))) for command, _ in shown]
+    with Terminal(work, environ) as terminal:
+        said = [(command, settled(terminal.run(command))) for command, _ in shown]
     assert said == [(command, settled(output)) for command, output in shown]
 
 
-class Session(ExitStack):
+class Terminal(ExitStack):
     """Commands in a folder. For those with `--local` a server runs whose demo workflow has a port of its own, since
     other tests may have the usual one."""
 
