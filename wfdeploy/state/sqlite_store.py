@@ -61,6 +61,7 @@ class SqliteStore:
             connection = cls._connect(draft, readonly=False)
             try:
                 with _translated(str(path)):
+                    _make_durable(connection)
                     _begin(connection, binding)
             finally:
                 connection.close()
@@ -85,11 +86,17 @@ class SqliteStore:
         now_ms: Callable[[], int] | None = None,
     ) -> SqliteStore:
         """Open a state. With `binding`, one that belongs elsewhere is refused. Raises: `StateUnusable`."""
+        if path.is_dir():
+            raise StateUnusable(f"{path} is a directory, not a state", hint="name the right file with --state")
         connection = cls._connect(path, readonly=readonly)
         store = cls(connection, str(path), now_ms or _wall_clock_ms)
         try:
             with _translated(str(path)):
-                _check(connection, path, readonly=readonly)
+                # First of all: what isn't ours is not written to, and a change of the journal mode writes.
+                version = _recognise(connection, path)
+                if not readonly:
+                    _make_durable(connection)
+                    _upgrade(connection, version)
             head = store.head()
             if binding is not None and head.binding != binding:
                 raise StateUnusable(
@@ -113,22 +120,9 @@ class SqliteStore:
         uri = f"file:{quote(str(path.absolute()))}"
         with _translated(str(path)):
             if not readonly:
-                connection = sqlite3.connect(
+                return sqlite3.connect(
                     f"{uri}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10
                 )
-                try:
-                    # Write-ahead log: `status` and `plan` read while an apply writes, one fsync per commit.
-                    # synchronous=FULL: a commit that returned survives a power loss (SQLite documentation: PRAGMA
-                    # synchronous); an intent is worth nothing otherwise.
-                    # fullfsync: on macOS, fsync alone leaves data in the drive's cache.
-                    connection.execute("PRAGMA journal_mode = WAL")
-                    connection.execute("PRAGMA synchronous = FULL")
-                    connection.execute("PRAGMA fullfsync = ON")
-                    connection.execute("PRAGMA checkpoint_fullfsync = ON")
-                except BaseException:
-                    connection.close()
-                    raise
-                return connection
             connection = sqlite3.connect(
                 f"{uri}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=10
             )
@@ -318,7 +312,19 @@ def _begin(connection: sqlite3.Connection, binding: Binding) -> None:
     connection.execute("COMMIT")
 
 
-def _check(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> None:
+def _make_durable(connection: sqlite3.Connection) -> None:
+    # Write-ahead log: `status` and `plan` read while an apply writes, one fsync per commit.
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A commit that returned survives a power loss (SQLite documentation: PRAGMA synchronous); an intent is worth
+    # nothing otherwise.
+    connection.execute("PRAGMA synchronous = FULL")
+    # On macOS, fsync alone leaves data in the drive's cache.
+    connection.execute("PRAGMA fullfsync = ON")
+    connection.execute("PRAGMA checkpoint_fullfsync = ON")
+
+
+def _recognise(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of a state that this program can use."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
@@ -328,7 +334,24 @@ def _check(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> Non
             f"the state {path} was written by a newer wfdeploy (state version {version}, this one reads {VERSION})",
             hint="upgrade wfdeploy",
         )
-    if version < VERSION and not readonly:
+    if _is_cut(path):
+        raise StateUnusable(f"the state {path} is damaged: its end is missing", hint=_DAMAGED)
+    return int(version)
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether the file ends within a page: SQLite would take the missing bytes for zeros."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        return False  # pages may be on their way from the log
+    with path.open("rb") as file:
+        page = int.from_bytes(file.read(18)[16:], "big")
+        size = file.seek(0, os.SEEK_END)
+    return size % (65536 if page == 1 else page) != 0
+
+
+def _upgrade(connection: sqlite3.Connection, version: int) -> None:
+    if version < VERSION:
         connection.execute("BEGIN IMMEDIATE")
         migrate(connection, version)
         connection.execute("COMMIT")
@@ -348,7 +371,7 @@ def _translated(name: str) -> Iterator[None]:
 def _words(name: str, error: sqlite3.DatabaseError) -> StateUnusable:
     code = getattr(error, "sqlite_errorcode", None) or 0
     primary = code & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
+    if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _is_full(Path(name).parent)):
         return StateUnusable(f"cannot write the state {name}: the disk is full", hint="make room and run it again")
     if primary == sqlite3.SQLITE_READONLY:
         return StateUnusable(f"cannot write the state {name}: it is read-only", hint="make it writable for this user")
@@ -361,6 +384,15 @@ def _words(name: str, error: sqlite3.DatabaseError) -> StateUnusable:
     if primary == sqlite3.SQLITE_IOERR:
         return StateUnusable(f"cannot read or write the state {name}: {error}", hint="check the disk")
     return StateUnusable(f"the state {name} cannot be used: {error}", hint=_DAMAGED)
+
+
+def _is_full(folder: Path) -> bool:
+    """SQLite calls it an I/O error when there is no room for its shared memory."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < 64 * 1024
 
 
 def _sync_folder(path: Path) -> None:
