@@ -268,8 +268,12 @@ class Sender:
         since_ms = shipment.attempt.since_ms
         words = "a run of this workflowRunId is in progress that this declaration did not start: choose another id"
         if created_at_ms is not None and since_ms is not None:
-            return words if created_at_ms < since_ms else ""
-        # Without a time, the logs must tell; if they don't know it as one of ours, it isn't.
+            if created_at_ms < since_ms:
+                return words
+            if shipment.inconclusive:
+                return ""  # an earlier attempt of ours, delayed and not in the logs yet, may well hold the id
+        # `since_ms` is earlier than our first request by up to the logs' lag, so time alone doesn't make it ours: the
+        # logs must tell, and if they don't know it as one of ours, it isn't.
         return words if shipment.looked_up else None
 
     async def _refuse(self, shipment: Shipment, message: str) -> None:
