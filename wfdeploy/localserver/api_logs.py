@@ -7,10 +7,7 @@ all that the SDKs ask for.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
-import re
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -19,6 +16,7 @@ from starlette.responses import Response
 
 from wfdeploy.localserver import run_view
 from wfdeploy.localserver.api_trigger import json_response
+from wfdeploy.localserver.paging import read_cursor, write_cursor
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import Run
 from wfdeploy.localserver.run_filter import Where, integer, log_filter
@@ -50,7 +48,7 @@ class LogsApi:
         self._hide(where)
         floor = None
         if cursor := query.get("cursor"):
-            before, floor = _read_cursor(cursor)
+            before, floor = read_cursor(cursor)
             where.add(f"{where.seq} < ?", before)
         if (start := integer(query, "fromDate")) is not None:
             if floor is None:
@@ -70,7 +68,7 @@ class LogsApi:
             ]
         }
         if len(rows) > count:
-            page["cursor"] = _write_cursor(runs[-1].seq, floor or 0)
+            page["cursor"] = write_cursor(runs[-1].seq, floor or 0)
         return page
 
     def _first_since(self, tenant: str, start_ms: int) -> int:
@@ -107,19 +105,3 @@ def _count(query: QueryParams) -> int:
     if count < 1:
         raise Refused(f"invalid count: {count}")
     return min(count, PAGE)
-
-
-def _write_cursor(seq: int, floor: int) -> str:
-    return base64.urlsafe_b64encode(f"r{seq}.{floor}".encode()).decode().rstrip("=")
-
-
-def _read_cursor(text: str) -> tuple[int, int]:
-    """(older than this seq, not older than that one)."""
-    try:
-        plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
-    except (ValueError, binascii.Error):
-        plain = ""
-    match = re.fullmatch(r"r(\d{1,18})\.(\d{1,18})", plain)
-    if match is None:
-        raise Refused("invalid cursor")
-    return int(match[1]), int(match[2])

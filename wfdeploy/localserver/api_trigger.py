@@ -49,7 +49,7 @@ class TriggerApi:
             text = body.decode()
         except UnicodeDecodeError:
             raise Refused("the body must be UTF-8 text") from None
-        item = Item(destination_of(request, prefix), _headers(request), text)
+        item = Item(destination_of(request, prefix), headers_of(request), text)
         door = self._services.intake(request)
         with self._services.ledger.transaction():
             answer = accept(door, item)
@@ -102,7 +102,7 @@ def destination_of(request: Request, prefix: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}{'&'.join(kept)}" if kept else url
 
 
-def _headers(request: Request) -> dict[str, str]:
+def headers_of(request: Request) -> dict[str, str]:
     """Repeated headers are joined, as HTTP has it."""
     headers: dict[str, str] = {}
     for name, value in request.headers.items():

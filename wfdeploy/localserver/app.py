@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wfdeploy.localserver import tenants
+from wfdeploy.localserver.api_dlq import DlqApi
 from wfdeploy.localserver.api_logs import LogsApi
 from wfdeploy.localserver.api_runs import RunsApi
 from wfdeploy.localserver.api_trigger import TriggerApi, json_response
@@ -27,6 +28,7 @@ _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNOR
 def create_app(services: Services) -> ASGIApp:
     """The server's paths, as one application; usable without a socket too."""
     triggers, runs, logs = TriggerApi(services), RunsApi(services), LogsApi(services)
+    dlq = DlqApi(services)
     app = Starlette(
         routes=[
             # Order matters: `/v2/batch/trigger` and friends before anything that takes a rest of a path.
@@ -39,6 +41,17 @@ def create_app(services: Services) -> ASGIApp:
             Route("/v2/workflows/runs", runs.cancel_many, methods=["DELETE"]),
             Route("/v2/workflows/runs/{run_id}", runs.steps, methods=["GET"]),
             Route("/v2/workflows/runs/{run_id}", runs.end, methods=["DELETE"]),
+            Route("/v2/dlq", dlq.list_for_sdks, methods=["GET"]),
+            Route("/v2/workflows/dlq", dlq.listed, methods=["GET"]),
+            Route("/v2/workflows/dlq", dlq.delete_many, methods=["DELETE"]),
+            Route("/v2/workflows/dlq/resume", dlq.resume_many, methods=["POST"]),
+            Route("/v2/workflows/dlq/restart", dlq.restart_many, methods=["POST"]),
+            Route("/v2/workflows/dlq/{dlq_id}", dlq.get, methods=["GET"]),
+            Route("/v2/workflows/dlq/{dlq_id}", dlq.delete, methods=["DELETE"]),
+            Route("/v2/workflows/dlq/resume/{dlq_id}", dlq.resume, methods=["POST"]),
+            Route("/v2/workflows/dlq/restart/{dlq_id}", dlq.restart, methods=["POST"]),
+            Route("/v2/workflows/dlq/callback/{dlq_id}", dlq.retry_callback, methods=["POST"]),
+            Route("/v2/workflows/dlq/callback/{dlq_id}", dlq.cancel_callback, methods=["DELETE"]),
             Route("/v2/keys", _keys, methods=["GET"]),
         ],
         exception_handlers={

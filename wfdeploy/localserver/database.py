@@ -14,9 +14,7 @@ from pathlib import Path
 from wfdeploy.errors import StateUnusable
 from wfdeploy.localserver.ids import new_server_id
 
-SCHEMA_VERSION = 1
-
-_SCHEMA = """
+_VERSION_1 = """
 CREATE TABLE meta (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -74,6 +72,55 @@ CREATE INDEX messages_pending ON messages (due_at) WHERE state = 'pending';
 CREATE UNIQUE INDEX step_once ON messages (run_seq, step_key) WHERE step_key IS NOT NULL;
 """
 
+_VERSION_2 = """
+CREATE TABLE dlq (
+    seq INTEGER PRIMARY KEY,          -- order of failing
+    tenant TEXT NOT NULL,
+    dlq_id TEXT NOT NULL,
+    run_seq INTEGER NOT NULL REFERENCES runs (seq),
+    failed_at INTEGER NOT NULL,
+    callback_state TEXT               -- of the failure callback, where there is one
+);
+CREATE UNIQUE INDEX dlq_ids ON dlq (tenant, dlq_id);
+INSERT INTO dlq (tenant, dlq_id, run_seq, failed_at, callback_state)
+    SELECT tenant, json_extract(failure, '$.dlqId'), seq, completed_at, json_extract(failure, '$.state')
+    FROM runs WHERE failure IS NOT NULL ORDER BY completed_at, seq;
+
+ALTER TABLE runs ADD COLUMN invoker TEXT;      -- JSON: the run and its step that wait for this one's end
+ALTER TABLE messages ADD COLUMN event_id TEXT; -- of a wait: for which event
+CREATE INDEX messages_waiting ON messages (tenant, event_id) WHERE state = 'pending' AND event_id IS NOT NULL;
+
+CREATE TABLE events (                 -- told to one run, before it waited for them
+    seq INTEGER PRIMARY KEY,
+    run_seq INTEGER NOT NULL REFERENCES runs (seq),
+    event_id TEXT NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE INDEX events_of_run ON events (run_seq, event_id);
+
+ALTER TABLE messages ADD COLUMN flow_key TEXT; -- the flow-control key under which it is delivered
+UPDATE messages SET flow_key = (SELECT flow_key FROM runs r WHERE r.seq = run_seq)
+    WHERE state = 'pending' AND kind IN ('init', 'step', 'callResult');
+CREATE INDEX messages_by_key ON messages (tenant, flow_key) WHERE state = 'pending' AND flow_key IS NOT NULL;
+
+CREATE TABLE flow_keys (
+    tenant TEXT NOT NULL,
+    name TEXT NOT NULL,
+    parallelism INTEGER,              -- NULL: without a limit
+    rate INTEGER,
+    period_ms INTEGER NOT NULL DEFAULT 1000,
+    paused INTEGER NOT NULL DEFAULT 0,
+    pinned_parallelism INTEGER NOT NULL DEFAULT 0,
+    pinned_rate INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, name)
+) WITHOUT ROWID;
+"""
+
+_VERSIONS = (_VERSION_1, _VERSION_2)
+"""What each version adds to the one before; a new file goes through all of them."""
+
+SCHEMA_VERSION = len(_VERSIONS)
+
 
 def open_database(path: Path | None) -> sqlite3.Connection:
     """Open or create the file (mode 0600: it holds the payloads and headers it delivers); `None` is in memory.
@@ -108,12 +155,14 @@ def _prepare(connection: sqlite3.Connection) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise StateUnusable(f"the local server's database has version {version}; this wfdeploy knows {SCHEMA_VERSION}")
-    if version == 0:
-        with transaction(connection):
-            for statement in _statements(_SCHEMA):
+    if version == SCHEMA_VERSION:
+        return
+    with transaction(connection):
+        for script in _VERSIONS[version:]:
+            for statement in _statements(script):
                 connection.execute(statement)
-            connection.execute("INSERT INTO meta VALUES ('server_id', ?)", (new_server_id(),))
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('server_id', ?)", (new_server_id(),))
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from wfdeploy.localserver import outcome, parcels, tenants
 from wfdeploy.localserver.backoff import DEFAULT_RETRIES
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.courier import Courier, Parcel, Reply
+from wfdeploy.localserver.dead_letters import DeadLetters
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.records import Due, Kind, Message, Run, RunState
 from wfdeploy.localserver.scenario import Scenario
@@ -86,7 +87,8 @@ class Delivery:
         )
         match verdict:
             case outcome.Delivered():
-                self.ledger.settle(message.seq, "delivered", now_ms=now)
+                if not self.ledger.settle(message.seq, "delivered", now_ms=now):
+                    return []
                 if run is not None and message.kind is Kind.CALL:
                     return self._answer_call(
                         run, message, settings=settings, parcel=parcel, reply=reply, retries=retries
@@ -100,8 +102,7 @@ class Delivery:
                 return [self.ledger.retry(message.seq, due_ms=now + delay, retried=message.retried + 1, errors=errors)]
             case outcome.Failed(error=error):
                 errors = [*message.errors, _attempt(reply, now, error)]
-                self.ledger.settle(message.seq, "failed", now_ms=now, errors=errors)
-                if run is None:
+                if not self.ledger.settle(message.seq, "failed", now_ms=now, errors=errors) or run is None:
                     return []
                 if message.kind is Kind.CALL:
                     # A call that fails does not fail the run: the workflow's code gets the status.
@@ -171,7 +172,15 @@ class Delivery:
         }
         if settings.failure_url:
             failure |= {"url": settings.failure_url, "state": "CALLBACK_INPROGRESS"}
-        if not self.ledger.end_run(run.seq, RunState.FAILED, now_ms=now, failure=failure) or not settings.failure_url:
+        self.ledger.end_run(run.seq, RunState.FAILED, now_ms=now, failure=failure)
+        DeadLetters(self.ledger).add(
+            tenant=run.tenant,
+            dlq_id=failure["dlqId"],
+            run_seq=run.seq,
+            failed_at=now,
+            callback_state=failure.get("state"),
+        )
+        if not settings.failure_url:
             return []
         # The Python SDK reads `body` as JSON, so an attempt without an answer is told as one.
         answered = reply if reply.status is not None else Reply(0, body=json.dumps({"message": reply.error}).encode())
@@ -196,7 +205,7 @@ class Delivery:
         return [due]
 
     def _note_callback(self, run: Run, state: str, message: Message, reply: Reply) -> None:
-        failure = dict(run.failure or {})
+        failure = dict(self.ledger.run(run.seq).failure or {})
         failure |= {
             "state": state,
             "callbackMessageId": message.message_id,
@@ -205,6 +214,7 @@ class Delivery:
             "responseBody": _text(reply.body) if reply.status is not None else reply.error,
         }
         self.ledger.set_failure(run.seq, failure)
+        DeadLetters(self.ledger).set_callback_state(run.seq, state)
 
 
 def _retry_policy(message: Message, settings: Settings) -> tuple[int, str | None]:

@@ -140,6 +140,7 @@ class Ledger:
         now_ms: int,
         due_ms: int,
         step_key: str | None = None,
+        state: str = "pending",
     ) -> tuple[str, Due]:
         """(message id, when to deliver it). Entries of a run are listed in the order in which they were added.
 
@@ -148,8 +149,8 @@ class Ledger:
         message_id = new_message_id()
         cursor = self.connection.execute(
             "INSERT INTO messages (tenant, run_seq, message_id, kind, state, step_key, url, body, settings, created_at,"
-            " due_at) VALUES (?, ?, ?, ?, 'pending', ?, ?, ?, ?, ?, ?)",
-            (tenant, run_seq, message_id, kind.value, step_key, url, body, settings.to_json(), now_ms, due_ms),
+            " due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (tenant, run_seq, message_id, kind.value, state, step_key, url, body, settings.to_json(), now_ms, due_ms),
         )
         assert cursor.lastrowid is not None
         return message_id, Due(due_ms, cursor.lastrowid)
@@ -189,15 +190,18 @@ class Ledger:
         )
         return [message for row in rows if (message := Message.of(row)).kind in RECORDED]
 
-    def settle(self, seq: int, state: str, *, now_ms: int, errors: list[dict[str, Any]] | None = None) -> None:
-        """A message reached its end: `delivered`, `failed` or `dropped`."""
+    def settle(self, seq: int, state: str, *, now_ms: int, errors: list[dict[str, Any]] | None = None) -> bool:
+        """A message reached its end: `delivered` or `failed`. False: it was dropped meanwhile, and stays so."""
         if errors is None:
-            self.connection.execute("UPDATE messages SET state = ?, done_at = ? WHERE seq = ?", (state, now_ms, seq))
+            cursor = self.connection.execute(
+                "UPDATE messages SET state = ?, done_at = ? WHERE seq = ? AND state = 'pending'", (state, now_ms, seq)
+            )
         else:
-            self.connection.execute(
-                "UPDATE messages SET state = ?, done_at = ?, errors = ? WHERE seq = ?",
+            cursor = self.connection.execute(
+                "UPDATE messages SET state = ?, done_at = ?, errors = ? WHERE seq = ? AND state = 'pending'",
                 (state, now_ms, compact.dumps(errors), seq),
             )
+        return cursor.rowcount > 0
 
     def retry(self, seq: int, *, due_ms: int, retried: int, errors: list[dict[str, Any]]) -> Due:
         """Try a message again later."""

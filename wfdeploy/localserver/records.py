@@ -91,6 +91,7 @@ class Message:
     url: str
     body: bytes
     settings: Settings
+    step_key: str | None
     created_at: int
     due_at: int
     retried: int
@@ -108,6 +109,7 @@ class Message:
             url=row["url"],
             body=row["body"],
             settings=Settings.from_json(row["settings"]),
+            step_key=row["step_key"],
             created_at=row["created_at"],
             due_at=row["due_at"],
             retried=row["retried"],

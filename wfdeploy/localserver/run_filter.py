@@ -97,7 +97,13 @@ def add_common(where: Where, query: QueryParams, tenant: str) -> None:
         where.source = "labels l CROSS JOIN runs r ON r.seq = l.run_seq"
         where.seq = "l.run_seq"
         where.add("l.tenant = r.tenant AND l.tenant = ? AND l.label = ?", tenant, labels[0])
-    elif labels:
+    else:
+        add_labels(where, labels)
+
+
+def add_labels(where: Where, labels: Sequence[str]) -> None:
+    """Runs that have one of these labels."""
+    if labels:
         marks = ", ".join("?" * len(labels))
         where.add(
             "EXISTS (SELECT 1 FROM labels l"  # noqa: S608

@@ -1,0 +1,111 @@
+"""Giving a failed run another chance: as a new run that goes on where it failed, or begins again.
+
+Source: Upstash Workflow REST reference, "Resume Workflow from DLQ", "Restart Workflow from DLQ".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from wfdeploy.localserver import options
+from wfdeploy.localserver.dead_letters import Entry
+from wfdeploy.localserver.ids import new_run_id
+from wfdeploy.localserver.ledger import Ledger
+from wfdeploy.localserver.options import Options
+from wfdeploy.localserver.records import Due, Kind, Message, Run, RunState
+from wfdeploy.localserver.settings import Settings
+
+_OVERRIDABLE = ("retries", "retry_delay", "failure_url", "flow_key", "flow_value")
+
+
+@dataclass(slots=True)
+class Revival:
+    """Inside one transaction of the caller, who then has `to_schedule` delivered and takes the entry out."""
+
+    ledger: Ledger
+    now_ms: int
+    overrides: Options
+    to_schedule: list[Due] = field(default_factory=list)
+
+    @classmethod
+    def asked(cls, ledger: Ledger, now_ms: int, headers: Mapping[str, str]) -> Revival:
+        """Raises: Refused for an override that the API does not take."""
+        return cls(ledger, now_ms, options.read(headers))
+
+    def restart(self, entry: Entry) -> dict[str, Any]:
+        """A new run with the same payload; every step is done again."""
+        run_seq, answer = self._new_run(entry.run)
+        self._add(entry.run, run_seq, Kind.INIT, None)
+        return answer
+
+    def resume(self, entry: Entry) -> dict[str, Any]:
+        """A new run that has the old one's finished steps; what failed, or was under way then, is delivered again.
+
+        The entry that failed goes last: the endpoint decides by the last entry of what it gets.
+        """
+        run_seq, answer = self._new_run(entry.run)
+        entries = self.ledger.messages_of_run(entry.run.seq)
+        under_way = [each for each in entries if each.state == "dropped"]
+        failed = [each for each in entries if each.state == "failed" and each.kind is not Kind.CALL]
+        for message in entries:
+            # Of a call that failed, the result went to the workflow all the same.
+            if message.state == "delivered" or (message.state == "failed" and message.kind is Kind.CALL):
+                self._copy(message, run_seq)
+        for message in [*under_way, *failed]:
+            self._add(entry.run, run_seq, message.kind, message)
+        return answer
+
+    def _new_run(self, run: Run) -> tuple[int, dict[str, Any]]:
+        run_id = new_run_id()
+        run_seq = self.ledger.add_run(
+            tenant=run.tenant,
+            run_id=run_id,
+            url=run.url,
+            state=RunState.STARTED,
+            created_at=self.now_ms,
+            starts_at=self.overrides.due_ms(self.now_ms),
+            caller_ip=run.caller_ip,
+            labels=self.overrides.labels or run.labels,
+            payload=run.payload,
+            settings=self._overridden(run.settings),
+        )
+        return run_seq, {"workflowRunId": run_id, "workflowCreatedAt": self.now_ms}
+
+    def _overridden(self, settings: Settings) -> Settings:
+        wanted = self.overrides.settings
+        said = {name: value for name in _OVERRIDABLE if (value := getattr(wanted, name)) is not None}
+        return replace(settings, **said)
+
+    def _copy(self, message: Message, run_seq: int) -> None:
+        self.ledger.add_message(
+            tenant=message.tenant,
+            run_seq=run_seq,
+            kind=message.kind,
+            url=message.url,
+            body=message.body,
+            settings=message.settings,
+            now_ms=message.created_at,
+            due_ms=message.due_at,
+            step_key=message.step_key,
+            state=message.state,
+        )
+
+    def _add(self, run: Run, run_seq: int, kind: Kind, message: Message | None) -> None:
+        """A message to be delivered; a call to a third party keeps its own settings."""
+        settings = options.NOTHING if message is None else message.settings
+        due = self.overrides.due_ms(self.now_ms)
+        _, entry = self.ledger.add_message(
+            tenant=run.tenant,
+            run_seq=run_seq,
+            kind=kind,
+            url=run.url if message is None else message.url,
+            body=b"" if message is None else message.body,
+            settings=settings if kind is Kind.CALL else self._overridden(settings),
+            now_ms=self.now_ms,
+            # What was still asleep when the run failed sleeps on.
+            due_ms=due if message is None else max(due, message.due_at),
+            step_key=None if message is None else message.step_key,
+        )
+        self.to_schedule.append(entry)
