@@ -49,6 +49,9 @@ class Outlook:
     doubled: list[str]
 
 
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+
+
 class Prepared:
     """One look at manifests and state; `outlook` turns it into a plan, with or without a listing."""
 
@@ -66,6 +69,7 @@ class Prepared:
         for attempt in store.attempts():
             address = self.renames.get(attempt.address, attempt.address)
             self.attempts[address] = _moved(attempt, address)
+        self._unverified: dict[bool, Outlook] = {}  # made without a listing, by `keep_all`
 
     @property
     def open_attempts(self) -> list[Attempt]:
@@ -82,7 +86,7 @@ class Prepared:
 
     def recorded_request(self, run: DesiredRun) -> str:
         """The same as JSON text."""
-        return json.dumps(self.describe(run), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return _encode(self.describe(run))
 
     def recorded_address(self, address: Address) -> Address:
         """The name that the state still has an address under."""
@@ -92,6 +96,16 @@ class Prepared:
 
     def outlook(self, seen: Seen | None, *, keep_all: bool = False) -> Outlook:
         """The plan. Raises: `InvalidInput` for changes that the manifests' policies forbid; `UsageError`."""
+        before = self._unverified.get(keep_all)
+        if before is not None and seen is not None and not (seen.runs or seen.verdicts or self.attempts):
+            # The usual listing: it told nothing, so what was planned without it stands.
+            return replace(before, plan=replace(before.plan, verified=True))
+        outlook = self._outlook(seen, keep_all=keep_all)
+        if seen is None:
+            self._unverified[keep_all] = outlook
+        return outlook
+
+    def _outlook(self, seen: Seen | None, *, keep_all: bool) -> Outlook:
         selection = self.selection
         targets = Targets(selection.targets)
         remembered = self.store.unclaimed()
@@ -178,8 +192,15 @@ class Prepared:
         return record if record is None or former == address else replace(record, address=Address(address))
 
     def _highest(self, address: str, fingerprint_text: str) -> int:
+        if self._is_blank:
+            return 0
         known = self.store.generations([address, *self._origins(address)])
         return max((n for (_, text), n in known.items() if text == fingerprint_text), default=0)
+
+    @cached_property
+    def _is_blank(self) -> bool:
+        """Whether the state knows of no run, past or present: then there is nothing to look up for each new one."""
+        return next(self.store.record_keys(), None) is None and next(self.store.former_addresses(), None) is None
 
     def _in_scope(self, group: str) -> bool:
         return self.manifests.complete or group in self.manifests.groups

@@ -69,3 +69,7 @@ class DiffContext:
     live_states: Mapping[str, RunState] = field(default_factory=dict)  # by workflow run id, as far as known
     replace: frozenset[str] = frozenset()
     prune: bool = False
+    former: Mapping[Address, Address] = field(init=False)  # `renames` the other way round
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "former", {to: origin for origin, to in self.renames.items()})

@@ -16,9 +16,9 @@ def key_of(record: Record) -> RecordKey:
 
 def preparing(address: Address, context: DiffContext) -> Iterator[Edit]:
     """Edits that come before everything else of an address: its rename, its adoption."""
-    for origin, to in context.renames.items():
-        if to == address:
-            yield Rename(origin, to)
+    origin = context.former.get(address)
+    if origin is not None:
+        yield Rename(origin, address)
     adopted = context.adopted.get(address)
     if adopted is not None:
         yield PutRecord(adopted)
