@@ -38,12 +38,15 @@ class Relay(ChaosServer):
         assert parts.hostname
         self._upstream = (parts.hostname, parts.port)
         self.listings: list[Behaviour] = []
+        self.token: str | None = None  # the real server's, where clients come with one of their own
 
     def ask(self, request: RawRequest) -> tuple[int, dict[str, str], bytes]:
         """The real server's answer. It works in a thread of its own, so that waiting here is no deadlock."""
         connection = http.client.HTTPConnection(*self._upstream, timeout=20)
         try:
             headers = {name: value for name, value in request.headers.items() if name not in ("host", "connection")}
+            if self.token is not None:
+                headers["authorization"] = f"Bearer {self.token}"
             connection.request(request.method, request.target, request.body or None, headers)
             answer = connection.getresponse()
             body = answer.read()
