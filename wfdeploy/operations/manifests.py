@@ -24,6 +24,7 @@ from wfdeploy.pipeline.validate import moves as move_rules
 from wfdeploy.pipeline.validate import structure
 from wfdeploy.pipeline.validate.moves import DeclaredMove
 from wfdeploy.pipeline.validate.numbers import number_problems
+from wfdeploy.pipeline.validate.remains import remains
 from wfdeploy.pipeline.validate.rules import Rules
 
 __all__ = ["Manifests", "load_manifests", "load_project", "validate"]
@@ -123,6 +124,7 @@ class _Loading:
         self._runs: list[DeclaredRun] = []
         self._groups: dict[str, Group] = {}
         self._moves: list[DeclaredMove] = []
+        self._whole = True  # nothing had to be left out of a document
 
     def load(self, paths: Sequence[str] | None) -> tuple[Manifests, list[Diagnostic]]:
         with _collector_at_rest():
@@ -194,20 +196,23 @@ class _Loading:
             )
 
     def _document(self, document: Document) -> None:
-        findings = structure.check(document, "manifest")
-        self._findings += findings
         self._rules.group(document)
-        broken = structure.broken_runs(findings)
-        if broken is None:  # something that all runs rest on is wrong: what else could be said might be untrue
-            return
+        findings = structure.check(document, "manifest")
+        if findings:
+            self._findings += findings
+            self._whole = False
+            rest = remains(document, findings)
+            if rest is None:
+                return
+            document = rest
         data = cast("Mapping[str, Any]", document.data)
         group = group_of(data)
         self._groups.setdefault(group.name, group)
         for index, move in enumerate(data["spec"].get("moved", ())):
-            path = ("spec", "moved", index)
-            self._moves.append(DeclaredMove(Move(move["from"], move["to"]), document, path))
-        runs = expand(document, evaluator=self._evaluator, files=self._files, findings=self._findings, skip=broken)
-        for index, run in runs:
+            if move is not None:
+                path = ("spec", "moved", index)
+                self._moves.append(DeclaredMove(Move(move["from"], move["to"]), document, path))
+        for index, run in expand(document, evaluator=self._evaluator, files=self._files, findings=self._findings):
             self._rules.run(document, index, run)
             self._runs.append(run)
 
@@ -220,7 +225,9 @@ class _Loading:
             self._moves = [*own, *self._moves]
         if self._moves:
             addresses = {run.address for run in self._runs}
-            self._findings += move_rules.check(self._moves, addresses, self._groups, complete=complete)
+            # What couldn't be read may declare what seems not to be declared.
+            whole = self._whole and not any(problem.severity is Severity.ERROR for problem in self._problems)
+            self._findings += move_rules.check(self._moves, addresses, self._groups, complete=complete and whole)
 
     @staticmethod
     def _in_order(diagnostics: list[Diagnostic], found: Sequence[sources.Found]) -> list[Diagnostic]:

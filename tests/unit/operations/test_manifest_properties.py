@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from wfdeploy.errors import InvalidInput
@@ -19,6 +19,7 @@ from wfdeploy.model.project import Project
 from wfdeploy.operations.manifests import load_manifests, validate
 from wfdeploy.operations.project_file import load_project
 from wfdeploy.pipeline.load import yaml_docs
+from wfdeploy.pipeline.validate import structure
 
 CASES = Path(__file__).parents[2] / "cases"
 PROJECT = Project(
@@ -95,6 +96,41 @@ def test_any_manifest_is_judged(edits: list[tuple[FieldPath, str, Any]]) -> None
     else:
         runs = load_manifests(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid").runs
         assert len({run.address for run in runs}) == len(runs)
+
+
+# What one field says is right because of what another one says.
+TIGHT = {
+    "apiVersion": "wfdeploy/v1",
+    "kind": "RunGroup",
+    "metadata": {"name": "tight"},
+    "spec": {
+        "defaults": {"delay": "30s", "flowControl": {"key": "k", "rate": 5, "period": "1m"}},
+        "moved": [{"from": "tight/old", "to": "tight/timed"}],
+        "runs": [
+            {"name": "timed", "destination": "https://a", "notBefore": "2026-12-01T06:00:00Z", "delay": None},
+            {"name": "limited", "destination": "https://a", "bodyText": "a", "flowControl": {"key": "k", "rate": 1}},
+        ],
+    },
+}
+WHERE = [(base, path) for base in (BASE, TIGHT) for path in nodes(base) if path]
+JUNK = PIECES.filter(lambda piece: piece != {})  # a run that is {} makes two mistakes
+MISTAKES = st.one_of(
+    st.tuples(st.just("put"), JUNK), st.tuples(st.just("drop"), st.none()), st.just(("add", "dealy")),
+    st.just(("add", "destinaton")),
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(WHERE), MISTAKES)
+def test_mistake_in_the_structure_is_told_once_and_causes_no_other(
+    where: tuple[Any, FieldPath], mistake: tuple[str, Any]
+) -> None:
+    text = json.dumps(edited(where[0], [(where[1], *mistake)]), indent=1, ensure_ascii=False)
+    (document,) = yaml_docs.read(SourceFile("f", "f", Path(), text), [])
+    expected = structure.check(document, "manifest")
+    assume(expected)
+    found = validate(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid")
+    assert sorted(d.message for d in found) == sorted(finding.message for finding in expected)
 
 
 PROJECT_BASE = {

@@ -22,6 +22,9 @@ BODY_FIELDS = ("body", "bodyText", "bodyFile")
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
+_URL = "https://stand-in.invalid/"
+"""For one whose expressions can't be evaluated."""
+
 
 def layer(
     base: Request,
@@ -39,7 +42,7 @@ def layer(
     """
     changed: dict[str, Any] = {}
     if own.get("destination") is not None:
-        changed["destination"] = evaluation.text(own["destination"], (*path, "destination"))
+        changed["destination"] = evaluation.text(own["destination"], (*path, "destination"), stand_in=_URL)
     if "contentType" in own:
         changed["content_type"] = own["contentType"]
     if "headers" in own:
@@ -145,7 +148,7 @@ _DELIVERY: dict[str, tuple[str, Callable[[Any, FieldPath, Evaluation], object]]]
     "timeout": ("timeout_s", lambda value, _path, _evaluation: seconds(value)),
     "labels": ("labels", _labels),
     "flowControl": ("flow_control", _flow_control),
-    "failureUrl": ("failure_url", lambda value, path, evaluation: evaluation.text(value, path)),
+    "failureUrl": ("failure_url", lambda value, path, evaluation: evaluation.text(value, path, stand_in=_URL)),
     "redact": ("redact", _redact),
 }
 """Field of a manifest: attribute of `Delivery`, and how the one becomes the other."""

@@ -10,23 +10,23 @@ from wfdeploy.pipeline.expand.expressions import OPENING, Evaluator, ExpressionE
 
 
 class Evaluation:
-    """Evaluates what a document says. After a problem, `failed` is set and the value given is of no use."""
+    """Evaluates what a document says. In place of what can't be evaluated it gives something that no rule objects to:
+    one mistake is told once, and the rest is still checked."""
 
     def __init__(self, document: Document, evaluator: Evaluator, findings: list[Finding]) -> None:
         self.document = document
-        self.failed = False
         self._evaluator = evaluator
         self._findings = findings
 
-    def text(self, value: str, path: FieldPath) -> Text:
-        """A text in which expressions are evaluated."""
+    def text(self, value: str, path: FieldPath, *, stand_in: str = "x") -> Text:
+        """A text in which expressions are evaluated; `stand_in` where they can't be."""
         if OPENING not in value:
             return value
         try:
             return evaluate_text(value, self._evaluator)
         except ExpressionError as error:
             self._bad_expression(error, path)
-            return value
+            return stand_in
 
     def headers(self, value: Mapping[str, str | None], path: FieldPath) -> dict[str, Text | None]:
         """Headers with their values evaluated."""
@@ -40,7 +40,6 @@ class Evaluation:
 
     def problem(self, path: FieldPath, code: str, message: str, hint: str | None = None) -> None:
         """Note something that is wrong at a path."""
-        self.failed = True
         address = subject(self.document, path)
         self._findings.append(
             Finding(document=self.document, path=path, code=code, message=message, address=address, hint=hint)
@@ -63,7 +62,6 @@ class Evaluation:
         return value
 
     def _in_key(self, key: str, path: FieldPath) -> None:
-        self.failed = True
         self._findings.append(
             Finding(
                 document=self.document,
@@ -76,7 +74,6 @@ class Evaluation:
         )
 
     def _bad_expression(self, error: ExpressionError, path: FieldPath) -> None:
-        self.failed = True
         self._findings.append(
             Finding(
                 document=self.document,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from wfdeploy.model.address import Address
@@ -36,12 +36,11 @@ def expand(
     evaluator: Evaluator,
     files: BodyFiles,
     findings: list[Finding],
-    skip: Collection[int] = (),
 ) -> Iterator[tuple[int, DeclaredRun]]:
-    """The runs of a valid RunGroup manifest with their indexes in `spec.runs`, in order, but those in `skip`.
+    """The runs of a valid RunGroup manifest with their indexes in `spec.runs`, in order; None there is passed over.
 
-    A run that something is wrong with is not given; the findings say what. A run without a destination has an empty
-    one.
+    Where there are findings, runs hold stand-ins for what they are about: good for further checks and nothing else. A
+    run without a destination has an empty one.
     """
     data = cast("Mapping[str, Any]", document.data)
     spec = data["spec"]
@@ -50,19 +49,15 @@ def expand(
     base = Request(destination="")
     base = layer(base, {"destination": spec.get("destination")}, ("spec",), evaluation=evaluation, files=files)
     base = layer(base, spec.get("defaults", {}), ("spec", "defaults"), evaluation=evaluation, files=files)
-    shared_failed = evaluation.failed
     plain = layer(base, {}, ("spec",), evaluation=evaluation, files=files, last=True)
     name_of_file = document.source.name
     for index, fields in enumerate(spec["runs"]):
-        if index in skip:
+        if fields is None:
             continue
-        evaluation.failed = shared_failed
         request = plain
         if len(fields) > 1:
             at = ("spec", "runs", index)
             request = layer(base, fields, at, evaluation=evaluation, files=files, last=True)
-        if evaluation.failed:
-            continue
         line = fields.line if isinstance(fields, Fields) else document.line
         yield (
             index,

@@ -67,14 +67,3 @@ def _of(error: ValidationError, document: Document) -> Iterator[Finding]:
             hint=told.hint,
             address=subject(document, told.path),
         )
-
-
-def broken_runs(findings: list[Finding]) -> set[int] | None:
-    """The runs that findings are about, by index; None when something outside of the runs is wrong as well."""
-    broken: set[int] = set()
-    for finding in findings:
-        path: tuple[Any, ...] = finding.path
-        if len(path) < 3 or path[:2] != ("spec", "runs"):
-            return None
-        broken.add(path[2])
-    return broken
