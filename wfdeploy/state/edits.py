@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from typing import assert_never
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import assert_never, cast
 
 from wfdeploy.model.state import (
+    Attempt,
     Claim,
     DropAttempt,
     Edit,
@@ -39,18 +41,19 @@ class Editor:
 
     def apply(self, edits: Sequence[Edit]) -> None:
         """All edits, in order."""
-        for edit in edits:
-            self._apply(edit)
+        for kind, alike in groupby(edits, type):
+            if kind is PutAttempt:
+                # Intents come by the hundred.
+                self._put_attempts(edit.attempt for edit in cast("Iterator[PutAttempt]", alike))
+            else:
+                for edit in alike:
+                    self._apply(edit)
 
     def _apply(self, edit: Edit) -> None:
         run = self._connection.execute
         match edit:
             case PutAttempt(attempt):
-                run(
-                    "INSERT INTO attempts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value "
-                    "WHERE value IS NOT excluded.value",
-                    (attempt.address, attempt_to_json(attempt)),
-                )
+                self._put_attempts((attempt,))
             case DropAttempt(address, burn):
                 self._drop_attempt(address, burn=burn)
             case PutRecord(record):
@@ -120,6 +123,13 @@ class Editor:
                 )
             case _:
                 assert_never(edit)
+
+    def _put_attempts(self, attempts: Iterable[Attempt]) -> None:
+        self._connection.executemany(
+            "INSERT INTO attempts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value "
+            "WHERE value IS NOT excluded.value",
+            ((attempt.address, attempt_to_json(attempt)) for attempt in attempts),
+        )
 
     def _put_record(self, record: Record) -> None:
         former = self._record(record.address)

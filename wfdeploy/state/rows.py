@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
 
-_ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
+_ATTEMPT_FIELDS = tuple(sorted(field.name for field in fields(Attempt)))
+_attempt_values = attrgetter(*_ATTEMPT_FIELDS)
 _RECORD_FIELDS = tuple(field.name for field in fields(Record))
 
 
 def attempt_to_json(attempt: Attempt) -> str:
     """One line of JSON, sorted keys."""
-    return _line({name: getattr(attempt, name) for name in _ATTEMPT_FIELDS} | {"status": attempt.status.value})
+    values = dict(zip(_ATTEMPT_FIELDS, _attempt_values(attempt), strict=True))
+    values["status"] = attempt.status.value
+    return _line(values)
 
 
 def attempt_from(values: Mapping[str, Any]) -> Attempt:
@@ -75,5 +79,4 @@ def record_from_row(row: tuple[Any, ...]) -> Record:
     )
 
 
-def _line(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+_line = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
