@@ -290,6 +290,7 @@ class World(RuleBasedStateMachine):
 
     def _apply(self, timeout_s: float, *, countdown: list[int] | None = None, after: bool = False) -> None:
         self._write()
+        self.clock.move(0.02)  # no two applies within one millisecond: the order of their runs could not be told
         with dying() as crashed:
             try:
                 report = self.bench.apply(
