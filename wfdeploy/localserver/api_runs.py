@@ -11,7 +11,7 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wfdeploy.localserver import parcels
+from wfdeploy.localserver import endings, parcels
 from wfdeploy.localserver.api_trigger import json_response
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import RunState
@@ -41,8 +41,10 @@ class RunsApi:
         finished = request.query_params.get("cancel", "").lower() == "false"
         with services.ledger.transaction():
             run = services.ledger.run_in_progress(tenant, run_id)
+            following = []
             if run is not None:
-                services.ledger.end_run(
+                following = endings.end(
+                    services.ledger,
                     run.seq,
                     RunState.SUCCESS if finished else RunState.CANCELED,
                     now_ms=services.clock.now_ms(),
@@ -50,6 +52,7 @@ class RunsApi:
                 )
             elif services.ledger.newest(tenant, run_id) is None:
                 raise Refused(_NOT_FOUND, status=404)
+        services.engine.schedule(following)
         services.changes.tell()
         return Response(status_code=200)
 
@@ -72,8 +75,10 @@ class RunsApi:
                 (*where.values, 100 if count is None else count),
             ).fetchall()
             now = services.clock.now_ms()
-            for row in found:
-                services.ledger.end_run(row[0], RunState.CANCELED, now_ms=now)
+            following = [
+                due for row in found for due in endings.end(services.ledger, row[0], RunState.CANCELED, now_ms=now)
+            ]
+        services.engine.schedule(following)
         services.changes.tell()
         return json_response({"cancelled": len(found)})
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wfdeploy.localserver import tenants
 from wfdeploy.localserver.api_dlq import DlqApi
+from wfdeploy.localserver.api_events import ANY_METHOD, EventsApi, hook_user
 from wfdeploy.localserver.api_logs import LogsApi
 from wfdeploy.localserver.api_runs import RunsApi
 from wfdeploy.localserver.api_trigger import TriggerApi, json_response
@@ -28,7 +29,7 @@ _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNOR
 def create_app(services: Services) -> ASGIApp:
     """The server's paths, as one application; usable without a socket too."""
     triggers, runs, logs = TriggerApi(services), RunsApi(services), LogsApi(services)
-    dlq = DlqApi(services)
+    dlq, events = DlqApi(services), EventsApi(services)
     app = Starlette(
         routes=[
             # Order matters: `/v2/batch/trigger` and friends before anything that takes a rest of a path.
@@ -41,6 +42,11 @@ def create_app(services: Services) -> ASGIApp:
             Route("/v2/workflows/runs", runs.cancel_many, methods=["DELETE"]),
             Route("/v2/workflows/runs/{run_id}", runs.steps, methods=["GET"]),
             Route("/v2/workflows/runs/{run_id}", runs.end, methods=["DELETE"]),
+            Route("/v2/wait/{event_id:path}", events.wait, methods=["POST"]),
+            Route("/v2/notify/{event_id}", events.notify, methods=["POST"]),
+            Route("/v2/notify/{run_id}/{event_id:path}", events.notify_run, methods=["POST"]),
+            Route("/v2/waiters/{event_id:path}", events.waiters, methods=["GET"]),
+            Route("/v2/workflows/hooks/{user}/{run_id}/{event_id:path}", events.hook, methods=ANY_METHOD),
             Route("/v2/dlq", dlq.list_for_sdks, methods=["GET"]),
             Route("/v2/workflows/dlq", dlq.listed, methods=["GET"]),
             Route("/v2/workflows/dlq", dlq.delete_many, methods=["DELETE"]),
@@ -146,7 +152,9 @@ def _is_local(scope: Scope) -> bool:
 
 
 def _tenant(scope: Scope) -> Tenant | None:
-    """Who asks: `Authorization: Bearer`, or the query parameter `qstash_token`."""
+    """Who asks: `Authorization: Bearer`, or the query parameter `qstash_token`; webhooks name their user instead."""
+    if (user := hook_user(scope["path"])) is not None:
+        return tenants.find(user)
     for name, value in scope["headers"]:
         if name == b"authorization":
             kind, _, token = value.decode("latin-1").partition(" ")

@@ -14,3 +14,12 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 def dumps(value: object) -> str:
     """`value` without spaces and with non-ASCII characters as they are."""
     return _ENCODER.encode(value)
+
+
+def is_sendable(value: object) -> bool:
+    """False for a value with half a surrogate pair in it, which JSON may spell and no encoding can carry."""
+    try:
+        dumps(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

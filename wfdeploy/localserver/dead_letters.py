@@ -55,6 +55,8 @@ class DeadLetters:
 
     def remove(self, entries: Sequence[Entry]) -> None:
         self.ledger.connection.executemany("DELETE FROM dlq WHERE seq = ?", [(entry.seq,) for entry in entries])
+        # Events kept for the run, unless a resumed one took them over.
+        self.ledger.connection.executemany("DELETE FROM events WHERE run_seq = ?", [(e.run.seq,) for e in entries])
 
     def set_callback_state(self, run_seq: int, state: str) -> None:
         self.ledger.connection.execute("UPDATE dlq SET callback_state = ? WHERE run_seq = ?", (state, run_seq))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from wfdeploy.localserver import outcome, parcels, tenants
+from wfdeploy.localserver import endings, outcome, parcels, tenants
 from wfdeploy.localserver.backoff import DEFAULT_RETRIES
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.courier import Courier, Parcel, Reply
@@ -16,6 +16,7 @@ from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.records import Due, Kind, Message, Run, RunState
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.settings import Settings
+from wfdeploy.localserver.waiting import Waiting
 
 MAX_KEPT_BYTES = 20_000
 """Of an answer's body, in the record of a failed attempt."""
@@ -40,8 +41,13 @@ class Delivery:
         if message is None:
             return []
         run = self.ledger.run(message.run_seq) if message.run_seq is not None else None
-        if run is not None and self._is_moot(run, message):
-            return []
+        if run is not None:
+            if message.kind is Kind.WAIT:
+                with self.ledger.transaction():
+                    return Waiting(self.ledger, self.clock.now_ms()).expire(run, message)
+            if self._ends_at_once(run, message):
+                with self.ledger.transaction():
+                    return endings.end(self.ledger, run.seq, RunState.SUCCESS, now_ms=self.clock.now_ms())
         settings = message.settings if run is None else message.settings.over(run.settings)
         key = tenants.by_name(message.tenant).current_key
         parcel = self._parcel(run, message, settings, key)
@@ -49,12 +55,8 @@ class Delivery:
         with self.ledger.transaction():
             return self._record(run, message, settings, parcel, reply)
 
-    def _is_moot(self, run: Run, message: Message) -> bool:
-        if run.state is RunState.STARTED and message.kind is Kind.INIT and self.scenario.instant_finish:
-            with self.ledger.transaction():
-                self.ledger.end_run(run.seq, RunState.SUCCESS, now_ms=self.clock.now_ms())
-            return True
-        return run.state is not RunState.STARTED and message.kind is not Kind.FAILURE
+    def _ends_at_once(self, run: Run, message: Message) -> bool:
+        return run.state is RunState.STARTED and message.kind is Kind.INIT and self.scenario.instant_finish
 
     def _parcel(self, run: Run | None, message: Message, settings: Settings, key: str) -> Parcel:
         if run is None:
@@ -69,6 +71,8 @@ class Delivery:
                 return parcels.call_result(run, message, settings, key=key)
             case Kind.FAILURE:
                 return parcels.failure(run, message, settings, key=key)
+            case Kind.WAIT | Kind.INVOKE:
+                raise ValueError(f"a message of kind {message.kind} is sent nowhere")
             case Kind.PLAIN:
                 return parcels.plain(message, settings, key=key)
             case _:
@@ -172,7 +176,7 @@ class Delivery:
         }
         if settings.failure_url:
             failure |= {"url": settings.failure_url, "state": "CALLBACK_INPROGRESS"}
-        self.ledger.end_run(run.seq, RunState.FAILED, now_ms=now, failure=failure)
+        following = endings.end(self.ledger, run.seq, RunState.FAILED, now_ms=now, failure=failure)
         DeadLetters(self.ledger).add(
             tenant=run.tenant,
             dlq_id=failure["dlqId"],
@@ -181,7 +185,7 @@ class Delivery:
             callback_state=failure.get("state"),
         )
         if not settings.failure_url:
-            return []
+            return following
         # The Python SDK reads `body` as JSON, so an attempt without an answer is told as one.
         answered = reply if reply.status is not None else Reply(0, body=json.dumps({"message": reply.error}).encode())
         body = parcels.callback_body(
@@ -202,7 +206,7 @@ class Delivery:
             now_ms=now,
             due_ms=now,
         )
-        return [due]
+        return [*following, due]
 
     def _note_callback(self, run: Run, state: str, message: Message, reply: Reply) -> None:
         failure = dict(self.ledger.run(run.seq).failure or {})

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from wfdeploy.localserver import options
+from wfdeploy.localserver import compact, endings, options
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.ids import new_run_id
 from wfdeploy.localserver.ledger import Ledger
@@ -60,6 +60,47 @@ def _is_text(text: str) -> bool:
     return True
 
 
+ENDED = "failed to publish to url: can not append to a a cancelled workflow"
+"""The SDKs take a 400 as: the run has ended (the text was seen from the service, in public reports)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The body of a `context.invoke`: who waits, by which step, and the payload of the new run."""
+
+    invoker_id: str
+    invoker_created_at: int | None
+    step: dict[str, Any]
+    step_id: int
+    payload: str
+
+    @classmethod
+    def of(cls, body: str) -> Invocation:
+        """Raises: Refused for a body that is no invocation."""
+        try:
+            asked = json.loads(body)
+        except (ValueError, RecursionError):
+            asked = None
+        step = asked.get("step") if isinstance(asked, dict) else None
+        if not isinstance(asked, dict) or not isinstance(step, dict) or not isinstance(step.get("stepId"), int):
+            raise Refused("the body is not an invocation")
+        invoker_id, created_at, payload = (
+            asked.get("workflowRunId"),
+            asked.get("workflowRunCreatedAt"),
+            asked.get("body"),
+        )
+        if not isinstance(invoker_id, str) or not isinstance(payload, str | None) or not compact.is_sendable(asked):
+            raise Refused("the body is not an invocation")
+        # Zero is what an SDK says that was not told the time.
+        return cls(
+            invoker_id,
+            created_at if isinstance(created_at, int) and created_at else None,
+            step,
+            step["stepId"],
+            payload or "",
+        )
+
+
 class DuplicateRun(Refused):
     """A trigger of an id whose run is in progress, where the scenario refuses those."""
 
@@ -87,8 +128,6 @@ class Intake:
         options.check_url(item.destination)
         wanted = options.read(item.headers)
         self._ask_scenario(item, wanted)
-        if wanted.control.get("upstash-workflow-invoke", "").lower() == "true":
-            raise Refused("context.invoke is not supported by this server yet")
         now = self.clock.now_ms()
         run_id = wanted.run_id
         created_at = now
@@ -147,7 +186,7 @@ class Intake:
         options.check_url(item.destination)
         wanted = options.read(item.headers)
         if wanted.starts_run:
-            answer = self.trigger(item, rest=False)
+            answer = self.invoke(item) if wanted.is_invoke else self.trigger(item, rest=False)
             return {"messageId": answer["workflowRunId"], **answer}
         now = self.clock.now_ms()
         due = wanted.due_ms(now)
@@ -164,13 +203,42 @@ class Intake:
             )
             self.to_schedule.append(entry)
             return {"messageId": message_id}
-        run = self.ledger.run_in_progress(self.tenant.name, wanted.run_id)
+        run = self.run_to_continue(wanted)
+        return self._continue(run, item, wanted, now, due)
+
+    def invoke(self, item: Item) -> dict[str, Any]:
+        """`context.invoke`: start a run for whose end another one waits."""
+        asked = Invocation.of(item.body)
+        invoker = self.ledger.run_in_progress(self.tenant.name, asked.invoker_id)
+        if invoker is None or asked.invoker_created_at not in (None, invoker.created_at):
+            raise Refused(ENDED)
+        if (known := endings.invoked_run(self.ledger, invoker, asked.step_id)) is not None:
+            # From a delivery that was repeated; the SDK makes up a new id each time.
+            return {"workflowRunId": known.run_id, "workflowCreatedAt": known.created_at, "deduplicated": True}
+        answer = self.trigger(replace(item, body=asked.payload), rest=False)
+        newest = self.ledger.newest(self.tenant.name, answer["workflowRunId"])
+        assert newest is not None
+        now = self.clock.now_ms()
+        if answer.get("deduplicated") and self.ledger.run(newest[0]).invoker is not None:
+            # Not a 400: the SDK would take it for the end of the invoker.
+            raise Refused(f"another run waits already for the end of {answer['workflowRunId']}", status=412)
+        endings.attach(self.ledger, newest[0], invoker=invoker, step=asked.step, now_ms=now)
+        invoked = self.ledger.run(newest[0])
+        if invoked.state is not RunState.STARTED:  # finished in an instant, as the scenario has it
+            self.to_schedule += endings.tell_invoker(self.ledger, invoked, now_ms=now)
+        return answer
+
+    def run_to_continue(self, wanted: Options) -> Run:
+        """The run in progress that a submission is for.
+
+        Raises: Refused when it has ended.
+        """
+        run = self.ledger.run_in_progress(self.tenant.name, wanted.run_id or "")
         if run is not None and wanted.delivery is not None and not self.ledger.has_message(run.seq, wanted.delivery):
             run = None  # an endpoint still at work for an earlier run of this id, which has ended
         if run is None:
-            # The SDKs take a 400 as: the run has ended (the text was seen from the service, in public reports).
-            raise Refused("failed to publish to url: can not append to a a cancelled workflow")
-        return self._continue(run, item, wanted, now, due)
+            raise Refused(ENDED)
+        return run
 
     def _continue(self, run: Run, item: Item, wanted: Options, now: int, due: int) -> dict[str, Any]:
         """Append an entry to the run and have it delivered when it is due."""

@@ -111,9 +111,12 @@ class Ledger:
         ).rowcount
         if changed:
             self.connection.execute(
-                "UPDATE messages SET state = 'dropped', done_at = ? WHERE run_seq = ? AND state = 'pending'",
+                "UPDATE messages SET state = 'dropped', done_at = ?"
+                " WHERE run_seq = ? AND state IN ('pending', 'waiting')",
                 (now_ms, seq),
             )
+            if state is not RunState.FAILED:  # a failed run may be resumed, and wait again
+                self.connection.execute("DELETE FROM events WHERE run_seq = ?", (seq,))
         return bool(changed)
 
     def set_failure(self, run_seq: int, failure: dict[str, Any]) -> None:
@@ -140,6 +143,7 @@ class Ledger:
         now_ms: int,
         due_ms: int,
         step_key: str | None = None,
+        event_id: str | None = None,
         state: str = "pending",
     ) -> tuple[str, Due]:
         """(message id, when to deliver it). Entries of a run are listed in the order in which they were added.
@@ -149,8 +153,21 @@ class Ledger:
         message_id = new_message_id()
         cursor = self.connection.execute(
             "INSERT INTO messages (tenant, run_seq, message_id, kind, state, step_key, url, body, settings, created_at,"
-            " due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (tenant, run_seq, message_id, kind.value, state, step_key, url, body, settings.to_json(), now_ms, due_ms),
+            " due_at, event_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                tenant,
+                run_seq,
+                message_id,
+                kind.value,
+                state,
+                step_key,
+                url,
+                body,
+                settings.to_json(),
+                now_ms,
+                due_ms,
+                event_id,
+            ),
         )
         assert cursor.lastrowid is not None
         return message_id, Due(due_ms, cursor.lastrowid)
@@ -189,6 +206,14 @@ class Ledger:
             "SELECT * FROM messages WHERE run_seq = ? AND seq <= ? ORDER BY seq", (run_seq, limit)
         )
         return [message for row in rows if (message := Message.of(row)).kind in RECORDED]
+
+    def waits_dropped(self, run_seq: int) -> list[Message]:
+        """What a run waited for when it ended: events, and the ends of runs that it invoked."""
+        rows = self.connection.execute(
+            "SELECT * FROM messages WHERE run_seq = ? AND kind IN (?, ?) AND state = 'dropped' ORDER BY seq",
+            (run_seq, Kind.WAIT.value, Kind.INVOKE.value),
+        )
+        return [Message.of(row) for row in rows]
 
     def settle(self, seq: int, state: str, *, now_ms: int, errors: list[dict[str, Any]] | None = None) -> bool:
         """A message reached its end: `delivered` or `failed`. False: it was dropped meanwhile, and stays so."""

@@ -69,6 +69,11 @@ class Options:
         return self.control.get("upstash-workflow-init", "").lower() == "true"
 
     @property
+    def is_invoke(self) -> bool:
+        """A run for whose end another one waits (`context.invoke`)."""
+        return self.control.get("upstash-workflow-invoke", "").lower() == "true"
+
+    @property
     def delivery(self) -> str | None:
         """The message from inside whose delivery this was sent, where the SDK says so (Python's does)."""
         return self.control.get(_DELIVERY)

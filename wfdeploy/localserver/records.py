@@ -33,6 +33,10 @@ class Kind(StrEnum):
     """Its answer, on the way back to the workflow."""
     FAILURE = "failure"
     """The failure callback of a failed run."""
+    WAIT = "wait"
+    """A step that waits for an event; due at its deadline, and sent nowhere."""
+    INVOKE = "invoke"
+    """A step that waits for the end of another run; sent nowhere."""
     PLAIN = "plain"
     """A message outside any run."""
 
@@ -58,6 +62,7 @@ class Run:
     settings: Settings
     response: str | None
     failure: dict[str, Any] | None
+    invoker: dict[str, Any] | None
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> Self:
@@ -77,6 +82,7 @@ class Run:
             settings=Settings.from_json(row["settings"]),
             response=row["response"],
             failure=json.loads(row["failure"]) if row["failure"] else None,
+            invoker=json.loads(row["invoker"]) if row["invoker"] else None,
         )
 
 
@@ -92,6 +98,7 @@ class Message:
     body: bytes
     settings: Settings
     step_key: str | None
+    event_id: str | None
     created_at: int
     due_at: int
     retried: int
@@ -110,6 +117,7 @@ class Message:
             body=row["body"],
             settings=Settings.from_json(row["settings"]),
             step_key=row["step_key"],
+            event_id=row["event_id"],
             created_at=row["created_at"],
             due_at=row["due_at"],
             retried=row["retried"],

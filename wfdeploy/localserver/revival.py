@@ -5,12 +5,14 @@ Source: Upstash Workflow REST reference, "Resume Workflow from DLQ", "Restart Wo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wfdeploy.localserver import options
 from wfdeploy.localserver.dead_letters import Entry
+from wfdeploy.localserver.endings import attach, tell_invoker
 from wfdeploy.localserver.ids import new_run_id
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.options import Options
@@ -53,9 +55,36 @@ class Revival:
             # Of a call that failed, the result went to the workflow all the same.
             if message.state == "delivered" or (message.state == "failed" and message.kind is Kind.CALL):
                 self._copy(message, run_seq)
+        self._wait_on(entry.run, run_seq)
         for message in [*under_way, *failed]:
             self._add(entry.run, run_seq, message.kind, message)
         return answer
+
+    def _wait_on(self, old: Run, run_seq: int) -> None:
+        """Parallel siblings that waited for events, or for runs they invoked, go on waiting."""
+        ledger, new = self.ledger, self.ledger.run(run_seq)
+        ledger.connection.execute("UPDATE events SET run_seq = ? WHERE run_seq = ?", (run_seq, old.seq))
+        for message in ledger.waits_dropped(old.seq):
+            asked = json.loads(message.body)
+            if message.kind is Kind.INVOKE:
+                attach(ledger, asked["invokedSeq"], invoker=new, step=asked["step"], now_ms=self.now_ms)
+                invoked = ledger.run(asked["invokedSeq"])
+                if invoked.state is not RunState.STARTED:
+                    self.to_schedule += tell_invoker(ledger, invoked, now_ms=self.now_ms)
+                continue
+            _, due = ledger.add_message(
+                tenant=old.tenant,
+                run_seq=run_seq,
+                kind=Kind.WAIT,
+                url=message.url,
+                body=message.body,
+                settings=message.settings,
+                now_ms=self.now_ms,
+                due_ms=message.due_at,
+                step_key=message.step_key,
+                event_id=message.event_id,
+            )
+            self.to_schedule.append(due)
 
     def _new_run(self, run: Run) -> tuple[int, dict[str, Any]]:
         run_id = new_run_id()

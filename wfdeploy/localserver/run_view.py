@@ -28,6 +28,8 @@ _SHOWN = (
     "waitEventId",
 )
 
+_INVOKER = ("workflowRunId", "workflowUrl", "workflowRunCreatedAt")
+
 
 def render(run: Run, ledger: Ledger, *, trim: int | None, now_ms: int) -> dict[str, Any]:
     """`trim` cuts bodies to so many bytes, -1 leaves them out; None keeps them whole."""
@@ -49,6 +51,8 @@ def render(run: Run, ledger: Ledger, *, trim: int | None, now_ms: int) -> dict[s
         view["labels"] = list(run.labels)
     if run.flow_key is not None:
         view["flowControlKey"] = run.flow_key
+    if run.invoker is not None:
+        view["invoker"] = {name: run.invoker[name] for name in _INVOKER}
     if run.failure is not None:
         view["dlqId"] = run.failure["dlqId"]
         if "url" in run.failure:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
+from wfdeploy.localserver import endings
 from wfdeploy.localserver.records import Run, RunState
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.services import Services
@@ -90,9 +91,10 @@ class Steering:
             if run is None:
                 return False
             with services.ledger.transaction():
-                ended = services.ledger.end_run(run.seq, RunState(state), now_ms=services.clock.now_ms())
+                following = endings.end(services.ledger, run.seq, RunState(state), now_ms=services.clock.now_ms())
+            services.engine.schedule(following)
             services.changes.tell()
-            return ended
+            return True
 
         return self._inside(finish)
 

@@ -54,6 +54,10 @@ def by_name(name: str) -> Tenant:
     return _BY_NAME[name]
 
 
+def find(name: str) -> Tenant | None:
+    return _BY_NAME.get(name)
+
+
 def by_token(token: str) -> Tenant | None:
     for tenant in TENANTS:
         if hmac.compare_digest(tenant.token.encode(), token.encode()):
