@@ -405,7 +405,7 @@ class World(RuleBasedStateMachine):
 
 
 CALM = settings(
-    max_examples=40,
+    max_examples=10,
     stateful_step_count=20,
     deadline=None,
     print_blob=True,
