@@ -13,19 +13,29 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One process, from its start to its end. `own_s`: what it says that the part of interest took."""
+    """One process, from its start to its end. `own`: what it says that the part of interest took, wall clock and
+    processor time."""
 
     wall_s: float
     user_s: float
     system_s: float
     peak_kib: int
-    own_s: float | None = None
+    own: tuple[float, float] | None = None
+
+    @property
+    def cpu_s(self) -> float:
+        return self.user_s + self.system_s if self.own is None else self.own[1]
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock."""
+        return self.wall_s if self.own is None else self.own[0]
 
 
 def run(
     command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], timeout_s: float, tells: bool = False
 ) -> Sample:
-    """Run a command to its end. With `tells`, the last line of its output is the seconds of the part of interest.
+    """Run a command to its end. With `tells`, the last two words of its output are `Sample.own`.
 
     Raises: `RuntimeError` when it fails or takes longer than `timeout_s`.
     """
@@ -45,5 +55,8 @@ def run(
     if process.returncode:
         tail = output.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
-    own_s = float(output.read_text(encoding="utf-8").split()[-1]) if tells else None
-    return Sample(wall_s, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, own_s)
+    own: tuple[float, float] | None = None
+    if tells:
+        wall, cpu = output.read_text(encoding="utf-8").split()[-2:]
+        own = float(wall), float(cpu)
+    return Sample(wall_s, usage.ru_utime, usage.ru_stime, usage.ru_maxrss, own)

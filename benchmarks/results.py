@@ -25,11 +25,11 @@ class Row:
 
     @property
     def median_s(self) -> float:
-        return median(seconds(sample) for sample in self.samples)
+        return _wall(self.samples)
 
     def data(self) -> dict[str, Any]:
         """As JSON."""
-        times = [seconds(sample) for sample in self.samples]
+        times = [sample.seconds for sample in self.samples]
         return {
             **asdict(self),
             "median_s": self.median_s,
@@ -40,15 +40,10 @@ class Row:
         }
 
 
-def seconds(sample: Sample) -> float:
-    """What a sample is about: the part that it told of itself, else the whole process."""
-    return sample.wall_s if sample.own_s is None else sample.own_s
-
-
 def rows(work: str, runs: int, latency_ms: int, measured: Mapping[str, Sequence[Sample]]) -> list[Row]:
     """The rows of one work; the first peer is ours."""
     ours = next(iter(measured.values()))
-    ours_s, ours_cpu = median(map(seconds, ours)), _cpu(ours)
+    ours_s, ours_cpu = _wall(ours), _cpu(ours)
     return [
         Row(
             work=work,
@@ -56,7 +51,7 @@ def rows(work: str, runs: int, latency_ms: int, measured: Mapping[str, Sequence[
             latency_ms=latency_ms,
             peer=peer,
             samples=tuple(samples),
-            times_ours=median(map(seconds, samples)) / ours_s,
+            times_ours=_wall(samples) / ours_s,
             cpu_times_ours=_cpu(samples) / ours_cpu,
         )
         for peer, samples in measured.items()
@@ -70,15 +65,10 @@ def table(found: Iterable[Row]) -> str:
         "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in found:
-        times = [seconds(sample) for sample in row.samples]
+        times = [sample.seconds for sample in row.samples]
         work = f"{row.work}, {row.latency_ms} ms" if row.work == "sending" else row.work
-        # A process that tells the time of one part makes its material in the rest: its CPU and memory mean nothing.
-        part = any(sample.own_s is not None for sample in row.samples)
-        whole = (
-            ("–", "–", "–")
-            if part
-            else (_time(_cpu(row.samples)), f"{_peak(row.samples) / 1024:.0f} MiB", _ratio(row.cpu_times_ours))
-        )
+        # A process that tells the time of one part makes its material in the rest: its memory means nothing.
+        part = any(sample.own is not None for sample in row.samples)
         cells = (
             work,
             f"{row.runs:,}",
@@ -86,10 +76,10 @@ def table(found: Iterable[Row]) -> str:
             f"{_time(row.median_s)}{_rate(row) if part else ''}",
             f"{_time(min(times))}..{_time(max(times))}",
             str(len(times)),
-            whole[0],
-            whole[1],
+            _time(_cpu(row.samples)),
+            "–" if part else f"{_peak(row.samples) / 1024:.0f} MiB",
             _ratio(row.times_ours),
-            whole[2],
+            _ratio(row.cpu_times_ours),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -100,7 +90,7 @@ def start_up_table(found: Iterable[Row]) -> str:
     pairs = list(zip(*[iter(found)] * 2, strict=True))
     lines = ["| command | median | min..max | starts | over a bare interpreter |", "|---|---:|---:|---:|---:|"]
     for ours, bare in pairs:
-        times = [seconds(sample) for sample in ours.samples]
+        times = [sample.seconds for sample in ours.samples]
         over = median(a.wall_s - b.wall_s for a, b in zip(ours.samples, bare.samples, strict=True))
         lines.append(
             f"| {ours.work} | {_time(ours.median_s)} | {_time(min(times))}..{_time(max(times))} | {len(times)} "
@@ -122,7 +112,11 @@ def _time(value_s: float) -> str:
 
 
 def _cpu(samples: Sequence[Sample]) -> float:
-    return median(sample.user_s + sample.system_s for sample in samples)
+    return median(sample.cpu_s for sample in samples)
+
+
+def _wall(samples: Sequence[Sample]) -> float:
+    return median(sample.seconds for sample in samples)
 
 
 def _peak(samples: Sequence[Sample]) -> int:

@@ -1,8 +1,9 @@
 """Sending alone: runs that are in memory go to the sink. `python -m benchmarks.sending PEER COUNT URL`.
 
-Prints the seconds from the first run being encoded to the last answer being read. `ours` is the sender of apply with
-its gateway and a journal that keeps nothing; `naive` the loop of the naive script, without a state; `raw` sends
-batches that were made before the clock started over 8 plain connections, and looks at no answer: the limit.
+Prints the seconds from the first run being encoded to the last answer being read: wall clock, processor time. `ours`
+is the sender of apply with its gateway and a journal that keeps nothing; `naive` the loop of the naive script, without
+a state; `raw` sends batches that were made before the clock started over 8 plain connections, and looks at no answer:
+the limit.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from urllib.parse import urlsplit
 
 from benchmarks.material import items, requests, shipments
 
+Spent = tuple[float, float]
+"""Wall clock and processor time, seconds."""
+
 BATCH = 100
 CONNECTIONS = 8
 
 
-def ours(count: int, url: str) -> float:
+def ours(count: int, url: str) -> Spent:
     """The product's own path: encode, pack, send with 8 in flight, read each answer."""
     from benchmarks.material import NullStore
     from wfdeploy.cli.clock import SystemClock
@@ -40,7 +44,7 @@ def ours(count: int, url: str) -> float:
     def unheard(event: Event, /) -> None:
         pass
 
-    async def send() -> float:
+    async def send() -> Spent:
         gateway = UpstashGateway(
             url, "benchmark", settings=ServerSettings(), clock=clock, scrubber=Scrubber(["benchmark"])
         )
@@ -52,9 +56,9 @@ def ours(count: int, url: str) -> float:
             listener=unheard,
             limits=Limits(max_items=BATCH, concurrency=CONNECTIONS),
         )
-        began = time.perf_counter()
+        began = _now()
         await sender.run(shipments(made))
-        took = time.perf_counter() - began
+        took = _since(began)
         await gateway.aclose()
         assert len(sender.results) == count, sender.halt
         return took
@@ -62,7 +66,7 @@ def ours(count: int, url: str) -> float:
     return asyncio.run(send())
 
 
-def naive(count: int, url: str) -> float:
+def naive(count: int, url: str) -> Spent:
     """The naive script's loop on items that it has made already."""
     import httpx  # noqa: F401  (not on the clock)
 
@@ -71,12 +75,12 @@ def naive(count: int, url: str) -> float:
     wanted = [
         ("wave-000/" + item.workflow_run_id, "f" * 64, json.loads(item.encoded)) for item in items(requests(count))
     ]
-    began = time.perf_counter()
+    began = _now()
     send(url, wanted, {}, None)
-    return time.perf_counter() - began
+    return _since(began)
 
 
-def raw(count: int, url: str) -> float:
+def raw(count: int, url: str) -> Spent:
     """Prebuilt bytes over plain sockets, one request at a time on each."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
@@ -96,14 +100,23 @@ def raw(count: int, url: str) -> float:
         writer.close()
         await writer.wait_closed()
 
-    async def send() -> float:
-        began = time.perf_counter()
+    async def send() -> Spent:
+        began = _now()
         async with asyncio.TaskGroup() as group:
             for _ in range(CONNECTIONS):
                 group.create_task(connection())
-        return time.perf_counter() - began
+        return _since(began)
 
     return asyncio.run(send())
+
+
+def _now() -> Spent:
+    return time.perf_counter(), time.process_time()
+
+
+def _since(began: Spent) -> Spent:
+    wall, cpu = _now()
+    return wall - began[0], cpu - began[1]
 
 
 def _request(host: str, encoded: list[bytes]) -> bytes:
@@ -115,7 +128,7 @@ def _request(host: str, encoded: list[bytes]) -> bytes:
     return head.encode() + body
 
 
-PEERS: dict[str, Callable[[int, str], float]] = {"ours": ours, "naive": naive, "raw": raw}
+PEERS: dict[str, Callable[[int, str], Spent]] = {"ours": ours, "naive": naive, "raw": raw}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -123,4 +136,4 @@ if __name__ == "__main__":
     parser.add_argument("count", type=int)
     parser.add_argument("url")
     options = parser.parse_args()
-    print(PEERS[options.peer](options.count, options.url))
+    print(*PEERS[options.peer](options.count, options.url))
