@@ -104,8 +104,10 @@ class DlqApi:
     ) -> list[dict[str, Any]]:
         services = self._services
         revival = Revival.asked(services.ledger, services.clock.now_ms(), headers_of(request))
-        with services.ledger.transaction():
+        with services.accepting():
             found = entries()
+            if found:
+                services.flow_keys.note(tenant_of(request).name, revival.overrides.settings)
             answers = [revive(revival, entry) for entry in found]
             self._letters.remove(found)
         services.engine.schedule(revival.to_schedule)
@@ -130,6 +132,7 @@ class DlqApi:
                 url=message.url,
                 body=message.body,
                 settings=message.settings,
+                flow_key=message.flow_key,
                 now_ms=now,
                 due_ms=now,
             )

@@ -51,7 +51,7 @@ class TriggerApi:
             raise Refused("the body must be UTF-8 text") from None
         item = Item(destination_of(request, prefix), headers_of(request), text)
         door = self._services.intake(request)
-        with self._services.ledger.transaction():
+        with self._services.accepting():
             answer = accept(door, item)
         self._accepted(door)
         return json_response(answer)
@@ -63,7 +63,7 @@ class TriggerApi:
         door = self._services.intake(request)
         answers: list[dict[str, Any]] = []
         refusals: list[Refused] = []
-        with self._services.ledger.transaction():
+        with self._services.accepting():
             for raw in items:
                 try:
                     answers.append(accept(door, Item.of(raw)))

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from wfdeploy.localserver import tenants
 from wfdeploy.localserver.api_dlq import DlqApi
 from wfdeploy.localserver.api_events import ANY_METHOD, EventsApi, hook_user
+from wfdeploy.localserver.api_flow import FlowApi
 from wfdeploy.localserver.api_logs import LogsApi
 from wfdeploy.localserver.api_runs import RunsApi
 from wfdeploy.localserver.api_trigger import TriggerApi, json_response
@@ -29,7 +30,7 @@ _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNOR
 def create_app(services: Services) -> ASGIApp:
     """The server's paths, as one application; usable without a socket too."""
     triggers, runs, logs = TriggerApi(services), RunsApi(services), LogsApi(services)
-    dlq, events = DlqApi(services), EventsApi(services)
+    dlq, events, flow = DlqApi(services), EventsApi(services), FlowApi(services)
     app = Starlette(
         routes=[
             # Order matters: `/v2/batch/trigger` and friends before anything that takes a rest of a path.
@@ -58,6 +59,14 @@ def create_app(services: Services) -> ASGIApp:
             Route("/v2/workflows/dlq/restart/{dlq_id}", dlq.restart, methods=["POST"]),
             Route("/v2/workflows/dlq/callback/{dlq_id}", dlq.retry_callback, methods=["POST"]),
             Route("/v2/workflows/dlq/callback/{dlq_id}", dlq.cancel_callback, methods=["DELETE"]),
+            Route("/v2/flowControl", flow.listed, methods=["GET"]),
+            Route("/v2/flowControl/{key}", flow.get, methods=["GET"]),
+            Route("/v2/flowControl/{key}/pause", flow.pause, methods=["POST"]),
+            Route("/v2/flowControl/{key}/resume", flow.resume, methods=["POST"]),
+            Route("/v2/flowControl/{key}/pin", flow.pin, methods=["POST"]),
+            Route("/v2/flowControl/{key}/unpin", flow.unpin, methods=["POST"]),
+            Route("/v2/flowControl/{key}/resetRate", flow.reset_rate, methods=["POST"]),
+            Route("/v2/globalParallelism", flow.global_parallelism, methods=["GET"]),
             Route("/v2/keys", _keys, methods=["GET"]),
         ],
         exception_handlers={

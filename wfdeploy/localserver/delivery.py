@@ -103,7 +103,7 @@ class Delivery:
             case outcome.Retry(delay_ms=delay):
                 errors = [*message.errors, _attempt(reply, now)]
                 # Drops out by itself when the run ended meanwhile: only pending messages are tried again.
-                return [self.ledger.retry(message.seq, due_ms=now + delay, retried=message.retried + 1, errors=errors)]
+                return [self.ledger.retry(message, due_ms=now + delay, errors=errors)]
             case outcome.Failed(error=error):
                 errors = [*message.errors, _attempt(reply, now, error)]
                 if not self.ledger.settle(message.seq, "failed", now_ms=now, errors=errors) or run is None:
@@ -203,6 +203,7 @@ class Delivery:
             url=settings.failure_url,
             body=body,
             settings=message.settings,
+            flow_key=settings.failure_flow_key,
             now_ms=now,
             due_ms=now,
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 from wfdeploy.localserver import compact, endings, options
 from wfdeploy.localserver.clock import Clock
+from wfdeploy.localserver.flow_keys import FlowKeys
 from wfdeploy.localserver.ids import new_run_id
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.options import Options
@@ -115,6 +116,7 @@ class Intake:
     ledger: Ledger
     clock: Clock
     scenario: Scenario
+    flow_keys: FlowKeys
     tenant: Tenant
     caller_ip: str
     to_schedule: list[Due] = field(default_factory=list)
@@ -145,6 +147,7 @@ class Intake:
         settings = wanted.settings
         if rest:
             settings = _rest_defaults(settings, item.destination)
+        self.flow_keys.note(self.tenant.name, settings)
         instant = self.scenario.instant_finish and due <= now
         run_seq = self.ledger.add_run(
             tenant=self.tenant.name,
@@ -191,6 +194,7 @@ class Intake:
         now = self.clock.now_ms()
         due = wanted.due_ms(now)
         if wanted.run_id is None:
+            self.flow_keys.note(self.tenant.name, wanted.settings)
             message_id, entry = self.ledger.add_message(
                 tenant=self.tenant.name,
                 run_seq=None,
@@ -204,6 +208,7 @@ class Intake:
             self.to_schedule.append(entry)
             return {"messageId": message_id}
         run = self.run_to_continue(wanted)
+        self.flow_keys.note(self.tenant.name, wanted.settings)
         return self._continue(run, item, wanted, now, due)
 
     def invoke(self, item: Item) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from wfdeploy.localserver import compact, database
 from wfdeploy.localserver.ids import new_message_id
-from wfdeploy.localserver.records import RECORDED, Due, Kind, Message, Run, RunState
+from wfdeploy.localserver.records import INHERITING, OUTGOING, RECORDED, Due, Kind, Message, Run, RunState
 from wfdeploy.localserver.settings import Settings
 
 
@@ -144,16 +144,21 @@ class Ledger:
         due_ms: int,
         step_key: str | None = None,
         event_id: str | None = None,
+        flow_key: str | None = None,
         state: str = "pending",
     ) -> tuple[str, Due]:
         """(message id, when to deliver it). Entries of a run are listed in the order in which they were added.
 
         Raises: sqlite3.IntegrityError when the step is already recorded.
         """
+        if flow_key is None:
+            flow_key = settings.flow_key if kind in OUTGOING else None
+            if flow_key is None and kind in INHERITING:
+                flow_key = self.connection.execute("SELECT flow_key FROM runs WHERE seq = ?", (run_seq,)).fetchone()[0]
         message_id = new_message_id()
         cursor = self.connection.execute(
             "INSERT INTO messages (tenant, run_seq, message_id, kind, state, step_key, url, body, settings, created_at,"
-            " due_at, event_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " due_at, event_id, flow_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 tenant,
                 run_seq,
@@ -167,10 +172,11 @@ class Ledger:
                 now_ms,
                 due_ms,
                 event_id,
+                flow_key,
             ),
         )
         assert cursor.lastrowid is not None
-        return message_id, Due(due_ms, cursor.lastrowid)
+        return message_id, Due(due_ms, cursor.lastrowid, tenant, flow_key)
 
     def message_of_step(self, run_seq: int, step_key: str) -> str | None:
         """The id of the message that recorded this step."""
@@ -192,8 +198,15 @@ class Ledger:
 
     def all_pending(self) -> Iterable[Due]:
         """What a server that was killed had still to do."""
-        rows = self.connection.execute("SELECT due_at, seq FROM messages WHERE state = 'pending'").fetchall()
-        return [Due(row[0], row[1]) for row in rows]
+        rows = self.connection.execute("SELECT due_at, seq, tenant, flow_key FROM messages WHERE state = 'pending'")
+        return [Due(*row) for row in rows]
+
+    def is_pending(self, seq: int) -> bool:
+        """Whether there is still something to do for a message."""
+        return (
+            self.connection.execute("SELECT 1 FROM messages WHERE seq = ? AND state = 'pending'", (seq,)).fetchone()
+            is not None
+        )
 
     def messages_of_run(self, run_seq: int, *, up_to: int | None = None) -> list[Message]:
         """Recorded entries in order; with `up_to`, the prefix that ends with that message.
@@ -228,10 +241,10 @@ class Ledger:
             )
         return cursor.rowcount > 0
 
-    def retry(self, seq: int, *, due_ms: int, retried: int, errors: list[dict[str, Any]]) -> Due:
+    def retry(self, message: Message, *, due_ms: int, errors: list[dict[str, Any]]) -> Due:
         """Try a message again later."""
         self.connection.execute(
             "UPDATE messages SET due_at = ?, retried = ?, errors = ? WHERE seq = ? AND state = 'pending'",
-            (due_ms, retried, compact.dumps(errors), seq),
+            (due_ms, message.retried + 1, compact.dumps(errors), message.seq),
         )
-        return Due(due_ms, seq)
+        return Due(due_ms, message.seq, message.tenant, message.flow_key)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wfdeploy.localserver import durations, expressions
+from wfdeploy.localserver import durations, expressions, flow
 from wfdeploy.localserver.backoff import DAY_MS
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.settings import Settings
@@ -157,11 +157,8 @@ def _settings(
     callback: Mapping[str, str],
     content_type: str | None,
 ) -> Settings:
-    flow_key, flow_value = control.get("upstash-flow-control-key"), control.get("upstash-flow-control-value")
-    if (flow_key is None) != (flow_value is None):
-        raise Refused("Upstash-Flow-Control-Key and Upstash-Flow-Control-Value must come together")
-    if flow_value is not None:
-        _check_flow_value(flow_value)
+    flow_key, flow_value = _flow(control, "upstash-")
+    failure_flow_key, failure_flow_value = _flow(control, _FAILURE)
     failure_url = control.get("upstash-failure-callback") or None
     if failure_url is not None:
         check_url(failure_url, what="Upstash-Failure-Callback")
@@ -181,6 +178,8 @@ def _settings(
         failure_retry_delay=_retry_delay(control, _FAILURE + "retry-delay"),
         failure_timeout_ms=_timeout_ms(control, _FAILURE + "timeout"),
         failure_method=control.get(_FAILURE + "method"),
+        failure_flow_key=failure_flow_key,
+        failure_flow_value=failure_flow_value,
         callback_url=callback_url,
         callback_headers=callback,
         callback_retries=_retries(control, _CALLBACK + "retries"),
@@ -227,16 +226,17 @@ def _timeout_ms(control: Mapping[str, str], name: str) -> int | None:
         raise Refused(f"invalid {name}: {text!r}") from None
 
 
-def _check_flow_value(text: str) -> None:
-    for part in text.split(","):
-        name, _, value = part.strip().partition("=")
+def _flow(control: Mapping[str, str], prefix: str) -> tuple[str | None, str | None]:
+    """Key and value of flow control."""
+    key, value = control.get(f"{prefix}flow-control-key"), control.get(f"{prefix}flow-control-value")
+    if (key is None) != (value is None):
+        raise Refused(f"{prefix}flow-control-key and {prefix}flow-control-value must come together")
+    if value is not None:
         try:
-            if name == "period":
-                durations.parse_ms(value)
-            elif name not in ("parallelism", "rate") or int(value) < 1:
-                raise ValueError(name)
+            flow.parse(value)
         except ValueError:
-            raise Refused(f"invalid Upstash-Flow-Control-Value: {text!r}") from None
+            raise Refused(f"invalid Upstash-Flow-Control-Value: {value!r}") from None
+    return key, value
 
 
 NOTHING = Settings()

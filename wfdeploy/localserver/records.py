@@ -44,6 +44,12 @@ class Kind(StrEnum):
 RECORDED = (Kind.INIT, Kind.STEP, Kind.CALL, Kind.CALL_RESULT)
 """The kinds that make up the step list of a run."""
 
+INHERITING = (Kind.INIT, Kind.STEP, Kind.CALL_RESULT)
+"""The kinds that are delivered under the flow-control key of their run, where they have none of their own."""
+
+OUTGOING = (*INHERITING, Kind.CALL, Kind.PLAIN)
+"""The kinds that have what their own submission says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -99,6 +105,7 @@ class Message:
     settings: Settings
     step_key: str | None
     event_id: str | None
+    flow_key: str | None
     created_at: int
     due_at: int
     retried: int
@@ -118,6 +125,7 @@ class Message:
             settings=Settings.from_json(row["settings"]),
             step_key=row["step_key"],
             event_id=row["event_id"],
+            flow_key=row["flow_key"],
             created_at=row["created_at"],
             due_at=row["due_at"],
             retried=row["retried"],
@@ -131,3 +139,6 @@ class Due:
 
     at_ms: int
     seq: int
+    tenant: str
+    flow_key: str | None
+    """Under which flow-control key it is delivered."""

@@ -21,6 +21,7 @@ from wfdeploy.localserver.courier import Courier
 from wfdeploy.localserver.delivery import Delivery
 from wfdeploy.localserver.demo import DemoWorkflow
 from wfdeploy.localserver.engine import MAX_OPEN, Engine
+from wfdeploy.localserver.flow_keys import FlowKeys
 from wfdeploy.localserver.instance import Occupancy, find_running
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.listener import Listener, bind, url_of
@@ -162,8 +163,8 @@ class LocalServer(Steering):
             courier = Courier(max_connections=self._max_open)
             stack.push_async_callback(courier.close)
             services = self._services = self._assemble(ledger, courier)
-            await self._listen(stack, services, sockets)
             services.engine.schedule(ledger.all_pending())
+            await self._listen(stack, services, sockets)
             engine = asyncio.create_task(services.engine.run())
             stack.push_async_callback(_cancel, engine)
             ready.set_result(None)
@@ -181,10 +182,13 @@ class LocalServer(Steering):
             deliver,
             clock=self.clock,
             scenario=self.scenario,
+            is_pending=ledger.is_pending,
             on_error=lambda error: _LOG.error("a delivery broke", exc_info=error),
             max_open=self._max_open,
         )
-        services = Services(ledger, engine, self.clock, self.scenario)
+        flow_keys = FlowKeys(ledger, engine)
+        flow_keys.load()
+        services = Services(ledger, engine, self.clock, self.scenario, flow_keys)
         return services
 
     async def _listen(self, stack: contextlib.AsyncExitStack, services: Services, sockets: list[socket.socket]) -> None:

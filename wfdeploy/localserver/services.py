@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.engine import Engine
+from wfdeploy.localserver.flow_keys import FlowKeys
 from wfdeploy.localserver.intake import Intake
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.problems import Refused
@@ -43,6 +46,7 @@ class Services:
     engine: Engine
     clock: Clock
     scenario: Scenario
+    flow_keys: FlowKeys
     changes: Changes = field(default_factory=Changes)
 
     def intake(self, request: Request) -> Intake:
@@ -50,9 +54,20 @@ class Services:
             ledger=self.ledger,
             clock=self.clock,
             scenario=self.scenario,
+            flow_keys=self.flow_keys,
             tenant=tenant_of(request),
             caller_ip=request.client.host if request.client else "",
         )
+
+    @contextmanager
+    def accepting(self) -> Iterator[None]:
+        """A transaction in which messages are accepted, with their flow control."""
+        try:
+            with self.ledger.transaction():
+                yield
+            self.flow_keys.commit()
+        finally:
+            self.flow_keys.rollback()
 
 
 def tenant_of(request: Request) -> Tenant:

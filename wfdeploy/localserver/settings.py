@@ -29,6 +29,8 @@ class Settings:
     failure_retry_delay: str | None = None
     failure_timeout_ms: int | None = None
     failure_method: str | None = None
+    failure_flow_key: str | None = None
+    failure_flow_value: str | None = None
     callback_url: str | None = None
     callback_headers: Mapping[str, str] = field(default_factory=dict)
     callback_retries: int | None = None
@@ -66,6 +68,8 @@ class Settings:
             failure_retry_delay=_first(self.failure_retry_delay, base.failure_retry_delay),
             failure_timeout_ms=_first(self.failure_timeout_ms, base.failure_timeout_ms),
             failure_method=_first(self.failure_method, base.failure_method),
+            failure_flow_key=_first(self.failure_flow_key, base.failure_flow_key),
+            failure_flow_value=_first(self.failure_flow_value, base.failure_flow_value),
             callback_url=self.callback_url,
             callback_headers=self.callback_headers,
             callback_retries=self.callback_retries,
