@@ -30,27 +30,23 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = set(options.works) - set(WORKS)
     if unknown:
         sys.exit(f"no such work: {', '.join(unknown)}; there are {', '.join(WORKS)}")
-    big: list[results.Row] = []
-    small: list[results.Row] = []
-    busy_before = machine.load()
+    found: list[results.Row] = []
+    busy = machine.load()
     with tempfile.TemporaryDirectory(prefix="wfdeploy-benchmark-") as folder:
         for work, sink in _works(options, Path(folder)):
             told = _measure(work, sink, Path(folder), options)
-            (small if work.small else big).extend(told)
             lines = (results.start_up_table if work.small else results.table)(told).splitlines()
-            print("\n".join(lines[2 if len(big) + len(small) > len(told) else 0 :]), flush=True)
-    where = machine.describe()
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        rows = [row.data() for row in (*big, *small)]
-        told_all = {"machine": where, "load": [busy_before, machine.load()], "rows": rows}
-        options.json.write_text(json.dumps(told_all, indent=1) + "\n", encoding="utf-8")
+            print("\n".join(lines[2 if found else 0 :]), flush=True)
+            found.extend(told)
+    measured = {
+        "machine": machine.describe(),
+        "load": [busy, machine.load()],
+        "rows": [row.data() for row in found],
+    }
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     if options.docs:
-        page.put("machine", page.machine_line(where))
-        if big:
-            page.put("figures", results.table(big))
-        if small:
-            page.put("start-up", results.start_up_table(small))
+        page.write([measured])
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from statistics import median
 from typing import Any
 
@@ -26,6 +26,16 @@ class Row:
     @property
     def median_s(self) -> float:
         return _wall(self.samples)
+
+    @property
+    def is_start_up(self) -> bool:
+        return self.runs <= 10
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Row:
+        """What `data` gave."""
+        values = {field.name: data[field.name] for field in fields(cls)}
+        return cls(**values | {"samples": tuple(Sample(**sample) for sample in data["samples"])})
 
     def data(self) -> dict[str, Any]:
         """As JSON."""
