@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from wfdeploy.model.diagnostic import Diagnostic, Severity
 from wfdeploy.render.encode import dump
+from wfdeploy.render.folding import FOLD_FROM
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain
 from wfdeploy.render.width import ELLIPSIS, clip, display_width
@@ -13,17 +16,47 @@ from wfdeploy.render.width import ELLIPSIS, clip, display_width
 _LEAD_IN = 20  # columns shown before the caret when a long line has to be cut
 
 
-def text(diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int = 100) -> str:
-    """One paragraph per diagnostic. Its first line has the form that editors and CI know how to jump to."""
-    return "".join(f"{line}\n" for diagnostic in diagnostics for line in _paragraph(diagnostic, style, width))
+_FEW = 5
+"""So many are shown of those in one file that are folded."""
+
+_DIFFERENT = 20
+"""Up to so many are shown where each names something else."""
+
+_NAMED = re.compile(r"(?<!\w)'.*?'(?!\w)|\"[^\"]*\"|[^\s'\"]*[./][^\s'\"]*\w|[0-9][0-9,]*")
+"""What a message names: values in quotes, dotted names, paths, hosts, numbers."""
+
+_NUMBER = re.compile(r"[0-9][0-9,]*")
 
 
-def json_text(diagnostics: Sequence[Diagnostic]) -> str:
+def text(
+    diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int = 100, everything: bool = False
+) -> str:
+    """One paragraph per diagnostic. Its first line has the form that editors and CI know how to jump to.
+
+    Of many in one file that say the same a few are shown, and the others counted; unless `everything` is asked for.
+    """
+    return "".join(chunks(diagnostics, style, width=width, everything=everything))
+
+
+def chunks(
+    diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int = 100, everything: bool = False
+) -> Iterator[str]:
+    """The same, paragraph by paragraph: there may be a hundred thousand."""
+    shown = [(diagnostic, 0) for diagnostic in diagnostics] if everything else _folded(list(diagnostics))
+    for diagnostic, more in shown:
+        yield "".join(f"{line}\n" for line in _paragraph(diagnostic, style, width))
+        if more:
+            file = printable(diagnostic.place.file)
+            yield f"  and {more:,} more like this in {file}, shown by 'wfdeploy validate --all'\n"
+
+
+def json_text(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
     """`{"formatVersion":1,"valid":…,"summary":{"error":n,"warning":n},"diagnostics":[…]}`, one diagnostic a line."""
     summary = {severity.value: sum(d.severity is severity for d in diagnostics) for severity in Severity}
-    head = f'{{"formatVersion":1,"valid":{dump(not summary["error"])},"summary":{dump(summary)},"diagnostics":['
-    items = ",\n".join(dump(fields(diagnostic)) for diagnostic in diagnostics)
-    return f"{head}\n{items}\n]}}\n" if items else f"{head}]}}\n"
+    yield f'{{"formatVersion":1,"valid":{dump(not summary["error"])},"summary":{dump(summary)},"diagnostics":['
+    for number, diagnostic in enumerate(diagnostics):
+        yield f"{',' if number else ''}\n{dump(fields(diagnostic))}"
+    yield "\n]}\n" if diagnostics else "]}\n"
 
 
 def fields(diagnostic: Diagnostic) -> dict[str, object]:
@@ -43,6 +76,35 @@ def place_fields(diagnostic: Diagnostic) -> dict[str, object]:
     return {"file": place.file, "line": place.line, "column": place.column, "address": diagnostic.address}
 
 
+def _folded(diagnostics: Sequence[Diagnostic]) -> Iterator[tuple[Diagnostic, int]]:
+    """What is shown, each with the number of others like it that are not: told once, behind the last one shown."""
+    alike = [_likeness(diagnostic) for diagnostic in diagnostics]
+    total = Counter(kind for kind, _ in alike)
+    taken: Counter[Hashable] = Counter()
+    told: set[Hashable] = set()
+    shown: list[int] = []
+    last: dict[Hashable, int] = {}
+    for number, (kind, wording) in enumerate(alike):
+        is_news = wording not in told and taken[kind] < _DIFFERENT
+        if total[kind] < FOLD_FROM or taken[kind] < _FEW or is_news:
+            taken[kind] += 1
+            told.add(wording)
+            shown.append(number)
+            last[kind] = number
+    for number in shown:
+        kind = alike[number][0]
+        yield diagnostics[number], total[kind] - taken[kind] if last[kind] == number else 0
+
+
+def _likeness(diagnostic: Diagnostic) -> tuple[Hashable, Hashable]:
+    """What diagnostics of one kind have in common; and what those have that say the very same, numbers aside."""
+    message = diagnostic.message
+    if diagnostic.address:
+        message = message.replace(diagnostic.address, "0")
+    where = (diagnostic.place.file, diagnostic.severity, diagnostic.code)
+    return (*where, _NAMED.sub("0", message)), (*where, _NUMBER.sub("0", message))
+
+
 def _paragraph(diagnostic: Diagnostic, style: Style, width: int) -> Iterator[str]:
     place = style(printable(str(diagnostic.place)), Tone.STRONG)
     about = f" {printable(diagnostic.address)}:" if diagnostic.address else ""
@@ -57,9 +119,11 @@ def _paragraph(diagnostic: Diagnostic, style: Style, width: int) -> Iterator[str
 def _excerpt(line: str, number: int, column: int, style: Style, width: int) -> Iterator[str]:
     gutter = f"  {number} | "
     room = max(width - len(gutter), _LEAD_IN * 2)
-    before, after = (part.replace("\t", " ") for part in (line[: column - 1], line[column - 1 :].rstrip()))
-    before, after = printable(before), printable(after)
-    if display_width(before + after) > room and display_width(before) > _LEAD_IN:
+    # The line may be the whole of a generated file: only what can be shown of it is looked at.
+    start = max(column - 1 - 4 * room, 0)
+    before, after = line[start : column - 1], line[column - 1 : column - 1 + 4 * room].rstrip()
+    before, after = (printable(part.replace("\t", " ")) for part in (before, after))
+    if start or (display_width(before + after) > room and display_width(before) > _LEAD_IN):
         before = ELLIPSIS + before[-_LEAD_IN:]
     shown = clip(before + after, room)
     blank = " " * len(str(number))

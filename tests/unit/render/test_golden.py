@@ -85,8 +85,8 @@ def test_report_of_everything(golden: Golden) -> None:
 def test_diagnostics(golden: Golden) -> None:
     golden(GOLDEN / "diagnostics" / "all.txt", diagnostics.text(samples.DIAGNOSTICS))
     golden(GOLDEN / "diagnostics" / "narrow.txt", diagnostics.text(samples.DIAGNOSTICS, tagged, width=50))
-    golden(GOLDEN / "diagnostics" / "all.json", diagnostics.json_text(samples.DIAGNOSTICS))
-    golden(GOLDEN / "diagnostics" / "none.json", diagnostics.json_text(()))
+    golden(GOLDEN / "diagnostics" / "all.json", joined(diagnostics.json_text(samples.DIAGNOSTICS)))
+    golden(GOLDEN / "diagnostics" / "none.json", joined(diagnostics.json_text(())))
 
 
 def test_status(golden: Golden) -> None:

@@ -79,4 +79,4 @@ def test_reports_status_and_diagnostics_are_safe() -> None:
     assert all_safe(status.text(samples.STATUS))
     found = [Diagnostic(code="x", message=EVIL, place=Place(EVIL), address=EVIL, hint=EVIL, excerpt=EVIL)]
     assert is_safe(diagnostics.text(found))
-    assert is_safe(diagnostics.json_text(found))
+    assert is_safe("".join(diagnostics.json_text(found)))

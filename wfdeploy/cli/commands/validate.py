@@ -27,18 +27,28 @@ if TYPE_CHECKING:
         wfdeploy validate                              the project's manifests, for every environment
         wfdeploy validate manifests/ -e staging
         generate-runs | wfdeploy validate -
+        wfdeploy validate --all | less                 each of many alike
         wfdeploy validate --output json
     """,
 )
 @options.paths
+@click.option("--all", "everything", is_flag=True, help="Show every problem, however many are alike.")
 @options.variables
 @options.project
 @options.view
-def command(*, app: App, target: TargetFlags, paths: Sequence[str] | None, variables: Mapping[str, str]) -> ExitCode:
+def command(
+    *,
+    app: App,
+    target: TargetFlags,
+    paths: Sequence[str] | None,
+    variables: Mapping[str, str],
+    everything: bool,
+) -> ExitCode:
     """Check manifests and report every problem with its place.
 
-    All problems of all files are reported, each as `file:line:column: address: message`. Neither a server nor a token
-    nor the values of secrets are needed.
+    All problems of all files are reported, each as `file:line:column: address: message`. Of many in one file that say
+    the same a few are shown and the others counted; JSON has them all. Neither a server nor a token nor the values of
+    secrets are needed.
 
     PATH is a folder (searched for *.yaml and *.yml), a file, or - for standard input.
     [default: the project's manifests]
@@ -55,7 +65,7 @@ def command(*, app: App, target: TargetFlags, paths: Sequence[str] | None, varia
     if output.view is View.JSON:
         output.payload(view.json_text(found))
     else:
-        output.payload(view.text(found, output.style, width=output.width))
+        output.payload(view.chunks(found, output.style, width=output.width, everything=everything))
         output.note(_verdict(errors, len(found) - errors))
     return ExitCode.INVALID if errors else ExitCode.OK
 
@@ -76,13 +86,15 @@ def _problems(
     named = settings.resolve(replace(target, environment=target.environment or LOCAL, local=False), app.environ)
     declared = named.target.project.environments
     environments = (target.environment,) if target.environment is not None else declared or (None,)
-    seen: dict[Diagnostic, list[str | None]] = {}
+    seen: dict[tuple[object, ...], tuple[Diagnostic, list[str | None]]] = {}
     for environment in environments:
         project = settings.resolve(replace(target, environment=environment), {}).target.project
         defaults = wiring.LOCAL_VARIABLES if environment in (None, LOCAL) else {}
         for diagnostic in validate(project, paths, variables=variables, defaults=defaults, stdin=read_stdin):
-            seen.setdefault(diagnostic, []).append(environment)
-    for diagnostic, where in seen.items():
+            # Not compared by its excerpt: a line may be the whole of a large file.
+            key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)
+            seen.setdefault(key, (diagnostic, []))[1].append(environment)
+    for diagnostic, where in seen.values():
         if len(where) == len(environments):
             yield diagnostic
         else:

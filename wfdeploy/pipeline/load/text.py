@@ -83,7 +83,10 @@ def _lines(text: str) -> Iterator[str]:
 def inside(place: LineColumn, lines: Sequence[str]) -> LineColumn:
     """A place in the text. What libyaml finds (or misses) behind its end is shown behind the last thing written."""
     line, column = place
-    if line <= len(lines) and column <= len(lines[line - 1]) + 1 and any(map(str.strip, lines[line - 1 :])):
-        return place
+    # Nothing is copied here: there may be a hundred thousand places to check, and the file may be a single line.
+    if line <= len(lines) and column <= len(lines[line - 1]) + 1:
+        following = (lines[number] for number in range(line - 1, len(lines)))
+        if any(text and not text.isspace() for text in following):
+            return place
     last = max((number for number, text in enumerate(lines, start=1) if text.strip()), default=1)
     return last, len(lines[last - 1].rstrip()) + 1

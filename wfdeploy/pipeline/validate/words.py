@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from wfdeploy.model.document import FieldPath, dotted
@@ -115,12 +116,16 @@ def shortened(text: str) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """A hint with the closest known name; None when none is close. A difference of case alone is always close."""
-    names = list(known)
+    closest = _closest(name, tuple(known))
+    return f"did you mean {closest!r}?" if closest is not None else None
+
+
+@lru_cache(maxsize=1024)  # the search is slow, and one misspelling may stand in a hundred thousand runs
+def _closest(name: str, names: tuple[str, ...]) -> str | None:
     for candidate in names:
         if candidate.lower() == name.lower():
-            return f"did you mean {candidate!r}?"
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else None
+            return candidate
+    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.6)), None)
 
 
 def _unknown_field(key: str, known: dict[str, Any], path: FieldPath) -> Told:
