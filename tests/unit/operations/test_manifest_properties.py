@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from wfdeploy.errors import InvalidInput
@@ -79,6 +79,8 @@ EDITS = st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from(["put", "put"
 
 @settings(max_examples=200, deadline=None)
 @given(EDITS)
+@example([(("spec", "runs", 0, "bodyFile"), "put", "\n"), (("spec", "runs", 1, "bodyText"), "put", "${{ a\nb }}")])
+@example([(("spec", "runs", 0, "name"), "put", "\n"), (("spec", "runs", 1, "name"), "put", "\n")])
 def test_any_manifest_is_judged(edits: list[tuple[FieldPath, str, Any]]) -> None:
     text = json.dumps(edited(BASE, edits), indent=1, ensure_ascii=False)
     found = validate(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid")

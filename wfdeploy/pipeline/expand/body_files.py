@@ -31,29 +31,30 @@ class BodyFiles:
         """
         if "\0" in text:
             raise BodyFileError("body-file-missing", "the path holds a NUL character")
+        name = text if text.isprintable() else repr(text)
         path = Path(os.path.realpath(folder / text))
         if not path.is_relative_to(self._root):
             raise BodyFileError(
-                "body-file-outside", f"{text} lies outside of the project", f"the project is {_shown(self._root)}"
+                "body-file-outside", f"{name} lies outside of the project", f"the project is {_shown(self._root)}"
             )
         try:
             if not path.is_file():
                 what = "is a folder" if path.is_dir() else "does not exist" if not path.exists() else "is no plain file"
                 raise BodyFileError(
-                    "body-file-missing", f"{text} {what}", "the path is relative to the manifest's folder"
+                    "body-file-missing", f"{name} {what}", "the path is relative to the manifest's folder"
                 )
             size = path.stat().st_size
             if size > self._max_bytes:
                 raise BodyFileError(
-                    "message-too-big", f"{text} holds {size:,} bytes; at most {self._max_bytes:,} are sent"
+                    "message-too-big", f"{name} holds {size:,} bytes; at most {self._max_bytes:,} are sent"
                 )
             content = path.read_bytes().decode("utf-8")
         except OSError as error:
             raise BodyFileError(
-                "body-file-missing", f"{text} can't be read: {(error.strerror or '').lower()}"
+                "body-file-missing", f"{name} can't be read: {(error.strerror or '').lower()}"
             ) from error
         except UnicodeDecodeError as error:
-            message = f"{text} is not UTF-8 (byte 0x{error.object[error.start]:02x} at offset {error.start:,})"
+            message = f"{name} is not UTF-8 (byte 0x{error.object[error.start]:02x} at offset {error.start:,})"
             hint = "the API carries bodies as text; encode binary data, for example as base64"
             raise BodyFileError("body-file-not-utf8", message, hint) from error
         return path.relative_to(self._root).as_posix(), content

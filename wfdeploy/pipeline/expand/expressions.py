@@ -10,6 +10,7 @@ import difflib
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from wfdeploy.model.request import SecretRef, Template, Text
@@ -50,7 +51,7 @@ class References:
     def evaluate(self, source: str) -> object:
         match = _REFERENCE.fullmatch(source.strip())
         if match is None:
-            message = f"{OPENING}{source}}}}} is not an expression"
+            message = f"{OPENING} {_one_line(source)} }}}} is not an expression"
             raise ExpressionError(message, source=source, hint="write ${{ vars.NAME }} or ${{ secrets.NAME }}")
         root, *steps = [part.strip() for part in source.split(".")]
         if root == "vars" and steps:
@@ -58,7 +59,8 @@ class References:
         if root == "secrets" and len(steps) == 1:
             return self._secret(steps[0], source)
         if root in ("vars", "secrets"):
-            raise ExpressionError(f"{source.strip()} names no single value", source=source, hint=f"write {root}.NAME")
+            message = f"{_one_line(source)} names no single value"
+            raise ExpressionError(message, source=source, hint=f"write {root}.NAME")
         hint = _did_you_mean(root, ("vars", "secrets")) or "known are vars.NAME and secrets.NAME"
         raise ExpressionError(f"{root!r} is not known here", source=source, code="undefined-name", hint=hint)
 
@@ -156,10 +158,19 @@ def _piece(part: _Value) -> str | SecretRef:
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     what = "null" if value is None else "a mapping" if isinstance(value, Mapping) else "a list"
-    message = f"{part.source.strip()} is {what}, which can't be put into text"
+    message = f"{_one_line(part.source)} is {what}, which can't be put into text"
     raise ExpressionError(message, source=part.source)
 
 
+def _one_line(source: str) -> str:
+    return " ".join(source.split())
+
+
 def _did_you_mean(name: str, known: Collection[str]) -> str | None:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else None
+    closest = _closest(name, tuple(known))
+    return f"did you mean {closest!r}?" if closest is not None else None
+
+
+@lru_cache(maxsize=1024)  # the search is slow, and one misspelling may stand in a hundred thousand runs
+def _closest(name: str, names: tuple[str, ...]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, names, n=1)), None)

@@ -55,7 +55,7 @@ class Rules:
             return
         first = self._groups.setdefault(name, document)
         if first is not document:
-            message = f"the group {name} is declared already, at {_at(first, ('metadata',))}"
+            message = f"the group {_shown(name)} is declared already, at {_at(first, ('metadata',))}"
             hint = "rename one of the two, or put the runs into one group"
             self._note(document, ("metadata", "name"), Problem("duplicate-group", message, hint))
         runs = spec.get("runs") if isinstance(spec, dict) else None
@@ -69,7 +69,7 @@ class Rules:
         if first is not here:
             where = _at(first[0], ("spec", "runs", first[1]))
             problem = Problem(
-                "duplicate-address", f"{address} is declared already, at {where}", "rename one of the two"
+                "duplicate-address", f"{_shown(address)} is declared already, at {where}", "rename one of the two"
             )
             self._note(document, ("spec", "runs", index, "name"), problem)
 
@@ -181,7 +181,7 @@ class Rules:
         first = self._ids.setdefault(key, address)
         if first != address:
             problem = Problem(
-                "duplicate-run-id", f"the workflow run id {text} is that of {first} already", "ids are unique"
+                "duplicate-run-id", f"the workflow run id {text} is that of {_shown(first)} already", "ids are unique"
             )
             self._note(document, (*_path(index), "workflowRunId"), problem)
 
@@ -277,6 +277,11 @@ def _run_at(document: Document, index: int) -> Mapping[str, Any]:
 def _defaults(document: Document) -> Mapping[str, Any]:
     data = cast("Mapping[str, Any]", document.data)
     return cast("Mapping[str, Any]", data["spec"].get("defaults", {}))
+
+
+def _shown(name: str) -> str:
+    """A name that may not be one."""
+    return name if name.isprintable() else repr(name)
 
 
 def _path(index: int) -> FieldPath:
