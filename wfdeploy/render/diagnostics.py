@@ -28,9 +28,7 @@ _NAMED = re.compile(r"(?<!\w)'.*?'(?!\w)|\"[^\"]*\"|[^\s'\"]*[./][^\s'\"]*\w|[0-
 _NUMBER = re.compile(r"[0-9][0-9,]*")
 
 
-def text(
-    diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int = 100, everything: bool = False
-) -> str:
+def text(diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int = 100, everything: bool = False) -> str:
     """One paragraph per diagnostic. Its first line has the form that editors and CI know how to jump to.
 
     Of many in one file that say the same a few are shown, and the others counted; unless `everything` is asked for.

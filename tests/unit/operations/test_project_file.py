@@ -100,6 +100,14 @@ def test_every_field(tmp_path: Path) -> None:
     )
 
 
+def test_project_file_that_is_no_mapping(tmp_path: Path) -> None:
+    write(tmp_path, "- a\n")
+    with pytest.raises(InvalidInput) as caught:
+        load_project(cwd=tmp_path)
+    (problem,) = caught.value.diagnostics
+    assert problem.message == "a project file is a mapping with apiVersion, kind and metadata, not a list"
+
+
 def test_environment_overrides_field_by_field(tmp_path: Path) -> None:
     write(tmp_path, FULL)
     project = load_project(cwd=tmp_path, environment="staging")

@@ -39,7 +39,7 @@ _WORDS: tuple[tuple[str, str, str | None], ...] = (
         "text stands where a document should begin",
         "separate documents with a line '---'",
     ),
-    ("did not find expected node content", "a value is missing", None),
+    ("did not find expected node content", "a value is missing", "quote it if it begins with a special character"),
     (
         "block sequence entries are not allowed",
         "a list item can't stand here",
@@ -93,6 +93,8 @@ def rewrite(error: YAMLError, source: SourceFile) -> Diagnostic:
     line, column = inside((mark.line + 1, mark.column + 1), lines_of(source.text))
     excerpt = line_of(source.text, line)
     message, hint = _words(problem)
+    if "did not find expected node content" in problem and not source.text[mark.index :].strip():
+        message, hint = "the text ends inside brackets or braces", "a ']' or a '}' is missing"
     if excerpt is not None and "\t" in excerpt[: len(excerpt) - len(excerpt.lstrip())][: column + 1]:
         message, hint = "a tab is used for indentation", "indent with spaces"
         column = excerpt.index("\t") + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -149,6 +150,8 @@ def _not_utf8(error: UnicodeDecodeError, display: str) -> Diagnostic:
     lines = lines_of(before)
     place = Place(display, len(lines), len(lines[-1]) + 1)
     message = f"not UTF-8 (byte 0x{error.object[error.start]:02x})"
+    if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        message = "UTF-16, not UTF-8"
     return Diagnostic(code="not-utf8", message=message, place=place, hint="save the file with UTF-8 encoding")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 API_VERSION = "wfdeploy/v1"
+
+_WHAT: Mapping[SchemaName, str] = {
+    "manifest": "a manifest is a mapping with apiVersion, kind, metadata and spec",
+    "project": "a project file is a mapping with apiVersion, kind and metadata",
+}
+_BEGIN: Mapping[SchemaName, str] = {
+    "manifest": f"begin with 'apiVersion: {API_VERSION}' and 'kind: RunGroup', or keep other YAML out of this folder",
+    "project": f"begin with 'apiVersion: {API_VERSION}' and 'kind: Project'; 'wfdeploy init' writes one",
+}
 
 
 def check(document: Document, schema: SchemaName) -> list[Finding]:
@@ -37,8 +46,8 @@ def _wrong_kind(document: Document, schema: SchemaName) -> Finding | None:
     """One finding for a document that is something else altogether, instead of one for each of its fields."""
     data = document.data
     if not isinstance(data, dict):
-        message = f"a manifest is a mapping with apiVersion, kind, metadata and spec, not {words.kind_of(data)}"
-        return Finding(document=document, path=(), code="not-a-manifest", message=message)
+        message = f"{_WHAT[schema]}, not {words.kind_of(data)}"
+        return Finding(document=document, path=(), code="not-a-manifest", message=message, hint=_BEGIN[schema])
     kind = data.get("kind")
     other = {"manifest": "Project", "project": "RunGroup"}[schema]
     if kind == other:
@@ -49,9 +58,25 @@ def _wrong_kind(document: Document, schema: SchemaName) -> Finding | None:
         return Finding(document=document, path=("kind",), code="wrong-kind", message=message, hint=hint)
     if schema == "manifest" and "apiVersion" not in data and "kind" not in data:
         message = "this is no wfdeploy manifest: apiVersion and kind are missing"
-        hint = f"begin with 'apiVersion: {API_VERSION}' and 'kind: RunGroup', or keep other YAML out of this folder"
-        return Finding(document=document, path=(), code="not-a-manifest", message=message, hint=hint)
+        return Finding(document=document, path=(), code="not-a-manifest", message=message, hint=_BEGIN[schema])
+    if schema == "manifest" and _is_of_another_program(data):
+        message = f"this is no wfdeploy manifest: its kind is {words.shortened(str(kind))}"
+        if "apiVersion" in data:
+            message += f" of {words.shortened(str(data['apiVersion']))}"
+        return Finding(document=document, path=("kind",), code="not-a-manifest", message=message, hint=_BEGIN[schema])
     return None
+
+
+def _is_of_another_program(data: Mapping[str, Any]) -> bool:
+    """Whether both words at its head belong to something else, Kubernetes for one, and aren't misspelt ones of ours."""
+    kind, version = data.get("kind"), data.get("apiVersion", "")
+    return (
+        isinstance(kind, str)
+        and isinstance(version, str)
+        and not version.lower().startswith(API_VERSION.partition("/")[0])
+        and words.did_you_mean(version, [API_VERSION]) is None
+        and words.did_you_mean(kind, ["RunGroup"]) is None
+    )
 
 
 def _of(error: ValidationError, document: Document) -> Iterator[Finding]:

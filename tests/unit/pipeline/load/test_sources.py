@@ -89,6 +89,11 @@ def test_other_encodings_are_refused(tmp_path: Path, data: bytes, place: str) ->
     assert (problem.code, str(problem.place)) == ("not-utf8", place)
 
 
+def test_utf_16_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes("a: 1".encode("utf-16"))
+    assert [problem.message for problem in read(tmp_path / "a", tmp_path)[1]] == ["UTF-16, not UTF-8"]
+
+
 def test_too_big_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "MAX_FILE_BYTES", 3)
     (tmp_path / "a").write_text("a: 1")
