@@ -40,7 +40,7 @@ class TriggerApi:
 
     async def batch(self, request: Request) -> Response:
         """`POST /v2/batch`: how the SDKs start runs and submit steps."""
-        return self._many(request, await read_body(request), 200, Intake.publish)
+        return self._many(request, await read_body(request), 200, Intake.publish, any_body=True)
 
     def _single(
         self, request: Request, body: bytes, prefix: str, accept: Callable[[Intake, Item], dict[str, Any]]
@@ -57,7 +57,13 @@ class TriggerApi:
         return json_response(answer)
 
     def _many(
-        self, request: Request, body: bytes, status: int, accept: Callable[[Intake, Item], dict[str, Any]]
+        self,
+        request: Request,
+        body: bytes,
+        status: int,
+        accept: Callable[[Intake, Item], dict[str, Any]],
+        *,
+        any_body: bool = False,
     ) -> Response:
         items = _array(body)
         door = self._services.intake(request)
@@ -66,7 +72,7 @@ class TriggerApi:
         with self._services.accepting():
             for raw in items:
                 try:
-                    answers.append(accept(door, Item.of(raw)))
+                    answers.append(accept(door, Item.of(raw, any_body=any_body)))
                 except DuplicateRun:
                     raise  # the whole request is refused
                 except Refused as refusal:

@@ -33,8 +33,13 @@ class Item:
     body: str
 
     @classmethod
-    def of(cls, raw: object) -> Item:
-        """Raises: Refused for an element that is no message."""
+    def of(cls, raw: object, *, any_body: bool = False) -> Item:
+        """`any_body`: a body may be any JSON, and is sent as its text.
+
+        `context.call` of the JavaScript SDK puts objects there unchanged (observed).
+
+        Raises: Refused for an element that is no message.
+        """
         if not isinstance(raw, dict) or not isinstance(raw.get("destination"), str):
             raise Refused("each element must be an object with a destination")
         headers, body = raw.get("headers"), raw.get("body")
@@ -43,7 +48,9 @@ class Item:
         if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
             raise Refused("headers must be an object of strings")
         if body is not None and not isinstance(body, str):
-            raise Refused("body must be a string")
+            if not any_body:
+                raise Refused("body must be a string")
+            body = compact.dumps(body)
         destination = raw["destination"]
         if not all(_is_text(text) for text in (destination, body or "", *headers, *headers.values())):
             raise Refused("the message holds half a surrogate pair, which is no character")

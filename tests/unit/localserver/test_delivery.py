@@ -240,6 +240,15 @@ def test_plain_message_is_delivered_as_it_is(api: Api, server: LocalServer, endp
     assert server.accepted() == []
 
 
+def test_batch_takes_a_body_that_is_no_text(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
+    """`context.call` of the JavaScript SDK sends an object as it is."""
+    api.http.post("/v2/batch", json=[{"destination": endpoint.url, "body": {"a": ["ü", 1]}}])
+    server.wait_idle()
+    assert endpoint.requests[0].body.decode() == '{"a":["ü",1]}'
+    answer = api.http.post("/v2/batch/trigger", json=[{"destination": endpoint.url, "body": {}}])
+    assert (answer.status_code, answer.json()) == (400, {"error": "body must be a string"})
+
+
 def test_redirect_is_not_followed(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
     endpoint.answer = lambda _: (302, {"Location": "/elsewhere"}, b"")
     api.trigger("wfr_a", url=endpoint.url, Upstash_Retries="0")
