@@ -258,7 +258,7 @@ class World(RuleBasedStateMachine):
         assert not plan.has_changes, plan.changes
         counted = self.remote.counts
         with self.bench.open() as store:
-            ids = {key.address: key.workflow_run_id for key in store.record_keys()}
+            ids = {str(key.address): key.workflow_run_id for key in store.record_keys()}
         for name in (*self.declared, "always"):
             assert counted[ids[f"g/{name}"]] == 1, f"g/{name} was accepted {counted[ids[f'g/{name}']]} times"
         places: dict[str, set[str]] = {}

@@ -193,7 +193,7 @@ def _local_server(app: App, settings: Settings) -> Iterator[tuple[str, str, str,
     if running is not None:
         yield running, DEFAULT_TENANT.token, _local_id(database), None
         return
-    with logs.heard(app.output), LocalServer(database, demo=True, demo_port=DEMO_PORT) as server:
+    with logs.heard(app.output), LocalServer(database, demo=True, demo_port=DEMO_PORT, announce=True) as server:
         app.output.detail(f"an embedded server listens at {server.url}, its demo workflow at {server.demo_url}")
         if server.demo_url is not None and not server.demo_url.endswith(f":{DEMO_PORT}"):
             app.output.warn(

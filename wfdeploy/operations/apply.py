@@ -1,7 +1,8 @@
 """Apply: carry out what the manifests ask for, each declared run once.
 
 Lock; read the state; see whether there is anything to send or to clear; list what the server knows, late enough;
-plan; get consent; send. Nothing is written before consent, and nothing is sent before its intent is on disk.
+plan; get consent; send. Before consent nothing is written but that left-over intents are closed; nothing is sent before
+its intent is on disk.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ def require_consent(plan: Plan, options: ApplyOptions) -> None:
     """Raises: `Withheld` when the plan is beyond what the options allow."""
     if options.max_triggers is not None and plan.sends > options.max_triggers:
         raise Withheld(
-            f"the plan would trigger {plan.sends} runs, more than --max-triggers {options.max_triggers}",
+            f"the plan would trigger {plan.sends} run{'s' if plan.sends != 1 else ''}, more than --max-triggers "
+            f"{options.max_triggers}",
             hint="look at it with `wfdeploy plan`, then raise the number",
         )
     again = sum(1 for change in plan.changes if change.action is Action.RETRIGGER and change.sends)

@@ -322,12 +322,17 @@ class Prepared:
             attempts=self.attempts,
             highest=highest,
             created_at=created.get,
+            is_declared=self._is_declared,
             record=self._adopted_record,
         )
 
+    def _is_declared(self, sighting: Sighting) -> bool:
+        run = self._by_address.get(sighting.address)
+        return run is not None and run.fingerprint == sighting.fingerprint
+
     def _adopted_record(self, sighting: Sighting) -> Record:
         run = self._by_address.get(sighting.address)
-        same = run is not None and run.fingerprint == sighting.fingerprint
+        same = self._is_declared(sighting)
         now_ms = self.workspace.clock.now_ms()
         return Record(
             address=sighting.address,

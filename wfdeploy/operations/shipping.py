@@ -26,11 +26,12 @@ def gather_secrets(plan: Plan, workspace: Workspace) -> dict[str, str]:
     for change in plan.changes:
         if not change.sends or change.desired is None:
             continue
-        for name in secret_names(change.desired.declared.request):
+        request = change.desired.declared.request
+        for name in secret_names(request):
             if name in values or name in problems:
                 continue
             value = workspace.environ.get(name, "")
-            problem = _problem(value)
+            problem = _problem(value, in_header=name in secret_names(request, body=False))
             if problem is None:
                 values[name] = value
                 continue
@@ -47,13 +48,12 @@ def gather_secrets(plan: Plan, workspace: Workspace) -> dict[str, str]:
     return values
 
 
-def _problem(value: str) -> str | None:
-    """What is wrong with a secret's value. Line breaks would end a header (RFC 9110, 5.5), and a value that holds
-    them came from a file with a newline at its end more often than not."""
+def _problem(value: str, *, in_header: bool) -> str | None:
+    """What is wrong with a secret's value. In a header or a URL, a line break would end it (RFC 9110, 5.5)."""
     if not value:
         return "has no value"
-    if any(ord(char) < 32 or ord(char) == 127 for char in value):
-        return "holds a line break or another control character"
+    if in_header and any(ord(char) < 32 or ord(char) == 127 for char in value):
+        return "holds a line break or another control character, and stands in a header or a URL"
     return None
 
 

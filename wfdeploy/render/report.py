@@ -42,9 +42,17 @@ _FEWER_LISTED = 3  # of runs that just wait their turn
 _WIDEST_ADDRESS = 48
 
 
-def text(report: ApplyReport, style: Style = plain, *, width: int = 100, everything: bool = False) -> Iterator[str]:
-    """The report, line by line. `everything`: name every run, also those that went well."""
-    for line in _lines(report, style, width, everything):
+def text(
+    report: ApplyReport,
+    style: Style = plain,
+    *,
+    width: int = 100,
+    everything: bool = False,
+    status: str = "wfdeploy status",
+) -> Iterator[str]:
+    """The report, line by line. `everything`: name every run, also those that went well. `status`: the command that
+    shows how the runs do."""
+    for line in _lines(report, style, width, everything, status):
         yield f"{line}\n"
 
 
@@ -77,7 +85,7 @@ def result_fields(result: Result) -> Mapping[str, object]:
     }
 
 
-def _lines(report: ApplyReport, style: Style, width: int, everything: bool) -> Iterator[str]:
+def _lines(report: ApplyReport, style: Style, width: int, everything: bool, status: str) -> Iterator[str]:
     troubled = [outcome for outcome in _EXPLANATIONS if report.summary.get(outcome, 0)]
     for outcome in Outcome if everything else troubled:
         results = [result for result in report.results if result.outcome is outcome]
@@ -89,9 +97,9 @@ def _lines(report: ApplyReport, style: Style, width: int, everything: bool) -> I
         yield ""
     yield _counts(report, style)
     if report.watched is not None:
-        yield _watched(report.watched, style)
+        yield _watched(report.watched, style, status)
     elif report.summary.get(Outcome.TRIGGERED, 0):
-        yield "Triggered means accepted by the server, not finished; `wfdeploy status` shows how the runs do."
+        yield f"Triggered means accepted by the server, not finished; `{status}` shows how the runs do."
     if report.stopped is not None:
         yield f"{style('Stopped:', Tone.BAD)} {printable(report.stopped)}"
     if report.hint is not None:
@@ -122,9 +130,9 @@ def _counts(report: ApplyReport, style: Style) -> str:
     return f"{style('Apply:', Tone.STRONG)} {', '.join(busy)}{tail}. {_pace(report)}"
 
 
-def _watched(states: Mapping[RunState, int], style: Style) -> str:
+def _watched(states: Mapping[RunState, int], style: Style, status: str) -> str:
     parts = [style(f"{n:,} {WORDS[state][0]}", WORDS[state][1]) for state in RunState if (n := states.get(state, 0))]
-    return f"{style('Runs:', Tone.STRONG)} {', '.join(parts) or 'none to follow'}; `wfdeploy status` shows them."
+    return f"{style('Runs:', Tone.STRONG)} {', '.join(parts) or 'none to follow'}; `{status}` shows them."
 
 
 def _pace(report: ApplyReport) -> str:

@@ -7,6 +7,7 @@ each line with its `kind`.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -42,16 +43,16 @@ def export_lines(store: StateStore) -> Iterator[str]:
         }
     )
     for record in store.records():
-        yield _line({"kind": "record", **json.loads(record_to_json(record))})
+        yield _line({"kind": "record", **_camel(json.loads(record_to_json(record)))})
     for attempt in store.attempts():
-        yield _line({"kind": "attempt", **json.loads(attempt_to_json(attempt))})
+        yield _line({"kind": "attempt", **_camel(json.loads(attempt_to_json(attempt)))})
     for entry in store.history(None):
         yield _line(
             {
                 "kind": "history",
                 "ended": entry.ended.value,
                 "endedAtMs": entry.ended_at_ms,
-                "record": json.loads(record_to_json(entry.record)),
+                "record": _camel(json.loads(record_to_json(entry.record))),
             }
         )
     for address, fingerprint, generation in store.burned():
@@ -60,9 +61,9 @@ def export_lines(store: StateStore) -> Iterator[str]:
         yield _line(
             {
                 "kind": "unclaimed",
-                "workflow_run_id": run.workflow_run_id,
-                "created_at_ms": run.created_at_ms,
-                "run_state": run.state.value,
+                "workflowRunId": run.workflow_run_id,
+                "createdAtMs": run.created_at_ms,
+                "runState": run.state.value,
             }
         )
     for name, policy in store.groups().items():
@@ -127,11 +128,11 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
 def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
     kind = row.pop("kind")
     if kind == "record":
-        editor.apply([PutRecord(record_from(row))])
+        editor.apply([PutRecord(record_from(_snake(row)))])
     elif kind == "attempt":
-        editor.apply([PutAttempt(attempt_from(row))])
+        editor.apply([PutAttempt(attempt_from(_snake(row)))])
     elif kind == "history":
-        record = record_from(row["record"])
+        record = record_from(_snake(row["record"]))
         connection.execute(
             "INSERT INTO history (address, fingerprint, generation, ended, ended_at_ms, value) "
             "VALUES (?, ?, ?, ?, ?, ?)",
@@ -150,9 +151,9 @@ def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
         )
     elif kind == "unclaimed":
         seen = ObservedRun(
-            workflow_run_id=row["workflow_run_id"],
-            created_at_ms=row["created_at_ms"],
-            state=RunState(row["run_state"]),
+            workflow_run_id=row["workflowRunId"],
+            created_at_ms=row["createdAtMs"],
+            state=RunState(row["runState"]),
         )
         editor.apply([Remember(seen)])
     elif kind == "group":
@@ -172,6 +173,15 @@ def _parsed(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         if not isinstance(row, dict):
             raise StateUnusable(f"line {number}: not a JSON object")
         yield number, row
+
+
+def _camel(values: dict[str, Any]) -> dict[str, Any]:
+    """Keys as all of our JSON spells them."""
+    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), key): value for key, value in values.items()}
+
+
+def _snake(values: dict[str, Any]) -> dict[str, Any]:
+    return {re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", key): value for key, value in values.items()}
 
 
 def _line(values: dict[str, Any]) -> str:

@@ -101,7 +101,7 @@ class SqliteStore:
             if binding is not None and head.binding != binding:
                 raise StateUnusable(
                     f"the state {path} belongs to {head.binding}, not to {binding}",
-                    hint="choose the environment it was made for, or name another state with --state",
+                    hint=_elsewhere(path, head.binding, binding),
                 )
         except BaseException:
             connection.close()
@@ -393,6 +393,12 @@ def _is_full(folder: Path) -> bool:
     except OSError:
         return False
     return disk.f_bavail * disk.f_frsize < 64 * 1024
+
+
+def _elsewhere(path: Path, theirs: Binding, ours: Binding) -> str:
+    if theirs.server.startswith("local:") and ours.server.startswith("local:"):
+        return f"the local server's database was replaced, or the project got another name: begin anew with rm {path}*"
+    return "choose the environment it was made for, or name another state with --state"
 
 
 def _sync_folder(path: Path) -> None:

@@ -55,7 +55,7 @@ def test_import_and_export_give_the_same_bytes(lines: list[str], tmp_path: Path)
         (lambda lines: [*lines, "nonsense"], r"line \d+: not JSON"),
         (lambda lines: [*lines, "[]"], "not a JSON object"),
         (lambda lines: [*lines, '{"kind":"what"}'], "unknown kind"),
-        (lambda lines: [*lines[:2], lines[2].replace("workflow_run_id", "w")], "line 3"),
+        (lambda lines: [*lines[:2], lines[2].replace("workflowRunId", "w")], "line 3"),
     ],
 )
 def test_a_bad_line_is_named_and_nothing_is_left(lines: list[str], tmp_path: Path, spoil, words: str) -> None:  # type: ignore[no-untyped-def]

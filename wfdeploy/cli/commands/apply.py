@@ -60,6 +60,7 @@ def command(
     """
     from wfdeploy.cli import exit_codes, progress, settings, signals, wiring
     from wfdeploy.cli.confirm import asker
+    from wfdeploy.cli.next_step import command_line
     from wfdeploy.operations import apply as operation
     from wfdeploy.render import report as view
 
@@ -89,7 +90,15 @@ def command(
     if output.view is View.JSON:
         output.payload(view.json_text(report))
     else:
-        output.payload(view.text(report, output.style, width=output.width, everything=output.verbosity > 0))
+        output.payload(
+            view.text(
+                report,
+                output.style,
+                width=output.width,
+                everything=output.verbosity > 0,
+                status=command_line("status", target),
+            )
+        )
     return exit_codes.of_report(report, stopper.exit_code)
 
 

@@ -92,6 +92,8 @@ def command(
             next_step = command_line("apply", target, [out])
         elif plan.has_changes:
             next_step = command_line("apply", target, paths or (), selection)
+        if next_step is not None and is_new and chosen.target.project.state_required:
+            next_step += " --create-state   (there is no state yet, and the project requires one)"
         output.payload(
             plan_text.text(plan, output.style, width=output.width, everything=everything, next_step=next_step)
         )

@@ -149,7 +149,7 @@ class Declared:
         refused = self._refused()
         return self._made(
             Action.RETRIGGER,
-            refused or ("changed" if fields else "what was triggered differs from what is declared"),
+            refused or _why(record, fields),
             generation=self._next_generation(),
             diff=fields,
             warnings=_not_started(record, self.context.now_ms),
@@ -252,6 +252,16 @@ class Declared:
             attempt=attempt if attempt is not None else self.attempt,
             send_before_ms=send_before_ms,
         )
+
+
+def _why(record: Record | None, fields: tuple[FieldChange, ...]) -> str:
+    if fields:
+        return "changed"
+    if record is None or not record.request:
+        return "changed; what was triggered is not known in detail"
+    return (
+        "the same request, and another identity: its group's `identity` was changed (`wfdeploy adopt` keeps such runs)"
+    )
 
 
 def _not_started(record: Record | None, now_ms: int) -> tuple[str, ...]:

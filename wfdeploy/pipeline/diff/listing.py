@@ -68,13 +68,21 @@ def adopt(
     attempts: Mapping[Address, Attempt],
     highest: Mapping[tuple[str, str], int],
     created_at: Callable[[Address], int | None],
+    is_declared: Callable[[Sighting], bool],
     record: Callable[[Sighting], Record],
 ) -> Adoption:
     """Decide what is new.
 
     `highest`: known generations by (address, fingerprint), tombstones included: what they cover is never adopted.
-    `created_at`: server time of an address's recorded run (None: no record). `record`: makes the record of a sighting.
+    `created_at`: server time of an address's recorded run (None: no record). `is_declared`: whether it is what
+    its address declares now. `record`: makes the record of a sighting.
     """
+
+    def order(sighting: Sighting) -> tuple[int, bool, int]:
+        # Of two that were created in one tick of the server's clock, the one that is declared is the later one: it
+        # was triggered by whoever saw the newer manifest.
+        return sighting.run.created_at_ms, is_declared(sighting), sighting.generation
+
     newest: dict[Address, Sighting] = {}
     noted: list[NoteGeneration] = []
     found: dict[Address, ObservedRun] = {}
@@ -87,22 +95,18 @@ def adopt(
         if sighting.generation <= highest.get((address, sighting.fingerprint), 0):
             continue
         other = newest.get(address)
-        if other is None or _order(sighting) > _order(other):
+        if other is None or order(sighting) > order(other):
             newest[address], sighting = sighting, other  # type: ignore[assignment]  # noqa: PLW2901
         if sighting is not None:
             noted.append(NoteGeneration(address, sighting.fingerprint, sighting.generation))
     adopted: dict[Address, Record] = {}
     for address, sighting in newest.items():
         known = created_at(address)
-        if known is None or sighting.run.created_at_ms > known:
+        if known is None or (sighting.run.created_at_ms, is_declared(sighting)) > (known, False):
             adopted[address] = record(sighting)
         else:
             noted.append(NoteGeneration(address, sighting.fingerprint, sighting.generation))
     return Adoption(adopted, noted, found)
-
-
-def _order(sighting: Sighting) -> tuple[int, int]:
-    return sighting.run.created_at_ms, sighting.generation
 
 
 def _of(attempt: Attempt) -> tuple[str, int]:

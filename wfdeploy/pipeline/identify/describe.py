@@ -105,10 +105,12 @@ def secret_places(request: Request) -> list[list[object]]:
     return sorted(places, key=lambda place: str(place[0]))
 
 
-def secret_names(request: Request) -> set[str]:
-    """The names of all secrets that a request needs, delivery options included."""
+def secret_names(request: Request, *, body: bool = True) -> set[str]:
+    """The names of all secrets that a request needs, delivery options included; without `body`, all but the body's."""
     delivery = request.delivery
-    values = [request.destination, request.body.value, delivery.failure_url, *request.headers.values()]
+    values: list[object] = [request.destination, delivery.failure_url, *request.headers.values()]
+    if body:
+        values.append(request.body.value)
     values.extend(delivery.failure_headers.values())
     if delivery.flow_control is not None:
         values.append(delivery.flow_control.key)
