@@ -30,6 +30,7 @@ _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNOR
 def create_app(services: Services) -> ASGIApp:
     """The server's paths, as one application; usable without a socket too."""
     triggers, runs, logs = TriggerApi(services), RunsApi(services), LogsApi(services)
+    keys = KeysApi(services)
     dlq, events, flow = DlqApi(services), EventsApi(services), FlowApi(services)
     app = Starlette(
         routes=[
@@ -67,7 +68,8 @@ def create_app(services: Services) -> ASGIApp:
             Route("/v2/flowControl/{key}/unpin", flow.unpin, methods=["POST"]),
             Route("/v2/flowControl/{key}/resetRate", flow.reset_rate, methods=["POST"]),
             Route("/v2/globalParallelism", flow.global_parallelism, methods=["GET"]),
-            Route("/v2/keys", _keys, methods=["GET"]),
+            Route("/v2/keys", keys.get, methods=["GET"]),
+            Route("/v2/keys/rotate", keys.rotate, methods=["POST"]),
         ],
         exception_handlers={
             Refused: _refused,
@@ -98,9 +100,20 @@ async def _broken(_request: Request, _error: Exception) -> Response:
     return json_response({"error": "internal server error"}, 500)
 
 
-async def _keys(request: Request) -> Response:
-    """`GET /v2/keys`: by the default user's keys the JavaScript SDK recognises a development server."""
-    tenant = tenant_of(request)
+class KeysApi:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def get(self, request: Request) -> Response:
+        """`GET /v2/keys`: by the default user's keys the JavaScript SDK recognises a development server."""
+        return _shown(self._services.keyring.tenant(tenant_of(request).name))
+
+    async def rotate(self, request: Request) -> Response:
+        """`POST /v2/keys/rotate`: the next key becomes the current one."""
+        return _shown(self._services.keyring.rotate(tenant_of(request).name))
+
+
+def _shown(tenant: Tenant) -> Response:
     return json_response({"current": tenant.current_key, "next": tenant.next_key})
 
 

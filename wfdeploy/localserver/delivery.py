@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from wfdeploy.localserver import endings, outcome, parcels, tenants
+from wfdeploy.localserver import endings, outcome, parcels
 from wfdeploy.localserver.backoff import DEFAULT_RETRIES
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.courier import Courier, Parcel, Reply
 from wfdeploy.localserver.dead_letters import DeadLetters
+from wfdeploy.localserver.keyring import Keyring
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.records import Due, Kind, Message, Run, RunState
 from wfdeploy.localserver.scenario import Scenario
@@ -34,6 +35,7 @@ class Delivery:
     courier: Courier
     clock: Clock
     scenario: Scenario
+    keyring: Keyring
 
     async def deliver(self, seq: int) -> list[Due]:
         """Deliver one message, unless it became moot; what is to be delivered next, as a consequence."""
@@ -49,7 +51,7 @@ class Delivery:
                 with self.ledger.transaction():
                     return endings.end(self.ledger, run.seq, RunState.SUCCESS, now_ms=self.clock.now_ms())
         settings = message.settings if run is None else message.settings.over(run.settings)
-        key = tenants.by_name(message.tenant).current_key
+        key = self.keyring.tenant(message.tenant).current_key
         parcel = self._parcel(run, message, settings, key)
         reply = await self.courier.send(parcel)
         with self.ledger.transaction():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,7 @@ class Delivery:
 class DemoWorkflow:
     """The endpoint as an ASGI application. `server_url` is where it submits its steps."""
 
-    def __init__(self, *, server_url: str, tenant: Tenant) -> None:
+    def __init__(self, *, server_url: str, tenant: Callable[[], Tenant]) -> None:
         self._tenant = tenant
         self._server_url = server_url
         self._courier = Courier(max_connections=MAX_OPEN)
@@ -84,7 +85,8 @@ class DemoWorkflow:
     def _is_genuine(self, signature: str | None) -> bool:
         if signature is None:
             return False
-        for key in (self._tenant.current_key, self._tenant.next_key):
+        tenant = self._tenant()
+        for key in (tenant.current_key, tenant.next_key):
             try:
                 jwt.decode(signature, key, algorithms=["HS256"], issuer="Upstash")
             except jwt.InvalidTokenError:
@@ -119,7 +121,7 @@ class DemoWorkflow:
         await self._call("POST", "/v2/batch", compact.dumps([message]))
 
     async def _call(self, method: str, path: str, body: str) -> None:
-        headers = {"Authorization": f"Bearer {self._tenant.token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self._tenant().token}", "Content-Type": "application/json"}
         reply = await self._courier.send(Parcel(method, self._server_url + path, headers, body.encode(), timeout_s=30))
         # A 400 says that the run has ended meanwhile.
         if not reply.ok and reply.status != 400:

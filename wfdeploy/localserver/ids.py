@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import string
 
 
 def _random(length: int) -> str:
@@ -17,6 +18,12 @@ def new_run_id() -> str:
 
 def new_message_id() -> str:
     return f"msg_{_random(26)}"
+
+
+def new_signing_key() -> str:
+    """`sig_` and 28 letters or digits, as the published ones look."""
+    letters = string.ascii_letters + string.digits
+    return "sig_" + "".join(secrets.choice(letters) for _ in range(28))
 
 
 def new_server_id() -> str:

@@ -220,6 +220,13 @@ class Ledger:
         )
         return [message for row in rows if (message := Message.of(row)).kind in RECORDED]
 
+    def shown_of_run(self, run_seq: int) -> list[Message]:
+        """What the logs tell of: all but failure callbacks, in order."""
+        rows = self.connection.execute(
+            "SELECT * FROM messages WHERE run_seq = ? AND kind <> ? ORDER BY seq", (run_seq, Kind.FAILURE.value)
+        )
+        return [Message.of(row) for row in rows]
+
     def waits_dropped(self, run_seq: int) -> list[Message]:
         """What a run waited for when it ended: events, and the ends of runs that it invoked."""
         rows = self.connection.execute(

@@ -23,6 +23,7 @@ from wfdeploy.localserver.demo import DemoWorkflow
 from wfdeploy.localserver.engine import MAX_OPEN, Engine
 from wfdeploy.localserver.flow_keys import FlowKeys
 from wfdeploy.localserver.instance import Occupancy, find_running
+from wfdeploy.localserver.keyring import Keyring
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.listener import Listener, bind, url_of
 from wfdeploy.localserver.problems import PortTaken
@@ -171,7 +172,9 @@ class LocalServer(Steering):
             await self._stopping.wait()
 
     def _assemble(self, ledger: Ledger, courier: Courier) -> Services:
-        delivery = Delivery(ledger, courier, self.clock, self.scenario)
+        keyring = Keyring.load(ledger.connection)
+        self.tenant = keyring.tenant(self.tenant.name)
+        delivery = Delivery(ledger, courier, self.clock, self.scenario, keyring)
 
         async def deliver(seq: int) -> list[Any]:
             following = await delivery.deliver(seq)
@@ -188,7 +191,7 @@ class LocalServer(Steering):
         )
         flow_keys = FlowKeys(ledger, engine)
         flow_keys.load()
-        services = Services(ledger, engine, self.clock, self.scenario, flow_keys)
+        services = Services(ledger, engine, self.clock, self.scenario, flow_keys, keyring)
         return services
 
     async def _listen(self, stack: contextlib.AsyncExitStack, services: Services, sockets: list[socket.socket]) -> None:
@@ -196,7 +199,7 @@ class LocalServer(Steering):
         await api.open()
         stack.push_async_callback(api.close)
         if self.demo_url is not None:
-            workflow = DemoWorkflow(server_url=self.url, tenant=self.tenant)
+            workflow = DemoWorkflow(server_url=self.url, tenant=lambda: services.keyring.tenant(self.tenant.name))
             stack.push_async_callback(workflow.close)
             listener = Listener(workflow, sockets[1])
             await listener.open()

@@ -13,6 +13,7 @@ from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.engine import Engine
 from wfdeploy.localserver.flow_keys import FlowKeys
 from wfdeploy.localserver.intake import Intake
+from wfdeploy.localserver.keyring import Keyring
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.scenario import Scenario
@@ -47,6 +48,7 @@ class Services:
     clock: Clock
     scenario: Scenario
     flow_keys: FlowKeys
+    keyring: Keyring
     changes: Changes = field(default_factory=Changes)
 
     def intake(self, request: Request) -> Intake:

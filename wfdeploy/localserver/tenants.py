@@ -50,10 +50,6 @@ TENANTS: tuple[Tenant, ...] = (
 _BY_NAME = {tenant.name: tenant for tenant in TENANTS}
 
 
-def by_name(name: str) -> Tenant:
-    return _BY_NAME[name]
-
-
 def find(name: str) -> Tenant | None:
     return _BY_NAME.get(name)
 
