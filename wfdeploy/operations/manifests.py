@@ -17,7 +17,7 @@ from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, Group, Move
 from wfdeploy.operations.project_file import load_project, project_document
 from wfdeploy.pipeline.expand.body_files import BodyFiles
-from wfdeploy.pipeline.expand.expressions import OPENING, References, is_variable_name
+from wfdeploy.pipeline.expand.expressions import OPENING, References, UnknownReferences, is_variable_name
 from wfdeploy.pipeline.expand.runs import expand, group_of
 from wfdeploy.pipeline.load import places, sources, yaml_docs
 from wfdeploy.pipeline.validate import moves as move_rules
@@ -27,7 +27,7 @@ from wfdeploy.pipeline.validate.numbers import number_problems
 from wfdeploy.pipeline.validate.remains import remains
 from wfdeploy.pipeline.validate.rules import Rules
 
-__all__ = ["Manifests", "load_manifests", "load_project", "validate"]
+__all__ = ["Manifests", "load_manifests", "load_project", "validate", "validate_presuming"]
 
 _NONE: Mapping[str, Any] = {}
 
@@ -86,6 +86,18 @@ def validate(
     return tuple(loading.load(paths or None)[1])
 
 
+def validate_presuming(
+    project: Project,
+    paths: Sequence[str] | None = None,
+    *,
+    stdin: bytes | Callable[[], bytes] | None = None,
+    cwd: Path | None = None,
+) -> tuple[Diagnostic, ...]:
+    """What is to say about manifests while the project file is wrong: nothing that rests on what may stand there."""
+    loading = _Loading(project, (cwd or Path.cwd()).absolute(), None, stdin)
+    return tuple(loading.load(paths or None)[1])
+
+
 def _loading(
     project: Project,
     *,
@@ -106,25 +118,26 @@ class _Loading:
         self,
         project: Project,
         cwd: Path,
-        variables: Mapping[str, object],
+        variables: Mapping[str, object] | None,
         stdin: bytes | Callable[[], bytes] | None,
     ) -> None:
+        """`variables`: None where nothing is known of the project's variables, secrets and moves."""
         self._project = project
         self._cwd = cwd
         self._stdin = stdin
         self._problems: list[Diagnostic] = []
         self._findings: list[Finding] = []
-        self._evaluator = References(variables, project.secrets)
+        self._evaluator = UnknownReferences() if variables is None else References(variables, project.secrets)
         self._files = BodyFiles(project.root, project.server.max_message_bytes)
         self._rules = Rules(
             insecure=project.server.insecure_destinations,
             max_message_bytes=project.server.max_message_bytes,
-            extreme_variables=any(True for _ in number_problems(variables)),
+            extreme_variables=any(True for _ in number_problems(variables or {})),
         )
         self._runs: list[DeclaredRun] = []
         self._groups: dict[str, Group] = {}
         self._moves: list[DeclaredMove] = []
-        self._whole = True  # nothing had to be left out of a document
+        self._whole = variables is not None  # nothing had to be left out of a document
 
     def load(self, paths: Sequence[str] | None) -> tuple[Manifests, list[Diagnostic]]:
         with _collector_at_rest():

@@ -43,6 +43,26 @@ def load_project(*, cwd: Path, file: Path | None = None, environment: str | None
     return _with_environment(replace(project, environment=chosen), declared.get(chosen) or {})
 
 
+def presumed_project(*, cwd: Path, file: Path | None = None) -> Project:
+    """What can be presumed of a project whose file is wrong: where it is and where its manifests are.
+
+    Its limits are such that nothing is refused for their sake.
+    """
+    path = Path(os.path.abspath(cwd / file)) if file is not None else find_project_file(cwd)  # noqa: PTH100
+    if path is None:
+        return Project(root=cwd.absolute())
+    found = sources.Found(path.name, path)
+    source = sources.read(found, root=path.parent, cwd=cwd, stdin=None, problems=[])
+    data = next((document.data for document in yaml_docs.read(source, [])), None) if source is not None else None
+    spec = data.get("spec") if isinstance(data, dict) else None
+    named = spec.get("manifests") if isinstance(spec, dict) else None
+    manifests = tuple(name for name in named if isinstance(name, str)) if isinstance(named, list) else ()
+    if not manifests and (path.parent / "manifests").is_dir():
+        manifests = ("manifests",)
+    server = ServerSettings(insecure_destinations=True, max_message_bytes=sources.MAX_FILE_BYTES)
+    return Project(root=path.parent, file=path, manifests=manifests, server=server)
+
+
 def find_project_file(cwd: Path) -> Path | None:
     """The nearest `wfdeploy.yaml` from a folder upwards."""
     for folder in (cwd.absolute(), *cwd.absolute().parents):

@@ -41,3 +41,34 @@ def test_sound_manifest() -> None:
     Path("m.yaml").write_text(HEAD + "    - name: a\n")
     assert command_line("validate", "m.yaml") == command_line("validate", "m.yaml", "--all")
     assert command_line("validate", "m.yaml").code == 0
+
+
+def test_manifests_are_checked_although_the_project_file_is_wrong() -> None:
+    Path("wfdeploy.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: p}\nspec:\n  manifest: [x]\n  vars: [app_url]\n"
+    )
+    Path("manifests").mkdir()
+    Path("manifests/m.yaml").write_text(
+        HEAD.replace("https://a.example.com", "'${{ vars.app_url }}/wf'")
+        + "    - {name: a, labels: ['${{ vars.a }}'], headers: {A: '${{ secrets.S }}'}, bodyText: '${{ x }}'}\n"
+        + "    - {name: b, destination: 'http://example.com', body: '${{ vars.b }}', retries: -1}\n"
+        + "  moved: [{from: g/old, to: g/c}]\n"
+    )
+    ran = command_line("validate")
+    heads = [line for line in ran.stdout.splitlines() if line.startswith(("wfdeploy.yaml:", "manifests/"))]
+    assert heads == [
+        "wfdeploy.yaml:5:3: spec.manifest: the field 'manifest' is not known here",
+        "wfdeploy.yaml:6:9: spec.vars: vars must be a mapping, not a list",
+        "manifests/m.yaml:7:93: g/a: 'x' is not known here",
+        "manifests/m.yaml:8:84: g/b: retries is -1; it must be at least 0",
+    ]
+    assert ran.code == 4
+
+
+@pytest.mark.parametrize("text", ["a: [", "", "- a\n", "spec: 1\n", "spec: {manifests: [1, nowhere]}\n"])
+def test_folder_that_no_sound_project_file_names_is_not_missed(text: str) -> None:
+    Path("wfdeploy.yaml").write_text(text)
+    ran = command_line("validate")
+    assert ran.code == 4
+    assert ran.stdout.startswith("wfdeploy.yaml:")
+    assert ran.stdout.count("there is no such file or folder") == text.count("nowhere")

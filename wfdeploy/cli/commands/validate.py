@@ -59,7 +59,7 @@ def command(
     try:
         found = list(_problems(app, target, paths, variables))
     except InvalidInput as error:  # the project file itself
-        found = list(error.diagnostics)
+        found = [*error.diagnostics, *_problems_anyway(target, paths)]
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
     output = app.output
     if output.view is View.JSON:
@@ -89,7 +89,7 @@ def _problems(
     seen: dict[tuple[object, ...], tuple[Diagnostic, list[str | None]]] = {}
     for environment in environments:
         project = settings.resolve(replace(target, environment=environment), {}).target.project
-        defaults = wiring.LOCAL_VARIABLES if environment in (None, LOCAL) else {}
+        defaults = wiring.local_variables(named) if environment in (None, LOCAL) else {}
         for diagnostic in validate(project, paths, variables=variables, defaults=defaults, stdin=read_stdin):
             # Not compared by its excerpt: a line may be the whole of a large file.
             key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)
@@ -100,6 +100,19 @@ def _problems(
         else:
             names = ", ".join(f"'{name}'" for name in where)
             yield replace(diagnostic, message=f"{diagnostic.message} (in environment {names})")
+
+
+def _problems_anyway(target: TargetFlags, paths: Sequence[str] | None) -> Sequence[Diagnostic]:
+    """What is wrong with the manifests, as far as it can be said without a project file to rely on."""
+    import sys
+    from pathlib import Path
+
+    from wfdeploy.operations.manifests import validate_presuming
+    from wfdeploy.operations.project_file import presumed_project
+
+    file = None if target.project_file is None else Path(target.project_file)
+    project = presumed_project(cwd=Path.cwd(), file=file)
+    return validate_presuming(project, paths, stdin=lambda: bytes(sys.stdin.buffer.read()))
 
 
 def _verdict(errors: int, warnings: int) -> str:

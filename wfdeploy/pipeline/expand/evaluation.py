@@ -6,7 +6,14 @@ from collections.abc import Mapping
 
 from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
 from wfdeploy.model.request import BodyValue, Text
-from wfdeploy.pipeline.expand.expressions import OPENING, Evaluator, ExpressionError, evaluate, evaluate_text
+from wfdeploy.pipeline.expand.expressions import (
+    OPENING,
+    Evaluator,
+    ExpressionError,
+    UnknownValueError,
+    evaluate,
+    evaluate_text,
+)
 
 
 class Evaluation:
@@ -74,6 +81,8 @@ class Evaluation:
         )
 
     def _bad_expression(self, error: ExpressionError, path: FieldPath) -> None:
+        if isinstance(error, UnknownValueError):
+            return
         self._findings.append(
             Finding(
                 document=self.document,

@@ -34,6 +34,10 @@ class ExpressionError(Exception):
         self.hint = hint
 
 
+class UnknownValueError(ExpressionError):
+    """An expression whose value nobody knows for now: nothing is wrong with it as far as can be said."""
+
+
 class Evaluator(Protocol):
     """Gives expressions their values."""
 
@@ -83,6 +87,19 @@ class References:
             message = f"the secret {name} is not listed in the project file"
             raise ExpressionError(message, source=source, code="undefined-secret", hint=hint)
         return SecretRef(name)
+
+
+class UnknownReferences(References):
+    """Checks the form of references, where it isn't known which variables and secrets there are."""
+
+    def __init__(self) -> None:
+        super().__init__({}, ())
+
+    def _variable(self, steps: Sequence[str], source: str) -> object:
+        raise UnknownValueError(f"vars.{'.'.join(steps)} is not known", source=source)
+
+    def _secret(self, name: str, source: str) -> SecretRef:
+        raise UnknownValueError(f"secrets.{name} is not known", source=source)
 
 
 def evaluate(text: str, evaluator: Evaluator) -> object:
