@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from wfdeploy.model.state import Binding
     from wfdeploy.ports import Listener, RunGateway, StateStore
 
-LOCAL_VARIABLES: Mapping[str, str] = {"app_url": "http://127.0.0.1:8081"}
-"""Variables that the embedded server supplies, for manifests that want to run with nothing else running. The demo
-workflow is there unless another program has its port."""
-
 _LOCAL_ID_UNKNOWN = "none yet"
 
 
@@ -42,7 +38,7 @@ def workspace(
         return
     if not online:
         server = f"local:{_local_id(settings.local_database)}"
-        yield _workspace(app, settings, listener, server=server, budget_s=budget_s, defaults=LOCAL_VARIABLES)
+        yield _workspace(app, settings, listener, server=server, budget_s=budget_s, defaults=local_variables(settings))
         return
     with _local_server(app, settings) as (url, token, server_id, demo_url):
         yield _workspace(
@@ -53,7 +49,7 @@ def workspace(
             server=f"local:{server_id}",
             budget_s=budget_s,
             log_lag_s=0.0,
-            defaults={**LOCAL_VARIABLES, **({} if demo_url is None else {"app_url": demo_url})},
+            defaults={**local_variables(settings), **({} if demo_url is None else {"app_url": demo_url})},
         )
 
 
@@ -65,6 +61,13 @@ def offline_workspace(app: App, flags: TargetFlags) -> Iterator[Workspace]:
     chosen = settings.resolve(flags, app.environ)
     with progress.listener(app.output) as listener, workspace(app, chosen, listener, online=False) as opened:
         yield opened
+
+
+def local_variables(settings: Settings) -> Mapping[str, str]:
+    """Variables that the embedded server supplies, for manifests that want to run with nothing else running."""
+    from wfdeploy.cli import demo_port
+
+    return {"app_url": demo_port.url(settings.local_database)}
 
 
 def warn_of_shared_names(app: App, settings: Settings) -> None:
@@ -182,25 +185,27 @@ def _read_stdin(settings: Settings) -> bytes:
 def _local_server(app: App, settings: Settings) -> Iterator[tuple[str, str, str, str | None]]:
     """URL, token, id of the local server, and where its demo workflow is; one that runs already is used."""
     try:
-        from wfdeploy.localserver.serve import DEMO_PORT, LocalServer, find_running
+        from wfdeploy.localserver.serve import LocalServer, find_running
         from wfdeploy.localserver.tenants import DEFAULT_TENANT
     except ModuleNotFoundError as error:
         raise missing_extra() from error
-    from wfdeploy.cli import logs
+    from wfdeploy.cli import demo_port, logs
 
     database = settings.local_database
     running = find_running(database)
     if running is not None:
         yield running, DEFAULT_TENANT.token, _local_id(database), None
         return
-    with logs.heard(app.output), LocalServer(database, demo=True, demo_port=DEMO_PORT, announce=True) as server:
+    wished = demo_port.wished(database)
+    with logs.heard(app.output), LocalServer(database, demo=True, demo_port=wished, announce=True) as server:
         app.output.detail(f"an embedded server listens at {server.url}, its demo workflow at {server.demo_url}")
-        if server.demo_url is not None and not server.demo_url.endswith(f":{DEMO_PORT}"):
+        if demo_port.was_used(database) and server.demo_url != demo_port.url(database):
             app.output.warn(
-                f"port {DEMO_PORT} is in use by another program, so the demo workflow is at {server.demo_url}: "
+                f"port {wished} is in use by another program, so the demo workflow is at {server.demo_url}: "
                 "runs that use the supplied vars.app_url count as changed",
                 "give the variable a value of its own in the environment 'local' of wfdeploy.yaml",
             )
+        demo_port.remember(database, server.demo_url)
         yield server.url, server.token, server.server_id, server.demo_url
 
 

@@ -41,12 +41,12 @@ def command(app: App, port: int, db: str | None) -> None:
     """
     from pathlib import Path
 
-    from wfdeploy.cli import logs, settings, wiring
+    from wfdeploy.cli import demo_port, logs, settings, wiring
     from wfdeploy.operations.project_file import find_project_file
 
     try:
         from wfdeploy.localserver.banner import banner
-        from wfdeploy.localserver.serve import DEMO_PORT, LocalServer, serve_forever
+        from wfdeploy.localserver.serve import LocalServer, serve_forever
     except ModuleNotFoundError as error:
         raise wiring.missing_extra() from error
 
@@ -56,10 +56,11 @@ def command(app: App, port: int, db: str | None) -> None:
     database = cwd / db if db is not None else root / settings.LOCAL_DATABASE
 
     def greet(server: LocalServer) -> None:
+        demo_port.remember(database, server.demo_url)
         shown = settings.as_typed(str(database), cwd)
         app.output.payload(banner(url=server.url, demo_url=server.demo_url, database=shown) + "\n")
 
-    server = LocalServer(database, port=port, demo=True, demo_port=DEMO_PORT, announce=True)
+    server = LocalServer(database, port=port, demo=True, demo_port=demo_port.wished(database), announce=True)
     with logs.heard(app.output):
         serve_forever(server, on_ready=greet)
     app.output.note("stopped")
