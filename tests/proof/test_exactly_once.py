@@ -10,7 +10,6 @@ import dataclasses
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,39 +17,18 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.fakes.crashing_store import CrashingStore
 from tests.fakes.manual_clock import ManualClock
-from tests.fakes.model_server import Crash, Fault, ModelServer, dying
+from tests.fakes.model_server import Fault, ModelServer, dying
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import WfdeployError
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.state import Edit
 from wfdeploy.operations.workspace import Stores
 from wfdeploy.pipeline.identify.run_ids import parse_run_id
-from wfdeploy.ports import StateStore
 
 NAMES = ("a", "b", "c", "d", "e")
 
 faults = st.lists(st.sampled_from([fault for fault in Fault if fault is not Fault.UNAUTHORISED]), max_size=4)
-
-
-class CrashingStore:
-    """Dies at the n-th commit, before or after it is durable."""
-
-    def __init__(self, store: StateStore, countdown: list[int], *, after: bool) -> None:
-        self._store = store
-        self._countdown = countdown
-        self._after = after
-
-    def commit(self, edits: Sequence[Edit]) -> int:
-        self._countdown[0] -= 1
-        if self._countdown[0] == 0:
-            if self._after:
-                self._store.commit(edits)
-            raise Crash
-        return self._store.commit(edits)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
 
 
 class World(RuleBasedStateMachine):

@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,8 +30,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.fakes.crashing_store import CrashingStore
 from tests.fakes.fault_proxy import Fault, by_chance, scripted
-from tests.fakes.model_server import Crash, dying
+from tests.fakes.model_server import dying
 from tests.fakes.raw_http import RawRequest
 from tests.support.turnstile import Turnstile
 from tests.support.workbench import Workbench, counts, group, run
@@ -40,9 +41,7 @@ from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.scenario import Refusal
 from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.state import Edit
 from wfdeploy.operations.workspace import Stores
-from wfdeploy.ports import StateStore
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -134,26 +133,6 @@ class LatePost(Turnstile):
         self.post = [entry for entry in self.post if entry[0] > now_ms]
         for request in due:
             asyncio.run_coroutine_threadsafe(self._forward(request), self._loop).result(10)
-
-
-class CrashingStore:
-    """Dies at the n-th commit, before or after it is durable."""
-
-    def __init__(self, store: StateStore, countdown: list[int], *, after: bool) -> None:
-        self._store = store
-        self._countdown = countdown
-        self._after = after
-
-    def commit(self, edits: Sequence[Edit]) -> int:
-        self._countdown[0] -= 1
-        if self._countdown[0] == 0:
-            if self._after:
-                self._store.commit(edits)
-            raise Crash
-        return self._store.commit(edits)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
 
 
 moods = st.sampled_from(sorted(MOODS))

@@ -19,7 +19,11 @@ from wfdeploy.pipeline.identify.kept import MOST, Kept
 TEMPLATES = st.builds(lambda text: Template((text, SecretRef("TOKEN"))), st.text(max_size=3))
 TEXTS: st.SearchStrategy[Text] = st.text(max_size=5) | TEMPLATES
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )

@@ -1,0 +1,29 @@
+"""A state whose process dies while it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.fakes.model_server import Crash
+from wfdeploy.model.state import Edit
+from wfdeploy.ports import StateStore
+
+
+class CrashingStore:
+    """Dies at the n-th commit, before or after it is durable."""
+
+    def __init__(self, store: StateStore, countdown: list[int], *, after: bool) -> None:
+        self._store = store
+        self._countdown = countdown
+        self._after = after
+
+    def commit(self, edits: Sequence[Edit]) -> int:
+        self._countdown[0] -= 1
+        if self._countdown[0] == 0:
+            if self._after:
+                self._store.commit(edits)
+            raise Crash
+        return self._store.commit(edits)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
