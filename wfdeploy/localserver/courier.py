@@ -7,15 +7,13 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import h11
 import httpx
+
+from wfdeploy.localserver.lane import BrokenExchange, ConnectError, Lane
 
 MAX_ANSWER_BYTES = 50_000_000
 """The largest message of any plan; a longer answer counts as a failed attempt."""
-
-CONNECT_TIMEOUT_S = 10.0
-
-KEEP_ALIVE_S = 4.0
-"""Less than the 5 s after which uvicorn closes an idle connection, so that a request never meets the closing."""
 
 DEFAULT_TIMEOUT_S = 900.0
 """What the free plan grants an HTTP response (Upstash Workflow pricing page)."""
@@ -61,16 +59,11 @@ class Reply:
 
 
 class Courier:
-    """Sends parcels, each over one of `max_connections` lanes.
-
-    A lane is a transport that carries one request at a time and keeps its connections for the next. One transport for
-    all would do the same, but its pool looks through all connections several times per request, and with 64 of them
-    that was nine tenths of the time of a delivery.
-    """
+    """Sends parcels, each over one of `max_connections` lanes, which keep their connections for the next."""
 
     def __init__(self, *, max_connections: int) -> None:
-        self._lanes: list[httpx.AsyncHTTPTransport] = []
-        self._idle: list[httpx.AsyncHTTPTransport] = []
+        self._lanes: list[Lane] = []
+        self._idle: list[Lane] = []
         self._places = asyncio.Semaphore(max_connections)
         self._tls: ssl.SSLContext | None = None
 
@@ -81,48 +74,27 @@ class Courier:
             lane = self._idle.pop() if self._idle else self._new_lane()
             try:
                 async with asyncio.timeout(parcel.timeout_s):
-                    return await _exchange(lane, parcel)
+                    answer = await lane.exchange(
+                        parcel.method, parcel.url, parcel.headers, parcel.body, most=MAX_ANSWER_BYTES
+                    )
             except TimeoutError:
                 return Reply(None, error=f"no answer within {parcel.timeout_s:g}s")
-            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            except (ConnectError, BrokenExchange, h11.ProtocolError, OSError, httpx.InvalidURL, ValueError) as error:
                 return Reply(None, error=f"{type(error).__name__}: {error}".rstrip(": "))
             finally:
                 self._idle.append(lane)
+            return Reply(None, error="the answer is too large") if answer is None else Reply(*answer)
 
-    def _new_lane(self) -> httpx.AsyncHTTPTransport:
+    def _new_lane(self) -> Lane:
         if self._tls is None:
             # At the first delivery: reading the certificates takes longer than the rest of the server's start.
             self._tls = httpx.create_ssl_context(trust_env=False)
-        lane = httpx.AsyncHTTPTransport(
-            verify=self._tls,
-            trust_env=False,  # no proxy between the server and an endpoint on this machine
-            limits=httpx.Limits(max_connections=2, max_keepalive_connections=1, keepalive_expiry=KEEP_ALIVE_S),
-        )
+        lane = Lane(self._tls)
         self._lanes.append(lane)
         return lane
 
     async def close(self) -> None:
         for lane in self._lanes:
-            await lane.aclose()
+            await lane.close()
         self._lanes.clear()
         self._idle.clear()
-
-
-async def _exchange(lane: httpx.AsyncHTTPTransport, parcel: Parcel) -> Reply:
-    request = httpx.Request(
-        parcel.method,
-        parcel.url,
-        headers=[(name.encode("latin-1", "replace"), value.encode()) for name, value in parcel.headers.items()],
-        content=parcel.body,
-        extensions={"timeout": {"connect": CONNECT_TIMEOUT_S, "read": None, "write": None, "pool": None}},
-    )
-    response = await lane.handle_async_request(request)
-    try:
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > MAX_ANSWER_BYTES:
-                return Reply(None, error="the answer is too large")
-        return Reply(response.status_code, tuple(response.headers.multi_items()), bytes(body))
-    finally:
-        await response.aclose()

@@ -1,0 +1,143 @@
+"""Requests over kept connections, against a server that says exactly these bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from wfdeploy.localserver import courier
+from wfdeploy.localserver.courier import Courier, Parcel, Reply
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1\r\nx-a: 2\r\n\r\nok"
+
+Talk = Callable[[Courier, Callable[..., Parcel]], Awaitable[None]]
+
+
+def run(answers: list[bytes], talk: Talk, *, close_after: bool = False) -> tuple[int, list[bytes]]:
+    """(how many connections were made, the requests as they arrived)"""
+    connections = 0
+    requests: list[bytes] = []
+    left = iter(answers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+                requests.append(head + await reader.readexactly(length))
+                writer.write(next(left))
+                await writer.drain()
+                if close_after:
+                    return
+        except asyncio.IncompleteReadError:
+            pass
+        finally:
+            writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+
+        def parcel(body: bytes = b"", **headers: str) -> Parcel:
+            return Parcel("POST", f"http://127.0.0.1:{port}/a%20b?q=ü", headers, body, timeout_s=5)
+
+        carrier = Courier(max_connections=4)
+        try:
+            await talk(carrier, parcel)
+        finally:
+            await carrier.close()
+            server.close()
+            await server.wait_closed()
+
+    asyncio.run(main())
+    return connections, requests
+
+
+def replies(answers: list[bytes], count: int, *, close_after: bool = False) -> tuple[int, list[Reply]]:
+    found: list[Reply] = []
+
+    async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
+        for _ in range(count):
+            found.append(await carrier.send(parcel()))
+            await asyncio.sleep(0)
+
+    return run(answers, talk, close_after=close_after)[0], found
+
+
+def test_what_goes_out() -> None:
+    async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
+        await carrier.send(parcel("bödy".encode(), **{"X-Team": "größe"}))
+
+    _, (request,) = run([OK], talk)
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert body.decode() == "bödy"
+    lines = head.decode().split("\r\n")
+    assert lines[0] == "POST /a%20b?q=%C3%BC HTTP/1.1"
+    assert "X-Team: größe" in lines
+    assert "Content-Length: 5" in lines
+
+
+def test_connections_are_kept() -> None:
+    connections, found = replies([OK] * 3, 3)
+    assert (connections, [reply.status for reply in found]) == (1, [200] * 3)
+    assert found[0].header_lists() == {"Content-Length": ["2"], "X-A": ["1", "2"]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\n\r\n", b"ok!"),
+        (b"HTTP/1.1 103 Early\r\n\r\n" + OK, b"ok"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    ],
+)
+def test_kinds_of_answers(answer: bytes, body: bytes) -> None:
+    connections, found = replies([answer, answer], 2)
+    assert (connections, [reply.body for reply in found]) == (1, [body, body])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\n\r\nok",
+    ],
+)
+def test_answers_that_end_the_connection(answer: bytes) -> None:
+    connections, found = replies([answer, answer], 2, close_after=True)
+    assert (connections, [reply.body for reply in found]) == (2, [b"ok", b"ok"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"", "BrokenExchange"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", "RemoteProtocolError"),
+        (b"nonsense\r\n\r\n", "RemoteProtocolError"),
+    ],
+)
+def test_broken_answers(answer: bytes, error: str) -> None:
+    connections, found = replies([answer, answer], 2, close_after=True)
+    assert connections == 2
+    assert [(reply.status, reply.error.split(":")[0]) for reply in found] == [(None, error)] * 2
+
+
+def test_too_large_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "MAX_ANSWER_BYTES", 1)
+    _, found = replies([OK], 1)
+    assert found[0].error == "the answer is too large"
+
+
+def test_together_over_their_own_lanes() -> None:
+    async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
+        found = await asyncio.gather(*(carrier.send(parcel(b"x" * 300_000)) for _ in range(10)))
+        assert [reply.status for reply in found] == [200] * 10
+
+    connections, requests = run([OK] * 10, talk)
+    assert connections <= 4
+    assert len(requests) == 10
