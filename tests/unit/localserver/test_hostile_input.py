@@ -96,6 +96,53 @@ def test_bulk_cancel(http: httpx.Client, query: dict[str, str]) -> None:
     check(http.delete("/v2/workflows/runs", params=query))
 
 
+@RELAXED
+@given(query=QUERY, path=st.sampled_from(["", "/resume", "/restart"]))
+def test_dead_letters(http: httpx.Client, query: dict[str, str], path: str) -> None:
+    dlq = {**query, **({"dlqIds": query["workflowRunIds"]} if "workflowRunIds" in query else {})}
+    if path:
+        check(http.post(f"/v2/workflows/dlq{path}", params=dlq))
+    else:
+        check(http.get("/v2/workflows/dlq", params=dlq))
+        check(http.delete("/v2/workflows/dlq", params=dlq))
+
+
+@RELAXED
+@given(event_id=TEXT.filter(bool), step=JSON, timeout=JSON, more=JSON)
+def test_waits(http: httpx.Client, event_id: str, step: Any, timeout: Any, more: Any) -> None:
+    http.post("/v2/trigger/http://127.0.0.1:9/wf", headers={"Upstash-Workflow-RunId": "wfr_hostile"})
+    path = quote(event_id.encode("utf-8", "replace"), safe="")
+    headers = {"Upstash-Workflow-RunId": "wfr_hostile"}
+    step = {"stepId": 1, **step} if isinstance(step, dict) else step
+    body = json.dumps({"step": step, "timeout": timeout, "timeoutHeaders": more, "timeoutUrl": more}).encode()
+    check(http.post(f"/v2/wait/{path}", content=body, headers=headers))
+    check(http.get(f"/v2/waiters/{path}"))
+    check(http.post(f"/v2/notify/{path}", content=body))
+    check(http.get("/v2/workflows/logs"))
+    check(http.delete("/v2/workflows/runs/wfr_hostile"))
+
+
+@RELAXED
+@given(step=JSON, payload=JSON, created_at=JSON)
+def test_invocations(http: httpx.Client, step: Any, payload: Any, created_at: Any) -> None:
+    http.post("/v2/trigger/http://127.0.0.1:9/wf", headers={"Upstash-Workflow-RunId": "wfr_hostile"})
+    step = {"stepId": 1, **step} if isinstance(step, dict) else step
+    body = {"workflowRunId": "wfr_hostile", "step": step, "body": payload, "workflowRunCreatedAt": created_at}
+    headers = {"Upstash-Workflow-Init": "true", "Upstash-Workflow-Invoke": "true"}
+    check(http.post("/v2/publish/http://127.0.0.1:9/child", content=json.dumps(body).encode(), headers=headers))
+    check(http.get("/v2/workflows/logs"))
+    check(http.delete("/v2/workflows/runs"))
+
+
+@RELAXED
+@given(key=TEXT.filter(bool), query=st.dictionaries(st.sampled_from(["parallelism", "rate", "period"]), TEXT))
+def test_flow_control(http: httpx.Client, key: str, query: dict[str, str]) -> None:
+    path = f"/v2/flowControl/{quote(key.encode('utf-8', 'replace'), safe='')}"
+    for action in ("pin", "unpin", "pause", "resetRate", "resume"):
+        check(http.post(f"{path}/{action}", params={n: v.encode("utf-8", "replace") for n, v in query.items()}))
+    check(http.get(path))
+
+
 def test_long_lists_of_values(http: httpx.Client) -> None:
     pairs = ",".join(f"i{number}@{number}" for number in range(3000))
     check(http.get("/v2/workflows/logs", params={"workflowRuns": pairs}))
