@@ -90,8 +90,8 @@ def _members(rows: Sequence[Row], request: Request, secrets: Mapping[str, str]) 
 def _is_ready(value: BodyValue) -> bool:
     """Whether a body holds no template and no container but `dict`, `list` and `tuple`."""
     kind = type(value)
-    if kind is dict:
-        return all(map(_is_ready, cast("dict[str, BodyValue]", value).values()))
+    if isinstance(value, dict):  # manifests come as a subclass that knows its line
+        return all(map(_is_ready, value.values()))
     if kind is list or kind is tuple:
         return all(map(_is_ready, cast("Sequence[BodyValue]", value)))
     return kind in _SCALARS
