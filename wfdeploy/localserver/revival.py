@@ -6,7 +6,7 @@ Source: Upstash Workflow REST reference, "Resume Workflow from DLQ", "Restart Wo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -49,11 +49,16 @@ class Revival:
         """
         run_seq, answer = self._new_run(entry.run)
         entries = self.ledger.messages_of_run(entry.run.seq)
-        under_way = [each for each in entries if each.state == "dropped"]
-        failed = [each for each in entries if each.state == "failed" and each.kind is not Kind.CALL]
+        waits = self.ledger.waits_dropped(entry.run.seq)
+        recorded = {each.step_key for each in (*entries, *waits)}
+        under_way: list[Message] = []
+        failed: list[Message] = []
         for message in entries:
-            # Of a call that failed, the result went to the workflow all the same.
-            if message.state == "delivered" or (message.state == "failed" and message.kind is Kind.CALL):
+            if message.state == "failed" and message.kind is not Kind.CALL:
+                failed.append(message)
+            elif message.state == "dropped" and _is_unanswered(message, recorded):
+                under_way.append(message)
+            else:
                 self._copy(message, run_seq)
         self._wait_on(entry.run, run_seq)
         for message in [*under_way, *failed]:
@@ -118,7 +123,7 @@ class Revival:
             now_ms=message.created_at,
             due_ms=message.due_at,
             step_key=message.step_key,
-            state=message.state,
+            state="failed" if message.state == "failed" else "delivered",
         )
 
     def _add(self, run: Run, run_seq: int, kind: Kind, message: Message | None) -> None:
@@ -138,3 +143,22 @@ class Revival:
             step_key=None if message is None else message.step_key,
         )
         self.to_schedule.append(entry)
+
+
+def _is_unanswered(message: Message, recorded: Container[str | None]) -> bool:
+    """Whether the step behind an entry had led to nothing when its run ended.
+
+    Most entries whose delivery was open then had: an endpoint submits the next step from inside the delivery, and that
+    one may fail before the delivery is answered. Only parallel siblings are left, and calls.
+    """
+    match message.kind:
+        case Kind.STEP:
+            what, _, number = (message.step_key or "").partition(":")
+            return what == "plan" and not any(
+                f"{each}:{number}" in recorded for each in ("result", "call", "wait", "invoke")
+            )
+        case Kind.CALL | Kind.CALL_RESULT:
+            headers = {name.lower(): value for name, value in message.settings.callback_headers.items()}
+            return f"result:{headers.get('upstash-workflow-stepid')}" not in recorded
+        case _:
+            return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -339,6 +340,28 @@ def test_siblings_that_were_under_way_go_on_too(api: Api, server: LocalServer, e
     assert bodies == [{}, json.loads(plans[1]), json.loads(plans[0])]
     # The sleeper sleeps on: only the failed one was delivered.
     assert len([request for request in endpoint.requests if request.headers["upstash-workflow-runid"] == run_id]) == 1
+
+
+def test_delivery_that_was_still_open_is_not_repeated(api: Api, server: LocalServer, workflow: Workflow) -> None:
+    """The second step failed before the first delivery, which had submitted it, was answered."""
+    ended = threading.Event()
+    inner = workflow.answer
+
+    def answer(request: Received) -> Answer:
+        told = inner(request)
+        if len(json.loads(request.body)) == 1:
+            ended.wait(10)
+        return told
+
+    workflow.endpoint.answer = answer
+    api.trigger("wfr_a", url=workflow.endpoint.url, Upstash_Retries="0", Upstash_Failure_Callback_Retries="0")
+    assert server.wait_ended("wfr_a").state == "RUN_FAILED"
+    ended.set()
+    server.wait_idle()
+    workflow.healed = True
+    run_id = api.http.post("/v2/workflows/dlq/resume").json()["workflowRuns"][0]["workflowRunId"]
+    assert server.wait_ended(run_id).state == "RUN_SUCCESS"
+    assert workflow.done == [("wfr_a", 1), (run_id, 2), (run_id, 3)]
 
 
 def test_failure_callback_is_sent_again(api: Api, server: LocalServer, workflow: Workflow) -> None:
