@@ -58,7 +58,9 @@ def command(app: App, port: int, db: str | None) -> None:
     def greet(server: LocalServer) -> None:
         demo_port.remember(database, server.demo_url)
         shown = settings.as_typed(str(database), cwd)
-        app.output.payload(banner(url=server.url, demo_url=server.demo_url, database=shown) + "\n")
+        app.output.payload(
+            banner(url=server.url, demo_url=server.demo_url, database=shown, tenant=server.tenant) + "\n"
+        )
 
     server = LocalServer(database, port=port, demo=True, demo_port=demo_port.wished(database), announce=True)
     with logs.heard(app.output):
