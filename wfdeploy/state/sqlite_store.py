@@ -20,6 +20,7 @@ from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Binding, Edit, Ended, Head, HistoryEntry, Record, RecordKey
 from wfdeploy.state.edits import Editor
+from wfdeploy.state.faults import DAMAGED, translated
 from wfdeploy.state.rows import attempt_from, record_from, record_from_row
 from wfdeploy.state.schema import APPLICATION_ID, VERSION, migrate
 
@@ -60,7 +61,7 @@ class SqliteStore:
         try:
             connection = cls._connect(draft, readonly=False)
             try:
-                with _translated(str(path)):
+                with translated(str(path)):
                     _make_durable(connection)
                     _begin(connection, binding)
             finally:
@@ -91,7 +92,7 @@ class SqliteStore:
         connection = cls._connect(path, readonly=readonly)
         store = cls(connection, str(path), now_ms or _wall_clock_ms)
         try:
-            with _translated(str(path)):
+            with translated(str(path)):
                 # First of all: what isn't ours is not written to, and a change of the journal mode writes.
                 version = _recognise(connection, path)
                 if not readonly:
@@ -118,7 +119,7 @@ class SqliteStore:
     @staticmethod
     def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
         uri = f"file:{quote(str(path.absolute()))}"
-        with _translated(str(path)):
+        with translated(str(path)):
             if not readonly:
                 return sqlite3.connect(
                     f"{uri}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10
@@ -143,7 +144,7 @@ class SqliteStore:
 
     def head(self) -> Head:
         """The state as a whole."""
-        with _translated(self._name):
+        with translated(self._name):
             values = dict(self._connection.execute("SELECT key, value FROM head").fetchall())
         try:
             return Head(
@@ -155,11 +156,11 @@ class SqliteStore:
                 redaction_key=values["redaction_key"],
             )
         except KeyError as error:
-            raise StateUnusable(f"the state {self._name} is damaged: its head lacks {error}", hint=_DAMAGED) from error
+            raise StateUnusable(f"the state {self._name} is damaged: its head lacks {error}", hint=DAMAGED) from error
 
     def record_keys(self) -> Iterator[RecordKey]:
         """Every record's key in address order."""
-        with _translated(self._name):
+        with translated(self._name):
             cursor = self._connection.execute(
                 "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records ORDER BY address"
             )
@@ -169,7 +170,7 @@ class SqliteStore:
 
     def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
         """Full records, in address order."""
-        with _translated(self._name):
+        with translated(self._name):
             if addresses is None:
                 yield from map(record_from_row, self._connection.execute(f"{_SELECT_RECORDS} ORDER BY r.address"))
                 return
@@ -183,14 +184,14 @@ class SqliteStore:
 
     def attempts(self) -> Iterator[Attempt]:
         """Every attempt, in address order."""
-        with _translated(self._name):
+        with translated(self._name):
             for (value,) in self._connection.execute("SELECT value FROM attempts ORDER BY address"):
                 yield attempt_from(json.loads(value))
 
     def generations(self, addresses: Collection[str]) -> Mapping[tuple[str, str], int]:
         """The highest known generation by (address, fingerprint)."""
         found: dict[tuple[str, str], int] = {}
-        with _translated(self._name):
+        with translated(self._name):
             for chunk in _chunks(sorted(addresses)):
                 marks = _marks(chunk)
                 rows = self._connection.execute(
@@ -208,14 +209,14 @@ class SqliteStore:
 
     def groups(self) -> Mapping[str, OnRemove]:
         """The policies last seen, by group."""
-        with _translated(self._name):
+        with translated(self._name):
             rows = self._connection.execute("SELECT name, on_remove FROM groups ORDER BY name").fetchall()
         return {name: OnRemove(value) for name, value in rows}
 
     def history(self, address: str | None) -> Sequence[HistoryEntry]:
         """Former records of an address (of all: None), oldest first."""
         where = "" if address is None else "WHERE address = ?"
-        with _translated(self._name):
+        with translated(self._name):
             rows = self._connection.execute(
                 f"SELECT value, ended, ended_at_ms FROM history {where} ORDER BY id",  # noqa: S608
                 () if address is None else (address,),
@@ -224,7 +225,7 @@ class SqliteStore:
 
     def former_addresses(self) -> Iterator[Address]:
         """Addresses that have a past here and no record: forgotten, or dropped."""
-        with _translated(self._name):
+        with translated(self._name):
             rows = self._connection.execute(
                 "SELECT address FROM history UNION SELECT address FROM burned "
                 "EXCEPT SELECT address FROM records ORDER BY 1"
@@ -233,7 +234,7 @@ class SqliteStore:
 
     def unclaimed(self) -> Sequence[ObservedRun]:
         """Remembered runs of this project that belong to no known address, by id."""
-        with _translated(self._name):
+        with translated(self._name):
             rows = self._connection.execute(
                 "SELECT workflow_run_id, created_at_ms, run_state FROM unclaimed ORDER BY 1"
             ).fetchall()
@@ -244,7 +245,7 @@ class SqliteStore:
 
     def burned(self) -> Iterator[tuple[str, str, int]]:
         """Generations known by nothing else: (address, fingerprint, generation), sorted."""
-        with _translated(self._name):
+        with translated(self._name):
             yield from self._connection.execute("SELECT address, fingerprint, generation FROM burned ORDER BY 1, 2")
 
     # --- writing ---------------------------------------------------------------------------------------------
@@ -252,7 +253,7 @@ class SqliteStore:
     def commit(self, edits: Sequence[Edit]) -> int:
         """Apply edits in one durable transaction; see `StateStore.commit`."""
         connection = self._connection
-        with self._writing, _translated(self._name):
+        with self._writing, translated(self._name):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 before = connection.total_changes
@@ -281,7 +282,7 @@ class SqliteStore:
     @contextmanager
     def restoring(self) -> Iterator[sqlite3.Connection]:
         """For `import` alone: fill the tables of a new state in one transaction."""
-        with _translated(self._name):
+        with translated(self._name):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -290,9 +291,6 @@ class SqliteStore:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-
-
-_DAMAGED = "restore it from a copy, or set it aside: the next apply reads back what the server still knows"
 
 
 def _begin(connection: sqlite3.Connection, binding: Binding) -> None:
@@ -335,7 +333,7 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> int:
             hint="upgrade wfdeploy",
         )
     if _is_cut(path):
-        raise StateUnusable(f"the state {path} is damaged: its end is missing", hint=_DAMAGED)
+        raise StateUnusable(f"the state {path} is damaged: its end is missing", hint=DAMAGED)
     return int(version)
 
 
@@ -355,44 +353,6 @@ def _upgrade(connection: sqlite3.Connection, version: int) -> None:
         connection.execute("BEGIN IMMEDIATE")
         migrate(connection, version)
         connection.execute("COMMIT")
-
-
-@contextmanager
-def _translated(name: str) -> Iterator[None]:
-    """SQLite's errors in our words."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise _words(name, error) from error
-    except (json.JSONDecodeError, TypeError, ValueError, KeyError) as error:
-        raise StateUnusable(f"the state {name} is damaged: {error}", hint=_DAMAGED) from error
-
-
-def _words(name: str, error: sqlite3.DatabaseError) -> StateUnusable:
-    code = getattr(error, "sqlite_errorcode", None) or 0
-    primary = code & 0xFF
-    if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _is_full(Path(name).parent)):
-        return StateUnusable(f"cannot write the state {name}: the disk is full", hint="make room and run it again")
-    if primary == sqlite3.SQLITE_READONLY:
-        return StateUnusable(f"cannot write the state {name}: it is read-only", hint="make it writable for this user")
-    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StateUnusable(f"the state {name} is locked by another program", hint="close it and run this again")
-    if primary == sqlite3.SQLITE_CANTOPEN:
-        return StateUnusable(f"cannot open the state {name}", hint="check that the file and its directory are readable")
-    if primary in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return StateUnusable(f"the state {name} is damaged or not a state: {error}", hint=_DAMAGED)
-    if primary == sqlite3.SQLITE_IOERR:
-        return StateUnusable(f"cannot read or write the state {name}: {error}", hint="check the disk")
-    return StateUnusable(f"the state {name} cannot be used: {error}", hint=_DAMAGED)
-
-
-def _is_full(folder: Path) -> bool:
-    """SQLite calls it an I/O error when there is no room for its shared memory."""
-    try:
-        disk = os.statvfs(folder)
-    except OSError:
-        return False
-    return disk.f_bavail * disk.f_frsize < 64 * 1024
 
 
 def _elsewhere(path: Path, theirs: Binding, ours: Binding) -> str:
