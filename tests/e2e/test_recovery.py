@@ -151,6 +151,22 @@ def test_a_state_that_was_moved_waits_for_the_logs_before_its_first_trigger(
     assert set(remote.counts.values()) == {1}
 
 
+def test_a_copy_from_before_an_interrupted_apply_is_suspect_in_its_own_place(
+    world: Workbench, remote: ModelServer
+) -> None:
+    """A hole once: the apply died, so its note still fitted the copy that was put back over the very same file."""
+    copy = world.state_file.read_bytes()
+    world.write(group("g", [run("first"), run("a")]))
+    remote.faults = [Fault.CRASH_AFTER]
+    with dying():
+        world.apply()
+    for log in world.state_file.parent.glob("*-wal"):
+        log.unlink()
+    world.state_file.write_bytes(copy)
+    assert counts(world.apply()) == {"adopted": 1, "kept": 1}
+    assert set(remote.counts.values()) == {1}
+
+
 def test_without_time_to_wait_a_suspect_state_triggers_nothing(world: Workbench, remote: ModelServer) -> None:
     world.state_file.unlink()
     with pytest.raises(Withheld, match="state is new"):

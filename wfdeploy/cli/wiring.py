@@ -137,6 +137,7 @@ def stores() -> Stores:
         ),
         is_at_home=lambda path, store: home.is_at_home(path, store.head()),
         mark_home=lambda path, store: home.mark_home(path, store.head()),
+        leave_home=home.leave_home,
         export=export_lines,
         import_=import_lines,
     )

@@ -154,6 +154,8 @@ class _Apply:
             *outlook.edits,
             SetHead(watermark_ms=watermark_ms, shared=True if outlook.adopted and not is_new else None),
         ]
+        if plan.sends:
+            workspace.stores.leave_home(workspace.target.state_file)
         report = await self._engine(store, discovery).carry_out(
             plan,
             edits,
@@ -210,7 +212,6 @@ class _Apply:
         workspace = self.workspace
         empty.close()
         store = workspace.stores.create(workspace.target.state_file, workspace.binding)
-        workspace.stores.mark_home(workspace.target.state_file, store)
         prepared.store = store
         prepared.head = store.head()
         return store

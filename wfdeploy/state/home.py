@@ -13,6 +13,7 @@ import os
 import socket
 from pathlib import Path
 
+from wfdeploy.errors import StateUnusable
 from wfdeploy.model.state import Head
 
 
@@ -23,6 +24,18 @@ def is_at_home(path: Path, head: Head) -> bool:
         return bool(note["lineage"] == head.lineage and note["place"] == _place(path) and head.serial >= note["serial"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def leave_home(path: Path) -> None:
+    """Take the note away before anything is sent; it comes back when all of that is recorded.
+
+    Should this process die in between, no copy of the state from before may pass for the whole story.
+    Raises: `StateUnusable`.
+    """
+    try:
+        _note(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise StateUnusable(f"cannot remove {_note(path)}: {error.strerror}", hint="make it writable") from error
 
 
 def mark_home(path: Path, head: Head) -> None:
