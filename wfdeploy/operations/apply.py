@@ -154,8 +154,6 @@ class _Apply:
             *outlook.edits,
             SetHead(watermark_ms=watermark_ms, shared=True if outlook.adopted and not is_new else None),
         ]
-        if plan.sends:
-            workspace.stores.leave_home(workspace.target.state_file)
         report = await self._engine(store, discovery).carry_out(
             plan,
             edits,
@@ -268,6 +266,7 @@ class _Apply:
             label=workspace.project.label,
             log_lag_s=lambda: 0.0 if discovery is None else discovery.log_lag_s,
             id_key=id_key,
+            before_sending=lambda: workspace.stores.leave_home(workspace.target.state_file),
         )
 
     def _nothing_to_do(self, plan: Plan) -> ApplyReport:

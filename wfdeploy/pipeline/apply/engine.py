@@ -32,7 +32,7 @@ ROUNDS = 3
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """Carries plans out. `log_lag_s` is a function: the embedded server tells its own once it was asked.
-    `id_key`: what of a workflow run id is compared.
+    `id_key`: what of a workflow run id is compared. `before_sending`: called once, before the first intent.
     """
 
     gateway: RunGateway
@@ -44,6 +44,7 @@ class Engine:
     label: str
     log_lag_s: Callable[[], float]
     id_key: Callable[[str], str]
+    before_sending: Callable[[], None] = lambda: None
 
     async def carry_out(self, plan: Plan, edits: Sequence[Edit], shipments: Iterator[Shipment]) -> ApplyReport:
         """Do what the plan says. `edits`: what else the first commit must hold. `shipments`: one for each change
@@ -57,6 +58,8 @@ class Engine:
             first.extend(change.edits)
         first.extend(edits)
         await self.journal.commit(first)
+        if plan.sends:
+            self.before_sending()
         for change in plan.changes:
             self._settle_without_sending(change)
         await self._cancel([change for change in plan.changes if change.action is Action.CANCEL])
