@@ -125,6 +125,7 @@ class _Apply:
         workspace = self.workspace
         prepared = Prepared(workspace, self.manifests, store, self.selection)
         outlook = prepared.outlook(None)
+        whole_story = is_new or workspace.stores.is_at_home(workspace.target.state_file, store)
         seen: Seen | None = None
         discovery: Discovery | None = None
         sending = [change for change in outlook.plan.changes if change.sends]
@@ -132,7 +133,10 @@ class _Apply:
             self.gateway = workspace.gateway()
             stack.push_async_callback(self.gateway.aclose)
             discovery = Discovery(workspace, self.gateway, locked_at_ms, lambda: self.stop.requested)
-            suspect = self._suspect(prepared, is_new) if sending or prepared.open_attempts else None
+            settles = bool(sending or prepared.open_attempts)
+            suspect = self._suspect(prepared, is_new) if settles else None
+            # A suspect state becomes the whole story by a listing that began late enough, and by nothing else.
+            whole_story = whole_story or settles
             seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect)
             outlook = prepared.outlook(seen)
         plan = outlook.plan
@@ -165,7 +169,8 @@ class _Apply:
                 by=authorship(workspace.environ, workspace.project.root),
             ),
         )
-        workspace.stores.mark_home(workspace.target.state_file, store)
+        if whole_story:
+            workspace.stores.mark_home(workspace.target.state_file, store)
         return report, store
 
     # --- pieces ----------------------------------------------------------------------------------------------
