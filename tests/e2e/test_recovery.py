@@ -12,6 +12,7 @@ from tests.support.workbench import Workbench, counts, group, planned, run
 from wfdeploy.errors import RemoteFailure, Withheld
 from wfdeploy.model.event import Notice, Outcome, Waiting
 from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import AttemptStatus
 from wfdeploy.operations import state as state_operations
 from wfdeploy.operations.state import Resolution
@@ -163,6 +164,26 @@ def test_a_copy_from_before_an_interrupted_apply_is_suspect_in_its_own_place(
     for log in world.state_file.parent.glob("*-wal"):
         log.unlink()
     world.state_file.write_bytes(copy)
+    assert counts(world.apply()) == {"adopted": 1, "kept": 1}
+    assert set(remote.counts.values()) == {1}
+
+
+def test_an_apply_with_nothing_to_send_does_not_make_a_copy_the_whole_story(
+    world: Workbench, remote: ModelServer
+) -> None:
+    """A hole once: it only wrote a group's policy down, asked the server nothing, and left its note as if it had."""
+    copy = world.state_file.read_bytes()
+    world.write(group("g", [run("first"), run("a")]))
+    world.apply()
+    world.state_file.unlink()
+    world.state_file.write_bytes(copy)
+    world.write(group("g", [run("first")], policy={"onRemove": "forget"}))
+    before = remote.calls
+    world.apply()
+    assert remote.calls == before
+    with world.open() as store:
+        assert store.groups()["g"] is OnRemove.FORGET
+    world.write(group("g", [run("first"), run("a")], policy={"onRemove": "forget"}))
     assert counts(world.apply()) == {"adopted": 1, "kept": 1}
     assert set(remote.counts.values()) == {1}
 
