@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -32,12 +33,16 @@ class Sample:
         return self.wall_s if self.own is None else self.own[0]
 
 
+class TooSlow(Exception):
+    """A process was not done in time."""
+
+
 def run(
     command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], timeout_s: float, tells: bool = False
 ) -> Sample:
     """Run a command to its end. With `tells`, the last two words of its output are `Sample.own`.
 
-    Raises: `RuntimeError` when it fails or takes longer than `timeout_s`.
+    Raises: `RuntimeError` when it fails; `TooSlow` when it was ended after `timeout_s`.
     """
     # The kernel counts the peak of what a process was forked from, so this one must stay small itself.
     output = cwd / "output.txt"
@@ -52,6 +57,8 @@ def run(
         wall_s = time.perf_counter() - began
         watchdog.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)  # reaped already
+    if process.returncode == -signal.SIGKILL and wall_s >= timeout_s:
+        raise TooSlow(" ".join(command))
     if process.returncode:
         tail = output.read_text(encoding="utf-8", errors="replace")[-2000:]
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")

@@ -28,6 +28,10 @@ class Row:
         return _wall(self.samples)
 
     @property
+    def title(self) -> str:
+        return f"{self.work}, {self.latency_ms} ms" if self.work == "sending" else self.work
+
+    @property
     def is_start_up(self) -> bool:
         return self.runs <= 10
 
@@ -76,11 +80,10 @@ def table(found: Iterable[Row]) -> str:
     ]
     for row in found:
         times = [sample.seconds for sample in row.samples]
-        work = f"{row.work}, {row.latency_ms} ms" if row.work == "sending" else row.work
         # A process that tells the time of one part makes its material in the rest: its memory means nothing.
         part = any(sample.own is not None for sample in row.samples)
         cells = (
-            work,
+            row.title,
             f"{row.runs:,}",
             row.peer,
             f"{_time(row.median_s)}{_rate(row) if part else ''}",

@@ -2,14 +2,15 @@
 
 Prints the seconds from the first run being encoded to the last answer being read: wall clock, processor time. `ours`
 is the sender of apply with its gateway and a journal that keeps nothing; `naive` the loop of the naive script, without
-a state; `raw` sends batches that were made before the clock started over 8 plain connections, and looks at no answer:
-the limit.
+a state; `raw8` and `raw64` send batches that were made before the clock started over as many plain connections, and
+look at no answer: the limit. `benchmarks/sending.mjs` is the same for the official JavaScript SDK.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import re
 import time
@@ -22,11 +23,10 @@ Spent = tuple[float, float]
 """Wall clock and processor time, seconds."""
 
 BATCH = 100
-CONNECTIONS = 8
 
 
 def ours(count: int, url: str) -> Spent:
-    """The product's own path: encode, pack, send with 8 in flight, read each answer."""
+    """The product's own path: encode, pack, send with as many in flight as it sees fit, read each answer."""
     from benchmarks.material import NullStore
     from wfdeploy.cli.clock import SystemClock
     from wfdeploy.model.event import Event
@@ -54,7 +54,7 @@ def ours(count: int, url: str) -> Spent:
             clock=clock,
             patience=Patience(clock, StopFlag(), unheard, 60.0),
             listener=unheard,
-            limits=Limits(max_items=BATCH, concurrency=CONNECTIONS),
+            limits=Limits(max_items=BATCH),
         )
         began = _now()
         await sender.run(shipments(made))
@@ -80,7 +80,7 @@ def naive(count: int, url: str) -> Spent:
     return _since(began)
 
 
-def raw(count: int, url: str) -> Spent:
+def raw(count: int, url: str, *, connections: int) -> Spent:
     """Prebuilt bytes over plain sockets, one request at a time on each."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
@@ -103,7 +103,7 @@ def raw(count: int, url: str) -> Spent:
     async def send() -> Spent:
         began = _now()
         async with asyncio.TaskGroup() as group:
-            for _ in range(CONNECTIONS):
+            for _ in range(connections):
                 group.create_task(connection())
         return _since(began)
 
@@ -128,7 +128,12 @@ def _request(host: str, encoded: list[bytes]) -> bytes:
     return head.encode() + body
 
 
-PEERS: dict[str, Callable[[int, str], Spent]] = {"ours": ours, "naive": naive, "raw": raw}
+PEERS: dict[str, Callable[[int, str], Spent]] = {
+    "ours": ours,
+    "naive": naive,
+    "raw8": functools.partial(raw, connections=8),
+    "raw64": functools.partial(raw, connections=64),
+}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

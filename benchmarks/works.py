@@ -4,40 +4,51 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.corpus import Corpus
 
 PYTHON = sys.executable
-OURS, NAIVE, FAST, RAW, BARE = "wfdeploy", "naive", "naive, unsafe", "raw sockets", "python -c pass"
+OURS, NAIVE, FAST, BARE = "wfdeploy", "naive", "naive, unsafe", "python -c pass"
+SDK, RAW_8, RAW_64 = "JavaScript SDK", "raw sockets, 8", "raw sockets, 64"
+
+NAIVE_BYTES_PER_RUN = 8_000
+"""Which the naive script was seen to need at its peak: not begun where the machine hasn't got them."""
 
 WORKS = ("validate", "cold plan", "no-op plan", "cold apply", "sending", "start-up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """One way to do a work. `before` runs ahead of each start, outside the clock. `runs`: how many the sink must have
-    got when it is done. `tells`: it prints the seconds of the part of interest."""
+    """One way to do a work. `prepare` runs once, `before` ahead of each start, outside the clock. `runs`: how many the
+    sink must have got when it is done. `tells`: it prints the seconds of the part of interest. `bytes_per_run`: what it
+    is known to need at its peak."""
 
     name: str
     command: tuple[str, ...]
+    prepare: tuple[str, ...] = ()
     before: Callable[[], None] = lambda: None
     runs: int = 0
     tells: bool = False
+    bytes_per_run: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One row of the table. The first peer is ours. `prepare` runs once; `latency_ms` is the sink's."""
+    """One row of the table. The first peer is ours. `latency_ms` is the sink's."""
 
     name: str
     size: int
     peers: tuple[Peer, ...]
-    prepare: tuple[tuple[str, ...], ...] = field(default=())
     latency_ms: int = 0
     folder: Path | None = None  # the working directory
     small: bool = False  # about start-up
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}, {self.latency_ms} ms" if self.name == "sending" else self.name
 
 
 def _ours(*arguments: str) -> tuple[str, ...]:
@@ -52,40 +63,54 @@ def _naive(work: str, corpus: Corpus, url: str, *, fast: bool) -> tuple[str, ...
 def on_corpus(corpus: Corpus, url: str, wanted: tuple[str, ...]) -> Iterator[Work]:
     """The works on one project, in an order in which each leaves what the next one needs."""
 
-    def peers(ours: tuple[str, ...], theirs: str, before: Callable[[], None] = lambda: None, runs: int = 0) -> Work:
+    def work(
+        name: str,
+        theirs: str,
+        ours: tuple[str, ...],
+        *,
+        before: Callable[[], None] = lambda: None,
+        runs: int = 0,
+        prepared: bool = False,
+    ) -> Work:
+        naive: Any = {"before": before, "runs": runs, "bytes_per_run": NAIVE_BYTES_PER_RUN}
+        safely, fast = (_naive(theirs, corpus, url, fast=fast) for fast in (False, True))
         return Work(
-            name="",
+            name=name,
             size=corpus.runs,
             folder=corpus.root,
             peers=(
-                Peer(name=OURS, command=_ours(*ours), before=before, runs=runs),
-                Peer(name=NAIVE, command=_naive(theirs, corpus, url, fast=False), before=before, runs=runs),
-                Peer(name=FAST, command=_naive(theirs, corpus, url, fast=True), before=before, runs=runs),
+                Peer(name=OURS, command=ours, prepare=apply if prepared else (), before=before, runs=runs),
+                Peer(name=NAIVE, command=safely, prepare=naive_apply if prepared else (), **naive),
+                Peer(name=FAST, command=fast, **naive),
             ),
         )
 
-    shapes = {
-        "validate": peers(("validate",), "validate"),
-        "cold plan": peers(("plan", "--url", url), "plan", corpus.forget),
-        "cold apply": peers(("apply", "--url", url, "--yes", "--allow-retrigger"), "apply", corpus.forget, corpus.runs),
-        "no-op plan": peers(("plan", "--url", url), "plan"),
-    }
-    both = (_ours("apply", "--url", url, "--yes"), _naive("apply", corpus, url, fast=True))
-    for name, work in shapes.items():
-        if name in wanted:
-            yield replace(work, name=name, prepare=both if name == "no-op plan" else ())
+    apply = _ours("apply", "--url", url, "--yes", "--allow-retrigger")
+    naive_apply = _naive("apply", corpus, url, fast=True)
+    plan = _ours("plan", "--url", url)
+    works = (
+        work("validate", "validate", _ours("validate")),
+        work("cold plan", "plan", plan, before=corpus.forget),
+        work("cold apply", "apply", apply, before=corpus.forget, runs=corpus.runs),
+        work("no-op plan", "plan", plan, prepared=True),
+    )
+    return iter([one for one in works if one.name in wanted])
 
 
-def of_sending(size: int, latency_ms: int, url: str) -> Work:
-    """Runs from memory to the sink."""
+def of_sending(size: int, latency_ms: int, url: str, sdk: tuple[str, ...] | None) -> Work:
+    """Runs from memory to the sink. `sdk`: how the JavaScript SDK is started, if it is there."""
     line = (PYTHON, "-m", "benchmarks.sending")
+    peers: dict[str, tuple[str, ...]] = {name: (*line, peer) for name, peer in ((OURS, "ours"), (NAIVE, "naive"))}
+    if sdk is not None:
+        peers[SDK] = sdk
+    peers |= {name: (*line, peer) for name, peer in ((RAW_8, "raw8"), (RAW_64, "raw64"))}
     return Work(
         name="sending",
         size=size,
         latency_ms=latency_ms,
         peers=tuple(
-            Peer(name=name, command=(*line, peer, str(size), url), runs=size, tells=True)
-            for name, peer in ((OURS, "ours"), (NAIVE, "naive"), (RAW, "raw"))
+            Peer(name=name, command=(*command, str(size), url), runs=size, tells=True, bytes_per_run=4_000)
+            for name, command in peers.items()
         ),
     )
 
@@ -93,7 +118,7 @@ def of_sending(size: int, latency_ms: int, url: str) -> Work:
 def of_start_up(corpus: Corpus, url: str) -> Iterator[Work]:
     """Small commands beside an interpreter that does nothing. `corpus` is one of ten runs."""
     bare = Peer(name=BARE, command=(PYTHON, "-c", "pass"))
-    apply = (_ours("apply", "--url", url, "--yes"),)
+    apply = _ours("apply", "--url", url, "--yes")
     for words in (("version",), ("--help",), ("plan", "--url", url)):
         name = "no-op plan of ten runs" if words[0] == "plan" else f"`wfdeploy {words[0]}`"
         yield Work(
@@ -101,6 +126,5 @@ def of_start_up(corpus: Corpus, url: str) -> Iterator[Work]:
             size=corpus.runs,
             folder=corpus.root,
             small=True,
-            peers=(Peer(name=OURS, command=_ours(*words)), bare),
-            prepare=apply if words[0] == "plan" else (),
+            peers=(Peer(name=OURS, command=_ours(*words), prepare=apply if words[0] == "plan" else ()), bare),
         )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks import page
+from benchmarks import measure, page, plot, results
+from benchmarks.limits import Limits
+from benchmarks.measure import TooSlow
+from benchmarks.works import Peer, Work
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -19,7 +24,7 @@ def test_every_work_runs_and_is_told(tmp_path: Path) -> None:
     ran = subprocess.run(
         [
             *(sys.executable, "-m", "benchmarks", "--sizes", "20", "--repeat", "1", "--start-up-repeat", "1"),
-            *("--latencies", "0,1", "--runs-per-file", "15", "--json", str(file)),
+            *("--latencies", "0,1", "--runs-per-file", "15", "--no-javascript", "--json", str(file)),
         ],
         capture_output=True,
         text=True,
@@ -32,9 +37,46 @@ def test_every_work_runs_and_is_told(tmp_path: Path) -> None:
     peers = ("wfdeploy", "naive", "naive, unsafe")
     assert works >= {
         (work, peer) for work in ("validate", "cold plan", "no-op plan", "cold apply") for peer in peers
-    } | {("sending", "raw sockets"), ("no-op plan of ten runs", "python -c pass")}
+    } | {("sending", "raw sockets, 8"), ("sending", "raw sockets, 64"), ("no-op plan of ten runs", "python -c pass")}
     assert all(row["median_s"] > 0 and row["peak_kib"] > 0 for row in told["rows"])
     assert {"processor", "cores", "python"} <= told["machine"].keys()
+    assert told["left_out"] == []
+
+
+def test_what_would_take_too_long_is_not_begun_and_named() -> None:
+    limits = Limits(total_s=60, longest_s=10, budget_s=5)
+    slow, quick = (Peer(name=name, command=("true",)) for name in ("slow", "quick"))
+    small, large = (Work(name="plan", size=size, peers=(quick, slow)) for size in (1_000, 10_000))
+    assert limits.allow(small, slow)
+    assert limits.again(small, slow)
+    limits.spent(small, slow, 2.0)
+    limits.spent(small, quick, 0.5)
+    assert limits.again(small, slow)
+    limits.spent(small, slow, 2.0)
+    assert not limits.again(small, slow)  # a third one would be beyond the budget
+    assert limits.allow(large, quick)
+    assert not limits.allow(large, slow)
+    assert limits.left_out == ["plan, 10,000 runs, slow: it takes 2 s for 1,000 runs"]
+    assert not Limits(total_s=-1, longest_s=10, budget_s=5).allow(small, quick)
+
+
+def test_a_process_is_ended_when_it_takes_too_long(tmp_path: Path) -> None:
+    with pytest.raises(TooSlow):
+        measure.run(("sleep", "60"), cwd=tmp_path, environ={"PATH": os.environ["PATH"]}, timeout_s=0.2)
+
+
+def test_the_plot_shows_each_work_and_peer(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the plot needs the extra `bench`")
+    sample = measure.Sample(wall_s=1.0, user_s=0.5, system_s=0.1, peak_kib=1000)
+    rows = [
+        row
+        for work in ("cold plan", "sending")
+        for size in (10, 100)
+        for row in results.rows(work, size, 30, {"wfdeploy": [sample], "naive": [sample]})
+    ]
+    plot.draw(rows, tmp_path / "plot.svg")
+    text = (tmp_path / "plot.svg").read_text(encoding="utf-8")
+    assert {"cold plan", "sending, 30 ms", "wfdeploy", "naive", "runs a second"} <= set(re.findall(r">([^<>]+)<", text))
 
 
 def test_the_stages_are_told() -> None:
