@@ -10,6 +10,7 @@ from wfdeploy.model.event import Event
 from wfdeploy.model.remote import CancelReply, Item, ObservedRun, RunPage, ServerFacts, TriggerReply
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Edit, Head, HistoryEntry, Record, RecordKey
+from wfdeploy.model.tally import Tally
 
 
 class Clock(Protocol):
@@ -64,8 +65,12 @@ class StateStore(Protocol):
     def head(self) -> Head:
         """The state as a whole, fresh from storage."""
 
-    def record_keys(self) -> Iterator[RecordKey]:
-        """Every record's key, ordered by address (by code point)."""
+    def tallies(self) -> Mapping[str, Tally]:
+        """What the records of each group sum up to (`model.tally`). A group that has records and isn't here hasn't
+        been summed up."""
+
+    def record_keys(self, groups: Collection[str] | None = None) -> Iterator[RecordKey]:
+        """The keys of the records of these groups (None: of all), ordered by address (by code point)."""
 
     def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
         """The records of these addresses (all: None), ordered by address; unknown addresses are passed over."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from wfdeploy.model.address import Address
+from wfdeploy.errors import StateUnusable
+from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import (
@@ -31,6 +35,7 @@ from wfdeploy.model.state import (
     Rewrite,
     SetHead,
 )
+from wfdeploy.model.tally import Tally, term
 from wfdeploy.ports import StateStore
 from wfdeploy.state.sqlite_store import SqliteStore
 
@@ -198,3 +203,45 @@ def test_origins_survive(store: StateStore) -> None:
     for index, origin in enumerate(Origin):
         store.commit([PutRecord(record(f"g/{index}", origin=origin))])
     assert [one.origin for one in store.records()] == list(Origin)
+
+
+def test_keys_of_some_groups(store: StateStore) -> None:
+    names = ["a-b/x", "a/x", "a/y", "a0/x", "b/x"]
+    store.commit([PutRecord(record(name)) for name in names])
+    assert [key.address for key in store.record_keys()] == names
+    assert [key.address for key in store.record_keys(["b", "a"])] == ["a/x", "a/y", "b/x"]
+    assert list(store.record_keys(["c"])) == list(store.record_keys([])) == []
+
+
+ADDRESSES = st.sampled_from([Address(name) for name in ("g/a", "g/b", "h/a", "h/b")])
+FINGERPRINTS = st.sampled_from(["1:a", "1:b"])
+EDITS: st.SearchStrategy[Edit] = st.one_of(
+    st.builds(
+        lambda address, fingerprint, generation, delivery: PutRecord(
+            record(address, fingerprint, generation, delivery=delivery)
+        ),
+        ADDRESSES,
+        FINGERPRINTS,
+        st.integers(1, 3),
+        st.sampled_from(["", "d"]),
+    ),
+    st.builds(Forget, ADDRESSES),
+    st.builds(Rewrite, ADDRESSES, FINGERPRINTS, st.sampled_from(["", "d"])),
+    st.builds(Rename, ADDRESSES, ADDRESSES.map(lambda address: Address(f"{address}-new"))),
+)
+
+
+@given(st.lists(st.lists(EDITS, max_size=5), max_size=6))
+def test_tallies_follow_the_records_whatever_happens(commits: list[list[Edit]]) -> None:
+    with SqliteStore.in_memory(BINDING, now_ms=lambda: NOW_MS) as store:
+        for edits in commits:
+            try:
+                store.commit(edits)
+            except StateUnusable:
+                continue  # a rename onto a name that is taken: rolled back, tallies too
+            groups = groupby(store.record_keys(), lambda key: group_of(key.address))
+            expected = {
+                name: Tally.of(term(key.address, key.fingerprint, key.delivery) for key in keys)
+                for name, keys in groups
+            }
+            assert store.tallies() == expected

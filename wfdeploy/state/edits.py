@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import assert_never, cast
 
+from wfdeploy.model.address import group_of
 from wfdeploy.model.state import (
     Attempt,
     Claim,
@@ -25,6 +26,7 @@ from wfdeploy.model.state import (
     Rewrite,
     SetHead,
 )
+from wfdeploy.model.tally import Tally, term
 from wfdeploy.state.rows import attempt_to_json, record_from_row, record_to_json
 
 _COLUMNS = """r.address, r.fingerprint, r.generation, r.workflow_run_id, r.delivery, d.origin, d.created_at_ms,
@@ -38,6 +40,7 @@ class Editor:
         self._connection = connection
         self._now_ms = now_ms
         self._actors: dict[str, int] = {}
+        self._shifts: dict[str, list[int]] = {}  # by group: how many records more, and the sum of their terms
 
     def apply(self, edits: Sequence[Edit]) -> None:
         """All edits, in order."""
@@ -48,6 +51,7 @@ class Editor:
             else:
                 for edit in alike:
                     self._apply(edit)
+        self._write_tallies()
 
     def _apply(self, edit: Edit) -> None:
         run = self._connection.execute
@@ -82,6 +86,7 @@ class Editor:
                     "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
                     (origin,),
                 )
+                self._moved(origin, to)
                 for table in ("records", "details"):
                     run(f"UPDATE {table} SET address = ? WHERE address = ?", (to, origin))  # noqa: S608
                 for table in ("attempts", "history"):
@@ -96,6 +101,7 @@ class Editor:
                     (run_state.value, observed_at_ms, address, run_state.value),
                 )
             case Rewrite(address, fingerprint, delivery):
+                self._rewritten(address, fingerprint, delivery)
                 run(
                     "UPDATE records SET fingerprint = ?, delivery = ? "
                     "WHERE address = ? AND (fingerprint IS NOT ? OR delivery IS NOT ?)",
@@ -140,6 +146,7 @@ class Editor:
             same_run = (former.fingerprint, former.generation) == (record.fingerprint, record.generation)
             self._retire(former, None if same_run else Ended.SUPERSEDED)
         self._settle_attempt(record)
+        self._shift(1, record.address, record.fingerprint, record.delivery)
         run = self._connection.execute
         run(
             "INSERT INTO records VALUES (?, ?, ?, ?, ?)",
@@ -207,8 +214,49 @@ class Editor:
                     record_to_json(former),
                 ),
             )
+        self._shift(-1, former.address, former.fingerprint, former.delivery)
         run("DELETE FROM records WHERE address = ?", (former.address,))
         run("DELETE FROM details WHERE address = ?", (former.address,))
+
+    # --- tallies: every change of `records` passes here ------------------------------------------------------
+
+    def _shift(self, sign: int, address: str, fingerprint: str, delivery: str) -> None:
+        shift = self._shifts.setdefault(group_of(address), [0, 0])
+        shift[0] += sign
+        shift[1] += sign * term(address, fingerprint, delivery)
+
+    def _moved(self, origin: str, to: str) -> None:
+        for fingerprint, delivery in self._identities(origin):
+            self._shift(-1, origin, fingerprint, delivery)
+            self._shift(1, to, fingerprint, delivery)
+
+    def _rewritten(self, address: str, fingerprint: str, delivery: str) -> None:
+        for old_fingerprint, old_delivery in self._identities(address):
+            self._shift(-1, address, old_fingerprint, old_delivery)
+            self._shift(1, address, fingerprint, delivery)
+
+    def _identities(self, address: str) -> list[tuple[str, str]]:
+        return self._connection.execute(
+            "SELECT fingerprint, delivery FROM records WHERE address = ?", (address,)
+        ).fetchall()
+
+    def _write_tallies(self) -> None:
+        run = self._connection.execute
+        for name, (count, total) in self._shifts.items():
+            if not count and not total:
+                continue  # a rewrite that changed nothing
+            row = run("SELECT count, total FROM tallies WHERE name = ?", (name,)).fetchone()
+            before = Tally() if row is None else Tally(row[0], int.from_bytes(row[1]))
+            after = before.plus(count, total)
+            if after.count:
+                run(
+                    "INSERT INTO tallies VALUES (?, ?, ?) "
+                    "ON CONFLICT DO UPDATE SET count = excluded.count, total = excluded.total",
+                    (name, after.count, after.to_bytes()),
+                )
+            else:
+                run("DELETE FROM tallies WHERE name = ?", (name,))
+        self._shifts.clear()
 
     def _actor(self, value: str) -> int:
         """The id of a `by` text: thousands of records share one."""

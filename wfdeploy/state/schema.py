@@ -3,6 +3,8 @@
 - `records` is what every plan reads for every run, so it holds nothing else; `details` has the rest of a record.
   Both are clustered by address (`WITHOUT ROWID`): a plan walks them beside the manifests in one order.
 - `attempts` are few: those in flight, those whose outcome is open, those refused.
+- `tallies` sums up the records of each group, so that a plan passes over a group in which nothing changed. They follow
+  `records` within each transaction; whoever edits `records` by other means must empty `tallies` too.
 - `history` keeps former records; `burned` the generations that no row tells any more;
   `unclaimed` the runs that the server listed for this project and that belong to no known address.
 """
@@ -10,11 +12,15 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import groupby
+
+from wfdeploy.model.address import group_of
+from wfdeploy.model.tally import Tally, term
 
 APPLICATION_ID = 0x77666470
 """`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
 
-VERSION = 1
+VERSION = 2
 
 _VERSION_1 = (
     """CREATE TABLE head (
@@ -74,14 +80,33 @@ _VERSION_1 = (
     ) STRICT""",
 )
 
-_MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+
+def _version_1(connection: sqlite3.Connection) -> None:
+    for statement in _VERSION_1:
+        connection.execute(statement)
+
+
+def _version_2(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """CREATE TABLE tallies (
+            name TEXT PRIMARY KEY,
+            count INTEGER NOT NULL,
+            total BLOB NOT NULL
+        ) STRICT, WITHOUT ROWID"""
+    )
+    rows = connection.execute("SELECT address, fingerprint, delivery FROM records ORDER BY address")
+    for name, members in groupby(rows, lambda row: group_of(row[0])):
+        tally = Tally.of(term(*row) for row in members)
+        connection.execute("INSERT INTO tallies VALUES (?, ?, ?)", (name, tally.count, tally.to_bytes()))
+
+
+_MIGRATIONS = (_version_1, _version_2)
 """Element n takes version n to version n + 1. A released one never changes."""
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
     """Bring a file of `version` (0: empty) to `VERSION`, within the caller's transaction."""
-    for statements in _MIGRATIONS[version:]:
-        for statement in statements:
-            connection.execute(statement)
+    for step in _MIGRATIONS[version:]:
+        step(connection)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")

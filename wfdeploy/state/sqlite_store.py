@@ -19,10 +19,13 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Binding, Edit, Ended, Head, HistoryEntry, Record, RecordKey
+from wfdeploy.model.tally import Tally
+from wfdeploy.state.database import begin, elsewhere, make_durable, recognise, sync_folder, upgrade
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.faults import DAMAGED, translated
 from wfdeploy.state.rows import attempt_from, record_from, record_from_row
-from wfdeploy.state.schema import APPLICATION_ID, VERSION, migrate
+
+_SELECT_KEYS = "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records"
 
 _SELECT_RECORDS = """
     SELECT r.address, r.fingerprint, r.generation, r.workflow_run_id, r.delivery,
@@ -62,15 +65,15 @@ class SqliteStore:
             connection = cls._connect(draft, readonly=False)
             try:
                 with translated(str(path)):
-                    _make_durable(connection)
-                    _begin(connection, binding)
+                    make_durable(connection)
+                    begin(connection, binding)
             finally:
                 connection.close()
             with draft.open("rb") as file:
                 os.fsync(file.fileno())
             # A hard link fails where a file stands, so that a state that appeared meanwhile is never replaced.
             os.link(draft, path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as error:
             raise StateUnusable(f"cannot create the state {path}: {error.strerror}") from error
         finally:
@@ -94,15 +97,15 @@ class SqliteStore:
         try:
             with translated(str(path)):
                 # First of all: what isn't ours is not written to, and a change of the journal mode writes.
-                version = _recognise(connection, path)
+                version = recognise(connection, path)
                 if not readonly:
-                    _make_durable(connection)
-                    _upgrade(connection, version)
+                    make_durable(connection)
+                    upgrade(connection, version)
             head = store.head()
             if binding is not None and head.binding != binding:
                 raise StateUnusable(
                     f"the state {path} belongs to {head.binding}, not to {binding}",
-                    hint=_elsewhere(path, head.binding, binding),
+                    hint=elsewhere(path, head.binding, binding),
                 )
         except BaseException:
             connection.close()
@@ -113,7 +116,7 @@ class SqliteStore:
     def in_memory(cls, binding: Binding, *, now_ms: Callable[[], int] | None = None) -> SqliteStore:
         """An empty state that is gone when closed: what a plan without a state compares against."""
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        _begin(connection, binding)
+        begin(connection, binding)
         return cls(connection, "(no state)", now_ms or _wall_clock_ms)
 
     @staticmethod
@@ -158,15 +161,27 @@ class SqliteStore:
         except KeyError as error:
             raise StateUnusable(f"the state {self._name} is damaged: its head lacks {error}", hint=DAMAGED) from error
 
-    def record_keys(self) -> Iterator[RecordKey]:
-        """Every record's key in address order."""
+    def tallies(self) -> Mapping[str, Tally]:
+        """What the records of each group sum up to; nothing for an older state that may not be written to."""
         with translated(self._name):
-            cursor = self._connection.execute(
-                "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records ORDER BY address"
-            )
-            while rows := cursor.fetchmany(1000):
-                for row in rows:
-                    yield RecordKey(*row)
+            if self._connection.execute("PRAGMA user_version").fetchone()[0] < 2:
+                return {}
+            rows = self._connection.execute("SELECT name, count, total FROM tallies").fetchall()
+        return {name: Tally(count, int.from_bytes(total)) for name, count, total in rows}
+
+    def record_keys(self, groups: Collection[str] | None = None) -> Iterator[RecordKey]:
+        """The records' keys in address order: of these groups (None: of all)."""
+        ranges: list[tuple[str, tuple[str, ...]]] = [("", ())]
+        if groups is not None:
+            # All addresses of a group begin with its name and a slash, and so stand together.
+            firsts = sorted(f"{group}/" for group in groups)
+            ranges = [("WHERE address >= ? AND address < ?", (first, f"{first[:-1]}0")) for first in firsts]
+        with translated(self._name):
+            for where, bounds in ranges:
+                cursor = self._connection.execute(f"{_SELECT_KEYS} {where} ORDER BY address", bounds)
+                while rows := cursor.fetchmany(1000):
+                    for row in rows:
+                        yield RecordKey(*row)
 
     def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
         """Full records, in address order."""
@@ -291,83 +306,6 @@ class SqliteStore:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-
-
-def _begin(connection: sqlite3.Connection, binding: Binding) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    migrate(connection, 0)
-    connection.executemany(
-        "INSERT INTO head (key, value) VALUES (?, ?)",
-        [
-            ("lineage", secrets.token_hex(16)),
-            ("serial", 0),
-            ("project", binding.project),
-            ("environment", binding.environment),
-            ("server", binding.server),
-            ("redaction_key", secrets.token_bytes(32)),
-        ],
-    )
-    connection.execute("COMMIT")
-
-
-def _make_durable(connection: sqlite3.Connection) -> None:
-    # Write-ahead log: `status` and `plan` read while an apply writes, one fsync per commit.
-    connection.execute("PRAGMA journal_mode = WAL")
-    # A commit that returned survives a power loss (SQLite documentation: PRAGMA synchronous); an intent is worth
-    # nothing otherwise.
-    connection.execute("PRAGMA synchronous = FULL")
-    # On macOS, fsync alone leaves data in the drive's cache.
-    connection.execute("PRAGMA fullfsync = ON")
-    connection.execute("PRAGMA checkpoint_fullfsync = ON")
-
-
-def _recognise(connection: sqlite3.Connection, path: Path) -> int:
-    """The version of a state that this program can use."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID:
-        raise StateUnusable(f"{path} is not a wfdeploy state", hint="name the right file with --state")
-    if version > VERSION:
-        raise StateUnusable(
-            f"the state {path} was written by a newer wfdeploy (state version {version}, this one reads {VERSION})",
-            hint="upgrade wfdeploy",
-        )
-    if _is_cut(path):
-        raise StateUnusable(f"the state {path} is damaged: its end is missing", hint=DAMAGED)
-    return int(version)
-
-
-def _is_cut(path: Path) -> bool:
-    """Whether the file ends within a page: SQLite would take the missing bytes for zeros."""
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists() and log.stat().st_size:
-        return False  # pages may be on their way from the log
-    with path.open("rb") as file:
-        page = int.from_bytes(file.read(18)[16:], "big")
-        size = file.seek(0, os.SEEK_END)
-    return size % (65536 if page == 1 else page) != 0
-
-
-def _upgrade(connection: sqlite3.Connection, version: int) -> None:
-    if version < VERSION:
-        connection.execute("BEGIN IMMEDIATE")
-        migrate(connection, version)
-        connection.execute("COMMIT")
-
-
-def _elsewhere(path: Path, theirs: Binding, ours: Binding) -> str:
-    if theirs.server.startswith("local:") and ours.server.startswith("local:"):
-        return f"the local server's database was replaced, or the project got another name: begin anew with rm {path}*"
-    return "choose the environment it was made for, or name another state with --state"
-
-
-def _sync_folder(path: Path) -> None:
-    """A new name in a directory survives a power loss only once the directory itself is on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _chunks(values: list[str], size: int = 5000) -> Iterator[list[Any]]:

@@ -85,6 +85,34 @@ def test_a_newer_state_is_refused_with_the_way_out(path: Path) -> None:
     assert caught.value.hint == "upgrade wfdeploy"
 
 
+def as_version_1(path: Path) -> None:
+    """What an older wfdeploy left: the same file without tallies."""
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE tallies")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+
+
+def test_an_older_state_is_brought_up_to_date(path: Path) -> None:
+    with SqliteStore.open_existing(path, BINDING) as store:
+        store.commit([PutRecord(record("g/b")), PutRecord(record("h/a"))])
+        tallies = store.tallies()
+    as_version_1(path)
+    with SqliteStore.open_existing(path, BINDING) as store:
+        assert store.tallies() == tallies
+        assert tallies["g"].count == 2
+
+
+def test_an_older_state_can_be_read_without_a_change(path: Path) -> None:
+    as_version_1(path)
+    before = path.read_bytes()
+    with SqliteStore.open_existing(path, BINDING, readonly=True) as store:
+        assert store.tallies() == {}
+        assert [key.address for key in store.record_keys()] == ["g/a"]
+    assert path.read_bytes() == before
+
+
 def test_a_missing_directory_is_said(tmp_path: Path) -> None:
     with pytest.raises(StateUnusable, match="cannot create"):
         SqliteStore.create(tmp_path / "no" / "state.db", BINDING)

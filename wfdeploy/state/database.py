@@ -1,0 +1,94 @@
+"""The database file of a state: begun, set up, recognised, brought up to date."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from pathlib import Path
+
+from wfdeploy.errors import StateUnusable
+from wfdeploy.model.state import Binding
+from wfdeploy.state.faults import DAMAGED
+from wfdeploy.state.schema import APPLICATION_ID, VERSION, migrate
+
+
+def begin(connection: sqlite3.Connection, binding: Binding) -> None:
+    """Fill an empty database with a state that knows of nothing yet."""
+    connection.execute("BEGIN IMMEDIATE")
+    migrate(connection, 0)
+    connection.executemany(
+        "INSERT INTO head (key, value) VALUES (?, ?)",
+        [
+            ("lineage", secrets.token_hex(16)),
+            ("serial", 0),
+            ("project", binding.project),
+            ("environment", binding.environment),
+            ("server", binding.server),
+            ("redaction_key", secrets.token_bytes(32)),
+        ],
+    )
+    connection.execute("COMMIT")
+
+
+def make_durable(connection: sqlite3.Connection) -> None:
+    """Set up a connection that writes."""
+    # Write-ahead log: `status` and `plan` read while an apply writes, one fsync per commit.
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A commit that returned survives a power loss (SQLite documentation: PRAGMA synchronous); an intent is worth
+    # nothing otherwise.
+    connection.execute("PRAGMA synchronous = FULL")
+    # On macOS, fsync alone leaves data in the drive's cache.
+    connection.execute("PRAGMA fullfsync = ON")
+    connection.execute("PRAGMA checkpoint_fullfsync = ON")
+
+
+def recognise(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of a state that this program can use. Raises: `StateUnusable` when it isn't one."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise StateUnusable(f"{path} is not a wfdeploy state", hint="name the right file with --state")
+    if version > VERSION:
+        raise StateUnusable(
+            f"the state {path} was written by a newer wfdeploy (state version {version}, this one reads {VERSION})",
+            hint="upgrade wfdeploy",
+        )
+    if _is_cut(path):
+        raise StateUnusable(f"the state {path} is damaged: its end is missing", hint=DAMAGED)
+    return int(version)
+
+
+def _is_cut(path: Path) -> bool:
+    """Whether the file ends within a page: SQLite would take the missing bytes for zeros."""
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        return False  # pages may be on their way from the log
+    with path.open("rb") as file:
+        page = int.from_bytes(file.read(18)[16:], "big")
+        size = file.seek(0, os.SEEK_END)
+    return size % (65536 if page == 1 else page) != 0
+
+
+def upgrade(connection: sqlite3.Connection, version: int) -> None:
+    """Bring an older state up to date."""
+    if version < VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        migrate(connection, version)
+        connection.execute("COMMIT")
+
+
+def elsewhere(path: Path, theirs: Binding, ours: Binding) -> str:
+    """What to do when a state belongs elsewhere."""
+    if theirs.server.startswith("local:") and ours.server.startswith("local:"):
+        return f"the local server's database was replaced, or the project got another name: begin anew with rm {path}*"
+    return "choose the environment it was made for, or name another state with --state"
+
+
+def sync_folder(path: Path) -> None:
+    """A new name in a directory survives a power loss only once the directory itself is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
