@@ -18,7 +18,15 @@ GROUP_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RUN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 
 _ADDRESS = re.compile(r"([^/\[\]@]+)/([^/\[\]@]+)(?:\[(.*)\])?(?:@([^\[\]]+))?", re.DOTALL)
-_ESCAPED = re.compile(r"[%\x00-\x1f\x7f]")
+_ESCAPED = re.compile(
+    "[%\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
+"""What can't be seen, and the sign that stands for it. A fixed list: Unicode's own classes change with its versions,
+and an address never may."""
+_ESCAPES = re.compile("(?:%[0-9A-F]{2})+")
+
+MAX_KEY_LENGTH = 1000
+"""Characters of a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +41,19 @@ class AddressParts:
     def join(self) -> Address:
         """The address; `split_address` gives the parts back.
 
-        Control characters and `%` in a key are percent-encoded, so that an address is always one printable line.
-        Brackets stay as they are: the last one closes the key.
+        Invisible characters and `%` in a key are percent-encoded as UTF-8, so that an address is always one line that
+        can be seen. Brackets stay as they are: the last one closes the key.
         """
-        key = "" if self.key is None else f"[{_ESCAPED.sub(lambda m: f'%{ord(m[0]):02X}', self.key)}]"
+        key = "" if self.key is None else f"[{escaped_key(self.key)}]"
         at = "" if self.at is None else f"@{self.at}"
         return Address(f"{self.group}/{self.name}{key}{at}")
+
+
+def escaped_key(key: str) -> str:
+    """A key as it stands in an address. No two keys are written alike."""
+    if key.isascii() and key.isprintable() and "%" not in key:
+        return key
+    return _ESCAPED.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), key)
 
 
 def split_address(text: str) -> AddressParts:
@@ -51,8 +66,12 @@ def split_address(text: str) -> AddressParts:
         raise ValueError(f"not an address: {text!r} (expected group/name or group/name[key])")
     group, name, key, at = match.groups()
     if key is not None:
-        key = re.sub(r"%([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), key)
+        key = _ESCAPES.sub(_unescaped, key)
     return AddressParts(group, name, key, at)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("%", "")).decode(errors="replace")
 
 
 def group_of(address: str) -> str:

@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
 
-from wfdeploy.model.diagnostic import Severity
+from wfdeploy.model.diagnostic import Place, Severity
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indexes from a document's root to a node, such as `("spec", "runs", 3, "body")`."""
@@ -33,6 +33,10 @@ class SourceFile:
     name: str
     folder: Path
     text: str = field(repr=False)
+
+    def shown(self, name: str) -> str:
+        """A project-relative name as the user would type it, going by how this file's is."""
+        return self.display.removesuffix(self.name) + name if self.display.endswith(self.name) else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class Finding:
 
     `path` may name a node that isn't there (a missing field): its nearest ancestor is shown. `needle` is a piece of
     the source to point at inside the node, when it is found there. `address` is what the problem is about: a run, a
-    group, else a field.
+    group, else a field. `place` is given where the problem stands in another file, a row of data, with the `excerpt`
+    to show; `path` then leads to what reads that file.
     """
 
     document: Document
@@ -76,6 +81,8 @@ class Finding:
     part: Part = Part.VALUE
     needle: str | None = None
     severity: Severity = Severity.ERROR
+    place: Place | None = None
+    excerpt: str | None = None
 
 
 def subject(document: Document, path: FieldPath) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.diagnostic import Place
 from wfdeploy.model.request import Request
 
 
@@ -51,10 +52,26 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The manifest line that declares a run; `file` is project-relative with forward slashes."""
+    """What declares a run: a line of a manifest, and a row of a data file where a generator read one.
+
+    Files are project-relative with forward slashes. `entry` is the index in the document's `spec.runs`. `row` is the
+    line at which the row begins, or its number where the file has no lines (Parquet); both count from 1.
+    """
 
     file: str
     line: int
+    entry: int = 0
+    data: str | None = None
+    row: int | None = None
+
+    def __str__(self) -> str:
+        """The place to look at: that of the row, where there is one."""
+        return f"{self.file}:{self.line}" if self.data is None else f"{self.data}:{self.row}"
+
+    @property
+    def place(self) -> Place:
+        """The same for a diagnostic."""
+        return Place(self.file, self.line) if self.data is None else Place(self.data, self.row or 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,7 @@ def _record(change: Change, prepared: Prepared, by: str) -> Record:
         origin=Origin.ADOPTED,
         recorded_at_ms=prepared.workspace.clock.now_ms(),
         by=by,
-        source=f"{source.file}:{source.line}",
+        source=str(source),
         request=prepared.recorded_request(change.desired),
     )
 

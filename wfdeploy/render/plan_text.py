@@ -93,7 +93,7 @@ def _entry(entry: Fold, style: Style, width: int, column: int) -> Iterator[str]:
     sign = style(change.action.sign, tone)
     reason = printable(change.reason) or ("unchanged" if change.action is Action.KEEP else change.action.value)
     if count == 1:
-        place = "" if change.source is None else f"  {printable(f'{change.source.file}:{change.source.line}')}"
+        place = "" if change.source is None else f"  {printable(str(change.source))}"
         yield f"  {sign} {pad(printable(change.address), column)}  {reason}{style(place, Tone.FAINT)}"
     else:
         differ = "; the values differ, as in" if entry.values_differ else ""

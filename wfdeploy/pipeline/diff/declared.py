@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import assert_never
 
-from wfdeploy.model.diagnostic import Diagnostic, Place
+from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.plan import Action, Change, FieldChange
 from wfdeploy.model.run import DesiredRun, OnChange
 from wfdeploy.model.state import (
@@ -120,7 +120,7 @@ class Declared:
         record = self._record_of(known)
         fields = self._fields(record)
         policy = run.declared.group.policy.on_change
-        place = Place(run.declared.source.file, run.declared.source.line)
+        place = run.declared.source.place
         if policy is OnChange.IGNORE:
             return self._made(
                 Action.KEEP, "changed, and the group's onChange is ignore", key=known, sends=False, diff=fields
@@ -162,7 +162,7 @@ class Declared:
                 Diagnostic(
                     code="same-run-id",
                     message="--replace needs a new workflow run id, and this run's is fixed in the manifest",
-                    place=Place(run.declared.source.file, run.declared.source.line),
+                    place=run.declared.source.place,
                     address=run.address,
                     hint="change its workflowRunId instead: that triggers it anew",
                 )

@@ -14,9 +14,12 @@ def diagnose(findings: Iterable[Finding]) -> list[Diagnostic]:
     """The diagnostics of findings, in their order."""
     findings = list(findings)
     by_file: dict[int, list[int]] = {}  # id of the source: positions in `findings`
-    for number, finding in enumerate(findings):
-        by_file.setdefault(id(finding.document.source), []).append(number)
     placed: dict[int, Diagnostic] = {}
+    for number, finding in enumerate(findings):
+        if finding.place is not None:
+            placed[number] = _diagnostic(finding, finding.place, finding.excerpt)
+            continue
+        by_file.setdefault(id(finding.document.source), []).append(number)
     for numbers in by_file.values():
         source = findings[numbers[0]].document.source
         placed.update(zip(numbers, _of_file(source, [findings[n] for n in numbers]), strict=True))
@@ -37,18 +40,20 @@ def _of_file(source: SourceFile, findings: list[Finding]) -> list[Diagnostic]:
         excerpt = lines[line - 1] if line <= len(lines) else None
         if finding.needle is not None:
             line, column, excerpt = _point_at(finding.needle, line, column, lines)
-        diagnostics.append(
-            Diagnostic(
-                severity=finding.severity,
-                code=finding.code,
-                message=finding.message,
-                place=Place(source.display, line, column),
-                address=finding.address,
-                hint=finding.hint,
-                excerpt=excerpt,
-            )
-        )
+        diagnostics.append(_diagnostic(finding, Place(source.display, line, column), excerpt))
     return diagnostics
+
+
+def _diagnostic(finding: Finding, place: Place, excerpt: str | None) -> Diagnostic:
+    return Diagnostic(
+        severity=finding.severity,
+        code=finding.code,
+        message=finding.message,
+        place=place,
+        address=finding.address,
+        hint=finding.hint,
+        excerpt=excerpt,
+    )
 
 
 def _point_at(needle: str, line: int, column: int, lines: list[str]) -> tuple[int, int, str | None]:
