@@ -20,7 +20,7 @@ from wfdeploy.localserver.paging import read_cursor, write_cursor
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import Kind
 from wfdeploy.localserver.revival import Revival
-from wfdeploy.localserver.run_filter import integer, multi
+from wfdeploy.localserver.run_filter import multi, positive
 from wfdeploy.localserver.services import Services, tenant_of
 
 PAGE = 100
@@ -161,7 +161,7 @@ class DlqApi:
     # -- finding ------------------------------------------------------------------------------------------------------
 
     def _one(self, request: Request) -> Entry:
-        entry = self._letters.find(tenant_of(request).name, request.path_params["dlq_id"])
+        entry = self._letters.find(tenant_of(request).name, request.path_params["dlqId"])
         if entry is None:
             raise Refused(_NOT_FOUND, status=404)
         return entry
@@ -170,9 +170,7 @@ class DlqApi:
         """The entries that a query asks for, and the cursor for those after them; empty when there are none."""
         query = request.query_params
         _check_states(query)
-        count = integer(query, "count")
-        if count is not None and count < 1:
-            raise Refused(f"invalid count: {count}")
+        count = positive(query, "count")
         count = min(default if count is None else count, most)
         where = dlq_filter(query, tenant_of(request).name)
         if cursor := query.get("cursor"):

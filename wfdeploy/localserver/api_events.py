@@ -8,16 +8,16 @@ empty list (inferred).
 from __future__ import annotations
 
 import base64
-from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wfdeploy.localserver import compact, options
+from wfdeploy.localserver import compact, options, tenants
 from wfdeploy.localserver.api_trigger import headers_of, json_response
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import Run
 from wfdeploy.localserver.services import Services, read_body, tenant_of
+from wfdeploy.localserver.tenants import Tenant
 from wfdeploy.localserver.waiting import Wait, Waiting, waiter_view
 
 ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -34,7 +34,7 @@ class EventsApi:
         waiting = self._waiting()
         with self._services.ledger.transaction():
             run = self._services.intake(request).run_to_continue(wanted)
-            answer = waiting.wait(run, request.path_params["event_id"], wait)
+            answer = waiting.wait(run, request.path_params["eventId"], wait)
         self._done(waiting)
         return json_response(answer)
 
@@ -43,7 +43,7 @@ class EventsApi:
         data = await read_body(request)
         waiting = self._waiting()
         with self._services.ledger.transaction():
-            answer = waiting.notify_all(tenant_of(request).name, request.path_params["event_id"], data)
+            answer = waiting.notify_all(tenant_of(request).name, request.path_params["eventId"], data)
         self._done(waiting)
         return json_response(answer, 201)
 
@@ -52,22 +52,25 @@ class EventsApi:
         data = await read_body(request)
         waiting = self._waiting()
         with self._services.ledger.transaction():
-            answer = waiting.notify_run(self._run(request), request.path_params["event_id"], data)
+            answer = waiting.notify_run(self._run(request, tenant_of(request)), request.path_params["eventId"], data)
         self._done(waiting)
         return json_response(answer, 201)
 
     async def waiters(self, request: Request) -> Response:
         """`GET /v2/waiters/{eventId}`."""
         ledger = self._services.ledger
-        found = self._waiting().waiters(tenant_of(request).name, request.path_params["event_id"])
+        found = self._waiting().waiters(tenant_of(request).name, request.path_params["eventId"])
         return json_response([waiter_view(ledger.run(each.run_seq), each) for each in found if each.run_seq])
 
     async def hook(self, request: Request) -> Response:
         """`/v2/workflows/hooks/{user}/{workflowRunId}/{eventId}`, any method and no token: a webhook is called."""
+        user = tenants.find(request.path_params["user"])
+        if user is None:
+            raise Refused("webhook not found", status=404)
         data = compact.dumps(await _told(request)).encode()
         waiting = self._waiting()
         with self._services.ledger.transaction():
-            waiting.notify_run(self._run(request), request.path_params["event_id"], data)
+            waiting.notify_run(self._run(request, user), request.path_params["eventId"], data)
         self._done(waiting)
         return json_response({})
 
@@ -78,8 +81,8 @@ class EventsApi:
         self._services.engine.schedule(waiting.to_schedule)
         self._services.changes.tell()
 
-    def _run(self, request: Request) -> Run:
-        run = self._services.ledger.run_in_progress(tenant_of(request).name, request.path_params["run_id"])
+    def _run(self, request: Request, tenant: Tenant) -> Run:
+        run = self._services.ledger.run_in_progress(tenant.name, request.path_params["workflowRunId"])
         if run is None:
             raise Refused("workflow run not found", status=404)
         return run
@@ -99,9 +102,3 @@ async def _told(request: Request) -> dict[str, object]:
         "host": request.headers.get("host", ""),
         "url": raw + (f"?{request.url.query}" if request.url.query else ""),
     }
-
-
-def hook_user(path: str) -> str | None:
-    """Whose webhook a path is; None when it is none."""
-    parts = path.split("/")
-    return unquote(parts[4]) if parts[:4] == ["", "v2", "workflows", "hooks"] and len(parts) > 6 else None

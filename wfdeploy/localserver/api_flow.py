@@ -14,6 +14,7 @@ from starlette.responses import Response
 from wfdeploy.localserver.api_trigger import json_response
 from wfdeploy.localserver.flow import LONGEST_PERIOD_MS, LaneName, positive
 from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.run_filter import flag
 from wfdeploy.localserver.services import Services, tenant_of
 
 
@@ -70,7 +71,7 @@ class FlowApi:
         """`?parallelism=true&rate=true`: the values stay until a message brings others."""
         flags = {"parallelism": "pinned_parallelism", "rate": "pinned_rate"}
         query = request.query_params
-        loose = {field: False for name, field in flags.items() if query.get(name, "").lower() == "true"}
+        loose = {field: False for name, field in flags.items() if flag(query, name)}
         self._keys.change(_name(request), **loose)
         return json_response({})
 
@@ -112,4 +113,4 @@ class FlowApi:
 
 
 def _name(request: Request) -> LaneName:
-    return LaneName(tenant_of(request).name, request.path_params["key"])
+    return LaneName(tenant_of(request).name, request.path_params["flowControlKey"])

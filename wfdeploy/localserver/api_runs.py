@@ -15,7 +15,7 @@ from wfdeploy.localserver import endings, parcels
 from wfdeploy.localserver.api_trigger import json_response
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import RunState
-from wfdeploy.localserver.run_filter import Where, add_common, integer, multi
+from wfdeploy.localserver.run_filter import Where, add_common, flag, integer, multi
 from wfdeploy.localserver.services import Services, read_body, tenant_of
 
 _NOT_FOUND = "workflow run not found"
@@ -28,7 +28,7 @@ class RunsApi:
     async def steps(self, request: Request) -> Response:
         """`GET /v2/workflows/runs/{id}`: the whole step list, for an SDK that was sent an empty body."""
         ledger = self._services.ledger
-        run = ledger.run_in_progress(tenant_of(request).name, request.path_params["run_id"])
+        run = ledger.run_in_progress(tenant_of(request).name, request.path_params["workflowRunId"])
         if run is None:
             raise Refused(_NOT_FOUND, status=404)
         return Response(parcels.step_list(run, ledger.messages_of_run(run.seq)), media_type="application/json")
@@ -37,7 +37,7 @@ class RunsApi:
         """`DELETE /v2/workflows/runs/{id}`: cancel; with `?cancel=false` the workflow says that it is finished."""
         body = await read_body(request)
         services = self._services
-        tenant, run_id = tenant_of(request).name, request.path_params["run_id"]
+        tenant, run_id = tenant_of(request).name, request.path_params["workflowRunId"]
         finished = request.query_params.get("cancel", "").lower() == "false"
         with services.ledger.transaction():
             run = services.ledger.run_in_progress(tenant, run_id)
@@ -64,7 +64,7 @@ class RunsApi:
         if run_ids := multi(query, "workflowRunIds"):
             where.one_of("r.run_id", run_ids)  # the other filters are ignored then
         else:
-            _add_url(where, multi(query, "workflowUrl"), exact=query.get("workflowUrlExactMatch", "").lower() == "true")
+            _add_url(where, multi(query, "workflowUrl"), exact=flag(query, "workflowUrlExactMatch"))
             add_common(where, query, tenant_of(request).name)
         count = integer(query, "count")
         if count is not None and count < 0:

@@ -45,11 +45,7 @@ class TriggerApi:
     def _single(
         self, request: Request, body: bytes, prefix: str, accept: Callable[[Intake, Item], dict[str, Any]]
     ) -> Response:
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            raise Refused("the body must be UTF-8 text") from None
-        item = Item(destination_of(request, prefix), headers_of(request), text)
+        item = Item(destination_of(request, prefix), headers_of(request), body)
         door = self._services.intake(request)
         with self._services.accepting():
             answer = accept(door, item)
@@ -65,14 +61,14 @@ class TriggerApi:
         *,
         any_body: bool = False,
     ) -> Response:
-        items = _array(body)
+        items = [Item.of(raw, any_body=any_body) for raw in _array(body)]
         door = self._services.intake(request)
         answers: list[dict[str, Any]] = []
         refusals: list[Refused] = []
         with self._services.accepting():
-            for raw in items:
+            for item in items:
                 try:
-                    answers.append(accept(door, Item.of(raw, any_body=any_body)))
+                    answers.append(accept(door, item))
                 except DuplicateRun:
                     raise  # the whole request is refused
                 except Refused as refusal:

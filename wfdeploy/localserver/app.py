@@ -10,67 +10,22 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wfdeploy.localserver import tenants
-from wfdeploy.localserver.api_dlq import DlqApi
-from wfdeploy.localserver.api_events import ANY_METHOD, EventsApi, hook_user
-from wfdeploy.localserver.api_flow import FlowApi
-from wfdeploy.localserver.api_logs import LogsApi
-from wfdeploy.localserver.api_runs import RunsApi
-from wfdeploy.localserver.api_trigger import TriggerApi, json_response
+from wfdeploy.localserver.api_trigger import json_response
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.services import Services, tenant_of
-from wfdeploy.localserver.tenants import Tenant
+from wfdeploy.localserver.routes import is_open, routes
+from wfdeploy.localserver.services import Services
+from wfdeploy.localserver.tenants import Bearer
 
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 
 
 def create_app(services: Services) -> ASGIApp:
     """The server's paths, as one application; usable without a socket too."""
-    triggers, runs, logs = TriggerApi(services), RunsApi(services), LogsApi(services)
-    keys = KeysApi(services)
-    dlq, events, flow = DlqApi(services), EventsApi(services), FlowApi(services)
     app = Starlette(
-        routes=[
-            # Order matters: `/v2/batch/trigger` and friends before anything that takes a rest of a path.
-            Route("/v2/batch/trigger", triggers.batch_trigger, methods=["POST"]),
-            Route("/v2/batch", triggers.batch, methods=["POST"]),
-            Route("/v2/trigger/{url:path}", triggers.trigger, methods=["POST"]),
-            Route("/v2/publish/{url:path}", triggers.publish, methods=["POST"]),
-            Route("/v2/workflows/logs", logs.logs, methods=["GET"]),
-            Route("/v2/workflows/events", logs.events, methods=["GET"]),
-            Route("/v2/workflows/runs", runs.cancel_many, methods=["DELETE"]),
-            Route("/v2/workflows/runs/{run_id}", runs.steps, methods=["GET"]),
-            Route("/v2/workflows/runs/{run_id}", runs.end, methods=["DELETE"]),
-            Route("/v2/wait/{event_id:path}", events.wait, methods=["POST"]),
-            Route("/v2/notify/{event_id}", events.notify, methods=["POST"]),
-            Route("/v2/notify/{run_id}/{event_id:path}", events.notify_run, methods=["POST"]),
-            Route("/v2/waiters/{event_id:path}", events.waiters, methods=["GET"]),
-            Route("/v2/workflows/hooks/{user}/{run_id}/{event_id:path}", events.hook, methods=ANY_METHOD),
-            Route("/v2/dlq", dlq.list_for_sdks, methods=["GET"]),
-            Route("/v2/workflows/dlq", dlq.listed, methods=["GET"]),
-            Route("/v2/workflows/dlq", dlq.delete_many, methods=["DELETE"]),
-            Route("/v2/workflows/dlq/resume", dlq.resume_many, methods=["POST"]),
-            Route("/v2/workflows/dlq/restart", dlq.restart_many, methods=["POST"]),
-            Route("/v2/workflows/dlq/{dlq_id}", dlq.get, methods=["GET"]),
-            Route("/v2/workflows/dlq/{dlq_id}", dlq.delete, methods=["DELETE"]),
-            Route("/v2/workflows/dlq/resume/{dlq_id}", dlq.resume, methods=["POST"]),
-            Route("/v2/workflows/dlq/restart/{dlq_id}", dlq.restart, methods=["POST"]),
-            Route("/v2/workflows/dlq/callback/{dlq_id}", dlq.retry_callback, methods=["POST"]),
-            Route("/v2/workflows/dlq/callback/{dlq_id}", dlq.cancel_callback, methods=["DELETE"]),
-            Route("/v2/flowControl", flow.listed, methods=["GET"]),
-            Route("/v2/flowControl/{key}", flow.get, methods=["GET"]),
-            Route("/v2/flowControl/{key}/pause", flow.pause, methods=["POST"]),
-            Route("/v2/flowControl/{key}/resume", flow.resume, methods=["POST"]),
-            Route("/v2/flowControl/{key}/pin", flow.pin, methods=["POST"]),
-            Route("/v2/flowControl/{key}/unpin", flow.unpin, methods=["POST"]),
-            Route("/v2/flowControl/{key}/resetRate", flow.reset_rate, methods=["POST"]),
-            Route("/v2/globalParallelism", flow.global_parallelism, methods=["GET"]),
-            Route("/v2/keys", keys.get, methods=["GET"]),
-            Route("/v2/keys/rotate", keys.rotate, methods=["POST"]),
-        ],
+        routes=routes(services),
         exception_handlers={
             Refused: _refused,
             HTTPException: _no_such_path,
@@ -100,23 +55,6 @@ async def _broken(_request: Request, _error: Exception) -> Response:
     return json_response({"error": "internal server error"}, 500)
 
 
-class KeysApi:
-    def __init__(self, services: Services) -> None:
-        self._services = services
-
-    async def get(self, request: Request) -> Response:
-        """`GET /v2/keys`: by the default user's keys the JavaScript SDK recognises a development server."""
-        return _shown(self._services.keyring.tenant(tenant_of(request).name))
-
-    async def rotate(self, request: Request) -> Response:
-        """`POST /v2/keys/rotate`: the next key becomes the current one."""
-        return _shown(self._services.keyring.rotate(tenant_of(request).name))
-
-
-def _shown(tenant: Tenant) -> Response:
-    return json_response({"current": tenant.current_key, "next": tenant.next_key})
-
-
 class Gate:
     """Lets in who has a token, and puts the server's id on every answer."""
 
@@ -138,11 +76,14 @@ class Gate:
                 scope, receive, send_signed
             )
             return
-        tenant = _tenant(scope)
-        if tenant is None:
-            await json_response({"error": "invalid token"}, 401)(scope, receive, send_signed)
-            return
-        scope["wfdeploy.tenant"] = tenant
+        # As it was sent: an encoded slash is part of a name, and the routes decode the names.
+        scope["path"] = scope["raw_path"].decode("latin-1").partition("?")[0]
+        if not is_open(scope["path"]):
+            bearer = _bearer(scope)
+            if bearer is None:
+                await json_response({"error": "invalid token"}, 401)(scope, receive, send_signed)
+                return
+            scope["wfdeploy.bearer"] = bearer
         await self._app(scope, receive, send_signed)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
@@ -173,10 +114,8 @@ def _is_local(scope: Scope) -> bool:
     return True
 
 
-def _tenant(scope: Scope) -> Tenant | None:
-    """Who asks: `Authorization: Bearer`, or the query parameter `qstash_token`; webhooks name their user instead."""
-    if (user := hook_user(scope["path"])) is not None:
-        return tenants.find(user)
+def _bearer(scope: Scope) -> Bearer | None:
+    """Who asks: `Authorization: Bearer`, or the query parameter `qstash_token`."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             kind, _, token = value.decode("latin-1").partition(" ")

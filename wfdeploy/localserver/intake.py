@@ -30,7 +30,7 @@ class Item:
 
     destination: str
     headers: Mapping[str, str]
-    body: str
+    body: bytes
 
     @classmethod
     def of(cls, raw: object, *, any_body: bool = False) -> Item:
@@ -38,23 +38,23 @@ class Item:
 
         `context.call` of the JavaScript SDK puts objects there unchanged (observed).
 
-        Raises: Refused for an element that is no message.
+        Raises: Malformed for an element that is no message.
         """
         if not isinstance(raw, dict) or not isinstance(raw.get("destination"), str):
-            raise Refused("each element must be an object with a destination")
+            raise Malformed("each element must be an object with a destination")
         headers, body = raw.get("headers"), raw.get("body")
         if headers is None:
             headers = {}
         if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
-            raise Refused("headers must be an object of strings")
+            raise Malformed("headers must be an object of strings")
         if body is not None and not isinstance(body, str):
             if not any_body:
-                raise Refused("body must be a string")
+                raise Malformed("body must be a string")
             body = compact.dumps(body)
         destination = raw["destination"]
         if not all(_is_text(text) for text in (destination, body or "", *headers, *headers.values())):
-            raise Refused("the message holds half a surrogate pair, which is no character")
-        return cls(destination, headers, body or "")
+            raise Malformed("the message holds half a surrogate pair, which is no character")
+        return cls(destination, headers, (body or "").encode())
 
 
 def _is_text(text: str) -> bool:
@@ -66,6 +66,10 @@ def _is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+class Malformed(Refused):
+    """An element of a batch that is no message at all: the whole request is refused, as for a body that is no JSON."""
 
 
 ENDED = "failed to publish to url: can not append to a a cancelled workflow"
@@ -83,7 +87,7 @@ class Invocation:
     payload: str
 
     @classmethod
-    def of(cls, body: str) -> Invocation:
+    def of(cls, body: bytes) -> Invocation:
         """Raises: Refused for a body that is no invocation."""
         try:
             asked = json.loads(body)
@@ -165,7 +169,7 @@ class Intake:
             starts_at=due,
             caller_ip=self.caller_ip,
             labels=wanted.labels,
-            payload=item.body.encode(),
+            payload=item.body,
             settings=settings,
         )
         answer: dict[str, Any] = {"workflowRunId": run_id, "workflowCreatedAt": created_at}
@@ -187,7 +191,9 @@ class Intake:
         if self.scenario.refuse is None:
             return
         headers = {name.lower(): value for name, value in item.headers.items()}
-        refusal = self.scenario.refuse(TriggerItem(wanted.run_id, item.destination, headers, item.body))
+        refusal = self.scenario.refuse(
+            TriggerItem(wanted.run_id, item.destination, headers, item.body.decode(errors="replace"))
+        )
         if refusal is not None:
             raise Refused(refusal.error, status=refusal.status)
 
@@ -207,7 +213,7 @@ class Intake:
                 run_seq=None,
                 kind=Kind.PLAIN,
                 url=item.destination,
-                body=item.body.encode(),
+                body=item.body,
                 settings=wanted.settings,
                 now_ms=now,
                 due_ms=due,
@@ -227,7 +233,7 @@ class Intake:
         if (known := endings.invoked_run(self.ledger, invoker, asked.step_id)) is not None:
             # From a delivery that was repeated; the SDK makes up a new id each time.
             return {"workflowRunId": known.run_id, "workflowCreatedAt": known.created_at, "deduplicated": True}
-        answer = self.trigger(replace(item, body=asked.payload), rest=False)
+        answer = self.trigger(replace(item, body=asked.payload.encode()), rest=False)
         newest = self.ledger.newest(self.tenant.name, answer["workflowRunId"])
         assert newest is not None
         now = self.clock.now_ms()
@@ -262,7 +268,7 @@ class Intake:
                 run_seq=run.seq,
                 kind=kind,
                 url=item.destination,
-                body=item.body.encode(),
+                body=item.body,
                 settings=wanted.settings,
                 now_ms=now,
                 due_ms=due,
@@ -286,7 +292,7 @@ def _rest_defaults(settings: Settings, destination: str) -> Settings:
     )
 
 
-def _step_key(body: str) -> str | None:
+def _step_key(body: bytes) -> str | None:
     """Names the step that a submission records: `plan:<target>` or `result:<id>`; None when it is no step JSON."""
     try:
         step = json.loads(body)

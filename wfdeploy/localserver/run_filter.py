@@ -15,8 +15,13 @@ from starlette.datastructures import QueryParams
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import RunState
 
-_LARGEST = 2**62
-"""SQLite's integers end soon after."""
+RUN_PAIRS_PATTERN = r"^[^,]*[^,@][^,]*@[0-9]{1,18}(,[^,]*[^,@][^,]*@[0-9]{1,18})*$"
+"""Of `workflowRuns`."""
+
+_LARGEST = 2**63 - 1
+"""Where SQLite's integers end."""
+
+_PLAIN_INTEGER = re.compile("-?[0-9]{1,19}")
 
 
 @dataclass(slots=True)
@@ -47,17 +52,41 @@ def multi(query: QueryParams, name: str) -> list[str]:
 
 
 def integer(query: QueryParams, name: str) -> int | None:
-    """Raises: Refused when the value is no integer. The SDKs and generated clients may write `1e3` or `5.0`."""
+    """Raises: Refused when the value is no integer of 64 bits. Generated clients may write `1e3` or `5.0`."""
     text = query.get(name)
     if text is None or text == "":
         return None
-    if re.fullmatch(r"-?[0-9]{1,18}", text):
-        return int(text)
     try:
-        number = int(float(text))
-    except (ValueError, OverflowError):
-        raise Refused(f"invalid {name}: {text!r}") from None
-    return max(-_LARGEST, min(number, _LARGEST))
+        number = int(text) if _PLAIN_INTEGER.fullmatch(text) else _integral(text)
+    except ValueError:
+        number = _LARGEST + 1
+    if not -_LARGEST <= number <= _LARGEST:
+        raise Refused(f"invalid {name}: {text!r}")
+    return number
+
+
+def _integral(text: str) -> int:
+    """Raises: ValueError for a number with a fraction, or none at all."""
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(text)
+    return int(number)
+
+
+def positive(query: QueryParams, name: str) -> int | None:
+    """Raises: Refused unless the value is an integer above zero."""
+    number = integer(query, name)
+    if number is not None and number < 1:
+        raise Refused(f"invalid {name}: {number}")
+    return number
+
+
+def flag(query: QueryParams, name: str) -> bool:
+    """False where it is missing. Raises: Refused for anything but `true` and `false`."""
+    text = query.get(name, "").lower()
+    if text not in ("true", "false", ""):
+        raise Refused(f"invalid {name}: {text!r}")
+    return text == "true"
 
 
 def log_filter(query: QueryParams, tenant: str) -> Where:

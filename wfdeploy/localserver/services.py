@@ -17,7 +17,7 @@ from wfdeploy.localserver.keyring import Keyring
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.scenario import Scenario
-from wfdeploy.localserver.tenants import Tenant
+from wfdeploy.localserver.tenants import Bearer, Tenant
 
 MAX_BODY_BYTES = 110_000_000
 """A batch may be 100 MB in total (Upstash changelog); the rest is room for JSON around it."""
@@ -74,9 +74,18 @@ class Services:
 
 def tenant_of(request: Request) -> Tenant:
     """The tenant whose token came with the request; the gate let nothing else in."""
-    tenant = request.scope["wfdeploy.tenant"]
-    assert isinstance(tenant, Tenant)
-    return tenant
+    return _bearer(request).tenant
+
+
+def has_read_only_token(request: Request) -> bool:
+    """Whether the token that came with the request may look, and do nothing else."""
+    return "wfdeploy.bearer" in request.scope and _bearer(request).reads_only
+
+
+def _bearer(request: Request) -> Bearer:
+    bearer = request.scope["wfdeploy.bearer"]
+    assert isinstance(bearer, Bearer)
+    return bearer
 
 
 async def read_body(request: Request) -> bytes:

@@ -1,11 +1,13 @@
 """The users of the development server: separate tenants with published credentials.
 
 Source: Upstash documentation, "Local development" (QStash development server); the keys are also constants of the SDKs.
-These are no secrets: they work on local development servers only.
+These are no secrets: they work on local development servers only. The read-only tokens are this server's own: the
+hosted service has that kind of token, its development server does not.
 """
 
 from __future__ import annotations
 
+import base64
 import hmac
 from dataclasses import dataclass
 
@@ -16,6 +18,11 @@ class Tenant:
     token: str
     current_key: str
     next_key: str
+
+    @property
+    def read_only_token(self) -> str:
+        """May look at everything of its user, and change nothing."""
+        return base64.b64encode(f'{{"UserID":"{self.name}","Password":"readOnly"}}'.encode()).decode()
 
 
 DEFAULT_TENANT = Tenant(
@@ -54,8 +61,17 @@ def find(name: str) -> Tenant | None:
     return _BY_NAME.get(name)
 
 
-def by_token(token: str) -> Tenant | None:
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whoever came with a token."""
+
+    tenant: Tenant
+    reads_only: bool = False
+
+
+def by_token(token: str) -> Bearer | None:
     for tenant in TENANTS:
-        if hmac.compare_digest(tenant.token.encode(), token.encode()):
-            return tenant
+        for mine, reads_only in ((tenant.token, False), (tenant.read_only_token, True)):
+            if hmac.compare_digest(mine.encode(), token.encode()):
+                return Bearer(tenant, reads_only)
     return None

@@ -277,6 +277,6 @@ def test_early_webhook_calls_are_kept_one_per_wait(api: Api, server: LocalServer
 
 def test_webhook_of_nobody(api: Api, server: LocalServer) -> None:
     assert httpx.post(hook(server, run_id="wfr_unknown"), trust_env=False).status_code == 404
-    assert httpx.post(hook(server, user="nobody"), trust_env=False).status_code == 401
+    assert httpx.post(hook(server, user="nobody"), trust_env=False).status_code == 404
     # The same id belongs to another tenant.
     assert httpx.post(hook(server, user=TENANTS[1].name), trust_env=False).status_code == 404

@@ -1,0 +1,126 @@
+"""The words of the table: an operation, what it takes, what it answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+Schema = Mapping[str, Any]
+"""A JSON Schema, Draft 2020-12."""
+
+Handler = Callable[[Any, Request], Awaitable[Response]]
+"""A method of one of the API's classes."""
+
+_CONVERTOR = re.compile(r":[a-z]+(?=\})")
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    name: str
+    where: Literal["path", "query", "header"]
+    description: str
+    schema: Schema = field(default_factory=lambda: {"type": "string"})
+
+    def document(self) -> dict[str, Any]:
+        told = {"name": self.name, "in": self.where, "description": self.description, "schema": self.schema}
+        return {**told, "required": True} if self.where == "path" else told
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body: `content` has its schema per media type."""
+
+    description: str
+    content: Mapping[str, Schema]
+    required: bool = True
+
+    def document(self) -> dict[str, Any]:
+        content = {media: {"schema": schema} for media, schema in self.content.items()}
+        return {"description": self.description, "required": self.required, "content": content}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What comes back when all is well. `schema` None: an empty body."""
+
+    status: int
+    description: str
+    schema: Schema | None = None
+
+    def document(self) -> dict[str, Any]:
+        told: dict[str, Any] = {"description": self.description}
+        return told if self.schema is None else told | {"content": {"application/json": {"schema": self.schema}}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one path. `path` is written for the router, which lets a parameter hold slashes: `{url:path}`."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    description: str = ""
+    params: tuple[Param, ...] = ()
+    body: Body | None = None
+    answer: Answer
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    """Status and reason, beyond those that every operation has."""
+    reads_only: bool = False
+    """A read-only token may do it."""
+    is_open: bool = False
+    """It needs no token."""
+
+    @property
+    def public_path(self) -> str:
+        return _CONVERTOR.sub("", self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Operations that one class answers."""
+
+    tag: str
+    api: Callable[[Any], Any]
+    """Makes the object whose methods the handlers are, from the server's `Services`."""
+    operations: tuple[Operation, ...]
+
+
+def text(description: str = "", **more: Any) -> dict[str, Any]:
+    return _typed("string", description, more)
+
+
+def whole(description: str = "", **more: Any) -> dict[str, Any]:
+    return _typed("integer", description, more)
+
+
+def flag(description: str = "") -> dict[str, Any]:
+    return _typed("boolean", description, {})
+
+
+def millis(description: str) -> dict[str, Any]:
+    """A moment, as Unix milliseconds."""
+    return whole(f"{description}, in Unix milliseconds", format="int64")
+
+
+def listed(items: Schema, description: str = "", **more: Any) -> dict[str, Any]:
+    return _typed("array", description, {"items": items, **more})
+
+
+def shape(properties: Mapping[str, Schema], *, required: tuple[str, ...] = (), description: str = "") -> dict[str, Any]:
+    """An object with these properties and no others: what the server writes is known to the last field."""
+    more: dict[str, Any] = {"properties": dict(properties), "additionalProperties": False}
+    return _typed("object", description, more | ({"required": list(required)} if required else {}))
+
+
+def ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _typed(kind: str, description: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": kind, **({"description": description} if description else {}), **more}

@@ -1,0 +1,88 @@
+"""Parameters that several operations share."""
+
+from __future__ import annotations
+
+from wfdeploy.localserver.openapi.operations import Param, Schema, listed, millis, text, whole
+from wfdeploy.localserver.paging import CURSOR_PATTERN
+from wfdeploy.localserver.run_filter import RUN_PAIRS_PATTERN
+
+__all__ = ["RUN_PAIRS_PATTERN"]
+
+URL_PATTERN = r"^https?://[0-9A-Za-z\[][!-~]*$"
+
+DURATION_PATTERN = r"^([0-9]{1,6}[smhd]){1,4}$"
+
+_LIMIT = "(parallelism|rate)=[1-9][0-9]{0,7}"
+FLOW_VALUE_PATTERN = f"^{_LIMIT}(, {_LIMIT})?(, period=[1-9][0-9]{{0,4}}[sm]?)?$"
+
+
+def many(name: str, description: str, items: Schema | None = None) -> Param:
+    """A filter that takes several values, repeated or separated by commas; any of them will do."""
+    return Param(name, "query", description, listed(items or {"type": "string"}))
+
+
+def run_ids(name: str) -> Param:
+    return Param(name, "query", "runs of this id")
+
+
+CURSOR = Param("cursor", "query", "of the page before; opaque to clients", text(pattern=CURSOR_PATTERN))
+CREATED_AT = Param("workflowCreatedAt", "query", "the run accepted at this moment", millis(""))
+
+COMMON_FILTERS = (
+    Param("fromDate", "query", "not before", millis("")),
+    Param("toDate", "query", "not after", millis("")),
+    many("label", "with one of these labels"),
+    many("flowControlKey", "delivered under one of these keys"),
+    many("callerIp", "triggered from one of these addresses"),
+)
+
+
+def _duration(name: str, description: str) -> Param:
+    examples = ["50s", "10h", "1d10h30m"]
+    return Param(name, "header", description, text(pattern=DURATION_PATTERN, examples=examples))
+
+
+_RETRIES = Param("Upstash-Retries", "header", "how often a failed delivery is repeated", whole(minimum=0, default=3))
+_RETRY_DELAY = Param(
+    "Upstash-Retry-Delay",
+    "header",
+    "milliseconds before the next attempt, as an expression: numbers, `retried`, + - * / and parentheses, and"
+    " pow, exp, sqrt, abs, floor, ceil, round, min, max",
+    text(format="retry-delay", maxLength=1000, examples=["1000", "pow(2, retried) * 1000"]),
+)
+_DELAY = _duration("Upstash-Delay", "the first delivery is due after this")
+_LABEL = Param("Upstash-Label", "header", "labels, separated by commas")
+_FLOW = (
+    Param("Upstash-Flow-Control-Key", "header", "comes with the value"),
+    Param(
+        "Upstash-Flow-Control-Value",
+        "header",
+        "the limits of the key; comes with it",
+        text(pattern=FLOW_VALUE_PATTERN, examples=["parallelism=2, rate=5, period=1m"]),
+    ),
+)
+_FAILURE = Param("Upstash-Failure-Callback", "header", "called when the run has failed", text(pattern=URL_PATTERN))
+
+OVERRIDES = (_RETRIES, _RETRY_DELAY, _DELAY, _LABEL, *_FLOW, _FAILURE)
+"""What may be said anew when a failed run is resumed or restarted."""
+
+DELIVERY_HEADERS = (
+    *OVERRIDES,
+    Param(
+        "Upstash-Not-Before",
+        "header",
+        "when the first delivery is due, in Unix seconds; the past means now. Wins over `Upstash-Delay`",
+        {"type": "number"},
+    ),
+    _duration("Upstash-Timeout", "how long an answer may take"),
+    Param(
+        "Upstash-Redact-Fields",
+        "header",
+        "shown as a hash from now on: `body`, `header`, `header[Name]`, separated by commas",
+    ),
+)
+
+TRIGGER_HEADERS = (
+    Param("Upstash-Workflow-RunId", "header", "the run's id; a random one where it is missing"),
+    *DELIVERY_HEADERS,
+)
