@@ -5,7 +5,8 @@
     ├── StateError                 5
     │   ├── StateLocked            5    somebody else is applying
     │   ├── StateUnusable          5    corrupt, unreadable, newer, foreign
-    │   └── StalePlan              5    a saved plan that no longer holds
+    │   ├── StalePlan              5    a saved plan that no longer holds
+    │   └── CacheDamaged           5    the cache was not what it should be, and was thrown away
     ├── RemoteFailure              6    refused or unreachable, nothing was triggered
     ├── PartialFailure             7    some took and some did not
     ├── Withheld                   8    a cap or a missing consent stopped it
@@ -98,6 +99,10 @@ class StateUnusable(StateError):
 
 class StalePlan(StateError):
     """A saved plan that may not be carried out any more."""
+
+
+class CacheDamaged(StateError):
+    """The cache of loaded manifests did not hold what was written to it. It has been removed."""
 
 
 class RemoteFailure(WfdeployError):

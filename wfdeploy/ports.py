@@ -99,7 +99,15 @@ class StateStore(Protocol):
     def commit(self, edits: Sequence[Edit]) -> int:
         """Apply edits in order, all or none, and durably: they survive a power loss after this returns.
 
-        Returns the new serial. Equal content leaves the serial as it is.
+        Returns the new serial. Equal content leaves the serial as it is. It is `stage` and `finish` in one.
         """
+
+    def stage(self, edits: Sequence[Edit]) -> None:
+        """Begin a commit: what takes the processor. All or none of the edits; nothing is durable yet, and until
+        `finish` nothing else may be asked of the store."""
+
+    def finish(self) -> int:
+        """End it: what waits for the disk, from any thread. Returns as `commit` does; when it raises, nothing of what
+        was staged was written."""
 
     def close(self) -> None: ...

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Place
 from wfdeploy.model.request import Request
+from wfdeploy.model.tally import Tally
 
 
 class OnChange(Enum):
@@ -85,20 +87,34 @@ class DeclaredRun:
     workflow_run_id: str | None = None  # explicit, as the author wrote it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredRun:
-    """A declared run with its identity.
+class DesiredRun(NamedTuple):
+    """A declared run with its identity and without its request: what the diff compares. There may be a million.
 
     `fingerprint`: `<version>:<hash>` over what the run does. `delivery`: short digest over how it is delivered.
+    `workflow_run_id`: explicit, as the author wrote it. `file` and `number` find its request again: the position of the
+    file among those loaded, and of the run in it (`number` grows in the order of declaration). `delay_s`,
+    `not_before_s`: of the request (seconds; Unix seconds). `has_secrets`: some of it comes from the environment.
     """
 
-    declared: DeclaredRun
+    address: Address
     fingerprint: str
     delivery: str
+    group: Group
+    source: Source
+    workflow_run_id: str | None = None
+    file: int = 0
+    number: int = 0
+    delay_s: int | None = None
+    not_before_s: int | None = None
+    has_secrets: bool = False
 
-    @property
-    def address(self) -> Address:
-        return self.declared.address
+
+@dataclass(frozen=True, slots=True)
+class DesiredGroup:
+    """A declared group and the tally of its runs."""
+
+    group: Group
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)

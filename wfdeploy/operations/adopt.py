@@ -13,6 +13,7 @@ from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.consent import Confirm
 from wfdeploy.operations.loading import load
 from wfdeploy.operations.prepared import Prepared
+from wfdeploy.operations.requests import KEPT_FOR_SENDING
 from wfdeploy.operations.workspace import Workspace
 
 
@@ -23,8 +24,7 @@ def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selec
 
     Raises: `InvalidInput`, `StateError`, `UsageError`, `Withheld` when declined.
     """
-    manifests = load(workspace, paths, selection)
-    with workspace.lock():
+    with load(workspace, paths, selection, keep=KEPT_FOR_SENDING) as manifests, workspace.lock():
         store = workspace.open_state()
         try:
             prepared = Prepared(workspace, manifests, store, selection)
@@ -75,7 +75,6 @@ def _shown(plan: Plan, taken: list[Change]) -> Plan:
 
 def _record(change: Change, prepared: Prepared, by: str) -> Record:
     assert change.desired is not None
-    source = change.desired.declared.source
     return Record(
         address=change.address,
         fingerprint=change.fingerprint,
@@ -85,8 +84,8 @@ def _record(change: Change, prepared: Prepared, by: str) -> Record:
         origin=Origin.ADOPTED,
         recorded_at_ms=prepared.workspace.clock.now_ms(),
         by=by,
-        source=str(source),
-        request=prepared.recorded_request(change.desired),
+        source=str(change.desired.source),
+        request=prepared.recorded(prepared.manifests.requests.of(change.desired).request),
     )
 
 

@@ -26,6 +26,7 @@ from wfdeploy.operations.follow import follow
 from wfdeploy.operations.loading import load
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.prepared import Outlook, Prepared, Seen
+from wfdeploy.operations.requests import KEPT_FOR_SENDING
 from wfdeploy.operations.saved_plan import SavedPlan, read_plan
 from wfdeploy.operations.shipping import gather_secrets, shipments
 from wfdeploy.operations.workspace import Workspace
@@ -58,9 +59,10 @@ def apply(
     saved = None if plan_file is None else read_plan(plan_file)
     if saved is not None:
         paths, selection = saved.paths, saved.selection
-    manifests = load(workspace, paths, selection)
-    work = _Apply(workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved)
-    with asyncio.Runner() as runner:
+    with load(workspace, paths, selection, keep=KEPT_FOR_SENDING) as manifests, asyncio.Runner() as runner:
+        work = _Apply(
+            workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved
+        )
         runner.get_loop().set_exception_handler(_report_no_signal)
         return runner.run(work.run())
 
@@ -145,7 +147,7 @@ class _Apply:
         if not plan.has_changes and not plan.has_edits and not outlook.edits:
             return self._nothing_to_do(plan), store
         require_consent(plan, self.options)
-        secrets = gather_secrets(plan, workspace)
+        secrets = gather_secrets(plan, prepared)
         self._heed_stop()
         if plan.has_changes and not self.confirm(plan):
             raise Withheld("declined: nothing was sent")
@@ -230,9 +232,8 @@ class _Apply:
         return frozenset(
             change.workflow_run_id
             for change in plan.changes
-            if change.desired is not None
-            and (delivery := change.desired.declared.request.delivery)
-            and ((delivery.delay_s or 0) > self.options.wait_timeout_s or (delivery.not_before_s or 0) > until_s)
+            if (run := change.desired) is not None
+            and ((run.delay_s or 0) > self.options.wait_timeout_s or (run.not_before_s or 0) > until_s)
         )
 
     def _cancels(self, outlook: Outlook) -> bool:

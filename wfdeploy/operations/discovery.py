@@ -233,9 +233,8 @@ def _reach(prepared: Prepared, sends: list[Change], now_ms: int, lag_ms: int) ->
     for change in sends:
         if change.desired is None:
             continue
-        delivery = change.desired.declared.request.delivery
-        not_before_ms = 1000 * (delivery.not_before_s or 0)
+        not_before_ms = 1000 * (change.desired.not_before_s or 0)
         if watermark - lag_ms < not_before_ms < now_ms + lag_ms:
             return None
-        start = min(start, watermark - 1000 * (delivery.delay_s or 0))
+        start = min(start, watermark - 1000 * (change.desired.delay_s or 0))
     return start

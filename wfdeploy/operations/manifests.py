@@ -1,31 +1,24 @@
-"""Manifests as the other use cases want them: every stage from files to declared runs, strung together."""
+"""Manifests as the other use cases want them: what they declare, and what is to say about them."""
 
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from wfdeploy.catalogue.catalogue import CacheBusy, Catalogue
 from wfdeploy.errors import InvalidInput, UsageError
-from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
-from wfdeploy.model.document import Document, Finding, SourceFile
+from wfdeploy.model.diagnostic import Diagnostic, Severity
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, Group, Move
-from wfdeploy.operations.project_file import load_project, project_document
-from wfdeploy.pipeline.expand.body_files import BodyFiles
-from wfdeploy.pipeline.expand.expressions import OPENING, References, UnknownReferences, is_variable_name
-from wfdeploy.pipeline.expand.runs import expand, group_of
-from wfdeploy.pipeline.load import places, sources, yaml_docs
-from wfdeploy.pipeline.validate import moves as move_rules
-from wfdeploy.pipeline.validate import structure
-from wfdeploy.pipeline.validate.moves import DeclaredMove
-from wfdeploy.pipeline.validate.numbers import number_problems
-from wfdeploy.pipeline.validate.remains import remains
-from wfdeploy.pipeline.validate.rules import Rules
+from wfdeploy.operations.project_file import load_project
+from wfdeploy.operations.reading import Reading, Wanted
+from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Requests
+from wfdeploy.pipeline.expand.expressions import OPENING
+from wfdeploy.pipeline.expand.references import is_variable_name
 
 __all__ = ["Manifests", "load_manifests", "load_project", "validate", "validate_presuming"]
 
@@ -34,219 +27,146 @@ _NONE: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifests:
-    """What the loaded manifests declare.
+    """What the loaded manifests declare; to be closed.
 
-    `runs` are sorted by address (code points). `moved` are those of the project file and of the groups. `files` are
-    the names of the files that were read, as a user would type them. `complete`: nothing of the project's own
-    manifests was left out, so a group that isn't here is gone.
+    `runs` have the identities, `requests` find what is sent. `moved` are those of the project file and of the groups.
+    `files` are the names of the files that were read, as a user would type them. `complete`: nothing of the project's
+    own manifests was left out, so a group that isn't here is gone.
     """
 
-    runs: Sequence[DeclaredRun]
+    runs: Catalogue
+    requests: Requests
     groups: Mapping[str, Group]
     moved: tuple[Move, ...] = ()
     files: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     complete: bool = True
 
+    def declared(self) -> Iterator[DeclaredRun]:
+        """Every run with its request, by address."""
+        return (self.requests.of(run) for run in self.runs.runs())
+
+    def close(self) -> None:
+        """Give the catalogue back."""
+        self.runs.close()
+
+    def __enter__(self) -> Manifests:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loading:
+    """How manifests are to be loaded.
+
+    `variables` (`--var`) beat the project's, `defaults` are beaten by all. `cwd` is the working directory unless given.
+    `cache`: a folder in which what was loaded may be kept for the next command (None: nowhere). `keep`: how many
+    requests to hold in memory.
+    """
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    stdin: bytes | Callable[[], bytes] | None = None
+    cwd: Path | None = None
+    cache: Path | None = None
+    keep: int = KEPT_FOR_A_LOOK
+
 
 def load_manifests(
-    project: Project,
-    paths: Sequence[str] | None = None,
-    *,
-    variables: Mapping[str, str] = _NONE,
-    defaults: Mapping[str, object] = _NONE,
-    stdin: bytes | Callable[[], bytes] | None = None,
-    cwd: Path | None = None,
+    project: Project, paths: Sequence[str] | None = None, *, how: Loading | None = None, **options: Any
 ) -> Manifests:
     """Read, check and expand manifests: those at `paths` (relative to `cwd`; `-` is `stdin`), else the project's.
 
-    `variables` (`--var`) beat the project's, `defaults` are beaten by all. `cwd` is the working directory unless given.
-
-    Raises: `InvalidInput` with everything that is wrong with any of the files; `UsageError` for a bad variable.
+    `options`: the fields of a `Loading`. Raises: `InvalidInput` with everything that is wrong with any of the files;
+    `UsageError` for a bad variable.
     """
-    loading = _loading(project, variables=variables, defaults=defaults, stdin=stdin, cwd=cwd)
-    manifests, diagnostics = loading.load(paths or None)
+    manifests, diagnostics = _load(project, paths, how or Loading(**options))
     errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
     if errors:
+        manifests.close()
         raise InvalidInput(errors)
     return manifests
 
 
 def validate(
-    project: Project,
-    paths: Sequence[str] | None = None,
-    *,
-    variables: Mapping[str, str] = _NONE,
-    defaults: Mapping[str, object] = _NONE,
-    stdin: bytes | Callable[[], bytes] | None = None,
-    cwd: Path | None = None,
+    project: Project, paths: Sequence[str] | None = None, *, how: Loading | None = None, **options: Any
 ) -> tuple[Diagnostic, ...]:
     """The same, giving back all that is to say about the files, warnings included. Raises: `UsageError`."""
-    loading = _loading(project, variables=variables, defaults=defaults, stdin=stdin, cwd=cwd)
-    return tuple(loading.load(paths or None)[1])
+    manifests, diagnostics = _load(project, paths, how or Loading(**options))
+    manifests.close()
+    return tuple(diagnostics)
 
 
 def validate_presuming(
-    project: Project,
-    paths: Sequence[str] | None = None,
-    *,
-    stdin: bytes | Callable[[], bytes] | None = None,
-    cwd: Path | None = None,
+    project: Project, paths: Sequence[str] | None = None, *, how: Loading | None = None, **options: Any
 ) -> tuple[Diagnostic, ...]:
     """What is to say about manifests while the project file is wrong: nothing that rests on what may stand there."""
-    loading = _Loading(project, (cwd or Path.cwd()).absolute(), None, stdin)
-    return tuple(loading.load(paths or None)[1])
+    manifests, diagnostics = _load(project, paths, how or Loading(**options), presuming=True)
+    manifests.close()
+    return tuple(diagnostics)
 
 
-def _loading(
-    project: Project,
-    *,
-    variables: Mapping[str, str],
-    defaults: Mapping[str, object],
-    stdin: bytes | Callable[[], bytes] | None,
-    cwd: Path | None,
-) -> _Loading:
-    _check_variables(variables)
-    merged = {**defaults, **project.vars, **variables}
-    return _Loading(project, (cwd or Path.cwd()).absolute(), merged, stdin)
+def _load(
+    project: Project, paths: Sequence[str] | None, how: Loading, *, presuming: bool = False
+) -> tuple[Manifests, list[Diagnostic]]:
+    _check_variables(how.variables)
+    wanted = Wanted(
+        project=project,
+        paths=paths or None,
+        cwd=(how.cwd or Path.cwd()).absolute(),
+        variables=None if presuming else {**how.defaults, **project.vars, **how.variables},
+        stdin=_once(how.stdin),
+        keep=how.keep,
+    )
+    cache = None if presuming else how.cache
+    with _collector_at_rest():
+        while True:
+            try:
+                reading = _read(wanted, cache, thorough=presuming)
+            except CacheBusy:
+                cache = None
+                continue
+            if reading.is_doubtful:
+                # Something is wrong across files: with all of them at hand, it can be told in full.
+                reading.catalogue.close()
+                reading = _read(wanted, None, thorough=True)
+            break
+    manifests = Manifests(
+        runs=reading.catalogue,
+        requests=reading.requests,
+        groups={name: group.group for name, group in reading.catalogue.groups.items()},
+        moved=tuple(declared.move for declared in reading.moves),
+        files=tuple(entry.display for entry in reading.found),
+        warnings=tuple(d for d in reading.diagnostics if d.severity is Severity.WARNING),
+        complete=reading.complete,
+    )
+    return manifests, reading.diagnostics
 
 
-class _Loading:
-    """One pass over manifests. Problems are collected, never raised: the user wants to see all of them."""
+def _read(wanted: Wanted, cache: Path | None, *, thorough: bool) -> Reading:
+    catalogue = Catalogue(cache)
+    try:
+        reading = Reading(wanted, catalogue, thorough=thorough)
+        reading.read()
+        catalogue.seal()
+    except BaseException:
+        catalogue.close()
+        raise
+    return reading
 
-    def __init__(
-        self,
-        project: Project,
-        cwd: Path,
-        variables: Mapping[str, object] | None,
-        stdin: bytes | Callable[[], bytes] | None,
-    ) -> None:
-        """`variables`: None where nothing is known of the project's variables, secrets and moves."""
-        self._project = project
-        self._cwd = cwd
-        self._stdin = stdin
-        self._problems: list[Diagnostic] = []
-        self._findings: list[Finding] = []
-        self._evaluator = UnknownReferences() if variables is None else References(variables, project.secrets)
-        self._files = BodyFiles(project.root, project.server.max_message_bytes)
-        self._rules = Rules(
-            insecure=project.server.insecure_destinations,
-            max_message_bytes=project.server.max_message_bytes,
-            extreme_variables=any(True for _ in number_problems(variables or {})),
-        )
-        self._runs: list[DeclaredRun] = []
-        self._groups: dict[str, Group] = {}
-        self._moves: list[DeclaredMove] = []
-        self._whole = variables is not None  # nothing had to be left out of a document
 
-    def load(self, paths: Sequence[str] | None) -> tuple[Manifests, list[Diagnostic]]:
-        with _collector_at_rest():
-            return self._load(paths)
+def _once(stdin: bytes | Callable[[], bytes] | None) -> Callable[[], bytes]:
+    """Standard input can be read once, and may be wanted again."""
+    kept: list[bytes] = []
 
-    def _load(self, paths: Sequence[str] | None) -> tuple[Manifests, list[Diagnostic]]:
-        found = self._find(paths)
-        complete = paths is None or self._covers(found)
-        for entry in found:
-            stdin = self._stdin() if entry.path is None and callable(self._stdin) else self._stdin
-            source = sources.read(
-                entry,
-                root=self._project.root,
-                cwd=self._cwd,
-                stdin=cast("bytes | None", stdin),
-                problems=self._problems,
-            )
-            if source is not None:
-                self._file(source)
-        self._findings += self._rules.findings
-        self._check_moves(complete=complete)
-        diagnostics = self._in_order([*self._problems, *places.diagnose(self._findings)], found)
-        self._runs.sort(key=lambda run: run.address)
-        manifests = Manifests(
-            runs=self._runs,
-            groups=self._groups,
-            moved=tuple(declared.move for declared in self._moves),
-            files=tuple(entry.display for entry in found),
-            warnings=tuple(d for d in diagnostics if d.severity is Severity.WARNING),
-            complete=complete,
-        )
-        return manifests, diagnostics
+    def read() -> bytes:
+        if not kept:
+            kept.append(stdin() if callable(stdin) else stdin or b"")
+        return kept[0]
 
-    def _find(self, paths: Sequence[str] | None) -> list[sources.Found]:
-        if paths is None:
-            base, paths = self._project.root, self._project.manifests
-        else:
-            base = self._cwd
-        found = sources.find(paths, base=base, cwd=self._cwd, problems=self._problems)
-        if self._project.file is None:
-            return found
-        own = os.path.realpath(self._project.file)  # it may stand among the manifests, under a name of its own
-        return [entry for entry in found if entry.path is None or os.path.realpath(entry.path) != own]
-
-    def _covers(self, found: Sequence[sources.Found]) -> bool:
-        """Whether the files found include all of the project's own manifests."""
-        aside: list[Diagnostic] = []
-        own = sources.find(self._project.manifests, base=self._project.root, cwd=self._cwd, problems=aside)
-        project_file = self._project.file or self._project.root
-        have = {os.path.realpath(project_file)} | {
-            os.path.realpath(entry.path) for entry in found if entry.path is not None
-        }
-        return not aside and all(entry.path is not None and os.path.realpath(entry.path) in have for entry in own)
-
-    def _file(self, source: SourceFile) -> None:
-        before = len(self._problems)
-        documents = 0
-        for document in yaml_docs.read(source, self._problems):
-            documents += 1
-            self._document(document)
-        if not documents and len(self._problems) == before:
-            self._problems.append(
-                Diagnostic(
-                    severity=Severity.WARNING,
-                    code="empty-file",
-                    message="this file declares nothing",
-                    place=Place(source.display),
-                )
-            )
-
-    def _document(self, document: Document) -> None:
-        self._rules.group(document)
-        findings = structure.check(document, "manifest")
-        if findings:
-            self._findings += findings
-            self._whole = False
-            rest = remains(document, findings)
-            if rest is None:
-                return
-            document = rest
-        data = cast("Mapping[str, Any]", document.data)
-        group = group_of(data)
-        self._groups.setdefault(group.name, group)
-        for index, move in enumerate(data["spec"].get("moved", ())):
-            if move is not None:
-                path = ("spec", "moved", index)
-                self._moves.append(DeclaredMove(Move(move["from"], move["to"]), document, path))
-        for index, run in expand(document, evaluator=self._evaluator, files=self._files, findings=self._findings):
-            self._rules.run(document, index, run)
-            self._runs.append(run)
-
-    def _check_moves(self, *, complete: bool) -> None:
-        if self._project.moved and self._project.file is not None:
-            document = project_document(self._project.file, cwd=self._cwd)
-            own = [
-                DeclaredMove(move, document, ("spec", "moved", index)) for index, move in enumerate(self._project.moved)
-            ]
-            self._moves = [*own, *self._moves]
-        if self._moves:
-            addresses = {run.address for run in self._runs}
-            # What couldn't be read may declare what seems not to be declared.
-            whole = self._whole and not any(problem.severity is Severity.ERROR for problem in self._problems)
-            self._findings += move_rules.check(self._moves, addresses, self._groups, complete=complete and whole)
-
-    @staticmethod
-    def _in_order(diagnostics: list[Diagnostic], found: Sequence[sources.Found]) -> list[Diagnostic]:
-        """By file, in the order they were read, then by place; what isn't about a file that was read comes first."""
-        order = {entry.display: number for number, entry in enumerate(found)}
-        return sorted(diagnostics, key=lambda d: (order.get(d.place.file, -1), d.place.line, d.place.column))
+    return read
 
 
 def _check_variables(variables: Mapping[str, str]) -> None:

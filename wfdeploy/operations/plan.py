@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Change, Plan, Selection
@@ -26,13 +27,11 @@ def plan(
 
     Raises: `InvalidInput`, `StateUnusable`, `UsageError`, `RemoteFailure`.
     """
-    manifests = load(workspace, paths, selection)
-    store = workspace.open_state(readonly=True)
-    try:
+    with load(workspace, paths, selection) as manifests, closing(workspace.open_state(readonly=True)) as store:
         prepared = Prepared(workspace, manifests, store, selection)
         outlook = prepared.outlook(None, keep_all=keep_all)
-        sending = [change for change in outlook.plan.changes if change.sends]
-        if (sending or prepared.open_attempts) and not offline:
+        sends = outlook.plan.sends > 0
+        if (sends or prepared.open_attempts) and not offline:
             if workspace.target.token is None:
                 workspace.listener(
                     Notice(
@@ -41,17 +40,15 @@ def plan(
                     )
                 )
             else:
-                seen = _look(workspace, prepared, sending)
-                outlook = prepared.outlook(seen, keep_all=keep_all)
-        elif not sending and not prepared.open_attempts and not offline:
+                sending = (change for change in outlook.plan.changes if change.sends)
+                outlook = prepared.outlook(_look(workspace, prepared, sending), keep_all=keep_all)
+        elif not sends and not prepared.open_attempts and not offline:
             # Nothing would be sent, so there is nothing that the server could tell.
             outlook = prepared.outlook(Seen(runs=()), keep_all=keep_all)
         return outlook.plan
-    finally:
-        store.close()
 
 
-def _look(workspace: Workspace, prepared: Prepared, sending: list[Change]) -> Seen:
+def _look(workspace: Workspace, prepared: Prepared, sending: Iterable[Change]) -> Seen:
     # A plan with nothing to send, which is most of them, never gets here and doesn't pay for it.
     import asyncio
 

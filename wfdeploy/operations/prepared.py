@@ -11,11 +11,12 @@ from typing import Any
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.diagnostic import Diagnostic, Place
-from wfdeploy.model.plan import Plan, Selection
+from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.plan import Action, Plan, Selection
 from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun, Move, OnRemove
-from wfdeploy.model.state import Attempt, Claim, Edit, Head, Origin, PutGroups, Record, Remember
+from wfdeploy.model.state import Attempt, Claim, Edit, Head, Origin, PutGroups, Record, RecordKey, Remember
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.context import DiffContext, Identities, Verdict
@@ -25,7 +26,7 @@ from wfdeploy.pipeline.diff.planner import gather
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.describe import describe
 from wfdeploy.pipeline.identify.digest import digest
-from wfdeploy.pipeline.identify.fingerprint import fingerprint, identify, is_known, version_of
+from wfdeploy.pipeline.identify.fingerprint import CURRENT, fingerprint, is_known, version_of
 from wfdeploy.pipeline.identify.run_ids import id_key, parse_run_id, place_of, run_id
 from wfdeploy.ports import StateStore
 
@@ -61,8 +62,7 @@ class Prepared:
         self.store = store
         self.selection = selection
         self.head: Head = store.head()
-        self.desired = [identify(run) for run in manifests.runs]
-        self._by_address = {run.address: run for run in self.desired}
+        self.desired = manifests.runs
         self.renames = self._renames()
         self._former = {to: origin for origin, to in self.renames.items()}
         self.attempts: dict[Address, Attempt] = {}
@@ -78,15 +78,16 @@ class Prepared:
     @cached_property
     def manifests_digest(self) -> str:
         """Over addresses, fingerprints and delivery options: equal manifests, equal digest."""
-        return digest(canonical_json([[run.address, run.fingerprint, run.delivery] for run in self.desired]))
+        groups = sorted((name, group.tally) for name, group in self.desired.groups.items() if group.tally.count)
+        return digest(canonical_json([[name, tally.count, tally.to_bytes().hex()] for name, tally in groups]))
 
     def describe(self, run: DesiredRun) -> dict[str, Any]:
         """The request's fields, as the state records them."""
-        return describe(run.declared.request, self.head.redaction_key)
+        return describe(self.manifests.requests.of(run).request, self.head.redaction_key)
 
-    def recorded_request(self, run: DesiredRun) -> str:
-        """The same as JSON text."""
-        return _encode(self.describe(run))
+    def recorded(self, request: Request) -> str:
+        """A request as the state records it: JSON text."""
+        return _encode(describe(request, self.head.redaction_key))
 
     def recorded_address(self, address: Address) -> Address:
         """The name that the state still has an address under."""
@@ -117,13 +118,16 @@ class Prepared:
             noted[key] = max(noted.get(key, 0), note.generation)
         problems: list[Diagnostic] = []
         narrowed = bool(targets) or selection.limit is not None
-        unknown = [address for address in selection.replace if address not in self._by_address]
+        declared = self.desired.find(selection.replace)
+        unknown = [address for address in selection.replace if address not in declared]
         if unknown:
             raise UsageError(
                 f"--replace names no declared run: {', '.join(unknown)}", hint="addresses look like group/name"
             )
         context = DiffContext(
-            identities=Identities(run_id=self._run_id, fingerprint_under=_fingerprint_under, describe=self.describe),
+            identities=Identities(
+                run_id=self._run_id, fingerprint_under=self._fingerprint_under, describe=self.describe
+            ),
             now_ms=self.workspace.clock.now_ms(),
             highest=lambda address, text: max(self._highest(address, text), noted.get((address, text), 0)),
             records=self._record,
@@ -137,12 +141,14 @@ class Prepared:
             replace=frozenset(selection.replace),
             prune=selection.prune,
         )
+        quiet = {} if keep_all or targets else self._quiet(context)
         gathered = gather(
-            diff(self.desired, self.store.record_keys(), context, problems),
+            diff(self._runs_but(quiet), self._keys_but(quiet), context, problems),
             targets=targets,
             limit=selection.limit,
             keep_all=keep_all,
         )
+        gathered.summary[Action.KEEP] += sum(quiet.values())
         if problems:
             raise InvalidInput(problems)
         target = self.workspace.target
@@ -171,6 +177,37 @@ class Prepared:
             adopted=len(adoption.adopted) + len(adoption.noted) + len(sightings.unmatched),
             doubled=sightings.doubled,
         )
+
+    # --- what didn't change ----------------------------------------------------------------------------------
+
+    def _quiet(self, context: DiffContext) -> dict[str, int]:
+        """The groups in which every run is kept, with how many these are: declared and recorded runs are the very
+        same, and nothing else is known or asked of any of them. They are passed over, however many runs they have."""
+        busy = {
+            group_of(address)
+            for addresses in (
+                context.attempts,
+                context.adopted,
+                context.renames,
+                context.renames.values(),
+                context.replace,
+            )
+            for address in addresses
+        }
+        recorded = self.store.tallies()
+        return {
+            name: group.tally.count
+            for name, group in self.desired.groups.items()
+            if name not in busy and group.tally.count and recorded.get(name) == group.tally
+        }
+
+    def _runs_but(self, quiet: Mapping[str, int]) -> Iterator[DesiredRun]:
+        return self.desired.runs([name for name in self.desired.groups if name not in quiet])
+
+    def _keys_but(self, quiet: Mapping[str, int]) -> Iterator[RecordKey]:
+        if not quiet:
+            return self.store.record_keys()
+        return self.store.record_keys([name for name in self.store.tallies() if name not in quiet])
 
     def _policies(self) -> Iterator[Edit]:
         """What a group wants done with removed runs is written down while its manifest is there to say it."""
@@ -205,6 +242,14 @@ class Prepared:
     def _in_scope(self, group: str) -> bool:
         return self.manifests.complete or group in self.manifests.groups
 
+    def _fingerprint_under(self, run: DesiredRun, text: str) -> str | None:
+        version = version_of(text)
+        if version == CURRENT:
+            return run.fingerprint
+        if not is_known(version):
+            return None
+        return fingerprint(self.manifests.requests.of(run).request, run.group.identity, version)
+
     def _run_id(self, address: str, fingerprint_text: str, generation: int) -> str:
         project = self.workspace.project
         return run_id(project.key, project.environment, address, fingerprint_text, generation)
@@ -224,17 +269,25 @@ class Prepared:
                     waiting.append(origin)
                     yield Address(origin)
 
+    def _movable(self) -> Iterator[DesiredRun]:
+        """The runs that some move may be about."""
+        targets = {move.to for move in self.manifests.moved}
+        groups = [name for name in self.desired.groups if name in targets]
+        yield from self.desired.runs(groups)
+        yield from self.desired.find([name for name in targets if "/" in name]).values()
+
     def _renames(self) -> dict[Address, Address]:
         """Former address -> declared one, for what the state still has under the former."""
         if not self.manifests.moved:
             return {}
         candidates: dict[Address, Address] = {}
-        for run in self.desired:
+        for run in self._movable():
             for origin in self._origins(run.address):
                 candidates.setdefault(origin, run.address)
         if not candidates:
             return {}
-        known = {key.address for key in self.store.record_keys()} | {
+        asked = {*candidates, *candidates.values()}
+        known = {record.address for record in self.store.records(asked)} | {
             attempt.address for attempt in self.store.attempts()
         }
         result: dict[Address, Address] = {}
@@ -244,12 +297,11 @@ class Prepared:
             if origin not in known:
                 continue
             if to in known or to in taken:
-                source = self._by_address[to].declared.source
                 problems.append(
                     Diagnostic(
                         code="moved-onto-known",
                         message=f"moved from {origin}, and the state knows both {origin} and {to}",
-                        place=Place(source.file, source.line),
+                        place=self.desired.find([to])[to].source.place,
                         address=to,
                         hint=f"if {origin} is of no interest any more: wfdeploy state rm '{origin}'",
                     )
@@ -275,12 +327,12 @@ class Prepared:
                 places.setdefault(place, address)
 
         explicit: dict[str, tuple[Address, str, int]] = {}
-        for run in self.desired:
+        for run in self.desired.runs():
             offer(run.address, run.address)
             for origin in self._origins(run.address):
                 offer(origin, run.address)
-            if run.declared.workflow_run_id is not None:
-                explicit[id_key(run.declared.workflow_run_id)] = (run.address, run.fingerprint, 1)
+            if run.workflow_run_id is not None:
+                explicit[id_key(run.workflow_run_id)] = (run.address, run.fingerprint, 1)
         for key in self.store.record_keys():
             address = self.renames.get(key.address, key.address)
             offer(key.address, address)
@@ -317,22 +369,19 @@ class Prepared:
             self.renames.get(record.address, record.address): record.created_at_ms or record.recorded_at_ms
             for record in self.store.records(names)
         }
+        declared = self.desired.find(addresses)
         return adopt(
             sightings.sightings,
             attempts=self.attempts,
             highest=highest,
             created_at=created.get,
-            is_declared=self._is_declared,
-            record=self._adopted_record,
+            is_declared=lambda sighting: _is_declared(sighting, declared),
+            record=lambda sighting: self._adopted_record(sighting, declared),
         )
 
-    def _is_declared(self, sighting: Sighting) -> bool:
-        run = self._by_address.get(sighting.address)
-        return run is not None and run.fingerprint == sighting.fingerprint
-
-    def _adopted_record(self, sighting: Sighting) -> Record:
-        run = self._by_address.get(sighting.address)
-        same = self._is_declared(sighting)
+    def _adopted_record(self, sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> Record:
+        run = declared.get(sighting.address)
+        same = _is_declared(sighting, declared)
         now_ms = self.workspace.clock.now_ms()
         return Record(
             address=sighting.address,
@@ -343,8 +392,8 @@ class Prepared:
             origin=Origin.ADOPTED,
             created_at_ms=sighting.run.created_at_ms,
             recorded_at_ms=now_ms,
-            request=self.recorded_request(run) if run is not None and same else "",
-            source=f"{run.declared.source.file}:{run.declared.source.line}" if run is not None and same else "",
+            request=self.recorded(self.manifests.requests.of(run).request) if run is not None and same else "",
+            source=str(run.source) if run is not None and same else "",
             run_state=sighting.run.state,
             observed_at_ms=now_ms,
         )
@@ -361,9 +410,9 @@ def _memory(remembered: Sequence[ObservedRun], sightings: Sightings) -> Iterator
         yield Claim(claimed)
 
 
-def _fingerprint_under(run: DesiredRun, text: str) -> str | None:
-    version = version_of(text)
-    return fingerprint(run.declared.request, run.declared.group.identity, version) if is_known(version) else None
+def _is_declared(sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> bool:
+    run = declared.get(sighting.address)
+    return run is not None and run.fingerprint == sighting.fingerprint
 
 
 def _before(move: Move, address: str) -> str | None:

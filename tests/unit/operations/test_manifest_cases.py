@@ -47,7 +47,7 @@ def test_invalid_manifest_is_explained(name: str, golden: Callable[[Path, str], 
 def test_valid_manifest_declares_its_runs(name: str, golden: Callable[[Path, str], None]) -> None:
     manifests = load_manifests(PROJECT, [f"valid/{name}"], cwd=CASES)
     assert not manifests.warnings
-    runs = [{str(run.address): plain(run)} for run in manifests.runs]
+    runs = [{str(run.address): plain(run)} for run in manifests.declared()]
     golden(CASES / "valid" / f"{name}.expected", json.dumps(runs, indent=1, ensure_ascii=False) + "\n")
 
 

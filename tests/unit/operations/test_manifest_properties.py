@@ -97,7 +97,7 @@ def test_any_manifest_is_judged(edits: list[tuple[FieldPath, str, Any]]) -> None
             load_manifests(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid")
     else:
         runs = load_manifests(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid").runs
-        assert len({run.address for run in runs}) == len(runs)
+        assert len({run.address for run in runs.runs()}) == len(runs)
 
 
 # What one field says is right because of what another one says.

@@ -31,7 +31,7 @@ def put(root: Path, files: Mapping[str, str]) -> Project:
 
 
 def addresses(manifests: Manifests) -> list[str]:
-    return [run.address for run in manifests.runs]
+    return [run.address for run in manifests.runs.runs()]
 
 
 def codes(project: Project, paths: list[str] | None = None, **options: Any) -> list[str]:
@@ -49,7 +49,7 @@ def test_project_manifests_are_relative_to_the_project(tmp_path: Path) -> None:
     project = put(tmp_path, {"manifests/a.yaml": manifest("a", "x"), "sub/dir/y": ""})
     loaded = load_manifests(project, cwd=tmp_path / "sub" / "dir")
     assert loaded.files == ("../../manifests/a.yaml",)
-    assert loaded.runs[0].source.file == "manifests/a.yaml"
+    assert next(loaded.declared()).source.file == "manifests/a.yaml"
     assert loaded.complete
 
 
@@ -57,7 +57,7 @@ def test_given_paths_are_relative_to_the_working_directory(tmp_path: Path) -> No
     project = put(tmp_path, {"sub/a.yaml": manifest("a", "x")})
     loaded = load_manifests(project, ["./a.yaml"], cwd=tmp_path / "sub")
     assert loaded.files == ("./a.yaml",)
-    assert loaded.runs[0].source.file == "sub/a.yaml"
+    assert next(loaded.declared()).source.file == "sub/a.yaml"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_standard_input(tmp_path: Path) -> None:
     for stdin in (text.encode(), text.encode):
         loaded = load_manifests(project, ["-"], stdin=stdin, cwd=tmp_path)
         assert addresses(loaded) == ["a/x"]
-        assert loaded.runs[0].source.file == "-"
+        assert next(loaded.declared()).source.file == "-"
         assert loaded.files == ("<stdin>",)
         assert not loaded.complete
     (problem,) = validate(project, ["-"], stdin=b"a: [", cwd=tmp_path)
@@ -95,7 +95,7 @@ def test_variables_beat_the_project_and_defaults_are_beaten(tmp_path: Path) -> N
     put(tmp_path, {"manifests/a.yaml": manifest("a", "x", more=more)})
     project = Project(root=tmp_path, vars={"a": "project", "b": "project"})
     loaded = load_manifests(project, variables={"a": "given"}, defaults={"a": "d", "b": "d", "c": "d"}, cwd=tmp_path)
-    assert loaded.runs[0].request.headers == {"A": "given", "B": "project", "C": "d"}
+    assert next(loaded.declared()).request.headers == {"A": "given", "B": "project", "C": "d"}
 
 
 @pytest.mark.parametrize("variables", [{"a-b": "x"}, {"": "x"}, {"a": "${{ vars.b }}"}, {"a": "\udcff"}])
@@ -107,7 +107,7 @@ def test_bad_variables_are_wrong_usage(tmp_path: Path, variables: dict[str, str]
 def test_runs_share_what_their_group_gives(tmp_path: Path) -> None:
     more = "  defaults: {headers: {A: b}, labels: [x], body: {a: 1}}\n"
     project = put(tmp_path, {"manifests/a.yaml": manifest("a", "x", "y", more=more)})
-    first, second = (run.request for run in load_manifests(project).runs)
+    first, second = (run.request for run in load_manifests(project).declared())
     assert first is second
 
 

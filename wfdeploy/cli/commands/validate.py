@@ -80,6 +80,7 @@ def _problems(
 
     from wfdeploy.cli import settings, wiring
     from wfdeploy.model.project import LOCAL
+    from wfdeploy.operations.loading import cache_folder
     from wfdeploy.operations.manifests import validate
 
     read_stdin = cache(lambda: bytes(sys.stdin.buffer.read()))
@@ -90,7 +91,9 @@ def _problems(
     for environment in environments:
         project = settings.resolve(replace(target, environment=environment), {}).target.project
         defaults = wiring.local_variables(named) if environment in (None, LOCAL) else {}
-        for diagnostic in validate(project, paths, variables=variables, defaults=defaults, stdin=read_stdin):
+        for diagnostic in validate(
+            project, paths, variables=variables, defaults=defaults, stdin=read_stdin, cache=cache_folder(project)
+        ):
             # Not compared by its excerpt: a line may be the whole of a large file.
             key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)
             seen.setdefault(key, (diagnostic, []))[1].append(environment)

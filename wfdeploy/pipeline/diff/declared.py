@@ -119,8 +119,8 @@ class Declared:
         run = self.run
         record = self._record_of(known)
         fields = self._fields(record)
-        policy = run.declared.group.policy.on_change
-        place = run.declared.source.place
+        policy = run.group.policy.on_change
+        place = run.source.place
         if policy is OnChange.IGNORE:
             return self._made(
                 Action.KEEP, "changed, and the group's onChange is ignore", key=known, sends=False, diff=fields
@@ -135,7 +135,7 @@ class Declared:
                     hint="undo the change, give the changed run a new name, or set policy.onChange to retrigger",
                 )
             )
-        explicit = run.declared.workflow_run_id
+        explicit = run.workflow_run_id
         if explicit is not None and explicit == known.workflow_run_id:
             self.problems.append(
                 Diagnostic(
@@ -157,12 +157,12 @@ class Declared:
 
     def _again(self, known: RecordKey, reason: str) -> Change:
         run = self.run
-        if run.declared.workflow_run_id is not None:
+        if run.workflow_run_id is not None:
             self.problems.append(
                 Diagnostic(
                     code="same-run-id",
                     message="--replace needs a new workflow run id, and this run's is fixed in the manifest",
-                    place=run.declared.source.place,
+                    place=run.source.place,
                     address=run.address,
                     hint="change its workflowRunId instead: that triggers it anew",
                 )
@@ -232,7 +232,7 @@ class Declared:
         elif key is not None:
             identity = (key.workflow_run_id, run.fingerprint, key.generation)
         else:
-            run_id = run.declared.workflow_run_id
+            run_id = run.workflow_run_id
             if run_id is None:
                 run_id = self.context.identities.run_id(run.address, run.fingerprint, generation)
             identity = (run_id, run.fingerprint, generation)
@@ -243,7 +243,7 @@ class Declared:
             workflow_run_id=identity[0],
             fingerprint=identity[1],
             generation=identity[2],
-            source=run.declared.source,
+            source=run.source,
             diff=diff,
             warnings=warnings,
             sends=sends,

@@ -88,7 +88,7 @@ def shown(body: Body) -> Any:
     """A body as JSON with templates as text; None where there is none. One without templates is given as it is."""
     if body.kind is BodyKind.NONE:
         return None
-    return _shown(body.value) if _has_template(body.value) else body.value
+    return _shown(body.value) if has_template(body.value) else body.value
 
 
 def secret_places(request: Request) -> list[list[object]]:
@@ -100,7 +100,7 @@ def secret_places(request: Request) -> list[list[object]]:
     _collect(request.destination, "destination", places)
     for name, value in request.headers.items():
         _collect(value, f"headers.{name.lower()}", places)
-    if _has_template(request.body.value):
+    if has_template(request.body.value):
         _collect(request.body.value, "body", places)
     return sorted(places, key=lambda place: str(place[0]))
 
@@ -122,7 +122,8 @@ def secret_names(request: Request, *, body: bool = True) -> set[str]:
     }
 
 
-def _has_template(value: object) -> bool:
+def has_template(value: object) -> bool:
+    """Whether some text of a body holds a secret."""
     kind = type(value)
     if kind in _PLAIN:
         return False
@@ -132,7 +133,7 @@ def _has_template(value: object) -> bool:
         items = cast("list[object]", value)
     else:
         return True  # a template, or what only a closer look can tell
-    return not _PLAIN.issuperset(map(type, items)) and any(map(_has_template, items))
+    return not _PLAIN.issuperset(map(type, items)) and any(map(has_template, items))
 
 
 _PLAIN = frozenset((str, int, float, bool, type(None)))

@@ -14,7 +14,15 @@ from types import MappingProxyType
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Text
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Identity
-from wfdeploy.pipeline.identify.describe import Fields, delivery_fields, doing, secret_places, shown
+from wfdeploy.pipeline.identify.describe import (
+    Fields,
+    delivery_fields,
+    doing,
+    has_template,
+    secret_names,
+    secret_places,
+    shown,
+)
 from wfdeploy.pipeline.identify.digest import digest
 from wfdeploy.pipeline.identify.kept import Kept
 
@@ -22,13 +30,29 @@ CURRENT = 1
 """The version that new fingerprints get."""
 
 
-def identify(run: DeclaredRun) -> DesiredRun:
-    """Give a declared run its identity."""
+def identify(run: DeclaredRun, file: int = 0, number: int = 0) -> DesiredRun:
+    """Give a declared run its identity. `file`, `number`: where its request is found again."""
+    request = run.request
+    delay_s, not_before_s, has_secrets = _shared(request.destination, request.headers, request.delivery)
     return DesiredRun(
-        declared=run,
-        fingerprint=fingerprint(run.request, run.group.identity),
-        delivery=delivery_digest(run.request),
+        run.address,
+        fingerprint(request, run.group.identity),
+        _delivery_digest(request.delivery),
+        run.group,
+        run.source,
+        run.workflow_run_id,
+        file,
+        number,
+        delay_s,
+        not_before_s,
+        has_secrets or has_template(request.body.value),
     )
+
+
+@Kept
+def _shared(destination: Text, headers: Mapping[str, Text], delivery: Delivery) -> tuple[int | None, int | None, bool]:
+    request = Request(destination=destination, headers=headers, delivery=delivery)
+    return delivery.delay_s, delivery.not_before_s, bool(secret_names(request))
 
 
 def fingerprint(request: Request, identity: Identity, version: int = CURRENT) -> str:

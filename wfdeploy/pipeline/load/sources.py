@@ -52,10 +52,15 @@ def find(paths: Sequence[str], *, base: Path, cwd: Path, problems: list[Diagnost
 
 def read(found: Found, *, root: Path, cwd: Path, stdin: bytes | None, problems: list[Diagnostic]) -> SourceFile | None:
     """The text of a file; None when it can't be had, with the reason in `problems`."""
+    data = read_bytes(found, stdin=stdin, problems=problems)
+    return None if data is None else decode(found, data, root=root, cwd=cwd, problems=problems)
+
+
+def read_bytes(found: Found, *, stdin: bytes | None, problems: list[Diagnostic]) -> bytes | None:
+    """The content of a file; None when it can't be had, with the reason in `problems`."""
     if found.path is None:
-        name, folder, data = STDIN, cwd, stdin if stdin is not None else b""
+        data = stdin if stdin is not None else b""
     else:
-        name, folder = relative_name(found.path, root), found.path.parent
         try:
             if found.path.stat().st_size > MAX_FILE_BYTES:
                 problems.append(_problem("file-too-big", _too_big(), found.display, "split the group over files"))
@@ -67,11 +72,17 @@ def read(found: Found, *, root: Path, cwd: Path, stdin: bytes | None, problems: 
     if len(data) > MAX_FILE_BYTES:
         problems.append(_problem("file-too-big", _too_big(), found.display, "split the group over files"))
         return None
+    return data
+
+
+def decode(found: Found, data: bytes, *, root: Path, cwd: Path, problems: list[Diagnostic]) -> SourceFile | None:
+    """A file's content as text; None when it isn't text, with the reason in `problems`."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         problems.append(_not_utf8(error, found.display))
         return None
+    name, folder = (STDIN, cwd) if found.path is None else (relative_name(found.path, root), found.path.parent)
     return SourceFile(display=found.display, name=name, folder=folder, text=text.removeprefix(_BOM))
 
 

@@ -29,14 +29,18 @@ class Rules:
     """Collects findings about runs, as they come by. Values that many runs share are looked at once.
 
     `extreme_variables`: some variable holds a number that JSON can't carry, so that bodies have to be searched even
-    where the document has none.
+    where the document has none. `names`: also look for groups and listed runs that are declared twice, which takes
+    holding all documents.
     """
 
-    def __init__(self, *, insecure: bool, max_message_bytes: int, extreme_variables: bool = False) -> None:
+    def __init__(
+        self, *, insecure: bool, max_message_bytes: int, extreme_variables: bool = False, names: bool = True
+    ) -> None:
         self.findings: list[Finding] = []
         self._insecure = insecure
         self._max_bytes = max_message_bytes
         self._extreme_variables = extreme_variables
+        self._look_at_names = names
         self._told: set[tuple[int, FieldPath, str, str]] = set()
         self._groups: dict[str, Document] = {}
         self._names: dict[str, tuple[Document, int]] = {}
@@ -46,6 +50,9 @@ class Rules:
 
     def group(self, document: Document) -> None:
         """A document that declares a group: its name, and the names of its runs, are its own."""
+        self._sound.clear()  # what the runs of one document share
+        if not self._look_at_names:
+            return
         data = document.data
         if not isinstance(data, dict) or data.get("kind") != "RunGroup":
             return

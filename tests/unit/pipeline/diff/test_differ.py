@@ -93,13 +93,14 @@ class Known:
     problems: list[Diagnostic] = field(default_factory=list)
 
     def changes(self, *runs: DeclaredRun) -> list[Change]:
+        requests = {run.address: run.request for run in runs}
         records = {record.address: record for record in self.records}
         highest = {(r.address, r.fingerprint): r.generation for r in self.records} | self.more.pop("highest", {})
         context = DiffContext(
             identities=Identities(
                 run_id=id_of,
                 fingerprint_under=lambda run, text: run.fingerprint if text.startswith("1:") else None,
-                describe=lambda run: describe(run.declared.request, b""),
+                describe=lambda run: describe(requests[run.address], b""),
             ),
             now_ms=NOW_MS,
             highest=lambda address, text: highest.get((address, text), 0),
@@ -277,12 +278,13 @@ names = st.sampled_from(list("abcdef"))
 def test_a_plan_carried_out_leaves_nothing_to_do(before: dict[str, int], after: dict[str, int]) -> None:
     records = {name: recorded(declared(name, body)) for name, body in before.items()}
     runs = [declared(name, body) for name, body in after.items()]
+    wanted = {run.address: run for run in runs}
     changes = Known(list(records.values())).changes(*runs)
     assert [change.address for change in changes] == sorted({f"g/{name}" for name in before | after})
     assert _actions(changes) == _actions(Known(list(records.values())).changes(*runs)), "a plan is a pure function"
     for change in changes:
         if change.sends and change.desired is not None:
-            records[change.address[2:]] = recorded(change.desired.declared, change.generation)
+            records[change.address[2:]] = recorded(wanted[change.address], change.generation)
     again = Known(list(records.values())).changes(*runs)
     assert {change.action for change in again} <= {Action.KEEP}
 

@@ -1,0 +1,401 @@
+"""Desired runs in a database, file by file; a file that hasn't changed is not read again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from wfdeploy.catalogue import database
+from wfdeploy.errors import CacheDamaged
+from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.run import DesiredGroup, DesiredRun, Group, Identity, OnChange, OnRemove, Policy, Source
+from wfdeploy.model.tally import Tally, term
+
+KEPT_RUNS = 2_500_000
+"""Of entries that this command doesn't use, the cache keeps no more runs than this; a run takes about 150 bytes."""
+
+KEPT_DAYS = 30
+_CHUNK = 1000
+_SELECT = "SELECT name, fingerprint, delivery, number, line, entry, data, row, run_id, delay_s, not_before_s, secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An entry of the cache. `reads`: the files that the manifest names, with their digests; `notes`: what its maker
+    wanted to be told (JSON)."""
+
+    id: int
+    reads: Mapping[str, str]
+    notes: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Draft:
+    """An entry in the making. `key`: None for one that no later command may use."""
+
+    key: str | None = None
+    reads: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A group of this command. `fresh`: identified by this very process, so beyond doubt."""
+
+    id: int
+    group: Group
+    tally: Tally
+    file: int
+    name_of_file: str
+    fresh: bool
+
+
+class CacheBusy(Exception):
+    """The cache can't be used now; a catalogue without one can."""
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """SQLite's refusal to write (somebody else does, the disk is full, it is read-only) as `CacheBusy`."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise CacheBusy(str(error)) from error
+
+
+class Catalogue:
+    """The `DesiredRuns` of one command. `folder`: where the cache is kept (None: nowhere).
+
+    Entries are added or taken from the cache, file by file; `seal` ends that, and from then on it is read.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._connection, self._lasting = database.connect(folder)
+        # One transaction from the first look on: what other processes do to the cache is not seen.
+        self._connection.execute("BEGIN")
+        self._members: dict[str, _Member] = {}
+        self._used: list[int] = []
+        self._private: list[int] = []
+        self.duplicates = False
+        """Whether some group or address is declared more than once."""
+
+    # --- filling ---------------------------------------------------------------------------------------------
+
+    def cached(self, key: str) -> Kept | None:
+        """The entry that was made under this key."""
+        if not self._lasting:
+            return None
+        row = self._guarded(
+            lambda: self._connection.execute("SELECT id, reads, notes FROM entries WHERE key = ?", (key,)).fetchone()
+        )
+        return None if row is None else Kept(row[0], json.loads(row[1]), json.loads(row[2]))
+
+    def take(self, kept: Kept, file: int, name: str) -> None:
+        """Use an entry as it is, for the `file`th file, called `name`."""
+        self._used.append(kept.id)
+        rows = self._connection.execute(
+            "SELECT id, name, settings, count, total FROM groups WHERE entry = ?", (kept.id,)
+        )
+        for id_, group, settings, count, total in rows:
+            tally = Tally(count, int.from_bytes(total))
+            self._join(_Member(id_, _group(group, settings), tally, file, name, fresh=False))
+
+    @contextmanager
+    def adding(self, file: int, name: str) -> Iterator[Adding]:
+        """Make the entry of a file: give groups and runs to what this yields. Left by an exception, nothing is kept."""
+        connection = self._connection
+        connection.execute("SAVEPOINT entry")
+        with busy():
+            cursor = connection.execute(
+                "INSERT INTO entries (key, reads, notes, runs, used_on) VALUES (hex(randomblob(16)), '{}', '{}', 0, 0)"
+            )
+        assert cursor.lastrowid is not None
+        adding = Adding(self, connection, cursor.lastrowid, file, name)
+        try:
+            yield adding
+        except BaseException:
+            connection.execute("ROLLBACK TO entry")
+            connection.execute("RELEASE entry")
+            raise
+        draft = adding.draft
+        if draft.key is None:
+            self._private.append(adding.id)
+        else:
+            # Another process may have made the same entry meanwhile: the newer one stays.
+            self._drop("SELECT id FROM entries WHERE key = ?", (draft.key,))
+            connection.execute(
+                "UPDATE entries SET key = ?, reads = ?, notes = ?, runs = ?, used_on = ? WHERE id = ?",
+                (draft.key, _json(draft.reads), _json(draft.notes), adding.count, _today(), adding.id),
+            )
+            self._used.append(adding.id)
+        connection.execute("RELEASE entry")
+
+    def seal(self) -> None:
+        """Everything is in: from now on this is read, and stays as it is whatever other processes do to the cache.
+
+        Raises: `CacheBusy` when another process took away what is needed, or can't be waited for.
+        """
+        connection = self._connection
+        if self._lasting:
+            self._touch()
+        if not connection.total_changes:
+            return
+        self._evict()
+        with busy():
+            connection.execute("COMMIT")
+        connection.execute("BEGIN")
+        used = (*self._used, *self._private)
+        query = f"SELECT count(*) FROM entries WHERE id IN ({_marks(used)})"  # noqa: S608
+        if connection.execute(query, used).fetchone()[0] != len(used):
+            raise CacheBusy
+
+    def close(self) -> None:
+        """Give the database back; what only this command could use goes."""
+        connection = self._connection
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if self._private and self._lasting:
+                for id_ in self._private:
+                    self._drop("SELECT ?", (id_,))
+        except sqlite3.Error:
+            pass  # a later command evicts it
+        finally:
+            connection.close()
+
+    # --- reading ---------------------------------------------------------------------------------------------
+
+    @property
+    def groups(self) -> Mapping[str, DesiredGroup]:
+        """The groups, by name."""
+        return {name: DesiredGroup(member.group, member.tally) for name, member in self._members.items()}
+
+    def __len__(self) -> int:
+        return sum(member.tally.count for member in self._members.values())
+
+    def runs(self, groups: Collection[str] | None = None) -> Iterator[DesiredRun]:
+        """The runs of these groups (None: of all) in address order. Raises: `CacheDamaged`."""
+        names = self._members if groups is None else groups
+        # Addresses are ordered with the slash after the group's name.
+        for name in sorted(names, key=lambda name: f"{name}/"):
+            member = self._members.get(name)
+            if member is not None:
+                yield from self._of(member) if member.fresh else self._checked(member)
+
+    def find(self, addresses: Collection[str]) -> Mapping[Address, DesiredRun]:
+        """Those of these addresses that are declared."""
+        found: dict[Address, DesiredRun] = {}
+        wanted: dict[str, list[str]] = {}
+        for address in addresses:
+            wanted.setdefault(group_of(address), []).append(address.partition("/")[2])
+        for group, names in wanted.items():
+            member = self._members.get(group)
+            if member is None:
+                continue
+            remaining = iter(names)
+            while chunk := list(islice(remaining, _CHUNK)):
+                for run in self._select(member, f"AND name IN ({_marks(chunk)})", chunk):
+                    found[run.address] = run
+        return found
+
+    def with_own_ids(self) -> Iterator[DesiredRun]:
+        """The runs whose workflow run id the author fixed."""
+        for member in self._members.values():
+            yield from self._select(member, "AND run_id IS NOT NULL", ())
+
+    # --- pieces ----------------------------------------------------------------------------------------------
+
+    def _of(self, member: _Member) -> Iterator[DesiredRun]:
+        return self._select(member, "ORDER BY name", ())
+
+    def _checked(self, member: _Member) -> Iterator[DesiredRun]:
+        """The same, after a look at whether they are what they were when they were written down."""
+        rows = self._guarded(
+            lambda: Tally.of(term(run.address, run.fingerprint, run.delivery) for run in self._of(member))
+        )
+        if rows != member.tally:
+            raise self._damaged("its runs don't add up")
+        return self._of(member)
+
+    def _select(self, member: _Member, where: str, values: Iterable[object]) -> Iterator[DesiredRun]:
+        prefix, group, manifest, file = f"{member.group.name}/", member.group, member.name_of_file, member.file
+        cursor = self._connection.execute(
+            f"{_SELECT} FROM runs WHERE grp = ? {where}",
+            (member.id, *values),
+        )
+        for (
+            name,
+            fingerprint,
+            delivery,
+            number,
+            line,
+            entry,
+            data,
+            row,
+            run_id,
+            delay_s,
+            not_before_s,
+            secret,
+        ) in cursor:
+            source = Source(manifest, line, entry, data, row)
+            times = delay_s, not_before_s
+            address = Address(prefix + name)
+            yield DesiredRun(address, fingerprint, delivery, group, source, run_id, file, number, *times, bool(secret))
+
+    def _join(self, member: _Member) -> None:
+        if self._members.setdefault(member.group.name, member) is not member:
+            self.duplicates = True
+
+    def _touch(self) -> None:
+        """Note that these entries are used, once a day."""
+        marks = _marks(self._used)
+        with suppress(sqlite3.OperationalError):  # somebody else writes: it is noted next time
+            self._connection.execute(
+                f"UPDATE entries SET used_on = ? WHERE id IN ({marks}) AND used_on < ?",  # noqa: S608
+                (_today(), *self._used, _today()),
+            )
+
+    def _evict(self) -> None:
+        """Of what this command doesn't use, keep what was used lately, and not more than is allowed."""
+        mine = {*self._used, *self._private}
+        kept = 0
+        rows = self._connection.execute(
+            "SELECT id, runs, used_on FROM entries ORDER BY used_on DESC, id DESC"
+        ).fetchall()
+        for id_, runs, used_on in rows:
+            if id_ in mine:
+                continue
+            kept += runs
+            if kept > KEPT_RUNS or used_on < _today() - KEPT_DAYS:
+                self._drop("SELECT ?", (id_,))
+
+    def _drop(self, which: str, values: tuple[object, ...]) -> None:
+        run = self._connection.execute
+        run(f"DELETE FROM runs WHERE grp IN (SELECT id FROM groups WHERE entry IN ({which}))", values)  # noqa: S608
+        run(f"DELETE FROM groups WHERE entry IN ({which})", values)  # noqa: S608
+        run(f"DELETE FROM entries WHERE id IN ({which})", values)  # noqa: S608
+
+    def _guarded(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, why: str) -> CacheDamaged:
+        if self._folder is not None:
+            database.remove(self._folder)
+        return CacheDamaged(f"the cache was damaged ({why}) and has been removed", hint="run the command again")
+
+
+class Adding:
+    """The entry of one file in the making."""
+
+    def __init__(self, catalogue: Catalogue, connection: sqlite3.Connection, id_: int, file: int, name: str) -> None:
+        self._catalogue = catalogue
+        self._connection = connection
+        self._file = file
+        self._name = name
+        self.id = id_
+        self.draft = Draft()
+        self.count = 0
+        self._refused: list[tuple[DesiredRun, DesiredRun]] = []
+
+    def group(self, group: Group, runs: Iterable[DesiredRun]) -> None:
+        """Add a group with its runs, in any order."""
+        connection = self._connection
+        cursor = connection.execute(
+            "INSERT INTO groups (entry, name, settings, count, total) VALUES (?, ?, ?, 0, x'')",
+            (self.id, group.name, _settings(group)),
+        )
+        id_ = cursor.lastrowid
+        assert id_ is not None
+        start = len(group.name) + 1
+        total = 0
+        count = 0
+        stream = iter(runs)
+        member = _Member(id_, group, Tally(), self._file, self._name, fresh=True)
+        while chunk := list(islice(stream, _CHUNK)):
+            before = connection.total_changes
+            connection.executemany(
+                "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        id_,
+                        run.address[start:],
+                        run.fingerprint,
+                        run.delivery,
+                        run.number,
+                        run.source.line,
+                        run.source.entry,
+                        run.source.data,
+                        run.source.row,
+                        run.workflow_run_id,
+                        run.delay_s,
+                        run.not_before_s,
+                        run.has_secrets,
+                    )
+                    for run in chunk
+                ],
+            )
+            added = connection.total_changes - before
+            if added != len(chunk):
+                self._refuse(member, chunk)
+            count += added
+            total += sum([term(run.address, run.fingerprint, run.delivery) for run in chunk])
+        tally = Tally().plus(count, total)
+        connection.execute("UPDATE groups SET count = ?, total = ? WHERE id = ?", (tally.count, tally.to_bytes(), id_))
+        self.count += count
+        self._catalogue._join(_Member(id_, group, tally, self._file, self._name, fresh=True))
+
+    def take_refused(self) -> list[tuple[DesiredRun, DesiredRun]]:
+        """Runs whose address was taken, each with the run that has it; no more than a hundred of a group."""
+        refused, self._refused = self._refused, []
+        return refused
+
+    def _refuse(self, member: _Member, chunk: list[DesiredRun]) -> None:
+        catalogue = self._catalogue
+        catalogue.duplicates = True
+        names = [run.address.partition("/")[2] for run in chunk]
+        first = {run.address: run for run in catalogue._select(member, f"AND name IN ({_marks(names)})", names)}
+        for run in chunk:
+            if first[run.address].number != run.number and len(self._refused) < 100:
+                self._refused.append((run, first[run.address]))
+
+
+def _settings(group: Group) -> str:
+    return _json(
+        {
+            "onChange": group.policy.on_change.value,
+            "onRemove": group.policy.on_remove.value,
+            "include": group.identity.include,
+            "exclude": group.identity.exclude,
+        }
+    )
+
+
+def _group(name: str, text: str) -> Group:
+    values = json.loads(text)
+    return Group(
+        name=name,
+        policy=Policy(on_change=OnChange(values["onChange"]), on_remove=OnRemove(values["onRemove"])),
+        identity=Identity(tuple(values["include"]), tuple(values["exclude"])),
+    )
+
+
+def _marks(values: Collection[object]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _today() -> int:
+    return int(time.time() // 86400)
+
+
+_json = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode

@@ -1,0 +1,78 @@
+"""The catalogue's database: a cache file where there is a place for one, else a private temporary one.
+
+Nothing rests on the cache: what can't be opened, locked or understood is replaced by a temporary database, and what is
+damaged is thrown away.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+from wfdeploy.catalogue import schema
+
+FILE = f"catalogue-{schema.FORMAT}.db"
+_IGNORE = "*\n"
+_BUSY_S = 2.0
+
+
+def connect(folder: Path | None) -> tuple[sqlite3.Connection, bool]:
+    """A database with the catalogue's tables, and whether it lasts. `folder`: where caches are kept."""
+    if folder is not None:
+        with contextlib.suppress(sqlite3.Error, OSError):
+            return _cached(folder), True
+    # An empty name is a file of this connection alone, gone when it is closed; it stays in memory while it is small.
+    connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    schema.create(connection)
+    return connection, False
+
+
+def remove(folder: Path) -> None:
+    """Throw the cache away. What can't be removed is left: it isn't trusted anyway."""
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(OSError):
+            (folder / f"{FILE}{suffix}").unlink(missing_ok=True)
+
+
+def _cached(folder: Path) -> sqlite3.Connection:
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text(_IGNORE, encoding="utf-8")
+    path = folder / FILE
+    connection = _open(path)
+    try:
+        _prepare(connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise  # in use, or not to be written: it may well be sound
+        remove(folder)
+        connection = _open(path)
+        _prepare(connection)
+    return connection
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            connection.execute("PRAGMA journal_mode = WAL")  # a plan reads while another one writes
+            connection.execute("BEGIN IMMEDIATE")
+            if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+                schema.create(connection)
+            connection.execute("COMMIT")
+        elif version != schema.FORMAT:
+            raise sqlite3.DatabaseError("another format")
+        # A cache that a power loss takes is made again.
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA cache_size = -16000")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,58 @@
+"""The catalogue's tables.
+
+- `entries`: one for each file as it was loaded under certain settings. `key` stands for all that the content of an
+  entry depends on but the files that the manifest names (`reads`, JSON): their digests are compared at each use.
+- `groups`: the groups of an entry, with the tally of their runs.
+- `runs`: identities, clustered by group and name, so that a group is read in address order. No request is kept.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+FORMAT = 1
+"""Goes up whenever an entry would be read or made in another way; a cache of another format is thrown away."""
+
+_TABLES = (
+    """CREATE TABLE entries (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        reads TEXT NOT NULL,
+        notes TEXT NOT NULL,
+        runs INTEGER NOT NULL,
+        used_on INTEGER NOT NULL
+    ) STRICT""",
+    """CREATE TABLE groups (
+        id INTEGER PRIMARY KEY,
+        entry INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        settings TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        total BLOB NOT NULL
+    ) STRICT""",
+    "CREATE INDEX groups_by_entry ON groups (entry)",
+    """CREATE TABLE runs (
+        grp INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        delivery TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        line INTEGER NOT NULL,
+        entry INTEGER NOT NULL,
+        data TEXT,
+        row INTEGER,
+        run_id TEXT,
+        delay_s INTEGER,
+        not_before_s INTEGER,
+        secrets INTEGER NOT NULL,
+        PRIMARY KEY (grp, name)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX runs_with_ids ON runs (grp) WHERE run_id IS NOT NULL",
+)
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables of an empty catalogue."""
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {FORMAT}")

@@ -1,0 +1,98 @@
+"""The requests of desired runs, found again: a catalogue holds identities alone."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import TypeVar
+
+from wfdeploy.errors import CacheDamaged
+from wfdeploy.model.run import DeclaredRun, DesiredRun
+from wfdeploy.operations.spool import Spool
+from wfdeploy.pipeline.identify.fingerprint import identify
+
+KEPT_FOR_A_LOOK = 20_000
+KEPT_FOR_SENDING = 150_000
+"""Requests that stay in memory after loading, about a kilobyte each; others are read from their files again."""
+
+K = TypeVar("K")
+
+Reread = Callable[[int], Iterator[tuple[int, DeclaredRun]]]
+"""The runs of the n-th file with their numbers, in order."""
+
+
+class Requests:
+    """Gives desired runs their requests. `reread` reads a file again; `most`: see `KEPT_FOR_SENDING`.
+
+    What is read again must still have the identity that it was planned with, or `CacheDamaged` is raised: nothing that
+    a cache says is ever sent by its word.
+    """
+
+    def __init__(self, reread: Reread, *, most: int = KEPT_FOR_A_LOOK) -> None:
+        self._reread = reread
+        self._most = most
+        self._kept: dict[int, dict[int, DeclaredRun]] = {}
+        self._count = 0
+        self._over: set[int] = set()  # files that are too long to be kept
+        self._looked: tuple[int, array[int], Spool[DeclaredRun]] | None = None
+
+    def remember(self, file: int, number: int, run: DeclaredRun) -> None:
+        """Keep a run that was just expanded, if there is room for all of its file."""
+        if file in self._over:
+            return
+        if self._count >= self._most:
+            self._over.add(file)
+            self._count -= len(self._kept.pop(file, ()))
+            return
+        self._kept.setdefault(file, {})[number] = run
+        self._count += 1
+
+    def of(self, run: DesiredRun) -> DeclaredRun:
+        """The run as it was declared. Raises: `InvalidInput` when its file has changed since it was loaded."""
+        kept = self._kept.get(run.file)
+        if kept is not None:
+            return kept[run.number]
+        if self._looked is None or self._looked[0] != run.file:
+            # All of the file, once: whoever asks for one run of it mostly asks for more, in an order of their own.
+            numbers = array("q")
+            spool: Spool[DeclaredRun] = Spool(held=self._most)
+            for number, declared in self._reread(run.file):
+                numbers.append(number)
+                spool.append(declared)
+            self._looked = run.file, numbers, spool
+        _, numbers, spool = self._looked
+        position = bisect_left(numbers, run.number)
+        if position == len(numbers) or numbers[position] != run.number:
+            raise _damaged(run)
+        return _checked(run, spool[position])
+
+    def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DeclaredRun]]:
+        """The same for many runs in the order of `file` and `number`, each file read at most once and never held. What
+        comes with a run is given back with it."""
+        for file, members in groupby(runs, key=lambda pair: pair[1].file):
+            kept = self._kept.get(file)
+            if kept is not None:
+                for key, run in members:
+                    yield key, kept[run.number]
+                continue
+            stream = self._reread(file)
+            for key, run in members:
+                declared = next((declared for number, declared in stream if number == run.number), None)
+                if declared is None:
+                    raise _damaged(run)
+                yield key, _checked(run, declared)
+
+
+def _checked(run: DesiredRun, declared: DeclaredRun) -> DeclaredRun:
+    if declared.address != run.address or identify(declared).fingerprint != run.fingerprint:
+        raise _damaged(run)
+    return declared
+
+
+def _damaged(run: DesiredRun) -> CacheDamaged:
+    return CacheDamaged(
+        f"{run.address} is not what the cache says that it is, so it was not sent",
+        hint="remove .wfdeploy/cache and run the command again",
+    )
