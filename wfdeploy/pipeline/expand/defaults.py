@@ -13,16 +13,17 @@ from typing import Any, cast
 
 from wfdeploy.model.document import FieldPath
 from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Redact, Request, Text
-from wfdeploy.pipeline.expand.body_files import BodyFileError, BodyFiles
+from wfdeploy.pipeline.expand.data.streams import FileProblem
 from wfdeploy.pipeline.expand.durations import seconds, unix_seconds
 from wfdeploy.pipeline.expand.evaluation import Evaluation
+from wfdeploy.pipeline.expand.input_files import InputFiles
 
 BODY_FIELDS = ("body", "bodyText", "bodyFile")
 
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
-_URL = "https://stand-in.invalid/"
+STAND_IN_URL = "https://stand-in.invalid/"
 """For one whose expressions can't be evaluated."""
 
 
@@ -32,7 +33,7 @@ def layer(
     path: FieldPath,
     *,
     evaluation: Evaluation,
-    files: BodyFiles,
+    files: InputFiles,
     last: bool = False,
 ) -> Request:
     """A request with the fields of `own` (at `path` of the document) over those of `base`.
@@ -42,7 +43,7 @@ def layer(
     """
     changed: dict[str, Any] = {}
     if own.get("destination") is not None:
-        changed["destination"] = evaluation.text(own["destination"], (*path, "destination"), stand_in=_URL)
+        changed["destination"] = evaluation.text(own["destination"], (*path, "destination"), stand_in=STAND_IN_URL)
     if "contentType" in own:
         changed["content_type"] = own["contentType"]
     if "headers" in own:
@@ -77,15 +78,15 @@ def merge_headers(
     return merged
 
 
-def _body(own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, files: BodyFiles) -> Body:
+def _body(own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, files: InputFiles) -> Body:
     if own.get("body") is not None:
         return Body(BodyKind.JSON, evaluation.tree(own["body"], (*path, "body")))
     if own.get("bodyText") is not None:
         return Body(BodyKind.TEXT, evaluation.text(own["bodyText"], (*path, "bodyText")))
     if own.get("bodyFile") is not None:
         try:
-            name, content = files.read(evaluation.document.source.folder, own["bodyFile"])
-        except BodyFileError as error:
+            name, content = files.read_body(evaluation.document.source.folder, own["bodyFile"])
+        except FileProblem as error:
             evaluation.problem((*path, "bodyFile"), error.code, error.message, error.hint)
             return Body()
         return Body(BodyKind.FILE, content, name)
@@ -148,7 +149,7 @@ _DELIVERY: dict[str, tuple[str, Callable[[Any, FieldPath, Evaluation], object]]]
     "timeout": ("timeout_s", lambda value, _path, _evaluation: seconds(value)),
     "labels": ("labels", _labels),
     "flowControl": ("flow_control", _flow_control),
-    "failureUrl": ("failure_url", lambda value, path, evaluation: evaluation.text(value, path, stand_in=_URL)),
+    "failureUrl": ("failure_url", lambda value, path, evaluation: evaluation.text(value, path, stand_in=STAND_IN_URL)),
     "redact": ("redact", _redact),
 }
 """Field of a manifest: attribute of `Delivery`, and how the one becomes the other."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from wfdeploy.model.diagnostic import Severity
 from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
 from wfdeploy.model.request import BodyValue, Text
 from wfdeploy.pipeline.expand.expressions import (
     OPENING,
+    Constant,
     Evaluator,
     ExpressionError,
+    Scope,
     UnknownValueError,
+    Varying,
+    compile_text,
+    compile_value,
     evaluate,
     evaluate_text,
 )
@@ -32,7 +38,7 @@ class Evaluation:
         try:
             return evaluate_text(value, self._evaluator)
         except ExpressionError as error:
-            self._bad_expression(error, path)
+            self.bad_expression(error, path)
             return stand_in
 
     def headers(self, value: Mapping[str, str | None], path: FieldPath) -> dict[str, Text | None]:
@@ -44,6 +50,57 @@ class Evaluation:
         if not self.document.has_expressions or not _has_expression(value):
             return value
         return self._tree(value, path)
+
+    # --- templates: evaluated once for each row ---------------------------------------------------------------
+
+    def compiled_text(
+        self, value: str, path: FieldPath, names: Collection[str], *, stand_in: str = "x"
+    ) -> Constant | Callable[[Scope], Text]:
+        """A text of a template."""
+        if OPENING not in value:
+            return Constant(value)
+        try:
+            return compile_text(value, self._evaluator, names, path)
+        except ExpressionError as error:
+            self.bad_expression(error, path)
+            return Constant(stand_in)
+
+    def compiled_tree(self, value: BodyValue, path: FieldPath, names: Collection[str]) -> Constant | Varying:
+        """A structured body of a template. What doesn't change from row to row is shared by all."""
+        if not _has_expression(value):
+            return Constant(value)
+        if isinstance(value, str):
+            try:
+                return compile_value(value, self._evaluator, names, path)
+            except ExpressionError as error:
+                self.bad_expression(error, path)
+                return Constant(value)
+        if isinstance(value, dict):
+            for key in value:
+                if OPENING in key:
+                    self._in_key(key, path)
+            return _mapping({key: self.compiled_tree(item, (*path, key), names) for key, item in value.items()})
+        assert isinstance(value, list)
+        return _list([self.compiled_tree(item, (*path, index), names) for index, item in enumerate(value)])
+
+    @property
+    def count(self) -> int:
+        """How many findings there are so far."""
+        return len(self._findings)
+
+    def warn(self, path: FieldPath, code: str, message: str) -> None:
+        """Note something at a path that may be meant, and mostly isn't."""
+        address = subject(self.document, path)
+        self._findings.append(
+            Finding(
+                document=self.document,
+                path=path,
+                code=code,
+                message=message,
+                address=address,
+                severity=Severity.WARNING,
+            )
+        )
 
     def problem(self, path: FieldPath, code: str, message: str, hint: str | None = None) -> None:
         """Note something that is wrong at a path."""
@@ -57,7 +114,7 @@ class Evaluation:
             try:
                 return evaluate(value, self._evaluator) if OPENING in value else value  # type: ignore[return-value]
             except ExpressionError as error:
-                self._bad_expression(error, path)
+                self.bad_expression(error, path)
                 return value
         if isinstance(value, dict):
             for key in value:
@@ -80,7 +137,8 @@ class Evaluation:
             )
         )
 
-    def _bad_expression(self, error: ExpressionError, path: FieldPath) -> None:
+    def bad_expression(self, error: ExpressionError, path: FieldPath) -> None:
+        """Note an expression that can't be evaluated, and point at it."""
         if isinstance(error, UnknownValueError):
             return
         self._findings.append(
@@ -94,6 +152,37 @@ class Evaluation:
                 needle=error.source.strip() or None,
             )
         )
+
+
+def _mapping(fields: Mapping[str, Constant | Varying]) -> Constant | Varying:
+    """A mapping of a template, of which only what varies is made anew."""
+    base = {key: field.value if isinstance(field, Constant) else None for key, field in fields.items()}
+    varying = [(key, field) for key, field in fields.items() if not isinstance(field, Constant)]
+    if not varying:
+        return Constant(base)
+
+    def make(scope: Scope) -> object:
+        made = base.copy()
+        for key, field in varying:
+            made[key] = field(scope)
+        return made
+
+    return make
+
+
+def _list(items: Sequence[Constant | Varying]) -> Constant | Varying:
+    base = [item.value if isinstance(item, Constant) else None for item in items]
+    varying = [(index, item) for index, item in enumerate(items) if not isinstance(item, Constant)]
+    if not varying:
+        return Constant(base)
+
+    def make(scope: Scope) -> object:
+        made = base.copy()
+        for index, item in varying:
+            made[index] = item(scope)
+        return made
+
+    return make
 
 
 def _has_expression(value: object) -> bool:

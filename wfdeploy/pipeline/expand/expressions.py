@@ -2,29 +2,37 @@
 
 `$${{` stands for a literal `${{`. An expression that is the whole text keeps the type of its value; among other text it
 must give a scalar. Secrets are never looked up: they become references.
+
+A run's template is compiled once and called for every row: `compile_value` and `compile_text` give a `Constant`
+where nothing changes from row to row, else a function of the row's `Scope`.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, cast
 
+from wfdeploy.model.document import FieldPath
 from wfdeploy.model.request import SecretRef, Template, Text
 
 OPENING = "${{"
 
 _OPENING = re.compile(r"\$?\$\{\{")
-_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-_REFERENCE = re.compile(rf"({_NAME})((?:\s*\.\s*{_NAME})*)")
-_PATTERN_OF_A_NAME = re.compile(_NAME)
+_INSIDE = re.compile(r"""(?:[^"'}]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\}(?!\}))*""", re.DOTALL)
+
+Scope: TypeAlias = Mapping[str, object]
+"""What the expressions of a run's template may use beside variables: `row`, `matrix`."""
+
+Varying: TypeAlias = Callable[[Scope], object]
+"""Gives a value for a row. Raises: `ExpressionError`."""
 
 
 class ExpressionError(Exception):
-    """An expression that can't be evaluated. `source` is its text, for pointing at it."""
+    """An expression that can't be evaluated. `source` is its text, for pointing at it; `path` the field it stands in,
+    where it was compiled for a field."""
 
     def __init__(self, message: str, *, source: str, code: str = "bad-expression", hint: str | None = None) -> None:
         super().__init__(message)
@@ -32,10 +40,18 @@ class ExpressionError(Exception):
         self.source = source
         self.code = code
         self.hint = hint
+        self.path: FieldPath = ()
 
 
 class UnknownValueError(ExpressionError):
     """An expression whose value nobody knows for now: nothing is wrong with it as far as can be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value that is the same for every row."""
+
+    value: object
 
 
 class Evaluator(Protocol):
@@ -44,62 +60,8 @@ class Evaluator(Protocol):
     def evaluate(self, source: str) -> object:
         """The value of what stands between `${{` and `}}`; a `SecretRef` for a secret. Raises: `ExpressionError`."""
 
-
-class References:
-    """Evaluates dotted references: `vars.NAME.KEY`, `secrets.NAME`. `secrets` are the names that may be used."""
-
-    def __init__(self, variables: Mapping[str, object], secrets: Collection[str]) -> None:
-        self._variables = variables
-        self._secrets = secrets
-
-    def evaluate(self, source: str) -> object:
-        match = _REFERENCE.fullmatch(source.strip())
-        if match is None:
-            message = f"{OPENING} {_one_line(source)} }}}} is not an expression"
-            raise ExpressionError(message, source=source, hint="write ${{ vars.NAME }} or ${{ secrets.NAME }}")
-        root, *steps = [part.strip() for part in source.split(".")]
-        if root == "vars" and steps:
-            return self._variable(steps, source)
-        if root == "secrets" and len(steps) == 1:
-            return self._secret(steps[0], source)
-        if root in ("vars", "secrets"):
-            message = f"{_one_line(source)} names no single value"
-            raise ExpressionError(message, source=source, hint=f"write {root}.NAME")
-        hint = _did_you_mean(root, ("vars", "secrets")) or "known are vars.NAME and secrets.NAME"
-        raise ExpressionError(f"{root!r} is not known here", source=source, code="undefined-name", hint=hint)
-
-    def _variable(self, steps: Sequence[str], source: str) -> object:
-        value: object = self._variables
-        for depth, step in enumerate(steps):
-            if not isinstance(value, Mapping):
-                message = f"vars.{'.'.join(steps[:depth])} is not a mapping and has no {step!r}"
-                raise ExpressionError(message, source=source, code="undefined-variable")
-            if step not in value:
-                name = ".".join(("vars", *steps[: depth + 1]))
-                hint = _did_you_mean(step, value) or f"give it in wfdeploy.yaml (spec.vars) or with --var {step}=TEXT"
-                raise ExpressionError(f"{name} is not defined", source=source, code="undefined-variable", hint=hint)
-            value = value[step]
-        return value
-
-    def _secret(self, name: str, source: str) -> SecretRef:
-        if name not in self._secrets:
-            hint = _did_you_mean(name, self._secrets) or f"add {name} to spec.secrets in wfdeploy.yaml"
-            message = f"the secret {name} is not listed in the project file"
-            raise ExpressionError(message, source=source, code="undefined-secret", hint=hint)
-        return SecretRef(name)
-
-
-class UnknownReferences(References):
-    """Checks the form of references, where it isn't known which variables and secrets there are."""
-
-    def __init__(self) -> None:
-        super().__init__({}, ())
-
-    def _variable(self, steps: Sequence[str], source: str) -> object:
-        raise UnknownValueError(f"vars.{'.'.join(steps)} is not known", source=source)
-
-    def _secret(self, name: str, source: str) -> SecretRef:
-        raise UnknownValueError(f"secrets.{name} is not known", source=source)
+    def compile(self, source: str, names: Collection[str]) -> Constant | Varying:
+        """The same for a template whose scope has these names. Raises: `ExpressionError`."""
 
 
 def evaluate(text: str, evaluator: Evaluator) -> object:
@@ -107,21 +69,101 @@ def evaluate(text: str, evaluator: Evaluator) -> object:
 
     Raises: `ExpressionError`.
     """
-    parts = _split(text, evaluator)
-    if len(parts) == 1 and not isinstance(parts[0], str):
-        whole = parts[0].value
-        return Template((whole,)) if isinstance(whole, SecretRef) else whole
-    return _join(parts)
+    parts = [part if isinstance(part, str) else _Value(part[0], evaluator.evaluate(part[0])) for part in split(text)]
+    return _whole(parts[0].value) if len(parts) == 1 and isinstance(parts[0], _Value) else _join(parts)
 
 
 def evaluate_text(text: str, evaluator: Evaluator) -> Text:
     """The same, where only text makes sense: numbers and booleans are written as JSON writes them."""
-    return _join(_split(text, evaluator))
+    return _join([p if isinstance(p, str) else _Value(p[0], evaluator.evaluate(p[0])) for p in split(text)])
 
 
-def is_variable_name(name: str) -> bool:
-    """Whether `vars.NAME` could refer to it."""
-    return _PATTERN_OF_A_NAME.fullmatch(name) is not None
+def compile_value(text: str, evaluator: Evaluator, names: Collection[str], path: FieldPath = ()) -> Constant | Varying:
+    """A text of a template, for `evaluate` with each row. Raises: `ExpressionError` for what is wrong with any row."""
+    parts = _compiled(text, evaluator, names)
+    if len(parts) > 1 or isinstance(parts[0], str):
+        return _compiled_text(parts, path)
+    source, value = parts[0]
+    if isinstance(value, Constant):
+        return Constant(_whole(value.value))
+
+    def whole(scope: Scope) -> object:
+        try:
+            found = value(scope)
+            return found if type(found) is str else checked(found, source)
+        except ExpressionError as error:
+            error.path = path
+            raise
+
+    return whole
+
+
+def compile_text(
+    text: str, evaluator: Evaluator, names: Collection[str], path: FieldPath = ()
+) -> Constant | Callable[[Scope], Text]:
+    """The same for `evaluate_text`."""
+    return _compiled_text(_compiled(text, evaluator, names), path)
+
+
+_Part: TypeAlias = "str | tuple[str, Constant | Varying]"
+
+
+def _compiled(text: str, evaluator: Evaluator, names: Collection[str]) -> list[_Part]:
+    return [part if isinstance(part, str) else (part[0], evaluator.compile(part[0], names)) for part in split(text)]
+
+
+def _compiled_text(parts: Sequence[_Part], path: FieldPath) -> Constant | Callable[[Scope], Text]:
+    settled: list[str | _Value | tuple[str, Varying]] = []
+    for part in parts:
+        if isinstance(part, str):
+            settled.append(part)
+        elif isinstance(part[1], Constant):
+            settled.append(_Value(part[0], part[1].value))
+        else:
+            settled.append((part[0], part[1]))
+    if all(isinstance(part, str | _Value) for part in settled):
+        return Constant(_join(cast("list[str | _Value]", settled)))
+    pieces = [part if isinstance(part, tuple) else _piece(part) for part in settled]
+    has_secret = any(isinstance(piece, SecretRef) for piece in pieces)
+
+    def joined(scope: Scope) -> Text:
+        try:
+            found = [piece if not isinstance(piece, tuple) else _text_of(piece[0], piece[1](scope)) for piece in pieces]
+        except ExpressionError as error:
+            error.path = path
+            raise
+        return _together(found) if has_secret else "".join(cast("list[str]", found))
+
+    return joined
+
+
+def split(text: str) -> list[str | tuple[str]]:
+    """Literal text, and the sources of expressions (as 1-tuples), in order; at least one part."""
+    parts: list[str | tuple[str]] = []
+    position = 0
+    while (match := _OPENING.search(text, position)) is not None:
+        if match.start() > position:
+            parts.append(text[position : match.start()])
+        if match[0].startswith("$$"):
+            parts.append(OPENING)
+            position = match.end()
+            continue
+        end = _end(text, match.end())
+        if end < 0:
+            raise ExpressionError("'${{' without '}}'", source=match[0], hint="write $${{ for a literal ${{")
+        parts.append((text[match.end() : end],))
+        position = end + 2
+    if position < len(text) or not parts:
+        parts.append(text[position:])
+    return parts
+
+
+def _end(text: str, start: int) -> int:
+    """Where the `}}` of an expression stands; one inside of quotes is text."""
+    match = _INSIDE.match(text, start)
+    if match is not None and text.startswith("}}", match.end()):
+        return match.end()
+    return text.find("}}", start)
 
 
 class _Value:
@@ -134,31 +176,17 @@ class _Value:
         self.value = value
 
 
-def _split(text: str, evaluator: Evaluator) -> list[str | _Value]:
-    parts: list[str | _Value] = []
-    position = 0
-    while (match := _OPENING.search(text, position)) is not None:
-        if match.start() > position:
-            parts.append(text[position : match.start()])
-        if match[0].startswith("$$"):
-            parts.append(OPENING)
-            position = match.end()
-            continue
-        end = text.find("}}", match.end())
-        if end < 0:
-            raise ExpressionError("'${{' without '}}'", source=match[0], hint="write $${{ for a literal ${{")
-        source = text[match.end() : end]
-        parts.append(_Value(source, evaluator.evaluate(source)))
-        position = end + 2
-    if position < len(text) or not parts:
-        parts.append(text[position:])
-    return parts
+def _whole(value: object) -> object:
+    return Template((value,)) if isinstance(value, SecretRef) else value
 
 
 def _join(parts: Sequence[str | _Value]) -> Text:
+    return _together([_piece(part) for part in parts])
+
+
+def _together(found: Sequence[str | SecretRef]) -> Text:
     pieces: list[str | SecretRef] = []
-    for part in parts:
-        piece = part if isinstance(part, str) else _piece(part)
+    for piece in found:
         if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
             pieces[-1] += piece
         else:
@@ -168,26 +196,48 @@ def _join(parts: Sequence[str | _Value]) -> Text:
     return Template(tuple(pieces))
 
 
-def _piece(part: _Value) -> str | SecretRef:
-    value = part.value
-    if isinstance(value, str | SecretRef):
+def _piece(part: str | _Value) -> str | SecretRef:
+    if isinstance(part, str):
+        return part
+    return part.value if isinstance(part.value, SecretRef) else _text_of(part.source, part.value)
+
+
+def _text_of(source: str, value: object) -> str:
+    if type(value) is str:
         return value
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
+    if isinstance(value, str | bool | int | float):
+        return str(value) if isinstance(value, str) else json.dumps(value)
     what = "null" if value is None else "a mapping" if isinstance(value, Mapping) else "a list"
-    message = f"{_one_line(part.source)} is {what}, which can't be put into text"
-    raise ExpressionError(message, source=part.source)
+    raise ExpressionError(f"{one_line(source)} is {what}, which can't be put into text", source=source)
 
 
-def _one_line(source: str) -> str:
+_MAX_INTEGER = 2**53 - 1
+
+
+def checked(value: object, source: str) -> object:
+    """A value for a body, as it is. Raises: `ExpressionError` for one that JSON can't carry."""
+    kind = type(value)
+    if kind is int:
+        if not -_MAX_INTEGER <= cast("int", value) <= _MAX_INTEGER:
+            message = f"{one_line(source)} is an integer beyond 2^53 - 1 and would change on its way"
+            hint = f"send it as text: ${{{{ {one_line(source)} | string }}}}"
+            raise ExpressionError(message, source=source, code="not-a-json-number", hint=hint)
+    elif kind is float:
+        if value != value or value in (_INFINITY, -_INFINITY):  # noqa: PLR0124 - not a number
+            message = f"{one_line(source)} is {value}, which JSON has no number for"
+            raise ExpressionError(message, source=source, code="not-a-json-number")
+    elif isinstance(value, dict):
+        for item in value.values():
+            checked(item, source)
+    elif isinstance(value, list):
+        for item in value:
+            checked(item, source)
+    return value
+
+
+_INFINITY = float("inf")
+
+
+def one_line(source: str) -> str:
+    """The text of an expression, for messages."""
     return " ".join(source.split())
-
-
-def _did_you_mean(name: str, known: Collection[str]) -> str | None:
-    closest = _closest(name, tuple(known))
-    return f"did you mean {closest!r}?" if closest is not None else None
-
-
-@lru_cache(maxsize=1024)  # the search is slow, and one misspelling may stand in a hundred thousand runs
-def _closest(name: str, names: tuple[str, ...]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, names, n=1)), None)

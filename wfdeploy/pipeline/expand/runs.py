@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, cast
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.document import Document, Fields, Finding
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DeclaredRun, Group, Identity, OnChange, OnRemove, Policy, Source
-from wfdeploy.pipeline.expand.body_files import BodyFiles
 from wfdeploy.pipeline.expand.defaults import layer
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import Evaluator
+from wfdeploy.pipeline.expand.input_files import InputFiles
 
 
 def group_of(data: Mapping[str, Any]) -> Group:
@@ -34,10 +34,15 @@ def expand(
     document: Document,
     *,
     evaluator: Evaluator,
-    files: BodyFiles,
+    files: InputFiles,
     findings: list[Finding],
+    wanted: Container[int] | None = None,
 ) -> Iterator[tuple[int, DeclaredRun]]:
-    """The runs of a valid RunGroup manifest with their indexes in `spec.runs`, in order; None there is passed over.
+    """The runs that a valid RunGroup manifest declares, each with its ordinal, in order; None is passed over.
+
+    An ordinal counts what the document declares, rows of data one by one and bad ones too, from 0: the same content has
+    the same ordinals. With `wanted`, runs with other ordinals are read past as cheaply as can be. Nothing is held: the
+    same again is had by calling this again.
 
     Where there are findings, runs hold stand-ins for what they are about: good for further checks and nothing else. A
     run without a destination has an empty one.
@@ -51,20 +56,40 @@ def expand(
     base = layer(base, spec.get("defaults", {}), ("spec", "defaults"), evaluation=evaluation, files=files)
     plain = layer(base, {}, ("spec",), evaluation=evaluation, files=files, last=True)
     name_of_file = document.source.name
+    ordinal = 0
     for index, fields in enumerate(spec["runs"]):
         if fields is None:
+            continue
+        line = fields.line if isinstance(fields, Fields) else document.line
+        if "forEach" in fields or "matrix" in fields:
+            from wfdeploy.pipeline.expand.generators import Entry, generate
+
+            entry = Entry(
+                document=document,
+                index=index,
+                fields=fields,
+                line=line,
+                group=group,
+                base=base,
+                evaluation=evaluation,
+                files=files,
+                findings=findings,
+            )
+            ordinal = yield from generate(entry, ordinal, wanted)
+            continue
+        ordinal += 1
+        if wanted is not None and ordinal - 1 not in wanted:
             continue
         request = plain
         if len(fields) > 1:
             at = ("spec", "runs", index)
             request = layer(base, fields, at, evaluation=evaluation, files=files, last=True)
-        line = fields.line if isinstance(fields, Fields) else document.line
         yield (
-            index,
+            ordinal - 1,
             DeclaredRun(
                 address=Address(f"{group.name}/{fields['name']}"),
                 group=group,
-                source=Source(name_of_file, line),
+                source=Source(name_of_file, line, index),
                 request=request,
                 workflow_run_id=fields.get("workflowRunId"),
             ),

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdeploy.model.request import SecretRef, Template
-from wfdeploy.pipeline.expand.expressions import ExpressionError, References, evaluate, evaluate_text, is_variable_name
+from wfdeploy.pipeline.expand.expressions import ExpressionError, evaluate, evaluate_text
+from wfdeploy.pipeline.expand.references import References, is_variable_name
 
 NAMES = References(
     {"x": "X", "n": 3, "f": 1.5, "t": True, "none": None, "m": {"a": {"b": 1}}, "l": [1, "two"]}, ("APP_TOKEN", "B")
@@ -58,12 +59,13 @@ def test_text_is_always_text(text: str, value: object) -> None:
         ("${{ secrets.APP_TOKE }}", "undefined-secret", "did you mean 'APP_TOKEN'?"),
         ("${{ secrets.OTHER_ONE }}", "undefined-secret", "spec.secrets"),
         ("${{ var.x }}", "undefined-name", "did you mean 'vars'?"),
-        ("${{ matrix.x }}", "undefined-name", "vars.NAME"),
+        ("${{ matrix.x }}", "undefined-name", "a run with a matrix"),
+        ("${{ mat.x }}", "undefined-name", "vars.NAME"),
         ("${{ vars }}", "bad-expression", "vars.NAME"),
         ("${{ secrets.A.B }}", "bad-expression", ""),
         ("${{ }}", "bad-expression", ""),
-        ("${{ vars.x | upper }}", "bad-expression", ""),
-        ("${{ vars['x'] }}", "bad-expression", ""),
+        ("${{ vars.x | uper }}", "bad-expression", "No filter named 'uper'"),
+        ("${{ vars.x }} }}${{ }}", "bad-expression", ""),
         ("${{ vars.x", "bad-expression", "$${{"),
         ("a ${{ vars.m }}", "bad-expression", ""),
         ("a ${{ vars.none }}", "bad-expression", ""),

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from wfdeploy.pipeline.expand.body_files import BodyFileError, BodyFiles
+from wfdeploy.pipeline.expand.data.streams import FileProblem
+from wfdeploy.pipeline.expand.input_files import InputFiles
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("path", ["../payload.json", "./../payload.json", "../inner.json", "../x/../payload.json"])
 def test_content_is_read_byte_for_byte(project: Path, path: str) -> None:
-    assert BodyFiles(project, 100).read(project / "manifests", path) == ("payload.json", '{"a":  1}\r\n')
+    assert InputFiles(project, 100).read_body(project / "manifests", path) == ("payload.json", '{"a":  1}\r\n')
 
 
 @pytest.mark.parametrize(
@@ -43,12 +44,12 @@ def test_content_is_read_byte_for_byte(project: Path, path: str) -> None:
     ],
 )
 def test_what_cannot_be_used(project: Path, path: str, code: str) -> None:
-    with pytest.raises(BodyFileError) as caught:
-        BodyFiles(project, 100).read(project / "manifests", path)
+    with pytest.raises(FileProblem) as caught:
+        InputFiles(project, 100).read_body(project / "manifests", path)
     assert caught.value.code == code
 
 
 def test_too_big_a_file_is_not_read(project: Path) -> None:
-    with pytest.raises(BodyFileError) as caught:
-        BodyFiles(project, 3).read(project, "payload.json")
+    with pytest.raises(FileProblem) as caught:
+        InputFiles(project, 3).read_body(project, "payload.json")
     assert caught.value.code == "message-too-big"

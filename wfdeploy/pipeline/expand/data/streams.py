@@ -1,0 +1,172 @@
+"""The bytes of a data file: hashed as they are on disk, unpacked where the name says so, cut at ends of lines."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Protocol, cast
+
+BLOCK_BYTES = 256 * 1024
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+"""Of one line, since a line is held as a whole. Bodies have to be far smaller."""
+
+MAX_WHOLE_BYTES = 256 * 1024 * 1024
+"""Of a file whose format has to be read as a whole."""
+
+FREE_BYTES = 64 * 1024 * 1024
+MAX_RATIO = 300
+"""Beyond `FREE_BYTES`, data may be this many times as large as its packed form. Text reaches 20, zeros 1,000."""
+
+_BOM = b"\xef\xbb\xbf"
+_WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class FileProblem(Exception):
+    """A file that can't be used (any further). `line`: where, counted from 1; None when it is about the file."""
+
+    def __init__(self, code: str, message: str, hint: str | None = None, line: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.line = line
+
+
+class _Reader(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class DataStream:
+    """One data file, opened. Its content goes past once; `finish` then tells the digest of what is on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._name = path.name.lower()
+
+    def __enter__(self) -> DataStream:
+        self._file: IO[bytes] = self.path.open("rb")
+        self._before = os.fstat(self._file.fileno())
+        self._raw = _Hashing(self._file)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def finish(self) -> str:
+        """The SHA-256 of the file. Raises: `FileProblem` when it was changed while it was read."""
+        while self._raw.read(BLOCK_BYTES):
+            pass
+        after = os.fstat(self._file.fileno())
+        if (after.st_size, after.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
+            raise FileProblem("data-file-changed", "the file was changed while it was read", "run the command again")
+        return self._raw.hash.hexdigest()
+
+    def hash_first(self) -> IO[bytes]:
+        """The plain file, hashed and wound back: for a format that is not read from beginning to end."""
+        while self._raw.read(BLOCK_BYTES):
+            pass
+        self._file.seek(0)
+        return self._file
+
+    def whole(self) -> bytes:
+        """All of it, unpacked. Raises: `FileProblem`."""
+        with self._unpacked() as unpacked:
+            data = unpacked.read(MAX_WHOLE_BYTES + 1)
+        if len(data) > MAX_WHOLE_BYTES:
+            message = f"the file holds more than {MAX_WHOLE_BYTES >> 20} MiB, and this format is read as a whole"
+            raise FileProblem("data-file-too-big", message, "use JSON Lines or CSV, which are read row by row")
+        return _without_mark(data)
+
+    def blocks(self) -> Iterator[bytes]:
+        """Pieces of it that end where a line ends. Raises: `FileProblem`."""
+        pending: list[bytes] = []
+        held = total = 0
+        first = True
+        with self._unpacked() as unpacked:
+            while block := unpacked.read(BLOCK_BYTES):
+                total += len(block)
+                if total > FREE_BYTES and total > self._raw.count * MAX_RATIO:
+                    message = f"the file unpacks to more than {MAX_RATIO} times its size"
+                    raise FileProblem("data-file-too-big", message, "this is no data that anyone would send")
+                if first:
+                    block, first = _without_mark(block), False
+                cut = block.rfind(b"\n") + 1
+                if not cut:
+                    pending.append(block)
+                    held += len(block)
+                    if held > MAX_LINE_BYTES:
+                        raise FileProblem("row-too-long", f"a line has more than {MAX_LINE_BYTES >> 20} MiB")
+                    continue
+                yield b"".join((*pending, block[:cut])) if pending else block[:cut]
+                pending = [block[cut:]]
+                held = len(block) - cut
+        if held:
+            yield b"".join(pending)
+
+    @contextmanager
+    def _unpacked(self) -> Iterator[_Reader]:
+        try:
+            if self._name.endswith(".gz"):
+                from gzip import GzipFile
+
+                with GzipFile(fileobj=cast("IO[bytes]", self._raw), mode="rb") as unzipped:
+                    yield unzipped
+            elif self._name.endswith(".zst"):
+                with _unpacked_zstd(self._raw) as unpacked:
+                    yield unpacked
+            else:
+                yield self._raw
+        except EOFError as error:
+            raise FileProblem("data-file-broken", "the file ends in the middle: it is not complete") from error
+        except zlib.error as error:
+            raise FileProblem("data-file-broken", f"the file can't be unpacked: {error}") from error
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise FileProblem("data-file-broken", f"the file can't be unpacked: {error}") from error
+
+
+class _Hashing:
+    """A file whose bytes are hashed and counted as they are read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._read = file.read
+        self.hash = sha256()
+        self.count = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._read(size)
+        self.hash.update(data)
+        self.count += len(data)
+        return data
+
+
+@contextmanager
+def _unpacked_zstd(raw: _Hashing) -> Iterator[_Reader]:
+    try:
+        from compression.zstd import ZstdError, ZstdFile  # type: ignore[import-not-found]  # Python 3.14 and newer
+    except ImportError:
+        try:
+            from backports.zstd import ZstdError, ZstdFile
+        except ImportError as error:
+            hint = "install it: pip install 'wfdeploy[zstd]'"
+            raise FileProblem("missing-extra", "reading .zst needs the extra 'zstd'", hint) from error
+    try:
+        with ZstdFile(raw) as unpacked:
+            yield unpacked
+    except ZstdError as error:
+        raise FileProblem("data-file-broken", f"the file can't be unpacked: {error}") from error
+
+
+def _without_mark(data: bytes) -> bytes:
+    if data.startswith(_WIDE_BOMS):
+        raise FileProblem("data-file-not-utf8", "the file is UTF-16", "save it as UTF-8", 1)
+    return data.removeprefix(_BOM)

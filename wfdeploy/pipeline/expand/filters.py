@@ -1,0 +1,212 @@
+"""The filters and tests of expressions: few, strict, and bounded in what they give. The guide on large sets lists
+them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Undefined
+
+MAX_TEXT = 2**20
+"""Characters of a text, and items of a list, that an expression may make."""
+
+MAX_BITS = 1024
+"""Of an integer that an expression computes with: about the range of floating point numbers."""
+
+TOO_LONG = f"the result is longer than {MAX_TEXT:,} characters"
+
+
+def kind_of(value: object) -> str:
+    """What a value is, for messages."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    return "a mapping" if isinstance(value, Mapping) else "a list" if isinstance(value, list | tuple) else "no data"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        _defined(value)
+        raise TypeError(f"text is needed, not {kind_of(value)}")
+    return value
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _defined(value)
+        raise TypeError(f"a number is needed, not {kind_of(value)}")
+    return value
+
+
+def _items(value: Any) -> Any:
+    if not isinstance(value, str | list | Mapping):
+        _defined(value)
+        raise TypeError(f"text, a list or a mapping is needed, not {kind_of(value)}")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        _defined(value)
+        raise TypeError(f"a list is needed, not {kind_of(value)}")
+    return value
+
+
+def _defined(value: Any) -> Any:
+    """Raises: `UndefinedError`, by looking at a value that isn't there."""
+    return bool(value) if isinstance(value, Undefined) else value
+
+
+def default(value: Any, other: Any) -> Any:
+    """Another value for what is not defined or null."""
+    return other if value is None or isinstance(value, Undefined) else value
+
+
+def string(value: Any) -> str:
+    """A scalar as text, written as JSON writes it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    _defined(value)
+    raise TypeError(f"{kind_of(value)} can't be put into text; there is the filter tojson")
+
+
+def integer(value: Any) -> int:
+    """A whole number, of a number without fraction or of its text."""
+    if isinstance(value, str) and len(value) <= 64 and value.strip().lstrip("+-").isdecimal():
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    _defined(value)
+    raise ValueError(f"{_shown(value)} is no whole number")
+
+
+def real(value: Any) -> float:
+    """A number, of a number or of its text."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    try:
+        number = float(value) if isinstance(value, str) and len(value) <= 64 else math.nan
+    except ValueError:
+        number = math.nan
+    if math.isfinite(number):
+        return number
+    _defined(value)
+    raise ValueError(f"{_shown(value)} is no number")
+
+
+def boolean(value: Any) -> bool:
+    """True or false, of the text `true` or `false` in any case."""
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else None
+    if word in ("true", "false"):
+        return word == "true"
+    _defined(value)
+    raise ValueError(f"{_shown(value)} is neither true nor false")
+
+
+def replace(value: Any, old: Any, new: Any) -> str:
+    """Each occurrence of one text by another."""
+    text, old, new = _text(value), _text(old), _text(new)
+    if not old:
+        raise ValueError("the text to replace is empty")
+    if len(text) + text.count(old) * max(len(new) - len(old), 0) > MAX_TEXT:
+        raise ValueError(TOO_LONG)
+    return text.replace(old, new)
+
+
+def join(value: Any, separator: Any = "") -> str:
+    """The items of a list as one text."""
+    parts = [string(item) for item in _list(value)]
+    if sum(map(len, parts)) + len(parts) * len(_text(separator)) > MAX_TEXT:
+        raise ValueError(TOO_LONG)
+    return str(separator).join(parts)
+
+
+def split(value: Any, separator: Any) -> list[str]:
+    """The parts of a text between separators."""
+    if not _text(separator):
+        raise ValueError("the separator is empty")
+    return _text(value).split(separator)
+
+
+def tojson(value: Any) -> str:
+    """A value as JSON text."""
+    _defined(value)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    if len(text) > MAX_TEXT:
+        raise ValueError(TOO_LONG)
+    return text
+
+
+def fromjson(value: Any) -> Any:
+    """The value that a JSON text holds."""
+    return json.loads(_text(value), parse_constant=_no_number)
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _round(value: Any, digits: Any = 0) -> int | float:
+    number = _number(value)
+    return round(number, _places(digits)) if digits else round(number)
+
+
+def _places(digits: Any) -> int:
+    if not isinstance(digits, int) or not 0 <= digits <= 15:
+        raise ValueError("round takes 0 to 15 digits")
+    return digits
+
+
+def _shown(value: object) -> str:
+    text = repr(value) if isinstance(value, str | int | float | bool) else kind_of(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "default": default,
+    "string": string,
+    "int": integer,
+    "float": real,
+    "bool": boolean,
+    "lower": lambda value: _text(value).lower(),
+    "upper": lambda value: _text(value).upper(),
+    "trim": lambda value: _text(value).strip(),
+    "replace": replace,
+    "split": split,
+    "join": join,
+    "first": lambda value: _list(value)[0],
+    "last": lambda value: _list(value)[-1],
+    "length": lambda value: len(_items(value)),
+    "abs": lambda value: abs(_number(value)),
+    "round": _round,
+    "urlencode": lambda value: quote(string(value), safe=""),
+    "sha256": lambda value: sha256(string(value).encode()).hexdigest(),
+    "tojson": tojson,
+    "fromjson": fromjson,
+}
+
+TESTS: dict[str, Callable[..., bool]] = {
+    "defined": lambda value: not isinstance(value, Undefined),
+    "none": lambda value: _defined(value) is None,
+    "string": lambda value: isinstance(_defined(value), str),
+    "number": lambda value: isinstance(_defined(value), int | float) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(_defined(value), bool),
+    "mapping": lambda value: isinstance(_defined(value), Mapping),
+    "list": lambda value: isinstance(_defined(value), list),
+}

@@ -1,0 +1,138 @@
+"""The files that manifests name: body files and data files, found inside the project only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+from wfdeploy.errors import InvalidInput
+from wfdeploy.model.diagnostic import Diagnostic, Place
+from wfdeploy.pipeline.expand.data.rows import YamlReader
+from wfdeploy.pipeline.expand.data.streams import DataStream, FileProblem
+
+
+class RowRules(Protocol):
+    """A `rowSchema`, ready to be asked."""
+
+    def is_valid(self, row: object) -> bool:
+        """Whether a row fits. Asked for every row."""
+
+    def problems(self, row: object) -> list[str]:
+        """What is wrong with one that doesn't, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """What reading data needs of other stages. `row_rules` raises `ValueError` for what is no JSON Schema."""
+
+    yaml: YamlReader
+    row_rules: Callable[[Mapping[str, object]], RowRules]
+
+
+class InputFiles:
+    """Reads files of the project at `root`; a body file holds at most `max_body_bytes`.
+
+    What was read is known by project-relative name and SHA-256 (of the bytes on disk): `take` gives what has been read
+    since it was last asked. A file that isn't the same when it is read again stops the command.
+    """
+
+    def __init__(self, root: Path, max_body_bytes: int, readers: Readers | None = None) -> None:
+        self._root = Path(os.path.realpath(root))
+        self._max_body_bytes = max_body_bytes
+        self._readers = readers
+        self._digests: dict[str, str] = {}
+        self._fresh: dict[str, str] = {}
+
+    @property
+    def readers(self) -> Readers:
+        assert self._readers is not None, "made without readers, for body files alone"
+        return self._readers
+
+    def take(self) -> dict[str, str]:
+        """The SHA-256 of each file that was read to its end since this was last asked, by project-relative name."""
+        fresh, self._fresh = self._fresh, {}
+        return fresh
+
+    def read_body(self, folder: Path, text: str) -> tuple[str, str]:
+        """Project-relative name and content of the body file that `text` names, relative to `folder`.
+
+        Raises: `FileProblem`. A path that leads outside of the project, also through a link, is refused before
+        anything is read: manifests come from pull requests, and what they name ends up on a server.
+        """
+        with _told("body-file"):
+            path = self._find(folder, text, "body-file")
+            shown = _printable(text)
+            size = path.stat().st_size
+            if size > self._max_body_bytes:
+                message = f"{shown} holds {size:,} bytes; at most {self._max_body_bytes:,} are sent"
+                raise FileProblem("message-too-big", message)
+            data = path.read_bytes()
+            try:
+                content = data.decode("utf-8")
+            except UnicodeDecodeError as error:
+                message = f"{shown} is not UTF-8 (byte 0x{error.object[error.start]:02x} at offset {error.start:,})"
+                hint = "the API carries bodies as text; encode binary data, for example as base64"
+                raise FileProblem("body-file-not-utf8", message, hint) from error
+        name = path.relative_to(self._root).as_posix()
+        self._note(name, sha256(data).hexdigest())
+        return name, content
+
+    def find_data(self, folder: Path, text: str) -> tuple[Path, str]:
+        """Path and project-relative name of a data file. Raises: `FileProblem`, by the same rules."""
+        with _told("data-file"):
+            path = self._find(folder, text, "data-file")
+        return path, path.relative_to(self._root).as_posix()
+
+    @contextmanager
+    def open_data(self, path: Path, name: str) -> Iterator[DataStream]:
+        """A data file for reading from its beginning; once it was read to its end, its digest is noted.
+
+        Raises: `FileProblem`; `InvalidInput` when it isn't what it was when it was read before.
+        """
+        with _told("data-file"), DataStream(path) as stream:
+            yield stream
+            self._note(name, stream.finish())
+
+    def _note(self, name: str, digest: str) -> None:
+        if self._digests.setdefault(name, digest) != digest:
+            message = "this file was changed while it was in use"
+            hint = "run the command again"
+            raise InvalidInput([Diagnostic(code="file-changed", message=message, place=Place(name), hint=hint)])
+        self._fresh[name] = digest
+
+    def _find(self, folder: Path, text: str, what: str) -> Path:
+        if "\0" in text:
+            raise FileProblem(f"{what}-missing", "the path holds a NUL character")
+        name = _printable(text)
+        path = Path(os.path.realpath(folder / text))
+        if not path.is_relative_to(self._root):
+            message, hint = f"{name} lies outside of the project", f"the project is {_shown(self._root)}"
+            raise FileProblem(f"{what}-outside", message, hint)
+        if not path.is_file():
+            state = "is a folder" if path.is_dir() else "does not exist" if not path.exists() else "is no plain file"
+            raise FileProblem(f"{what}-missing", f"{name} {state}", "the path is relative to the manifest's folder")
+        return path
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """The operating system's errors as problems of the file."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise FileProblem(f"{what}-missing", f"the file can't be read: {reason}") from error
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else repr(text)
+
+
+def _shown(root: Path) -> str:
+    relative = os.path.relpath(root)
+    return "the working directory" if relative == "." else relative

@@ -1,0 +1,162 @@
+"""The template of a generated run: all that rows have in common is worked out once, the rest for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias, cast
+
+from wfdeploy.model.document import FieldPath
+from wfdeploy.model.request import Body, Delivery, Request, Text
+from wfdeploy.pipeline.expand.defaults import STAND_IN_URL, layer
+from wfdeploy.pipeline.expand.evaluation import Evaluation
+from wfdeploy.pipeline.expand.expressions import OPENING, Constant, Scope
+from wfdeploy.pipeline.expand.input_files import InputFiles
+
+_Part: TypeAlias = Constant | Callable[[Scope], Any]
+
+_NO_ROW: Scope = {}
+
+
+class RunTemplate:
+    """Makes the request of a generated run. `names` are those that its expressions may use.
+
+    Everything with an expression in it is compiled here; where it stood, the layers of defaults see a stand-in.
+    """
+
+    def __init__(
+        self,
+        base: Request,
+        own: Mapping[str, Any],
+        path: FieldPath,
+        *,
+        names: Collection[str],
+        evaluation: Evaluation,
+        files: InputFiles,
+    ) -> None:
+        self._evaluation = evaluation
+        self._path = path
+        self._names = names
+        fixed = dict(own)
+        destination = self._text(fixed, ("destination",), STAND_IN_URL)
+        body = self._tree(fixed) or self._text(fixed, ("bodyText",))
+        headers = self._texts(fixed, "headers")
+        delivery = self._of_delivery(fixed)
+        shared = layer(base, fixed, path, evaluation=evaluation, files=files, last=True)
+        if isinstance(destination, Constant):
+            shared = replace(shared, destination=cast("Text", destination.value))
+        if isinstance(body, Constant):
+            shared = replace(shared, body=Body(shared.body.kind, cast("Any", body.value)))
+        if headers:
+            same = {name: cast("Text", part.value) for name, part in headers.items() if isinstance(part, Constant)}
+            shared = replace(shared, headers={**shared.headers, **same})
+        if delivery is not None and all(isinstance(part, Constant) for part in delivery.parts()):
+            shared = replace(shared, delivery=delivery.make(shared.delivery, _NO_ROW))
+            delivery = None
+        self._shared = shared
+        self._destination = _varying(destination)
+        self._body = _varying(body)
+        self._headers = [(name, text) for name, part in headers.items() if (text := _varying(part)) is not None]
+        self._delivery = delivery
+
+    def __call__(self, scope: Scope) -> Request:
+        """The request for a row. Raises: `ExpressionError`."""
+        shared = self._shared
+        headers = shared.headers
+        if self._headers:
+            headers = {**headers, **{name: text(scope) for name, text in self._headers}}
+        return Request(
+            destination=shared.destination if self._destination is None else self._destination(scope),
+            content_type=shared.content_type,
+            headers=headers,
+            body=shared.body if self._body is None else Body(shared.body.kind, self._body(scope)),
+            delivery=shared.delivery if self._delivery is None else self._delivery.make(shared.delivery, scope),
+        )
+
+    def _tree(self, fixed: dict[str, Any]) -> _Part | None:
+        if fixed.get("body") is None:
+            return None
+        compiled = self._evaluation.compiled_tree(fixed["body"], (*self._path, "body"), self._names)
+        fixed["body"] = "x"
+        return compiled
+
+    def _text(self, holder: dict[str, Any], steps: FieldPath, stand_in: str = "x") -> _Part | None:
+        """The last of `steps` in its holder, where it has an expression; a stand-in is left."""
+        text = holder.get(cast("str", steps[-1]))
+        if not isinstance(text, str) or OPENING not in text:
+            return None
+        holder[cast("str", steps[-1])] = stand_in
+        return self._evaluation.compiled_text(text, (*self._path, *steps), self._names, stand_in=stand_in)
+
+    def _texts(self, fixed: dict[str, Any], field: str) -> dict[str, _Part]:
+        """The same for the values of a mapping."""
+        if not fixed.get(field):
+            return {}
+        holder = fixed[field] = dict(fixed[field])
+        found = {name: self._text(holder, (field, name)) for name in tuple(holder)}
+        return {name: part for name, part in found.items() if part is not None}
+
+    def _of_delivery(self, fixed: dict[str, Any]) -> _DeliveryParts | None:
+        flow_key = None
+        if fixed.get("flowControl") is not None:
+            holder = fixed["flowControl"] = dict(fixed["flowControl"])
+            flow_key = self._text(holder, ("flowControl", "key"))
+        parts = _DeliveryParts(
+            labels=self._labels(fixed),
+            failure_url=self._text(fixed, ("failureUrl",), STAND_IN_URL),
+            failure_headers=self._texts(fixed, "failureHeaders"),
+            flow_key=flow_key,
+        )
+        return parts if parts.parts() else None
+
+    def _labels(self, fixed: dict[str, Any]) -> list[_Part]:
+        given: list[str] = fixed.get("labels") or []
+        if not any(OPENING in label for label in given):
+            return []
+        fixed["labels"] = [f"x{index}" for index in range(len(given))]
+        return [
+            self._evaluation.compiled_text(label, (*self._path, "labels", index), self._names)
+            for index, label in enumerate(given)
+        ]
+
+
+class _DeliveryParts:
+    """Delivery options with expressions in them."""
+
+    def __init__(
+        self,
+        *,
+        labels: list[_Part],
+        failure_url: _Part | None,
+        failure_headers: Mapping[str, _Part],
+        flow_key: _Part | None,
+    ) -> None:
+        self._labels = labels
+        self._failure_url = failure_url
+        self._failure_headers = failure_headers
+        self._flow_key = flow_key
+
+    def parts(self) -> list[_Part]:
+        single = [part for part in (self._failure_url, self._flow_key) if part is not None]
+        return [*self._labels, *self._failure_headers.values(), *single]
+
+    def make(self, shared: Delivery, scope: Scope) -> Delivery:
+        changed: dict[str, Any] = {}
+        if self._labels:
+            changed["labels"] = tuple(_valued(part, scope) for part in self._labels)
+        if self._failure_url is not None:
+            changed["failure_url"] = _valued(self._failure_url, scope)
+        if self._failure_headers:
+            given = {name: _valued(part, scope) for name, part in self._failure_headers.items()}
+            changed["failure_headers"] = {**shared.failure_headers, **given}
+        if self._flow_key is not None and shared.flow_control is not None:
+            changed["flow_control"] = replace(shared.flow_control, key=_valued(self._flow_key, scope))
+        return replace(shared, **changed)
+
+
+def _varying(part: _Part | None) -> Callable[[Scope], Any] | None:
+    return None if isinstance(part, Constant) else part
+
+
+def _valued(part: _Part, scope: Scope) -> Any:
+    return part.value if isinstance(part, Constant) else part(scope)

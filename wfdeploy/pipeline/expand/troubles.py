@@ -1,0 +1,74 @@
+"""What is wrong with the rows of one generator: the first hundred are told, the others counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from wfdeploy.model.diagnostic import Place, Severity
+from wfdeploy.model.document import Document, FieldPath, Finding
+
+MOST_TOLD = 100
+
+
+class Troubles:
+    """Findings about the rows of an entry. `where` is the name of the data as the user would type it."""
+
+    def __init__(self, document: Document, path: FieldPath, where: str, findings: list[Finding]) -> None:
+        self._document = document
+        self._path = path
+        self._where = where
+        self._findings = findings
+        self._count: Counter[Severity] = Counter()
+
+    def note(
+        self,
+        code: str,
+        message: str,
+        *,
+        address: str,
+        hint: str | None = None,
+        severity: Severity = Severity.ERROR,
+        place: Place | None = None,
+        path: FieldPath | None = None,
+        excerpt: str | None = None,
+    ) -> None:
+        """One row that is wrong: at a `place` of the data, or at a `path` of the manifest."""
+        self._count[severity] += 1
+        if self._count[severity] > MOST_TOLD:
+            return
+        self._findings.append(
+            Finding(
+                document=self._document,
+                path=self._path if path is None else path,
+                code=code,
+                message=message if severity is Severity.ERROR else f"this row is skipped: {message}",
+                address=address,
+                hint=hint,
+                severity=severity,
+                place=place,
+                excerpt=excerpt,
+            )
+        )
+
+    def close(self, address: str, rows: int) -> None:
+        """Tell how many there were."""
+        bad, skipped = self._count[Severity.ERROR], self._count[Severity.WARNING]
+        if bad > MOST_TOLD:
+            message = f"{bad - MOST_TOLD:,} more rows of {self._where} are wrong"
+            self._sum_up("more-bad-rows", message, address, Severity.ERROR)
+        if skipped:
+            of = f"{skipped:,} of {rows:,} rows" if rows != 1 else "the only row"
+            message = f"{of} of {self._where} {'are' if skipped != 1 else 'is'} skipped (onBadRow: skip)"
+            self._sum_up("skipped-rows", message, address, Severity.WARNING)
+
+    def _sum_up(self, code: str, message: str, address: str, severity: Severity) -> None:
+        self._findings.append(
+            Finding(
+                document=self._document,
+                path=self._path,
+                code=code,
+                message=message,
+                address=address,
+                severity=severity,
+            )
+        )
