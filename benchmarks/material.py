@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.plan import Action, Change
-from wfdeploy.model.remote import Item, ObservedRun
+from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Request
-from wfdeploy.model.run import OnRemove
-from wfdeploy.model.state import Attempt, AttemptStatus, Edit, Head, HistoryEntry, Record, RecordKey
+from wfdeploy.model.state import Attempt, AttemptStatus, Edit
 from wfdeploy.pipeline.apply.shipment import Shipment
-from wfdeploy.ports import StateStore
 from wfdeploy.upstash.wire import ItemEncoder
 
 LABEL = "wfdeploy.benchmark.default"
@@ -69,44 +66,14 @@ def shipments(made: Sequence[tuple[str, Request]]) -> Iterator[Shipment]:
             status=AttemptStatus.INTENT,
             intent_at_ms=0,
         )
-        yield Shipment(Change(address=address, action=Action.TRIGGER, reason="new", sends=True), item, attempt)
+        yield Shipment(item, attempt)
 
 
-class NullStore(StateStore):
+class NullStore:
     """A state that forgets at once."""
 
-    def head(self) -> Head:
-        raise NotImplementedError
+    def stage(self, edits: Sequence[Edit]) -> None:
+        pass
 
-    def record_keys(self) -> Iterator[RecordKey]:
-        return iter(())
-
-    def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:  # noqa: ARG002
-        return iter(())
-
-    def attempts(self) -> Iterator[Attempt]:
-        return iter(())
-
-    def generations(self, addresses: Collection[str]) -> Mapping[tuple[str, str], int]:  # noqa: ARG002
-        return {}
-
-    def groups(self) -> Mapping[str, OnRemove]:
-        return {}
-
-    def former_addresses(self) -> Iterator[Address]:
-        return iter(())
-
-    def history(self, address: str | None) -> Sequence[HistoryEntry]:  # noqa: ARG002
-        return ()
-
-    def unclaimed(self) -> Sequence[ObservedRun]:
-        return ()
-
-    def burned(self) -> Iterator[tuple[str, str, int]]:
-        return iter(())
-
-    def commit(self, edits: Sequence[Edit]) -> int:  # noqa: ARG002
+    def finish(self) -> int:
         return 0
-
-    def close(self) -> None:
-        return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from wfdeploy.model.state import (
     Rename,
     Rewrite,
     SetHead,
+    Settle,
 )
 from wfdeploy.model.tally import Tally, term
 from wfdeploy.ports import StateStore
@@ -121,6 +123,45 @@ def test_a_commit_is_all_or_nothing(store: StateStore) -> None:
         store.commit([PutRecord(record("g/b")), PutRecord(None)])  # type: ignore[arg-type]
     assert addresses(store) == ["g/a"]
     assert store.head().serial == 1
+
+
+def test_what_is_staged_is_written_when_it_is_finished(store: StateStore) -> None:
+    store.commit([PutAttempt(attempt("g/a"))])
+    store.stage([PutRecord(record("g/a")), SetHead(watermark_ms=7)])
+    assert store.finish() == 2
+    assert (addresses(store), store.head().watermark_ms) == (["g/a"], 7)
+    with pytest.raises(Exception):  # noqa: B017, PT011
+        store.stage([PutRecord(record("g/b")), PutRecord(None)])  # type: ignore[arg-type]
+    assert store.commit([SetHead(watermark_ms=8)]) == 3  # nothing of what failed is in the way, or in the state
+    assert addresses(store) == ["g/a"]
+
+
+@given(
+    before=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["1:a", "1:b"]), st.booleans()), max_size=4),
+    runs=st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["1:a", "1:b"]), st.integers(1, 3)), max_size=6),
+)
+def test_settled_attempts_are_what_their_records_put_one_by_one_are(
+    before: list[tuple[str, str, bool]], runs: list[tuple[str, str, int]]
+) -> None:
+    def told(settled: list[Edit]) -> object:
+        with SqliteStore.in_memory(BINDING, now_ms=lambda: NOW_MS) as store:
+            store.commit([PutAttempt(attempt(f"g/{name}")) for name in "abe"])
+            for name, fingerprint, again in before:
+                store.commit([PutRecord(record(f"g/{name}", fingerprint)), *([PutAttempt(attempt("g/a"))] * again)])
+            store.commit(settled)
+            tables = (store.records(), store.attempts(), store.history(None), store.burned())
+            return [list(table) for table in tables], store.tallies()
+
+    attempts = [
+        replace(attempt(f"g/{name}", fingerprint), generation=generation, delivery="d", by='{"host":"h"}', request="{}")
+        for name, fingerprint, generation in runs
+    ]
+    created = [None if generation == 3 else generation for _, _, generation in runs]
+    one_by_one: list[Edit] = [
+        PutRecord(one.record(origin=Origin.TRIGGERED, created_at_ms=at, recorded_at_ms=9))
+        for one, at in zip(attempts, created, strict=True)
+    ]
+    assert told([Settle(attempts, created, Origin.TRIGGERED, 9)]) == told(one_by_one)
 
 
 def test_a_record_settles_its_attempt_and_only_its_own(store: StateStore) -> None:

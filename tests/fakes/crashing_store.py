@@ -16,6 +16,7 @@ class CrashingStore:
         self._store = store
         self._countdown = countdown
         self._after = after
+        self._staged: Sequence[Edit] = ()
 
     def commit(self, edits: Sequence[Edit]) -> int:
         self._countdown[0] -= 1
@@ -24,6 +25,12 @@ class CrashingStore:
                 self._store.commit(edits)
             raise Crash
         return self._store.commit(edits)
+
+    def stage(self, edits: Sequence[Edit]) -> None:
+        self._staged = edits
+
+    def finish(self) -> int:
+        return self.commit(self._staged)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)

@@ -94,7 +94,7 @@ def _create(when: str, come_by: Callable[[], bool]) -> None:
     from wfdeploy.state import sqlite_store
 
     if when == "linked":
-        _around(sqlite_store, "_sync_folder", "before", come_by)
+        _around(sqlite_store, "sync_folder", "before", come_by)
         return
     whole = sqlite_store.SqliteStore.create
 
@@ -119,22 +119,22 @@ def _commit(when: str, come_by: Callable[[], bool]) -> None:
         _around(Editor, "apply", "after", come_by)
     elif when == "torn":
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        whole = sqlite_store.SqliteStore.commit
+        whole = sqlite_store.SqliteStore.finish
 
-        def commit(self: sqlite_store.SqliteStore, edits: Sequence[Any]) -> int:
+        def finish(self: sqlite_store.SqliteStore) -> int:
             if come_by():
                 # The kernel kills the process in the middle of a write that would make a file longer than this.
                 log = Path(f"{self._name}-wal")
                 size = log.stat().st_size if log.exists() else 0
                 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
                 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5000, size + 5000))
-                whole(self, edits)
+                whole(self)
                 _die()  # the log was long enough already
-            return whole(self, edits)
+            return whole(self)
 
-        sqlite_store.SqliteStore.commit = commit  # type: ignore[method-assign]
+        sqlite_store.SqliteStore.finish = finish  # type: ignore[method-assign]
     else:
-        _around(sqlite_store.SqliteStore, "commit", when, come_by)
+        _around(sqlite_store.SqliteStore, "finish", when, come_by)
 
 
 def _trigger(when: str, come_by: Callable[[], bool]) -> None:

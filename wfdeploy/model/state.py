@@ -8,7 +8,7 @@ also after a record was forgotten (then they are its tombstone).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
@@ -103,8 +103,9 @@ class AttemptStatus(Enum):
 class Attempt:
     """A trigger that isn't known to have taken.
 
-    `intent_at_ms`: our clock when the intent was written. `since_ms`: a server time (Unix ms) that surely lies
-    before the server can have accepted it: where a listing must begin to find it (None: the beginning).
+    `intent_at_ms`: our clock when the intent was made, right before it was written. `since_ms`: a server time (Unix
+    ms) that surely lies before the server can have accepted it: where a listing must begin to find it (None: the
+    beginning).
     `ended_at_ms`: our clock when the connection of an UNKNOWN attempt was given up; no byte left after it.
     `delay_s`, `not_before_s`: of the request, since a delayed run may not show in the logs before it starts.
     `resend`: the user said that it may be sent again whatever its age. `inconclusive`: the logs did not know it,
@@ -134,6 +135,22 @@ class Attempt:
     def is_open(self) -> bool:
         """True while it may have started a run that isn't recorded."""
         return self.status is not AttemptStatus.REJECTED
+
+    def record(self, *, origin: Origin, created_at_ms: int | None, recorded_at_ms: int) -> Record:
+        """The record that it becomes once its run is known to be triggered."""
+        return Record(
+            address=self.address,
+            fingerprint=self.fingerprint,
+            generation=self.generation,
+            workflow_run_id=self.workflow_run_id,
+            delivery=self.delivery,
+            origin=origin,
+            created_at_ms=created_at_ms,
+            recorded_at_ms=recorded_at_ms,
+            by=self.by,
+            source=self.source,
+            request=self.request,
+        )
 
 
 class Ended(Enum):
@@ -175,6 +192,17 @@ class PutRecord:
     id is settled by it."""
 
     record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The runs of these attempts are known to be triggered: each becomes the record of its address, as with
+    `PutRecord`. `created_at_ms`: the server's time of each run."""
+
+    attempts: Sequence[Attempt]
+    created_at_ms: Sequence[int | None]
+    origin: Origin
+    recorded_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +282,7 @@ Edit: TypeAlias = (
     PutAttempt
     | DropAttempt
     | PutRecord
+    | Settle
     | NoteGeneration
     | Forget
     | Rename

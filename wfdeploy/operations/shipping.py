@@ -72,7 +72,6 @@ def shipments(
         former = change.attempt
         again = former is not None and former.is_open and former.workflow_run_id == change.workflow_run_id
         yield Shipment(
-            change,
             item,
             attempt,
             inconclusive=change.send_before_ms is not None,
@@ -91,7 +90,7 @@ def _attempt(change: Change, request: Request, prepared: Prepared, *, since_ms: 
         generation=change.generation,
         workflow_run_id=change.workflow_run_id,
         status=AttemptStatus.INTENT,
-        intent_at_ms=0,
+        intent_at_ms=prepared.workspace.clock.now_ms(),  # the batch that it goes into is sent when it is full
         since_ms=since_ms,
         delay_s=delivery.delay_s,
         not_before_s=delivery.not_before_s,

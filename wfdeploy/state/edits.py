@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import assert_never, cast
 
 from wfdeploy.model.address import group_of
 from wfdeploy.model.state import (
-    Attempt,
     Claim,
     DropAttempt,
     Edit,
@@ -25,9 +24,22 @@ from wfdeploy.model.state import (
     Rename,
     Rewrite,
     SetHead,
+    Settle,
 )
 from wfdeploy.model.tally import Tally, term
-from wfdeploy.state.rows import attempt_to_json, record_from_row, record_to_json
+from wfdeploy.state.bulk import (
+    Actors,
+    DetailsRow,
+    RecordRow,
+    details_of,
+    details_of_attempt,
+    insert_records,
+    put_attempts,
+    record_row,
+    recorded,
+    settle_attempts,
+)
+from wfdeploy.state.rows import record_from_row, record_to_json
 
 _COLUMNS = """r.address, r.fingerprint, r.generation, r.workflow_run_id, r.delivery, d.origin, d.created_at_ms,
     d.recorded_at_ms, a.value, d.source, d.request, d.run_state, d.observed_at_ms"""
@@ -39,7 +51,7 @@ class Editor:
     def __init__(self, connection: sqlite3.Connection, now_ms: int) -> None:
         self._connection = connection
         self._now_ms = now_ms
-        self._actors: dict[str, int] = {}
+        self._actors = Actors(connection)
         self._shifts: dict[str, list[int]] = {}  # by group: how many records more, and the sum of their terms
 
     def apply(self, edits: Sequence[Edit]) -> None:
@@ -47,7 +59,8 @@ class Editor:
         for kind, alike in groupby(edits, type):
             if kind is PutAttempt:
                 # Intents come by the hundred.
-                self._put_attempts(edit.attempt for edit in cast("Iterator[PutAttempt]", alike))
+                attempts = (edit.attempt for edit in cast("Iterator[PutAttempt]", alike))
+                put_attempts(self._connection, attempts, self._actors)
             else:
                 for edit in alike:
                     self._apply(edit)
@@ -57,11 +70,13 @@ class Editor:
         run = self._connection.execute
         match edit:
             case PutAttempt(attempt):
-                self._put_attempts((attempt,))
+                put_attempts(self._connection, (attempt,), self._actors)
             case DropAttempt(address, burn):
                 self._drop_attempt(address, burn=burn)
             case PutRecord(record):
                 self._put_record(record)
+            case Settle():
+                self._settle(edit)
             case NoteGeneration(address, fingerprint, generation):
                 self._burn(address, fingerprint, generation)
             case Forget(address):
@@ -81,20 +96,17 @@ class Editor:
                     "INSERT INTO burned SELECT ?1, fingerprint, max(generation) FROM ("
                     "SELECT address, fingerprint, generation FROM records UNION ALL "
                     "SELECT address, fingerprint, generation FROM history UNION ALL "
-                    "SELECT address, json_extract(value, '$.fingerprint'), json_extract(value, '$.generation') "
-                    "FROM attempts) WHERE address = ?1 GROUP BY fingerprint "
+                    "SELECT address, fingerprint, generation FROM attempts) WHERE address = ?1 GROUP BY fingerprint "
                     "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
                     (origin,),
                 )
                 self._moved(origin, to)
-                for table in ("records", "details"):
+                for table in ("records", "details", "attempts"):
                     run(f"UPDATE {table} SET address = ? WHERE address = ?", (to, origin))  # noqa: S608
-                for table in ("attempts", "history"):
-                    run(
-                        f"UPDATE {table} SET address = ?1, value = json_set(value, '$.address', ?1) "  # noqa: S608
-                        "WHERE address = ?2",
-                        (to, origin),
-                    )
+                run(
+                    "UPDATE history SET address = ?1, value = json_set(value, '$.address', ?1) WHERE address = ?2",
+                    (to, origin),
+                )
             case Observe(address, run_state, observed_at_ms):
                 run(
                     "UPDATE details SET run_state = ?, observed_at_ms = ? WHERE address = ? AND run_state IS NOT ?",
@@ -130,13 +142,6 @@ class Editor:
             case _:
                 assert_never(edit)
 
-    def _put_attempts(self, attempts: Iterable[Attempt]) -> None:
-        self._connection.executemany(
-            "INSERT INTO attempts VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value "
-            "WHERE value IS NOT excluded.value",
-            ((attempt.address, attempt_to_json(attempt)) for attempt in attempts),
-        )
-
     def _put_record(self, record: Record) -> None:
         former = self._record(record.address)
         if former == record:
@@ -146,38 +151,39 @@ class Editor:
             same_run = (former.fingerprint, former.generation) == (record.fingerprint, record.generation)
             self._retire(former, None if same_run else Ended.SUPERSEDED)
         self._settle_attempt(record)
-        self._shift(1, record.address, record.fingerprint, record.delivery)
-        run = self._connection.execute
-        run(
-            "INSERT INTO records VALUES (?, ?, ?, ?, ?)",
-            (record.address, record.fingerprint, record.generation, record.workflow_run_id, record.delivery),
-        )
-        run(
-            "INSERT INTO details VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                record.address,
-                record.origin.value,
-                record.created_at_ms,
-                record.recorded_at_ms,
-                self._actor(record.by),
-                record.source,
-                record.request,
-                record.run_state.value if record.run_state else None,
-                record.observed_at_ms,
-            ),
+        self._insert([record_row(record)], [details_of(record, self._actors.id_of(record.by))])
+
+    def _settle(self, edit: Settle) -> None:
+        addresses = [attempt.address for attempt in edit.attempts]
+        former = recorded(self._connection, addresses)
+        if former or len(set(addresses)) < len(addresses):
+            for attempt, created_at_ms in zip(edit.attempts, edit.created_at_ms, strict=True):
+                self._put_record(
+                    attempt.record(origin=edit.origin, created_at_ms=created_at_ms, recorded_at_ms=edit.recorded_at_ms)
+                )
+            return
+        origin, now_ms, id_of = edit.origin.value, edit.recorded_at_ms, self._actors.id_of
+        settle_attempts(self._connection, [(attempt.address, attempt.workflow_run_id) for attempt in edit.attempts])
+        self._insert(
+            [record_row(attempt) for attempt in edit.attempts],
+            [
+                details_of_attempt(attempt, origin, created_at_ms, now_ms, id_of(attempt.by))
+                for attempt, created_at_ms in zip(edit.attempts, edit.created_at_ms, strict=True)
+            ],
         )
 
+    def _insert(self, records: Sequence[RecordRow], details: Sequence[DetailsRow]) -> None:
+        """The one place where records come in; `_retire` is where they go."""
+        for address, fingerprint, _, _, delivery in records:
+            self._shift(1, address, fingerprint, delivery)
+        insert_records(self._connection, records, details)
+
     def _settle_attempt(self, record: Record) -> None:
-        self._connection.execute(
-            "DELETE FROM attempts WHERE address = ? AND json_extract(value, '$.workflow_run_id') = ?",
-            (record.address, record.workflow_run_id),
-        )
+        settle_attempts(self._connection, [(record.address, record.workflow_run_id)])
 
     def _drop_attempt(self, address: str, *, burn: bool) -> None:
         row = self._connection.execute(
-            "DELETE FROM attempts WHERE address = ? "
-            "RETURNING json_extract(value, '$.fingerprint'), json_extract(value, '$.generation'), "
-            "json_extract(value, '$.status')",
+            "DELETE FROM attempts WHERE address = ? RETURNING fingerprint, generation, status",
             (address,),
         ).fetchone()
         if burn and row is not None and row[2] != "rejected":
@@ -257,13 +263,3 @@ class Editor:
             else:
                 run("DELETE FROM tallies WHERE name = ?", (name,))
         self._shifts.clear()
-
-    def _actor(self, value: str) -> int:
-        """The id of a `by` text: thousands of records share one."""
-        known = self._actors.get(value)
-        if known is None:
-            run = self._connection.execute
-            run("INSERT INTO actors (value) VALUES (?) ON CONFLICT DO NOTHING", (value,))
-            (known,) = run("SELECT id FROM actors WHERE value = ?", (value,)).fetchone()
-            self._actors[value] = known
-        return int(known)

@@ -14,6 +14,9 @@ from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
 
 _ATTEMPT_FIELDS = tuple(sorted(field.name for field in fields(Attempt)))
 _attempt_values = attrgetter(*_ATTEMPT_FIELDS)
+ATTEMPT_COLUMNS = (*(name for name in _ATTEMPT_FIELDS if name not in ("status", "by")), "status", "by")
+"""The columns of `attempts`; there, `by_id` stands for `by`."""
+
 _RECORD_FIELDS = tuple(field.name for field in fields(Record))
 
 
@@ -27,6 +30,14 @@ def attempt_to_json(attempt: Attempt) -> str:
 def attempt_from(values: Mapping[str, Any]) -> Attempt:
     """The attempt of a JSON object. Raises: `TypeError`, `ValueError`, `KeyError` when it isn't one."""
     return Attempt(**(dict(values) | {"status": AttemptStatus(values["status"])}))
+
+
+def attempt_from_row(row: tuple[Any, ...]) -> Attempt:
+    """The attempt of a row of `attempts`, in the order of its columns, `by` resolved and at the end."""
+    values = dict(zip(ATTEMPT_COLUMNS, row, strict=True))
+    for name in ("explicit_id", "resend", "inconclusive"):
+        values[name] = bool(values[name])
+    return attempt_from(values)
 
 
 def record_to_json(record: Record) -> str:

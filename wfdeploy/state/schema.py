@@ -11,16 +11,19 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from itertools import groupby
 
 from wfdeploy.model.address import group_of
 from wfdeploy.model.tally import Tally, term
+from wfdeploy.state.bulk import Actors, put_attempts
+from wfdeploy.state.rows import attempt_from
 
 APPLICATION_ID = 0x77666470
 """`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
 
-VERSION = 2
+VERSION = 3
 
 _VERSION_1 = (
     """CREATE TABLE head (
@@ -100,7 +103,36 @@ def _version_2(connection: sqlite3.Connection) -> None:
         connection.execute("INSERT INTO tallies VALUES (?, ?, ?)", (name, tally.count, tally.to_bytes()))
 
 
-_MIGRATIONS = (_version_1, _version_2)
+def _version_3(connection: sqlite3.Connection) -> None:
+    # Attempts come and go by the thousand: as columns they are written without being encoded.
+    attempts = [attempt_from(json.loads(value)) for (value,) in connection.execute("SELECT value FROM attempts")]
+    connection.execute("DROP TABLE attempts")
+    connection.execute(
+        """CREATE TABLE attempts (
+            address TEXT PRIMARY KEY,
+            delay_s INTEGER,
+            delivery TEXT NOT NULL,
+            ended_at_ms INTEGER,
+            error TEXT,
+            explicit_id INTEGER NOT NULL,
+            fingerprint TEXT NOT NULL,
+            generation INTEGER NOT NULL,
+            inconclusive INTEGER NOT NULL,
+            intent_at_ms INTEGER NOT NULL,
+            not_before_s INTEGER,
+            request TEXT NOT NULL,
+            resend INTEGER NOT NULL,
+            since_ms INTEGER,
+            source TEXT NOT NULL,
+            workflow_run_id TEXT NOT NULL,
+            status TEXT NOT NULL,
+            by_id INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID"""
+    )
+    put_attempts(connection, attempts, Actors(connection))
+
+
+_MIGRATIONS = (_version_1, _version_2, _version_3)
 """Element n takes version n to version n + 1. A released one never changes."""
 
 

@@ -23,7 +23,7 @@ from wfdeploy.model.tally import Tally
 from wfdeploy.state.database import begin, elsewhere, make_durable, recognise, sync_folder, upgrade
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.faults import DAMAGED, translated
-from wfdeploy.state.rows import attempt_from, record_from, record_from_row
+from wfdeploy.state.rows import ATTEMPT_COLUMNS, attempt_from, attempt_from_row, record_from, record_from_row
 
 _SELECT_KEYS = "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records"
 
@@ -164,7 +164,7 @@ class SqliteStore:
     def tallies(self) -> Mapping[str, Tally]:
         """What the records of each group sum up to; nothing for an older state that may not be written to."""
         with translated(self._name):
-            if self._connection.execute("PRAGMA user_version").fetchone()[0] < 2:
+            if self._version() < 2:
                 return {}
             rows = self._connection.execute("SELECT name, count, total FROM tallies").fetchall()
         return {name: Tally(count, int.from_bytes(total)) for name, count, total in rows}
@@ -200,8 +200,17 @@ class SqliteStore:
     def attempts(self) -> Iterator[Attempt]:
         """Every attempt, in address order."""
         with translated(self._name):
-            for (value,) in self._connection.execute("SELECT value FROM attempts ORDER BY address"):
-                yield attempt_from(json.loads(value))
+            if self._version() < 3:
+                for (value,) in self._connection.execute("SELECT value FROM attempts ORDER BY address"):
+                    yield attempt_from(json.loads(value))
+                return
+            columns = ", ".join(f"t.{name}" for name in ATTEMPT_COLUMNS[:-1])
+            yield from map(
+                attempt_from_row,
+                self._connection.execute(
+                    f"SELECT {columns}, a.value FROM attempts t JOIN actors a ON a.id = t.by_id ORDER BY t.address"  # noqa: S608
+                ),
+            )
 
     def generations(self, addresses: Collection[str]) -> Mapping[tuple[str, str], int]:
         """The highest known generation by (address, fingerprint)."""
@@ -263,25 +272,43 @@ class SqliteStore:
         with translated(self._name):
             yield from self._connection.execute("SELECT address, fingerprint, generation FROM burned ORDER BY 1, 2")
 
+    def _version(self) -> int:
+        """Of the file: an older one that may not be written to is read as it is."""
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
     # --- writing ---------------------------------------------------------------------------------------------
 
     def commit(self, edits: Sequence[Edit]) -> int:
         """Apply edits in one durable transaction; see `StateStore.commit`."""
-        connection = self._connection
+        self.stage(edits)
+        return self.finish()
+
+    def stage(self, edits: Sequence[Edit]) -> None:
+        """See `StateStore.stage`."""
         with self._writing, translated(self._name):
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                before = connection.total_changes
-                Editor(connection, self._now_ms()).apply(edits)
-                if connection.total_changes != before:
-                    connection.execute("UPDATE head SET value = value + 1 WHERE key = 'serial'")
-                (serial,) = connection.execute("SELECT value FROM head WHERE key = 'serial'").fetchone()
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+            self._connection.execute("BEGIN IMMEDIATE")
+            with self._rolled_back():
+                before = self._connection.total_changes
+                Editor(self._connection, self._now_ms()).apply(edits)
+                if self._connection.total_changes != before:
+                    self._connection.execute("UPDATE head SET value = value + 1 WHERE key = 'serial'")
+
+    def finish(self) -> int:
+        """See `StateStore.finish`."""
+        with self._writing, translated(self._name), self._rolled_back():
+            (serial,) = self._connection.execute("SELECT value FROM head WHERE key = 'serial'").fetchone()
+            self._connection.execute("COMMIT")
         return int(serial)
+
+    @contextmanager
+    def _rolled_back(self) -> Iterator[None]:
+        """Nothing stays of a transaction in which something is raised."""
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
 
     def close(self) -> None:
         """Close the file, once a commit that is under way is done."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.contracts.test_state_store import BINDING, record
+from tests.contracts.test_state_store import BINDING, attempt, record
 from wfdeploy.errors import StateUnusable
-from wfdeploy.model.state import Binding, PutRecord
+from wfdeploy.model.state import AttemptStatus, Binding, PutAttempt, PutRecord
+from wfdeploy.state.rows import attempt_to_json
 from wfdeploy.state.schema import VERSION
 from wfdeploy.state.sqlite_store import SqliteStore
 
@@ -85,10 +87,22 @@ def test_a_newer_state_is_refused_with_the_way_out(path: Path) -> None:
     assert caught.value.hint == "upgrade wfdeploy"
 
 
+OPEN = replace(
+    attempt("g/c"), status=AttemptStatus.UNKNOWN, delay_s=5, explicit_id=True, by='{"host":"h"}', error="a timeout"
+)
+
+
 def as_version_1(path: Path) -> None:
-    """What an older wfdeploy left: the same file without tallies."""
+    """What an older wfdeploy left: the same file without tallies, its attempts as JSON."""
+    with SqliteStore.open_existing(path, BINDING) as store:
+        attempts = list(store.attempts())
     connection = sqlite3.connect(path)
     connection.execute("DROP TABLE tallies")
+    connection.execute("DROP TABLE attempts")
+    connection.execute("CREATE TABLE attempts (address TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID")
+    connection.executemany(
+        "INSERT INTO attempts VALUES (?, ?)", [(one.address, attempt_to_json(one)) for one in attempts]
+    )
     connection.execute("PRAGMA user_version = 1")
     connection.commit()
     connection.close()
@@ -96,20 +110,24 @@ def as_version_1(path: Path) -> None:
 
 def test_an_older_state_is_brought_up_to_date(path: Path) -> None:
     with SqliteStore.open_existing(path, BINDING) as store:
-        store.commit([PutRecord(record("g/b")), PutRecord(record("h/a"))])
+        store.commit([PutRecord(record("g/b")), PutRecord(record("h/a")), PutAttempt(OPEN)])
         tallies = store.tallies()
     as_version_1(path)
     with SqliteStore.open_existing(path, BINDING) as store:
         assert store.tallies() == tallies
+        assert list(store.attempts()) == [OPEN]
         assert tallies["g"].count == 2
 
 
 def test_an_older_state_can_be_read_without_a_change(path: Path) -> None:
+    with SqliteStore.open_existing(path, BINDING) as store:
+        store.commit([PutAttempt(OPEN)])
     as_version_1(path)
     before = path.read_bytes()
     with SqliteStore.open_existing(path, BINDING, readonly=True) as store:
         assert store.tallies() == {}
         assert [key.address for key in store.record_keys()] == ["g/a"]
+        assert list(store.attempts()) == [OPEN]
     assert path.read_bytes() == before
 
 

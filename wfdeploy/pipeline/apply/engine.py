@@ -16,7 +16,7 @@ from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Settled, Started
 from wfdeploy.model.plan import Action, Change, Plan
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.state import Attempt, Edit, Forget, Observe, Origin, PutRecord
+from wfdeploy.model.state import Attempt, Edit, Forget, Observe, Origin, PutRecord, Settle
 from wfdeploy.pipeline.apply.absence import Absence
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
@@ -162,14 +162,13 @@ class Engine:
         findings = await self._examine(attempts, lag_s)
         if findings.too_early and await self.patience.wait(findings.wait_ms / 1000, f"{why}; they are delayed"):
             findings = await self._examine(attempts, lag_s)
-        now_ms = self.clock.now_ms()
-        records = [
-            by_address[address].record(origin=Origin.RECOVERED, created_at_ms=run.created_at_ms, now_ms=now_ms)
-            for address, run in findings.found.items()
-        ]
-        await self.journal.commit([PutRecord(record) for record in records])
-        for record in records:
-            self.sender.settle(by_address[record.address], Outcome.TRIGGERED, record.created_at_ms)
+        found = [by_address[address] for address in findings.found]
+        created = [run.created_at_ms for run in findings.found.values()]
+        attempts = [shipment.attempt for shipment in found]
+        if found:
+            await self.journal.commit([Settle(attempts, created, Origin.RECOVERED, self.clock.now_ms())])
+        for shipment, created_at_ms in zip(found, created, strict=True):
+            self.sender.settle(shipment, Outcome.TRIGGERED, created_at_ms)
         self.sender.lost.extend(by_address[address] for address in findings.too_early)
         again = []
         for address, absence in findings.absent.items():

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 from wfdeploy.model.state import Edit
-from wfdeploy.ports import StateStore
+
+
+class Ledger(Protocol):
+    """What a journal writes to: of a `StateStore`, the part that commits."""
+
+    def stage(self, edits: Sequence[Edit]) -> None: ...
+
+    def finish(self) -> int: ...
 
 
 class Journal:
     """Serialises commits to a store.
 
     Edits that arrive while a transaction is being synced wait for the next one and share it: the more batches are in
-    flight, the fewer syncs each costs, and `commit` still returns only when its edits are on disk. The store works in
-    a thread, so the loop never waits for a disk.
+    flight, the fewer syncs each costs, and `commit` still returns only when its edits are on disk. The sync is waited
+    for in a thread, so the loop never waits for a disk. The edits themselves are staged on the loop: a thread that
+    hands the interpreter back with each row would get it again only when the loop pauses.
     """
 
-    def __init__(self, store: StateStore) -> None:
+    def __init__(self, store: Ledger) -> None:
         self._store = store
         self._queue: list[tuple[Sequence[Edit], asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -45,7 +54,8 @@ class Journal:
                 edits = [edit for part, _ in group for edit in part]
                 error: BaseException | None = None
                 try:
-                    await asyncio.to_thread(self._store.commit, edits)
+                    self._store.stage(edits)
+                    await asyncio.to_thread(self._store.finish)
                 except BaseException as caught:  # handed to everybody who waits: none may wait for ever
                     error = caught
                 for _, future in group:

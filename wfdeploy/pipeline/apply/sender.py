@@ -24,12 +24,14 @@ from wfdeploy.model.remote import (
     Taken,
     Throttled,
     TooLarge,
+    TriggerReply,
     Unclear,
 )
-from wfdeploy.model.state import Edit, Origin, PutRecord
+from wfdeploy.model.state import Edit, Origin, Settle
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.shipment import Shipment, halves, halves_by_bytes, pack
+from wfdeploy.pipeline.apply.window import Sign, Window
 from wfdeploy.ports import Clock, Listener, RunGateway
 
 CONNECT_TRIES = 5
@@ -44,11 +46,12 @@ SYSTEMIC = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much at once. `max_bytes` of an encoded batch; `max_rate` in runs per second (None: as fast as it goes)."""
+    """How much at once. `max_bytes` of an encoded batch; `concurrency`: requests at once, at most; `max_rate` in runs
+    per second (None: as fast as it goes)."""
 
     max_items: int = 100
     max_bytes: int = 10_000_000
-    concurrency: int = 8
+    concurrency: int = 64
     max_rate: float | None = None
 
 
@@ -80,6 +83,7 @@ class Sender:
         self._patience = patience
         self._listener = listener
         self._limits = limits
+        self._window = Window(clock, most=limits.concurrency)
         self._gate = asyncio.Lock()
         self._open_at = 0.0  # monotonic; no request leaves before it
         self._throttles = 0
@@ -97,24 +101,28 @@ class Sender:
 
         Raises nothing for what the far end does; `halt`, `lost` and `results` tell. Cancelled, it leaves intents.
         """
-        slots = asyncio.Semaphore(self._limits.concurrency)
         batches = pack(shipments, max_items=self._limits.max_items, max_bytes=self._limits.max_bytes)
+        begun: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as group:
             while not self._halted():
-                await slots.acquire()
-                if self._halted():
-                    return
+                # The window bounds what is on its way; beside that, as many again may be on their way to the disk.
+                if len(begun) >= 2 * self._window.limit:
+                    await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
+                    continue
                 batch = next(batches, None)
                 if batch is None:
                     return
-                group.create_task(self._deliver(batch)).add_done_callback(lambda _: slots.release())
+                task = group.create_task(self._deliver(batch))
+                begun.add(task)
+                task.add_done_callback(begun.discard)
+                await asyncio.sleep(0)  # what was begun gets on while the next one is encoded
 
     def settle(
         self, shipment: Shipment, outcome: Outcome, created_at_ms: int | None = None, error: str | None = None
     ) -> None:
         """Say what became of a shipment; the state holds it already."""
         result = Result(
-            address=shipment.change.address,
+            address=shipment.attempt.address,
             outcome=outcome,
             workflow_run_id=shipment.item.workflow_run_id,
             created_at_ms=created_at_ms,
@@ -145,12 +153,15 @@ class Sender:
         """Send a batch whose intents are on disk until each of its runs has an outcome."""
         tries = 0
         while batch:
-            if not await self._may_send(len(batch)):
-                return await self._withdraw(batch)
-            batch = await self._still_safe(batch)
-            if not batch:
-                return None
-            reply = await self._gateway.trigger([shipment.item for shipment in batch])
+            with await self._window.enter() as place:
+                if not await self._may_send(len(batch)):
+                    return await self._withdraw(batch)
+                batch = await self._still_safe(batch)
+                if not batch:
+                    return None
+                place.begin()
+                reply = await self._gateway.trigger([shipment.item for shipment in batch])
+                place.heed(_sign(reply))
             match reply:
                 case Answered(items):
                     self._lost_in_a_row = 0
@@ -228,40 +239,48 @@ class Sender:
         """Record what an answer says of each run."""
         now_ms = self._clock.now_ms()
         edits: list[Edit] = []
-        told: list[tuple[Shipment, Outcome, int | None, str | None]] = []
+        taken: dict[Origin, tuple[list[Shipment], list[int | None]]] = {}
+        refused: list[tuple[Shipment, str]] = []
         lost: list[Shipment] = []
         for shipment, reply in zip(batch, replies, strict=True):
             match reply:
-                case Taken(created_at_ms, deduplicated):
-                    if deduplicated and shipment.attempt.explicit_id:
-                        conflict = self._conflict(shipment, created_at_ms)
+                case Taken():
+                    if reply.deduplicated and shipment.attempt.explicit_id:
+                        conflict = self._conflict(shipment, reply.created_at_ms)
                         if conflict is None:
                             lost.append(shipment)
                             edits.append(shipment.unknown(now_ms, "the server has a run of this workflowRunId"))
                             continue
                         if conflict:
                             edits.append(shipment.rejected(conflict))
-                            told.append((shipment, Outcome.REJECTED, None, conflict))
+                            refused.append((shipment, conflict))
                             continue
-                    self._accepted += 1
-                    origin = Origin.DEDUPLICATED if deduplicated else Origin.TRIGGERED
-                    edits.append(PutRecord(shipment.record(origin=origin, created_at_ms=created_at_ms, now_ms=now_ms)))
-                    told.append((shipment, Outcome(origin.value), created_at_ms, None))
+                    origin = Origin.DEDUPLICATED if reply.deduplicated else Origin.TRIGGERED
+                    shipments, created = taken.setdefault(origin, ([], []))
+                    shipments.append(shipment)
+                    created.append(reply.created_at_ms)
                 case Denied(message) if shipment.inconclusive:
                     lost.append(shipment)
                     edits.append(shipment.unknown(now_ms, message))
                 case Denied(message):
                     edits.append(shipment.rejected(message))
-                    told.append((shipment, Outcome.REJECTED, None, message))
+                    refused.append((shipment, message))
                 case Unclear(reason):
                     lost.append(shipment)
                     edits.append(shipment.unknown(now_ms, reason))
                 case _:
                     assert_never(reply)
+        for origin, (shipments, created) in taken.items():
+            self._accepted += len(shipments)
+            edits.append(Settle([shipment.attempt for shipment in shipments], created, origin, now_ms))
         await self._journal.commit(edits)
         self.lost.extend(lost)
-        for shipment, outcome, created_at_ms, error in told:
-            self.settle(shipment, outcome, created_at_ms, error)
+        for origin, (shipments, created) in taken.items():
+            outcome = Outcome(origin.value)
+            for shipment, created_at_ms in zip(shipments, created, strict=True):
+                self.settle(shipment, outcome, created_at_ms)
+        for shipment, error in refused:
+            self.settle(shipment, Outcome.REJECTED, error=error)
 
     def _conflict(self, shipment: Shipment, created_at_ms: int | None) -> str | None:
         """Whether the run that holds an author's own id is somebody else's. Empty: it is ours; None: look it up."""
@@ -300,3 +319,14 @@ class Sender:
         now_ms = self._clock.now_ms()
         await self._journal.commit([shipment.withdrawn(now_ms) for shipment in batch])
         self.lost.extend(shipment for shipment in batch if shipment.inconclusive)
+
+
+def _sign(reply: TriggerReply) -> Sign:
+    """What an answer says of how the server takes the requests; a refusal is about the runs."""
+    match reply:
+        case Answered():
+            return Sign.WELL
+        case Throttled() | Lost() | NotSent():
+            return Sign.TROUBLE
+        case _:
+            return Sign.NOTHING

@@ -1,25 +1,23 @@
-"""What is sent: a change, its encoded item, and the attempt that stands for it on disk."""
+"""What is sent: an encoded item, and the attempt that stands for it on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from wfdeploy.model.plan import Change
 from wfdeploy.model.remote import Item
-from wfdeploy.model.state import Attempt, AttemptStatus, DropAttempt, Edit, Origin, PutAttempt, Record
+from wfdeploy.model.state import Attempt, AttemptStatus, DropAttempt, Edit, PutAttempt
 
 
 @dataclass(slots=True)
 class Shipment:
-    """One run on its way. `attempt` is what the journal holds (or will hold) for it.
+    """One run on its way. `attempt` is what the journal holds (or will hold) for it, made as an intent.
 
     `inconclusive` is sticky: an earlier attempt of it may have started a run that the logs don't show yet, so a
     refusal of this one says nothing about that one. `looked_up`: the logs were asked for it and do not know it.
     `send_before_ms`: after this (our clock, Unix ms) sending it would not be safe any more.
     """
 
-    change: Change
     item: Item
     attempt: Attempt
     inconclusive: bool = False
@@ -28,9 +26,10 @@ class Shipment:
 
     def intent(self, now_ms: int) -> Edit:
         """What is written before the request leaves."""
-        self.attempt = replace(
-            self.attempt, status=AttemptStatus.INTENT, intent_at_ms=now_ms, ended_at_ms=None, error=None
-        )
+        if self.attempt.status is not AttemptStatus.INTENT:  # it was sent before
+            self.attempt = replace(
+                self.attempt, status=AttemptStatus.INTENT, intent_at_ms=now_ms, ended_at_ms=None, error=None
+            )
         return PutAttempt(self.attempt)
 
     def unknown(self, now_ms: int, reason: str) -> Edit:
@@ -50,23 +49,6 @@ class Shipment:
         if self.inconclusive:
             return self.unknown(now_ms, self.attempt.error or "its answer was lost")
         return DropAttempt(self.attempt.address)
-
-    def record(self, *, origin: Origin, created_at_ms: int | None, now_ms: int) -> Record:
-        """The record that this becomes once the run is known to be triggered."""
-        attempt = self.attempt
-        return Record(
-            address=attempt.address,
-            fingerprint=attempt.fingerprint,
-            generation=attempt.generation,
-            workflow_run_id=attempt.workflow_run_id,
-            delivery=attempt.delivery,
-            origin=origin,
-            created_at_ms=created_at_ms,
-            recorded_at_ms=now_ms,
-            by=attempt.by,
-            source=attempt.source,
-            request=attempt.request,
-        )
 
 
 def pack(shipments: Iterable[Shipment], *, max_items: int, max_bytes: int) -> Iterator[list[Shipment]]:
