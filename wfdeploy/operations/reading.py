@@ -19,7 +19,7 @@ from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Move
 from wfdeploy.operations.project_file import project_document
 from wfdeploy.operations.requests import Requests
-from wfdeploy.pipeline.expand.input_files import InputFiles
+from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
 from wfdeploy.pipeline.expand.references import References, UnknownReferences
 from wfdeploy.pipeline.expand.runs import expand, group_of
 from wfdeploy.pipeline.identify import fingerprint
@@ -29,6 +29,7 @@ from wfdeploy.pipeline.validate import structure
 from wfdeploy.pipeline.validate.moves import DeclaredMove
 from wfdeploy.pipeline.validate.numbers import number_problems
 from wfdeploy.pipeline.validate.remains import remains
+from wfdeploy.pipeline.validate.row_schema import RowSchema
 from wfdeploy.pipeline.validate.rules import Rules
 
 _DOCUMENT_BITS = 32
@@ -69,7 +70,8 @@ class Reading:
         self._findings: list[Finding] = []
         variables = wanted.variables
         self._evaluator = UnknownReferences() if variables is None else References(variables, project.secrets)
-        self._inputs = InputFiles(project.root, project.server.max_message_bytes)
+        readers = Readers(yaml=_read_yaml, row_rules=RowSchema)
+        self._inputs = InputFiles(project.root, project.server.max_message_bytes, readers)
         self._rules = Rules(
             insecure=project.server.insecure_destinations,
             max_message_bytes=project.server.max_message_bytes,
@@ -330,6 +332,12 @@ def _declared_twice(run: DesiredRun, first: DesiredRun) -> Diagnostic:
         address=run.address,
         hint="give every run a key of its own",
     )
+
+
+def _read_yaml(source: SourceFile) -> tuple[list[object], list[Diagnostic]]:
+    """The documents of a YAML file that is no manifest, and what is wrong with it."""
+    problems: list[Diagnostic] = []
+    return [document.data for document in yaml_docs.read(source, problems)], problems
 
 
 def _plain(diagnostic: Diagnostic) -> dict[str, object]:

@@ -14,6 +14,7 @@ from wfdeploy.pipeline.validate import headers as header_rules
 from wfdeploy.pipeline.validate.numbers import number_problems
 from wfdeploy.pipeline.validate.problem import Problem
 from wfdeploy.pipeline.validate.retry_delay import retry_delay_problem
+from wfdeploy.pipeline.validate.row_findings import RowFindings, varies
 from wfdeploy.pipeline.validate.urls import url_problem
 
 _LABEL = re.compile(r"[A-Za-z0-9_.-]+")
@@ -21,6 +22,8 @@ _RESERVED_LABEL = "wfdeploy."
 _BODIES = ("body", "bodyText", "bodyFile")
 _CHARACTERS = "letters, digits, '.', '_' and '-' are possible"
 _MAX_PERIOD_S = 7 * 86400
+_MOST_KEPT = 10_000
+"""Values that are remembered as sound, or not: generated runs may all have their own."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
@@ -41,6 +44,9 @@ class Rules:
         self._max_bytes = max_message_bytes
         self._extreme_variables = extreme_variables
         self._look_at_names = names
+        self._rows = RowFindings(self.findings)
+        self._generated: DeclaredRun | None = None  # the run that is being looked at, if a generator made it
+        self._noted = 0
         self._told: set[tuple[int, FieldPath, str, str]] = set()
         self._groups: dict[str, Document] = {}
         self._names: dict[str, tuple[Document, int]] = {}
@@ -84,9 +90,13 @@ class Rules:
         """A run that a document declares at `spec.runs[index]`, as it came out of expansion."""
         own = _run_at(document, index)
         request = run.request
+        is_generated = "forEach" in own or "matrix" in own
+        self._generated = run if is_generated else None
+        if len(self._sound) > _MOST_KEPT:
+            self._sound.clear()
         self._destination(document, index, own, request)
         self._bodies(document, index, own)
-        if own.get("headers") or id(request.headers) not in self._sound:
+        if (own.get("headers") and not is_generated) or id(request.headers) not in self._sound:
             self._headers(document, index, own, "headers", request.headers)
         if id(request.delivery) not in self._sound:
             self._delivery(document, index, own, request.delivery)
@@ -94,6 +104,7 @@ class Rules:
         self._body(document, index, own, request)
         if run.workflow_run_id is not None:
             self._workflow_run_id(document, index, run.workflow_run_id, run.address)
+        self._generated = None
 
     # --- what a run does -------------------------------------------------------------------------------------
 
@@ -110,6 +121,8 @@ class Rules:
     def _url(self, what: str, url: Text) -> Problem | None:
         key = (what, url)
         if key not in self._urls:
+            if len(self._urls) > _MOST_KEPT:
+                self._urls.clear()
             self._urls[key] = url_problem(what, url, insecure=self._insecure)
         return self._urls[key]
 
@@ -129,7 +142,7 @@ class Rules:
     def _headers(
         self, document: Document, index: int, own: Mapping[str, Any], field: str, effective: Mapping[str, Text]
     ) -> None:
-        before = len(self._told)
+        before = self._noted
         for path, given in (((*_path(index), field), own), (("spec", "defaults", field), _defaults(document))):
             seen: dict[str, str] = {}
             for name, value in (given.get(field) or {}).items():
@@ -142,7 +155,7 @@ class Rules:
                 seen[name.lower()] = name
                 if problem is not None:
                     self._note(document, (*path, name), problem, Part.KEY)
-        if len(self._told) == before and field not in own:
+        if self._noted == before and (field not in own or self._generated is not None):
             self._sound[id(effective)] = effective
 
     def _content_type(self, document: Document, index: int, own: Mapping[str, Any], request: Request) -> None:
@@ -195,11 +208,11 @@ class Rules:
     # --- how it is delivered ---------------------------------------------------------------------------------
 
     def _delivery(self, document: Document, index: int, own: Mapping[str, Any], delivery: Delivery) -> None:
-        before = len(self._told)
+        before = self._noted
         for field, steps, problem in self._delivery_problems(own, delivery):
             self._note(document, (*_origin(index, own, field), *steps), problem)
         self._headers(document, index, own, "failureHeaders", delivery.failure_headers)
-        if len(self._told) == before:
+        if self._noted == before:
             self._sound[id(delivery)] = delivery
 
     def _delivery_problems(
@@ -233,6 +246,10 @@ class Rules:
                     )
 
     def _note(self, document: Document, path: FieldPath, problem: Problem, part: Part = Part.VALUE) -> None:
+        self._noted += 1
+        if self._generated is not None and varies(document, path):
+            self._rows.note(document, path, problem, self._generated)
+            return
         key = (id(document), path, problem.code, problem.message)
         if key in self._told:
             return
