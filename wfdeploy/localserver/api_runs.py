@@ -31,7 +31,7 @@ class RunsApi:
         run = ledger.run_in_progress(tenant_of(request).name, request.path_params["workflowRunId"])
         if run is None:
             raise Refused(_NOT_FOUND, status=404)
-        return Response(parcels.step_list(run, ledger.messages_of_run(run.seq)), media_type="application/json")
+        return Response(parcels.step_list(run, ledger.step_list(run.seq)), media_type="application/json")
 
     async def end(self, request: Request) -> Response:
         """`DELETE /v2/workflows/runs/{id}`: cancel; with `?cancel=false` the workflow says that it is finished."""

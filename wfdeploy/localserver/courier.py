@@ -7,10 +7,9 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import h11
 import httpx
 
-from wfdeploy.localserver.lane import BrokenExchange, ConnectError, Lane
+from wfdeploy.localserver.lane import BadAnswer, BrokenExchange, ConnectError, Lane, Unsendable
 
 MAX_ANSWER_BYTES = 50_000_000
 """The largest message of any plan; a longer answer counts as a failed attempt."""
@@ -79,7 +78,7 @@ class Courier:
                     )
             except TimeoutError:
                 return Reply(None, error=f"no answer within {parcel.timeout_s:g}s")
-            except (ConnectError, BrokenExchange, h11.ProtocolError, OSError, httpx.InvalidURL, ValueError) as error:
+            except (ConnectError, BrokenExchange, BadAnswer, Unsendable, httpx.InvalidURL, ValueError) as error:
                 return Reply(None, error=f"{type(error).__name__}: {error}".rstrip(": "))
             finally:
                 self._idle.append(lane)

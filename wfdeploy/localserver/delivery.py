@@ -65,7 +65,7 @@ class Delivery:
             return parcels.plain(message, settings, key=key)
         match message.kind:
             case Kind.INIT | Kind.STEP:
-                entries = self.ledger.messages_of_run(run.seq, up_to=message.seq)
+                entries = self.ledger.step_list(run.seq, up_to=message.seq)
                 return parcels.step(run, message, settings, entries, key=key)
             case Kind.CALL:
                 return parcels.call(run, message, settings, key=key)

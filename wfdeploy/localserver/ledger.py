@@ -12,8 +12,10 @@ from typing import Any
 
 from wfdeploy.localserver import compact, database
 from wfdeploy.localserver.ids import new_message_id
-from wfdeploy.localserver.records import INHERITING, OUTGOING, RECORDED, Due, Kind, Message, Run, RunState
+from wfdeploy.localserver.records import INHERITING, OUTGOING, RECORDED, Due, Kind, Message, Recorded, Run, RunState
 from wfdeploy.localserver.settings import Settings
+
+_RECORDED = f"({', '.join(repr(kind.value) for kind in RECORDED)})"
 
 
 class Ledger:
@@ -208,17 +210,26 @@ class Ledger:
             is not None
         )
 
-    def messages_of_run(self, run_seq: int, *, up_to: int | None = None) -> list[Message]:
+    def step_list(self, run_seq: int, *, up_to: int | None = None) -> list[Recorded]:
         """Recorded entries in order; with `up_to`, the prefix that ends with that message.
 
         A delivery carries the prefix, never later entries: the endpoint decides by the last one, and a parallel step
         that saw its siblings' later entries would hang (observed with the SDKs).
         """
-        limit = up_to if up_to is not None else 2**62
         rows = self.connection.execute(
-            "SELECT * FROM messages WHERE run_seq = ? AND seq <= ? ORDER BY seq", (run_seq, limit)
+            f"SELECT message_id, kind, body FROM messages WHERE run_seq = ? AND seq <= ? AND kind IN {_RECORDED}"  # noqa: S608
+            " ORDER BY seq",
+            (run_seq, up_to if up_to is not None else 2**62),
         )
-        return [message for row in rows if (message := Message.of(row)).kind in RECORDED]
+        return [Recorded(message_id, Kind(kind), body) for message_id, kind, body in rows]
+
+    def recorded_of_run(self, run_seq: int) -> list[Message]:
+        """The messages behind the whole step list."""
+        rows = self.connection.execute(
+            f"SELECT * FROM messages WHERE run_seq = ? AND kind IN {_RECORDED} ORDER BY seq",  # noqa: S608
+            (run_seq,),
+        )
+        return [Message.of(row) for row in rows]
 
     def shown_of_run(self, run_seq: int) -> list[Message]:
         """What the logs tell of: all but failure callbacks, in order."""

@@ -58,6 +58,7 @@ class Listener:
         self._socket = sock
         config = uvicorn.Config(
             app,
+            http="httptools",
             ws="none",
             lifespan="off",
             log_config=None,

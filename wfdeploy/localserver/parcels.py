@@ -13,7 +13,7 @@ from typing import Any
 
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.courier import DEFAULT_TIMEOUT_S, Parcel, Reply
-from wfdeploy.localserver.records import Kind, Message, Run
+from wfdeploy.localserver.records import Kind, Message, Recorded, Run
 from wfdeploy.localserver.settings import Settings
 from wfdeploy.localserver.signing import sign
 
@@ -24,7 +24,7 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def step_list(run: Run, entries: Iterable[Message]) -> bytes:
+def step_list(run: Run, entries: Iterable[Recorded]) -> bytes:
     """The JSON array of a run's entries: the payload first, then the others in the order they were accepted."""
     listed = [
         {
@@ -37,7 +37,7 @@ def step_list(run: Run, entries: Iterable[Message]) -> bytes:
     return compact.dumps(listed).encode()
 
 
-def step(run: Run, message: Message, settings: Settings, entries: Iterable[Message], *, key: str) -> Parcel:
+def step(run: Run, message: Message, settings: Settings, entries: Iterable[Recorded], *, key: str) -> Parcel:
     """A run goes on: the endpoint gets the whole list, with the SDK version that marks it as a step.
 
     Full bodies always: an empty one, which asks the endpoint to fetch the list, fails with the Python SDK.

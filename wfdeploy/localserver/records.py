@@ -6,7 +6,7 @@ import json
 import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from wfdeploy.localserver.settings import Settings
 
@@ -131,6 +131,14 @@ class Message:
             retried=row["retried"],
             errors=json.loads(row["errors"]),
         )
+
+
+class Recorded(NamedTuple):
+    """One entry of a run's step list, as far as a delivery tells it."""
+
+    message_id: str
+    kind: Kind
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class Revival:
         The entry that failed goes last: the endpoint decides by the last entry of what it gets.
         """
         run_seq, answer = self._new_run(entry.run)
-        entries = self.ledger.messages_of_run(entry.run.seq)
+        entries = self.ledger.recorded_of_run(entry.run.seq)
         waits = self.ledger.waits_dropped(entry.run.seq)
         recorded = {each.step_key for each in (*entries, *waits)}
         under_way: list[Message] = []

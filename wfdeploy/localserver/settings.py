@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from wfdeploy.localserver import compact
@@ -45,9 +46,11 @@ class Settings:
         said = {name: value for name in _NAMES if (value := getattr(self, name)) or (value == 0 and value is not False)}
         return compact.dumps(said)
 
-    @classmethod
-    def from_json(cls, text: str) -> Settings:
-        return cls(**json.loads(text))
+    @staticmethod
+    @lru_cache(maxsize=256)
+    def from_json(text: str) -> Settings:
+        """What `to_json` wrote. The same few texts are read again and again."""
+        return Settings(**json.loads(text))
 
     def over(self, base: Settings) -> Settings:
         """These settings where they say something, those of `base` elsewhere.

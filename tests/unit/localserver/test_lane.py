@@ -117,8 +117,8 @@ def test_answers_that_end_the_connection(answer: bytes) -> None:
     ("answer", "error"),
     [
         (b"", "BrokenExchange"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", "RemoteProtocolError"),
-        (b"nonsense\r\n\r\n", "RemoteProtocolError"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", "BrokenExchange"),
+        (b"nonsense\r\n\r\n", "BadAnswer"),
     ],
 )
 def test_broken_answers(answer: bytes, error: str) -> None:
