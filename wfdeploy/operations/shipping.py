@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from wfdeploy.errors import InvalidInput
-from wfdeploy.model.diagnostic import Diagnostic, Place
+from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.plan import Change, Plan
-from wfdeploy.model.request import Request
+from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.state import Attempt, AttemptStatus
 from wfdeploy.operations.prepared import Prepared
-from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.pipeline.identify.describe import secret_names
 
 
-def gather_secrets(plan: Plan, workspace: Workspace) -> dict[str, str]:
+def gather_secrets(plan: Plan, prepared: Prepared) -> dict[str, str]:
     """The values of the secrets that the plan's sends need, from the environment.
 
     Raises: `InvalidInput` naming every secret without a value, at the first run that needs it.
     """
+    workspace = prepared.workspace
     values: dict[str, str] = {}
     problems: dict[str, Diagnostic] = {}
-    for change in plan.changes:
-        if not change.sends or change.desired is None:
-            continue
-        request = change.desired.declared.request
+    for change, declared in _sends(plan, prepared, only=lambda run: run.has_secrets):
+        request = declared.request
         for name in secret_names(request):
             if name in values or name in problems:
                 continue
@@ -35,11 +33,10 @@ def gather_secrets(plan: Plan, workspace: Workspace) -> dict[str, str]:
             if problem is None:
                 values[name] = value
                 continue
-            source = change.desired.declared.source
             problems[name] = Diagnostic(
                 code="bad-secret",
                 message=f"the secret {name} {problem}",
-                place=Place(source.file, source.line),
+                place=declared.source.place,
                 address=change.address,
                 hint=f"set the environment variable {name}",
             )
@@ -60,15 +57,13 @@ def _problem(value: str, *, in_header: bool) -> str | None:
 def shipments(
     plan: Plan, prepared: Prepared, secrets: Mapping[str, str], *, since_ms: int | None, by: str
 ) -> Iterator[Shipment]:
-    """One shipment for each change that sends, in plan order, encoded when it is asked for."""
+    """One shipment for each change that sends, in the order of the manifests, encoded when it is asked for."""
     workspace = prepared.workspace
     encode = workspace.encoder(workspace.project.label, secrets)
-    for change in plan.changes:
-        if not change.sends or change.desired is None:
-            continue
-        request = change.desired.declared.request
+    for change, declared in _sends(plan, prepared):
+        request = declared.request
         item = encode(request, change.workflow_run_id)
-        attempt = _attempt(change, request, prepared, since_ms=since_ms, by=by)
+        attempt = _attempt(change, declared, prepared, since_ms=since_ms, by=by)
         former = change.attempt
         again = former is not None and former.is_open and former.workflow_run_id == change.workflow_run_id
         yield Shipment(
@@ -80,10 +75,28 @@ def shipments(
         )
 
 
-def _attempt(change: Change, request: Request, prepared: Prepared, *, since_ms: int | None, by: str) -> Attempt:
+def _sends(
+    plan: Plan, prepared: Prepared, only: Callable[[DesiredRun], bool] = lambda _: True
+) -> Iterator[tuple[Change, DeclaredRun]]:
+    """The changes that send, with their requests, in the order of the manifests: files are read from front to back."""
+    order = sorted(
+        (change.desired.file << 64 | change.desired.number) << 32 | index
+        for index, change in enumerate(plan.changes)
+        if change.sends and change.desired is not None and only(change.desired)
+    )
+
+    def pairs() -> Iterator[tuple[Change, DesiredRun]]:
+        for place in order:
+            change = plan.changes[place & 0xFFFFFFFF]
+            assert change.desired is not None
+            yield change, change.desired
+
+    return prepared.manifests.requests.each(pairs())
+
+
+def _attempt(change: Change, declared: DeclaredRun, prepared: Prepared, *, since_ms: int | None, by: str) -> Attempt:
     assert change.desired is not None
-    declared = change.desired.declared
-    delivery = request.delivery
+    delivery = declared.request.delivery
     fresh = Attempt(
         address=change.address,
         fingerprint=change.fingerprint,
@@ -97,8 +110,8 @@ def _attempt(change: Change, request: Request, prepared: Prepared, *, since_ms: 
         explicit_id=declared.workflow_run_id is not None,
         delivery=change.desired.delivery,
         by=by,
-        source=f"{declared.source.file}:{declared.source.line}",
-        request=prepared.recorded_request(change.desired),
+        source=str(declared.source),
+        request=prepared.recorded(declared.request),
     )
     former = change.attempt
     if former is None or not former.is_open or former.workflow_run_id != change.workflow_run_id:
