@@ -1,8 +1,8 @@
-"""The logs: which runs there are and how far they got.
+"""The logs: which runs there are, how far they got, and what happened to them one by one.
 
-Source: Upstash Workflow REST reference, "List Workflow Run Logs". Runs are listed newest first (inferred); the cursor
-is opaque to clients. The older path `/v2/workflows/events` answers the same when it is asked to group by run, which is
-all that the SDKs ask for.
+Source: Upstash Workflow REST reference, "List Workflow Run Logs". Everything is listed newest first (inferred); cursors
+are opaque to clients. The path `/v2/workflows/events` lists runs too when it is asked to group by them, which is all
+that the SDKs ask for; its list of single events is inferred from the reference's `WorkflowEvent`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wfdeploy.localserver import run_view
+from wfdeploy.localserver import event_log, run_view
 from wfdeploy.localserver.api_trigger import json_response
-from wfdeploy.localserver.paging import read_cursor, write_cursor
+from wfdeploy.localserver.event_log import EventLog
+from wfdeploy.localserver.paging import read_cursor, read_event_cursor, write_cursor, write_event_cursor
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import Run
-from wfdeploy.localserver.run_filter import Where, integer, log_filter
+from wfdeploy.localserver.run_filter import Where, event_filter, integer, log_filter, positive
 from wfdeploy.localserver.services import Services, tenant_of
 
 PAGE = 10
 LARGEST_PAGE = 1000
-"""Runs per page, by default and at most."""
+"""Runs per page by default, and per page of wfdeploy's own listings at most; events per page."""
 
 
 class LogsApi:
@@ -33,16 +34,31 @@ class LogsApi:
 
     async def logs(self, request: Request) -> Response:
         """`GET /v2/workflows/logs`."""
-        return json_response(self._page(request))
+        _is_grouped(request.query_params)
+        return json_response(self._runs(request))
 
     async def events(self, request: Request) -> Response:
-        """`GET /v2/workflows/events?groupBy=workflowRunId`."""
-        return json_response(self._page(request))
+        """`GET /v2/workflows/events`, and the same as above with `?groupBy=workflowRunId`, as the SDKs ask."""
+        return json_response(self._runs(request) if _is_grouped(request.query_params) else self._events(request))
 
-    def _page(self, request: Request) -> dict[str, Any]:
+    def _events(self, request: Request) -> dict[str, Any]:
+        query, services = request.query_params, self._services
+        count = positive(query, "count")
+        count = min(LARGEST_PAGE if count is None else count, LARGEST_PAGE)
+        where = event_filter(query, tenant_of(request).name, event_log.SOURCE)
+        self._hide(where)
+        if cursor := query.get("cursor"):
+            columns = ", ".join(f"e.{name}" for name in event_log.POSITION)
+            where.add(f"({columns}) < (?, ?, ?, ?, ?)", *read_event_cursor(cursor))
+        log = EventLog(services.ledger, _trim(query), services.clock.now_ms())
+        found = log.select(where, count + 1)
+        page: dict[str, Any] = {"events": [event for _, event in found[:count]]}
+        if len(found) > count:
+            page["cursor"] = write_event_cursor(found[count - 1][0])
+        return page
+
+    def _runs(self, request: Request) -> dict[str, Any]:
         query = request.query_params
-        if query.get("groupBy", "workflowRunId") != "workflowRunId":
-            raise Refused(f"invalid groupBy: {query['groupBy']!r}")
         count = _count(query)
         where = log_filter(query, tenant_of(request).name)
         self._hide(where)
@@ -60,7 +76,7 @@ class LogsApi:
             (*where.values, count + 1),
         ).fetchall()
         runs = [Run.of(row) for row in rows[:count]]
-        trim = integer(query, "trimBody")
+        trim = _trim(query)
         page: dict[str, Any] = {
             "runs": [
                 run_view.render(run, self._services.ledger, trim=trim, now_ms=self._services.clock.now_ms())
@@ -93,15 +109,25 @@ class LogsApi:
             where.add("(r.starts_at <= ? OR r.state <> 'RUN_STARTED')", now)
 
 
+def _is_grouped(query: QueryParams) -> bool:
+    """Whether runs are asked for. Raises: Refused for another grouping."""
+    group = query.get("groupBy")
+    if group not in (None, "workflowRunId"):
+        raise Refused(f"invalid groupBy: {group!r}")
+    return group is not None
+
+
+def _trim(query: QueryParams) -> int | None:
+    trim = integer(query, "trimBody")
+    if trim is not None and trim < -1:
+        raise Refused(f"invalid trimBody: {trim}")
+    return trim
+
+
 def _count(query: QueryParams) -> int:
     """How many runs a page holds. `pageSize` is an extension of this server, for wfdeploy's own listings; nobody else
     sends it, so everybody else meets the API's limit."""
-    larger = integer(query, "pageSize")
-    if larger is not None and larger > 0:
+    larger, count = positive(query, "pageSize"), positive(query, "count")
+    if larger is not None:
         return min(larger, LARGEST_PAGE)
-    count = integer(query, "count")
-    if count is None:
-        return PAGE
-    if count < 1:
-        raise Refused(f"invalid count: {count}")
-    return min(count, PAGE)
+    return PAGE if count is None else min(count, PAGE)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from wfdeploy.localserver.problems import Refused
 
 CURSOR_PATTERN = r"^r[0-9]{1,18}\.[0-9]{1,18}$"
-_CURSOR = re.compile(r"r([0-9]{1,18})\.([0-9]{1,18})")
+EVENT_CURSOR_PATTERN = r"^e[0-9]{1,18}(\.[0-9]{1,18}){4}$"
 
 
 def write_cursor(seq: int, floor: int = 0) -> str:
@@ -20,7 +21,21 @@ def read_cursor(text: str) -> tuple[int, int]:
 
     Raises: Refused for what is no cursor of ours.
     """
-    match = _CURSOR.fullmatch(text)
-    if match is None:
+    before, floor = _numbers(text, CURSOR_PATTERN)
+    return before, floor
+
+
+def write_event_cursor(position: Sequence[int]) -> str:
+    """For the page of events that begins below this one (`event_log.POSITION`)."""
+    return "e" + ".".join(str(number) for number in position)
+
+
+def read_event_cursor(text: str) -> tuple[int, ...]:
+    """Raises: Refused for what is no cursor of ours."""
+    return _numbers(text, EVENT_CURSOR_PATTERN)
+
+
+def _numbers(text: str, pattern: str) -> tuple[int, ...]:
+    if not re.fullmatch(pattern, text):
         raise Refused("invalid cursor")
-    return int(match[1]), int(match[2])
+    return tuple(int(number) for number in text[1:].split("."))

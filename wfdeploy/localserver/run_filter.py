@@ -7,16 +7,26 @@ filter are alternatives, several filters hold together; values are repeated or s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from starlette.datastructures import QueryParams
 
+from wfdeploy.localserver.options import check_url
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import RunState
 
-RUN_PAIRS_PATTERN = r"^[^,]*[^,@][^,]*@[0-9]{1,18}(,[^,]*[^,@][^,]*@[0-9]{1,18})*$"
+RUN_PAIRS_PATTERN = r"^[^,]+@[0-9]{1,18}(,[^,]+@[0-9]{1,18})*$"
 """Of `workflowRuns`."""
+
+STEP_CONDITIONS = {
+    "STEP_SUCCESS": "m.kind = 'step' AND m.step_key LIKE 'result:%' AND (m.state <> 'pending' OR m.retried > 0)",
+    "STEP_PROGRESS": "m.state IN ('pending', 'waiting') AND m.retried = 0 AND m.kind <> 'failure'",
+    "STEP_RETRY": "m.state = 'pending' AND m.retried > 0 AND m.kind <> 'failure'",
+    "STEP_FAILED": "m.state = 'failed' AND m.kind IN ('init', 'step', 'callResult')",
+    "STEP_CANCELED": "m.state = 'dropped' AND r.state = 'RUN_CANCELED'",
+}
+"""When a message `m` of a run `r` shows a step in this state."""
 
 _LARGEST = 2**63 - 1
 """Where SQLite's integers end."""
@@ -90,7 +100,7 @@ def flag(query: QueryParams, name: str) -> bool:
 
 
 def log_filter(query: QueryParams, tenant: str) -> Where:
-    """The filters of the logs.
+    """The filters of the logs, over runs.
 
     Raises: Refused for a value that cannot be.
     """
@@ -99,27 +109,60 @@ def log_filter(query: QueryParams, tenant: str) -> Where:
     # narrows it down.
     by_id = "workflowRuns" in query or "workflowRunId" in query
     where.add("r.tenant = ?" if by_id else "+r.tenant = ?", tenant)
-    if pairs := multi(query, "workflowRuns"):
-        _add_pairs(where, pairs)  # other filters are ignored then
-        return where
-    where.one_of("r.run_id", query.getlist("workflowRunId"))
-    where.one_of("r.url", query.getlist("workflowUrl"))
-    if (created_at := integer(query, "workflowCreatedAt")) is not None:
-        where.add("r.created_at = ?", created_at)
-    if states := multi(query, "state"):
+    if _add_pairs(where, query):
+        return where  # other filters are ignored then
+    _add_own(where, query)
+    if states := _states(query):
         _add_states(where, states)
     add_common(where, query, tenant)
     return where
 
 
-def add_common(where: Where, query: QueryParams, tenant: str) -> None:
-    """What the logs and bulk cancel share: time, label, flow-control key, caller."""
+def event_filter(query: QueryParams, tenant: str, source: str) -> Where:
+    """The same over events `e` with their runs `r`: dates are those of the events, states are theirs alone.
+
+    Raises: Refused for a value that cannot be.
+    """
+    where = Where(source=source)
+    where.add("r.tenant = ?", tenant)
+    if _add_pairs(where, query):
+        return where
+    _add_own(where, query)
+    where.one_of("e.state", _states(query))
+    _add_dates(where, query, "e.at")
+    _add_origin(where, query)
+    add_labels(where, multi(query, "label"))
+    return where
+
+
+def _add_own(where: Where, query: QueryParams) -> None:
+    """What single runs are told by."""
+    where.one_of("r.run_id", query.getlist("workflowRunId"))
+    where.one_of("r.url", urls := query.getlist("workflowUrl"))
+    for url in urls:
+        check_url(url, what="workflowUrl")
+    if (created_at := integer(query, "workflowCreatedAt")) is not None:
+        where.add("r.created_at = ?", created_at)
+    if (message_id := query.get("messageId")) is not None:
+        where.add("EXISTS (SELECT 1 FROM messages m WHERE m.run_seq = r.seq AND m.message_id = ?)", message_id)
+
+
+def _add_dates(where: Where, query: QueryParams, column: str) -> None:
     if (start := integer(query, "fromDate")) is not None:
-        where.add("r.created_at >= ?", start)
+        where.add(f"{column} >= ?", start)
     if (end := integer(query, "toDate")) is not None:
-        where.add("r.created_at <= ?", end)
+        where.add(f"{column} <= ?", end)
+
+
+def _add_origin(where: Where, query: QueryParams) -> None:
     where.one_of("r.flow_key", multi(query, "flowControlKey"))
     where.one_of("r.caller_ip", multi(query, "callerIp"))
+
+
+def add_common(where: Where, query: QueryParams, tenant: str) -> None:
+    """What the logs and bulk cancel share: time, label, flow-control key, caller."""
+    _add_dates(where, query, "r.created_at")
+    _add_origin(where, query)
     labels = multi(query, "label")
     if len(labels) == 1:
         # The usual listing, of one project among others: walk that label's runs in order.
@@ -141,22 +184,33 @@ def add_labels(where: Where, labels: Sequence[str]) -> None:
         )
 
 
-def _add_pairs(where: Where, pairs: Iterable[str]) -> None:
-    wanted: list[tuple[str, int]] = []
-    for pair in pairs:
-        run_id, at, created_at = pair.rpartition("@")
-        if not at or not re.fullmatch(r"[0-9]{1,18}", created_at):
-            raise Refused(f"invalid workflowRuns element: {pair!r}")
-        wanted.append((run_id, int(created_at)))
+def _add_pairs(where: Where, query: QueryParams) -> bool:
+    """`workflowRuns`: exactly these; False where it is missing."""
+    pairs = query.get("workflowRuns")
+    if pairs is None:
+        return False
+    if not re.fullmatch(RUN_PAIRS_PATTERN, pairs):
+        raise Refused(f"invalid workflowRuns: {pairs[:200]!r}")
+    wanted = [(run_id, int(at)) for run_id, _, at in (pair.rpartition("@") for pair in pairs.split(","))]
     where.one_of("r.run_id", [run_id for run_id, _ in wanted])  # lets the index find them
     rows = ", ".join(["(?, ?)"] * len(wanted))
     where.add(f"(r.run_id, r.created_at) IN (VALUES {rows})", *(value for pair in wanted for value in pair))
+    return True
+
+
+def _states(query: QueryParams) -> list[str]:
+    """Raises: Refused for a state that there is not."""
+    states = [part for text in query.getlist("state") for part in text.split(",")]
+    if unknown := set(states).difference(STEP_CONDITIONS, (each.value for each in RunState)):
+        raise Refused(f"invalid state: {min(unknown)!r}")
+    return states
 
 
 def _add_states(where: Where, states: Sequence[str]) -> None:
-    known = {state.value for state in RunState}
-    if unknown := [state for state in states if state not in known]:
-        if all(state.startswith("STEP_") for state in unknown):
-            raise Refused("filtering by step state is not supported by this server yet")
-        raise Refused(f"invalid state: {unknown[0]!r}")
-    where.one_of("r.state", states)
+    """Runs in one of these states, or with a step in one of these."""
+    of_runs = [state for state in states if state not in STEP_CONDITIONS]
+    conditions = [f"r.state IN ({', '.join('?' * len(of_runs))})"] if of_runs else []
+    if of_steps := [f"({STEP_CONDITIONS[state]})" for state in states if state in STEP_CONDITIONS]:
+        any_of = " OR ".join(of_steps)
+        conditions.append(f"EXISTS (SELECT 1 FROM messages m WHERE m.run_seq = r.seq AND ({any_of}))")  # noqa: S608
+    where.add(f"({' OR '.join(conditions)})", *of_runs)

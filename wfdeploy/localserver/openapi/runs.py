@@ -152,7 +152,6 @@ RUNS = Area(
 )
 
 _LOGS = (
-    params.CURSOR,
     params.run_ids("workflowRunId"),
     Param("workflowUrl", "query", "this endpoint", text(pattern=params.URL_PATTERN)),
     params.CREATED_AT,
@@ -191,6 +190,7 @@ LOGS = Area(
             summary="List runs, newest first",
             params=(
                 *_LOGS,
+                params.CURSOR,
                 Param("pageSize", "query", "runs per page, up to 1000; only this server knows it", whole(minimum=1)),
                 Param("groupBy", "query", "runs are all there is to group by", text(enum=["workflowRunId"])),
             ),
