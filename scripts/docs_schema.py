@@ -114,7 +114,7 @@ def _type(field: Schema) -> str:
     types = field.get("type", "any value")
     names = [types] if isinstance(types, str) else [kind for kind in types if kind != "null"]
     text = " or ".join(_TYPES.get(kind, kind) for kind in names)
-    if isinstance(field.get("items"), dict):
+    if field.get("items"):
         inner = field["items"].get("enum")
         kind = _PLURALS.get(field["items"].get("type", "object"), "items")
         text += " of " + (", ".join(f"`{value}`" for value in inner) if inner else kind)

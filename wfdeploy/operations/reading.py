@@ -6,34 +6,25 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from wfdeploy import __version__
-from wfdeploy.catalogue.catalogue import Adding, Catalogue, Kept
+from wfdeploy.catalogue.catalogue import Catalogue, Kept
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
-from wfdeploy.model.document import Document, Finding, SourceFile
+from wfdeploy.model.document import DeclaredMove, Document, SourceFile
 from wfdeploy.model.project import Project
-from wfdeploy.model.run import DeclaredRun, DesiredRun, Move
+from wfdeploy.model.run import DeclaredRun, Move
 from wfdeploy.operations.project_file import project_document
 from wfdeploy.operations.requests import Requests
-from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
-from wfdeploy.pipeline.expand.references import References, UnknownReferences
-from wfdeploy.pipeline.expand.runs import expand, group_of
 from wfdeploy.pipeline.identify import fingerprint
-from wfdeploy.pipeline.load import places, sources, yaml_docs
-from wfdeploy.pipeline.validate import moves as move_rules
-from wfdeploy.pipeline.validate import structure
-from wfdeploy.pipeline.validate.moves import DeclaredMove
-from wfdeploy.pipeline.validate.numbers import number_problems
-from wfdeploy.pipeline.validate.remains import remains
-from wfdeploy.pipeline.validate.row_schema import RowSchema
-from wfdeploy.pipeline.validate.rules import Rules
+from wfdeploy.pipeline.load import sources
 
-_DOCUMENT_BITS = 32
-"""A run's number is its document's index, shifted by this, plus its own in the document."""
+if TYPE_CHECKING:
+    from wfdeploy.operations.parsing import Parsing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,24 +58,10 @@ class Reading:
         self._project = project = wanted.project
         self._thorough = thorough
         self._problems: list[Diagnostic] = []
-        self._findings: list[Finding] = []
-        variables = wanted.variables
-        self._evaluator = UnknownReferences() if variables is None else References(variables, project.secrets)
-        readers = Readers(yaml=_read_yaml, row_rules=RowSchema)
-        self._inputs = InputFiles(project.root, project.server.max_message_bytes, readers)
-        self._rules = Rules(
-            insecure=project.server.insecure_destinations,
-            max_message_bytes=project.server.max_message_bytes,
-            extreme_variables=any(True for _ in number_problems(variables or {})),
-            names=thorough,
-        )
-        self._whole = variables is not None  # nothing had to be left out of a document
+        self._whole = wanted.variables is not None  # nothing had to be left out of a document
         self._context = self._settings_digest()
         self._digests: list[str] = []  # of the files' content, by position
         self._doubts_in_moves = False
-        self._began = (0, 0)  # how many findings there were before the file
-        self._looked_at = 0
-        self._unsound = False
 
     @property
     def is_doubtful(self) -> bool:
@@ -101,9 +78,11 @@ class Reading:
         self._check_own_ids()
         self._check_moves()
         order = {entry.display: number for number, entry in enumerate(self.found)}
-        everything = [*self.diagnostics, *self._problems, *places.diagnose([*self._findings, *self._rules.findings])]
         # By file, in the order they were read, then by place; what isn't about a file that was read comes first.
-        self.diagnostics = sorted(everything, key=lambda d: (order.get(d.place.file, -1), d.place.line, d.place.column))
+        self.diagnostics = sorted(
+            [*self.diagnostics, *self._problems],
+            key=lambda d: (order.get(d.place.file, -1), d.place.file, d.place.line, d.place.column),
+        )
 
     # --- files -----------------------------------------------------------------------------------------------
 
@@ -155,80 +134,30 @@ class Reading:
     def _name(self, entry: sources.Found) -> str:
         return sources.STDIN if entry.path is None else sources.relative_name(entry.path, self._project.root)
 
+    @cached_property
+    def _parsing(self) -> Parsing:
+        from wfdeploy.operations.parsing import Parsing
+
+        return Parsing(self._project, self._wanted.variables, self.requests, names=self._thorough)
+
     def _file(self, source: SourceFile, position: int, key: str | None) -> None:
-        """Read a file that isn't known. What is sound about it goes into the catalogue, for good if all of it is."""
-        before = len(self._problems), len(self._findings), len(self._rules.findings), len(self.moves)
-        self._began, self._looked_at, self._unsound = (before[1], before[2]), before[1] + before[2], False
-        self._inputs.take()
-        documents = 0
+        """Read a file that isn't known. When there is nothing wrong with it, later commands may use the outcome."""
+        parsing = self._parsing
+        before = len(parsing.moves)
         with self.catalogue.adding(position, source.name) as adding:
-            for document in yaml_docs.read(source, self._problems):
-                documents += 1
-                self._document(document, adding, position)
-            if not documents and len(self._problems) == before[0]:
-                message = "this file declares nothing"
-                self._problems.append(
-                    Diagnostic(
-                        severity=Severity.WARNING, code="empty-file", message=message, place=Place(source.display)
-                    )
-                )
-            said = [
-                *self._problems[before[0] :],
-                *places.diagnose([*self._findings[before[1] :], *self._rules.findings[before[2] :]]),
-            ]
+            said = parsing.file(source, position, adding)
+            self.diagnostics += said
             if all(diagnostic.severity is Severity.WARNING for diagnostic in said):
                 adding.draft.key = key
-                adding.draft.reads = self._inputs.take()
                 adding.draft.notes = {
                     "warnings": [_plain(diagnostic) for diagnostic in said],
                     "moves": [
                         [declared.move.origin, declared.move.to, declared.document.index, declared.path[-1]]
-                        for declared in self.moves[before[3] :]
+                        for declared in parsing.moves[before:]
                     ],
                 }
-
-    # --- documents -------------------------------------------------------------------------------------------
-
-    def _document(self, document: Document, adding: Adding, position: int) -> None:
-        self._rules.group(document)
-        findings = structure.check(document, "manifest")
-        if findings:
-            self._findings += findings
-            self._whole = False
-            rest = remains(document, findings)
-            if rest is None:
-                return
-            document = rest
-        data = cast("Mapping[str, Any]", document.data)
-        for index, move in enumerate(data["spec"].get("moved", ())):
-            if move is not None:
-                path = ("spec", "moved", index)
-                self.moves.append(DeclaredMove(Move(move["from"], move["to"]), document, path))
-        adding.group(group_of(data), self._identified(document, position))
-        for run, first in adding.take_refused():
-            if self._thorough and "[" in run.address:  # the rules have looked at the names of listed runs
-                self._problems.append(_declared_twice(run, first))
-
-    def _identified(self, document: Document, position: int) -> Iterator[DesiredRun]:
-        """The runs of a document, checked; without an identity once something is wrong with their file."""
-        for ordinal, run in expand(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings):
-            self._rules.run(document, run.source.entry, run)
-            if self._is_unsound():
-                yield DesiredRun(run.address, "", "", run.group, run.source)
-                continue
-            number = (document.index << _DOCUMENT_BITS) + ordinal
-            self.requests.remember(position, number, run)
-            yield fingerprint.identify(run, position, number)
-
-    def _is_unsound(self) -> bool:
-        """Whether an error was found in the file that is being read."""
-        count = len(self._findings) + len(self._rules.findings)
-        if count != self._looked_at:
-            self._looked_at = count
-            begin, rules_begin = self._began
-            found = (*self._findings[begin:], *self._rules.findings[rules_begin:])
-            self._unsound = any(finding.severity is Severity.ERROR for finding in found)
-        return self._unsound
+        self.moves += parsing.moves[before:]
+        self._whole = self._whole and parsing.whole
 
     def _again(self, position: int) -> Iterator[tuple[int, DeclaredRun]]:
         """The runs of a file that was read before. Raises: `InvalidInput` when it has changed since."""
@@ -242,9 +171,7 @@ class Reading:
             )
         source = self._decode(entry, data, problems)
         assert source is not None
-        for document in yaml_docs.read(source, problems):
-            for ordinal, run in expand(document, evaluator=self._evaluator, files=self._inputs, findings=[]):
-                yield (document.index << _DOCUMENT_BITS) + ordinal, run
+        return self._parsing.again(source)
 
     # --- the cache -------------------------------------------------------------------------------------------
 
@@ -303,41 +230,28 @@ class Reading:
             seen.add(key)
 
     def _check_moves(self) -> None:
+        stubs, self._doubts_in_moves = self._doubts_in_moves, False
+        if not self.moves and not self._project.moved:
+            return
+        from wfdeploy.pipeline.load import places
+        from wfdeploy.pipeline.validate.moves import check
+
         if self._project.moved and self._project.file is not None:
             document = project_document(self._project.file, cwd=self._wanted.cwd)
             own = [
                 DeclaredMove(move, document, ("spec", "moved", index)) for index, move in enumerate(self._project.moved)
             ]
             self.moves = [*own, *self.moves]
-        stubs, self._doubts_in_moves = self._doubts_in_moves, False
-        if self.moves:
-            named = {name for declared in self.moves for name in (declared.move.origin, declared.move.to)}
-            addresses = self.catalogue.find([name for name in named if "/" in name])
-            # What couldn't be read may declare what seems not to be declared.
-            whole = self._whole and not any(problem.severity is Severity.ERROR for problem in self._problems)
-            findings = list(
-                move_rules.check(self.moves, addresses, self.catalogue.groups, complete=self.complete and whole)
-            )
-            if findings and stubs:
-                self._doubts_in_moves = True  # their places are not known here
-            else:
-                self._findings += findings
-
-
-def _declared_twice(run: DesiredRun, first: DesiredRun) -> Diagnostic:
-    return Diagnostic(
-        code="duplicate-address",
-        message=f"{run.address} is declared already, at {first.source}",
-        place=run.source.place,
-        address=run.address,
-        hint="give every run a key of its own",
-    )
-
-
-def _read_yaml(source: SourceFile) -> tuple[list[object], list[Diagnostic]]:
-    """The documents of a YAML file that is no manifest, and what is wrong with it."""
-    problems: list[Diagnostic] = []
-    return [document.data for document in yaml_docs.read(source, problems)], problems
+        named = {name for declared in self.moves for name in (declared.move.origin, declared.move.to)}
+        addresses = self.catalogue.find([name for name in named if "/" in name])
+        # What couldn't be read may declare what seems not to be declared.
+        errors = any(said.severity is Severity.ERROR for said in (*self._problems, *self.diagnostics))
+        complete = self.complete and self._whole and not errors
+        findings = list(check(self.moves, addresses, self.catalogue.groups, complete=complete))
+        if findings and stubs:
+            self._doubts_in_moves = True  # where these moves stand isn't known here
+        else:
+            self._problems += places.diagnose(findings)
 
 
 def _plain(diagnostic: Diagnostic) -> dict[str, object]:

@@ -27,7 +27,7 @@ from wfdeploy.pipeline.expand.troubles import Troubles
 
 GENERATORS = ("forEach", "matrix")
 
-_NOT_FOR_REQUESTS = frozenset((*GENERATORS, "key", "name"))
+_NOT_FOR_REQUESTS = frozenset((*GENERATORS, "key", "name", "workflowRunId"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,10 @@ def generate(entry: Entry, start: int, wanted: Container[int] | None) -> Generat
 
     Every row counts, bad ones too: ordinals depend on nothing but the document and its data.
     """
+    if entry.fields.get("workflowRunId") is not None:
+        message = "many runs can't have one workflow run id"
+        hint = "leave it out: each gets an id of its own"
+        entry.evaluation.problem((*entry.path, "workflowRunId"), "shared-run-id", message, hint)
     key = _key(entry)
     combined = _combinations(entry)
     if key is None or combined is None:

@@ -65,6 +65,9 @@ def open_rows(
             evaluation.problem(path, "no-rows", message, "keep one of them" if given else "give one of them")
         raise NoRows
     if given == ["items"]:
+        for field in ("format", "sha256"):
+            if field in for_each:
+                evaluation.problem((*path, field), "only-for-files", f"{field} is for rows of a file", "remove it")
         yield _Items(for_each["items"], (*path, "items"), evaluation, rules=rules, skips=skips)
         return
     text = str(for_each["file"])

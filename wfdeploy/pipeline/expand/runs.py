@@ -80,6 +80,9 @@ def expand(
         ordinal += 1
         if wanted is not None and ordinal - 1 not in wanted:
             continue
+        if "key" in fields:
+            hint = "remove it, or say with forEach or matrix what it tells apart"
+            evaluation.problem(("spec", "runs", index, "key"), "key-of-one", "a single run needs no key", hint)
         request = plain
         if len(fields) > 1:
             at = ("spec", "runs", index)

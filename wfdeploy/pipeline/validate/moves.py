@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from wfdeploy.model.address import GROUP_NAME, group_of, split_address
 from wfdeploy.model.diagnostic import Severity
-from wfdeploy.model.document import Document, FieldPath, Finding
-from wfdeploy.model.run import Move
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredMove:
-    """A move and where it stands."""
-
-    move: Move
-    document: Document
-    path: FieldPath
+from wfdeploy.model.document import DeclaredMove, Finding
 
 
 def check(

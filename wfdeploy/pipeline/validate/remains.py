@@ -87,6 +87,8 @@ def _refuse(copy: _Copy, path: FieldPath) -> None:
     match path:
         case (_,) | ("metadata", *_):  # seen to by `_complete`
             pass
+        case ("spec", "runs", int(index), "forEach" | "matrix" | "key", *_):  # who knows which runs it would make
+            copy.put(("spec", "runs", index), None)
         case ("spec", "policy" | "identity" as field, *_):
             copy.put(("spec", field), {})
         case ("spec", "runs" | "moved" as field, int(index)) | ("spec", "moved" as field, int(index), *_):
@@ -140,6 +142,8 @@ def _complete_part(copy: _Copy, path: FieldPath) -> None:
             run = copy.at(path[:3])
             if isinstance(run, dict) and not isinstance(run.get("name"), str):
                 copy.put((*path[:3], "name"), f"#{index + 1}")  # as runs without a name are called in findings
+            if isinstance(run, dict) and not run.keys().isdisjoint(("forEach", "matrix")) and "key" not in run:
+                copy.put(path[:3], None)
         case ("spec", "moved", int(), *_):
             move = copy.at(path[:3])
             if isinstance(move, dict) and not move.keys() >= {"from", "to"}:

@@ -35,6 +35,9 @@ _ELSEWHERE = {
     "data": "the field is called body",
     "failureCallback": "the field is called failureUrl",
     "runId": "the field is called workflowRunId",
+    "foreach": "the field is called forEach",
+    "with": "the field is called forEach",
+    "strategy": "matrix stands directly in the run",
     "env": "variables stand in wfdeploy.yaml, under spec.vars",
 }
 
@@ -45,6 +48,8 @@ _FORMS = {
     "Project uid": "lower-case letters, digits and hyphens",
     "Run name": "letters, digits, '.', '_' and '-', a letter or digit at both ends",
     "Workflow run id": "letters, digits, '.', '_' and '-'",
+    "Items": "a list, or one expression that gives a list",
+    "Axis": "a list, or one expression that gives a list",
 }
 
 
@@ -73,6 +78,12 @@ def tell(error: ValidationError, path: FieldPath) -> Iterator[Told]:
             where = f"{dotted(path)}: " if path and not isinstance(path[-1], int) else ""
             hint = _example_hint(missing, error.schema.get("properties", {}).get(missing, {}))
             yield Told("missing-field", f"{where}the field {missing} is missing", path, hint)
+        case "dependentRequired":
+            for field, needed in error.validator_value.items():
+                for missing in needed:
+                    if field in error.instance and missing not in error.instance:
+                        hint = _example_hint(missing, error.schema.get("properties", {}).get(missing, {}))
+                        yield Told("missing-field", f"{field} needs the field {missing}", path, hint)
         case "type":
             yield _wrong_type(name, error, path)
         case "enum":
@@ -88,7 +99,7 @@ def tell(error: ValidationError, path: FieldPath) -> Iterator[Told]:
             yield Told("too-small", message, path)
         case "maximum":
             yield Told("too-large", f"{name} is {error.instance}; it must be at most {error.validator_value}", path)
-        case "minLength" | "minItems":
+        case "minLength" | "minItems" | "minProperties":
             yield Told("empty", f"{name} is empty", path)
         case "uniqueItems":
             yield Told("repeated", f"{name} holds {_repeated(error.instance)} more than once", path)

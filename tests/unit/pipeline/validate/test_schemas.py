@@ -64,7 +64,7 @@ def test_patterns_do_not_let_a_line_break_pass() -> None:
 
 def test_defaults_offer_what_runs_do() -> None:
     definitions = json.loads(schema_text("manifest"))["$defs"]
-    own = {"name", "destination", "workflowRunId"}
+    own = {"name", "destination", "workflowRunId", "forEach", "matrix", "key"}
     assert definitions["run"]["properties"].keys() - own == definitions["defaults"]["properties"].keys()
     for field in definitions["defaults"]["properties"]:
         assert definitions["run"]["properties"][field] == definitions["defaults"]["properties"][field]
