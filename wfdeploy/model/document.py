@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from wfdeploy.model.diagnostic import Place, Severity
+from wfdeploy.model.run import Move
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indexes from a document's root to a node, such as `("spec", "runs", 3, "body")`."""
@@ -83,6 +84,15 @@ class Finding:
     severity: Severity = Severity.ERROR
     place: Place | None = None
     excerpt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredMove:
+    """A move and where it stands."""
+
+    move: Move
+    document: Document
+    path: FieldPath
 
 
 def subject(document: Document, path: FieldPath) -> str:

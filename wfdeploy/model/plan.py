@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -124,10 +124,11 @@ class Plan:
     lineage: str
     serial: int
     verified: bool
-    changes: tuple[Change, ...]
+    changes: Sequence[Change]
     summary: Mapping[Action, int]
+    sends: int  # how many trigger requests apply would send
     housekeeping: tuple[Edit, ...] = ()
-    kept: tuple[Change, ...] = ()  # only when asked for with --all
+    kept: Sequence[Change] = ()  # only when asked for with --all
     warnings: tuple[str, ...] = ()
     unmatched_ids: tuple[str, ...] = ()
     orphans: int = 0
@@ -143,8 +144,3 @@ class Plan:
     def has_edits(self) -> bool:
         """True when there is something to write down, if only for the books."""
         return bool(self.housekeeping) or any(change.edits for change in self.changes)
-
-    @property
-    def sends(self) -> int:
-        """How many trigger requests apply would send."""
-        return sum(1 for change in self.changes if change.sends)

@@ -63,6 +63,7 @@ def _shown(plan: Plan, taken: list[Change]) -> Plan:
     summary = dict.fromkeys(Action, 0) | {Action.KEEP: plan.summary[Action.KEEP], Action.ADOPT: len(taken)}
     return replace(
         plan,
+        sends=0,
         changes=tuple(
             replace(
                 change, action=Action.ADOPT, reason=f"recorded as triggered, not sent ({change.reason})", sends=False

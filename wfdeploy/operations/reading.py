@@ -55,7 +55,7 @@ class Reading:
         self.moves: list[DeclaredMove] = []
         self.complete = True
         self._wanted = wanted
-        self._project = project = wanted.project
+        self._project = wanted.project
         self._thorough = thorough
         self._problems: list[Diagnostic] = []
         self._whole = wanted.variables is not None  # nothing had to be left out of a document

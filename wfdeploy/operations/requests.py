@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.run import DeclaredRun, DesiredRun
-from wfdeploy.operations.spool import Spool
+from wfdeploy.model.spool import Spool
 from wfdeploy.pipeline.identify.fingerprint import identify
 
 KEPT_FOR_A_LOOK = 20_000

@@ -46,6 +46,7 @@ def plan_of(changes: Sequence[Change], *, keep: int = 0) -> Plan:
         verified=True,
         changes=ordered,
         summary=summary,
+        sends=sum(one.sends for one in ordered),
     )
 
 

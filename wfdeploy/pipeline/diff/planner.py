@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.spool import Spool
 from wfdeploy.model.state import Edit, PutRecord, Rename
 from wfdeploy.pipeline.diff.targets import Targets
 
@@ -15,10 +16,11 @@ from wfdeploy.pipeline.diff.targets import Targets
 class Gathered:
     """The parts of a `Plan` that come from the changes; see there."""
 
-    changes: list[Change] = field(default_factory=list)
-    kept: list[Change] = field(default_factory=list)
+    changes: Spool[Change] = field(default_factory=Spool)
+    kept: Spool[Change] = field(default_factory=Spool)
     housekeeping: list[Edit] = field(default_factory=list)
     summary: dict[Action, int] = field(default_factory=lambda: dict.fromkeys(Action, 0))
+    sends: int = 0
     orphans: int = 0
     possibly_renamed: list[tuple[Address, Address]] = field(default_factory=list)
 
@@ -30,20 +32,19 @@ def gather(changes: Iterable[Change], *, targets: Targets, limit: int | None, ke
     change is blocked. Raises: `UsageError` when a target matched nothing.
     """
     result = Gathered()
-    sends = 0
     orphans: dict[str, Address] = {}
     for change in changes:
         if not targets.match(change.address):
             result.housekeeping.extend(edit for edit in change.edits if isinstance(edit, (PutRecord, Rename)))
             continue
         if change.sends:
-            if limit is not None and sends >= limit:
+            if limit is not None and result.sends >= limit:
                 result.housekeeping.extend(change.edits)
                 change = replace(  # noqa: PLW2901
                     change, action=Action.BLOCKED, reason=f"beyond --limit {limit}", sends=False, edits=()
                 )
             else:
-                sends += 1
+                result.sends += 1
         result.summary[change.action] += 1
         if change.desired is None and change.action is Action.KEEP and change.fingerprint:
             result.orphans += 1

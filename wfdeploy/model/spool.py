@@ -6,6 +6,7 @@ import pickle
 import tempfile
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from operator import eq
 from typing import IO, Generic, TypeVar, overload
 
 T = TypeVar("T")
@@ -42,6 +43,11 @@ class Spool(Sequence[T], Generic[T]):
         """Add items at the end."""
         for item in items:
             self.append(item)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __len__(self) -> int:
         return len(self._held) + len(self._offsets)

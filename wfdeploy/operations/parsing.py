@@ -1,0 +1,138 @@
+"""Manifest files into runs: parsed, checked, expanded. A command whose files are all known doesn't come here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from wfdeploy.catalogue.catalogue import Adding
+from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
+from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
+from wfdeploy.model.project import Project
+from wfdeploy.model.run import DeclaredRun, DesiredRun, Move
+from wfdeploy.operations.requests import Requests
+from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
+from wfdeploy.pipeline.expand.references import References, UnknownReferences
+from wfdeploy.pipeline.expand.runs import expand, group_of
+from wfdeploy.pipeline.identify.fingerprint import identify
+from wfdeploy.pipeline.load import places, yaml_docs
+from wfdeploy.pipeline.validate import structure
+from wfdeploy.pipeline.validate.numbers import number_problems
+from wfdeploy.pipeline.validate.remains import remains
+from wfdeploy.pipeline.validate.row_schema import RowSchema
+from wfdeploy.pipeline.validate.rules import Rules
+
+_DOCUMENT_BITS = 32
+"""A run's number is its document's index, shifted by this, plus its own in the document."""
+
+
+class Parsing:
+    """Takes the files of one reading, one after the other.
+
+    `variables`: None where nothing is known of the project's variables, secrets and moves. `names`: also tell what is
+    declared twice, across files.
+    """
+
+    def __init__(
+        self, project: Project, variables: Mapping[str, object] | None, requests: Requests, *, names: bool
+    ) -> None:
+        self.moves: list[DeclaredMove] = []
+        self.whole = variables is not None
+        """Whether nothing had to be left out of a document."""
+        self._names = names
+        self._requests = requests
+        self._evaluator = UnknownReferences() if variables is None else References(variables, project.secrets)
+        self._inputs = InputFiles(
+            project.root, project.server.max_message_bytes, Readers(yaml=_read_yaml, row_rules=RowSchema)
+        )
+        self._rules = Rules(
+            insecure=project.server.insecure_destinations,
+            max_message_bytes=project.server.max_message_bytes,
+            extreme_variables=any(True for _ in number_problems(variables or {})),
+            names=names,
+        )
+        self._problems: list[Diagnostic] = []
+        self._findings: list[Finding] = []
+        self._looked_at = 0
+        self._unsound = False
+
+    def file(self, source: SourceFile, position: int, adding: Adding) -> list[Diagnostic]:
+        """Read the `position`th file into an entry of the catalogue, and say what there is to say about it.
+
+        Only where that holds no error, the entry's runs have identities. Its `reads` are filled in.
+        """
+        self._problems, self._findings = [], self._rules.findings
+        self._findings.clear()
+        self._looked_at, self._unsound = 0, False
+        self._inputs.take()
+        documents = 0
+        for document in yaml_docs.read(source, self._problems):
+            documents += 1
+            self._document(document, adding, position)
+        if not documents and not self._problems:
+            message, place = "this file declares nothing", Place(source.display)
+            self._problems.append(
+                Diagnostic(severity=Severity.WARNING, code="empty-file", message=message, place=place)
+            )
+        adding.draft.reads = self._inputs.take()
+        return [*self._problems, *places.diagnose(self._findings)]
+
+    def again(self, source: SourceFile) -> Iterator[tuple[int, DeclaredRun]]:
+        """The runs of a file that was sound, with their numbers."""
+        for document in yaml_docs.read(source, []):
+            for ordinal, run in expand(document, evaluator=self._evaluator, files=self._inputs, findings=[]):
+                yield (document.index << _DOCUMENT_BITS) + ordinal, run
+
+    def _document(self, document: Document, adding: Adding, position: int) -> None:
+        self._rules.group(document)
+        findings = structure.check(document, "manifest")
+        if findings:
+            self._findings += findings
+            self.whole = False
+            rest = remains(document, findings)
+            if rest is None:
+                return
+            document = rest
+        data = cast("Mapping[str, Any]", document.data)
+        for index, move in enumerate(data["spec"].get("moved", ())):
+            if move is not None:
+                path = ("spec", "moved", index)
+                self.moves.append(DeclaredMove(Move(move["from"], move["to"]), document, path))
+        adding.group(group_of(data), self._identified(document, position))
+        for run, first in adding.take_refused():
+            if self._names and "[" in run.address:  # the rules have looked at the names of listed runs
+                self._problems.append(_declared_twice(run, first))
+
+    def _identified(self, document: Document, position: int) -> Iterator[DesiredRun]:
+        """The runs of a document, checked; without an identity once something is wrong with their file."""
+        for ordinal, run in expand(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings):
+            self._rules.run(document, run.source.entry, run)
+            if self._is_unsound():
+                yield DesiredRun(run.address, "", "", run.group, run.source)
+                continue
+            number = (document.index << _DOCUMENT_BITS) + ordinal
+            self._requests.remember(position, number, run)
+            yield identify(run, position, number)
+
+    def _is_unsound(self) -> bool:
+        """Whether an error was found in the file that is being read."""
+        if len(self._findings) != self._looked_at:
+            self._looked_at = len(self._findings)
+            self._unsound = any(finding.severity is Severity.ERROR for finding in self._findings)
+        return self._unsound
+
+
+def _declared_twice(run: DesiredRun, first: DesiredRun) -> Diagnostic:
+    return Diagnostic(
+        code="duplicate-address",
+        message=f"{run.address} is declared already, at {first.source}",
+        place=run.source.place,
+        address=run.address,
+        hint="give every run a key of its own",
+    )
+
+
+def _read_yaml(source: SourceFile) -> tuple[list[object], list[Diagnostic]]:
+    """The documents of a YAML file that is no manifest, and what is wrong with it."""
+    problems: list[Diagnostic] = []
+    return [document.data for document in yaml_docs.read(source, problems)], problems
