@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wfdeploy.localserver import tenants
 from wfdeploy.localserver.api_trigger import json_response
+from wfdeploy.localserver.page.routes import Page, needs_no_token
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.routes import is_open, routes
 from wfdeploy.localserver.services import Services
@@ -22,10 +23,10 @@ from wfdeploy.localserver.tenants import Bearer
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)
 
 
-def create_app(services: Services) -> ASGIApp:
-    """The server's paths, as one application; usable without a socket too."""
+def create_app(services: Services, page: Page) -> ASGIApp:
+    """The server's paths and its page, as one application; usable without a socket too."""
     app = Starlette(
-        routes=routes(services),
+        routes=[*page.routes(), *routes(services)],
         exception_handlers={
             Refused: _refused,
             HTTPException: _no_such_path,
@@ -78,7 +79,7 @@ class Gate:
             return
         # As it was sent: an encoded slash is part of a name, and the routes decode the names.
         scope["path"] = scope["raw_path"].decode("latin-1").partition("?")[0]
-        if not is_open(scope["path"]):
+        if not is_open(scope["path"]) and not needs_no_token(scope["path"]):
             bearer = _bearer(scope)
             if bearer is None:
                 await json_response({"error": "invalid token"}, 401)(scope, receive, send_signed)

@@ -20,22 +20,27 @@ def exports(url: str, tenant: Tenant = DEFAULT_TENANT) -> str:
     return "\n".join(f"export {name}='{value}'" for name, value in environment(url, tenant).items())
 
 
+def sdk_switch(url: str) -> str:
+    """What is enough for the JavaScript SDK, as a line for a POSIX shell."""
+    port = url.rpartition(":")[2]
+    return "export QSTASH_DEV=true" if port == "8080" else f"export QSTASH_DEV=true QSTASH_DEV_PORT={port}"
+
+
 def banner(
     *, url: str, demo_url: str | None = None, database: str | None = None, tenant: Tenant = DEFAULT_TENANT
 ) -> str:
     """The whole greeting, without a trailing newline. Its credentials are published, and of no worth elsewhere."""
     lines = [f"wfdeploy dev: a local Upstash Workflow server at {url}"]
+    lines.append(f"  to watch it in a browser: {url}/")
     lines.append(f"  runs are kept in {database}" if database else "  runs are kept in memory")
     if demo_url:
         lines.append(f"  demo workflow at {demo_url}/demo/<any name>")
     lines += ["", "For your application (the official SDKs read these):", "", exports(url, tenant)]
-    port = url.rpartition(":")[2]
-    dev = "export QSTASH_DEV=true" if port == "8080" else f"export QSTASH_DEV=true QSTASH_DEV_PORT={port}"
     lines += [
         "",
         "or, for the JavaScript SDK alone:",
         "",
-        dev,
+        sdk_switch(url),
         "",
         "A development server: not for production. Ctrl-C stops it.",
     ]

@@ -26,6 +26,7 @@ from wfdeploy.localserver.instance import Occupancy, find_running
 from wfdeploy.localserver.keyring import Keyring
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.listener import Listener, bind, url_of
+from wfdeploy.localserver.page.routes import Page
 from wfdeploy.localserver.problems import PortTaken
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.services import Services
@@ -195,9 +196,11 @@ class LocalServer(Steering):
         return services
 
     async def _listen(self, stack: contextlib.AsyncExitStack, services: Services, sockets: list[socket.socket]) -> None:
-        api = Listener(create_app(services), sockets[0])
+        page = Page(services, self.demo_url)
+        api = Listener(create_app(services, page), sockets[0])
         await api.open()
         stack.push_async_callback(api.close)
+        stack.callback(page.close)
         if self.demo_url is not None:
             workflow = DemoWorkflow(server_url=self.url, tenant=lambda: services.keyring.tenant(self.tenant.name))
             stack.push_async_callback(workflow.close)

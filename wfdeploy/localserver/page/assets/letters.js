@@ -1,0 +1,190 @@
+// The dead-letter queue: failed runs, which can be resumed, restarted or deleted, one or many.
+import { useState } from "preact/hooks";
+import { html } from "./html.js";
+import { ask } from "./api.js";
+import { useAnswer } from "./live.js";
+import { attempt, notice } from "./notices.js";
+import { Ago, Chip, Confirm, Labels, Loading, Pager, RunLink, Trouble, UrlLink } from "./parts.js";
+import { revive, reviveMany } from "./revive.js";
+import { href } from "./router.js";
+import { count } from "./words.js";
+
+export function DeadLetters({ query }) {
+  const filters = { label: query.get("label"), url: query.get("url") };
+  const cursor = query.get("before");
+  const to = (changed) => href(["dead-letters"], { ...filters, ...changed });
+  const { data, error, reload } = useAnswer("/-/dead-letters", {
+    label: filters.label,
+    workflowUrl: filters.url,
+    cursor,
+  });
+  const older = data?.cursor && to({ before: data.cursor });
+  return html`
+    <h1 tabindex="-1">Dead letters</h1>
+    <p class="lead">
+      Failed runs wait here until they are resumed (a new run goes on with the step that failed), restarted (a new run
+      from the beginning) or deleted.
+    </p>
+    ${Object.entries(filters).map(
+      ([name, value]) =>
+        value && html`<${Chip} key=${name} word=${name} value=${value} without=${to({ [name]: null })} />`,
+    )}
+    ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
+    ${!data && !error && html`<${Loading} />`}
+    ${data?.letters.length > 0 && html`<${Letters} letters=${data.letters} to=${to} reload=${reload} />`}
+    ${data?.letters.length === 0 && html`<${Nothing} isFiltered=${cursor || filters.label || filters.url} />`}
+    ${data && html`<${Pager} isFirst=${!cursor} newest=${to({})} older=${older} />`}
+  `;
+}
+
+function Letters({ letters, to, reload }) {
+  const [marked, setMarked] = useState(new Set());
+  const [question, setQuestion] = useState(null);
+  const chosen = letters.map((each) => each.dlqId).filter((id) => marked.has(id));
+  const mark = (ids, on) => {
+    const next = new Set(marked);
+    for (const id of ids) on ? next.add(id) : next.delete(id);
+    setMarked(next);
+  };
+  const all = letters.map((each) => each.dlqId);
+
+  const act = async (how, ids) => {
+    const isDone = await attempt(async () => {
+      if (how === "delete") {
+        await ask("DELETE", "/v2/workflows/dlq", { query: { dlqIds: ids, count: ids.length } });
+        notice(`Deleted ${count(ids.length, "dead letter")}.`);
+        return;
+      }
+      const word = how === "resume" ? "Resumed" : "Restarted";
+      if (ids.length === 1) {
+        const { workflowRunId, workflowCreatedAt } = await revive(how, ids[0]);
+        notice(`${word} as`, {
+          link: { href: href(["runs", workflowRunId, String(workflowCreatedAt)]), text: workflowRunId },
+        });
+      } else {
+        notice(`${word} ${count((await reviveMany(how, ids)).length, "run")}.`, {
+          link: { href: href(["runs"], { state: "RUN_STARTED" }), text: "Show runs in progress" },
+        });
+      }
+    });
+    if (isDone) mark(ids, false);
+    reload();
+  };
+  const remove = (ids) =>
+    setQuestion({
+      title: `Delete ${count(ids.length, "dead letter")}?`,
+      text: "The runs stay in the list of runs, but can no longer be resumed or restarted.",
+      action: "Delete",
+      run: () => act("delete", ids),
+    });
+
+  return html`
+    <div class="bulk">
+      <label class="mark-all"
+        ><input
+          type="checkbox"
+          checked=${chosen.length === all.length}
+          onChange=${(event) => mark(all, event.target.checked)}
+        />
+        ${chosen.length > 0 ? `${chosen.length} marked` : "Mark all on this page"}</label
+      >
+      <span class="buttons">
+        <button type="button" disabled=${chosen.length === 0} onClick=${() => act("resume", chosen)}>
+          Resume marked
+        </button>
+        <button type="button" disabled=${chosen.length === 0} onClick=${() => act("restart", chosen)}>
+          Restart marked
+        </button>
+        <button type="button" disabled=${chosen.length === 0} onClick=${() => remove(chosen)}>Delete marked</button>
+      </span>
+    </div>
+    <div class="scroller">
+      <table role="table" class="list letters" aria-label="Dead letters, newest first">
+        <thead role="rowgroup">
+          <tr role="row">
+            <th role="columnheader" scope="col"><span class="hidden">Marked</span></th>
+            <th role="columnheader" scope="col">Run</th>
+            <th role="columnheader" scope="col">Why it failed</th>
+            <th role="columnheader" scope="col">Failed</th>
+            <th role="columnheader" scope="col"><span class="hidden">Actions</span></th>
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+          ${letters.map((each) => {
+            const does = { mark, act, remove, isMarked: marked.has(each.dlqId) };
+            return html`<${Letter} key=${each.dlqId} letter=${each} to=${to} ...${does} />`;
+          })}
+        </tbody>
+      </table>
+    </div>
+    <${Confirm} question=${question} onClose=${() => setQuestion(null)} />
+  `;
+}
+
+function Letter({ letter, to, isMarked, mark, act, remove }) {
+  const { dlqId, runId } = letter;
+  return html`<tr role="row">
+    <td role="cell" class="at-mark">
+      <input
+        type="checkbox"
+        aria-label=${`Mark ${runId}`}
+        checked=${isMarked}
+        onChange=${(event) => mark([dlqId], event.target.checked)}
+      />
+    </td>
+    <td role="cell" class="at-run">
+      <${RunLink} id=${runId} createdAt=${letter.createdAt} />
+      <div class="under">
+        <${UrlLink} url=${letter.url} to=${to} what="dead letters" />
+        <${Labels} labels=${letter.labels} link=${(label) => to({ label })} />
+      </div>
+    </td>
+    <td role="cell" class="at-why">
+      <span class="error-line">${letter.error}</span>
+      ${
+        letter.message
+          ? html`<span class="answer">${letter.message}</span>`
+          : letter.answer && letter.answer !== letter.error && html`<span class="mono answer">${letter.answer}</span>`
+      }
+      ${letter.callbackState === "CALLBACK_FAIL" && html`<${FailedToo} dlqId=${dlqId} />`}
+    </td>
+    <td role="cell" class="at-time"><${Ago} at=${letter.failedAt} /></td>
+    <td role="cell" class="at-actions">
+      <span class="buttons">
+        <button type="button" class="primary" aria-label=${`Resume ${runId}`} onClick=${() => act("resume", [dlqId])}>
+          Resume
+        </button>
+        <button type="button" aria-label=${`Restart ${runId}`} onClick=${() => act("restart", [dlqId])}>Restart</button>
+        <button type="button" class="quiet" aria-label=${`Delete ${runId}`} onClick=${() => remove([dlqId])}>
+          Delete
+        </button>
+      </span>
+    </td>
+  </tr>`;
+}
+
+function FailedToo({ dlqId }) {
+  const again = () =>
+    attempt(async () => {
+      await ask("POST", `/v2/workflows/dlq/callback/${encodeURIComponent(dlqId)}`);
+      notice("The failure function is called again.");
+    });
+  return html`<span class="muted">
+    The failure function failed too. <button type="button" class="link" onClick=${again}>Call it again</button>
+  </span>`;
+}
+
+function Nothing({ isFiltered }) {
+  if (isFiltered)
+    return html`<section class="empty">
+      <h2>Nothing matches</h2>
+      <p><a href="#/dead-letters">Show all dead letters</a></p>
+    </section>`;
+  return html`<section class="empty">
+    <h2>No dead letters</h2>
+    <p>
+      A run that fails for good comes here, after its retries.${" "}
+      <a href=${href(["runs"], { state: "RUN_FAILED" })}>Runs that failed before</a> stay in the list of runs.
+    </p>
+  </section>`;
+}

@@ -1,0 +1,196 @@
+// The steps of a run as a timeline: when each took place, how long it took, how often it was tried.
+import { html } from "./html.js";
+import { useNow } from "./clock.js";
+import { Icon } from "./parts.js";
+import { StepDetails } from "./step.js";
+import { clockTime, count, duration, parsed } from "./words.js";
+
+export function Steps({ told, cut, reload }) {
+  const { run, omitted, omittedAfter } = told;
+  const end = run.workflowRunCompletedAt;
+  const now = useNow(end === undefined);
+  const scale = scaleOf(told, end ?? now);
+  const rows = rowsOf(told, now);
+  if (rows.length === 0) {
+    const words = end === undefined ? "None yet." : "The run ended without a step.";
+    return html`<p class="muted">${words}</p>`;
+  }
+  const shared = { told, cut, reload, now, scale };
+  return html`<div class="timeline">
+    <div class="axis" aria-hidden="true">
+      <span><b>0</b><b>${duration(scale.length)}</b></span>
+    </div>
+    <ol class="steps">
+      ${rows.map(
+        (row, index) => html`
+          ${
+            omitted > 0 &&
+            index === omittedAfter &&
+            html`<li key="omitted" class="omitted">
+              ${count(omitted, "group")} of steps left out.${" "}
+              <button type="button" class="link" onClick=${cut.onWhole}>Load all</button>
+            </li>`
+          }
+          ${
+            row.parallel
+              ? html`<li key=${`g${row.key}`} class="parallel">
+                  <p class="parallel-word">in parallel</p>
+                  <ol>
+                    ${row.parallel.map((each) => html`<${Step} key=${each.key} row=${each} ...${shared} />`)}
+                  </ol>
+                </li>`
+              : html`<${Step} key=${row.key} row=${row} ...${shared} />`
+          }
+        `,
+      )}
+    </ol>
+  </div>`;
+}
+
+// Steps that a resumed run took over lie before its beginning, and are not on the scale.
+function scaleOf(told, until) {
+  const start = told.run.workflowRunCreatedAt;
+  return { start, length: Math.max(1, until - start) };
+}
+
+// What the logs tell in groups, as rows: { key, step, span, next } or { key, parallel: rows }.
+function rowsOf(told, now) {
+  const { run, spans, deliveries } = told;
+  const following = new Map();
+  for (const group of run.steps) {
+    if (group.type === "next") for (const step of group.steps) following.set(step.messageId, step);
+  }
+  const toRow = (step) => {
+    const next = step.state === "STEP_PROGRESS" ? following.get(step.messageId) : undefined;
+    if (next) following.delete(step.messageId);
+    return { key: step.messageId, step, span: spans[step.messageId], next };
+  };
+  const rows = [];
+  for (const group of run.steps.slice(1)) {
+    if (group.type === "next") continue;
+    if (group.type === "parallel") rows.push({ key: group.steps[0].messageId, parallel: group.steps.map(toRow) });
+    else rows.push(...group.steps.map(toRow));
+  }
+  const planned = [];
+  for (const [messageId, step] of following) {
+    const span = deliveries[messageId];
+    const isLater = step.state === "STEP_PROGRESS" && span?.start > now;
+    const row = { key: `next ${messageId}`, step: { ...step, ...span?.plan, isDelivery: true, isLater }, span };
+    if (span?.plan) planned.push({ ...row, span: isLater ? { ...span, start: span.plannedAt } : span });
+    else if (!isLater) rows.push(row); // a delay: there is no step yet
+  }
+  const last = rows.at(-1);
+  if (last?.parallel) last.parallel.push(...planned);
+  else if (planned.length > 0) rows.push({ key: planned[0].key, parallel: planned });
+  return rows;
+}
+
+const TYPES = {
+  Run: "run",
+  SleepFor: "sleep",
+  SleepUntil: "sleep until",
+  Call: "call",
+  Wait: "wait for event",
+  Notify: "notify",
+  Invoke: "invoke",
+  CreateWebhook: "create webhook",
+  WaitForWebhook: "wait for webhook",
+};
+
+const IDLE = new Set(["SleepFor", "SleepUntil", "Wait", "WaitForWebhook"]);
+
+const LOOKS = {
+  STEP_SUCCESS: ["done", "Done"],
+  STEP_FAILED: ["failed", "Failed"],
+  STEP_RETRY: ["retry", "Retrying"],
+  STEP_CANCELED: ["canceled", "Cancelled"],
+};
+
+function lookOf({ step, next }, hasEnded) {
+  if (next?.state === "STEP_RETRY") return LOOKS.STEP_RETRY;
+  if (step.state !== "STEP_PROGRESS") return LOOKS[step.state] ?? ["progress", step.state];
+  if (hasEnded) return ["canceled", "Not finished"];
+  if (step.isDelivery && !step.isLater) return ["progress", "In progress"];
+  return String(step.stepType).startsWith("Sleep") ? ["asleep", "Asleep"] : ["progress", "In progress"];
+}
+
+function Step({ row, told, cut, reload, now, scale }) {
+  const { step, span, next } = row;
+  const hasEnded = told.run.workflowRunCompletedAt !== undefined;
+  const [look, word] = lookOf(row, hasEnded);
+  const until = span ? (span.end ?? (hasEnded ? told.run.workflowRunCompletedAt : Math.max(now, span.start))) : null;
+  const isEarlier = span && until <= scale.start && span.start < scale.start;
+  const type = TYPES[step.stepType] ?? step.stepType ?? "";
+  const attempts = step.errors ?? span?.attempts ?? [];
+  return html`<li class="step">
+    <details>
+      <summary>
+        <span class="is-${look} step-state"><${Icon} name=${look} ring /><span class="hidden">${word}: </span></span>
+        <span class="step-name">
+          <bdi>${nameOf(step)}</bdi>
+          ${type && type !== step.stepName && html` <span class="muted step-type">${type}</span>`}
+          <${About} step=${step} attempts=${attempts} waits=${hasEnded ? null : waiting(step, next, now)} />
+        </span>
+        <span class="track">
+          ${
+            span &&
+            !isEarlier &&
+            html`<${Bar} from=${span.start} to=${until} scale=${scale} look=${look} type=${step.stepType} />`
+          }
+        </span>
+        <span class="number step-took">
+          ${isEarlier ? html`<span class="muted">run before</span>` : span && duration(until - span.start)}
+        </span>
+      </summary>
+      <${StepDetails} step=${step} attempts=${attempts} span=${span} told=${told} cut=${cut} reload=${reload} />
+    </details>
+  </li>`;
+}
+
+function nameOf(step) {
+  if (step.stepName || !step.isDelivery) return step.stepName || `step ${step.stepId}`;
+  return { STEP_FAILED: "Failed step", STEP_CANCELED: "Step under way" }[step.state] ?? "Next step";
+}
+
+function About({ step, attempts, waits }) {
+  const troubles = [attempts.length > 0 && count(attempts.length, "failed attempt"), outcome(step)].filter(Boolean);
+  return html`${troubles.length > 0 && html` <span class="tries">${troubles.join(", ")}</span>`}
+  ${waits && html`<span class="muted step-about">${waits}</span>`}`;
+}
+
+// How what a finished step asked for went, where that was not well: the step itself is done either way.
+function outcome({ stepType, out, callResponseStatus }) {
+  if (callResponseStatus >= 400) return `answered ${callResponseStatus}`;
+  if (stepType !== "Invoke" || typeof out !== "string") return null;
+  const told = parsed(out);
+  if (told?.isFailed) return "the invoked run failed";
+  return told?.isCanceled ? "the invoked run was cancelled" : null;
+}
+
+// What a step that is not finished waits for.
+function waiting(step, next, now) {
+  const retry = next ?? step;
+  if (retry.state === "STEP_RETRY") {
+    const left = retry.nextDeliveryTime - now;
+    const which = `retry ${retry.errors?.length ?? 1} of ${retry.retries}`;
+    return left > 0 ? `${which} in ${duration(left)}` : `${which} under way`;
+  }
+  if (step.state !== "STEP_PROGRESS") return null;
+  if (step.waitEventId) return `${step.waitEventId}, gives up in ${duration(step.waitTimeoutDeadline - now)}`;
+  if (step.isLater) return "asleep";
+  if (step.isDelivery) return "under way";
+  return null;
+}
+
+function Bar({ from, to, scale, look, type }) {
+  const left = clamp((from - scale.start) / scale.length);
+  const right = clamp((to - scale.start) / scale.length);
+  const style = { "--left": `${left * 100}%`, "--width": `${(right - left) * 100}%` };
+  return html`<span
+    class="bar is-${look} ${IDLE.has(type) ? "is-idle" : ""}"
+    style=${style}
+    title=${`${clockTime(from)} – ${clockTime(to)}`}
+  ></span>`;
+}
+
+const clamp = (share) => Math.min(1, Math.max(0, share));

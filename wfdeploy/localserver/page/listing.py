@@ -1,0 +1,160 @@
+"""Many runs at a glance, without their bodies: what the lists of the page show.
+
+The logs of the API give ten runs a page, with every step of each, and find whole ids and URLs only; its dead letters
+carry their payloads. Here a page of a hundred thousand runs costs what its fifty rows cost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from wfdeploy.localserver.dead_letters import dlq_filter
+from wfdeploy.localserver.ledger import Ledger
+from wfdeploy.localserver.paging import read_cursor, write_cursor
+from wfdeploy.localserver.records import Kind
+from wfdeploy.localserver.run_filter import Where, log_filter
+
+PAGE = 50
+
+EXCERPT = 300
+"""Characters of an error or an answer in a list."""
+
+_RUN = "r.run_id, r.url, r.state, r.created_at, r.starts_at, r.completed_at, r.labels, r.flow_key"
+
+_ANSWER = "json_extract(r.failure, '$.failResponse')"
+
+_ERROR = (
+    f"substr(json_extract(r.failure, '$.error'), 1, {EXCERPT}) AS error,"
+    # The SDKs answer {"error", "message", "stack"}.
+    f" CASE WHEN json_valid({_ANSWER}) THEN substr(json_extract({_ANSWER}, '$.message'), 1, {EXCERPT}) END AS message"
+)
+
+
+def runs(ledger: Ledger, query: QueryParams, tenant: str) -> dict[str, Any]:
+    """The newest runs that meet the filters of the logs, and `q`, a piece of the id, the URL or the labels.
+
+    Raises: Refused for a filter or a cursor that cannot be.
+    """
+    rows, cursor = _page(
+        ledger,
+        log_filter(query, tenant),
+        query,
+        f"r.seq AS at, r.seq, {_RUN}, {_ERROR}",
+    )
+    seqs = [row["seq"] for row in rows]
+    steps, pending = _steps_done(ledger, seqs), _under_way(ledger, seqs)
+    listed = [
+        {**_run(row), "steps": steps.get(row["seq"], 0), "underWay": pending.get(row["seq"], []), **_error(row)}
+        for row in rows
+    ]
+    return {"runs": listed, "cursor": cursor}
+
+
+def dead_letters(ledger: Ledger, query: QueryParams, tenant: str) -> dict[str, Any]:
+    """The newest dead letters that meet the filters of the API's list, and `q`.
+
+    Raises: Refused for a filter or a cursor that cannot be.
+    """
+    rows, cursor = _page(
+        ledger,
+        dlq_filter(query, tenant),
+        query,
+        f"d.seq AS at, d.dlq_id, d.failed_at, d.callback_state, {_RUN}, {_ERROR},"
+        f" substr({_ANSWER}, 1, {EXCERPT}) AS answer",
+    )
+    letters = [
+        {
+            **_run(row),
+            "dlqId": row["dlq_id"],
+            "failedAt": row["failed_at"],
+            "callbackState": row["callback_state"],
+            **_error(row),
+            "answer": row["answer"],
+        }
+        for row in rows
+    ]
+    return {"letters": letters, "cursor": cursor}
+
+
+def queue(ledger: Ledger, tenant: str, key: str, now_ms: int) -> list[dict[str, Any]]:
+    """The oldest deliveries under a flow-control key that are due: under way, or held up."""
+    rows = ledger.connection.execute(
+        "SELECT m.message_id, m.kind, m.due_at, m.retried, r.run_id, r.created_at"
+        " FROM messages m LEFT JOIN runs r ON r.seq = m.run_seq"
+        " WHERE m.state = 'pending' AND m.tenant = ? AND m.flow_key = ? AND m.due_at <= ? ORDER BY m.seq LIMIT ?",
+        (tenant, key, now_ms, PAGE),
+    )
+    return [
+        {
+            "messageId": row["message_id"],
+            "kind": row["kind"],
+            "dueAt": row["due_at"],
+            "retried": row["retried"],
+            "runId": row["run_id"],
+            "createdAt": row["created_at"],
+        }
+        for row in rows
+    ]
+
+
+def _page(ledger: Ledger, where: Where, query: QueryParams, columns: str) -> tuple[Sequence[Any], str | None]:
+    """The rows, and the cursor for those after them. `columns` names the position of a row `at`."""
+    if piece := query.get("q"):
+        like = "%" + piece.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        columns_searched = ("r.run_id", "r.url", "r.labels")
+        where.add("(" + " OR ".join(f"{name} LIKE ? ESCAPE '\\'" for name in columns_searched) + ")", *[like] * 3)
+    if cursor := query.get("cursor"):
+        where.add(f"{where.seq} < ?", read_cursor(cursor)[0])
+    rows = ledger.connection.execute(
+        f"SELECT {columns} FROM {where.source} WHERE {where.text()} ORDER BY {where.seq} DESC LIMIT ?",  # noqa: S608
+        (*where.values, PAGE + 1),
+    ).fetchall()
+    more = len(rows) > PAGE
+    rows = rows[:PAGE]
+    return rows, write_cursor(rows[-1]["at"]) if more else None
+
+
+def _run(row: Any) -> dict[str, Any]:
+    return {
+        "runId": row["run_id"],
+        "url": row["url"],
+        "state": row["state"],
+        "createdAt": row["created_at"],
+        "startsAt": row["starts_at"],
+        "completedAt": row["completed_at"],
+        "labels": row["labels"].split(",") if row["labels"] else [],
+        "flowKey": row["flow_key"],
+    }
+
+
+def _error(row: Any) -> dict[str, Any]:
+    """Why it failed: by our words, and by the endpoint's, where those are told."""
+    return {"error": row["error"], "message": row["message"]}
+
+
+def _steps_done(ledger: Ledger, seqs: Sequence[int]) -> dict[int, int]:
+    rows = ledger.connection.execute(
+        "SELECT run_seq, COUNT(*) FROM messages WHERE run_seq IN (SELECT value FROM json_each(?))"
+        " AND step_key LIKE 'result:%' GROUP BY run_seq",
+        (json.dumps(seqs),),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _under_way(ledger: Ledger, seqs: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """What runs wait for, by kind: how many, until when, how often tried."""
+    rows = ledger.connection.execute(
+        "SELECT run_seq, kind, COUNT(*) AS many, MIN(due_at) AS due, MAX(retried) AS retried, MIN(event_id) AS event"
+        " FROM messages WHERE run_seq IN (SELECT value FROM json_each(?)) AND state IN ('pending', 'waiting')"
+        " AND kind <> ? GROUP BY run_seq, kind",
+        (json.dumps(seqs), Kind.FAILURE.value),
+    )
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        about = {"kind": row["kind"], "many": row["many"], "dueAt": row["due"], "retried": row["retried"]}
+        found.setdefault(row["run_seq"], []).append(about | ({"event": row["event"]} if row["event"] else {}))
+    return found

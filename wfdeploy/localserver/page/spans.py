@@ -1,0 +1,152 @@
+"""When each step of a run took place.
+
+The ledger knows when an entry was recorded, when its delivery was due and when that was settled. An endpoint submits
+what a step gave from inside the delivery of the entry before it, so a step lasts from when that delivery was due until
+its own entry was recorded; time spent in the waitlist of a flow-control key is part of it. A sleep, a call, a wait and
+an invocation have an entry of their own for their beginning.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from wfdeploy.localserver.ledger import Ledger
+from wfdeploy.localserver.records import Kind, Run
+
+_BEGINNINGS = ("wait", "invoke", "call")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message of a run, without its body."""
+
+    message_id: str
+    kind: Kind
+    state: str
+    step_key: str | None
+    created_at: int
+    due_at: int
+    done_at: int | None
+    retried: int
+    errors: list[dict[str, Any]]
+    plan: dict[str, Any] | None
+    """The parallel step that this entry asks for."""
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        return cls(
+            message_id=row["message_id"],
+            kind=Kind(row["kind"]),
+            state=row["state"],
+            step_key=row["step_key"],
+            created_at=row["created_at"],
+            due_at=row["due_at"],
+            done_at=row["done_at"],
+            retried=row["retried"],
+            errors=json.loads(row["errors"]),
+            plan=_plan(row["plan"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when to when, Unix milliseconds; `end` is None while it lasts."""
+
+    start: int
+    end: int | None
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    """The deliveries in it that failed."""
+    plan: dict[str, Any] | None = None
+    """Of a delivery: the parallel step that it is for, when that is known."""
+    planned_at: int | None = None
+    """When that step was asked for: a sleep begins then."""
+
+
+def entries_of(ledger: Ledger, run: Run) -> list[Entry]:
+    rows = ledger.connection.execute(
+        "SELECT message_id, kind, state, step_key, created_at, due_at, done_at, retried, errors,"
+        " CASE WHEN step_key LIKE 'plan:%' THEN body END AS plan FROM messages"
+        " WHERE run_seq = ? AND kind <> ? ORDER BY seq",
+        (run.seq, Kind.FAILURE.value),
+    )
+    return [Entry.of(row) for row in rows]
+
+
+def of_steps(run: Run, entries: Iterable[Entry], sleeping: set[str]) -> dict[str, Span]:
+    """The span of each recorded step, by message id. `sleeping`: the ids of the steps that are sleeps."""
+    found: dict[str, Span] = {}
+    by_key: dict[str, Entry] = {}
+    before: Entry | None = None
+    for entry in entries:
+        if entry.step_key is not None:
+            by_key[entry.step_key] = entry
+        match entry.kind:
+            case Kind.INIT:
+                found[entry.message_id] = Span(run.created_at, run.starts_at)
+            case Kind.STEP:
+                asleep = entry.message_id in sleeping
+                found[entry.message_id] = (
+                    _slept(entry, by_key) if asleep else _led_to(entry, before, by_key, run, sleeping)
+                )
+            case Kind.WAIT | Kind.INVOKE | Kind.CALL:
+                end = None if entry.state in ("pending", "waiting") else entry.done_at
+                found[entry.message_id] = Span(entry.created_at, end, entry.errors)
+        if entry.kind in (Kind.INIT, Kind.STEP):
+            before = entry
+    return found
+
+
+def of_deliveries(run: Run, entries: Iterable[Entry], sleeping: set[str]) -> dict[str, Span]:
+    """The span of each delivery that is under way or failed for good, by message id."""
+    return {
+        entry.message_id: Span(
+            _first_due(entry, run, sleeping), entry.done_at, entry.errors, entry.plan, entry.created_at
+        )
+        for entry in entries
+        if entry.state in ("pending", "failed", "dropped")
+    }
+
+
+def _led_to(entry: Entry, before: Entry | None, by_key: Mapping[str, Entry], run: Run, sleeping: set[str]) -> Span:
+    """The span of a step whose result an entry is."""
+    number = _number(entry)
+    for name in _BEGINNINGS:
+        if (beginning := by_key.get(f"{name}:{number}")) is not None:
+            return Span(beginning.created_at, entry.created_at, beginning.errors)
+    # A parallel step is asked for by a plan of its own.
+    cause = by_key.get(f"plan:{number}", before)
+    if cause is None or cause is entry:
+        return Span(entry.created_at, entry.created_at)
+    return Span(min(_first_due(cause, run, sleeping), entry.created_at), entry.created_at, cause.errors)
+
+
+def _slept(entry: Entry, by_key: Mapping[str, Entry]) -> Span:
+    """A sleep's result is recorded when it begins, and sent on when it is over; of parallel ones, their plan is."""
+    plan = by_key.get(f"plan:{_number(entry)}")
+    return Span(entry.created_at, _woke(entry)) if plan is None else Span(plan.created_at, entry.created_at)
+
+
+def _first_due(entry: Entry, run: Run, sleeping: set[str]) -> int:
+    """When the first attempt of a delivery was due; a retry overwrites the time that was set for it."""
+    if entry.kind is Kind.INIT:
+        return run.starts_at
+    if entry.message_id in sleeping:
+        return _woke(entry)
+    return entry.due_at if not entry.retried else entry.created_at
+
+
+def _woke(entry: Entry) -> int:
+    return int(entry.errors[0]["time"]) if entry.errors else entry.due_at
+
+
+def _number(entry: Entry) -> str:
+    """The step's, within its run."""
+    return (entry.step_key or "").partition(":")[2]
+
+
+def _plan(body: bytes | None) -> dict[str, Any] | None:
+    told = json.loads(body) if body else None  # it was read as JSON once, for its key
+    return {name: told[name] for name in ("stepName", "stepType") if name in told} if told else None
