@@ -14,6 +14,7 @@ SECTIONS = (
         {
             "init": "Scaffold a project: manifest, project file, CI workflow.",
             "validate": "Check manifests and report every problem with its place.",
+            "render": "Show the requests that manifests make, run by run.",
             "plan": "Show what apply would do, field by field.",
             "apply": "Trigger what is declared and missing, exactly once.",
             "status": "Show recorded runs with their live state.",
