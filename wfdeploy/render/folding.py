@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from wfdeploy.model.plan import ABSENT, Change
 from wfdeploy.render.encode import dump
@@ -11,59 +11,80 @@ from wfdeploy.render.encode import dump
 FOLD_FROM = 8
 """That many alike are folded; fewer are quicker read one by one."""
 
+SAMPLES = 3
+_MOST_KINDS = 1000
+"""Changes of the same fields to more kinds of values than this are told as differing without being held."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Fold:
-    """Changes of one group that are shown together, in address order. `values_differ`: they change the same fields,
-    but not to the same values."""
+    """Changes of one group that are shown together: the first, some more, how many in all. `values_differ`: they
+    change the same fields, but not to the same values."""
 
-    changes: tuple[Change, ...]
+    samples: list[Change]
+    count: int = 1
     values_differ: bool = False
 
     @property
     def first(self) -> Change:
-        return self.changes[0]
+        return self.samples[0]
+
+    def add(self, change: Change) -> None:
+        """One more, later in address order than those before."""
+        if len(self.samples) < FOLD_FROM:
+            self.samples.append(change)
+        self.count += 1
 
 
-def fold(changes: Iterable[Change], *, everything: bool = False) -> Sequence[Fold]:
-    """The changes of one group as folds, each where its first change stands. `everything`: fold nothing."""
-    changes = list(changes)
-    if everything or len(changes) < FOLD_FROM:
-        return [Fold((change,)) for change in changes]
-    folds: dict[Hashable, list[Change]] = {}
-    for members in _by_key(changes, _alike).values():
-        if len(members) >= FOLD_FROM:
-            folds[("alike", members[0].address)] = members
-        else:
-            for change in members:
-                folds[("one", change.address)] = [change]
-    same_fields = _by_key((m[0] for m in folds.values() if len(m) == 1 and m[0].diff), _same_fields)
-    in_order = (sorted(members, key=_address) for members in same_fields.values() if len(members) >= FOLD_FROM)
-    differing = {members[0].address: members for members in in_order}
-    gathered = {change.address for members in differing.values() for change in members}
-    result = [Fold(tuple(members)) for members in folds.values() if members[0].address not in gathered]
-    result += [Fold(tuple(members), values_differ=True) for members in differing.values()]
-    return sorted(result, key=lambda entry: entry.first.address)
-
-
-def _address(change: Change) -> str:
-    return change.address
-
-
-def _by_key(changes: Iterable[Change], key_of: Callable[[Change], Hashable]) -> dict[Hashable, list[Change]]:
-    found: dict[Hashable, list[Change]] = {}
+def fold(changes: Iterable[Change], *, everything: bool = False) -> Iterator[Fold]:
+    """The changes of one group, in address order, as folds, each where its first change stands. `everything`: fold
+    nothing. No more than a few thousand changes are held, however many there are."""
+    if everything:
+        yield from (Fold([change]) for change in changes)
+        return
+    kinds: dict[Hashable, _Kind] = {}
     for change in changes:
-        found.setdefault(key_of(change), []).append(change)
-    return found
+        key = change.action, change.reason, change.warnings, tuple(one.path for one in change.diff)
+        kinds.setdefault(key, _Kind()).add(change)
+    folds = [entry for kind in kinds.values() for entry in kind.folds()]
+    yield from sorted(folds, key=lambda entry: entry.first.address)
 
 
-def _alike(change: Change) -> Hashable:
-    fields = tuple((field.path, _encoded(field.old), _encoded(field.new)) for field in change.diff)
-    return change.action, change.reason, change.warnings, fields
+@dataclass(slots=True)
+class _Kind:
+    """Changes with one action and reason, of the same fields. `rest`: those that were too many to tell apart."""
 
+    by_values: dict[Hashable, Fold] = field(default_factory=dict)
+    rest: Fold | None = None
 
-def _same_fields(change: Change) -> Hashable:
-    return change.action, change.reason, change.warnings, tuple(field.path for field in change.diff)
+    def add(self, change: Change) -> None:
+        key = tuple((_encoded(one.old), _encoded(one.new)) for one in change.diff)
+        known = self.by_values.get(key)
+        if known is not None:
+            known.add(change)
+        elif self.rest is not None:
+            self.rest.add(change)
+        elif len(self.by_values) < _MOST_KINDS:
+            self.by_values[key] = Fold([change])
+        else:
+            self.rest = Fold([change], values_differ=True)
+
+    def folds(self) -> Iterator[Fold]:
+        singles: list[Change] = []
+        for entry in self.by_values.values():
+            if entry.count >= FOLD_FROM:
+                yield entry
+            else:
+                singles += entry.samples
+        singles.sort(key=lambda change: change.address)
+        count = len(singles)
+        if self.rest is not None:
+            singles = sorted([*singles, *self.rest.samples], key=lambda change: change.address)
+            count += self.rest.count
+        if count >= FOLD_FROM and singles[0].diff:
+            yield Fold(singles[:SAMPLES], count, values_differ=True)
+        else:
+            yield from (Fold([change]) for change in singles)
 
 
 def _encoded(value: object) -> str | None:

@@ -7,6 +7,7 @@ from heapq import merge
 
 from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange, Plan
 from wfdeploy.render.encode import dump
+from wfdeploy.render.source import source_fields
 
 
 def text(plan: Plan) -> Iterator[str]:
@@ -42,7 +43,7 @@ def change_fields(change: Change) -> Mapping[str, object]:
         "workflowRunId": change.workflow_run_id,
         "fingerprint": change.fingerprint,
         "generation": change.generation,
-        "source": None if change.source is None else {"file": change.source.file, "line": change.source.line},
+        "source": None if change.source is None else source_fields(change.source),
         "diff": [_field(field) for field in change.diff],
     }
     if change.warnings:

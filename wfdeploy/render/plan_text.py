@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
-from itertools import groupby
+from itertools import chain, groupby, islice
 
 from wfdeploy.model.address import group_of
-from wfdeploy.model.plan import Action, Change, Plan
-from wfdeploy.render.folding import Fold, fold
+from wfdeploy.model.plan import Action, Plan
+from wfdeploy.render.folding import SAMPLES, Fold, fold
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain
 from wfdeploy.render.values import change_lines
@@ -28,7 +28,7 @@ TONES: Mapping[Action, Tone] = {
 }
 
 _WIDEST_ADDRESS = 48  # a longer one pushes its own line only
-_SAMPLES = 3
+_ALIGNED = 1000  # so many lines of a group are looked at for the width of its column
 _MOST_LISTED = 5
 
 
@@ -49,11 +49,12 @@ def _lines(plan: Plan, style: Style, width: int, everything: bool, next_step: st
     for _, members in groupby(merge(plan.changes, plan.kept, key=lambda c: c.address), lambda c: group_of(c.address)):
         yield ""
         folds = fold(members, everything=everything)
+        begin = list(islice(folds, _ALIGNED))
         column = min(
-            max((display_width(printable(f.first.address)) for f in folds if len(f.changes) == 1), default=0),
+            max((display_width(printable(f.first.address)) for f in begin if f.count == 1), default=0),
             _WIDEST_ADDRESS,
         )
-        for entry in folds:
+        for entry in chain(begin, folds):
             yield from _entry(entry, style, width, column)
     yield ""
     yield counts(plan, style)
@@ -88,7 +89,7 @@ def counts(plan: Plan, style: Style = plain) -> str:
 
 
 def _entry(entry: Fold, style: Style, width: int, column: int) -> Iterator[str]:
-    change, count = entry.first, len(entry.changes)
+    change, count = entry.first, entry.count
     tone = TONES[change.action]
     sign = style(change.action.sign, tone)
     reason = printable(change.reason) or ("unchanged" if change.action is Action.KEEP else change.action.value)
@@ -98,7 +99,7 @@ def _entry(entry: Fold, style: Style, width: int, column: int) -> Iterator[str]:
     else:
         differ = "; the values differ, as in" if entry.values_differ else ""
         yield f"  {sign} {count:,} runs of {printable(group_of(change.address))}  {reason}{differ}"
-        yield f"      {style(_samples(entry.changes, width - 6), Tone.FAINT)}"
+        yield f"      {style(_samples(entry, width - 6), Tone.FAINT)}"
     for field in change.diff:
         for line in change_lines(field, style, width=width - 6):
             yield f"      {line}"
@@ -106,9 +107,9 @@ def _entry(entry: Fold, style: Style, width: int, column: int) -> Iterator[str]:
         yield f"      {style('warning:', Tone.CHANGED)} {printable(warning)}"
 
 
-def _samples(changes: Sequence[Change], room: int) -> str:
-    tail = f" and {len(changes) - _SAMPLES:,} more"
-    names = ", ".join(printable(change.address) for change in changes[:_SAMPLES])
+def _samples(entry: Fold, room: int) -> str:
+    tail = f" and {entry.count - SAMPLES:,} more"
+    names = ", ".join(printable(change.address) for change in entry.samples[:SAMPLES])
     return clip(names, max(room - len(tail), 20)) + tail
 
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import re
 
-# C0 (with newline and tab), DEL, C1, soft hyphen, zero-width and bidirectional controls, line and paragraph
-# separators, byte order mark, lone surrogates, tag characters.
-_UNSAFE = "\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f"
+# What Unicode calls control, format, surrogate, line and paragraph separator (general categories Cc, Cf, Cs, Zl, Zp),
+# and all of the tag characters.
+_UNSAFE = (
+    "\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f"
+)
 _UNSAFE_CHARACTER = re.compile(f"[{_UNSAFE}]")
 _UNSAFE_IN_LINES = re.compile(f"(?!\n)[{_UNSAFE}]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -41,6 +41,11 @@ def test_printable_text_is_one_safe_line(text: str) -> None:
         assert shown == text
 
 
+def test_nothing_that_is_not_visible_is_printed() -> None:
+    unseen = [chr(code) for code in range(0x110000) if not is_safe(chr(code))]
+    assert [character for character in unseen if not is_safe(printable(character))] == []
+
+
 @given(TEXT)
 def test_json_is_safe_and_means_the_same(text: str) -> None:
     encoded = dump({text: text})
