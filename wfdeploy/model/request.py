@@ -8,6 +8,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TypeAlias, Union
 
+from wfdeploy.model.canonical import canonical_json, simple_json
+
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
@@ -55,6 +57,29 @@ class Body:
     kind: BodyKind = BodyKind.NONE
     value: BodyValue = None
     file: str | None = None  # project-relative path of a FILE body, for display
+    _plain: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+    def plain(self) -> bytes | None:
+        """A JSON body without secrets in RFC 8785 form, worked out once; None for any other body.
+
+        Raises: `ValueError` as `canonical_json` does.
+        """
+        found = self._plain
+        if found is None and self.kind is BodyKind.JSON:
+            found = simple_json(self.value)
+            if found is None and not has_template(self.value):
+                found = canonical_json(self.value)
+            object.__setattr__(self, "_plain", found)
+        return found
+
+
+def has_template(value: object) -> bool:
+    """Whether some text of a body holds a secret."""
+    if isinstance(value, Template):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(has_template, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(has_template, value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from wfdeploy.model.canonical import canonical_json
@@ -11,7 +11,7 @@ from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Body, BodyKind, BodyValue, Request, Template, Text
 from wfdeploy.upstash.headers import LABEL, ROWS, RUN_ID, Row, joined_labels, resolved
 
-_text = json.JSONEncoder(ensure_ascii=False).encode
+_text: Callable[[str], str] = json.encoder.encode_basestring  # what `JSONEncoder(ensure_ascii=False)` uses for text
 
 _OWN_ROWS = tuple(row for row in ROWS if not row.of_delivery)
 _DELIVERY_ROWS = tuple(row for row in ROWS if row.of_delivery)
@@ -28,7 +28,7 @@ class ItemEncoder:
         self._label = label
         self._secrets = secrets
         self._last: Request | None = None
-        self._destination = self._own = self._delivery = ""
+        self._destination = self._own = self._delivery = self._before_id = self._after_id = ""
 
     def encode(self, request: Request, workflow_run_id: str) -> Item:
         """One run of a batch.
@@ -39,12 +39,19 @@ class ItemEncoder:
         self._remember(request)
         body = body_text(request.body, self._secrets)
         tail = "}}" if body is None else f'}},"body":{_text(body)}}}'
-        headers = f'"{RUN_ID}":{_text(workflow_run_id)}{self._own}{self._delivery}'
-        return Item(workflow_run_id, f'{{"destination":{self._destination},"headers":{{{headers}{tail}'.encode())
+        return Item(workflow_run_id, f"{self._before_id}{_text(workflow_run_id)}{self._after_id}{tail}".encode())
 
     def _remember(self, request: Request) -> None:
         """Bring the parts up to date with this request. Those that are the same object (or text) stay as they are."""
         last, secrets = self._last, self._secrets
+        if (
+            last is not None
+            and request.delivery is last.delivery
+            and request.headers is last.headers
+            and request.destination is last.destination
+            and request.content_type is last.content_type
+        ):
+            return
         self._last = None  # a part that can't be made leaves nothing half remembered
         if last is None or request.destination != last.destination:
             self._destination = _text(resolved(request.destination, secrets))
@@ -53,6 +60,8 @@ class ItemEncoder:
         if last is None or request.delivery is not last.delivery:
             labels = joined_labels(self._label, request.delivery.labels)
             self._delivery = f",{_text(LABEL)}:{_text(labels)}{_members(_DELIVERY_ROWS, request, secrets)}"
+        self._before_id = f'{{"destination":{self._destination},"headers":{{"{RUN_ID}":'
+        self._after_id = f"{self._own}{self._delivery}"
         self._last = request
 
 
@@ -70,8 +79,8 @@ def body_text(body: Body, secrets: Mapping[str, str]) -> str | None:
         case BodyKind.NONE:
             return None
         case BodyKind.JSON:
-            value = body.value if _is_ready(body.value) else _resolved(body.value, secrets)
-            return canonical_json(value).decode()
+            plain = body.plain()
+            return (canonical_json(_resolved(body.value, secrets)) if plain is None else plain).decode()
         case BodyKind.TEXT | BodyKind.FILE:
             return resolved(cast("Text", body.value), secrets)
 
@@ -85,19 +94,6 @@ def _members(rows: Sequence[Row], request: Request, secrets: Mapping[str, str]) 
     """The headers of these rows as JSON members, each after a comma."""
     pairs = [f",{_text(name)}:{_text(resolved(value, secrets))}" for row in rows for name, value in row.pairs(request)]
     return "".join(pairs)
-
-
-def _is_ready(value: BodyValue) -> bool:
-    """Whether a body holds no template and no container but `dict`, `list` and `tuple`."""
-    kind = type(value)
-    if isinstance(value, dict):  # manifests come as a subclass that knows its line
-        return all(map(_is_ready, value.values()))
-    if kind is list or kind is tuple:
-        return all(map(_is_ready, cast("Sequence[BodyValue]", value)))
-    return kind in _SCALARS
-
-
-_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 
 def _resolved(value: BodyValue, secrets: Mapping[str, str]) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Mapping
 from typing import Any, cast
 
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Template, Text
+from wfdeploy.model.request import Body, Delivery, Request, Template, Text
 from wfdeploy.pipeline.identify.kept import Kept
 
 Fields = dict[str, Any]
@@ -33,13 +34,38 @@ def describe(request: Request, redaction_key: bytes) -> Fields:
         }
     body = fields.get("body")
     if body is not None:
-        size = len(body.encode()) if isinstance(body, str) else len(canonical_json(body))
-        if size > LARGE_BODY:
+        data = body.encode() if isinstance(body, str) else canonical_json(body)
+        if len(data) > LARGE_BODY:
             from hashlib import sha256
 
-            data = body.encode() if isinstance(body, str) else canonical_json(body)
-            fields["body"] = f"sha256:{sha256(data).hexdigest()} ({size} bytes)"
+            fields["body"] = f"sha256:{sha256(data).hexdigest()} ({len(data)} bytes)"
     return {name: value for name, value in fields.items() if value is not None and (name == "body" or value != {})}
+
+
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
+
+
+def recorded(request: Request, redaction_key: bytes) -> str:
+    """`describe` as JSON text, for the state. Only the body is a run's own, as a rule: the rest is kept."""
+    body, redact = request.body.plain(), request.delivery.redact
+    if body is None or body == b"null" or len(body) > LARGE_BODY or (redact is not None and redact.body):
+        return _encode(describe(request, redaction_key))
+    rest = _beside_body(request.destination, request.content_type, request.headers, request.delivery, redaction_key)
+    return f'{{"body":{body.decode()}{rest}'
+
+
+@Kept
+def _beside_body(
+    destination: Text,
+    content_type: str | None,
+    headers: Mapping[str, Text],
+    delivery: Delivery,
+    redaction_key: bytes,
+) -> str:
+    """What follows the body, which is the first of the fields in their order."""
+    request = Request(destination=destination, content_type=content_type, headers=headers, delivery=delivery)
+    fields = _encode(describe(request, redaction_key))[1:]
+    return fields if fields == "}" else f",{fields}"
 
 
 def doing(request: Request) -> Fields:
@@ -86,9 +112,7 @@ def delivery_fields(delivery: Delivery) -> Fields:
 
 def shown(body: Body) -> Any:
     """A body as JSON with templates as text; None where there is none. One without templates is given as it is."""
-    if body.kind is BodyKind.NONE:
-        return None
-    return _shown(body.value) if has_template(body.value) else body.value
+    return body.value if body.plain() is not None else _shown(body.value)
 
 
 def secret_places(request: Request) -> list[list[object]]:
@@ -100,7 +124,7 @@ def secret_places(request: Request) -> list[list[object]]:
     _collect(request.destination, "destination", places)
     for name, value in request.headers.items():
         _collect(value, f"headers.{name.lower()}", places)
-    if has_template(request.body.value):
+    if request.body.plain() is None:
         _collect(request.body.value, "body", places)
     return sorted(places, key=lambda place: str(place[0]))
 
@@ -120,23 +144,6 @@ def secret_names(request: Request, *, body: bool = True) -> set[str]:
     return {
         str(part["secret"]) for _, parts in places for part in cast("list[object]", parts) if isinstance(part, dict)
     }
-
-
-def has_template(value: object) -> bool:
-    """Whether some text of a body holds a secret."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return False
-    if isinstance(value, dict):
-        items: Collection[object] = value.values()
-    elif kind is list:
-        items = cast("list[object]", value)
-    else:
-        return True  # a template, or what only a closer look can tell
-    return not _PLAIN.issuperset(map(type, items)) and any(map(has_template, items))
-
-
-_PLAIN = frozenset((str, int, float, bool, type(None)))
 
 
 def _shown(value: object) -> object:

@@ -12,13 +12,12 @@ from hashlib import sha256
 from types import MappingProxyType
 
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Text
+from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Text, has_template
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Identity
 from wfdeploy.pipeline.identify.describe import (
     Fields,
     delivery_fields,
     doing,
-    has_template,
     secret_names,
     secret_places,
     shown,
@@ -33,11 +32,11 @@ CURRENT = 1
 def identify(run: DeclaredRun, file: int = 0, number: int = 0) -> DesiredRun:
     """Give a declared run its identity. `file`, `number`: where its request is found again."""
     request = run.request
-    delay_s, not_before_s, has_secrets = _shared(request.destination, request.headers, request.delivery)
+    delay_s, not_before_s, has_secrets, delivery = _shared(request.destination, request.headers, request.delivery)
     return DesiredRun(
         run.address,
         fingerprint(request, run.group.identity),
-        _delivery_digest(request.delivery),
+        delivery,
         run.group,
         run.source,
         run.workflow_run_id,
@@ -45,14 +44,17 @@ def identify(run: DeclaredRun, file: int = 0, number: int = 0) -> DesiredRun:
         number,
         delay_s,
         not_before_s,
-        has_secrets or has_template(request.body.value),
+        has_secrets or (request.body.plain() is None and has_template(request.body.value)),
     )
 
 
 @Kept
-def _shared(destination: Text, headers: Mapping[str, Text], delivery: Delivery) -> tuple[int | None, int | None, bool]:
+def _shared(
+    destination: Text, headers: Mapping[str, Text], delivery: Delivery
+) -> tuple[int | None, int | None, bool, str]:
+    """Delay, start, whether there are secrets, and the digest of the delivery options."""
     request = Request(destination=destination, headers=headers, delivery=delivery)
-    return delivery.delay_s, delivery.not_before_s, bool(secret_names(request))
+    return delivery.delay_s, delivery.not_before_s, bool(secret_names(request)), delivery_digest(request)
 
 
 def fingerprint(request: Request, identity: Identity, version: int = CURRENT) -> str:
@@ -73,35 +75,37 @@ def is_known(version: int) -> bool:
     return version in _VERSIONS
 
 
-@Kept
-def _delivery_digest(delivery: Delivery) -> str:
-    return digest(canonical_json(delivery_fields(delivery)))[:13]
-
-
 def delivery_digest(request: Request) -> str:
     """A short digest over how a run is delivered; equal options, equal digest."""
-    return _delivery_digest(request.delivery)
+    return digest(canonical_json(delivery_fields(request.delivery)))[:13]
 
 
 def _version_1(request: Request, identity: Identity) -> str:
-    secrets = secret_places(request)
-    if secrets or identity.include or identity.exclude:
-        return digest(canonical_json(_fields_1(request, identity, secrets)))
+    body = request.body.plain()
+    beside = _beside_body(request.destination, request.content_type, request.headers, identity)
+    if body is None or beside is None:
+        return digest(canonical_json(_fields_1(request, identity, secret_places(request))))
     # The same bytes, of which only the body is this run's own.
-    body = _body_digest(request.body)
-    own = b"null" if body is None else b'"%b"' % body.encode()
-    return digest(b'{"body":%b,%b' % (own, _beside_body(request.destination, request.content_type, request.headers)))
+    return digest(b'{"body":"%b",%b' % (sha256(body).hexdigest().encode(), beside))
 
 
 @Kept
-def _beside_body(destination: Text, content_type: str | None, headers: Mapping[str, Text]) -> bytes:
-    """The canonical form of what a run without secrets does, after its body."""
-    fields = doing(Request(destination=destination, content_type=content_type, headers=headers))
+def _beside_body(
+    destination: Text, content_type: str | None, headers: Mapping[str, Text], identity: Identity
+) -> bytes | None:
+    """The canonical form of what a run does, after its body; None where that takes all of its fields."""
+    request = Request(destination=destination, content_type=content_type, headers=headers)
+    if identity.include or identity.exclude or secret_places(request):
+        return None
+    fields = doing(request)
     del fields["body"]
     return canonical_json(fields)[1:]
 
 
 def _body_digest(body: Body) -> str | None:
+    plain = body.plain()
+    if plain is not None:
+        return sha256(plain).hexdigest()
     value = shown(body)
     if value is None:
         return None
