@@ -67,7 +67,7 @@ def _is_simple(value: object) -> bool:
         items = cast("Sequence[object]", value)
     else:
         return False
-    return _ATOMS.issuperset(map(type, items)) or all([_is_simple(item) for item in items if type(item) not in _ATOMS])
+    return _ATOMS.issuperset(map(type, items)) or all(_is_simple(item) for item in items if type(item) not in _ATOMS)
 
 
 def _plain(value: object) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,7 +23,7 @@ from wfdeploy.pipeline.diff.differ import diff
 from wfdeploy.pipeline.diff.listing import Adoption, Sighting, Sightings, adopt, sight
 from wfdeploy.pipeline.diff.planner import gather
 from wfdeploy.pipeline.diff.targets import Targets
-from wfdeploy.pipeline.identify.describe import describe
+from wfdeploy.pipeline.identify.describe import describe, recorded
 from wfdeploy.pipeline.identify.digest import digest
 from wfdeploy.pipeline.identify.fingerprint import CURRENT, fingerprint, is_known, version_of
 from wfdeploy.pipeline.identify.run_ids import id_key, parse_run_id, place_of, run_id
@@ -48,9 +47,6 @@ class Outlook:
     edits: list[Edit]
     adopted: int
     doubled: list[str]
-
-
-_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Prepared:
@@ -87,7 +83,7 @@ class Prepared:
 
     def recorded(self, request: Request) -> str:
         """A request as the state records it: JSON text."""
-        return _encode(describe(request, self.head.redaction_key))
+        return recorded(request, self.head.redaction_key)
 
     def recorded_address(self, address: Address) -> Address:
         """The name that the state still has an address under."""
