@@ -155,7 +155,9 @@ def tojson(value: Any) -> str:
 
 def fromjson(value: Any) -> Any:
     """The value that a JSON text holds."""
-    return json.loads(_text(value), parse_constant=_no_number)
+    found = json.loads(_text(value), parse_constant=_no_number)
+    json.dumps(found, ensure_ascii=False).encode()  # raises for half of a surrogate pair, which is no text
+    return found
 
 
 def _no_number(text: str) -> Any:

@@ -95,7 +95,10 @@ class Rules:
         if len(self._sound) > _MOST_KEPT:
             self._sound.clear()
         self._destination(document, index, own, request)
-        self._bodies(document, index, own)
+        if not is_generated or id(own) not in self._sound:
+            self._bodies(document, index, own)
+            if is_generated:
+                self._sound[id(own)] = own  # what is wrong with a template is told once
         if (own.get("headers") and not is_generated) or id(request.headers) not in self._sound:
             self._headers(document, index, own, "headers", request.headers)
         if id(request.delivery) not in self._sound:
@@ -181,9 +184,10 @@ class Rules:
             for path, problem in number_problems(body.value, at):
                 sound = False
                 self._note(document, path, problem)
-        text = _encode(body.value) if body.kind is BodyKind.JSON else str(body.value)
+        sent = body.plain() if sound else None  # the very bytes that are sent: identity is made of them too
+        text = sent or (_encode(body.value) if body.kind is BodyKind.JSON else str(body.value))
         # UTF-8 takes at most four bytes a character: most bodies need no closer look.
-        if len(text) * 4 > self._max_bytes and (size := len(text.encode())) > self._max_bytes:
+        if len(text) * 4 > self._max_bytes and (size := _bytes_of(text)) > self._max_bytes:
             message = f"the body has {size:,} bytes; at most {self._max_bytes:,} are sent"
             hint = (
                 "store the data elsewhere and send a reference, or raise server.maxMessageBytes if your plan allows it"
@@ -291,6 +295,10 @@ def _label_problem(what: str, text: Text) -> Problem | None:
     if text.startswith(_RESERVED_LABEL):
         return Problem("reserved-label", f"{what} can't begin with {_RESERVED_LABEL!r}", "wfdeploy marks its runs so")
     return None
+
+
+def _bytes_of(text: str | bytes) -> int:
+    return len(text.encode() if isinstance(text, str) else text)
 
 
 def _run_at(document: Document, index: int) -> Mapping[str, Any]:
