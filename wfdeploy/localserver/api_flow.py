@@ -64,7 +64,8 @@ class FlowApi:
                 if said["period"] * 1000 > LONGEST_PERIOD_MS:
                     raise Refused("the period is longer than a week")
                 changed["period_ms"] = said["period"] * 1000
-        self._keys.change(name, **changed).reset_rate(self._services.clock.now_ms())
+        self._keys.change(name, **changed)
+        self._keys.begin_period(name, self._services.clock.now_ms())
         return json_response({})
 
     async def unpin(self, request: Request) -> Response:
@@ -77,9 +78,9 @@ class FlowApi:
 
     async def reset_rate(self, request: Request) -> Response:
         """The present period ends, and a new one begins now."""
-        lane = self._keys.change(_name(request))
-        lane.reset_rate(self._services.clock.now_ms())
-        self._services.engine.look_again(lane)
+        name = _name(request)
+        self._keys.change(name)
+        self._keys.begin_period(name, self._services.clock.now_ms())
         return json_response({})
 
     async def global_parallelism(self, _request: Request) -> Response:
@@ -102,7 +103,7 @@ class FlowApi:
         if limits.parallelism is not None:
             view["parallelismMax"] = limits.parallelism
         if limits.rate is not None:
-            over = now >= lane.period_start + limits.period_ms
+            over = lane.period_is_over(now)
             view |= {
                 "rateMax": limits.rate,
                 "rateCount": 0 if over else lane.begun,

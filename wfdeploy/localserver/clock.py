@@ -64,17 +64,38 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Move time forward and wake every sleeper whose moment has come."""
         with self._lock:
-            self._now_ms += round(seconds * 1000)
-            while self._sleepers and self._sleepers[0][0] <= self._now_ms:
-                _, _, loop, event = heapq.heappop(self._sleepers)
-                if not loop.is_closed():
-                    loop.call_soon_threadsafe(event.set)
+            self._move(self._now_ms + round(seconds * 1000))
+
+    def advance_to(self, when_ms: int) -> None:
+        """The same up to a moment; one in the past changes nothing."""
+        with self._lock:
+            self._move(max(when_ms, self._now_ms))
+
+    def next_wake_ms(self) -> int | None:
+        """The first moment for which somebody sleeps."""
+        with self._lock:
+            return self._sleepers[0][0] if self._sleepers else None
 
     async def sleep_until(self, when_ms: int) -> None:
+        event = asyncio.Event()
         with self._lock:
             if when_ms <= self._now_ms:
                 return
-            event = asyncio.Event()
             self._count += 1
-            heapq.heappush(self._sleepers, (when_ms, self._count, asyncio.get_running_loop(), event))
-        await event.wait()
+            entry = (when_ms, self._count, asyncio.get_running_loop(), event)
+            heapq.heappush(self._sleepers, entry)
+        try:
+            await event.wait()
+        except asyncio.CancelledError:
+            with self._lock:
+                if entry in self._sleepers:
+                    self._sleepers.remove(entry)
+                    heapq.heapify(self._sleepers)
+            raise
+
+    def _move(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+        while self._sleepers and self._sleepers[0][0] <= self._now_ms:
+            _, _, loop, event = heapq.heappop(self._sleepers)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(event.set)

@@ -116,7 +116,12 @@ CREATE TABLE flow_keys (
 ) WITHOUT ROWID;
 """
 
-_VERSIONS = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+ALTER TABLE flow_keys ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;        -- deliveries, in the period
+ALTER TABLE flow_keys ADD COLUMN period_start INTEGER NOT NULL DEFAULT 0; -- that began then
+"""
+
+_VERSIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 """What each version adds to the one before; a new file goes through all of them."""
 
 SCHEMA_VERSION = len(_VERSIONS)

@@ -2,10 +2,9 @@
 
 Each flow-control key of a tenant is a lane; messages without a key share one per tenant. Lanes take turns, so that a
 long waitlist of one key holds up no other. A slot is held from sending until the answer; `rate` counts the deliveries
-begun in a period, which begins with its first.
+begun in a period, which begins with its first. Only lanes with something to do are in memory.
 
-Source: Upstash documentation, "Flow Control". How many were begun in the present period is not kept over a restart of
-the server; limits, pauses and pins are.
+Source: Upstash documentation, "Flow Control".
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -87,7 +87,11 @@ class Lane:
         limits = self.limits
         if limits.paused or (limits.parallelism is not None and self.open >= limits.parallelism):
             return False
-        return limits.rate is None or self.begun < limits.rate or now_ms >= self.period_start + limits.period_ms
+        return limits.rate is None or self.begun < limits.rate or self.period_is_over(now_ms)
+
+    def period_is_over(self, now_ms: int) -> bool:
+        """Also when it lies in the future: an earlier server had a clock of its own."""
+        return not self.period_start <= now_ms < self.period_start + self.limits.period_ms
 
     def opens_at(self, now_ms: int) -> int | None:
         """When a full period is over, if that is what holds the lane up."""
@@ -98,7 +102,7 @@ class Lane:
 
     def begin(self, now_ms: int) -> None:
         self.open += 1
-        if now_ms >= self.period_start + self.limits.period_ms:
+        if self.period_is_over(now_ms):
             self.period_start, self.begun = now_ms, 0
         self.begun += 1
 
@@ -107,22 +111,28 @@ class Lane:
 
 
 class Lanes:
-    """All lanes, and whose turn it is."""
+    """All lanes, and whose turn it is. `load` makes the lane that has a name, as it was left."""
 
-    def __init__(self) -> None:
-        self._lanes: dict[LaneName, Lane] = {}
+    def __init__(self, load: Callable[[LaneName], Lane] = Lane) -> None:
+        self._load = load
+        self._busy: dict[LaneName, Lane] = {}
         self._turns: deque[Lane] = deque()
         self.open = 0
 
+    def busy(self, name: LaneName) -> Lane | None:
+        """The lane, if something is due or under way in it."""
+        return self._busy.get(name)
+
     def lane(self, name: LaneName) -> Lane:
-        lane = self._lanes.get(name)
-        if lane is None:
-            lane = self._lanes[name] = Lane(name)
-        return lane
+        """The lane to look at; a change of it has an effect only while it is busy."""
+        return self._busy.get(name) or self._load(name)
 
     def add(self, due: Due) -> None:
         """A message is due."""
-        lane = self.lane(LaneName(due.tenant, due.flow_key))
+        name = LaneName(due.tenant, due.flow_key)
+        lane = self._busy.get(name)
+        if lane is None:
+            lane = self._busy[name] = self._load(name)
         heapq.heappush(lane.ready, (due.at_ms, due.seq))
         self.look_again(lane)
 
@@ -135,7 +145,7 @@ class Lanes:
     def take(self, now_ms: int) -> tuple[Lane, int] | Lane | None:
         """The next message that may leave; a lane that is held up, and loses its turn; or None when nobody has one.
 
-        The caller says `begin` when it does send the message.
+        The caller says `begin` when it does send the message, and `skip` when it does not.
         """
         if not self._turns:
             return None
@@ -157,9 +167,13 @@ class Lanes:
         """A delivery was answered."""
         self.open -= 1
         lane.open -= 1
+        self.skip(lane)
+
+    def skip(self, lane: Lane) -> None:
+        """The lane may go on, or is done with."""
         self.look_again(lane)
-        if lane.name.key is not None and not lane.open and not lane.ready and lane.limits == Limits():
-            self._lanes.pop(lane.name, None)
+        if not lane.open and not lane.ready:
+            self._busy.pop(lane.name, None)
 
     @property
     def has_turns(self) -> bool:

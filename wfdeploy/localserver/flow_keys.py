@@ -1,4 +1,4 @@
-"""The flow-control keys: what holds for each, in the database and in the engine's lanes.
+"""The flow-control keys: what holds for each, in the database and in those of the engine's lanes that are busy.
 
 Source: Upstash Workflow REST reference, "Flow Control". A message's values take the place of what held for its key
 before, all of them (inferred), except what is pinned.
@@ -6,15 +6,20 @@ before, all of them (inferred), except what is pinned.
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wfdeploy.localserver import flow
 from wfdeploy.localserver.engine import Engine
-from wfdeploy.localserver.flow import Lane, LaneName, Limits
+from wfdeploy.localserver.flow import LaneName, Limits
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.settings import Settings
+
+_COLUMNS = ("parallelism", "rate", "period_ms", "paused", "pinned_parallelism", "pinned_rate")
+_WRITE = (
+    f"INSERT INTO flow_keys (tenant, name, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"  # noqa: S608
+    f" ON CONFLICT (tenant, name) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}"
+)
 
 
 @dataclass(slots=True)
@@ -22,11 +27,6 @@ class FlowKeys:
     ledger: Ledger
     engine: Engine
     _changed: dict[LaneName, Limits] = field(default_factory=dict)
-
-    def load(self) -> None:
-        """Take over what an earlier server kept."""
-        for row in self.ledger.connection.execute("SELECT * FROM flow_keys"):
-            self.engine.lanes.lane(LaneName(row["tenant"], row["name"])).limits = _limits(row)
 
     def note(self, tenant: str, settings: Settings) -> None:
         """A message was accepted. Inside its transaction; `commit` once that is done, or `rollback`."""
@@ -42,39 +42,36 @@ class FlowKeys:
             return
         self._changed[name] = limits
         self.ledger.connection.execute(
-            "INSERT OR REPLACE INTO flow_keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *name,
-                limits.parallelism,
-                limits.rate,
-                limits.period_ms,
-                limits.paused,
-                limits.pinned_parallelism,
-                limits.pinned_rate,
-            ),
+            _WRITE,
+            (*name, *(getattr(limits, column) for column in _COLUMNS)),
         )
 
     def commit(self) -> None:
         """What was written holds from now on."""
         for name, limits in self._changed.items():
-            lane = self.engine.lanes.lane(name)
-            lane.limits = limits
-            self.engine.look_again(lane)
+            if (lane := self.engine.lanes.busy(name)) is not None:
+                lane.limits = limits
+                self.engine.look_again(lane)
         self._changed.clear()
 
     def rollback(self) -> None:
         self._changed.clear()
 
-    def change(self, name: LaneName, **changed: Any) -> Lane:
+    def change(self, name: LaneName, **changed: Any) -> None:
         """Change what holds for a key, which need not be known yet."""
-        lane = self.engine.lanes.lane(name)
         try:
             with self.ledger.transaction():
-                self._write(name, replace(lane.limits, **changed))
+                self._write(name, replace(self.engine.lanes.lane(name).limits, **changed))
             self.commit()
         finally:
             self.rollback()
-        return lane
+
+    def begin_period(self, name: LaneName, now_ms: int) -> None:
+        """The count of a known key begins anew."""
+        lane = self.engine.lanes.lane(name)
+        lane.reset_rate(now_ms)
+        self.engine.backlog.note_begun([lane])
+        self.engine.look_again(lane)
 
     def knows(self, name: LaneName) -> bool:
         row = self.ledger.connection.execute("SELECT 1 FROM flow_keys WHERE tenant = ? AND name = ?", name).fetchone()
@@ -100,14 +97,3 @@ def _updated(held: Limits, said: Limits) -> Limits:
     if not held.pinned_rate:
         limits.rate, limits.period_ms = said.rate, said.period_ms
     return limits
-
-
-def _limits(row: sqlite3.Row) -> Limits:
-    return Limits(
-        parallelism=row["parallelism"],
-        rate=row["rate"],
-        period_ms=row["period_ms"],
-        paused=bool(row["paused"]),
-        pinned_parallelism=bool(row["pinned_parallelism"]),
-        pinned_rate=bool(row["pinned_rate"]),
-    )

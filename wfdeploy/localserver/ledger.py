@@ -6,7 +6,7 @@ Methods that change something expect to be inside `transaction()`; each is a few
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -197,18 +197,6 @@ class Ledger:
         """The message, unless it was delivered or dropped meanwhile."""
         row = self.connection.execute("SELECT * FROM messages WHERE seq = ? AND state = 'pending'", (seq,)).fetchone()
         return None if row is None else Message.of(row)
-
-    def all_pending(self) -> Iterable[Due]:
-        """What a server that was killed had still to do."""
-        rows = self.connection.execute("SELECT due_at, seq, tenant, flow_key FROM messages WHERE state = 'pending'")
-        return [Due(*row) for row in rows]
-
-    def is_pending(self, seq: int) -> bool:
-        """Whether there is still something to do for a message."""
-        return (
-            self.connection.execute("SELECT 1 FROM messages WHERE seq = ? AND state = 'pending'", (seq,)).fetchone()
-            is not None
-        )
 
     def step_list(self, run_seq: int, *, up_to: int | None = None) -> list[Recorded]:
         """Recorded entries in order; with `up_to`, the prefix that ends with that message.

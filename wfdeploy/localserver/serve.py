@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from wfdeploy.localserver import database
 from wfdeploy.localserver.app import create_app
+from wfdeploy.localserver.backlog import Backlog
 from wfdeploy.localserver.clock import Clock, SystemClock
 from wfdeploy.localserver.courier import Courier
 from wfdeploy.localserver.delivery import Delivery
@@ -165,7 +166,6 @@ class LocalServer(Steering):
             courier = Courier(max_connections=self._max_open)
             stack.push_async_callback(courier.close)
             services = self._services = self._assemble(ledger, courier)
-            services.engine.schedule(ledger.all_pending())
             await self._listen(stack, services, sockets)
             engine = asyncio.create_task(services.engine.run())
             stack.push_async_callback(_cancel, engine)
@@ -184,14 +184,13 @@ class LocalServer(Steering):
 
         engine = Engine(
             deliver,
+            backlog=Backlog(ledger),
             clock=self.clock,
             scenario=self.scenario,
-            is_pending=ledger.is_pending,
             on_error=lambda error: _LOG.error("a delivery broke", exc_info=error),
             max_open=self._max_open,
         )
         flow_keys = FlowKeys(ledger, engine)
-        flow_keys.load()
         services = Services(ledger, engine, self.clock, self.scenario, flow_keys, keyring)
         return services
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
 from wfdeploy.localserver import flow
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.flow import LaneName, Lanes, Limits
+from wfdeploy.localserver.flow import Lane, LaneName, Lanes, Limits
 from wfdeploy.localserver.records import Due
 from wfdeploy.localserver.serve import LocalServer
 
@@ -225,10 +225,11 @@ LIMITS = st.builds(
        holds=st.lists(st.integers(0, 30), min_size=1, max_size=12))  # fmt: skip
 def test_limits_hold_and_everything_leaves(limits: list[Limits], counts: list[int], holds: list[int]) -> None:
     """Time goes on in steps of a millisecond; a delivery is open for as long as `holds` says."""
-    lanes, now, seq = Lanes(), 1_000_000, 0
+    names = [LaneName("t", f"k{number}") for number in range(len(limits))]
+    kept = {name: Lane(name, limit) for name, limit in zip(names, limits, strict=True)}
+    lanes, now, seq = Lanes(kept.__getitem__), 1_000_000, 0
     waiting = 0
-    for number, (limit, count) in enumerate(zip(limits, counts, strict=False)):
-        lanes.lane(LaneName("t", f"k{number}")).limits = limit
+    for number, count in enumerate(counts[: len(limits)]):
         for _ in range(count):
             seq += 1
             waiting += 1
@@ -241,8 +242,8 @@ def test_limits_hold_and_everything_leaves(limits: list[Limits], counts: list[in
         for ends, name in [each for each in under_way if each[0] <= now]:
             under_way.remove((ends, name))
             lanes.end(lanes.lane(name))
-        for number in range(len(limits)):
-            lanes.look_again(lanes.lane(LaneName("t", f"k{number}")))
+        for name in names:
+            lanes.look_again(lanes.lane(name))
         while (taken := lanes.take(now)) is not None:
             if not isinstance(taken, tuple):
                 continue
@@ -255,6 +256,10 @@ def test_limits_hold_and_everything_leaves(limits: list[Limits], counts: list[in
             assert held.parallelism is None or sum(name == lane.name for _, name in under_way) <= held.parallelism
         now += 1
     assert waiting == 0
+    assert lanes.open == len(under_way)
+    for _, name in under_way:
+        lanes.end(lanes.lane(name))
+    assert not any(lanes.busy(name) for name in names)  # nothing stays in memory
     for number, held in enumerate(limits):
         starts = begun.get(LaneName("t", f"k{number}"), [])
         if held.rate is not None and starts:
@@ -348,6 +353,32 @@ def test_limits_and_waitlists_survive_a_restart(tmp_path: Path, endpoint: Endpoi
         http.post("/v2/flowControl/paused/resume")
         server.wait_idle()
         assert len(endpoint.requests) == 3
+
+
+def test_rate_counts_on_over_a_restart(tmp_path: Path, endpoint: Endpoint, clock: ManualClock) -> None:
+    options = {"url": endpoint.url, **keyed("k", "rate=3,period=1h")}
+    with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
+        Api(http).trigger("wfr_a", "wfr_b", **options)
+        server.wait_idle()
+    clock.advance(60)
+    with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
+        Api(http).trigger(*names("c", 5), **options)
+        server.wait_idle()
+        assert (info(Api(http), "k")["rateCount"], len(endpoint.requests)) == (3, 3)
+        clock.advance(3540)
+        server.wait_idle()
+        assert len(endpoint.requests) == 6
+
+
+def test_period_of_a_faster_clock_is_not_waited_for(tmp_path: Path, endpoint: Endpoint) -> None:
+    """The server before was a year ahead."""
+    options = {"url": endpoint.url, **keyed("k", "rate=1,period=1h")}
+    for ahead_ms, run_id in ((31_536_000_000, "wfr_a"), (0, "wfr_b")):
+        clock = ManualClock(1_800_000_000_000 + ahead_ms)
+        with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
+            Api(http).trigger(run_id, **options)
+            server.wait_idle()
+    assert order(endpoint) == ["wfr_a", "wfr_b"]
 
 
 @pytest.mark.parametrize(
