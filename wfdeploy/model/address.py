@@ -19,7 +19,9 @@ RUN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 
 _ADDRESS = re.compile(r"([^/\[\]@]+)/([^/\[\]@]+)(?:\[(.*)\])?(?:@([^\[\]]+))?", re.DOTALL)
 _ESCAPED = re.compile(
-    "[%\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+    "[%\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
 """What can't be seen, and the sign that stands for it. A fixed list: Unicode's own classes change with its versions,
 and an address never may."""

@@ -207,6 +207,9 @@ def _text_of(source: str, value: object) -> str:
         return value
     if isinstance(value, str | bool | int | float):
         return str(value) if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, Template):
+        message, hint = f"{one_line(source)} is a secret", "name it where it is needed: ${{ secrets.NAME }}"
+        raise ExpressionError(message, source=source, code="secret-in-expression", hint=hint)
     what = "null" if value is None else "a mapping" if isinstance(value, Mapping) else "a list"
     raise ExpressionError(f"{one_line(source)} is {what}, which can't be put into text", source=source)
 
@@ -214,24 +217,30 @@ def _text_of(source: str, value: object) -> str:
 _MAX_INTEGER = 2**53 - 1
 
 
-def checked(value: object, source: str) -> object:
-    """A value for a body, as it is. Raises: `ExpressionError` for one that JSON can't carry."""
+def checked(value: object, source: str, *, inside: bool = False) -> object:
+    """A value for a body, as it is. `inside`: it is part of what the expression gave.
+
+    Raises: `ExpressionError` for one that JSON can't carry.
+    """
     kind = type(value)
     if kind is int:
         if not -_MAX_INTEGER <= cast("int", value) <= _MAX_INTEGER:
-            message = f"{one_line(source)} is an integer beyond 2^53 - 1 and would change on its way"
-            hint = f"send it as text: ${{{{ {one_line(source)} | string }}}}"
+            what = "holds" if inside else "is"
+            message = f"{one_line(source)} {what} an integer beyond 2^53 - 1, which would change on its way"
+            of = f"{one_line(source)}.NAME" if inside else one_line(source)
+            hint = f"send it as text: ${{{{ {of} | string }}}}"
             raise ExpressionError(message, source=source, code="not-a-json-number", hint=hint)
     elif kind is float:
         if value != value or value in (_INFINITY, -_INFINITY):  # noqa: PLR0124 - not a number
-            message = f"{one_line(source)} is {value}, which JSON has no number for"
+            what = "holds" if inside else "is"
+            message = f"{one_line(source)} {what} {value}, which JSON has no number for"
             raise ExpressionError(message, source=source, code="not-a-json-number")
     elif isinstance(value, dict):
         for item in value.values():
-            checked(item, source)
+            checked(item, source, inside=True)
     elif isinstance(value, list):
         for item in value:
-            checked(item, source)
+            checked(item, source, inside=True)
     return value
 
 

@@ -89,11 +89,10 @@ def _key(entry: Entry) -> Varying | None:
     if not isinstance(text, str):
         return None  # the schema has told
     names = [name for name, field in (("row", "forEach"), ("matrix", "matrix")) if field in entry.fields]
-    before = len(entry.findings)
-    compiled = entry.evaluation.compiled_text(text, path, names)
+    compiled = entry.evaluation.compiled_text(text, path, names, stand_in="")
     if not isinstance(compiled, Constant):
         return compiled
-    if len(entry.findings) == before:
+    if compiled.value:  # else it couldn't be evaluated, which is told
         hint = f"tell runs apart by something of each {'row: ${{ row.id }}' if 'row' in names else 'combination'}"
         entry.evaluation.problem(path, "constant-key", "the key is the same for every run", hint)
     return None
@@ -290,7 +289,7 @@ class _Generation:
             severity=severity,
             place=Place(cast("RowSet", rows).display, line) if in_file else None,
             path=self._entry.path if rows is None else rows.path_of(record),
-            excerpt=cast("RowSet", rows).shown(record) if in_file else None,
+            excerpt=(cast("RowSet", rows).shown(record) or None) if in_file else None,
         )
 
 

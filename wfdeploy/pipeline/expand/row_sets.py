@@ -91,7 +91,7 @@ def open_rows(
                 message = f"{display} is not the file that is pinned: its SHA-256 is {digest}"
                 hint = "if the change is meant, pin the new one"
                 evaluation.problem((*path, "sha256"), "data-file-changed", message, hint)
-            elif not rows.any:
+            elif rows.complete and not rows.any:
                 evaluation.warn(at, "no-rows", f"{display} has no rows, so this declares no runs")
     except FileProblem as problem:
         evaluation.problem(at, problem.code, f"{display}: {problem.message}", problem.hint)
@@ -130,7 +130,7 @@ class _FileRows:
         self.display = display
         self.path = path
         self.skips = skips
-        self.any = False
+        self.any = self.complete = False
         self._rules = rules
 
     def open(self, rows: Rows) -> None:
@@ -144,6 +144,7 @@ class _FileRows:
         for record in self._rows.records():
             self.any = True
             yield record
+        self.complete = True
 
     def parse(self, record: Any) -> object:
         row = self._rows.parse(record)

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, UndefinedError, nodes
+from jinja2 import StrictUndefined, TemplateError, Undefined, UndefinedError, nodes
 from jinja2.environment import TemplateExpression
 from jinja2.exceptions import SecurityError
 from jinja2.parser import Parser
@@ -211,6 +211,8 @@ def _plain(value: Any, depth: int) -> object:
         return [_plain(item, depth + 1) for item in value]
     if isinstance(value, _Undefined):
         value._fail_with_undefined_error()
+    if isinstance(value, Undefined):
+        raise ValueError("the condition is false, and there is no 'else'")
     raise TypeError("the result is not data")
 
 
