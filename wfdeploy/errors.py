@@ -6,7 +6,7 @@
     │   ├── StateLocked            5    somebody else is applying
     │   ├── StateUnusable          5    corrupt, unreadable, newer, foreign
     │   ├── StalePlan              5    a saved plan that no longer holds
-    │   └── CacheDamaged           5    the cache was not what it should be, and was thrown away
+    │   └── CacheDamaged           5    the cache does not hold what was written to it
     ├── RemoteFailure              6    refused or unreachable, nothing was triggered
     ├── PartialFailure             7    some took and some did not
     ├── Withheld                   8    a cap or a missing consent stopped it
@@ -102,7 +102,7 @@ class StalePlan(StateError):
 
 
 class CacheDamaged(StateError):
-    """The cache of loaded manifests did not hold what was written to it. It has been removed."""
+    """The cache of loaded manifests does not hold what was written to it."""
 
 
 class RemoteFailure(WfdeployError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy.catalogue import database
+from wfdeploy.catalogue.guards import CacheBusy, busy, sound
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.run import DesiredGroup, DesiredRun, Group, Identity, OnChange, OnRemove, Policy, Source
@@ -57,27 +58,13 @@ class _Member:
     fresh: bool
 
 
-class CacheBusy(Exception):
-    """The cache can't be used now; a catalogue without one can."""
-
-
-@contextmanager
-def busy() -> Iterator[None]:
-    """SQLite's refusal to write (somebody else does, the disk is full, it is read-only) as `CacheBusy`."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise CacheBusy(str(error)) from error
-
-
 class Catalogue:
-    """The `DesiredRuns` of one command. `folder`: where the cache is kept (None: nowhere).
+    """The desired runs of one command. `folder`: where the cache is kept (None: nowhere).
 
     Entries are added or taken from the cache, file by file; `seal` ends that, and from then on it is read.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
         self._connection, self._lasting = database.connect(folder)
         # One transaction from the first look on: what other processes do to the cache is not seen.
         self._connection.execute("BEGIN")
@@ -93,20 +80,20 @@ class Catalogue:
         """The entry that was made under this key."""
         if not self._lasting:
             return None
-        row = self._guarded(
-            lambda: self._connection.execute("SELECT id, reads, notes FROM entries WHERE key = ?", (key,)).fetchone()
-        )
-        return None if row is None else Kept(row[0], json.loads(row[1]), json.loads(row[2]))
+        with sound():
+            row = self._connection.execute("SELECT id, reads, notes FROM entries WHERE key = ?", (key,)).fetchone()
+            return None if row is None else Kept(row[0], json.loads(row[1]), json.loads(row[2]))
 
     def take(self, kept: Kept, file: int, name: str) -> None:
         """Use an entry as it is, for the `file`th file, called `name`."""
         self._used.append(kept.id)
-        rows = self._connection.execute(
-            "SELECT id, name, settings, count, total FROM groups WHERE entry = ?", (kept.id,)
-        )
-        for id_, group, settings, count, total in rows:
-            tally = Tally(count, int.from_bytes(total))
-            self._join(_Member(id_, _group(group, settings), tally, file, name, fresh=False))
+        with sound():
+            rows = self._connection.execute(
+                "SELECT id, name, settings, count, total FROM groups WHERE entry = ?", (kept.id,)
+            )
+            for id_, group, settings, count, total in rows:
+                tally = Tally(count, int.from_bytes(total))
+                self._join(_Member(id_, _group(group, settings), tally, file, name, fresh=False))
 
     @contextmanager
     def adding(self, file: int, name: str) -> Iterator[Adding]:
@@ -218,37 +205,38 @@ class Catalogue:
 
     def _checked(self, member: _Member) -> Iterator[DesiredRun]:
         """The same, after a look at whether they are what they were when they were written down."""
-        rows = self._guarded(
-            lambda: Tally.of(term(run.address, run.fingerprint, run.delivery) for run in self._of(member))
-        )
+        rows = Tally.of(term(run.address, run.fingerprint, run.delivery) for run in self._of(member))
         if rows != member.tally:
-            raise self._damaged("its runs don't add up")
+            raise CacheDamaged(f"the cache of manifests is damaged (the runs of {member.group.name} don't add up)")
         return self._of(member)
 
     def _select(self, member: _Member, where: str, values: Iterable[object]) -> Iterator[DesiredRun]:
         prefix, group, manifest, file = f"{member.group.name}/", member.group, member.name_of_file, member.file
-        cursor = self._connection.execute(
-            f"{_SELECT} FROM runs WHERE grp = ? {where}",
-            (member.id, *values),
-        )
-        for (
-            name,
-            fingerprint,
-            delivery,
-            number,
-            line,
-            entry,
-            data,
-            row,
-            run_id,
-            delay_s,
-            not_before_s,
-            secret,
-        ) in cursor:
-            source = Source(manifest, line, entry, data, row)
-            times = delay_s, not_before_s
-            address = Address(prefix + name)
-            yield DesiredRun(address, fingerprint, delivery, group, source, run_id, file, number, *times, bool(secret))
+        with sound():
+            cursor = self._connection.execute(
+                f"{_SELECT} FROM runs WHERE grp = ? {where}",
+                (member.id, *values),
+            )
+            for (
+                name,
+                fingerprint,
+                delivery,
+                number,
+                line,
+                entry,
+                data,
+                row,
+                run_id,
+                delay_s,
+                not_before_s,
+                secret,
+            ) in cursor:
+                source = Source(manifest, line, entry, data, row)
+                times = delay_s, not_before_s
+                address = Address(prefix + name)
+                yield DesiredRun(
+                    address, fingerprint, delivery, group, source, run_id, file, number, *times, bool(secret)
+                )
 
     def _join(self, member: _Member) -> None:
         if self._members.setdefault(member.group.name, member) is not member:
@@ -256,12 +244,12 @@ class Catalogue:
 
     def _touch(self) -> None:
         """Note that these entries are used, once a day."""
-        marks = _marks(self._used)
+        where = f"id IN ({_marks(self._used)}) AND used_on < ?"
+        run, values = self._connection.execute, (*self._used, _today())
+        if run(f"SELECT 1 FROM entries WHERE {where}", values).fetchone() is None:  # noqa: S608
+            return  # an update would lock others out even where it changes nothing
         with suppress(sqlite3.OperationalError):  # somebody else writes: it is noted next time
-            self._connection.execute(
-                f"UPDATE entries SET used_on = ? WHERE id IN ({marks}) AND used_on < ?",  # noqa: S608
-                (_today(), *self._used, _today()),
-            )
+            run(f"UPDATE entries SET used_on = {_today()} WHERE {where}", values)  # noqa: S608
 
     def _evict(self) -> None:
         """Of what this command doesn't use, keep what was used lately, and not more than is allowed."""
@@ -282,17 +270,6 @@ class Catalogue:
         run(f"DELETE FROM runs WHERE grp IN (SELECT id FROM groups WHERE entry IN ({which}))", values)  # noqa: S608
         run(f"DELETE FROM groups WHERE entry IN ({which})", values)  # noqa: S608
         run(f"DELETE FROM entries WHERE id IN ({which})", values)  # noqa: S608
-
-    def _guarded(self, read: Callable[[], Any]) -> Any:
-        try:
-            return read()
-        except sqlite3.DatabaseError as error:
-            raise self._damaged(str(error)) from error
-
-    def _damaged(self, why: str) -> CacheDamaged:
-        if self._folder is not None:
-            database.remove(self._folder)
-        return CacheDamaged(f"the cache was damaged ({why}) and has been removed", hint="run the command again")
 
 
 class Adding:
@@ -324,27 +301,11 @@ class Adding:
         member = _Member(id_, group, Tally(), self._file, self._name, fresh=True)
         while chunk := list(islice(stream, _CHUNK)):
             before = connection.total_changes
-            connection.executemany(
-                "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        id_,
-                        run.address[start:],
-                        run.fingerprint,
-                        run.delivery,
-                        run.number,
-                        run.source.line,
-                        run.source.entry,
-                        run.source.data,
-                        run.source.row,
-                        run.workflow_run_id,
-                        run.delay_s,
-                        run.not_before_s,
-                        run.has_secrets,
-                    )
-                    for run in chunk
-                ],
-            )
+            rows = [(id_, run.address[start:], *_columns(run)) for run in chunk]
+            with busy():
+                connection.executemany(
+                    "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+                )
             added = connection.total_changes - before
             if added != len(chunk):
                 self._refuse(member, chunk)
@@ -368,6 +329,12 @@ class Adding:
         for run in chunk:
             if first[run.address].number != run.number and len(self._refused) < 100:
                 self._refused.append((run, first[run.address]))
+
+
+def _columns(run: DesiredRun) -> tuple[object, ...]:
+    _, fingerprint, delivery, _, source, run_id, _, number, delay_s, not_before_s, has_secrets = run
+    place = source.line, source.entry, source.data, source.row
+    return fingerprint, delivery, number, *place, run_id, delay_s, not_before_s, has_secrets
 
 
 def _settings(group: Group) -> str:

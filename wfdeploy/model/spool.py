@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from operator import eq
@@ -33,6 +34,7 @@ class Spool(Sequence[T], Generic[T]):
             return
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="wfdeploy-")  # noqa: SIM115 - lives as long as this does
+            weakref.finalize(self, self._file.close)
         data = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
         self._file.seek(self._end)
         self._file.write(data)

@@ -11,7 +11,7 @@ from wfdeploy.model.plan import Action, Change, Plan, Selection
 from wfdeploy.model.state import Edit, Origin, PutRecord, Record
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.consent import Confirm
-from wfdeploy.operations.loading import load
+from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.prepared import Prepared
 from wfdeploy.operations.requests import KEPT_FOR_SENDING
 from wfdeploy.operations.workspace import Workspace
@@ -24,6 +24,10 @@ def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selec
 
     Raises: `InvalidInput`, `StateError`, `UsageError`, `Withheld` when declined.
     """
+    return with_sound_cache(workspace, lambda: _adopt(workspace, paths, selection, confirm))
+
+
+def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selection, confirm: Confirm) -> ApplyReport:
     with load(workspace, paths, selection, keep=KEPT_FOR_SENDING) as manifests, workspace.lock():
         store = workspace.open_state()
         try:

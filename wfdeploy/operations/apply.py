@@ -23,7 +23,7 @@ from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.consent import Confirm, require_consent
 from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.follow import follow
-from wfdeploy.operations.loading import load
+from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.prepared import Outlook, Prepared, Seen
 from wfdeploy.operations.requests import KEPT_FOR_SENDING
@@ -59,12 +59,16 @@ def apply(
     saved = None if plan_file is None else read_plan(plan_file)
     if saved is not None:
         paths, selection = saved.paths, saved.selection
-    with load(workspace, paths, selection, keep=KEPT_FOR_SENDING) as manifests, asyncio.Runner() as runner:
-        work = _Apply(
-            workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved
-        )
-        runner.get_loop().set_exception_handler(_report_no_signal)
-        return runner.run(work.run())
+
+    def once() -> ApplyReport:
+        with load(workspace, paths, selection, keep=KEPT_FOR_SENDING) as manifests, asyncio.Runner() as runner:
+            work = _Apply(
+                workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved
+            )
+            runner.get_loop().set_exception_handler(_report_no_signal)
+            return runner.run(work.run())
+
+    return with_sound_cache(workspace, once)
 
 
 def _report_no_signal(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from wfdeploy.catalogue.database import remove
+from wfdeploy.errors import CacheDamaged
+from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Selection
 from wfdeploy.model.project import Project
 from wfdeploy.operations.manifests import Loading, Manifests, load_manifests
 from wfdeploy.operations.requests import KEPT_FOR_A_LOOK
 from wfdeploy.operations.workspace import Workspace
+
+T = TypeVar("T")
 
 
 def load(
@@ -27,6 +33,19 @@ def load(
         keep=keep,
     )
     return load_manifests(workspace.project, paths, how=how)
+
+
+def with_sound_cache(workspace: Workspace, use: Callable[[], T]) -> T:
+    """Do something with loaded manifests. Should the cache turn out to be damaged, it is thrown away and all of it is
+    done again: whatever was sent by then is in the state."""
+    try:
+        return use()
+    except CacheDamaged as error:
+        folder = cache_folder(workspace.project)
+        if folder is not None:
+            remove(folder)
+        workspace.listener(Notice(f"{error.message}: the cache is thrown away, and all manifests are read"))
+        return use()
 
 
 def cache_folder(project: Project) -> Path | None:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wfdeploy.catalogue.catalogue import CacheBusy, Catalogue
-from wfdeploy.errors import InvalidInput, UsageError
+from wfdeploy.catalogue.catalogue import Catalogue
+from wfdeploy.catalogue.database import remove
+from wfdeploy.catalogue.guards import CacheBusy
+from wfdeploy.errors import CacheDamaged, InvalidInput, StateUnusable, UsageError
 from wfdeploy.model.diagnostic import Diagnostic, Severity
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, Group, Move
@@ -125,7 +127,15 @@ def _load(
         while True:
             try:
                 reading = _read(wanted, cache, thorough=presuming)
-            except CacheBusy:
+            except CacheBusy as error:
+                if cache is None:
+                    raise StateUnusable(f"there is no room for what the manifests declare: {error}") from error
+                cache = None
+                continue
+            except CacheDamaged:
+                if cache is None:
+                    raise
+                remove(cache)
                 cache = None
                 continue
             if reading.is_doubtful:

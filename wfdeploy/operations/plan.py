@@ -7,7 +7,7 @@ from contextlib import closing
 
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Change, Plan, Selection
-from wfdeploy.operations.loading import load
+from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.prepared import Prepared, Seen
 from wfdeploy.operations.workspace import Workspace
 
@@ -27,6 +27,12 @@ def plan(
 
     Raises: `InvalidInput`, `StateUnusable`, `UsageError`, `RemoteFailure`.
     """
+    return with_sound_cache(workspace, lambda: _plan(workspace, paths, selection, offline=offline, keep_all=keep_all))
+
+
+def _plan(
+    workspace: Workspace, paths: Sequence[str] | None, selection: Selection, *, offline: bool, keep_all: bool
+) -> Plan:
     with load(workspace, paths, selection) as manifests, closing(workspace.open_state(readonly=True)) as store:
         prepared = Prepared(workspace, manifests, store, selection)
         outlook = prepared.outlook(None, keep_all=keep_all)

@@ -14,9 +14,10 @@ from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.plan import Action, Plan, Selection
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.request import Request
-from wfdeploy.model.run import DesiredRun, Move, OnRemove
+from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Claim, Edit, Head, Origin, PutGroups, Record, RecordKey, Remember
 from wfdeploy.operations.manifests import Manifests
+from wfdeploy.operations.renames import Renames
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.context import DiffContext, Identities, Verdict
 from wfdeploy.pipeline.diff.differ import diff
@@ -59,7 +60,8 @@ class Prepared:
         self.selection = selection
         self.head: Head = store.head()
         self.desired = manifests.runs
-        self.renames = self._renames()
+        self._moves = Renames(manifests, store)
+        self.renames = self._moves.by_origin
         self._former = {to: origin for origin, to in self.renames.items()}
         self.attempts: dict[Address, Attempt] = {}
         for attempt in store.attempts():
@@ -228,7 +230,7 @@ class Prepared:
     def _highest(self, address: str, fingerprint_text: str) -> int:
         if self._is_blank:
             return 0
-        known = self.store.generations([address, *self._origins(address)])
+        known = self.store.generations([address, *self._moves.origins(address)])
         return max((n for (_, text), n in known.items() if text == fingerprint_text), default=0)
 
     @cached_property
@@ -251,64 +253,6 @@ class Prepared:
         project = self.workspace.project
         return run_id(project.key, project.environment, address, fingerprint_text, generation)
 
-    # --- renames ---------------------------------------------------------------------------------------------
-
-    def _origins(self, address: str) -> Iterator[Address]:
-        """Former names of an address, nearest first, through chains of moves."""
-        seen = {address}
-        waiting = [address]
-        while waiting:
-            current = waiting.pop()
-            for move in self.manifests.moved:
-                origin = _before(move, current)
-                if origin is not None and origin not in seen:
-                    seen.add(origin)
-                    waiting.append(origin)
-                    yield Address(origin)
-
-    def _movable(self) -> Iterator[DesiredRun]:
-        """The runs that some move may be about."""
-        targets = {move.to for move in self.manifests.moved}
-        groups = [name for name in self.desired.groups if name in targets]
-        yield from self.desired.runs(groups)
-        yield from self.desired.find([name for name in targets if "/" in name]).values()
-
-    def _renames(self) -> dict[Address, Address]:
-        """Former address -> declared one, for what the state still has under the former."""
-        if not self.manifests.moved:
-            return {}
-        candidates: dict[Address, Address] = {}
-        for run in self._movable():
-            for origin in self._origins(run.address):
-                candidates.setdefault(origin, run.address)
-        if not candidates:
-            return {}
-        asked = {*candidates, *candidates.values()}
-        known = {record.address for record in self.store.records(asked)} | {
-            attempt.address for attempt in self.store.attempts()
-        }
-        result: dict[Address, Address] = {}
-        problems: list[Diagnostic] = []
-        taken: dict[Address, Address] = {}
-        for origin, to in candidates.items():
-            if origin not in known:
-                continue
-            if to in known or to in taken:
-                problems.append(
-                    Diagnostic(
-                        code="moved-onto-known",
-                        message=f"moved from {origin}, and the state knows both {origin} and {to}",
-                        place=self.desired.find([to])[to].source.place,
-                        address=to,
-                        hint=f"if {origin} is of no interest any more: wfdeploy state rm '{origin}'",
-                    )
-                )
-            else:
-                result[origin] = taken[to] = to
-        if problems:
-            raise InvalidInput(problems)
-        return result
-
     # --- the listing -----------------------------------------------------------------------------------------
 
     def _sightings(self, runs: tuple[ObservedRun, ...]) -> Sightings:
@@ -326,7 +270,7 @@ class Prepared:
         explicit: dict[str, tuple[Address, str, int]] = {}
         for run in self.desired.runs():
             offer(run.address, run.address)
-            for origin in self._origins(run.address):
+            for origin in self._moves.origins(run.address):
                 offer(origin, run.address)
             if run.workflow_run_id is not None:
                 explicit[id_key(run.workflow_run_id)] = (run.address, run.fingerprint, 1)
@@ -356,9 +300,9 @@ class Prepared:
         if not sightings.sightings:
             return Adoption({}, [], {})
         addresses = {sighting.address for sighting in sightings.sightings}
-        names = {name for address in addresses for name in (address, *self._origins(address))}
+        names = {name for address in addresses for name in (address, *self._moves.origins(address))}
         highest: dict[tuple[str, str], int] = {}
-        owner = {origin: address for address in addresses for origin in (address, *self._origins(address))}
+        owner = {origin: address for address in addresses for origin in (address, *self._moves.origins(address))}
         for (name, text), generation in self.store.generations(names).items():
             key = (owner[Address(name)], text)
             highest[key] = max(highest.get(key, 0), generation)
@@ -410,13 +354,6 @@ def _memory(remembered: Sequence[ObservedRun], sightings: Sightings) -> Iterator
 def _is_declared(sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> bool:
     run = declared.get(sighting.address)
     return run is not None and run.fingerprint == sighting.fingerprint
-
-
-def _before(move: Move, address: str) -> str | None:
-    """The name that an address had before a move; None when the move isn't about it."""
-    if "/" in move.to:
-        return move.origin if move.to == address else None
-    return f"{move.origin}/{address.partition('/')[2]}" if group_of(address) == move.to else None
 
 
 def _moved(attempt: Attempt, address: Address) -> Attempt:

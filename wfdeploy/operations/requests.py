@@ -92,7 +92,4 @@ def _checked(run: DesiredRun, declared: DeclaredRun) -> DeclaredRun:
 
 
 def _damaged(run: DesiredRun) -> CacheDamaged:
-    return CacheDamaged(
-        f"{run.address} is not what the cache says that it is, so it was not sent",
-        hint="remove .wfdeploy/cache and run the command again",
-    )
+    return CacheDamaged(f"the cache of manifests is damaged ({run.address} is not what it says)")

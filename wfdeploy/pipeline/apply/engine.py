@@ -50,7 +50,8 @@ class Engine:
         """Do what the plan says. `edits`: what else the first commit must hold. `shipments`: one for each change
         that sends, in plan order, made when asked for.
 
-        Raises: `StateUnusable` when the state can't be written any more (after what is in flight has ended).
+        Raises, after what is in flight has ended: `StateUnusable` when the state can't be written any more; what making
+        a shipment raised.
         """
         began = self.clock.monotonic()
         first: list[Edit] = [*plan.housekeeping]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from wfdeploy.errors import StateUnusable
+from wfdeploy.errors import StateUnusable, WfdeployError
 from wfdeploy.model.event import Outcome, Result, Settled
 from wfdeploy.model.remote import (
     Answered,
@@ -92,7 +92,7 @@ class Sender:
         self._lost_in_a_row = 0
         self._refusals: Counter[str] = Counter()
         self.halt: Halt | None = None
-        self.broken: StateUnusable | None = None
+        self.broken: WfdeployError | None = None
         self.lost: list[Shipment] = []
         self.results: list[Result] = []
 
@@ -109,7 +109,12 @@ class Sender:
                 if len(begun) >= 2 * self._window.limit:
                     await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
                     continue
-                batch = next(batches, None)
+                try:
+                    batch = next(batches, None)
+                except WfdeployError as error:
+                    # What is to be sent can't be had: a manifest was edited meanwhile, or its cache was wrong.
+                    self._break_off(error)
+                    return
                 if batch is None:
                     return
                 task = group.create_task(self._deliver(batch))
@@ -136,6 +141,10 @@ class Sender:
         if self.halt is None or (halt.final and not self.halt.final):
             self.halt = halt
 
+    def _break_off(self, error: WfdeployError) -> None:
+        self.broken = self.broken or error
+        self.stop(Halt(error.message, error.hint))
+
     def _halted(self) -> bool:
         return self.halt is not None or self._patience.stopped
 
@@ -146,8 +155,7 @@ class Sender:
             await self._post(batch)
         except StateUnusable as error:
             # Whatever was sent has its intent on disk, and the next command looks it up.
-            self.broken = self.broken or error
-            self.stop(Halt(error.message, error.hint))
+            self._break_off(error)
 
     async def _post(self, batch: list[Shipment]) -> None:
         """Send a batch whose intents are on disk until each of its runs has an outcome."""

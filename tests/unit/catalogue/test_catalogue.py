@@ -1,0 +1,230 @@
+"""Desired runs in a database: what comes out is what went in, today and from the cache; what is spoilt is noticed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wfdeploy.catalogue import catalogue as subject
+from wfdeploy.catalogue import database
+from wfdeploy.catalogue.catalogue import Catalogue
+from wfdeploy.catalogue.guards import CacheBusy
+from wfdeploy.errors import CacheDamaged
+from wfdeploy.model.address import Address
+from wfdeploy.model.run import DesiredRun, Group, Identity, OnChange, OnRemove, Policy, Source
+from wfdeploy.model.tally import Tally, term
+
+
+def desired(address: str, number: int = 0, fingerprint: str = "1:a", **more: object) -> DesiredRun:
+    group = more.pop("group", None) or Group(address.partition("/")[0])
+    return DesiredRun(
+        Address(address),
+        fingerprint,
+        "d",
+        group,  # type: ignore[arg-type]
+        Source("m.yaml", 3, number),
+        number=number,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def fill(folder: Path | None, *runs: DesiredRun, key: str | None = "key") -> Catalogue:
+    catalogue = Catalogue(folder)
+    with catalogue.adding(0, "m.yaml") as adding:
+        for name in dict.fromkeys(run.group.name for run in runs):
+            members = [run for run in runs if run.group.name == name]
+            adding.group(members[0].group, members)
+        adding.draft.key = key
+        adding.draft.reads = {"data.csv": "abc"}
+        adding.draft.notes = {"said": ["x"]}
+    catalogue.seal()
+    return catalogue
+
+
+def cached(folder: Path, key: str = "key") -> Catalogue:
+    catalogue = Catalogue(folder)
+    kept = catalogue.cached(key)
+    assert kept is not None
+    assert (kept.reads, kept.notes) == ({"data.csv": "abc"}, {"said": ["x"]})
+    catalogue.take(kept, 0, "m.yaml")
+    catalogue.seal()
+    return catalogue
+
+
+RUNS = st.lists(
+    st.builds(
+        lambda group, name, fingerprint, delay: desired(f"{group}/{name}", fingerprint=fingerprint, delay_s=delay),
+        st.sampled_from(["a", "a-b", "a0", "b"]),
+        st.text(min_size=1, max_size=6).filter(lambda text: text.isprintable()),
+        st.sampled_from(["1:a", "1:b"]),
+        st.none() | st.integers(0, 9),
+    ),
+    unique_by=lambda run: run.address,
+    max_size=30,
+)
+
+
+@given(RUNS)
+def test_runs_come_out_in_address_order_with_their_tallies(runs: list[DesiredRun]) -> None:
+    catalogue = fill(None, *runs)
+    try:
+        assert list(catalogue.runs()) == sorted(runs)
+        assert len(catalogue) == len(runs)
+        for name, group in catalogue.groups.items():
+            members = [run for run in runs if run.group.name == name]
+            assert group.tally == Tally.of(term(run.address, run.fingerprint, run.delivery) for run in members)
+            assert list(catalogue.runs([name])) == sorted(members)
+        some = runs[::2]
+        assert catalogue.find([run.address for run in some] + ["a/", "c/x"]) == {run.address: run for run in some}
+    finally:
+        catalogue.close()
+
+
+def test_the_cache_gives_back_what_was_put_in(tmp_path: Path) -> None:
+    group = Group(
+        "g", Policy(on_change=OnChange.ERROR, on_remove=OnRemove.CANCEL), Identity(("labels",), ("headers.x",))
+    )
+    runs = [
+        desired("g/a", 0, group=group, workflow_run_id="mine", has_secrets=True),
+        desired("g/b[é/x]", 1, group=group, delay_s=5),
+        desired("h/a", 2, not_before_s=7),
+    ]
+    fill(tmp_path, *runs).close()
+    with_cache = cached(tmp_path)
+    assert list(with_cache.runs()) == runs
+    assert [run.address for run in with_cache.with_own_ids()] == ["g/a"]
+    with_cache.close()
+    assert (tmp_path / ".gitignore").read_text() == "*\n"
+
+
+def test_an_address_that_is_declared_twice_is_noticed_and_named() -> None:
+    catalogue = Catalogue(None)
+    with catalogue.adding(0, "m.yaml") as adding:
+        adding.group(Group("g"), [desired("g/a", 0), desired("g/b", 1), desired("g/a", 2)])
+        assert [(run.number, first.number) for run, first in adding.take_refused()] == [(2, 0)]
+    assert catalogue.duplicates
+    catalogue.close()
+
+
+def test_a_group_that_is_declared_twice_is_noticed() -> None:
+    catalogue = Catalogue(None)
+    for position in range(2):
+        with catalogue.adding(position, "m.yaml") as adding:
+            adding.group(Group("g"), [desired(f"g/{position}")])
+    assert catalogue.duplicates
+    catalogue.close()
+
+
+def test_an_entry_without_a_key_is_gone_with_its_command(tmp_path: Path) -> None:
+    fill(tmp_path, desired("g/a"), key=None).close()
+    connection = sqlite3.connect(tmp_path / database.FILE)
+    for table in ("entries", "groups", "runs"):
+        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    connection.close()
+
+
+def test_an_entry_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    def broken() -> Iterator[DesiredRun]:
+        yield desired("g/a")
+        raise RuntimeError("no more")
+
+    catalogue = Catalogue(tmp_path)
+    with pytest.raises(RuntimeError), catalogue.adding(0, "m.yaml") as adding:
+        adding.group(Group("g"), broken())
+    catalogue.seal()
+    catalogue.close()
+    again = Catalogue(tmp_path)
+    assert again.cached("key") is None
+    again.close()
+
+
+def test_a_row_that_was_changed_is_noticed_before_it_is_used(tmp_path: Path) -> None:
+    fill(tmp_path, desired("g/a"), desired("g/b", 1)).close()
+    connection = sqlite3.connect(tmp_path / database.FILE)
+    connection.execute("UPDATE runs SET fingerprint = '1:z' WHERE name = 'b'")
+    connection.commit()
+    connection.close()
+    catalogue = cached(tmp_path)
+    with pytest.raises(CacheDamaged, match="add up"):
+        list(catalogue.runs())
+    catalogue.close()
+
+
+@pytest.mark.parametrize("at", [0, 5000, 9000])
+def test_a_spoilt_file_is_noticed_or_begun_anew(tmp_path: Path, at: int) -> None:
+    fill(tmp_path, *(desired(f"g/{number:04}", number) for number in range(500))).close()
+    file = tmp_path / database.FILE
+    data = bytearray(file.read_bytes())
+    data[at : at + 3000] = b"\xff" * 3000
+    file.write_bytes(data)
+    try:
+        catalogue = Catalogue(tmp_path)
+        kept = catalogue.cached("key")
+        if kept is not None:
+            catalogue.take(kept, 0, "m.yaml")
+            assert len(list(catalogue.runs())) == 500
+    except CacheDamaged:
+        return
+    catalogue.close()
+
+
+def test_a_cache_of_another_format_is_begun_anew(tmp_path: Path) -> None:
+    fill(tmp_path, desired("g/a")).close()
+    connection = sqlite3.connect(tmp_path / database.FILE)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    catalogue = Catalogue(tmp_path)
+    assert catalogue.cached("key") is None
+    catalogue.close()
+    fill(tmp_path, desired("g/a")).close()
+    cached(tmp_path).close()
+
+
+def test_a_reader_sees_its_entries_whatever_others_do(tmp_path: Path) -> None:
+    fill(tmp_path, desired("g/a")).close()
+    reader = cached(tmp_path)
+    connection = sqlite3.connect(tmp_path / database.FILE)
+    connection.executescript("DELETE FROM runs; DELETE FROM groups; DELETE FROM entries;")
+    connection.close()
+    assert [run.address for run in reader.runs()] == ["g/a"]
+    reader.close()
+
+
+def test_a_cache_in_use_by_a_writer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_BUSY_S", 0.05)
+    fill(tmp_path, desired("g/a")).close()
+    other = sqlite3.connect(tmp_path / database.FILE, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(CacheBusy):
+        fill(tmp_path, desired("h/a"), key="other")
+    other.execute("ROLLBACK")
+    other.close()
+
+
+def test_what_was_not_used_lately_is_evicted_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "KEPT_RUNS", 3)
+    day = 20_000
+    for number in range(4):
+        monkeypatch.setattr(subject, "_today", lambda number=number: day + number)
+        runs = [desired(f"g{number}/{name}") for name in ("a", "b")]
+        fill(tmp_path, *runs, key=f"k{number}").close()
+    catalogue = Catalogue(tmp_path)
+    assert [number for number in range(4) if catalogue.cached(f"k{number}")] == [2, 3]
+    catalogue.close()
+    monkeypatch.setattr(subject, "_today", lambda: day + 3 + subject.KEPT_DAYS)
+    fill(tmp_path, desired("x/a"), key="new").close()
+    catalogue = Catalogue(tmp_path)
+    assert [number for number in range(4) if catalogue.cached(f"k{number}")] == [3]
+    catalogue.close()
+
+
+def test_a_folder_that_cannot_be_made_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    catalogue = fill(tmp_path / "file" / "cache", desired("g/a"))
+    assert [run.address for run in catalogue.runs()] == ["g/a"]
+    catalogue.close()

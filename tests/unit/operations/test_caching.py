@@ -1,0 +1,242 @@
+"""The cache of loaded manifests: it spares work, never says anything of its own, and never sends anything."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.manual_clock import ManualClock
+from tests.fakes.model_server import ModelServer
+from tests.support.workbench import Workbench, counts, group, planned, run
+from wfdeploy.catalogue import database
+from wfdeploy.errors import InvalidInput
+from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.event import Notice
+from wfdeploy.model.project import Project
+from wfdeploy.model.tally import Tally, term
+from wfdeploy.operations import parsing
+from wfdeploy.operations.manifests import load_manifests, validate
+
+MANIFEST = """\
+apiVersion: wfdeploy/v1
+kind: RunGroup
+metadata: {name: %s}
+spec:
+  destination: https://app.example.com/wf
+%s
+"""
+
+
+def put(root: Path, files: Mapping[str, str]) -> Project:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return Project(root=root, vars={"plan": "pro"}, secrets=("TOKEN",))
+
+
+def manifest(name: str, *runs: str, more: str = "") -> str:
+    return MANIFEST % (name, f"{more}  runs: [{', '.join(runs)}]")
+
+
+@contextmanager
+def no_parsing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setattr(parsing.Parsing, "file", lambda *_: pytest.fail("a file was read anew"))
+        yield
+
+
+def identities(project: Project, cache: Path | None, **options: Any) -> dict[str, str]:
+    with load_manifests(project, cwd=project.root, cache=cache, **options) as manifests:
+        return {run.address: run.fingerprint for run in manifests.runs.runs()}
+
+
+def said(project: Project, cache: Path | None) -> list[Diagnostic]:
+    return list(validate(project, cwd=project.root, cache=cache))
+
+
+def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x, body: 1}", "{name: y}")})
+    cache = tmp_path / "cache"
+    first = identities(project, cache)
+    assert list(first) == ["a/x", "a/y"]
+    with no_parsing(monkeypatch):
+        assert identities(project, cache) == first
+        with load_manifests(project, cwd=tmp_path, cache=cache) as manifests:
+            found = manifests.runs.find(["a/x"])["a/x"]  # type: ignore[index]
+            assert manifests.requests.of(found).request.body.value == 1, "a request is found in its file again"
+
+
+CHANGES: dict[str, dict[str, str]] = {
+    "the file": {"manifests/a.yaml": manifest("a", "{name: x, body: 2, bodyFile: null}")},
+    "a file that it names": {"manifests/body.json": "changed"},
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_whatever_changes_is_seen(tmp_path: Path, what: str) -> None:
+    files = {"manifests/a.yaml": manifest("a", "{name: x, bodyFile: body.json}"), "manifests/body.json": "{}"}
+    project, cache = put(tmp_path, files), tmp_path / "cache"
+    before = identities(project, cache)
+    put(tmp_path, CHANGES[what])
+    after = identities(project, cache)
+    assert after != before
+    assert after == identities(project, None)
+
+
+def test_a_file_that_is_gone_is_missed(tmp_path: Path) -> None:
+    files = {"manifests/a.yaml": manifest("a", "{name: x, bodyFile: body.json}"), "manifests/body.json": "{}"}
+    project, cache = put(tmp_path, files), tmp_path / "cache"
+    identities(project, cache)
+    (tmp_path / "manifests/body.json").unlink()
+    assert [d.code for d in said(project, cache)] == ["body-file-missing"]
+
+
+def test_variables_and_secrets_are_part_of_the_key(tmp_path: Path) -> None:
+    text = manifest("a", "{name: x, body: '${{ vars.plan }}'}", "{name: y, body: '${{ secrets.TOKEN }}'}")
+    project, cache = put(tmp_path, {"manifests/a.yaml": text}), tmp_path / "cache"
+    before = identities(project, cache)
+    other = identities(project, cache, variables={"plan": "free"})
+    assert (other["a/x"] != before["a/x"], other["a/y"] == before["a/y"]) == (True, True)
+    without = Project(root=tmp_path, vars=project.vars)
+    assert [d.code for d in said(without, cache)] == ["undefined-secret"]
+
+
+def test_a_file_with_an_error_is_not_remembered_and_warnings_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"manifests/a.yaml": manifest("a", "{name: x, retries: -1}"), "manifests/b.yaml": "# nothing\n"}
+    project, cache = put(tmp_path, files), tmp_path / "cache"
+    first = said(project, cache)
+    assert len(first) == 2
+    assert said(project, cache) == first == said(project, None)
+    put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x}")})
+    (warning,) = said(project, cache)
+    with no_parsing(monkeypatch):
+        assert said(project, cache) == [warning]
+
+
+CLASHES = {
+    "a group": (manifest("a", "{name: x}"), manifest("a", "{name: y}")),
+    "an id": (
+        manifest("a", "{name: x, workflowRunId: mine}"),
+        manifest("b", "{name: x, workflowRunId: wfr_mine}"),
+    ),
+    "a move": (
+        manifest("a", "{name: x}", more="  moved: [{from: c, to: a}]\n"),
+        manifest("c", "{name: x}"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CLASHES)
+def test_what_clashes_with_a_remembered_file_is_told_in_full(tmp_path: Path, what: str) -> None:
+    first, second = CLASHES[what]
+    project, cache = put(tmp_path, {"manifests/a.yaml": first}), tmp_path / "cache"
+    identities(project, cache)
+    put(tmp_path, {"manifests/b.yaml": second})
+    expected = said(project, None)
+    assert expected
+    assert said(project, cache) == expected
+
+
+def test_moves_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x}", more="  moved: [{from: c, to: a}]\n")})
+    cache = tmp_path / "cache"
+    moved = [load_manifests(project, cwd=tmp_path, cache=cache).moved]
+    with no_parsing(monkeypatch):
+        moved.append(load_manifests(project, cwd=tmp_path, cache=cache).moved)
+    assert moved[0] == moved[1] != ()
+
+
+def test_a_locked_cache_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_BUSY_S", 0.05)
+    project, cache = put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x}")}), tmp_path / "cache"
+    expected = identities(project, cache)
+    put(tmp_path, {"manifests/b.yaml": manifest("b", "{name: x}")})
+    other = sqlite3.connect(cache / database.FILE, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert identities(project, cache).keys() == {*expected, "b/x"}
+    other.close()
+
+
+# --- a cache that lies -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def remote() -> ModelServer:
+    return ModelServer(ManualClock())
+
+
+@pytest.fixture
+def bench(remote: ModelServer, tmp_path: Path) -> Workbench:
+    bench = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=remote.clock)
+    bench.wrap = lambda _: remote
+    bench.server(log_lag_s=0.0, log_lag_given=True)
+    bench.write(group("g", [run("a"), run("b")]))
+    assert counts(bench.apply()) == {"triggered": 2}
+    bench.plan()  # from here on, the cache knows the manifest
+    bench.events.clear()
+    return bench
+
+
+def lie(bench: Workbench, fingerprint: str, *, well: bool) -> None:
+    """Give a run another fingerprint in the cache; `well`: so that it adds up."""
+    connection = sqlite3.connect(bench.root / ".wfdeploy" / "cache" / database.FILE)
+    connection.execute("UPDATE runs SET fingerprint = ? WHERE name = 'b'", (fingerprint,))
+    if well:
+        rows = connection.execute("SELECT 'g/' || name, fingerprint, delivery FROM runs").fetchall()
+        connection.execute("UPDATE groups SET total = ?", (Tally.of(term(*row) for row in rows).to_bytes(),))
+    connection.commit()
+    connection.close()
+
+
+def test_a_cache_that_does_not_add_up_is_thrown_away(bench: Workbench) -> None:
+    lie(bench, "1:" + "a" * 26, well=False)
+    connection = sqlite3.connect(bench.root / ".wfdeploy" / "cache" / database.FILE)
+    connection.execute("UPDATE groups SET total = zeroblob(32)")  # so that the group is looked at
+    connection.commit()
+    connection.close()
+    assert planned(bench.plan()) == {}
+    assert any("damaged" in event.message for event in bench.events if isinstance(event, Notice))
+
+
+def test_a_cache_that_lies_well_never_sends(bench: Workbench, remote: ModelServer) -> None:
+    lie(bench, "1:" + "a" * 26, well=True)
+    assert planned(bench.plan(offline=True)) == {}, "its requests were looked at, and the lie came out"
+    lie_again = bench.root / ".wfdeploy" / "cache" / database.FILE
+    assert lie_again.exists()
+    lie(bench, "1:" + "b" * 26, well=True)
+    before = dict(remote.counts)
+    assert counts(bench.apply()) == {"kept": 2}
+    assert remote.counts == before
+
+
+def test_a_cache_that_invents_a_run_never_sends_it(bench: Workbench, remote: ModelServer) -> None:
+    connection = sqlite3.connect(bench.root / ".wfdeploy" / "cache" / database.FILE)
+    connection.execute("UPDATE runs SET name = 'c' WHERE name = 'b'")
+    rows = connection.execute("SELECT 'g/' || name, fingerprint, delivery FROM runs").fetchall()
+    connection.execute("UPDATE groups SET total = ?", (Tally.of(term(*row) for row in rows).to_bytes(),))
+    connection.commit()
+    connection.close()
+    before = dict(remote.counts)
+    assert counts(bench.apply()) == {"kept": 2}
+    assert remote.counts == before
+
+
+def test_a_file_that_changes_before_it_is_sent_stops_the_apply(bench: Workbench, remote: ModelServer) -> None:
+    bench.write(group("g", [run("a"), run("b"), run("c")]))
+    bench.plan()
+
+    def edit(_: object) -> bool:
+        bench.write(group("g", [run("a"), run("b"), run("c", body="other")]))
+        return True
+
+    before = dict(remote.counts)
+    with pytest.raises(InvalidInput, match="1 error"):
+        bench.apply(confirm=edit)
+    assert remote.counts == before

@@ -1,0 +1,31 @@
+"""What SQLite says of a cache, in the words that callers act on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from wfdeploy.errors import CacheDamaged
+
+
+class CacheBusy(Exception):
+    """The cache can't be used now; a catalogue without one can."""
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """SQLite's refusal to write (somebody else does, the disk is full, it is read-only) as `CacheBusy`."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise CacheBusy(str(error)) from error
+
+
+@contextmanager
+def sound() -> Iterator[None]:
+    """What can't be read of a cache as `CacheDamaged`."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+        raise CacheDamaged(f"the cache of manifests can't be read ({error})") from error

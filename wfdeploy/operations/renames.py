@@ -1,0 +1,84 @@
+"""`moved:` against what the state has under a former name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from wfdeploy.catalogue.catalogue import Catalogue
+from wfdeploy.errors import InvalidInput
+from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.run import DesiredRun, Move
+from wfdeploy.operations.manifests import Manifests
+from wfdeploy.ports import StateStore
+
+
+class Renames:
+    """Which recorded addresses have another name now. Raises: `InvalidInput` when a move can't be made."""
+
+    def __init__(self, manifests: Manifests, store: StateStore) -> None:
+        self._moved = manifests.moved
+        self._desired: Catalogue = manifests.runs
+        self.by_origin: Mapping[Address, Address] = self._find(store)
+        """Former address -> declared one, for what the state still has under the former."""
+
+    def origins(self, address: str) -> Iterator[Address]:
+        """Former names of an address, nearest first, through chains of moves."""
+        seen = {address}
+        waiting = [address]
+        while waiting:
+            current = waiting.pop()
+            for move in self._moved:
+                origin = _before(move, current)
+                if origin is not None and origin not in seen:
+                    seen.add(origin)
+                    waiting.append(origin)
+                    yield Address(origin)
+
+    def _movable(self) -> Iterator[DesiredRun]:
+        """The runs that some move may be about."""
+        targets = {move.to for move in self._moved}
+        groups = [name for name in self._desired.groups if name in targets]
+        yield from self._desired.runs(groups)
+        yield from self._desired.find([name for name in targets if "/" in name]).values()
+
+    def _find(self, store: StateStore) -> dict[Address, Address]:
+        """Former address -> declared one, for what the state still has under the former."""
+        if not self._moved:
+            return {}
+        candidates: dict[Address, Address] = {}
+        for run in self._movable():
+            for origin in self.origins(run.address):
+                candidates.setdefault(origin, run.address)
+        if not candidates:
+            return {}
+        asked = {*candidates, *candidates.values()}
+        known = {record.address for record in store.records(asked)} | {attempt.address for attempt in store.attempts()}
+        result: dict[Address, Address] = {}
+        problems: list[Diagnostic] = []
+        taken: dict[Address, Address] = {}
+        for origin, to in candidates.items():
+            if origin not in known:
+                continue
+            if to in known or to in taken:
+                problems.append(
+                    Diagnostic(
+                        code="moved-onto-known",
+                        message=f"moved from {origin}, and the state knows both {origin} and {to}",
+                        place=self._desired.find([to])[to].source.place,
+                        address=to,
+                        hint=f"if {origin} is of no interest any more: wfdeploy state rm '{origin}'",
+                    )
+                )
+            else:
+                result[origin] = taken[to] = to
+        if problems:
+            raise InvalidInput(problems)
+        return result
+
+
+def _before(move: Move, address: str) -> str | None:
+    """The name that an address had before a move; None when the move isn't about it."""
+    if "/" in move.to:
+        return move.origin if move.to == address else None
+    return f"{move.origin}/{address.partition('/')[2]}" if group_of(address) == move.to else None
