@@ -103,7 +103,7 @@ class DlqApi:
         revive: Callable[[Revival, Entry], dict[str, Any]],
     ) -> list[dict[str, Any]]:
         services = self._services
-        revival = Revival.asked(services.ledger, services.clock.now_ms(), headers_of(request))
+        revival = Revival.asked(services.ledger, services.clock, headers_of(request))
         with services.accepting():
             found = entries()
             if found:

@@ -27,12 +27,19 @@ def sdk_switch(url: str) -> str:
 
 
 def banner(
-    *, url: str, demo_url: str | None = None, database: str | None = None, tenant: Tenant = DEFAULT_TENANT
+    *,
+    url: str,
+    demo_url: str | None = None,
+    database: str | None = None,
+    tenant: Tenant = DEFAULT_TENANT,
+    time_scale: float = 1.0,
 ) -> str:
     """The whole greeting, without a trailing newline. Its credentials are published, and of no worth elsewhere."""
     lines = [f"wfdeploy dev: a local Upstash Workflow server at {url}"]
     lines.append(f"  to watch it in a browser: {url}/")
     lines.append(f"  runs are kept in {database}" if database else "  runs are kept in memory")
+    if time_scale != 1.0:
+        lines.append(f"  its time runs {time_scale:g} times as fast")
     if demo_url:
         lines.append(f"  demo workflow at {demo_url}/demo/<any name>")
     lines += ["", "For your application (the official SDKs read these):", "", exports(url, tenant)]

@@ -16,6 +16,14 @@ class Clock(Protocol):
         """The present, Unix milliseconds."""
         ...
 
+    def ahead_ms(self) -> int:
+        """How much later it is here than by the clocks of clients and endpoints, who name moments by their own."""
+        ...
+
+    def catch_up(self, when_ms: int) -> None:
+        """It has been this late already: be no earlier from now on."""
+        ...
+
     async def sleep_until(self, when_ms: int) -> None:
         """Return once `now_ms() >= when_ms`."""
         ...
@@ -32,12 +40,21 @@ class SystemClock:
             raise ValueError("scale must be positive")
         self._scale = scale
         self._origin_s = time.time()
+        self._caught_up_s = 0.0
 
     def now_ms(self) -> int:
         now_s = time.time()
         if self._scale != 1.0:
             now_s = self._origin_s + (now_s - self._origin_s) * self._scale
-        return int(now_s * 1000)
+        return int((now_s + self._caught_up_s) * 1000)
+
+    def ahead_ms(self) -> int:
+        if self._scale == 1.0 and not self._caught_up_s:
+            return 0
+        return self.now_ms() - int(time.time() * 1000)
+
+    def catch_up(self, when_ms: int) -> None:
+        self._caught_up_s += max(0.0, (when_ms - self.now_ms()) / 1000)
 
     async def sleep_until(self, when_ms: int) -> None:
         while (left_ms := when_ms - self.now_ms()) > 0:  # noqa: ASYNC110 - this is the sleep itself
@@ -51,8 +68,10 @@ class ManualClock:
     For tests: a server's delays, retries and log lag then take no real time.
     """
 
-    def __init__(self, now_ms: int = 1_800_000_000_000) -> None:
+    def __init__(self, now_ms: int = 1_800_000_000_000, *, real_endpoints: bool = False) -> None:
+        """`real_endpoints`: those who name moments go by the machine's clock, not by this one."""
         self._now_ms = now_ms
+        self._real_endpoints = real_endpoints
         self._lock = threading.Lock()
         self._count = 0
         self._sleepers: list[tuple[int, int, asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -60,6 +79,12 @@ class ManualClock:
     def now_ms(self) -> int:
         with self._lock:
             return self._now_ms
+
+    def ahead_ms(self) -> int:
+        return self.now_ms() - int(time.time() * 1000) if self._real_endpoints else 0
+
+    def catch_up(self, when_ms: int) -> None:
+        self.advance_to(when_ms)
 
     def advance(self, seconds: float) -> None:
         """Move time forward and wake every sleeper whose moment has come."""

@@ -89,7 +89,7 @@ class Delivery:
             retries=retries,
             expression=expression,
             must_be_workflow=message.kind is Kind.INIT and settings.must_be_workflow,
-            now_ms=now,
+            wall_ms=now - self.clock.ahead_ms(),
         )
         match verdict:
             case outcome.Delivered():

@@ -154,7 +154,7 @@ class Intake:
                 return {"workflowRunId": run_id, "workflowCreatedAt": newest_at, "deduplicated": True}
             # Runs of one id are told apart by this time stamp, so it never repeats.
             created_at = max(now, newest_at + 1)
-        due = wanted.due_ms(now)
+        due = wanted.due_ms(now, ahead_ms=self.clock.ahead_ms())
         settings = wanted.settings
         if rest:
             settings = _rest_defaults(settings, item.destination)
@@ -205,7 +205,7 @@ class Intake:
             answer = self.invoke(item) if wanted.is_invoke else self.trigger(item, rest=False)
             return {"messageId": answer["workflowRunId"], **answer}
         now = self.clock.now_ms()
-        due = wanted.due_ms(now)
+        due = wanted.due_ms(now, ahead_ms=self.clock.ahead_ms())
         if wanted.run_id is None:
             self.flow_keys.note(self.tenant.name, wanted.settings)
             message_id, entry = self.ledger.add_message(

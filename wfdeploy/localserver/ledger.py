@@ -128,6 +128,19 @@ class Ledger:
         """How many runs have not ended, of all tenants."""
         return int(self.connection.execute("SELECT COUNT(*) FROM runs WHERE state = 'RUN_STARTED'").fetchone()[0])
 
+    def latest_ms(self) -> int:
+        """The latest moment that is known to have been here, by the server's clock; 0 in a new database."""
+        row = self.connection.execute(
+            "SELECT MAX(COALESCE((SELECT created_at FROM runs ORDER BY seq DESC LIMIT 1), 0),"
+            " COALESCE((SELECT created_at FROM messages ORDER BY seq DESC LIMIT 1), 0),"
+            " COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'stopped_at'), 0))"
+        ).fetchone()
+        return int(row[0])
+
+    def note_stop(self, now_ms: int) -> None:
+        """The server stops; time goes on from here when it is started again, if its clock was ahead."""
+        self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('stopped_at', ?)", (str(now_ms),))
+
     def last_seq(self) -> int:
         return int(self.connection.execute("SELECT COALESCE(MAX(seq), 0) FROM runs").fetchone()[0])
 

@@ -83,14 +83,14 @@ class Options:
         """A request to a third party whose answer goes back to the workflow (`context.call`)."""
         return self.control.get("upstash-workflow-calltype", "").lower() == "tocallback"
 
-    def due_ms(self, now_ms: int) -> int:
-        """When the first delivery is due; a moment in the past means now.
+    def due_ms(self, now_ms: int, *, ahead_ms: int = 0) -> int:
+        """When the first delivery is due; a moment in the past means now. `ahead_ms`: see `Clock`.
 
         Raises: Refused for a delay that cannot be read or is longer than a year.
         """
         if (text := self.control.get("upstash-not-before")) is not None:
             try:
-                due = round(float(text) * 1000)
+                due = round(float(text) * 1000) + ahead_ms
             except (ValueError, OverflowError):
                 raise Refused(f"invalid Upstash-Not-Before: {text!r}") from None
         elif (text := self.control.get("upstash-delay")) is not None:

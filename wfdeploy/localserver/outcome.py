@@ -43,9 +43,12 @@ def judge(
     retries: int,
     expression: str | None,
     must_be_workflow: bool,
-    now_ms: int,
+    wall_ms: int,
 ) -> Delivered | Retry | Failed:
-    """`retried` counts the retries made before this answer; `retries` is how many there may be in all."""
+    """`retried` counts the retries made before this answer; `retries` is how many there may be in all.
+
+    `wall_ms` is the present as the endpoint knows it, who may name a moment to try again.
+    """
     if reply.ok:
         # The SDKs name their version on 200; without this check a run sent to something else would stay open for ever.
         if must_be_workflow and reply.header("Upstash-Workflow-Sdk-Version") is None:
@@ -56,6 +59,6 @@ def judge(
     if retried >= retries:
         return Failed(reply.error or f"the endpoint answered {reply.status}")
     delay = backoff.delay_ms(
-        retried=retried, expression=expression, response_headers=reply.lower_headers(), now_ms=now_ms
+        retried=retried, expression=expression, response_headers=reply.lower_headers(), now_ms=wall_ms
     )
     return Retry(delay)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wfdeploy.localserver import options
+from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.dead_letters import Entry
 from wfdeploy.localserver.endings import attach, tell_invoker
 from wfdeploy.localserver.ids import new_run_id
@@ -27,14 +28,15 @@ class Revival:
     """Inside one transaction of the caller, who then has `to_schedule` delivered and takes the entry out."""
 
     ledger: Ledger
+    clock: Clock
     now_ms: int
     overrides: Options
     to_schedule: list[Due] = field(default_factory=list)
 
     @classmethod
-    def asked(cls, ledger: Ledger, now_ms: int, headers: Mapping[str, str]) -> Revival:
+    def asked(cls, ledger: Ledger, clock: Clock, headers: Mapping[str, str]) -> Revival:
         """Raises: Refused for an override that the API does not take."""
-        return cls(ledger, now_ms, options.read(headers))
+        return cls(ledger, clock, clock.now_ms(), options.read(headers))
 
     def restart(self, entry: Entry) -> dict[str, Any]:
         """A new run with the same payload; every step is done again."""
@@ -99,13 +101,16 @@ class Revival:
             url=run.url,
             state=RunState.STARTED,
             created_at=self.now_ms,
-            starts_at=self.overrides.due_ms(self.now_ms),
+            starts_at=self._due_ms(),
             caller_ip=run.caller_ip,
             labels=self.overrides.labels or run.labels,
             payload=run.payload,
             settings=self._overridden(run.settings),
         )
         return run_seq, {"workflowRunId": run_id, "workflowCreatedAt": self.now_ms}
+
+    def _due_ms(self) -> int:
+        return self.overrides.due_ms(self.now_ms, ahead_ms=self.clock.ahead_ms())
 
     def _overridden(self, settings: Settings) -> Settings:
         wanted = self.overrides.settings
@@ -129,7 +134,7 @@ class Revival:
     def _add(self, run: Run, run_seq: int, kind: Kind, message: Message | None) -> None:
         """A message to be delivered; a call to a third party keeps its own settings."""
         settings = options.NOTHING if message is None else message.settings
-        due = self.overrides.due_ms(self.now_ms)
+        due = self._due_ms()
         _, entry = self.ledger.add_message(
             tenant=run.tenant,
             run_seq=run_seq,

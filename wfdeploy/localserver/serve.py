@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -162,6 +163,8 @@ class LocalServer(Steering):
         async with contextlib.AsyncExitStack() as stack:
             ledger = Ledger(database.open_database(self.database))
             stack.callback(ledger.close)
+            self.clock.catch_up(ledger.latest_ms())
+            stack.callback(self._note_stop, ledger)
             self.server_id = ledger.server_id
             courier = Courier(max_connections=self._max_open)
             stack.push_async_callback(courier.close)
@@ -171,6 +174,11 @@ class LocalServer(Steering):
             stack.push_async_callback(_cancel, engine)
             ready.set_result(None)
             await self._stopping.wait()
+
+    def _note_stop(self, ledger: Ledger) -> None:
+        if self.clock.ahead_ms() > 0:
+            with contextlib.suppress(sqlite3.Error):  # on a full disk, say; it will be a little earlier then
+                ledger.note_stop(self.clock.now_ms())
 
     def _assemble(self, ledger: Ledger, courier: Courier) -> Services:
         keyring = Keyring.load(ledger.connection)

@@ -370,15 +370,11 @@ def test_rate_counts_on_over_a_restart(tmp_path: Path, endpoint: Endpoint, clock
         assert len(endpoint.requests) == 6
 
 
-def test_period_of_a_faster_clock_is_not_waited_for(tmp_path: Path, endpoint: Endpoint) -> None:
-    """The server before was a year ahead."""
-    options = {"url": endpoint.url, **keyed("k", "rate=1,period=1h")}
-    for ahead_ms, run_id in ((31_536_000_000, "wfr_a"), (0, "wfr_b")):
-        clock = ManualClock(1_800_000_000_000 + ahead_ms)
-        with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
-            Api(http).trigger(run_id, **options)
-            server.wait_idle()
-    assert order(endpoint) == ["wfr_a", "wfr_b"]
+def test_period_in_the_future_is_not_waited_for() -> None:
+    """The server before had a faster clock."""
+    lane = Lane(LaneName("t", "k"), Limits(rate=1, period_ms=1000), begun=1, period_start=100_000)
+    assert lane.admits(50_000)
+    assert not lane.admits(100_500)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ VERSION = (("upstash-workflow-sdk-version", "1"),)
 
 
 def verdict(reply: Reply, *, retried: int = 0, retries: int = 3, first: bool = False) -> Delivered | Retry | Failed:
-    return judge(reply, retried=retried, retries=retries, expression="100", must_be_workflow=first, now_ms=0)
+    return judge(reply, retried=retried, retries=retries, expression="100", must_be_workflow=first, wall_ms=0)
 
 
 def test_any_2xx_is_delivered() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     examples="""
         wfdeploy dev                       where the JavaScript SDK looks with QSTASH_DEV=true
         wfdeploy dev --port 0              on any free port
+        wfdeploy dev --time-scale 3600     an hour passes in a second
         wfdeploy dev & wfdeploy apply --local
     """,
 )
@@ -30,8 +31,15 @@ if TYPE_CHECKING:
 @click.option(
     "--db", metavar="FILE", help="Where runs are kept.  [default: .wfdeploy/local-server.db beside the project file]"
 )
+@click.option(
+    "--time-scale",
+    metavar="N",
+    type=click.FloatRange(1, 1_000_000),
+    default=1.0,
+    help="Let the server's time run N times as fast: delays, sleeps, timeouts and retries take that much less.",
+)
 @options.log
-def command(app: App, port: int, db: str | None) -> None:
+def command(app: App, port: int, db: str | None, time_scale: float) -> None:
     """Run a local server that speaks the Workflow API.
 
     For development and tests: it delivers runs to your workflow endpoints over HTTP, signed as the service signs, so
@@ -46,6 +54,7 @@ def command(app: App, port: int, db: str | None) -> None:
 
     try:
         from wfdeploy.localserver.banner import banner
+        from wfdeploy.localserver.clock import SystemClock
         from wfdeploy.localserver.serve import LocalServer, serve_forever
     except ModuleNotFoundError as error:
         raise wiring.missing_extra() from error
@@ -59,10 +68,24 @@ def command(app: App, port: int, db: str | None) -> None:
         demo_port.remember(database, server.demo_url)
         shown = settings.as_typed(str(database), cwd)
         app.output.payload(
-            banner(url=server.url, demo_url=server.demo_url, database=shown, tenant=server.tenant) + "\n"
+            banner(
+                url=server.url,
+                demo_url=server.demo_url,
+                database=shown,
+                tenant=server.tenant,
+                time_scale=time_scale,
+            )
+            + "\n"
         )
 
-    server = LocalServer(database, port=port, demo=True, demo_port=demo_port.wished(database), announce=True)
+    server = LocalServer(
+        database,
+        port=port,
+        clock=SystemClock(scale=time_scale),
+        demo=True,
+        demo_port=demo_port.wished(database),
+        announce=True,
+    )
     with logs.heard(app.output):
         serve_forever(server, on_ready=greet)
     app.output.note("stopped")

@@ -1,0 +1,48 @@
+"""The server's clocks beside those of the people around it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from tests.unit.localserver.conftest import Api, Endpoint, api_for
+from wfdeploy.localserver import options
+from wfdeploy.localserver.clock import ManualClock, SystemClock
+from wfdeploy.localserver.serve import LocalServer
+
+DAY_MS = 86_400_000
+
+
+def test_time_does_not_go_back_over_a_restart(tmp_path: Path) -> None:
+    """A server that ran ahead is followed by one that begins where it ended."""
+    with LocalServer(tmp_path / "x.db", clock=SystemClock(scale=1e6)) as server:
+        start = server.clock.now_ms()
+        while (reached := server.clock.now_ms()) < start + DAY_MS:
+            threading.Event().wait(0.01)
+    for _ in range(2):
+        with LocalServer(tmp_path / "x.db") as server:
+            assert server.clock.now_ms() >= reached
+            assert server.clock.ahead_ms() > DAY_MS / 2
+            reached = server.clock.now_ms()
+
+
+def test_moments_that_endpoints_name_are_by_their_own_clocks() -> None:
+    clock = ManualClock(int(time.time() * 1000), real_endpoints=True)
+    clock.advance(30 * 86_400)
+    assert abs(clock.ahead_ms() - 30 * DAY_MS) < 60_000
+    in_an_hour = options.read({"Upstash-Not-Before": str(int(time.time()) + 3600)})
+    due = in_an_hour.due_ms(clock.now_ms(), ahead_ms=clock.ahead_ms())
+    assert abs(due - clock.now_ms() - 3_600_000) < 60_000
+    assert ManualClock().ahead_ms() == 0
+
+
+def test_days_pass_in_moments(endpoint: Endpoint) -> None:
+    """A delay of ten days, and a moment in ten days that is named by this machine's clock."""
+    with LocalServer(clock=SystemClock(scale=1e6)) as server, api_for(server) as http:
+        threading.Event().wait(0.02)  # the server is hours ahead by now
+        Api(http).trigger("wfr_delayed", url=endpoint.url, Upstash_Delay="10d")
+        Api(http).trigger("wfr_then", url=endpoint.url, Upstash_Not_Before=str(int(time.time()) + 10 * 86_400))
+        runs = server.wait_until(lambda _: len(endpoint.requests) == 2)
+        for run in runs:
+            assert 9 * DAY_MS < run.starts_at_ms - run.created_at_ms < 11 * DAY_MS
