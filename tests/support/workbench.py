@@ -14,6 +14,7 @@ from wfdeploy.model.event import ApplyReport, Event, Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.project import Project, ServerSettings, Target
+from wfdeploy.model.shard import Shard
 from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations import adopt as adopting
 from wfdeploy.operations import apply as applying
@@ -55,6 +56,7 @@ class Workbench:
     state_file: Path = field(init=False)
     log_lag_s: float | None = None
     wrap: Callable[[RunGateway], RunGateway] = lambda gateway: gateway
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
         (self.root / "manifests").mkdir(parents=True, exist_ok=True)
@@ -74,7 +76,9 @@ class Workbench:
 
     @property
     def workspace(self) -> Workspace:
-        target = Target(project=self.project, url=self.url, token=self.token, state_file=self.state_file)
+        target = Target(
+            project=self.project, url=self.url, token=self.token, state_file=self.state_file, shard=self.shard
+        )
         return Workspace(
             target=target,
             server=self.url,

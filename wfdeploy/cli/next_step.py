@@ -23,9 +23,10 @@ def command_line(
         ("--state", flags.state),
         ("--project-file", flags.project_file),
         ("--env-file", flags.env_file),
+        ("--shard", flags.shard),
     ):
         if value is not None:
-            words += [name, value]
+            words += [name, str(value)]
     if flags.local:
         words.append("--local")
     if selection is not None:

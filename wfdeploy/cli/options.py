@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
 from wfdeploy.cli.app import App
 from wfdeploy.cli.command import Option
 from wfdeploy.cli.output import ColorMode, LogFormat, View
+
+if TYPE_CHECKING:
+    from wfdeploy.model.shard import Shard
 
 Function: TypeAlias = Callable[..., Any]
 Decorator: TypeAlias = Callable[[Function], Function]
@@ -33,6 +36,7 @@ class TargetFlags:
     token_file: str | None = None
     local: bool = False
     env_file: str | None = None
+    shard: Shard | None = None
 
 
 class Amount(click.FloatRange):
@@ -162,6 +166,7 @@ def target(function: Function) -> Function:
         token_file: str | None,
         local: bool,
         env_file: str | None,
+        shard: Shard | None,
         **flags: Any,
     ) -> Any:
         chosen = TargetFlags(
@@ -172,6 +177,7 @@ def target(function: Function) -> Function:
             token_file=token_file,
             local=local,
             env_file=env_file,
+            shard=shard,
         )
         return function(target=chosen, **flags)
 
@@ -192,6 +198,12 @@ def target(function: Function) -> Function:
                 help="Read the token from a file (- for standard input).  [default: the variable QSTASH_TOKEN]",
             ),
             _place("--state", metavar="PATH", help="State file.  [default: .wfdeploy/state/ENVIRONMENT.db]"),
+            _place(
+                "--shard",
+                metavar="I/N",
+                callback=_shard,
+                help="Only the I-th of N parts of all runs, which has a state of its own.",
+            ),
             _PROJECT_FILE,
             _ENV_FILE,
         )
@@ -230,6 +242,17 @@ def project(function: Function) -> Function:
     ):
         with_project = option(with_project)
     return with_project
+
+
+def _shard(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Shard | None:
+    if value is None:
+        return None
+    from wfdeploy.model.shard import parse_shard
+
+    try:
+        return parse_shard(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from error
 
 
 def _variables(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

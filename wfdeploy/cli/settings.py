@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +74,7 @@ def resolve(flags: TargetFlags, environ: Mapping[str, str], *, cwd: Path | None 
         chosen=flags.environment,
     )
     return Settings(
-        target=_target(endpoint, project, _state_file(flags, project, cwd)),
+        target=replace(_target(endpoint, project, _state_file(flags, project, cwd)), shard=flags.shard),
         environ=environ,
         cwd=cwd,
         stdin_taken=flags.token_file == "-",  # noqa: S105 (a file name)
@@ -120,4 +120,8 @@ def _token_file(name: str | None, cwd: Path) -> TokenFile | None:
 def _state_file(flags: TargetFlags, project: Project, cwd: Path) -> Path:
     if flags.state is not None:
         return cwd / flags.state
-    return project.root / (project.state_path or f".wfdeploy/state/{project.environment}.db")
+    path = project.root / (project.state_path or f".wfdeploy/state/{project.environment}.db")
+    if flags.shard is None:
+        return path
+    # Without the number of shards: a state that was made for another one is found, and refused.
+    return path.with_name(f"{path.stem}.shard-{flags.shard.index}{path.suffix}")

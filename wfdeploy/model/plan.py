@@ -134,6 +134,7 @@ class Plan:
     orphans: int = 0
     possibly_renamed: tuple[tuple[Address, Address], ...] = ()
     manifests_digest: str = ""
+    shard: str = ""  # `I/N` where the plan is about a part of all runs
 
     @property
     def has_changes(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wfdeploy.model.run import Move
+from wfdeploy.model.shard import Shard
 
 LOCAL = "local"
 """The environment of `--local` and `QSTASH_DEV`."""
@@ -69,6 +70,7 @@ class Target:
     """Where a command works: project, environment, server, token, state.
 
     `token` is None when there is none; `token_source` names the variable or file it comes (or would come) from.
+    `shard`: the part of all runs that is meant (None: all).
     """
 
     project: Project
@@ -77,3 +79,4 @@ class Target:
     token_source: str = "QSTASH_TOKEN"  # noqa: S105  (a name, not a token)
     state_file: Path = Path()
     local: bool = False
+    shard: Shard | None = None

@@ -20,14 +20,17 @@ from wfdeploy.model.run import OnRemove
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a state belongs to. `server` is an origin (`https://host`) or `local:<id of the local server>`."""
+    """What a state belongs to. `server` is an origin (`https://host`) or `local:<id of the local server>`; `shard` is
+    `I/N`, empty where the state has all runs."""
 
     project: str
     environment: str
     server: str
+    shard: str = ""
 
     def __str__(self) -> str:
-        return f"project {self.project}, environment {self.environment}, server {self.server}"
+        shard = f", shard {self.shard}" if self.shard else ""
+        return f"project {self.project}, environment {self.environment}, server {self.server}{shard}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,6 +188,14 @@ class _Apply:
     def _require_state(self, is_new: bool) -> None:
         if not is_new:
             return
+        shard = self.workspace.target.shard
+        if shard is not None and not self.workspace.target.local and not self.options.create_state:
+            # A state that is missing because N was changed would have everything triggered again.
+            raise Withheld(
+                f"there is no state {self.workspace.target.state_file} for shard {shard}",
+                hint="restore it; or begin one with --create-state (what the server's logs still know is adopted). "
+                "The number of shards can't be changed while the states of another one are in use",
+            )
         if self.workspace.project.state_required and not self.options.create_state:
             raise Withheld(
                 f"there is no state {self.workspace.target.state_file}, and the project requires one",

@@ -31,6 +31,7 @@ def load(
         defaults=workspace.defaults,
         cache=cache_folder(workspace.project),
         keep=keep,
+        shard=workspace.target.shard,
     )
     return load_manifests(workspace.project, paths, how=how)
 

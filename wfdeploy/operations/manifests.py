@@ -16,6 +16,7 @@ from wfdeploy.errors import CacheDamaged, InvalidInput, StateUnusable, UsageErro
 from wfdeploy.model.diagnostic import Diagnostic, Severity
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, Group, Move
+from wfdeploy.model.shard import Shard
 from wfdeploy.operations.project_file import load_project
 from wfdeploy.operations.reading import Reading, Wanted
 from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Requests
@@ -65,7 +66,7 @@ class Loading:
 
     `variables` (`--var`) beat the project's, `defaults` are beaten by all. `cwd` is the working directory unless given.
     `cache`: a folder in which what was loaded may be kept for the next command (None: nowhere). `keep`: how many
-    requests to hold in memory.
+    requests to hold in memory. `shard`: the part of all runs that is meant (None: all); all are checked.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class Loading:
     cwd: Path | None = None
     cache: Path | None = None
     keep: int = KEPT_FOR_A_LOOK
+    shard: Shard | None = None
 
 
 def load_manifests(
@@ -121,6 +123,7 @@ def _load(
         variables=None if presuming else {**how.defaults, **project.vars, **how.variables},
         stdin=_once(how.stdin),
         keep=how.keep,
+        shard=how.shard,
     )
     cache = None if presuming else how.cache
     with _collector_at_rest():

@@ -10,11 +10,13 @@ from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Move
+from wfdeploy.model.shard import Shard
 from wfdeploy.operations.requests import Requests
 from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
 from wfdeploy.pipeline.expand.references import References, UnknownReferences
 from wfdeploy.pipeline.expand.runs import expand, group_of
 from wfdeploy.pipeline.identify.fingerprint import identify
+from wfdeploy.pipeline.identify.run_ids import place_of
 from wfdeploy.pipeline.load import places, yaml_docs
 from wfdeploy.pipeline.validate import structure
 from wfdeploy.pipeline.validate.numbers import number_problems
@@ -29,17 +31,25 @@ _DOCUMENT_BITS = 32
 class Parsing:
     """Takes the files of one reading, one after the other.
 
-    `variables`: None where nothing is known of the project's variables, secrets and moves. `names`: also tell what is
-    declared twice, across files.
+    `variables`: None where nothing is known of the project's variables, secrets and moves. `shard`: the part of the
+    runs that is kept; all are checked. `names`: also tell what is declared twice, across files.
     """
 
     def __init__(
-        self, project: Project, variables: Mapping[str, object] | None, requests: Requests, *, names: bool
+        self,
+        project: Project,
+        variables: Mapping[str, object] | None,
+        requests: Requests,
+        *,
+        shard: Shard | None,
+        names: bool,
     ) -> None:
         self.moves: list[DeclaredMove] = []
         self.whole = variables is not None
         """Whether nothing had to be left out of a document."""
         self._names = names
+        self._project = project
+        self._shard = shard
         self._requests = requests
         self._evaluator = UnknownReferences() if variables is None else References(variables, project.secrets)
         self._inputs = InputFiles(
@@ -110,9 +120,14 @@ class Parsing:
             if self._is_unsound():
                 yield DesiredRun(run.address, "", "", run.group, run.source)
                 continue
+            if self._shard is not None and not self._shard.covers(self._place(run)):
+                continue
             number = (document.index << _DOCUMENT_BITS) + ordinal
             self._requests.remember(position, number, run)
             yield identify(run, position, number)
+
+    def _place(self, run: DeclaredRun) -> str:
+        return place_of(self._project.key, self._project.environment, run.address)
 
     def _is_unsound(self) -> bool:
         """Whether an error was found in the file that is being read."""

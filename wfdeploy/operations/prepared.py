@@ -60,7 +60,7 @@ class Prepared:
         self.selection = selection
         self.head: Head = store.head()
         self.desired = manifests.runs
-        self._moves = Renames(manifests, store)
+        self._moves = Renames(manifests, store, sharded=workspace.target.shard is not None)
         self.renames = self._moves.by_origin
         self._former = {to: origin for origin, to in self.renames.items()}
         self.attempts: dict[Address, Attempt] = {}
@@ -115,9 +115,10 @@ class Prepared:
             key = (note.address, note.fingerprint)
             noted[key] = max(noted.get(key, 0), note.generation)
         problems: list[Diagnostic] = []
-        narrowed = bool(targets) or selection.limit is not None
+        shard = self.workspace.target.shard
+        narrowed = bool(targets) or selection.limit is not None or shard is not None
         declared = self.desired.find(selection.replace)
-        unknown = [address for address in selection.replace if address not in declared]
+        unknown = [address for address in selection.replace if address not in declared and self._is_mine(address)]
         if unknown:
             raise UsageError(
                 f"--replace names no declared run: {', '.join(unknown)}", hint="addresses look like group/name"
@@ -145,6 +146,7 @@ class Prepared:
             targets=targets,
             limit=selection.limit,
             keep_all=keep_all,
+            strict=shard is None,
         )
         gathered.summary[Action.KEEP] += sum(quiet.values())
         if problems:
@@ -169,6 +171,7 @@ class Prepared:
             orphans=gathered.orphans,
             possibly_renamed=tuple(gathered.possibly_renamed),
             manifests_digest=self.manifests_digest,
+            shard="" if shard is None else str(shard),
         )
         return Outlook(
             plan=plan,
@@ -249,6 +252,11 @@ class Prepared:
             return None
         return fingerprint(self.manifests.requests.of(run).request, run.group.identity, version)
 
+    def _is_mine(self, address: str) -> bool:
+        """Whether an address belongs to the shard that is worked on."""
+        project, shard = self.workspace.project, self.workspace.target.shard
+        return shard is None or shard.covers(place_of(project.key, project.environment, address))
+
     def _run_id(self, address: str, fingerprint_text: str, generation: int) -> str:
         project = self.workspace.project
         return run_id(project.key, project.environment, address, fingerprint_text, generation)
@@ -256,6 +264,12 @@ class Prepared:
     # --- the listing -----------------------------------------------------------------------------------------
 
     def _sightings(self, runs: tuple[ObservedRun, ...]) -> Sightings:
+        shard = self.workspace.target.shard
+        if shard is not None:
+            # What other shards trigger carries the same label, and is theirs to know.
+            runs = tuple(
+                run for run in runs if (parts := parse_run_id(run.workflow_run_id)) is None or shard.covers(parts.place)
+            )
         if not runs:
             return Sightings()
         project = self.workspace.project

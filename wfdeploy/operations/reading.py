@@ -18,6 +18,7 @@ from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.document import DeclaredMove, Document, SourceFile
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, Move
+from wfdeploy.model.shard import Shard
 from wfdeploy.operations.project_file import project_document
 from wfdeploy.operations.requests import Requests
 from wfdeploy.pipeline.identify import fingerprint
@@ -38,6 +39,7 @@ class Wanted:
     variables: Mapping[str, object] | None
     stdin: Callable[[], bytes]
     keep: int
+    shard: Shard | None = None
 
 
 class Reading:
@@ -138,7 +140,8 @@ class Reading:
     def _parsing(self) -> Parsing:
         from wfdeploy.operations.parsing import Parsing
 
-        return Parsing(self._project, self._wanted.variables, self.requests, names=self._thorough)
+        wanted = self._wanted
+        return Parsing(self._project, wanted.variables, self.requests, shard=wanted.shard, names=self._thorough)
 
     def _file(self, source: SourceFile, position: int, key: str | None) -> None:
         """Read a file that isn't known. When there is nothing wrong with it, later commands may use the outcome."""
@@ -185,6 +188,9 @@ class Reading:
             "secrets": sorted(project.secrets),
             "maxMessageBytes": project.server.max_message_bytes,
             "insecure": project.server.insecure_destinations,
+            "shard": None
+            if self._wanted.shard is None
+            else [str(self._wanted.shard), project.key, project.environment],
         }
         return sha256(json.dumps(settings, sort_keys=True, default=repr).encode()).hexdigest()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wfdeploy.catalogue.catalogue import Catalogue
-from wfdeploy.errors import InvalidInput
+from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.run import DesiredRun, Move
@@ -14,12 +14,13 @@ from wfdeploy.ports import StateStore
 
 
 class Renames:
-    """Which recorded addresses have another name now. Raises: `InvalidInput` when a move can't be made."""
+    """Which recorded addresses have another name now. Raises: `InvalidInput` when a move can't be made,
+    `UsageError` for moves where the runs are shared out to shards."""
 
-    def __init__(self, manifests: Manifests, store: StateStore) -> None:
+    def __init__(self, manifests: Manifests, store: StateStore, *, sharded: bool) -> None:
         self._moved = manifests.moved
         self._desired: Catalogue = manifests.runs
-        self.by_origin: Mapping[Address, Address] = self._find(store)
+        self.by_origin: Mapping[Address, Address] = self._find(store, sharded)
         """Former address -> declared one, for what the state still has under the former."""
 
     def origins(self, address: str) -> Iterator[Address]:
@@ -42,10 +43,16 @@ class Renames:
         yield from self._desired.runs(groups)
         yield from self._desired.find([name for name in targets if "/" in name]).values()
 
-    def _find(self, store: StateStore) -> dict[Address, Address]:
+    def _find(self, store: StateStore, sharded: bool) -> dict[Address, Address]:
         """Former address -> declared one, for what the state still has under the former."""
         if not self._moved:
             return {}
+        if sharded:
+            raise UsageError(
+                "moved: entries can't be carried out in shards: a run's new name may belong to another shard's state",
+                hint="remove the entries, and record the renamed runs as triggered: wfdeploy adopt --target NEW-NAME "
+                "with each --shard",
+            )
         candidates: dict[Address, Address] = {}
         for run in self._movable():
             for origin in self.origins(run.address):

@@ -69,7 +69,8 @@ class Workspace:
 
     @property
     def binding(self) -> Binding:
-        return Binding(self.project.key, self.project.environment, self.server)
+        shard = self.target.shard
+        return Binding(self.project.key, self.project.environment, self.server, "" if shard is None else str(shard))
 
     def lock(self, timeout_s: float = 0.0) -> AbstractContextManager[None]:
         """The state's lock. Raises: `StateLocked`, `StateUnusable`."""

@@ -19,6 +19,7 @@ def text(plan: Plan) -> Iterator[str]:
         "formatVersion": 1,
         "project": plan.project,
         "environment": plan.environment,
+        **({"shard": plan.shard} if plan.shard else {}),
         "summary": {action.value: plan.summary.get(action, 0) for action in Action},
         "verified": plan.verified,
         "warnings": list(plan.warnings),

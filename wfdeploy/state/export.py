@@ -37,6 +37,7 @@ def export_lines(store: StateStore) -> Iterator[str]:
             "project": head.binding.project,
             "environment": head.binding.environment,
             "server": head.binding.server,
+            **({"shard": head.binding.shard} if head.binding.shard else {}),
             "watermarkMs": head.watermark_ms,
             "shared": head.shared,
             "redactionKey": b64encode(head.redaction_key).decode(),
@@ -87,7 +88,7 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
             hint="give what `wfdeploy state export` printed",
         )
     try:
-        theirs = Binding(head["project"], head["environment"], head["server"])
+        theirs = Binding(head["project"], head["environment"], head["server"], head.get("shard", ""))
         values = {
             "lineage": str(head["lineage"]),
             "serial": int(head["serial"]),

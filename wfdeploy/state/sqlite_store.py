@@ -153,7 +153,9 @@ class SqliteStore:
             return Head(
                 lineage=values["lineage"],
                 serial=values["serial"],
-                binding=Binding(values["project"], values["environment"], values["server"]),
+                binding=Binding(
+                    values["project"], values["environment"], values["server"], values.get("shard", "")
+                ),
                 watermark_ms=values.get("watermark_ms"),
                 shared=bool(values.get("shared")),
                 redaction_key=values["redaction_key"],

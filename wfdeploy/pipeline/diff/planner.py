@@ -25,8 +25,10 @@ class Gathered:
     possibly_renamed: list[tuple[Address, Address]] = field(default_factory=list)
 
 
-def gather(changes: Iterable[Change], *, targets: Targets, limit: int | None, keep_all: bool) -> Gathered:
-    """Select and count.
+def gather(
+    changes: Iterable[Change], *, targets: Targets, limit: int | None, keep_all: bool, strict: bool = True
+) -> Gathered:
+    """Select and count. `strict`: a target that matches nothing is an error.
 
     Changes outside the targets do nothing, yet what they learned about the server is kept. Beyond `limit` sends, a
     change is blocked. Raises: `UsageError` when a target matched nothing.
@@ -55,7 +57,8 @@ def gather(changes: Iterable[Change], *, targets: Targets, limit: int | None, ke
                 result.kept.append(change)
         else:
             result.changes.append(change)
-    targets.check()
+    if strict:
+        targets.check()
     if orphans:
         result.possibly_renamed = [
             (orphans[change.fingerprint], change.address)
