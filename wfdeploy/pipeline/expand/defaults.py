@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from wfdeploy.model.document import FieldPath
-from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Redact, Request, Text
+from wfdeploy.model.request import Body, BodyKind, BodyValue, Delivery, FlowControl, Redact, Request, Text
 from wfdeploy.pipeline.expand.data.streams import FileProblem
 from wfdeploy.pipeline.expand.durations import seconds, unix_seconds
 from wfdeploy.pipeline.expand.evaluation import Evaluation
@@ -22,6 +22,9 @@ BODY_FIELDS = ("body", "bodyText", "bodyFile")
 
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
+
+MOST_DELIVERIES = 1000
+"""Delivery options that are remembered for one group."""
 
 STAND_IN_URL = "https://stand-in.invalid/"
 """For one whose expressions can't be evaluated."""
@@ -35,11 +38,13 @@ def layer(
     evaluation: Evaluation,
     files: InputFiles,
     last: bool = False,
+    deliveries: dict[object, Delivery] | None = None,
 ) -> Request:
     """A request with the fields of `own` (at `path` of the document) over those of `base`.
 
-    Only the `last` layer gets the content type that follows from its body: before, it would look like the author's
-    word to the layers above.
+    `deliveries`, for one `base`: remembers delivery options, so that runs that say the same share them. Only the
+    `last` layer gets the content type that follows from its body: before, it would look like the author's word to the
+    layers above.
     """
     changed: dict[str, Any] = {}
     if own.get("destination") is not None:
@@ -51,10 +56,21 @@ def layer(
     if not own.keys().isdisjoint(BODY_FIELDS):
         changed["body"] = _body(own, path, evaluation, files)
     if not own.keys().isdisjoint(_DELIVERY_FIELDS):
-        changed["delivery"] = _delivery(base.delivery, own, path, evaluation)
+        changed["delivery"] = _shared_delivery(base.delivery, own, path, evaluation, deliveries)
     if last and changed.get("content_type", base.content_type) is None:
         changed["content_type"] = default_content_type(changed.get("body", base.body))
     return replace(base, **changed) if changed else base
+
+
+def with_body(base: Request, value: BodyValue, path: FieldPath, evaluation: Evaluation) -> Request:
+    """What `layer` makes, as the last one, of a run that has a structured body and no other field: most of them."""
+    return Request(
+        destination=base.destination,
+        content_type=JSON_TYPE if base.content_type is None else base.content_type,
+        headers=base.headers,
+        body=Body(BodyKind.JSON, evaluation.tree(value, (*path, "body"))),
+        delivery=base.delivery,
+    )
 
 
 def default_content_type(body: Body) -> str | None:
@@ -91,6 +107,27 @@ def _body(own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, files
             return Body()
         return Body(BodyKind.FILE, content, name)
     return Body()
+
+
+def _shared_delivery(
+    base: Delivery,
+    own: Mapping[str, Any],
+    path: FieldPath,
+    evaluation: Evaluation,
+    known: dict[object, Delivery] | None,
+) -> Delivery:
+    if known is None:
+        return _delivery(base, own, path, evaluation)
+    said = tuple([(name, value) for name, value in own.items() if name in _DELIVERY_FIELDS])
+    if not all(value is None or type(value) in (str, int) for _, value in said):
+        return _delivery(base, own, path, evaluation)
+    found = known.get(said)
+    if found is None:
+        before = evaluation.problems
+        found = _delivery(base, own, path, evaluation)
+        if evaluation.problems == before and len(known) < MOST_DELIVERIES:  # what is wrong is told wherever it stands
+            known[said] = found
+    return found
 
 
 def _delivery(base: Delivery, own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation) -> Delivery:

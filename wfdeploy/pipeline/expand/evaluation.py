@@ -102,6 +102,11 @@ class Evaluation:
             )
         )
 
+    @property
+    def problems(self) -> int:
+        """How many there are so far."""
+        return len(self._findings)
+
     def problem(self, path: FieldPath, code: str, message: str, hint: str | None = None) -> None:
         """Note something that is wrong at a path."""
         address = subject(self.document, path)

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.document import Document, Fields, Finding
-from wfdeploy.model.request import Request
+from wfdeploy.model.request import Delivery, Request
 from wfdeploy.model.run import DeclaredRun, Group, Identity, OnChange, OnRemove, Policy, Source
-from wfdeploy.pipeline.expand.defaults import layer
+from wfdeploy.pipeline.expand.defaults import layer, with_body
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import Evaluator
 from wfdeploy.pipeline.expand.input_files import InputFiles
@@ -55,6 +55,7 @@ def expand(
     base = layer(base, {"destination": spec.get("destination")}, ("spec",), evaluation=evaluation, files=files)
     base = layer(base, spec.get("defaults", {}), ("spec", "defaults"), evaluation=evaluation, files=files)
     plain = layer(base, {}, ("spec",), evaluation=evaluation, files=files, last=True)
+    deliveries: dict[object, Delivery] = {}
     name_of_file = document.source.name
     ordinal = 0
     for index, fields in enumerate(spec["runs"]):
@@ -83,10 +84,13 @@ def expand(
         if "key" in fields:
             hint = "remove it, or say with forEach or matrix what it tells apart"
             evaluation.problem(("spec", "runs", index, "key"), "key-of-one", "a single run needs no key", hint)
-        request = plain
-        if len(fields) > 1:
-            at = ("spec", "runs", index)
-            request = layer(base, fields, at, evaluation=evaluation, files=files, last=True)
+        at = ("spec", "runs", index)
+        if len(fields) == 1:
+            request = plain
+        elif len(fields) == 2 and fields.get("body") is not None:
+            request = with_body(base, fields["body"], at, evaluation)
+        else:
+            request = layer(base, fields, at, evaluation=evaluation, files=files, last=True, deliveries=deliveries)
         yield (
             ordinal - 1,
             DeclaredRun(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.pipeline.identify.digest import LENGTH, digest
@@ -29,7 +30,13 @@ class RunIdParts:
 
 def place_of(project: str, environment: str, address: str) -> str:
     """The digest that stands for an address in ids; no two projects or environments share one."""
-    return digest(canonical_json([project, environment, address]))
+    return digest(_before_address(project, environment) + canonical_json(address) + b"]")
+
+
+@lru_cache(maxsize=8)
+def _before_address(project: str, environment: str) -> bytes:
+    """The canonical form of `[project, environment, address]` up to the address."""
+    return canonical_json([project, environment])[:-1] + b","
 
 
 def run_id(project: str, environment: str, address: str, fingerprint: str, generation: int) -> str:

@@ -20,6 +20,10 @@ from wfdeploy.pipeline.validate.urls import url_problem
 _LABEL = re.compile(r"[A-Za-z0-9_.-]+")
 _RESERVED_LABEL = "wfdeploy."
 _BODIES = ("body", "bodyText", "bodyFile")
+_OWN_LOOK = frozenset(("headers", "bodyText", "bodyFile"))
+"""Fields that are looked at where they stand, not in what they come to."""
+
+_NEVER_SEEN = Problem("", "")
 _CHARACTERS = "letters, digits, '.', '_' and '-' are possible"
 _MAX_PERIOD_S = 7 * 86400
 _MOST_KEPT = 10_000
@@ -94,6 +98,28 @@ class Rules:
         self._generated = run if is_generated else None
         if len(self._sound) > _MOST_KEPT:
             self._sound.clear()
+        if not self._is_usual(document, own, request, is_generated=is_generated):
+            self._all_but_body(document, index, own, request, is_generated=is_generated)
+        self._body(document, index, own, request)
+        if run.workflow_run_id is not None:
+            self._workflow_run_id(document, index, run.workflow_run_id, run.address)
+        self._generated = None
+
+    def _is_usual(self, document: Document, own: Mapping[str, Any], request: Request, *, is_generated: bool) -> bool:
+        """Whether all but its body was looked at with an earlier run, and was sound."""
+        sound = self._sound
+        return (
+            id(request.delivery) in sound
+            and id(request.headers) in sound
+            and id(document) in sound
+            and (request.content_type is None or id(request.content_type) in sound)
+            and (id(own) in sound if is_generated else own.keys().isdisjoint(_OWN_LOOK))
+            and self._urls.get(("destination", request.destination), _NEVER_SEEN) is None
+        )
+
+    def _all_but_body(
+        self, document: Document, index: int, own: Mapping[str, Any], request: Request, *, is_generated: bool
+    ) -> None:
         self._destination(document, index, own, request)
         if not is_generated or id(own) not in self._sound:
             self._bodies(document, index, own)
@@ -104,10 +130,6 @@ class Rules:
         if id(request.delivery) not in self._sound:
             self._delivery(document, index, own, request.delivery)
         self._content_type(document, index, own, request)
-        self._body(document, index, own, request)
-        if run.workflow_run_id is not None:
-            self._workflow_run_id(document, index, run.workflow_run_id, run.address)
-        self._generated = None
 
     # --- what a run does -------------------------------------------------------------------------------------
 
@@ -177,6 +199,12 @@ class Rules:
         body = request.body
         if body.kind is BodyKind.NONE or id(body) in self._sound:
             return
+        if not (document.has_extreme_numbers or self._extreme_variables):
+            plain = body.plain()
+            if plain is not None and len(plain) <= self._max_bytes:
+                if own.keys().isdisjoint(_BODIES):
+                    self._sound[id(body)] = body
+                return
         field = {BodyKind.JSON: "body", BodyKind.TEXT: "bodyText"}.get(body.kind, "bodyFile")
         at = _origin(index, own, field)
         sound = True
