@@ -45,6 +45,13 @@ class Manifests:
     warnings: tuple[Diagnostic, ...] = ()
     complete: bool = True
 
+    @property
+    def omissions(self) -> Iterator[str]:
+        """What a plan has to say about rows that declare nothing; `validate` lists them."""
+        for warning in self.warnings:
+            if warning.code in ("skipped-rows", "no-rows"):
+                yield f"{warning.address}: {warning.message}; 'wfdeploy validate' says more"
+
     def declared(self) -> Iterator[DeclaredRun]:
         """Every run with its request, by address."""
         return (self.requests.of(run) for run in self.runs.runs())

@@ -166,7 +166,10 @@ class Prepared:
             summary=gathered.summary,
             housekeeping=tuple(gathered.housekeeping),
             kept=gathered.kept,
-            warnings=tuple(f"the server knows more than one run with the id {run_id}" for run_id in sightings.doubled),
+            warnings=(
+                *self.manifests.omissions,
+                *(f"the server knows more than one run with the id {run_id}" for run_id in sightings.doubled),
+            ),
             unmatched_ids=tuple(sorted(run.workflow_run_id for run in sightings.unmatched)),
             orphans=gathered.orphans,
             possibly_renamed=tuple(gathered.possibly_renamed),
