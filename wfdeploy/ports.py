@@ -7,9 +7,9 @@ from typing import Protocol
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Event
-from wfdeploy.model.remote import CancelReply, Item, ObservedRun, RunPage, ServerFacts, TriggerReply
+from wfdeploy.model.remote import CancelReply, Item, ObservedRun, RunPage, RunState, ServerFacts, TriggerReply
 from wfdeploy.model.run import OnRemove
-from wfdeploy.model.state import Attempt, Edit, Head, HistoryEntry, Record, RecordKey
+from wfdeploy.model.state import Attempt, Edit, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.model.tally import Tally
 
 
@@ -74,6 +74,10 @@ class StateStore(Protocol):
 
     def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
         """The records of these addresses (all: None), ordered by address; unknown addresses are passed over."""
+
+    def standings(self, states: Collection[RunState | None]) -> Iterator[Standing]:
+        """How the recorded runs do that were last observed in one of these states (None: not observed yet), by state
+        and address. Costs what it gives, however many records there are; SUCCESS isn't kept track of and gives none."""
 
     def attempts(self) -> Iterator[Attempt]:
         """Every attempt, ordered by address."""

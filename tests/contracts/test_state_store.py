@@ -117,6 +117,49 @@ def test_a_commit_raises_the_serial_and_an_equal_one_does_not(store: StateStore)
     assert store.head().watermark_ms == 7
 
 
+def test_standings_are_of_the_states_that_are_asked_for(store: StateStore) -> None:
+    store.commit([PutRecord(record(f"g/{name}", tries=number)) for number, name in enumerate("dacb")])
+    store.commit(
+        [
+            Observe(Address("g/a"), RunState.SUCCESS, NOW_MS),
+            Observe(Address("g/b"), RunState.FAILED, NOW_MS, completed_at_ms=5, dlq_id="1-1"),
+            Observe(Address("g/d"), RunState.FAILED, NOW_MS + 1),
+        ]
+    )
+    assert [standing.address for standing in store.standings([None])] == ["g/c"]
+    assert [standing.address for standing in store.standings([RunState.FAILED, None])] == ["g/b", "g/d", "g/c"]
+    assert list(store.standings([RunState.SUCCESS])) == []
+    (first, *_) = store.standings([RunState.FAILED])
+    (whole,) = store.records(["g/b"])
+    assert first == whole.standing
+    assert (first.tries, first.dlq_id, first.completed_at_ms, first.observed_at_ms) == (3, "1-1", 5, NOW_MS)
+
+
+def test_an_observation_counts_from_when_a_run_was_first_seen_so(store: StateStore) -> None:
+    store.commit([PutRecord(record("g/a"))])
+    serial = store.commit([Observe(Address("g/a"), RunState.FAILED, 10)])
+    assert store.commit([Observe(Address("g/a"), RunState.FAILED, 20)]) == serial
+    store.commit([Observe(Address("g/a"), RunState.FAILED, 30, dlq_id="1-1", handled=True)])
+    store.commit([Observe(Address("g/a"), RunState.FAILED, 40, dlq_id="1-1")])
+    (found,) = store.records()
+    assert (found.observed_at_ms, found.dlq_id, found.handled) == (10, "1-1", True)
+
+
+def test_a_resumed_run_takes_the_place_of_the_one_that_failed(store: StateStore) -> None:
+    first = record("g/a", run_state=RunState.FAILED)
+    open_ = replace(attempt("g/a"), workflow_run_id="wfdeploy.x.g1.a1", dlq_id="1-1", tries=1, triggered_id="wfr_1")
+    store.commit([PutRecord(first), PutAttempt(open_)])
+    assert list(store.attempts()) == [open_]
+    resumed = open_.record(
+        origin=Origin.TRIGGERED, created_at_ms=7, recorded_at_ms=NOW_MS, workflow_run_id="wfr_random"
+    )
+    store.commit([DropAttempt(Address("g/a")), PutRecord(resumed)])
+    assert list(store.records()) == [resumed]
+    assert (resumed.tries, resumed.triggered_id, resumed.generation) == (1, "wfr_1", 1)
+    assert list(store.attempts()) == []
+    assert [(entry.record, entry.ended) for entry in store.history("g/a")] == [(first, Ended.RESUMED)]
+
+
 def test_a_commit_is_all_or_nothing(store: StateStore) -> None:
     store.commit([PutRecord(record("g/a"))])
     with pytest.raises(Exception):  # noqa: B017, PT011  (whatever the backend makes of nonsense)

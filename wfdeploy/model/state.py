@@ -79,6 +79,12 @@ class Record:
     `delivery`: digest of the delivery options last seen in the manifest. `by`: JSON, who and where (host, CI job,
     git commit). `source`: `file:line`. `request`: JSON of the request as recorded (secrets by reference, redacted
     values as keyed digests), empty when an adopted run's request is not known.
+
+    `run_state` is what was last observed, `observed_at_ms` (ours) when it was first seen so, `completed_at_ms` the
+    server's time of its end. `tries`: how often this fingerprint was resumed or restarted so far, this run included.
+    `dlq_id`: the entry of a failed run in the dead-letter queue. `handled`: its end was dealt with by hand or
+    elsewhere, so no policy takes it up. `triggered_id`: where the run was resumed, and so has an id of the server's
+    making, the workflow run id that was once triggered; else empty.
     """
 
     address: Address
@@ -94,6 +100,43 @@ class Record:
     request: str = ""
     run_state: RunState | None = None
     observed_at_ms: int | None = None
+    completed_at_ms: int | None = None
+    tries: int = 0
+    dlq_id: str | None = None
+    handled: bool = False
+    triggered_id: str = ""
+
+    @property
+    def standing(self) -> Standing:
+        """How its run does."""
+        return Standing(
+            address=self.address,
+            workflow_run_id=self.workflow_run_id,
+            run_state=self.run_state,
+            created_at_ms=self.created_at_ms,
+            recorded_at_ms=self.recorded_at_ms,
+            observed_at_ms=self.observed_at_ms,
+            completed_at_ms=self.completed_at_ms,
+            tries=self.tries,
+            dlq_id=self.dlq_id,
+            handled=self.handled,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a recorded run does, as far as was observed; the fields are those of `Record`."""
+
+    address: Address
+    workflow_run_id: str
+    run_state: RunState | None
+    created_at_ms: int | None
+    recorded_at_ms: int
+    observed_at_ms: int | None
+    completed_at_ms: int | None
+    tries: int
+    dlq_id: str | None
+    handled: bool
 
 
 class AttemptStatus(Enum):
@@ -112,7 +155,11 @@ class Attempt:
     `ended_at_ms`: our clock when the connection of an UNKNOWN attempt was given up; no byte left after it.
     `delay_s`, `not_before_s`: of the request, since a delayed run may not show in the logs before it starts.
     `resend`: the user said that it may be sent again whatever its age. `inconclusive`: the logs did not know it,
-    but it may be a delayed run that they don't show yet: only a positive answer clears it.
+    but it may be a delayed run that they don't show yet: only a positive answer clears it. `tries`: as the record that
+    it becomes will have it.
+
+    With `dlq_id` it is a resume of that dead letter. Its run gets an id from the server, so in place of one
+    `workflow_run_id` holds the attempt's label, by which the logs find it; `triggered_id` as in `Record`.
     """
 
     address: Address
@@ -133,19 +180,29 @@ class Attempt:
     source: str = ""
     request: str = ""
     error: str | None = None
+    tries: int = 0
+    dlq_id: str | None = None
+    triggered_id: str = ""
+
+    @property
+    def is_resume(self) -> bool:
+        return self.dlq_id is not None
 
     @property
     def is_open(self) -> bool:
         """True while it may have started a run that isn't recorded."""
         return self.status is not AttemptStatus.REJECTED
 
-    def record(self, *, origin: Origin, created_at_ms: int | None, recorded_at_ms: int) -> Record:
-        """The record that it becomes once its run is known to be triggered."""
+    def record(
+        self, *, origin: Origin, created_at_ms: int | None, recorded_at_ms: int, workflow_run_id: str | None = None
+    ) -> Record:
+        """The record that it becomes once its run is known to be triggered. `workflow_run_id`: what the server called
+        the run, where that isn't what was sent."""
         return Record(
             address=self.address,
             fingerprint=self.fingerprint,
             generation=self.generation,
-            workflow_run_id=self.workflow_run_id,
+            workflow_run_id=workflow_run_id or self.workflow_run_id,
             delivery=self.delivery,
             origin=origin,
             created_at_ms=created_at_ms,
@@ -153,6 +210,8 @@ class Attempt:
             by=self.by,
             source=self.source,
             request=self.request,
+            tries=self.tries,
+            triggered_id=self.triggered_id,
         )
 
 
@@ -160,6 +219,7 @@ class Ended(Enum):
     """Why a record is history."""
 
     SUPERSEDED = "superseded"
+    RESUMED = "resumed"
     FORGOTTEN = "forgotten"
     MOVED = "moved"
 
@@ -191,8 +251,8 @@ class DropAttempt:
 
 @dataclass(frozen=True, slots=True)
 class PutRecord:
-    """A run is known to be triggered. The record before it becomes history; an attempt of the same workflow run
-    id is settled by it."""
+    """A run is known to be triggered, or resumed. The record before it becomes history; an attempt of the same workflow
+    run id is settled by it."""
 
     record: Record
 
@@ -235,11 +295,15 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class Observe:
-    """The last observed state of the recorded run."""
+    """The last observed state of the recorded run. What is None or False leaves what is known as it is; the time of an
+    observation counts where the state is another one than before."""
 
     address: Address
     run_state: RunState
     observed_at_ms: int
+    completed_at_ms: int | None = None
+    dlq_id: str | None = None
+    handled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

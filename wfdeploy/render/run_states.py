@@ -13,4 +13,6 @@ WORDS: Mapping[RunState, tuple[str, Tone]] = {
     RunState.FAILED: ("failed", Tone.BAD),
     RunState.CANCELED: ("cancelled", Tone.CHANGED),
     RunState.UNKNOWN: ("in an unknown state", Tone.CHANGED),
+    RunState.MISSING: ("missing from the logs", Tone.BAD),
+    RunState.EXPIRED: ("no longer in the logs", Tone.FAINT),
 }

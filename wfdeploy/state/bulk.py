@@ -14,7 +14,8 @@ from wfdeploy.state.rows import ATTEMPT_COLUMNS
 _plain_values = attrgetter(*ATTEMPT_COLUMNS[:-2])
 _OTHERS = [name for name in (*ATTEMPT_COLUMNS[:-1], "by_id") if name != "address"]
 _PUT_ATTEMPT = (
-    f"INSERT INTO attempts VALUES ({','.join('?' * len(ATTEMPT_COLUMNS))}) "  # noqa: S608
+    f"INSERT INTO attempts ({', '.join((*ATTEMPT_COLUMNS[:-1], 'by_id'))}) "  # noqa: S608
+    f"VALUES ({','.join('?' * len(ATTEMPT_COLUMNS))}) "
     f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _OTHERS)} "
     f"WHERE {' OR '.join(f'{name} IS NOT excluded.{name}' for name in _OTHERS)}"
 )
@@ -22,7 +23,9 @@ _PUT_ATTEMPT = (
 RecordRow = tuple[str, str, int, str, str]
 """A row of `records`."""
 
-DetailsRow = tuple[str, str, int | None, int, int, str, str, str | None, int | None]
+DetailsRow = tuple[
+    str, str, int | None, int, int, str, str, str | None, int | None, int, int | None, str | None, bool, str
+]
 """A row of `details`."""
 
 
@@ -60,7 +63,7 @@ def settle_attempts(connection: sqlite3.Connection, runs: Iterable[tuple[str, st
 def insert_records(connection: sqlite3.Connection, records: Iterable[RecordRow], details: Iterable[DetailsRow]) -> None:
     """Records at addresses that have none."""
     connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?)", records)
-    connection.executemany("INSERT INTO details VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", details)
+    connection.executemany("INSERT INTO details VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", details)
 
 
 def recorded(connection: sqlite3.Connection, addresses: Sequence[str]) -> set[str]:
@@ -77,7 +80,10 @@ record_row = attrgetter("address", "fingerprint", "generation", "workflow_run_id
 
 def details_of_attempt(attempt: Attempt, origin: str, created_at_ms: int | None, now_ms: int, by_id: int) -> DetailsRow:
     """The row of `details` of the record that an attempt becomes."""
-    return (attempt.address, origin, created_at_ms, now_ms, by_id, attempt.source, attempt.request, None, None)
+    return (
+        *(attempt.address, origin, created_at_ms, now_ms, by_id, attempt.source, attempt.request, None, None),
+        *(attempt.tries, None, None, False, attempt.triggered_id),
+    )
 
 
 def details_of(record: Record, by_id: int) -> DetailsRow:
@@ -92,4 +98,9 @@ def details_of(record: Record, by_id: int) -> DetailsRow:
         record.request,
         record.run_state.value if record.run_state else None,
         record.observed_at_ms,
+        record.tries,
+        record.completed_at_ms,
+        record.dlq_id,
+        record.handled,
+        record.triggered_id,
     )

@@ -39,10 +39,7 @@ from wfdeploy.state.bulk import (
     recorded,
     settle_attempts,
 )
-from wfdeploy.state.rows import record_from_row, record_to_json
-
-_COLUMNS = """r.address, r.fingerprint, r.generation, r.workflow_run_id, r.delivery, d.origin, d.created_at_ms,
-    d.recorded_at_ms, a.value, d.source, d.request, d.run_state, d.observed_at_ms"""
+from wfdeploy.state.rows import RECORD_COLUMNS, record_from_row, record_to_json
 
 
 class Editor:
@@ -107,11 +104,8 @@ class Editor:
                     "UPDATE history SET address = ?1, value = json_set(value, '$.address', ?1) WHERE address = ?2",
                     (to, origin),
                 )
-            case Observe(address, run_state, observed_at_ms):
-                run(
-                    "UPDATE details SET run_state = ?, observed_at_ms = ? WHERE address = ? AND run_state IS NOT ?",
-                    (run_state.value, observed_at_ms, address, run_state.value),
-                )
+            case Observe():
+                self._observe(edit)
             case Rewrite(address, fingerprint, delivery):
                 self._rewritten(address, fingerprint, delivery)
                 run(
@@ -127,8 +121,8 @@ class Editor:
                 )
             case Remember(seen):
                 run(
-                    "INSERT INTO unclaimed VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                    (seen.workflow_run_id, seen.created_at_ms, seen.state.value),
+                    "INSERT INTO unclaimed VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                    (seen.workflow_run_id, seen.created_at_ms, seen.state.value, ",".join(seen.labels) or None),
                 )
             case Claim(workflow_run_id):
                 run("DELETE FROM unclaimed WHERE workflow_run_id = ?", (workflow_run_id,))
@@ -148,10 +142,25 @@ class Editor:
             self._settle_attempt(record)
             return
         if former is not None:
-            same_run = (former.fingerprint, former.generation) == (record.fingerprint, record.generation)
-            self._retire(former, None if same_run else Ended.SUPERSEDED)
+            self._retire(former, _ended_by(record, former))
         self._settle_attempt(record)
         self._insert([record_row(record)], [details_of(record, self._actors.id_of(record.by))])
+
+    def _observe(self, edit: Observe) -> None:
+        self._connection.execute(
+            "UPDATE details SET observed_at_ms = CASE WHEN run_state IS :state THEN observed_at_ms ELSE :now END, "
+            "run_state = :state, completed_at_ms = coalesce(:completed, completed_at_ms), "
+            "dlq_id = coalesce(:dlq_id, dlq_id), handled = max(handled, :handled) WHERE address = :address "
+            "AND (run_state IS NOT :state OR handled < :handled OR dlq_id IS NOT coalesce(:dlq_id, dlq_id))",
+            {
+                "address": edit.address,
+                "state": edit.run_state.value,
+                "now": edit.observed_at_ms,
+                "completed": edit.completed_at_ms,
+                "dlq_id": edit.dlq_id,
+                "handled": edit.handled,
+            },
+        )
 
     def _settle(self, edit: Settle) -> None:
         addresses = [attempt.address for attempt in edit.attempts]
@@ -198,7 +207,7 @@ class Editor:
 
     def _record(self, address: str) -> Record | None:
         row = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM records r JOIN details d USING (address) JOIN actors a ON a.id = d.by_id "  # noqa: S608
+            f"SELECT {RECORD_COLUMNS} FROM records r JOIN details d USING (address) JOIN actors a ON a.id = d.by_id "  # noqa: S608
             "WHERE r.address = ?",
             (address,),
         ).fetchone()
@@ -263,3 +272,10 @@ class Editor:
             else:
                 run("DELETE FROM tallies WHERE name = ?", (name,))
         self._shifts.clear()
+
+
+def _ended_by(record: Record, former: Record) -> Ended | None:
+    """Why a record is history once another takes its place; None: it is the same run, told anew."""
+    if (former.fingerprint, former.generation) != (record.fingerprint, record.generation):
+        return Ended.SUPERSEDED
+    return Ended.RESUMED if record.tries > former.tries else None

@@ -65,6 +65,7 @@ def export_lines(store: StateStore) -> Iterator[str]:
                 "workflowRunId": run.workflow_run_id,
                 "createdAtMs": run.created_at_ms,
                 "runState": run.state.value,
+                "labels": list(run.labels),
             }
         )
     for name, policy in store.groups().items():
@@ -155,6 +156,7 @@ def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
             workflow_run_id=row["workflowRunId"],
             created_at_ms=row["createdAtMs"],
             state=RunState(row["runState"]),
+            labels=tuple(row.get("labels", ())),
         )
         editor.apply([Remember(seen)])
     elif kind == "group":

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
-from wfdeploy.model.address import Address
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
+from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, Standing
 
 _ATTEMPT_FIELDS = tuple(sorted(field.name for field in fields(Attempt)))
 _attempt_values = attrgetter(*_ATTEMPT_FIELDS)
@@ -18,6 +17,17 @@ ATTEMPT_COLUMNS = (*(name for name in _ATTEMPT_FIELDS if name not in ("status", 
 """The columns of `attempts`; there, `by_id` stands for `by`."""
 
 _RECORD_FIELDS = tuple(field.name for field in fields(Record))
+_STANDING_FIELDS = tuple(field.name for field in fields(Standing))
+_OF_RECORDS = ("address", "fingerprint", "generation", "workflow_run_id", "delivery")
+
+
+def _columns(names: Iterable[str]) -> str:
+    """Of `records r`, `details d` and `actors a`, joined."""
+    return ", ".join("a.value" if name == "by" else f"{'r' if name in _OF_RECORDS else 'd'}.{name}" for name in names)
+
+
+RECORD_COLUMNS = _columns(_RECORD_FIELDS)
+STANDING_COLUMNS = _columns(_STANDING_FIELDS)
 
 
 def attempt_to_json(attempt: Attempt) -> str:
@@ -57,37 +67,17 @@ def record_from(values: Mapping[str, Any]) -> Record:
 
 
 def record_from_row(row: tuple[Any, ...]) -> Record:
-    """The record of a joined row: the columns of `records`, then those of `details` with `by` resolved."""
-    (
-        address,
-        fingerprint,
-        generation,
-        run_id,
-        delivery,
-        origin,
-        created,
-        recorded,
-        by,
-        source,
-        request,
-        state,
-        seen,
-    ) = row
-    return Record(
-        address=Address(address),
-        fingerprint=fingerprint,
-        generation=generation,
-        workflow_run_id=run_id,
-        delivery=delivery,
-        origin=Origin(origin),
-        created_at_ms=created,
-        recorded_at_ms=recorded,
-        by=by,
-        source=source,
-        request=request,
-        run_state=RunState(state) if state else None,
-        observed_at_ms=seen,
-    )
+    """The record of a joined row: `RECORD_COLUMNS`, in that order."""
+    values = dict(zip(_RECORD_FIELDS, row, strict=True))
+    values["handled"] = bool(values["handled"])
+    return record_from(values)
+
+
+def standing_from_row(row: tuple[Any, ...]) -> Standing:
+    """The standing of a row: its columns in the order of the fields."""
+    values = dict(zip(_STANDING_FIELDS, row, strict=True))
+    state = values["run_state"]
+    return Standing(**(values | {"run_state": RunState(state) if state else None, "handled": bool(values["handled"])}))
 
 
 _line = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode

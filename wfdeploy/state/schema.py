@@ -3,6 +3,7 @@
 - `records` is what every plan reads for every run, so it holds nothing else; `details` has the rest of a record.
   Both are clustered by address (`WITHOUT ROWID`): a plan walks them beside the manifests in one order.
 - `attempts` are few: those in flight, those whose outcome is open, those refused.
+- `details_by_state` finds the runs that aren't known to have succeeded, most of the time a few among many.
 - `tallies` sums up the records of each group, so that a plan passes over a group in which nothing changed. They follow
   `records` within each transaction; whoever edits `records` by other means must empty `tallies` too.
 - `history` keeps former records; `burned` the generations that no row tells any more;
@@ -17,13 +18,16 @@ from itertools import groupby
 
 from wfdeploy.model.address import group_of
 from wfdeploy.model.tally import Tally, term
-from wfdeploy.state.bulk import Actors, put_attempts
+from wfdeploy.state.bulk import Actors
 from wfdeploy.state.rows import attempt_from
 
 APPLICATION_ID = 0x77666470
 """`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
 
-VERSION = 3
+VERSION = 4
+
+NOT_SUCCEEDED = "run_state IS NOT 'RUN_SUCCESS'"
+"""What `details_by_state` holds; a query that is to use it must say the same words."""
 
 _VERSION_1 = (
     """CREATE TABLE head (
@@ -129,10 +133,40 @@ def _version_3(connection: sqlite3.Connection) -> None:
             by_id INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID"""
     )
-    put_attempts(connection, attempts, Actors(connection))
+    actors = Actors(connection)
+    connection.executemany(
+        "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *(each.address, each.delay_s, each.delivery, each.ended_at_ms, each.error, each.explicit_id),
+                *(each.fingerprint, each.generation, each.inconclusive, each.intent_at_ms, each.not_before_s),
+                *(each.request, each.resend, each.since_ms, each.source, each.workflow_run_id, each.status.value),
+                actors.id_of(each.by),
+            )
+            for each in attempts
+        ],
+    )
 
 
-_MIGRATIONS = (_version_1, _version_2, _version_3)
+def _version_4(connection: sqlite3.Connection) -> None:
+    for table, column in (
+        ("details", "tries INTEGER NOT NULL DEFAULT 0"),
+        ("details", "completed_at_ms INTEGER"),
+        ("details", "dlq_id TEXT"),
+        ("details", "handled INTEGER NOT NULL DEFAULT 0"),
+        ("details", "triggered_id TEXT NOT NULL DEFAULT ''"),
+        ("attempts", "tries INTEGER NOT NULL DEFAULT 0"),
+        ("attempts", "dlq_id TEXT"),
+        ("attempts", "triggered_id TEXT NOT NULL DEFAULT ''"),
+        ("unclaimed", "label TEXT"),
+    ):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+    connection.execute(
+        f"CREATE INDEX details_by_state ON details (run_state, address) WHERE {NOT_SUCCEEDED}"
+    )
+
+
+_MIGRATIONS = (_version_1, _version_2, _version_3, _version_4)
 """Element n takes version n to version n + 1. A released one never changes."""
 
 

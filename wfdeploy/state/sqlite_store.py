@@ -18,20 +18,28 @@ from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
-from wfdeploy.model.state import Attempt, Binding, Edit, Ended, Head, HistoryEntry, Record, RecordKey
+from wfdeploy.model.state import Attempt, Binding, Edit, Ended, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.model.tally import Tally
 from wfdeploy.state.database import begin, elsewhere, make_durable, recognise, sync_folder, upgrade
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.faults import DAMAGED, translated
-from wfdeploy.state.rows import ATTEMPT_COLUMNS, attempt_from, attempt_from_row, record_from, record_from_row
+from wfdeploy.state.rows import (
+    ATTEMPT_COLUMNS,
+    RECORD_COLUMNS,
+    STANDING_COLUMNS,
+    attempt_from_row,
+    record_from,
+    record_from_row,
+    standing_from_row,
+)
+from wfdeploy.state.schema import NOT_SUCCEEDED, VERSION
 
 _SELECT_KEYS = "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records"
 
-_SELECT_RECORDS = """
-    SELECT r.address, r.fingerprint, r.generation, r.workflow_run_id, r.delivery,
-           d.origin, d.created_at_ms, d.recorded_at_ms, a.value, d.source, d.request, d.run_state, d.observed_at_ms
-    FROM records r JOIN details d USING (address) JOIN actors a ON a.id = d.by_id
-"""
+_SELECT_RECORDS = (
+    f"SELECT {RECORD_COLUMNS} FROM records r JOIN details d USING (address) JOIN actors a ON a.id = d.by_id"  # noqa: S608
+)
+_SELECT_STANDINGS = f"SELECT {STANDING_COLUMNS} FROM details d JOIN records r USING (address)"  # noqa: S608
 
 
 class SqliteStore:
@@ -101,6 +109,8 @@ class SqliteStore:
                 if not readonly:
                     make_durable(connection)
                     upgrade(connection, version)
+                elif version < VERSION:
+                    store._connection = connection = _upgraded_copy(connection, version)
             head = store.head()
             if binding is not None and head.binding != binding:
                 raise StateUnusable(
@@ -153,9 +163,7 @@ class SqliteStore:
             return Head(
                 lineage=values["lineage"],
                 serial=values["serial"],
-                binding=Binding(
-                    values["project"], values["environment"], values["server"], values.get("shard", "")
-                ),
+                binding=Binding(values["project"], values["environment"], values["server"], values.get("shard", "")),
                 watermark_ms=values.get("watermark_ms"),
                 shared=bool(values.get("shared")),
                 redaction_key=values["redaction_key"],
@@ -166,8 +174,6 @@ class SqliteStore:
     def tallies(self) -> Mapping[str, Tally]:
         """What the records of each group sum up to; nothing for an older state that may not be written to."""
         with translated(self._name):
-            if self._version() < 2:
-                return {}
             rows = self._connection.execute("SELECT name, count, total FROM tallies").fetchall()
         return {name: Tally(count, int.from_bytes(total)) for name, count, total in rows}
 
@@ -199,13 +205,21 @@ class SqliteStore:
                     ),
                 )
 
+    def standings(self, states: Collection[RunState | None]) -> Iterator[Standing]:
+        """See `StateStore.standings`."""
+        with translated(self._name):
+            for state in states:
+                yield from map(
+                    standing_from_row,
+                    self._connection.execute(
+                        f"{_SELECT_STANDINGS} WHERE d.run_state IS ? AND d.{NOT_SUCCEEDED} ORDER BY d.address",
+                        (None if state is None else state.value,),
+                    ),
+                )
+
     def attempts(self) -> Iterator[Attempt]:
         """Every attempt, in address order."""
         with translated(self._name):
-            if self._version() < 3:
-                for (value,) in self._connection.execute("SELECT value FROM attempts ORDER BY address"):
-                    yield attempt_from(json.loads(value))
-                return
             columns = ", ".join(f"t.{name}" for name in ATTEMPT_COLUMNS[:-1])
             yield from map(
                 attempt_from_row,
@@ -262,21 +276,22 @@ class SqliteStore:
         """Remembered runs of this project that belong to no known address, by id."""
         with translated(self._name):
             rows = self._connection.execute(
-                "SELECT workflow_run_id, created_at_ms, run_state FROM unclaimed ORDER BY 1"
+                "SELECT workflow_run_id, created_at_ms, run_state, label FROM unclaimed ORDER BY 1"
             ).fetchall()
             return [
-                ObservedRun(workflow_run_id=run_id, created_at_ms=created, state=RunState(state))
-                for run_id, created, state in rows
+                ObservedRun(
+                    workflow_run_id=run_id,
+                    created_at_ms=created,
+                    state=RunState(state),
+                    labels=tuple(labels.split(",")) if labels else (),
+                )
+                for run_id, created, state, labels in rows
             ]
 
     def burned(self) -> Iterator[tuple[str, str, int]]:
         """Generations known by nothing else: (address, fingerprint, generation), sorted."""
         with translated(self._name):
             yield from self._connection.execute("SELECT address, fingerprint, generation FROM burned ORDER BY 1, 2")
-
-    def _version(self) -> int:
-        """Of the file: an older one that may not be written to is read as it is."""
-        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     # --- writing ---------------------------------------------------------------------------------------------
 
@@ -335,6 +350,15 @@ class SqliteStore:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+def _upgraded_copy(connection: sqlite3.Connection, version: int) -> sqlite3.Connection:
+    """An older state that may not be written to, in memory, as it would be after an upgrade."""
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.backup(copy)
+    connection.close()
+    upgrade(copy, version)
+    return copy
 
 
 def _chunks(values: list[str], size: int = 5000) -> Iterator[list[Any]]:

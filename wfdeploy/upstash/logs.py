@@ -57,14 +57,20 @@ def _run(entry: object) -> ObservedRun:
         completed_at_ms=_milliseconds(entry.get("workflowRunCompletedAt")) or None,
         url=url if isinstance(url, str) else "",
         labels=_labels(entry),
+        dlq_id=_dlq_id(entry.get("dlqId")),
     )
 
 
+_STATES = {state.value: state for state in (RunState.STARTED, RunState.SUCCESS, RunState.FAILED, RunState.CANCELED)}
+
+
 def _state(word: object) -> RunState:
-    try:
-        return RunState(word)
-    except ValueError:
-        return RunState.UNKNOWN
+    return _STATES.get(word, RunState.UNKNOWN) if isinstance(word, str) else RunState.UNKNOWN
+
+
+def _dlq_id(value: object) -> str | None:
+    """Text that goes into a path: anything else is as good as none."""
+    return value if isinstance(value, str) and any(char.isalnum() for char in value) else None
 
 
 def _labels(entry: dict[str, object]) -> tuple[str, ...]:
