@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
 from wfdeploy.localserver import dlq_view
 from wfdeploy.localserver.api_trigger import headers_of, json_response
-from wfdeploy.localserver.dead_letters import CALLBACK_STATES, DeadLetters, Entry, dlq_filter
+from wfdeploy.localserver.dead_letters import DeadLetters, Entry, dlq_filter
 from wfdeploy.localserver.paging import read_cursor, write_cursor
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import Kind
 from wfdeploy.localserver.revival import Revival
-from wfdeploy.localserver.run_filter import multi, positive
+from wfdeploy.localserver.run_filter import integer, multi
 from wfdeploy.localserver.services import Services, tenant_of
 
 PAGE = 100
@@ -45,9 +44,10 @@ class DlqApi:
 
     async def list_for_sdks(self, request: Request) -> Response:
         """`GET /v2/dlq?source=workflow`; without it the messages outside any run are meant, of which none are kept."""
+        answer = await self.listed(request)
         if request.query_params.get("source") != "workflow":
             return json_response({"cursor": "", "messages": []})
-        return await self.listed(request)
+        return answer
 
     async def get(self, request: Request) -> Response:
         return json_response(dlq_view.render(self._one(request)))
@@ -169,8 +169,7 @@ class DlqApi:
     def _page(self, request: Request, *, default: int, most: int) -> tuple[list[Entry], str]:
         """The entries that a query asks for, and the cursor for those after them; empty when there are none."""
         query = request.query_params
-        _check_states(query)
-        count = positive(query, "count")
+        count = integer(query, "count", least=1)
         count = min(default if count is None else count, most)
         where = dlq_filter(query, tenant_of(request).name)
         if cursor := query.get("cursor"):
@@ -179,9 +178,3 @@ class DlqApi:
         more = len(found) > count
         found = found[:count]
         return found, write_cursor(found[-1].seq) if more else ""
-
-
-def _check_states(query: QueryParams) -> None:
-    for state in multi(query, "failureFunctionState"):
-        if state not in CALLBACK_STATES:
-            raise Refused(f"invalid failureFunctionState: {state!r}")

@@ -20,7 +20,7 @@ from wfdeploy.localserver.event_log import EventLog
 from wfdeploy.localserver.paging import read_cursor, read_event_cursor, write_cursor, write_event_cursor
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import Run
-from wfdeploy.localserver.run_filter import Where, event_filter, integer, log_filter, positive
+from wfdeploy.localserver.run_filter import Where, event_filter, integer, log_filter
 from wfdeploy.localserver.services import Services, tenant_of
 
 PAGE = 10
@@ -43,7 +43,7 @@ class LogsApi:
 
     def _events(self, request: Request) -> dict[str, Any]:
         query, services = request.query_params, self._services
-        count = positive(query, "count")
+        count = integer(query, "count", least=1)
         count = min(LARGEST_PAGE if count is None else count, LARGEST_PAGE)
         where = event_filter(query, tenant_of(request).name, event_log.SOURCE)
         self._hide(where)
@@ -118,16 +118,13 @@ def _is_grouped(query: QueryParams) -> bool:
 
 
 def _trim(query: QueryParams) -> int | None:
-    trim = integer(query, "trimBody")
-    if trim is not None and trim < -1:
-        raise Refused(f"invalid trimBody: {trim}")
-    return trim
+    return integer(query, "trimBody", least=-1)
 
 
 def _count(query: QueryParams) -> int:
     """How many runs a page holds. `pageSize` is an extension of this server, for wfdeploy's own listings; nobody else
     sends it, so everybody else meets the API's limit."""
-    larger, count = positive(query, "pageSize"), positive(query, "count")
+    larger, count = integer(query, "pageSize", least=1), integer(query, "count", least=1)
     if larger is not None:
         return min(larger, LARGEST_PAGE)
     return PAGE if count is None else min(count, PAGE)

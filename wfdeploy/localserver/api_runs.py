@@ -60,15 +60,13 @@ class RunsApi:
         """`DELETE /v2/workflows/runs`: cancel what matches; nothing said means all, up to `count`."""
         services, query = self._services, request.query_params
         where = Where()
-        where.add("r.tenant = ? AND r.state = 'RUN_STARTED'", tenant_of(request).name)
+        _add_url(where, multi(query, "workflowUrl"), exact=flag(query, "workflowUrlExactMatch"))
+        add_common(where, query, tenant_of(request).name)
         if run_ids := multi(query, "workflowRunIds"):
-            where.one_of("r.run_id", run_ids)  # the other filters are ignored then
-        else:
-            _add_url(where, multi(query, "workflowUrl"), exact=flag(query, "workflowUrlExactMatch"))
-            add_common(where, query, tenant_of(request).name)
+            where = Where()  # the other filters are ignored then
+            where.one_of("r.run_id", run_ids)
+        where.add("r.tenant = ? AND r.state = 'RUN_STARTED'", tenant_of(request).name)
         count = integer(query, "count")
-        if count is not None and count < 0:
-            raise Refused(f"invalid count: {count}")
         with services.ledger.transaction():
             found = services.ledger.connection.execute(
                 f"SELECT r.seq FROM {where.source} WHERE {where.text()} ORDER BY {where.seq} LIMIT ?",  # noqa: S608

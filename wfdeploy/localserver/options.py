@@ -17,6 +17,13 @@ from wfdeploy.localserver.settings import Settings
 MAX_DELAY_MS = 366 * DAY_MS
 """The longest delay of the paid plans is a year."""
 
+MAX_RETRIES = 10_000
+"""The service's own limit is not published; a number beyond it is answered 412 there."""
+
+_NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][-+]?[0-9]{1,4})?")
+_FAR_S = 1e12
+"""Tens of thousands of years, which floats still tell to the millisecond."""
+
 _FORWARD = "upstash-forward-"
 _DELIVERY = "upstash-forward-upstash-message-id"
 _FAILURE = "upstash-failure-callback-"
@@ -88,20 +95,18 @@ class Options:
 
         Raises: Refused for a delay that cannot be read or is longer than a year.
         """
-        if (text := self.control.get("upstash-not-before")) is not None:
+        due = now_ms
+        if (text := self.control.get("upstash-delay")) is not None:
             try:
-                due = round(float(text) * 1000) + ahead_ms
-            except (ValueError, OverflowError):
-                raise Refused(f"invalid Upstash-Not-Before: {text!r}") from None
-        elif (text := self.control.get("upstash-delay")) is not None:
-            try:
-                due = now_ms + durations.parse_ms(text)
+                due += durations.parse_ms(text)
             except ValueError:
                 raise Refused(f"invalid Upstash-Delay: {text!r}") from None
-        else:
-            return now_ms
+        if (text := self.control.get("upstash-not-before")) is not None:
+            if not _NUMBER.fullmatch(text):
+                raise Refused(f"invalid Upstash-Not-Before: {text[:200]!r}")
+            due = round(max(-_FAR_S, min(float(text), _FAR_S)) * 1000) + ahead_ms
         if due - now_ms > MAX_DELAY_MS:
-            raise Refused("the delay is longer than a year")
+            raise Refused("the delay is longer than a year", status=412)
         return max(due, now_ms)
 
 
@@ -200,8 +205,10 @@ def _retries(control: Mapping[str, str], name: str) -> int | None:
     text = control.get(name)
     if text is None:
         return None
-    if not re.fullmatch(r"[0-9]{1,6}", text.strip()):
-        raise Refused(f"invalid {name}: {text!r}")
+    if not re.fullmatch(r"[0-9]{1,100}", text.strip()):
+        raise Refused(f"invalid {name}: {text[:200]!r}")
+    if int(text) > MAX_RETRIES:
+        raise Refused(f"{name} may be {MAX_RETRIES} at most", status=412)
     return int(text)
 
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from wfdeploy.localserver.problems import Refused
 
-CURSOR_PATTERN = r"^r[0-9]{1,18}\.[0-9]{1,18}$"
+CURSOR_PATTERN = r"^(r[0-9]{1,18}\.[0-9]{1,18})?$"
+"""Empty: none, as the last page of some lists has it."""
+
 EVENT_CURSOR_PATTERN = r"^e[0-9]{1,18}(\.[0-9]{1,18}){4}$"
 
 
@@ -36,6 +38,6 @@ def read_event_cursor(text: str) -> tuple[int, ...]:
 
 
 def _numbers(text: str, pattern: str) -> tuple[int, ...]:
-    if not re.fullmatch(pattern, text):
+    if not text or not re.fullmatch(pattern, text):
         raise Refused("invalid cursor")
     return tuple(int(number) for number in text[1:].split("."))

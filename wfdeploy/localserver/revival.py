@@ -36,7 +36,10 @@ class Revival:
     @classmethod
     def asked(cls, ledger: Ledger, clock: Clock, headers: Mapping[str, str]) -> Revival:
         """Raises: Refused for an override that the API does not take."""
-        return cls(ledger, clock, clock.now_ms(), options.read(headers))
+        overrides = options.read(headers)
+        now = clock.now_ms()
+        overrides.due_ms(now)  # a bad one is refused where there is nothing to revive too
+        return cls(ledger, clock, now, overrides)
 
     def restart(self, entry: Entry) -> dict[str, Any]:
         """A new run with the same payload; every step is done again."""

@@ -7,7 +7,7 @@ filter are alternatives, several filters hold together; values are repeated or s
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from starlette.datastructures import QueryParams
@@ -28,10 +28,10 @@ STEP_CONDITIONS = {
 }
 """When a message `m` of a run `r` shows a step in this state."""
 
-_LARGEST = 2**63 - 1
-"""Where SQLite's integers end."""
+LARGEST = 2**53 - 1
+"""Where JavaScript's integers end: far beyond any time or count."""
 
-_PLAIN_INTEGER = re.compile("-?[0-9]{1,19}")
+_INTEGER = re.compile("-?[0-9]{1,16}")
 
 
 @dataclass(slots=True)
@@ -61,40 +61,20 @@ def multi(query: QueryParams, name: str) -> list[str]:
     return [part for text in query.getlist(name) for part in text.split(",") if part]
 
 
-def integer(query: QueryParams, name: str) -> int | None:
-    """Raises: Refused when the value is no integer of 64 bits. Generated clients may write `1e3` or `5.0`."""
+def integer(query: QueryParams, name: str, *, least: int = 0, most: int = LARGEST) -> int | None:
+    """Raises: Refused when the value is no integer between the two."""
     text = query.get(name)
-    if text is None or text == "":
+    if text is None:
         return None
-    try:
-        number = int(text) if _PLAIN_INTEGER.fullmatch(text) else _integral(text)
-    except ValueError:
-        number = _LARGEST + 1
-    if not -_LARGEST <= number <= _LARGEST:
-        raise Refused(f"invalid {name}: {text!r}")
-    return number
-
-
-def _integral(text: str) -> int:
-    """Raises: ValueError for a number with a fraction, or none at all."""
-    number = float(text)
-    if not number.is_integer():
-        raise ValueError(text)
-    return int(number)
-
-
-def positive(query: QueryParams, name: str) -> int | None:
-    """Raises: Refused unless the value is an integer above zero."""
-    number = integer(query, name)
-    if number is not None and number < 1:
-        raise Refused(f"invalid {name}: {number}")
-    return number
+    if not _INTEGER.fullmatch(text) or not least <= int(text) <= most:
+        raise Refused(f"invalid {name}: {text[:100]!r}")
+    return int(text)
 
 
 def flag(query: QueryParams, name: str) -> bool:
     """False where it is missing. Raises: Refused for anything but `true` and `false`."""
-    text = query.get(name, "").lower()
-    if text not in ("true", "false", ""):
+    text = query.get(name, "false").lower()
+    if text not in ("true", "false"):
         raise Refused(f"invalid {name}: {text!r}")
     return text == "true"
 
@@ -108,13 +88,28 @@ def log_filter(query: QueryParams, tenant: str) -> Where:
     # The plus keeps SQLite from walking all of the tenant's index and sorting it for a page of ten, except where an id
     # narrows it down.
     by_id = "workflowRuns" in query or "workflowRunId" in query
-    where.add("r.tenant = ?" if by_id else "+r.tenant = ?", tenant)
-    if _add_pairs(where, query):
-        return where  # other filters are ignored then
+    tenants = "r.tenant = ?" if by_id else "+r.tenant = ?"
+    where.add(tenants, tenant)
     _add_own(where, query)
     if states := _states(query):
         _add_states(where, states)
     add_common(where, query, tenant)
+    return _only_pairs(query, tenants, tenant) or where
+
+
+def _only_pairs(query: QueryParams, condition: str, tenant: str, source: str = "runs r") -> Where | None:
+    """Where `workflowRuns` names runs, the other filters are ignored; they have to be such as can be all the same."""
+    pairs = query.get("workflowRuns")
+    if pairs is None:
+        return None
+    if not re.fullmatch(RUN_PAIRS_PATTERN, pairs):
+        raise Refused(f"invalid workflowRuns: {pairs[:200]!r}")
+    where = Where(source=source)
+    where.add(condition, tenant)
+    wanted = [(run_id, int(at)) for run_id, _, at in (pair.rpartition("@") for pair in pairs.split(","))]
+    where.one_of("r.run_id", [run_id for run_id, _ in wanted])  # lets the index find them
+    rows = ", ".join(["(?, ?)"] * len(wanted))
+    where.add(f"(r.run_id, r.created_at) IN (VALUES {rows})", *(value for pair in wanted for value in pair))
     return where
 
 
@@ -125,14 +120,12 @@ def event_filter(query: QueryParams, tenant: str, source: str) -> Where:
     """
     where = Where(source=source)
     where.add("r.tenant = ?", tenant)
-    if _add_pairs(where, query):
-        return where
     _add_own(where, query)
     where.one_of("e.state", _states(query))
     _add_dates(where, query, "e.at")
     _add_origin(where, query)
     add_labels(where, multi(query, "label"))
-    return where
+    return _only_pairs(query, "r.tenant = ?", tenant, source) or where
 
 
 def _add_own(where: Where, query: QueryParams) -> None:
@@ -184,26 +177,16 @@ def add_labels(where: Where, labels: Sequence[str]) -> None:
         )
 
 
-def _add_pairs(where: Where, query: QueryParams) -> bool:
-    """`workflowRuns`: exactly these; False where it is missing."""
-    pairs = query.get("workflowRuns")
-    if pairs is None:
-        return False
-    if not re.fullmatch(RUN_PAIRS_PATTERN, pairs):
-        raise Refused(f"invalid workflowRuns: {pairs[:200]!r}")
-    wanted = [(run_id, int(at)) for run_id, _, at in (pair.rpartition("@") for pair in pairs.split(","))]
-    where.one_of("r.run_id", [run_id for run_id, _ in wanted])  # lets the index find them
-    rows = ", ".join(["(?, ?)"] * len(wanted))
-    where.add(f"(r.run_id, r.created_at) IN (VALUES {rows})", *(value for pair in wanted for value in pair))
-    return True
+def choices(query: QueryParams, name: str, known: Iterable[str]) -> list[str]:
+    """All values of a parameter that has only these. Raises: Refused for another, also for an empty one."""
+    chosen = [part for text in query.getlist(name) for part in text.split(",")]
+    if unknown := set(chosen).difference(known):
+        raise Refused(f"invalid {name}: {min(unknown)!r}")
+    return chosen
 
 
 def _states(query: QueryParams) -> list[str]:
-    """Raises: Refused for a state that there is not."""
-    states = [part for text in query.getlist("state") for part in text.split(",")]
-    if unknown := set(states).difference(STEP_CONDITIONS, (each.value for each in RunState)):
-        raise Refused(f"invalid state: {min(unknown)!r}")
-    return states
+    return choices(query, "state", (*STEP_CONDITIONS, *(each.value for each in RunState)))
 
 
 def _add_states(where: Where, states: Sequence[str]) -> None:

@@ -53,7 +53,7 @@ class Wait:
         except ValueError:
             raise Refused(f"invalid timeout: {timeout!r}") from None
         if timeout_ms > MAX_DELAY_MS:
-            raise Refused("the timeout is longer than a year")
+            raise Refused("the timeout is longer than a year", status=412)
         return cls(step, step_id, str(timeout), timeout_ms, asked)
 
 

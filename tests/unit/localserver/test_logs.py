@@ -87,8 +87,8 @@ def test_one_id_may_have_several_runs(api: Api, server: LocalServer) -> None:
 @pytest.mark.parametrize(
     "query",
     [{"cursor": "nonsense"}, {"state": "RUN_AROUND"}, {"state": "STEP_AROUND"}, {"count": "x"}, {"count": "0"},
-     {"state": ""}, {"fromDate": "yesterday"}, {"fromDate": "1.5"}, {"fromDate": "1e30"}, {"trimBody": "-2"}, {"workflowUrl": "x"},
-     {"workflowRuns": "wfr_a"}, {"workflowRuns": ""}, {"groupBy": "label"}, {"cursor": "é"}],
+     {"state": ""}, {"fromDate": "yesterday"}, {"fromDate": "1.5"}, {"fromDate": "1e30"}, {"trimBody": "-2"},
+     {"workflowUrl": "x"}, {"workflowRuns": "wfr_a"}, {"workflowRuns": ""}, {"groupBy": "label"}, {"cursor": "é"}],
 )  # fmt: skip
 def test_bad_filter_is_refused(api: Api, query: dict[str, str]) -> None:
     answer = api.http.get("/v2/workflows/logs", params=query)

@@ -53,6 +53,15 @@ def test_schemas_are_schemas(document: dict[str, Any]) -> None:
 def test_operations_have_ids_of_their_own(document: dict[str, Any]) -> None:
     ids = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
     assert len(set(ids)) == len(ids)
+    links = [
+        link["operationId"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        for answer in operation["responses"].values()
+        for link in answer.get("links", {}).values()
+    ]
+    assert links
+    assert set(links) <= set(ids)
     for path, methods in document["paths"].items():
         named = set(re.findall(r"\{(\w+)\}", path))
         for operation in methods.values():

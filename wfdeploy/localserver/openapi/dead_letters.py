@@ -10,6 +10,9 @@ from wfdeploy.localserver.openapi.schemas import CALLBACK_STATES
 _ID = Param("dlqId", "path", "the entry's id", text(minLength=1))
 _NOT_FOUND = {404: "there is no such entry"}
 
+_FIRST = {"dlqId": "$response.body#/messages/0/dlqId"}
+_OF_ONE = ("Dlq.get", "Dlq.delete", "Dlq.resume", "Dlq.restart", "Dlq.retry_callback", "Dlq.cancel_callback")
+
 _FILTERS = (
     params.many("workflowUrl", "runs of these endpoints"),
     params.run_ids("workflowRunId"),
@@ -21,7 +24,7 @@ _FILTERS = (
         "runs whose failure callback is in one of these states",
         listed(text(enum=list(CALLBACK_STATES))),
     ),
-    Param("responseStatus", "query", "runs whose endpoint answered so", whole()),
+    Param("responseStatus", "query", "runs whose endpoint answered so", whole(minimum=0, maximum=999)),
     params.CURSOR,
 )
 _IDS = params.many("dlqIds", "these entries; the other filters are ignored then")
@@ -32,7 +35,7 @@ _PAGE = shape(
 
 
 def _count(most: int) -> Param:
-    return Param("count", "query", f"at most so many; never more than {most}", whole(minimum=1))
+    return Param("count", "query", f"at most so many; never more than {most}", params.at_least(1))
 
 
 def _bulk(most: int) -> tuple[Param, ...]:
@@ -58,7 +61,7 @@ DEAD_LETTERS = Area(
             handler=DlqApi.listed,
             summary="List failed runs, those that failed last first",
             params=_bulk(100),
-            answer=Answer(200, "a page of entries", _PAGE),
+            answer=Answer(200, "a page of entries", _PAGE, dict.fromkeys(_OF_ONE, _FIRST)),
             reads_only=True,
         ),
         Operation(

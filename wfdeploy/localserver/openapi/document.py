@@ -47,12 +47,10 @@ def _operation(tag: str, operation: Operation) -> dict[str, Any]:
     refusals = _EVERYWHERE | ({} if operation.is_open else _TOKEN) | dict(operation.refusals)
     answers = [operation.answer, *(Answer(status, why, ref("Error")) for status, why in sorted(refusals.items()))]
     if operation.method == "HEAD":
-        answers = [Answer(answer.status, answer.description) for answer in answers]
+        answers = [Answer(answer.status, answer.description) for answer in answers]  # they have no bodies
     told: dict[str, Any] = {
         "tags": [tag],
-        "operationId": f"{operation.handler.__name__}_{operation.method.lower()}"
-        if operation.is_open
-        else operation.handler.__qualname__.replace("Api.", "."),
+        "operationId": operation.id,
         "summary": operation.summary,
         "responses": {str(answer.status): answer.document() for answer in answers},
     }

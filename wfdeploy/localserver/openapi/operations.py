@@ -51,10 +51,16 @@ class Answer:
     status: int
     description: str
     schema: Schema | None = None
+    feeds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Operations, by their ids, that work on what came back: their parameters, each with where it is found here."""
 
     def document(self) -> dict[str, Any]:
         told: dict[str, Any] = {"description": self.description}
-        return told if self.schema is None else told | {"content": {"application/json": {"schema": self.schema}}}
+        if self.schema is not None:
+            told["content"] = {"application/json": {"schema": self.schema}}
+        if self.feeds:
+            told["links"] = {name: {"operationId": name, "parameters": found} for name, found in self.feeds.items()}
+        return told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,12 @@ class Operation:
     """A read-only token may do it."""
     is_open: bool = False
     """It needs no token."""
+
+    @property
+    def id(self) -> str:
+        """Like `Dlq.resume`; with its method where a handler has several."""
+        name = self.handler.__qualname__.replace("Api.", ".")
+        return f"{name}.{self.method.lower()}" if self.is_open else name
 
     @property
     def public_path(self) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from wfdeploy.localserver.openapi.operations import Param, Schema, listed, millis, text, whole
+from typing import Any
+
+from wfdeploy.localserver.openapi.operations import Param, Schema, listed, text, whole
 from wfdeploy.localserver.paging import CURSOR_PATTERN
-from wfdeploy.localserver.run_filter import RUN_PAIRS_PATTERN
+from wfdeploy.localserver.run_filter import LARGEST, RUN_PAIRS_PATTERN
 
 __all__ = ["RUN_PAIRS_PATTERN"]
 
 URL_PATTERN = r"^https?://[0-9A-Za-z\[][!-~]*$"
+"""Of URLs in queries and headers; in paths they are of the format `uri`."""
 
-DURATION_PATTERN = r"^([0-9]{1,6}[smhd]){1,4}$"
 
-_LIMIT = "(parallelism|rate)=[1-9][0-9]{0,7}"
-FLOW_VALUE_PATTERN = f"^{_LIMIT}(, {_LIMIT})?(, period=[1-9][0-9]{{0,4}}[sm]?)?$"
+_NUMBER = r"[0-9]{1,15}(\.[0-9]{1,9})?"
+DURATION_PATTERN = f"^({_NUMBER}|({_NUMBER}(ns|us|ms|s|m|h|d))+)$"
 
 
 def many(name: str, description: str, items: Schema | None = None) -> Param:
@@ -25,12 +27,19 @@ def run_ids(name: str) -> Param:
     return Param(name, "query", "runs of this id")
 
 
+MOMENT = whole("Unix milliseconds", minimum=0, maximum=LARGEST, format="int64")
+
+
+def at_least(number: int, **more: Any) -> Schema:
+    return whole(minimum=number, maximum=LARGEST, **more)
+
+
 CURSOR = Param("cursor", "query", "of the page before; opaque to clients", text(pattern=CURSOR_PATTERN))
-CREATED_AT = Param("workflowCreatedAt", "query", "the run accepted at this moment", millis(""))
+CREATED_AT = Param("workflowCreatedAt", "query", "the run accepted at this moment", MOMENT)
 
 COMMON_FILTERS = (
-    Param("fromDate", "query", "not before", millis("")),
-    Param("toDate", "query", "not after", millis("")),
+    Param("fromDate", "query", "not before", MOMENT),
+    Param("toDate", "query", "not after", MOMENT),
     many("label", "with one of these labels"),
     many("flowControlKey", "delivered under one of these keys"),
     many("callerIp", "triggered from one of these addresses"),
@@ -48,7 +57,7 @@ _RETRY_DELAY = Param(
     "header",
     "milliseconds before the next attempt, as an expression: numbers, `retried`, + - * / and parentheses, and"
     " pow, exp, sqrt, abs, floor, ceil, round, min, max",
-    text(format="retry-delay", maxLength=1000, examples=["1000", "pow(2, retried) * 1000"]),
+    text(format="retry-delay", minLength=1, maxLength=1000, examples=["1000", "pow(2, retried) * 1000"]),
 )
 _DELAY = _duration("Upstash-Delay", "the first delivery is due after this")
 _LABEL = Param("Upstash-Label", "header", "labels, separated by commas")
@@ -57,11 +66,13 @@ _FLOW = (
     Param(
         "Upstash-Flow-Control-Value",
         "header",
-        "the limits of the key; comes with it",
-        text(pattern=FLOW_VALUE_PATTERN, examples=["parallelism=2, rate=5, period=1m"]),
+        "the limits of the key, any of the three; comes with it",
+        text(format="flow-control-value", minLength=1, examples=["parallelism=2, rate=5, period=1m"]),
     ),
 )
-_FAILURE = Param("Upstash-Failure-Callback", "header", "called when the run has failed", text(pattern=URL_PATTERN))
+_FAILURE = Param(
+    "Upstash-Failure-Callback", "header", "called when the run has failed", text(pattern=f"^({URL_PATTERN[1:-1]})?$")
+)
 
 OVERRIDES = (_RETRIES, _RETRY_DELAY, _DELAY, _LABEL, *_FLOW, _FAILURE)
 """What may be said anew when a failed run is resumed or restarted."""

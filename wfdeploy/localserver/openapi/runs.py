@@ -21,15 +21,19 @@ from wfdeploy.localserver.openapi.operations import (
 )
 from wfdeploy.localserver.openapi.schemas import RUN_STATES, STEP_STATES
 
-_DESTINATION = Param(
-    "url", "path", "where the message goes, percent-encoded or as it is", text(pattern=params.URL_PATTERN)
-)
+_DESTINATION = Param("url", "path", "where the message goes, percent-encoded or as it is", text(format="uri"))
 _PAYLOAD = Body(
     "delivered as it is",
     {"application/json": {}, "text/plain": text(), "application/octet-stream": {"type": "string", "format": "binary"}},
     required=False,
 )
 _RUN_ID = Param("workflowRunId", "path", "the run's id", text(minLength=1))
+
+_STARTED_ID = {"workflowRunId": "$response.body#/workflowRunId"}
+_RUN_STARTED = {
+    **dict.fromkeys(("Runs.steps", "Runs.end", "Events.notify_run", "Logs.logs"), _STARTED_ID),
+    "Events.wait": {"Upstash-Workflow-RunId": "$response.body#/workflowRunId"},
+}
 
 _QUOTAS = {
     412: "it would exceed a quota",
@@ -91,7 +95,7 @@ TRIGGERS = Area(
             " is the destination's.",
             params=(_DESTINATION, *params.TRIGGER_HEADERS),
             body=_PAYLOAD,
-            answer=Answer(200, "the run", ref("Triggered")),
+            answer=Answer(200, "the run", ref("Triggered"), _RUN_STARTED),
             refusals=_QUOTAS,
         ),
         Operation(
@@ -123,7 +127,7 @@ RUNS = Area(
                 params.many("workflowUrl", "endpoints that begin with this"),
                 Param("workflowUrlExactMatch", "query", "endpoints that are this", flag()),
                 *params.COMMON_FILTERS,
-                Param("count", "query", "at most so many", whole(minimum=0, default=100)),
+                Param("count", "query", "at most so many", params.at_least(0, default=100)),
             ),
             answer=Answer(200, "how many were cancelled", shape({"cancelled": whole()}, required=("cancelled",))),
         ),
@@ -169,8 +173,8 @@ _LOGS = (
     ),
     *params.COMMON_FILTERS,
     Param("messageId", "query", "the run that this message belongs to"),
-    Param("trimBody", "query", "bodies are cut to so many bytes; -1 leaves them out", whole(minimum=-1)),
-    Param("count", "query", "runs per page (10 by default and at most), or events (1000)", whole(minimum=1)),
+    Param("trimBody", "query", "bodies are cut to so many bytes; -1 leaves them out", params.at_least(-1)),
+    Param("count", "query", "runs per page (10 by default and at most), or events (1000)", params.at_least(1)),
 )
 _RUN_PAGE = shape(
     {"runs": listed(ref("Run")), "cursor": text("for the next page; absent on the last one")}, required=("runs",)
@@ -191,7 +195,7 @@ LOGS = Area(
             params=(
                 *_LOGS,
                 params.CURSOR,
-                Param("pageSize", "query", "runs per page, up to 1000; only this server knows it", whole(minimum=1)),
+                Param("pageSize", "query", "runs per page, up to 1000; only this server knows it", params.at_least(1)),
                 Param("groupBy", "query", "runs are all there is to group by", text(enum=["workflowRunId"])),
             ),
             answer=Answer(200, "a page of runs", _RUN_PAGE),
