@@ -12,11 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from wfdeploy.catalogue import database
+from wfdeploy.catalogue import database, settings
 from wfdeploy.catalogue.guards import CacheBusy, busy, sound
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address, group_of
-from wfdeploy.model.run import DesiredGroup, DesiredRun, Group, Identity, OnChange, OnRemove, Policy, Source
+from wfdeploy.model.run import DesiredGroup, DesiredRun, Group, Source
 from wfdeploy.model.tally import Tally, term
 
 KEPT_RUNS = 2_500_000
@@ -91,9 +91,9 @@ class Catalogue:
             rows = self._connection.execute(
                 "SELECT id, name, settings, count, total FROM groups WHERE entry = ?", (kept.id,)
             )
-            for id_, group, settings, count, total in rows:
+            for id_, group, text, count, total in rows:
                 tally = Tally(count, int.from_bytes(total))
-                self._join(_Member(id_, _group(group, settings), tally, file, name, fresh=False))
+                self._join(_Member(id_, settings.from_text(group, text), tally, file, name, fresh=False))
 
     @contextmanager
     def adding(self, file: int, name: str) -> Iterator[Adding]:
@@ -290,7 +290,7 @@ class Adding:
         connection = self._connection
         cursor = connection.execute(
             "INSERT INTO groups (entry, name, settings, count, total) VALUES (?, ?, ?, 0, x'')",
-            (self.id, group.name, _settings(group)),
+            (self.id, group.name, settings.to_text(group)),
         )
         id_ = cursor.lastrowid
         assert id_ is not None
@@ -332,29 +332,9 @@ class Adding:
 
 
 def _columns(run: DesiredRun) -> tuple[object, ...]:
-    _, fingerprint, delivery, _, source, run_id, _, number, delay_s, not_before_s, has_secrets = run
+    _, fingerprint, delivery, _, source, run_id, _, number, delay_s, not_before_s, has_secrets, _ = run
     place = source.line, source.entry, source.data, source.row
     return fingerprint, delivery, number, *place, run_id, delay_s, not_before_s, has_secrets
-
-
-def _settings(group: Group) -> str:
-    return _json(
-        {
-            "onChange": group.policy.on_change.value,
-            "onRemove": group.policy.on_remove.value,
-            "include": group.identity.include,
-            "exclude": group.identity.exclude,
-        }
-    )
-
-
-def _group(name: str, text: str) -> Group:
-    values = json.loads(text)
-    return Group(
-        name=name,
-        policy=Policy(on_change=OnChange(values["onChange"]), on_remove=OnRemove(values["onRemove"])),
-        identity=Identity(tuple(values["include"]), tuple(values["exclude"])),
-    )
 
 
 def _marks(values: Collection[object]) -> str:

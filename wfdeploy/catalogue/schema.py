@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 
-FORMAT = 1
+FORMAT = 2
 """Goes up whenever an entry would be read or made in another way; a cache of another format is thrown away."""
 
 _TABLES = (

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Place
+from wfdeploy.model.order import Dependency
 from wfdeploy.model.request import Request
+from wfdeploy.model.rollout import Rollout
+from wfdeploy.model.schedule import Schedule
 from wfdeploy.model.tally import Tally
 
 
@@ -45,11 +48,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What the runs of one RunGroup share."""
+    """What the runs of one RunGroup share. With a `schedule` they are templates: what is triggered are their instances,
+    of which the newest `history` (None: all) of each stay recorded."""
 
     name: str
     policy: Policy = field(default=Policy())
     identity: Identity = field(default=Identity())
+    schedule: Schedule | None = None
+    history: int | None = None
+    depends_on: tuple[Dependency, ...] = ()
+    rollout: Rollout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ class DesiredRun(NamedTuple):
     `workflow_run_id`: explicit, as the author wrote it. `file` and `number` find its request again: the position of the
     file among those loaded, and of the run in it (`number` grows in the order of declaration). `delay_s`,
     `not_before_s`: of the request (seconds; Unix seconds). `has_secrets`: some of it comes from the environment.
+    `at_s`: the time of a scheduled instance (Unix seconds).
     """
 
     address: Address
@@ -107,6 +116,7 @@ class DesiredRun(NamedTuple):
     delay_s: int | None = None
     not_before_s: int | None = None
     has_secrets: bool = False
+    at_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Move
 from wfdeploy.model.shard import Shard
 from wfdeploy.operations.requests import Requests
+from wfdeploy.pipeline.expand.groups import group_of
 from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
 from wfdeploy.pipeline.expand.references import References, UnknownReferences
-from wfdeploy.pipeline.expand.runs import expand, group_of
+from wfdeploy.pipeline.expand.runs import expand
 from wfdeploy.pipeline.identify.fingerprint import identify
 from wfdeploy.pipeline.identify.run_ids import place_of
 from wfdeploy.pipeline.load import places, yaml_docs

@@ -8,26 +8,12 @@ from typing import Any, cast
 from wfdeploy.model.address import Address
 from wfdeploy.model.document import Document, Fields, Finding
 from wfdeploy.model.request import Delivery, Request
-from wfdeploy.model.run import DeclaredRun, Group, Identity, OnChange, OnRemove, Policy, Source
+from wfdeploy.model.run import DeclaredRun, Source
 from wfdeploy.pipeline.expand.defaults import layer, with_body
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import Evaluator
+from wfdeploy.pipeline.expand.groups import group_of
 from wfdeploy.pipeline.expand.input_files import InputFiles
-
-
-def group_of(data: Mapping[str, Any]) -> Group:
-    """The group that a valid RunGroup manifest declares."""
-    spec = data["spec"]
-    policy = spec.get("policy", {})
-    identity = spec.get("identity", {})
-    return Group(
-        name=data["metadata"]["name"],
-        policy=Policy(
-            on_change=OnChange(policy.get("onChange", OnChange.RETRIGGER.value)),
-            on_remove=OnRemove(policy.get("onRemove", OnRemove.KEEP.value)),
-        ),
-        identity=Identity(tuple(identity.get("include", ())), tuple(identity.get("exclude", ()))),
-    )
 
 
 def expand(

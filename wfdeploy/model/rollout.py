@@ -1,0 +1,75 @@
+"""Rollouts: the runs of a group let go in steps, each of which must prove itself before the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from math import ceil
+
+
+class Gate(Enum):
+    """What a step waits for before the next one begins."""
+
+    SUCCEEDED = "succeeded"  # every run let go so far
+    FINISHED = "finished"
+    APPROVED = "approved"  # `wfdeploy rollout approve`
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of runs, or a percentage of some."""
+
+    value: float
+    is_percent: bool = False
+
+    def of(self, total: int) -> int:
+        """So many runs of `total`, rounded up."""
+        return ceil(total * self.value / 100) if self.is_percent else int(self.value)
+
+    def __str__(self) -> str:
+        return f"{self.value:g}%" if self.is_percent else f"{self.value:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How many runs are let go when this step is reached, all steps before it included, and what it waits for then.
+    `bake_s`: seconds that the gate must have been open."""
+
+    amount: Amount
+    gate: Gate = Gate.SUCCEEDED
+    bake_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """`spec.rollout`. After the last step all runs are let go. `max_failures`: of the runs let go, so many may fail
+    (None: any number)."""
+
+    steps: tuple[Step, ...]
+    max_failures: Amount | None = None
+
+
+class Mode(Enum):
+    """What people, or too many failures, made of a rollout."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"  # too many of its runs failed
+    ABORTED = "aborted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a group's rollout is, as the state holds it. `step`: index of the step that is being filled, or waits;
+    equal to the number of steps once all runs are let go. `approved`: up to which step (its index + 1) people approved.
+    `open_since_ms`: since when the gate of `step` was seen to be open (our clock, Unix ms). `tolerated`: failures that
+    `resume` took note of.
+    """
+
+    group: str
+    step: int = 0
+    mode: Mode = Mode.RUNNING
+    approved: int = 0
+    open_since_ms: int | None = None
+    started_at_ms: int = 0
+    tolerated: int = 0
