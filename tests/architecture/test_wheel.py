@@ -83,9 +83,12 @@ def test_the_wheel_holds_what_the_program_reads(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     schemas = {f"wfdeploy/schemas/{path.name}" for path in (ROOT / "schemas").iterdir()}
     templates = {f"wfdeploy/cli/templates/{path.name}" for path in (ROOT / "wfdeploy/cli/templates").iterdir()}
+    page = ROOT / "wfdeploy/localserver/page/assets"
+    assets = {path.relative_to(ROOT).as_posix() for path in page.rglob("*") if path.is_file()}
     assert len(schemas) == 2
     assert templates
-    assert schemas | templates | {"wfdeploy/py.typed"} <= names
+    assert {f"wfdeploy/localserver/page/assets/vendor/LICENSE.{name}" for name in ("preact", "htm")} <= assets
+    assert schemas | templates | assets | {"wfdeploy/py.typed"} <= names
 
 
 def test_the_wheel_holds_nothing_else(wheel: Path) -> None:
@@ -99,6 +102,12 @@ def test_the_wheel_says_what_it_needs(wheel: Path) -> None:
     assert "Requires-Python: >=3.11" in metadata
     assert "Provides-Extra: local" in metadata
     assert "License-Expression: Apache-2.0" in metadata
+
+
+def test_the_licences_of_what_is_vendored_are_named(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        files = [name.partition(".dist-info/licenses/")[2] for name in archive.namelist()]
+    assert {"LICENSE", "wfdeploy/localserver/page/assets/vendor/LICENSE.preact"} <= set(files)
 
 
 def test_it_tells_its_version(installed: Run) -> None:

@@ -57,12 +57,14 @@ class DlqApi:
     async def delete(self, request: Request) -> Response:
         with self._services.ledger.transaction():
             self._letters.remove([self._one(request)])
+        self._services.changes.tell()
         return Response(status_code=200)
 
     async def delete_many(self, request: Request) -> Response:
         with self._services.ledger.transaction():
             found, cursor = self._page(request, default=PAGE, most=1000)
             self._letters.remove(found)
+        self._services.changes.tell()
         return json_response({"deleted": len(found), "cursor": cursor})
 
     async def resume(self, request: Request) -> Response:

@@ -34,12 +34,10 @@ class FlowApi:
 
     async def pause(self, request: Request) -> Response:
         """Nothing more is delivered under the key; what is under way goes on."""
-        self._keys.change(_name(request), paused=True)
-        return json_response({})
+        return self._changed(_name(request), paused=True)
 
     async def resume(self, request: Request) -> Response:
-        self._keys.change(_name(request), paused=False)
-        return json_response({})
+        return self._changed(_name(request), paused=False)
 
     async def pin(self, request: Request) -> Response:
         """`?parallelism=&rate=&period=` (seconds) hold whatever later messages say; the period begins anew."""
@@ -64,23 +62,24 @@ class FlowApi:
                 if said["period"] * 1000 > LONGEST_PERIOD_MS:
                     raise Refused("the period is longer than a week")
                 changed["period_ms"] = said["period"] * 1000
-        self._keys.change(name, **changed)
-        self._keys.begin_period(name, self._services.clock.now_ms())
-        return json_response({})
+        return self._changed(name, begins_period=True, **changed)
 
     async def unpin(self, request: Request) -> Response:
         """`?parallelism=true&rate=true`: the values stay until a message brings others."""
         flags = {"parallelism": "pinned_parallelism", "rate": "pinned_rate"}
         query = request.query_params
         loose = {field: False for name, field in flags.items() if flag(query, name)}
-        self._keys.change(_name(request), **loose)
-        return json_response({})
+        return self._changed(_name(request), **loose)
 
     async def reset_rate(self, request: Request) -> Response:
         """The present period ends, and a new one begins now."""
-        name = _name(request)
-        self._keys.change(name)
-        self._keys.begin_period(name, self._services.clock.now_ms())
+        return self._changed(_name(request), begins_period=True)
+
+    def _changed(self, name: LaneName, *, begins_period: bool = False, **changed: Any) -> Response:
+        self._keys.change(name, **changed)
+        if begins_period:
+            self._keys.begin_period(name, self._services.clock.now_ms())
+        self._services.changes.tell()
         return json_response({})
 
     async def global_parallelism(self, _request: Request) -> Response:

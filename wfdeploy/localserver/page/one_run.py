@@ -9,6 +9,7 @@ from wfdeploy.localserver import run_view
 from wfdeploy.localserver.dead_letters import DeadLetters
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.page import spans
+from wfdeploy.localserver.page.spans import Timeline
 from wfdeploy.localserver.records import Run
 from wfdeploy.localserver.redaction import NONE, Redaction
 from wfdeploy.localserver.run_view import Veil
@@ -42,7 +43,7 @@ def render(run: Run, ledger: Ledger, *, whole: bool, now_ms: int) -> dict[str, A
     steps = [step for group in groups for step in group["steps"]]
     sleeping = {step["messageId"] for step in steps if str(step.get("stepType", "")).startswith("Sleep")}
     shown = {step.get("messageId") for group in view["steps"] for step in group["steps"]}
-    entries = spans.entries_of(ledger, run)
+    timeline = Timeline(run, spans.entries_of(ledger, run), sleeping)
     letter = DeadLetters(ledger).find(run.tenant, view["dlqId"]) if "dlqId" in view else None
     return {
         "run": view,
@@ -55,8 +56,8 @@ def render(run: Run, ledger: Ledger, *, whole: bool, now_ms: int) -> dict[str, A
         "omitted": omitted,
         "omittedAfter": GROUPS // 2,
         "trim": trim,
-        "spans": _shown(spans.of_steps(run, entries, sleeping), shown, trim),
-        "deliveries": _shown(spans.of_deliveries(run, entries, sleeping), shown, trim),
+        "spans": _shown(timeline.steps(), shown, trim),
+        "deliveries": _shown(timeline.deliveries(), shown, trim),
     }
 
 
@@ -73,6 +74,7 @@ def _shown(found: Mapping[str, spans.Span], shown: set[Any], trim: int | None) -
         message_id: {
             "start": span.start,
             "end": span.end,
+            "isEarlier": span.is_earlier,
             **({"plan": span.plan, "plannedAt": span.planned_at} if span.plan else {}),
             "attempts": [
                 {name: value for name, value in attempt.items() if name != "body"}

@@ -9,7 +9,7 @@ an invocation have an entry of their own for their beginning.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -34,6 +34,11 @@ class Entry:
     errors: list[dict[str, Any]]
     plan: dict[str, Any] | None
     """The parallel step that this entry asks for."""
+
+    @property
+    def is_copy(self) -> bool:
+        """Taken over from the run that this one resumes: delivered, but not by this run."""
+        return self.state in ("delivered", "failed") and self.done_at is None
 
     @classmethod
     def of(cls, row: Any) -> Self:
@@ -63,6 +68,8 @@ class Span:
     """Of a delivery: the parallel step that it is for, when that is known."""
     planned_at: int | None = None
     """When that step was asked for: a sleep begins then."""
+    is_earlier: bool = False
+    """It took place in the run that this one resumes."""
 
 
 def entries_of(ledger: Ledger, run: Run) -> list[Entry]:
@@ -75,76 +82,71 @@ def entries_of(ledger: Ledger, run: Run) -> list[Entry]:
     return [Entry.of(row) for row in rows]
 
 
-def of_steps(run: Run, entries: Iterable[Entry], sleeping: set[str]) -> dict[str, Span]:
-    """The span of each recorded step, by message id. `sleeping`: the ids of the steps that are sleeps."""
-    found: dict[str, Span] = {}
-    by_key: dict[str, Entry] = {}
-    before: Entry | None = None
-    for entry in entries:
-        if entry.step_key is not None:
-            by_key[entry.step_key] = entry
-        match entry.kind:
-            case Kind.INIT:
-                found[entry.message_id] = Span(run.created_at, run.starts_at)
-            case Kind.STEP:
-                asleep = entry.message_id in sleeping
-                found[entry.message_id] = (
-                    _slept(entry, by_key) if asleep else _led_to(entry, before, by_key, run, sleeping)
-                )
-            case Kind.WAIT | Kind.INVOKE | Kind.CALL:
-                end = None if entry.state in ("pending", "waiting") else entry.done_at
-                found[entry.message_id] = Span(entry.created_at, end, entry.errors)
-        if entry.kind in (Kind.INIT, Kind.STEP):
-            before = entry
-    return found
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The entries of one run. `sleeping`: the message ids of the steps that are sleeps."""
 
+    run: Run
+    entries: Sequence[Entry]
+    sleeping: Container[str]
 
-def of_deliveries(run: Run, entries: Iterable[Entry], sleeping: set[str]) -> dict[str, Span]:
-    """The span of each delivery that is under way or failed for good, by message id."""
-    return {
-        entry.message_id: Span(
-            _first_due(entry, run, sleeping), entry.done_at, entry.errors, entry.plan, entry.created_at
-        )
-        for entry in entries
-        if entry.state in ("pending", "failed", "dropped")
-    }
+    def steps(self) -> dict[str, Span]:
+        """The span of each recorded step, by message id."""
+        found: dict[str, Span] = {}
+        by_key = {entry.step_key: entry for entry in self.entries if entry.step_key is not None}
+        before: Entry | None = None
+        for entry in self.entries:
+            match entry.kind:
+                case Kind.INIT:
+                    found[entry.message_id] = Span(self.run.created_at, self.run.starts_at)
+                case Kind.STEP:
+                    found[entry.message_id] = self._result(entry, before, by_key)
+                case Kind.WAIT | Kind.INVOKE | Kind.CALL:
+                    end = None if entry.state in ("pending", "waiting") else entry.done_at
+                    found[entry.message_id] = Span(entry.created_at, end, entry.errors, is_earlier=entry.is_copy)
+            if entry.kind in (Kind.INIT, Kind.STEP):
+                before = entry
+        return found
 
+    def deliveries(self) -> dict[str, Span]:
+        """The span of each delivery that is under way or failed for good, by message id."""
+        return {
+            entry.message_id: Span(
+                self._first_due(entry), entry.done_at, entry.errors, plan=entry.plan, planned_at=entry.created_at
+            )
+            for entry in self.entries
+            if entry.state in ("pending", "failed", "dropped")
+        }
 
-def _led_to(entry: Entry, before: Entry | None, by_key: Mapping[str, Entry], run: Run, sleeping: set[str]) -> Span:
-    """The span of a step whose result an entry is."""
-    number = _number(entry)
-    for name in _BEGINNINGS:
-        if (beginning := by_key.get(f"{name}:{number}")) is not None:
-            return Span(beginning.created_at, entry.created_at, beginning.errors)
-    # A parallel step is asked for by a plan of its own.
-    cause = by_key.get(f"plan:{number}", before)
-    if cause is None or cause is entry:
-        return Span(entry.created_at, entry.created_at)
-    return Span(min(_first_due(cause, run, sleeping), entry.created_at), entry.created_at, cause.errors)
+    def _result(self, entry: Entry, before: Entry | None, by_key: Mapping[str, Entry]) -> Span:
+        """The span of a step whose result an entry is."""
+        number = (entry.step_key or "").partition(":")[2]
+        for name in _BEGINNINGS:
+            if (beginning := by_key.get(f"{name}:{number}")) is not None:
+                return Span(beginning.created_at, entry.created_at, beginning.errors, is_earlier=entry.is_copy)
+        # A parallel step is asked for by a plan of its own.
+        plan = by_key.get(f"plan:{number}")
+        if entry.message_id in self.sleeping:
+            # It is recorded when the sleep begins, and sent on when that is over; of parallel ones, their plan is.
+            start, end = (entry.created_at, _woke(entry)) if plan is None else (plan.created_at, entry.created_at)
+            return Span(start, end, is_earlier=entry.is_copy)
+        cause = before if plan is None else plan
+        if cause is None or cause is entry:
+            return Span(entry.created_at, entry.created_at)
+        start = min(self._first_due(cause), entry.created_at)
+        return Span(start, entry.created_at, cause.errors, is_earlier=entry.is_copy or cause.is_copy)
 
-
-def _slept(entry: Entry, by_key: Mapping[str, Entry]) -> Span:
-    """A sleep's result is recorded when it begins, and sent on when it is over; of parallel ones, their plan is."""
-    plan = by_key.get(f"plan:{_number(entry)}")
-    return Span(entry.created_at, _woke(entry)) if plan is None else Span(plan.created_at, entry.created_at)
-
-
-def _first_due(entry: Entry, run: Run, sleeping: set[str]) -> int:
-    """When the first attempt of a delivery was due; a retry overwrites the time that was set for it."""
-    if entry.kind is Kind.INIT:
-        return run.starts_at
-    if entry.message_id in sleeping:
-        return _woke(entry)
-    return entry.due_at if not entry.retried else entry.created_at
+    def _first_due(self, entry: Entry) -> int:
+        """When the first attempt of a delivery was due; a retry overwrites the time that was set for it."""
+        if entry.kind is Kind.INIT:
+            return self.run.starts_at
+        if entry.message_id in self.sleeping:
+            return _woke(entry)
+        return entry.due_at if not entry.retried else entry.created_at
 
 
 def _woke(entry: Entry) -> int:
     return int(entry.errors[0]["time"]) if entry.errors else entry.due_at
-
-
-def _number(entry: Entry) -> str:
-    """The step's, within its run."""
-    return (entry.step_key or "").partition(":")[2]
 
 
 def _plan(body: bytes | None) -> dict[str, Any] | None:

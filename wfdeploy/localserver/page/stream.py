@@ -50,7 +50,8 @@ class Stream:
         """Counts that an index alone answers."""
         connection = self._services.ledger.connection
         in_progress = connection.execute(
-            "SELECT COUNT(*) FROM runs WHERE tenant = ? AND state = 'RUN_STARTED'", (self._tenant,)
+            "SELECT COUNT(*) FROM runs INDEXED BY run_in_progress WHERE tenant = ? AND state = 'RUN_STARTED'",
+            (self._tenant,),
         ).fetchone()[0]
         letters = connection.execute("SELECT COUNT(*) FROM dlq WHERE tenant = ?", (self._tenant,)).fetchone()[0]
         return {

@@ -68,12 +68,13 @@ export function useAnswer(path, query) {
   const wanted = pathTo(path, query);
   const { change, paused, connection } = useLive();
   const [answer, setAnswer] = useState({ of: null, data: null, error: null });
-  const asking = useRef({ wanted: null, again: false, controller: null, timer: null });
+  const asking = useRef({ wanted: null, again: null, controller: null, timer: null });
 
-  const load = useCallback(async () => {
+  // `why`: "change" is passed over when the page was paused meanwhile, "asked" is not.
+  const load = useCallback(async (why) => {
     const own = asking.current;
     if (own.controller) {
-      own.again = true;
+      own.again = own.again === "asked" ? "asked" : why;
       return;
     }
     const controller = (own.controller = new AbortController());
@@ -89,11 +90,9 @@ export function useAnswer(path, query) {
       if (own.controller === controller) {
         const rest = Math.max(LEAST_GAP_MS, 4 * (performance.now() - began));
         own.timer = setTimeout(() => {
-          own.controller = null;
-          if (own.again) {
-            own.again = false;
-            load();
-          }
+          const { again } = own;
+          Object.assign(own, { controller: null, again: null });
+          if (again === "asked" || (again && !state.paused)) load(again);
         }, rest);
       }
     }
@@ -103,19 +102,20 @@ export function useAnswer(path, query) {
   useEffect(() => {
     const own = asking.current;
     own.wanted = wanted;
-    load();
+    load("asked");
     return () => {
       own.controller?.abort();
       clearTimeout(own.timer);
-      Object.assign(own, { wanted: null, again: false, controller: null });
+      Object.assign(own, { wanted: null, again: null, controller: null });
     };
   }, [load]);
 
+  const reload = useCallback(() => load("asked"), [load]);
   const first = useRef(true);
   useEffect(() => {
-    if (!first.current && !paused && connection === "live") load();
+    if (!first.current && !paused && connection === "live") load("change");
     first.current = false;
   }, [change, paused, connection]);
 
-  return { data: answer.data, error: answer.error, isStale: answer.of !== wanted, reload: load };
+  return { data: answer.data, error: answer.error, isStale: answer.of !== wanted, reload };
 }

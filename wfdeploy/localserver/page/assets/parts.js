@@ -1,5 +1,5 @@
 // Small pieces that several views are made of.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { useNow } from "./clock.js";
 import { href } from "./router.js";
@@ -91,7 +91,7 @@ export function Body({ text, label, cutAt = null, onWhole, isError = false }) {
   if (text === "") return html`<p class="muted">Empty</p>`;
   const isCut = cutAt !== null && new TextEncoder().encode(text).length > cutAt - 4;
   return html`<div class="body">
-    <pre tabindex="0" role="region" aria-label=${label}>${isError ? readable(text) : pretty(text)}</pre>
+    <pre tabindex="0" role="group" aria-label=${label}>${isError ? readable(text) : pretty(text)}</pre>
     <${Copy} text=${text} what=${label.toLowerCase()} />
     ${
       isCut &&
@@ -119,7 +119,7 @@ export function Headers({ headers, label }) {
 
 export function Command({ text, label }) {
   return html`<div class="command">
-    <pre tabindex="0" role="region" aria-label=${label}>${text}</pre>
+    <pre tabindex="0" role="group" aria-label=${label}>${text}</pre>
     <${Copy} text=${text} what=${label.toLowerCase()} />
   </div>`;
 }
@@ -139,7 +139,7 @@ export function Loading() {
 // Asks before something that cannot be taken back. `question`: { title, text, action, run } or null.
 export function Confirm({ question, onClose }) {
   const dialog = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (question && !dialog.current.open) dialog.current.showModal();
   }, [question]);
   const answer = () => {
@@ -152,7 +152,7 @@ export function Confirm({ question, onClose }) {
       html`<h2 id="question">${question.title}</h2>
         <p>${question.text}</p>
         <div class="buttons">
-          <button type="button" autofocus onClick=${() => dialog.current.close()}>${question.keep ?? "Keep"}</button>
+          <button type="button" onClick=${() => dialog.current.close()}>${question.keep ?? "Keep"}</button>
           <button type="button" class="danger" onClick=${answer}>${question.action}</button>
         </div>`
     }

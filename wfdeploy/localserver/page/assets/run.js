@@ -122,7 +122,9 @@ function Facts({ told }) {
     ${ended !== undefined && html`<${Fact} name="Ended">${absolute(ended)}</${Fact}>`}
     ${
       hasBegun &&
-      html`<${Fact} name=${ended === undefined ? "Running for" : "Took"}><${Took} from=${began} to=${ended} /></${Fact}>`
+      html`<${Fact} name=${ended === undefined ? "Running for" : "Took"}>
+        <${Took} from=${began} to=${ended} />
+      </${Fact}>`
     }
     ${
       run.labels &&

@@ -1,4 +1,5 @@
 // The steps of a run as a timeline: when each took place, how long it took, how often it was tried.
+import { useState } from "preact/hooks";
 import { html } from "./html.js";
 import { useNow } from "./clock.js";
 import { Icon } from "./parts.js";
@@ -33,7 +34,7 @@ export function Steps({ told, cut, reload }) {
           }
           ${
             row.parallel
-              ? html`<li key=${`g${row.key}`} class="parallel">
+              ? html`<li key=${row.key} class="parallel">
                   <p class="parallel-word">in parallel</p>
                   <ol>
                     ${row.parallel.map((each) => html`<${Step} key=${each.key} row=${each} ...${shared} />`)}
@@ -47,7 +48,7 @@ export function Steps({ told, cut, reload }) {
   </div>`;
 }
 
-// Steps that a resumed run took over lie before its beginning, and are not on the scale.
+// Steps that a resumed run took over are not on the scale.
 function scaleOf(told, until) {
   const start = told.run.workflowRunCreatedAt;
   return { start, length: Math.max(1, until - start) };
@@ -63,12 +64,14 @@ function rowsOf(told, now) {
   const toRow = (step) => {
     const next = step.state === "STEP_PROGRESS" ? following.get(step.messageId) : undefined;
     if (next) following.delete(step.messageId);
-    return { key: step.messageId, step, span: spans[step.messageId], next };
+    // By its number it is the same row, and stays open, when what it waited for has come.
+    const key = Number.isInteger(step.stepId) ? `step ${step.stepId}` : step.messageId;
+    return { key, step, span: spans[step.messageId], next };
   };
   const rows = [];
   for (const group of run.steps.slice(1)) {
     if (group.type === "next") continue;
-    if (group.type === "parallel") rows.push({ key: group.steps[0].messageId, parallel: group.steps.map(toRow) });
+    if (group.type === "parallel") pushGroup(rows, group.steps.map(toRow));
     else rows.push(...group.steps.map(toRow));
   }
   const planned = [];
@@ -81,8 +84,12 @@ function rowsOf(told, now) {
   }
   const last = rows.at(-1);
   if (last?.parallel) last.parallel.push(...planned);
-  else if (planned.length > 0) rows.push({ key: planned[0].key, parallel: planned });
+  else if (planned.length > 0) pushGroup(rows, planned);
   return rows;
+}
+
+function pushGroup(rows, parallel) {
+  rows.push({ key: `group at ${rows.length}`, parallel });
 }
 
 const TYPES = {
@@ -116,14 +123,14 @@ function lookOf({ step, next }, hasEnded) {
 
 function Step({ row, told, cut, reload, now, scale }) {
   const { step, span, next } = row;
+  const [isOpen, setOpen] = useState(false);
   const hasEnded = told.run.workflowRunCompletedAt !== undefined;
   const [look, word] = lookOf(row, hasEnded);
   const until = span ? (span.end ?? (hasEnded ? told.run.workflowRunCompletedAt : Math.max(now, span.start))) : null;
-  const isEarlier = span && until <= scale.start && span.start < scale.start;
   const type = TYPES[step.stepType] ?? step.stepType ?? "";
   const attempts = step.errors ?? span?.attempts ?? [];
   return html`<li class="step">
-    <details>
+    <details onToggle=${(event) => setOpen(event.currentTarget.open)}>
       <summary>
         <span class="is-${look} step-state"><${Icon} name=${look} ring /><span class="hidden">${word}: </span></span>
         <span class="step-name">
@@ -134,15 +141,15 @@ function Step({ row, told, cut, reload, now, scale }) {
         <span class="track">
           ${
             span &&
-            !isEarlier &&
+            !span.isEarlier &&
             html`<${Bar} from=${span.start} to=${until} scale=${scale} look=${look} type=${step.stepType} />`
           }
         </span>
         <span class="number step-took">
-          ${isEarlier ? html`<span class="muted">run before</span>` : span && duration(until - span.start)}
+          ${span?.isEarlier ? html`<span class="muted">run before</span>` : span && duration(until - span.start)}
         </span>
       </summary>
-      <${StepDetails} step=${step} attempts=${attempts} span=${span} told=${told} cut=${cut} reload=${reload} />
+      ${isOpen && html`<${StepDetails} step=${step} attempts=${attempts} span=${span} ...${{ told, cut, reload }} />`}
     </details>
   </li>`;
 }

@@ -1,0 +1,96 @@
+"""Who gets the page, and what it is allowed to do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+
+import httpx
+import pytest
+
+from wfdeploy.localserver.page.document import Document
+from wfdeploy.localserver.serve import LocalServer
+from wfdeploy.localserver.tenants import DEFAULT_TENANT
+
+DATA = ("/-/events", "/-/runs", "/-/run?id=x", "/-/dead-letters", "/-/queue?key=x")
+
+
+def anonymous(server: LocalServer) -> httpx.Client:
+    return httpx.Client(base_url=server.url, trust_env=False, timeout=10)
+
+
+def test_a_browser_gets_the_page_without_a_token(server: LocalServer) -> None:
+    with anonymous(server) as http:
+        answer = http.get("/")
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        found = re.search(r'id="config">(.*?)</script>', answer.text, re.DOTALL)
+        assert found is not None
+        config = json.loads(found[1])
+        assert (config["token"], config["url"]) == (server.token, server.url)
+        assert (config["demoUrl"], config["serverId"]) == (None, server.server_id)
+        assert f"export QSTASH_URL='{server.url}'" in config["exports"]
+        assert config["sdkSwitch"].endswith(f"QSTASH_DEV_PORT={server.url.rpartition(':')[2]}")
+        assert http.head("/").status_code == 200
+        assert http.post("/").status_code == 405
+
+
+def test_it_asks_nobody_else_and_runs_nothing_else(server: LocalServer) -> None:
+    with anonymous(server) as http:
+        answer = http.get("/")
+    policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["connect-src"] == policy["style-src"] == policy["img-src"] == "'self'"
+    (imports,) = re.findall(r'<script type="importmap">(.*?)</script>', answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(imports.encode()).digest()).decode()
+    assert policy["script-src"] == f"'self' 'sha256-{digest}'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", DATA)
+def test_what_it_shows_needs_the_token(server: LocalServer, path: str) -> None:
+    with anonymous(server) as http:
+        assert http.get(path).status_code == 401
+        assert http.get(path, headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/", "/-/assets/app.js", *DATA])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example:8080"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+    ids=str,
+)
+def test_no_other_site_gets_any_of_it(server: LocalServer, path: str, headers: dict[str, str]) -> None:
+    """A name that was made to point here, or a page of another site, which has the published token too."""
+    with anonymous(server) as http:
+        answer = http.get(path, headers={**headers, "Authorization": f"Bearer {server.token}"})
+    assert answer.status_code == 403
+    assert server.token not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/-/runs", "/v2/workflows/dlq/resume"])
+def test_no_answer_lets_another_origin_read_it(server: LocalServer, path: str) -> None:
+    """Not even a page of another port of this machine."""
+    asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
+    with anonymous(server) as http:
+        for answer in (http.options(path, headers=asked), http.get(path, headers=asked)):
+            assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_nothing_in_the_page_ends_the_script_it_stands_in() -> None:
+    html = Document().html(
+        url="http://localhost/</script><script>alert(1)//", tenant=DEFAULT_TENANT, demo_url=None, server_id="<!--"
+    )
+    assert "</script><script>alert" not in html
+    assert "<!--" not in html
