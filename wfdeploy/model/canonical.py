@@ -46,6 +46,8 @@ def simple_json(value: object) -> bytes | None:
     It does so wherever no float is involved and keys sort alike by code point and by UTF-16 unit. It is an order of
     magnitude faster, and this runs once per declared run. Raises: `ValueError` for text with lone surrogates.
     """
+    if type(value) is str:
+        return json.encoder.encode_basestring(value).encode()
     return _encode(value).encode() if _is_simple(value) else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.remote import RunState
@@ -27,9 +27,11 @@ class Outcome(Enum):
     KEPT = "kept"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """The outcome of one change. `created_at_ms`: server time of the run. `error`: the server's words, scrubbed."""
+class Result(NamedTuple):
+    """The outcome of one change. `created_at_ms`: server time of the run. `error`: the server's words, scrubbed.
+
+    There may be a million: a tuple is made in a third of a dataclass's time.
+    """
 
     address: Address
     outcome: Outcome

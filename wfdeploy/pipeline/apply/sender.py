@@ -126,13 +126,7 @@ class Sender:
         self, shipment: Shipment, outcome: Outcome, created_at_ms: int | None = None, error: str | None = None
     ) -> None:
         """Say what became of a shipment; the state holds it already."""
-        result = Result(
-            address=shipment.attempt.address,
-            outcome=outcome,
-            workflow_run_id=shipment.item.workflow_run_id,
-            created_at_ms=created_at_ms,
-            error=error,
-        )
+        result = Result(shipment.attempt.address, outcome, shipment.item.workflow_run_id, created_at_ms, error)
         self.results.append(result)
         self._listener(Settled(result))
 
@@ -247,26 +241,29 @@ class Sender:
         """Record what an answer says of each run."""
         now_ms = self._clock.now_ms()
         edits: list[Edit] = []
-        taken: dict[Origin, tuple[list[Shipment], list[int | None]]] = {}
+        taken: dict[Origin, tuple[list[Shipment], list[int | None]]] = {
+            origin: ([], []) for origin in (Origin.TRIGGERED, Origin.DEDUPLICATED)
+        }
+        fresh, fresh_created = taken[Origin.TRIGGERED]
         refused: list[tuple[Shipment, str]] = []
         lost: list[Shipment] = []
         for shipment, reply in zip(batch, replies, strict=True):
+            if type(reply) is Taken and not reply.deduplicated:  # nearly all
+                fresh.append(shipment)
+                fresh_created.append(reply.created_at_ms)
+                continue
             match reply:
-                case Taken():
-                    if reply.deduplicated and shipment.attempt.explicit_id:
-                        conflict = self._conflict(shipment, reply.created_at_ms)
-                        if conflict is None:
-                            lost.append(shipment)
-                            edits.append(shipment.unknown(now_ms, "the server has a run of this workflowRunId"))
-                            continue
-                        if conflict:
-                            edits.append(shipment.rejected(conflict))
-                            refused.append((shipment, conflict))
-                            continue
-                    origin = Origin.DEDUPLICATED if reply.deduplicated else Origin.TRIGGERED
-                    shipments, created = taken.setdefault(origin, ([], []))
-                    shipments.append(shipment)
-                    created.append(reply.created_at_ms)
+                case Taken(created_at_ms):
+                    conflict = self._conflict(shipment, created_at_ms) if shipment.attempt.explicit_id else ""
+                    if conflict is None:
+                        lost.append(shipment)
+                        edits.append(shipment.unknown(now_ms, "the server has a run of this workflowRunId"))
+                    elif conflict:
+                        edits.append(shipment.rejected(conflict))
+                        refused.append((shipment, conflict))
+                    else:
+                        taken[Origin.DEDUPLICATED][0].append(shipment)
+                        taken[Origin.DEDUPLICATED][1].append(created_at_ms)
                 case Denied(message) if shipment.inconclusive:
                     lost.append(shipment)
                     edits.append(shipment.unknown(now_ms, message))
@@ -279,8 +276,9 @@ class Sender:
                 case _:
                     assert_never(reply)
         for origin, (shipments, created) in taken.items():
-            self._accepted += len(shipments)
-            edits.append(Settle([shipment.attempt for shipment in shipments], created, origin, now_ms))
+            if shipments:
+                self._accepted += len(shipments)
+                edits.append(Settle([shipment.attempt for shipment in shipments], created, origin, now_ms))
         await self._journal.commit(edits)
         self.lost.extend(lost)
         for origin, (shipments, created) in taken.items():
