@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.render import samples
+from wfdeploy.model.packing import change_spool
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.run import DesiredRun, Group, Source
 from wfdeploy.model.spool import Spool
 
 
@@ -32,3 +38,32 @@ def test_items_may_be_added_while_it_is_read() -> None:
         if item < 5:
             spool.append(item + 3)
     assert seen == list(range(8))
+
+
+@given(
+    st.lists(
+        st.builds(
+            samples.change,
+            st.integers(0, 999).map(lambda number: f"g/r{number}"),
+            st.sampled_from(Action),
+            st.text(),
+            sends=st.booleans(),
+        ),
+        max_size=200,
+    ),
+    st.integers(0, 3),
+)
+def test_changes_come_back_as_they_were(changes: list[Change], held: int) -> None:
+    spool = change_spool(held)
+    for number, change in enumerate(changes):
+        run = DesiredRun(
+            change.address, "1:a", "d", Group("g"), Source("m.yaml", number), "id" if number % 2 else None, 1, number, 3
+        )
+        spool.append(replace(change, desired=run, source=run.source) if number % 3 else change)
+    again = list(spool)
+    assert [one.address for one in again] == [one.address for one in changes]
+    for number, (one, before) in enumerate(zip(again, changes, strict=True)):
+        assert replace(one, desired=None, source=before.source) == before
+        assert (one.desired is None) is (number % 3 == 0)
+        if one.desired is not None:
+            assert (one.desired.number, one.desired.source.line, one.desired.delay_s) == (number, number, 3)

@@ -169,7 +169,10 @@ class Catalogue:
         return sum(member.tally.count for member in self._members.values())
 
     def runs(self, groups: Collection[str] | None = None) -> Iterator[DesiredRun]:
-        """The runs of these groups (None: of all) in address order. Raises: `CacheDamaged`."""
+        """The runs of these groups (None: of all) in address order.
+
+        Raises: `CacheDamaged`, at the latest at the end of a group: only then its runs may be relied on.
+        """
         names = self._members if groups is None else groups
         # Addresses are ordered with the slash after the group's name.
         for name in sorted(names, key=lambda name: f"{name}/"):
@@ -204,11 +207,14 @@ class Catalogue:
         return self._select(member, "ORDER BY name", ())
 
     def _checked(self, member: _Member) -> Iterator[DesiredRun]:
-        """The same, after a look at whether they are what they were when they were written down."""
-        rows = Tally.of(term(run.address, run.fingerprint, run.delivery) for run in self._of(member))
-        if rows != member.tally:
+        """The same for what another process wrote down: at its end, it is known whether it adds up."""
+        count = total = 0
+        for run in self._of(member):
+            count += 1
+            total += term(run.address, run.fingerprint, run.delivery)
+            yield run
+        if Tally().plus(count, total) != member.tally:
             raise CacheDamaged(f"the cache of manifests is damaged (the runs of {member.group.name} don't add up)")
-        return self._of(member)
 
     def _select(self, member: _Member, where: str, values: Iterable[object]) -> Iterator[DesiredRun]:
         prefix, group, manifest, file = f"{member.group.name}/", member.group, member.name_of_file, member.file

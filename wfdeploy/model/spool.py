@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+import marshal
+import os
 import pickle
 import tempfile
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import eq
-from typing import IO, Generic, TypeVar, overload
+from typing import IO, Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
 
 HELD = 150_000
-"""Items that stay in memory; beyond, an item costs eight bytes of it."""
+"""Items that stay in memory."""
+
+_CHUNK = 64
 
 
 class Spool(Sequence[T], Generic[T]):
-    """Append and read. Items are values (they are pickled, into a file that nobody else can open)."""
+    """Append and read. Items are values.
 
-    def __init__(self, items: Iterable[T] = (), *, held: int = HELD) -> None:
+    Beyond `held` of them they are written, in chunks, to a file that nobody else can open; then `pack` makes of each
+    what `marshal` takes, and `unpack` makes the item again.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[T] = (),
+        *,
+        held: int = HELD,
+        pack: Callable[[T], object] = pickle.dumps,
+        unpack: Callable[[Any], T] = pickle.loads,
+    ) -> None:
         self._most = held
+        self._pack = pack
+        self._unpack = unpack
         self._held: list[T] = []
-        self._offsets = array("Q")
+        self._last: list[object] = []  # packed, not written yet
+        self._offsets = array("Q", [0])
         self._file: IO[bytes] | None = None
-        self._end = 0
+        self._read: tuple[int, list[object]] = (-1, [])  # the chunk that was read last
         self.extend(items)
 
     def append(self, item: T) -> None:
@@ -32,14 +50,9 @@ class Spool(Sequence[T], Generic[T]):
         if len(self._held) < self._most:
             self._held.append(item)
             return
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="wfdeploy-")  # noqa: SIM115 - lives as long as this does
-            weakref.finalize(self, self._file.close)
-        data = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
-        self._file.seek(self._end)
-        self._file.write(data)
-        self._offsets.append(self._end)
-        self._end += len(data)
+        self._last.append(self._pack(item))
+        if len(self._last) == _CHUNK:
+            self._write()
 
     def extend(self, items: Iterable[T]) -> None:
         """Add items at the end."""
@@ -52,7 +65,7 @@ class Spool(Sequence[T], Generic[T]):
     __hash__ = None  # type: ignore[assignment]
 
     def __len__(self) -> int:
-        return len(self._held) + len(self._offsets)
+        return len(self._held) + _CHUNK * (len(self._offsets) - 1) + len(self._last)
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -67,17 +80,32 @@ class Spool(Sequence[T], Generic[T]):
             raise IndexError(index)
         if index < len(self._held):
             return self._held[index]
-        return self._read(self._offsets[index - len(self._held)])
+        number, position = divmod(index - len(self._held), _CHUNK)
+        return self._unpack(self._chunk(number)[position])
 
     def __iter__(self) -> Iterator[T]:
         yield from self._held
-        position = 0
-        while position < len(self._offsets):  # it may grow meanwhile
-            yield self._read(self._offsets[position])
+        position = len(self._held)
+        while position < len(self):  # it may grow meanwhile
+            yield self[position]
             position += 1
 
-    def _read(self, offset: int) -> T:
-        assert self._file is not None
-        self._file.seek(offset)
-        item: T = pickle.load(self._file)  # noqa: S301 - our own, from a file without a name
-        return item
+    def _write(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="wfdeploy-")  # noqa: SIM115 - lives as long as this does
+            weakref.finalize(self, self._file.close)
+        data = marshal.dumps(self._last)
+        self._file.write(data)
+        self._offsets.append(self._offsets[-1] + len(data))
+        self._last = []
+
+    def _chunk(self, number: int) -> list[object]:
+        if number == len(self._offsets) - 1:
+            return self._last
+        if self._read[0] != number:
+            assert self._file is not None
+            self._file.flush()
+            begin, end = self._offsets[number], self._offsets[number + 1]
+            chunk: list[object] = marshal.loads(os.pread(self._file.fileno(), end - begin, begin))  # noqa: S302 - ours
+            self._read = number, chunk
+        return self._read[1]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.spool import Spool
 from wfdeploy.model.state import Edit, PutRecord, Rename
@@ -16,8 +17,8 @@ from wfdeploy.pipeline.diff.targets import Targets
 class Gathered:
     """The parts of a `Plan` that come from the changes; see there."""
 
-    changes: Spool[Change] = field(default_factory=Spool)
-    kept: Spool[Change] = field(default_factory=Spool)
+    changes: Spool[Change] = field(default_factory=change_spool)
+    kept: Spool[Change] = field(default_factory=change_spool)
     housekeeping: list[Edit] = field(default_factory=list)
     summary: dict[Action, int] = field(default_factory=lambda: dict.fromkeys(Action, 0))
     sends: int = 0

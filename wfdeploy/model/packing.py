@@ -1,0 +1,53 @@
+"""Changes in few bytes: a plan may hold a million, and most say little."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.run import DesiredRun, Group, Source
+from wfdeploy.model.spool import HELD, Spool
+
+
+def change_spool(held: int = HELD) -> Spool[Change]:
+    """A spool for changes. Those that carry no more than an identity are packed as plain tuples."""
+    groups: list[Group] = []
+    positions: dict[int, int] = {}
+
+    def pack(change: Change) -> object:
+        run = change.desired
+        if run is None or change.edits or change.diff or change.warnings or change.attempt or change.record:
+            return pickle.dumps(change)
+        position = positions.get(id(run.group))
+        if position is None:
+            position = positions[id(run.group)] = len(groups)
+            groups.append(run.group)
+        source = run.source
+        _, fingerprint, delivery, _, _, *rest = run
+        place = source.file, source.line, source.entry, source.data, source.row
+        said = change.action.value, change.reason, change.workflow_run_id, change.fingerprint, change.generation
+        return change.address, *said, change.sends, change.send_before_ms, fingerprint, delivery, position, place, *rest
+
+    def unpack(packed: Any) -> Change:
+        if isinstance(packed, bytes):
+            change: Change = pickle.loads(packed)  # noqa: S301 - our own, from a file without a name
+            return change
+        address, action, reason, run_id, own, generation, *more = packed
+        sends, before_ms, text, delivery, position, place, *rest = more
+        source = Source(*place)
+        return Change(
+            address=Address(address),
+            action=Action(action),
+            reason=reason,
+            workflow_run_id=run_id,
+            fingerprint=own,
+            generation=generation,
+            source=source,
+            sends=sends,
+            send_before_ms=before_ms,
+            desired=DesiredRun(Address(address), text, delivery, groups[position], source, *rest),
+        )
+
+    return Spool(held=held, pack=pack, unpack=unpack)
