@@ -104,6 +104,13 @@ def test_the_wheel_says_what_it_needs(wheel: Path) -> None:
     assert "License-Expression: Apache-2.0" in metadata
 
 
+def test_the_wheel_brings_the_pytest_plugin(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        points = archive.read(f"wfdeploy-{__version__}.dist-info/entry_points.txt").decode()
+        assert "[pytest11]\nwfdeploy = wfdeploy.testing.plugin" in points
+        assert "wfdeploy/testing/plugin.py" in archive.namelist()
+
+
 def test_the_licences_of_what_is_vendored_are_named(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         files = [name.partition(".dist-info/licenses/")[2] for name in archive.namelist()]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from wfdeploy.localserver.courier import Parcel, Reply
+
 
 @dataclass(frozen=True, slots=True)
 class TriggerItem:
@@ -58,6 +60,9 @@ class Scenario:
 
     hold_deliveries: bool = False
     """Nothing is delivered: accepted runs stay RUN_STARTED. Turning it off goes on with the next trigger or `poke`."""
+
+    answer: Callable[[Parcel], Reply | None] | None = None
+    """Asked before a delivery leaves: an answer in place of the endpoint's, or None to let it go there."""
 
     def visible_lag_s(self) -> float:
         """What the server tells clients about its logs."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from wfdeploy.localserver import endings
+from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.records import Run, RunState
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.services import Services
@@ -72,7 +73,7 @@ class Steering:
 
     def accepted(self, run_id: str | None = None) -> list[AcceptedRun]:
         """Every run ever accepted under this id (or at all), in order of acceptance, ended ones included."""
-        return self._inside(lambda services: _accepted(services, run_id))
+        return self.inside(lambda services: _accepted(services, run_id))
 
     def accepted_counts(self) -> dict[str, int]:
         """How many runs were accepted per id: what exactly-once tests compare with."""
@@ -81,7 +82,7 @@ class Steering:
             rows = services.ledger.connection.execute("SELECT run_id, COUNT(*) FROM runs GROUP BY run_id")
             return {row[0]: row[1] for row in rows}
 
-        return self._inside(count)
+        return self.inside(count)
 
     def end(self, run_id: str, state: str = "RUN_SUCCESS") -> bool:
         """End the run in progress of this id, as its workflow would; False when there is none. Frees the id."""
@@ -96,18 +97,18 @@ class Steering:
             services.changes.tell()
             return True
 
-        return self._inside(finish)
+        return self.inside(finish)
 
     def freeze_logs(self) -> None:
         """From now on accepted runs do not show up in the logs, until `thaw_logs`; older ones go on showing."""
-        self.scenario.logs_end_at_seq = self._inside(lambda services: services.ledger.last_seq())
+        self.scenario.logs_end_at_seq = self.inside(lambda services: services.ledger.last_seq())
 
     def thaw_logs(self) -> None:
         self.scenario.logs_end_at_seq = None
 
     def poke(self) -> None:
         """Have the engine look again, after the scenario's `hold_deliveries` was turned off."""
-        self._inside(lambda services: services.engine.poke())
+        self.inside(lambda services: services.engine.poke())
 
     def wait_idle(self, timeout_s: float = 10.0) -> None:
         """Return when nothing is being delivered and nothing is due; what is delayed does not count.
@@ -145,15 +146,30 @@ class Steering:
         """
         self._wait(lambda services: services.ledger.count_in_progress(), lambda count: count == 0, timeout_s)
 
+    def pass_time(
+        self,
+        clock: ManualClock,
+        enough: Callable[[Services], bool],
+        *,
+        until_ms: int | None = None,
+        timeout_s: float = 30.0,
+    ) -> bool:
+        """Move the server's clock from one thing that is due to the next, as soon as nothing is being delivered.
+
+        True once `enough`, which is asked in the server's thread; False at the moment `until_ms`, and, where that is
+        not said, when nothing is left to happen. Raises: TimeoutError.
+        """
+        return self._await(functools.partial(_pass_time, clock, enough, until_ms), timeout_s)
+
     def _wait(self, look: Callable[[Services], T], enough: Callable[[T], bool], timeout_s: float) -> T:
         deadline = time.monotonic() + timeout_s
         while True:
-            seen, found = self._inside(lambda services: (services.changes.count, look(services)))
+            seen, found = self.inside(lambda services: (services.changes.count, look(services)))
             if enough(found):
                 return found
             self._await(functools.partial(_change_after, seen), deadline - time.monotonic())
 
-    def _inside(self, look: Callable[[Services], T]) -> T:
+    def inside(self, look: Callable[[Services], T]) -> T:
         """Run a function in the server's thread, where the ledger may be touched."""
 
         async def call(services: Services) -> T:
@@ -180,3 +196,33 @@ def _accepted(services: Services, run_id: str | None) -> list[AcceptedRun]:
 
 async def _change_after(seen: int, services: Services) -> None:
     await services.changes.wait_beyond(seen)
+
+
+async def _pass_time(
+    clock: ManualClock, enough: Callable[[Services], bool], until_ms: int | None, services: Services
+) -> bool:
+    while not enough(services):
+        engine = services.engine
+        if not engine.is_idle:
+            await _idle_or_changed(services)
+            continue
+        next_at = engine.next_at
+        if next_at is None or (until_ms is not None and next_at > until_ms):
+            if until_ms is not None:
+                clock.advance_to(until_ms)
+            return False
+        clock.advance_to(next_at)
+    return True
+
+
+async def _idle_or_changed(services: Services) -> None:
+    waits = [
+        asyncio.ensure_future(services.engine.wait_idle()),
+        asyncio.ensure_future(services.changes.wait_beyond(services.changes.count)),
+    ]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
