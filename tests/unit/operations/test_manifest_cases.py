@@ -53,10 +53,10 @@ def test_valid_manifest_declares_its_runs(name: str, golden: Callable[[Path, str
 
 def test_every_diagnostic_points_into_its_file() -> None:
     for name in cases("invalid"):
-        lines = (CASES / "invalid" / name).read_bytes().decode("utf-8", "replace").split("\n")
         for diagnostic in validate(PROJECT, [f"invalid/{name}"], cwd=CASES):
             place = diagnostic.place
-            assert place.file == f"invalid/{name}"
+            assert place.file == f"invalid/{name}" or place.file.startswith("data/")
+            lines = (CASES / place.file).read_bytes().decode("utf-8", "replace").split("\n")
             assert 1 <= place.line <= len(lines)
             assert 1 <= place.column <= len(lines[place.line - 1]) + 1
             assert diagnostic.excerpt in (None, lines[place.line - 1])
@@ -64,7 +64,7 @@ def test_every_diagnostic_points_into_its_file() -> None:
 
 def test_all_files_are_reported_in_one_go() -> None:
     diagnostics = validate(PROJECT, ["invalid"], cwd=CASES)
-    named = {diagnostic.place.file for diagnostic in diagnostics}
+    named = {diagnostic.place.file for diagnostic in diagnostics if not diagnostic.place.file.startswith("data/")}
     assert named == {f"invalid/{name}" for name in cases("invalid")}
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 from wfdeploy.model.document import Fields
 from wfdeploy.model.order import Condition, Dependency
+from wfdeploy.model.policy import NO_CARE
 from wfdeploy.model.rollout import Amount, Gate, Rollout, Step
 from wfdeploy.model.run import Group, Identity, OnChange, OnRemove, Policy
 from wfdeploy.model.schedule import CatchUp, Concurrency, Schedule
+from wfdeploy.pipeline.expand.care import care_of
 from wfdeploy.pipeline.expand.durations import seconds, unix_seconds
 
 DEADLINE_S = 1800
@@ -27,6 +29,7 @@ def group_of(data: Mapping[str, Any]) -> Group:
         policy=Policy(
             on_change=OnChange(policy.get("onChange", OnChange.RETRIGGER.value)),
             on_remove=OnRemove(policy.get("onRemove", OnRemove.KEEP.value)),
+            care=care_of(policy) if policy else NO_CARE,
         ),
         identity=Identity(tuple(identity.get("include", ())), tuple(identity.get("exclude", ()))),
         schedule=None if schedule is None else _schedule(schedule),

@@ -67,7 +67,7 @@ def expand(
         ordinal += 1
         if wanted is not None and ordinal - 1 not in wanted:
             continue
-        if "key" in fields:
+        if fields.get("key") is not None:
             hint = "remove it, or say with forEach or matrix what it tells apart"
             evaluation.problem(("spec", "runs", index, "key"), "key-of-one", "a single run needs no key", hint)
         at = ("spec", "runs", index)

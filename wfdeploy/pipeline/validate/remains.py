@@ -142,8 +142,11 @@ def _complete_part(copy: _Copy, path: FieldPath) -> None:
             run = copy.at(path[:3])
             if isinstance(run, dict) and not isinstance(run.get("name"), str):
                 copy.put((*path[:3], "name"), f"#{index + 1}")  # as runs without a name are called in findings
-            if isinstance(run, dict) and not run.keys().isdisjoint(("forEach", "matrix")) and "key" not in run:
-                copy.put(path[:3], None)
+            if isinstance(run, dict) and not run.keys().isdisjoint(("forEach", "matrix")):
+                if "key" not in run:
+                    copy.put(path[:3], None)
+            elif isinstance(run, dict) and "key" in run:
+                copy.put((*path[:3], "key"), None)  # what it belongs to may be what is wrong
         case ("spec", "moved", int(), *_):
             move = copy.at(path[:3])
             if isinstance(move, dict) and not move.keys() >= {"from", "to"}:
