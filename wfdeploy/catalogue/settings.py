@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from wfdeploy.model import policy
 from wfdeploy.model.order import Condition, Dependency
 from wfdeploy.model.rollout import Amount, Gate, Rollout, Step
 from wfdeploy.model.run import Group, Identity, OnChange, OnRemove, Policy
@@ -21,6 +22,8 @@ def to_text(group: Group) -> str:
         "include": group.identity.include,
         "exclude": group.identity.exclude,
     }
+    if group.policy.care != policy.NO_CARE:
+        values["care"] = policy.to_fields(group.policy.care)
     if group.schedule is not None:
         values["schedule"] = _schedule_to(group.schedule)
     if group.history is not None:
@@ -37,7 +40,11 @@ def from_text(name: str, text: str) -> Group:
     values = json.loads(text)
     return Group(
         name=name,
-        policy=Policy(on_change=OnChange(values["onChange"]), on_remove=OnRemove(values["onRemove"])),
+        policy=Policy(
+            on_change=OnChange(values["onChange"]),
+            on_remove=OnRemove(values["onRemove"]),
+            care=policy.from_fields(values["care"]) if "care" in values else policy.NO_CARE,
+        ),
         identity=Identity(tuple(values["include"]), tuple(values["exclude"])),
         schedule=_schedule_from(values["schedule"]) if "schedule" in values else None,
         history=values.get("history"),

@@ -18,8 +18,8 @@ class FailureAction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OnFailure:
-    """`policy.onFailure`. `max_attempts`: how often a run is resumed or restarted at most, all together. `backoff_s`: how
-    long after its failure was observed the first time; twice as long each further time, a day at most."""
+    """`policy.onFailure`. `max_attempts`: how often a run is resumed or restarted at most, all together. `backoff_s`:
+    how long after its failure was observed the first time; twice as long each further time, a day at most."""
 
     action: FailureAction = FailureAction.REPORT
     max_attempts: int = 3

@@ -22,6 +22,7 @@ class ServerSettings:
     log_lag_s: float = 60.0
     log_lag_given: bool = False  # False: the embedded server may tell its own
     log_retention_s: float = 3 * 86400.0
+    dlq_retention_s: float = 3 * 86400.0
     max_batch_items: int = 100
     max_batch_bytes: int = 10_000_000
     max_message_bytes: int = 1_000_000

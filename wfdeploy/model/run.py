@@ -9,6 +9,7 @@ from typing import NamedTuple
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Place
 from wfdeploy.model.order import Dependency
+from wfdeploy.model.policy import NO_CARE, Care
 from wfdeploy.model.request import Request
 from wfdeploy.model.rollout import Rollout
 from wfdeploy.model.schedule import Schedule
@@ -29,10 +30,11 @@ class OnRemove(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a group wants done when a declared run changes or goes away."""
+    """What a group wants done when a declared run changes or goes away, and while it is there."""
 
     on_change: OnChange = OnChange.RETRIGGER
     on_remove: OnRemove = OnRemove.KEEP
+    care: Care = NO_CARE
 
 
 @dataclass(frozen=True, slots=True)

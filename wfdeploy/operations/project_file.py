@@ -167,8 +167,9 @@ def _server(base: ServerSettings, own: Mapping[str, Any]) -> ServerSettings:
     if "logLag" in own:
         changed["log_lag_s"] = _float_seconds(own["logLag"])
         changed["log_lag_given"] = True
-    if "logRetention" in own:
-        changed["log_retention_s"] = _float_seconds(own["logRetention"])
+    for name, attribute in (("logRetention", "log_retention_s"), ("dlqRetention", "dlq_retention_s")):
+        if name in own:
+            changed[attribute] = _float_seconds(own[name])
     for name, value in own.get("timeouts", {}).items():
         changed[f"{name}_timeout_s"] = _float_seconds(value)
     return replace(base, **changed)
