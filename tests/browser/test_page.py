@@ -249,7 +249,7 @@ def test_hostile_text_is_shown_and_does_nothing(looker: Looker) -> None:
             expect(page.locator(element)).to_have_count(0)
         assert "wfdeploy dev" in page.title()
     looker.open("#/runs/wfr_steps")
-    expect(page.locator(".step")).to_have_count(3)
+    expect(page.locator(".step")).to_have_count(7)  # those three, and four deliveries that are held
     for summary in page.locator(".step summary").all():
         summary.click()
     expect(page.get_by_text("<img src=x")).to_have_count(4)  # a step's name, three outputs
