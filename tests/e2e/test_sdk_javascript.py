@@ -5,6 +5,7 @@ npm installs the SDK into a temporary folder, once per session; without Node, np
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -110,7 +111,7 @@ def app(sdk_folder: Path) -> Iterator[App]:
     # Server time runs faster, so that a sleep of a second does not take one.
     with LocalServer(clock=SystemClock(scale=10)) as server:
         env = {name: value for name, value in os.environ.items() if not name.startswith(("QSTASH", "UPSTASH"))}
-        env |= environment(server.url)
+        env |= {**environment(server.url), "READ_ONLY_TOKEN": server.tenant.read_only_token}
         log = sdk_folder / f"app-{os.getpid()}.log"
         with (
             log.open("w", encoding="utf-8") as errors,
@@ -212,6 +213,12 @@ def test_invoke(app: App) -> None:
     ]
 
 
+def test_call_of_another_workflow(app: App) -> None:
+    status, condition, called = app.result(app.trigger("/many/caller", "caller"))
+    assert (status, condition) == (200, "success")
+    assert app.result(called) == {"child": "called", "team": None}
+
+
 def test_errors_that_are_final_or_ask_for_time(app: App) -> None:
     final = app.trigger("/final", "final")
     app.ended(final, "RUN_FAILED")
@@ -219,6 +226,51 @@ def test_errors_that_are_final_or_ask_for_time(app: App) -> None:
     later = app.trigger("/later", "later")
     app.ended(later)
     assert app.seen(later) == [0, 1]
+    # `Retry-After: 2` it was, by the server's clock.
+    assert waits(app, later)[0] >= 2000
+
+
+def test_retry_delay_expression(app: App) -> None:
+    run_id = app.trigger("/thrice", "thrice", retryDelay="1000 * (1 + 2 * retried)")
+    app.ended(run_id)
+    assert app.seen(run_id) == [0, 1, 2]
+    first, second = waits(app, run_id)
+    assert 1000 <= first < 3000 <= second
+
+
+def waits(app: App, run_id: str) -> list[int]:
+    """Milliseconds that the server left before each retry of a run, by its events and its clock."""
+    answer = app.api.get("/v2/workflows/events", params={"workflowRunId": run_id})
+    events = {event["state"]: event["time"] for event in answer.json()["events"]}
+    failed = sorted(event["time"] for event in answer.json()["events"] if event["state"] == "STEP_RETRY")
+    return [later - earlier for earlier, later in itertools.pairwise([*failed, events["STEP_SUCCESS"]])]
+
+
+def test_failure_url(app: App) -> None:
+    run_id = app.trigger("/final", "told", failureUrl=f"{app.url}/ops")
+    app.ended(run_id, "RUN_FAILED")
+    assert app.seen("ops") == [[run_id, 489]]
+
+
+def test_large_history_is_fetched_by_the_sdk(app: App) -> None:
+    """Deliveries without a body: the SDK asks for the steps, sequential and parallel ones, and goes on."""
+    app.server.scenario.lazy_fetch_above_bytes = 30_000
+    try:
+        run_id = app.trigger("/large", "large", {"tenant": "acmé"})
+        assert app.result(run_id) == [20000, 20000, 20000, 20000, "b", 1]
+        assert app.seen(run_id) == ["acmé"]
+        assert len(app.seen("fetched")) >= 4
+    finally:
+        app.server.scenario.lazy_fetch_above_bytes = 1_000_000
+
+
+def test_client_with_a_read_only_token(app: App) -> None:
+    run_id = app.trigger("/sequential", "read", {"tenant": "x"})
+    app.ended(run_id)
+    told = app.http.post("/client/reading", json={"call": "logs", "args": [{"workflowRunId": run_id}]}).json()
+    assert [run["workflowRunId"] for run in told["runs"]] == [run_id]
+    refused = app.http.post("/client/reading", json={"call": "cancel", "args": [run_id]})
+    assert "read-only" in refused.json()["error"]
 
 
 def test_cancel_from_code_and_by_the_client(app: App) -> None:

@@ -74,6 +74,26 @@ app.use("/failing", serve(async (context) => {
   return "noted";
 } }));
 
+app.use("/large", (req, _, next) => {
+  if (req.headers["content-length"] === "0") note("fetched", req.headers["upstash-message-id"]);
+  next();
+});
+app.use("/large", serve(async (context) => {
+  const parts = [];
+  for (let number = 0; number < 3; number++) {
+    parts.push(await context.run(`part ${number}`, () => String(number).repeat(20000)));
+  }
+  const [a, b] = await Promise.all([context.run("a", () => "a".repeat(20000)), context.run("b", () => "b")]);
+  const { body } = await context.call("third", { url: `${self}/third`, method: "PUT", body: { n: 1 } });
+  note(context.workflowRunId, context.requestPayload.tenant);
+  return [...parts.map((part) => part.length), a.length, b, body.got.n];
+}));
+
+app.post("/ops", (req, res) => {
+  note("ops", [req.body.workflowRunId, req.body.status]);
+  res.json({});
+});
+
 app.use("/final", serve(async (context) => {
   await context.run("first", () => {
     note(context.workflowRunId, "once");
@@ -86,6 +106,14 @@ app.use("/later", serve(async (context) => {
     note(context.workflowRunId, context.retried);
     if (!context.retried) throw new WorkflowRetryAfterError("busy", 2);
   });
+}));
+
+app.use("/thrice", serve(async (context) => {
+  await context.run("first", () => {
+    note(context.workflowRunId, context.retried);
+    if (context.retried < 2) throw new Error("not yet");
+  });
+  return context.retried;
 }));
 
 app.use("/cancelling", serve(async (context) => {
@@ -106,15 +134,20 @@ const parent = createWorkflow(async (context) => {
   const rest = await Promise.all([call("two"), call("fail"), call("cancel")]);
   return [one, ...rest].map(({ body, isFailed, isCanceled }) => [body?.child ?? null, isFailed, isCanceled]);
 });
-app.use("/many", serveMany({ parent, child }));
+const caller = createWorkflow(async (context) => {
+  const { body, status } = await context.call("call it", { workflow: child, body: { mode: "called" } });
+  return [status, body.finishCondition, body.workflowRunId];
+});
+app.use("/many", serveMany({ parent, child, caller }));
 
 app.get("/seen/:id", (req, res) => res.json(seen[req.params.id] ?? []));
 app.post("/heal", (_, res) => { broken = false; res.json({}); });
-app.post("/client", async (req, res) => {
+const reading = new Client({ baseUrl: process.env.QSTASH_URL, token: process.env.READ_ONLY_TOKEN });
+app.post(["/client", "/client/reading"], async (req, res) => {
   try {
     const path = req.body.call.split(".");
     const method = path.pop();
-    const target = path.reduce((object, name) => object[name], client);
+    const target = path.reduce((object, name) => object[name], req.path === "/client" ? client : reading);
     res.json((await target[method](...req.body.args)) ?? null);
   } catch (error) {
     res.status(500).json({ error: error.message });

@@ -13,5 +13,5 @@ is an endpoint to play with.
 The package shares no code with the client in `wfdeploy.upstash`: both are written from the description of the API, so a
 misreading in one is found by the other.
 
-Not there yet: lazy fetch, quotas. Ended runs are kept for good.
+Not there yet: quotas. Ended runs are kept for good.
 """

@@ -68,7 +68,8 @@ class Delivery:
         match message.kind:
             case Kind.INIT | Kind.STEP:
                 entries = self.ledger.step_list(run.seq, up_to=message.seq)
-                return parcels.step(run, message, settings, entries, key=key)
+                lazy_above = self.scenario.lazy_fetch_above_bytes
+                return parcels.step(run, message, settings, entries, key=key, lazy_above=lazy_above)
             case Kind.CALL:
                 return parcels.call(run, message, settings, key=key)
             case Kind.CALL_RESULT:

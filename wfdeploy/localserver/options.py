@@ -55,6 +55,9 @@ _PER_EXCHANGE = frozenset(
         "upstash-region",
     }
 )
+# The Python SDK names LazyFetch too, but answers 500 to an empty body; it does not name the other one (observed).
+_FETCHES_LAZILY = frozenset({"LazyFetch", "WF_TriggerOnConfig"})
+
 _KEPT_WORKFLOW_HEADERS = frozenset({"upstash-workflow-invoke-count"})
 _NEVER_ON_CALLBACKS = frozenset({"upstash-workflow-sdk-version", "upstash-workflow-runid"})
 
@@ -162,6 +165,7 @@ def _settings(
     callback: Mapping[str, str],
     content_type: str | None,
 ) -> Settings:
+    features = {feature.strip() for feature in control.get("upstash-feature-set", "").split(",")}
     flow_key, flow_value = _flow(control, "upstash-")
     failure_flow_key, failure_flow_value = _flow(control, _FAILURE)
     failure_url = control.get("upstash-failure-callback") or None
@@ -191,7 +195,8 @@ def _settings(
         flow_key=flow_key,
         flow_value=flow_value,
         redact=control.get("upstash-redact-fields"),
-        must_be_workflow="WF_DetectTrigger" in control.get("upstash-feature-set", ""),
+        must_be_workflow="WF_DetectTrigger" in features,
+        fetches_lazily=features >= _FETCHES_LAZILY,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wfdeploy.localserver import compact
@@ -37,11 +37,14 @@ def step_list(run: Run, entries: Iterable[Recorded]) -> bytes:
     return compact.dumps(listed).encode()
 
 
-def step(run: Run, message: Message, settings: Settings, entries: Iterable[Recorded], *, key: str) -> Parcel:
+def step(
+    run: Run, message: Message, settings: Settings, entries: Sequence[Recorded], *, key: str, lazy_above: int
+) -> Parcel:
     """A run goes on: the endpoint gets the whole list, with the SDK version that marks it as a step.
 
-    Full bodies always: an empty one, which asks the endpoint to fetch the list, fails with the Python SDK.
+    `lazy_above`: a list of more bytes is left out where the endpoint's SDK then fetches it (the JavaScript one).
     """
+    lazy = settings.fetches_lazily and message.kind is Kind.STEP and _encoded_size(run, entries) > lazy_above
     headers = {
         **settings.headers,
         **_run_headers(run),
@@ -54,10 +57,15 @@ def step(run: Run, message: Message, settings: Settings, entries: Iterable[Recor
         settings,
         method="POST",
         headers=headers,
-        body=step_list(run, entries),
+        body=b"" if lazy else step_list(run, entries),
         caller_ip=run.caller_ip,
         key=key,
     )
+
+
+def _encoded_size(run: Run, entries: Sequence[Recorded]) -> int:
+    """Bytes of the step list, without making it: base64, and some seventy characters around each entry."""
+    return len(run.payload) * 4 // 3 + sum(len(entry.body) * 4 // 3 + 100 for entry in entries)
 
 
 def call(run: Run, message: Message, settings: Settings, *, key: str) -> Parcel:

@@ -64,6 +64,10 @@ class Scenario:
     answer: Callable[[Parcel], Reply | None] | None = None
     """Asked before a delivery leaves: an answer in place of the endpoint's, or None to let it go there."""
 
+    lazy_fetch_above_bytes: int = 1_000_000
+    """A step list above this size is not sent along: an endpoint whose SDK can do that fetches it. When the service
+    does so is not published; this is the largest message of its free plan."""
+
     def visible_lag_s(self) -> float:
         """What the server tells clients about its logs."""
         return self.log_lag_s if self.advertised_log_lag_s is None else self.advertised_log_lag_s

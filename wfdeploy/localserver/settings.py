@@ -40,6 +40,8 @@ class Settings:
     redact: str | None = None
     must_be_workflow: bool = False
     """The first 2xx answer must come from a workflow SDK, else the run fails (`WF_DetectTrigger`)."""
+    fetches_lazily: bool = False
+    """The endpoint may be sent an empty body and fetches the step list itself."""
 
     def to_json(self) -> str:
         """Only what is said, as compact JSON."""
@@ -80,6 +82,7 @@ class Settings:
             flow_value=_first(self.flow_value, base.flow_value),
             redact=_first(self.redact, base.redact),
             must_be_workflow=base.must_be_workflow,
+            fetches_lazily=self.fetches_lazily or base.fetches_lazily,
         )
 
 

@@ -161,9 +161,7 @@ def _version_4(connection: sqlite3.Connection) -> None:
         ("unclaimed", "label TEXT"),
     ):
         connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
-    connection.execute(
-        f"CREATE INDEX details_by_state ON details (run_state, address) WHERE {NOT_SUCCEEDED}"
-    )
+    connection.execute(f"CREATE INDEX details_by_state ON details (run_state, address) WHERE {NOT_SUCCEEDED}")
 
 
 _MIGRATIONS = (_version_1, _version_2, _version_3, _version_4)

@@ -350,3 +350,31 @@ def test_delivery_that_breaks_inside_the_server_is_tried_again(
     assert len(endpoint.requests) == 2
     timed_server.wait_idle()
     assert timed_api.logs()["runs"][0]["workflowState"] == "RUN_STARTED"
+
+
+@pytest.mark.parametrize(
+    ("features", "is_left_out"),
+    [("LazyFetch,InitialBody,WF_TriggerOnConfig", True), ("LazyFetch,InitialBody", False), ("", False)],
+)
+def test_large_step_list_is_left_out_where_the_sdk_fetches_it(
+    api: Api, server: LocalServer, endpoint: Endpoint, features: str, is_left_out: bool
+) -> None:
+    """The Python SDK names the feature, and answers 500 to an empty body; it does not name the last one."""
+    server.scenario.lazy_fetch_above_bytes = 2000
+    headers = {"Upstash-Workflow-RunId": "wfr_a", "Upstash-Workflow-Init": "true", "Upstash-Feature-Set": features}
+    api.http.post("/v2/batch", json=[{"destination": endpoint.url, "headers": headers, "body": "p" * 3000}])
+    server.wait_idle()
+    submission = {"Upstash-Workflow-RunId": "wfr_a", "Upstash-Workflow-Init": "false"}
+    step = json.dumps({"stepId": 1, "stepName": "s", "stepType": "Run", "out": "1", "concurrent": 1})
+    api.http.post("/v2/batch", json=[{"destination": endpoint.url, "headers": submission, "body": step}])
+    server.wait_idle()
+    first, second = endpoint.requests
+    assert json.loads(first.body)[0]["body"]  # the payload alone is always sent
+    assert (second.body == b"") is is_left_out
+    assert second.headers["content-length"] == str(len(second.body))
+    if is_left_out:
+        fetched = api.http.get("/v2/workflows/runs/wfr_a").json()
+        assert fetched[-1]["messageId"] == second.headers["upstash-message-id"]
+        assert [each["callType"] for each in fetched] == ["step", "step"]
+        claims = jwt.decode(second.headers["upstash-signature"], options={"verify_signature": False})
+        assert claims["body"].rstrip("=") == "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"  # of nothing
