@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,7 @@ from tests.support.workbench import Workbench, counts, group, planned, run
 from wfdeploy.errors import RemoteFailure, Withheld
 from wfdeploy.model.event import Notice, Outcome, Waiting
 from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.remote import Item, TriggerReply
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import AttemptStatus
 from wfdeploy.operations import state as state_operations
@@ -237,8 +241,28 @@ def test_a_refusal_of_everything_stops_after_a_few(world: Workbench, remote: Mod
     assert report.summary[Outcome.PENDING] > 400
 
 
+class Together:
+    """The far end, with the first requests all under way before one of them is answered."""
+
+    def __init__(self, remote: ModelServer, count: int) -> None:
+        self._remote = remote
+        self._missing = count
+        self._all_here = asyncio.Event()
+
+    async def trigger(self, items: Sequence[Item]) -> TriggerReply:
+        self._missing -= 1
+        if self._missing <= 0:
+            self._all_here.set()
+        await self._all_here.wait()
+        return await self._remote.trigger(items)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._remote, name)
+
+
 def test_a_pause_that_the_server_asks_for_is_taken_once(world: Workbench, remote: ModelServer) -> None:
     world.server(max_batch_items=10)
+    world.wrap = lambda _: Together(remote, 8)
     world.write(group("g", [run("first"), *(run(f"r{index}") for index in range(80))]))
     remote.faults = [Fault.THROTTLED] * 8
     assert counts(world.apply()) == {"triggered": 80, "kept": 1}

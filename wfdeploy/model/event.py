@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypeAlias
@@ -44,12 +44,14 @@ class Result(NamedTuple):
 class ApplyReport:
     """How an apply ended. `stopped`: why it ended before the plan was done, None when it was not.
 
+    `results`: by address, as long as they are not so many that they don't fit into memory; then as they came.
+
     `watched`: with the embedded server, how many of the runs that this apply started ended in which state (those
     still RUN_STARTED are scheduled for later, or slow); None where runs were not followed.
     """
 
     summary: Mapping[Outcome, int]
-    results: tuple[Result, ...]
+    results: Sequence[Result]
     stopped: str | None = None
     hint: str | None = None
     took_s: float = 0.0

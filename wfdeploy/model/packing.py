@@ -1,4 +1,4 @@
-"""Changes in few bytes: a plan may hold a million, and most say little."""
+"""Changes and results in few bytes: a plan may hold a million, and most say little."""
 
 from __future__ import annotations
 
@@ -6,9 +6,23 @@ import pickle
 from typing import Any
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.event import Outcome, Result
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.run import DesiredRun, Group, Source
 from wfdeploy.model.spool import HELD, Spool
+
+
+def result_spool(held: int = HELD) -> Spool[Result]:
+    """A spool for results."""
+
+    def pack(result: Result) -> object:
+        return (result.address, result.outcome.value, *result[2:])
+
+    def unpack(packed: Any) -> Result:
+        address, outcome, *rest = packed
+        return Result(Address(address), Outcome(outcome), *rest)
+
+    return Spool(held=held, pack=pack, unpack=unpack)
 
 
 def change_spool(held: int = HELD) -> Spool[Change]:

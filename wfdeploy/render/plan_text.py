@@ -67,7 +67,8 @@ def target_line(plan: Plan, style: Style = plain) -> str:
     """Where the plan is for: project, environment, server, the token's variable, the state."""
     return (
         f"{style(f'Project {printable(plan.project)}, environment {printable(plan.environment)}', Tone.STRONG)}, "
-        f"{f'shard {plan.shard}, ' if plan.shard else ''}server {printable(plan.url)}, token from {printable(plan.token_source)}, state {printable(plan.state)}"
+        f"{f'shard {plan.shard}, ' if plan.shard else ''}server {printable(plan.url)}, "
+        f"token from {printable(plan.token_source)}, state {printable(plan.state)}"
     )
 
 

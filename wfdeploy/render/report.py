@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.remote import RunState
@@ -88,12 +89,13 @@ def result_fields(result: Result) -> Mapping[str, object]:
 def _lines(report: ApplyReport, style: Style, width: int, everything: bool, status: str) -> Iterator[str]:
     troubled = [outcome for outcome in _EXPLANATIONS if report.summary.get(outcome, 0)]
     for outcome in Outcome if everything else troubled:
-        results = [result for result in report.results if result.outcome is outcome]
+        count = report.summary.get(outcome, 0)
+        most = count if everything else _FEWER_LISTED if outcome is Outcome.PENDING else _MOST_LISTED
+        results = list(islice((result for result in report.results if result.outcome is outcome), most))
         if not results and outcome not in troubled:
             continue
         yield style(_EXPLANATIONS.get(outcome, f"{_word(outcome).capitalize()}:"), TONES[outcome])
-        most = len(results) if everything else _FEWER_LISTED if outcome is Outcome.PENDING else _MOST_LISTED
-        yield from _listed(results, most, style, width)
+        yield from _listed(results, count - len(results), style, width)
         yield ""
     yield _counts(report, style)
     if report.watched is not None:
@@ -106,14 +108,14 @@ def _lines(report: ApplyReport, style: Style, width: int, everything: bool, stat
         yield f"{style('hint:', Tone.CALM)} {printable(report.hint)}"
 
 
-def _listed(results: Sequence[Result], most: int, style: Style, width: int) -> Iterator[str]:
-    column = min(max((len(printable(result.address)) for result in results[:most]), default=0), _WIDEST_ADDRESS)
-    for result in results[:most]:
+def _listed(results: Sequence[Result], more: int, style: Style, width: int) -> Iterator[str]:
+    column = min(max((len(printable(result.address)) for result in results), default=0), _WIDEST_ADDRESS)
+    for result in results:
         address = pad(printable(result.address), column)
         words = clip(printable(result.error or result.workflow_run_id), max(width - 4 - len(address), 30))
         yield f"  {address}  {words if result.error else style(words, Tone.FAINT)}".rstrip()
-    if len(results) > most:
-        yield style(f"  and {len(results) - most:,} more (all of them: --output json)", Tone.FAINT)
+    if more > 0:
+        yield style(f"  and {more:,} more (all of them: --output json)", Tone.FAINT)
 
 
 def _counts(report: ApplyReport, style: Style) -> str:

@@ -16,6 +16,7 @@ from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Settled, Started
 from wfdeploy.model.plan import Action, Change, Plan
 from wfdeploy.model.remote import RunState
+from wfdeploy.model.spool import HELD
 from wfdeploy.model.state import Attempt, Edit, Forget, Observe, Origin, PutRecord, Settle
 from wfdeploy.pipeline.apply.absence import Absence
 from wfdeploy.pipeline.apply.journal import Journal
@@ -196,36 +197,38 @@ class Engine:
         self.sender.results.append(result)
         self.listener(Settled(result))
 
-    def _report(self, plan: Plan, took_s: float) -> ApplyReport:
+    def _tell_unsettled(self, plan: Plan) -> None:
+        """What was not done, because answers were lost or it ended early."""
         settled = {result.address for result in self.sender.results}
         for shipment in self.sender.lost:
-            address = shipment.attempt.address
-            if address not in settled:
-                settled.add(address)
-                self._tell(
-                    Result(
-                        address=address,
-                        outcome=Outcome.UNKNOWN,
-                        workflow_run_id=shipment.item.workflow_run_id,
-                        error=shipment.attempt.error,
-                    )
-                )
+            attempt = shipment.attempt
+            if attempt.address not in settled:
+                settled.add(attempt.address)
+                run_id = shipment.item.workflow_run_id
+                self._tell(Result(attempt.address, Outcome.UNKNOWN, run_id, error=attempt.error))
         for change in plan.changes:
             if change.address not in settled and (change.sends or change.action is Action.CANCEL):
-                self._tell(
-                    Result(address=change.address, outcome=Outcome.PENDING, workflow_run_id=change.workflow_run_id)
-                )
+                self._tell(Result(change.address, Outcome.PENDING, change.workflow_run_id))
+
+    def _report(self, plan: Plan, took_s: float) -> ApplyReport:
+        sender = self.sender
+        if sender.lost or sender.halt is not None or self.patience.stopped:
+            self._tell_unsettled(plan)
         summary = dict.fromkeys(Outcome, 0)
-        for result in self.sender.results:
+        for result in sender.results:
             summary[result.outcome] += 1
         summary[Outcome.KEPT] = plan.summary[Action.KEEP]
-        halt = self.sender.halt
+        halt = sender.halt
         if halt is None and self.patience.stopped and (summary[Outcome.PENDING] or summary[Outcome.UNKNOWN]):
             halt = Halt("interrupted", "run it again: it goes on where this one stopped")
         return ApplyReport(
             summary=summary,
-            results=tuple(sorted(self.sender.results, key=lambda result: result.address)),
+            results=sorted(sender.results, key=_address) if len(sender.results) <= HELD else sender.results,
             stopped=None if halt is None else halt.reason,
             hint=None if halt is None else halt.hint,
             took_s=took_s,
         )
+
+
+def _address(result: Result) -> str:
+    return result.address

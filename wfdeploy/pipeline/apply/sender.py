@@ -13,6 +13,7 @@ from typing import assert_never
 
 from wfdeploy.errors import StateUnusable, WfdeployError
 from wfdeploy.model.event import Outcome, Result, Settled
+from wfdeploy.model.packing import result_spool
 from wfdeploy.model.remote import (
     Answered,
     BatchRefused,
@@ -94,7 +95,7 @@ class Sender:
         self.halt: Halt | None = None
         self.broken: WfdeployError | None = None
         self.lost: list[Shipment] = []
-        self.results: list[Result] = []
+        self.results = result_spool()
 
     async def run(self, shipments: Iterator[Shipment]) -> None:
         """Send until there is nothing left or there is a reason to halt. The iterator keeps what was not begun.
