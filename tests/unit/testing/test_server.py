@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
@@ -12,9 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.fakes.step_endpoint import VERSION, StepEndpoint
 from wfdeploy.testing import NothingLeft, WorkflowServer
-
-VERSION = {"Upstash-Workflow-Sdk-Version": "1"}
 
 
 @pytest.fixture
@@ -23,60 +20,9 @@ def server() -> Iterator[WorkflowServer]:
         yield running
 
 
-class Application:
-    """A workflow that does what the payload asks for, a step after the other: `["run", "sleep 10m", "wait paid"]`."""
-
-    def __init__(self, server: WorkflowServer) -> None:
-        self._http = httpx.Client(
-            base_url=server.url, headers={"Authorization": f"Bearer {server._server.token}"}, trust_env=False
-        )
-        self.failures_told: list[str] = []
-
-    def close(self) -> None:
-        self._http.close()
-
-    def answer(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Header names in lower case."""
-        run_id = headers["upstash-workflow-runid"]
-        if "upstash-workflow-is-failure" in headers:
-            self.failures_told.append(run_id)
-            return 200, {}, b'{"result":"noted"}'
-        first, *entries = json.loads(body)
-        wanted = json.loads(base64.b64decode(first["body"]))
-        if len(entries) == len(wanted):
-            self._http.delete(f"/v2/workflows/runs/{run_id}?cancel=false", params={"cancel": "false"})
-            return 200, VERSION, b"{}"
-        what, _, value = wanted[len(entries)].partition(" ")
-        if what == "crash":
-            return 500, VERSION, b'{"message":"crashed"}'
-        if what == "idle":
-            return 200, VERSION, b"{}"
-        self._submit(what, value, run_id, url, len(entries) + 1)
-        return 200, VERSION, b"{}"
-
-    def _submit(self, what: str, value: str, run_id: str, url: str, number: int) -> None:
-        step = {
-            "stepId": number,
-            "stepName": f"{what}-{number}",
-            "stepType": "Run",
-            "out": '{"ok":true}',
-            "concurrent": 1,
-        }
-        if what == "wait":
-            asked = {"step": {**step, "stepType": "Wait", "out": None}, "timeout": "7d", "url": url}
-            self._http.post(f"/v2/wait/{value}", headers={"Upstash-Workflow-RunId": run_id}, json=asked)
-            return
-        headers = {"Upstash-Workflow-RunId": run_id, "Upstash-Workflow-Init": "false"}
-        if what == "sleep":
-            step |= {"stepType": "SleepFor", "sleepFor": value}
-            headers["Upstash-Delay"] = value
-        item = {"destination": url, "headers": headers, "body": json.dumps(step)}
-        self._http.post("/v2/batch", json=[item]).raise_for_status()
-
-
 @pytest.fixture
-def application(server: WorkflowServer) -> Iterator[Application]:
-    it = Application(server)
+def application(server: WorkflowServer) -> Iterator[StepEndpoint]:
+    it = StepEndpoint(lambda: server.url, server.environment["QSTASH_TOKEN"])
     yield it
     it.close()
 
@@ -85,21 +31,11 @@ Environ = dict[str, Any]
 Start = Callable[[str, list[tuple[str, str]]], object]
 
 
-def wsgi(application: Application) -> Callable[[Environ, Start], list[bytes]]:
-    def app(environ: Environ, start: Start) -> list[bytes]:
-        headers = {
-            name[5:].lower().replace("_", "-"): text for name, text in environ.items() if name.startswith("HTTP_")
-        }
-        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-        url = f"http://{headers['host']}{environ['PATH_INFO']}"
-        status, told, content = application.answer(url, headers, body)
-        start(f"{status} Said", [*told.items(), ("Content-Length", str(len(content)))])
-        return [content]
-
-    return app
+def wsgi(application: StepEndpoint) -> Any:
+    return application.wsgi
 
 
-def asgi(application: Application) -> Callable[..., Awaitable[None]]:
+def asgi(application: StepEndpoint) -> Callable[..., Awaitable[None]]:
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await receive()
@@ -121,13 +57,13 @@ def asgi(application: Application) -> Callable[..., Awaitable[None]]:
 
 
 @pytest.fixture
-def url(server: WorkflowServer, application: Application) -> Iterator[str]:
+def url(server: WorkflowServer, application: StepEndpoint) -> Iterator[str]:
     with server.serving(wsgi(application)) as base:
         yield f"{base}/wf"
 
 
 @pytest.mark.parametrize("make", [wsgi, asgi])
-def test_both_kinds_of_applications(server: WorkflowServer, application: Application, make: Any) -> None:
+def test_both_kinds_of_applications(server: WorkflowServer, application: StepEndpoint, make: Any) -> None:
     with server.serving(make(application)) as base:
         run = server.trigger(
             f"{base}/wf", ["run", "sleep 90d", "run"], labels=["a", "b"], headers={"X-Team": "t"}
@@ -180,7 +116,7 @@ def test_a_run_that_waits_for_an_event_is_told(server: WorkflowServer, url: str)
         server.trigger(url, ["run"]).wait_for_event("other")
 
 
-def test_failing_retrying_resuming(server: WorkflowServer, url: str, application: Application) -> None:
+def test_failing_retrying_resuming(server: WorkflowServer, url: str, application: StepEndpoint) -> None:
     busy = server.stub(url, status=503, times=4)
     run = server.trigger(url, ["run"]).wait()
     assert (run.state, run.failure_callback, run.result) == ("RUN_FAILED", "CALLBACK_SUCCESS", None)
