@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from wfdeploy.catalogue.catalogue import Adding
+from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
 from wfdeploy.model.project import Project
@@ -88,10 +89,22 @@ class Parsing:
         adding.draft.reads = self._inputs.take()
         return [*self._problems, *places.diagnose(self._findings)]
 
-    def again(self, source: SourceFile) -> Iterator[tuple[int, DeclaredRun]]:
-        """The runs of a file that was sound, with their numbers."""
+    def again(self, source: SourceFile, at_s: int | None) -> Iterator[tuple[int, DeclaredRun]]:
+        """The runs of a file that was sound, with their numbers; with `at_s`, the instances of its recurring runs at
+        that time (Unix seconds).
+
+        Raises: `InvalidInput` when an instance can't be made.
+        """
         for document in yaml_docs.read(source, []):
-            for ordinal, run in expand(document, evaluator=self._evaluator, files=self._inputs, findings=[]):
+            data = cast("Mapping[str, Any]", document.data)
+            if at_s is not None and data["spec"].get("schedule") is None:
+                continue
+            findings: list[Finding] = []
+            for ordinal, run in expand(
+                document, evaluator=self._evaluator, files=self._inputs, findings=findings, at_s=at_s
+            ):
+                if at_s is not None and any(finding.severity is Severity.ERROR for finding in findings):
+                    raise InvalidInput(places.diagnose(findings))
                 yield (document.index << _DOCUMENT_BITS) + ordinal, run
 
     def _document(self, document: Document, adding: Adding, position: int) -> None:
@@ -109,6 +122,7 @@ class Parsing:
             if move is not None:
                 path = ("spec", "moved", index)
                 self.moves.append(DeclaredMove(Move(move["from"], move["to"]), document, path))
+        self._rules.settings(document)
         adding.group(group_of(data), self._identified(document, position))
         for run, first in adding.take_refused():
             if self._names and "[" in run.address:  # the rules have looked at the names of listed runs
@@ -121,7 +135,8 @@ class Parsing:
             if self._is_unsound():
                 yield DesiredRun(run.address, "", "", run.group, run.source)
                 continue
-            if self._shard is not None and not self._shard.covers(self._place(run)):
+            # Of a recurring run, each instance has a shard of its own.
+            if self._shard is not None and run.group.schedule is None and not self._shard.covers(self._place(run)):
                 continue
             number = (document.index << _DOCUMENT_BITS) + ordinal
             self._requests.remember(position, number, run)

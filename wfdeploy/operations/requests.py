@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from wfdeploy.errors import CacheDamaged
+from wfdeploy.model.address import Address
 from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.spool import Spool
 from wfdeploy.pipeline.identify.fingerprint import identify
@@ -19,8 +20,9 @@ KEPT_FOR_SENDING = 150_000
 
 K = TypeVar("K")
 
-Reread = Callable[[int], Iterator[tuple[int, DeclaredRun]]]
-"""The runs of the n-th file with their numbers, in order."""
+Reread = Callable[[int, int | None], Iterator[tuple[int, DeclaredRun]]]
+"""The runs of the n-th file with their numbers, in order; with a time (Unix seconds), the instances of its recurring
+runs at that time."""
 
 
 class Requests:
@@ -36,7 +38,8 @@ class Requests:
         self._kept: dict[int, dict[int, DeclaredRun]] = {}
         self._count = 0
         self._over: set[int] = set()  # files that are too long to be kept
-        self._looked: tuple[int, array[int], Spool[DeclaredRun]] | None = None
+        self._instances: dict[Address, DeclaredRun] = {}
+        self._looked: tuple[tuple[int, int | None], array[int], Spool[DeclaredRun]] | None = None
 
     def remember(self, file: int, number: int, run: DeclaredRun) -> None:
         """Keep a run that was just expanded, if there is room for all of its file."""
@@ -49,19 +52,28 @@ class Requests:
         self._kept.setdefault(file, {})[number] = run
         self._count += 1
 
+    def instances(self, file: int, at_s: int) -> Iterator[tuple[int, DeclaredRun]]:
+        """The instances of a file's recurring runs at a time (Unix seconds), with their numbers. Raises: `InvalidInput`
+        when they can't be made, or the file has changed since it was loaded."""
+        for number, run in self._reread(file, at_s):
+            if len(self._instances) < self._most:
+                self._instances[run.address] = run
+            yield number, run
+
     def of(self, run: DesiredRun) -> DeclaredRun:
         """The run as it was declared. Raises: `InvalidInput` when its file has changed since it was loaded."""
-        kept = self._kept.get(run.file)
+        kept = self._held(run)
         if kept is not None:
-            return kept[run.number]
-        if self._looked is None or self._looked[0] != run.file:
+            return kept
+        which = run.file, run.at_s
+        if self._looked is None or self._looked[0] != which:
             # All of the file, once: whoever asks for one run of it mostly asks for more, in an order of their own.
             numbers = array("q")
             spool: Spool[DeclaredRun] = Spool(held=self._most)
-            for number, declared in self._reread(run.file):
+            for number, declared in self._reread(*which):
                 numbers.append(number)
                 spool.append(declared)
-            self._looked = run.file, numbers, spool
+            self._looked = which, numbers, spool
         _, numbers, spool = self._looked
         position = bisect_left(numbers, run.number)
         if position == len(numbers) or numbers[position] != run.number:
@@ -69,20 +81,26 @@ class Requests:
         return _checked(run, spool[position])
 
     def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DeclaredRun]]:
-        """The same for many runs in the order of `file` and `number`, each file read at most once and never held. What
-        comes with a run is given back with it."""
-        for file, members in groupby(runs, key=lambda pair: pair[1].file):
-            kept = self._kept.get(file)
-            if kept is not None:
-                for key, run in members:
-                    yield key, kept[run.number]
-                continue
-            stream = self._reread(file)
+        """The same for many runs in the order of `file`, `at_s` and `number`, each file read at most once for a time and
+        never held. What comes with a run is given back with it."""
+        for which, members in groupby(runs, key=lambda pair: (pair[1].file, pair[1].at_s)):
+            stream: Iterator[tuple[int, DeclaredRun]] | None = None
             for key, run in members:
+                held = self._held(run)
+                if held is not None:
+                    yield key, held
+                    continue
+                stream = stream or self._reread(*which)
                 declared = next((declared for number, declared in stream if number == run.number), None)
                 if declared is None:
                     raise _damaged(run)
                 yield key, _checked(run, declared)
+
+    def _held(self, run: DesiredRun) -> DeclaredRun | None:
+        if run.at_s is not None:
+            return self._instances.get(run.address)
+        kept = self._kept.get(run.file)
+        return None if kept is None else kept[run.number]
 
 
 def _checked(run: DesiredRun, declared: DeclaredRun) -> DeclaredRun:

@@ -80,7 +80,7 @@ def _sends(
 ) -> Iterator[tuple[Change, DeclaredRun]]:
     """The changes that send, with their requests, in the order of the manifests: files are read from front to back."""
     order = sorted(
-        (change.desired.file << 64 | change.desired.number) << 32 | index
+        ((change.desired.file << 40 | (change.desired.at_s or 0)) << 64 | change.desired.number) << 32 | index
         for index, change in enumerate(plan.changes)
         if change.sends and change.desired is not None and only(change.desired)
     )
@@ -117,8 +117,7 @@ def _attempt(change: Change, declared: DeclaredRun, prepared: Prepared, *, since
     if former is None or not former.is_open or former.workflow_run_id != change.workflow_run_id:
         return fresh
     # Sent again under the same id: what is true of either attempt must be found and waited for.
-    return replace(
-        fresh,
+    return fresh._replace(
         since_ms=None if former.since_ms is None or since_ms is None else min(former.since_ms, since_ms),
         delay_s=max(former.delay_s or 0, fresh.delay_s or 0) or None,
         not_before_s=max(former.not_before_s or 0, fresh.not_before_s or 0) or None,

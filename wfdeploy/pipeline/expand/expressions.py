@@ -60,6 +60,9 @@ class Evaluator(Protocol):
     def evaluate(self, source: str) -> object:
         """The value of what stands between `${{` and `}}`; a `SecretRef` for a secret. Raises: `ExpressionError`."""
 
+    def at(self, schedule: Mapping[str, object]) -> Evaluator:
+        """The same for an instance of a recurring group: with the values of `schedule`."""
+
     def compile(self, source: str, names: Collection[str]) -> Constant | Varying:
         """The same for a template whose scope has these names. Raises: `ExpressionError`."""
 

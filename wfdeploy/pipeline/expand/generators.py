@@ -43,6 +43,7 @@ class Entry:
     evaluation: Evaluation
     files: InputFiles
     findings: list[Finding]
+    suffix: str = ""  # of addresses: the time of an instance
 
     @property
     def path(self) -> FieldPath:
@@ -193,7 +194,7 @@ class _Generation:
         if type(key) is not str or not 0 < len(key) <= MAX_KEY_LENGTH:
             self._unusable_key(key, line, record)
             return None
-        address = Address(f"{entry.group.name}/{entry.fields['name']}[{escaped_key(key)}]")
+        address = Address(f"{entry.group.name}/{entry.fields['name']}[{escaped_key(key)}]{entry.suffix}")
         try:
             request = self._request(scope)
         except ExpressionError as error:

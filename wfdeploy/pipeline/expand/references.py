@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -28,7 +29,7 @@ _REFERENCE = re.compile(rf"({_NAME})((?:{_STEP})*)")
 _STEPS = re.compile(_STEP)
 _PATTERN_OF_A_NAME = re.compile(_NAME)
 _LITERALS = frozenset(("true", "false", "none", "True", "False", "None"))
-_OF_TEMPLATES = {"row": "a run with forEach", "matrix": "a run with a matrix"}
+_OF_TEMPLATES = {"row": "a run with forEach", "matrix": "a run with a matrix", "schedule": "a group with a schedule"}
 _SHOWN_FIELDS = 12
 
 _Steps: TypeAlias = Sequence[str | int]
@@ -40,7 +41,15 @@ class References:
     def __init__(self, variables: Mapping[str, object], secrets: Collection[str]) -> None:
         self._variables = variables
         self._secrets = secrets
+        self._schedule: Mapping[str, object] | None = None
         self._values: dict[str, Constant] = {}  # of expressions that are more than a reference
+
+    def at(self, schedule: Mapping[str, object]) -> References:
+        """The same, with values for `schedule`."""
+        other = copy(self)
+        other._schedule = schedule
+        other._values = {}
+        return other
 
     def evaluate(self, source: str) -> object:
         reference = _parsed(source)
@@ -65,22 +74,33 @@ class References:
             return self._variable(steps, source)
         if root == "secrets" and len(steps) == 1 and isinstance(steps[0], str):
             return self._secret(steps[0], source)
-        if root in ("vars", "secrets"):
+        if root == "schedule" and self._schedule is not None and len(steps) == 1:
+            if steps[0] not in self._schedule:
+                raise undefined_field(_name("schedule", steps), source, self._schedule)
+            return self._schedule[str(steps[0])]
+        if root in ("vars", "secrets") or (root == "schedule" and self._schedule is not None):
             message = f"{one_line(source)} names no single value"
             raise ExpressionError(message, source=source, hint=f"write {root}.NAME")
-        raise unknown_name(root, source, names)
+        raise unknown_name(root, source, (*self._known, *names))
+
+    @property
+    def _known(self) -> tuple[str, ...]:
+        """Names beside those of variables, secrets and templates."""
+        return () if self._schedule is None else ("schedule",)
 
     def _compiled(self, source: str, names: Collection[str]) -> Constant | Varying:
         """An expression that is more than a reference."""
         from wfdeploy.pipeline.expand.sandbox import compile_expression
 
-        expression = compile_expression(source, (*names, "vars"))
+        expression = compile_expression(source, (*names, "vars", *self._known))
         if "vars" in expression.names:
             self._use_variables(source)
-        variables = self._variables
+        fixed: dict[str, object] = {"vars": self._variables}
+        if self._schedule is not None:
+            fixed["schedule"] = self._schedule
         if not expression.names.isdisjoint(names):
-            return lambda scope: checked(expression({"vars": variables, **scope}), source)
-        return Constant(checked(expression({"vars": variables}), source))
+            return lambda scope: checked(expression({**fixed, **scope}), source)
+        return Constant(checked(expression(fixed), source))
 
     def _use_variables(self, source: str) -> None:
         """An expression is about to use some variable or other."""

@@ -9,6 +9,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.document import Document, Fields, Finding
 from wfdeploy.model.request import Delivery, Request
 from wfdeploy.model.run import DeclaredRun, Source
+from wfdeploy.model.schedule import instant
 from wfdeploy.pipeline.expand.defaults import layer, with_body
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import Evaluator
@@ -23,12 +24,13 @@ def expand(
     files: InputFiles,
     findings: list[Finding],
     wanted: Container[int] | None = None,
+    at_s: int | None = None,
 ) -> Iterator[tuple[int, DeclaredRun]]:
     """The runs that a valid RunGroup manifest declares, each with its ordinal, in order; None is passed over.
 
     An ordinal counts what the document declares, rows of data one by one and bad ones too, from 0: the same content has
     the same ordinals. With `wanted`, runs with other ordinals are read past as cheaply as can be. Nothing is held: the
-    same again is had by calling this again.
+    same again is had by calling this again. `at_s` (Unix seconds): of a recurring group, the instances at that time.
 
     Where there are findings, runs hold stand-ins for what they are about: good for further checks and nothing else. A
     run without a destination has an empty one.
@@ -36,6 +38,11 @@ def expand(
     data = cast("Mapping[str, Any]", document.data)
     spec = data["spec"]
     group = group_of(data)
+    suffix = "" if at_s is None else f"@{instant(at_s)}"
+    if group.schedule is not None:
+        from wfdeploy.pipeline.expand.schedules import schedule_values
+
+        evaluator = evaluator.at(schedule_values(group.schedule, at_s))
     evaluation = Evaluation(document, evaluator, findings)
     base = Request(destination="")
     base = layer(base, {"destination": spec.get("destination")}, ("spec",), evaluation=evaluation, files=files)
@@ -61,6 +68,7 @@ def expand(
                 evaluation=evaluation,
                 files=files,
                 findings=findings,
+                suffix=suffix,
             )
             ordinal = yield from generate(entry, ordinal, wanted)
             continue
@@ -80,7 +88,7 @@ def expand(
         yield (
             ordinal - 1,
             DeclaredRun(
-                address=Address(f"{group.name}/{fields['name']}"),
+                address=Address(f"{group.name}/{fields['name']}{suffix}"),
                 group=group,
                 source=Source(name_of_file, line, index),
                 request=request,

@@ -15,6 +15,7 @@ from wfdeploy.model.document import Document, FieldPath, Fields, Finding
 
 _URL = "https://stand-in.invalid/"
 _WORD = "x"  # a label, a key, a header's name or value
+_SCHEDULE = {"cron": "0 0 * * *"}
 _NOT_MANIFESTS = frozenset(("not-a-manifest", "wrong-kind"))
 _HARMLESS = frozenset(("missing-field", "repeated", "unknown-field"))
 """Codes of findings whose value may stay, or that have none."""
@@ -91,6 +92,12 @@ def _refuse(copy: _Copy, path: FieldPath) -> None:
             copy.put(("spec", "runs", index), None)
         case ("spec", "policy" | "identity" as field, *_):
             copy.put(("spec", field), {})
+        case ("spec", "schedule", *_):  # who knows when its runs would be due
+            copy.put(("spec", "schedule"), dict(_SCHEDULE))
+        case ("spec", "history" | "rollout" as field, *_):
+            copy.put(("spec", field), None)
+        case ("spec", "dependsOn", *_):
+            copy.put(("spec", "dependsOn"), [])
         case ("spec", "runs" | "moved" as field, int(index)) | ("spec", "moved" as field, int(index), *_):
             copy.put(("spec", field, index), None)
         case (*_, "headers" | "failureHeaders", str()):
@@ -151,6 +158,8 @@ def _complete_part(copy: _Copy, path: FieldPath) -> None:
             move = copy.at(path[:3])
             if isinstance(move, dict) and not move.keys() >= {"from", "to"}:
                 copy.put(path[:3], None)
+        case ("spec", "schedule" | "history" | "rollout" | "dependsOn", *_):
+            _refuse(copy, path)
         case _:
             pass
     if "flowControl" in path:

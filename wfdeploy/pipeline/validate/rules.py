@@ -11,6 +11,7 @@ from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
 from wfdeploy.model.request import BodyKind, Delivery, Request, Template, Text
 from wfdeploy.model.run import DeclaredRun
 from wfdeploy.pipeline.validate import headers as header_rules
+from wfdeploy.pipeline.validate.groups import group_problems
 from wfdeploy.pipeline.validate.numbers import number_problems
 from wfdeploy.pipeline.validate.problem import Problem
 from wfdeploy.pipeline.validate.retry_delay import retry_delay_problem
@@ -79,6 +80,11 @@ class Rules:
         for index, run in enumerate(runs if isinstance(runs, list) else ()):
             if isinstance(run, dict) and isinstance(run.get("name"), str):
                 self._address(document, index, f"{name}/{run['name']}")
+
+    def settings(self, document: Document) -> None:
+        """What a document that fits its schema says about its group as a whole."""
+        for path, problem in group_problems(cast("Mapping[str, Any]", document.data)):
+            self._note(document, path, problem)
 
     def _address(self, document: Document, index: int, address: str) -> None:
         here = (document, index)

@@ -1,0 +1,1 @@
+"""Recurring groups: which of their instances are due."""
