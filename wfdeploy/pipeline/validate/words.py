@@ -152,7 +152,7 @@ def _unknown_field(key: str, known: dict[str, Any], path: FieldPath) -> Told:
 
 def _wrong_type(name: str, error: ValidationError, path: FieldPath) -> Told:
     expected = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
-    wanted = [_TYPES[kind] for kind in expected if kind != "null"]
+    wanted = [_TYPES[kind] for kind in expected if kind != "null"] or ["null"]
     value = error.instance
     hint = None
     if isinstance(value, str) and "${{" in value:
