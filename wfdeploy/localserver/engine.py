@@ -22,7 +22,7 @@ WINDOW_MS = 60_000
 for a year cost no memory."""
 
 PAUSE_AFTER_ERROR_MS = 10_000
-"""Before a message is tried again whose delivery broke inside the server."""
+"""Before the server tries again what broke inside it."""
 
 _LANE = 0
 """In place of a message's seq, in the queue: the moment to look at a lane again."""
@@ -94,7 +94,11 @@ class Engine:
         """Deliver until cancelled; open deliveries are cancelled too, and stay pending in the ledger."""
         try:
             while True:
-                self._start_due()
+                try:
+                    self._start_due()
+                except Exception as error:  # the database: a full disk, say
+                    self._on_error(error)
+                    asyncio.get_running_loop().call_later(PAUSE_AFTER_ERROR_MS / 1000, self._wake.set)
                 self._turn.set()
                 self._set_alarm()
                 await self._wake.wait()

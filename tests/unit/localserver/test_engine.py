@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -191,6 +192,30 @@ def test_limits_hold_under_load_across_restarts(seed: int) -> None:
                 began, count = when, 0
             count += 1
             assert count <= limit.rate, (key, limit)
+
+
+def test_database_that_fails_for_a_moment_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, errors = World(), list[BaseException]()
+    world.engine._on_error = errors.append
+    world.limit("k", Limits(rate=100))
+
+    def fail(lanes: object) -> None:
+        monkeypatch.undo()
+        raise sqlite3.OperationalError("disk is full")
+
+    monkeypatch.setattr(Backlog, "note_begun", lambda self, lanes: fail(lanes))
+    monkeypatch.setattr("wfdeploy.localserver.engine.PAUSE_AFTER_ERROR_MS", 1)
+
+    async def main() -> None:
+        now = world.clock.now_ms()
+        with world.running():
+            for _ in range(2):
+                world.engine.schedule([world.add(now, "k")])
+                await world.engine.wait_idle()
+
+    run(main())
+    assert [str(error) for error in errors] == ["disk is full"]
+    assert len(world.delivered) == 2
 
 
 def test_keys_are_served_alike_under_back_pressure() -> None:
