@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -147,7 +146,7 @@ def test_an_observation_counts_from_when_a_run_was_first_seen_so(store: StateSto
 
 def test_a_resumed_run_takes_the_place_of_the_one_that_failed(store: StateStore) -> None:
     first = record("g/a", run_state=RunState.FAILED)
-    open_ = replace(attempt("g/a"), workflow_run_id="wfdeploy.x.g1.a1", dlq_id="1-1", tries=1, triggered_id="wfr_1")
+    open_ = attempt("g/a")._replace(workflow_run_id="wfdeploy.x.g1.a1", dlq_id="1-1", tries=1, triggered_id="wfr_1")
     store.commit([PutRecord(first), PutAttempt(open_)])
     assert list(store.attempts()) == [open_]
     resumed = open_.record(
@@ -196,7 +195,7 @@ def test_settled_attempts_are_what_their_records_put_one_by_one_are(
             return [list(table) for table in tables], store.tallies()
 
     attempts = [
-        replace(attempt(f"g/{name}", fingerprint), generation=generation, delivery="d", by='{"host":"h"}', request="{}")
+        attempt(f"g/{name}", fingerprint)._replace(generation=generation, delivery="d", by='{"host":"h"}', request="{}")
         for name, fingerprint, generation in runs
     ]
     created = [None if generation == 3 else generation for _, _, generation in runs]

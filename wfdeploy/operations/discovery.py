@@ -7,7 +7,6 @@ moment at which a request of interest can have left.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Notice
@@ -157,14 +156,13 @@ class Discovery:
             ended_ms = attempt.ended_at_ms
             if suspect or attempt.status is AttemptStatus.INTENT or ended_ms is None:
                 ended_ms = self.locked_at_ms
-                closed = replace(
-                    attempt,
+                closed = attempt._replace(
                     status=AttemptStatus.UNKNOWN,
                     ended_at_ms=ended_ms,
                     error=attempt.error or "the process that sent it ended before its answer was recorded",
                 )
                 prepared.attempts[attempt.address] = closed
-                edits.append(PutAttempt(replace(closed, address=prepared.recorded_address(attempt.address))))
+                edits.append(PutAttempt(closed._replace(address=prepared.recorded_address(attempt.address))))
             ended[attempt.address] = ended_ms
         if edits:
             prepared.store.commit(edits)

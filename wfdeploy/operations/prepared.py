@@ -374,4 +374,4 @@ def _is_declared(sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> 
 
 
 def _moved(attempt: Attempt, address: Address) -> Attempt:
-    return attempt if attempt.address == address else replace(attempt, address=address)
+    return attempt if attempt.address == address else attempt._replace(address=address)

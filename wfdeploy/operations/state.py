@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from enum import Enum
 from typing import Any
 
@@ -95,7 +95,7 @@ def resolve(workspace: Workspace, address: str, resolution: Resolution) -> None:
             raise UsageError(f"the outcome of {address} is not open", hint="`wfdeploy state list` shows what is")
         edit: Edit
         if resolution is Resolution.RESEND:
-            edit = PutAttempt(replace(attempt, status=AttemptStatus.UNKNOWN, resend=True))
+            edit = PutAttempt(attempt._replace(status=AttemptStatus.UNKNOWN, resend=True))
         else:
             edit = PutRecord(
                 Record(
@@ -173,12 +173,13 @@ def _write(workspace: Workspace, store: StateStore, edits: Sequence[Edit]) -> No
 def _plain(value: Record | Attempt) -> dict[str, Any]:
     """camelCase JSON; JSON texts unfolded."""
     result: dict[str, Any] = {}
-    for field in fields(value):
-        item = getattr(value, field.name)
-        if field.name in ("request", "by"):
+    names = value._fields if isinstance(value, Attempt) else [field.name for field in fields(value)]
+    for name in names:
+        item = getattr(value, name)
+        if name in ("request", "by"):
             item = json.loads(item) if item else None
         elif isinstance(item, Enum):
             item = item.value
-        head, *rest = field.name.split("_")
+        head, *rest = name.split("_")
         result[head + "".join(part.capitalize() for part in rest)] = item
     return result

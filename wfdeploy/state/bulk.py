@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.state.rows import ATTEMPT_COLUMNS
 
-_plain_values = attrgetter(*ATTEMPT_COLUMNS[:-2])
+_plain_values = itemgetter(*map(Attempt._fields.index, ATTEMPT_COLUMNS[:-2]))
 _OTHERS = [name for name in (*ATTEMPT_COLUMNS[:-1], "by_id") if name != "address"]
 _PUT_ATTEMPT = (
     f"INSERT INTO attempts ({', '.join((*ATTEMPT_COLUMNS[:-1], 'by_id'))}) "  # noqa: S608

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, Standing
 
-_ATTEMPT_FIELDS = tuple(sorted(field.name for field in fields(Attempt)))
-_attempt_values = attrgetter(*_ATTEMPT_FIELDS)
+_ATTEMPT_FIELDS = tuple(sorted(Attempt._fields))
+_attempt_values = itemgetter(*map(Attempt._fields.index, _ATTEMPT_FIELDS))
 ATTEMPT_COLUMNS = (*(name for name in _ATTEMPT_FIELDS if name not in ("status", "by")), "status", "by")
 """The columns of `attempts`; there, `by_id` stands for `by`."""
 

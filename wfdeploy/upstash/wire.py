@@ -17,18 +17,22 @@ _OWN_ROWS = tuple(row for row in ROWS if not row.of_delivery)
 _DELIVERY_ROWS = tuple(row for row in ROWS if row.of_delivery)
 
 
+_KEPT = 256
+"""Shared parts held at once: runs come group by group, so few are in use at any time."""
+
+
 class ItemEncoder:
     """Encodes the runs of one project. Not for use from several threads at once.
 
-    `label` is the project's, by which its runs are listed again; every item carries it. The runs that a generator
-    makes share most of what they are made of, so what each part of the last request came to is kept.
+    `label` is the project's, by which its runs are listed again; every item carries it. The runs of a group share most
+    of what they are made of, so what each combination of shared parts came to is kept.
     """
 
     def __init__(self, *, label: str, secrets: Mapping[str, str]) -> None:
         self._label = label
         self._secrets = secrets
-        self._last: Request | None = None
-        self._destination = self._own = self._delivery = self._before_id = self._after_id = ""
+        # By identity of headers and delivery options, which are held, so that no other object can take their place.
+        self._kept: dict[tuple[object, ...], tuple[str, str, Request]] = {}
 
     def encode(self, request: Request, workflow_run_id: str) -> Item:
         """One run of a batch.
@@ -36,33 +40,24 @@ class ItemEncoder:
         Raises: `KeyError` with the name of a secret that has no value; `ValueError` for a body that JSON or UTF-8
         can't carry.
         """
-        self._remember(request)
+        key = (request.destination, request.content_type, id(request.headers), id(request.delivery))
+        before_id, after_id, _ = self._kept.get(key) or self._shared(key, request)
         body = body_text(request.body, self._secrets)
         tail = "}}" if body is None else f'}},"body":{_text(body)}}}'
-        return Item(workflow_run_id, f"{self._before_id}{_text(workflow_run_id)}{self._after_id}{tail}".encode())
+        return Item(workflow_run_id, f"{before_id}{_text(workflow_run_id)}{after_id}{tail}".encode())
 
-    def _remember(self, request: Request) -> None:
-        """Bring the parts up to date with this request. Those that are the same object (or text) stay as they are."""
-        last, secrets = self._last, self._secrets
-        if (
-            last is not None
-            and request.delivery is last.delivery
-            and request.headers is last.headers
-            and request.destination is last.destination
-            and request.content_type is last.content_type
-        ):
-            return
-        self._last = None  # a part that can't be made leaves nothing half remembered
-        if last is None or request.destination != last.destination:
-            self._destination = _text(resolved(request.destination, secrets))
-        if last is None or request.content_type != last.content_type or request.headers is not last.headers:
-            self._own = _members(_OWN_ROWS, request, secrets)
-        if last is None or request.delivery is not last.delivery:
-            labels = joined_labels(self._label, request.delivery.labels)
-            self._delivery = f",{_text(LABEL)}:{_text(labels)}{_members(_DELIVERY_ROWS, request, secrets)}"
-        self._before_id = f'{{"destination":{self._destination},"headers":{{"{RUN_ID}":'
-        self._after_id = f"{self._own}{self._delivery}"
-        self._last = request
+    def _shared(self, key: tuple[object, ...], request: Request) -> tuple[str, str, Request]:
+        """What stands before the workflow run id and between it and the body."""
+        secrets = self._secrets
+        destination = _text(resolved(request.destination, secrets))
+        own = _members(_OWN_ROWS, request, secrets)
+        labels = joined_labels(self._label, request.delivery.labels)
+        delivery = f",{_text(LABEL)}:{_text(labels)}{_members(_DELIVERY_ROWS, request, secrets)}"
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        made = (f'{{"destination":{destination},"headers":{{"{RUN_ID}":', f"{own}{delivery}", request)
+        self._kept[key] = made
+        return made
 
 
 def encode_item(request: Request, *, workflow_run_id: str, label: str, secrets: Mapping[str, str]) -> Item:

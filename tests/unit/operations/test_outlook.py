@@ -64,7 +64,7 @@ def test_attempts_are_looked_at_anew(tmp_path: Path) -> None:
         store.commit([PutAttempt(attempt)])
         prepared = prepared_on(bench, store)
         assert prepared.outlook(None).plan.changes[0].action is Action.RECOVER
-        prepared.attempts[attempt.address] = replace(attempt, status=AttemptStatus.REJECTED, error="no")
+        prepared.attempts[attempt.address] = attempt._replace(status=AttemptStatus.REJECTED, error="no")
         assert prepared.outlook(Seen(runs=())).plan.changes[0].action is Action.TRIGGER
 
 

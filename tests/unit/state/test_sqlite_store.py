@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,8 +86,8 @@ def test_a_newer_state_is_refused_with_the_way_out(path: Path) -> None:
     assert caught.value.hint == "upgrade wfdeploy"
 
 
-OPEN = replace(
-    attempt("g/c"), status=AttemptStatus.UNKNOWN, delay_s=5, explicit_id=True, by='{"host":"h"}', error="a timeout"
+OPEN = attempt("g/c")._replace(
+    status=AttemptStatus.UNKNOWN, delay_s=5, explicit_id=True, by='{"host":"h"}', error="a timeout"
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wfdeploy.model.remote import Item
 from wfdeploy.model.state import Attempt, AttemptStatus, DropAttempt, Edit, PutAttempt
@@ -27,21 +27,21 @@ class Shipment:
     def intent(self, now_ms: int) -> Edit:
         """What is written before the request leaves."""
         if self.attempt.status is not AttemptStatus.INTENT:  # it was sent before
-            self.attempt = replace(
-                self.attempt, status=AttemptStatus.INTENT, intent_at_ms=now_ms, ended_at_ms=None, error=None
+            self.attempt = self.attempt._replace(
+                status=AttemptStatus.INTENT, intent_at_ms=now_ms, ended_at_ms=None, error=None
             )
         return PutAttempt(self.attempt)
 
     def unknown(self, now_ms: int, reason: str) -> Edit:
         """The request may have left and nobody knows what became of it."""
-        self.attempt = replace(
-            self.attempt, status=AttemptStatus.UNKNOWN, ended_at_ms=now_ms, error=reason, inconclusive=self.inconclusive
+        self.attempt = self.attempt._replace(
+            status=AttemptStatus.UNKNOWN, ended_at_ms=now_ms, error=reason, inconclusive=self.inconclusive
         )
         return PutAttempt(self.attempt)
 
     def rejected(self, reason: str) -> Edit:
         """The server said no."""
-        self.attempt = replace(self.attempt, status=AttemptStatus.REJECTED, error=reason)
+        self.attempt = self.attempt._replace(status=AttemptStatus.REJECTED, error=reason)
         return PutAttempt(self.attempt)
 
     def withdrawn(self, now_ms: int) -> Edit:
