@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 from wfdeploy.model.address import Address
@@ -26,11 +27,18 @@ def result_spool(held: int = HELD) -> Spool[Result]:
 
 
 def change_spool(held: int = HELD) -> Spool[Change]:
-    """A spool for changes. Those that carry no more than an identity are packed as plain tuples."""
+    """A spool for changes."""
+    pack, unpack = change_packer()
+    return Spool(held=held, pack=pack, unpack=unpack)
+
+
+def change_packer() -> tuple[Callable[[Change], Any], Callable[[Any], Change]]:
+    """What packs changes for `marshal`, and unpacks them again: those that carry no more than an identity as plain
+    tuples. The two belong together: groups are held once, between them."""
     groups: list[Group] = []
     positions: dict[int, int] = {}
 
-    def pack(change: Change) -> object:
+    def pack(change: Change) -> Any:
         run = change.desired
         if run is None or change.edits or change.diff or change.warnings or change.attempt or change.record:
             return pickle.dumps(change)
@@ -64,4 +72,4 @@ def change_spool(held: int = HELD) -> Spool[Change]:
             desired=DesiredRun(Address(address), text, delivery, groups[position], source, *rest),
         )
 
-    return Spool(held=held, pack=pack, unpack=unpack)
+    return pack, unpack

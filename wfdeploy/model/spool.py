@@ -14,7 +14,7 @@ from typing import IO, Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
 
-HELD = 150_000
+HELD = 120_000
 """Items that stay in memory."""
 
 _CHUNK = 64

@@ -15,7 +15,7 @@ from wfdeploy.model.spool import Spool
 from wfdeploy.pipeline.identify.fingerprint import identify
 
 KEPT_FOR_A_LOOK = 20_000
-KEPT_FOR_SENDING = 150_000
+KEPT_FOR_SENDING = 120_000
 """Requests that stay in memory after loading, about a kilobyte each; others are read from their files again."""
 
 K = TypeVar("K")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.packing import change_packer
 from wfdeploy.model.plan import Change, Plan
 from wfdeploy.model.run import DeclaredRun, DesiredRun
+from wfdeploy.model.spool import HELD
 from wfdeploy.model.state import Attempt, AttemptStatus
 from wfdeploy.operations.prepared import Prepared
 from wfdeploy.pipeline.apply.shipment import Shipment
@@ -78,19 +81,37 @@ def _sends(
     plan: Plan, prepared: Prepared, only: Callable[[DesiredRun], bool] = lambda _: True
 ) -> Iterator[tuple[Change, DeclaredRun]]:
     """The changes that send, with their requests, in the order of the manifests: files are read from front to back."""
-    order = sorted(
-        ((change.desired.file << 40 | (change.desired.at_s or 0)) << 64 | change.desired.number) << 32 | index
-        for index, change in enumerate(plan.changes)
-        if change.sends and change.desired is not None and only(change.desired)
-    )
+    chosen = (change for change in plan.changes if change.sends and change.desired is not None and only(change.desired))
+    ordered = sorted(chosen, key=_place) if len(plan.changes) <= HELD else _sorted_on_disk(chosen)
 
     def pairs() -> Iterator[tuple[Change, DesiredRun]]:
-        for place in order:
-            change = plan.changes[place & 0xFFFFFFFF]
+        for change in ordered:
             assert change.desired is not None
             yield change, change.desired
 
     return prepared.manifests.requests.each(pairs())
+
+
+def _place(change: Change) -> tuple[int, int, int]:
+    run = change.desired
+    assert run is not None
+    return run.file, run.at_s or 0, run.number
+
+
+def _sorted_on_disk(changes: Iterable[Change]) -> Iterator[Change]:
+    """The same for more changes than are to be held in memory."""
+    import marshal
+    import sqlite3
+
+    pack, unpack = change_packer()
+    with closing(sqlite3.connect("", isolation_level=None)) as connection:  # a temporary file of this connection
+        connection.execute("PRAGMA cache_size = -8000")
+        connection.execute("CREATE TABLE changes (file INTEGER, at_s INTEGER, number INTEGER, packed BLOB)")
+        connection.execute("BEGIN")
+        rows = ((*_place(change), marshal.dumps(pack(change))) for change in changes)
+        connection.executemany("INSERT INTO changes VALUES (?, ?, ?, ?)", rows)
+        for (data,) in connection.execute("SELECT packed FROM changes ORDER BY file, at_s, number"):
+            yield unpack(marshal.loads(data))  # noqa: S302 - our own
 
 
 def _attempt(change: Change, declared: DeclaredRun, prepared: Prepared, *, since_ms: int | None, by: str) -> Attempt:
