@@ -334,7 +334,12 @@ _APPLY_LIMITS = (
     _limit("--allow-retrigger", is_flag=True, help="Allow more than 100 runs to be triggered again."),
     _limit("--allow-cancel", is_flag=True, help="Allow more than 100 runs to be cancelled."),
     _limit("--batch-size", metavar="N", type=click.IntRange(min=1), help="At most N runs in one request."),
-    _limit("--concurrency", metavar="N", type=click.IntRange(min=1), help="At most N requests at once."),
+    _limit(
+        "--concurrency",
+        metavar="N",
+        type=click.IntRange(1, 256),
+        help="At most N requests at once, fewer while the server is slow or in trouble (default: 64).",
+    ),
     _limit("--max-rate", metavar="N", type=Amount(min=0, min_open=True), help="At most N runs a second."),
     _limit(
         "--timeout",

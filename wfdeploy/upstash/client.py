@@ -63,7 +63,7 @@ class UpstashGateway(RunGateway):
         scrubber: Scrubber,
         token_source: str = "QSTASH_TOKEN",  # noqa: S107 - a variable's name
         wait_budget_s: float = 300.0,
-        connections: int = 64,
+        connections: int = 256,
         listener: Listener | None = None,
         deadline_s: float | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
