@@ -8,6 +8,7 @@ from typing import Protocol
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Event
 from wfdeploy.model.remote import CancelReply, Item, ObservedRun, RunPage, RunState, ServerFacts, TriggerReply
+from wfdeploy.model.rollout import Progress
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Edit, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.model.tally import Tally
@@ -75,9 +76,10 @@ class StateStore(Protocol):
     def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
         """The records of these addresses (all: None), ordered by address; unknown addresses are passed over."""
 
-    def standings(self, states: Collection[RunState | None]) -> Iterator[Standing]:
-        """How the recorded runs do that were last observed in one of these states (None: not observed yet), by state
-        and address. Costs what it gives, however many records there are; SUCCESS isn't kept track of and gives none."""
+    def standings(self, states: Collection[RunState | None], group: str | None = None) -> Iterator[Standing]:
+        """How the recorded runs (of one group; None: of all) do that were last observed in one of these states (None:
+        not observed yet), by state and address. Costs what it gives, however many records there are; SUCCESS isn't
+        kept track of and gives none."""
 
     def attempts(self) -> Iterator[Attempt]:
         """Every attempt, ordered by address."""
@@ -87,6 +89,15 @@ class StateStore(Protocol):
 
     def groups(self) -> Mapping[str, OnRemove]:
         """The policies last seen, by group."""
+
+    def schedules(self) -> Mapping[str, int]:
+        """By recurring group: until when (Unix seconds) each of its instances was triggered or skipped."""
+
+    def rollouts(self) -> Mapping[str, Progress]:
+        """Rollouts under way, by group."""
+
+    def members(self, group: str) -> Mapping[Address, str]:
+        """The runs that a group's rollout has let go, each with the fingerprint it had then."""
 
     def former_addresses(self) -> Iterator[Address]:
         """Addresses that have a past here and no record (forgotten, or dropped), ordered."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from math import ceil
 
+from wfdeploy.model.address import Address
+
 
 class Gate(Enum):
     """What a step waits for before the next one begins."""
@@ -73,3 +75,28 @@ class Progress:
     open_since_ms: int | None = None
     started_at_ms: int = 0
     tolerated: int = 0
+
+
+# --- edits of the state --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PutProgress:
+    """How far a rollout is now."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Enlist:
+    """These runs (address, fingerprint) are let go: written down before anything is sent for them."""
+
+    group: str
+    runs: tuple[tuple[Address, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndRollout:
+    """A rollout is over: all runs are let go, or another one takes its place."""
+
+    group: str

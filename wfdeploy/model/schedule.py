@@ -50,3 +50,12 @@ def instant(unix_s: int) -> str:
 def unix_of(text: str) -> int:
     """Unix seconds of an address's time. Raises: `ValueError` when it isn't one."""
     return round(datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """An edit of the state: every instance of a group up to this time (Unix seconds) is triggered, or skipped for good.
+    An earlier time than the one that is known changes nothing."""
+
+    group: str
+    until_s: int

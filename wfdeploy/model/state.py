@@ -15,7 +15,9 @@ from typing import NamedTuple, TypeAlias
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
 from wfdeploy.model.run import OnRemove
+from wfdeploy.model.schedule import Decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +286,13 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class Expire:
+    """Drop the record of a recurring run's past instance without a trace: its schedule remembers that it was."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Rename:
     """Give an address another name; record, attempt, generations and history go along. The former name keeps its
     generations too, as a tombstone."""
@@ -351,6 +360,7 @@ Edit: TypeAlias = (
     | Settle
     | NoteGeneration
     | Forget
+    | Expire
     | Rename
     | Observe
     | Rewrite
@@ -358,6 +368,10 @@ Edit: TypeAlias = (
     | Remember
     | Claim
     | SetHead
+    | Decide
+    | PutProgress
+    | Enlist
+    | EndRollout
 )
 
 

@@ -8,11 +8,14 @@ from itertools import groupby
 from typing import assert_never, cast
 
 from wfdeploy.model.address import group_of
+from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
+from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import (
     Claim,
     DropAttempt,
     Edit,
     Ended,
+    Expire,
     Forget,
     NoteGeneration,
     Observe,
@@ -27,6 +30,7 @@ from wfdeploy.model.state import (
     Settle,
 )
 from wfdeploy.model.tally import Tally, term
+from wfdeploy.state import pace
 from wfdeploy.state.bulk import (
     Actors,
     DetailsRow,
@@ -81,6 +85,10 @@ class Editor:
                 former = self._record(address)
                 if former is not None:
                     self._retire(former, Ended.FORGOTTEN)
+            case Expire(address):
+                former = self._record(address)
+                if former is not None:
+                    self._retire(former, None)
             case Rename(origin, to):
                 # The former name keeps its generations as a tombstone: ids are made of names, and a run that gets
                 # this name later must not get an id that was used.
@@ -98,7 +106,7 @@ class Editor:
                     (origin,),
                 )
                 self._moved(origin, to)
-                for table in ("records", "details", "attempts"):
+                for table in ("records", "details", "attempts", "rollout_members"):
                     run(f"UPDATE {table} SET address = ? WHERE address = ?", (to, origin))  # noqa: S608
                 run(
                     "UPDATE history SET address = ?1, value = json_set(value, '$.address', ?1) WHERE address = ?2",
@@ -133,6 +141,8 @@ class Editor:
                     "WHERE value IS NOT excluded.value",
                     [(key, value) for key, value in values.items() if value is not None],
                 )
+            case Decide() | PutProgress() | Enlist() | EndRollout():
+                pace.edit(self._connection, edit)
             case _:
                 assert_never(edit)
 

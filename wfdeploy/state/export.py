@@ -10,12 +10,16 @@ import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from wfdeploy.errors import StateUnusable
+from wfdeploy.model.address import Address
 from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.rollout import Enlist, Mode, Progress, PutProgress
 from wfdeploy.model.run import OnRemove
+from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import Binding, PutAttempt, PutGroups, PutRecord, Remember
 from wfdeploy.ports import StateStore
 from wfdeploy.state.edits import Editor
@@ -70,6 +74,12 @@ def export_lines(store: StateStore) -> Iterator[str]:
         )
     for name, policy in store.groups().items():
         yield _line({"kind": "group", "name": name, "onRemove": policy.value})
+    for name, decided_s in store.schedules().items():
+        yield _line({"kind": "schedule", "name": name, "decided": decided_s})
+    for name, progress in store.rollouts().items():
+        yield _line({"kind": "rollout", **_camel({**asdict(progress), "mode": progress.mode.value})})
+        for address, fingerprint in sorted(store.members(name).items()):
+            yield _line({"kind": "member", "group": name, "address": address, "fingerprint": fingerprint})
 
 
 def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateStore:
@@ -159,6 +169,13 @@ def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
             labels=tuple(row.get("labels", ())),
         )
         editor.apply([Remember(seen)])
+    elif kind == "schedule":
+        editor.apply([Decide(row["name"], int(row["decided"]))])
+    elif kind == "rollout":
+        values = _snake(row)
+        editor.apply([PutProgress(Progress(**{**values, "mode": Mode(values["mode"])}))])
+    elif kind == "member":
+        editor.apply([Enlist(row["group"], ((Address(row["address"]), row["fingerprint"]),))])
     elif kind == "group":
         editor.apply([PutGroups({row["name"]: OnRemove(row["onRemove"])})])
     else:

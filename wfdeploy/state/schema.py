@@ -6,6 +6,7 @@
 - `details_by_state` finds the runs that aren't known to have succeeded, most of the time a few among many.
 - `tallies` sums up the records of each group, so that a plan passes over a group in which nothing changed. They follow
   `records` within each transaction; whoever edits `records` by other means must empty `tallies` too.
+- `schedules`, `rollouts` and `rollout_members` hold how far these are (`pace.py`).
 - `history` keeps former records; `burned` the generations that no row tells any more;
   `unclaimed` the runs that the server listed for this project and that belong to no known address.
 """
@@ -18,13 +19,14 @@ from itertools import groupby
 
 from wfdeploy.model.address import group_of
 from wfdeploy.model.tally import Tally, term
+from wfdeploy.state import pace
 from wfdeploy.state.bulk import Actors
 from wfdeploy.state.rows import attempt_from
 
 APPLICATION_ID = 0x77666470
 """`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
 
-VERSION = 4
+VERSION = 5
 
 NOT_SUCCEEDED = "run_state IS NOT 'RUN_SUCCESS'"
 """What `details_by_state` holds; a query that is to use it must say the same words."""
@@ -164,7 +166,12 @@ def _version_4(connection: sqlite3.Connection) -> None:
     connection.execute(f"CREATE INDEX details_by_state ON details (run_state, address) WHERE {NOT_SUCCEEDED}")
 
 
-_MIGRATIONS = (_version_1, _version_2, _version_3, _version_4)
+def _version_5(connection: sqlite3.Connection) -> None:
+    for statement in pace.TABLES:
+        connection.execute(statement)
+
+
+_MIGRATIONS = (_version_1, _version_2, _version_3, _version_4, _version_5)
 """Element n takes version n to version n + 1. A released one never changes."""
 
 

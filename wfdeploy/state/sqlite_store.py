@@ -17,9 +17,11 @@ from urllib.parse import quote
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.rollout import Progress
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Binding, Edit, Ended, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.model.tally import Tally
+from wfdeploy.state import pace
 from wfdeploy.state.database import begin, elsewhere, make_durable, recognise, sync_folder, upgrade
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.faults import DAMAGED, translated
@@ -205,17 +207,34 @@ class SqliteStore:
                     ),
                 )
 
-    def standings(self, states: Collection[RunState | None]) -> Iterator[Standing]:
+    def standings(self, states: Collection[RunState | None], group: str | None = None) -> Iterator[Standing]:
         """See `StateStore.standings`."""
+        bounds = () if group is None else (f"{group}/", f"{group}0")
+        within = "AND d.address >= ? AND d.address < ?" if bounds else ""
         with translated(self._name):
             for state in states:
                 yield from map(
                     standing_from_row,
                     self._connection.execute(
-                        f"{_SELECT_STANDINGS} WHERE d.run_state IS ? AND d.{NOT_SUCCEEDED} ORDER BY d.address",
-                        (None if state is None else state.value,),
+                        f"{_SELECT_STANDINGS} WHERE d.run_state IS ? AND d.{NOT_SUCCEEDED} {within} ORDER BY d.address",
+                        (None if state is None else state.value, *bounds),
                     ),
                 )
+
+    def schedules(self) -> Mapping[str, int]:
+        """By recurring group: until when it is decided."""
+        with translated(self._name):
+            return pace.schedules(self._connection)
+
+    def rollouts(self) -> Mapping[str, Progress]:
+        """Rollouts under way, by group."""
+        with translated(self._name):
+            return pace.rollouts(self._connection)
+
+    def members(self, group: str) -> Mapping[Address, str]:
+        """The runs that a group's rollout has let go."""
+        with translated(self._name):
+            return pace.members(self._connection, group)
 
     def attempts(self) -> Iterator[Attempt]:
         """Every attempt, in address order."""

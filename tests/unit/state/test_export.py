@@ -10,7 +10,9 @@ from tests.contracts.test_state_store import BINDING, attempt, record
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.rollout import Enlist, Progress, PutProgress
 from wfdeploy.model.run import OnRemove
+from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import (
     Binding,
     Forget,
@@ -37,6 +39,8 @@ def lines(tmp_path: Path) -> list[str]:
         store.commit([NoteGeneration(Address("g/x"), "1:q", 7), PutGroups({"g": OnRemove.CANCEL})])
         store.commit([SetHead(watermark_ms=12, shared=True)])
         store.commit([Remember(ObservedRun(workflow_run_id="wfr_q", state=RunState.STARTED, created_at_ms=1))])
+        store.commit([Decide("n", 9), PutProgress(Progress(group="g", open_since_ms=3))])
+        store.commit([Enlist("g", ((Address("g/b"), "1:b"), (Address("g/a"), "1:a")))])
         return list(export_lines(store))
 
 

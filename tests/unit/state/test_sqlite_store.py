@@ -96,7 +96,8 @@ def as_version_1(path: Path) -> None:
     with SqliteStore.open_existing(path, BINDING) as store:
         attempts = list(store.attempts())
     connection = sqlite3.connect(path)
-    connection.execute("DROP TABLE tallies")
+    for table in ("tallies", "schedules", "rollouts", "rollout_members"):
+        connection.execute(f"DROP TABLE {table}")
     connection.execute("DROP INDEX details_by_state")
     for column in ("tries", "completed_at_ms", "dlq_id", "handled", "triggered_id"):
         connection.execute(f"ALTER TABLE details DROP COLUMN {column}")

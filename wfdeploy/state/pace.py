@@ -1,0 +1,103 @@
+"""How far schedules and rollouts are, in tables of their own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import TypeAlias, assert_never
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.rollout import EndRollout, Enlist, Mode, Progress, PutProgress
+from wfdeploy.model.schedule import Decide
+
+PaceEdit: TypeAlias = Decide | PutProgress | Enlist | EndRollout
+
+TABLES = (
+    """CREATE TABLE schedules (
+        name TEXT PRIMARY KEY,
+        decided_s INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE rollouts (
+        name TEXT PRIMARY KEY,
+        step INTEGER NOT NULL,
+        mode TEXT NOT NULL,
+        approved INTEGER NOT NULL,
+        open_since_ms INTEGER,
+        started_at_ms INTEGER NOT NULL,
+        tolerated INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE rollout_members (
+        name TEXT NOT NULL,
+        address TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        PRIMARY KEY (name, address)
+    ) STRICT, WITHOUT ROWID""",
+)
+
+
+def schedules(connection: sqlite3.Connection) -> Mapping[str, int]:
+    """By group: until when it is decided (Unix seconds)."""
+    return dict(connection.execute("SELECT name, decided_s FROM schedules ORDER BY name").fetchall())
+
+
+def rollouts(connection: sqlite3.Connection) -> Mapping[str, Progress]:
+    """By group."""
+    rows = connection.execute(
+        "SELECT name, step, mode, approved, open_since_ms, started_at_ms, tolerated FROM rollouts ORDER BY name"
+    ).fetchall()
+    return {
+        name: Progress(
+            group=name,
+            step=step,
+            mode=Mode(mode),
+            approved=approved,
+            open_since_ms=open_since_ms,
+            started_at_ms=started_at_ms,
+            tolerated=tolerated,
+        )
+        for name, step, mode, approved, open_since_ms, started_at_ms, tolerated in rows
+    }
+
+
+def members(connection: sqlite3.Connection, group: str) -> Mapping[Address, str]:
+    """The runs that a group's rollout has let go, each with the fingerprint it then had."""
+    rows = connection.execute("SELECT address, fingerprint FROM rollout_members WHERE name = ?", (group,))
+    return {Address(address): fingerprint for address, fingerprint in rows}
+
+
+def edit(connection: sqlite3.Connection, change: PaceEdit) -> None:
+    """Carry an edit out."""
+    run = connection.execute
+    match change:
+        case Decide(group, until_s):
+            run(
+                "INSERT INTO schedules VALUES (?, ?) ON CONFLICT DO UPDATE SET decided_s = excluded.decided_s "
+                "WHERE decided_s < excluded.decided_s",
+                (group, until_s),
+            )
+        case PutProgress(progress):
+            run(
+                "INSERT INTO rollouts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET step = ?2, "
+                "mode = ?3, approved = ?4, open_since_ms = ?5, started_at_ms = ?6, tolerated = ?7 "
+                "WHERE (step, mode, approved, open_since_ms, started_at_ms, tolerated) IS NOT (?2, ?3, ?4, ?5, ?6, ?7)",
+                (
+                    progress.group,
+                    progress.step,
+                    progress.mode.value,
+                    progress.approved,
+                    progress.open_since_ms,
+                    progress.started_at_ms,
+                    progress.tolerated,
+                ),
+            )
+        case Enlist(group, runs):
+            connection.executemany(
+                "INSERT INTO rollout_members VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET fingerprint = ?3 "
+                "WHERE fingerprint IS NOT ?3",
+                [(group, address, fingerprint) for address, fingerprint in runs],
+            )
+        case EndRollout(group):
+            run("DELETE FROM rollouts WHERE name = ?", (group,))
+            run("DELETE FROM rollout_members WHERE name = ?", (group,))
+        case _:
+            assert_never(change)
