@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from wfdeploy.localserver import run_view
 from wfdeploy.localserver.dead_letters import DeadLetters
@@ -14,11 +14,16 @@ from wfdeploy.localserver.records import Run
 from wfdeploy.localserver.redaction import NONE, Redaction
 from wfdeploy.localserver.run_view import Veil
 
+T = TypeVar("T")
+
 TRIM = 4_000
 """Bytes of each body, unless all of it is asked for."""
 
 GROUPS = 300
-"""Groups of steps, the same."""
+"""Groups of steps, the same: how the run began, and where it is."""
+
+SIBLINGS = 100
+"""Steps of a group, the same."""
 
 
 def find(ledger: Ledger, tenant: str, run_id: str, created_at: int | None) -> Run | None:
@@ -36,10 +41,10 @@ def render(run: Run, ledger: Ledger, *, whole: bool, now_ms: int) -> dict[str, A
     trim = None if whole else TRIM
     view = run_view.render(run, ledger, trim=trim, now_ms=now_ms)
     groups = view["steps"]
-    # A run of many steps shows how it began and where it is.
-    omitted = 0 if whole else max(0, len(groups) - GROUPS)
-    if omitted:
-        view["steps"] = [*groups[: GROUPS // 2], *groups[-GROUPS // 2 :]]
+    omitted = 0
+    if not whole:
+        view["steps"] = [_fewer_siblings(group) for group in _ends(groups, GROUPS)]
+        omitted = len(groups) - len(view["steps"])
     steps = [step for group in groups for step in group["steps"]]
     sleeping = {step["messageId"] for step in steps if str(step.get("stepType", "")).startswith("Sleep")}
     shown = {step.get("messageId") for group in view["steps"] for step in group["steps"]}
@@ -59,6 +64,16 @@ def render(run: Run, ledger: Ledger, *, whole: bool, now_ms: int) -> dict[str, A
         "spans": _shown(timeline.steps(), shown, trim),
         "deliveries": _shown(timeline.deliveries(), shown, trim),
     }
+
+
+def _ends(values: Sequence[T], most: int) -> Sequence[T]:
+    """All of them, or the first and the last when there are too many."""
+    return values if len(values) <= most else [*values[: most // 2], *values[-most // 2 :]]
+
+
+def _fewer_siblings(group: dict[str, Any]) -> dict[str, Any]:
+    steps = _ends(group["steps"], SIBLINGS)
+    return {**group, "steps": steps, "omitted": len(group["steps"]) - len(steps)}
 
 
 def _failure(run: Run, trim: int | None) -> dict[str, Any] | None:

@@ -35,9 +35,11 @@ class Run:
         self.clock.advance(seconds)
         self.server.wait_idle()
 
-    def submit(self, number: int, kind: str = "Run", *, target: int | None = None, **headers: str) -> None:
+    def submit(
+        self, number: int, kind: str = "Run", *, target: int | None = None, concurrent: int = 1, **headers: str
+    ) -> None:
         step = {"stepId": 0 if target else number, "stepName": f"s{number}", "stepType": kind, "out": "1"}
-        step |= {"concurrent": 2, "targetStep": target} if target else {"concurrent": 1}
+        step |= {"concurrent": 2, "targetStep": target} if target else {"concurrent": concurrent}
         said = {name.replace("_", "-"): value for name, value in headers.items()}
         item = {
             "destination": self.url,
@@ -185,6 +187,16 @@ def test_of_very_many_steps_the_first_and_the_last_are_shown(run: Run) -> None:
     whole = run.api.http.get("/-/run", params={"id": "wfr_a", "whole": "true"}).json()
     assert whole["omitted"] == 0
     assert len(whole["spans"]) == 311
+
+
+def test_of_very_many_parallel_steps_too(run: Run) -> None:
+    for number in range(1, 121):
+        run.submit(number, target=number)
+        run.submit(number, concurrent=120)
+    told = run.told()
+    (group,) = [group for group in told["run"]["steps"] if group["type"] == "parallel"]
+    assert (len(group["steps"]), group["omitted"]) == (100, 20)
+    assert (group["steps"][0]["stepName"], group["steps"][-1]["stepName"]) == ("s1", "s120")
 
 
 def test_runs_of_one_id_are_told_apart(run: Run) -> None:

@@ -4,7 +4,8 @@ import { html } from "./html.js";
 import { ask } from "./api.js";
 import { useAnswer } from "./live.js";
 import { attempt, notice } from "./notices.js";
-import { Ago, Command, Icon, Loading, Mono, RunLink, Trouble } from "./parts.js";
+import { Search } from "./filters.js";
+import { Ago, Command, Loading, Mono, RunLink, Trouble } from "./parts.js";
 import { href } from "./router.js";
 import { count, duration } from "./words.js";
 
@@ -34,20 +35,7 @@ function Keys() {
     ${
       data?.length > 0 &&
       html`<div class="filters" role="search" aria-label="Filter keys">
-          <label class="search">
-            <span class="hidden">Key contains</span>
-            <${Icon} name="search" />
-            <input
-              type="search"
-              id="search"
-              placeholder="Key"
-              spellcheck="false"
-              autocomplete="off"
-              value=${piece}
-              onInput=${(event) => setPiece(event.target.value)}
-            />
-            <kbd aria-hidden="true">/</kbd>
-          </label>
+          <${Search} value=${piece} label="Key contains" placeholder="Key" onSearch=${setPiece} />
         </div>
         <div class="scroller">
           <table role="table" class="list keys" aria-label="Flow-control keys">

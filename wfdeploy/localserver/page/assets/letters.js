@@ -2,18 +2,21 @@
 import { useState } from "preact/hooks";
 import { html } from "./html.js";
 import { ask } from "./api.js";
+import { Chip, Search } from "./filters.js";
 import { useAnswer } from "./live.js";
 import { attempt, notice } from "./notices.js";
-import { Ago, Chip, Confirm, Labels, Loading, Pager, RunLink, Trouble, UrlLink } from "./parts.js";
+import { Ago, Confirm, Labels, Loading, Pager, RunLink, Trouble, UrlLink } from "./parts.js";
 import { revive, reviveMany } from "./revive.js";
-import { href } from "./router.js";
+import { go, href } from "./router.js";
 import { count } from "./words.js";
 
 export function DeadLetters({ query }) {
-  const filters = { label: query.get("label"), url: query.get("url") };
+  const filters = { q: query.get("q"), label: query.get("label"), url: query.get("url") };
+  const isFiltered = Object.values(filters).some(Boolean);
   const cursor = query.get("before");
   const to = (changed) => href(["dead-letters"], { ...filters, ...changed });
   const { data, error, reload } = useAnswer("/-/dead-letters", {
+    q: filters.q,
     label: filters.label,
     workflowUrl: filters.url,
     cursor,
@@ -25,16 +28,29 @@ export function DeadLetters({ query }) {
       Failed runs wait here until they are resumed (a new run goes on with the step that failed), restarted (a new run
       from the beginning) or deleted.
     </p>
-    ${Object.entries(filters).map(
-      ([name, value]) =>
-        value && html`<${Chip} key=${name} word=${name} value=${value} without=${to({ [name]: null })} />`,
-    )}
+    ${(data?.letters.length > 0 || isFiltered) && html`<${Filters} filters=${filters} to=${to} />`}
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<${Loading} />`}
     ${data?.letters.length > 0 && html`<${Letters} letters=${data.letters} to=${to} reload=${reload} />`}
-    ${data?.letters.length === 0 && html`<${Nothing} isFiltered=${cursor || filters.label || filters.url} />`}
+    ${data?.letters.length === 0 && html`<${Nothing} isFiltered=${isFiltered || cursor} />`}
     ${data && html`<${Pager} isFirst=${!cursor} newest=${to({})} older=${older} />`}
   `;
+}
+
+function Filters({ filters, to }) {
+  return html`<div class="filters" role="search" aria-label="Filter dead letters">
+    <${Search}
+      value=${filters.q ?? ""}
+      label="Id, URL or label contains"
+      placeholder="Id, URL or label"
+      onSearch=${(q) => go(to({ q }), { replace: true })}
+    />
+    ${["label", "url"].map(
+      (name) =>
+        filters[name] &&
+        html`<${Chip} key=${name} word=${name} value=${filters[name]} without=${to({ [name]: null })} />`,
+    )}
+  </div>`;
 }
 
 function Letters({ letters, to, reload }) {

@@ -62,18 +62,19 @@ export function Labels({ labels, link }) {
 }
 
 export function Copy({ text, what }) {
-  const [copied, setCopied] = useState(false);
+  const [outcome, setOutcome] = useState(null);
   useEffect(() => {
-    if (!copied) return undefined;
-    const timer = setTimeout(() => setCopied(false), 1500);
+    if (!outcome) return undefined;
+    const timer = setTimeout(() => setOutcome(null), 1500);
     return () => clearTimeout(timer);
-  }, [copied]);
-  const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
-  };
+  }, [outcome]);
+  const copy = () =>
+    navigator.clipboard.writeText(text).then(
+      () => setOutcome("Copied"),
+      () => setOutcome("Not allowed"),
+    );
   return html`<button type="button" class="quiet copy" onClick=${copy} aria-label=${`Copy ${what}`}>
-    <${Icon} name=${copied ? "done" : "copy"} />${copied ? "Copied" : "Copy"}
+    <${Icon} name=${outcome === "Copied" ? "done" : "copy"} />${outcome ?? "Copy"}
   </button>`;
 }
 
@@ -168,13 +169,6 @@ export function RunLink({ id, createdAt }) {
 export function UrlLink({ url, to, what }) {
   return html`<a class="url" href=${to({ url })} title=${`${url}\nOnly ${what} of this URL`}>
     <${Mono}>${url}</${Mono}>
-  </a>`;
-}
-
-// What narrows a list down to one value, with the way out of it.
-export function Chip({ word, value, without }) {
-  return html`<a class="chip" href=${without} aria-label=${`Remove the filter ${word} ${value}`}>
-    <span class="muted">${word}</span> <bdi>${value}</bdi> <span aria-hidden="true">✕</span>
   </a>`;
 }
 

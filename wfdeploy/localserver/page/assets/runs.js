@@ -1,18 +1,17 @@
 // The list of runs: live, filtered, one page of fifty.
-import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { ask, config } from "./api.js";
 import { useNow } from "./clock.js";
 import { useAnswer } from "./live.js";
 import { attempt, notice } from "./notices.js";
-import { Ago, Chip, Command, Icon, Labels, Loading, Pager, RunLink } from "./parts.js";
+import { Chip, Search } from "./filters.js";
+import { Ago, Command, Icon, Labels, Loading, Pager, RunLink } from "./parts.js";
 import { State, STATES, Took, Trouble, UrlLink } from "./parts.js";
 import { go, href } from "./router.js";
 import { count, duration } from "./words.js";
 
 const FILTERS = ["state", "q", "label", "url", "id", "key"];
 const EXACT = { label: "label", url: "URL", id: "id", key: "key" };
-const TYPING_MS = 200;
 
 export function Runs({ query }) {
   const filters = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
@@ -41,20 +40,6 @@ export function Runs({ query }) {
 }
 
 function Filters({ filters, to }) {
-  const [text, setText] = useState(filters.q ?? "");
-  const latest = useRef(to);
-  latest.current = to;
-  const sent = useRef(text);
-  // What comes back from the address bar is no news, and must not undo what was typed meanwhile.
-  useEffect(() => {
-    if ((filters.q ?? "") !== sent.current) setText((sent.current = filters.q ?? ""));
-  }, [filters.q]);
-  useEffect(() => {
-    if (text === sent.current) return undefined;
-    const send = () => go(latest.current({ q: (sent.current = text) }), { replace: true });
-    const timer = setTimeout(send, TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [text]);
   const chosen = filters.state ?? "";
   return html`<div class="filters" role="search" aria-label="Filter runs">
     <fieldset class="segments">
@@ -73,20 +58,12 @@ function Filters({ filters, to }) {
           </label>`,
       )}
     </fieldset>
-    <label class="search">
-      <span class="hidden">Id, URL or label contains</span>
-      <${Icon} name="search" />
-      <input
-        type="search"
-        id="search"
-        placeholder="Id, URL or label"
-        spellcheck="false"
-        autocomplete="off"
-        value=${text}
-        onInput=${(event) => setText(event.target.value)}
-      />
-      <kbd aria-hidden="true">/</kbd>
-    </label>
+    <${Search}
+      value=${filters.q ?? ""}
+      label="Id, URL or label contains"
+      placeholder="Id, URL or label"
+      onSearch=${(q) => go(to({ q }), { replace: true })}
+    />
     ${Object.entries(EXACT).map(
       ([name, word]) =>
         filters[name] &&

@@ -27,10 +27,7 @@ export function Steps({ told, cut, reload }) {
           ${
             omitted > 0 &&
             index === omittedAfter &&
-            html`<li key="omitted" class="omitted">
-              ${count(omitted, "group")} of steps left out.${" "}
-              <button type="button" class="link" onClick=${cut.onWhole}>Load all</button>
-            </li>`
+            html`<li key="omitted"><${Omitted} number=${omitted} what="group" onWhole=${cut.onWhole} /></li>`
           }
           ${
             row.parallel
@@ -39,6 +36,7 @@ export function Steps({ told, cut, reload }) {
                   <ol>
                     ${row.parallel.map((each) => html`<${Step} key=${each.key} row=${each} ...${shared} />`)}
                   </ol>
+                  ${row.omitted > 0 && html`<${Omitted} number=${row.omitted} what="step" onWhole=${cut.onWhole} />`}
                 </li>`
               : html`<${Step} key=${row.key} row=${row} ...${shared} />`
           }
@@ -46,6 +44,13 @@ export function Steps({ told, cut, reload }) {
       )}
     </ol>
   </div>`;
+}
+
+function Omitted({ number, what, onWhole }) {
+  return html`<p class="omitted">
+    ${count(number, what)} left out.${" "}
+    <button type="button" class="link" onClick=${onWhole}>Load all</button>
+  </p>`;
 }
 
 // Steps that a resumed run took over are not on the scale.
@@ -71,7 +76,7 @@ function rowsOf(told, now) {
   const rows = [];
   for (const group of run.steps.slice(1)) {
     if (group.type === "next") continue;
-    if (group.type === "parallel") pushGroup(rows, group.steps.map(toRow));
+    if (group.type === "parallel") pushGroup(rows, group.steps.map(toRow), group.omitted);
     else rows.push(...group.steps.map(toRow));
   }
   const planned = [];
@@ -88,8 +93,8 @@ function rowsOf(told, now) {
   return rows;
 }
 
-function pushGroup(rows, parallel) {
-  rows.push({ key: `group at ${rows.length}`, parallel });
+function pushGroup(rows, parallel, omitted = 0) {
+  rows.push({ key: `group at ${rows.length}`, parallel, omitted });
 }
 
 const TYPES = {
