@@ -94,3 +94,18 @@ def test_the_page_keeps_what_people_wrote(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == "before\n<!-- figures:begin -->\nnew \\1\n<!-- figures:end -->\nafter\n"
     with pytest.raises(ValueError, match="no place for stages"):
         page.put("stages", "", file)
+
+
+def test_the_server_is_measured() -> None:
+    sizes = ("--triggers", "20", "--runs", "2", "--sdk-runs", "1", "--profile", "2", "--soak", "10", "--every", "5")
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.server", *sizes],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for what in ("| runs triggered | 20 |", "| steps, Python SDK on FastAPI | 5 |", "| SQLite |", "| 10 |"):
+        assert what in ran.stdout

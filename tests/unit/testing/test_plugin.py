@@ -26,6 +26,35 @@ def test_the_example_of_the_docs(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider").assert_outcomes(passed=3)
 
 
+def test_flask_with_the_official_sdk(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        app="""
+        from flask import Flask
+        from upstash_workflow.flask import Serve
+
+        app = Flask(__name__)
+        serve = Serve(app)
+
+        @serve.route("/api/onboard")
+        def onboard(context):
+            payload = context.request_payload
+            context.run("create", lambda: f"created {payload['tenant']}")
+            context.sleep("a month", 30 * 24 * 3600)
+            context.run("remind", lambda: "reminded")
+        """,
+        test_app="""
+        def test_one(workflow_server):
+            from app import app
+
+            with workflow_server.serving(app) as url:
+                run = workflow_server.trigger(f"{url}/api/onboard", {"tenant": "acme"}).wait()
+            assert run.state == "RUN_SUCCESS"
+            assert [step.out for step in run.steps if step.type == "Run"] == ["created acme", "reminded"]
+        """,
+    )
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
 def test_it_costs_nothing_when_unused(pytester: pytest.Pytester) -> None:
     """Nothing of the server, nor of what it needs, is imported."""
     pytester.makepyfile(
