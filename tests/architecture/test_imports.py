@@ -96,6 +96,20 @@ def test_only_the_output_writes() -> None:
     assert [str(path) for path in files if writing.search(path.read_text(encoding="utf-8"))] == []
 
 
+def test_rows_and_references_load_no_expression_engine(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"id": "a"}\n', encoding="utf-8")
+    manifest = tmp_path / "rows.yaml"
+    head = "apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {name: rows}\n"
+    spec = "spec: {destination: 'https://${{ vars.host }}/wf', runs: [{name: r, forEach: {file: rows.jsonl}, %s}]}\n"
+    (tmp_path / "wfdeploy.yaml").write_text("apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: p}\n", "utf-8")
+    command = ("validate", str(manifest), "--var", "host=a.example", "--project-file", str(tmp_path / "wfdeploy.yaml"))
+    heavy = {"jinja2", "pyarrow", "gzip", "csv", "backports.zstd", "jsonschema"}
+    manifest.write_text(head + spec % "key: '${{ row.id }}', body: ['${{ row.id }}-${{ row[\"id\"] }}']", "utf-8")
+    assert not heavy & loaded_by(*command)
+    manifest.write_text(head + spec % "key: '${{ row.id }}', body: ['${{ row.id | upper }}']", "utf-8")
+    assert heavy & loaded_by(*command) == {"jinja2"}
+
+
 def test_a_plan_with_nothing_to_do_loads_no_network(tmp_path: Path) -> None:
     (tmp_path / "manifests").mkdir()
     runs = "".join(f"    - name: r{index}\n" for index in range(10))

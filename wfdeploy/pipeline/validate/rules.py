@@ -131,11 +131,27 @@ class Rules:
             self._bodies(document, index, own)
             if is_generated:
                 self._sound[id(own)] = own  # what is wrong with a template is told once
+                self._same_name(document, own)
         if (own.get("headers") and not is_generated) or id(request.headers) not in self._sound:
             self._headers(document, index, own, "headers", request.headers)
         if id(request.delivery) not in self._sound:
             self._delivery(document, index, own, request.delivery)
         self._content_type(document, index, own, request)
+
+    def _same_name(self, document: Document, own: Mapping[str, Any]) -> None:
+        """The name of a generator is its own too, though its runs' addresses go on with a key."""
+        if self._look_at_names:
+            return  # `group` has
+        data = cast("Mapping[str, Any]", document.data)
+        same = [n for n, run in enumerate(data["spec"]["runs"]) if run is not None and run["name"] == own["name"]]
+        generated, self._generated = self._generated, None  # it is the manifest that is wrong, and no row
+        for other in same[1:]:
+            where, address = _at(document, _path(same[0])), f"{data['metadata']['name']}/{own['name']}"
+            problem = Problem(
+                "duplicate-address", f"{address} is declared already, at {where}", "rename one of the two"
+            )
+            self._note(document, (*_path(other), "name"), problem)
+        self._generated = generated
 
     # --- what a run does -------------------------------------------------------------------------------------
 
