@@ -246,6 +246,13 @@ def waits(app: App, run_id: str) -> list[int]:
     return [later - earlier for earlier, later in itertools.pairwise([*failed, events["STEP_SUCCESS"]])]
 
 
+def test_what_exceeds_a_quota_fails_the_run_at_once(app: App) -> None:
+    """412 is final for the SDK."""
+    run_id = app.trigger("/absurd", "absurd")
+    assert "non-retryable" in (app.ended(run_id, "RUN_FAILED").error or "")
+    assert set(app.seen(run_id)) == {0}
+
+
 def test_failure_url(app: App) -> None:
     run_id = app.trigger("/final", "told", failureUrl=f"{app.url}/ops")
     app.ended(run_id, "RUN_FAILED")

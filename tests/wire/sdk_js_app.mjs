@@ -108,6 +108,11 @@ app.use("/later", serve(async (context) => {
   });
 }));
 
+app.use("/absurd", serve(async (context) => {
+  note(context.workflowRunId, context.retried);
+  await context.call("never", { url: `${self}/third`, method: "PUT", body: {}, retries: 999999 });
+}));
+
 app.use("/thrice", serve(async (context) => {
   await context.run("first", () => {
     note(context.workflowRunId, context.retried);

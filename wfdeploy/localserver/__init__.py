@@ -13,5 +13,5 @@ is an endpoint to play with, `page` is what a person sees of it in a browser.
 The package shares no code with the client in `wfdeploy.upstash`: both are written from the description of the API, so a
 misreading in one is found by the other.
 
-Not there yet: quotas. Ended runs are kept for good.
+Ended runs are kept for good.
 """

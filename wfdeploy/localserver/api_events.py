@@ -29,7 +29,7 @@ class EventsApi:
 
     async def wait(self, request: Request) -> Response:
         """`POST /v2/wait/{eventId}`: a step of a run waits for an event."""
-        wait = Wait.of(await read_body(request))
+        wait = Wait.of(await read_body(request), longest_ms=self._services.scenario.plan.max_delay_ms)
         wanted = options.read(headers_of(request))
         waiting = self._waiting()
         with self._services.ledger.transaction():

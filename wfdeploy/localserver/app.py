@@ -40,7 +40,9 @@ def create_app(services: Services, page: Page) -> ASGIApp:
 
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
-    return json_response({"error": error.message}, error.status)
+    answer = json_response({"error": error.message}, error.status)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def _no_such_path(_request: Request, error: Exception) -> Response:

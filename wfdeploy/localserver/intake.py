@@ -18,6 +18,7 @@ from wfdeploy.localserver.ids import new_run_id
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.options import Options
 from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.quotas import Quotas
 from wfdeploy.localserver.records import Due, Kind, Run, RunState
 from wfdeploy.localserver.scenario import Scenario, TriggerItem
 from wfdeploy.localserver.settings import Settings
@@ -128,9 +129,17 @@ class Intake:
     clock: Clock
     scenario: Scenario
     flow_keys: FlowKeys
+    quotas: Quotas
     tenant: Tenant
     caller_ip: str
     to_schedule: list[Due] = field(default_factory=list)
+
+    def _due_ms(self, wanted: Options, now_ms: int) -> int:
+        longest_ms = self.scenario.plan.max_delay_ms
+        return wanted.due_ms(now_ms, ahead_ms=self.clock.ahead_ms(), longest_ms=longest_ms)
+
+    def _take(self, item: Item, now_ms: int) -> None:
+        self.quotas.take_message(self.scenario.plan, self.tenant.name, len(item.body), now_ms)
 
     def trigger(self, item: Item, *, rest: bool) -> dict[str, Any]:
         """Start a run, or say that one with this id is running.
@@ -154,7 +163,8 @@ class Intake:
                 return {"workflowRunId": run_id, "workflowCreatedAt": newest_at, "deduplicated": True}
             # Runs of one id are told apart by this time stamp, so it never repeats.
             created_at = max(now, newest_at + 1)
-        due = wanted.due_ms(now, ahead_ms=self.clock.ahead_ms())
+        due = self._due_ms(wanted, now)
+        self._take(item, now)
         settings = wanted.settings
         if rest:
             settings = _rest_defaults(settings, item.destination)
@@ -205,7 +215,8 @@ class Intake:
             answer = self.invoke(item) if wanted.is_invoke else self.trigger(item, rest=False)
             return {"messageId": answer["workflowRunId"], **answer}
         now = self.clock.now_ms()
-        due = wanted.due_ms(now, ahead_ms=self.clock.ahead_ms())
+        due = self._due_ms(wanted, now)
+        self._take(item, now)
         if wanted.run_id is None:
             self.flow_keys.note(self.tenant.name, wanted.settings)
             message_id, entry = self.ledger.add_message(

@@ -193,6 +193,15 @@ class Ledger:
         assert cursor.lastrowid is not None
         return message_id, Due(due_ms, cursor.lastrowid, tenant, flow_key)
 
+    def accepted_since(self, tenant: str, since_ms: int) -> int:
+        """How many messages a tenant's clients submitted: runs, steps and calls, and messages outside any run."""
+        row = self.connection.execute(
+            "SELECT COUNT(*) FROM messages"
+            " WHERE tenant = ? AND created_at >= ? AND kind IN ('init', 'step', 'call', 'plain')",
+            (tenant, since_ms),
+        ).fetchone()
+        return int(row[0])
+
     def message_of_step(self, run_seq: int, step_key: str) -> str | None:
         """The id of the message that recorded this step."""
         row = self.connection.execute(

@@ -12,13 +12,8 @@ from dataclasses import dataclass
 from wfdeploy.localserver import durations, expressions, flow
 from wfdeploy.localserver.backoff import DAY_MS
 from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.quotas import LOCAL, MAX_RETRIES
 from wfdeploy.localserver.settings import Settings
-
-MAX_DELAY_MS = 366 * DAY_MS
-"""The longest delay of the paid plans is a year."""
-
-MAX_RETRIES = 10_000
-"""The service's own limit is not published; a number beyond it is answered 412 there."""
 
 _NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][-+]?[0-9]{1,4})?")
 _FAR_S = 1e12
@@ -93,10 +88,10 @@ class Options:
         """A request to a third party whose answer goes back to the workflow (`context.call`)."""
         return self.control.get("upstash-workflow-calltype", "").lower() == "tocallback"
 
-    def due_ms(self, now_ms: int, *, ahead_ms: int = 0) -> int:
+    def due_ms(self, now_ms: int, *, ahead_ms: int = 0, longest_ms: int = LOCAL.max_delay_ms) -> int:
         """When the first delivery is due; a moment in the past means now. `ahead_ms`: see `Clock`.
 
-        Raises: Refused for a delay that cannot be read or is longer than a year.
+        Raises: Refused for a delay that cannot be read or is longer than that.
         """
         due = now_ms
         if (text := self.control.get("upstash-delay")) is not None:
@@ -108,8 +103,8 @@ class Options:
             if not _NUMBER.fullmatch(text):
                 raise Refused(f"invalid Upstash-Not-Before: {text[:200]!r}")
             due = round(max(-_FAR_S, min(float(text), _FAR_S)) * 1000) + ahead_ms
-        if due - now_ms > MAX_DELAY_MS:
-            raise Refused("the delay is longer than a year", status=412)
+        if due - now_ms > longest_ms:
+            raise Refused(f"the delay is longer than {longest_ms // DAY_MS} days", status=412)
         return max(due, now_ms)
 
 

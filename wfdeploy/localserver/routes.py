@@ -23,7 +23,7 @@ from wfdeploy.localserver.openapi.document import document
 from wfdeploy.localserver.openapi.operations import Answer, Area, Operation
 from wfdeploy.localserver.openapi.runs import LOGS, RUNS, TRIGGERS
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.services import Services, has_read_only_token
+from wfdeploy.localserver.services import Services, has_read_only_token, tenant_of
 
 DOCUMENT_PATH = "/openapi.json"
 
@@ -71,25 +71,28 @@ def routes(services: Services) -> list[Route]:
         api = area.api(services)
         for operation in area.operations:
             answer = functools.partial(operation.handler, api)
-            by_path.setdefault(operation.path, {})[operation.method] = _Bound(operation, answer)
-    return [_route(path, methods) for path, methods in by_path.items()]
+            by_path.setdefault(operation.path, {})[operation.method] = _Bound(operation, area.is_metered, answer)
+    return [_route(path, methods, services) for path, methods in by_path.items()]
 
 
 class _Bound:
     """An operation, and the method of a living object that answers it."""
 
-    def __init__(self, operation: Operation, answer: Callable[[Request], Awaitable[Response]]) -> None:
+    def __init__(
+        self, operation: Operation, is_metered: bool, answer: Callable[[Request], Awaitable[Response]]
+    ) -> None:
         self.reads_only = operation.reads_only or operation.is_open
+        self.is_metered = is_metered
         self.answer = answer
 
 
-def _route(path: str, methods: Mapping[str, _Bound]) -> Route:
-    route = Route(path, _by_method(methods))
+def _route(path: str, methods: Mapping[str, _Bound], services: Services) -> Route:
+    route = Route(path, _by_method(methods, services))
     route.methods = None  # any: what is not there is refused by the path that fits, not looked for in later ones
     return route
 
 
-def _by_method(methods: Mapping[str, _Bound]) -> Callable[[Request], Awaitable[Response]]:
+def _by_method(methods: Mapping[str, _Bound], services: Services) -> Callable[[Request], Awaitable[Response]]:
     allowed = ", ".join(methods)
 
     async def endpoint(request: Request) -> Response:
@@ -104,6 +107,12 @@ def _by_method(methods: Mapping[str, _Bound]) -> Callable[[Request], Awaitable[R
         if not all(found.values()):
             raise Refused("not found", status=404)
         request.scope["path_params"] = found
-        return await bound.answer(request)
+        per_second = services.scenario.requests_per_second
+        if per_second is None or not bound.is_metered:
+            return await bound.answer(request)
+        left = services.quotas.take_request(per_second, tenant_of(request).name, services.clock.now_ms())
+        answer = await bound.answer(request)
+        answer.headers.update(left)
+        return answer
 
     return endpoint

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wfdeploy.localserver.courier import Parcel, Reply
+from wfdeploy.localserver.quotas import LOCAL, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,13 @@ class Scenario:
 
     answer: Callable[[Parcel], Reply | None] | None = None
     """Asked before a delivery leaves: an answer in place of the endpoint's, or None to let it go there."""
+
+    plan: Plan = LOCAL
+    """Whose limits hold; those of the parallelism are the server's `max_open_deliveries`."""
+
+    requests_per_second: int | None = None
+    """How many requests to logs, dead letters, flow control and keys a user has; the service's number is not
+    published."""
 
     lazy_fetch_above_bytes: int = 1_000_000
     """A step list above this size is not sent along: an endpoint whose SDK can do that fetches it. When the service

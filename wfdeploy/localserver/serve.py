@@ -30,6 +30,7 @@ from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.listener import Listener, bind, url_of
 from wfdeploy.localserver.page.routes import Page
 from wfdeploy.localserver.problems import PortTaken
+from wfdeploy.localserver.quotas import Quotas
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.services import Services
 from wfdeploy.localserver.steering import AcceptedRun, Steering
@@ -199,7 +200,8 @@ class LocalServer(Steering):
             max_open=self._max_open,
         )
         flow_keys = FlowKeys(ledger, engine)
-        services = Services(ledger, engine, self.clock, self.scenario, flow_keys, keyring)
+        quotas = Quotas(ledger.accepted_since)
+        services = Services(ledger, engine, self.clock, self.scenario, flow_keys, keyring, quotas)
         return services
 
     async def _listen(self, stack: contextlib.AsyncExitStack, services: Services, sockets: list[socket.socket]) -> None:

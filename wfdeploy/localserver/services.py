@@ -16,6 +16,7 @@ from wfdeploy.localserver.intake import Intake
 from wfdeploy.localserver.keyring import Keyring
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.quotas import Quotas
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.tenants import Bearer, Tenant
 
@@ -49,6 +50,7 @@ class Services:
     scenario: Scenario
     flow_keys: FlowKeys
     keyring: Keyring
+    quotas: Quotas
     changes: Changes = field(default_factory=Changes)
 
     def intake(self, request: Request) -> Intake:
@@ -57,6 +59,7 @@ class Services:
             clock=self.clock,
             scenario=self.scenario,
             flow_keys=self.flow_keys,
+            quotas=self.quotas,
             tenant=tenant_of(request),
             caller_ip=request.client.host if request.client else "",
         )

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wfdeploy.localserver import compact, durations, options
+from wfdeploy.localserver.backoff import DAY_MS
 from wfdeploy.localserver.ledger import Ledger
-from wfdeploy.localserver.options import MAX_DELAY_MS
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import Due, Kind, Message, Run
 
@@ -36,8 +36,8 @@ class Wait:
     asked: Mapping[str, Any]
 
     @classmethod
-    def of(cls, body: bytes) -> Wait:
-        """Raises: Refused for a body that asks for no wait."""
+    def of(cls, body: bytes, *, longest_ms: int) -> Wait:
+        """Raises: Refused for a body that asks for no wait, or for one that is too long."""
         try:
             asked = json.loads(body)
         except (ValueError, RecursionError):
@@ -52,8 +52,8 @@ class Wait:
             timeout_ms = durations.parse_ms(str(timeout))
         except ValueError:
             raise Refused(f"invalid timeout: {timeout!r}") from None
-        if timeout_ms > MAX_DELAY_MS:
-            raise Refused("the timeout is longer than a year", status=412)
+        if timeout_ms > longest_ms:
+            raise Refused(f"the timeout is longer than {longest_ms // DAY_MS} days", status=412)
         return cls(step, step_id, str(timeout), timeout_ms, asked)
 
 

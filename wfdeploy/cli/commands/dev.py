@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         wfdeploy dev                       where the JavaScript SDK looks with QSTASH_DEV=true
         wfdeploy dev --port 0              on any free port
         wfdeploy dev --time-scale 3600     an hour passes in a second
+        wfdeploy dev --plan free           1,000 steps a day, 10 at once, delays of a week at most
         wfdeploy dev & wfdeploy apply --local
     """,
 )
@@ -38,8 +39,13 @@ if TYPE_CHECKING:
     default=1.0,
     help="Let the server's time run N times as fast: delays, sleeps, timeouts and retries take that much less.",
 )
+@click.option(
+    "--plan",
+    type=click.Choice(["free", "payg", "fixed"]),
+    help="Hold your application to the limits of this plan of the hosted service.",
+)
 @options.log
-def command(app: App, port: int, db: str | None, time_scale: float) -> None:
+def command(app: App, port: int, db: str | None, time_scale: float, plan: str | None) -> None:
     """Run a local server that speaks the Workflow API.
 
     For development and tests: it delivers runs to your workflow endpoints over HTTP, signed as the service signs, so
@@ -55,6 +61,9 @@ def command(app: App, port: int, db: str | None, time_scale: float) -> None:
     try:
         from wfdeploy.localserver.banner import banner
         from wfdeploy.localserver.clock import SystemClock
+        from wfdeploy.localserver.engine import MAX_OPEN
+        from wfdeploy.localserver.quotas import LOCAL, PLANS
+        from wfdeploy.localserver.scenario import Scenario
         from wfdeploy.localserver.serve import LocalServer, serve_forever
     except ModuleNotFoundError as error:
         raise wiring.missing_extra() from error
@@ -78,9 +87,12 @@ def command(app: App, port: int, db: str | None, time_scale: float) -> None:
             + "\n"
         )
 
+    limits = LOCAL if plan is None else PLANS[plan]
     server = LocalServer(
         database,
         port=port,
+        scenario=Scenario(plan=limits),
+        max_open_deliveries=limits.parallelism or MAX_OPEN,
         clock=SystemClock(scale=time_scale),
         demo=True,
         demo_port=demo_port.wished(database),

@@ -210,6 +210,7 @@ FLOW = Area(
             reads_only=True,
         ),
     ),
+    is_metered=True,
 )
 
 KEYS = Area(
@@ -232,4 +233,5 @@ KEYS = Area(
             answer=Answer(200, "the keys from now on", ref("SigningKeys")),
         ),
     ),
+    is_metered=True,
 )

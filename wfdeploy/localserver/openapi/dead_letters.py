@@ -152,4 +152,5 @@ DEAD_LETTERS = Area(
             refusals=_NOT_FOUND,
         ),
     ),
+    is_metered=True,
 )

@@ -13,6 +13,7 @@ _EVERYWHERE = {
     400: "the request is not what it should be",
     403: "a read-only token, or a page of some web site: this server answers to programs on its own machine",
 }
+_METERED = {429: "too many requests in this second"}
 _TOKEN = {401: "no token, or not one of this server's"}
 
 
@@ -21,7 +22,7 @@ def document(areas: Iterable[Area]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for area in areas:
         for operation in area.operations:
-            paths.setdefault(operation.public_path, {})[operation.method.lower()] = _operation(area.tag, operation)
+            paths.setdefault(operation.public_path, {})[operation.method.lower()] = _operation(area, operation)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -43,13 +44,14 @@ def document(areas: Iterable[Area]) -> dict[str, Any]:
     }
 
 
-def _operation(tag: str, operation: Operation) -> dict[str, Any]:
-    refusals = _EVERYWHERE | ({} if operation.is_open else _TOKEN) | dict(operation.refusals)
+def _operation(area: Area, operation: Operation) -> dict[str, Any]:
+    metered = _METERED if area.is_metered else {}
+    refusals = _EVERYWHERE | ({} if operation.is_open else _TOKEN) | metered | dict(operation.refusals)
     answers = [operation.answer, *(Answer(status, why, ref("Error")) for status, why in sorted(refusals.items()))]
     if operation.method == "HEAD":
         answers = [Answer(answer.status, answer.description) for answer in answers]  # they have no bodies
     told: dict[str, Any] = {
-        "tags": [tag],
+        "tags": [area.tag],
         "operationId": operation.id,
         "summary": operation.summary,
         "responses": {str(answer.status): answer.document() for answer in answers},

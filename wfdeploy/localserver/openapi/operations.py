@@ -101,6 +101,8 @@ class Area:
     api: Callable[[Any], Any]
     """Makes the object whose methods the handlers are, from the server's `Services`."""
     operations: tuple[Operation, ...]
+    is_metered: bool = False
+    """So many requests a second, where there is such a limit."""
 
 
 def text(description: str = "", **more: Any) -> dict[str, Any]:

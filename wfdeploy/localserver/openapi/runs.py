@@ -199,7 +199,6 @@ LOGS = Area(
                 Param("groupBy", "query", "runs are all there is to group by", text(enum=["workflowRunId"])),
             ),
             answer=Answer(200, "a page of runs", _RUN_PAGE),
-            refusals={429: "too many requests in this second"},
             reads_only=True,
         ),
         Operation(
@@ -212,8 +211,8 @@ LOGS = Area(
                 Param("groupBy", "query", "with it, runs are listed instead of events", text(enum=["workflowRunId"])),
             ),
             answer=Answer(200, "a page of events, or of runs", {"anyOf": [_EVENT_PAGE, _RUN_PAGE]}),
-            refusals={429: "too many requests in this second"},
             reads_only=True,
         ),
     ),
+    is_metered=True,
 )
