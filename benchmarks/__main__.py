@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks import corpus, javascript, machine, page, results, sinks
 from benchmarks.limits import Limits
 from benchmarks.measure import Sample, TooSlow, run
-from benchmarks.works import WORKS, Peer, Work, of_sending, of_start_up, on_corpus
+from benchmarks.works import ON_CORPUS, ON_ROWS, WORKS, Peer, Work, of_sending, of_start_up, on_corpus, on_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -68,11 +68,14 @@ def _works(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Work, si
                 for size in options.sizes:
                     yield of_sending(size, latency_ms, slow.url, sdk), slow
         for size in options.sizes:
-            if not {"validate", "cold plan", "no-op plan", "cold apply"} & set(options.works):
-                continue
-            project = corpus.write(folder / str(size), size, options.runs_per_file)
-            for work in on_corpus(project, sink.url, options.works):
-                yield work, sink
+            if set(ON_CORPUS) & set(options.works):
+                project = corpus.write(folder / str(size), size, options.runs_per_file)
+                for work in on_corpus(project, sink.url, options.works):
+                    yield work, sink
+            if set(ON_ROWS) & set(options.works):
+                rows = corpus.write_rows(folder / f"rows-{size}", size)
+                for work in on_rows(rows, sink.url, options.works):
+                    yield work, sink
 
 
 def _measure(

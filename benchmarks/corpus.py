@@ -46,6 +46,17 @@ _RUN = """    - name: tenant-{n:07}
 _PLANS = ("free", "team", "business", "enterprise")
 
 
+_TEMPLATE = """    - name: tenant
+      forEach: {file: ../rows.jsonl}
+      key: ${{ row.tenant }}
+      body:
+        tenant: ${{ row.tenant }}
+        seats: ${{ row.seats }}
+        plan: ${{ row.plan }}
+        features: [sso, audit]
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Corpus:
     """A written project: `root` holds `wfdeploy.yaml` and `manifests/`."""
@@ -81,6 +92,18 @@ def write(root: Path, runs: int, runs_per_file: int = RUNS_PER_FILE) -> Corpus:
         with (corpus.manifests / f"wave-{number:03}.yaml").open("w", encoding="utf-8") as file:
             file.write(_GROUP.format(name=f"wave-{number:03}"))
             file.writelines(_runs(range(start, min(start + runs_per_file, runs))))
+    return corpus
+
+
+def write_rows(root: Path, runs: int) -> Corpus:
+    """The same runs, made by one template of the rows of a JSON Lines file."""
+    corpus = Corpus(root, runs)
+    corpus.manifests.mkdir(parents=True)
+    (root / "wfdeploy.yaml").write_text(PROJECT, encoding="utf-8")
+    (corpus.manifests / "wave-000.yaml").write_text(_GROUP.format(name="wave-000") + _TEMPLATE, encoding="utf-8")
+    with (root / "rows.jsonl").open("w", encoding="utf-8") as file:
+        for n in range(runs):
+            file.write(f'{{"tenant":"tenant-{n:07}","seats":{1 + n % 500},"plan":"{_PLANS[n % 4]}"}}\n')
     return corpus
 
 

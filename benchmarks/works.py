@@ -17,7 +17,9 @@ SDK, RAW_8, RAW_64 = "JavaScript SDK", "raw sockets, 8", "raw sockets, 64"
 NAIVE_BYTES_PER_RUN = 8_000
 """Which the naive script was seen to need at its peak: not begun where the machine hasn't got them."""
 
-WORKS = ("validate", "cold plan", "no-op plan", "cold apply", "sending", "start-up")
+ON_CORPUS = ("validate", "cold plan", "cold apply", "no-op plan")
+ON_ROWS = ("rows: cold plan", "rows: cold apply", "rows: no-op plan")
+WORKS = (*ON_CORPUS, *ON_ROWS, "sending", "start-up")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +82,8 @@ def on_corpus(corpus: Corpus, url: str, wanted: tuple[str, ...]) -> Iterator[Wor
             folder=corpus.root,
             peers=(
                 Peer(name=OURS, command=ours, prepare=apply if prepared else (), before=before, runs=runs),
-                Peer(name=NAIVE, command=safely, prepare=naive_apply if prepared else (), **naive),
-                Peer(name=FAST, command=fast, **naive),
+                Peer(name=NAIVE, command=safely, **naive),
+                Peer(name=FAST, command=fast, prepare=naive_apply if prepared else (), **naive),  # for both
             ),
         )
 
@@ -95,6 +97,20 @@ def on_corpus(corpus: Corpus, url: str, wanted: tuple[str, ...]) -> Iterator[Wor
         work("no-op plan", "plan", plan, prepared=True),
     )
     return iter([one for one in works if one.name in wanted])
+
+
+def on_rows(corpus: Corpus, url: str, wanted: tuple[str, ...]) -> Iterator[Work]:
+    """The works on rows of data. The naive script has no generators."""
+    apply = _ours("apply", "--url", url, "--yes", "--allow-retrigger")
+    plan = _ours("plan", "--url", url)
+    peers = {
+        "rows: cold plan": Peer(name=OURS, command=plan, before=corpus.forget),
+        "rows: cold apply": Peer(name=OURS, command=apply, before=corpus.forget, runs=corpus.runs),
+        "rows: no-op plan": Peer(name=OURS, command=plan, prepare=apply),
+    }
+    for name, peer in peers.items():
+        if name in wanted:
+            yield Work(name=name, size=corpus.runs, folder=corpus.root, peers=(peer,))
 
 
 def of_sending(size: int, latency_ms: int, url: str, sdk: tuple[str, ...] | None) -> Work:
