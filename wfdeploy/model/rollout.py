@@ -28,6 +28,10 @@ class Amount:
         """So many runs of `total`, rounded up."""
         return ceil(total * self.value / 100) if self.is_percent else int(self.value)
 
+    def is_exceeded(self, count: int, total: int) -> bool:
+        """Whether `count` of `total` runs are more than this."""
+        return count * 100 > self.value * total if self.is_percent else count > self.value
+
     def __str__(self) -> str:
         return f"{self.value:g}%" if self.is_percent else f"{self.value:g}"
 

@@ -1,0 +1,185 @@
+"""Rollouts: which runs of a group may start now, and which wait for those before them.
+
+Who goes first is decided by a hash of the address, so that it is nobody's choice, the same for everybody, and not
+changed by runs that are added. A run is *let go* by an edit that is on disk before anything is sent for it; the runs
+let go are never more than the step allows, whatever dies in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from heapq import nsmallest
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.plan import Change
+from wfdeploy.model.remote import RunState
+from wfdeploy.model.rollout import EndRollout, Enlist, Gate, Mode, Progress, PutProgress, Rollout, Step
+from wfdeploy.model.state import Edit
+from wfdeploy.pipeline.diff.order import blocked, starts
+
+_BADLY = (RunState.FAILED, RunState.CANCELED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Underway:
+    """What is known of a group's rollout. `progress`: None where none is under way. `members`: the runs let go, with
+    the fingerprint that they then had. `state_of`: how a recorded run does. `now_ms`: our clock."""
+
+    group: str
+    rollout: Rollout
+    progress: Progress | None
+    members: Mapping[Address, str]
+    state_of: Callable[[Address], RunState | None]
+    now_ms: int
+
+
+@dataclass(slots=True)
+class Decision:
+    """What a rollout comes to. `released`: the runs that may start (None: any). `reason`: why others may not.
+    `edits`: what is to be on disk before anything starts. `progress` as it is then; None once it is over."""
+
+    released: frozenset[Address] | None
+    reason: str = ""
+    edits: list[Edit] = field(default_factory=list)
+    progress: Progress | None = None
+
+
+def rank(address: str) -> bytes:
+    """Runs are let go in the order of this."""
+    return sha256(address.encode()).digest()
+
+
+def decide(underway: Underway, pending: Mapping[Address, str]) -> Decision:
+    """Which of the pending runs (address -> fingerprint) may start now."""
+    progress, members = underway.progress, dict(underway.members)
+    if not pending:
+        # All runs are let go, or none ever had to be.
+        return Decision(None, edits=[] if progress is None else [EndRollout(underway.group)])
+    edits: list[Edit] = []
+    if progress is None or any(members.get(address, text) != text for address, text in pending.items()):
+        # What was let go has changed since: it has to prove itself again.
+        if progress is not None:
+            edits.append(EndRollout(underway.group))
+        progress, members = Progress(group=underway.group, started_at_ms=underway.now_ms), {}
+    before = None if edits else underway.progress
+    decision = _Deciding(underway, progress, members, pending).decide()
+    if decision.progress is not None and decision.progress != before:
+        edits.append(PutProgress(decision.progress))
+    decision.edits[:0] = edits
+    return decision
+
+
+def roll(
+    changes: Sequence[Change], underway: Underway, is_meant: Callable[[str], bool]
+) -> tuple[Iterator[Change], Decision]:
+    """A group's changes, those that have to wait blocked. `is_meant`: whether a run is within the plan's targets."""
+    pending = {change.address: change.fingerprint for change in changes if starts(change) and is_meant(change.address)}
+    decision = decide(underway, pending)
+    return _applied(changes, decision), decision
+
+
+def _applied(changes: Sequence[Change], decision: Decision) -> Iterator[Change]:
+    for change in changes:
+        if starts(change) and decision.released is not None and change.address not in decision.released:
+            yield blocked(change, decision.reason)
+        else:
+            yield change
+
+
+class _Deciding:
+    """One look at a rollout in which something waits to start."""
+
+    def __init__(
+        self, underway: Underway, progress: Progress, members: dict[Address, str], pending: Mapping[Address, str]
+    ) -> None:
+        self.underway = underway
+        self.steps = underway.rollout.steps
+        self.progress = progress
+        self.members = members
+        self.pending = pending
+        self.fresh = [address for address in pending if address not in members]
+        self.total = len(members) + len(self.fresh)
+        states = [None if address in pending else underway.state_of(address) for address in members]
+        self.succeeded = sum(state is RunState.SUCCESS for state in states)
+        self.finished = sum(state is not None and state.is_final for state in states)
+        self.failed = sum(state in _BADLY for state in states)
+
+    def decide(self) -> Decision:
+        stopped = self._stopped()
+        if stopped is not None:
+            return Decision(frozenset(), stopped, [], self.progress)
+        released = [address for address in self.pending if address in self.members]
+        while True:
+            step = self.progress.step
+            allowed = self.total if step >= len(self.steps) else min(self.steps[step].amount.of(self.total), self.total)
+            room = allowed - len(self.members)
+            if room > 0:
+                chosen = nsmallest(room, self.fresh, key=rank)
+                edits: list[Edit] = [
+                    Enlist(self.underway.group, tuple((address, self.pending[address]) for address in chosen))
+                ]
+                return Decision(frozenset((*released, *chosen)), self._turn(allowed), edits, self.progress)
+            if step >= len(self.steps):
+                return Decision(frozenset(released), self._turn(allowed), [], self.progress)
+            reason = self._held_up(self.steps[step])
+            if reason is not None:
+                return Decision(frozenset(released), f"rollout, {self._where()}: {reason}", [], self.progress)
+            self.progress = replace(self.progress, step=step + 1, open_since_ms=None)
+
+    def _stopped(self) -> str | None:
+        """Why nothing may start; None when the rollout is running."""
+        most = self.underway.rollout.max_failures
+        failed = self.failed - self.progress.tolerated
+        if self.progress.mode is Mode.RUNNING and most is not None and most.is_exceeded(failed, len(self.members)):
+            self.progress = replace(self.progress, mode=Mode.STOPPED, open_since_ms=None)
+        resume = f"`wfdeploy rollout resume {self.underway.group}` goes on"
+        match self.progress.mode:
+            case Mode.RUNNING:
+                return None
+            case Mode.STOPPED:
+                count = f"{self.failed:,} of {len(self.members):,} runs failed"
+                return f"rollout stopped: {count} (maxFailures: {most}); {resume}"
+            case Mode.PAUSED:
+                return f"rollout paused; {resume}"
+            case Mode.ABORTED:
+                return f"rollout aborted; {resume}"
+
+    def _held_up(self, step: Step) -> str | None:
+        """Why the gate of a step that is full isn't passed yet; None when it is."""
+        group, count = self.underway.group, len(self.members)
+        closed: str | None = None
+        match step.gate:
+            case Gate.SUCCEEDED if self.succeeded < count:
+                closed = f"{self.succeeded:,} of {count:,} succeeded"
+                if self.failed:
+                    closed += f", {self.failed:,} failed"
+            case Gate.FINISHED if self.finished < count:
+                closed = f"{self.finished:,} of {count:,} finished"
+            case Gate.APPROVED if self.progress.approved <= self.progress.step:
+                closed = f"waits for `wfdeploy rollout approve {group}`"
+        if closed is not None:
+            self.progress = replace(self.progress, open_since_ms=None)
+            return closed
+        since_ms = self.progress.open_since_ms
+        if since_ms is None:
+            since_ms = self.underway.now_ms
+        left_s = step.bake_s - (self.underway.now_ms - since_ms) / 1000
+        if left_s <= 0:
+            return None
+        self.progress = replace(self.progress, open_since_ms=since_ms)
+        return f"bakes {_span(left_s)} more"
+
+    def _turn(self, allowed: int) -> str:
+        return f"rollout, {self._where()}: {allowed:,} of {self.total:,} runs go first"
+
+    def _where(self) -> str:
+        return f"step {self.progress.step + 1} of {len(self.steps)}"
+
+
+def _span(seconds: float) -> str:
+    whole = max(round(seconds), 1)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"
