@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 from wfdeploy.model.diagnostic import Severity
 from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
@@ -79,9 +80,11 @@ class Evaluation:
             for key in value:
                 if OPENING in key:
                     self._in_key(key, path)
-            return _mapping({key: self.compiled_tree(item, (*path, key), names) for key, item in value.items()})
+            fields = ((key, self.compiled_tree(item, (*path, key), names)) for key, item in value.items())
+            return _container(dict.fromkeys(value), fields)
         assert isinstance(value, list)
-        return _list([self.compiled_tree(item, (*path, index), names) for index, item in enumerate(value)])
+        items = ((index, self.compiled_tree(item, (*path, index), names)) for index, item in enumerate(value))
+        return _container([None] * len(value), items)
 
     @property
     def count(self) -> int:
@@ -159,32 +162,21 @@ class Evaluation:
         )
 
 
-def _mapping(fields: Mapping[str, Constant | Varying]) -> Constant | Varying:
-    """A mapping of a template, of which only what varies is made anew."""
-    base = {key: field.value if isinstance(field, Constant) else None for key, field in fields.items()}
-    varying = [(key, field) for key, field in fields.items() if not isinstance(field, Constant)]
+def _container(base: Any, parts: Iterable[tuple[Any, Constant | Varying]]) -> Constant | Varying:
+    """A mapping or list of a template, of which only what varies is made anew. `base`: the same with any values."""
+    varying = []
+    for key, part in parts:
+        if isinstance(part, Constant):
+            base[key] = part.value
+        else:
+            varying.append((key, part))
     if not varying:
         return Constant(base)
 
     def make(scope: Scope) -> object:
         made = base.copy()
-        for key, field in varying:
-            made[key] = field(scope)
-        return made
-
-    return make
-
-
-def _list(items: Sequence[Constant | Varying]) -> Constant | Varying:
-    base = [item.value if isinstance(item, Constant) else None for item in items]
-    varying = [(index, item) for index, item in enumerate(items) if not isinstance(item, Constant)]
-    if not varying:
-        return Constant(base)
-
-    def make(scope: Scope) -> object:
-        made = base.copy()
-        for index, item in varying:
-            made[index] = item(scope)
+        for key, part in varying:
+            made[key] = part(scope)
         return made
 
     return make

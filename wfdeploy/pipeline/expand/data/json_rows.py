@@ -102,13 +102,7 @@ class JsonList:
         self._stream = stream
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        data = self._stream.whole()
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise FileProblem("data-file-not-utf8", "the file is not UTF-8", "save it as UTF-8", line) from error
-        del data
+        text = self._stream.text()
         reader = JsonReader()
         position = _skip(text, 0)
         if not text.startswith("[", position):

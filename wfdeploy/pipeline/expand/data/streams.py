@@ -76,14 +76,19 @@ class DataStream:
         self._file.seek(0)
         return self._file
 
-    def whole(self) -> bytes:
+    def text(self) -> str:
         """All of it, unpacked. Raises: `FileProblem`."""
         with self._unpacked() as unpacked:
             data = unpacked.read(MAX_WHOLE_BYTES + 1)
         if len(data) > MAX_WHOLE_BYTES:
             message = f"the file holds more than {MAX_WHOLE_BYTES >> 20} MiB, and this format is read as a whole"
             raise FileProblem("data-file-too-big", message, "use JSON Lines or CSV, which are read row by row")
-        return _without_mark(data)
+        data = _without_mark(data)
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise FileProblem("data-file-not-utf8", "the file is not UTF-8", "save it as UTF-8", line) from error
 
     def blocks(self) -> Iterator[bytes]:
         """Pieces of it that end where a line ends. Raises: `FileProblem`."""

@@ -21,13 +21,7 @@ class YamlList:
         self._name = name
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        data = self._stream.whole()
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            raise FileProblem("data-file-not-utf8", "the file is not UTF-8", "save it as UTF-8", line) from error
-        del data
+        text = self._stream.text()
         source = SourceFile(display=self._name, name=self._name, folder=self._stream.path.parent, text=text)
         documents, problems = self._read(source)
         if problems:
