@@ -92,7 +92,7 @@ def test_manifests_are_valid(page: Path, tmp_path: Path, monkeypatch: pytest.Mon
         "spec: {vars: {app_url: 'https://app.example.com'}, secrets: [APP_TOKEN]}\n",
         encoding="utf-8",
     )
-    Path("manifests").mkdir()
+    shutil.copytree(ROOT / "manifests" / "data", "manifests/data")
     Path("manifests", "other.yaml").write_text(
         "apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {name: other}\nspec: {runs: []}\n", encoding="utf-8"
     )

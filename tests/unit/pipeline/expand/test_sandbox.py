@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -103,6 +105,13 @@ def test_every_filter_and_test_is_exercised_here() -> None:
     sources = " ".join(source for mark in used for source, _ in mark.args[1])
     assert [name for name in filters.FILTERS if f"| {name}" not in sources] == []
     assert [name for name in filters.TESTS if f"is {name}" not in sources] == []
+
+
+def test_the_guide_lists_every_filter_and_test() -> None:
+    guide = (Path(__file__).parents[4] / "docs" / "large-sets.md").read_text(encoding="utf-8")
+    tables = guide.partition("| filter | gives |")[2].partition("Expressions are evaluated")[0]
+    listed = set(re.findall(r"`([a-z0-9]+)(?:\([a-z, ]+\))?`", tables)) - {"is", "other"}
+    assert listed == {*filters.FILTERS, *filters.TESTS}
 
 
 @pytest.mark.parametrize(
