@@ -165,6 +165,10 @@ class Catalogue:
         """The groups, by name."""
         return {name: DesiredGroup(member.group, member.tally) for name, member in self._members.items()}
 
+    def file_of(self, group: str) -> int:
+        """The position of the file that declares a group, among those loaded."""
+        return self._members[group].file
+
     def __len__(self) -> int:
         return sum(member.tally.count for member in self._members.values())
 

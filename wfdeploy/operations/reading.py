@@ -79,6 +79,7 @@ class Reading:
             self._entry(position, entry)
         self._check_own_ids()
         self._check_moves()
+        self._check_order()
         order = {entry.display: number for number, entry in enumerate(self.found)}
         # By file, in the order they were read, then by place; what isn't about a file that was read comes first.
         self.diagnostics = sorted(
@@ -259,6 +260,18 @@ class Reading:
             self._doubts_in_moves = True  # where these moves stand isn't known here
         else:
             self._problems += places.diagnose(findings)
+
+    def _check_order(self) -> None:
+        groups = {name: declared.group for name, declared in self.catalogue.groups.items()}
+        if not any(group.depends_on for group in groups.values()):
+            return
+        from wfdeploy.pipeline.validate.cycles import check
+
+        errors = any(said.severity is Severity.ERROR for said in (*self._problems, *self.diagnostics))
+        complete = self.complete and self._whole and not errors
+        self._problems += check(
+            groups, lambda name: self.found[self.catalogue.file_of(name)].display, complete=complete
+        )
 
 
 def _plain(diagnostic: Diagnostic) -> dict[str, object]:

@@ -81,8 +81,8 @@ class Requests:
         return _checked(run, spool[position])
 
     def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DeclaredRun]]:
-        """The same for many runs in the order of `file`, `at_s` and `number`, each file read at most once for a time and
-        never held. What comes with a run is given back with it."""
+        """The same for many runs in the order of `file`, `at_s` and `number`, each file read at most once for a time
+        and never held. What comes with a run is given back with it."""
         for which, members in groupby(runs, key=lambda pair: (pair[1].file, pair[1].at_s)):
             stream: Iterator[tuple[int, DeclaredRun]] | None = None
             for key, run in members:
