@@ -119,6 +119,7 @@ CREATE TABLE flow_keys (
 _VERSION_3 = """
 ALTER TABLE flow_keys ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;        -- deliveries, in the period
 ALTER TABLE flow_keys ADD COLUMN period_start INTEGER NOT NULL DEFAULT 0; -- that began then
+CREATE INDEX dlq_of_run ON dlq (run_seq);
 """
 
 _VERSIONS = (_VERSION_1, _VERSION_2, _VERSION_3)

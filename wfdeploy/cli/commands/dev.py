@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 @click.option(
     "--time-scale",
     metavar="N",
-    type=click.FloatRange(1, 1_000_000),
-    default=1.0,
+    type=click.IntRange(1, 1_000_000),
+    default=1,
     help="Let the server's time run N times as fast: delays, sleeps, timeouts and retries take that much less.",
 )
 @click.option(
