@@ -37,12 +37,17 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         "wfdeploy.pipeline.validate.rules:Rules.group",
         "wfdeploy.pipeline.validate.rules:Rules.run",
     ),
-    "expand": ("wfdeploy.operations.manifests:expand",),
-    "identify": ("wfdeploy.operations.prepared:identify", "wfdeploy.operations.prepared:Prepared.manifests_digest"),
+    "expand": ("wfdeploy.operations.parsing:expand",),
+    "identify": ("wfdeploy.operations.parsing:identify",),
+    "catalogue": (
+        "wfdeploy.catalogue.catalogue:Adding.group",
+        "wfdeploy.catalogue.catalogue:Catalogue.runs",
+    ),
     "state read": (
         "wfdeploy.state.sqlite_store:SqliteStore.record_keys",
         "wfdeploy.state.sqlite_store:SqliteStore.records",
         "wfdeploy.state.sqlite_store:SqliteStore.generations",
+        "wfdeploy.state.sqlite_store:SqliteStore.tallies",
     ),
     "diff": ("wfdeploy.operations.prepared:Prepared.outlook",),
     "render": ("wfdeploy.render.plan_text:text", "wfdeploy.render.report:text"),
@@ -50,7 +55,8 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "encode": ("wfdeploy.upstash.wire:ItemEncoder.encode",),
     "send": ("wfdeploy.upstash.client:UpstashGateway.trigger",),
     "settle": ("wfdeploy.pipeline.apply.sender:Sender._take", "wfdeploy.pipeline.apply.sender:Sender._deliver"),
-    "journal (a thread)": ("wfdeploy.state.sqlite_store:SqliteStore.commit",),
+    "journal": ("wfdeploy.state.sqlite_store:SqliteStore.stage",),
+    "journal's sync (a thread)": ("wfdeploy.state.sqlite_store:SqliteStore.finish",),
 }
 """Stage -> the functions, where they are looked up, that are it."""
 
