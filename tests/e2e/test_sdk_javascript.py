@@ -17,49 +17,12 @@ from typing import Any
 
 import httpx
 import pytest
-from filelock import FileLock
 
 from wfdeploy.localserver.banner import environment
 from wfdeploy.localserver.clock import SystemClock
 from wfdeploy.localserver.serve import AcceptedRun, LocalServer
 
-PACKAGES = ("@upstash/workflow@1.3.3", "express@5.1.0")
-INSTALL_TIMEOUT_S = 180
-
 APP = Path(__file__).parents[1] / "wire" / "sdk_js_app.mjs"
-
-
-@pytest.fixture(scope="session")
-def sdk_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the SDK installed; workers of one session share it."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("Node.js and npm are not installed: the JavaScript SDK was not tested")
-    base = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    folder = base / "javascript-sdk"
-    with FileLock(base / "javascript-sdk.lock"):
-        if not folder.exists():
-            folder.mkdir()
-            (folder / "package.json").write_text('{"private": true, "type": "module"}', encoding="utf-8")
-            (folder / "failed").write_text(_install(npm, folder), encoding="utf-8")
-    if problem := (folder / "failed").read_text(encoding="utf-8"):
-        pytest.skip(f"npm could not install {' and '.join(PACKAGES)}: {problem}")
-    shutil.copy(APP, folder / "app.mjs")  # where Node finds the packages
-    return folder
-
-
-def _install(npm: str, folder: Path) -> str:
-    """What went wrong, or nothing."""
-    command = [npm, "install", "--no-audit", "--no-fund", "--loglevel=error", *PACKAGES]
-    try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return f"it took longer than {INSTALL_TIMEOUT_S} s"
-    return (done.stderr.strip()[-500:] or f"npm exited with {done.returncode}") if done.returncode else ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +71,7 @@ class App:
 
 @pytest.fixture(scope="module")
 def app(sdk_folder: Path) -> Iterator[App]:
+    shutil.copy(APP, sdk_folder / "app.mjs")  # where Node finds the packages
     # Server time runs faster, so that a sleep of a second does not take one.
     with LocalServer(clock=SystemClock(scale=10)) as server:
         env = {name: value for name, value in os.environ.items() if not name.startswith(("QSTASH", "UPSTASH"))}
