@@ -7,7 +7,16 @@ from typing import Protocol
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Event
-from wfdeploy.model.remote import CancelReply, Item, ObservedRun, RunPage, RunState, ServerFacts, TriggerReply
+from wfdeploy.model.remote import (
+    CancelReply,
+    Item,
+    ObservedRun,
+    ResumeReply,
+    RunPage,
+    RunState,
+    ServerFacts,
+    TriggerReply,
+)
 from wfdeploy.model.rollout import Progress
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Edit, Head, HistoryEntry, Record, RecordKey, Standing
@@ -48,6 +57,10 @@ class RunGateway(Protocol):
         """The runs that carry `label` and were created at or after `since_ms` (server time, Unix ms; None: all),
         page by page, waiting out rate limits. The last page says so; a listing that doesn't reach one is
         incomplete. Raises: `RemoteFailure`."""
+
+    async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
+        """Resume one run from the dead-letter queue, sent once; the new run carries `labels`. Never raises for what the
+        network or the server do. Cancelling it leaves the outcome open."""
 
     async def cancel(self, workflow_run_id: str) -> CancelReply:
         """Cancel one run. Raises: `RemoteFailure`."""

@@ -26,6 +26,7 @@ from wfdeploy.model.remote import (
     Lost,
     NotSent,
     ObservedRun,
+    ResumeReply,
     RunPage,
     RunState,
     ServerFacts,
@@ -228,6 +229,9 @@ class ModelServer(RunGateway):
     def _observed(self, run: ModelRun, now_ms: int) -> ObservedRun:
         state = RunState.SUCCESS if run.ends_ms <= now_ms else RunState.STARTED
         return ObservedRun(workflow_run_id=run.run_id, state=state, created_at_ms=run.created_ms, labels=(run.label,))
+
+    async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
+        raise NotImplementedError
 
     async def cancel(self, workflow_run_id: str) -> CancelReply:
         running = self._running(workflow_run_id, self.now_ms())

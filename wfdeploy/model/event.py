@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
@@ -46,6 +46,7 @@ class ApplyReport:
 
     `results`: by address, as long as they are not so many that they don't fit into memory; then as they came.
 
+    `drifted`: how many declared runs are in which state that they should not be in, as far as is known.
     `watched`: with the embedded server, how many of the runs that this apply started ended in which state (those
     still RUN_STARTED are scheduled for later, or slow); None where runs were not followed.
     """
@@ -55,6 +56,7 @@ class ApplyReport:
     stopped: str | None = None
     hint: str | None = None
     took_s: float = 0.0
+    drifted: Mapping[RunState, int] = field(default_factory=dict)
     watched: Mapping[RunState, int] | None = None
 
 

@@ -42,6 +42,8 @@ def change_packer() -> tuple[Callable[[Change], Any], Callable[[Any], Change]]:
         run = change.desired
         if run is None or change.edits or change.diff or change.warnings or change.attempt or change.record:
             return pickle.dumps(change)
+        if change.tries or change.dlq_id or change.cancels or change.run_state:
+            return pickle.dumps(change)
         position = positions.get(id(run.group))
         if position is None:
             position = positions[id(run.group)] = len(groups)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import DesiredRun, Source
 from wfdeploy.model.state import Attempt, Edit, Record
 
@@ -72,8 +73,10 @@ class Change:
 
     Apply looks at `action`, `sends`, `edits`, `desired` and `generation`; `reason`, `diff` and `warnings` are for
     people. `edits` are committed before anything is sent for this address (settling what an older attempt
-    started, recording an adopted run). `sends`: whether a trigger request leaves;
-    `send_before_ms`: not after this (our clock, Unix ms).
+    started, recording an adopted run). `sends`: whether a request leaves that starts a run (a trigger; a resume, where
+    there is a `dlq_id`); `send_before_ms`: not after this (our clock, Unix ms). `tries`: how often the run was resumed
+    or restarted then. `cancels`: the workflow run id of a run to be cancelled first. `run_state`: how the recorded run
+    does, where that is not as declared (it failed, was cancelled, or vanished).
     """
 
     address: Address
@@ -91,17 +94,47 @@ class Change:
     record: Record | None = None
     attempt: Attempt | None = None
     send_before_ms: int | None = None
+    tries: int = 0
+    dlq_id: str | None = None
+    cancels: str = ""
+    run_state: RunState | None = None
+
+    @property
+    def resumes(self) -> bool:
+        """Whether what leaves is a resume."""
+        return self.sends and self.dlq_id is not None
+
+
+class Refresh(Enum):
+    """Which runs are asked after before a plan is made."""
+
+    AUTO = "auto"  # those whose state decides something
+    ALL = "all"  # every recorded run that isn't known to have ended
+    OFF = "off"
+
+
+class Wish(Enum):
+    """What a person wants done with the selected runs now, whatever the manifests' policies say."""
+
+    CANCEL = "cancel"
+    RESUME = "resume"
+    RESTART = "restart"
+    RETRIGGER = "retrigger"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What narrows or forces a plan; the same for `plan` and `apply`."""
+    """What narrows or forces a plan; the same for `plan` and `apply`. With a `wish`, nothing but that is done, and to
+    what is recorded under the targets (and under one of the `labels`, where there are some)."""
 
     targets: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
     limit: int | None = None
     prune: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    refresh: Refresh = Refresh.AUTO
+    wish: Wish | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +145,9 @@ class Plan:
     every action, keeps and zeros included. `housekeeping`: edits that change nothing a user declared (what the server's
     listing showed about other addresses, digests under a newer version); apply commits them first. `verified`: the
     server's runs were listed and are part of it. `unmatched_ids`: workflow run ids that the server lists for this
-    project and that match no address. `orphans`: recorded, no longer declared, kept. `possibly_renamed`: pairs (orphan,
-    new address) with equal fingerprints.
+    project and that match no address. `orphans`: recorded, no longer declared, kept. `drifted`: declared runs by the
+    state that they are in and should not be in. `possibly_renamed`: pairs (orphan, new address) with equal
+    fingerprints.
     """
 
     project: str
@@ -132,6 +166,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     unmatched_ids: tuple[str, ...] = ()
     orphans: int = 0
+    drifted: Mapping[RunState, int] = field(default_factory=dict)
     possibly_renamed: tuple[tuple[Address, Address], ...] = ()
     manifests_digest: str = ""
     shard: str = ""  # `I/N` where the plan is about a part of all runs

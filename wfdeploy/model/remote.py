@@ -126,6 +126,24 @@ TriggerReply: TypeAlias = Answered | BatchRefused | TooLarge | Stop | Throttled 
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """A failed run goes on, as a run that the server gave this id."""
+
+    workflow_run_id: str
+    created_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """404: there is no such dead letter. Nothing was started by this request."""
+
+    message: str
+
+
+ResumeReply: TypeAlias = Resumed | Gone | Denied | Stop | Throttled | NotSent | Lost
+
+
+@dataclass(frozen=True, slots=True)
 class CancelReply:
     """`found`: False when the server knows no such run in progress (it ended, or never was)."""
 

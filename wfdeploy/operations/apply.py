@@ -28,11 +28,12 @@ from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.prepared import Outlook, Prepared, Seen
 from wfdeploy.operations.requests import KEPT_FOR_SENDING
 from wfdeploy.operations.saved_plan import SavedPlan, read_plan
-from wfdeploy.operations.shipping import gather_secrets, shipments
+from wfdeploy.operations.shipping import gather_secrets, resumes, shipments
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.engine import Engine
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
+from wfdeploy.pipeline.apply.resuming import Resumer
 from wfdeploy.pipeline.apply.sender import Limits, Sender
 from wfdeploy.pipeline.apply.unreachable import Unreachable
 from wfdeploy.pipeline.identify.run_ids import id_key
@@ -135,16 +136,28 @@ class _Apply:
         seen: Seen | None = None
         discovery: Discovery | None = None
         sending = [change for change in outlook.plan.changes if change.sends]
-        if sending or prepared.open_attempts or self._cancels(outlook):
+        asked = prepared.asked_after(outlook.plan)
+        if sending or prepared.open_attempts or asked or self._cancels(outlook):
             self.gateway = workspace.gateway()
             stack.push_async_callback(self.gateway.aclose)
             discovery = Discovery(workspace, self.gateway, locked_at_ms, lambda: self.stop.requested)
             settles = bool(sending or prepared.open_attempts)
             suspect = self._suspect(prepared, is_new) if settles else None
+            if settles:
+                seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect, asked=asked)
+            else:
+                seen = await discovery.look(prepared, sending, asked)
+            outlook = prepared.outlook(seen)
+            added = [change for change in outlook.plan.changes if change.sends]
+            if added:
+                # How runs do may add to what is sent; then the same must be known as for everything that is sent.
+                suspect = suspect if settles else self._suspect(prepared, is_new)
+                if (suspect is not None and not settles) or not discovery.covers(prepared, seen, added):
+                    seen = await discovery.settle(prepared, added, self.patience, suspect=suspect, asked=asked)
+                    outlook = prepared.outlook(seen)
+                settles = True
             # A suspect state becomes the whole story by a listing that began late enough, and by nothing else.
             whole_story = whole_story or settles
-            seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect)
-            outlook = prepared.outlook(seen)
         plan = outlook.plan
         if self.saved is not None:
             self.saved.check(plan)
@@ -164,16 +177,13 @@ class _Apply:
             *outlook.edits,
             SetHead(watermark_ms=watermark_ms, shared=True if outlook.adopted and not is_new else None),
         ]
+        since_ms = watermark_ms if seen is not None and seen.began_ms is not None else None
+        by = authorship(workspace.environ, workspace.project.root)
         report = await self._engine(store, discovery).carry_out(
             plan,
             edits,
-            shipments(
-                plan,
-                prepared,
-                secrets,
-                since_ms=watermark_ms if seen is not None and seen.began_ms is not None else None,
-                by=authorship(workspace.environ, workspace.project.root),
-            ),
+            shipments(plan, prepared, secrets, since_ms=since_ms, by=by),
+            resumes(plan, prepared, since_ms=since_ms, by=by),
         )
         if whole_story:
             workspace.stores.mark_home(workspace.target.state_file, store)
@@ -274,10 +284,20 @@ class _Apply:
             listener=workspace.listener,
             limits=limits,
         )
+        resumer = Resumer(
+            gateway=gateway,
+            journal=journal,
+            clock=workspace.clock,
+            patience=self.patience,
+            listener=workspace.listener,
+            sender=sender,
+            label=workspace.project.label,
+        )
         return Engine(
             gateway=gateway,
             journal=journal,
             sender=sender,
+            resumer=resumer,
             clock=workspace.clock,
             patience=self.patience,
             listener=workspace.listener,
@@ -291,4 +311,4 @@ class _Apply:
         summary = dict.fromkeys(Outcome, 0)
         summary[Outcome.KEPT] = plan.summary[Action.KEEP]
         summary[Outcome.BLOCKED] = plan.summary[Action.BLOCKED]
-        return ApplyReport(summary=summary, results=())
+        return ApplyReport(summary=summary, results=(), drifted=plan.drifted)

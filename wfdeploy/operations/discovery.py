@@ -6,18 +6,20 @@ moment at which a request of interest can have left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Change
-from wfdeploy.model.state import AttemptStatus, PutAttempt
+from wfdeploy.model.state import AttemptStatus, PutAttempt, Standing
 from wfdeploy.operations.prepared import Prepared, Seen
+from wfdeploy.operations.refreshing import since as since_oldest
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.absence import Absence
 from wfdeploy.pipeline.apply.patience import Patience
-from wfdeploy.pipeline.apply.recovery import Findings, Listed, examine, list_all, since
+from wfdeploy.pipeline.apply.recovery import Findings, Listed, by_key, examine, list_all, since
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, Finding, Verdict
+from wfdeploy.pipeline.diff.observing import View
 from wfdeploy.pipeline.identify.run_ids import id_key
 from wfdeploy.ports import RunGateway
 
@@ -50,21 +52,27 @@ class Discovery:
             told = self.gateway.facts.log_lag_s
         return settings.log_lag_s if told is None else told
 
-    async def look(self, prepared: Prepared, sending: Iterable[Change]) -> Seen:
+    async def look(self, prepared: Prepared, sending: Iterable[Change], asked: Collection[Standing] = ()) -> Seen:
         """What a plan without guarantees shows: list, and tell what is found of open attempts; absence says nothing
-        yet. Raises: `RemoteFailure`."""
-        listed = await self._list(prepared, list(sending))
-        found = {id_key(run.workflow_run_id): run for run in listed.runs}
+        yet. `asked`: the runs whose state shall be known. Raises: `RemoteFailure`."""
+        listed = await self._list(prepared, list(sending), asked)
+        found = by_key(listed.runs, id_key)
         verdicts = {
             attempt.address: Verdict(Finding.FOUND, run)
             if (run := found.get(id_key(attempt.workflow_run_id)))
             else NOT_LOOKED_UP
             for attempt in prepared.open_attempts
         }
-        return _seen(listed, verdicts)
+        return self._seen(listed, verdicts)
 
     async def settle(
-        self, prepared: Prepared, sending: Iterable[Change], patience: Patience, *, suspect: str | None
+        self,
+        prepared: Prepared,
+        sending: Iterable[Change],
+        patience: Patience,
+        *,
+        suspect: str | None,
+        asked: Collection[Standing] = (),
     ) -> Seen:
         """List late enough to tell what became of open attempts.
 
@@ -97,16 +105,21 @@ class Discovery:
         if not settled:
             if suspect is not None and not patience.stopped:
                 self._say_unsettled(suspect)
-            return await self.look(prepared, sends)
-        listed = await self._list(prepared, sends)
+            return await self.look(prepared, sends, asked)
+        listed = await self._list(prepared, sends, asked)
         findings = self._examine(prepared, listed, ended, lag_ms)
         if findings.too_early and await patience.wait(
             findings.wait_ms / 1000,
             "a delayed run whose answer was lost may just be starting: waiting until the logs can tell",
         ):
-            listed = await self._list(prepared, sends)
+            listed = await self._list(prepared, sends, asked)
             findings = self._examine(prepared, listed, ended, lag_ms)
-        return _seen(listed, self._verdicts(prepared, findings))
+        return self._seen(listed, self._verdicts(prepared, findings))
+
+    def covers(self, prepared: Prepared, seen: Seen, sending: Iterable[Change]) -> bool:
+        """Whether a listing reaches back as far as it must before these changes are sent."""
+        needed = _reach(prepared, list(sending), self.workspace.clock.now_ms(), round(1000 * self.log_lag_s))
+        return seen.reach_ms is None or (needed is not None and needed >= seen.reach_ms)
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
@@ -125,9 +138,12 @@ class Discovery:
         async for _ in pages:
             break
 
-    async def _list(self, prepared: Prepared, sends: list[Change]) -> Listed:
+    async def _list(self, prepared: Prepared, sends: list[Change], asked: Collection[Standing]) -> Listed:
+        """One listing for all purposes: it reaches back to what may be unknown, and to the oldest run asked after."""
         workspace = self.workspace
-        start = _reach(prepared, sends, workspace.clock.now_ms(), round(1000 * self.log_lag_s))
+        lag_ms = round(1000 * self.log_lag_s)
+        start = _reach(prepared, sends, workspace.clock.now_ms(), lag_ms)
+        oldest = since_oldest(asked, lag_ms)
         retention_ms = round(1000 * workspace.project.server.log_retention_s)
         if start is not None and start < workspace.clock.now_ms() - retention_ms:
             workspace.listener(
@@ -136,13 +152,34 @@ class Discovery:
                     "(server.logRetention): runs that another runner triggered in between cannot be known"
                 )
             )
-        return await list_all(
+        listed = await list_all(
             self.gateway,
             workspace.clock,
             workspace.listener,
             label=workspace.project.label,
-            since_ms=start,
+            since_ms=start if start is None or oldest is None else min(start, oldest),
             stopped=self.stopped,
+        )
+        listed.reach_ms = start
+        return listed
+
+    def _seen(self, listed: Listed, verdicts: dict[Address, Verdict]) -> Seen:
+        reach_ms = listed.reach_ms
+        began_ms = listed.began_ms if listed.server_time_known else None
+        return Seen(
+            # What lies further back is known to the state already, or is too old to be told.
+            runs=tuple(run for run in listed.runs if reach_ms is None or run.created_at_ms >= reach_ms),
+            verdicts=verdicts,
+            began_ms=began_ms,
+            view=View(
+                runs={id_key(run.workflow_run_id): run for run in listed.runs},
+                since_ms=listed.since_ms,
+                began_ms=began_ms,
+                now_ms=self.workspace.clock.now_ms(),
+                log_lag_ms=round(1000 * self.log_lag_s),
+                log_retention_ms=round(1000 * self.workspace.project.server.log_retention_s),
+            ),
+            reach_ms=reach_ms,
         )
 
     def _close_intents(self, prepared: Prepared, *, suspect: bool) -> dict[Address, int]:
@@ -202,14 +239,6 @@ class Discovery:
             f"{suspect}, and --timeout leaves no time to wait until the server's logs can tell what was triggered",
             hint=f"give it more than {self.log_lag_s:.0f} seconds with --timeout",
         )
-
-
-def _seen(listed: Listed, verdicts: dict[Address, Verdict]) -> Seen:
-    return Seen(
-        runs=tuple(listed.runs),
-        verdicts=verdicts,
-        began_ms=listed.began_ms if listed.server_time_known else None,
-    )
 
 
 def _reach(prepared: Prepared, sends: list[Change], now_ms: int, lag_ms: int) -> int | None:

@@ -35,7 +35,7 @@ async def follow(
     started = {
         id_key(result.workflow_run_id): result.created_at_ms or 0
         for result in report.results
-        if result.outcome in (Outcome.TRIGGERED, Outcome.DEDUPLICATED)
+        if result.outcome in (Outcome.TRIGGERED, Outcome.DEDUPLICATED, Outcome.RESUMED)
     }
     if not started:
         return report

@@ -7,8 +7,9 @@ from contextlib import closing
 
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Change, Plan, Selection
+from wfdeploy.model.state import Standing
 from wfdeploy.operations.loading import load, with_sound_cache
-from wfdeploy.operations.prepared import Prepared, Seen
+from wfdeploy.operations.prepared import Outlook, Prepared, Seen
 from wfdeploy.operations.workspace import Workspace
 
 
@@ -22,8 +23,9 @@ def plan(
 ) -> Plan:
     """The plan for these manifests.
 
-    One that would trigger lists the server's runs first, so that it shows what apply would adopt; `offline`, or
-    without a token, it says that it is unverified. Needs no secret's value and no lock.
+    One that would trigger lists the server's runs first, so that it shows what apply would adopt; so does one that
+    depends on how runs do. `offline`, or without a token, it says that it is unverified. Needs no secret's value and no
+    lock.
 
     Raises: `InvalidInput`, `StateUnusable`, `UsageError`, `RemoteFailure`.
     """
@@ -37,7 +39,8 @@ def _plan(
         prepared = Prepared(workspace, manifests, store, selection)
         outlook = prepared.outlook(None, keep_all=keep_all)
         sends = outlook.plan.sends > 0
-        if (sends or prepared.open_attempts) and not offline:
+        asked = [] if offline else prepared.asked_after(outlook.plan)
+        if (sends or prepared.open_attempts or asked) and not offline:
             if workspace.target.token is None:
                 workspace.listener(
                     Notice(
@@ -47,23 +50,37 @@ def _plan(
                 )
             else:
                 sending = (change for change in outlook.plan.changes if change.sends)
-                outlook = prepared.outlook(_look(workspace, prepared, sending), keep_all=keep_all)
-        elif not sends and not prepared.open_attempts and not offline:
+                outlook = _look(workspace, prepared, sending, asked, keep_all=keep_all)
+        elif not offline:
             # Nothing would be sent, so there is nothing that the server could tell.
             outlook = prepared.outlook(Seen(runs=()), keep_all=keep_all)
         return outlook.plan
 
 
-def _look(workspace: Workspace, prepared: Prepared, sending: Iterable[Change]) -> Seen:
+def _look(
+    workspace: Workspace,
+    prepared: Prepared,
+    sending: Iterable[Change],
+    asked: Sequence[Standing],
+    *,
+    keep_all: bool,
+) -> Outlook:
     # A plan with nothing to send, which is most of them, never gets here and doesn't pay for it.
     import asyncio
 
     from wfdeploy.operations.discovery import Discovery
 
-    async def look() -> Seen:
+    async def look() -> Outlook:
         gateway = workspace.gateway()
         try:
-            return await Discovery(workspace, gateway).look(prepared, sending)
+            discovery = Discovery(workspace, gateway)
+            seen = await discovery.look(prepared, sending, asked)
+            outlook = prepared.outlook(seen, keep_all=keep_all)
+            sends = [change for change in outlook.plan.changes if change.sends]
+            if not discovery.covers(prepared, seen, sends):
+                # What it showed adds runs to be sent, about which more must be known.
+                outlook = prepared.outlook(await discovery.look(prepared, sends, asked), keep_all=keep_all)
+            return outlook
         finally:
             await gateway.aclose()
 

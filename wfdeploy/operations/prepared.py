@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from heapq import merge
 from typing import Any
 
 from wfdeploy.errors import InvalidInput, UsageError
@@ -15,29 +16,36 @@ from wfdeploy.model.plan import Action, Plan, Selection
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun, OnRemove
-from wfdeploy.model.state import Attempt, Claim, Edit, Head, Origin, PutGroups, Record, RecordKey, Remember
+from wfdeploy.model.state import Attempt, Edit, Head, PutGroups, Record, RecordKey, Standing
 from wfdeploy.operations.manifests import Manifests
+from wfdeploy.operations.refreshing import all_unfinished, asked_after, condition, labels_of
 from wfdeploy.operations.renames import Renames
+from wfdeploy.operations.sightings import Matcher, memory
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.context import DiffContext, Identities, Verdict
 from wfdeploy.pipeline.diff.differ import diff
-from wfdeploy.pipeline.diff.listing import Adoption, Sighting, Sightings, adopt, sight
+from wfdeploy.pipeline.diff.observing import View
 from wfdeploy.pipeline.diff.planner import gather
+from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.describe import describe, recorded
 from wfdeploy.pipeline.identify.digest import digest
 from wfdeploy.pipeline.identify.fingerprint import CURRENT, fingerprint, is_known, version_of
-from wfdeploy.pipeline.identify.run_ids import id_key, parse_run_id, place_of, run_id
+from wfdeploy.pipeline.identify.run_ids import attempt_label, attempt_place, place_of, run_id
 from wfdeploy.ports import StateStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A complete listing and what it says of open attempts, by address. `settled`: it began late enough to tell."""
+    """A complete listing, and what it says of open attempts, by address. `runs`: those among which there may be some
+    that the state lacks. `view`: all of it, where runs were asked after. `reach_ms`: from where on it is complete
+    (server time, Unix ms; None: from the beginning)."""
 
     runs: tuple[ObservedRun, ...]
     verdicts: Mapping[Address, Verdict] = field(default_factory=dict)
     began_ms: int | None = None  # server time; None when the server tells no time
+    view: View | None = None
+    reach_ms: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,10 +76,24 @@ class Prepared:
             address = self.renames.get(attempt.address, attempt.address)
             self.attempts[address] = _moved(attempt, address)
         self._unverified: dict[bool, Outlook] = {}  # made without a listing, by `keep_all`
+        self._unfinished: list[Standing] | None = None
 
     @property
     def open_attempts(self) -> list[Attempt]:
         return [attempt for attempt in self.attempts.values() if attempt.is_open]
+
+    def unfinished(self) -> list[Standing]:
+        """The recorded runs that aren't known to have ended."""
+        if self._unfinished is None:
+            self._unfinished = all_unfinished(self.store)
+        return self._unfinished
+
+    def asked_after(self, plan: Plan) -> list[Standing]:
+        """Those of them whose state should be known for this plan."""
+        return asked_after(self.selection, self.manifests.groups, plan, self.unfinished, self._renamed)
+
+    def _renamed(self, address: Address) -> Address:
+        return self.renames.get(address, address)
 
     @cached_property
     def manifests_digest(self) -> str:
@@ -96,7 +118,8 @@ class Prepared:
     def outlook(self, seen: Seen | None, *, keep_all: bool = False) -> Outlook:
         """The plan. Raises: `InvalidInput` for changes that the manifests' policies forbid; `UsageError`."""
         before = self._unverified.get(keep_all)
-        if before is not None and seen is not None and not (seen.runs or seen.verdicts or self.attempts):
+        telling = seen is not None and (seen.runs or seen.verdicts or (seen.view is not None and self.unfinished()))
+        if before is not None and seen is not None and not telling and not self.attempts:
             # The usual listing: it told nothing, so what was planned without it stands.
             return replace(before, plan=replace(before.plan, verified=True))
         outlook = self._outlook(seen, keep_all=keep_all)
@@ -106,17 +129,29 @@ class Prepared:
 
     def _outlook(self, seen: Seen | None, *, keep_all: bool) -> Outlook:
         selection = self.selection
-        targets = Targets(selection.targets)
+        targets = Targets(selection.targets, self._labelled.__contains__ if selection.labels else None)
         remembered = self.store.unclaimed()
-        sightings = self._sightings((*remembered, *(() if seen is None else seen.runs)))
-        adoption = self._adoption(sightings)
+        now_ms = self.workspace.clock.now_ms()
+        matcher = Matcher(
+            project=self.workspace.project,
+            shard=self.workspace.target.shard,
+            manifests=self.manifests,
+            store=self.store,
+            renames=self._moves,
+            attempts=self.attempts,
+            redaction_key=self.head.redaction_key,
+            now_ms=now_ms,
+        )
+        sightings = matcher.sightings((*remembered, *(() if seen is None else seen.runs)))
+        adoption = matcher.adoption(sightings)
+        runs = condition(self.store, self.unfinished, None if seen is None else seen.view, self._renamed)
         noted: dict[tuple[str, str], int] = {}
         for note in adoption.noted:
             key = (note.address, note.fingerprint)
             noted[key] = max(noted.get(key, 0), note.generation)
         problems: list[Diagnostic] = []
         shard = self.workspace.target.shard
-        narrowed = bool(targets) or selection.limit is not None or shard is not None
+        narrowed = bool(targets) or selection.limit is not None or shard is not None or selection.wish is not None
         declared = self.desired.find(selection.replace)
         unknown = [address for address in selection.replace if address not in declared and self._is_mine(address)]
         if unknown:
@@ -125,9 +160,12 @@ class Prepared:
             )
         context = DiffContext(
             identities=Identities(
-                run_id=self._run_id, fingerprint_under=self._fingerprint_under, describe=self.describe
+                run_id=self._run_id,
+                fingerprint_under=self._fingerprint_under,
+                describe=self.describe,
+                attempt_label=self._attempt_label,
             ),
-            now_ms=self.workspace.clock.now_ms(),
+            now_ms=now_ms,
             highest=lambda address, text: max(self._highest(address, text), noted.get((address, text), 0)),
             records=self._record,
             attempts=self.attempts,
@@ -136,13 +174,19 @@ class Prepared:
             renames=self.renames,
             on_remove=dict(self.store.groups()) | self.on_remove,
             in_scope=(lambda _group: False) if narrowed else self._in_scope,
-            live_states={id_key(run_id): state for run_id, state in sightings.states.items()},
+            standings=runs.standings,
+            live_states=runs.live,
+            dlq_retention_s=self.workspace.project.server.dlq_retention_s,
+            wish=selection.wish,
             replace=frozenset(selection.replace),
             prune=selection.prune,
         )
         quiet = {} if keep_all or targets else self._quiet(context)
+        loud = sorted(address for address in context.standings if group_of(address) in quiet)
+        for address in loud:
+            quiet[group_of(address)] -= 1
         gathered = gather(
-            diff(self._runs_but(quiet), self._keys_but(quiet), context, problems),
+            diff(self._runs_but(quiet, loud), self._keys_but(quiet, loud), context, problems),
             targets=targets,
             limit=selection.limit,
             keep_all=keep_all,
@@ -164,7 +208,7 @@ class Prepared:
             changes=gathered.changes,
             sends=gathered.sends,
             summary=gathered.summary,
-            housekeeping=tuple(gathered.housekeeping),
+            housekeeping=(*runs.edits, *gathered.housekeeping),  # what was observed is about the runs of until now
             kept=gathered.kept,
             warnings=(
                 *self.manifests.omissions,
@@ -172,13 +216,14 @@ class Prepared:
             ),
             unmatched_ids=tuple(sorted(run.workflow_run_id for run in sightings.unmatched)),
             orphans=gathered.orphans,
+            drifted=gathered.drifted,
             possibly_renamed=tuple(gathered.possibly_renamed),
             manifests_digest=self.manifests_digest,
             shard="" if shard is None else str(shard),
         )
         return Outlook(
             plan=plan,
-            edits=[*adoption.noted, *_memory(remembered, sightings), *self._policies()],
+            edits=[*adoption.noted, *memory(remembered, sightings), *self._policies()],
             adopted=len(adoption.adopted) + len(adoption.noted) + len(sightings.unmatched),
             doubled=sightings.doubled,
         )
@@ -206,13 +251,19 @@ class Prepared:
             if name not in busy and group.tally.count and recorded.get(name) == group.tally
         }
 
-    def _runs_but(self, quiet: Mapping[str, int]) -> Iterator[DesiredRun]:
-        return self.desired.runs([name for name in self.desired.groups if name not in quiet])
+    def _runs_but(self, quiet: Mapping[str, int], loud: Sequence[Address]) -> Iterator[DesiredRun]:
+        """The declared runs of the other groups, and of the quiet ones those that are `loud`: by address."""
+        runs = self.desired.runs([name for name in self.desired.groups if name not in quiet])
+        if not loud:
+            return runs
+        found = self.desired.find(loud)
+        return merge(runs, [found[address] for address in loud], key=_address)
 
-    def _keys_but(self, quiet: Mapping[str, int]) -> Iterator[RecordKey]:
+    def _keys_but(self, quiet: Mapping[str, int], loud: Sequence[Address]) -> Iterator[RecordKey]:
         if not quiet:
             return self.store.record_keys()
-        return self.store.record_keys([name for name in self.store.tallies() if name not in quiet])
+        keys = self.store.record_keys([name for name in self.store.tallies() if name not in quiet])
+        return merge(keys, map(key_of, self.store.records(loud)), key=_address) if loud else keys
 
     def _policies(self) -> Iterator[Edit]:
         """What a group wants done with removed runs is written down while its manifest is there to say it."""
@@ -227,6 +278,14 @@ class Prepared:
         return {name: group.policy.on_remove for name, group in self.manifests.groups.items()}
 
     # --- what the state says ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _labelled(self) -> frozenset[str]:
+        """The recorded addresses under one of the selection's labels."""
+        wanted = set(self.selection.labels)
+        return frozenset(
+            self._renamed(record.address) for record in self.store.records() if wanted.intersection(labels_of(record))
+        )
 
     def _record(self, address: str) -> Record | None:
         former = self.recorded_address(Address(address))
@@ -260,117 +319,18 @@ class Prepared:
         project, shard = self.workspace.project, self.workspace.target.shard
         return shard is None or shard.covers(place_of(project.key, project.environment, address))
 
+    def _attempt_label(self, address: str, fingerprint_text: str, generation: int, tries: int) -> str:
+        project = self.workspace.project
+        place = attempt_place(project.key, project.environment, address, fingerprint_text)
+        return attempt_label(place, generation, tries)
+
     def _run_id(self, address: str, fingerprint_text: str, generation: int) -> str:
         project = self.workspace.project
         return run_id(project.key, project.environment, address, fingerprint_text, generation)
 
-    # --- the listing -----------------------------------------------------------------------------------------
 
-    def _sightings(self, runs: tuple[ObservedRun, ...]) -> Sightings:
-        shard = self.workspace.target.shard
-        if shard is not None:
-            # What other shards trigger carries the same label, and is theirs to know.
-            runs = tuple(
-                run for run in runs if (parts := parse_run_id(run.workflow_run_id)) is None or shard.covers(parts.place)
-            )
-        if not runs:
-            return Sightings()
-        project = self.workspace.project
-        wanted = {parts.place for run in runs if (parts := parse_run_id(run.workflow_run_id)) is not None}
-        places: dict[str, Address] = {}
-
-        def offer(name: str, address: Address) -> None:
-            place = place_of(project.key, project.environment, name)
-            if place in wanted:
-                places.setdefault(place, address)
-
-        explicit: dict[str, tuple[Address, str, int]] = {}
-        for run in self.desired.runs():
-            offer(run.address, run.address)
-            for origin in self._moves.origins(run.address):
-                offer(origin, run.address)
-            if run.workflow_run_id is not None:
-                explicit[id_key(run.workflow_run_id)] = (run.address, run.fingerprint, 1)
-        for key in self.store.record_keys():
-            address = self.renames.get(key.address, key.address)
-            offer(key.address, address)
-            if parse_run_id(key.workflow_run_id) is None:
-                explicit[id_key(key.workflow_run_id)] = (address, key.fingerprint, key.generation)
-        for attempt in self.attempts.values():
-            offer(attempt.address, attempt.address)
-            if attempt.explicit_id:
-                explicit[id_key(attempt.workflow_run_id)] = (attempt.address, attempt.fingerprint, attempt.generation)
-        for address in self.store.former_addresses():
-            offer(address, address)
-
-        def locate(text: str) -> tuple[Address, str, int] | None:
-            if (named := explicit.get(id_key(text))) is not None:
-                return named
-            parts = parse_run_id(text)
-            if parts is None or parts.place not in places:
-                return None
-            return places[parts.place], parts.fingerprint, parts.generation
-
-        return sight(runs, locate)
-
-    def _adoption(self, sightings: Sightings) -> Adoption:
-        if not sightings.sightings:
-            return Adoption({}, [], {})
-        addresses = {sighting.address for sighting in sightings.sightings}
-        names = {name for address in addresses for name in (address, *self._moves.origins(address))}
-        highest: dict[tuple[str, str], int] = {}
-        owner = {origin: address for address in addresses for origin in (address, *self._moves.origins(address))}
-        for (name, text), generation in self.store.generations(names).items():
-            key = (owner[Address(name)], text)
-            highest[key] = max(highest.get(key, 0), generation)
-        created: dict[Address, int] = {
-            self.renames.get(record.address, record.address): record.created_at_ms or record.recorded_at_ms
-            for record in self.store.records(names)
-        }
-        declared = self.desired.find(addresses)
-        return adopt(
-            sightings.sightings,
-            attempts=self.attempts,
-            highest=highest,
-            created_at=created.get,
-            is_declared=lambda sighting: _is_declared(sighting, declared),
-            record=lambda sighting: self._adopted_record(sighting, declared),
-        )
-
-    def _adopted_record(self, sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> Record:
-        run = declared.get(sighting.address)
-        same = _is_declared(sighting, declared)
-        now_ms = self.workspace.clock.now_ms()
-        return Record(
-            address=sighting.address,
-            fingerprint=sighting.fingerprint,
-            generation=sighting.generation,
-            workflow_run_id=sighting.run.workflow_run_id,
-            delivery=run.delivery if run is not None and same else "",
-            origin=Origin.ADOPTED,
-            created_at_ms=sighting.run.created_at_ms,
-            recorded_at_ms=now_ms,
-            request=self.recorded(self.manifests.requests.of(run).request) if run is not None and same else "",
-            source=str(run.source) if run is not None and same else "",
-            run_state=sighting.run.state,
-            observed_at_ms=now_ms,
-        )
-
-
-def _memory(remembered: Sequence[ObservedRun], sightings: Sightings) -> Iterator[Edit]:
-    """Remember runs that belong to no known address, claim those that found theirs."""
-    known = {run.workflow_run_id for run in remembered}
-    unmatched = {run.workflow_run_id for run in sightings.unmatched}
-    for run in sightings.unmatched:
-        if run.workflow_run_id not in known:
-            yield Remember(run)
-    for claimed in sorted(known - unmatched):
-        yield Claim(claimed)
-
-
-def _is_declared(sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> bool:
-    run = declared.get(sighting.address)
-    return run is not None and run.fingerprint == sighting.fingerprint
+def _address(one: DesiredRun | RecordKey) -> str:
+    return one.address
 
 
 def _moved(attempt: Attempt, address: Address) -> Attempt:

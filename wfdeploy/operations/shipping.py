@@ -9,6 +9,7 @@ from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.packing import change_packer
 from wfdeploy.model.plan import Change, Plan
+from wfdeploy.model.remote import Item
 from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.spool import HELD
 from wfdeploy.model.state import Attempt, AttemptStatus
@@ -81,7 +82,11 @@ def _sends(
     plan: Plan, prepared: Prepared, only: Callable[[DesiredRun], bool] = lambda _: True
 ) -> Iterator[tuple[Change, DeclaredRun]]:
     """The changes that send, with their requests, in the order of the manifests: files are read from front to back."""
-    chosen = (change for change in plan.changes if change.sends and change.desired is not None and only(change.desired))
+    chosen = (
+        change
+        for change in plan.changes
+        if change.sends and not change.resumes and change.desired is not None and only(change.desired)
+    )
     ordered = sorted(chosen, key=_place) if len(plan.changes) <= HELD else _sorted_on_disk(chosen)
 
     def pairs() -> Iterator[tuple[Change, DesiredRun]]:
@@ -114,6 +119,42 @@ def _sorted_on_disk(changes: Iterable[Change]) -> Iterator[Change]:
             yield unpack(marshal.loads(data))  # noqa: S302 - our own
 
 
+def resumes(plan: Plan, prepared: Prepared, *, since_ms: int | None, by: str) -> Iterator[Shipment]:
+    """One shipment for each change that resumes. It needs nothing of the manifests: what goes on is what was sent."""
+    for change in plan.changes:
+        if not change.resumes:
+            continue
+        former = change.attempt
+        again = former is not None and former.is_open and former.workflow_run_id == change.workflow_run_id
+        attempt = former if former is not None and again else _resume(change, prepared, since_ms=since_ms, by=by)
+        if attempt is None:
+            continue
+        yield Shipment(Item(attempt.workflow_run_id, b""), attempt, looked_up=again)
+
+
+def _resume(change: Change, prepared: Prepared, *, since_ms: int | None, by: str) -> Attempt | None:
+    # Asked when the plan's own edits are committed: the record is the run that goes on.
+    record = next(iter(prepared.store.records([change.address])), None)
+    if record is None:
+        return None
+    return Attempt(
+        address=change.address,
+        fingerprint=record.fingerprint,
+        generation=record.generation,
+        workflow_run_id=change.workflow_run_id,
+        status=AttemptStatus.INTENT,
+        intent_at_ms=prepared.workspace.clock.now_ms(),
+        since_ms=since_ms,
+        delivery=record.delivery,
+        by=by,
+        source=record.source,
+        request=record.request,
+        tries=change.tries,
+        dlq_id=change.dlq_id,
+        triggered_id=record.triggered_id or record.workflow_run_id,
+    )
+
+
 def _attempt(change: Change, declared: DeclaredRun, prepared: Prepared, *, since_ms: int | None, by: str) -> Attempt:
     assert change.desired is not None
     delivery = declared.request.delivery
@@ -132,6 +173,7 @@ def _attempt(change: Change, declared: DeclaredRun, prepared: Prepared, *, since
         by=by,
         source=str(declared.source),
         request=prepared.recorded(declared.request),
+        tries=change.tries,
     )
     former = change.attempt
     if former is None or not former.is_open or former.workflow_run_id != change.workflow_run_id:

@@ -12,15 +12,27 @@ import httpx
 from wfdeploy import __version__
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import Event
-from wfdeploy.model.remote import Answered, CancelReply, Item, Lost, NotSent, RunPage, ServerFacts, TriggerReply
+from wfdeploy.model.remote import (
+    Answered,
+    CancelReply,
+    Item,
+    Lost,
+    NotSent,
+    ResumeReply,
+    RunPage,
+    ServerFacts,
+    TriggerReply,
+)
 from wfdeploy.ports import RunGateway
 from wfdeploy.upstash.connect import open_transport
 from wfdeploy.upstash.facts import FactBook
 from wfdeploy.upstash.faults import read_refusal
+from wfdeploy.upstash.headers import LABEL
 from wfdeploy.upstash.logs import LogPage, read_log_page
 from wfdeploy.upstash.pacing import http_date_ms
 from wfdeploy.upstash.reads import Budget, Reader
 from wfdeploy.upstash.replies import read_batch_reply
+from wfdeploy.upstash.revivals import read_resume_reply
 from wfdeploy.upstash.transfer import Answer, Transfer, TransferError
 from wfdeploy.upstash.urls import base_url, is_loopback
 from wfdeploy.upstash.wire import batch_bytes
@@ -157,6 +169,24 @@ class UpstashGateway(RunGateway):
             return read_log_page(answer.body), http_date_ms(answer.headers.get("date"))
 
         return await self._reader.ask(what, "GET", f"/v2/workflows/logs?{urlencode(query)}", read=read, budget=budget)
+
+    async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
+        if not re.search(r"[A-Za-z0-9]", dlq_id):
+            raise ValueError("an empty id can't be resumed")  # it would be the bulk call, which takes every dead letter
+        try:
+            answer = await self._transfer.exchange(
+                "POST",
+                f"/v2/workflows/dlq/resume/{quote(dlq_id, safe='')}",
+                max_bytes=_ANSWER_BYTES,
+                headers={LABEL: ",".join(dict.fromkeys(labels))},
+            )
+        except TransferError as fault:
+            reason = self._scrub(fault.reason)
+            return Lost(reason) if fault.left else NotSent(reason)
+        self._facts.learn(answer.headers)
+        return read_resume_reply(
+            answer, now_ms=self._clock.now_ms(), token_source=self._token_source, scrub=self._scrub
+        )
 
     async def cancel(self, workflow_run_id: str) -> CancelReply:
         # Without an id in the path this would be the bulk call, whose empty selection means every run there is;

@@ -58,15 +58,25 @@ class Transfer:
         self._extensions = {"timeout": timeout.as_dict()}
         self._deadline_s = deadline_s
 
-    async def exchange(self, method: str, target: str, *, content: bytes | None = None, max_bytes: int) -> Answer:
-        """Send one request, once. `target`: path below the base URL, and query, both already quoted.
+    async def exchange(
+        self,
+        method: str,
+        target: str,
+        *,
+        content: bytes | None = None,
+        max_bytes: int,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request, once. `target`: path below the base URL, and query, both already quoted. `headers`: beside
+        those that go with every request.
 
         `max_bytes` bounds the answer's body, before and after decompression. Raises: `TransferError`.
         """
         if target != self._target:  # batches all go to one, and taking a URL apart is a third of a request's cost
             path = self._base.raw_path.rstrip(b"/") + target.encode("ascii")
             self._target, self._url = target, self._base.copy_with(raw_path=path)
-        request = httpx.Request(method, self._url, headers=self._headers, content=content, extensions=self._extensions)
+        own = self._headers if headers is None else httpx.Headers([*self._headers.items(), *headers.items()])
+        request = httpx.Request(method, self._url, headers=own, content=content, extensions=self._extensions)
         try:
             async with asyncio.timeout(self._deadline_s):
                 response = await self._transport.handle_async_request(request)

@@ -2,26 +2,27 @@
 
 1. Commit what the plan learned (settled attempts, adoptions, tombstones, the watermark), in one transaction.
 2. Cancel.
-3. Send.
+3. Resume, then send.
 4. Look up what was lost, send again what never arrived; a few rounds, within the time that the user gives.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Settled, Started
 from wfdeploy.model.plan import Action, Change, Plan
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.spool import HELD
-from wfdeploy.model.state import Attempt, Edit, Forget, Observe, Origin, PutRecord, Settle
+from wfdeploy.model.state import Attempt, DropAttempt, Edit, Observe, Origin, PutRecord, Settle
 from wfdeploy.pipeline.apply.absence import Absence
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.recovery import Findings, examine, list_all, since
+from wfdeploy.pipeline.apply.resuming import Resumer
 from wfdeploy.pipeline.apply.sender import Halt, Sender
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.ports import Clock, Listener, RunGateway
@@ -39,6 +40,7 @@ class Engine:
     gateway: RunGateway
     journal: Journal
     sender: Sender
+    resumer: Resumer
     clock: Clock
     patience: Patience
     listener: Listener
@@ -47,9 +49,11 @@ class Engine:
     id_key: Callable[[str], str]
     before_sending: Callable[[], None] = lambda: None
 
-    async def carry_out(self, plan: Plan, edits: Sequence[Edit], shipments: Iterator[Shipment]) -> ApplyReport:
-        """Do what the plan says. `edits`: what else the first commit must hold. `shipments`: one for each change
-        that sends, in plan order, made when asked for.
+    async def carry_out(
+        self, plan: Plan, edits: Sequence[Edit], shipments: Iterator[Shipment], resumes: Iterable[Shipment] = ()
+    ) -> ApplyReport:
+        """Do what the plan says. `edits`: what else the first commit must hold. `shipments` and `resumes`: one for each
+        change that sends, in plan order, made when asked for.
 
         Raises, after what is in flight has ended: `StateUnusable` when the state can't be written any more; what making
         a shipment raised.
@@ -64,9 +68,10 @@ class Engine:
             self.before_sending()
         for change in plan.changes:
             self._settle_without_sending(change)
-        await self._cancel([change for change in plan.changes if change.action is Action.CANCEL])
+        await self._cancel([change for change in plan.changes if change.action is Action.CANCEL or change.cancels])
         if plan.sends:
             self.listener(Started(plan.sends))
+        await self.resumer.run(resumes)
         await self.sender.run(shipments)
         await self._recover(shipments)
         await self.journal.close()
@@ -87,7 +92,8 @@ class Engine:
                 outcome = Outcome.FORGOTTEN
             case Action.RECOVER if not change.sends:
                 if any(isinstance(edit, PutRecord) for edit in change.edits):
-                    outcome = Outcome.TRIGGERED
+                    resumed = change.attempt is not None and change.attempt.is_resume
+                    outcome = Outcome.RESUMED if resumed else Outcome.TRIGGERED
                 elif change.edits:
                     outcome = Outcome.FORGOTTEN
                 else:
@@ -109,23 +115,19 @@ class Engine:
         for change in changes:
             if self.patience.stopped:
                 return
+            run_id = change.cancels or change.workflow_run_id
             try:
-                reply = await self.gateway.cancel(change.workflow_run_id)
+                reply = await self.gateway.cancel(run_id)
             except RemoteFailure as error:
                 self.sender.stop(Halt(error.message, error.hint))
                 return
-            now_ms = self.clock.now_ms()
-            # A run that isn't in progress any more needs no cancel; either way it is out of our hands.
-            done: Edit = Observe(change.address, RunState.CANCELED, now_ms) if reply.found else Forget(change.address)
-            await self.journal.commit([done])
-            self._tell(
-                Result(
-                    address=change.address,
-                    outcome=Outcome.CANCELLED if reply.found else Outcome.FORGOTTEN,
-                    workflow_run_id=change.workflow_run_id,
-                    error=None if reply.found else "the run had ended",
-                )
-            )
+            if reply.found:
+                cancelled = Observe(change.address, RunState.CANCELED, self.clock.now_ms(), handled=True)
+                await self.journal.commit([cancelled])
+            if not change.cancels:  # else the outcome is that of the trigger
+                # A run that isn't in progress any more needs no cancel; how it ended, the logs tell.
+                outcome, words = (Outcome.CANCELLED, None) if reply.found else (Outcome.KEPT, "the run had ended")
+                self._tell(Result(change.address, outcome, run_id, error=words))
 
     # --- lost answers ----------------------------------------------------------------------------------------
 
@@ -148,7 +150,8 @@ class Engine:
             if again is None:
                 return
             sender.halt = None
-            await sender.run(itertools.chain(again, shipments))
+            await self.resumer.run(one for one in again if one.attempt.is_resume)
+            await sender.run(itertools.chain((one for one in again if not one.attempt.is_resume), shipments))
 
     async def _look_up(self, lost: list[Shipment]) -> list[Shipment] | None:
         """Settle lost shipments that the server knows; give back those to send again. None: out of time."""
@@ -164,13 +167,11 @@ class Engine:
         findings = await self._examine(attempts, lag_s)
         if findings.too_early and await self.patience.wait(findings.wait_ms / 1000, f"{why}; they are delayed"):
             findings = await self._examine(attempts, lag_s)
-        found = [by_address[address] for address in findings.found]
-        created = [run.created_at_ms for run in findings.found.values()]
-        attempts = [shipment.attempt for shipment in found]
-        if found:
-            await self.journal.commit([Settle(attempts, created, Origin.RECOVERED, self.clock.now_ms())])
-        for shipment, created_at_ms in zip(found, created, strict=True):
-            self.sender.settle(shipment, Outcome.TRIGGERED, created_at_ms)
+        found = [(by_address[address], run) for address, run in findings.found.items()]
+        await self.journal.commit(_settling(found, self.clock.now_ms()))
+        for shipment, run in found:
+            outcome = Outcome.RESUMED if shipment.attempt.is_resume else Outcome.TRIGGERED
+            self._tell(Result(shipment.attempt.address, outcome, run.workflow_run_id, run.created_at_ms))
         self.sender.lost.extend(by_address[address] for address in findings.too_early)
         again = []
         for address, absence in findings.absent.items():
@@ -217,7 +218,7 @@ class Engine:
         summary = dict.fromkeys(Outcome, 0)
         for result in sender.results:
             summary[result.outcome] += 1
-        summary[Outcome.KEPT] = plan.summary[Action.KEEP]
+        summary[Outcome.KEPT] += plan.summary[Action.KEEP]
         halt = sender.halt
         if halt is None and self.patience.stopped and (summary[Outcome.PENDING] or summary[Outcome.UNKNOWN]):
             halt = Halt("interrupted", "run it again: it goes on where this one stopped")
@@ -227,7 +228,28 @@ class Engine:
             stopped=None if halt is None else halt.reason,
             hint=None if halt is None else halt.hint,
             took_s=took_s,
+            drifted=plan.drifted,
         )
+
+
+def _settling(found: Sequence[tuple[Shipment, ObservedRun]], now_ms: int) -> list[Edit]:
+    """Lost answers whose runs were found become records."""
+    triggered = [(shipment.attempt, run.created_at_ms) for shipment, run in found if not shipment.attempt.is_resume]
+    edits: list[Edit] = []
+    if triggered:
+        attempts, created = zip(*triggered, strict=True)
+        edits.append(Settle(attempts, created, Origin.RECOVERED, now_ms))
+    for shipment, run in found:
+        attempt = shipment.attempt
+        if attempt.is_resume:
+            record = attempt.record(
+                origin=Origin.RECOVERED,
+                created_at_ms=run.created_at_ms,
+                recorded_at_ms=now_ms,
+                workflow_run_id=run.workflow_run_id,
+            )
+            edits += [DropAttempt(attempt.address), PutRecord(record)]
+    return edits
 
 
 def _address(result: Result) -> str:

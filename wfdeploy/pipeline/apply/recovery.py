@@ -16,12 +16,16 @@ from wfdeploy.ports import Clock, Listener, RunGateway
 
 @dataclass(slots=True)
 class Listed:
-    """A complete listing. `began_ms`: server time when it began (our clock where the server tells none)."""
+    """A complete listing. `began_ms`: server time when it began (our clock where the server tells none). `since_ms`:
+    where it was asked to begin, `reach_ms`: where it had to for the sake of what may be unknown (None: at the
+    beginning)."""
 
     runs: list[ObservedRun]
     began_ms: int
     server_time_known: bool
     skew_ms: int  # server time minus ours
+    since_ms: int | None = None
+    reach_ms: int | None = None
 
 
 async def list_all(
@@ -56,8 +60,8 @@ async def list_all(
     if not complete:
         raise RemoteFailure("the server's listing of runs broke off", hint="run it again")
     if server_ms is None:
-        return Listed(runs, asked_ms, server_time_known=False, skew_ms=0)
-    return Listed(runs, began_ms, server_time_known=True, skew_ms=began_ms - asked_ms)
+        return Listed(runs, asked_ms, server_time_known=False, skew_ms=0, since_ms=since_ms)
+    return Listed(runs, began_ms, server_time_known=True, skew_ms=began_ms - asked_ms, since_ms=since_ms)
 
 
 @dataclass(slots=True)
@@ -88,7 +92,7 @@ def examine(
     (our clock, Unix ms) the attempt's last byte can have left.
     """
     result = Findings()
-    found = {key(run.workflow_run_id): run for run in listed.runs}
+    found = by_key(listed.runs, key)
     for attempt in attempts:
         run = found.get(key(attempt.workflow_run_id))
         if run is not None:
@@ -108,6 +112,18 @@ def examine(
             if judgement.send_before_ms is not None:
                 result.send_before_ms[attempt.address] = judgement.send_before_ms - listed.skew_ms
     return result
+
+
+def by_key(runs: Iterable[ObservedRun], key: Callable[[str], str]) -> dict[str, ObservedRun]:
+    """Runs by what attempts are found by: the id that was sent, or the label of a resumed run. Of several runs with one
+    label it is the first: the others are resumes of that one, by hand, which take its labels along."""
+    found: dict[str, ObservedRun] = {}
+    for run in runs:
+        for label in run.labels:
+            other = found.get(key(label))
+            if other is None or run.created_at_ms < other.created_at_ms:
+                found[key(label)] = run
+    return found | {key(run.workflow_run_id): run for run in runs}
 
 
 def since(attempts: Collection[Attempt]) -> int | None:

@@ -15,7 +15,8 @@ class Shipment:
 
     `inconclusive` is sticky: an earlier attempt of it may have started a run that the logs don't show yet, so a
     refusal of this one says nothing about that one. `looked_up`: the logs were asked for it and do not know it.
-    `send_before_ms`: after this (our clock, Unix ms) sending it would not be safe any more.
+    `send_before_ms`: after this (our clock, Unix ms) sending it would not be safe any more. Of a resume there is no
+    item but the attempt's label.
     """
 
     item: Item

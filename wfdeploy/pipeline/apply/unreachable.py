@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from wfdeploy.errors import RemoteFailure
-from wfdeploy.model.remote import CancelReply, Item, NotSent, RunPage, ServerFacts, TriggerReply
+from wfdeploy.model.remote import CancelReply, Item, NotSent, ResumeReply, RunPage, ServerFacts, TriggerReply
 from wfdeploy.ports import RunGateway
 
 _WORDS = "no server was to be asked"
@@ -23,6 +23,9 @@ class Unreachable(RunGateway):
 
     def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:  # noqa: ARG002
         raise RemoteFailure(_WORDS)
+
+    async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:  # noqa: ARG002
+        return NotSent(_WORDS)
 
     async def cancel(self, workflow_run_id: str) -> CancelReply:  # noqa: ARG002
         raise RemoteFailure(_WORDS)

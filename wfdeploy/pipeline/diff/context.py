@@ -8,9 +8,10 @@ from enum import Enum
 from typing import Any
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.plan import Wish
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import DesiredRun, OnRemove
-from wfdeploy.model.state import Attempt, Record
+from wfdeploy.model.state import Attempt, Record, Standing
 
 
 class Finding(Enum):
@@ -43,6 +44,7 @@ class Identities:
     run_id: Callable[[str, str, int], str]  # address, fingerprint, generation
     fingerprint_under: Callable[[DesiredRun, str], str | None]  # under the version of that text; None: unknown version
     describe: Callable[[DesiredRun], Mapping[str, Any]]  # the request's fields, as the state records them
+    attempt_label: Callable[[str, str, int, int], str]  # address, fingerprint, generation, tries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,9 @@ class DiffContext:
     for the addresses that the state still has under the former. `highest(address, fingerprint)`: highest known
     generation, 0 for none. `records(address)`: the full record. `on_remove`: policy by group, the manifest's where
     it was loaded, else the state's. `in_scope(group)`: whether a missing run of the group means it was removed.
+    `standings`: of the recorded runs that failed, were cancelled or are missing, by address. `live_states`: how
+    recorded runs do as the server told just now, by address. `dlq_retention_s`: how long a failed run can be resumed.
+    `wish`: what is wanted instead of everything else.
     """
 
     identities: Identities
@@ -66,7 +71,10 @@ class DiffContext:
     renames: Mapping[Address, Address] = field(default_factory=dict)
     on_remove: Mapping[str, OnRemove] = field(default_factory=dict)
     in_scope: Callable[[str], bool] = lambda _group: False
-    live_states: Mapping[str, RunState] = field(default_factory=dict)  # by workflow run id, as far as known
+    standings: Mapping[Address, Standing] = field(default_factory=dict)
+    live_states: Mapping[Address, RunState] = field(default_factory=dict)
+    dlq_retention_s: float = 3 * 86400.0
+    wish: Wish | None = None
     replace: frozenset[str] = frozenset()
     prune: bool = False
     former: Mapping[Address, Address] = field(init=False)  # `renames` the other way round

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.plan import Action, Change, FieldChange
+from wfdeploy.model.plan import Action, Change, FieldChange, Wish
+from wfdeploy.model.policy import ReplaceRunning
 from wfdeploy.model.run import DesiredRun, OnChange
 from wfdeploy.model.state import (
     Attempt,
@@ -18,7 +19,9 @@ from wfdeploy.model.state import (
     Record,
     RecordKey,
     Rewrite,
+    Standing,
 )
+from wfdeploy.pipeline.diff.care import BY_WISH, TROUBLED, Case, Remedy, by_policy
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
 from wfdeploy.pipeline.diff.fields import compare_fields
 from wfdeploy.pipeline.diff.settling import key_of, preparing, settled_record
@@ -46,6 +49,8 @@ class Declared:
 
     def _with_open_attempt(self, attempt: Attempt, verdict: Verdict) -> Change:
         same = self._same(attempt.fingerprint)
+        if self.context.wish is Wish.CANCEL and verdict.finding is Finding.ABSENT:
+            same = False  # nobody wants it sent again
         match verdict.finding:
             case Finding.FOUND:
                 latest = settled_record(attempt, verdict, self.context, self.edits)
@@ -83,6 +88,8 @@ class Declared:
 
     def _compare(self, *, recovered: bool = False) -> Change:
         known, run = self.known, self.run
+        if self.context.wish is not None:
+            return self._wished(self.context.wish)
         if known is None:
             refused = self._refused()
             return self._made(Action.TRIGGER, refused or "new", generation=self._next_generation())
@@ -92,7 +99,83 @@ class Declared:
             return self._unchanged(known, recovered=recovered)
         return self._changed(known)
 
+    def _wished(self, wish: Wish) -> Change:
+        """What a person wants done now, and nothing else."""
+        known = self.known
+        if known is None:
+            if wish is Wish.CANCEL or (wish is Wish.RESUME):
+                return self._made(Action.KEEP, "was never triggered", sends=False)
+            return self._made(Action.TRIGGER, self._refused() or "new", generation=self._next_generation())
+        if wish is Wish.RETRIGGER or (wish is Wish.RESTART and not self._same(known.fingerprint)):
+            return self._again(known, "asked for")
+        record = self._record_of(known)
+        if record is None:
+            return self._made(Action.KEEP, "", key=known, sends=False)
+        return self._remedied(known, self._case(record.standing), BY_WISH[wish](self._case(record.standing)))
+
+    def _case(self, standing: Standing) -> Case:
+        context = self.context
+        live = None if self._was_recorded else context.live_states.get(self.run.address)
+        if live is not None and live is not standing.run_state:
+            standing = replace(standing, run_state=live, observed_at_ms=context.now_ms)
+        return Case(
+            standing=standing,
+            now_ms=context.now_ms,
+            dlq_retention_s=context.dlq_retention_s,
+            fixed_id=self.run.workflow_run_id is not None,
+        )
+
+    @property
+    def _was_recorded(self) -> bool:
+        """Whether this plan has a newer record than the state, so that what was observed is about another run."""
+        return any(isinstance(edit, PutRecord) for edit in self.edits)
+
+    def _remedied(self, known: RecordKey, case: Case, remedy: Remedy) -> Change:
+        standing = case.standing
+        troubled = standing.run_state if standing.run_state in TROUBLED else None
+        tries = standing.tries + 1
+        match remedy.action:
+            case Action.RESTART:
+                change = self._made(
+                    Action.RESTART,
+                    self._refused() or remedy.reason,
+                    generation=max(self._next_generation(), known.generation + 1),
+                )
+                return replace(change, tries=tries, run_state=troubled)
+            case Action.RESUME:
+                label = self.context.identities.attempt_label(
+                    self.run.address, known.fingerprint, known.generation, tries
+                )
+                change = self._made(Action.RESUME, self._refused() or remedy.reason, key=known)
+                return replace(
+                    change,
+                    workflow_run_id=label,
+                    fingerprint=known.fingerprint,
+                    tries=tries,
+                    dlq_id=standing.dlq_id,
+                    run_state=troubled,
+                )
+            case _:
+                change = self._made(remedy.action, remedy.reason, key=known, sends=False)
+                return replace(change, run_state=troubled)
+
     def _unchanged(self, known: RecordKey, *, recovered: bool) -> Change:
+        run = self.run
+        standing = self.context.standings.get(run.address)
+        if standing is not None and not recovered and not self.adopting:
+            case = self._case(standing)
+            remedy = by_policy(case, run.group.policy.care)
+            if remedy.action in (Action.RESTART, Action.RESUME):
+                return self._remedied(known, case, remedy)
+            return replace(
+                self._kept(known, recovered=recovered),
+                action=remedy.action,
+                reason=remedy.reason,
+                run_state=standing.run_state,
+            )
+        return self._kept(known, recovered=recovered)
+
+    def _kept(self, known: RecordKey, *, recovered: bool) -> Change:
         run = self.run
         delivery_changed = bool(known.delivery) and known.delivery != run.delivery
         if known.fingerprint != run.fingerprint or known.delivery != run.delivery:
@@ -136,7 +219,7 @@ class Declared:
                 )
             )
         explicit = run.workflow_run_id
-        if explicit is not None and explicit == known.workflow_run_id:
+        if explicit is not None and explicit in (known.workflow_run_id, "" if record is None else record.triggered_id):
             self.problems.append(
                 Diagnostic(
                     code="same-run-id",
@@ -147,12 +230,31 @@ class Declared:
                 )
             )
         refused = self._refused()
-        return self._made(
+        change = self._made(
             Action.RETRIGGER,
             refused or _why(record, fields),
             generation=self._next_generation(),
             diff=fields,
             warnings=_not_started(record, self.context.now_ms),
+        )
+        return self._replacing(known, record, change)
+
+    def _replacing(self, known: RecordKey, record: Record | None, change: Change) -> Change:
+        """A re-trigger, with regard to a predecessor that may still be going."""
+        policy = self.run.group.policy.care.replace_running
+        if policy is ReplaceRunning.ALLOW or record is None:
+            return change
+        state = self._case(record.standing).standing.run_state
+        if state is not None and not state.may_run:
+            return change
+        if policy is ReplaceRunning.WAIT:
+            return replace(
+                change, action=Action.BLOCKED, reason="waits for the run that it replaces to end", sends=False
+            )
+        return replace(
+            change,
+            reason=f"{change.reason}; the run that it replaces is cancelled first",
+            cancels=known.workflow_run_id,
         )
 
     def _again(self, known: RecordKey, reason: str) -> Change:
@@ -161,19 +263,21 @@ class Declared:
             self.problems.append(
                 Diagnostic(
                     code="same-run-id",
-                    message="--replace needs a new workflow run id, and this run's is fixed in the manifest",
+                    message="a new trigger needs a new workflow run id, and this run's is fixed in the manifest",
                     place=run.source.place,
                     address=run.address,
                     hint="change its workflowRunId instead: that triggers it anew",
                 )
             )
         record = self._record_of(known)
-        return self._made(
+        generation = self._next_generation()
+        change = self._made(
             Action.RETRIGGER,
             self._refused() or reason,
-            generation=max(self._next_generation(), known.generation + 1),
+            generation=max(generation, known.generation + 1) if self._same(known.fingerprint) else generation,
             diff=self._fields(record),
         )
+        return self._replacing(known, record, change)
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
@@ -251,6 +355,8 @@ class Declared:
             desired=run,
             attempt=attempt if attempt is not None else self.attempt,
             send_before_ms=send_before_ms,
+            tries=0 if attempt is None else attempt.tries,
+            dlq_id=None if attempt is None else attempt.dlq_id,
         )
 
 

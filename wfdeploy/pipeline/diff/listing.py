@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt, NoteGeneration, Record
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A listed run that belongs to an address."""
+    """A listed run that belongs to an address. `tries`: of a resumed run, the how manieth try it is; else 0."""
 
     address: Address
     fingerprint: str
     generation: int
     run: ObservedRun
+    tries: int = 0
+
+
+Place: TypeAlias = tuple[Address, str, int, int]
+"""Address, fingerprint, generation, tries."""
 
 
 @dataclass(slots=True)
 class Sightings:
-    """What a listing showed. `states`: run state by workflow run id. `unmatched`: runs that belong to no known address.
-    `doubled`: ids of ours that more than one run had (which wfdeploy never causes)."""
+    """What a listing showed. `unmatched`: runs that belong to no known address. `doubled`: ids of ours that more than
+    one run had (which wfdeploy never causes)."""
 
     sightings: list[Sighting] = field(default_factory=list)
-    states: dict[str, RunState] = field(default_factory=dict)
     unmatched: list[ObservedRun] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
 
@@ -44,19 +49,19 @@ class Adoption:
     found: dict[Address, ObservedRun]
 
 
-def sight(observed: Iterable[ObservedRun], locate: Callable[[str], tuple[Address, str, int] | None]) -> Sightings:
-    """Match listed runs. `locate(workflow run id)` gives address, fingerprint and generation, or None."""
+def sight(observed: Iterable[ObservedRun], locate: Callable[[ObservedRun], Place | None]) -> Sightings:
+    """Match listed runs. `locate` gives a run's place, or None."""
     result = Sightings()
     starts: dict[str, set[int]] = {}
     unmatched: dict[str, ObservedRun] = {}
     for run in observed:
         starts.setdefault(run.workflow_run_id, set()).add(run.created_at_ms)
-        result.states[run.workflow_run_id] = run.state
-        place = locate(run.workflow_run_id)
+        place = locate(run)
         if place is None:
             unmatched.setdefault(run.workflow_run_id, run)
         else:
-            result.sightings.append(Sighting(*place, run))
+            address, fingerprint, generation, tries = place
+            result.sightings.append(Sighting(address, fingerprint, generation, run, tries))
     result.unmatched = [unmatched[run_id] for run_id in sorted(unmatched)]
     result.doubled = sorted(run_id for run_id, times in starts.items() if len(times) > 1)
     return result
@@ -67,15 +72,15 @@ def adopt(
     *,
     attempts: Mapping[Address, Attempt],
     highest: Mapping[tuple[str, str], int],
-    created_at: Callable[[Address], int | None],
+    recorded: Mapping[Address, Record],
     is_declared: Callable[[Sighting], bool],
     record: Callable[[Sighting], Record],
 ) -> Adoption:
     """Decide what is new.
 
     `highest`: known generations by (address, fingerprint), tombstones included: what they cover is never adopted.
-    `created_at`: server time of an address's recorded run (None: no record). `is_declared`: whether it is what
-    its address declares now. `record`: makes the record of a sighting.
+    `recorded`: the records of these addresses. `is_declared`: whether it is what its address declares now. `record`:
+    makes the record of a sighting.
     """
 
     def order(sighting: Sighting) -> tuple[int, bool, int]:
@@ -89,10 +94,12 @@ def adopt(
     for sighting in sightings:
         address = sighting.address
         attempt = attempts.get(address)
-        if attempt is not None and attempt.is_open and _of(attempt) == (sighting.fingerprint, sighting.generation):
+        if attempt is not None and attempt.is_open and _of(attempt) == _is(sighting):
             found[address] = sighting.run
             continue
-        if sighting.generation <= highest.get((address, sighting.fingerprint), 0):
+        if sighting.generation <= highest.get((address, sighting.fingerprint), 0) and not _follows(
+            sighting, recorded.get(address)
+        ):
             continue
         other = newest.get(address)
         if other is None or order(sighting) > order(other):
@@ -101,13 +108,30 @@ def adopt(
             noted.append(NoteGeneration(address, sighting.fingerprint, sighting.generation))
     adopted: dict[Address, Record] = {}
     for address, sighting in newest.items():
-        known = created_at(address)
-        if known is None or (sighting.run.created_at_ms, is_declared(sighting)) > (known, False):
+        known = recorded.get(address)
+        if known is None or (sighting.run.created_at_ms, is_declared(sighting)) > (_began(known), False):
             adopted[address] = record(sighting)
         else:
             noted.append(NoteGeneration(address, sighting.fingerprint, sighting.generation))
     return Adoption(adopted, noted, found)
 
 
-def _of(attempt: Attempt) -> tuple[str, int]:
-    return attempt.fingerprint, attempt.generation
+def _of(attempt: Attempt) -> tuple[str, int, int]:
+    return attempt.fingerprint, attempt.generation, attempt.tries if attempt.is_resume else 0
+
+
+def _is(sighting: Sighting) -> tuple[str, int, int]:
+    return sighting.fingerprint, sighting.generation, sighting.tries
+
+
+def _follows(sighting: Sighting, known: Record | None) -> bool:
+    """Whether it is the recorded run, resumed since."""
+    return (
+        known is not None
+        and (sighting.fingerprint, sighting.generation) == (known.fingerprint, known.generation)
+        and sighting.tries > known.tries
+    )
+
+
+def _began(record: Record) -> int:
+    return record.created_at_ms or record.recorded_at_ms

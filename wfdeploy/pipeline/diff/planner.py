@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from wfdeploy.model.address import Address
 from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.remote import RunState
 from wfdeploy.model.spool import Spool
 from wfdeploy.model.state import Edit, PutRecord, Rename
 from wfdeploy.pipeline.diff.targets import Targets
@@ -23,6 +24,7 @@ class Gathered:
     summary: dict[Action, int] = field(default_factory=lambda: dict.fromkeys(Action, 0))
     sends: int = 0
     orphans: int = 0
+    drifted: dict[RunState, int] = field(default_factory=dict)
     possibly_renamed: list[tuple[Address, Address]] = field(default_factory=list)
 
 
@@ -49,6 +51,8 @@ def gather(
             else:
                 result.sends += 1
         result.summary[change.action] += 1
+        if change.run_state is not None:
+            result.drifted[change.run_state] = result.drifted.get(change.run_state, 0) + 1
         if change.desired is None and change.action is Action.KEEP and change.fingerprint:
             result.orphans += 1
             orphans[change.fingerprint] = change.address

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.state import Attempt, Edit, Origin, PutRecord, Record, RecordKey, Rename
+from wfdeploy.model.state import Attempt, DropAttempt, Edit, Origin, PutRecord, Record, RecordKey, Rename
 from wfdeploy.pipeline.diff.context import DiffContext, Verdict
 
 
@@ -29,24 +30,25 @@ def settled_record(attempt: Attempt, verdict: Verdict, context: DiffContext, edi
     the listing showed too) stays on top."""
     run = verdict.run
     assert run is not None
-    settled = Record(
-        address=attempt.address,
-        fingerprint=attempt.fingerprint,
-        generation=attempt.generation,
-        workflow_run_id=attempt.workflow_run_id,
-        delivery=attempt.delivery,
-        origin=Origin.RECOVERED,
-        created_at_ms=run.created_at_ms,
-        recorded_at_ms=context.now_ms,
-        by=attempt.by,
-        source=attempt.source,
-        request=attempt.request,
+    settled = replace(
+        attempt.record(
+            origin=Origin.RECOVERED,
+            created_at_ms=run.created_at_ms,
+            recorded_at_ms=context.now_ms,
+            workflow_run_id=run.workflow_run_id if attempt.is_resume else None,
+        ),
         run_state=run.state,
         observed_at_ms=context.now_ms,
+        completed_at_ms=run.completed_at_ms,
+        dlq_id=run.dlq_id,
     )
+    # A resumed run has another id than the attempt, which that edit therefore doesn't settle.
+    settling: list[Edit] = [DropAttempt(attempt.address)] if attempt.is_resume else []
+    settling.append(PutRecord(settled))
     adopted = context.adopted.get(attempt.address)
     if adopted is not None and (adopted.created_at_ms or 0) > run.created_at_ms:
-        edits.insert(edits.index(PutRecord(adopted)), PutRecord(settled))
+        at = edits.index(PutRecord(adopted))
+        edits[at:at] = settling
         return adopted
-    edits.append(PutRecord(settled))
+    edits.extend(settling)
     return settled

@@ -10,17 +10,21 @@ from wfdeploy.errors import UsageError
 
 class Targets:
     """A set of patterns: `*` any text, `?` one character, everything else itself; a pattern without a slash that
-    isn't a glob names a whole group. Remembers which ones matched nothing."""
+    isn't a glob names a whole group. Remembers which ones matched nothing. `also`: what must hold of an address beside
+    that."""
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    def __init__(self, patterns: Sequence[str], also: Callable[[str], bool] | None = None) -> None:
         self._tests = [(pattern, _test(pattern)) for pattern in patterns]
         self._unmatched = set(patterns)
+        self._also = also
 
     def __bool__(self) -> bool:
-        return bool(self._tests)
+        return bool(self._tests) or self._also is not None
 
     def match(self, address: str) -> bool:
         """Whether any pattern matches; always, when there is none."""
+        if self._also is not None and not self._also(address):
+            return False
         if not self._tests:
             return True
         hit = False

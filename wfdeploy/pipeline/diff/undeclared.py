@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import assert_never
 
 from wfdeploy.model.address import group_of
-from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.plan import Action, Change, Wish
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import DropAttempt, Edit, Forget, RecordKey
+from wfdeploy.pipeline.diff.care import BY_WISH, Case
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding
 from wfdeploy.pipeline.diff.settling import preparing, settled_record
 
@@ -71,13 +72,15 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         generation=known.generation,
         edits=tuple(edits),
     )
+    if context.wish is not None:
+        return _wished(change, context.wish, context)
     if adopting or not context.in_scope(group_of(address)):
         return change
     policy = context.on_remove.get(group_of(address), OnRemove.KEEP)
     if policy is OnRemove.CANCEL:
         record = context.records(address)
-        state = context.live_states.get(known.workflow_run_id) or (record.run_state if record else None)
-        if state is not None and state.is_final:
+        state = context.live_states.get(address) or (record.run_state if record else None)
+        if state is not None and not state.may_run:
             return replace(change, reason="no longer declared, and its run has ended")
         return replace(change, action=Action.CANCEL, reason="no longer declared, and the group's onRemove is cancel")
     if policy is OnRemove.FORGET or context.prune:
@@ -85,3 +88,22 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         edits.append(Forget(address))
         return replace(change, action=Action.FORGET, reason=f"no longer declared, and {why}", edits=tuple(edits))
     return change
+
+
+def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
+    """What a person wants done with a run that isn't declared any more: it can be cancelled and resumed."""
+    record = context.adopted.get(change.address) or context.records(change.address)
+    if wish in (Wish.RESTART, Wish.RETRIGGER) or record is None:
+        return replace(change, reason="no longer declared: there is nothing to trigger it from")
+    standing = record.standing
+    live = context.live_states.get(change.address)
+    if live is not None and change.address not in context.adopted:
+        standing = replace(standing, run_state=live)
+    case = Case(standing=standing, now_ms=context.now_ms, dlq_retention_s=context.dlq_retention_s)
+    remedy = BY_WISH[wish](case)
+    change = replace(change, action=remedy.action, reason=f"no longer declared; {remedy.reason}")
+    if remedy.action is not Action.RESUME:
+        return change
+    tries = standing.tries + 1
+    label = context.identities.attempt_label(change.address, record.fingerprint, record.generation, tries)
+    return replace(change, sends=True, workflow_run_id=label, tries=tries, dlq_id=standing.dlq_id)

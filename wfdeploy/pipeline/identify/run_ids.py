@@ -7,6 +7,7 @@ derived from nothing but these, and the same after the state was lost.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +17,7 @@ from wfdeploy.pipeline.identify.digest import LENGTH, digest
 PREFIX = "wfr_"
 _SLUG_LENGTH = 40
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
+_LABEL = re.compile(rf"wfdeploy\.([a-z2-7]{{{LENGTH}}})\.g([1-9][0-9]*)\.a([1-9][0-9]*)")
 _ID = re.compile(rf"{PREFIX}(?:(.*)-)?([a-z2-7]{{{LENGTH}}})-g([1-9][0-9]*)-f([0-9]+)([a-z2-7]{{{LENGTH}}})")
 
 
@@ -62,3 +64,33 @@ def id_key(text: str) -> str:
     while text.startswith(PREFIX):
         text = text[len(PREFIX) :]
     return PREFIX + text
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptParts:
+    """What an attempt's label tells: the digest of its address and fingerprint, its generation, and the how manieth
+    try it is."""
+
+    place: str
+    generation: int
+    tries: int
+
+
+def attempt_place(project: str, environment: str, address: str, fingerprint: str) -> str:
+    """The digest that stands for an address and what it does in the labels of attempts."""
+    return digest(canonical_json([project, environment, address, fingerprint]))
+
+
+def attempt_label(place: str, generation: int, tries: int) -> str:
+    """The label of a resumed run, which the server gives an id of its own: `wfdeploy.DIGEST.gN.aM`. The project's label
+    has fewer dots. `place`: of `attempt_place`."""
+    return f"wfdeploy.{place}.g{generation}.a{tries}"
+
+
+def parse_attempt(labels: Iterable[str]) -> AttemptParts | None:
+    """What the attempt's label among these tells; None when there is none."""
+    for label in labels:
+        match = _LABEL.fullmatch(label)
+        if match is not None:
+            return AttemptParts(match[1], int(match[2]), int(match[3]))
+    return None

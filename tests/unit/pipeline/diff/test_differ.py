@@ -101,6 +101,7 @@ class Known:
                 run_id=id_of,
                 fingerprint_under=lambda run, text: run.fingerprint if text.startswith("1:") else None,
                 describe=lambda run: describe(requests[run.address], b""),
+                attempt_label=lambda address, _, generation, tries: f"wfdeploy.{address}.g{generation}.a{tries}",
             ),
             now_ms=NOW_MS,
             highest=lambda address, text: highest.get((address, text), 0),
@@ -267,7 +268,7 @@ def test_orphans_follow_their_groups_policy_when_in_scope() -> None:
     forgotten = orphan(**everything, on_remove={"g": OnRemove.FORGET})
     assert (forgotten.action, forgotten.edits) == (Action.FORGET, (Forget(Address("g/a")),))
     assert orphan(**everything, on_remove={"g": OnRemove.CANCEL}).action is Action.CANCEL
-    ended = {before[0].workflow_run_id: RunState.SUCCESS}
+    ended = {before[0].address: RunState.SUCCESS}
     assert orphan(**everything, on_remove={"g": OnRemove.CANCEL}, live_states=ended).action is Action.KEEP
 
 

@@ -20,7 +20,7 @@ def test_two_runs_of_one_tick_leave_what_is_declared_on_top() -> None:
             seen,
             attempts={},
             highest={},
-            created_at=lambda _: None,
+            recorded={},
             is_declared=lambda one: one.fingerprint == "1:declared",
             record=lambda one: one,  # type: ignore[arg-type, return-value]
         )

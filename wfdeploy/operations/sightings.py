@@ -1,0 +1,201 @@
+"""What the server's listing shows, matched with addresses: which runs are ours, and which of them the state lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.project import Project
+from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.run import DesiredRun
+from wfdeploy.model.shard import Shard
+from wfdeploy.model.state import Attempt, Claim, Edit, Origin, Record, Remember
+from wfdeploy.operations.manifests import Manifests
+from wfdeploy.operations.renames import Renames
+from wfdeploy.pipeline.diff.listing import Adoption, Place, Sighting, Sightings, adopt, sight
+from wfdeploy.pipeline.identify.describe import recorded
+from wfdeploy.pipeline.identify.run_ids import attempt_place, id_key, parse_attempt, parse_run_id, place_of, run_id
+from wfdeploy.ports import StateStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matcher:
+    """Matches listed runs with declared, recorded and moved addresses. `attempts` by address, renames made;
+    `redaction_key` of the state."""
+
+    project: Project
+    shard: Shard | None
+    manifests: Manifests
+    store: StateStore
+    renames: Renames
+    attempts: Mapping[Address, Attempt]
+    redaction_key: bytes
+    now_ms: int
+
+    def sightings(self, runs: Sequence[ObservedRun]) -> Sightings:
+        """Whose the runs are."""
+        shard = self.shard
+        if shard is not None:
+            # What other shards trigger carries the same label, and is theirs to know.
+            runs = [
+                run for run in runs if (parts := parse_run_id(run.workflow_run_id)) is None or shard.covers(parts.place)
+            ]
+        if not runs:
+            return Sightings()
+        found = sight(runs, _Places(self, runs).locate)
+        if shard is not None:
+            found.unmatched = [run for run in found.unmatched if parse_attempt(run.labels) is None]
+        return found
+
+    def adoption(self, sightings: Sightings) -> Adoption:
+        """What the state must learn from them."""
+        if not sightings.sightings:
+            return Adoption({}, [], {})
+        addresses = {sighting.address for sighting in sightings.sightings}
+        names = {name for address in addresses for name in (address, *self.renames.origins(address))}
+        highest: dict[tuple[str, str], int] = {}
+        owner = {origin: address for address in addresses for origin in (address, *self.renames.origins(address))}
+        for (name, text), generation in self.store.generations(names).items():
+            key = (owner[Address(name)], text)
+            highest[key] = max(highest.get(key, 0), generation)
+        renamed = self.renames.by_origin
+        declared = self.manifests.runs.find(addresses)
+        return adopt(
+            sightings.sightings,
+            attempts=self.attempts,
+            highest=highest,
+            recorded={renamed.get(record.address, record.address): record for record in self.store.records(names)},
+            is_declared=lambda sighting: _is_declared(sighting, declared),
+            record=lambda sighting: self._adopted(sighting, declared),
+        )
+
+    def _adopted(self, sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> Record:
+        run, seen = declared.get(sighting.address), sighting.run
+        same = run is not None and _is_declared(sighting, declared)
+        project = self.project
+        triggered_id = ""
+        if sighting.tries:
+            triggered_id = run_id(
+                project.key, project.environment, sighting.address, sighting.fingerprint, sighting.generation
+            )
+        request = ""
+        if run is not None and same:
+            request = recorded(self.manifests.requests.of(run).request, self.redaction_key)
+        return Record(
+            address=sighting.address,
+            fingerprint=sighting.fingerprint,
+            generation=sighting.generation,
+            workflow_run_id=seen.workflow_run_id,
+            delivery=run.delivery if run is not None and same else "",
+            origin=Origin.ADOPTED,
+            created_at_ms=seen.created_at_ms,
+            recorded_at_ms=self.now_ms,
+            request=request,
+            source=str(run.source) if run is not None and same else "",
+            run_state=seen.state,
+            observed_at_ms=self.now_ms,
+            completed_at_ms=seen.completed_at_ms,
+            # It isn't known whether restarts or edits made its generation: rather too few attempts than too many.
+            tries=max(sighting.tries, sighting.generation - 1),
+            dlq_id=seen.dlq_id,
+            triggered_id=triggered_id,
+        )
+
+
+class _Places:
+    """The places that the ids and labels of listed runs may stand for."""
+
+    def __init__(self, matcher: Matcher, runs: Sequence[ObservedRun]) -> None:
+        self._matcher = matcher
+        self._wanted = {parts.place for run in runs if (parts := parse_run_id(run.workflow_run_id)) is not None}
+        tried = [run for run in runs if parse_attempt(run.labels) is not None]
+        self._wanted_tries = {found.place for run in tried if (found := parse_attempt(run.labels)) is not None}
+        self._first: dict[str, str] = {}  # of several runs with one label, the one that got it from us
+        for run in sorted(tried, key=lambda run: run.created_at_ms, reverse=True):
+            for label in run.labels:
+                self._first[label] = run.workflow_run_id
+        self._places: dict[str, Address] = {}
+        self._tried: dict[str, tuple[Address, str]] = {}
+        self._explicit: dict[str, Place] = {}
+        self._fill()
+        for run in runs:
+            # What resumed an edited run: its fingerprint is told by the run that was triggered.
+            parts = parse_run_id(run.workflow_run_id)
+            if parts is not None and parts.place in self._places:
+                self._offer_try(self._places[parts.place], parts.fingerprint)
+
+    def locate(self, run: ObservedRun) -> Place | None:
+        """Where a run belongs; None when it belongs nowhere."""
+        text = run.workflow_run_id
+        if (named := self._explicit.get(id_key(text))) is not None:
+            return named
+        parts = parse_run_id(text)
+        if parts is not None:
+            address = self._places.get(parts.place)
+            return None if address is None else (address, parts.fingerprint, parts.generation, 0)
+        attempt = parse_attempt(run.labels)
+        if attempt is None or attempt.place not in self._tried:
+            return None
+        if any(self._first[label] != text for label in run.labels if parse_attempt((label,)) is not None):
+            return None
+        return *self._tried[attempt.place], attempt.generation, attempt.tries
+
+    def _fill(self) -> None:
+        matcher = self._matcher
+        renamed = matcher.renames.by_origin
+        for run in matcher.manifests.runs.runs():
+            self._offer(run.address, run.address)
+            self._offer_try(run.address, run.fingerprint)
+            for origin in matcher.renames.origins(run.address):
+                self._offer(origin, run.address)
+                self._offer_try(origin, run.fingerprint, run.address)
+            if run.workflow_run_id is not None:
+                self._explicit[id_key(run.workflow_run_id)] = (run.address, run.fingerprint, 1, 0)
+        for key in matcher.store.record_keys():
+            address = renamed.get(key.address, key.address)
+            self._offer(key.address, address)
+            self._offer_try(key.address, key.fingerprint, address)
+            if parse_run_id(key.workflow_run_id) is None:
+                # Given by its author, or by the server to a resumed run: then it is a try that the state knows.
+                self._explicit[id_key(key.workflow_run_id)] = (address, key.fingerprint, key.generation, 0)
+        for attempt in matcher.attempts.values():
+            self._offer(attempt.address, attempt.address)
+            self._offer_try(attempt.address, attempt.fingerprint)
+            if attempt.explicit_id:
+                place = (attempt.address, attempt.fingerprint, attempt.generation, 0)
+                self._explicit[id_key(attempt.workflow_run_id)] = place
+        for address in matcher.store.former_addresses():
+            self._offer(address, address)
+
+    def _offer(self, name: str, address: Address) -> None:
+        project = self._matcher.project
+        place = place_of(project.key, project.environment, name)
+        if place in self._wanted:
+            self._places.setdefault(place, address)
+
+    def _offer_try(self, name: str, fingerprint: str, address: Address | None = None) -> None:
+        if not self._wanted_tries:
+            return
+        project = self._matcher.project
+        place = attempt_place(project.key, project.environment, name, fingerprint)
+        if place in self._wanted_tries:
+            self._tried.setdefault(place, (address or Address(name), fingerprint))
+
+
+def memory(remembered: Collection[ObservedRun], sightings: Sightings) -> Iterator[Edit]:
+    """Remember runs that belong to no known address, claim those that found theirs."""
+    known = {run.workflow_run_id for run in remembered}
+    unmatched = {run.workflow_run_id for run in sightings.unmatched}
+    for run in sightings.unmatched:
+        if run.workflow_run_id not in known:
+            # Other labels are the users', and no business of the state's.
+            own = tuple(label for label in run.labels if parse_attempt((label,)) is not None)
+            yield Remember(replace(run, labels=own))
+    for claimed in sorted(known - unmatched):
+        yield Claim(claimed)
+
+
+def _is_declared(sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> bool:
+    run = declared.get(sighting.address)
+    return run is not None and run.fingerprint == sighting.fingerprint

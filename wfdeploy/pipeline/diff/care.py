@@ -1,0 +1,126 @@
+"""What is to be done about a recorded run that failed, was cancelled or vanished: by its group's policy, or by wish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wfdeploy.model.plan import Action, Wish
+from wfdeploy.model.policy import Care, FailureAction, OnCancelled
+from wfdeploy.model.remote import RunState
+from wfdeploy.model.state import Standing
+
+TROUBLED = (RunState.FAILED, RunState.CANCELED, RunState.MISSING)
+"""How a declared run should not be."""
+
+UNFINISHED = (None, RunState.STARTED, RunState.UNKNOWN, RunState.MISSING)
+"""How a run may be that is yet to be asked after."""
+
+_WORDS = {
+    None: "was not seen yet",
+    RunState.STARTED: "is running",
+    RunState.UNKNOWN: "is in an unknown state",
+    RunState.SUCCESS: "has succeeded",
+    RunState.EXPIRED: "is older than the server's logs",
+    RunState.FAILED: "failed",
+    RunState.CANCELED: "was cancelled",
+    RunState.MISSING: "is missing from the server's logs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """KEEP, BLOCKED, RESUME or RESTART, or CANCEL where it is wished, and why."""
+
+    action: Action
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A recorded run to decide about. `now_ms`: our clock. `fixed_id`: its author gave it a workflow run id, so that it
+    can't be triggered again under another one."""
+
+    standing: Standing
+    now_ms: int
+    dlq_retention_s: float
+    fixed_id: bool = False
+
+    @property
+    def what(self) -> str:
+        """How the run does, in words."""
+        return _WORDS[self.standing.run_state]
+
+    @property
+    def resumable(self) -> bool:
+        """Whether its dead letter may still be there."""
+        standing = self.standing
+        failed_at_ms = standing.completed_at_ms or standing.observed_at_ms or standing.recorded_at_ms
+        return standing.dlq_id is not None and self.now_ms - failed_at_ms < 1000 * self.dlq_retention_s
+
+    def keep(self, more: str = "") -> Remedy:
+        return Remedy(Action.KEEP, f"{self.what}{more}")
+
+    def restart(self, more: str) -> Remedy:
+        """A new generation, where one can be made."""
+        if self.fixed_id:
+            return self.keep("; its workflowRunId is fixed, so it can't be restarted: give it another one")
+        return Remedy(Action.RESTART, f"{self.what}{more}")
+
+
+def by_policy(case: Case, care: Care) -> Remedy:
+    """What a group's policy wants done about a run in trouble."""
+    standing, policy = case.standing, care.on_failure
+    if standing.run_state is RunState.FAILED:
+        wanted = policy.action
+    else:
+        wanted = FailureAction.RESTART if care.on_cancelled is OnCancelled.RESTART else FailureAction.REPORT
+    if standing.handled:
+        return case.keep("; its dead letter is gone" if standing.run_state is RunState.FAILED else " with wfdeploy")
+    if wanted is FailureAction.REPORT:
+        return case.keep()
+    if standing.tries >= policy.max_attempts:
+        return case.keep(f"; given up after {standing.tries} attempt{'s' if standing.tries > 1 else ''}")
+    due_ms = policy.due_ms(standing.observed_at_ms or standing.recorded_at_ms, standing.tries)
+    if due_ms > case.now_ms:
+        return Remedy(Action.BLOCKED, f"{case.what}; waits {_span(due_ms - case.now_ms)} more (onFailure.backoff)")
+    which = f"attempt {standing.tries + 1} of {policy.max_attempts}"
+    if wanted is FailureAction.RESUME:
+        if case.resumable:
+            return Remedy(Action.RESUME, f"{case.what}; {which}")
+        return case.restart(f", and can't be resumed any more; {which}, from the beginning")
+    return case.restart(f"; {which}")
+
+
+def _cancel(case: Case) -> Remedy:
+    state = case.standing.run_state
+    return Remedy(Action.CANCEL, "asked for") if state is None or state.may_run else case.keep()
+
+
+def _resume(case: Case) -> Remedy:
+    if case.standing.run_state is not RunState.FAILED:
+        return case.keep(": only a failed run can be resumed")
+    if case.standing.handled or not case.resumable:
+        return case.keep("; its dead letter is gone, so it can't be resumed (`wfdeploy restart` begins it again)")
+    return Remedy(Action.RESUME, "failed; asked for")
+
+
+def _restart(case: Case) -> Remedy:
+    if case.standing.run_state in TROUBLED:
+        return case.restart("; asked for")
+    return case.keep(": `wfdeploy retrigger` triggers it all the same")
+
+
+BY_WISH: dict[Wish, Callable[[Case], Remedy]] = {
+    Wish.CANCEL: _cancel,
+    Wish.RESUME: _resume,
+    Wish.RESTART: _restart,
+}
+"""What a person's wish comes to. A retrigger asks for no more than that there be a declaration."""
+
+
+def _span(ms: int) -> str:
+    seconds = max(ms // 1000, 1)
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
