@@ -195,5 +195,6 @@ class Engine:
     async def wait_idle(self) -> None:
         while not self.is_idle:
             self._turn.clear()
-            self._wake.set()
+            if not self.lanes.open:
+                self._wake.set()  # else the end of a delivery does that
             await self._turn.wait()

@@ -158,16 +158,25 @@ class WorkflowServer:
         Raises: TimeoutError.
         """
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
-        until_ms = self.clock.now_ms() + round(seconds * 1000)
-        self._server.pass_time(self.clock, lambda _: False, until_ms=until_ms, timeout_s=timeout_s)
+        self.pass_time(lambda _: False, until_ms=self.clock.now_ms() + round(seconds * 1000), timeout_s=timeout_s)
 
     def settle(self, *, timeout_s: float = TIMEOUT_S) -> None:
         """Have everything done that is due now."""
         self.advance(0, timeout_s=timeout_s)
 
-    def pass_time(self, enough: Callable[[Services], bool], *, timeout_s: float = TIMEOUT_S) -> bool:
-        """Let time go by until something holds; False when nothing is left to happen."""
-        return self._server.pass_time(self.clock, enough, timeout_s=timeout_s)
+    def pass_time(
+        self, enough: Callable[[Services], bool], *, until_ms: int | None = None, timeout_s: float = TIMEOUT_S
+    ) -> bool:
+        """Let time go by until something holds; False when nothing is left to happen, or nothing until that moment.
+
+        Raises: TimeoutError.
+        """
+        try:
+            return self._server.pass_time(self.clock, enough, until_ms=until_ms, timeout_s=timeout_s)
+        except TimeoutError:
+            count = self.inside(lambda services: services.engine.lanes.open)
+            what = f"deliveries not answered yet: {count}" if count else "there is still more to do"
+            raise TimeoutError(f"{timeout_s:g} seconds of the machine's time are over; {what}") from None
 
     def inside(self, look: Callable[[Services], T]) -> T:
         """Look at something in the server's thread."""
