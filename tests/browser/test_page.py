@@ -264,6 +264,37 @@ def test_hostile_text_is_shown_and_does_nothing(looker: Looker) -> None:
     expect(page.get_by_role("heading", name="This cannot be shown")).to_have_count(0)
 
 
+def test_no_other_page_of_this_machine_sees_any_of_it(looker: Looker) -> None:
+    """Not an application under development either: as an image, a script, a frame, an answer to a request."""
+    page, url = looker.page, looker.server.url
+    assert looker.server.demo_url is not None
+    page.goto(looker.server.demo_url)
+    assert page.evaluate(_INTRUDE, [url, looker.server.token]) == []
+    assert [frame.url for frame in page.frames[1:]] == ["chrome-error://chromewebdata/"]
+    page.close()
+    looker.requested.clear()
+    looker.trouble.clear()  # the browser says what it refused
+
+
+_INTRUDE = """
+async ([url, token]) => {
+  const load = (name, src) => new Promise((end) => {
+    const element = Object.assign(document.createElement(name), { src });
+    element.onload = () => end(name);
+    element.onerror = () => end(null);
+    document.body.append(element);
+  });
+  const ended = await Promise.allSettled([
+    load("img", `${url}/-/assets/icon.svg`),
+    load("script", `${url}/-/assets/html.js`),
+    load("iframe", `${url}/`).then(() => null), // what is refused loads too, as an error
+    fetch(`${url}/-/runs?qstash_token=${token}`).then(() => "an answer"),
+  ]);
+  return ended.map(({ value }) => value).filter(Boolean);
+}
+"""
+
+
 def test_all_of_it_by_keyboard(looker: Looker) -> None:
     looker.fail("wfr_f")
     page = looker.page

@@ -103,8 +103,11 @@ class Gate:
 def _is_local(scope: Scope) -> bool:
     """False for a page of some web site: its browser is on this machine, and the tokens are published.
 
-    A page gives itself away by its origin, or, when its name was made to point here, by the name in `Host`.
+    A page gives itself away by its origin, or, when its name was made to point here, by the name in `Host`. What it
+    asks for as an image, a script or a frame has no origin, but says what it is; a link that a person follows may come
+    from anywhere.
     """
+    said = dict(scope["headers"])
     for name, value in scope["headers"]:
         if name == b"host":
             host = value.decode("latin-1")
@@ -114,7 +117,8 @@ def _is_local(scope: Scope) -> bool:
             continue
         if not _LOOPBACK.fullmatch(host):
             return False
-    return True
+    is_embedded = said.get(b"sec-fetch-dest", b"document") != b"document"
+    return b"origin" in said or not (said.get(b"sec-fetch-site") == b"cross-site" and is_embedded)
 
 
 def _bearer(scope: Scope) -> Bearer | None:

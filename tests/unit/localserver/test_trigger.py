@@ -230,6 +230,10 @@ def test_body_is_size_capped(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"Origin": "http://127.0.0.1.evil.example"}, 403),
         ({"Host": "localhost:8080", "Origin": "http://localhost:3000"}, 200),
         ({"Host": "[::1]"}, 200),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}, 200),
     ],
 )
 def test_web_pages_have_no_access(api: Api, headers: dict[str, str], status: int) -> None:

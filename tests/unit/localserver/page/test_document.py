@@ -68,6 +68,7 @@ def test_what_it_shows_needs_the_token(server: LocalServer, path: str) -> None:
         {"Host": "127.0.0.1.evil.example:8080"},
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"},
     ],
     ids=str,
 )
