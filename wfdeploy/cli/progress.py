@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, assert_never
 
 from wfdeploy.cli.output import LogFormat, Output
-from wfdeploy.model.event import Event, Following, Listing, Notice, Settled, Started, Waiting
+from wfdeploy.model.event import Event, Following, Listing, Notice, Reading, Settled, Started, Waiting
 from wfdeploy.render.printable import printable
 from wfdeploy.render.width import clip
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _EVERY_S = 10.0
 _SHORT_WAIT_S = 1.0  # not worth a word
 _FOLLOWING = "following the runs"
+_ASKING = "asking the server"
+_READING = "reading manifests"
 _LONG_WAIT_S = 5.0
 _FRAMES_PER_S = 8
 
@@ -71,6 +73,9 @@ class Lines:
 
     def __call__(self, event: Event, /) -> None:
         match event:
+            case Reading(runs, done):
+                if not done and self._is_time():
+                    self._output.note(f"reading manifests: {_runs(runs)} so far")
             case Started(total):
                 self._total, self._settled = total, 0
                 self._begun = self._said = self._monotonic()
@@ -136,6 +141,8 @@ class Bar:
 
     def __call__(self, event: Event, /) -> None:
         match event:
+            case Reading(runs, done):
+                self._count(_READING, runs, done)
             case Started(total):
                 self._settled, self._total = 0, total
                 self._begin("sending", total)
@@ -177,14 +184,17 @@ class Bar:
 
     def _list(self, seen: int, done: bool) -> None:
         is_sending = self._settled < self._total
-        if is_sending:
-            return
+        if not is_sending:
+            self._count(_ASKING, seen, done)
+
+    def _count(self, what: str, seen: int, done: bool) -> None:
+        """Something whose end isn't known."""
         if done:
             self.pause()
         elif seen == 0 or self._task is None:
-            self._begin("asking the server", None)
+            self._begin(what, None)
         else:
-            self._draw("asking the server", seen)
+            self._draw(what, seen)
 
     def _follow(self, ended: int, total: int) -> None:
         if ended >= total:

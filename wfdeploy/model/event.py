@@ -61,6 +61,14 @@ class ApplyReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """Manifests are read: `runs` declared runs so far. Only said when they are many."""
+
+    runs: int
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """Sending begins; `total` runs are to be sent."""
 
@@ -106,4 +114,4 @@ class Notice:
     hint: str | None = None
 
 
-Event: TypeAlias = Started | Settled | Waiting | Listing | Following | Notice
+Event: TypeAlias = Reading | Started | Settled | Waiting | Listing | Following | Notice

@@ -32,6 +32,7 @@ def load(
         cache=cache_folder(workspace.project),
         keep=keep,
         shard=workspace.target.shard,
+        listener=workspace.listener,
     )
     return load_manifests(workspace.project, paths, how=how)
 

@@ -22,6 +22,7 @@ from wfdeploy.operations.reading import Reading, Wanted
 from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Requests
 from wfdeploy.pipeline.expand.expressions import OPENING
 from wfdeploy.pipeline.expand.references import is_variable_name
+from wfdeploy.ports import Listener
 
 __all__ = ["Manifests", "load_manifests", "load_project", "validate", "validate_presuming"]
 
@@ -74,6 +75,7 @@ class Loading:
     `variables` (`--var`) beat the project's, `defaults` are beaten by all. `cwd` is the working directory unless given.
     `cache`: a folder in which what was loaded may be kept for the next command (None: nowhere). `keep`: how many
     requests to hold in memory. `shard`: the part of all runs that is meant (None: all); all are checked.
+    `listener` hears how far it is.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -83,6 +85,7 @@ class Loading:
     cache: Path | None = None
     keep: int = KEPT_FOR_A_LOOK
     shard: Shard | None = None
+    listener: Listener | None = None
 
 
 def load_manifests(
@@ -131,6 +134,7 @@ def _load(
         stdin=_once(how.stdin),
         keep=how.keep,
         shard=how.shard,
+        listener=how.listener or (lambda _: None),
     )
     cache = None if presuming else how.cache
     with _collector_at_rest():

@@ -9,6 +9,7 @@ from wfdeploy.catalogue.catalogue import Adding
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
+from wfdeploy.model.event import Reading
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Move
 from wfdeploy.model.shard import Shard
@@ -25,9 +26,13 @@ from wfdeploy.pipeline.validate.numbers import number_problems
 from wfdeploy.pipeline.validate.remains import remains
 from wfdeploy.pipeline.validate.row_schema import RowSchema
 from wfdeploy.pipeline.validate.rules import Rules
+from wfdeploy.ports import Listener
 
 _DOCUMENT_BITS = 32
 """A run's number is its document's index, shifted by this, plus its own in the document."""
+
+
+_TOLD_EVERY = 5000
 
 
 class Parsing:
@@ -45,6 +50,7 @@ class Parsing:
         *,
         shard: Shard | None,
         names: bool,
+        listener: Listener,
     ) -> None:
         self.moves: list[DeclaredMove] = []
         self.whole = variables is not None
@@ -63,6 +69,8 @@ class Parsing:
             extreme_variables=any(True for _ in number_problems(variables or {})),
             names=names,
         )
+        self._listener = listener
+        self._count = 0
         self._problems: list[Diagnostic] = []
         self._findings: list[Finding] = []
         self._looked_at = 0
@@ -88,6 +96,11 @@ class Parsing:
             )
         adding.draft.reads = self._inputs.take()
         return [*self._problems, *places.diagnose(self._findings)]
+
+    def end(self) -> None:
+        """All files are read."""
+        if self._count >= _TOLD_EVERY:
+            self._listener(Reading(self._count, done=True))
 
     def again(self, source: SourceFile, at_s: int | None) -> Iterator[tuple[int, DeclaredRun]]:
         """The runs of a file that was sound, with their numbers; with `at_s`, the instances of its recurring runs at
@@ -140,6 +153,9 @@ class Parsing:
                 continue
             number = (document.index << _DOCUMENT_BITS) + ordinal
             self._requests.remember(position, number, run)
+            self._count += 1
+            if not self._count % _TOLD_EVERY:
+                self._listener(Reading(self._count))
             yield identify(run, position, number)
 
     def _place(self, run: DeclaredRun) -> str:

@@ -23,6 +23,7 @@ from wfdeploy.operations.project_file import project_document
 from wfdeploy.operations.requests import Requests
 from wfdeploy.pipeline.identify import fingerprint
 from wfdeploy.pipeline.load import sources
+from wfdeploy.ports import Listener
 
 if TYPE_CHECKING:
     from wfdeploy.operations.parsing import Parsing
@@ -40,6 +41,7 @@ class Wanted:
     stdin: Callable[[], bytes]
     keep: int
     shard: Shard | None = None
+    listener: Listener
 
 
 class Reading:
@@ -77,6 +79,8 @@ class Reading:
         self.complete = paths is None or self._covers(self.found)
         for position, entry in enumerate(self.found):
             self._entry(position, entry)
+        if "_parsing" in self.__dict__:
+            self._parsing.end()
         self._check_own_ids()
         self._check_moves()
         self._check_order()
@@ -142,7 +146,14 @@ class Reading:
         from wfdeploy.operations.parsing import Parsing
 
         wanted = self._wanted
-        return Parsing(self._project, wanted.variables, self.requests, shard=wanted.shard, names=self._thorough)
+        return Parsing(
+            self._project,
+            wanted.variables,
+            self.requests,
+            shard=wanted.shard,
+            names=self._thorough,
+            listener=wanted.listener,
+        )
 
     def _file(self, source: SourceFile, position: int, key: str | None) -> None:
         """Read a file that isn't known. When there is nothing wrong with it, later commands may use the outcome."""

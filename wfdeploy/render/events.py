@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-from wfdeploy.model.event import Event, Following, Listing, Notice, Settled, Started, Waiting
+from wfdeploy.model.event import Event, Following, Listing, Notice, Reading, Settled, Started, Waiting
 from wfdeploy.render.report import result_fields
 
 
 def event_fields(event: Event) -> tuple[str, Mapping[str, object]]:
     """The event's name and its fields."""
     match event:
+        case Reading():
+            return "reading", {"runs": event.runs, "done": event.done}
         case Started():
             return "started", {"total": event.total}
         case Settled():

@@ -10,10 +10,14 @@ import pytest
 from wfdeploy.cli.output import LogFormat, Output
 from wfdeploy.cli.progress import Bar, Lines, listener, pause
 from wfdeploy.model.address import Address
-from wfdeploy.model.event import Event, Listing, Notice, Outcome, Result, Settled, Started, Waiting
+from wfdeploy.model.event import Event, Listing, Notice, Outcome, Reading, Result, Settled, Started, Waiting
 
 SETTLED = Settled(Result(address=Address("g/r"), outcome=Outcome.TRIGGERED, workflow_run_id="wfr_1", created_at_ms=5))
 STORY: tuple[Event, ...] = (
+    Reading(5000),
+    Reading(10000),
+    Reading(15000),
+    Reading(16000, done=True),
     Waiting("the logs\x1b[2J can tell soon", 6.0),
     Listing(0),
     Listing(200),
@@ -46,8 +50,9 @@ def test_lines_say_little_and_in_time() -> None:
         now += 4.0
         say(event)
     assert stderr.getvalue().splitlines() == [
+        "reading manifests: 15,000 runs so far",
         "waiting 6 s: the logs\\x1b[2J can tell soon",
-        "asking the server what it runs: 200 runs so far",
+        "asking the server what it runs: 0 runs so far",
         "sending 3 runs",
         "waiting 2 s: 429",
         "by the way (look)",
@@ -63,7 +68,7 @@ def test_json_log_has_an_object_for_each_event() -> None:
             say(event)
     lines = [json.loads(line) for line in stderr.getvalue().splitlines()]
     assert [line["event"] for line in lines] == [type(event).__name__.lower() for event in STORY]
-    assert lines[5] == {
+    assert lines[9] == {
         "time": "1970-01-01T00:00:00.000Z",
         "level": "info",
         "event": "settled",
