@@ -50,8 +50,8 @@ def command(app: App, port: int, db: str | None, time_scale: float, plan: str | 
 
     For development and tests: it delivers runs to your workflow endpoints over HTTP, signed as the service signs, so
     endpoints built with the official SDKs run unchanged. It listens on this machine only, with published credentials,
-    and brings a demo workflow. Commands with --local use it while it runs. ^C stops it; what is not delivered yet is
-    kept.
+    and brings a demo workflow. In a browser, its address shows the runs, step by step, as they go. Commands with
+    --local use it while it runs. ^C stops it; what is not delivered yet is kept.
     """
     from pathlib import Path
 
