@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from wfdeploy.localserver import courier
 from wfdeploy.localserver.courier import Courier, Parcel, Reply
+from wfdeploy.localserver.lane import ConnectError, Lane
+
+PEM = Path(__file__).parents[2] / "fakes" / "tls" / "server.pem"
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1\r\nx-a: 2\r\n\r\nok"
 
 Talk = Callable[[Courier, Callable[..., Parcel]], Awaitable[None]]
 
 
-def run(answers: list[bytes], talk: Talk, *, close_after: bool = False) -> tuple[int, list[bytes]]:
+def run(
+    answers: list[bytes], talk: Talk, *, close_after: bool = False, method: str = "POST"
+) -> tuple[int, list[bytes]]:
     """(how many connections were made, the requests as they arrived)"""
     connections = 0
     requests: list[bytes] = []
@@ -43,7 +51,7 @@ def run(answers: list[bytes], talk: Talk, *, close_after: bool = False) -> tuple
         port = server.sockets[0].getsockname()[1]
 
         def parcel(body: bytes = b"", **headers: str) -> Parcel:
-            return Parcel("POST", f"http://127.0.0.1:{port}/a%20b?q=ü", headers, body, timeout_s=5)
+            return Parcel(method, f"http://127.0.0.1:{port}/a%20b?q=ü", headers, body, timeout_s=5)
 
         carrier = Courier(max_connections=4)
         try:
@@ -57,7 +65,9 @@ def run(answers: list[bytes], talk: Talk, *, close_after: bool = False) -> tuple
     return connections, requests
 
 
-def replies(answers: list[bytes], count: int, *, close_after: bool = False) -> tuple[int, list[Reply]]:
+def replies(
+    answers: list[bytes], count: int, *, close_after: bool = False, method: str = "POST"
+) -> tuple[int, list[Reply]]:
     found: list[Reply] = []
 
     async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
@@ -65,7 +75,7 @@ def replies(answers: list[bytes], count: int, *, close_after: bool = False) -> t
             found.append(await carrier.send(parcel()))
             await asyncio.sleep(0)
 
-    return run(answers, talk, close_after=close_after)[0], found
+    return run(answers, talk, close_after=close_after, method=method)[0], found
 
 
 def test_what_goes_out() -> None:
@@ -141,3 +151,70 @@ def test_together_over_their_own_lanes() -> None:
     connections, requests = run([OK] * 10, talk)
     assert connections <= 4
     assert len(requests) == 10
+
+
+def test_answer_to_head_has_no_body() -> None:
+    """Its length is that of the body it would have; the connection is not used again."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
+    connections, found = replies([head, head], 2, method="HEAD")
+    assert (connections, [(reply.status, reply.body) for reply in found]) == (2, [(200, b"")] * 2)
+
+
+def test_more_than_was_asked_for_ends_the_connection() -> None:
+    connections, found = replies([OK + OK, OK], 2)
+    assert (connections, [reply.body for reply in found]) == (2, [b"ok", b"ok"])
+
+
+def test_another_protocol_is_no_answer() -> None:
+    _, found = replies([b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"], 1)
+    assert found[0].error == "BadAnswer: the endpoint wants to speak another protocol"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("PO ST", {}),
+        ("POST", {"X": "a\r\nY: b"}),
+        ("POST", {"X": "a\x00"}),
+        ("POST", {"X Y": "a"}),
+        ("POST", {"": "a"}),
+    ],
+)
+def test_what_no_request_can_carry_is_not_sent(method: str, headers: dict[str, str]) -> None:
+    found: list[Reply] = []
+
+    async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
+        found.append(await carrier.send(parcel(**headers)))
+
+    assert run([OK], talk, method=method) == (0, [])
+    assert found[0].error.startswith("Unsendable")
+
+
+def test_over_tls() -> None:
+    """Two requests over one connection, and then one to an address for which the certificate does not hold."""
+    trusting = ssl.create_default_context(cafile=str(PEM))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(OK)
+        writer.close()
+
+    async def main() -> None:
+        identity = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        identity.load_cert_chain(PEM)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=identity)
+        port = server.sockets[0].getsockname()[1]
+        lane = Lane(trusting)
+        for _ in range(2):
+            answer = await lane.exchange("POST", f"https://localhost:{port}/", {}, b"", most=100)
+            assert answer is not None
+            assert (answer.status, answer.body) == (200, b"ok")
+        with pytest.raises(ConnectError, match="certificate verify failed"):
+            await lane.exchange("POST", f"https://127.0.0.1:{port}/", {}, b"", most=100)
+        await lane.close()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(main())
