@@ -8,6 +8,9 @@ from typing import Protocol
 
 from wfdeploy.model.state import Edit
 
+AT_ONCE = 16
+"""Commits that share a transaction, at most: staging them holds up the loop, about a millisecond for each batch."""
+
 
 class Ledger(Protocol):
     """What a journal writes to: of a `StateStore`, the part that commits."""
@@ -50,7 +53,7 @@ class Journal:
     async def _drain(self) -> None:
         try:
             while self._queue:
-                group, self._queue = self._queue, []
+                group, self._queue = self._queue[:AT_ONCE], self._queue[AT_ONCE:]
                 edits = [edit for part, _ in group for edit in part]
                 error: BaseException | None = None
                 try:

@@ -104,11 +104,18 @@ class Sender:
         """
         batches = pack(shipments, max_items=self._limits.max_items, max_bytes=self._limits.max_bytes)
         begun: set[asyncio.Task[None]] = set()
+        ended = asyncio.Event()
+
+        def end(task: asyncio.Task[None]) -> None:
+            begun.discard(task)
+            ended.set()
+
         async with asyncio.TaskGroup() as group:
             while not self._halted():
                 # The window bounds what is on its way; beside that, as many again may be on their way to the disk.
                 if len(begun) >= 2 * self._window.limit:
-                    await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
+                    ended.clear()
+                    await ended.wait()
                     continue
                 try:
                     batch = next(batches, None)
@@ -120,7 +127,7 @@ class Sender:
                     return
                 task = group.create_task(self._deliver(batch))
                 begun.add(task)
-                task.add_done_callback(begun.discard)
+                task.add_done_callback(end)
                 await asyncio.sleep(0)  # what was begun gets on while the next one is encoded
 
     def settle(

@@ -63,6 +63,7 @@ def test_it_stays_within_its_bounds_whatever_is_answered(
         assert 1 <= pace.limit <= most
 
 
+@settings(deadline=None)
 @given(latency_s=st.sampled_from([0.001, 0.03, 0.5, 2.0]), most=st.integers(1, 128))
 def test_a_server_that_takes_everything_soon_gets_all_there_is(latency_s: float, most: int) -> None:
     pace = Pace(most=most)
@@ -91,6 +92,7 @@ def test_a_server_that_gets_slow_is_not_given_more_and_more(capacity: int, laten
     assert min(settled) >= capacity * 0.7
 
 
+@settings(deadline=None, max_examples=20)
 @given(latency_s=st.sampled_from([0.01, 0.1]), trouble_s=st.floats(0.5, 30))
 def test_it_recovers_after_trouble(latency_s: float, trouble_s: float) -> None:
     pace = Pace(most=64)
