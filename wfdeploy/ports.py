@@ -86,6 +86,9 @@ class StateStore(Protocol):
     def record_keys(self, groups: Collection[str] | None = None) -> Iterator[RecordKey]:
         """The keys of the records of these groups (None: of all), ordered by address (by code point)."""
 
+    def keys_with_ids(self, workflow_run_ids: Collection[str]) -> Iterator[RecordKey]:
+        """The keys of the records that have one of these workflow run ids, in any order."""
+
     def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
         """The records of these addresses (all: None), ordered by address; unknown addresses are passed over."""
 

@@ -288,6 +288,17 @@ def test_origins_survive(store: StateStore) -> None:
     assert [one.origin for one in store.records()] == list(Origin)
 
 
+def test_keys_by_workflow_run_id(store: StateStore) -> None:
+    store.commit([PutRecord(record(name)) for name in ("g/a", "g/b", "h/a")])
+    ids = {key.workflow_run_id: key for key in store.record_keys()}
+    some = list(ids)[:2]
+    for _ in range(2):  # nothing is left over from a question before
+        assert {key.workflow_run_id: key for key in store.keys_with_ids([*some, "wfr_other"])} == {
+            one: ids[one] for one in some
+        }
+    assert list(store.keys_with_ids([])) == []
+
+
 def test_keys_of_some_groups(store: StateStore) -> None:
     names = ["a-b/x", "a/x", "a/y", "a0/x", "b/x"]
     store.commit([PutRecord(record(name)) for name in names])

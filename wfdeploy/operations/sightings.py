@@ -118,12 +118,29 @@ class _Places:
         self._places: dict[str, Address] = {}
         self._tried: dict[str, tuple[Address, str]] = {}
         self._explicit: dict[str, Place] = {}
+        if not self._wanted_tries and self._are_recorded(runs):
+            return
         self._fill()
         for run in runs:
             # What resumed an edited run: its fingerprint is told by the run that was triggered.
             parts = parse_run_id(run.workflow_run_id)
             if parts is not None and parts.place in self._places:
                 self._offer_try(self._places[parts.place], parts.fingerprint)
+
+    def _are_recorded(self, runs: Sequence[ObservedRun]) -> bool:
+        """Whether the state knows all of them, as it mostly does: then no other place need be looked at."""
+        matcher = self._matcher
+        asked = {run.workflow_run_id for run in runs}
+        known: dict[str, Place] = {}
+        for key in matcher.store.keys_with_ids(asked):
+            parts = parse_run_id(key.workflow_run_id)
+            fingerprint = key.fingerprint if parts is None else parts.fingerprint
+            address = matcher.renames.by_origin.get(key.address, key.address)
+            known[key.workflow_run_id] = address, fingerprint, key.generation, 0
+        if known.keys() != asked:
+            return False
+        self._explicit = {id_key(run_id): place for run_id, place in known.items()}
+        return True
 
     def locate(self, run: ObservedRun) -> Place | None:
         """Where a run belongs; None when it belongs nowhere."""

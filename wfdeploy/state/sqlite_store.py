@@ -193,6 +193,18 @@ class SqliteStore:
                     for row in rows:
                         yield RecordKey(*row)
 
+    def keys_with_ids(self, workflow_run_ids: Collection[str]) -> Iterator[RecordKey]:
+        """The keys of the records that have one of these workflow run ids. They are looked for in one pass over the
+        table: an index would cost each trigger more than this does."""
+        with translated(self._name):
+            run = self._connection.execute
+            run("CREATE TEMP TABLE IF NOT EXISTS asked (workflow_run_id TEXT PRIMARY KEY) WITHOUT ROWID")
+            self._connection.executemany("INSERT OR IGNORE INTO asked VALUES (?)", ((one,) for one in workflow_run_ids))
+            where = "WHERE workflow_run_id IN (SELECT workflow_run_id FROM asked)"
+            rows = run(f"{_SELECT_KEYS} {where}").fetchall()
+            run("DELETE FROM asked")
+        yield from (RecordKey(*row) for row in rows)
+
     def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
         """Full records, in address order."""
         with translated(self._name):
