@@ -250,6 +250,16 @@ def test_cancel_from_code_and_by_the_client(app: App) -> None:
     assert app.client("cancel", runs[0]) == {"cancelled": 1}
     assert app.client("cancel", runs) == {"cancelled": 2}
     assert [app.ended(run, "RUN_CANCELED").response for run in runs] == [None] * 3
+    # By a filter, and none of it may mean all.
+    kept = app.trigger("/waiting", "kept", {"event": "never", "timeout": "1h"}, label="kept")
+    gone = app.trigger("/waiting", "gone", {"event": "never", "timeout": "1h"}, label="gone")
+    assert app.client("cancel", {"filter": {"host": "example.com"}}) == {"cancelled": 0}
+    assert app.client("cancel", {"filter": {"path": "/waiting", "label": ["gone", "none"]}}) == {"cancelled": 1}
+    app.ended(gone, "RUN_CANCELED")
+    assert app.client("cancel", {"filter": {"workflowUrlStartingWith": f"{app.url}/wait"}}) == {"cancelled": 1}
+    app.ended(kept, "RUN_CANCELED")
+    listed = app.client("logs", {"count": 3, "filter": {"path": "/waiting", "label": "kept", "state": "RUN_CANCELED"}})
+    assert [run["workflowRunId"] for run in listed["runs"]] == [kept]
     assert app.client("getWaiters", {"eventId": "never"}) == []
 
 

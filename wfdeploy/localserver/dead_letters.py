@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from starlette.datastructures import QueryParams
 
 from wfdeploy.localserver.ledger import Ledger
+from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.records import Kind, Message, Run
 from wfdeploy.localserver.run_filter import Where, add_labels, choices, integer, multi
 
@@ -78,6 +79,8 @@ def dlq_filter(query: QueryParams, tenant: str) -> Where:
 
     Raises: Refused for a value that cannot be.
     """
+    if unknown := {"host", "path"}.intersection(query):
+        raise Refused(f"the dead-letter queue has no filter {min(unknown)}")  # as the JavaScript SDK's types say
     where = Where(source=_SOURCE, seq="d.seq")
     # The plus keeps SQLite from sorting all of the tenant's entries for a page of them.
     where.add("+d.tenant = ?", tenant)

@@ -5,6 +5,7 @@ Methods that change something expect to be inside `transaction()`; each is a few
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +19,25 @@ from wfdeploy.localserver.settings import Settings
 _RECORDED = f"({', '.join(repr(kind.value) for kind in RECORDED)})"
 
 
+def _host(url: str) -> str:
+    """With the port, where there is one."""
+    return re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].lower()
+
+
+def _path(url: str) -> str:
+    """Without the query."""
+    return "/" + re.split("[?#]", url.partition("://")[2].partition("/")[2], maxsplit=1)[0]
+
+
 class Ledger:
     """The runs and messages of one database."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self.server_id = database.server_id(connection)
+        # For the filters by parts of an endpoint's URL.
+        connection.create_function("url_host", 1, _host, deterministic=True)
+        connection.create_function("url_path", 1, _path, deterministic=True)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -148,8 +148,11 @@ def _add_dates(where: Where, query: QueryParams, column: str) -> None:
 
 
 def _add_origin(where: Where, query: QueryParams) -> None:
+    """Where a run goes, from where it came, and under which key; `host` and `path` are the JavaScript SDK's."""
     where.one_of("r.flow_key", multi(query, "flowControlKey"))
     where.one_of("r.caller_ip", multi(query, "callerIp"))
+    where.one_of("url_host(r.url)", [host.lower() for host in multi(query, "host")])
+    where.one_of("url_path(r.url)", multi(query, "path"))
 
 
 def add_common(where: Where, query: QueryParams, tenant: str) -> None:

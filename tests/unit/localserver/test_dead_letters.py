@@ -423,3 +423,10 @@ def test_database_of_the_first_version_is_taken_over(tmp_path: Path, endpoint: E
     connection.close()
     with LocalServer(tmp_path / "x.db") as server, api_for(server) as http:
         assert Workflow(Api(http), endpoint).entries() == [entry]
+
+
+def test_the_queue_has_no_filter_by_host_or_path(api: Api) -> None:
+    """A filter that is not there must not end as all entries."""
+    for query in ({"host": "127.0.0.1"}, {"path": "/wf"}):
+        assert api.http.get("/v2/workflows/dlq", params=query).status_code == 400
+        assert api.http.delete("/v2/workflows/dlq", params=query).status_code == 400

@@ -60,6 +60,8 @@ def cancelled(api: Api, server: LocalServer, **query: str | list[str]) -> list[s
         ({"workflowUrl": "http://127.0.0.1:9/on"}, ["wfr_a", "wfr_b"]),
         ({"workflowUrl": "http://127.0.0.1:9/on", "workflowUrlExactMatch": "true"}, []),
         ({"workflowUrl": "http://127.0.0.1:9/o%"}, []),
+        ({"host": "127.0.0.1:9", "path": "/one"}, ["wfr_a", "wfr_b"]),
+        ({"host": "example.com"}, []),
         ({"label": "x"}, ["wfr_a"]),
         ({"label": ["x", "y"]}, ["wfr_a", "wfr_b"]),
         ({"label": "x", "workflowUrl": "http://127.0.0.1:9/two"}, []),

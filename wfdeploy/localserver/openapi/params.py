@@ -45,6 +45,11 @@ COMMON_FILTERS = (
     many("callerIp", "triggered from one of these addresses"),
 )
 
+ENDPOINT_FILTERS = (
+    many("host", "with endpoints on one of these hosts, with the port where there is one"),
+    many("path", "with endpoints at one of these paths"),
+)
+
 
 def _duration(name: str, description: str) -> Param:
     examples = ["50s", "10h", "1d10h30m"]
