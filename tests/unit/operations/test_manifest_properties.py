@@ -23,8 +23,8 @@ from wfdeploy.pipeline.validate import structure
 
 CASES = Path(__file__).parents[2] / "cases"
 PROJECT = Project(
-    root=CASES / "valid",
-    vars={"app_url": "https://app.example.com", "label": "l", "limits": {"seats": 1}},
+    root=CASES,
+    vars={"app_url": "https://app.example.com", "label": "l", "limits": {"seats": 1}, "regions": ["eu", "us"]},
     secrets=("APP_TOKEN",),
 )
 
@@ -32,6 +32,8 @@ PIECES: st.SearchStrategy[Any] = st.sampled_from(
     [
         None, True, 0, -1, 1, 2**53, 10**400, 0.5, "", " ", "a", "a b", "A", "null", "10s", "-1s", "99999999999d", "\n",
         "1h1h", "2026-12-01T06:00:00Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59",
+        "${{ row.id }}", "${{ row.x | upper }}", "${{ matrix.region }}", "${{ row }}", "${{ vars.regions }}",
+        "../data/bad.csv",
         "${{ vars.app_url }}", "${{ vars.limits }}", "${{ secrets.APP_TOKEN }}", "${{ x", "$${{ x }}", "${{}}", "/",
         "2026-13-01T00:00:00Z", "..",
         "https://a", "http://[", "https://a:b@c", "full/acme", "full", "body", "headers.X", "wfr_", "é", "\U0001f600",
@@ -45,15 +47,16 @@ def nodes(value: Any, path: FieldPath = ()) -> list[FieldPath]:
     return [path, *(inner for step, item in items for inner in nodes(item, (*path, step)))]
 
 
-def full() -> Any:
+def case(name: str) -> Any:
     problems: list[Any] = []
-    text = (CASES / "valid" / "full.yaml").read_text()
+    text = (CASES / "valid" / name).read_text()
     (document,) = yaml_docs.read(SourceFile("f", "f", Path(), text), problems)
     return json.loads(json.dumps(document.data))
 
 
-BASE = full()
+BASE = case("full.yaml")
 PATHS = [path for path in nodes(BASE) if path]
+GENERATORS = case("generators.yaml")
 
 
 def edited(base: Any, edits: list[tuple[FieldPath, str, Any]]) -> Any:
@@ -100,6 +103,34 @@ def test_any_manifest_is_judged(edits: list[tuple[FieldPath, str, Any]]) -> None
         assert len({run.address for run in runs.runs()}) == len(runs)
 
 
+GENERATOR_EDITS = st.lists(
+    st.tuples(
+        st.sampled_from([path for path in nodes(GENERATORS) if len(path) > 1]),
+        st.sampled_from(["put", "put", "drop", "add"]),
+        PIECES,
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(GENERATOR_EDITS)
+def test_any_generator_is_judged(edits: list[tuple[FieldPath, str, Any]]) -> None:
+    text = json.dumps(edited(GENERATORS, edits), indent=1, ensure_ascii=False)
+    found = validate(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid")
+    lines = text.split("\n")
+    for diagnostic in found:
+        place = diagnostic.place
+        assert place.line <= len(lines) or "data" in place.file
+        assert min(place.line, place.column) >= 1
+        assert "\n" not in diagnostic.message
+    if not any(diagnostic.severity is Severity.ERROR for diagnostic in found):
+        with load_manifests(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid") as manifests:
+            runs = list(manifests.declared())
+            assert len({run.address for run in runs}) == len(runs)
+
+
 # What one field says is right because of what another one says.
 TIGHT = {
     "apiVersion": "wfdeploy/v1",
@@ -114,7 +145,7 @@ TIGHT = {
         ],
     },
 }
-WHERE = [(base, path) for base in (BASE, TIGHT) for path in nodes(base) if path]
+WHERE = [(base, path) for base in (BASE, TIGHT, GENERATORS) for path in nodes(base) if path]
 JUNK = PIECES.filter(lambda piece: piece != {})  # a run that is {} makes two mistakes
 MISTAKES = st.one_of(
     st.tuples(st.just("put"), JUNK), st.tuples(st.just("drop"), st.none()), st.just(("add", "dealy")),

@@ -86,11 +86,6 @@ class Evaluation:
         items = ((index, self.compiled_tree(item, (*path, index), names)) for index, item in enumerate(value))
         return _container([None] * len(value), items)
 
-    @property
-    def count(self) -> int:
-        """How many findings there are so far."""
-        return len(self._findings)
-
     def warn(self, path: FieldPath, code: str, message: str) -> None:
         """Note something at a path that may be meant, and mostly isn't."""
         address = subject(self.document, path)

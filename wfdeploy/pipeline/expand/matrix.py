@@ -11,6 +11,9 @@ from typing import Any
 MAX_COMBINATIONS = 100_000
 """They are held at once."""
 
+MAX_COMPARISONS = 20_000_000
+"""Of combinations with entries of `include` and `exclude`: some ten seconds."""
+
 
 def combinations(
     axes: Mapping[str, Sequence[Any]], include: Sequence[Mapping[str, Any]], exclude: Sequence[Mapping[str, Any]]
@@ -27,6 +30,8 @@ def combinations(
     count = prod(len(values) for values in axes.values()) if axes else 0
     if count > MAX_COMBINATIONS:
         raise ValueError(f"the matrix has {count:,} combinations; at most {MAX_COMBINATIONS:,} are possible")
+    if count * (len(include) + len(exclude)) > MAX_COMPARISONS:
+        raise ValueError(f"{count:,} combinations are too many for this many entries of include and exclude")
     excluded = [{name: _key(value) for name, value in entry.items()} for entry in exclude]
     included = [({name: _key(entry[name]) for name in entry if name in axes}, entry) for entry in include]
     fitting = [False] * len(included)
@@ -45,5 +50,5 @@ def combinations(
 
 
 def _key(value: Any) -> str:
-    """Equal JSON values, equal texts: to Python, 1 and true are equal too."""
-    return json.dumps(value, sort_keys=True)
+    """Equal JSON values, equal texts: to Python, 1 and true are equal too. Secrets are compared by reference."""
+    return json.dumps(value, sort_keys=True, default=repr)

@@ -175,10 +175,10 @@ class _Items:
         self._line = evaluation.document.line
         self._rules = rules
         self._listed = isinstance(items, list)
-        before = evaluation.count
+        before = evaluation.problems
         found = evaluation.tree(items, path)
         if not isinstance(found, list):
-            if evaluation.count == before and found != items:
+            if evaluation.problems == before and found != items:
                 evaluation.problem(path, "not-a-list", "items is no list of rows")
             raise NoRows
         self._items = found

@@ -48,7 +48,7 @@ def _diagnostic(finding: Finding, place: Place, excerpt: str | None) -> Diagnost
     return Diagnostic(
         severity=finding.severity,
         code=finding.code,
-        message=finding.message,
+        message=finding.message.replace("\n", "\\n"),  # what it quotes may be any text; a message is one line
         place=place,
         address=finding.address,
         hint=finding.hint,

@@ -132,6 +132,8 @@ def _doubt(copy: _Copy, holder: FieldPath) -> None:
         case ("spec",) | ("spec", "defaults"):
             if copy.at(("spec", "destination")) is None:
                 copy.put(("spec", "destination"), _URL)
+        case ("spec", "runs", int(index), "forEach", *_):  # where its rows are may be what was misspelt
+            copy.put(("spec", "runs", index), None)
         case ("spec", "runs", _):
             fields = copy.at(holder) or {}
             if fields.get("destination") is None and copy.at(("spec", "destination")) is None:

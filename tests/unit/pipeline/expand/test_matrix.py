@@ -65,6 +65,8 @@ def test_too_many_are_refused_before_they_are_made() -> None:
     values = list(range(1000))
     with pytest.raises(ValueError, match="1,000,000,000 combinations"):
         combinations({"a": values, "b": values, "c": values}, [], [])
+    with pytest.raises(ValueError, match="too many for this many entries"):
+        combinations({"a": values, "b": values[:100]}, [{"a": n} for n in range(150)], [{"a": n} for n in range(51)])
     assert len(combinations({"a": values, "b": values[: MAX_COMBINATIONS // 1000]}, [], [])) == MAX_COMBINATIONS
 
 
