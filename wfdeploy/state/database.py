@@ -6,11 +6,37 @@ import os
 import secrets
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.state import Binding
-from wfdeploy.state.faults import DAMAGED
+from wfdeploy.state.faults import DAMAGED, translated
 from wfdeploy.state.schema import APPLICATION_ID, VERSION, migrate
+
+
+def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Open a file that is there. Raises: `StateUnusable`."""
+    uri = f"file:{quote(str(path.absolute()))}"
+    with translated(str(path)):
+        if not readonly:
+            return sqlite3.connect(
+                f"{uri}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10
+            )
+        connection = sqlite3.connect(
+            f"{uri}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=10
+        )
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            connection.close()
+            # In a directory that can't be written, a WAL file opens only as immutable; safe when no log is beside
+            # it, for then the file is whole and nobody writes.
+            if path.with_name(f"{path.name}-wal").exists():
+                raise
+            connection = sqlite3.connect(
+                f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
+            )
+        return connection
 
 
 def begin(connection: sqlite3.Connection, binding: Binding) -> None:

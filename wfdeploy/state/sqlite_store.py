@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
@@ -22,7 +21,7 @@ from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Binding, Edit, Ended, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.model.tally import Tally
 from wfdeploy.state import pace
-from wfdeploy.state.database import begin, elsewhere, make_durable, recognise, sync_folder, upgrade
+from wfdeploy.state.database import begin, connect, elsewhere, make_durable, recognise, sync_folder, upgrade
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.faults import DAMAGED, translated
 from wfdeploy.state.rows import (
@@ -72,7 +71,7 @@ class SqliteStore:
                 hint="create the directory, or name another place with --state",
             ) from error
         try:
-            connection = cls._connect(draft, readonly=False)
+            connection = connect(draft, readonly=False)
             try:
                 with translated(str(path)):
                     make_durable(connection)
@@ -102,7 +101,7 @@ class SqliteStore:
         """Open a state. With `binding`, one that belongs elsewhere is refused. Raises: `StateUnusable`."""
         if path.is_dir():
             raise StateUnusable(f"{path} is a directory, not a state", hint="name the right file with --state")
-        connection = cls._connect(path, readonly=readonly)
+        connection = connect(path, readonly=readonly)
         store = cls(connection, str(path), now_ms or _wall_clock_ms)
         try:
             with translated(str(path)):
@@ -130,30 +129,6 @@ class SqliteStore:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         begin(connection, binding)
         return cls(connection, "(no state)", now_ms or _wall_clock_ms)
-
-    @staticmethod
-    def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
-        uri = f"file:{quote(str(path.absolute()))}"
-        with translated(str(path)):
-            if not readonly:
-                return sqlite3.connect(
-                    f"{uri}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10
-                )
-            connection = sqlite3.connect(
-                f"{uri}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=10
-            )
-            try:
-                connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-            except sqlite3.OperationalError:
-                connection.close()
-                # In a directory that can't be written, a WAL file opens only as immutable; safe when no log is beside
-                # it, for then the file is whole and nobody writes.
-                if path.with_name(f"{path.name}-wal").exists():
-                    raise
-                connection = sqlite3.connect(
-                    f"{uri}?mode=ro&immutable=1", uri=True, isolation_level=None, check_same_thread=False
-                )
-            return connection
 
     # --- reading ---------------------------------------------------------------------------------------------
 
