@@ -3,6 +3,7 @@
 - A run id is reserved while its run is in progress and free the moment it ends.
 - A request arrives, and its run shows in the logs, at most `lag_s` after it was sent; a delayed run may show only
   `lag_s` after its start.
+- A run may fail; then it stands in the dead-letter queue, from where each resume makes a run with an id of its own.
 - Any answer may be lost, any process may die at any moment.
 """
 
@@ -21,11 +22,13 @@ from wfdeploy.model.remote import (
     BatchRefused,
     CancelReply,
     Denied,
+    Gone,
     Item,
     ItemReply,
     Lost,
     NotSent,
     ObservedRun,
+    Resumed,
     ResumeReply,
     RunPage,
     RunState,
@@ -44,7 +47,7 @@ class Crash(BaseException):
 
 
 class Fault(Enum):
-    """What happens to one batch trigger call."""
+    """What happens to one call that starts runs."""
 
     NONE = "none"
     LOST_BEFORE = "lost before the server acted"
@@ -69,12 +72,25 @@ class ModelRun:
     starts_ms: int
     ends_ms: int
     visible_ms: int
+    labels: tuple[str, ...] = ()
+    fails: bool = False
+    cancelled: bool = False
+    letter: str | None = None
+
+    def state(self, now_ms: int) -> RunState:
+        """How it does at that time of the server's clock."""
+        if self.ends_ms > now_ms:
+            return RunState.STARTED
+        if self.cancelled:
+            return RunState.CANCELED
+        return RunState.FAILED if self.fails else RunState.SUCCESS
 
 
 @dataclass
 class ModelServer(RunGateway):
     """`clock` is shared with the client. `durations_s`: how long runs take, in turn. `bad`: refuses these ids,
-    `refuses_whole`: answers 400 to a batch that holds one of these."""
+    `refuses_whole`: answers 400 to a batch that holds one of these. `fails`: whether the n-th run fails.
+    `keeps_letters`: a dead letter stays when it was resumed, so that a second resume starts a second run."""
 
     clock: Clock
     lag_s: float = 60.0
@@ -85,8 +101,11 @@ class ModelServer(RunGateway):
     listing_faults: list[Fault] = field(default_factory=list)
     bad: Callable[[str], bool] = lambda _: False
     refuses_whole: Callable[[str], bool] = lambda _: False
+    fails: Callable[[int], bool] = lambda _: False
+    keeps_letters: bool = False
     runs: list[ModelRun] = field(default_factory=list)
     late: list[tuple[int, list[Item]]] = field(default_factory=list)
+    late_resumes: list[tuple[int, str, Sequence[str]]] = field(default_factory=list)
     calls: int = 0
     skew_s: float = 0.0
 
@@ -106,6 +125,12 @@ class ModelServer(RunGateway):
 
     async def aclose(self) -> None:
         return
+
+    @property
+    def tries(self) -> Counter[str]:
+        """How many runs were started under each label of an attempt."""
+        self._arrive()
+        return Counter(run.labels[1] for run in self.runs if len(run.labels) > 1)
 
     def show_delayed(self) -> None:
         """From now on delayed runs show as others do. A lost state is made good by the logs alone, so where they
@@ -165,6 +190,10 @@ class ModelServer(RunGateway):
         self.late = [entry for entry in self.late if entry[0] > now_ms]
         for arrival_ms, items in due:
             self._answer(items, arrival_ms, visible_ms=arrival_ms + 1)
+        resumes = [entry for entry in self.late_resumes if entry[0] <= now_ms]
+        self.late_resumes = [entry for entry in self.late_resumes if entry[0] > now_ms]
+        for arrival_ms, letter, labels in resumes:
+            self._revive(letter, labels, arrival_ms, visible_ms=arrival_ms + 1)
 
     def _answer(self, items: Sequence[Item], now_ms: int, visible_ms: int | None = None) -> TriggerReply:
         parsed = [json.loads(item.encoded) for item in items]
@@ -198,6 +227,8 @@ class ModelServer(RunGateway):
                 starts_ms=starts_ms,
                 ends_ms=starts_ms + round(1000 * duration_s),
                 visible_ms=shows_from + lag_ms if visible_ms is None or shows_from > now_ms else visible_ms,
+                fails=self.fails(len(self.runs)),
+                letter=f"{len(self.runs)}-0",
             )
         )
         return Taken(now_ms)
@@ -227,17 +258,78 @@ class ModelServer(RunGateway):
             yield RunPage(tuple(self._observed(run, now_ms) for run in page), date_ms, index == len(pages) - 1)
 
     def _observed(self, run: ModelRun, now_ms: int) -> ObservedRun:
-        state = RunState.SUCCESS if run.ends_ms <= now_ms else RunState.STARTED
-        return ObservedRun(workflow_run_id=run.run_id, state=state, created_at_ms=run.created_ms, labels=(run.label,))
+        state = run.state(now_ms)
+        return ObservedRun(
+            workflow_run_id=run.run_id,
+            state=state,
+            created_at_ms=run.created_ms,
+            completed_at_ms=run.ends_ms if state.is_final else None,
+            labels=run.labels or (run.label,),
+            dlq_id=run.letter if state is RunState.FAILED else None,
+        )
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
-        raise NotImplementedError
+        await self.clock.sleep(0.01)
+        self._arrive()
+        fault = self.faults.pop(0) if self.faults else Fault.NONE
+        now_ms = self.now_ms()
+        match fault:
+            case Fault.NONE:
+                return self._revive(dlq_id, labels, now_ms)
+            case Fault.LOST_BEFORE:
+                return Lost("timeout")
+            case Fault.LOST_AFTER | Fault.LOST_PARTLY:
+                self._revive(dlq_id, labels, now_ms)
+                return Lost("connection reset")
+            case Fault.LOST_LATE:
+                self.late_resumes.append((now_ms + round(1000 * self.lag_s) - 1, dlq_id, labels))
+                return Lost("timeout")
+            case Fault.CRASH_BEFORE:
+                raise Crash
+            case Fault.CRASH_AFTER:
+                self._revive(dlq_id, labels, now_ms)
+                raise Crash
+            case Fault.CRASH_LATE:
+                self.late_resumes.append((now_ms + round(1000 * self.lag_s) - 1, dlq_id, labels))
+                raise Crash
+            case Fault.NOT_SENT:
+                return NotSent("connection refused")
+            case Fault.THROTTLED:
+                return Throttled("slow down", 1.0)
+            case Fault.REFUSED | Fault.TOO_LARGE:
+                return Denied("bad request")
+            case Fault.UNAUTHORISED:
+                return Stop(401, "unauthorised")
+
+    def _revive(self, letter: str, labels: Sequence[str], now_ms: int, visible_ms: int | None = None) -> ResumeReply:
+        failed = next((run for run in self.runs if run.letter == letter and run.state(now_ms) is RunState.FAILED), None)
+        if failed is None:
+            return Gone("there is no such dead letter")
+        if not self.keeps_letters:
+            failed.letter = None
+        duration_ms = round(1000 * self.durations_s[len(self.runs) % len(self.durations_s)])
+        lag_ms = round(1000 * self.lag_s)
+        self.runs.append(
+            ModelRun(
+                run_id=f"wfr_resumed_{len(self.runs)}",
+                label=labels[0],
+                created_ms=now_ms,
+                starts_ms=now_ms,
+                ends_ms=now_ms + duration_ms,
+                visible_ms=now_ms + lag_ms if visible_ms is None else visible_ms,
+                labels=tuple(labels),
+                fails=self.fails(len(self.runs)),
+                letter=f"{len(self.runs)}-0",
+            )
+        )
+        return Resumed(self.runs[-1].run_id, now_ms)
 
     async def cancel(self, workflow_run_id: str) -> CancelReply:
         running = self._running(workflow_run_id, self.now_ms())
         if running is None:
             return CancelReply(found=False)
         running.ends_ms = self.now_ms()
+        running.cancelled = True
         return CancelReply(found=True)
 
 

@@ -1,4 +1,4 @@
-"""A project and a server whose time stands still until a test lets it go by, with an endpoint that can be made to fail."""
+"""A project, and a server whose time stands still until a test lets it go by, with an endpoint that can fail."""
 
 from __future__ import annotations
 
