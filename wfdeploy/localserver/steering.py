@@ -206,7 +206,7 @@ async def _pass_time(
         if not engine.is_idle:
             await _idle_or_changed(services)
             continue
-        next_at = engine.next_at
+        next_at = None if services.scenario.hold_deliveries else engine.next_at
         if next_at is None or (until_ms is not None and next_at > until_ms):
             if until_ms is not None:
                 clock.advance_to(until_ms)
