@@ -25,6 +25,7 @@ _ESCAPED = re.compile(
 )
 """What can't be seen, and the sign that stands for it. A fixed list: Unicode's own classes change with its versions,
 and an address never may."""
+_INSTANCE = re.compile(r"(.+)@([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)", re.DOTALL)
 _ESCAPES = re.compile("(?:%[0-9A-F]{2})+")
 
 MAX_KEY_LENGTH = 1000
@@ -74,6 +75,12 @@ def split_address(text: str) -> AddressParts:
 
 def _unescaped(match: re.Match[str]) -> str:
     return bytes.fromhex(match[0].replace("%", "")).decode(errors="replace")
+
+
+def instance_parts(address: str) -> tuple[str, str] | None:
+    """The recurring run and the time (as in `2026-11-23T03:00:00Z`) of an instance's address; None for any other."""
+    match = _INSTANCE.fullmatch(address)
+    return None if match is None else (match[1], match[2])
 
 
 def group_of(address: str) -> str:

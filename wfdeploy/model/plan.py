@@ -169,6 +169,7 @@ class Plan:
     drifted: Mapping[RunState, int] = field(default_factory=dict)
     possibly_renamed: tuple[tuple[Address, Address], ...] = ()
     manifests_digest: str = ""
+    notes: tuple[str, ...] = ()  # what there is to know of schedules and rollouts beside the changes
     shard: str = ""  # `I/N` where the plan is about a part of all runs
 
     @property

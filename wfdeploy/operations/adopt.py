@@ -31,7 +31,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
     with load(workspace, paths, selection, keep=KEPT_FOR_SENDING) as manifests, workspace.lock():
         store = workspace.open_state()
         try:
-            prepared = Prepared(workspace, manifests, store, selection)
+            prepared = Prepared(workspace, manifests, store, selection, in_turn=False)
             at_home = not workspace.has_state or workspace.stores.is_at_home(workspace.target.state_file, store)
             outlook = prepared.outlook(None)
             plan = outlook.plan
@@ -54,6 +54,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
             for change in taken:
                 edits.extend(change.edits)
                 edits.append(PutRecord(_record(change, prepared, by)))
+            edits.extend(outlook.conclusions.values())
             store.commit(edits)
             if at_home:
                 # The server was not asked, so a state that was copied or restored stays suspect.

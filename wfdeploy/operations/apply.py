@@ -137,11 +137,11 @@ class _Apply:
         discovery: Discovery | None = None
         sending = [change for change in outlook.plan.changes if change.sends]
         asked = prepared.asked_after(outlook.plan)
-        if sending or prepared.open_attempts or asked or self._cancels(outlook):
+        if sending or prepared.open_attempts or asked or outlook.undecided or self._cancels(outlook):
             self.gateway = workspace.gateway()
             stack.push_async_callback(self.gateway.aclose)
             discovery = Discovery(workspace, self.gateway, locked_at_ms, lambda: self.stop.requested)
-            settles = bool(sending or prepared.open_attempts)
+            settles = bool(sending or prepared.open_attempts or outlook.undecided)
             suspect = self._suspect(prepared, is_new) if settles else None
             if settles:
                 seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect, asked=asked)
@@ -161,7 +161,7 @@ class _Apply:
         plan = outlook.plan
         if self.saved is not None:
             self.saved.check(plan)
-        if not plan.has_changes and not plan.has_edits and not outlook.edits:
+        if not plan.has_changes and not plan.has_edits and not outlook.edits and not outlook.conclusions:
             return self._nothing_to_do(plan), store
         require_consent(plan, self.options)
         secrets = gather_secrets(plan, prepared)
@@ -184,6 +184,7 @@ class _Apply:
             edits,
             shipments(plan, prepared, secrets, since_ms=since_ms, by=by),
             resumes(plan, prepared, since_ms=since_ms, by=by),
+            outlook.conclusions,
         )
         if whole_story:
             workspace.stores.mark_home(workspace.target.state_file, store)

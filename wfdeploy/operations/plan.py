@@ -40,7 +40,7 @@ def _plan(
         outlook = prepared.outlook(None, keep_all=keep_all)
         sends = outlook.plan.sends > 0
         asked = [] if offline else prepared.asked_after(outlook.plan)
-        if (sends or prepared.open_attempts or asked) and not offline:
+        if (sends or prepared.open_attempts or asked or outlook.undecided) and not offline:
             if workspace.target.token is None:
                 workspace.listener(
                     Notice(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from heapq import merge
@@ -12,18 +12,21 @@ from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.plan import Action, Plan, Selection
+from wfdeploy.model.plan import Action, Change, Plan, Selection, Wish
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Edit, Head, PutGroups, Record, RecordKey, Standing
 from wfdeploy.operations.manifests import Manifests
-from wfdeploy.operations.refreshing import all_unfinished, asked_after, condition, labels_of
+from wfdeploy.operations.recurring import Recurrence, Surroundings, notes, recur
+from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labels_of
 from wfdeploy.operations.renames import Renames
 from wfdeploy.operations.sightings import Matcher, memory
+from wfdeploy.operations.turns import Turns
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.context import DiffContext, Identities, Verdict
 from wfdeploy.pipeline.diff.differ import diff
+from wfdeploy.pipeline.diff.listing import Adoption
 from wfdeploy.pipeline.diff.observing import View
 from wfdeploy.pipeline.diff.planner import gather
 from wfdeploy.pipeline.diff.settling import key_of
@@ -50,18 +53,31 @@ class Seen:
 
 @dataclass(slots=True, kw_only=True)
 class Outlook:
-    """A plan with what carrying it out needs beside it: edits from the listing, ids that more than one run had."""
+    """A plan with what carrying it out needs beside it: edits from the listing, ids that more than one run had; by
+    group, what is true once all of its sends are on their way. `undecided`: some schedule isn't known to the state, so
+    the server has to be asked for its instances."""
 
     plan: Plan
     edits: list[Edit]
     adopted: int
     doubled: list[str]
+    conclusions: dict[str, Edit] = field(default_factory=dict)
+    undecided: bool = False
 
 
 class Prepared:
     """One look at manifests and state; `outlook` turns it into a plan, with or without a listing."""
 
-    def __init__(self, workspace: Workspace, manifests: Manifests, store: StateStore, selection: Selection) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        manifests: Manifests,
+        store: StateStore,
+        selection: Selection,
+        *,
+        in_turn: bool = True,
+    ) -> None:
+        """`in_turn`: runs wait for other groups and for their rollout."""
         self.workspace = workspace
         self.manifests = manifests
         self.store = store
@@ -77,6 +93,8 @@ class Prepared:
             self.attempts[address] = _moved(attempt, address)
         self._unverified: dict[bool, Outlook] = {}  # made without a listing, by `keep_all`
         self._unfinished: list[Standing] | None = None
+        self._in_turn = in_turn and selection.wish is None
+        self._watched: set[str] = set()  # groups of which it matters how their runs do
 
     @property
     def open_attempts(self) -> list[Attempt]:
@@ -90,7 +108,9 @@ class Prepared:
 
     def asked_after(self, plan: Plan) -> list[Standing]:
         """Those of them whose state should be known for this plan."""
-        return asked_after(self.selection, self.manifests.groups, plan, self.unfinished, self._renamed)
+        return asked_after(
+            self.selection, self.manifests.groups, plan, self.unfinished, self._renamed, watched=self._watched
+        )
 
     def _renamed(self, address: Address) -> Address:
         return self.renames.get(address, address)
@@ -149,10 +169,14 @@ class Prepared:
         for note in adoption.noted:
             key = (note.address, note.fingerprint)
             noted[key] = max(noted.get(key, 0), note.generation)
+        recurrences = self._recurrences(targets, adoption, runs, listed=seen is not None)
+        self._watched |= {name for name, one in recurrences.items() if one.watches}
         problems: list[Diagnostic] = []
         shard = self.workspace.target.shard
         narrowed = bool(targets) or selection.limit is not None or shard is not None or selection.wish is not None
-        declared = self.desired.find(selection.replace)
+        declared = {
+            address: run for address, run in self.desired.find(selection.replace).items() if run.group.schedule is None
+        }
         unknown = [address for address in selection.replace if address not in declared and self._is_mine(address)]
         if unknown:
             raise UsageError(
@@ -178,15 +202,30 @@ class Prepared:
             live_states=runs.live,
             dlq_retention_s=self.workspace.project.server.dlq_retention_s,
             wish=selection.wish,
+            recurring=recurrences.keys(),
+            names_past=keep_all or bool(targets),
+            expired={address for one in recurrences.values() for address in one.expired},
             replace=frozenset(selection.replace),
             prune=selection.prune,
         )
-        quiet = {} if keep_all or targets else self._quiet(context)
-        loud = sorted(address for address in context.standings if group_of(address) in quiet)
+        quiet = {} if keep_all or targets else self._quiet(context, recurrences)
+        # Past instances stay as they are, also those that failed; what is to be done about one, its group tells.
+        loud = sorted(
+            address for address in context.standings if (name := group_of(address)) in quiet and name not in recurrences
+        )
         for address in loud:
             quiet[group_of(address)] -= 1
+        changes = diff(self._runs_but(quiet, loud, recurrences), self._keys_but(quiet, loud), context, problems)
+        turns = Turns(
+            manifests=self.manifests,
+            store=self.store,
+            context=context,
+            targets=targets,
+            quiet=quiet,
+            runs_of=lambda name: self._runs_of(name, recurrences),
+        )
         gathered = gather(
-            diff(self._runs_but(quiet, loud), self._keys_but(quiet, loud), context, problems),
+            turns.changes(changes) if self._in_turn else changes,
             targets=targets,
             limit=selection.limit,
             keep_all=keep_all,
@@ -195,6 +234,8 @@ class Prepared:
         gathered.summary[Action.KEEP] += sum(quiet.values())
         if problems:
             raise InvalidInput(problems)
+        self._watched |= turns.watched
+        conclusions = {} if narrowed else _conclusions(recurrences, gathered.changes)
         target = self.workspace.target
         plan = Plan(
             project=target.project.name,
@@ -219,18 +260,45 @@ class Prepared:
             drifted=gathered.drifted,
             possibly_renamed=tuple(gathered.possibly_renamed),
             manifests_digest=self.manifests_digest,
+            notes=tuple(notes(recurrences)),
             shard="" if shard is None else str(shard),
         )
         return Outlook(
             plan=plan,
-            edits=[*adoption.noted, *memory(remembered, sightings), *self._policies()],
+            edits=[*adoption.noted, *memory(remembered, sightings), *self._policies(), *turns.edits],
             adopted=len(adoption.adopted) + len(adoption.noted) + len(sightings.unmatched),
             doubled=sightings.doubled,
+            conclusions=conclusions,
+            undecided=any(one.undecided for one in recurrences.values()),
         )
+
+    def _recurrences(
+        self, targets: Targets, adoption: Adoption, runs: Condition, *, listed: bool
+    ) -> dict[str, Recurrence]:
+        """What the recurring groups come to."""
+        wish = self.selection.wish
+        server = self.workspace.project.server
+        around = Surroundings(
+            now_ms=self.workspace.clock.now_ms(),
+            attempts=self.attempts,
+            adopted=adoption.adopted,
+            listed=listed,
+            live=runs.live,
+            standings=runs.standings,
+            dlq_retention_s=server.dlq_retention_s,
+            wanted=targets.match if wish in (Wish.RESTART, Wish.RETRIGGER) else None,
+            former=self._moves.former_groups,
+            is_mine=self._is_mine,
+        )
+        return recur(self.manifests, self.store, around)
+
+    def _runs_of(self, name: str, recurrences: Mapping[str, Recurrence]) -> Iterable[DesiredRun]:
+        """The desired runs of a group: of a recurring one, instances."""
+        return recurrences[name].runs if name in recurrences else self.desired.runs([name])
 
     # --- what didn't change ----------------------------------------------------------------------------------
 
-    def _quiet(self, context: DiffContext) -> dict[str, int]:
+    def _quiet(self, context: DiffContext, recurrences: Mapping[str, Recurrence]) -> dict[str, int]:
         """The groups in which every run is kept, with how many these are: declared and recorded runs are the very
         same, and nothing else is known or asked of any of them. They are passed over, however many runs they have."""
         busy = {
@@ -244,16 +312,25 @@ class Prepared:
             )
             for address in addresses
         }
+        busy |= self.store.rollouts().keys()
         recorded = self.store.tallies()
-        return {
+        quiet = {
             name: group.tally.count
             for name, group in self.desired.groups.items()
             if name not in busy and group.tally.count and recorded.get(name) == group.tally
         }
+        # Of a recurring group, nothing is kept: its runs are templates.
+        return quiet | {name: 0 for name, one in recurrences.items() if one.is_still and name not in busy}
 
-    def _runs_but(self, quiet: Mapping[str, int], loud: Sequence[Address]) -> Iterator[DesiredRun]:
+    def _runs_but(
+        self, quiet: Mapping[str, int], loud: Sequence[Address], recurrences: Mapping[str, Recurrence]
+    ) -> Iterator[DesiredRun]:
         """The declared runs of the other groups, and of the quiet ones those that are `loud`: by address."""
-        runs = self.desired.runs([name for name in self.desired.groups if name not in quiet])
+        names = [name for name in self.desired.groups if name not in quiet]
+        runs = self.desired.runs([name for name in names if name not in recurrences])
+        instances = [recurrences[name].runs for name in sorted(names) if name in recurrences]
+        if any(instances):
+            runs = merge(runs, *instances, key=_address)
         if not loud:
             return runs
         found = self.desired.find(loud)
@@ -327,6 +404,12 @@ class Prepared:
     def _run_id(self, address: str, fingerprint_text: str, generation: int) -> str:
         project = self.workspace.project
         return run_id(project.key, project.environment, address, fingerprint_text, generation)
+
+
+def _conclusions(recurrences: Mapping[str, Recurrence], changes: Iterable[Change]) -> dict[str, Edit]:
+    """What is decided of recurring groups, as far as nothing of theirs has to wait."""
+    waiting = {group_of(change.address) for change in changes if change.action is Action.BLOCKED}
+    return {name: one.decide for name, one in recurrences.items() if one.decide is not None and name not in waiting}
 
 
 def _address(one: DesiredRun | RecordKey) -> str:

@@ -42,12 +42,14 @@ def asked_after(
     plan: Plan,
     unfinished: Callable[[], Collection[Standing]],
     renamed: Callable[[Address], Address],
+    *,
+    watched: Collection[str] = (),
 ) -> list[Standing]:
     """The runs that aren't known to have ended and whose state should be known for this plan. None of them costs a
-    request; together they cost a listing that begins with the oldest."""
+    request; together they cost a listing that begins with the oldest. `watched`: groups that others wait for."""
     if selection.refresh is Refresh.OFF:
         return []
-    names = {name for name, group in groups.items() if matters(group)}
+    names = {name for name, group in groups.items() if matters(group)} | set(watched)
     addresses = _in_question(selection, groups, plan)
     if selection.refresh is Refresh.AUTO and not names and not addresses:
         return []

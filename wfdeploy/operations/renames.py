@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.errors import InvalidInput, UsageError
-from wfdeploy.model.address import Address, group_of
-from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.address import Address, group_of, instance_parts
+from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.run import DesiredRun, Move
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.ports import StateStore
@@ -36,6 +36,10 @@ class Renames:
                     waiting.append(origin)
                     yield Address(origin)
 
+    def former_groups(self, name: str) -> Iterator[str]:
+        """Former names of a whole group."""
+        return (group_of(origin) for origin in self.origins(f"{name}/"))
+
     def _movable(self) -> Iterator[DesiredRun]:
         """The runs that some move may be about."""
         targets = {move.to for move in self._moved}
@@ -54,9 +58,11 @@ class Renames:
                 "with each --shard",
             )
         candidates: dict[Address, Address] = {}
+        recurring: dict[str, Address] = {}
         for run in self._movable():
             for origin in self.origins(run.address):
-                candidates.setdefault(origin, run.address)
+                (candidates if run.group.schedule is None else recurring).setdefault(origin, run.address)
+        candidates |= _instances(recurring, store)
         if not candidates:
             return {}
         asked = {*candidates, *candidates.values()}
@@ -72,7 +78,7 @@ class Renames:
                     Diagnostic(
                         code="moved-onto-known",
                         message=f"moved from {origin}, and the state knows both {origin} and {to}",
-                        place=self._desired.find([to])[to].source.place,
+                        place=self._place(to),
                         address=to,
                         hint=f"if {origin} is of no interest any more: wfdeploy state rm '{origin}'",
                     )
@@ -82,6 +88,23 @@ class Renames:
         if problems:
             raise InvalidInput(problems)
         return result
+
+    def _place(self, address: Address) -> Place:
+        name = Address((instance_parts(address) or (address,))[0])
+        return self._desired.find([name])[name].source.place
+
+
+def _instances(recurring: Mapping[str, Address], store: StateStore) -> dict[Address, Address]:
+    """The new names of recorded instances. `recurring`: former names of their runs, with the new ones."""
+    if not recurring:
+        return {}
+    recorded = [key.address for key in store.record_keys({group_of(origin) for origin in recurring})]
+    found: dict[Address, Address] = {}
+    for address in (*recorded, *(attempt.address for attempt in store.attempts())):
+        parts = instance_parts(address)
+        if parts is not None and parts[0] in recurring:
+            found[address] = Address(f"{recurring[parts[0]]}@{parts[1]}")
+    return found
 
 
 def _before(move: Move, address: str) -> str | None:

@@ -109,6 +109,7 @@ class _Places:
     def __init__(self, matcher: Matcher, runs: Sequence[ObservedRun]) -> None:
         self._matcher = matcher
         self._wanted = {parts.place for run in runs if (parts := parse_run_id(run.workflow_run_id)) is not None}
+        self._times = {parts.at for run in runs if (parts := parse_run_id(run.workflow_run_id)) and parts.at}
         tried = [run for run in runs if parse_attempt(run.labels) is not None]
         self._wanted_tries = {found.place for run in tried if (found := parse_attempt(run.labels)) is not None}
         self._first: dict[str, str] = {}  # of several runs with one label, the one that got it from us
@@ -162,6 +163,9 @@ class _Places:
         matcher = self._matcher
         renamed = matcher.renames.by_origin
         for run in matcher.manifests.runs.runs():
+            if run.group.schedule is not None:
+                self._offer_instances(run)
+                continue
             self._offer(run.address, run.address)
             self._offer_try(run.address, run.fingerprint)
             for origin in matcher.renames.origins(run.address):
@@ -184,6 +188,12 @@ class _Places:
                 self._explicit[id_key(attempt.workflow_run_id)] = place
         for address in matcher.store.former_addresses():
             self._offer(address, address)
+
+    def _offer_instances(self, run: DesiredRun) -> None:
+        """Those of a recurring run's instances that the listed ids may be about: an id tells the time."""
+        for name in (run.address, *self._matcher.renames.origins(run.address)):
+            for at in self._times:
+                self._offer(f"{name}@{at}", Address(f"{run.address}@{at}"))
 
     def _offer(self, name: str, address: Address) -> None:
         project = self._matcher.project

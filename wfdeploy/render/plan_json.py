@@ -23,6 +23,7 @@ def text(plan: Plan) -> Iterator[str]:
         "summary": {action.value: plan.summary.get(action, 0) for action in Action},
         "verified": plan.verified,
         "warnings": list(plan.warnings),
+        "notes": list(plan.notes),
         "orphans": plan.orphans,
         "unmatchedIds": list(plan.unmatched_ids),
         "possiblyRenamed": [{"from": old, "to": new} for old, new in plan.possibly_renamed],

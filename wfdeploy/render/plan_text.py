@@ -84,6 +84,8 @@ def counts(plan: Plan, style: Style = plain) -> str:
     rest = ([f"{blocked:,} blocked"] if blocked else []) + ([f"{kept:,} unchanged"] if kept else [])
     if busy:
         return f"{style('Plan:', Tone.STRONG)} {'; '.join(filter(None, (', '.join(busy), ', '.join(rest))))}."
+    if not rest and plan.notes:
+        return f"{style('No changes:', Tone.STRONG)} no runs are due."
     if not rest:
         return f"{style('No changes:', Tone.STRONG)} no runs are declared."
     return f"{style('No changes:', Tone.STRONG)} {', '.join(rest)}."
@@ -116,6 +118,8 @@ def _samples(entry: Fold, room: int) -> str:
 
 def _remarks(plan: Plan, style: Style) -> Iterator[str]:
     warning = style("warning:", Tone.CHANGED)
+    for note in plan.notes:
+        yield style(f"{printable(note[:1].upper() + note[1:])}.", Tone.FAINT)
     for text_ in plan.warnings:
         yield f"{warning} {printable(text_)}"
     if plan.orphans:

@@ -9,10 +9,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from wfdeploy.errors import RemoteFailure, StateUnusable
+from wfdeploy.model.address import group_of
 from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Settled, Started
 from wfdeploy.model.plan import Action, Change, Plan
 from wfdeploy.model.remote import ObservedRun, RunState
@@ -50,10 +52,16 @@ class Engine:
     before_sending: Callable[[], None] = lambda: None
 
     async def carry_out(
-        self, plan: Plan, edits: Sequence[Edit], shipments: Iterator[Shipment], resumes: Iterable[Shipment] = ()
+        self,
+        plan: Plan,
+        edits: Sequence[Edit],
+        shipments: Iterator[Shipment],
+        resumes: Iterable[Shipment] = (),
+        conclusions: Mapping[str, Edit] = MappingProxyType({}),
     ) -> ApplyReport:
         """Do what the plan says. `edits`: what else the first commit must hold. `shipments` and `resumes`: one for each
-        change that sends, in plan order, made when asked for.
+        change that sends, in plan order, made when asked for. `conclusions`: by group, what is written down once each
+        of its sends has an intent, or more, on disk.
 
         Raises, after what is in flight has ended: `StateUnusable` when the state can't be written any more; what making
         a shipment raised.
@@ -74,6 +82,8 @@ class Engine:
         await self.resumer.run(resumes)
         await self.sender.run(shipments)
         await self._recover(shipments)
+        if conclusions and self.sender.broken is None:
+            await self.journal.commit(self._concluded(plan, conclusions))
         await self.journal.close()
         if self.sender.broken is not None:
             raise self.sender.broken
@@ -193,6 +203,12 @@ class Engine:
         )
 
     # --- the end ---------------------------------------------------------------------------------------------
+
+    def _concluded(self, plan: Plan, conclusions: Mapping[str, Edit]) -> list[Edit]:
+        tried = {result.address for result in self.sender.results}
+        tried.update(shipment.attempt.address for shipment in self.sender.lost)
+        left = {group_of(change.address) for change in plan.changes if change.sends and change.address not in tried}
+        return [edit for group, edit in conclusions.items() if group not in left]
 
     def _tell(self, result: Result) -> None:
         self.sender.results.append(result)

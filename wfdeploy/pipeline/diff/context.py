@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -58,7 +58,8 @@ class DiffContext:
     it was loaded, else the state's. `in_scope(group)`: whether a missing run of the group means it was removed.
     `standings`: of the recorded runs that failed, were cancelled or are missing, by address. `live_states`: how
     recorded runs do as the server told just now, by address. `dlq_retention_s`: how long a failed run can be resumed.
-    `wish`: what is wanted instead of everything else.
+    `wish`: what is wanted instead of everything else. `recurring`: groups whose past instances stay as they are, but
+    for those `expired`, which need no record any more; they are named only where `names_past`.
     """
 
     identities: Identities
@@ -75,6 +76,9 @@ class DiffContext:
     live_states: Mapping[Address, RunState] = field(default_factory=dict)
     dlq_retention_s: float = 3 * 86400.0
     wish: Wish | None = None
+    recurring: Collection[str] = ()
+    expired: Collection[Address] = ()
+    names_past: bool = False
     replace: frozenset[str] = frozenset()
     prune: bool = False
     former: Mapping[Address, Address] = field(init=False)  # `renames` the other way round

@@ -92,7 +92,8 @@ class Declared:
             return self._wished(self.context.wish)
         if known is None:
             refused = self._refused()
-            return self._made(Action.TRIGGER, refused or "new", generation=self._next_generation())
+            new = "new" if run.at_s is None else "due"
+            return self._made(Action.TRIGGER, refused or new, generation=self._next_generation())
         if self._same(known.fingerprint):
             if run.address in self.context.replace:
                 return self._again(known, "asked for with --replace")
@@ -204,10 +205,9 @@ class Declared:
         fields = self._fields(record)
         policy = run.group.policy.on_change
         place = run.source.place
-        if policy is OnChange.IGNORE:
-            return self._made(
-                Action.KEEP, "changed, and the group's onChange is ignore", key=known, sends=False, diff=fields
-            )
+        if policy is OnChange.IGNORE or run.at_s is not None:
+            why = "an instance stays as it was triggered" if run.at_s else "the group's onChange is ignore"
+            return self._made(Action.KEEP, f"changed, and {why}", key=known, sends=False, diff=fields)
         if policy is OnChange.ERROR:
             self.problems.append(
                 Diagnostic(

@@ -16,6 +16,7 @@ from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import RecordKey
 from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.declared import Declared
+from wfdeploy.pipeline.diff.instances import is_past, past_instance
 from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.undeclared import undeclared
 
@@ -31,7 +32,7 @@ def diff(
         if run is not None:
             yield Declared(run, key, context, problems).change()
         elif key is not None:
-            change = undeclared(key, context)
+            change = past_instance(key, context) if is_past(key, context) else undeclared(key, context)
             if change is not None:
                 yield change
 

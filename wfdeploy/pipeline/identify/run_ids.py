@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from wfdeploy.model.address import instance_parts
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.pipeline.identify.digest import LENGTH, digest
 
 PREFIX = "wfr_"
 _SLUG_LENGTH = 40
+_AT = re.compile(r"(?:.*-)?([0-9]{4}-[0-9]{2}-[0-9]{2})t([0-9]{2})-([0-9]{2})-([0-9]{2})z")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _LABEL = re.compile(rf"wfdeploy\.([a-z2-7]{{{LENGTH}}})\.g([1-9][0-9]*)\.a([1-9][0-9]*)")
 _ID = re.compile(rf"{PREFIX}(?:(.*)-)?([a-z2-7]{{{LENGTH}}})-g([1-9][0-9]*)-f([0-9]+)([a-z2-7]{{{LENGTH}}})")
@@ -23,11 +25,13 @@ _ID = re.compile(rf"{PREFIX}(?:(.*)-)?([a-z2-7]{{{LENGTH}}})-g([1-9][0-9]*)-f([0
 
 @dataclass(frozen=True, slots=True)
 class RunIdParts:
-    """What an id of ours tells: the digest of its place, its generation and its fingerprint."""
+    """What an id of ours tells: the digest of its place, its generation and its fingerprint. `at`: the time that it
+    seems to be an instance of, as in addresses."""
 
     place: str
     generation: int
     fingerprint: str
+    at: str | None = None
 
 
 def place_of(project: str, environment: str, address: str) -> str:
@@ -42,8 +46,14 @@ def _before_address(project: str, environment: str) -> bytes:
 
 
 def run_id(project: str, environment: str, address: str, fingerprint: str, generation: int) -> str:
-    """The workflow run id of a declared run, in characters that ids may hold (`[A-Za-z0-9_-]`)."""
-    slug = _NOT_SLUG.sub("-", address.lower()).strip("-")[:_SLUG_LENGTH].strip("-")
+    """The workflow run id of a declared run, in characters that ids may hold (`[A-Za-z0-9_-]`).
+
+    That of an instance tells its time, so that a listing tells which instances there are.
+    """
+    name, at = instance_parts(address) or (address, "")
+    slug = _NOT_SLUG.sub("-", name.lower()).strip("-")[:_SLUG_LENGTH].strip("-")
+    if at:
+        slug += f"-{_NOT_SLUG.sub('-', at.lower())}"
     version, _, digest_text = fingerprint.partition(":")
     place = place_of(project, environment, address)
     return f"{PREFIX}{slug + '-' if slug else ''}{place}-g{generation}-f{version}{digest_text}"
@@ -54,8 +64,10 @@ def parse_run_id(text: str) -> RunIdParts | None:
     match = _ID.fullmatch(id_key(text))
     if match is None:
         return None
-    _, place, generation, version, digest_text = match.groups()
-    return RunIdParts(place, int(generation), f"{int(version)}:{digest_text}")
+    slug, place, generation, version, digest_text = match.groups()
+    at = _AT.fullmatch(slug) if slug else None
+    time = None if at is None else f"{at[1]}T{at[2]}:{at[3]}:{at[4]}Z"
+    return RunIdParts(place, int(generation), f"{int(version)}:{digest_text}", time)
 
 
 def id_key(text: str) -> str:

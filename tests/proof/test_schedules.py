@@ -1,0 +1,238 @@
+"""Recurring groups over days of reconciles: each instance once, none missed, none twice."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.fakes.model_server import Fault, dying
+from tests.support.virtual import VirtualBench, virtual_bench
+from tests.support.workbench import counts, group, planned, run
+from wfdeploy.errors import InvalidInput, WfdeployError
+from wfdeploy.model.options import ApplyOptions
+
+HOURLY = {"cron": "0 * * * *"}
+
+
+@pytest.fixture
+def bench() -> Iterator[VirtualBench]:
+    with virtual_bench() as bench:
+        yield bench
+
+
+def recurring(*runs: dict[str, Any], name: str = "n", schedule: dict[str, Any] = HOURLY, **spec: Any) -> dict[str, Any]:
+    return group(name, list(runs or (run("a"),)), schedule=schedule, **spec)
+
+
+def begin(bench: VirtualBench, *groups: dict[str, Any]) -> None:
+    """Declare it, and let it be seen for the first time."""
+    bench.write(*groups)
+    bench.apply()
+    assert bench.triggered() == []
+
+
+def test_every_due_instance_is_triggered_once(bench: VirtualBench) -> None:
+    begin(bench, recurring(run("a", body={"at": "${{ schedule.time }}"}), run("b")))
+    bench.at("2026-11-23T14:59:59Z")
+    assert planned(bench.plan()) == {}
+    bench.at("2026-11-23T15:00:00Z")
+    assert planned(bench.plan()) == {"n/a@2026-11-23T15:00:00Z": "trigger", "n/b@2026-11-23T15:00:00Z": "trigger"}
+    assert counts(bench.apply()) == {"triggered": 2}
+    assert counts(bench.apply()) == {}
+    assert bench.triggered() == ["n-a-2026-11-23t15-00-00z", "n-b-2026-11-23t15-00-00z"]
+    with bench.open() as store:
+        (first, _) = store.records()
+        assert '"at":"2026-11-23T15:00:00Z"' in first.request
+
+
+def test_a_plan_without_anything_due_looks_at_no_run_and_asks_nobody(bench: VirtualBench) -> None:
+    begin(bench, recurring(history={"keep": 5}))
+    for hour in range(15, 20):
+        bench.at(f"2026-11-23T{hour}:00:00Z")
+        bench.apply()
+    bench.remote.listing_faults = [Fault.CRASH_BEFORE]
+    bench.pass_time(60)
+    plan = bench.plan()
+    assert (plan.verified, list(plan.changes), plan.notes) == (True, [], ("next instances: n at 2026-11-23T20:00:00Z",))
+    assert counts(bench.apply()) == {}
+    assert bench.remote.listing_faults, "nobody was asked"
+
+
+def test_edits_change_the_instances_to_come_and_no_others(bench: VirtualBench) -> None:
+    begin(bench, recurring(run("a", body=1)))
+    bench.at("2026-11-23T15:00:00Z")
+    bench.apply()
+    bench.write(recurring(run("a", body=2), run("b")))
+    assert counts(bench.apply()) == {}
+    bench.at("2026-11-23T16:00:00Z")
+    assert counts(bench.apply()) == {"triggered": 2}
+    bench.write(recurring(run("b"), schedule={"cron": "30 16 * * *"}))
+    assert counts(bench.apply()) == {}
+    bench.at("2026-11-23T16:30:00Z")
+    assert counts(bench.apply()) == {"triggered": 1}
+    assert len(bench.triggered()) == 4
+
+
+@pytest.mark.parametrize(("catch_up", "hours"), [("last", [18]), ("all", [15, 16, 17, 18]), ("none", [])])
+def test_what_was_missed_is_made_up_for_as_declared(bench: VirtualBench, catch_up: str, hours: list[int]) -> None:
+    begin(bench, recurring(schedule={**HOURLY, "catchUp": catch_up}))
+    bench.at("2026-11-23T18:45:00Z")
+    plan = bench.plan()
+    assert (len(plan.notes) == 2) is (catch_up != "all"), plan.notes
+    bench.apply()
+    assert bench.triggered() == [f"n-a-2026-11-23t{hour}-00-00z" for hour in hours]
+    bench.apply()
+    assert len(bench.triggered()) == len(hours), "what was skipped stays skipped"
+    bench.at("2026-11-23T19:10:00Z")
+    bench.apply()
+    assert len(bench.triggered()) == len(hours) + 1
+
+
+def test_a_start_in_the_past_is_caught_up_with(bench: VirtualBench) -> None:
+    schedule = {
+        "cron": "0 0 * * *",
+        "startAt": "2026-11-20T00:00:00Z",
+        "endAt": "2026-11-25T00:00:00Z",
+        "catchUp": "all",
+    }
+    bench.write(recurring(schedule=schedule))
+    assert counts(bench.apply()) == {"triggered": 4}
+    bench.at("2026-11-30T00:00:00Z")
+    assert counts(bench.apply()) == {"triggered": 2}
+    assert counts(bench.apply()) == {}
+
+
+def test_an_instance_is_skipped_while_an_earlier_one_is_going() -> None:
+    with virtual_bench(duration_s=5400.0) as bench:
+        begin(bench, recurring(schedule={**HOURLY, "concurrency": "skip"}))
+        for hour in range(15, 19):
+            bench.at(f"2026-11-23T{hour}:01:00Z")
+            plan = bench.plan()
+            bench.apply()
+            if hour in (16, 18):
+                assert plan.notes[0] == (
+                    f"n/a@2026-11-23T{hour}:00:00Z is skipped: n/a@2026-11-23T{hour - 1}:00:00Z is still going "
+                    "(concurrency: skip)"
+                )
+        assert bench.triggered() == ["n-a-2026-11-23t15-00-00z", "n-a-2026-11-23t17-00-00z"]
+        bench.at("2026-11-23T18:59:00Z")
+        bench.apply()
+        assert len(bench.triggered()) == 2, "what was skipped is not made up for"
+
+
+def test_history_keeps_the_newest_and_nothing_becomes_due_again(bench: VirtualBench) -> None:
+    begin(bench, recurring(run("a"), run("b"), history={"keep": 2}, schedule={**HOURLY, "catchUp": "all"}))
+    for hour in range(15, 21):
+        bench.at(f"2026-11-23T{hour}:00:00Z")
+        bench.apply()
+    bench.pass_time(60)
+    bench.apply()
+    with bench.open() as store:
+        assert [key.address[-20:-7] for key in store.record_keys()] == ["2026-11-23T19", "2026-11-23T20"] * 2
+        assert store.history(None) == []
+    assert len(bench.triggered()) == 12
+    assert counts(bench.apply()) == {}
+
+
+def test_a_lost_state_begins_with_the_newest_instance_on_the_server(bench: VirtualBench) -> None:
+    begin(bench, recurring(run("a"), run("b"), schedule={**HOURLY, "catchUp": "all"}))
+    for hour in (15, 16, 17):
+        bench.at(f"2026-11-23T{hour}:00:00Z")
+        bench.apply()
+    bench.at("2026-11-23T18:30:00Z")
+    for file in bench.state_file.parent.iterdir():
+        file.unlink()
+    assert counts(bench.apply()) == {"adopted": 6, "triggered": 2}
+    assert len(bench.triggered()) == 8
+    assert counts(bench.apply()) == {}
+
+
+def test_a_stale_state_takes_over_what_it_missed(bench: VirtualBench) -> None:
+    begin(bench, recurring(schedule={**HOURLY, "catchUp": "all"}))
+    bench.at("2026-11-23T15:00:00Z")
+    bench.apply()
+    copy = bench.root / "copy.db"
+    shutil.copy(bench.state_file, copy)
+    for hour in (16, 17):
+        bench.at(f"2026-11-23T{hour}:00:00Z")
+        bench.apply()
+    shutil.copy(copy, bench.state_file)
+    bench.at("2026-11-23T18:00:00Z")
+    assert counts(bench.apply()) == {"adopted": 2, "triggered": 1}
+    assert len(bench.triggered()) == 4
+
+
+def test_a_renamed_group_keeps_its_instances_and_what_is_decided(bench: VirtualBench) -> None:
+    begin(bench, recurring(schedule={**HOURLY, "catchUp": "all"}))
+    bench.at("2026-11-23T15:00:00Z")
+    bench.apply()
+    bench.write(recurring(name="m", schedule={**HOURLY, "catchUp": "all"}, moved=[{"from": "n", "to": "m"}]))
+    bench.at("2026-11-23T16:00:00Z")
+    assert counts(bench.apply())["triggered"] == 1
+    with bench.open() as store:
+        assert [key.address for key in store.record_keys()] == [
+            "m/a@2026-11-23T15:00:00Z",
+            "m/a@2026-11-23T16:00:00Z",
+        ]
+    assert counts(bench.apply()) == {}
+
+
+def test_what_is_limited_or_targeted_stays_due(bench: VirtualBench) -> None:
+    begin(bench, recurring(run("a"), run("b"), schedule={**HOURLY, "catchUp": "all"}))
+    bench.at("2026-11-23T15:00:00Z")
+    assert counts(bench.apply(limit=1)) == {"triggered": 1, "blocked": 1}
+    assert counts(bench.apply(targets=("n/a*",))) == {"kept": 1}
+    bench.at("2026-11-23T16:00:00Z")
+    assert counts(bench.apply()) == {"triggered": 3}
+    assert len(bench.triggered()) == 4
+
+
+def test_an_instance_that_was_refused_is_tried_again(bench: VirtualBench) -> None:
+    begin(bench, recurring())
+    bench.remote.bad = lambda run_id: "t15-" in run_id
+    bench.at("2026-11-23T15:00:00Z")
+    assert counts(bench.apply()) == {"rejected": 1}
+    bench.at("2026-11-23T16:00:00Z")
+    bench.remote.bad = lambda _: False
+    assert counts(bench.apply()) == {"triggered": 2}
+
+
+def test_an_instance_that_can_not_be_made_is_told(bench: VirtualBench) -> None:
+    begin(bench, recurring(run("a", body="${{ {'2000': 1}[schedule.time[:4]] }}")))
+    bench.at("2026-11-23T15:00:00Z")
+    with pytest.raises(InvalidInput) as error:
+        bench.plan()
+    (told,) = error.value.diagnostics
+    assert (told.code, told.address) == ("undefined-field", "n/a")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_days_of_trouble(seed: int) -> None:
+    """Lost answers, crashes, pauses: every instance that was not skipped for good was started once."""
+    chance = random.Random(seed)
+    faults = [fault for fault in Fault if fault not in (Fault.UNAUTHORISED, Fault.REFUSED, Fault.TOO_LARGE)]
+    with virtual_bench(duration_s=chance.choice([0.5, 100.0])) as bench:
+        bench.server(max_batch_items=chance.choice([1, 3]))
+        schedule = {"cron": "*/20 * * * *", "catchUp": "all"}
+        runs = [run(name, body="${{ schedule.time }}") for name in "abc"]
+        begin(bench, recurring(*runs, schedule=schedule, history={"keep": 3}))
+        started = bench.clock.now_ms()
+        for _ in range(60):
+            bench.pass_time(chance.choice([30, 300, 300, 3000]))
+            bench.remote.faults = [chance.choice(faults) for _ in range(chance.choice([0, 0, 0, 1, 3]))]
+            with dying():
+                try:
+                    bench.apply(options=ApplyOptions(timeout_s=chance.choice([0.0, 300.0])))
+                except WfdeployError:
+                    continue
+        bench.remote.faults = []
+        bench.pass_time(600)
+        for _ in range(4):
+            bench.apply()
+            bench.pass_time(30)
+        expected = (bench.clock.now_ms() // 1_200_000 - started // 1_200_000) * 3
+        assert len(bench.triggered()) == expected, f"seed {seed}"

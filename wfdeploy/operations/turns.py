@@ -1,0 +1,187 @@
+"""Whose turn it is: runs that wait for other groups, and runs that wait for the steps of a rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.order import Condition, Headcount
+from wfdeploy.model.packing import change_spool
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.remote import RunState
+from wfdeploy.model.rollout import EndRollout
+from wfdeploy.model.run import DesiredRun, Group
+from wfdeploy.model.state import Edit
+from wfdeploy.operations.manifests import Manifests
+from wfdeploy.pipeline.diff.context import DiffContext
+from wfdeploy.pipeline.diff.differ import diff
+from wfdeploy.pipeline.diff.order import in_order, missing
+from wfdeploy.pipeline.diff.rolling import Underway, roll
+from wfdeploy.pipeline.diff.targets import Targets
+from wfdeploy.ports import StateStore
+
+_NOT_SUCCEEDED = (None, *(state for state in RunState if state is not RunState.SUCCESS))
+
+
+@dataclass(slots=True, kw_only=True)
+class Turns:
+    """Blocks the changes that have to wait.
+
+    `runs_of` gives the desired runs of a group (instances, of a recurring one). `quiet`: groups in which everything is
+    as declared. After `changes` was read to its end: `edits` are to be on disk before anything is sent; `watched` are
+    groups of which it matters how their runs do.
+    """
+
+    manifests: Manifests
+    store: StateStore
+    context: DiffContext
+    targets: Targets
+    quiet: Collection[str]
+    runs_of: Callable[[str], Iterable[DesiredRun]]
+    edits: list[Edit] = field(default_factory=list)
+    watched: set[str] = field(default_factory=set)
+    _counted: dict[str, Headcount | None] = field(default_factory=dict)
+
+    def changes(self, changes: Iterable[Change]) -> Iterator[Change]:
+        """All changes, in order, those blocked that have to wait."""
+        groups = self.manifests.groups
+        under_way = self.store.rollouts()
+        for name in under_way:
+            group = groups.get(name)
+            if group is not None and group.rollout is None:
+                self.edits.append(EndRollout(name))  # its manifest wants none any more
+        if any(group.depends_on for group in groups.values()):
+            changes = in_order(changes, self._waits)
+        if not any(group.rollout is not None for group in groups.values()):
+            yield from changes
+            return
+        for name, members in groupby(changes, lambda change: group_of(change.address)):
+            group = groups.get(name)
+            if group is None or group.rollout is None:
+                yield from members
+            else:
+                yield from self._rolled(group, members)
+
+    # --- the order of groups -----------------------------------------------------------------------------------
+
+    def _waits(self, name: str) -> str | None:
+        """Why a group has to wait; None when it doesn't."""
+        group = self.manifests.groups.get(name)
+        for dependency in () if group is None else group.depends_on:
+            if dependency.group not in self._counted:
+                self._counted[dependency.group] = self._count(dependency.group)
+            headcount = self._counted[dependency.group]
+            reason = missing(dependency, headcount)
+            if reason is not None:
+                if dependency.condition is not Condition.TRIGGERED:
+                    self.watched.add(dependency.group)
+                return reason
+        return None
+
+    def _count(self, name: str) -> Headcount | None:
+        """How the runs of a group do; None where nothing is known of it."""
+        group = self.manifests.groups.get(name)
+        if group is None:
+            tally = self.store.tallies().get(name)
+            # It isn't loaded: what it declared then is what counts.
+            return None if tally is None else self._tell(name, tally.count, tally.count, None)
+        total = self.manifests.runs.groups[name].tally.count
+        if group.schedule is not None:
+            return self._count_newest(name, total)
+        if name in self.quiet:
+            return self._tell(name, total, total, None)
+        current = {change.address for change in self._alone(name) if _is_current(change)}
+        return self._tell(name, total, len(current), current)
+
+    def _alone(self, name: str) -> Iterator[Change]:
+        """The changes of one group."""
+        context = self.context
+        mine = replace(
+            context,
+            attempts={address: one for address, one in context.attempts.items() if group_of(address) == name},
+            adopted={address: one for address, one in context.adopted.items() if group_of(address) == name},
+        )
+        former = {group_of(origin) for origin, to in context.renames.items() if group_of(to) == name}
+        changes = diff(self.runs_of(name), self.store.record_keys([name, *former]), mine, [])
+        return (change for change in changes if group_of(change.address) == name)
+
+    def _count_newest(self, name: str, total: int) -> Headcount:
+        """Of a recurring group: the newest instance of each run."""
+        newest: dict[str, Address] = {}
+        known = (key.address for key in self.store.record_keys([name]))
+        adopted = (address for address in self.context.adopted if group_of(address) == name)
+        for address in sorted({*known, *adopted}):
+            newest[address.rpartition("@")[0]] = address
+        templates = {run.address for run in self.manifests.runs.runs([name])}
+        current = {address for template, address in newest.items() if template in templates}
+        return self._tell(name, total, len(current), current)
+
+    def _tell(self, name: str, total: int, triggered: int, current: Collection[Address] | None) -> Headcount:
+        """A headcount of the current runs (None: all that are recorded)."""
+        unwell = self._states(name)
+        states = [state for address, state in unwell.items() if current is None or address in current]
+        failed = sum(state is not None and state.is_final for state in states)
+        succeeded = triggered - len(states)
+        return Headcount(total=total, triggered=triggered, succeeded=succeeded, finished=succeeded + failed)
+
+    def _states(self, name: str) -> dict[Address, RunState | None]:
+        """How the recorded runs of a group do that aren't known to have succeeded."""
+        context = self.context
+        states: dict[Address, RunState | None] = {}
+        for standing in self.store.standings(_NOT_SUCCEEDED, name):
+            address = context.renames.get(standing.address, standing.address)
+            states[address] = context.live_states.get(address, standing.run_state)
+        for address, record in context.adopted.items():
+            if group_of(address) == name:
+                states[address] = record.run_state
+        states |= self._recovered(name)
+        return {address: state for address, state in states.items() if state is not RunState.SUCCESS}
+
+    def _recovered(self, name: str) -> dict[Address, RunState]:
+        """How those runs do whose answers were lost, and found."""
+        return {
+            address: verdict.run.state
+            for address, verdict in self.context.verdicts.items()
+            if verdict.run is not None and group_of(address) == name
+        }
+
+    # --- rollouts ----------------------------------------------------------------------------------------------
+
+    def _rolled(self, group: Group, changes: Iterable[Change]) -> Iterator[Change]:
+        assert group.rollout is not None
+        held = change_spool()
+        held.extend(changes)
+        progress = self.store.rollouts().get(group.name)
+        members = {} if progress is None else self._members(group.name)
+        states: dict[Address, RunState | None] = self._states(group.name) if members else {}
+        underway = Underway(
+            group=group.name,
+            rollout=group.rollout,
+            progress=progress,
+            members=members,
+            state_of=lambda address: states.get(address, RunState.SUCCESS),
+            now_ms=self.context.now_ms,
+        )
+        rolled, decision = roll(held, underway, self.targets.match)
+        self.edits += decision.edits
+        if members and decision.progress is not None:
+            self.watched.add(group.name)
+        yield from rolled
+
+    def _members(self, name: str) -> dict[Address, str]:
+        """The runs let go that are still of interest: declared, or recorded."""
+        members = {self.context.renames.get(a, a): text for a, text in self.store.members(name).items()}
+        known = {record.address for record in self.store.records(members)}
+        known |= self.manifests.runs.find(members).keys()
+        return {address: text for address, text in members.items() if address in known}
+
+
+def _is_current(change: Change) -> bool:
+    """Whether what runs, or ran, at an address is what is declared."""
+    if change.desired is None or change.action in (Action.TRIGGER, Action.RETRIGGER):
+        return False
+    if change.action is Action.RECOVER:
+        return not change.sends and bool(change.edits)
+    return True
