@@ -123,7 +123,7 @@ class DlqApi:
         services = self._services
         with services.ledger.transaction():
             entry = self._one(request)
-            message = self._letters.failure_callback(entry.run)
+            message = services.ledger.failure_callback(entry.run.seq)
             if entry.callback_state != "CALLBACK_FAIL" or message is None:
                 raise Refused("there is no failed failure callback to retry")
             now = services.clock.now_ms()
@@ -148,7 +148,7 @@ class DlqApi:
         services = self._services
         with services.ledger.transaction():
             entry = self._one(request)
-            message = self._letters.failure_callback(entry.run)
+            message = services.ledger.failure_callback(entry.run.seq)
             if entry.callback_state != "CALLBACK_INPROGRESS" or message is None:
                 raise Refused("there is no failure callback in progress to cancel")
             services.ledger.settle(message.seq, "dropped", now_ms=services.clock.now_ms())

@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.records import Kind, Message, Run
+from wfdeploy.localserver.records import Run
 from wfdeploy.localserver.run_filter import Where, add_labels, choices, integer, multi
 
 CALLBACK_STATES = ("CALLBACK_INPROGRESS", "CALLBACK_SUCCESS", "CALLBACK_FAIL", "CALLBACK_CANCELED")
@@ -61,14 +61,6 @@ class DeadLetters:
 
     def set_callback_state(self, run_seq: int, state: str) -> None:
         self.ledger.connection.execute("UPDATE dlq SET callback_state = ? WHERE run_seq = ?", (state, run_seq))
-
-    def failure_callback(self, run: Run) -> Message | None:
-        """The newest failure callback of a failed run, whatever became of it."""
-        row = self.ledger.connection.execute(
-            "SELECT * FROM messages WHERE run_seq = ? AND kind = ? ORDER BY seq DESC LIMIT 1",
-            (run.seq, Kind.FAILURE.value),
-        ).fetchone()
-        return None if row is None else Message.of(row)
 
 
 _SOURCE = "dlq d JOIN runs r ON r.seq = d.run_seq"

@@ -97,7 +97,9 @@ class EventLog:
         message, veil = messages[seq], self._veil(run)
         if rank == _RECORDED:
             by_key = {each.step_key: each for each in messages.values() if each.step_key is not None}
-            step = step_view.recorded(message, by_key, self.ledger, veil, self.now_ms, alone=True)
+            step = step_view.recorded(
+                run, message, by_key, ledger=self.ledger, veil=veil, now_ms=self.now_ms, alone=True
+            )
             return {} if step is None else {"stepInfo": step}
         step = step_view.under_way(run, message, veil)
         step.pop("errors", None)

@@ -262,6 +262,14 @@ class Ledger:
         )
         return [Message.of(row) for row in rows]
 
+    def failure_callback(self, run_seq: int) -> Message | None:
+        """The newest failure callback of a failed run, whatever became of it."""
+        row = self.connection.execute(
+            "SELECT * FROM messages WHERE run_seq = ? AND kind = ? ORDER BY seq DESC LIMIT 1",
+            (run_seq, Kind.FAILURE.value),
+        ).fetchone()
+        return None if row is None else Message.of(row)
+
     def waits_dropped(self, run_seq: int) -> list[Message]:
         """What a run waited for when it ended: events, and the ends of runs that it invoked."""
         rows = self.connection.execute(

@@ -9,7 +9,7 @@ from typing import Any
 
 from wfdeploy.localserver import step_view
 from wfdeploy.localserver.ledger import Ledger
-from wfdeploy.localserver.records import Kind, Run
+from wfdeploy.localserver.records import Kind, Message, Run
 from wfdeploy.localserver.redaction import Redaction
 from wfdeploy.localserver.step_view import Veil
 
@@ -42,15 +42,19 @@ def render(run: Run, ledger: Ledger, *, trim: int | None, now_ms: int) -> dict[s
     if run.failure is not None:
         view["dlqId"] = run.failure["dlqId"]
         if "url" in run.failure:
-            view["failureFunction"] = _failure_function(run.failure)
+            view["failureFunction"] = _failure_function(run.failure, ledger.failure_callback(run.seq), veil)
     return view
 
 
-def _failure_function(failure: dict[str, Any]) -> dict[str, Any]:
+def _failure_function(failure: dict[str, Any], message: Message | None, veil: Veil) -> dict[str, Any]:
     names = ("url", "state", "dlqId", "failStatus", "failHeaders", "failResponse", "maxRetries")
     told = {name: failure[name] for name in names if name in failure}
     told |= {name: failure[name] for name in failure if name.startswith("response")}
-    told["messageId"] = failure.get("callbackMessageId", failure["messageId"])
+    told["messageId"] = failure["messageId"] if message is None else message.message_id
+    if message is not None and message.errors:
+        told["errors"] = step_view.attempts(message, veil)
+        if message.state == "pending":
+            told["nextDeliveryTime"] = message.due_at
     return told
 
 
@@ -63,6 +67,7 @@ def _groups(run: Run, ledger: Ledger, veil: Veil, now_ms: int) -> list[dict[str,
         "concurrent": 1,
         "state": "STEP_SUCCESS",
         "createdAt": run.created_at,
+        **step_view.delivered_as(run.settings, veil),
     }
     if messages:
         init["messageId"] = messages[0].message_id
@@ -71,7 +76,7 @@ def _groups(run: Run, ledger: Ledger, veil: Veil, now_ms: int) -> list[dict[str,
     by_key = {message.step_key: message for message in messages if message.step_key is not None}
     for message in messages:
         if message.kind in (Kind.STEP, Kind.WAIT, Kind.INVOKE, Kind.CALL):
-            step = step_view.recorded(message, by_key, ledger, veil, now_ms)
+            step = step_view.recorded(run, message, by_key, ledger=ledger, veil=veil, now_ms=now_ms)
             if step is not None:
                 _place(groups, step)
     following = [step_view.under_way(run, each, veil) for each in messages if step_view.is_under_way(each)]

@@ -15,6 +15,7 @@ from wfdeploy.localserver.backoff import DEFAULT_RETRIES
 from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.records import RECORDED, Kind, Message, Run, RunState
 from wfdeploy.localserver.redaction import Redaction
+from wfdeploy.localserver.settings import Settings
 from wfdeploy.localserver.waiting import DEFAULT_TIMEOUT
 
 _SHOWN: dict[str, tuple[type, ...]] = {
@@ -61,13 +62,23 @@ def is_under_way(message: Message) -> bool:
     return message.kind in RECORDED and message.state in ("pending", "failed")
 
 
+def delivered_as(settings: Settings, veil: Veil) -> dict[str, Any]:
+    """How a message is delivered, as each step tells it; the settings are those of its run too."""
+    told: dict[str, Any] = {
+        "retries": DEFAULT_RETRIES if settings.retries is None else settings.retries,
+        "headers": veil.redaction.header_lists(settings.headers),
+    }
+    return told if settings.retry_delay is None else told | {"retryDelay": settings.retry_delay}
+
+
 def recorded(
+    run: Run,
     message: Message,
     by_key: Mapping[str, Message],
+    *,
     ledger: Ledger,
     veil: Veil,
     now_ms: int,
-    *,
     alone: bool = False,
 ) -> dict[str, Any] | None:
     """A step as far as it is; None for a plan, which its result follows, and for what is shown with its result.
@@ -91,6 +102,7 @@ def recorded(
         "messageId": message.message_id,
         "state": "STEP_PROGRESS" if asleep or not is_result else "STEP_SUCCESS",
         "createdAt": message.created_at,
+        **delivered_as(message.settings.over(run.settings), veil),
     }
     if (wait := by_key.get(f"wait:{number}")) is not None:
         step |= {"waitEventId": wait.event_id, "waitTimeoutDeadline": wait.due_at}
@@ -170,19 +182,30 @@ def under_way(run: Run, message: Message, veil: Veil) -> dict[str, Any]:
         state = "STEP_CANCELED"
     else:
         state = "STEP_RETRY" if message.retried else "STEP_PROGRESS"
-    settings = message.settings.over(run.settings)
-    step: dict[str, Any] = {
-        "messageId": message.message_id,
-        "state": state,
-        "retries": DEFAULT_RETRIES if settings.retries is None else settings.retries,
-    }
-    if settings.retry_delay is not None:
-        step["retryDelay"] = settings.retry_delay
+    told = delivered_as(message.settings.over(run.settings), veil)
+    del told["headers"]  # which the types of the SDK have on recorded steps alone
+    step: dict[str, Any] = {"messageId": message.message_id, "state": state, **told}
+    if name := _name_of_failure(message):
+        step["stepName"] = name
     if message.errors:
-        step["errors"] = [
-            {name: value for name, value in error.items() if name != "body"} | veil.trimmed("body", error.get("body"))
-            for error in message.errors
-        ]
+        step["errors"] = attempts(message, veil)
     if state == "STEP_RETRY":
         step["nextDeliveryTime"] = message.due_at
     return step
+
+
+def attempts(message: Message, veil: Veil) -> list[dict[str, Any]]:
+    """Those that failed."""
+    return [
+        {name: value for name, value in error.items() if name != "body"} | veil.trimmed("body", error.get("body"))
+        for error in message.errors
+    ]
+
+
+def _name_of_failure(message: Message) -> str | None:
+    """The step that failed last, where the endpoint names it (the JavaScript SDK does), or a call's."""
+    if message.kind is Kind.CALL:
+        return (_told(message) or {}).get("stepName")
+    headers = message.errors[-1]["headers"] if message.errors else {}
+    named: list[str] = headers.get("Upstash-Error-Step-Name", [])
+    return named[0] if named else None

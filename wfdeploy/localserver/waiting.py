@@ -180,12 +180,12 @@ def waiter_view(run: Run, message: Message) -> dict[str, Any]:
     """A wait as the API shows it: what is sent where when the event comes, or when it does not."""
     asked = json.loads(message.body)
     headers = {**run.settings.headers, "Upstash-Workflow-RunId": run.run_id, "Upstash-Workflow-Url": run.url}
-    timeout_headers = asked.get("timeoutHeaders")
+    timeout_headers, timeout_url = asked.get("timeoutHeaders"), asked.get("timeoutUrl")
     return {
         "url": run.url,
         "headers": {name: [value] for name, value in headers.items()},
         "deadline": message.due_at // 1000,
-        "timeoutUrl": asked.get("timeoutUrl") or run.url,
+        "timeoutUrl": timeout_url if isinstance(timeout_url, str) and timeout_url else run.url,
         "timeoutHeaders": _header_lists(timeout_headers if isinstance(timeout_headers, dict) else {}),
         "timeoutBody": base64.b64encode(compact.dumps(_result(message, None)).encode()).decode(),
     }

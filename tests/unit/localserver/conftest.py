@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.openapi import hold_to_document
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.serve import LocalServer
 
@@ -147,8 +148,13 @@ class Api:
 
 
 def api_for(server: LocalServer, token: str | None = None) -> httpx.Client:
+    """A client whose every answer is held to the server's OpenAPI document, whatever the test is about."""
     return httpx.Client(
-        base_url=server.url, headers={"Authorization": f"Bearer {token or server.token}"}, trust_env=False, timeout=10
+        base_url=server.url,
+        headers={"Authorization": f"Bearer {token or server.token}"},
+        trust_env=False,
+        timeout=10,
+        event_hooks={"response": [hold_to_document]},
     )
 
 

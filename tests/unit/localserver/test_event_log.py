@@ -164,4 +164,4 @@ def test_what_an_endpoint_writes_into_a_step_is_shown_when_it_is_of_its_type(
     odd = {"stepId": 1, "stepName": ["x"], "stepType": 5, "out": {"a": 1}, "waitTimeout": "no", "concurrent": True}
     submit(api, "wfr_odd", endpoint.url, odd)
     (step,) = api.logs(workflowRunId="wfr_odd")["runs"][0]["steps"][1]["steps"]
-    assert set(step) == {"stepId", "callType", "messageId", "state", "createdAt"}
+    assert set(step) == {"stepId", "callType", "messageId", "state", "createdAt", "retries", "headers"}

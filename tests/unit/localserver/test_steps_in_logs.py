@@ -132,3 +132,34 @@ def test_redaction_covers_every_body(api: Api, server: LocalServer, endpoint: En
     step = api.logs(workflowRunId="wfr_b")["runs"][0]["steps"][1]["steps"][0]
     assert step["callBody"].startswith("REDACTED:")
     assert step["callHeaders"]["X-Key"][0].startswith("REDACTED:")
+
+
+def test_each_step_tells_how_it_was_delivered(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
+    """As the types of the JavaScript SDK have it."""
+    options = {"Upstash_Retries": "1", "Upstash_Retry_Delay": "60000", "Upstash_Forward_X_Team": "growth"}
+    api.trigger("wfr_b", url=endpoint.url, **options)
+    server.wait_idle()
+    endpoint.answer = lambda _: (500, {**WORKFLOW, "Upstash-Error-Step-Name": "charge"}, b"no")
+    item = {
+        "destination": endpoint.url,
+        "headers": {"Upstash-Workflow-RunId": "wfr_b", "Upstash-Workflow-Init": "false"},
+        "body": json.dumps({"stepId": 1, "stepName": "s", "stepType": "Run", "out": "1", "concurrent": 1}),
+    }
+    api.http.post("/v2/batch", json=[item])
+    server.wait_idle()
+    init, step, following = (group["steps"][0] for group in api.logs(workflowRunId="wfr_b")["runs"][0]["steps"])
+    for each in (init, step):
+        assert (each["retries"], each["retryDelay"], each["headers"]) == (1, "60000", {"X-Team": ["growth"]})
+    assert (following["stepName"], following["retries"], following["retryDelay"]) == ("charge", 1, "60000")
+
+
+def test_failure_callback_tells_its_attempts(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
+    endpoint.answer = lambda _: (500, WORKFLOW, b"no")
+    callback = {"Upstash_Failure_Callback": endpoint.url, "Upstash_Failure_Callback_Retries": "1"}
+    api.trigger("wfr_b", url=endpoint.url, Upstash_Retries="0", Upstash_Retry_Delay="60000", **callback)
+    server.wait_ended("wfr_b")
+    server.wait_idle()
+    told = api.logs(workflowRunId="wfr_b")["runs"][0]["failureFunction"]
+    assert (told["state"], [error["status"] for error in told["errors"]]) == ("CALLBACK_INPROGRESS", [500])
+    assert told["nextDeliveryTime"] == told["errors"][0]["time"] + 60_000
+    assert told["errors"][0]["body"] == "no"
