@@ -47,6 +47,7 @@ class InputFiles:
         self._readers = readers
         self._digests: dict[str, str] = {}
         self._fresh: dict[str, str] = {}
+        self._stamps: dict[str, tuple[int, int]] = {}
 
     @property
     def readers(self) -> Readers:
@@ -95,6 +96,10 @@ class InputFiles:
         Raises: `FileProblem`; `InvalidInput` when it isn't what it was when it was read before.
         """
         with _told("data-file"), DataStream(path) as stream:
+            if self._stamps.setdefault(name, stream.stamp) != stream.stamp:
+                # Before a row of it is used, not behind the last one.
+                with DataStream(path) as other:
+                    self._note(name, other.finish())
             yield stream
             self._note(name, stream.finish())
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -297,6 +298,20 @@ def test_a_file_that_changes_between_two_readings_stops_the_command(tmp_path: Pa
     with pytest.raises(InvalidInput) as caught:
         expanded(tmp_path, entry, files=files)
     assert caught.value.diagnostics[0].code == "file-changed"
+
+
+def test_the_change_is_noticed_before_a_row_is_used(tmp_path: Path) -> None:
+    files = InputFiles(tmp_path, 1000, Readers(yaml=read_yaml, row_rules=RowSchema))
+    path = tmp_path / "a.csv"
+    path.write_text("id\na\n")
+    with files.open_data(path, "a.csv") as stream:
+        assert list(stream.blocks()) == [b"id\na\n"]
+    os.utime(path, (1, 1))  # touched, and the same
+    with files.open_data(path, "a.csv") as stream:
+        assert list(stream.blocks()) == [b"id\na\n"]
+    path.write_text("id\na\nb\n")
+    with pytest.raises(InvalidInput), files.open_data(path, "a.csv"):
+        raise AssertionError("it was opened")
 
 
 def test_memory_does_not_grow_with_rows(tmp_path: Path) -> None:

@@ -43,7 +43,8 @@ class _Reader(Protocol):
 
 
 class DataStream:
-    """One data file, opened. Its content goes past once; `finish` then tells the digest of what is on disk."""
+    """One data file, opened. Its content goes past once; `finish` then tells the digest of what is on disk. `stamp`
+    tells contents apart without reading them, mostly."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -51,7 +52,7 @@ class DataStream:
 
     def __enter__(self) -> DataStream:
         self._file: IO[bytes] = self.path.open("rb")
-        self._before = os.fstat(self._file.fileno())
+        self.stamp = self._stamp()
         self._raw = _Hashing(self._file)
         return self
 
@@ -64,10 +65,14 @@ class DataStream:
         """The SHA-256 of the file. Raises: `FileProblem` when it was changed while it was read."""
         while self._raw.read(BLOCK_BYTES):
             pass
-        after = os.fstat(self._file.fileno())
-        if (after.st_size, after.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
+        if self._stamp() != self.stamp:
             raise FileProblem("data-file-changed", "the file was changed while it was read", "run the command again")
         return self._raw.hash.hexdigest()
+
+    def _stamp(self) -> tuple[int, int]:
+        """Size and time of the last change: another one, and the content may be another."""
+        now = os.fstat(self._file.fileno())
+        return now.st_size, now.st_mtime_ns
 
     def hash_first(self) -> IO[bytes]:
         """The plain file, hashed and wound back: for a format that is not read from beginning to end."""
