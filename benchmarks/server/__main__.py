@@ -51,18 +51,26 @@ class Mark:
     ended: int
     rss_mib: float
     runs_per_s: float
-    ready_after_s: float | None = None
+    cpu_s: float
+    """Of the server, for one run since the mark before."""
+    started: RunningServer | None = None
+    """Just now."""
 
     def line(self) -> str:
-        ready = "" if self.ready_after_s is None else f"{self.ready_after_s * 1000:,.0f} ms"
-        speed = f"{self.runs_per_s:,.0f}/s" if self.runs_per_s else ""
+        ready = ""
+        if self.started is not None:
+            ready = f"{self.started.ready_after_s * 1000:,.0f} ms ({self.started.start_cpu_s * 1000:,.0f} ms CPU)"
+        speed = f"{self.runs_per_s:,.0f}/s | {1e6 * self.cpu_s:,.0f} µs" if self.runs_per_s else "|"
         return f"| {self.ended:,} | {self.rss_mib:.1f} MiB | {speed} | {ready} |"
 
 
 SPEED_HEAD = (
     "| what | how many | a second | the server's CPU for one | its share of a core |\n|---|---:|---:|---:|---:|"
 )
-SOAK_HEAD = "| ended runs | resident memory | runs a second since the line before | start |\n|---:|---:|---:|---:|"
+SOAK_HEAD = (
+    "| ended runs | resident memory | runs a second since the line before | the server's CPU for one | start |\n"
+    "|---:|---:|---:|---:|---:|"
+)
 PROFILE_HEAD = "| where the time of a step goes | |\n|---|---:|"
 
 
@@ -116,14 +124,15 @@ def soak(folder: Path, options: argparse.Namespace) -> Iterator[Mark]:
     """Memory over runs that have ended; then a restart on the same file."""
     database = folder / "soak.db"
     with processes.server(database) as server, processes.endpoint("endpoint", server.url) as url:
-        yield Mark(0, server.rss_mib(), 0, server.ready_after_s)
+        yield Mark(0, server.rss_mib(), 0, 0, server)
         for ended in range(0, options.soak, options.every):
-            began = time.perf_counter()
+            cpu, began = server.cpu_s(), time.perf_counter()
             trigger(server, f"{url}/wf/1", ended, options.every)
             server.wait_ended()
-            yield Mark(ended + options.every, server.rss_mib(), options.every / (time.perf_counter() - began))
+            speed = options.every / (time.perf_counter() - began)
+            yield Mark(ended + options.every, server.rss_mib(), speed, (server.cpu_s() - cpu) / options.every)
     with processes.server(database) as server:
-        yield Mark(options.soak, server.rss_mib(), 0, server.ready_after_s)
+        yield Mark(options.soak, server.rss_mib(), 0, 0, server)
 
 
 def profile(folder: Path, options: argparse.Namespace) -> Iterator[str]:

@@ -29,6 +29,8 @@ class RunningServer:
     process: psutil.Process
     ready_after_s: float
     """From the start of the process to the banner, which is printed once requests are answered."""
+    start_cpu_s: float
+    """Its processor time until then."""
 
     def rss_mib(self) -> float:
         return float(self.process.memory_info().rss) / 2**20
@@ -64,7 +66,9 @@ def server(database: Path, command: Sequence[str] = ("-m", "wfdeploy", "dev")) -
         if url is None:
             raise RuntimeError("the server did not start")
         ready = time.perf_counter() - began
-        yield RunningServer(url[0], database, psutil.Process(process.pid), ready)
+        told = psutil.Process(process.pid)
+        times = told.cpu_times()
+        yield RunningServer(url[0], database, told, ready, times.user + times.system)
         process.terminate()
         process.communicate(timeout=60)
 

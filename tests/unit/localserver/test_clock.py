@@ -6,6 +6,8 @@ import threading
 import time
 from pathlib import Path
 
+from qstash import Receiver
+
 from tests.unit.localserver.conftest import Api, Endpoint, api_for
 from wfdeploy.localserver import options
 from wfdeploy.localserver.clock import ManualClock, SystemClock
@@ -44,5 +46,11 @@ def test_days_pass_in_moments(endpoint: Endpoint) -> None:
         Api(http).trigger("wfr_delayed", url=endpoint.url, Upstash_Delay="10d")
         Api(http).trigger("wfr_then", url=endpoint.url, Upstash_Not_Before=str(int(time.time()) + 10 * 86_400))
         runs = server.wait_until(lambda _: len(endpoint.requests) == 2)
+        # The SDK's receiver goes by this machine's clock too.
+        receiver = Receiver(server.tenant.current_key, server.tenant.next_key)
+        for request in endpoint.requests:
+            receiver.verify(
+                signature=request.headers["upstash-signature"], body=request.body.decode(), url=endpoint.url
+            )
         for run in runs:
             assert 9 * DAY_MS < run.starts_at_ms - run.created_at_ms < 11 * DAY_MS
