@@ -272,3 +272,21 @@ def test_sdk_client_and_endpoint_settings(server: LocalServer, app: App) -> None
     runs = server.wait_until(lambda runs: [run.state for run in runs] == ["RUN_FAILED"])
     assert runs[0].error == "the endpoint answered 500"
     assert app.calls == ["first", "explode"]
+
+
+def test_endpoint_keeps_verifying_through_one_rotation(server: LocalServer, app: App, http: httpx.Client) -> None:
+    """The SDK takes the next key too, so there is time to give an application its new keys; then it refuses."""
+
+    @app.workflow("/signed")
+    async def signed(context: Context) -> None:
+        async def note() -> None:
+            app.calls.append(context.workflow_run_id)
+
+        await context.run("note", note)
+
+    app.start()
+    for run_id, state in (("wfr_a", "RUN_SUCCESS"), ("wfr_b", "RUN_SUCCESS"), ("wfr_c", "RUN_FAILED")):
+        trigger(http, run_id, f"{app.url}/signed", Upstash_Retries="0")
+        assert server.wait_ended(run_id).state == state
+        assert http.post("/v2/keys/rotate").status_code == 200
+    assert app.calls == ["wfr_a", "wfr_b"]

@@ -33,6 +33,7 @@ def banner(
     database: str | None = None,
     tenant: Tenant = DEFAULT_TENANT,
     time_scale: float = 1.0,
+    plan: str | None = None,
 ) -> str:
     """The whole greeting, without a trailing newline. Its credentials are published, and of no worth elsewhere."""
     lines = [f"wfdeploy dev: a local Upstash Workflow server at {url}"]
@@ -40,6 +41,8 @@ def banner(
     lines.append(f"  runs are kept in {database}" if database else "  runs are kept in memory")
     if time_scale != 1.0:
         lines.append(f"  its time runs {time_scale:g} times as fast")
+    if plan is not None:
+        lines.append(f"  it grants what the plan {plan} of the hosted service grants")
     if demo_url:
         lines.append(f"  demo workflow at {demo_url}/demo/<any name>")
     lines += ["", "For your application (the official SDKs read these):", "", exports(url, tenant)]

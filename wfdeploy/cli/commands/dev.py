@@ -83,6 +83,7 @@ def command(app: App, port: int, db: str | None, time_scale: float, plan: str | 
                 database=shown,
                 tenant=server.tenant,
                 time_scale=time_scale,
+                plan=plan,
             )
             + "\n"
         )
