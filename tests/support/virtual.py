@@ -16,13 +16,13 @@ from wfdeploy.model.schedule import unix_of
 
 
 class EndingServer(ModelServer):
-    """A model server whose runs may end badly. `fails`: which ones do, by workflow run id."""
+    """A model server whose runs may end badly. `badly`: which ones do, by workflow run id."""
 
-    fails: Callable[[str], bool] = staticmethod(lambda _: False)
+    badly: Callable[[str], bool] = staticmethod(lambda _: False)
 
     def _observed(self, run: ModelRun, now_ms: int) -> ObservedRun:
         seen = super()._observed(run, now_ms)
-        if seen.state is RunState.SUCCESS and self.fails(run.run_id):
+        if seen.state is RunState.SUCCESS and self.badly(run.run_id):
             return replace(seen, state=RunState.FAILED)
         return seen
 

@@ -223,6 +223,7 @@ class Prepared:
             targets=targets,
             quiet=quiet,
             runs_of=lambda name: self._runs_of(name, recurrences),
+            sharded=shard is not None,
         )
         gathered = gather(
             turns.changes(changes) if self._in_turn else changes,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from wfdeploy.errors import UsageError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.order import Condition, Headcount
 from wfdeploy.model.packing import change_spool
@@ -29,6 +30,8 @@ _NOT_SUCCEEDED = (None, *(state for state in RunState if state is not RunState.S
 class Turns:
     """Blocks the changes that have to wait.
 
+    Raises: `UsageError` where runs are shared out to shards and a group depends on another.
+
     `runs_of` gives the desired runs of a group (instances, of a recurring one). `quiet`: groups in which everything is
     as declared. After `changes` was read to its end: `edits` are to be on disk before anything is sent; `watched` are
     groups of which it matters how their runs do.
@@ -40,6 +43,7 @@ class Turns:
     targets: Targets
     quiet: Collection[str]
     runs_of: Callable[[str], Iterable[DesiredRun]]
+    sharded: bool = False
     edits: list[Edit] = field(default_factory=list)
     watched: set[str] = field(default_factory=set)
     _counted: dict[str, Headcount | None] = field(default_factory=dict)
@@ -53,6 +57,11 @@ class Turns:
             if group is not None and group.rollout is None:
                 self.edits.append(EndRollout(name))  # its manifest wants none any more
         if any(group.depends_on for group in groups.values()):
+            if self.sharded:
+                raise UsageError(
+                    "dependsOn can't be judged in shards: none of them knows how all the runs of a group do",
+                    hint="leave --shard out, or load groups that depend on others in a step of their own",
+                )
             changes = in_order(changes, self._waits)
         if not any(group.rollout is not None for group in groups.values()):
             yield from changes

@@ -1,0 +1,224 @@
+"""Groups in order, and rollouts, over many reconciles in virtual time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from tests.fakes.model_server import Fault, dying
+from tests.support.virtual import VirtualBench, virtual_bench
+from tests.support.workbench import counts, group, run
+from wfdeploy.errors import InvalidInput, UsageError, WfdeployError
+from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.plan import Action
+from wfdeploy.model.rollout import Mode
+from wfdeploy.model.shard import Shard
+from wfdeploy.pipeline.diff.rolling import rank
+
+
+@pytest.fixture
+def bench() -> Iterator[VirtualBench]:
+    with virtual_bench(duration_s=100.0) as bench:
+        yield bench
+
+
+def seed(runs: int = 3, **spec: object) -> dict[str, object]:
+    return group("seed", [run(f"s{index}") for index in range(runs)], **spec)
+
+
+def load(condition: str = "succeeded", on: str = "seed", **spec: object) -> dict[str, object]:
+    return group("load", [run("l0"), run("l1")], dependsOn=[{"group": on, "condition": condition}], **spec)
+
+
+def reasons(bench: VirtualBench) -> dict[str, str]:
+    return {change.address: change.reason for change in bench.plan().changes if change.action is Action.BLOCKED}
+
+
+# --- order -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_group_waits_until_the_one_before_has_succeeded(bench: VirtualBench) -> None:
+    bench.write(seed(), load())
+    assert set(reasons(bench).values()) == {"waits for group seed: 0 of 3 triggered"}
+    assert counts(bench.apply()) == {"triggered": 3, "blocked": 2}
+    assert counts(bench.apply()) == {"blocked": 2, "kept": 3}
+    assert set(reasons(bench).values()) == {"waits for group seed: 0 of 3 succeeded"}
+    bench.pass_time(120)
+    assert reasons(bench) == {}
+    assert counts(bench.apply()) == {"triggered": 2, "kept": 3}
+    assert counts(bench.apply()) == {"kept": 5}
+
+
+def test_a_failed_run_holds_those_up_that_want_success(bench: VirtualBench) -> None:
+    bench.remote.badly = lambda run_id: "seed-s1" in run_id
+    bench.write(seed(), load(), group("report", [run("r")], dependsOn=[{"group": "seed", "condition": "finished"}]))
+    bench.apply()
+    bench.pass_time(120)
+    assert set(reasons(bench).values()) == {"waits for group seed: 2 of 3 succeeded, 1 ended otherwise"}
+    assert counts(bench.apply())["triggered"] == 1, "the report alone"
+    assert any("report-r" in run_id for run_id in bench.remote.counts)
+
+
+def test_triggered_is_enough_where_it_is_what_is_asked_for(bench: VirtualBench) -> None:
+    bench.write(seed(), load("triggered"))
+    assert counts(bench.apply()) == {"triggered": 3, "blocked": 2}
+    assert counts(bench.apply()) == {"triggered": 2, "kept": 3}
+
+
+def test_what_was_started_is_not_taken_back_and_new_runs_wait_again(bench: VirtualBench) -> None:
+    bench.write(seed(), load())
+    bench.apply()
+    bench.pass_time(120)
+    bench.apply()
+    bench.write(seed(4), load())
+    assert counts(bench.apply()) == {"triggered": 1, "kept": 5}
+    changed = group("load", [run("l0", body=1), run("l1")], dependsOn=[{"group": "seed"}])
+    bench.write(seed(4), changed)
+    assert reasons(bench) == {"load/l0": "waits for group seed: 3 of 4 succeeded"}
+    bench.pass_time(120)
+    assert counts(bench.apply())["triggered"] == 1
+
+
+def test_a_group_that_was_not_loaded_is_judged_by_its_records(bench: VirtualBench) -> None:
+    bench.write(load())
+    with pytest.raises(InvalidInput) as error:
+        bench.plan()
+    assert error.value.diagnostics[0].code == "unknown-group"
+    bench.write(seed())
+    bench.apply()
+    bench.write(load(), file="load.yaml")
+    selected = [str(bench.root / "manifests" / "load.yaml")]
+    assert set(reasons_of(bench, selected)) == {"waits for group seed: 0 of 3 succeeded"}
+    bench.pass_time(120)
+    assert reasons_of(bench, selected) == []
+
+
+def reasons_of(bench: VirtualBench, paths: list[str]) -> list[str]:
+    from wfdeploy.model.plan import Selection
+    from wfdeploy.operations import plan as planning
+
+    plan = planning.plan(bench.workspace, paths=paths, selection=Selection(), offline=False, keep_all=False)
+    return [change.reason for change in plan.changes if change.action is Action.BLOCKED]
+
+
+def test_the_newest_instance_of_a_recurring_group_counts(bench: VirtualBench) -> None:
+    nightly = group("nightly", [run("n")], schedule={"cron": "0 * * * *"})
+    bench.write(nightly, load(on="nightly"))
+    bench.apply()
+    assert set(reasons(bench).values()) == {"waits for group nightly: 0 of 1 triggered"}
+    bench.at("2026-11-23T15:00:00Z")
+    bench.apply()
+    assert set(reasons(bench).values()) == {"waits for group nightly: 0 of 1 succeeded"}
+    bench.pass_time(120)
+    assert counts(bench.apply())["triggered"] == 2
+
+
+def test_a_blocked_instance_stays_due(bench: VirtualBench) -> None:
+    schedule = {"cron": "0 * * * *", "catchUp": "all"}
+    bench.write(seed(), group("n", [run("a")], schedule=schedule, dependsOn=[{"group": "seed"}]))
+    bench.apply()
+    for hour in (15, 16):
+        bench.remote.durations_s = (100000.0,)
+        bench.at(f"2026-11-23T{hour}:00:00Z")
+        if hour == 15:
+            bench.write(seed(4), group("n", [run("a")], schedule=schedule, dependsOn=[{"group": "seed"}]))
+        assert counts(bench.apply())["blocked"] == hour - 14
+    bench.pass_time(200000)
+    assert counts(bench.apply())["triggered"] > 2
+
+
+def test_shards_know_too_little_to_wait(bench: VirtualBench) -> None:
+    bench.write(seed(), load())
+    bench.shard = Shard(1, 2)
+    with pytest.raises(UsageError, match="dependsOn"):
+        bench.plan()
+
+
+# --- rollouts --------------------------------------------------------------------------------------------------------
+
+
+def rolled(runs: int = 10, version: int = 1, **rollout: object) -> dict[str, object]:
+    spec = {"steps": [{"count": 2}, {"percent": 50, "bake": "10m"}], **rollout}
+    return group("g", [run(f"r{index:02}", body=version) for index in range(runs)], rollout=spec)
+
+
+def test_cron_reconciles_advance_a_rollout(bench: VirtualBench) -> None:
+    bench.write(rolled())
+    first = sorted(f"g/r{index:02}" for index in range(10))
+    first = sorted(sorted(first, key=rank)[:2])
+    assert counts(bench.apply()) == {"triggered": 2, "blocked": 8}
+    with bench.open() as store:
+        assert [key.address for key in store.record_keys()] == first
+    assert set(reasons(bench).values()) == {"rollout, step 1 of 2: 0 of 2 succeeded"}
+    assert counts(bench.apply()) == {"blocked": 8, "kept": 2}
+    bench.pass_time(120)
+    assert counts(bench.apply()) == {"triggered": 3, "blocked": 5, "kept": 2}
+    bench.pass_time(120)
+    assert counts(bench.apply()) == {"blocked": 5, "kept": 5}
+    assert set(reasons(bench).values()) == {"rollout, step 2 of 2: bakes 10 min more"}
+    bench.pass_time(601)
+    assert counts(bench.apply()) == {"triggered": 5, "kept": 5}
+    bench.apply()
+    with bench.open() as store:
+        assert (store.rollouts(), store.members("g")) == ({}, {})
+        serial = store.head().serial
+    assert counts(bench.apply()) == {"kept": 10}
+    with bench.open() as store:
+        assert store.head().serial == serial
+
+
+def test_a_failed_canary_stops_it(bench: VirtualBench) -> None:
+    bench.write(rolled(maxFailures=0))
+    bench.remote.badly = lambda _: True
+    bench.apply()
+    bench.pass_time(120)
+    assert counts(bench.apply())["blocked"] == 8
+    with bench.open() as store:
+        assert store.rollouts()["g"].mode is Mode.STOPPED
+    bench.write(rolled(version=2, maxFailures=0))
+    bench.remote.badly = lambda _: False
+    assert counts(bench.apply()) == {"triggered": 2, "blocked": 8}, "what was changed is tried anew"
+
+
+def test_a_manifest_without_a_rollout_ends_it(bench: VirtualBench) -> None:
+    bench.write(rolled())
+    bench.apply()
+    bench.write(group("g", [run(f"r{index:02}", body=1) for index in range(10)]))
+    assert counts(bench.apply()) == {"triggered": 8, "kept": 2}
+    with bench.open() as store:
+        assert store.rollouts() == {}
+
+
+@pytest.mark.parametrize("seed_", range(8))
+def test_trouble_never_lets_more_go_than_a_step_allows(seed_: int) -> None:
+    chance = random.Random(seed_)
+    faults = [fault for fault in Fault if fault is not Fault.UNAUTHORISED]
+    with virtual_bench(duration_s=60.0) as bench:
+        bench.server(max_batch_items=chance.choice([1, 3]))
+        before, begun, started = 0, 0, 0
+        for turn in range(40):
+            bench.write(rolled(10 + turn // 10))
+            bench.pass_time(chance.choice([10, 100, 400]))
+            bench.remote.faults = [chance.choice(faults) for _ in range(chance.choice([0, 0, 1, 3]))]
+            with dying(), suppress(WfdeployError):
+                bench.apply(options=ApplyOptions(timeout_s=chance.choice([0.0, 300.0])))
+            if not bench.state_file.exists():
+                continue
+            with bench.open() as store:
+                progress = store.rollouts().get("g")
+                members = store.members("g")
+            earlier, started = started, len(bench.triggered())
+            if progress is not None:
+                if progress.started_at_ms != begun:  # for runs that were added after the end of another
+                    begun, before = progress.started_at_ms, earlier
+                runs = 10 + turn // 10
+                assert len(members) <= {0: 2, 1: (runs + 1) // 2}.get(progress.step, runs), f"seed {seed_}"
+                assert started - before <= len(members), f"seed {seed_}"
+        bench.remote.faults = []
+        for _ in range(12):
+            bench.pass_time(700)
+            bench.apply()
+        assert len(bench.triggered()) == 13, f"seed {seed_}"
