@@ -77,6 +77,12 @@ def test_help_of_one_command_loads_no_other() -> None:
     assert not {"httpx", "jsonschema", "rich", "yaml"} & loaded_by("apply", "--help")
 
 
+def test_the_client_loads_no_terminal_library() -> None:
+    program = "import sys, wfdeploy.upstash.client; print(sorted({'rich', 'pygments', 'click'} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ran.stdout.strip() == "[]"
+
+
 def test_floors_and_rooms() -> None:
     """The contracts of pyproject.toml, checked by import-linter."""
     ran = subprocess.run(

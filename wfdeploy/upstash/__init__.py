@@ -21,3 +21,9 @@
 
 Importing this package imports nothing else; httpx is loaded by `client` and what it stands on only.
 """
+
+import sys
+
+# httpx imports its own command line where rich is installed, which takes as long as all the rest of it; where it can't,
+# it does without.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
