@@ -19,6 +19,7 @@ from wfdeploy.model.remote import (
 )
 from wfdeploy.model.rollout import Progress
 from wfdeploy.model.run import OnRemove
+from wfdeploy.model.run_log import RunLog
 from wfdeploy.model.state import Attempt, Edit, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.model.tally import Tally
 
@@ -57,6 +58,9 @@ class RunGateway(Protocol):
         """The runs that carry `label` and were created at or after `since_ms` (server time, Unix ms; None: all),
         page by page, waiting out rate limits. The last page says so; a listing that doesn't reach one is
         incomplete. Raises: `RemoteFailure`."""
+
+    async def read_run(self, workflow_run_id: str) -> RunLog | None:
+        """One run with its steps, the newest of that id; None when the logs don't know it. Raises: `RemoteFailure`."""
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
         """Resume one run from the dead-letter queue, sent once; the new run carries `labels`. Never raises for what the

@@ -39,6 +39,7 @@ from wfdeploy.model.remote import (
     TooLarge,
     TriggerReply,
 )
+from wfdeploy.model.run_log import RunLog
 from wfdeploy.ports import Clock, RunGateway
 
 
@@ -89,7 +90,7 @@ class ModelRun:
 @dataclass
 class ModelServer(RunGateway):
     """`clock` is shared with the client. `durations_s`: how long runs take, in turn. `bad`: refuses these ids,
-    `refuses_whole`: answers 400 to a batch that holds one of these. `fails`: whether the n-th run fails.
+    `refuses_whole`: answers 400 to a batch that holds one of these. `failing`: whether the n-th run fails.
     `keeps_letters`: a dead letter stays when it was resumed, so that a second resume starts a second run."""
 
     clock: Clock
@@ -101,7 +102,7 @@ class ModelServer(RunGateway):
     listing_faults: list[Fault] = field(default_factory=list)
     bad: Callable[[str], bool] = lambda _: False
     refuses_whole: Callable[[str], bool] = lambda _: False
-    fails: Callable[[int], bool] = lambda _: False
+    failing: Callable[[int], bool] = lambda _: False
     keeps_letters: bool = False
     runs: list[ModelRun] = field(default_factory=list)
     late: list[tuple[int, list[Item]]] = field(default_factory=list)
@@ -227,7 +228,7 @@ class ModelServer(RunGateway):
                 starts_ms=starts_ms,
                 ends_ms=starts_ms + round(1000 * duration_s),
                 visible_ms=shows_from + lag_ms if visible_ms is None or shows_from > now_ms else visible_ms,
-                fails=self.fails(len(self.runs)),
+                fails=self.failing(len(self.runs)),
                 letter=f"{len(self.runs)}-0",
             )
         )
@@ -267,6 +268,9 @@ class ModelServer(RunGateway):
             labels=run.labels or (run.label,),
             dlq_id=run.letter if state is RunState.FAILED else None,
         )
+
+    async def read_run(self, workflow_run_id: str) -> RunLog | None:
+        raise NotImplementedError
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
         await self.clock.sleep(0.01)
@@ -318,7 +322,7 @@ class ModelServer(RunGateway):
                 ends_ms=now_ms + duration_ms,
                 visible_ms=now_ms + lag_ms if visible_ms is None else visible_ms,
                 labels=tuple(labels),
-                fails=self.fails(len(self.runs)),
+                fails=self.failing(len(self.runs)),
                 letter=f"{len(self.runs)}-0",
             )
         )

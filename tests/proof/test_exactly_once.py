@@ -61,7 +61,7 @@ class World(RuleBasedStateMachine):
         keeps_letters: bool,
         replace_running: str,
     ) -> None:
-        self.policy = {
+        self.policy: dict[str, Any] = {
             "onFailure": {"action": on_failure, "maxAttempts": MOST_TRIES},
             "replaceRunning": replace_running,
         }
@@ -73,7 +73,7 @@ class World(RuleBasedStateMachine):
             duplicates_are_errors=duplicates_are_errors,
             durations_s=(duration_s,),
             skew_s=skew_s,
-            fails=lambda number: failures[number % len(failures)],
+            failing=lambda number: failures[number % len(failures)],
             keeps_letters=keeps_letters,
         )
         shm = Path("/dev/shm")
@@ -81,7 +81,6 @@ class World(RuleBasedStateMachine):
         self.bench = Workbench(self.root, "http://127.0.0.1:9", "token", clock=self.clock)
         self.bench.wrap = lambda _: self.remote
         self.bench.server(log_lag_s=lag_s, log_lag_given=True, max_batch_items=batch)
-        self.policy: dict[str, Any]
         self.declared: dict[str, tuple[int, int]] = {}  # name -> (version, delay)
         self.edits: dict[str, int] = {}
         self.copies: list[bytes] = []

@@ -19,6 +19,7 @@ from wfdeploy.model.remote import (
     ServerFacts,
     TriggerReply,
 )
+from wfdeploy.model.run_log import RunLog
 from wfdeploy.model.state import Record
 from wfdeploy.ports import RunGateway
 from wfdeploy.testing import WorkflowServer
@@ -56,6 +57,9 @@ class Tap(RunGateway):
         self.log.append("trigger")
         reply = await self.inner.trigger(items)
         return Lost("the test lost it") if self.lose("trigger") else reply
+
+    async def read_run(self, workflow_run_id: str) -> RunLog | None:
+        return await self.inner.read_run(workflow_run_id)
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
         self.log.append("resume")

@@ -38,6 +38,8 @@ def command_line(
             words += ["--limit", str(selection.limit)]
         if selection.prune:
             words.append("--prune")
+        if selection.refresh.value != "auto":
+            words.append(f"--refresh={selection.refresh.value}")
         for name, value in selection.variables.items():
             words += ["--var", f"{name}={value}"]
     return shlex.join(words)

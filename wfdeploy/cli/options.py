@@ -281,6 +281,39 @@ _TARGET = _selecting(
     help="Only addresses that match (* and ?; brackets are literal). May be repeated.",
 )
 
+_REFRESH = _selecting(
+    "--refresh",
+    type=click.Choice(["auto", "all", "off"]),
+    default="auto",
+    help="Which runs to ask after first: those whose state decides something, all that aren't known to have ended, or "
+    "none.  [default: auto]",
+)
+
+_LABELS = _selecting(
+    "-l",
+    "--label",
+    "labels",
+    metavar="LABEL",
+    multiple=True,
+    help="Only runs with this label, or one of several. May be repeated.",
+)
+
+
+def recorded_runs(*, required: bool) -> Decorator:
+    """Adds ADDRESS-GLOB... and --label; passes `globs` and `labels`. `required`: at least one of them."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def with_runs(*, globs: tuple[str, ...], labels: tuple[str, ...], **flags: Any) -> Any:
+            if required and not globs and not labels:
+                raise click.UsageError("Say which runs: an address, a glob such as 'group/*', or --label.")
+            return function(globs=globs, labels=labels, **flags)
+
+        return click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1)(_LABELS(with_runs))
+
+    return decorate
+
+
 variables = _VAR
 """Adds --var alone; passes `variables`."""
 
@@ -291,13 +324,14 @@ def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
     def decorate(function: Function) -> Function:
         @wraps(function)
         def with_selection(**flags: Any) -> Any:
-            from wfdeploy.model.plan import Selection
+            from wfdeploy.model.plan import Refresh, Selection
 
             chosen = Selection(
                 targets=flags.pop("targets"),
                 replace=flags.pop("replace", ()),
                 limit=flags.pop("limit"),
                 prune=flags.pop("prune", False),
+                refresh=Refresh(flags.pop("refresh", "auto")),
                 variables=flags.pop("variables"),
             )
             return function(selection=chosen, **flags)
@@ -317,6 +351,7 @@ def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
         )
         if prune:
             added.append(_selecting("--prune", is_flag=True, help="Forget recorded runs that are no longer declared."))
+            added.append(_REFRESH)
         added.append(_VAR)
         result: Function = with_selection
         for option in reversed(added):

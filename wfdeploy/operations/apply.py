@@ -39,6 +39,9 @@ from wfdeploy.pipeline.apply.unreachable import Unreachable
 from wfdeploy.pipeline.identify.run_ids import id_key
 from wfdeploy.ports import RunGateway, StateStore
 
+_MOST_TOLD = 20
+"""Of how many runs it is told why what was asked for isn't done."""
+
 
 def apply(
     workspace: Workspace,
@@ -309,6 +312,9 @@ class _Apply:
         )
 
     def _nothing_to_do(self, plan: Plan) -> ApplyReport:
+        if self.selection.wish is not None:
+            for change in plan.changes[:_MOST_TOLD]:
+                self.workspace.listener(Notice(f"{change.address}: {change.reason}"))
         summary = dict.fromkeys(Outcome, 0)
         summary[Outcome.KEPT] = plan.summary[Action.KEEP]
         summary[Outcome.BLOCKED] = plan.summary[Action.BLOCKED]

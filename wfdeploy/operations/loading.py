@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import remove
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.event import Notice
-from wfdeploy.model.plan import Selection
+from wfdeploy.model.plan import Selection, Wish
 from wfdeploy.model.project import Project
+from wfdeploy.model.run import DeclaredRun
 from wfdeploy.operations.manifests import Loading, Manifests, load_manifests
-from wfdeploy.operations.requests import KEPT_FOR_A_LOOK
+from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Requests
 from wfdeploy.operations.workspace import Workspace
 
 T = TypeVar("T")
@@ -21,10 +23,13 @@ T = TypeVar("T")
 def load(
     workspace: Workspace, paths: Sequence[str] | None, selection: Selection, *, keep: int = KEPT_FOR_A_LOOK
 ) -> Manifests:
-    """Read, check and expand; to be closed. `keep`: requests to hold in memory.
+    """Read, check and expand; to be closed. `keep`: requests to hold in memory. For a wish that needs no declaration
+    nothing is read: a run can be cancelled while the manifests are broken.
 
     Raises: `InvalidInput`, `UsageError`.
     """
+    if selection.wish in (Wish.CANCEL, Wish.RESUME):
+        return _nothing()
     how = Loading(
         variables=dict(selection.variables),
         stdin=workspace.stdin,
@@ -35,6 +40,17 @@ def load(
         listener=workspace.listener,
     )
     return load_manifests(workspace.project, paths, how=how)
+
+
+def _nothing() -> Manifests:
+    runs = Catalogue(None)
+    runs.seal()
+    return Manifests(runs=runs, requests=Requests(_unread), groups={}, complete=False)
+
+
+def _unread(*_: object) -> Iterator[tuple[int, DeclaredRun]]:
+    """Nothing is declared, so nothing is ever read again."""
+    return iter(())
 
 
 def with_sound_cache(workspace: Workspace, use: Callable[[], T]) -> T:

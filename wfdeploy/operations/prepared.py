@@ -231,6 +231,7 @@ class Prepared:
             limit=selection.limit,
             keep_all=keep_all,
             strict=shard is None,
+            wished=selection.wish is not None,
         )
         gathered.summary[Action.KEEP] += sum(quiet.values())
         if problems:

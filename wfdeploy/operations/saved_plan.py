@@ -13,7 +13,7 @@ from typing import Any
 
 from wfdeploy.errors import StalePlan, UsageError
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.plan import Plan, Selection
+from wfdeploy.model.plan import Plan, Refresh, Selection
 from wfdeploy.pipeline.identify.digest import digest
 
 KIND = "Plan"
@@ -65,6 +65,7 @@ def save_plan(plan: Plan, path: Path, *, paths: Sequence[str] | None, selection:
             "replace": list(selection.replace),
             "limit": selection.limit,
             "prune": selection.prune,
+            "refresh": selection.refresh.value,
             "variables": dict(selection.variables),
         },
         "target": {"project": plan.project, "environment": plan.environment, "url": plan.url},
@@ -107,6 +108,7 @@ def read_plan(path: Path) -> SavedPlan:
                 replace=tuple(selection["replace"]),
                 limit=selection["limit"],
                 prune=selection["prune"],
+                refresh=Refresh(selection["refresh"]),
                 variables=dict(selection["variables"]),
             ),
             project=content["target"]["project"],

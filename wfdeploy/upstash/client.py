@@ -23,6 +23,7 @@ from wfdeploy.model.remote import (
     ServerFacts,
     TriggerReply,
 )
+from wfdeploy.model.run_log import RunLog
 from wfdeploy.ports import RunGateway
 from wfdeploy.upstash.connect import open_transport
 from wfdeploy.upstash.facts import FactBook
@@ -33,6 +34,7 @@ from wfdeploy.upstash.pacing import http_date_ms
 from wfdeploy.upstash.reads import Budget, Reader
 from wfdeploy.upstash.replies import read_batch_reply
 from wfdeploy.upstash.revivals import read_resume_reply
+from wfdeploy.upstash.run_log import read_run
 from wfdeploy.upstash.transfer import Answer, Transfer, TransferError
 from wfdeploy.upstash.urls import base_url, is_loopback
 from wfdeploy.upstash.wire import batch_bytes
@@ -47,6 +49,9 @@ _PAGE_RUNS = 10
 
 _PAGE_RUNS_EMBEDDED = 1000
 """What the embedded server gives at once, when it is asked for in its own words."""
+
+_BODY = 2000
+"""Of what endpoints answered, so many bytes are asked for when a run is looked at."""
 
 _ANSWER_BYTES = 8 * 1024 * 1024
 _ANSWER_BYTES_PER_RUN = 4 * 1024
@@ -169,6 +174,23 @@ class UpstashGateway(RunGateway):
             return read_log_page(answer.body), http_date_ms(answer.headers.get("date"))
 
         return await self._reader.ask(what, "GET", f"/v2/workflows/logs?{urlencode(query)}", read=read, budget=budget)
+
+    async def read_run(self, workflow_run_id: str) -> RunLog | None:
+        budget = Budget(self._wait_budget_s)
+        for known_as in (workflow_run_id, f"wfr_{workflow_run_id}"):  # servers may put a prefix before it
+            query = urlencode({"groupBy": "workflowRunId", "workflowRunId": known_as, "count": 1, "trimBody": _BODY})
+
+            def read(answer: Answer) -> RunLog | None:
+                if answer.status != 200:
+                    raise self._reader.refusal("reading a run", answer)
+                return read_run(answer.body, scrub=self._scrub)
+
+            found = await self._reader.ask(
+                "reading a run", "GET", f"/v2/workflows/logs?{query}", read=read, budget=budget
+            )
+            if found is not None:
+                return found
+        return None
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
         if not re.search(r"[A-Za-z0-9]", dlq_id):

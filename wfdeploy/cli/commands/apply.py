@@ -117,6 +117,6 @@ def _plan_file(paths: Sequence[str] | None, selection: Selection) -> Path | None
     if selection != Everything():
         raise UsageError(
             f"{plans[0]} is a saved plan; it says already what it is about",
-            hint="leave out --target, --replace, --limit, --prune and --var, or make a new plan with them",
+            hint="leave out --target, --replace, --limit, --prune, --refresh and --var, or make a new plan with them",
         )
     return Path(plans[0])

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.remote import CancelReply, Item, NotSent, ResumeReply, RunPage, ServerFacts, TriggerReply
+from wfdeploy.model.run_log import RunLog
 from wfdeploy.ports import RunGateway
 
 _WORDS = "no server was to be asked"
@@ -22,6 +23,9 @@ class Unreachable(RunGateway):
         return NotSent(_WORDS)
 
     def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:  # noqa: ARG002
+        raise RemoteFailure(_WORDS)
+
+    async def read_run(self, workflow_run_id: str) -> RunLog | None:  # noqa: ARG002
         raise RemoteFailure(_WORDS)
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:  # noqa: ARG002

@@ -49,8 +49,6 @@ class Declared:
 
     def _with_open_attempt(self, attempt: Attempt, verdict: Verdict) -> Change:
         same = self._same(attempt.fingerprint)
-        if self.context.wish is Wish.CANCEL and verdict.finding is Finding.ABSENT:
-            same = False  # nobody wants it sent again
         match verdict.finding:
             case Finding.FOUND:
                 latest = settled_record(attempt, verdict, self.context, self.edits)
@@ -104,8 +102,6 @@ class Declared:
         """What a person wants done now, and nothing else."""
         known = self.known
         if known is None:
-            if wish is Wish.CANCEL or (wish is Wish.RESUME):
-                return self._made(Action.KEEP, "was never triggered", sends=False)
             return self._made(Action.TRIGGER, self._refused() or "new", generation=self._next_generation())
         if wish is Wish.RETRIGGER or (wish is Wish.RESTART and not self._same(known.fingerprint)):
             return self._again(known, "asked for")

@@ -29,9 +29,16 @@ class Gathered:
 
 
 def gather(
-    changes: Iterable[Change], *, targets: Targets, limit: int | None, keep_all: bool, strict: bool = True
+    changes: Iterable[Change],
+    *,
+    targets: Targets,
+    limit: int | None,
+    keep_all: bool,
+    strict: bool = True,
+    wished: bool = False,
 ) -> Gathered:
-    """Select and count. `strict`: a target that matches nothing is an error.
+    """Select and count. `strict`: a target that matches nothing is an error. `wished`: something was asked for of each
+    of them, so that it is told of each why it isn't done.
 
     Changes outside the targets do nothing, yet what they learned about the server is kept. Beyond `limit` sends, a
     change is blocked. Raises: `UsageError` when a target matched nothing.
@@ -53,10 +60,10 @@ def gather(
         result.summary[change.action] += 1
         if change.run_state is not None:
             result.drifted[change.run_state] = result.drifted.get(change.run_state, 0) + 1
-        if change.desired is None and change.action is Action.KEEP and change.fingerprint:
+        if change.desired is None and change.action is Action.KEEP and change.fingerprint and not wished:
             result.orphans += 1
             orphans[change.fingerprint] = change.address
-        if change.action is Action.KEEP and not (change.reason and change.desired is not None):
+        if change.action is Action.KEEP and not (change.reason and (wished or change.desired is not None)):
             result.housekeeping.extend(change.edits)
             if keep_all:
                 result.kept.append(change)

@@ -35,7 +35,12 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         )
         match verdict.finding:
             case Finding.FOUND:
-                settled_record(attempt, verdict, context, edits)
+                found = settled_record(attempt, verdict, context, edits)
+                if context.wish is Wish.CANCEL and found.run_state is not None and found.run_state.may_run:
+                    run_id = found.workflow_run_id
+                    return replace(
+                        change, action=Action.CANCEL, reason="asked for", workflow_run_id=run_id, edits=tuple(edits)
+                    )
                 return replace(
                     change, reason="found on the server, no longer declared: recorded as triggered", edits=tuple(edits)
                 )
@@ -91,7 +96,7 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
 
 
 def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
-    """What a person wants done with a run that isn't declared any more: it can be cancelled and resumed."""
+    """What a person wants done with a run, whatever is declared: it can be cancelled and resumed."""
     record = context.adopted.get(change.address) or context.records(change.address)
     if wish in (Wish.RESTART, Wish.RETRIGGER) or record is None:
         return replace(change, reason="no longer declared: there is nothing to trigger it from")
@@ -101,7 +106,7 @@ def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
         standing = replace(standing, run_state=live)
     case = Case(standing=standing, now_ms=context.now_ms, dlq_retention_s=context.dlq_retention_s)
     remedy = BY_WISH[wish](case)
-    change = replace(change, action=remedy.action, reason=f"no longer declared; {remedy.reason}")
+    change = replace(change, action=remedy.action, reason=remedy.reason)
     if remedy.action is not Action.RESUME:
         return change
     tries = standing.tries + 1

@@ -1,0 +1,111 @@
+"""A closer look at recorded runs: their steps in the server's logs, and their past in the state."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from wfdeploy.errors import StateError, UsageError
+from wfdeploy.model.address import Address
+from wfdeploy.model.remote import RunState
+from wfdeploy.model.run_log import RunLog
+from wfdeploy.model.state import Record
+from wfdeploy.operations.refreshing import labels_of
+from wfdeploy.operations.workspace import Workspace
+from wfdeploy.pipeline.diff.targets import Targets
+from wfdeploy.ports import StateStore
+
+MOST_LOGS = 100
+"""Each costs a request, and the server limits how many there may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRun:
+    """A recorded run, with what the server's logs tell of it (None: they don't know it)."""
+
+    record: Record
+    log: RunLog | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run of an address. `ended`: why it is history (`superseded`, `resumed`, `forgotten`, `moved`), None for the one
+    that is recorded now; `ended_at_ms`: when that came to be (our clock, Unix ms)."""
+
+    record: Record
+    ended: str | None = None
+    ended_at_ms: int | None = None
+
+    @property
+    def run_state(self) -> RunState | None:
+        return self.record.run_state
+
+
+def logs(workspace: Workspace, globs: Sequence[str], labels: Collection[str]) -> Sequence[LoggedRun]:
+    """The steps of the selected runs, by address. One request a run.
+
+    Raises: `UsageError` for a glob that matches nothing, or too much; `StateError`; `RemoteFailure`.
+    """
+    with _opened(workspace) as store:
+        records = list(selected(store.records(), globs, labels))
+    if len(records) > MOST_LOGS:
+        raise UsageError(
+            f"{len(records)} runs are selected, and the steps of {MOST_LOGS} can be shown at once",
+            hint="say more exactly which ones; `wfdeploy status` shows how all of them do",
+        )
+
+    async def read() -> list[LoggedRun]:
+        gateway = workspace.gateway()
+        try:
+            return [LoggedRun(record, await gateway.read_run(record.workflow_run_id)) for record in records]
+        finally:
+            await gateway.aclose()
+
+    return asyncio.run(read())
+
+
+def history(workspace: Workspace, globs: Sequence[str], labels: Collection[str]) -> Sequence[PastRun]:
+    """All runs of the selected addresses that the state knows of: by address, oldest first. The server isn't asked.
+
+    Raises: `UsageError` for a glob that matches nothing; `StateError`.
+    """
+    with _opened(workspace) as store:
+        past: dict[Address, list[PastRun]] = {}
+        for entry in store.history(None):
+            past.setdefault(entry.record.address, []).append(
+                PastRun(entry.record, entry.ended.value, entry.ended_at_ms)
+            )
+        for record in store.records():
+            past.setdefault(record.address, []).append(PastRun(record))
+    chosen = selected((runs[-1].record for _, runs in sorted(past.items())), globs, labels)
+    return [run for record in chosen for run in past[record.address]]
+
+
+def selected(records: Iterator[Record], globs: Sequence[str], labels: Collection[str]) -> Iterator[Record]:
+    """Those that a glob matches (all, without any) and that carry one of the labels (any, without one).
+
+    Raises: `UsageError` at the end for a glob that matched nothing.
+    """
+    targets = Targets(globs)
+    wanted = set(labels)
+    for record in records:
+        if targets.match(record.address) and (not wanted or wanted.intersection(labels_of(record))):
+            yield record
+    targets.check()
+
+
+class _opened:  # noqa: N801 - reads as a verb
+    def __init__(self, workspace: Workspace) -> None:
+        if not workspace.has_state:
+            raise StateError(
+                f"there is no state {workspace.target.state_file}",
+                hint="`wfdeploy apply` begins one, --state names another",
+            )
+        self._store = workspace.open_state(readonly=True)
+
+    def __enter__(self) -> StateStore:
+        return self._store
+
+    def __exit__(self, *_: object) -> None:
+        self._store.close()
