@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request, Response
 from qstash import AsyncQStash
 from upstash_workflow.fastapi import Serve  # type: ignore[import-untyped]
 
+from tests.support.sdk_runs import client_of, run_of, steps_of, trigger
 from wfdeploy.localserver.banner import environment
 from wfdeploy.localserver.clock import SystemClock
 from wfdeploy.localserver.serve import LocalServer
@@ -83,27 +84,8 @@ def app(server: LocalServer) -> Iterator[App]:
 
 @pytest.fixture
 def http(server: LocalServer) -> Iterator[httpx.Client]:
-    with httpx.Client(
-        base_url=server.url, headers={"Authorization": f"Bearer {server.token}"}, trust_env=False
-    ) as client:
+    with client_of(server) as client:
         yield client
-
-
-def trigger(http: httpx.Client, run_id: str, url: str, body: str = "{}", **options: str) -> None:
-    headers = {"Upstash-Workflow-RunId": run_id, **{name.replace("_", "-"): text for name, text in options.items()}}
-    answer = http.post("/v2/batch/trigger", json=[{"destination": url, "headers": headers, "body": body}])
-    assert answer.status_code == 201
-    assert "deduplicated" not in answer.json()[0]
-
-
-def steps_of(http: httpx.Client, run_id: str) -> list[tuple[str, str]]:
-    run = http.get("/v2/workflows/logs", params={"workflowRunId": run_id}).json()["runs"][0]
-    return [
-        (step["stepName"], step["state"])
-        for group in run["steps"]
-        if group["type"] != "next"
-        for step in group["steps"]
-    ]
 
 
 def test_run_and_sleep_reach_success(server: LocalServer, app: App, http: httpx.Client) -> None:
@@ -169,7 +151,7 @@ def test_failing_step_ends_failed_after_its_retries(server: LocalServer, app: Ap
     assert app.calls == ["explode"] * 3
     server.wait_idle()
     assert failures == [(500, "no such tenant", 7)]
-    run = http.get("/v2/workflows/logs", params={"workflowRunId": "wfr_bad"}).json()["runs"][0]
+    run = run_of(http, "wfr_bad")
     assert run["failureFunction"]["state"] == "CALLBACK_SUCCESS"
     assert [error["status"] for error in run["steps"][-1]["steps"][0]["errors"]] == [500] * 3
 

@@ -14,6 +14,7 @@ from qstash import QStash
 from upstash_workflow.flask import Serve  # type: ignore[import-untyped]
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.support.sdk_runs import client_of, run_of, steps_of, trigger
 from wfdeploy.localserver.banner import environment
 from wfdeploy.localserver.clock import SystemClock
 from wfdeploy.localserver.serve import LocalServer
@@ -74,20 +75,8 @@ def app(server: LocalServer) -> Iterator[App]:
 
 @pytest.fixture
 def http(server: LocalServer) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {server.token}"}
-    with httpx.Client(base_url=server.url, headers=headers, trust_env=False) as client:
+    with client_of(server) as client:
         yield client
-
-
-def trigger(http: httpx.Client, run_id: str, url: str, body: str = "{}", **options: str) -> None:
-    headers = {"Upstash-Workflow-RunId": run_id, **{name.replace("_", "-"): text for name, text in options.items()}}
-    answer = http.post(f"/v2/trigger/{url}", content=body, headers=headers)
-    assert answer.status_code == 200
-
-
-def run_of(http: httpx.Client, run_id: str) -> dict[str, Any]:
-    run: dict[str, Any] = http.get("/v2/workflows/logs", params={"workflowRunId": run_id}).json()["runs"][0]
-    return run
 
 
 def test_run_and_sleeps(server: LocalServer, app: App, http: httpx.Client) -> None:
@@ -102,13 +91,7 @@ def test_run_and_sleeps(server: LocalServer, app: App, http: httpx.Client) -> No
     trigger(http, "wfr_one", f"{app.url}/onboard", '{"tenant":"acmé"}', Upstash_Forward_X_Team="growth")
     assert server.wait_ended("wfr_one").state == "RUN_SUCCESS"
     assert app.calls == [("hello acmé é", "growth")]
-    steps = [
-        (step["stepName"], step["state"])
-        for group in run_of(http, "wfr_one")["steps"]
-        if group["type"] != "next"
-        for step in group["steps"]
-    ]
-    assert steps == [(name, "STEP_SUCCESS") for name in ("init", "greet", "nap", "until", "finish")]
+    assert steps_of(http, "wfr_one") == [(name, "STEP_SUCCESS") for name in ("init", "greet", "nap", "until", "finish")]
 
 
 def test_calls(server: LocalServer, app: App, http: httpx.Client) -> None:
