@@ -397,14 +397,14 @@ _APPLY_LIMITS = (
         "wait_timeout_s",
         metavar="SECONDS",
         type=Amount(min=0),
-        default=60.0,
-        help="With --local: how long to follow the runs.  [default: 60]",
+        default=None,
+        help="How long to follow the runs, with --local or --wait.  [default: 60; 3600 with --wait]",
     ),
 )
 
 
 def apply_limits(function: Function) -> Function:
-    """Adds the options of `ApplyOptions`; passes `limits`."""
+    """Adds the options of `ApplyOptions` but for --wait, which is apply's own; passes `limits`."""
 
     @wraps(function)
     def with_limits(**flags: Any) -> Any:
@@ -412,7 +412,8 @@ def apply_limits(function: Function) -> Function:
 
         from wfdeploy.model.options import ApplyOptions
 
-        return function(limits=ApplyOptions(**{f.name: flags.pop(f.name) for f in fields(ApplyOptions)}), **flags)
+        given = {f.name: flags.pop(f.name) for f in fields(ApplyOptions) if f.name != "wait"}
+        return function(limits=ApplyOptions(**given), **flags)
 
     result: Function = with_limits
     for option in reversed(_APPLY_LIMITS):

@@ -48,7 +48,8 @@ class ApplyReport:
 
     `drifted`: how many declared runs are in which state that they should not be in, as far as is known.
     `watched`: with the embedded server, how many of the runs that this apply started ended in which state (those
-    still RUN_STARTED are scheduled for later, or slow); None where runs were not followed.
+    still RUN_STARTED are scheduled for later, or slow); None where runs were not followed. `unsettled`: what was waited
+    for in vain.
     """
 
     summary: Mapping[Outcome, int]
@@ -58,6 +59,7 @@ class ApplyReport:
     took_s: float = 0.0
     drifted: Mapping[RunState, int] = field(default_factory=dict)
     watched: Mapping[RunState, int] | None = None
+    unsettled: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ class ApplyOptions:
 
     `max_rate`: runs per second. `max_triggers`: refuse a plan that would send more. `timeout_s`: how long all waits
     together (rate limits, retries) may take. `lock_timeout_s`: how long to wait for the state's lock (0: not at
-    all). `wait_timeout_s`: how long to follow the runs of the embedded server.
+    all). `wait`: follow through until everything has settled. `wait_timeout_s`: how long to do that, or to follow the
+    runs of the embedded server (None: an hour, or a minute).
     """
 
     create_state: bool = False
@@ -23,4 +24,12 @@ class ApplyOptions:
     allow_cancel: bool = False
     timeout_s: float = 300.0
     lock_timeout_s: float = 0.0
-    wait_timeout_s: float = 60.0
+    wait: bool = False
+    wait_timeout_s: float | None = None
+
+    @property
+    def longest_wait_s(self) -> float:
+        """`wait_timeout_s`, or what stands for None."""
+        if self.wait_timeout_s is not None:
+            return self.wait_timeout_s
+        return 3600.0 if self.wait else 60.0

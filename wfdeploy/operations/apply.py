@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from wfdeploy.errors import ExitCode, Interrupted, Withheld
 from wfdeploy.model.event import ApplyReport, Notice, Outcome
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Action, Plan, Selection
+from wfdeploy.model.plan import Action, Plan, Refresh, Selection
 from wfdeploy.model.state import Edit, SetHead
 from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations.authorship import authorship
@@ -27,6 +28,7 @@ from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.prepared import Outlook, Prepared, Seen
 from wfdeploy.operations.requests import KEPT_FOR_SENDING
+from wfdeploy.operations.rounds import Round, follow_through, look_back
 from wfdeploy.operations.saved_plan import SavedPlan, read_plan
 from wfdeploy.operations.shipping import gather_secrets, resumes, shipments
 from wfdeploy.operations.workspace import Workspace
@@ -109,29 +111,48 @@ class _Apply:
     async def run(self) -> ApplyReport:
         workspace, options = self.workspace, self.options
         async with AsyncExitStack() as stack:
-            with workspace.lock(options.lock_timeout_s):
-                locked_at_ms = workspace.clock.now_ms()
-                is_new = not workspace.has_state
-                self._require_state(is_new)
-                store = workspace.open_state()
-                try:
-                    report, store = await self._plan_and_carry_out(store, is_new, locked_at_ms, stack)
-                finally:
-                    store.close()
+            round_ = await self._once(stack, options.lock_timeout_s)
+            report = round_.report
+            if options.wait:
+                return await follow_through(
+                    workspace, round_, lambda: self._again(stack), self.patience, options.longest_wait_s
+                )
             if workspace.target.local and self.gateway is not None and not self.stop.requested:
                 report = await follow(
                     report,
                     workspace,
                     self.gateway,
                     scheduled=self.scheduled,
-                    timeout_s=options.wait_timeout_s,
+                    timeout_s=options.longest_wait_s,
                     stop=self.stop,
                 )
             return report
 
+    async def _once(self, stack: AsyncExitStack, lock_timeout_s: float) -> Round:
+        """Under the lock: plan, carry out, and see how things stand then."""
+        workspace = self.workspace
+        with workspace.lock(lock_timeout_s):
+            locked_at_ms = workspace.clock.now_ms()
+            is_new = not workspace.has_state
+            self._require_state(is_new)
+            store = workspace.open_state()
+            try:
+                report, outlook, store = await self._plan_and_carry_out(store, is_new, locked_at_ms, stack)
+                return look_back(report, outlook.plan, store, self.manifests.groups, passes=outlook.passes)
+            finally:
+                store.close()
+
+    async def _again(self, stack: AsyncExitStack) -> Round:
+        """Another round of what was consented to, once it is known how the runs do."""
+        options = self.options
+        self.selection = replace(self.selection, refresh=Refresh.ALL, replace=())
+        self.saved, self.confirm = None, lambda _: True
+        self.patience = Patience(self.workspace.clock, self.stop, self.workspace.listener, options.timeout_s)
+        return await self._once(stack, max(options.lock_timeout_s, options.timeout_s))
+
     async def _plan_and_carry_out(
         self, store: StateStore, is_new: bool, locked_at_ms: int, stack: AsyncExitStack
-    ) -> tuple[ApplyReport, StateStore]:
+    ) -> tuple[ApplyReport, Outlook, StateStore]:
         workspace = self.workspace
         prepared = Prepared(workspace, self.manifests, store, self.selection)
         outlook = prepared.outlook(None)
@@ -141,8 +162,9 @@ class _Apply:
         sending = [change for change in outlook.plan.changes if change.sends]
         asked = prepared.asked_after(outlook.plan)
         if sending or prepared.open_attempts or asked or outlook.undecided or self._cancels(outlook):
-            self.gateway = workspace.gateway()
-            stack.push_async_callback(self.gateway.aclose)
+            if self.gateway is None:
+                self.gateway = workspace.gateway()
+                stack.push_async_callback(self.gateway.aclose)
             discovery = Discovery(workspace, self.gateway, locked_at_ms, lambda: self.stop.requested)
             settles = bool(sending or prepared.open_attempts or outlook.undecided)
             suspect = self._suspect(prepared, is_new) if settles else None
@@ -165,7 +187,7 @@ class _Apply:
         if self.saved is not None:
             self.saved.check(plan)
         if not plan.has_changes and not plan.has_edits and not outlook.edits and not outlook.conclusions:
-            return self._nothing_to_do(plan), store
+            return self._nothing_to_do(plan), outlook, store
         require_consent(plan, self.options)
         secrets = gather_secrets(plan, prepared)
         self._heed_stop()
@@ -191,7 +213,7 @@ class _Apply:
         )
         if whole_story:
             workspace.stores.mark_home(workspace.target.state_file, store)
-        return report, store
+        return report, outlook, store
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
@@ -254,12 +276,13 @@ class _Apply:
 
     def _begin_later(self, plan: Plan) -> frozenset[str]:
         """The runs of a plan that begin later than anybody would wait for."""
-        until_s = self.workspace.clock.now_ms() / 1000 + self.options.wait_timeout_s
+        longest_s = self.options.longest_wait_s
+        until_s = self.workspace.clock.now_ms() / 1000 + longest_s
         return frozenset(
             change.workflow_run_id
             for change in plan.changes
             if (run := change.desired) is not None
-            and ((run.delay_s or 0) > self.options.wait_timeout_s or (run.not_before_s or 0) > until_s)
+            and ((run.delay_s or 0) > longest_s or (run.not_before_s or 0) > until_s)
         )
 
     def _cancels(self, outlook: Outlook) -> bool:

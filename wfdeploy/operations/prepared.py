@@ -55,7 +55,7 @@ class Seen:
 class Outlook:
     """A plan with what carrying it out needs beside it: edits from the listing, ids that more than one run had; by
     group, what is true once all of its sends are on their way. `undecided`: some schedule isn't known to the state, so
-    the server has to be asked for its instances."""
+    the server has to be asked for its instances. `passes`: a rollout waits for nothing but time."""
 
     plan: Plan
     edits: list[Edit]
@@ -63,6 +63,7 @@ class Outlook:
     doubled: list[str]
     conclusions: dict[str, Edit] = field(default_factory=dict)
     undecided: bool = False
+    passes: bool = False
 
 
 class Prepared:
@@ -272,6 +273,7 @@ class Prepared:
             doubled=sightings.doubled,
             conclusions=conclusions,
             undecided=any(one.undecided for one in recurrences.values()),
+            passes=turns.passes,
         )
 
     def _recurrences(

@@ -34,7 +34,7 @@ class Turns:
 
     `runs_of` gives the desired runs of a group (instances, of a recurring one). `quiet`: groups in which everything is
     as declared. After `changes` was read to its end: `edits` are to be on disk before anything is sent; `watched` are
-    groups of which it matters how their runs do.
+    groups of which it matters how their runs do; `passes`: a rollout waits for nothing but time.
     """
 
     manifests: Manifests
@@ -46,6 +46,7 @@ class Turns:
     sharded: bool = False
     edits: list[Edit] = field(default_factory=list)
     watched: set[str] = field(default_factory=set)
+    passes: bool = False
     _counted: dict[str, Headcount | None] = field(default_factory=dict)
 
     def changes(self, changes: Iterable[Change]) -> Iterator[Change]:
@@ -175,6 +176,7 @@ class Turns:
         )
         rolled, decision = roll(held, underway, self.targets.match)
         self.edits += decision.edits
+        self.passes = self.passes or decision.passes
         if members and decision.progress is not None:
             self.watched.add(group.name)
         yield from rolled

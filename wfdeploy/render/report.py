@@ -67,6 +67,8 @@ def json_text(report: ApplyReport) -> Iterator[str]:
     head: dict[str, object] = {"formatVersion": 1, "summary": summary, "stopped": report.stopped}
     if report.watched is not None:
         head["watched"] = {state.value: report.watched.get(state, 0) for state in RunState}
+    if report.unsettled is not None:
+        head["unsettled"] = report.unsettled
     yield f'{dump(head)[:-1]},"results":['
     separator = "\n"
     for result in report.results:
@@ -102,6 +104,8 @@ def _lines(report: ApplyReport, style: Style, width: int, everything: bool, stat
         yield _watched(report.watched, style, status)
     elif report.summary.get(Outcome.TRIGGERED, 0):
         yield f"Triggered means accepted by the server, not finished; `{status}` shows how the runs do."
+    if report.unsettled is not None:
+        yield f"{style('Unsettled:', Tone.CHANGED)} {printable(report.unsettled)}"
     if report.stopped is not None:
         yield f"{style('Stopped:', Tone.BAD)} {printable(report.stopped)}"
     if report.hint is not None:

@@ -31,10 +31,16 @@ if TYPE_CHECKING:
         wfdeploy apply -e production --yes         in CI, as often as you like
         wfdeploy apply tonight.plan                what that plan says, or nothing
         wfdeploy apply --max-rate 50 --max-triggers 1000
+        wfdeploy apply -e production --yes --wait  group after group, step after step, to the end
     """,
 )
 @options.paths
 @click.option("-y", "--yes", is_flag=True, help="Don't ask. (Without a terminal nobody is asked anyway.)")
+@click.option(
+    "--wait",
+    is_flag=True,
+    help="Follow through: release what waits for other runs, until all runs have ended. The exit code says how.",
+)
 @options.selection()
 @options.apply_limits
 @options.target
@@ -47,23 +53,29 @@ def command(
     limits: ApplyOptions,
     paths: Sequence[str] | None,
     yes: bool,
+    wait: bool,
 ) -> ExitCode:
     """Trigger what is declared and missing, exactly once.
 
     Plans first and shows the plan. Safe to repeat at any time, after any crash: what was sent is written down before
     it is sent, and what became of it is looked up, never guessed. ^C stops after the requests that are under way.
 
-    Triggered means accepted by the server, not finished.
+    Triggered means accepted by the server, not finished. Runs that have to wait (for other groups, for the steps of a
+    rollout) are blocked until a later apply finds that their time has come, or until this one does, with --wait.
 
     PATH is a folder, a file, - for standard input, or a plan saved by `wfdeploy plan --out`.
     [default: the project's manifests]
     """
+    from dataclasses import replace
+
     from wfdeploy.cli import exit_codes, progress, settings, signals, wiring
     from wfdeploy.cli.confirm import asker
     from wfdeploy.cli.next_step import command_line
     from wfdeploy.operations import apply as operation
     from wfdeploy.render import report as view
 
+    if wait and selection.limit is not None:
+        raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")
     plan_file = _plan_file(paths, selection)
     chosen = settings.resolve(target, app.environ)
     wiring.warn_of_shared_names(app, chosen)
@@ -79,7 +91,7 @@ def command(
                 paths=None if plan_file else paths,
                 selection=selection,
                 plan_file=plan_file,
-                options=limits,
+                options=replace(limits, wait=wait),
                 confirm=asker(output, stopper, listener, yes=yes, question="Carry this out?"),
                 stop=stopper.flag,
             )

@@ -45,6 +45,11 @@ class Decision:
     edits: list[Edit] = field(default_factory=list)
     progress: Progress | None = None
 
+    @property
+    def passes(self) -> bool:
+        """Whether it is a matter of time alone until more may start."""
+        return self.progress is not None and self.progress.open_since_ms is not None
+
 
 def rank(address: str) -> bytes:
     """Runs are let go in the order of this."""

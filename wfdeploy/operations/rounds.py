@@ -1,0 +1,109 @@
+"""`apply --wait`: an apply that is carried out again and again until everything it is about has settled.
+
+Each round is an apply like any other: it takes the lock, asks how runs do, releases groups and steps whose time has
+come, and gives the lock back. Between rounds nothing is held, so a command that dies in one leaves what any apply
+leaves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, replace
+
+from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.event import ApplyReport, Following, Outcome, Result
+from wfdeploy.model.plan import Action, Plan
+from wfdeploy.model.remote import RunState
+from wfdeploy.operations.workspace import Workspace
+from wfdeploy.pipeline.apply.patience import Patience
+from wfdeploy.ports import StateStore
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 15.0
+_GOING = (None, RunState.STARTED, RunState.UNKNOWN)
+_NOTHING_SENT = (Outcome.KEPT, Outcome.BLOCKED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """How things stand after an apply. `going`: recorded runs of the groups in question that may still run. `blocked`:
+    why something has to wait still, for one of the runs that do; `passes`: some of it by time alone."""
+
+    report: ApplyReport
+    going: frozenset[Address]
+    blocked: str | None = None
+    passes: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether another round would find nothing new."""
+        sent = sum(count for outcome, count in self.report.summary.items() if outcome not in _NOTHING_SENT)
+        return self.report.stopped is not None or not (sent or self.going or self.passes)
+
+
+def look_back(report: ApplyReport, plan: Plan, store: StateStore, groups: Collection[str], *, passes: bool) -> Round:
+    """How things stand, after a round's last commit. `passes`: a rollout waits for nothing but time."""
+    blocked = next((change for change in plan.changes if change.action is Action.BLOCKED), None)
+    return Round(
+        report=report,
+        going=frozenset(one.address for one in store.standings(_GOING) if group_of(one.address) in groups),
+        blocked=None if blocked is None else f"{blocked.address}: {blocked.reason}",
+        # A failed run is blocked until its backoff is over.
+        passes=passes or any(c.action is Action.BLOCKED and c.run_state is not None for c in plan.changes),
+    )
+
+
+async def follow_through(
+    workspace: Workspace, first: Round, again: Callable[[], Awaitable[Round]], patience: Patience, timeout_s: float
+) -> ApplyReport:
+    """Rounds until all is settled, the time is over, or the user wants to stop. The report is about all of them, and
+    says how every run ended that was going at any time."""
+    clock = workspace.clock
+    deadline = clock.monotonic() + timeout_s
+    current, watched, total = first, set(first.going), first.report
+    pause_s = _FIRST_PAUSE_S
+    while not current.is_settled and not patience.stopped and clock.monotonic() < deadline:
+        workspace.listener(Following(len(watched) - len(current.going), len(watched)))
+        if not await patience.pause(min(pause_s, deadline - clock.monotonic())):
+            break
+        before, current = current, await again()
+        watched |= current.going
+        total = _together(total, current.report)
+        pause_s = _FIRST_PAUSE_S if before.going - current.going else min(pause_s * 1.5, _LONGEST_PAUSE_S)
+    unsettled = None
+    if current.going:
+        unsettled = f"{len(current.going):,} run{'s are' if len(current.going) > 1 else ' is'} still going"
+    elif current.blocked is not None:
+        unsettled = f"{current.report.summary[Outcome.BLOCKED]:,} blocked; {current.blocked}"
+    return replace(total, watched=_ends(workspace, watched), unsettled=unsettled)
+
+
+def _together(total: ApplyReport, last: ApplyReport) -> ApplyReport:
+    summary = {outcome: total.summary[outcome] + last.summary[outcome] for outcome in Outcome}
+    summary[Outcome.BLOCKED] = last.summary[Outcome.BLOCKED]
+    summary[Outcome.KEPT] = total.summary[Outcome.KEPT]  # what had nothing to be done about in the first place
+    results: dict[Address, Result] = {}
+    for result in (*total.results, *last.results):
+        # What was blocked in one round and triggered in the next was triggered.
+        if result.outcome is not Outcome.BLOCKED or result.address not in results:
+            results[result.address] = result
+    return replace(
+        last,
+        summary=summary,
+        results=[results[address] for address in sorted(results)],
+        took_s=total.took_s + last.took_s,
+    )
+
+
+def _ends(workspace: Workspace, watched: Collection[Address]) -> dict[RunState, int]:
+    """How these runs do now."""
+    store = workspace.open_state(readonly=True)
+    try:
+        others = (None, *(state for state in RunState if state is not RunState.SUCCESS))
+        states = {one.address: one.run_state for one in store.standings(others) if one.address in watched}
+    finally:
+        store.close()
+    ends = Counter(state or RunState.STARTED for state in states.values())
+    ends[RunState.SUCCESS] += len(watched) - len(states)
+    return {state: count for state, count in ends.items() if count}
