@@ -13,6 +13,7 @@ from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import remove
 from wfdeploy.catalogue.guards import CacheBusy
 from wfdeploy.errors import CacheDamaged, InvalidInput, StateUnusable, UsageError
+from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.diagnostic import Diagnostic, Severity
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, Group, Move
@@ -22,6 +23,7 @@ from wfdeploy.operations.reading import Reading, Wanted
 from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Requests
 from wfdeploy.pipeline.expand.expressions import OPENING
 from wfdeploy.pipeline.expand.references import is_variable_name
+from wfdeploy.pipeline.identify.digest import digest
 from wfdeploy.ports import Listener
 
 __all__ = ["Manifests", "load_manifests", "load_project", "validate", "validate_presuming"]
@@ -52,6 +54,12 @@ class Manifests:
         for warning in self.warnings:
             if warning.code in ("skipped-rows", "no-rows"):
                 yield f"{warning.address}: {warning.message}; 'wfdeploy validate' says more"
+
+    @property
+    def digest(self) -> str:
+        """Over addresses, fingerprints and delivery options: equal manifests, equal digest."""
+        tallies = sorted((name, group.tally) for name, group in self.runs.groups.items() if group.tally.count)
+        return digest(canonical_json([[name, tally.count, tally.to_bytes().hex()] for name, tally in tallies]))
 
     def declared(self) -> Iterator[DeclaredRun]:
         """Every run with its request, by address."""

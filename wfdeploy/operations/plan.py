@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Change, Plan, Selection
 from wfdeploy.model.state import Standing
 from wfdeploy.operations.loading import load, with_sound_cache
-from wfdeploy.operations.prepared import Outlook, Prepared, Seen
+from wfdeploy.operations.unchanged import unchanged
 from wfdeploy.operations.workspace import Workspace
+
+if TYPE_CHECKING:
+    from wfdeploy.operations.prepared import Outlook, Prepared
 
 
 def plan(
@@ -36,6 +40,11 @@ def _plan(
     workspace: Workspace, paths: Sequence[str] | None, selection: Selection, *, offline: bool, keep_all: bool
 ) -> Plan:
     with load(workspace, paths, selection) as manifests, closing(workspace.open_state(readonly=True)) as store:
+        plain = None if keep_all else unchanged(workspace, manifests, store, selection, offline=offline)
+        if plain is not None:
+            return plain
+        from wfdeploy.operations.prepared import Prepared, Seen
+
         prepared = Prepared(workspace, manifests, store, selection)
         outlook = prepared.outlook(None, keep_all=keep_all)
         sends = outlook.plan.sends > 0

@@ -21,7 +21,7 @@ from wfdeploy.model.run import DeclaredRun, Move
 from wfdeploy.model.shard import Shard
 from wfdeploy.operations.project_file import project_document
 from wfdeploy.operations.requests import Requests
-from wfdeploy.pipeline.identify import fingerprint
+from wfdeploy.pipeline.identify.version import CURRENT
 from wfdeploy.pipeline.load import sources
 from wfdeploy.ports import Listener
 
@@ -196,7 +196,7 @@ class Reading:
         project = self._project
         settings = {
             "wfdeploy": __version__,
-            "fingerprint": fingerprint.CURRENT,
+            "fingerprint": CURRENT,
             "variables": self._wanted.variables,
             "secrets": sorted(project.secrets),
             "maxMessageBytes": project.server.max_message_bytes,

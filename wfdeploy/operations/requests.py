@@ -12,7 +12,6 @@ from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address
 from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.spool import Spool
-from wfdeploy.pipeline.identify.fingerprint import identify
 
 KEPT_FOR_A_LOOK = 20_000
 KEPT_FOR_SENDING = 120_000
@@ -104,6 +103,8 @@ class Requests:
 
 
 def _checked(run: DesiredRun, declared: DeclaredRun) -> DeclaredRun:
+    from wfdeploy.pipeline.identify.fingerprint import identify
+
     if declared.address != run.address or identify(declared).fingerprint != run.fingerprint:
         raise _damaged(run)
     return declared

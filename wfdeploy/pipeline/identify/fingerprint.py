@@ -24,9 +24,7 @@ from wfdeploy.pipeline.identify.describe import (
 )
 from wfdeploy.pipeline.identify.digest import digest
 from wfdeploy.pipeline.identify.kept import Kept
-
-CURRENT = 1
-"""The version that new fingerprints get."""
+from wfdeploy.pipeline.identify.version import CURRENT
 
 
 def identify(run: DeclaredRun, file: int = 0, number: int = 0) -> DesiredRun:

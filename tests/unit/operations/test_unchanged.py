@@ -1,0 +1,110 @@
+"""The plan of a world that didn't change is the one that a closer look would give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.manual_clock import ManualClock
+from tests.fakes.model_server import Fault, ModelServer, dying
+from tests.support.workbench import Workbench, counts, group, run
+from wfdeploy.model.address import Address
+from wfdeploy.model.plan import Plan, Selection
+from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.state import Observe, Remember
+from wfdeploy.operations import loading, unchanged
+from wfdeploy.operations.prepared import Prepared, Seen
+
+RUNS = [run("a", body={"n": 1}), run("b")]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    remote = ModelServer(ManualClock())
+    bench = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=remote.clock)
+    bench.wrap = lambda _: remote
+    bench.server(log_lag_s=0.0, log_lag_given=True)
+    bench.write(group("g", RUNS), group("h", RUNS))
+    assert counts(bench.apply()) == {"triggered": 4}
+    return bench
+
+
+def plans(bench: Workbench, selection: Selection | None = None) -> tuple[Plan | None, Plan]:
+    """The plain plan, where there is one, and the one of a closer look."""
+    workspace, selection = bench.workspace, selection or Selection()
+    with loading.load(workspace, None, selection) as manifests, closing(workspace.open_state(readonly=True)) as store:
+        plain = unchanged.unchanged(workspace, manifests, store, selection, offline=False)
+        return plain, Prepared(workspace, manifests, store, selection).outlook(Seen(runs=())).plan
+
+
+def test_nothing_to_do_is_told_as_by_a_closer_look(bench: Workbench) -> None:
+    plain, close = plans(bench)
+    assert plain is not None
+    assert replace(plain, changes=close.changes) == close
+    assert list(plain.changes) == list(close.changes) == []
+    assert bench.plan() == plain
+
+
+def edit(bench: Workbench) -> None:
+    bench.write(group("g", [run("a", body={"n": 2}), run("b")]), group("h", RUNS))
+
+
+def orphan(bench: Workbench) -> None:
+    bench.write(group("g", RUNS), group("h", RUNS[:1]))
+
+
+def lost_group(bench: Workbench) -> None:
+    bench.write(group("g", RUNS))
+
+
+def lost_answer(bench: Workbench) -> None:
+    remote = bench.wrap(None)  # type: ignore[arg-type]
+    assert isinstance(remote, ModelServer)
+    remote.faults = [Fault.CRASH_AFTER]
+    bench.write(group("g", [*RUNS, run("c")]), group("h", RUNS))
+    with dying():
+        bench.apply()
+    bench.write(group("g", RUNS), group("h", RUNS))
+
+
+def failed(bench: Workbench) -> None:
+    with closing(bench.workspace.open_state()) as store:
+        store.commit([Observe(Address("g/a"), RunState.FAILED, 5)])
+
+
+def unclaimed(bench: Workbench) -> None:
+    with closing(bench.workspace.open_state()) as store:
+        store.commit([Remember(ObservedRun(workflow_run_id="wfr_x", created_at_ms=1, state=RunState.SUCCESS))])
+
+
+def waits(bench: Workbench) -> None:
+    bench.write(group("g", RUNS), group("h", RUNS, dependsOn=[{"group": "g", "condition": "succeeded"}]))
+
+
+def cares(bench: Workbench) -> None:
+    bench.write(group("g", RUNS, policy={"onFailure": "restart"}), group("h", RUNS))
+
+
+def moves(bench: Workbench) -> None:
+    bench.write(group("g", RUNS, moved=[{"from": "old", "to": "g"}]), group("h", RUNS))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [edit, orphan, lost_group, lost_answer, failed, unclaimed, waits, cares, moves],
+    ids=lambda one: one.__name__,
+)
+def test_whatever_is_not_plain_gets_a_closer_look(bench: Workbench, change: Callable[[Workbench], None]) -> None:
+    change(bench)
+    assert plans(bench)[0] is None
+
+
+@pytest.mark.parametrize(
+    "selection", [Selection(targets=("g",)), Selection(replace=("g/a",)), Selection(prune=True), Selection(limit=1)]
+)
+def test_whatever_is_asked_for_gets_a_closer_look(bench: Workbench, selection: Selection) -> None:
+    assert plans(bench, selection)[0] is None

@@ -1,0 +1,50 @@
+"""The plan that most plans are: everything is as it was. It is told without what a difference would take to explain."""
+
+from __future__ import annotations
+
+from wfdeploy.model.plan import Action, Plan, Selection
+from wfdeploy.model.policy import NO_CARE
+from wfdeploy.model.remote import RunState
+from wfdeploy.operations.manifests import Manifests
+from wfdeploy.operations.workspace import Workspace
+from wfdeploy.ports import StateStore
+
+_TROUBLED = (RunState.FAILED, RunState.CANCELED, RunState.MISSING)
+
+
+def unchanged(
+    workspace: Workspace, manifests: Manifests, store: StateStore, selection: Selection, *, offline: bool
+) -> Plan | None:
+    """The plan where declared and recorded runs are the very same and nothing else is known of any; None where more has
+    to be looked at (which may come to the same plan)."""
+    if selection != Selection(variables=selection.variables) or manifests.moved or any(manifests.omissions):
+        return None
+    groups = manifests.runs.groups.values()
+    if any(
+        one.schedule is not None or one.rollout is not None or one.depends_on or one.policy.care != NO_CARE
+        for one in (group.group for group in groups)
+    ):
+        return None
+    declared = {group.group.name: group.tally for group in groups if group.tally.count}
+    if store.tallies() != declared or any(True for _ in store.attempts()) or store.unclaimed():
+        return None
+    if any(True for _ in store.standings(_TROUBLED)):
+        return None
+    head, target = store.head(), workspace.target
+    summary = dict.fromkeys(Action, 0)
+    summary[Action.KEEP] = sum(tally.count for tally in declared.values())
+    return Plan(
+        project=target.project.name,
+        environment=target.project.environment,
+        url=target.url,
+        token_source=target.token_source,
+        state=str(target.state_file),
+        lineage=head.lineage,
+        serial=head.serial,
+        verified=not offline,
+        changes=(),
+        sends=0,
+        summary=summary,
+        manifests_digest=manifests.digest,
+        shard="" if target.shard is None else str(target.shard),
+    )
