@@ -8,7 +8,8 @@ How a run flows through these modules::
      └─► wait, notify, hooks ─────┴── outcome, endings ◄────────┘
 
 `serve` runs all of it in a thread, `steering` is what tests do to it from another, `scenario` scripts trouble, `demo`
-is an endpoint to play with, `page` is what a person sees of it in a browser.
+is an endpoint to play with, `page` is what a person sees of it in a browser. The paths stand in one table, `openapi`;
+`routes` makes the routes of it.
 
 The package shares no code with the client in `wfdeploy.upstash`: both are written from the description of the API, so a
 misreading in one is found by the other.
