@@ -65,6 +65,12 @@ class Child:
             said = self._lines.wait_for(lambda: words in self._text["stderr"], timeout_s)
             assert said, f"it never said {words!r}, but: {self._text['stderr']}"
 
+    def wait_for_output(self, words: str, *, timeout_s: float = 20.0) -> None:
+        """Return once standard output holds these words."""
+        with self._lines:
+            said = self._lines.wait_for(lambda: words in self._text["stdout"], timeout_s)
+            assert said, f"it never printed {words!r}, but: {self._text}"
+
     def signal(self, number: signal.Signals) -> None:
         """Send it and return once it was heard. Takes a process that tells (`die="never"`)."""
         self._signals += 1

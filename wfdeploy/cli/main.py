@@ -18,6 +18,20 @@ SECTIONS = (
             "plan": "Show what apply would do, field by field.",
             "apply": "Trigger what is declared and missing, exactly once.",
             "status": "Show recorded runs with their live state.",
+            "wait": "Wait until recorded runs have ended.",
+            "rollout": "See how groups are rolled out in steps, and steer it.",
+        },
+    ),
+    Section(
+        "Runs",
+        {
+            "logs": "Show the steps of recorded runs as a tree: times, retries, errors.",
+            "history": "Show every run that an address had: triggered, resumed, restarted, replaced.",
+            "refresh": "Ask the server how recorded runs do, and write it into the state.",
+            "cancel": "Cancel recorded runs that are still going.",
+            "resume": "Resume failed runs where they failed, by the dead-letter queue.",
+            "restart": "Start failed, cancelled or vanished runs again from the beginning.",
+            "retrigger": "Trigger declared runs anew, however they did.",
         },
     ),
     Section(

@@ -83,6 +83,10 @@ class Output:
                 raise WfdeployError(f"can't write to standard output: {error}") from error
             _mute(self._stdout)
 
+    def redraw(self, text: str) -> None:
+        """Write a result that takes the place of the one before: on a terminal the screen is cleared for it."""
+        self.payload(f"\x1b[H\x1b[2J{text}" if _is_terminal(self._stdout) else f"{text}\n")
+
     # --- everything else ---
 
     def note(self, message: str) -> None:

@@ -186,6 +186,9 @@ class _Apply:
         plan = outlook.plan
         if self.saved is not None:
             self.saved.check(plan)
+        if self.selection.wish is not None and not plan.has_changes:
+            for change in plan.changes[:_MOST_TOLD]:
+                workspace.listener(Notice(f"{change.address}: {change.reason}"))
         if not plan.has_changes and not plan.has_edits and not outlook.edits and not outlook.conclusions:
             return self._nothing_to_do(plan), outlook, store
         require_consent(plan, self.options)
@@ -335,9 +338,6 @@ class _Apply:
         )
 
     def _nothing_to_do(self, plan: Plan) -> ApplyReport:
-        if self.selection.wish is not None:
-            for change in plan.changes[:_MOST_TOLD]:
-                self.workspace.listener(Notice(f"{change.address}: {change.reason}"))
         summary = dict.fromkeys(Outcome, 0)
         summary[Outcome.KEPT] = plan.summary[Action.KEEP]
         summary[Outcome.BLOCKED] = plan.summary[Action.BLOCKED]

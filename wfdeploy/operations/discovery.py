@@ -116,6 +116,19 @@ class Discovery:
             findings = self._examine(prepared, listed, ended, lag_ms)
         return self._seen(listed, self._verdicts(prepared, findings))
 
+    async def inspect(self, standings: Collection[Standing]) -> View:
+        """How these runs do, and nothing else, by one listing. Raises: `RemoteFailure`."""
+        workspace = self.workspace
+        listed = await list_all(
+            self.gateway,
+            workspace.clock,
+            workspace.listener,
+            label=workspace.project.label,
+            since_ms=since_oldest(standings, round(1000 * self.log_lag_s)),
+            stopped=self.stopped,
+        )
+        return self._view(listed)
+
     def covers(self, prepared: Prepared, seen: Seen, sending: Iterable[Change]) -> bool:
         """Whether a listing reaches back as far as it must before these changes are sent."""
         needed = _reach(prepared, list(sending), self.workspace.clock.now_ms(), round(1000 * self.log_lag_s))
@@ -171,15 +184,19 @@ class Discovery:
             runs=tuple(run for run in listed.runs if reach_ms is None or run.created_at_ms >= reach_ms),
             verdicts=verdicts,
             began_ms=began_ms,
-            view=View(
-                runs={id_key(run.workflow_run_id): run for run in listed.runs},
-                since_ms=listed.since_ms,
-                began_ms=began_ms,
-                now_ms=self.workspace.clock.now_ms(),
-                log_lag_ms=round(1000 * self.log_lag_s),
-                log_retention_ms=round(1000 * self.workspace.project.server.log_retention_s),
-            ),
+            view=self._view(listed),
             reach_ms=reach_ms,
+        )
+
+    def _view(self, listed: Listed) -> View:
+        newest_last = sorted(listed.runs, key=lambda run: run.created_at_ms)
+        return View(
+            runs={id_key(run.workflow_run_id): run for run in newest_last},
+            since_ms=listed.since_ms,
+            began_ms=listed.began_ms if listed.server_time_known else None,
+            now_ms=self.workspace.clock.now_ms(),
+            log_lag_ms=round(1000 * self.log_lag_s),
+            log_retention_ms=round(1000 * self.workspace.project.server.log_retention_s),
         )
 
     def _close_intents(self, prepared: Prepared, *, suspect: bool) -> dict[Address, int]:

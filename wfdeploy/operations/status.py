@@ -1,66 +1,136 @@
-"""Status: recorded runs with their live state."""
+"""Status: recorded runs with their live state, once or for as long as they change."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from wfdeploy.model.event import Notice
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.model.status import RowStatus, StatusRow
+from wfdeploy.model.stop import StopFlag
+from wfdeploy.operations.looking import selected
 from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.apply.recovery import list_all
+from wfdeploy.pipeline.apply.patience import Patience
+from wfdeploy.pipeline.apply.recovery import by_key, list_all
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.run_ids import id_key
+from wfdeploy.ports import RunGateway
 
 
-def status(workspace: Workspace, globs: Sequence[str]) -> Sequence[StatusRow]:
-    """One row per recorded address that the globs match (all, without any), in address order.
+def status(workspace: Workspace, globs: Sequence[str], labels: Collection[str] = ()) -> Sequence[StatusRow]:
+    """One row per recorded address that the globs match (all, without any) and that carries one of the labels (any,
+    without one), in address order.
 
     The server's runs are listed once, from the oldest run that may still change. Without a token the rows show what
     was last observed.
 
     Raises: `UsageError` for a glob that matches nothing, `StateUnusable`, `RemoteFailure`.
     """
-    targets = Targets(globs)
-    store = workspace.open_state(readonly=True)
-    try:
-        records = [record for record in store.records() if targets.match(record.address)]
-        attempts = [attempt for attempt in store.attempts() if targets.match(attempt.address)]
-    finally:
-        store.close()
-    targets.check()
-    live = _live(workspace, records, attempts)
-    rows = {record.address: recorded_row(record, live.get(id_key(record.workflow_run_id))) for record in records}
-    for attempt in attempts:
-        rows[attempt.address] = attempted_row(attempt, live.get(id_key(attempt.workflow_run_id)))
-    return [rows[address] for address in sorted(rows)]
-
-
-def _live(workspace: Workspace, records: list[Record], attempts: list[Attempt]) -> dict[str, ObservedRun]:
-    moving = [record for record in records if record.run_state is None or not record.run_state.is_final]
-    if not moving and not attempts:
-        return {}
-    if workspace.target.token is None:
+    look = _Look(workspace, globs, labels)
+    if look.needs_server and workspace.target.token is None:
         workspace.listener(Notice(f"no token ({workspace.target.token_source}): showing what was last observed"))
-        return {}
-    starts = [record.created_at_ms for record in moving] + [attempt.since_ms for attempt in attempts]
-    known = [start for start in starts if start is not None]
-    since_ms = min(known) if len(known) == len(starts) else None
-    listed = asyncio.run(_list(workspace, since_ms))
-    return {id_key(run.workflow_run_id): run for run in listed}
+    if not look.needs_server or workspace.target.token is None:
+        return look.rows({})
+
+    async def once() -> Sequence[StatusRow]:
+        gateway = workspace.gateway()
+        try:
+            return look.rows(await look.listed(gateway))
+        finally:
+            await gateway.aclose()
+
+    return asyncio.run(once())
 
 
-async def _list(workspace: Workspace, since_ms: int | None) -> list[ObservedRun]:
-    gateway = workspace.gateway()
-    try:
+def watch(
+    workspace: Workspace,
+    globs: Sequence[str],
+    labels: Collection[str],
+    *,
+    interval_s: float,
+    show: Callable[[Sequence[StatusRow]], None],
+    stop: StopFlag,
+) -> None:
+    """The same again and again, each time with one listing, until no run may change any more or the user stops it. What
+    an apply does meanwhile shows, since the state is read anew.
+
+    Raises: `UsageError` (without a token too), `StateUnusable`, `RemoteFailure`.
+    """
+
+    async def again_and_again() -> None:
+        gateway = workspace.gateway()
+        patience = Patience(workspace.clock, stop, workspace.listener, 0.0)
+        try:
+            while not stop.requested:
+                look = _Look(workspace, globs, labels)
+                rows = look.rows(await look.listed(gateway))
+                show(rows)
+                if all(_has_ended(row) for row in rows) or not await patience.pause(interval_s):
+                    return
+        finally:
+            await gateway.aclose()
+
+    asyncio.run(again_and_again())
+
+
+class _Look:
+    """The selected records and attempts, as they are now."""
+
+    def __init__(self, workspace: Workspace, globs: Sequence[str], labels: Collection[str]) -> None:
+        self._workspace = workspace
+        targets = Targets(globs)
+        store = workspace.open_state(readonly=True)
+        try:
+            self._records = [
+                record for record in selected(store.records(), (), labels) if targets.match(record.address)
+            ]
+            chosen = {record.address for record in self._records}
+            self._attempts = [
+                attempt
+                for attempt in store.attempts()
+                if targets.match(attempt.address) and (not labels or attempt.address in chosen)
+            ]
+        finally:
+            store.close()
+        targets.check()
+        self._moving = [record for record in self._records if record.run_state is None or not record.run_state.is_final]
+
+    @property
+    def needs_server(self) -> bool:
+        return bool(self._moving or self._attempts)
+
+    async def listed(self, gateway: RunGateway) -> dict[str, ObservedRun]:
+        """The server's runs, from the oldest on that may still change."""
+        if not self.needs_server:
+            return {}
+        starts = [record.created_at_ms for record in self._moving] + [attempt.since_ms for attempt in self._attempts]
+        known = [start for start in starts if start is not None]
+        workspace = self._workspace
         listed = await list_all(
-            gateway, workspace.clock, workspace.listener, label=workspace.project.label, since_ms=since_ms
+            gateway,
+            workspace.clock,
+            workspace.listener,
+            label=workspace.project.label,
+            since_ms=min(known) if len(known) == len(starts) else None,
         )
-    finally:
-        await gateway.aclose()
-    return listed.runs
+        return by_key(listed.runs, id_key)
+
+    def rows(self, live: dict[str, ObservedRun]) -> Sequence[StatusRow]:
+        rows = {
+            record.address: recorded_row(record, live.get(id_key(record.workflow_run_id))) for record in self._records
+        }
+        for attempt in self._attempts:
+            rows[attempt.address] = attempted_row(attempt, live.get(id_key(attempt.workflow_run_id)))
+        return [rows[address] for address in sorted(rows)]
+
+
+def _has_ended(row: StatusRow) -> bool:
+    """Whether nothing will be told of it any more."""
+    if row.status is RowStatus.REJECTED:
+        return True
+    return row.run_state is not None and row.run_state.is_final
 
 
 def recorded_row(record: Record, run: ObservedRun | None) -> StatusRow:
@@ -72,9 +142,11 @@ def recorded_row(record: Record, run: ObservedRun | None) -> StatusRow:
         generation=record.generation,
         run_state=run.state if run is not None else record.run_state,
         created_at_ms=run.created_at_ms if run is not None else record.created_at_ms,
-        completed_at_ms=run.completed_at_ms if run is not None else None,
+        completed_at_ms=run.completed_at_ms if run is not None else record.completed_at_ms,
         observed_at_ms=record.observed_at_ms,
         source=record.source,
+        tries=record.tries,
+        handled=record.handled,
     )
 
 
@@ -90,4 +162,5 @@ def attempted_row(attempt: Attempt, run: ObservedRun | None) -> StatusRow:
         completed_at_ms=None if run is None else run.completed_at_ms,
         source=attempt.source,
         error=attempt.error,
+        tries=attempt.tries,
     )

@@ -25,6 +25,7 @@ def text(plan: Plan) -> Iterator[str]:
         "warnings": list(plan.warnings),
         "notes": list(plan.notes),
         "orphans": plan.orphans,
+        "drifted": {state.value: count for state, count in plan.drifted.items()},
         "unmatchedIds": list(plan.unmatched_ids),
         "possiblyRenamed": [{"from": old, "to": new} for old, new in plan.possibly_renamed],
     }
@@ -37,7 +38,8 @@ def text(plan: Plan) -> Iterator[str]:
 
 
 def change_fields(change: Change) -> Mapping[str, object]:
-    """One change as JSON fields; `warnings` only where there are some."""
+    """One change as JSON fields; `warnings` only where there are some, `runState` where the recorded run is not as
+    declared (it failed, was cancelled, is missing), `attempt` where it is resumed or restarted."""
     fields: dict[str, object] = {
         "address": change.address,
         "action": change.action.value,
@@ -48,6 +50,10 @@ def change_fields(change: Change) -> Mapping[str, object]:
         "source": None if change.source is None else source_fields(change.source),
         "diff": [_field(field) for field in change.diff],
     }
+    if change.run_state is not None:
+        fields["runState"] = change.run_state.value
+    if change.tries:
+        fields["attempt"] = change.tries
     if change.warnings:
         fields["warnings"] = list(change.warnings)
     return fields

@@ -111,10 +111,12 @@ class Declared:
         return self._remedied(known, self._case(record.standing), BY_WISH[wish](self._case(record.standing)))
 
     def _case(self, standing: Standing) -> Case:
-        context = self.context
-        live = None if self._was_recorded else context.live_states.get(self.run.address)
-        if live is not None and live is not standing.run_state:
-            standing = replace(standing, run_state=live, observed_at_ms=context.now_ms)
+        context, address = self.context, self.run.address
+        if not self._was_recorded:
+            live = context.live_states.get(address)
+            if live is not None and live is not standing.run_state:
+                standing = replace(standing, run_state=live, observed_at_ms=context.now_ms)
+            standing = context.standings.get(address, standing)
         return Case(
             standing=standing,
             now_ms=context.now_ms,

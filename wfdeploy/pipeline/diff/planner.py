@@ -58,7 +58,7 @@ def gather(
             else:
                 result.sends += 1
         result.summary[change.action] += 1
-        if change.run_state is not None:
+        if change.run_state is not None and change.action is Action.KEEP:
             result.drifted[change.run_state] = result.drifted.get(change.run_state, 0) + 1
         if change.desired is None and change.action is Action.KEEP and change.fingerprint and not wished:
             result.orphans += 1

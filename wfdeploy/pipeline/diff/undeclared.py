@@ -101,9 +101,11 @@ def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
     if wish in (Wish.RESTART, Wish.RETRIGGER) or record is None:
         return replace(change, reason="no longer declared: there is nothing to trigger it from")
     standing = record.standing
-    live = context.live_states.get(change.address)
-    if live is not None and change.address not in context.adopted:
-        standing = replace(standing, run_state=live)
+    if change.address not in context.adopted:
+        live = context.live_states.get(change.address)
+        standing = context.standings.get(
+            change.address, standing if live is None else replace(standing, run_state=live)
+        )
     case = Case(standing=standing, now_ms=context.now_ms, dlq_retention_s=context.dlq_retention_s)
     remedy = BY_WISH[wish](case)
     change = replace(change, action=remedy.action, reason=remedy.reason)

@@ -1,0 +1,91 @@
+"""Refresh: ask the server how recorded runs do, and write it down. Nothing is triggered, nothing cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from wfdeploy.errors import StateError
+from wfdeploy.model.address import Address
+from wfdeploy.model.remote import RunState
+from wfdeploy.model.state import Standing
+from wfdeploy.operations.discovery import Discovery
+from wfdeploy.operations.looking import selected
+from wfdeploy.operations.refreshing import all_unfinished, observations
+from wfdeploy.operations.workspace import Workspace
+from wfdeploy.pipeline.diff.observing import View
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A run that is in another state than was known. `before` is None where nothing was known."""
+
+    address: Address
+    workflow_run_id: str
+    before: RunState | None
+    after: RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What a refresh found. `asked`: how many runs weren't known to have ended. `states`: how many of these are in
+    which state now (None: the server didn't show them, and that tells nothing)."""
+
+    asked: int
+    turns: Sequence[Turn]
+    states: Mapping[RunState | None, int]
+
+
+def refresh(
+    workspace: Workspace, globs: Sequence[str], labels: Collection[str], *, lock_timeout_s: float = 0.0
+) -> Refreshed:
+    """Bring the state up to date about the selected runs (all, without globs and labels). Runs that are known to have
+    ended aren't asked after; the others cost one listing together.
+
+    Raises: `StateError`, `RemoteFailure`, `UsageError` for a glob that matches nothing.
+    """
+    if not workspace.has_state:
+        raise StateError(
+            f"there is no state {workspace.target.state_file}",
+            hint="`wfdeploy apply` begins one, --state names another",
+        )
+    with workspace.lock(lock_timeout_s):
+        store = workspace.open_state()
+        try:
+            unfinished = all_unfinished(store)
+            if globs or labels:
+                chosen = {record.address for record in selected(store.records(), globs, labels)}
+                unfinished = [standing for standing in unfinished if standing.address in chosen]
+            if not unfinished:
+                return Refreshed(0, (), {})
+            at_home = workspace.stores.is_at_home(workspace.target.state_file, store)
+            view = asyncio.run(_view(workspace, unfinished))
+            found = list(observations(store, unfinished, view))
+            store.commit([edit for _, edit in found])
+            if at_home:
+                # How runs do says nothing about whether the state is the whole story.
+                workspace.stores.mark_home(workspace.target.state_file, store)
+        finally:
+            store.close()
+    return _told(unfinished, [standing for standing, _ in found])
+
+
+async def _view(workspace: Workspace, unfinished: Sequence[Standing]) -> View:
+    gateway = workspace.gateway()
+    try:
+        return await Discovery(workspace, gateway).inspect(unfinished)
+    finally:
+        await gateway.aclose()
+
+
+def _told(unfinished: Sequence[Standing], found: Sequence[Standing]) -> Refreshed:
+    before = {standing.address: standing for standing in unfinished}
+    after = before | {standing.address: standing for standing in found}
+    turns = [
+        Turn(standing.address, standing.workflow_run_id, before[standing.address].run_state, standing.run_state)
+        for standing in sorted(found, key=lambda standing: standing.address)
+        if standing.run_state is not None and standing.run_state is not before[standing.address].run_state
+    ]
+    return Refreshed(len(unfinished), turns, Counter(standing.run_state for standing in after.values()))

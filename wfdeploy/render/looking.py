@@ -1,0 +1,188 @@
+"""Single runs: their steps as a tree, their past as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from wfdeploy.model.remote import RunState
+from wfdeploy.model.run_log import RunLog, Step, StepGroup
+from wfdeploy.model.state import Record
+from wfdeploy.render.encode import dump, utc
+from wfdeploy.render.printable import printable
+from wfdeploy.render.run_states import WORDS
+from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.table import Cell, table
+from wfdeploy.render.width import clip
+
+_STEPS: Mapping[str, tuple[str, Tone]] = {
+    "STEP_SUCCESS": ("done", Tone.GOOD),
+    "STEP_PROGRESS": ("under way", Tone.CALM),
+    "STEP_RETRY": ("to be retried", Tone.CHANGED),
+    "STEP_FAILED": ("failed", Tone.BAD),
+    "STEP_CANCELED": ("cancelled", Tone.CHANGED),
+}
+_NAME_WIDTH = 24
+_STATE_WIDTH = 13
+
+
+def logs_text(runs: Sequence[tuple[Record, RunLog | None]], style: Style = plain, *, width: int = 100) -> Iterator[str]:
+    """Each run with its steps under it."""
+    if not runs:
+        yield "No runs are recorded.\n"
+    for index, (record, log) in enumerate(runs):
+        if index:
+            yield "\n"
+        state = record.run_state if log is None else log.state
+        word, tone = ("not in the server's logs", Tone.FAINT) if log is None or state is None else WORDS[state]
+        when = "" if log is None else f"  {_span(log.created_at_ms, log.completed_at_ms)}"
+        head = f"{style(printable(record.address), Tone.STRONG)}  {style(word, tone)}{style(when, Tone.FAINT)}"
+        yield f"{head}  {style(printable(record.workflow_run_id), Tone.FAINT)}\n"
+        if log is not None:
+            for line in _tree(log, style, width):
+                yield f"{line}\n"
+
+
+def logs_json(runs: Sequence[tuple[Record, RunLog | None]]) -> Iterator[str]:
+    """`{"formatVersion":1,"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds. `state` is null, and
+    `steps` empty, where the server's logs don't know the run."""
+    yield from _json_lines("runs", (_logged(record, log) for record, log in runs))
+
+
+def _logged(record: Record, log: RunLog | None) -> Mapping[str, object]:
+    return {
+        "address": record.address,
+        "workflowRunId": record.workflow_run_id,
+        "generation": record.generation,
+        "attempts": record.tries,
+        "state": None if log is None else log.state.value,
+        "createdAt": record.created_at_ms if log is None else log.created_at_ms,
+        "completedAt": record.completed_at_ms if log is None else log.completed_at_ms,
+        "failureFunction": None if log is None or not log.failure else log.failure,
+        "steps": [] if log is None else [_group(group) for group in log.groups],
+    }
+
+
+def _group(group: StepGroup) -> Mapping[str, object]:
+    return {"type": group.kind, "steps": [_step(step) for step in group.steps]}
+
+
+def _step(step: Step) -> Mapping[str, object]:
+    return {
+        "name": step.name,
+        "type": step.kind,
+        "state": step.state,
+        "createdAt": step.created_at_ms,
+        "retries": step.retries,
+        "nextDeliveryAt": step.next_delivery_ms,
+        "detail": step.detail,
+        "errors": [{"message": error.message, "status": error.status, "time": error.at_ms} for error in step.errors],
+    }
+
+
+def _tree(log: RunLog, style: Style, width: int) -> Iterator[str]:
+    branches: list[tuple[str | None, Sequence[Step]]] = [
+        (None if len(group.steps) == 1 else "side by side", group.steps) for group in log.groups if group.steps
+    ]
+    ends = [f"failure function: {log.failure.removeprefix('CALLBACK_').lower()}"] if log.failure else []
+    for index, (title, steps) in enumerate(branches):
+        last = index == len(branches) - 1 and not ends
+        stem, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
+        if title is None:
+            yield from _step_lines(steps[0], stem, below, style, width)
+            continue
+        yield f"{stem}{title}"
+        for position, step in enumerate(steps):
+            lowest = position == len(steps) - 1
+            yield from _step_lines(
+                step, below + ("└─ " if lowest else "├─ "), below + ("   " if lowest else "│  "), style, width
+            )
+    for end in ends:
+        yield f"└─ {printable(end)}"
+
+
+def _step_lines(step: Step, stem: str, below: str, style: Style, width: int) -> Iterator[str]:
+    word, tone = _STEPS.get(step.state, (step.state.lower(), Tone.FAINT))
+    kind = "" if step.kind in ("", "Run", "Initial") else f" ({step.kind})"
+    name = printable((step.name or "next step") + kind)
+    facts = [] if step.created_at_ms is None else [utc(step.created_at_ms)]
+    if step.detail:
+        facts.append(printable(step.detail))
+    if step.errors:
+        facts.append(f"{len(step.errors)} failed deliver{'y' if len(step.errors) == 1 else 'ies'}")
+    if step.retries is not None and step.errors:
+        facts.append(f"{step.retries} retries allowed")
+    if step.next_delivery_ms is not None:
+        facts.append(f"again at {utc(step.next_delivery_ms)}")
+    left = f"{stem}{name.ljust(_NAME_WIDTH)} {style(word.ljust(_STATE_WIDTH), tone)}"
+    yield f"{left} {style(', '.join(facts), Tone.FAINT)}".rstrip()
+    for error in step.errors:
+        when = "" if error.at_ms is None else f"{utc(error.at_ms)}  "
+        status = "" if error.status is None else f"{error.status} "
+        words = clip(printable(error.message), max(width - len(below) - len(when) - len(status) - 2, 30))
+        yield f"{below}  {style(when, Tone.FAINT)}{style(f'{status}{words}', Tone.BAD)}"
+
+
+def history_text(
+    runs: Sequence[tuple[Record, str | None, int | None]], style: Style = plain, *, width: int = 100
+) -> Iterator[str]:
+    """A table: each address's runs, oldest first. `runs`: with why each is history (None: it is the recorded one), and
+    when that came to be."""
+    if not runs:
+        yield "No runs are recorded.\n"
+        return
+    cells = [
+        (
+            Cell(printable(record.address)),
+            Cell(f"{record.generation}" if not record.tries else f"{record.generation}, attempt {record.tries}"),
+            Cell(*_state_of(record.run_state)),
+            Cell(utc(record.created_at_ms or record.recorded_at_ms), Tone.FAINT),
+            Cell("now" if ended is None else f"{ended} {'' if at is None else utc(at)}".rstrip(), Tone.FAINT),
+            Cell(printable(record.workflow_run_id), Tone.FAINT),
+        )
+        for record, ended, at in runs
+    ]
+    yield from table(("ADDRESS", "GENERATION", "STATE", "STARTED", "UNTIL", "WORKFLOW RUN"), cells, style, width=width)
+
+
+def history_json(runs: Sequence[tuple[Record, str | None, int | None]]) -> Iterator[str]:
+    """`{"formatVersion":1,"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds. `ended` is null for the
+    run that is recorded now."""
+    yield from _json_lines("runs", (_past(*run) for run in runs))
+
+
+def _past(record: Record, ended: str | None, ended_at_ms: int | None) -> Mapping[str, object]:
+    return {
+        "address": record.address,
+        "workflowRunId": record.workflow_run_id,
+        "fingerprint": record.fingerprint,
+        "generation": record.generation,
+        "attempts": record.tries,
+        "origin": record.origin.value,
+        "runState": None if record.run_state is None else record.run_state.value,
+        "createdAt": record.created_at_ms,
+        "completedAt": record.completed_at_ms,
+        "recordedAt": record.recorded_at_ms,
+        "source": record.source,
+        "ended": ended,
+        "endedAt": ended_at_ms,
+    }
+
+
+def _state_of(state: RunState | None) -> tuple[str, Tone]:
+    return ("not seen yet", Tone.FAINT) if state is None else WORDS[state]
+
+
+def _json_lines(name: str, values: Iterator[Mapping[str, Any]]) -> Iterator[str]:
+    yield f'{{"formatVersion":1,"{name}":['
+    separator = "\n"
+    for value in values:
+        yield separator + dump(value)
+        separator = ",\n"
+    yield "]}\n" if separator == "\n" else "\n]}\n"
+
+
+def _span(begin_ms: int, end_ms: int | None) -> str:
+    if end_ms is None:
+        return f"since {utc(begin_ms)}"
+    return f"{utc(begin_ms)}, {(end_ms - begin_ms) / 1000:.1f} s"
