@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wfdeploy.errors import ExitCode
 from wfdeploy.model.event import ApplyReport, Outcome
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 
 _TOUCHED_THE_SERVER = (
     Outcome.TRIGGERED,

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 
 
 class Outcome(Enum):
@@ -46,7 +46,7 @@ class ApplyReport:
 
     `results`: by address, as long as they are not so many that they don't fit into memory; then as they came.
 
-    `drifted`: how many declared runs are in which state that they should not be in, as far as is known.
+    `drifted`: how many declared runs are in which state that they should not be in and were left in.
     `watched`: with the embedded server, how many of the runs that this apply started ended in which state (those
     still RUN_STARTED are scheduled for later, or slow); None where runs were not followed. `unsettled`: what was waited
     for in vain.

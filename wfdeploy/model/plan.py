@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.run import DesiredRun, Source
 from wfdeploy.model.state import Attempt, Edit, Record
 
@@ -146,8 +146,8 @@ class Plan:
     listing showed about other addresses, digests under a newer version); apply commits them first. `verified`: the
     server's runs were listed and are part of it. `unmatched_ids`: workflow run ids that the server lists for this
     project and that match no address. `orphans`: recorded, no longer declared, kept. `drifted`: declared runs by the
-    state that they are in and should not be in. `possibly_renamed`: pairs (orphan, new address) with equal
-    fingerprints.
+    state that they are in, should not be in, and are left in. `possibly_renamed`: pairs (orphan, new address) with
+    equal fingerprints.
     """
 
     project: str

@@ -6,30 +6,10 @@ The wire's own words stay in `upstash`; the apply engine decides on these types 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TypeAlias
 
-
-class RunState(Enum):
-    """The server's own words for a run ("Workflow REST reference: Logs"), and three of ours."""
-
-    STARTED = "RUN_STARTED"
-    SUCCESS = "RUN_SUCCESS"
-    FAILED = "RUN_FAILED"
-    CANCELED = "RUN_CANCELED"
-    UNKNOWN = "UNKNOWN"  # a word this version doesn't know
-    MISSING = "MISSING"  # the logs should list it and don't
-    EXPIRED = "EXPIRED"  # older than what the logs remember, and never seen to end
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it stays as it is: nothing more will be observed of such a run."""
-        return self in (RunState.SUCCESS, RunState.FAILED, RunState.CANCELED, RunState.EXPIRED)
-
-    @property
-    def may_run(self) -> bool:
-        """Whether the run may still be going."""
-        return self in (RunState.STARTED, RunState.UNKNOWN)
+from wfdeploy.model.observed import ObservedRun as ObservedRun  # noqa: PLC0414 - part of what this module is about
+from wfdeploy.model.observed import RunState as RunState  # noqa: PLC0414
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,20 +128,6 @@ class CancelReply:
     """`found`: False when the server knows no such run in progress (it ended, or never was)."""
 
     found: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObservedRun:
-    """A run as the server's logs tell it. Times in Unix milliseconds of the server's clock. `dlq_id`: the entry of a
-    failed run in the dead-letter queue, where the logs tell it."""
-
-    workflow_run_id: str
-    state: RunState
-    created_at_ms: int
-    completed_at_ms: int | None = None
-    url: str = ""
-    labels: tuple[str, ...] = ()
-    dlq_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

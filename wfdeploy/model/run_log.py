@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import NamedTuple, TypeAlias
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.schedule import Decide

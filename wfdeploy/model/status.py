@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 
 
 class RowStatus(Enum):
@@ -24,7 +24,8 @@ class StatusRow:
     `observed_at_ms` of ours.
 
     `run_state` is None when the server said nothing about the run (not asked, or no longer listed: then
-    `observed_at_ms` tells when it was last seen, if ever). `error`: the server's words for a refusal.
+    `observed_at_ms` tells when it was last seen, if ever). `error`: the server's words for a refusal. `tries`: how
+    often it was resumed or restarted. `handled`: its end was dealt with by hand or elsewhere.
     """
 
     address: Address
@@ -37,3 +38,5 @@ class StatusRow:
     observed_at_ms: int | None = None
     source: str = ""
     error: str | None = None
+    tries: int = 0
+    handled: bool = False

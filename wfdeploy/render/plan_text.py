@@ -7,9 +7,11 @@ from heapq import merge
 from itertools import chain, groupby, islice
 
 from wfdeploy.model.address import group_of
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.render.folding import SAMPLES, Fold, fold
 from wfdeploy.render.printable import printable
+from wfdeploy.render.run_states import WORDS
 from wfdeploy.render.style import Style, Tone, plain
 from wfdeploy.render.values import change_lines
 from wfdeploy.render.width import clip, display_width, pad
@@ -122,6 +124,8 @@ def _remarks(plan: Plan, style: Style) -> Iterator[str]:
         yield style(f"{printable(note[:1].upper() + note[1:])}.", Tone.FAINT)
     for text_ in plan.warnings:
         yield f"{warning} {printable(text_)}"
+    if plan.drifted:
+        yield f"{warning} {drift(plan.drifted)}"
     if plan.orphans:
         runs, them = ("run is", "it") if plan.orphans == 1 else ("runs are", "them")
         yield (
@@ -135,6 +139,12 @@ def _remarks(plan: Plan, style: Style) -> Iterator[str]:
         yield f"{warning} {_several(len(plan.possibly_renamed), 'run')} may only have got another name. To keep, add:"
         yield "  moved:"
         yield from _listed([f"- {{from: {old}, to: {new}}}" for old, new in plan.possibly_renamed], style)
+
+
+def drift(drifted: Mapping[RunState, int]) -> str:
+    """How many declared runs are not as they should be, and stay so."""
+    words = ", ".join(f"{count:,} {WORDS[state][0]}" for state, count in drifted.items())
+    return f"declared runs that are left as the server has them: {words}."
 
 
 def _several(count: int, noun: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from wfdeploy.model.event import ApplyReport, Outcome, Result
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 from wfdeploy.render.encode import dump
+from wfdeploy.render.plan_text import drift
 from wfdeploy.render.printable import printable
 from wfdeploy.render.run_states import WORDS
 from wfdeploy.render.style import Style, Tone, plain
@@ -100,6 +101,8 @@ def _lines(report: ApplyReport, style: Style, width: int, everything: bool, stat
         yield from _listed(results, count - len(results), style, width)
         yield ""
     yield _counts(report, style)
+    if report.drifted:
+        yield f"{style('Drift:', Tone.CHANGED)} {drift(report.drifted)}"
     if report.watched is not None:
         yield _watched(report.watched, style, status)
     elif report.summary.get(Outcome.TRIGGERED, 0):

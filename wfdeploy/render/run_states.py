@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 from wfdeploy.render.style import Tone
 
 WORDS: Mapping[RunState, tuple[str, Tone]] = {

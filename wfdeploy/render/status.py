@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.status import RowStatus, StatusRow
 from wfdeploy.render.encode import dump, utc
 from wfdeploy.render.printable import printable
@@ -29,7 +29,7 @@ def text(rows: Sequence[StatusRow], style: Style = plain, *, width: int = 100) -
     cells = [
         (
             Cell(printable(row.address)),
-            Cell(*_word(row)),
+            _state(row),
             Cell(_when(row), Tone.FAINT),
             Cell(printable(row.error or row.workflow_run_id), Tone.FAINT),
         )
@@ -65,11 +65,18 @@ def row_fields(row: StatusRow) -> Mapping[str, object]:
         "observedAt": row.observed_at_ms,
         "source": row.source,
         "error": row.error,
+        "attempts": row.tries,
+        "handled": row.handled,
     }
 
 
 def _word(row: StatusRow) -> tuple[str, Tone]:
     return _STATUS_WORDS[row.status] if row.run_state is None else WORDS[row.run_state]
+
+
+def _state(row: StatusRow) -> Cell:
+    word, tone = _word(row)
+    return Cell(f"{word}, attempt {row.tries}" if row.tries else word, tone)
 
 
 def _when(row: StatusRow) -> str:

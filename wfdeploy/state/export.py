@@ -16,7 +16,7 @@ from typing import Any
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
-from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.rollout import Enlist, Mode, Progress, PutProgress
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.schedule import Decide

@@ -8,7 +8,7 @@ from dataclasses import fields
 from operator import itemgetter
 from typing import Any
 
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, Standing
 
 _ATTEMPT_FIELDS = tuple(sorted(Attempt._fields))

@@ -15,7 +15,7 @@ from typing import Any
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
-from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.rollout import Progress
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Binding, Edit, Ended, Head, HistoryEntry, Record, RecordKey, Standing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wfdeploy.model.plan import Action, Wish
 from wfdeploy.model.policy import Care, FailureAction, OnCancelled
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.state import Standing
 
 TROUBLED = (RunState.FAILED, RunState.CANCELED, RunState.MISSING)
