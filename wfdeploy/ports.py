@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from wfdeploy.model.address import Address
-from wfdeploy.model.event import Event
-from wfdeploy.model.remote import (
-    CancelReply,
-    Item,
-    ObservedRun,
-    ResumeReply,
-    RunPage,
-    RunState,
-    ServerFacts,
-    TriggerReply,
-)
-from wfdeploy.model.rollout import Progress
-from wfdeploy.model.run import OnRemove
-from wfdeploy.model.run_log import RunLog
-from wfdeploy.model.state import Attempt, Edit, Head, HistoryEntry, Record, RecordKey, Standing
-from wfdeploy.model.tally import Tally
+if TYPE_CHECKING:
+    from wfdeploy.model.address import Address
+    from wfdeploy.model.event import Event
+    from wfdeploy.model.remote import (
+        CancelReply,
+        Item,
+        ObservedRun,
+        ResumeReply,
+        RunPage,
+        RunState,
+        ServerFacts,
+        TriggerReply,
+    )
+    from wfdeploy.model.rollout import Progress
+    from wfdeploy.model.run import OnRemove
+    from wfdeploy.model.run_log import RunLog
+    from wfdeploy.model.state import Attempt, Edit, Head, HistoryEntry, Record, RecordKey, Standing
+    from wfdeploy.model.tally import Tally
 
 
 class Clock(Protocol):

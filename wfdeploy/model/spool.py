@@ -5,7 +5,6 @@ from __future__ import annotations
 import marshal
 import os
 import pickle
-import tempfile
 import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -92,6 +91,8 @@ class Spool(Sequence[T], Generic[T]):
 
     def _write(self) -> None:
         if self._file is None:
+            import tempfile  # with all that it imports, for the few that need it
+
             self._file = tempfile.TemporaryFile(prefix="wfdeploy-")  # noqa: SIM115 - lives as long as this does
             weakref.finalize(self, self._file.close)
         data = marshal.dumps(self._last)

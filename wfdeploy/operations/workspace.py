@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.event import Notice
-from wfdeploy.model.project import Project, Target
-from wfdeploy.model.remote import Item
-from wfdeploy.model.request import Request
 from wfdeploy.model.state import Binding
-from wfdeploy.ports import Clock, Listener, RunGateway, StateStore
+
+if TYPE_CHECKING:
+    from wfdeploy.model.project import Project, Target
+    from wfdeploy.model.remote import Item
+    from wfdeploy.model.request import Request
+    from wfdeploy.ports import Clock, Listener, RunGateway, StateStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
