@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plot, results
+from benchmarks import goals, plot, results
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
@@ -40,6 +40,7 @@ def write(measured: Sequence[Mapping[str, Any]]) -> None:
     if big:
         put("figures", results.table(big))
         plot.draw(big)
+        put("goals", goals.table(big))
     left_out = [words for part in measured for words in part["left_out"]]
     put("left-out", "\n".join(f"- {words}" for words in left_out) or "Nothing was left out.")
     if small:

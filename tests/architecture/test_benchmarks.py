@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import measure, page, plot, results
+from benchmarks import goals, measure, page, plot, results
 from benchmarks.limits import Limits
 from benchmarks.measure import TooSlow
 from benchmarks.works import Peer, Work
@@ -85,6 +85,17 @@ def test_the_stages_are_told() -> None:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "| **all, 30 runs** |" in ran.stdout
+
+
+def test_goals_stand_beside_what_was_measured() -> None:
+    ours, naive = (
+        measure.Sample(wall_s=wall, user_s=wall / 2, system_s=0.0, peak_kib=peak) for wall, peak in ((1, 100), (9, 350))
+    )
+    rows = results.rows("cold plan", 100_000, 0, {"wfdeploy": [ours], "naive": [naive]})
+    assert goals.table(rows).splitlines()[2:] == [
+        "| cold plan, naive over wfdeploy | 8x | 15x | 9x | 9x |",
+        "| cold plan, peak memory, naive over wfdeploy | 3x | 6x | 3.5x | – |",
+    ]
 
 
 def test_the_page_keeps_what_people_wrote(tmp_path: Path) -> None:
