@@ -10,7 +10,6 @@ from typing import Any
 
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of
-from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.plan import Action, Change, Plan, Selection, Wish
 from wfdeploy.model.remote import ObservedRun
@@ -32,9 +31,9 @@ from wfdeploy.pipeline.diff.planner import gather
 from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.describe import describe, recorded
-from wfdeploy.pipeline.identify.digest import digest
-from wfdeploy.pipeline.identify.fingerprint import CURRENT, fingerprint, is_known, version_of
+from wfdeploy.pipeline.identify.fingerprint import fingerprint, is_known, version_of
 from wfdeploy.pipeline.identify.run_ids import attempt_label, attempt_place, place_of, run_id
+from wfdeploy.pipeline.identify.version import CURRENT
 from wfdeploy.ports import StateStore
 
 
@@ -115,12 +114,6 @@ class Prepared:
 
     def _renamed(self, address: Address) -> Address:
         return self.renames.get(address, address)
-
-    @cached_property
-    def manifests_digest(self) -> str:
-        """Over addresses, fingerprints and delivery options: equal manifests, equal digest."""
-        groups = sorted((name, group.tally) for name, group in self.desired.groups.items() if group.tally.count)
-        return digest(canonical_json([[name, tally.count, tally.to_bytes().hex()] for name, tally in groups]))
 
     def describe(self, run: DesiredRun) -> dict[str, Any]:
         """The request's fields, as the state records them."""
@@ -262,7 +255,7 @@ class Prepared:
             orphans=gathered.orphans,
             drifted=gathered.drifted,
             possibly_renamed=tuple(gathered.possibly_renamed),
-            manifests_digest=self.manifests_digest,
+            manifests_digest=self.manifests.digest,
             notes=tuple(notes(recurrences)),
             shard="" if shard is None else str(shard),
         )
