@@ -68,7 +68,7 @@ def remove(workspace: Workspace, globs: Sequence[str]) -> Sequence[Address]:
         addresses = {key.address for key in store.record_keys() if targets.match(key.address)}
         addresses |= {attempt.address for attempt in store.attempts() if targets.match(attempt.address)}
         targets.check()
-        _write(workspace, store, [Forget(address) for address in sorted(addresses)])
+        write(workspace, store, [Forget(address) for address in sorted(addresses)])
     return sorted(addresses)
 
 
@@ -84,7 +84,7 @@ def move(workspace: Workspace, origin: str, to: str) -> None:
             raise UsageError(f"nothing is recorded of {origin}", hint="`wfdeploy state list` shows what is")
         if to in known:
             raise UsageError(f"{to} is recorded already", hint=f"forget it first: wfdeploy state rm '{to}'")
-        _write(workspace, store, [Rename(Address(origin), Address(to))])
+        write(workspace, store, [Rename(Address(origin), Address(to))])
 
 
 def resolve(workspace: Workspace, address: str, resolution: Resolution) -> None:
@@ -111,7 +111,7 @@ def resolve(workspace: Workspace, address: str, resolution: Resolution) -> None:
                     request=attempt.request,
                 )
             )
-        _write(workspace, store, [edit])
+        write(workspace, store, [edit])
 
 
 def export(workspace: Workspace) -> Iterator[str]:
@@ -162,7 +162,8 @@ def _attempt(store: StateStore, address: str) -> Attempt | None:
     return next((attempt for attempt in store.attempts() if attempt.address == address), None)
 
 
-def _write(workspace: Workspace, store: StateStore, edits: Sequence[Edit]) -> None:
+def write(workspace: Workspace, store: StateStore, edits: Sequence[Edit]) -> None:
+    """Commit what a person decided, under the lock."""
     at_home = workspace.stores.is_at_home(workspace.target.state_file, store)
     store.commit(edits)
     if at_home:

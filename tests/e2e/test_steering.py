@@ -1,0 +1,108 @@
+"""`wait`, `rollout` and `apply --wait` as commands, against the embedded server over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Checkout
+from tests.support.workbench import group, run
+from wfdeploy.localserver.serve import LocalServer
+
+FAILING = "http://127.0.0.1:9/nobody"
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    with LocalServer(demo=True) as server:
+        yield server
+
+
+@pytest.fixture
+def checkout(server: LocalServer, tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "project", server.url, server.token)
+
+
+def declared(server: LocalServer, name: str, runs: int, **spec: object) -> dict[str, object]:
+    return group(
+        name,
+        [run(f"r{index}", body={"order": index}) for index in range(runs)],
+        **{"destination": f"{server.demo_url}/demo/flow", "defaults": {"retries": 0}, **spec},
+    )
+
+
+def test_apply_follows_groups_through_to_the_end(checkout: Checkout, server: LocalServer) -> None:
+    checkout.write(declared(server, "seed", 3), declared(server, "load", 2, dependsOn=[{"group": "seed"}]))
+    result = checkout.here("apply", "--yes", "-o", "json", "--wait", "--wait-timeout", "60")
+    assert (result.code, result.counts) == (0, {"triggered": 5}), result.stderr
+    assert result.report["watched"]["RUN_SUCCESS"] == 5
+
+
+def test_a_failure_is_the_exit_code_of_the_wait(checkout: Checkout, server: LocalServer) -> None:
+    checkout.write(
+        declared(server, "seed", 1, destination=FAILING), declared(server, "load", 1, dependsOn=[{"group": "seed"}])
+    )
+    result = checkout.here("apply", "--yes", "--wait", "--wait-timeout", "60")
+    assert result.code == 7, result.stderr
+    assert "Unsettled: 1 blocked; load/r0: waits for group seed: 0 of 1 succeeded, 1 ended otherwise" in result.stdout
+
+
+def test_wait_until_runs_have_ended(checkout: Checkout, server: LocalServer) -> None:
+    checkout.write(declared(server, "good", 2), declared(server, "bad", 1, destination=FAILING))
+    assert checkout.here("apply", "--yes").code == 0
+    result = checkout.here("wait", "good/*", "-o", "json", "--timeout", "60")
+    assert (result.code, result.report["fulfilled"]) == (0, True), result.stderr
+    assert result.report["states"]["RUN_SUCCESS"] == 2
+    result = checkout.here("wait", "--timeout", "60")
+    assert (result.code, result.stdout) == (7, "Not there: 2 succeeded, 1 failed.\n")
+    result = checkout.here("wait", "--for", "finished")
+    assert (result.code, result.stdout) == (0, "Done: 2 succeeded, 1 failed.\n")
+    assert checkout.here("wait", "nothing/*").code == 64
+    delayed = declared(server, "late", 1)
+    delayed["spec"]["defaults"] = {"delay": "1h"}  # type: ignore[index]
+    checkout.write(delayed, file="late.yaml")
+    assert checkout.here("apply", "--yes").code == 0
+    result = checkout.here("wait", "late/*", "--timeout", "0")
+    assert (result.code, result.stdout) == (7, "Not there: 1 running.\n")
+
+
+def test_a_rollout_is_seen_and_steered(checkout: Checkout, server: LocalServer) -> None:
+    steps = [{"count": 1, "pauseUntil": "approved"}, {"percent": 50}]
+    checkout.write(declared(server, "g", 4, rollout={"steps": steps}))
+    assert "none under way" in checkout.here("rollout", "status").stdout
+    assert checkout.here("rollout", "approve", "g").code == 5, "there is no state yet"
+    assert checkout.apply().counts == {"triggered": 1, "blocked": 3}
+    shown = checkout.here("rollout", "status", "g").stdout
+    assert "running" in shown
+    assert "1 of 2 (1)" in shown
+    assert "approved" in shown
+    assert checkout.here("wait", "g/*").code == 0
+
+    assert checkout.here("rollout", "pause", "g").stdout.startswith("rollout of g paused")
+    assert checkout.here("rollout", "approve", "g").stdout.startswith("rollout of g approved")
+    assert checkout.apply().counts == {"blocked": 3, "kept": 1}
+    assert checkout.here("rollout", "resume", "g").code == 0
+    assert checkout.apply().counts == {"triggered": 1, "blocked": 2, "kept": 1}
+    (view,) = json.loads(checkout.here("rollout", "status", "-o", "json").stdout)["rollouts"]
+    assert (view["released"], view["progress"]["step"], view["progress"]["mode"]) == (2, 2, "running")
+    assert checkout.here("rollout", "abort", "g").code == 0
+    assert checkout.apply().counts == {"blocked": 2, "kept": 2}
+    result = checkout.here("rollout", "pause", "gg")
+    assert (result.code, "did you mean 'g'?" in result.stderr) == (64, True)
+    assert checkout.here("rollout", "resume", "g").code == 0
+    result = checkout.here("apply", "--yes", "--wait", "-o", "json")
+    assert (result.code, result.counts) == (0, {"triggered": 2, "kept": 2}), result.stderr
+
+
+def test_a_plan_names_the_next_instances(checkout: Checkout, server: LocalServer) -> None:
+    checkout.write(declared(server, "nightly", 1, schedule={"cron": "0 3 * * *", "startAt": "2000-01-01T00:00:00Z"}))
+    result = checkout.here("plan")
+    assert result.code == 0, result.stderr
+    assert "T03:00:00Z  due" in result.stdout
+    assert "Nightly: instances that were missed are skipped (catchUp: last)." in result.stdout
+    assert "Next instances: nightly at " in result.stdout
+    assert checkout.apply().counts == {"triggered": 1}
+    assert "No changes: no runs are due." in checkout.here("plan").stdout

@@ -1,0 +1,124 @@
+"""Rollouts, for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from wfdeploy.model.rollout import Mode, Progress, Rollout, Step
+from wfdeploy.render.encode import dump, utc
+from wfdeploy.render.printable import printable
+from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.table import Cell, table
+
+_TONES = {Mode.RUNNING: Tone.GOOD, Mode.PAUSED: Tone.CHANGED, Mode.STOPPED: Tone.BAD, Mode.ABORTED: Tone.BAD}
+
+
+class View(Protocol):
+    """How a group's rollout stands; see `operations.rollouts.RolloutView`."""
+
+    @property
+    def group(self) -> str: ...
+    @property
+    def rollout(self) -> Rollout | None: ...
+    @property
+    def progress(self) -> Progress | None: ...
+    @property
+    def released(self) -> int: ...
+    @property
+    def succeeded(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+
+
+def text(views: Sequence[View], style: Style = plain, *, width: int = 100) -> Iterator[str]:
+    """A table by group."""
+    if not views:
+        yield "No group is rolled out in steps.\n"
+        return
+    cells = [
+        (
+            Cell(printable(view.group)),
+            _mode(view),
+            Cell(_step(view)),
+            Cell(_runs(view)),
+            Cell(_waits(view), Tone.FAINT),
+        )
+        for view in views
+    ]
+    yield from table(("GROUP", "ROLLOUT", "STEP", "LET GO", "WAITS FOR"), cells, style, width=width)
+
+
+def json_text(views: Sequence[View]) -> str:
+    """`{"formatVersion":1,"rollouts":[…]}`; times in Unix milliseconds."""
+    return dump({"formatVersion": 1, "rollouts": [fields(view) for view in views]}) + "\n"
+
+
+def fields(view: View) -> Mapping[str, object]:
+    """One rollout as JSON fields; `progress` is null where none is under way."""
+    progress = view.progress
+    return {
+        "group": view.group,
+        "steps": None if view.rollout is None else len(view.rollout.steps),
+        "released": view.released,
+        "succeeded": view.succeeded,
+        "failed": view.failed,
+        "progress": None if progress is None else progress_fields(progress),
+    }
+
+
+def progress_fields(progress: Progress) -> Mapping[str, object]:
+    """How far it is; `step` counts from 1."""
+    return {
+        "mode": progress.mode.value,
+        "step": progress.step + 1,
+        "approvedSteps": progress.approved,
+        "startedAt": progress.started_at_ms,
+        "openSince": progress.open_since_ms,
+        "toleratedFailures": progress.tolerated,
+    }
+
+
+def steered(progress: Progress, done: str) -> str:
+    """What a command did to a rollout."""
+    return f"rollout of {printable(progress.group)} {done}; the next apply goes by it\n"
+
+
+def _mode(view: View) -> Cell:
+    if view.progress is None:
+        return Cell("none under way", Tone.FAINT)
+    return Cell(view.progress.mode.value, _TONES[view.progress.mode])
+
+
+def _current(view: View) -> Step | None:
+    progress, rollout = view.progress, view.rollout
+    if progress is None or rollout is None or progress.step >= len(rollout.steps):
+        return None
+    return rollout.steps[progress.step]
+
+
+def _step(view: View) -> str:
+    progress, rollout = view.progress, view.rollout
+    if progress is None:
+        return "" if rollout is None else f"of {len(rollout.steps)}"
+    if rollout is None:
+        return str(progress.step + 1)
+    if progress.step >= len(rollout.steps):
+        return "all runs"
+    return f"{progress.step + 1} of {len(rollout.steps)} ({rollout.steps[progress.step].amount})"
+
+
+def _runs(view: View) -> str:
+    if view.progress is None:
+        return ""
+    failed = f", {view.failed:,} failed" if view.failed else ""
+    return f"{view.released:,} runs, {view.succeeded:,} succeeded{failed}"
+
+
+def _waits(view: View) -> str:
+    step = _current(view)
+    if step is None or view.progress is None or view.progress.mode is not Mode.RUNNING:
+        return ""
+    if view.progress.open_since_ms is not None:
+        return f"{step.bake_s} s of baking since {utc(view.progress.open_since_ms)}"
+    return step.gate.value
