@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--timeout",
-    cls=Option,
     "timeout_s",
+    cls=Option,
     metavar="SECONDS",
     type=options.Amount(min=0),
     default=3600.0,
