@@ -62,7 +62,8 @@ def test_a_daily_instance_keeps_its_local_time_over_the_year() -> None:
 )
 def test_whenever_one_looks_every_time_comes_once(cron: str, timezone: str, begin: int, looks: list[int]) -> None:
     schedule = Schedule(cron=cron, timezone=timezone, catch_up=CatchUp.ALL)
-    decided, now, seen = begin, begin, []
+    decided = now = begin
+    seen: list[int] = []
     for pause in looks:
         now += pause
         found = due(schedule, decided_s=decided, now_s=now)
