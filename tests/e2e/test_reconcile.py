@@ -106,7 +106,7 @@ def test_a_dead_letter_that_somebody_else_dealt_with_is_let_go(fleet: Fleet) -> 
     for _ in range(3):
         assert fleet.apply() == {"kept": 1}
         assert "resume" not in fleet.log
-        assert fleet.planned() == {"g/a": ("keep", "failed; its dead letter is gone")}
+        assert fleet.planned() == {"g/a": ("keep", "failed; dealt with elsewhere")}
     assert fleet.states() == ["RUN_FAILED"]
 
 

@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -24,6 +24,10 @@ WHERE = (
     "commit:after",
     "trigger:before",  # its intents are on disk, nothing has left
     "trigger:after",  # the answer is here, nothing of it is on disk
+    "resume:before",  # its intent is on disk, nothing has left
+    "resume:after",  # the answer is here, nothing of it is on disk
+    "cancel:before",
+    "cancel:after",
     "page:before",  # the logs are about to be asked
     "page:after",
     "home:before",  # the note beside the state is about to be written
@@ -54,7 +58,10 @@ def _arm(point: str, count: int) -> None:
         left[0] -= 1
         return left[0] == 0
 
-    {"create": _create, "commit": _commit, "trigger": _trigger, "page": _page, "home": _home}[place](when, come_by)
+    if place in ("trigger", "resume", "cancel"):
+        _request(place, when, come_by)
+    else:
+        {"create": _create, "commit": _commit, "page": _page, "home": _home}[place](when, come_by)
 
 
 def _tell_signals() -> None:
@@ -137,38 +144,25 @@ def _commit(when: str, come_by: Callable[[], bool]) -> None:
         _around(sqlite_store.SqliteStore, "finish", when, come_by)
 
 
-def _trigger(when: str, come_by: Callable[[], bool]) -> None:
+def _request(name: str, when: str, come_by: Callable[[], bool]) -> None:
     from wfdeploy.upstash.client import UpstashGateway
 
-    whole = UpstashGateway.trigger
+    whole = getattr(UpstashGateway, name)
 
-    async def trigger(self: UpstashGateway, items: Sequence[Any]) -> Any:
+    async def request(self: UpstashGateway, *args: Any, **kwargs: Any) -> Any:
         dies = come_by()
         if dies and when == "before":
             _die()
-        reply = await whole(self, items)
+        reply = await whole(self, *args, **kwargs)
         if dies:
             _die()
         return reply
 
-    UpstashGateway.trigger = trigger  # type: ignore[method-assign]
+    setattr(UpstashGateway, name, request)
 
 
 def _page(when: str, come_by: Callable[[], bool]) -> None:
-    from wfdeploy.upstash.client import UpstashGateway
-
-    whole = UpstashGateway._log_page
-
-    async def page(self: UpstashGateway, *args: Any) -> Any:
-        dies = come_by()
-        if dies and when == "before":
-            _die()
-        answer = await whole(self, *args)
-        if dies:
-            _die()
-        return answer
-
-    UpstashGateway._log_page = page  # type: ignore[method-assign, assignment]
+    _request("_log_page", when, come_by)
 
 
 def _home(when: str, come_by: Callable[[], bool]) -> None:

@@ -303,15 +303,15 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class Observe:
-    """The last observed state of the recorded run. What is None or False leaves what is known as it is; the time of an
+    """The last observed state of the recorded run. What is None leaves what is known as it is; the time of an
     observation counts where the state is another one than before."""
 
     address: Address
-    run_state: RunState
+    run_state: RunState | None
     observed_at_ms: int
     completed_at_ms: int | None = None
     dlq_id: str | None = None
-    handled: bool = False
+    handled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

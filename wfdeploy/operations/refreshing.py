@@ -112,8 +112,9 @@ def condition(
     for standing, edit in observations(store, unfinished(), view):
         address = renamed(standing.address)
         edits.append(edit)
-        live[address] = edit.run_state
-        if edit.run_state in TROUBLED:
+        if standing.run_state is not None:
+            live[address] = standing.run_state
+        if standing.run_state in TROUBLED:
             standings[address] = standing
         else:
             standings.pop(address, None)

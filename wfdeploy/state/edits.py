@@ -158,13 +158,15 @@ class Editor:
 
     def _observe(self, edit: Observe) -> None:
         self._connection.execute(
-            "UPDATE details SET observed_at_ms = CASE WHEN run_state IS :state THEN observed_at_ms ELSE :now END, "
-            "run_state = :state, completed_at_ms = coalesce(:completed, completed_at_ms), "
-            "dlq_id = coalesce(:dlq_id, dlq_id), handled = max(handled, :handled) WHERE address = :address "
-            "AND (run_state IS NOT :state OR handled < :handled OR dlq_id IS NOT coalesce(:dlq_id, dlq_id))",
+            "UPDATE details SET observed_at_ms = CASE WHEN :state IS NULL OR run_state IS :state THEN observed_at_ms "
+            "ELSE :now END, run_state = coalesce(:state, run_state), "
+            "completed_at_ms = coalesce(:completed, completed_at_ms), dlq_id = coalesce(:dlq_id, dlq_id), "
+            "handled = coalesce(:handled, handled) WHERE address = :address "
+            "AND (run_state IS NOT coalesce(:state, run_state) OR handled IS NOT coalesce(:handled, handled) "
+            "OR dlq_id IS NOT coalesce(:dlq_id, dlq_id))",
             {
                 "address": edit.address,
-                "state": edit.run_state.value,
+                "state": None if edit.run_state is None else edit.run_state.value,
                 "now": edit.observed_at_ms,
                 "completed": edit.completed_at_ms,
                 "dlq_id": edit.dlq_id,

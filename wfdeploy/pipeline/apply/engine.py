@@ -126,18 +126,22 @@ class Engine:
             if self.patience.stopped:
                 return
             run_id = change.cancels or change.workflow_run_id
+            # Written down first: should this process die, nobody takes the run for one that somebody else cancelled.
+            await self._note(change, None, handled=True)
             try:
                 reply = await self.gateway.cancel(run_id)
             except RemoteFailure as error:
+                await self._note(change, None, handled=False)
                 self.sender.stop(Halt(error.message, error.hint))
                 return
-            if reply.found:
-                cancelled = Observe(change.address, RunState.CANCELED, self.clock.now_ms(), handled=True)
-                await self.journal.commit([cancelled])
+            await self._note(change, RunState.CANCELED if reply.found else None, handled=reply.found)
             if not change.cancels:  # else the outcome is that of the trigger
                 # A run that isn't in progress any more needs no cancel; how it ended, the logs tell.
                 outcome, words = (Outcome.CANCELLED, None) if reply.found else (Outcome.KEPT, "the run had ended")
                 self._tell(Result(change.address, outcome, run_id, error=words))
+
+    async def _note(self, change: Change, state: RunState | None, *, handled: bool) -> None:
+        await self.journal.commit([Observe(change.address, state, self.clock.now_ms(), handled=handled)])
 
     # --- lost answers ----------------------------------------------------------------------------------------
 

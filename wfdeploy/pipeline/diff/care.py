@@ -76,7 +76,8 @@ def by_policy(case: Case, care: Care) -> Remedy:
     else:
         wanted = FailureAction.RESTART if care.on_cancelled is OnCancelled.RESTART else FailureAction.REPORT
     if standing.handled:
-        return case.keep("; its dead letter is gone" if standing.run_state is RunState.FAILED else " with wfdeploy")
+        # A failed one: its dead letter was gone, or it was to be cancelled when it failed.
+        return case.keep("; dealt with elsewhere" if standing.run_state is RunState.FAILED else " with wfdeploy")
     if wanted is FailureAction.REPORT:
         return case.keep()
     if standing.tries >= policy.max_attempts:
