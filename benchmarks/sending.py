@@ -28,6 +28,7 @@ BATCH = 100
 def ours(count: int, url: str) -> Spent:
     """The product's own path: encode, pack, send with as many in flight as it sees fit, read each answer."""
     from benchmarks.material import NullStore
+    from wfdeploy.__main__ import tame_collector
     from wfdeploy.cli.clock import SystemClock
     from wfdeploy.model.event import Event
     from wfdeploy.model.project import ServerSettings
@@ -38,6 +39,7 @@ def ours(count: int, url: str) -> Spent:
     from wfdeploy.upstash.client import UpstashGateway
     from wfdeploy.upstash.scrub import Scrubber
 
+    tame_collector()
     made = requests(count)
     clock = SystemClock()
 

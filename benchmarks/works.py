@@ -91,7 +91,7 @@ def on_corpus(corpus: Corpus, url: str, wanted: tuple[str, ...]) -> Iterator[Wor
     naive_apply = _naive("apply", corpus, url, fast=True)
     plan = _ours("plan", "--url", url)
     works = (
-        work("validate", "validate", _ours("validate")),
+        work("validate", "validate", _ours("validate"), before=corpus.forget),
         work("cold plan", "plan", plan, before=corpus.forget),
         work("cold apply", "apply", apply, before=corpus.forget, runs=corpus.runs),
         work("no-op plan", "plan", plan, prepared=True),

@@ -7,15 +7,19 @@ import os
 import sys
 
 
+def tame_collector() -> None:
+    """Have the garbage collector look less often: most of what a command makes lives until it ends, and by default it
+    would be looked through again and again, for a tenth of the time of a large apply."""
+    gc.set_threshold(50_000, 20, 100)
+
+
 def main() -> int:
     """Run the command line of this process; returns its exit code."""
     from wfdeploy.cli.app import App
     from wfdeploy.cli.gate import run
     from wfdeploy.cli.output import Output
 
-    # Most of what a command makes lives until it ends. By default the collector would look through it again and again,
-    # for a tenth of the time of a large apply.
-    gc.set_threshold(50_000, 20, 100)
+    tame_collector()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
