@@ -41,7 +41,8 @@ def test_folding_loses_nothing_and_keeps_the_order(changes: list[Change]) -> Non
         assert len({(c.action, c.reason, tuple(f.path for f in c.diff)) for c in entry.samples}) == 1
         if not entry.values_differ:
             assert len({c.diff for c in entry.samples}) == 1
-            alike = [c for c in changes if (c.action, c.diff) == (entry.first.action, entry.first.diff)]
+            first = entry.first
+            alike = [c for c in changes if (c.action, c.reason, c.diff) == (first.action, first.reason, first.diff)]
             assert entry.samples == alike[: len(entry.samples)] or entry.count == 1
     assert [entry.first for entry in fold(changes, everything=True)] == changes
 
