@@ -13,7 +13,7 @@ from wfdeploy.render.printable import printable
 from wfdeploy.render.run_states import WORDS
 from wfdeploy.render.style import Style, Tone, plain
 from wfdeploy.render.table import Cell, table
-from wfdeploy.render.width import clip
+from wfdeploy.render.width import clip, pad
 
 _STEPS: Mapping[str, tuple[str, Tone]] = {
     "STEP_SUCCESS": ("done", Tone.GOOD),
@@ -22,7 +22,7 @@ _STEPS: Mapping[str, tuple[str, Tone]] = {
     "STEP_FAILED": ("failed", Tone.BAD),
     "STEP_CANCELED": ("cancelled", Tone.CHANGED),
 }
-_NAME_WIDTH = 24
+_NAME_WIDTH = 28
 _STATE_WIDTH = 13
 
 
@@ -114,7 +114,7 @@ def _step_lines(step: Step, stem: str, below: str, style: Style, width: int) -> 
         facts.append(f"{step.retries} retries allowed")
     if step.next_delivery_ms is not None:
         facts.append(f"again at {utc(step.next_delivery_ms)}")
-    left = f"{stem}{name.ljust(_NAME_WIDTH)} {style(word.ljust(_STATE_WIDTH), tone)}"
+    left = f"{pad(stem + name, _NAME_WIDTH)} {style(word.ljust(_STATE_WIDTH), tone)}"
     yield f"{left} {style(', '.join(facts), Tone.FAINT)}".rstrip()
     for error in step.errors:
         when = "" if error.at_ms is None else f"{utc(error.at_ms)}  "

@@ -8,7 +8,16 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from wfdeploy.pipeline.identify.digest import digest
-from wfdeploy.pipeline.identify.run_ids import id_key, parse_run_id, place_of, run_id
+from wfdeploy.pipeline.identify.run_ids import (
+    AttemptParts,
+    attempt_label,
+    attempt_place,
+    id_key,
+    parse_attempt,
+    parse_run_id,
+    place_of,
+    run_id,
+)
 
 texts = st.text(min_size=1, max_size=60)
 fingerprints = st.builds(lambda version, data: f"{version}:{digest(data)}", st.integers(1, 99), st.binary())
@@ -45,3 +54,19 @@ def test_other_ids_are_not_ours(text: str) -> None:
 
 def test_prefixes_do_not_count() -> None:
     assert id_key("my-run") == id_key("wfr_my-run") == id_key("wfr_wfr_my-run") == "wfr_my-run"
+
+
+@given(texts, texts, texts, fingerprints, st.integers(1, 10**6), st.integers(1, 1000))
+def test_an_attempts_label_tells_what_it_was_made_of(
+    project: str, env: str, address: str, fingerprint: str, generation: int, tries: int
+) -> None:
+    place = attempt_place(project, env, address, fingerprint)
+    label = attempt_label(place, generation, tries)
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", label), "labels may hold nothing else"
+    assert parse_attempt(("mine", label)) == AttemptParts(place, generation, tries)
+    assert place != attempt_place(project, env, address, f"{fingerprint}x")
+
+
+def test_no_other_label_is_taken_for_an_attempts() -> None:
+    assert parse_attempt(()) is None
+    assert parse_attempt(("wfdeploy.shop.production", "wfdeploy.abc.g1.a1", f"wfdeploy.{'a' * 26}.g0.a1")) is None

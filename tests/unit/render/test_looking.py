@@ -1,0 +1,93 @@
+"""Steps as a tree, the past as a table, what a refresh found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.golden_files import GOLDEN
+from tests.unit.render.samples import NOON_MS
+from wfdeploy.model.address import Address
+from wfdeploy.model.observed import RunState
+from wfdeploy.model.run_log import RunLog, Step, StepError, StepGroup
+from wfdeploy.model.state import Record
+from wfdeploy.render import looking, refreshed
+
+Golden = Callable[[Path, str], None]
+HARM = "\x1b[2Jharm\u202e"
+RECORD = Record(
+    address=Address("g/a"),
+    fingerprint="1:abc",
+    generation=2,
+    workflow_run_id="wfr_g-a",
+    recorded_at_ms=NOON_MS,
+    created_at_ms=NOON_MS,
+    tries=1,
+    run_state=RunState.FAILED,
+)
+LOG = RunLog(
+    workflow_run_id="wfr_g-a",
+    state=RunState.FAILED,
+    created_at_ms=NOON_MS,
+    completed_at_ms=NOON_MS + 74_200,
+    groups=(
+        StepGroup("sequential", (Step(name="init", kind="Initial", state="STEP_SUCCESS", created_at_ms=NOON_MS),)),
+        StepGroup(
+            "parallel",
+            (
+                Step(name="fetch", kind="Call", state="STEP_SUCCESS", created_at_ms=NOON_MS, detail="https://x"),
+                Step(name=HARM, kind="Run", state="STEP_CANCELED"),
+            ),
+        ),
+        StepGroup(
+            "next",
+            (
+                Step(
+                    name="",
+                    state="STEP_FAILED",
+                    retries=2,
+                    next_delivery_ms=NOON_MS + 5000,
+                    errors=(StepError("the month isn't closed yet", 500, NOON_MS), StepError(f"{HARM} " * 30)),
+                ),
+            ),
+        ),
+    ),
+    failure="CALLBACK_SUCCESS",
+)
+RUNS = [(RECORD, LOG), (RECORD, None)]
+PAST = [(RECORD, "resumed", NOON_MS + 1000), (RECORD, None, None)]
+TURNS = [(HARM, "wfr_1", None, RunState.FAILED), ("g/b", "wfr_2", RunState.STARTED, RunState.EXPIRED)]
+
+
+def test_logs(golden: Golden) -> None:
+    golden(GOLDEN / "logs" / "steps.txt", "".join(looking.logs_text(RUNS)))
+    golden(GOLDEN / "logs" / "steps.json", "".join(looking.logs_json(RUNS)))
+
+
+def test_history(golden: Golden) -> None:
+    golden(GOLDEN / "history" / "two.txt", "".join(looking.history_text(PAST)))
+    golden(GOLDEN / "history" / "two.json", "".join(looking.history_json(PAST)))
+
+
+def test_refreshed(golden: Golden) -> None:
+    states = {RunState.FAILED: 1, RunState.EXPIRED: 1, None: 3}
+    golden(GOLDEN / "refresh" / "some.txt", "".join(refreshed.text(5, TURNS, states)))
+    golden(GOLDEN / "refresh" / "some.json", "".join(refreshed.json_text(5, TURNS, states)))
+    golden(GOLDEN / "refresh" / "none.txt", "".join(refreshed.text(0, (), {})))
+
+
+def test_nothing_that_a_server_says_gets_at_the_terminal() -> None:
+    for text in (
+        "".join(looking.logs_text(RUNS)),
+        "".join(looking.history_text(PAST)),
+        "".join(refreshed.text(5, TURNS, {})),
+        "".join(looking.logs_json(RUNS)),
+    ):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+
+
+def test_json_is_json_also_where_there_is_nothing() -> None:
+    for chunks in (looking.logs_json(()), looking.history_json(()), refreshed.json_text(0, (), {})):
+        assert json.loads("".join(chunks))["formatVersion"] == 1
