@@ -12,8 +12,11 @@ import pytest
 from tests.fakes.model_server import Fault, dying
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, planned, run
-from wfdeploy.errors import InvalidInput, WfdeployError
+from wfdeploy.errors import InvalidInput, UsageError, WfdeployError
 from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.shard import Shard
+from wfdeploy.operations.manifests import load_manifests
+from wfdeploy.operations.rendering import render
 
 HOURLY = {"cron": "0 * * * *"}
 
@@ -210,6 +213,43 @@ def test_an_instance_that_can_not_be_made_is_told(bench: VirtualBench) -> None:
     assert (told.code, told.address) == ("undefined-field", "n/a")
 
 
+def test_a_failed_instance_is_restarted_as_the_policy_says(bench: VirtualBench) -> None:
+    policy = {"onFailure": {"action": "restart", "maxAttempts": 1}}
+    begin(bench, recurring(run("a", body="${{ schedule.date }}"), run("b"), policy=policy))
+    bench.remote.badly = lambda run_id: "n-a-" in run_id and "-g1-" in run_id
+    bench.at("2026-11-23T15:00:00Z")
+    bench.apply()
+    bench.pass_time(60)
+    assert planned(bench.plan()) == {"n/a@2026-11-23T15:00:00Z": "restart"}
+    assert counts(bench.apply())["triggered"] == 1
+    bench.pass_time(60)
+    assert counts(bench.apply()) == {}
+    assert sorted(run_id.rpartition("-g")[2][0] for run_id in bench.remote.counts) == ["1", "1", "2"]
+
+
+def test_shards_share_the_instances(bench: VirtualBench) -> None:
+    schedule = {**HOURLY, "catchUp": "all"}
+    runs = [run(name) for name in "abcdef"]
+    files = {index: bench.root / ".wfdeploy" / "state" / f"{index}.db" for index in (1, 2)}
+    for moment in ("2026-11-23T14:30:00Z", "2026-11-23T16:30:00Z"):
+        bench.at(moment)
+        bench.write(recurring(*runs, schedule=schedule))
+        for index, file in files.items():
+            bench.shard, bench.state_file = Shard(index, 2), file
+            bench.apply(options=ApplyOptions(create_state=True))
+    assert len(bench.triggered()) == 12
+
+
+def test_an_instance_can_be_rendered_before_its_time(bench: VirtualBench) -> None:
+    bench.write(recurring(run("a", body="${{ schedule.time }}"), run("b")), group("other", [run("a")]))
+    with load_manifests(bench.project) as manifests:
+        (one,) = render(manifests, "n/a@2030-01-01T00:00:00Z")
+        assert (one.address, one.fields["body"]) == ("n/a@2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z")
+        assert len(list(render(manifests, "n/*@2030-01-01T00:00:00Z"))) == 2
+        with pytest.raises(UsageError):
+            list(render(manifests, "other/a@2030-01-01T00:00:00Z"))
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_days_of_trouble(seed: int) -> None:
     """Lost answers, crashes, pauses: every instance that was not skipped for good was started once."""
@@ -224,6 +264,10 @@ def test_days_of_trouble(seed: int) -> None:
         for _ in range(60):
             bench.pass_time(chance.choice([30, 300, 300, 3000]))
             bench.remote.faults = [chance.choice(faults) for _ in range(chance.choice([0, 0, 0, 1, 3]))]
+            if chance.random() < 0.3:
+                with dying():
+                    bench.apply_and_die(chance.randint(1, 5), after=chance.random() < 0.5)
+                continue
             with dying():
                 try:
                     bench.apply(options=ApplyOptions(timeout_s=chance.choice([0.0, 300.0])))

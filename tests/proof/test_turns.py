@@ -204,7 +204,10 @@ def test_trouble_never_lets_more_go_than_a_step_allows(seed_: int) -> None:
             bench.pass_time(chance.choice([10, 100, 400]))
             bench.remote.faults = [chance.choice(faults) for _ in range(chance.choice([0, 0, 1, 3]))]
             with dying(), suppress(WfdeployError):
-                bench.apply(options=ApplyOptions(timeout_s=chance.choice([0.0, 300.0])))
+                if chance.random() < 0.3:
+                    bench.apply_and_die(chance.randint(1, 5), after=chance.random() < 0.5)
+                else:
+                    bench.apply(options=ApplyOptions(timeout_s=chance.choice([0.0, 300.0])))
             if not bench.state_file.exists():
                 continue
             with bench.open() as store:

@@ -231,7 +231,7 @@ class Prepared:
         if problems:
             raise InvalidInput(problems)
         self._watched |= turns.watched
-        conclusions = {} if narrowed else _conclusions(recurrences, gathered.changes)
+        conclusions = {} if targets or selection.wish else _conclusions(recurrences, gathered.changes)
         target = self.workspace.target
         plan = Plan(
             project=target.project.name,

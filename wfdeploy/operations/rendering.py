@@ -6,23 +6,28 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wfdeploy.errors import UsageError
+from wfdeploy.model.address import instance_parts
 from wfdeploy.model.rendering import Rendered
 from wfdeploy.model.request import Redact, Request
+from wfdeploy.model.run import DesiredRun
+from wfdeploy.model.schedule import unix_of
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.describe import delivery_fields, doing
+from wfdeploy.pipeline.identify.fingerprint import identify
 
 REDACTED = "(redacted)"
 
 
 def render(manifests: Manifests, address: str | None) -> Iterator[Rendered]:
-    """Each run that an address, or a glob of addresses, stands for (None: every run), in address order.
+    """Each run that an address, or a glob of addresses, stands for (None: every run), in address order. With a time at
+    its end, the instances of recurring runs at that time, whether the schedule has it or not.
 
-    Raises: `UsageError` when nothing matches.
+    Raises: `UsageError` when nothing matches; `InvalidInput` when an instance can't be made.
     """
     targets = Targets(() if address is None else (address,))
     found = False
-    for run in manifests.runs.runs():
+    for run in manifests.runs.runs() if address is None else _runs(manifests, address):
         if targets.match(run.address):
             found = True
             declared = manifests.requests.of(run)
@@ -30,6 +35,23 @@ def render(manifests: Manifests, address: str | None) -> Iterator[Rendered]:
     if not found and address is not None:
         hint = "addresses look like group/name or group/name[key]; without one all runs are shown"
         raise UsageError(f"no declared run matches {address}", hint=hint)
+
+
+def _runs(manifests: Manifests, address: str) -> Iterator[DesiredRun]:
+    """The declared runs; for an address with a time, the instances at it."""
+    parts = instance_parts(address)
+    if parts is None:
+        yield from manifests.runs.runs()
+        return
+    try:
+        at_s = unix_of(parts[1])
+    except ValueError as error:
+        raise UsageError(f"{parts[1]} is not a time", hint="times look like 2026-11-24T03:00:00Z") from error
+    for name in sorted(name for name, group in manifests.groups.items() if group.schedule is not None):
+        file = manifests.runs.file_of(name)
+        instances = [pair for pair in manifests.requests.instances(file, at_s) if pair[1].group.name == name]
+        for number, run in sorted(instances, key=lambda pair: pair[1].address):
+            yield identify(run, file, number)._replace(at_s=at_s)
 
 
 def _fields(request: Request) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from wfdeploy.model.address import instance_parts
 from wfdeploy.model.remote import Item
 from wfdeploy.model.state import Attempt, AttemptStatus, DropAttempt, Edit, PutAttempt
 
@@ -49,6 +50,9 @@ class Shipment:
         """Nothing left, or nothing was started by what left: as if it had not been tried."""
         if self.inconclusive:
             return self.unknown(now_ms, self.attempt.error or "its answer was lost")
+        if instance_parts(self.attempt.address) is not None:
+            # Its schedule may be past it: without an attempt, nobody would know that it is still to be triggered.
+            return self.rejected("it was held back before it was sent")
         return DropAttempt(self.attempt.address)
 
 

@@ -15,6 +15,7 @@ from wfdeploy.model.state import (
     AttemptStatus,
     DropAttempt,
     Edit,
+    NoteGeneration,
     PutRecord,
     Record,
     RecordKey,
@@ -66,7 +67,11 @@ class Declared:
                         send_before_ms=verdict.send_before_ms,
                     )
                 burn = verdict.finding is Finding.ABSENT_OR_DELAYED
-                self.edits.append(DropAttempt(attempt.address, burn=burn))
+                if self.run.at_s is None:
+                    self.edits.append(DropAttempt(attempt.address, burn=burn))
+                elif burn:
+                    # Its schedule may be past it: the attempt stays until the next one takes its place.
+                    self.edits.append(NoteGeneration(attempt.address, attempt.fingerprint, attempt.generation))
                 # The generation of the dropped attempt stays used where it may still start.
                 return self._compare()
             case Finding.NOT_LOOKED_UP:

@@ -75,6 +75,11 @@ def gather(
         result.possibly_renamed = [
             (orphans[change.fingerprint], change.address)
             for change in result.changes
-            if change.action is Action.TRIGGER and change.fingerprint in orphans
+            if change.action is Action.TRIGGER and change.fingerprint in orphans and not _is_instance(change)
         ]
     return result
+
+
+def _is_instance(change: Change) -> bool:
+    """Whether it is about an instance of a recurring run: those are often alike, and none is another one's new name."""
+    return change.desired is not None and change.desired.at_s is not None
