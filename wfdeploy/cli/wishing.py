@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
+from wfdeploy.cli import options
+from wfdeploy.cli.command import Command
 from wfdeploy.cli.output import View
 from wfdeploy.errors import ExitCode, Interrupted
 
@@ -13,33 +17,58 @@ if TYPE_CHECKING:
     from wfdeploy.cli.app import App
     from wfdeploy.cli.options import TargetFlags
     from wfdeploy.model.options import ApplyOptions
-    from wfdeploy.model.plan import Wish
 
-EXITS = (ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, ExitCode.WITHHELD)
+_EXITS = (ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, ExitCode.WITHHELD)
+_GLOBS = "In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal."
 
 
-def carry_out(
+def command_for(wish: str, *, help_: str, examples: str, declared: bool) -> click.Command:
+    """The command that carries out a `Wish` of that name. `declared`: it sends what manifests declare, and so takes
+    variables."""
+
+    def command(
+        *,
+        app: App,
+        target: TargetFlags,
+        limits: ApplyOptions,
+        globs: Sequence[str],
+        labels: Sequence[str],
+        yes: bool,
+        variables: Mapping[str, str] | None = None,
+    ) -> ExitCode:
+        return _carry_out(app, target, wish, globs, labels, limits=limits, yes=yes, variables=variables or {})
+
+    asks = click.option("-y", "--yes", is_flag=True, help="Don't ask. (Without a terminal nobody is asked anyway.)")
+    function = options.apply_limits(options.target(options.view(command)))
+    if declared:
+        function = options.variables(function)
+    function = options.recorded_runs(required=True)(asks(function))
+    make = click.command(wish, cls=Command, help=f"{help_}\n\n{_GLOBS}", exits=_EXITS, examples=examples)
+    made: click.Command = make(function)
+    return made
+
+
+def _carry_out(
     app: App,
     target: TargetFlags,
-    wish: Wish,
-    *,
+    wish: str,
     globs: Sequence[str],
     labels: Sequence[str],
+    *,
     limits: ApplyOptions,
     yes: bool,
-    variables: Mapping[str, str] | None = None,
+    variables: Mapping[str, str],
 ) -> ExitCode:
-    """Do to the selected runs what is wished, by the same rules as an apply."""
     from wfdeploy.cli import exit_codes, progress, settings, signals, wiring
     from wfdeploy.cli.confirm import asker
     from wfdeploy.cli.next_step import command_line
-    from wfdeploy.model.plan import Selection
+    from wfdeploy.model.plan import Selection, Wish
     from wfdeploy.operations import apply as operation
     from wfdeploy.render import report as view
 
     chosen = settings.resolve(target, app.environ)
     output = app.output
-    selection = Selection(targets=tuple(globs), labels=tuple(labels), wish=wish, variables=variables or {})
+    selection = Selection(targets=tuple(globs), labels=tuple(labels), wish=Wish(wish), variables=variables)
     with (
         progress.listener(output) as listener,
         wiring.workspace(app, chosen, listener, budget_s=limits.timeout_s) as workspace,
@@ -52,7 +81,7 @@ def carry_out(
                 selection=selection,
                 plan_file=None,
                 options=limits,
-                confirm=asker(output, stopper, listener, yes=yes, question=f"{wish.value.capitalize()} these runs?"),
+                confirm=asker(output, stopper, listener, yes=yes, question=f"{wish.capitalize()} these runs?"),
                 stop=stopper.flag,
             )
         except Interrupted as error:

@@ -52,11 +52,11 @@ class Case:
         return _WORDS[self.standing.run_state]
 
     @property
-    def resumable(self) -> bool:
-        """Whether its dead letter may still be there."""
+    def is_too_late(self) -> bool:
+        """Whether the server has dropped its dead letter, for it failed too long ago."""
         standing = self.standing
         failed_at_ms = standing.completed_at_ms or standing.observed_at_ms or standing.recorded_at_ms
-        return standing.dlq_id is not None and self.now_ms - failed_at_ms < 1000 * self.dlq_retention_s
+        return self.now_ms - failed_at_ms >= 1000 * self.dlq_retention_s
 
     def keep(self, more: str = "") -> Remedy:
         return Remedy(Action.KEEP, f"{self.what}{more}")
@@ -87,9 +87,11 @@ def by_policy(case: Case, care: Care) -> Remedy:
         return Remedy(Action.BLOCKED, f"{case.what}; waits {_span(due_ms - case.now_ms)} more (onFailure.backoff)")
     which = f"attempt {standing.tries + 1} of {policy.max_attempts}"
     if wanted is FailureAction.RESUME:
-        if case.resumable:
-            return Remedy(Action.RESUME, f"{case.what}; {which}")
-        return case.restart(f", and can't be resumed any more; {which}, from the beginning")
+        if case.is_too_late:
+            return case.restart(f" too long ago to be resumed; {which}, from the beginning")
+        if standing.dlq_id is None:
+            return case.keep("; the server's logs don't tell its dead letter, so it can't be resumed")
+        return Remedy(Action.RESUME, f"{case.what}; {which}")
     return case.restart(f"; {which}")
 
 
@@ -101,7 +103,7 @@ def _cancel(case: Case) -> Remedy:
 def _resume(case: Case) -> Remedy:
     if case.standing.run_state is not RunState.FAILED:
         return case.keep(": only a failed run can be resumed")
-    if case.standing.handled or not case.resumable:
+    if case.standing.handled or case.is_too_late or case.standing.dlq_id is None:
         return case.keep("; its dead letter is gone, so it can't be resumed (`wfdeploy restart` begins it again)")
     return Remedy(Action.RESUME, "failed; asked for")
 
