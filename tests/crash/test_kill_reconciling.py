@@ -85,7 +85,9 @@ def test_killed_while_it_restarts(scene: Scene, point: str) -> None:
     assert scene.states == ["RUN_FAILED"] * (3 * RUNS), "each was restarted twice"
 
 
-@pytest.mark.parametrize("point", ["cancel:before:1", "cancel:after:1", "cancel:after:2", "commit:torn:2", "commit:torn:3"])
+@pytest.mark.parametrize(
+    "point", ["cancel:before:1", "cancel:after:1", "cancel:after:2", "commit:torn:2", "commit:torn:3"]
+)
 def test_killed_while_it_cancels(scene: Scene, point: str) -> None:
     policy = {"onRemove": "cancel"}
     scene.declare(policy, ["wait e"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan, Selection
 from wfdeploy.model.policy import NO_CARE
-from wfdeploy.model.observed import RunState
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.ports import StateStore

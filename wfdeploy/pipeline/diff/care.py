@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Wish
 from wfdeploy.model.policy import Care, FailureAction, OnCancelled
-from wfdeploy.model.observed import RunState
 from wfdeploy.model.state import Standing
 
 TROUBLED = (RunState.FAILED, RunState.CANCELED, RunState.MISSING)
