@@ -11,9 +11,13 @@ import pytest
 from tests.fakes.step_endpoint import StepEndpoint
 from tests.support.reconciling import Fleet
 from tests.support.workbench import Workbench, planned
-from wfdeploy.model.plan import Action, Refresh
+from wfdeploy.errors import StalePlan, Withheld
+from wfdeploy.model.event import Outcome
+from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.plan import Action, Refresh, Selection
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Ended
+from wfdeploy.operations.saved_plan import save_plan
 from wfdeploy.testing import WorkflowServer
 
 
@@ -316,3 +320,54 @@ def test_a_fixed_id_is_resumed_and_not_restarted(fleet: Fleet) -> None:
     assert fleet.apply() == {"resumed": 1}
     assert fleet.record().triggered_id == "mine-1"
     assert json.loads(fleet.record().request)["body"] == CRASH
+
+
+def test_a_restored_state_learns_of_the_resume_that_it_missed(fleet: Fleet) -> None:
+    fleet.declare({"a": CRASH}, {"onFailure": {"action": "resume", "maxAttempts": 1}})
+    fleet.apply()
+    fleet.settle()
+    fleet.apply(refresh=Refresh.OFF)
+    before = fleet.bench.state_file.read_bytes()
+    assert fleet.apply() == {"resumed": 1}
+    fleet.settle()
+    for file in fleet.bench.state_file.parent.glob("default.db*"):
+        file.unlink()
+    fleet.bench.state_file.write_bytes(before)
+    assert fleet.apply() == {"adopted": 1}
+    assert "resume" not in fleet.log
+    assert fleet.record().tries == 1
+    assert fleet.apply() == {"kept": 1}
+    assert fleet.states() == ["RUN_FAILED"] * 2
+
+
+def test_a_saved_plan_resumes_what_it_says_or_nothing(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.declare({"a": FRAGILE, "b": FRAGILE}, {"onFailure": "resume"})
+    fleet.apply()
+    fleet.settle()
+    plan_file = tmp_path / "tonight.plan"
+    save_plan(fleet.bench.plan(), plan_file, paths=None, selection=Selection(), new_state=False)
+    fleet.endpoint.is_healed = True
+    report = fleet.bench.apply(plan_file=plan_file)
+    assert report.summary[Outcome.RESUMED] == 2
+    with pytest.raises(StalePlan):
+        fleet.bench.apply(plan_file=plan_file)
+    fleet.settle()
+    assert fleet.apply() == {"kept": 2}
+    assert len(fleet.states()) == 4
+
+
+def test_more_than_the_allowed_number_is_withheld(fleet: Fleet) -> None:
+    fleet.declare({"a": CRASH, "b": CRASH}, {"onFailure": "restart"})
+    fleet.apply()
+    fleet.settle()
+    with pytest.raises(Withheld, match="more than --max-triggers 1"):
+        fleet.report(options=ApplyOptions(max_triggers=1))
+    assert fleet.states() == ["RUN_FAILED"] * 2
+
+
+def test_a_target_narrows_what_is_retried(fleet: Fleet) -> None:
+    fleet.declare({"a": CRASH, "b": CRASH}, {"onFailure": "restart"})
+    fleet.apply()
+    fleet.settle()
+    assert fleet.apply(targets=("g/a",)) == {"triggered": 1}
+    assert (fleet.record("g/a").generation, fleet.record("g/b").generation) == (2, 1)
