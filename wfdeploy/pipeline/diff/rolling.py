@@ -13,7 +13,7 @@ from hashlib import sha256
 from heapq import nsmallest
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.plan import Change
+from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.rollout import EndRollout, Enlist, Gate, Mode, Progress, PutProgress, Rollout, Step
 from wfdeploy.model.state import Edit
@@ -56,12 +56,12 @@ def rank(address: str) -> bytes:
     return sha256(address.encode()).digest()
 
 
-def decide(underway: Underway, pending: Mapping[Address, str]) -> Decision:
-    """Which of the pending runs (address -> fingerprint) may start now."""
+def decide(underway: Underway, pending: Mapping[Address, str], *, unclear: bool = False) -> Decision:
+    """Which of the pending runs (address -> fingerprint) may start now. `unclear`: it isn't known what became of some."""
     progress, members = underway.progress, dict(underway.members)
     if not pending:
-        # All runs are let go, or none ever had to be.
-        return Decision(None, edits=[] if progress is None else [EndRollout(underway.group)])
+        # All runs are let go, or none ever had to be; but one whose answer was lost may turn out to be refused.
+        return Decision(None, edits=[] if progress is None or unclear else [EndRollout(underway.group)])
     edits: list[Edit] = []
     if progress is None or any(members.get(address, text) != text for address, text in pending.items()):
         # What was let go has changed since: it has to prove itself again.
@@ -81,7 +81,7 @@ def roll(
 ) -> tuple[Iterator[Change], Decision]:
     """A group's changes, those that have to wait blocked. `is_meant`: whether a run is within the plan's targets."""
     pending = {change.address: change.fingerprint for change in changes if starts(change) and is_meant(change.address)}
-    decision = decide(underway, pending)
+    decision = decide(underway, pending, unclear=any(change.action is Action.RECOVER for change in changes))
     return _applied(changes, decision), decision
 
 
