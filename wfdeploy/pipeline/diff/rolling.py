@@ -57,7 +57,7 @@ def rank(address: str) -> bytes:
 
 
 def decide(underway: Underway, pending: Mapping[Address, str], *, unclear: bool = False) -> Decision:
-    """Which of the pending runs (address -> fingerprint) may start now. `unclear`: it isn't known what became of some."""
+    """Which of the pending runs (address -> fingerprint) may start now. `unclear`: what became of others is open."""
     progress, members = underway.progress, dict(underway.members)
     if not pending:
         # All runs are let go, or none ever had to be; but one whose answer was lost may turn out to be refused.
