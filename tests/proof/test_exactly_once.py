@@ -24,6 +24,7 @@ from tests.fakes.model_server import Fault, ModelServer, dying
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import WfdeployError
 from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.plan import Wish
 from wfdeploy.operations.workspace import Stores
 from wfdeploy.pipeline.identify.run_ids import parse_run_id
 
@@ -145,6 +146,13 @@ class World(RuleBasedStateMachine):
         self.edits[name] = self.edits.get(name, 0) + 1
         self.remote.faults = list(faults)
         self._apply(300.0, replace=(f"g/{name}",))
+
+    @rule(faults=faults, wish=st.sampled_from(Wish), pattern=st.sampled_from(["g/a", "g/*", "g/always"]))
+    def do_by_hand(self, faults: list[Fault], wish: Wish, pattern: str) -> None:
+        if wish is not Wish.CANCEL:
+            self.edits["by hand"] = self.edits.get("by hand", 0) + len(NAMES) + 1
+        self.remote.faults = list(faults)
+        self._apply(300.0, wish=wish, targets=(pattern,))
 
     @rule(faults=faults)
     def another_runner_applies(self, faults: list[Fault]) -> None:
