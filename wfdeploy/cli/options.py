@@ -289,31 +289,6 @@ _REFRESH = _selecting(
     "none.  [default: auto]",
 )
 
-_LABELS = _selecting(
-    "-l",
-    "--label",
-    "labels",
-    metavar="LABEL",
-    multiple=True,
-    help="Only runs with this label, or one of several. May be repeated.",
-)
-
-
-def recorded_runs(*, required: bool) -> Decorator:
-    """Adds ADDRESS-GLOB... and --label; passes `globs` and `labels`. `required`: at least one of them."""
-
-    def decorate(function: Function) -> Function:
-        @wraps(function)
-        def with_runs(*, globs: tuple[str, ...], labels: tuple[str, ...], **flags: Any) -> Any:
-            if required and not globs and not labels:
-                raise click.UsageError("Say which runs: an address, a glob such as 'group/*', or --label.")
-            return function(globs=globs, labels=labels, **flags)
-
-        return click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1)(_LABELS(with_runs))
-
-    return decorate
-
-
 variables = _VAR
 """Adds --var alone; passes `variables`."""
 

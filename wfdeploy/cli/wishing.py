@@ -9,6 +9,7 @@ import click
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command
 from wfdeploy.cli.output import View
+from wfdeploy.cli.recorded import recorded_runs
 from wfdeploy.errors import ExitCode, Interrupted
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def command_for(wish: str, *, help_: str, examples: str, declared: bool) -> clic
     function = options.apply_limits(options.target(options.view(command)))
     if declared:
         function = options.variables(function)
-    function = options.recorded_runs(required=True)(asks(function))
+    function = recorded_runs(required=True)(asks(function))
     make = click.command(wish, cls=Command, help=f"{help_}\n\n{_GLOBS}", exits=_EXITS, examples=examples)
     made: click.Command = make(function)
     return made

@@ -26,7 +26,8 @@ from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.follow import follow
 from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.manifests import Manifests
-from wfdeploy.operations.prepared import Outlook, Prepared, Seen
+from wfdeploy.operations.outlook import Outlook, Seen
+from wfdeploy.operations.prepared import Prepared
 from wfdeploy.operations.requests import KEPT_FOR_SENDING
 from wfdeploy.operations.rounds import Round, follow_through, look_back
 from wfdeploy.operations.saved_plan import SavedPlan, read_plan

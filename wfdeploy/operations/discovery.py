@@ -12,7 +12,8 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Change
 from wfdeploy.model.state import AttemptStatus, PutAttempt, Standing
-from wfdeploy.operations.prepared import Prepared, Seen
+from wfdeploy.operations.outlook import Seen
+from wfdeploy.operations.prepared import Prepared
 from wfdeploy.operations.refreshing import since as since_oldest
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.absence import Absence

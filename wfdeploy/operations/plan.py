@@ -14,7 +14,8 @@ from wfdeploy.operations.unchanged import unchanged
 from wfdeploy.operations.workspace import Workspace
 
 if TYPE_CHECKING:
-    from wfdeploy.operations.prepared import Outlook, Prepared
+    from wfdeploy.operations.outlook import Outlook
+    from wfdeploy.operations.prepared import Prepared
 
 
 def plan(
@@ -43,7 +44,8 @@ def _plan(
         plain = None if keep_all else unchanged(workspace, manifests, store, selection, offline=offline)
         if plain is not None:
             return plain
-        from wfdeploy.operations.prepared import Prepared, Seen
+        from wfdeploy.operations.outlook import Seen
+        from wfdeploy.operations.prepared import Prepared
 
         prepared = Prepared(workspace, manifests, store, selection)
         outlook = prepared.outlook(None, keep_all=keep_all)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from heapq import merge
 from typing import Any
@@ -12,21 +12,20 @@ from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.plan import Action, Change, Plan, Selection, Wish
-from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Edit, Head, PutGroups, Record, RecordKey, Standing
 from wfdeploy.operations.manifests import Manifests
+from wfdeploy.operations.outlook import Outlook, Seen
 from wfdeploy.operations.recurring import Recurrence, Surroundings, notes, recur
 from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labels_of
 from wfdeploy.operations.renames import Renames
 from wfdeploy.operations.sightings import Matcher, memory
 from wfdeploy.operations.turns import Turns
 from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.diff.context import DiffContext, Identities, Verdict
+from wfdeploy.pipeline.diff.context import DiffContext, Identities
 from wfdeploy.pipeline.diff.differ import diff
 from wfdeploy.pipeline.diff.listing import Adoption
-from wfdeploy.pipeline.diff.observing import View
 from wfdeploy.pipeline.diff.planner import gather
 from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.targets import Targets
@@ -35,34 +34,6 @@ from wfdeploy.pipeline.identify.fingerprint import fingerprint, is_known, versio
 from wfdeploy.pipeline.identify.run_ids import attempt_label, attempt_place, place_of, run_id
 from wfdeploy.pipeline.identify.version import CURRENT
 from wfdeploy.ports import StateStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """A complete listing, and what it says of open attempts, by address. `runs`: those among which there may be some
-    that the state lacks. `view`: all of it, where runs were asked after. `reach_ms`: from where on it is complete
-    (server time, Unix ms; None: from the beginning)."""
-
-    runs: tuple[ObservedRun, ...]
-    verdicts: Mapping[Address, Verdict] = field(default_factory=dict)
-    began_ms: int | None = None  # server time; None when the server tells no time
-    view: View | None = None
-    reach_ms: int | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Outlook:
-    """A plan with what carrying it out needs beside it: edits from the listing, ids that more than one run had; by
-    group, what is true once all of its sends are on their way. `undecided`: some schedule isn't known to the state, so
-    the server has to be asked for its instances. `passes`: a rollout waits for nothing but time."""
-
-    plan: Plan
-    edits: list[Edit]
-    adopted: int
-    doubled: list[str]
-    conclusions: dict[str, Edit] = field(default_factory=dict)
-    undecided: bool = False
-    passes: bool = False
 
 
 class Prepared:

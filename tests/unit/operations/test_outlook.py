@@ -12,7 +12,8 @@ from wfdeploy.model.plan import Action, Selection
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.state import Attempt, AttemptStatus, Forget, PutAttempt, PutRecord, Record
 from wfdeploy.operations.manifests import load_manifests
-from wfdeploy.operations.prepared import Prepared, Seen
+from wfdeploy.operations.outlook import Seen
+from wfdeploy.operations.prepared import Prepared
 from wfdeploy.ports import StateStore
 
 

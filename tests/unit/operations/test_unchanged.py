@@ -17,7 +17,8 @@ from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.state import Observe, Remember
 from wfdeploy.operations import loading, unchanged
-from wfdeploy.operations.prepared import Prepared, Seen
+from wfdeploy.operations.outlook import Seen
+from wfdeploy.operations.prepared import Prepared
 
 RUNS = [run("a", body={"n": 1}), run("b")]
 

@@ -9,6 +9,7 @@ import click
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command
 from wfdeploy.cli.output import View
+from wfdeploy.cli.recorded import recorded_runs
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         wfdeploy logs onboarding/acme --output json | jq '.runs[].steps'
     """,
 )
-@options.recorded_runs(required=True)
+@recorded_runs(required=True)
 @options.target
 @options.view
 def command(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str]) -> None:

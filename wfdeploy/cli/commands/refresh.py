@@ -9,6 +9,7 @@ import click
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command
 from wfdeploy.cli.output import View
+from wfdeploy.cli.recorded import recorded_runs
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
         wfdeploy refresh 'onboarding/*' --output json | jq '.summary'
     """,
 )
-@options.recorded_runs(required=False)
+@recorded_runs(required=False)
 @options.target
 @options.view
 def command(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import click
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command
 from wfdeploy.cli.output import View
+from wfdeploy.cli.recorded import recorded_runs
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
         wfdeploy status --output json | jq '.summary'
     """,
 )
-@options.recorded_runs(required=False)
+@recorded_runs(required=False)
 @click.option("-w", "--watch", is_flag=True, help="Show it again and again, until every run has ended or ^C.")
 @click.option(
     "--interval",

@@ -9,6 +9,7 @@ import click
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command, Option
 from wfdeploy.cli.output import View
+from wfdeploy.cli.recorded import recorded_runs
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         wfdeploy wait onboarding/acme --output json
     """,
 )
-@options.recorded_runs(required=False)
+@recorded_runs(required=False)
 @click.option(
     "--for",
     "condition",
