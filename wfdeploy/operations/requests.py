@@ -38,6 +38,7 @@ class Requests:
         self._count = 0
         self._over: set[int] = set()  # files that are too long to be kept
         self._instances: dict[Address, DeclaredRun] = {}
+        self._made: tuple[tuple[int, int], Spool[tuple[int, DeclaredRun]]] | None = None
         self._looked: tuple[tuple[int, int | None], array[int], Spool[DeclaredRun]] | None = None
 
     def remember(self, file: int, number: int, run: DeclaredRun) -> None:
@@ -54,10 +55,15 @@ class Requests:
     def instances(self, file: int, at_s: int) -> Iterator[tuple[int, DeclaredRun]]:
         """The instances of a file's recurring runs at a time (Unix seconds), with their numbers. Raises: `InvalidInput`
         when they can't be made, or the file has changed since it was loaded."""
-        for number, run in self._reread(file, at_s):
-            if len(self._instances) < self._most:
-                self._instances[run.address] = run
-            yield number, run
+        if self._made is None or self._made[0] != (file, at_s):
+            # Groups of one file are often due at one time: it is read once for all of them.
+            made: Spool[tuple[int, DeclaredRun]] = Spool(held=self._most)
+            for number, run in self._reread(file, at_s):
+                if len(self._instances) < self._most:
+                    self._instances[run.address] = run
+                made.append((number, run))
+            self._made = (file, at_s), made
+        yield from self._made[1]
 
     def of(self, run: DesiredRun) -> DeclaredRun:
         """The run as it was declared. Raises: `InvalidInput` when its file has changed since it was loaded."""
