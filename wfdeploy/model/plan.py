@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -137,6 +137,17 @@ class Selection:
     labels: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """The changes among others that send. They may be a million, so they are found anew each time they are gone
+    through."""
+
+    changes: Sequence[Change]
+
+    def __iter__(self) -> Iterator[Change]:
+        return (change for change in self.changes if change.sends)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The ordered list of changes between desired runs and state.
@@ -176,6 +187,11 @@ class Plan:
     def has_changes(self) -> bool:
         """True when apply would do something: anything but keep and blocked."""
         return any(n for action, n in self.summary.items() if action not in (Action.KEEP, Action.BLOCKED))
+
+    @property
+    def sending(self) -> Sending:
+        """The changes that send."""
+        return Sending(self.changes)
 
     @property
     def has_edits(self) -> bool:

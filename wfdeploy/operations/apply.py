@@ -160,22 +160,22 @@ class _Apply:
         whole_story = is_new or workspace.stores.is_at_home(workspace.target.state_file, store)
         seen: Seen | None = None
         discovery: Discovery | None = None
-        sending = [change for change in outlook.plan.changes if change.sends]
+        sending = outlook.plan.sending
         asked = prepared.asked_after(outlook.plan)
-        if sending or prepared.open_attempts or asked or outlook.undecided or self._cancels(outlook):
+        if outlook.plan.sends or prepared.open_attempts or asked or outlook.undecided or self._cancels(outlook):
             if self.gateway is None:
                 self.gateway = workspace.gateway()
                 stack.push_async_callback(self.gateway.aclose)
             discovery = Discovery(workspace, self.gateway, locked_at_ms, lambda: self.stop.requested)
-            settles = bool(sending or prepared.open_attempts or outlook.undecided)
+            settles = bool(outlook.plan.sends or prepared.open_attempts or outlook.undecided)
             suspect = self._suspect(prepared, is_new) if settles else None
             if settles:
                 seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect, asked=asked)
             else:
                 seen = await discovery.look(prepared, sending, asked)
             outlook = prepared.outlook(seen)
-            added = [change for change in outlook.plan.changes if change.sends]
-            if added:
+            added = outlook.plan.sending
+            if outlook.plan.sends:
                 # How runs do may add to what is sent; then the same must be known as for everything that is sent.
                 suspect = suspect if settles else self._suspect(prepared, is_new)
                 if (suspect is not None and not settles) or not discovery.covers(prepared, seen, added):

@@ -6,11 +6,11 @@ moment at which a request of interest can have left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Notice
-from wfdeploy.model.plan import Change
+from wfdeploy.model.plan import Sending
 from wfdeploy.model.state import AttemptStatus, PutAttempt, Standing
 from wfdeploy.operations.outlook import Seen
 from wfdeploy.operations.prepared import Prepared
@@ -53,10 +53,10 @@ class Discovery:
             told = self.gateway.facts.log_lag_s
         return settings.log_lag_s if told is None else told
 
-    async def look(self, prepared: Prepared, sending: Iterable[Change], asked: Collection[Standing] = ()) -> Seen:
+    async def look(self, prepared: Prepared, sending: Sending, asked: Collection[Standing] = ()) -> Seen:
         """What a plan without guarantees shows: list, and tell what is found of open attempts; absence says nothing
         yet. `asked`: the runs whose state shall be known. Raises: `RemoteFailure`."""
-        listed = await self._list(prepared, list(sending), asked)
+        listed = await self._list(prepared, sending, asked)
         found = by_key(listed.runs, id_key)
         verdicts = {
             attempt.address: Verdict(Finding.FOUND, run)
@@ -69,7 +69,7 @@ class Discovery:
     async def settle(
         self,
         prepared: Prepared,
-        sending: Iterable[Change],
+        sending: Sending,
         patience: Patience,
         *,
         suspect: str | None,
@@ -81,7 +81,6 @@ class Discovery:
         what another process may just have done); None when it does. Raises: `RemoteFailure`.
         """
         assert self.locked_at_ms is not None
-        sends = list(sending)
         clock = self.workspace.clock
         ended = self._close_intents(prepared, suspect=suspect is not None)
         if self._lag_is_open:
@@ -106,14 +105,14 @@ class Discovery:
         if not settled:
             if suspect is not None and not patience.stopped:
                 self._say_unsettled(suspect)
-            return await self.look(prepared, sends, asked)
-        listed = await self._list(prepared, sends, asked)
+            return await self.look(prepared, sending, asked)
+        listed = await self._list(prepared, sending, asked)
         findings = self._examine(prepared, listed, ended, lag_ms)
         if findings.too_early and await patience.wait(
             findings.wait_ms / 1000,
             "a delayed run whose answer was lost may just be starting: waiting until the logs can tell",
         ):
-            listed = await self._list(prepared, sends, asked)
+            listed = await self._list(prepared, sending, asked)
             findings = self._examine(prepared, listed, ended, lag_ms)
         return self._seen(listed, self._verdicts(prepared, findings))
 
@@ -130,9 +129,9 @@ class Discovery:
         )
         return self._view(listed)
 
-    def covers(self, prepared: Prepared, seen: Seen, sending: Iterable[Change]) -> bool:
+    def covers(self, prepared: Prepared, seen: Seen, sending: Sending) -> bool:
         """Whether a listing reaches back as far as it must before these changes are sent."""
-        needed = _reach(prepared, list(sending), self.workspace.clock.now_ms(), round(1000 * self.log_lag_s))
+        needed = _reach(prepared, sending, self.workspace.clock.now_ms(), round(1000 * self.log_lag_s))
         return seen.reach_ms is None or (needed is not None and needed >= seen.reach_ms)
 
     # --- pieces ----------------------------------------------------------------------------------------------
@@ -152,7 +151,7 @@ class Discovery:
         async for _ in pages:
             break
 
-    async def _list(self, prepared: Prepared, sends: list[Change], asked: Collection[Standing]) -> Listed:
+    async def _list(self, prepared: Prepared, sends: Sending, asked: Collection[Standing]) -> Listed:
         """One listing for all purposes: it reaches back to what may be unknown, and to the oldest run asked after."""
         workspace = self.workspace
         lag_ms = round(1000 * self.log_lag_s)
@@ -259,7 +258,7 @@ class Discovery:
         )
 
 
-def _reach(prepared: Prepared, sends: list[Change], now_ms: int, lag_ms: int) -> int | None:
+def _reach(prepared: Prepared, sends: Sending, now_ms: int, lag_ms: int) -> int | None:
     """Where the listing must begin: server time in Unix ms, None for the beginning.
 
     The watermark covers what showed when it was set. A delayed run may show only once it starts, under the time at

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from wfdeploy.model.event import Notice
-from wfdeploy.model.plan import Change, Plan, Selection
+from wfdeploy.model.plan import Plan, Selection, Sending
 from wfdeploy.model.state import Standing
 from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.unchanged import unchanged
@@ -60,8 +60,7 @@ def _plan(
                     )
                 )
             else:
-                sending = (change for change in outlook.plan.changes if change.sends)
-                outlook = _look(workspace, prepared, sending, asked, keep_all=keep_all)
+                outlook = _look(workspace, prepared, outlook.plan.sending, asked, keep_all=keep_all)
         elif not offline:
             # Nothing would be sent, so there is nothing that the server could tell.
             outlook = prepared.outlook(Seen(runs=()), keep_all=keep_all)
@@ -71,7 +70,7 @@ def _plan(
 def _look(
     workspace: Workspace,
     prepared: Prepared,
-    sending: Iterable[Change],
+    sending: Sending,
     asked: Sequence[Standing],
     *,
     keep_all: bool,
@@ -87,7 +86,7 @@ def _look(
             discovery = Discovery(workspace, gateway)
             seen = await discovery.look(prepared, sending, asked)
             outlook = prepared.outlook(seen, keep_all=keep_all)
-            sends = [change for change in outlook.plan.changes if change.sends]
+            sends = outlook.plan.sending
             if not discovery.covers(prepared, seen, sends):
                 # What it showed adds runs to be sent, about which more must be known.
                 outlook = prepared.outlook(await discovery.look(prepared, sends, asked), keep_all=keep_all)

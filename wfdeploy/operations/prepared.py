@@ -107,6 +107,7 @@ class Prepared:
         if before is not None and seen is not None and not telling and not self.attempts:
             # The usual listing: it told nothing, so what was planned without it stands.
             return replace(before, plan=replace(before.plan, verified=True))
+        self._unverified.pop(keep_all, None)  # it may hold very many changes, and is of no use any more
         outlook = self._outlook(seen, keep_all=keep_all)
         if seen is None:
             self._unverified[keep_all] = outlook
