@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
+from wfdeploy.cli import values
 from wfdeploy.cli.app import App
 from wfdeploy.cli.command import Option
 from wfdeploy.cli.output import ColorMode, LogFormat, View
@@ -37,15 +38,6 @@ class TargetFlags:
     local: bool = False
     env_file: str | None = None
     shard: Shard | None = None
-
-
-class Amount(click.FloatRange):
-    """A number within bounds; unlike click's own, not "nan", which is within any."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if str(value).strip().lower().lstrip("+-") == "nan":
-            self.fail("it is not a number.", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 def _environments(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -201,7 +193,7 @@ def target(function: Function) -> Function:
             _place(
                 "--shard",
                 metavar="I/N",
-                callback=_shard,
+                callback=values.shard,
                 help="Only the I-th of N parts of all runs, which has a state of its own.",
             ),
             _PROJECT_FILE,
@@ -244,33 +236,12 @@ def project(function: Function) -> Function:
     return with_project
 
 
-def _shard(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Shard | None:
-    if value is None:
-        return None
-    from wfdeploy.model.shard import parse_shard
-
-    try:
-        return parse_shard(value)
-    except ValueError as error:
-        raise click.BadParameter(f"{error}.") from error
-
-
-def _variables(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    variables: dict[str, str] = {}
-    for item in values:
-        name, equals, value = item.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"'{item}' is not NAME=VALUE.")
-        variables[name] = value
-    return variables
-
-
 _VAR = _selecting(
     "--var",
     "variables",
     metavar="NAME=VALUE",
     multiple=True,
-    callback=_variables,
+    callback=values.variables,
     help="Set ${{ vars.NAME }}; beats the project file. May be repeated.",
 )
 _TARGET = _selecting(
@@ -350,12 +321,12 @@ _APPLY_LIMITS = (
         type=click.IntRange(1, 256),
         help="At most N requests at once, fewer while the server is slow or in trouble (default: 64).",
     ),
-    _limit("--max-rate", metavar="N", type=Amount(min=0, min_open=True), help="At most N runs a second."),
+    _limit("--max-rate", metavar="N", type=values.Amount(min=0, min_open=True), help="At most N runs a second."),
     _limit(
         "--timeout",
         "timeout_s",
         metavar="SECONDS",
-        type=Amount(min=0),
+        type=values.Amount(min=0),
         default=300.0,
         help="How long to wait, all waits together: for rate limits, retries, lost answers.  [default: 300]",
     ),
@@ -363,7 +334,7 @@ _APPLY_LIMITS = (
         "--lock-timeout",
         "lock_timeout_s",
         metavar="SECONDS",
-        type=Amount(min=0),
+        type=values.Amount(min=0),
         default=0.0,
         help="How long to wait for another apply to give the state back.  [default: 0]",
     ),
@@ -371,7 +342,7 @@ _APPLY_LIMITS = (
         "--wait-timeout",
         "wait_timeout_s",
         metavar="SECONDS",
-        type=Amount(min=0),
+        type=values.Amount(min=0),
         default=None,
         help="How long to follow the runs, with --local or --wait.  [default: 60; 3600 with --wait]",
     ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wfdeploy.cli import options
+from wfdeploy.cli import options, values
 from wfdeploy.cli.command import Command
 from wfdeploy.cli.output import View
 from wfdeploy.cli.recorded import recorded_runs
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     "--interval",
     "interval_s",
     metavar="SECONDS",
-    type=options.Amount(min=0.1),
+    type=values.Amount(min=0.1),
     default=5.0,
     help="With --watch: how long between two looks. Each is one listing.  [default: 5]",
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wfdeploy.cli import options
+from wfdeploy.cli import options, values
 from wfdeploy.cli.command import Command, Option
 from wfdeploy.cli.output import View
 from wfdeploy.cli.recorded import recorded_runs
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     "timeout_s",
     cls=Option,
     metavar="SECONDS",
-    type=options.Amount(min=0),
+    type=values.Amount(min=0),
     default=3600.0,
     help="How long to wait.  [default: 3600]",
 )
