@@ -28,6 +28,10 @@ class RunState(Enum):
         return self in (RunState.STARTED, RunState.UNKNOWN)
 
 
+TROUBLED = (RunState.FAILED, RunState.CANCELED, RunState.MISSING)
+"""How a declared run should not be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedRun:
     """A run as the server's logs tell it. Times in Unix milliseconds of the server's clock. `dlq_id`: the entry of a

@@ -28,8 +28,6 @@ from wfdeploy.ports import Listener
 
 __all__ = ["Manifests", "load_manifests", "load_project", "validate", "validate_presuming"]
 
-_NONE: Mapping[str, Any] = {}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifests:

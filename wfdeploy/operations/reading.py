@@ -240,10 +240,10 @@ class Reading:
             return  # the rules have seen them all
         seen: set[str] = set()
         for run in self.catalogue.with_own_ids():
+            from wfdeploy.pipeline.identify.run_ids import id_key
+
             assert run.workflow_run_id is not None
-            key = run.workflow_run_id
-            while key.startswith("wfr_"):
-                key = key.removeprefix("wfr_")
+            key = id_key(run.workflow_run_id)
             if key in seen:
                 self.catalogue.duplicates = True
             seen.add(key)

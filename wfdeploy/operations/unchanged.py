@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from wfdeploy.model.observed import RunState
+from wfdeploy.model.observed import TROUBLED
 from wfdeploy.model.plan import Action, Plan, Selection
 from wfdeploy.model.policy import NO_CARE
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.ports import StateStore
-
-_TROUBLED = (RunState.FAILED, RunState.CANCELED, RunState.MISSING)
 
 
 def unchanged(
@@ -28,7 +26,7 @@ def unchanged(
     declared = {group.group.name: group.tally for group in groups if group.tally.count}
     if store.tallies() != declared or any(True for _ in store.attempts()) or store.unclaimed():
         return None
-    if any(True for _ in store.standings(_TROUBLED)):
+    if any(True for _ in store.standings(TROUBLED)):
         return None
     head, target = store.head(), workspace.target
     summary = dict.fromkeys(Action, 0)

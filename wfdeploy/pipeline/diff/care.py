@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wfdeploy.model.observed import RunState
+from wfdeploy.model.observed import TROUBLED, RunState
 from wfdeploy.model.plan import Action, Wish
 from wfdeploy.model.policy import Care, FailureAction, OnCancelled
 from wfdeploy.model.state import Standing
-
-TROUBLED = (RunState.FAILED, RunState.CANCELED, RunState.MISSING)
-"""How a declared run should not be."""
 
 UNFINISHED = (None, RunState.STARTED, RunState.UNKNOWN, RunState.MISSING)
 """How a run may be that is yet to be asked after."""

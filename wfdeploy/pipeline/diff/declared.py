@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.observed import TROUBLED
 from wfdeploy.model.plan import Action, Change, FieldChange, Wish
 from wfdeploy.model.policy import ReplaceRunning
 from wfdeploy.model.run import DesiredRun, OnChange
@@ -22,7 +23,7 @@ from wfdeploy.model.state import (
     Rewrite,
     Standing,
 )
-from wfdeploy.pipeline.diff.care import BY_WISH, TROUBLED, Case, Remedy, by_policy
+from wfdeploy.pipeline.diff.care import BY_WISH, Case, Remedy, by_policy
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
 from wfdeploy.pipeline.diff.fields import compare_fields
 from wfdeploy.pipeline.diff.settling import key_of, preparing, settled_record

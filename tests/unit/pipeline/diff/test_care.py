@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.observed import RunState
+from wfdeploy.model.observed import TROUBLED, RunState
 from wfdeploy.model.plan import Action, Wish
 from wfdeploy.model.policy import (
     LONGEST_BACKOFF_S,
@@ -22,7 +22,7 @@ from wfdeploy.model.policy import (
     to_fields,
 )
 from wfdeploy.model.state import Standing
-from wfdeploy.pipeline.diff.care import BY_WISH, TROUBLED, Case, by_policy
+from wfdeploy.pipeline.diff.care import BY_WISH, Case, by_policy
 
 NOW_MS = 1_795_442_400_000
 FAILED = Standing(
