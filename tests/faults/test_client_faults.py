@@ -221,6 +221,12 @@ def test_429_tells_how_long_to_wait(net: Net, headers: dict[str, str], wait_s: f
     assert "slow down" in reply.message
 
 
+def coded(encoding: str) -> chaos.Behaviour:
+    """A whole answer that is not what its header says; the connection stays, as it may: the client may use it again."""
+    head = f"HTTP/1.1 201 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: 2\r\n\r\n"
+    return chaos.raw(head.encode() + b"[]", close=False)
+
+
 AMBIGUOUS: dict[str, Behaviour] = {
     "408": chaos.answer(408, {"error": "timeout"}, act=True),
     "500": chaos.answer(500, {"error": "boom"}, act=True),
@@ -254,8 +260,8 @@ AMBIGUOUS: dict[str, Behaviour] = {
     "nested too deeply": chaos.answer_with(lambda all_: b"[" * 200_000),
     "a strange id": chaos.answer_with(lambda all_: [{**all_[0], "workflowRunId": "wfr_other"}, *all_[1:]]),
     "an id twice": chaos.answer_with(lambda all_: [all_[1], *all_[1:]]),
-    "an unasked encoding": chaos.raw(b"HTTP/1.1 201 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\n[]"),
-    "broken gzip": chaos.raw(b"HTTP/1.1 201 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]"),
+    "an unasked encoding": coded("br"),
+    "broken gzip": coded("gzip"),
     "not http": chaos.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
     "two lengths": chaos.raw(b"HTTP/1.1 201 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n[]"),
     "a negative length": chaos.raw(b"HTTP/1.1 201 OK\r\nContent-Length: -2\r\n\r\n[]"),
