@@ -67,8 +67,10 @@ class RunGateway(Protocol):
         """Resume one run from the dead-letter queue, sent once; the new run carries `labels`. Never raises for what the
         network or the server do. Cancelling it leaves the outcome open."""
 
-    async def cancel(self, workflow_run_id: str) -> CancelReply:
-        """Cancel one run. Raises: `RemoteFailure`."""
+    async def cancel(self, workflow_run_ids: Sequence[str], *, label: str) -> CancelReply:
+        """Cancel the runs with these ids, as many as fit into one request and at least one; `label` is what all of them
+        carry. Those that aren't in progress are passed over. Asked again where that may help. Never raises for what the
+        network or the server do."""
 
     async def aclose(self) -> None:
         """Give the connections back."""

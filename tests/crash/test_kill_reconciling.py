@@ -86,7 +86,7 @@ def test_killed_while_it_restarts(scene: Scene, point: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "point", ["cancel:before:1", "cancel:after:1", "cancel:after:2", "commit:torn:2", "commit:torn:3"]
+    "point", ["cancel:before:1", "cancel:after:1", "commit:before:3", "commit:torn:2", "commit:torn:3"]
 )
 def test_killed_while_it_cancels(scene: Scene, point: str) -> None:
     policy = {"onRemove": "cancel"}

@@ -20,12 +20,14 @@ from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.remote import (
     Answered,
     BatchRefused,
+    Cancelled,
     CancelReply,
     Denied,
     Gone,
     Item,
     ItemReply,
     Lost,
+    NotCancelled,
     NotSent,
     ObservedRun,
     Resumed,
@@ -100,6 +102,8 @@ class ModelServer(RunGateway):
     durations_s: Sequence[float] = (0.5,)
     faults: list[Fault] = field(default_factory=list)
     listing_faults: list[Fault] = field(default_factory=list)
+    cancel_faults: list[Fault] = field(default_factory=list)
+    uncancellable: Callable[[str], bool] = lambda _: False
     bad: Callable[[str], bool] = lambda _: False
     refuses_whole: Callable[[str], bool] = lambda _: False
     failing: Callable[[int], bool] = lambda _: False
@@ -328,13 +332,38 @@ class ModelServer(RunGateway):
         )
         return Resumed(self.runs[-1].run_id, now_ms)
 
-    async def cancel(self, workflow_run_id: str) -> CancelReply:
-        running = self._running(workflow_run_id, self.now_ms())
-        if running is None:
-            return CancelReply(found=False)
-        running.ends_ms = self.now_ms()
-        running.cancelled = True
-        return CancelReply(found=True)
+    async def cancel(self, workflow_run_ids: Sequence[str], *, label: str) -> CancelReply:
+        await self.clock.sleep(0.01)
+        self._arrive()
+        fault = self.cancel_faults.pop(0) if self.cancel_faults else Fault.NONE
+        match fault:
+            case Fault.NONE:
+                return Cancelled(self._cancel(workflow_run_ids))
+            case Fault.LOST_PARTLY:
+                self._cancel(workflow_run_ids[: len(workflow_run_ids) // 2])
+                return Cancelled(self._cancel(workflow_run_ids))  # the client asked again
+            case Fault.LOST_AFTER:
+                self._cancel(workflow_run_ids)
+                return NotCancelled("connection reset")
+            case Fault.CRASH_BEFORE:
+                raise Crash
+            case Fault.CRASH_AFTER | Fault.CRASH_LATE:
+                self._cancel(workflow_run_ids)
+                raise Crash
+            case Fault.LOST_BEFORE | Fault.LOST_LATE:
+                return NotCancelled("timeout")
+            case _:
+                return NotCancelled("connection refused", may_have_acted=False)
+
+    def _cancel(self, workflow_run_ids: Sequence[str]) -> int:
+        count = 0
+        for run_id in workflow_run_ids:
+            running = None if self.uncancellable(run_id) else self._running(run_id, self.now_ms())
+            if running is not None:
+                running.ends_ms = self.now_ms()
+                running.cancelled = True
+                count += 1
+        return count
 
 
 @contextmanager

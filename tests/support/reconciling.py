@@ -68,9 +68,9 @@ class Tap(RunGateway):
         reply = await self.inner.resume(dlq_id, labels=labels)
         return Lost("the test lost it") if self.lose("resume") else reply
 
-    async def cancel(self, workflow_run_id: str) -> CancelReply:
+    async def cancel(self, workflow_run_ids: Sequence[str], *, label: str) -> CancelReply:
         self.log.append("cancel")
-        return await self.inner.cancel(workflow_run_id)
+        return await self.inner.cancel(workflow_run_ids, label=label)
 
     def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:
         self.log.append("list")

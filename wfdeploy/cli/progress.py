@@ -76,10 +76,10 @@ class Lines:
             case Reading(runs, done):
                 if not done and self._is_time():
                     self._output.note(f"reading manifests: {_runs(runs)} so far")
-            case Started(total):
+            case Started(total, cancels):
                 self._total, self._settled = total, 0
                 self._begun = self._said = self._monotonic()
-                self._output.note(f"sending {_runs(total)}")
+                self._output.note(f"{_doing(cancels)} {_runs(total)}")
             case Settled():
                 self._settled += 1
                 if self._is_time():
@@ -130,6 +130,7 @@ class Bar:
         self._progress = self._display()
         self._task: TaskID | None = None
         self._settled = self._total = 0
+        self._doing = _doing(cancels=False)
         self._drawn = 0.0
         self._said = ""
 
@@ -143,14 +144,14 @@ class Bar:
         match event:
             case Reading(runs, done):
                 self._count(_READING, runs, done)
-            case Started(total):
-                self._settled, self._total = 0, total
-                self._begin("sending", total)
+            case Started(total, cancels):
+                self._settled, self._total, self._doing = 0, total, _doing(cancels)
+                self._begin(self._doing, total)
             case Settled():
                 self._settled += 1
                 # rich takes some 70 µs for an update: for each of 100,000 runs that would be the slowest part.
                 if self._settled >= self._total or time.monotonic() - self._drawn >= 1 / _FRAMES_PER_S:
-                    self._draw("sending", self._settled)
+                    self._draw(self._doing, self._settled)
             case Waiting(why, seconds):
                 if seconds >= _SHORT_WAIT_S:
                     self._wait(printable(why), seconds)
@@ -248,6 +249,10 @@ class Bar:
             expand=True,
             refresh_per_second=_FRAMES_PER_S,
         )
+
+
+def _doing(cancels: bool) -> str:
+    return "cancelling" if cancels else "sending"
 
 
 def _runs(count: int) -> str:

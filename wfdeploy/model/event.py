@@ -72,9 +72,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Sending begins; `total` runs are to be sent."""
+    """Sending begins; `total` runs are to be sent, or to be cancelled."""
 
     total: int
+    cancels: bool = False
 
 
 @dataclass(frozen=True, slots=True)

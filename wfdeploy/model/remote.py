@@ -124,10 +124,23 @@ ResumeReply: TypeAlias = Resumed | Gone | Denied | Stop | Throttled | NotSent | 
 
 
 @dataclass(frozen=True, slots=True)
-class CancelReply:
-    """`found`: False when the server knows no such run in progress (it ended, or never was)."""
+class Cancelled:
+    """`count` of the runs that were named were in progress and are cancelled. Which ones isn't told; nor is, where the
+    request had to be made again, how many an earlier one had cancelled."""
 
-    found: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotCancelled:
+    """There was no answer, or the server refused. `may_have_acted`: runs may be cancelled all the same."""
+
+    message: str
+    hint: str | None = None
+    may_have_acted: bool = True
+
+
+CancelReply: TypeAlias = Cancelled | NotCancelled
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,13 @@ from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen
 from wfdeploy.operations.prepared import Prepared
+from wfdeploy.operations.refreshing import since
 from wfdeploy.operations.requests import KEPT_FOR_SENDING
 from wfdeploy.operations.rounds import Round, follow_through, look_back
 from wfdeploy.operations.saved_plan import SavedPlan, read_plan
 from wfdeploy.operations.shipping import gather_secrets, resumes, shipments
 from wfdeploy.operations.workspace import Workspace
+from wfdeploy.pipeline.apply.cancelling import Canceller
 from wfdeploy.pipeline.apply.engine import Engine
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
@@ -324,16 +326,35 @@ class _Apply:
             sender=sender,
             label=workspace.project.label,
         )
+
+        def log_lag_s() -> float:
+            return 0.0 if discovery is None else discovery.log_lag_s
+
+        canceller = Canceller(
+            gateway=gateway,
+            journal=journal,
+            clock=workspace.clock,
+            patience=self.patience,
+            listener=workspace.listener,
+            sender=sender,
+            label=workspace.project.label,
+            log_lag_s=log_lag_s,
+            id_key=id_key,
+            oldest_ms=lambda addresses: since(
+                [record.standing for record in store.records(addresses)], round(1000 * log_lag_s())
+            ),
+        )
         return Engine(
             gateway=gateway,
             journal=journal,
             sender=sender,
             resumer=resumer,
+            canceller=canceller,
             clock=workspace.clock,
             patience=self.patience,
             listener=workspace.listener,
             label=workspace.project.label,
-            log_lag_s=lambda: 0.0 if discovery is None else discovery.log_lag_s,
+            log_lag_s=log_lag_s,
             id_key=id_key,
             before_sending=lambda: workspace.stores.leave_home(workspace.target.state_file),
         )

@@ -15,7 +15,7 @@ def event_fields(event: Event) -> tuple[str, Mapping[str, object]]:
         case Reading():
             return "reading", {"runs": event.runs, "done": event.done}
         case Started():
-            return "started", {"total": event.total}
+            return "started", {"total": event.total, "cancels": event.cancels}
         case Settled():
             return "settled", result_fields(event.result)
         case Waiting():

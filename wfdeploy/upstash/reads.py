@@ -59,11 +59,21 @@ class Reader:
         self._token_source = token_source
         self._listener = listener
 
-    async def ask(self, what: str, method: str, url: str, *, read: Callable[[Answer], T], budget: Budget) -> T:
+    async def ask(
+        self,
+        what: str,
+        method: str,
+        url: str,
+        *,
+        read: Callable[[Answer], T],
+        budget: Budget,
+        doubt: Callable[[], object] = lambda: None,
+    ) -> T:
         """The answer as `read` understands it; `read` gets 2xx and 404 (it may refuse a 404 with `RemoteFailure`).
 
         `what` begins the message of a failure: "listing runs". Network faults, 5xx, 408 and unreadable answers are
-        tried again, at most five times in a row; a 429 as often as `budget` lets it. Raises: `RemoteFailure`.
+        tried again, at most five times in a row; a 429 as often as `budget` lets it. `doubt` is called for each try
+        that may have had an effect without telling. Raises: `RemoteFailure`.
         """
         faults = throttles = 0
         while True:
@@ -79,10 +89,14 @@ class Reader:
                 if answer.status != 408 and answer.status < 500:
                     raise self.refusal(what, answer)
                 problem = self._words(answer)
+                doubt()
             except TransferError as fault:
                 problem = self._scrub(fault.reason)
+                if fault.left:
+                    doubt()
             except UnreadableError as fault:
                 problem = str(fault)
+                doubt()
             faults += 1
             if faults >= _TRIES:
                 raise RemoteFailure(

@@ -1,4 +1,4 @@
-"""The answer to a batch trigger: what became of each run.
+"""The answers to a batch trigger (what became of each run) and to a cancel of many (how many it was).
 
 Source: "Workflow REST reference: Batch Trigger Workflow Runs". The shape of an item that was refused isn't
 documented; `{"error": "..."}` is what is known of it. Whatever can't be read with certainty is `Unclear` (one run) or
@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from wfdeploy.model.remote import Answered, Denied, ItemReply, Lost, Taken, Unclear
+from wfdeploy.upstash.logs import UnreadableError
 from wfdeploy.upstash.words import by_returned_id, error_of, named_running
 
 
@@ -52,6 +53,18 @@ def read_batch_reply(body: bytes, sent: Sequence[str], *, scrub: Callable[[str],
         if in_order:
             replies[index] = _without_id(item, sent[index], scrub)
     return Answered(tuple(reply or Unclear("the answer doesn't tell which run an error is for") for reply in replies))
+
+
+def read_cancelled(body: bytes) -> int:
+    """How many runs a 2xx answer to a cancel of many says were cancelled. Raises: `UnreadableError`."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        raise UnreadableError("the answer isn't JSON") from None
+    count = answer.get("cancelled") if isinstance(answer, dict) else None
+    if type(count) is not int or count < 0:
+        raise UnreadableError("the answer doesn't tell how many runs were cancelled")
+    return count
 
 
 def _all_taken(answer: list[object], sent: Sequence[str]) -> tuple[Taken, ...] | None:

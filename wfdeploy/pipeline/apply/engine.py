@@ -17,10 +17,11 @@ from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.address import group_of
 from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Settled, Started
 from wfdeploy.model.plan import Action, Change, Plan
-from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.spool import HELD
-from wfdeploy.model.state import Attempt, DropAttempt, Edit, Observe, Origin, PutRecord, Settle
+from wfdeploy.model.state import Attempt, DropAttempt, Edit, Origin, PutRecord, Settle
 from wfdeploy.pipeline.apply.absence import Absence
+from wfdeploy.pipeline.apply.cancelling import Canceller
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.recovery import Findings, examine, list_all, since
@@ -43,6 +44,7 @@ class Engine:
     journal: Journal
     sender: Sender
     resumer: Resumer
+    canceller: Canceller
     clock: Clock
     patience: Patience
     listener: Listener
@@ -76,7 +78,9 @@ class Engine:
             self.before_sending()
         for change in plan.changes:
             self._settle_without_sending(change)
-        await self._cancel([change for change in plan.changes if change.action is Action.CANCEL or change.cancels])
+        await self.canceller.run(
+            [change for change in plan.changes if change.action is Action.CANCEL or change.cancels]
+        )
         if plan.sends:
             self.listener(Started(plan.sends))
         await self.resumer.run(resumes)
@@ -120,28 +124,6 @@ class Engine:
                     error=change.reason if outcome is Outcome.UNKNOWN else None,
                 )
             )
-
-    async def _cancel(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            if self.patience.stopped:
-                return
-            run_id = change.cancels or change.workflow_run_id
-            # Written down first: should this process die, nobody takes the run for one that somebody else cancelled.
-            await self._note(change, None, handled=True)
-            try:
-                reply = await self.gateway.cancel(run_id)
-            except RemoteFailure as error:
-                await self._note(change, None, handled=False)
-                self.sender.stop(Halt(error.message, error.hint))
-                return
-            await self._note(change, RunState.CANCELED if reply.found else None, handled=reply.found)
-            if not change.cancels:  # else the outcome is that of the trigger
-                # A run that isn't in progress any more needs no cancel; how it ended, the logs tell.
-                outcome, words = (Outcome.CANCELLED, None) if reply.found else (Outcome.KEPT, "the run had ended")
-                self._tell(Result(change.address, outcome, run_id, error=words))
-
-    async def _note(self, change: Change, state: RunState | None, *, handled: bool) -> None:
-        await self.journal.commit([Observe(change.address, state, self.clock.now_ms(), handled=handled)])
 
     # --- lost answers ----------------------------------------------------------------------------------------
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from wfdeploy.errors import RemoteFailure
-from wfdeploy.model.remote import CancelReply, Item, NotSent, ResumeReply, RunPage, ServerFacts, TriggerReply
+from wfdeploy.model.remote import (
+    CancelReply,
+    Item,
+    NotCancelled,
+    NotSent,
+    ResumeReply,
+    RunPage,
+    ServerFacts,
+    TriggerReply,
+)
 from wfdeploy.model.run_log import RunLog
 from wfdeploy.ports import RunGateway
 
@@ -31,8 +40,8 @@ class Unreachable(RunGateway):
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:  # noqa: ARG002
         return NotSent(_WORDS)
 
-    async def cancel(self, workflow_run_id: str) -> CancelReply:  # noqa: ARG002
-        raise RemoteFailure(_WORDS)
+    async def cancel(self, workflow_run_ids: Sequence[str], *, label: str) -> CancelReply:  # noqa: ARG002
+        return NotCancelled(_WORDS, may_have_acted=False)
 
     async def aclose(self) -> None:
         return
