@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,11 +57,11 @@ def test_changes_come_back_as_they_were(changes: list[Change], held: int) -> Non
         run = DesiredRun(
             change.address, "1:a", "d", Group("g"), Source("m.yaml", number), "id" if number % 2 else None, 1, number, 3
         )
-        spool.append(replace(change, desired=run, source=run.source) if number % 3 else change)
+        spool.append(change._replace(desired=run, source=run.source) if number % 3 else change)
     again = list(spool)
     assert [one.address for one in again] == [one.address for one in changes]
     for number, (one, before) in enumerate(zip(again, changes, strict=True)):
-        assert replace(one, desired=None, source=before.source) == before
+        assert one._replace(desired=None, source=before.source) == before
         assert (one.desired is None) is (number % 3 == 0)
         if one.desired is not None:
             assert (one.desired.number, one.desired.source.line, one.desired.delay_s) == (number, number, 3)

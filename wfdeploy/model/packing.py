@@ -8,7 +8,7 @@ from typing import Any
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Outcome, Result
-from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.plan import Action, Change, NameRun
 from wfdeploy.model.run import DesiredRun, Group, Source
 from wfdeploy.model.spool import HELD, Spool
 
@@ -34,16 +34,17 @@ def change_spool(held: int = HELD) -> Spool[Change]:
 
 def change_packer() -> tuple[Callable[[Change], Any], Callable[[Any], Change]]:
     """What packs changes for `marshal`, and unpacks them again: those that carry no more than an identity as plain
-    tuples. The two belong together: groups are held once, between them."""
+    tuples. The two belong together: groups, and what makes run ids, are held once, between them."""
     groups: list[Group] = []
+    names: list[NameRun] = []
     positions: dict[int, int] = {}
 
     def pack(change: Change) -> Any:
         run = change.desired
         if run is None or change.edits or change.diff or change.warnings or change.attempt or change.record:
-            return pickle.dumps(change)
+            return pickle.dumps(change._replace(run_id=change.workflow_run_id))
         if change.tries or change.dlq_id or change.cancels or change.run_state:
-            return pickle.dumps(change)
+            return pickle.dumps(change._replace(run_id=change.workflow_run_id))
         position = positions.get(id(run.group))
         if position is None:
             position = positions[id(run.group)] = len(groups)
@@ -51,7 +52,14 @@ def change_packer() -> tuple[Callable[[Change], Any], Callable[[Any], Change]]:
         source = run.source
         _, fingerprint, delivery, _, _, *rest = run
         place = source.file, source.line, source.entry, source.data, source.row
-        said = change.action.value, change.reason, change.workflow_run_id, change.fingerprint, change.generation
+        run_id: str | int
+        if isinstance(change.run_id, str):
+            run_id = change.run_id
+        else:
+            if change.run_id not in names:
+                names.append(change.run_id)
+            run_id = names.index(change.run_id)
+        said = change.action.value, change.reason, run_id, change.fingerprint, change.generation
         return change.address, *said, change.sends, change.send_before_ms, fingerprint, delivery, position, place, *rest
 
     def unpack(packed: Any) -> Change:
@@ -65,7 +73,7 @@ def change_packer() -> tuple[Callable[[Change], Any], Callable[[Any], Change]]:
             address=Address(address),
             action=Action(action),
             reason=reason,
-            workflow_run_id=run_id,
+            run_id=names[run_id] if isinstance(run_id, int) else run_id,
             fingerprint=own,
             generation=generation,
             source=source,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple, TypeAlias
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunState
@@ -67,22 +68,26 @@ class Absent(Enum):
 ABSENT = Absent.ABSENT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One address, what to do about it and why.
+NameRun: TypeAlias = Callable[[str, str, int], str]
+"""Makes the workflow run id of an address, a fingerprint and a generation."""
 
-    Apply looks at `action`, `sends`, `edits`, `desired` and `generation`; `reason`, `diff` and `warnings` are for
-    people. `edits` are committed before anything is sent for this address (settling what an older attempt
-    started, recording an adopted run). `sends`: whether a request leaves that starts a run (a trigger; a resume, where
-    there is a `dlq_id`); `send_before_ms`: not after this (our clock, Unix ms). `tries`: how often the run was resumed
-    or restarted then. `cancels`: the workflow run id of a run to be cancelled first. `run_state`: how the recorded run
+
+class Change(NamedTuple):
+    """One address, what to do about it and why. There may be a million.
+
+    `run_id`: the workflow run id, or what makes it: most of a plan's changes are counted and never named. Apply looks
+    at `action`, `sends`, `edits`, `desired` and `generation`; `reason`, `diff` and `warnings` are for people. `edits`
+    are committed before anything is sent for this address (settling what an older attempt started, recording an
+    adopted run). `sends`: whether a request leaves that starts a run (a trigger; a resume, where there is a
+    `dlq_id`); `send_before_ms`: not after this (our clock, Unix ms). `tries`: how often the run was resumed or
+    restarted then. `cancels`: the workflow run id of a run to be cancelled first. `run_state`: how the recorded run
     does, where that is not as declared (it failed, was cancelled, or vanished).
     """
 
     address: Address
     action: Action
     reason: str
-    workflow_run_id: str = ""
+    run_id: str | NameRun = ""
     fingerprint: str = ""
     generation: int = 0
     source: Source | None = None
@@ -98,6 +103,12 @@ class Change:
     dlq_id: str | None = None
     cancels: str = ""
     run_state: RunState | None = None
+
+    @property
+    def workflow_run_id(self) -> str:
+        """The id of the run that this is about: of the one to start, else of the one that is recorded."""
+        run_id = self.run_id
+        return run_id if isinstance(run_id, str) else run_id(self.address, self.fingerprint, self.generation)
 
     @property
     def resumes(self) -> bool:

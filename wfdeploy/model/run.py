@@ -62,8 +62,7 @@ class Group:
     rollout: Rollout | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """What declares a run: a line of a manifest, and a row of a data file where a generator read one.
 
     Files are project-relative with forward slashes. `entry` is the index in the document's `spec.runs`. `row` is the

@@ -70,8 +70,8 @@ def _shown(plan: Plan, taken: list[Change]) -> Plan:
         plan,
         sends=0,
         changes=tuple(
-            replace(
-                change, action=Action.ADOPT, reason=f"recorded as triggered, not sent ({change.reason})", sends=False
+            change._replace(
+                action=Action.ADOPT, reason=f"recorded as triggered, not sent ({change.reason})", sends=False
             )
             for change in taken
         ),

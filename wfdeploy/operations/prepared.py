@@ -31,7 +31,7 @@ from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.describe import describe, recorded
 from wfdeploy.pipeline.identify.fingerprint import fingerprint, is_known, version_of
-from wfdeploy.pipeline.identify.run_ids import attempt_label, attempt_place, place_of, run_id
+from wfdeploy.pipeline.identify.run_ids import Naming, attempt_label, attempt_place, place_of
 from wfdeploy.pipeline.identify.version import CURRENT
 from wfdeploy.ports import StateStore
 
@@ -150,7 +150,7 @@ class Prepared:
             )
         context = DiffContext(
             identities=Identities(
-                run_id=self._run_id,
+                run_id=Naming(self.workspace.project.key, self.workspace.project.environment),
                 fingerprint_under=self._fingerprint_under,
                 describe=self.describe,
                 attempt_label=self._attempt_label,
@@ -369,10 +369,6 @@ class Prepared:
         project = self.workspace.project
         place = attempt_place(project.key, project.environment, address, fingerprint_text)
         return attempt_label(place, generation, tries)
-
-    def _run_id(self, address: str, fingerprint_text: str, generation: int) -> str:
-        project = self.workspace.project
-        return run_id(project.key, project.environment, address, fingerprint_text, generation)
 
 
 def _conclusions(recurrences: Mapping[str, Recurrence], changes: Iterable[Change]) -> dict[str, Edit]:

@@ -88,6 +88,8 @@ def plain(value: Any) -> Any:
         return {name: plain(item) for name, item in fields.items() if item not in (None, (), {})}
     if isinstance(value, Enum):
         return value.value
+    if hasattr(value, "_asdict"):
+        return {name: plain(item) for name, item in value._asdict().items() if item not in (None, (), {})}
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     return {key: plain(item) for key, item in value.items()} if hasattr(value, "items") else value

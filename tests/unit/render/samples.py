@@ -22,7 +22,7 @@ def change(address: str, action: Action, reason: str, *diff: FieldChange, line: 
         address=Address(address),
         action=action,
         reason=reason,
-        workflow_run_id=f"wfr_{address.replace('/', '-')}",
+        run_id=f"wfr_{address.replace('/', '-')}",
         fingerprint="1:abc",
         generation=1,
         source=Source("manifests/runs.yaml", line),
@@ -53,27 +53,24 @@ def plan_of(changes: Sequence[Change], *, keep: int = 0) -> Plan:
 def every_action() -> Plan:
     changes = [
         change("onboarding/acme", Action.TRIGGER, "new", sends=True),
-        replace(
-            change(
-                "onboarding/globex",
-                Action.RETRIGGER,
-                "the request changed: generation 2",
-                FieldChange("body.seats", 12, 14),
-                FieldChange("body.tags", ["a"], ["a", "b"]),
-                FieldChange("contentType", "text/plain", ABSENT),
-                FieldChange("destination", LONG_URL.format("v1"), LONG_URL.format("v2")),
-                FieldChange("headers.x-team", ABSENT, "sales"),
-                FieldChange("body.note", "one\ntwo\nthree\nfour\n", "one\n2\nthree\nfour\nfive\n"),
-                FieldChange("headers.x-null", None, False),
-                line=9,
-                sends=True,
-            ),
-            warnings=("its first run has not started yet: it still starts as it was",),
-        ),
+        change(
+            "onboarding/globex",
+            Action.RETRIGGER,
+            "the request changed: generation 2",
+            FieldChange("body.seats", 12, 14),
+            FieldChange("body.tags", ["a"], ["a", "b"]),
+            FieldChange("contentType", "text/plain", ABSENT),
+            FieldChange("destination", LONG_URL.format("v1"), LONG_URL.format("v2")),
+            FieldChange("headers.x-team", ABSENT, "sales"),
+            FieldChange("body.note", "one\ntwo\nthree\nfour\n", "one\n2\nthree\nfour\nfive\n"),
+            FieldChange("headers.x-null", None, False),
+            line=9,
+            sends=True,
+        )._replace(warnings=("its first run has not started yet: it still starts as it was",)),
         change("jobs/resumed", Action.RESUME, "failed on the server, and onFailure is resume"),
         change("jobs/restarted", Action.RESTART, "failed on the server, and onFailure is restart", sends=True),
-        replace(change("jobs/gone", Action.CANCEL, "no longer declared, and onRemove is cancel"), source=None),
-        replace(change("jobs/old", Action.FORGET, "no longer declared, and --prune"), source=None),
+        change("jobs/gone", Action.CANCEL, "no longer declared, and onRemove is cancel")._replace(source=None),
+        change("jobs/old", Action.FORGET, "no longer declared, and --prune")._replace(source=None),
         change("jobs/lost", Action.RECOVER, "its answer was lost: apply looks it up"),
         change("jobs/found", Action.ADOPT, "the server knows this run, the state did not"),
         change("jobs/later", Action.BLOCKED, "waits for onboarding"),
@@ -104,10 +101,8 @@ def many() -> Plan:
 def hostile() -> Plan:
     evil = "\x1b[31mred\x1b]0;title\x07\r\nline\u202ertl\u2066\x9b2J\ud800"
     changes = [
-        replace(
-            change(f"g/r[{i}]\x1b[2J", Action.RETRIGGER, evil, FieldChange(f"body.{evil}", evil, {evil: [evil]})),
-            warnings=(evil,),
-            source=Source(evil, 1),
+        change(f"g/r[{i}]\x1b[2J", Action.RETRIGGER, evil, FieldChange(f"body.{evil}", evil, {evil: [evil]}))._replace(
+            warnings=(evil,), source=Source(evil, 1)
         )
         for i in range(9)
     ]

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.plan import Wish
+from wfdeploy.model.plan import NameRun, Wish
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Record, Standing
@@ -41,7 +41,7 @@ NOT_LOOKED_UP = Verdict(Finding.NOT_LOOKED_UP)
 class Identities:
     """How identities are made; given by the caller, since stages never import one another."""
 
-    run_id: Callable[[str, str, int], str]  # address, fingerprint, generation
+    run_id: NameRun
     fingerprint_under: Callable[[DesiredRun, str], str | None]  # under the version of that text; None: unknown version
     describe: Callable[[DesiredRun], Mapping[str, Any]]  # the request's fields, as the state records them
     attempt_label: Callable[[str, str, int, int], str]  # address, fingerprint, generation, tries

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.observed import TROUBLED
-from wfdeploy.model.plan import Action, Change, FieldChange, Wish
+from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, Wish
 from wfdeploy.model.policy import ReplaceRunning
 from wfdeploy.model.run import DesiredRun, OnChange
 from wfdeploy.model.state import (
@@ -58,7 +58,7 @@ class Declared:
                 change = self._compare(recovered=True)
                 if change.sends or not same:
                     return change
-                return replace(change, action=Action.RECOVER, reason="found on the server: recorded as triggered")
+                return change._replace(action=Action.RECOVER, reason="found on the server: recorded as triggered")
             case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
                 if same:
                     return self._made(
@@ -146,15 +146,14 @@ class Declared:
                     self._refused() or remedy.reason,
                     generation=max(self._next_generation(), known.generation + 1),
                 )
-                return replace(change, tries=tries, run_state=troubled)
+                return change._replace(tries=tries, run_state=troubled)
             case Action.RESUME:
                 label = self.context.identities.attempt_label(
                     self.run.address, known.fingerprint, known.generation, tries
                 )
                 change = self._made(Action.RESUME, self._refused() or remedy.reason, key=known)
-                return replace(
-                    change,
-                    workflow_run_id=label,
+                return change._replace(
+                    run_id=label,
                     fingerprint=known.fingerprint,
                     tries=tries,
                     dlq_id=standing.dlq_id,
@@ -162,7 +161,7 @@ class Declared:
                 )
             case _:
                 change = self._made(remedy.action, remedy.reason, key=known, sends=False)
-                return replace(change, run_state=troubled)
+                return change._replace(run_state=troubled)
 
     def _unchanged(self, known: RecordKey, *, recovered: bool) -> Change:
         run = self.run
@@ -172,8 +171,7 @@ class Declared:
             remedy = by_policy(case, run.group.policy.care)
             if remedy.action in (Action.RESTART, Action.RESUME):
                 return self._remedied(known, case, remedy)
-            return replace(
-                self._kept(known, recovered=recovered),
+            return self._kept(known, recovered=recovered)._replace(
                 action=remedy.action,
                 reason=remedy.reason,
                 run_state=standing.run_state,
@@ -195,8 +193,7 @@ class Declared:
             record = self.context.records(run.address)
             fields = self._fields(record)
             if fields:
-                change = replace(
-                    change,
+                change = change._replace(
                     reason="delivery options changed: used from its next trigger on",
                     diff=fields,
                     warnings=_not_started(record, self.context.now_ms),
@@ -252,11 +249,10 @@ class Declared:
         if state is not None and not state.may_run:
             return change
         if policy is ReplaceRunning.WAIT:
-            return replace(
-                change, action=Action.BLOCKED, reason="waits for the run that it replaces to end", sends=False
+            return change._replace(
+                action=Action.BLOCKED, reason="waits for the run that it replaces to end", sends=False
             )
-        return replace(
-            change,
+        return change._replace(
             reason=f"{change.reason}; the run that it replaces is cancelled first",
             cancels=known.workflow_run_id,
         )
@@ -335,20 +331,19 @@ class Declared:
         send_before_ms: int | None = None,
     ) -> Change:
         run = self.run
+        identity: tuple[str | NameRun, str, int]
         if attempt is not None:
             identity = (attempt.workflow_run_id, attempt.fingerprint, attempt.generation)
         elif key is not None:
             identity = (key.workflow_run_id, run.fingerprint, key.generation)
         else:
-            run_id = run.workflow_run_id
-            if run_id is None:
-                run_id = self.context.identities.run_id(run.address, run.fingerprint, generation)
-            identity = (run_id, run.fingerprint, generation)
+            own = run.workflow_run_id
+            identity = (self.context.identities.run_id if own is None else own, run.fingerprint, generation)
         return Change(
             address=run.address,
             action=action,
             reason=reason,
-            workflow_run_id=identity[0],
+            run_id=identity[0],
             fingerprint=identity[1],
             generation=identity[2],
             source=run.source,

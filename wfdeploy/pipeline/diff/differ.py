@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.plan import Change
+from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import RecordKey
 from wfdeploy.pipeline.diff.context import DiffContext
@@ -28,13 +28,32 @@ def diff(
 
     Both streams come in address order (by code point). What the manifests' author must fix goes to `problems`.
     """
+    plain = context.wish is None
     for run, key in _merge(desired, _known(recorded, context)):
         if run is not None:
-            yield Declared(run, key, context, problems).change()
+            if key is None and plain and run.address not in context.former:
+                yield unheard_of(run, context)
+            else:
+                yield Declared(run, key, context, problems).change()
         elif key is not None:
             change = past_instance(key, context) if is_past(key, context) else undeclared(key, context)
             if change is not None:
                 yield change
+
+
+def unheard_of(run: DesiredRun, context: DiffContext) -> Change:
+    """The change of a declared run of which there is nothing, neither a record nor an attempt: most of a first plan."""
+    return Change(
+        address=run.address,
+        action=Action.TRIGGER,
+        reason="new" if run.at_s is None else "due",
+        run_id=context.identities.run_id if run.workflow_run_id is None else run.workflow_run_id,
+        fingerprint=run.fingerprint,
+        generation=context.highest(run.address, run.fingerprint) + 1,
+        source=run.source,
+        sends=True,
+        desired=run,
+    )
 
 
 def _known(recorded: Iterable[RecordKey], context: DiffContext) -> Iterator[RecordKey]:

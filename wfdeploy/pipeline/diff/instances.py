@@ -27,7 +27,7 @@ def past_instance(key: RecordKey, context: DiffContext) -> Change | None:
             address=key.address,
             action=Action.ADOPT,
             reason="the server knows this instance, the state did not",
-            workflow_run_id=key.workflow_run_id,
+            run_id=key.workflow_run_id,
             fingerprint=key.fingerprint,
             generation=key.generation,
             edits=tuple(edits),

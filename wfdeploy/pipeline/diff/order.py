@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 
 from wfdeploy.model.address import group_of
 from wfdeploy.model.order import Condition, Dependency, Headcount
@@ -18,7 +17,7 @@ def starts(change: Change) -> bool:
 
 def blocked(change: Change, reason: str) -> Change:
     """The change put off. What it learned about its address is kept."""
-    return replace(change, action=Action.BLOCKED, reason=reason, sends=False, cancels="")
+    return change._replace(action=Action.BLOCKED, reason=reason, sends=False, cancels="")
 
 
 def in_order(changes: Iterable[Change], waits: Callable[[str], str | None]) -> Iterator[Change]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.packing import change_spool
@@ -52,8 +52,8 @@ def gather(
         if change.sends:
             if limit is not None and result.sends >= limit:
                 result.housekeeping.extend(change.edits)
-                change = replace(  # noqa: PLW2901
-                    change, action=Action.BLOCKED, reason=f"beyond --limit {limit}", sends=False, edits=()
+                change = change._replace(  # noqa: PLW2901
+                    action=Action.BLOCKED, reason=f"beyond --limit {limit}", sends=False, edits=()
                 )
             else:
                 result.sends += 1

@@ -27,7 +27,7 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
             address=address,
             action=Action.RECOVER,
             reason="",
-            workflow_run_id=attempt.workflow_run_id,
+            run_id=attempt.workflow_run_id,
             fingerprint=attempt.fingerprint,
             generation=attempt.generation,
             edits=tuple(edits),
@@ -38,26 +38,22 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
                 found = settled_record(attempt, verdict, context, edits)
                 if context.wish is Wish.CANCEL and found.run_state is not None and found.run_state.may_run:
                     run_id = found.workflow_run_id
-                    return replace(
-                        change, action=Action.CANCEL, reason="asked for", workflow_run_id=run_id, edits=tuple(edits)
-                    )
-                return replace(
-                    change, reason="found on the server, no longer declared: recorded as triggered", edits=tuple(edits)
+                    return change._replace(action=Action.CANCEL, reason="asked for", run_id=run_id, edits=tuple(edits))
+                return change._replace(
+                    reason="found on the server, no longer declared: recorded as triggered", edits=tuple(edits)
                 )
             case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
                 edits.append(DropAttempt(address, burn=verdict.finding is Finding.ABSENT_OR_DELAYED))
-                return replace(
-                    change,
+                return change._replace(
                     reason="the server does not know it, and it is no longer declared: dropped",
                     edits=tuple(edits),
                 )
             case Finding.NOT_LOOKED_UP:
-                return replace(
-                    change, reason="its answer was lost, no longer declared: apply looks it up on the server"
+                return change._replace(
+                    reason="its answer was lost, no longer declared: apply looks it up on the server"
                 )
             case Finding.TOO_OLD:
-                return replace(
-                    change,
+                return change._replace(
                     reason="its answer was lost longer ago than the server's logs remember, and it is no longer "
                     f"declared: settle it with `wfdeploy state resolve '{address}' --triggered` or `state rm`",
                 )
@@ -72,7 +68,7 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         address=address,
         action=Action.ADOPT if adopting else Action.KEEP,
         reason="the server knows this run, the state did not; no longer declared" if adopting else "no longer declared",
-        workflow_run_id=known.workflow_run_id,
+        run_id=known.workflow_run_id,
         fingerprint=known.fingerprint,
         generation=known.generation,
         edits=tuple(edits),
@@ -86,12 +82,12 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         record = context.records(address)
         state = context.live_states.get(address) or (record.run_state if record else None)
         if state is not None and not state.may_run:
-            return replace(change, reason="no longer declared, and its run has ended")
-        return replace(change, action=Action.CANCEL, reason="no longer declared, and the group's onRemove is cancel")
+            return change._replace(reason="no longer declared, and its run has ended")
+        return change._replace(action=Action.CANCEL, reason="no longer declared, and the group's onRemove is cancel")
     if policy is OnRemove.FORGET or context.prune:
         why = "the group's onRemove is forget" if policy is OnRemove.FORGET else "--prune was given"
         edits.append(Forget(address))
-        return replace(change, action=Action.FORGET, reason=f"no longer declared, and {why}", edits=tuple(edits))
+        return change._replace(action=Action.FORGET, reason=f"no longer declared, and {why}", edits=tuple(edits))
     return change
 
 
@@ -99,7 +95,7 @@ def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
     """What a person wants done with a run, whatever is declared: it can be cancelled and resumed."""
     record = context.adopted.get(change.address) or context.records(change.address)
     if wish in (Wish.RESTART, Wish.RETRIGGER) or record is None:
-        return replace(change, reason="no longer declared: there is nothing to trigger it from")
+        return change._replace(reason="no longer declared: there is nothing to trigger it from")
     standing = record.standing
     if change.address not in context.adopted:
         live = context.live_states.get(change.address)
@@ -108,9 +104,9 @@ def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
         )
     case = Case(standing=standing, now_ms=context.now_ms, dlq_retention_s=context.dlq_retention_s)
     remedy = BY_WISH[wish](case)
-    change = replace(change, action=remedy.action, reason=remedy.reason)
+    change = change._replace(action=remedy.action, reason=remedy.reason)
     if remedy.action is not Action.RESUME:
         return change
     tries = standing.tries + 1
     label = context.identities.attempt_label(change.address, record.fingerprint, record.generation, tries)
-    return replace(change, sends=True, workflow_run_id=label, tries=tries, dlq_id=standing.dlq_id)
+    return change._replace(sends=True, run_id=label, tries=tries, dlq_id=standing.dlq_id)

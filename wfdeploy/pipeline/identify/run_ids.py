@@ -59,6 +59,17 @@ def run_id(project: str, environment: str, address: str, fingerprint: str, gener
     return f"{PREFIX}{slug + '-' if slug else ''}{place}-g{generation}-f{version}{digest_text}"
 
 
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """`run_id` for the addresses of one project and environment."""
+
+    project: str
+    environment: str
+
+    def __call__(self, address: str, fingerprint: str, generation: int) -> str:
+        return run_id(self.project, self.environment, address, fingerprint, generation)
+
+
 def parse_run_id(text: str) -> RunIdParts | None:
     """Read an id back; None when it isn't one of ours. The prefix may stand once or more often."""
     match = _ID.fullmatch(id_key(text))
