@@ -15,18 +15,24 @@ def tame_collector() -> None:
 
 def main() -> int:
     """Run the command line of this process; returns its exit code."""
+    tame_collector()  # before the imports: what they make lives until the end, too
+
     from wfdeploy.cli.app import App
     from wfdeploy.cli.gate import run
     from wfdeploy.cli.output import Output
 
-    tame_collector()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             # A character that the terminal's encoding lacks is shown as an escape; it is no reason to fail.
             reconfigure(errors="backslashreplace")
     output = Output(stdout=sys.stdout, stderr=sys.stderr, environ=os.environ)
-    return run(sys.argv[1:], App(output=output, environ=os.environ))
+    try:
+        return run(sys.argv[1:], App(output=output, environ=os.environ))
+    finally:
+        # The interpreter looks for garbage once more as it ends: what is frozen is left out. The process's memory goes
+        # back as a whole anyway.
+        gc.freeze()
 
 
 if __name__ == "__main__":
