@@ -7,12 +7,11 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wfdeploy.catalogue import database, settings
+from wfdeploy.catalogue import chunks, database, settings
 from wfdeploy.catalogue.guards import CacheBusy, busy, sound
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address, group_of
@@ -23,8 +22,6 @@ KEPT_RUNS = 2_500_000
 """Of entries that this command doesn't use, the cache keeps no more runs than this; a run takes about 150 bytes."""
 
 KEPT_DAYS = 30
-_CHUNK = 1000
-_SELECT = "SELECT name, fingerprint, delivery, number, line, entry, data, row, run_id, delay_s, not_before_s, secrets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,61 +189,34 @@ class Catalogue:
             wanted.setdefault(group_of(address), []).append(address.partition("/")[2])
         for group, names in wanted.items():
             member = self._members.get(group)
-            if member is None:
-                continue
-            remaining = iter(names)
-            while chunk := list(islice(remaining, _CHUNK)):
-                for run in self._select(member, f"AND name IN ({_marks(chunk)})", chunk):
-                    found[run.address] = run
+            if member is not None:
+                rows = chunks.find(self._connection, member.id, names)
+                found.update((run.address, run) for run in _runs(member, rows))
         return found
 
     def with_own_ids(self) -> Iterator[DesiredRun]:
         """The runs whose workflow run id the author fixed."""
         for member in self._members.values():
-            yield from self._select(member, "AND run_id IS NOT NULL", ())
+            yield from _runs(member, chunks.rows(self._connection, member.id, with_own_ids=True))
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
     def _of(self, member: _Member) -> Iterator[DesiredRun]:
-        return self._select(member, "ORDER BY name", ())
+        return _runs(member, chunks.rows(self._connection, member.id))
 
     def _checked(self, member: _Member) -> Iterator[DesiredRun]:
         """The same for what another process wrote down: at its end, it is known whether it adds up."""
         count = total = 0
+        last = ""
         for run in self._of(member):
+            if run.address <= last:
+                break
+            last = run.address
             count += 1
             total += term(run.address, run.fingerprint, run.delivery)
             yield run
         if Tally().plus(count, total) != member.tally:
             raise CacheDamaged(f"the cache of manifests is damaged (the runs of {member.group.name} don't add up)")
-
-    def _select(self, member: _Member, where: str, values: Iterable[object]) -> Iterator[DesiredRun]:
-        prefix, group, manifest, file = f"{member.group.name}/", member.group, member.name_of_file, member.file
-        with sound():
-            cursor = self._connection.execute(
-                f"{_SELECT} FROM runs WHERE grp = ? {where}",
-                (member.id, *values),
-            )
-            for (
-                name,
-                fingerprint,
-                delivery,
-                number,
-                line,
-                entry,
-                data,
-                row,
-                run_id,
-                delay_s,
-                not_before_s,
-                secret,
-            ) in cursor:
-                source = Source(manifest, line, entry, data, row)
-                times = delay_s, not_before_s
-                address = Address(prefix + name)
-                yield DesiredRun(
-                    address, fingerprint, delivery, group, source, run_id, file, number, *times, bool(secret)
-                )
 
     def _join(self, member: _Member) -> None:
         if self._members.setdefault(member.group.name, member) is not member:
@@ -277,7 +247,7 @@ class Catalogue:
 
     def _drop(self, which: str, values: tuple[object, ...]) -> None:
         run = self._connection.execute
-        run(f"DELETE FROM runs WHERE grp IN (SELECT id FROM groups WHERE entry IN ({which}))", values)  # noqa: S608
+        run(f"DELETE FROM chunks WHERE grp IN (SELECT id FROM groups WHERE entry IN ({which}))", values)  # noqa: S608
         run(f"DELETE FROM groups WHERE entry IN ({which})", values)  # noqa: S608
         run(f"DELETE FROM entries WHERE id IN ({which})", values)  # noqa: S608
 
@@ -304,47 +274,42 @@ class Adding:
         )
         id_ = cursor.lastrowid
         assert id_ is not None
-        start = len(group.name) + 1
-        total = 0
-        count = 0
-        stream = iter(runs)
         member = _Member(id_, group, Tally(), self._file, self._name, fresh=True)
-        while chunk := list(islice(stream, _CHUNK)):
-            before = connection.total_changes
-            rows = [(id_, run.address[start:], *_columns(run)) for run in chunk]
-            with busy():
-                connection.executemany(
-                    "INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
-                )
-            added = connection.total_changes - before
-            if added != len(chunk):
-                self._refuse(member, chunk)
-            count += added
-            total += sum([term(run.address, run.fingerprint, run.delivery) for run in chunk])
-        tally = Tally().plus(count, total)
+        start = len(group.name) + 1
+
+        def refused(row: chunks.Row, first: chunks.Row) -> None:
+            self._catalogue.duplicates = True
+            if len(self._refused) < 100:
+                run, other = _runs(member, [row, first])
+                self._refused.append((run, other))
+
+        writer = chunks.Writer(connection, id_, group.name, refused)
+        tally = writer.write((run.address[start:], *_columns(run)) for run in runs)
         connection.execute("UPDATE groups SET count = ?, total = ? WHERE id = ?", (tally.count, tally.to_bytes(), id_))
-        self.count += count
-        self._catalogue._join(_Member(id_, group, tally, self._file, self._name, fresh=True))
+        self.count += tally.count
+        self._catalogue._join(replace(member, tally=tally))
 
     def take_refused(self) -> list[tuple[DesiredRun, DesiredRun]]:
         """Runs whose address was taken, each with the run that has it; no more than a hundred of a group."""
         refused, self._refused = self._refused, []
         return refused
 
-    def _refuse(self, member: _Member, chunk: list[DesiredRun]) -> None:
-        catalogue = self._catalogue
-        catalogue.duplicates = True
-        names = [run.address.partition("/")[2] for run in chunk]
-        first = {run.address: run for run in catalogue._select(member, f"AND name IN ({_marks(names)})", names)}
-        for run in chunk:
-            if first[run.address].number != run.number and len(self._refused) < 100:
-                self._refused.append((run, first[run.address]))
+
+def _runs(member: _Member, rows: Iterable[chunks.Row]) -> Iterator[DesiredRun]:
+    prefix, group, manifest, file = f"{member.group.name}/", member.group, member.name_of_file, member.file
+    with sound():
+        for name, text, delivery, number, line, entry, data, row, run_id, delay_s, not_before_s, secret in rows:
+            source = Source(manifest, line, entry, data, row)
+            address = Address(prefix + name)
+            yield DesiredRun(
+                address, text, delivery, group, source, run_id, file, number, delay_s, not_before_s, bool(secret)
+            )
 
 
-def _columns(run: DesiredRun) -> tuple[object, ...]:
+def _columns(run: DesiredRun) -> tuple[Any, ...]:
     _, fingerprint, delivery, _, source, run_id, _, number, delay_s, not_before_s, has_secrets, _ = run
-    place = source.line, source.entry, source.data, source.row
-    return fingerprint, delivery, number, *place, run_id, delay_s, not_before_s, has_secrets
+    _, line, entry, data, row = source
+    return fingerprint, delivery, number, line, entry, data, row, run_id, delay_s, not_before_s, has_secrets
 
 
 def _marks(values: Collection[object]) -> str:

@@ -3,14 +3,15 @@
 - `entries`: one for each file as it was loaded under certain settings. `key` stands for all that the content of an
   entry depends on but the files that the manifest names (`reads`, JSON): their digests are compared at each use.
 - `groups`: the groups of an entry, with the tally of their runs.
-- `runs`: identities, clustered by group and name, so that a group is read in address order. No request is kept.
+- `chunks`: identities, some hundreds in each (`chunks.py`). `first`: the name that it begins with, so that a group is
+  read in address order; `own_ids`: whether the author fixed the workflow run id of any of them. No request is kept.
 """
 
 from __future__ import annotations
 
 import sqlite3
 
-FORMAT = 2
+FORMAT = 3
 """Goes up whenever an entry would be read or made in another way; a cache of another format is thrown away."""
 
 _TABLES = (
@@ -31,23 +32,14 @@ _TABLES = (
         total BLOB NOT NULL
     ) STRICT""",
     "CREATE INDEX groups_by_entry ON groups (entry)",
-    """CREATE TABLE runs (
+    """CREATE TABLE chunks (
+        id INTEGER PRIMARY KEY,
         grp INTEGER NOT NULL,
-        name TEXT NOT NULL,
-        fingerprint TEXT NOT NULL,
-        delivery TEXT NOT NULL,
-        number INTEGER NOT NULL,
-        line INTEGER NOT NULL,
-        entry INTEGER NOT NULL,
-        data TEXT,
-        row INTEGER,
-        run_id TEXT,
-        delay_s INTEGER,
-        not_before_s INTEGER,
-        secrets INTEGER NOT NULL,
-        PRIMARY KEY (grp, name)
-    ) STRICT, WITHOUT ROWID""",
-    "CREATE INDEX runs_with_ids ON runs (grp) WHERE run_id IS NOT NULL",
+        first TEXT NOT NULL,
+        own_ids INTEGER NOT NULL,
+        runs TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX chunks_in_order ON chunks (grp, first)",
 )
 
 

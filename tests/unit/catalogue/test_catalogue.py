@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdeploy.catalogue import catalogue as subject
-from wfdeploy.catalogue import database
+from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.guards import CacheBusy
 from wfdeploy.errors import CacheDamaged
@@ -102,6 +102,33 @@ def test_the_cache_gives_back_what_was_put_in(tmp_path: Path) -> None:
     assert (tmp_path / ".gitignore").read_text() == "*\n"
 
 
+@given(
+    st.lists(st.text("abc", min_size=1, max_size=3), max_size=60),
+    st.integers(1, 9),
+    st.integers(1, 4),
+)
+def test_long_groups_are_brought_into_order_piece_by_piece(names: list[str], at_once: int, size: int) -> None:
+    """Of two with one name, the first one stays, and the other is told with it."""
+    runs = [desired(f"g/{name}", number) for number, name in enumerate(names)]
+    first = {run.address: run for run in reversed(runs)}
+    catalogue = Catalogue(None)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        catalogue.adding(0, "m.yaml") as adding,
+    ):
+        patch.setattr(chunks, "SORTED_AT_ONCE", at_once)
+        patch.setattr(chunks, "SIZE", size)
+        adding.group(Group("g"), runs)
+        refused = adding.take_refused()
+    assert list(catalogue.runs()) == sorted(first.values())
+    assert catalogue.groups["g"].tally == Tally.of(term(run.address, "1:a", "d") for run in first.values())
+    assert catalogue.find([run.address for run in runs]) == first
+    assert catalogue.duplicates is (len(first) < len(runs))
+    assert {run.number for run, _ in refused} == {run.number for run in runs} - {run.number for run in first.values()}
+    assert all(first[run.address] == other for run, other in refused)
+    catalogue.close()
+
+
 def test_an_address_that_is_declared_twice_is_noticed_and_named() -> None:
     catalogue = Catalogue(None)
     with catalogue.adding(0, "m.yaml") as adding:
@@ -123,7 +150,7 @@ def test_a_group_that_is_declared_twice_is_noticed() -> None:
 def test_an_entry_without_a_key_is_gone_with_its_command(tmp_path: Path) -> None:
     fill(tmp_path, desired("g/a"), key=None).close()
     connection = sqlite3.connect(tmp_path / database.FILE)
-    for table in ("entries", "groups", "runs"):
+    for table in ("entries", "groups", "chunks"):
         assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
     connection.close()
 
@@ -143,14 +170,27 @@ def test_an_entry_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_row_that_was_changed_is_noticed_before_it_is_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('["1:a","1:a"]', '["1:a","1:z"]', "add up"),
+        ('["a","b"]', '["b","a"]', "add up"),  # what isn't in order can't be compared
+        ('["a","b"]', '["a"]', "can't be read"),
+        ('["a","b"]', '["a",1]', "can't be read"),
+        ('["a","b"]', "[", "can't be read"),
+    ],
+)
+def test_a_row_that_was_changed_is_noticed_before_it_is_used(
+    tmp_path: Path, before: str, after: str, words: str
+) -> None:
     fill(tmp_path, desired("g/a"), desired("g/b", 1)).close()
     connection = sqlite3.connect(tmp_path / database.FILE)
-    connection.execute("UPDATE runs SET fingerprint = '1:z' WHERE name = 'b'")
+    connection.execute("UPDATE chunks SET runs = replace(runs, ?, ?)", (before, after))
+    assert connection.total_changes == 1
     connection.commit()
     connection.close()
     catalogue = cached(tmp_path)
-    with pytest.raises(CacheDamaged, match="add up"):
+    with pytest.raises(CacheDamaged, match=words):
         list(catalogue.runs())
     catalogue.close()
 
@@ -189,7 +229,7 @@ def test_a_reader_sees_its_entries_whatever_others_do(tmp_path: Path) -> None:
     fill(tmp_path, desired("g/a")).close()
     reader = cached(tmp_path)
     connection = sqlite3.connect(tmp_path / database.FILE)
-    connection.executescript("DELETE FROM runs; DELETE FROM groups; DELETE FROM entries;")
+    connection.executescript("DELETE FROM chunks; DELETE FROM groups; DELETE FROM entries;")
     connection.close()
     assert [run.address for run in reader.runs()] == ["g/a"]
     reader.close()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
 from tests.support.workbench import Workbench, counts, group, planned, run
-from wfdeploy.catalogue import database
+from wfdeploy.catalogue import chunks, database
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.event import Notice
@@ -185,12 +186,17 @@ def bench(remote: ModelServer, tmp_path: Path) -> Workbench:
 
 
 def lie(bench: Workbench, fingerprint: str, *, well: bool) -> None:
-    """Give a run another fingerprint in the cache; `well`: so that it adds up."""
+    """Give the run g/b another fingerprint in the cache; `well`: so that it adds up."""
+    tamper(bench, lambda row: (row[0], fingerprint, *row[2:]) if row[0] == "b" else row, well=well)
+
+
+def tamper(bench: Workbench, change: Callable[[chunks.Row], chunks.Row], *, well: bool) -> None:
     connection = sqlite3.connect(bench.root / ".wfdeploy" / "cache" / database.FILE)
-    connection.execute("UPDATE runs SET fingerprint = ? WHERE name = 'b'", (fingerprint,))
+    rows = [change(row) for row in chunks.rows(connection, *connection.execute("SELECT id FROM groups").fetchone())]
+    connection.execute("UPDATE chunks SET runs = ?", (json.dumps(list(zip(*rows, strict=True))),))
     if well:
-        rows = connection.execute("SELECT 'g/' || name, fingerprint, delivery FROM runs").fetchall()
-        connection.execute("UPDATE groups SET total = ?", (Tally.of(term(*row) for row in rows).to_bytes(),))
+        terms = (term(f"g/{name}", fingerprint, delivery) for name, fingerprint, delivery, *_ in rows)
+        connection.execute("UPDATE groups SET total = ?", (Tally.of(terms).to_bytes(),))
     connection.commit()
     connection.close()
 
@@ -217,12 +223,7 @@ def test_a_cache_that_lies_well_never_sends(bench: Workbench, remote: ModelServe
 
 
 def test_a_cache_that_invents_a_run_never_sends_it(bench: Workbench, remote: ModelServer) -> None:
-    connection = sqlite3.connect(bench.root / ".wfdeploy" / "cache" / database.FILE)
-    connection.execute("UPDATE runs SET name = 'c' WHERE name = 'b'")
-    rows = connection.execute("SELECT 'g/' || name, fingerprint, delivery FROM runs").fetchall()
-    connection.execute("UPDATE groups SET total = ?", (Tally.of(term(*row) for row in rows).to_bytes(),))
-    connection.commit()
-    connection.close()
+    tamper(bench, lambda row: ("c", *row[1:]) if row[0] == "b" else row, well=True)
     before = dict(remote.counts)
     assert counts(bench.apply()) == {"kept": 2}
     assert remote.counts == before

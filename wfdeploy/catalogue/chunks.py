@@ -1,0 +1,129 @@
+"""The runs of a group as a few rows of a database: five hundred to a row, in the order of their names.
+
+A row for each run took most of the time that a catalogue takes. A chunk is JSON, column by column: quick, and harmless
+to read whatever became of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator
+from heapq import merge
+from itertools import islice
+from operator import itemgetter
+from typing import TypeAlias, cast
+
+from wfdeploy.catalogue.guards import busy, sound
+from wfdeploy.model.tally import Tally, term
+
+Row: TypeAlias = tuple[str, str, str, int, int, int, str | None, int | None, str | None, int | None, int | None, bool]
+"""A run without what it shares with its group: name (the address without the group), fingerprint, delivery, number,
+line, entry, data, row, run id, delay, start, whether there are secrets."""
+
+SIZE = 500
+SORTED_AT_ONCE = 20_000
+"""Rows that are sorted in memory; a longer group that isn't in order comes in pieces, which are merged."""
+
+_RUN_ID = 8
+_name = itemgetter(0)
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class Writer:
+    """Writes the rows of the group with this id. `refused` hears of each row whose name another one has."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, group: int, name: str, refused: Callable[[Row, Row], None]
+    ) -> None:
+        self._connection = connection
+        self._group = group
+        self._prefix = f"{name}/"
+        self._refused = refused
+
+    def write(self, rows: Iterable[Row]) -> Tally:
+        """Write them all, in whatever order they come. Of two with one name, the one that came first stays. Raises:
+        `CacheBusy`."""
+        stream = iter(rows)
+        tally, last = Tally(), ""
+        pieces: list[int] = []  # in ids that no group has
+        while piece := list(islice(stream, SORTED_AT_ONCE)):
+            piece.sort(key=_name)
+            if not pieces and (piece[0][0] > last or not tally.count):
+                kept = self._distinct(piece)
+                tally, last = self._put(self._group, kept, tally), kept[-1][0]
+            else:
+                pieces.append(-1 - len(pieces))
+                self._put(pieces[-1], piece)
+        return self._merged([self._group, *pieces]) if pieces else tally
+
+    def _merged(self, pieces: list[int]) -> Tally:
+        whole = -1 - len(pieces)
+        # Equal names come in the order of the pieces, which is that of the rows.
+        stream = merge(*(rows(self._connection, piece) for piece in pieces), key=_name)
+        tally, last = Tally(), None
+        while piece := list(islice(stream, SORTED_AT_ONCE)):
+            kept = self._distinct(piece if last is None else [last, *piece])
+            tally, last = self._put(whole, kept if last is None else kept[1:], tally), kept[-1]
+        self._connection.execute(f"DELETE FROM chunks WHERE grp IN ({','.join('?' * len(pieces))})", pieces)  # noqa: S608
+        self._connection.execute("UPDATE chunks SET grp = ? WHERE grp = ?", (self._group, whole))
+        return tally
+
+    def _distinct(self, piece: list[Row]) -> list[Row]:
+        if len(set(map(_name, piece))) == len(piece):
+            return piece
+        kept = piece[:1]
+        for row in piece[1:]:
+            if row[0] == kept[-1][0]:
+                self._refused(row, kept[-1])
+            else:
+                kept.append(row)
+        return kept
+
+    def _put(self, group: int, piece: list[Row], tally: Tally = Tally()) -> Tally:  # noqa: B008 - a value
+        prefix = self._prefix
+        with busy():
+            self._connection.executemany(
+                "INSERT INTO chunks (grp, first, own_ids, runs) VALUES (?, ?, ?, ?)", _chunks(group, piece)
+            )
+        return tally.plus(len(piece), sum([term(prefix + name, text, delivery) for name, text, delivery, *_ in piece]))
+
+
+def _chunks(group: int, piece: list[Row]) -> Iterator[tuple[int, str, bool, str]]:
+    for start in range(0, len(piece), SIZE):
+        columns = list(zip(*piece[start : start + SIZE], strict=True))
+        own_ids = any(run_id is not None for run_id in columns[_RUN_ID])
+        yield group, columns[0][0], own_ids, _encode(columns)
+
+
+def rows(connection: sqlite3.Connection, group: int, *, with_own_ids: bool = False) -> Iterator[Row]:
+    """The rows of a group, by name. `with_own_ids`: those whose run id the author fixed. Raises: `CacheDamaged`."""
+    only = "AND own_ids" if with_own_ids else ""
+    with sound():
+        cursor = connection.execute(f"SELECT runs FROM chunks WHERE grp = ? {only} ORDER BY first, id", (group,))  # noqa: S608
+        for (text,) in cursor:
+            for row in _decoded(text):
+                if not with_own_ids or row[_RUN_ID] is not None:
+                    yield row
+
+
+def find(connection: sqlite3.Connection, group: int, names: Collection[str]) -> Iterator[Row]:
+    """Those of the group's rows that have one of these names, by name. Raises: `CacheDamaged`."""
+    known: tuple[int, dict[str, Row]] = (0, {})
+    with sound():
+        for name in sorted(names):
+            found = connection.execute(
+                "SELECT id FROM chunks WHERE grp = ? AND first <= ? ORDER BY first DESC, id DESC LIMIT 1", (group, name)
+            ).fetchone()
+            if found is None:
+                continue
+            if found[0] != known[0]:
+                (text,) = connection.execute("SELECT runs FROM chunks WHERE id = ?", found).fetchone()
+                known = found[0], {row[0]: row for row in _decoded(text)}
+            row = known[1].get(name)
+            if row is not None:
+                yield row
+
+
+def _decoded(text: str) -> Iterator[Row]:
+    return cast("Iterator[Row]", zip(*json.loads(text), strict=True))
