@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.event import Event
     from wfdeploy.model.remote import (
         CancelReply,
+        DeadLetter,
         Item,
         ObservedRun,
         ResumeReply,
@@ -62,6 +63,10 @@ class RunGateway(Protocol):
 
     async def read_run(self, workflow_run_id: str) -> RunLog | None:
         """One run with its steps, the newest of that id; None when the logs don't know it. Raises: `RemoteFailure`."""
+
+    def list_dead_letters(self, *, label: str, since_ms: int | None) -> AsyncIterator[Sequence[DeadLetter]]:
+        """The dead letters of runs that carry `label` and were created, or failed, at or after `since_ms` (server time,
+        Unix ms; None: all), page by page, waiting out rate limits. Raises: `RemoteFailure`."""
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
         """Resume one run from the dead-letter queue, sent once; the new run carries `labels`. Never raises for what the

@@ -22,6 +22,7 @@ from wfdeploy.model.remote import (
     BatchRefused,
     Cancelled,
     CancelReply,
+    DeadLetter,
     Denied,
     Gone,
     Item,
@@ -108,6 +109,8 @@ class ModelServer(RunGateway):
     refuses_whole: Callable[[str], bool] = lambda _: False
     failing: Callable[[int], bool] = lambda _: False
     keeps_letters: bool = False
+    logs_tell_letters: bool = True
+    letter_listings: int = 0
     runs: list[ModelRun] = field(default_factory=list)
     late: list[tuple[int, list[Item]]] = field(default_factory=list)
     late_resumes: list[tuple[int, str, Sequence[str]]] = field(default_factory=list)
@@ -270,8 +273,24 @@ class ModelServer(RunGateway):
             created_at_ms=run.created_ms,
             completed_at_ms=run.ends_ms if state.is_final else None,
             labels=run.labels or (run.label,),
-            dlq_id=run.letter if state is RunState.FAILED else None,
+            dlq_id=run.letter if state is RunState.FAILED and self.logs_tell_letters else None,
         )
+
+    async def list_dead_letters(self, *, label: str, since_ms: int | None) -> AsyncIterator[Sequence[DeadLetter]]:
+        await self.clock.sleep(0.01)
+        self._arrive()
+        self.letter_listings += 1
+        now_ms = self.now_ms()
+        letters = [
+            DeadLetter(run.letter, run.run_id, run.created_ms)
+            for run in self.runs
+            if run.letter is not None
+            and run.state(now_ms) is RunState.FAILED
+            and run.label == label
+            and (since_ms is None or run.created_ms >= since_ms)
+        ]
+        for start in range(0, max(len(letters), 1), 3):
+            yield letters[start : start + 3]
 
     async def read_run(self, workflow_run_id: str) -> RunLog | None:
         raise NotImplementedError

@@ -201,6 +201,45 @@ def test_an_endless_page_is_cut() -> None:
         listing(server)
 
 
+# --- dead letters -------------------------------------------------------------------------------------------------
+
+
+def letters(*run_ids: str, cursor: str = "") -> Behaviour:
+    entries = [{"dlqId": f"{number}-0", "workflowRunId": run_id} for number, run_id in enumerate(run_ids)]
+    return chaos.answer(200, {"messages": entries, "cursor": cursor})
+
+
+def dead_letters(server: ChaosServer, **more: Any) -> list[list[str]]:
+    async def use(gateway: UpstashGateway) -> list[list[str]]:
+        pages = gateway.list_dead_letters(label="wfdeploy.p.e", since_ms=777)
+        return [[letter.workflow_run_id for letter in page] async for page in pages]
+
+    found = with_gateway(server, use, **more)
+    assert isinstance(found, list)
+    return found
+
+
+def test_pages_of_dead_letters_are_followed_to_the_last() -> None:
+    with ChaosServer([letters("wfr_1", "wfr_2", cursor="c1"), chaos.answer(503), letters("wfr_3")]) as server:
+        assert dead_letters(server) == [["wfr_1", "wfr_2"], ["wfr_3"]]
+    first, _, last = (parse_qs(urlsplit(request.target).query) for request in server.requests)
+    assert first == {"label": ["wfdeploy.p.e"], "count": ["100"], "fromDate": ["777"]}
+    assert last == {**first, "cursor": ["c1"]}
+    assert {request.path for request in server.requests} == {"/v2/workflows/dlq"}
+
+
+def test_pages_of_dead_letters_that_go_round_are_noticed() -> None:
+    script = [letters("wfr_1", cursor="c1"), letters("wfr_2", cursor="c1"), letters("wfr_1")]
+    with ChaosServer(script) as server, pytest.raises(RemoteFailure, match="circles"):
+        dead_letters(server)
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_dead_letters_may_be_refused(status: int) -> None:
+    with ChaosServer([chaos.answer(status)]) as server, pytest.raises(RemoteFailure, match="listing dead letters"):
+        dead_letters(server)
+
+
 # --- cancelling ---------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.fakes.step_endpoint import StepEndpoint
@@ -12,8 +12,10 @@ from wfdeploy.model.event import ApplyReport
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.remote import (
     CancelReply,
+    DeadLetter,
     Item,
     Lost,
+    ObservedRun,
     ResumeReply,
     RunPage,
     ServerFacts,
@@ -48,6 +50,8 @@ class Tap(RunGateway):
     inner: RunGateway
     log: list[str]
     lose: Callable[[str], bool] = lambda _: False
+    hides_letters: bool = False
+    """Whether the logs don't tell dead letters."""
 
     @property
     def facts(self) -> ServerFacts:
@@ -72,9 +76,17 @@ class Tap(RunGateway):
         self.log.append("cancel")
         return await self.inner.cancel(workflow_run_ids, label=label)
 
-    def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:
+    async def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:
         self.log.append("list")
-        return self.inner.list_runs(label=label, since_ms=since_ms)
+        async for page in self.inner.list_runs(label=label, since_ms=since_ms):
+            yield replace(page, runs=tuple(map(self._shown, page.runs)))
+
+    def _shown(self, run: ObservedRun) -> ObservedRun:
+        return replace(run, dlq_id=None) if self.hides_letters else run
+
+    def list_dead_letters(self, *, label: str, since_ms: int | None) -> AsyncIterator[Sequence[DeadLetter]]:
+        self.log.append("dead letters")
+        return self.inner.list_dead_letters(label=label, since_ms=since_ms)
 
     async def aclose(self) -> None:
         await self.inner.aclose()
@@ -91,11 +103,12 @@ class Fleet:
     log: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     """Kinds of requests whose next answer is lost."""
+    hides_letters: bool = False
 
     def __post_init__(self) -> None:
         self.bench.clock = ServerClock(self.server)
         self.bench.server(log_lag_s=0.0, log_lag_given=True)
-        self.bench.wrap = lambda inner: Tap(inner, self.log, self._loses)
+        self.bench.wrap = lambda inner: Tap(inner, self.log, self._loses, self.hides_letters)
 
     def _loses(self, kind: str) -> bool:
         if kind in self.lost:

@@ -144,6 +144,15 @@ CancelReply: TypeAlias = Cancelled | NotCancelled
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An entry of the dead-letter queue: what a failed run is resumed by. `created_at_ms`: of the run."""
+
+    dlq_id: str
+    workflow_run_id: str
+    created_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunPage:
     """One page of a listing. `server_time_ms` is the answer's `Date`, in Unix ms (whole seconds)."""
 

@@ -24,6 +24,7 @@ from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.consent import Confirm, require_consent
 from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.follow import follow
+from wfdeploy.operations.letters import lacking, with_letters
 from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen
@@ -164,7 +165,8 @@ class _Apply:
         discovery: Discovery | None = None
         sending = outlook.plan.sending
         asked = prepared.asked_after(outlook.plan)
-        if outlook.plan.sends or prepared.open_attempts or asked or outlook.undecided or self._cancels(outlook):
+        open_ = bool(prepared.open_attempts or asked or outlook.undecided or lacking(prepared))
+        if outlook.plan.sends or open_ or self._cancels(outlook):
             if self.gateway is None:
                 self.gateway = workspace.gateway()
                 stack.push_async_callback(self.gateway.aclose)
@@ -175,23 +177,21 @@ class _Apply:
                 seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect, asked=asked)
             else:
                 seen = await discovery.look(prepared, sending, asked)
-            outlook = prepared.outlook(seen)
+            seen, outlook = await with_letters(discovery, prepared, seen)
             added = outlook.plan.sending
             if outlook.plan.sends:
                 # How runs do may add to what is sent; then the same must be known as for everything that is sent.
                 suspect = suspect if settles else self._suspect(prepared, is_new)
                 if (suspect is not None and not settles) or not discovery.covers(prepared, seen, added):
-                    seen = await discovery.settle(prepared, added, self.patience, suspect=suspect, asked=asked)
-                    outlook = prepared.outlook(seen)
+                    more = await discovery.settle(prepared, added, self.patience, suspect=suspect, asked=asked)
+                    seen, outlook = await with_letters(discovery, prepared, more, known=seen.letters)
                 settles = True
             # A suspect state becomes the whole story by a listing that began late enough, and by nothing else.
             whole_story = whole_story or settles
         plan = outlook.plan
         if self.saved is not None:
             self.saved.check(plan)
-        if self.selection.wish is not None and not plan.has_changes:
-            for change in plan.changes[:_MOST_TOLD]:
-                workspace.listener(Notice(f"{change.address}: {change.reason}"))
+        self._tell_why_not(plan)
         if not plan.has_changes and not plan.has_edits and not outlook.edits and not outlook.conclusions:
             return self._nothing_to_do(plan), outlook, store
         require_consent(plan, self.options)
@@ -222,6 +222,12 @@ class _Apply:
         return report, outlook, store
 
     # --- pieces ----------------------------------------------------------------------------------------------
+
+    def _tell_why_not(self, plan: Plan) -> None:
+        """Where nothing of what was asked for is to be done."""
+        if self.selection.wish is not None and not plan.has_changes:
+            for change in plan.changes[:_MOST_TOLD]:
+                self.workspace.listener(Notice(f"{change.address}: {change.reason}"))
 
     def _heed_stop(self) -> None:
         if self.stop.requested:

@@ -10,6 +10,7 @@ from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.plan import Plan
 from wfdeploy.model.state import Edit
 from wfdeploy.pipeline.diff.context import Verdict
+from wfdeploy.pipeline.diff.letters import Letters
 from wfdeploy.pipeline.diff.observing import View
 
 
@@ -17,13 +18,14 @@ from wfdeploy.pipeline.diff.observing import View
 class Seen:
     """A complete listing, and what it says of open attempts, by address. `runs`: those among which there may be some
     that the state lacks. `view`: all of it, where runs were asked after. `reach_ms`: from where on it is complete
-    (server time, Unix ms; None: from the beginning)."""
+    (server time, Unix ms; None: from the beginning). `letters`: what the dead-letter queue tells, if it was asked."""
 
     runs: tuple[ObservedRun, ...]
     verdicts: Mapping[Address, Verdict] = field(default_factory=dict)
     began_ms: int | None = None  # server time; None when the server tells no time
     view: View | None = None
     reach_ms: int | None = None
+    letters: Letters | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -44,6 +44,7 @@ def _plan(
         plain = None if keep_all else unchanged(workspace, manifests, store, selection, offline=offline)
         if plain is not None:
             return plain
+        from wfdeploy.operations.letters import lacking
         from wfdeploy.operations.outlook import Seen
         from wfdeploy.operations.prepared import Prepared
 
@@ -51,7 +52,8 @@ def _plan(
         outlook = prepared.outlook(None, keep_all=keep_all)
         sends = outlook.plan.sends > 0
         asked = [] if offline else prepared.asked_after(outlook.plan)
-        if (sends or prepared.open_attempts or asked or outlook.undecided) and not offline:
+        unclear = bool(prepared.open_attempts or asked or outlook.undecided or lacking(prepared))
+        if (sends or unclear) and not offline:
             if workspace.target.token is None:
                 workspace.listener(
                     Notice(
@@ -79,17 +81,19 @@ def _look(
     import asyncio
 
     from wfdeploy.operations.discovery import Discovery
+    from wfdeploy.operations.letters import with_letters
 
     async def look() -> Outlook:
         gateway = workspace.gateway()
         try:
             discovery = Discovery(workspace, gateway)
             seen = await discovery.look(prepared, sending, asked)
-            outlook = prepared.outlook(seen, keep_all=keep_all)
+            seen, outlook = await with_letters(discovery, prepared, seen, keep_all=keep_all)
             sends = outlook.plan.sending
             if not discovery.covers(prepared, seen, sends):
                 # What it showed adds runs to be sent, about which more must be known.
-                outlook = prepared.outlook(await discovery.look(prepared, sends, asked), keep_all=keep_all)
+                more = await discovery.look(prepared, sends, asked)
+                _, outlook = await with_letters(discovery, prepared, more, known=seen.letters, keep_all=keep_all)
             return outlook
         finally:
             await gateway.aclose()

@@ -65,6 +65,7 @@ class Prepared:
         self._unverified: dict[bool, Outlook] = {}  # made without a listing, by `keep_all`
         self._unfinished: list[Standing] | None = None
         self._in_turn = in_turn and selection.wish is None
+        self.condition = Condition({}, {})  # as it was known for the latest outlook
         self._watched: set[str] = set()  # groups of which it matters how their runs do
 
     @property
@@ -103,7 +104,9 @@ class Prepared:
     def outlook(self, seen: Seen | None, *, keep_all: bool = False) -> Outlook:
         """The plan. Raises: `InvalidInput` for changes that the manifests' policies forbid; `UsageError`."""
         before = self._unverified.get(keep_all)
-        telling = seen is not None and (seen.runs or seen.verdicts or (seen.view is not None and self.unfinished()))
+        telling = seen is not None and (
+            seen.runs or seen.verdicts or seen.letters is not None or (seen.view is not None and self.unfinished())
+        )
         if before is not None and seen is not None and not telling and not self.attempts:
             # The usual listing: it told nothing, so what was planned without it stands.
             return replace(before, plan=replace(before.plan, verified=True))
@@ -130,7 +133,8 @@ class Prepared:
         )
         sightings = matcher.sightings((*remembered, *(() if seen is None else seen.runs)))
         adoption = matcher.adoption(sightings)
-        runs = condition(self.store, self.unfinished, None if seen is None else seen.view, self._renamed)
+        view, letters = (None, None) if seen is None else (seen.view, seen.letters)
+        self.condition = runs = condition(self.store, self.unfinished, view, self._renamed, letters)
         noted: dict[tuple[str, str], int] = {}
         for note in adoption.noted:
             key = (note.address, note.fingerprint)

@@ -14,6 +14,7 @@ from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import Group
 from wfdeploy.model.state import Observe, Record, Standing
 from wfdeploy.pipeline.diff.care import UNFINISHED
+from wfdeploy.pipeline.diff.letters import Letters, lettered
 from wfdeploy.pipeline.diff.observing import View, observe, sent_by_hand
 from wfdeploy.pipeline.identify.run_ids import id_key
 from wfdeploy.ports import StateStore
@@ -99,8 +100,27 @@ def condition(
     unfinished: Callable[[], Collection[Standing]],
     view: View | None,
     renamed: Callable[[Address], Address],
+    letters: Letters | None = None,
 ) -> Condition:
-    """What is known of the runs, from the state and from a listing where there is one."""
+    """What is known of the runs, from the state and from listings where there are some."""
+    known = _listed(store, unfinished, view, renamed)
+    if letters is None:
+        return known
+    standings, edits = dict(known.standings), list(known.edits)
+    for address, standing in known.standings.items():
+        told = lettered(standing, id_key(standing.workflow_run_id), letters)
+        if told is not None:
+            standings[address] = told[0]
+            edits.append(told[1])
+    return Condition(standings, known.live, tuple(edits))
+
+
+def _listed(
+    store: StateStore,
+    unfinished: Callable[[], Collection[Standing]],
+    view: View | None,
+    renamed: Callable[[Address], Address],
+) -> Condition:
     standings = {renamed(standing.address): standing for standing in store.standings(TROUBLED)}
     if view is None:
         return Condition(standings, {})

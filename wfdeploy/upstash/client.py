@@ -16,6 +16,7 @@ from wfdeploy.model.remote import (
     Answered,
     Cancelled,
     CancelReply,
+    DeadLetter,
     Item,
     Lost,
     NotCancelled,
@@ -28,12 +29,13 @@ from wfdeploy.model.remote import (
 from wfdeploy.model.run_log import RunLog
 from wfdeploy.ports import RunGateway
 from wfdeploy.upstash.connect import open_transport
+from wfdeploy.upstash.dead_letters import read_letter_page
 from wfdeploy.upstash.facts import FactBook
 from wfdeploy.upstash.faults import read_refusal
 from wfdeploy.upstash.headers import LABEL
 from wfdeploy.upstash.logs import LogPage, read_log_page
 from wfdeploy.upstash.pacing import http_date_ms
-from wfdeploy.upstash.reads import Budget, Reader
+from wfdeploy.upstash.reads import Budget, Cursors, Reader
 from wfdeploy.upstash.replies import read_batch_reply, read_cancelled
 from wfdeploy.upstash.revivals import read_resume_reply
 from wfdeploy.upstash.run_log import read_run
@@ -59,8 +61,8 @@ _CAN_BE_CANCELLED = re.compile(r"(?=.*[A-Za-z0-9])[^,]+")
 
 _ANSWER_BYTES = 8 * 1024 * 1024
 _ANSWER_BYTES_PER_RUN = 4 * 1024
-_IDLE_PAGES = 100
-"""A listing that brings nothing new for this many pages on end isn't going anywhere."""
+_PAGE_LETTERS = 100
+"""Dead letters per page: the most there are ("Workflow REST reference: List Failed Workflow Runs")."""
 
 
 class UpstashGateway(RunGateway):
@@ -148,26 +150,36 @@ class UpstashGateway(RunGateway):
         query: dict[str, str | int] = {"groupBy": "workflowRunId", "label": label, "count": _PAGE_RUNS, "trimBody": -1}
         if since_ms is not None:
             query["fromDate"] = max(since_ms, 0)
-        cursors: set[str] = set()
-        before: LogPage | None = None
-        idle = 0
+        cursors = Cursors("listing runs")
         while True:
             if self._facts.facts.server_id is not None:
                 query["pageSize"] = _PAGE_RUNS_EMBEDDED
             page, server_time_ms = await self._log_page(query, budget)
-            last = not page.cursor
-            idle = idle + 1 if not page.runs or (before and page.runs == before.runs) else 0
-            yield RunPage(page.runs, server_time_ms, last)
-            if last:
+            yield RunPage(page.runs, server_time_ms, not page.cursor)
+            if not cursors.go_on(page.cursor, page.runs):
                 return
-            if page.cursor in cursors or idle >= _IDLE_PAGES:
-                raise RemoteFailure(
-                    "listing runs: the server's pages go round in circles",
-                    hint="nothing can be said about runs that were not listed; try again later",
-                )
-            cursors.add(page.cursor)
             query["cursor"] = page.cursor
-            before = page
+
+    async def list_dead_letters(self, *, label: str, since_ms: int | None) -> AsyncIterator[Sequence[DeadLetter]]:
+        budget = Budget(self._wait_budget_s)
+        query: dict[str, str | int] = {"label": label, "count": _PAGE_LETTERS}
+        if since_ms is not None:
+            query["fromDate"] = max(since_ms, 0)
+        what = "listing dead letters"
+        cursors = Cursors(what)
+
+        def read(answer: Answer) -> tuple[tuple[DeadLetter, ...], str]:
+            if answer.status != 200:
+                raise self._reader.refusal(what, answer)
+            return read_letter_page(answer.body)
+
+        while True:
+            url = f"/v2/workflows/dlq?{urlencode(query)}"
+            letters, cursor = await self._reader.ask(what, "GET", url, read=read, budget=budget)
+            yield letters
+            if not cursors.go_on(cursor, letters):
+                return
+            query["cursor"] = cursor
 
     async def _log_page(self, query: dict[str, str | int], budget: Budget) -> tuple[LogPage, int | None]:
         what = "listing runs"

@@ -44,7 +44,7 @@ def _run(entry: object) -> ObservedRun:
     if not isinstance(entry, dict):
         raise UnreadableError("the logs hold an entry that isn't a run")
     workflow_run_id = entry.get("workflowRunId")
-    created_at_ms = _milliseconds(entry.get("workflowRunCreatedAt"))
+    created_at_ms = milliseconds(entry.get("workflowRunCreatedAt"))
     if not isinstance(workflow_run_id, str) or not workflow_run_id:
         raise UnreadableError("the logs hold a run without an id")
     if created_at_ms is None:
@@ -54,10 +54,10 @@ def _run(entry: object) -> ObservedRun:
         workflow_run_id=workflow_run_id,
         state=_state(entry.get("workflowState")),
         created_at_ms=created_at_ms,
-        completed_at_ms=_milliseconds(entry.get("workflowRunCompletedAt")) or None,
+        completed_at_ms=milliseconds(entry.get("workflowRunCompletedAt")) or None,
         url=url if isinstance(url, str) else "",
         labels=_labels(entry),
-        dlq_id=_dlq_id(entry.get("dlqId")),
+        dlq_id=dlq_id_of(entry.get("dlqId")),
     )
 
 
@@ -68,8 +68,8 @@ def _state(word: object) -> RunState:
     return _STATES.get(word, RunState.UNKNOWN) if isinstance(word, str) else RunState.UNKNOWN
 
 
-def _dlq_id(value: object) -> str | None:
-    """Text that goes into a path: anything else is as good as none."""
+def dlq_id_of(value: object) -> str | None:
+    """The id of a dead letter. Text that goes into a path: anything else is as good as none."""
     return value if isinstance(value, str) and any(char.isalnum() for char in value) else None
 
 
@@ -81,7 +81,8 @@ def _labels(entry: dict[str, object]) -> tuple[str, ...]:
     return (first,) if isinstance(first, str) and first else ()
 
 
-def _milliseconds(value: object) -> int | None:
+def milliseconds(value: object) -> int | None:
+    """A time in Unix ms; None for anything that can't be one."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
         return None
     return int(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from wfdeploy.errors import RemoteFailure
@@ -23,6 +23,8 @@ _TRIES = 5
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _ANSWER_BYTES = 8 * 1024 * 1024
+_IDLE_PAGES = 100
+"""A listing that brings nothing new for this many pages on end isn't going anywhere."""
 
 
 class Budget:
@@ -36,6 +38,30 @@ class Budget:
         if seconds > self.left_s:
             return False
         self.left_s -= seconds
+        return True
+
+
+class Cursors:
+    """Follows a listing from page to page, and notices when it isn't going anywhere. `what` is listed."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._known: set[str] = set()
+        self._before: Sequence[object] = ()
+        self._idle = 0
+
+    def go_on(self, cursor: str, entries: Sequence[object]) -> bool:
+        """Whether there is a page after this one. Raises: `RemoteFailure` for pages that go round in circles."""
+        self._idle = self._idle + 1 if not entries or entries == self._before else 0
+        self._before = entries
+        if not cursor:
+            return False
+        if cursor in self._known or self._idle >= _IDLE_PAGES:
+            raise RemoteFailure(
+                f"{self._what}: the server's pages go round in circles",
+                hint="nothing can be said about what was not listed; try again later",
+            )
+        self._known.add(cursor)
         return True
 
 

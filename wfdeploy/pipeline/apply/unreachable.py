@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.remote import (
     CancelReply,
+    DeadLetter,
     Item,
     NotCancelled,
     NotSent,
@@ -35,6 +36,9 @@ class Unreachable(RunGateway):
         raise RemoteFailure(_WORDS)
 
     async def read_run(self, workflow_run_id: str) -> RunLog | None:  # noqa: ARG002
+        raise RemoteFailure(_WORDS)
+
+    def list_dead_letters(self, *, label: str, since_ms: int | None) -> AsyncIterator[Sequence[DeadLetter]]:  # noqa: ARG002
         raise RemoteFailure(_WORDS)
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:  # noqa: ARG002

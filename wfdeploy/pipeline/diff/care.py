@@ -87,7 +87,7 @@ def by_policy(case: Case, care: Care) -> Remedy:
         if case.is_too_late:
             return case.restart(f" too long ago to be resumed; {which}, from the beginning")
         if standing.dlq_id is None:
-            return case.keep("; the server's logs don't tell its dead letter, so it can't be resumed")
+            return case.keep("; its dead letter isn't known, so it can't be resumed")
         return Remedy(Action.RESUME, f"{case.what}; {which}")
     return case.restart(f"; {which}")
 
