@@ -29,13 +29,15 @@ LOCAL_DATABASE = ".wfdeploy/local-server.db"
 class Settings:
     """Everything a command was told about where it works. `environ`: the process environment and the env file.
 
-    `stdin_taken`: standard input was read for the token, so nothing else can be read from it.
+    `stdin_taken`: standard input was read for the token, so nothing else can be read from it. `by_cache`: the project
+    may be as a cache has it.
     """
 
     target: Target
     environ: Mapping[str, str] = field(repr=False)
     cwd: Path
     stdin_taken: bool = False
+    by_cache: bool = False
 
     @property
     def local_database(self) -> Path:
@@ -48,8 +50,11 @@ def as_typed(path: str, cwd: Path) -> str:
     return str(Path(path).relative_to(cwd)) if Path(path).is_relative_to(cwd) else path
 
 
-def resolve(flags: TargetFlags, environ: Mapping[str, str], *, cwd: Path | None = None) -> Settings:
-    """Where to work. Raises: `UsageError`, and `InvalidInput` when the project file or env file is wrong.
+def resolve(
+    flags: TargetFlags, environ: Mapping[str, str], *, cwd: Path | None = None, by_cache: bool = False
+) -> Settings:
+    """Where to work. `by_cache`: for commands that change nothing, a project file that is known need not be read again.
+    Raises: `UsageError`, and `InvalidInput` when the project file or env file is wrong.
 
     A missing token is no error yet: many commands don't need one.
     """
@@ -64,7 +69,7 @@ def resolve(flags: TargetFlags, environ: Mapping[str, str], *, cwd: Path | None 
         raise UsageError("--local brings its own token, so --token-file makes no sense beside it")
     is_embedded = flags.local or (flags.url is None and (flags.environment == LOCAL or wants_dev_server(environ)))
     wanted = LOCAL if is_embedded and flags.environment is None else flags.environment
-    project = _load_project(flags, cwd, wanted)
+    project = _load_project(flags, cwd, wanted, by_cache=by_cache)
     endpoint = resolve_endpoint(
         environ,
         server=project.server,
@@ -78,6 +83,7 @@ def resolve(flags: TargetFlags, environ: Mapping[str, str], *, cwd: Path | None 
         environ=environ,
         cwd=cwd,
         stdin_taken=flags.token_file == "-",  # noqa: S105 (a file name)
+        by_cache=by_cache,
     )
 
 
@@ -95,13 +101,13 @@ def _target(endpoint: Endpoint, project: Project, state_file: Path) -> Target:
     return Target(project=project, url=url, token=token, token_source=source, state_file=state_file, local=endpoint.dev)
 
 
-def _load_project(flags: TargetFlags, cwd: Path, environment: str | None) -> Project:
+def _load_project(flags: TargetFlags, cwd: Path, environment: str | None, *, by_cache: bool) -> Project:
     from wfdeploy.operations.project_file import load_project
 
     file = None if flags.project_file is None else Path(flags.project_file)
     if file is not None and not (cwd / file).is_file():
         raise UsageError(f"there is no project file {file}", hint="check --project-file, or make one: wfdeploy init")
-    return load_project(cwd=cwd, file=file, environment=environment)
+    return load_project(cwd=cwd, file=file, environment=environment, by_cache=by_cache)
 
 
 def _token_file(name: str | None, cwd: Path) -> TokenFile | None:

@@ -151,6 +151,10 @@ def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemCloc
             hint=f"export {target.token_source}=... (the console shows it), name a file with --token-file, "
             "or work without an account: --local",
         )
+    if settings.by_cache:
+        from wfdeploy.operations.project_file import confirm
+
+        confirm(target.project, cwd=settings.cwd)  # a token never leaves by a cache's word
     from wfdeploy.upstash.client import UpstashGateway
     from wfdeploy.upstash.scrub import Scrubber
 

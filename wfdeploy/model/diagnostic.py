@@ -39,3 +39,8 @@ class Diagnostic:
     address: str = ""
     hint: str | None = None
     excerpt: str | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it stops a command; a warning doesn't."""
+        return self.severity is Severity.ERROR

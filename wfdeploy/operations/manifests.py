@@ -7,24 +7,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import remove
 from wfdeploy.catalogue.guards import CacheBusy
 from wfdeploy.errors import CacheDamaged, InvalidInput, StateUnusable, UsageError
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.diagnostic import Diagnostic, Severity
-from wfdeploy.model.project import Project
-from wfdeploy.model.run import DeclaredRun, Group, Move
-from wfdeploy.model.shard import Shard
 from wfdeploy.operations.project_file import load_project
 from wfdeploy.operations.reading import Reading, Wanted
 from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Requests
-from wfdeploy.pipeline.expand.expressions import OPENING
-from wfdeploy.pipeline.expand.references import is_variable_name
 from wfdeploy.pipeline.identify.digest import digest
-from wfdeploy.ports import Listener
+
+if TYPE_CHECKING:
+    from wfdeploy.model.diagnostic import Diagnostic
+    from wfdeploy.model.project import Project
+    from wfdeploy.model.run import DeclaredRun, Group, Move
+    from wfdeploy.model.shard import Shard
+    from wfdeploy.ports import Listener
 
 __all__ = ["Manifests", "load_manifests", "load_project", "validate", "validate_presuming"]
 
@@ -103,7 +103,7 @@ def load_manifests(
     `UsageError` for a bad variable.
     """
     manifests, diagnostics = _load(project, paths, how or Loading(**options))
-    errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic.is_error]
     if errors:
         manifests.close()
         raise InvalidInput(errors)
@@ -169,7 +169,7 @@ def _load(
         groups={name: group.group for name, group in reading.catalogue.groups.items()},
         moved=tuple(declared.move for declared in reading.moves),
         files=tuple(entry.display for entry in reading.found),
-        warnings=tuple(d for d in reading.diagnostics if d.severity is Severity.WARNING),
+        warnings=tuple(d for d in reading.diagnostics if not d.is_error),
         complete=reading.complete,
     )
     return manifests, reading.diagnostics
@@ -200,6 +200,11 @@ def _once(stdin: bytes | Callable[[], bytes] | None) -> Callable[[], bytes]:
 
 
 def _check_variables(variables: Mapping[str, str]) -> None:
+    if not variables:
+        return
+    from wfdeploy.pipeline.expand.expressions import OPENING
+    from wfdeploy.pipeline.expand.references import is_variable_name
+
     for name, value in variables.items():
         if not is_variable_name(name):
             raise UsageError(

@@ -1,33 +1,32 @@
-"""The project file: found by walking up, checked, and merged with one environment's overrides."""
+"""The project file: found by walking up, read, and merged with one environment's overrides."""
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from wfdeploy.errors import InvalidInput, UsageError
-from wfdeploy.model.diagnostic import Diagnostic, Place
-from wfdeploy.model.document import Document, Finding
+from wfdeploy.errors import CacheDamaged, UsageError
 from wfdeploy.model.project import LOCAL, Project, ServerSettings
 from wfdeploy.model.run import Move
-from wfdeploy.pipeline.expand.durations import seconds
-from wfdeploy.pipeline.load import places, sources, yaml_docs
-from wfdeploy.pipeline.validate import project_rules, structure
+from wfdeploy.operations import project_cache
+from wfdeploy.pipeline.load import sources
 
 PROJECT_FILE = sources.PROJECT_FILE
 DEFAULT = "default"
 """The environment where none is declared."""
 
 
-def load_project(*, cwd: Path, file: Path | None = None, environment: str | None = None) -> Project:
+def load_project(
+    *, cwd: Path, file: Path | None = None, environment: str | None = None, by_cache: bool = False
+) -> Project:
     """The project that a command in `cwd` works on, for one environment.
 
     `file` (relative to `cwd`) wins over the search, which goes from `cwd` upwards. Without a project file everything
-    has its default and `cwd` is the root. `local` may always be chosen as environment.
+    has its default and `cwd` is the root. `local` may always be chosen as environment. `by_cache`: a file whose content
+    is known need not be read again; for commands that change nothing.
 
     Raises: `InvalidInput` with all that is wrong with the file; `UsageError` when environments are declared and none
     is chosen, or one that isn't declared.
@@ -35,32 +34,19 @@ def load_project(*, cwd: Path, file: Path | None = None, environment: str | None
     path = Path(os.path.abspath(cwd / file)) if file is not None else find_project_file(cwd)  # noqa: PTH100 - keeps links
     if path is None:
         return Project(root=cwd.absolute(), environment=_choose(environment, (), None))
-    document = project_document(path, cwd=cwd)
-    data = cast("Mapping[str, Any]", document.data)
+    data = _read(path, cwd, by_cache=by_cache)
     declared: Mapping[str, Any] = data.get("spec", {}).get("environments", {})
-    chosen = _choose(environment, tuple(declared), document.source.display)
+    chosen = _choose(environment, tuple(declared), sources.shown_path(path, cwd))
     project = _project(data, path)
     return _with_environment(replace(project, environment=chosen), declared.get(chosen) or {})
 
 
-def presumed_project(*, cwd: Path, file: Path | None = None) -> Project:
-    """What can be presumed of a project whose file is wrong: where it is and where its manifests are.
-
-    Its limits are such that nothing is refused for their sake.
-    """
-    path = Path(os.path.abspath(cwd / file)) if file is not None else find_project_file(cwd)  # noqa: PTH100
-    if path is None:
-        return Project(root=cwd.absolute())
-    found = sources.Found(path.name, path)
-    source = sources.read(found, root=path.parent, cwd=cwd, stdin=None, problems=[])
-    data = next((document.data for document in yaml_docs.read(source, [])), None) if source is not None else None
-    spec = data.get("spec") if isinstance(data, dict) else None
-    named = spec.get("manifests") if isinstance(spec, dict) else None
-    manifests = tuple(name for name in named if isinstance(name, str)) if isinstance(named, list) else ()
-    if not manifests and (path.parent / "manifests").is_dir():
-        manifests = ("manifests",)
-    server = ServerSettings(insecure_destinations=True, max_message_bytes=sources.MAX_FILE_BYTES)
-    return Project(root=path.parent, file=path, manifests=manifests, server=server)
+def confirm(project: Project, *, cwd: Path) -> None:
+    """Read the project file itself, and hold it to what was made of it by the cache. Raises: `CacheDamaged`."""
+    if project.file is None or load_project(cwd=cwd, file=project.file, environment=project.environment) == project:
+        return
+    project_cache.forget(project.file)
+    raise CacheDamaged(f"the cache of {project.file.name} doesn't say what the file says", hint="run the command again")
 
 
 def find_project_file(cwd: Path) -> Path | None:
@@ -72,27 +58,18 @@ def find_project_file(cwd: Path) -> Path | None:
     return None
 
 
-def project_document(path: Path, *, cwd: Path) -> Document:
-    """The one document of a project file, valid. Raises: `InvalidInput`."""
-    problems: list[Diagnostic] = []
-    display = sources.shown_path(path, cwd)
-    source = sources.read(sources.Found(display, path), root=path.parent, cwd=cwd, stdin=None, problems=problems)
-    documents = [] if source is None else list(yaml_docs.read(source, problems))
-    findings = [finding for document in documents[:1] for finding in structure.check(document, "project")]
-    if documents and not findings:
-        findings = project_rules.check(documents[0])
-    for extra in documents[1:]:
-        message = "a project file holds one document"
-        findings.append(Finding(document=extra, path=(), code="second-document", message=message))
-    if source is not None and not documents and not problems:
-        hint = "it needs at least apiVersion, kind and metadata.name; 'wfdeploy init' writes one"
-        problems.append(
-            Diagnostic(code="empty-file", message="this project file is empty", place=Place(display), hint=hint)
-        )
-    diagnostics = [*problems, *places.diagnose(findings)]
-    if diagnostics:
-        raise InvalidInput(diagnostics)
-    return documents[0]
+def _read(path: Path, cwd: Path, *, by_cache: bool) -> Mapping[str, Any]:
+    """What the project file says, checked."""
+    known = project_cache.recall(path) if by_cache else None
+    if known is not None:
+        return known
+    from wfdeploy.operations.project_document import project_document
+
+    document = project_document(path, cwd=cwd)
+    data = cast("Mapping[str, Any]", document.data)
+    if by_cache:
+        project_cache.remember(path, document.source.text, data)
+    return data
 
 
 def _choose(wanted: str | None, declared: tuple[str, ...], display: str | None) -> str:
@@ -106,6 +83,8 @@ def _choose(wanted: str | None, declared: tuple[str, ...], display: str | None) 
         return DEFAULT
     if not declared and wanted == DEFAULT:
         return DEFAULT
+    import difflib
+
     known = (*declared, LOCAL)
     close = difflib.get_close_matches(wanted, known, n=1)
     where = f"{display} does not declare it" if display is not None else "there is no project file that declares it"
@@ -176,4 +155,8 @@ def _server(base: ServerSettings, own: Mapping[str, Any]) -> ServerSettings:
 
 
 def _float_seconds(value: str | int | float) -> float:
-    return float(value) if isinstance(value, int | float) else float(seconds(value))
+    if isinstance(value, int | float):
+        return float(value)
+    from wfdeploy.pipeline.expand.durations import seconds
+
+    return float(seconds(value))

@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any
 from wfdeploy import __version__
 from wfdeploy.catalogue.catalogue import Catalogue, Kept
 from wfdeploy.errors import InvalidInput
-from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
-from wfdeploy.model.document import DeclaredMove, Document, SourceFile
-from wfdeploy.model.project import Project
-from wfdeploy.model.run import DeclaredRun, Move
-from wfdeploy.model.shard import Shard
-from wfdeploy.operations.project_file import project_document
 from wfdeploy.operations.requests import Requests
 from wfdeploy.pipeline.identify.version import CURRENT
 from wfdeploy.pipeline.load import sources
-from wfdeploy.ports import Listener
 
 if TYPE_CHECKING:
+    from wfdeploy.model.diagnostic import Diagnostic
+    from wfdeploy.model.document import DeclaredMove, SourceFile
+    from wfdeploy.model.project import Project
+    from wfdeploy.model.run import DeclaredRun
+    from wfdeploy.model.shard import Shard
     from wfdeploy.operations.parsing import Parsing
+    from wfdeploy.ports import Listener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +161,7 @@ class Reading:
         with self.catalogue.adding(position, source.name) as adding:
             said = parsing.file(source, position, adding)
             self.diagnostics += said
-            if all(diagnostic.severity is Severity.WARNING for diagnostic in said):
+            if not any(diagnostic.is_error for diagnostic in said):
                 adding.draft.key = key
                 adding.draft.notes = {
                     "warnings": [_plain(diagnostic) for diagnostic in said],
@@ -181,6 +180,8 @@ class Reading:
         problems: list[Diagnostic] = []
         data = self._bytes(entry, problems)
         if data is None or sha256(data).hexdigest() != self._digests[position]:
+            from wfdeploy.model.diagnostic import Diagnostic, Place
+
             message, hint = "this file was changed while it was in use", "run the command again"
             raise InvalidInput(
                 [Diagnostic(code="file-changed", message=message, place=Place(entry.display), hint=hint)]
@@ -226,6 +227,9 @@ class Reading:
         self.diagnostics += [_diagnostic(values) for values in kept.notes.get("warnings", ())]
         moves = kept.notes.get("moves", ())
         if moves:
+            from wfdeploy.model.document import DeclaredMove, Document, SourceFile
+            from wfdeploy.model.run import Move
+
             folder = self._project.root if entry.path is None else entry.path.parent
             source = SourceFile(display=entry.display, name=name, folder=folder, text="")
             for origin, to, document, index in moves:
@@ -252,6 +256,8 @@ class Reading:
         stubs, self._doubts_in_moves = self._doubts_in_moves, False
         if not self.moves and not self._project.moved:
             return
+        from wfdeploy.model.document import DeclaredMove
+        from wfdeploy.operations.project_document import project_document
         from wfdeploy.pipeline.load import places
         from wfdeploy.pipeline.validate.moves import check
 
@@ -264,7 +270,7 @@ class Reading:
         named = {name for declared in self.moves for name in (declared.move.origin, declared.move.to)}
         addresses = self.catalogue.find([name for name in named if "/" in name])
         # What couldn't be read may declare what seems not to be declared.
-        errors = any(said.severity is Severity.ERROR for said in (*self._problems, *self.diagnostics))
+        errors = any(said.is_error for said in (*self._problems, *self.diagnostics))
         complete = self.complete and self._whole and not errors
         findings = list(check(self.moves, addresses, self.catalogue.groups, complete=complete))
         if findings and stubs:
@@ -278,7 +284,7 @@ class Reading:
             return
         from wfdeploy.pipeline.validate.cycles import check
 
-        errors = any(said.severity is Severity.ERROR for said in (*self._problems, *self.diagnostics))
+        errors = any(said.is_error for said in (*self._problems, *self.diagnostics))
         complete = self.complete and self._whole and not errors
         self._problems += check(
             groups, lambda name: self.found[self.catalogue.file_of(name)].display, complete=complete
@@ -299,4 +305,6 @@ def _plain(diagnostic: Diagnostic) -> dict[str, object]:
 
 
 def _diagnostic(values: Mapping[str, Any]) -> Diagnostic:
+    from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
+
     return Diagnostic(**{**values, "severity": Severity(values["severity"]), "place": Place(*values["place"])})

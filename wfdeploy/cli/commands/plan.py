@@ -66,7 +66,7 @@ def command(
     from wfdeploy.operations import plan as operation
     from wfdeploy.render import plan_json, plan_text
 
-    chosen = settings.resolve(target, app.environ)
+    chosen = settings.resolve(target, app.environ, by_cache=out is None)
     if out is not None and offline:
         from wfdeploy.errors import UsageError
 

@@ -111,7 +111,7 @@ def _problems_anyway(target: TargetFlags, paths: Sequence[str] | None) -> Sequen
     from pathlib import Path
 
     from wfdeploy.operations.manifests import validate_presuming
-    from wfdeploy.operations.project_file import presumed_project
+    from wfdeploy.operations.project_document import presumed_project
 
     file = None if target.project_file is None else Path(target.project_file)
     project = presumed_project(cwd=Path.cwd(), file=file)

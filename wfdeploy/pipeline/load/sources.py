@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
-from wfdeploy.model.document import SourceFile
-from wfdeploy.pipeline.load.text import lines_of
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wfdeploy.model.diagnostic import Diagnostic
+    from wfdeploy.model.document import SourceFile
 
 STDIN = "-"
 STDIN_NAME = "<stdin>"
@@ -23,8 +23,7 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 _BOM = "\ufeff"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file to read. `path` is None for standard input; `display` is its name as the user would type it."""
 
     display: str
@@ -82,6 +81,8 @@ def decode(found: Found, data: bytes, *, root: Path, cwd: Path, problems: list[D
     except UnicodeDecodeError as error:
         problems.append(_not_utf8(error, found.display))
         return None
+    from wfdeploy.model.document import SourceFile
+
     name, folder = (STDIN, cwd) if found.path is None else (relative_name(found.path, root), found.path.parent)
     return SourceFile(display=found.display, name=name, folder=folder, text=text.removeprefix(_BOM))
 
@@ -157,6 +158,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _not_utf8(error: UnicodeDecodeError, display: str) -> Diagnostic:
+    import codecs
+
+    from wfdeploy.model.diagnostic import Diagnostic, Place
+    from wfdeploy.pipeline.load.text import lines_of
+
     before = error.object[: error.start].decode("utf-8")
     lines = lines_of(before)
     place = Place(display, len(lines), len(lines[-1]) + 1)
@@ -171,4 +177,6 @@ def _too_big() -> str:
 
 
 def _problem(code: str, message: str, display: str, hint: str | None = None) -> Diagnostic:
+    from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
+
     return Diagnostic(severity=Severity.ERROR, code=code, message=message, place=Place(display), hint=hint)
