@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, ModelServer, dying
 from tests.support.workbench import Workbench, counts, group, planned, run
-from wfdeploy.errors import StateUnusable, UsageError, Withheld
+from wfdeploy.errors import InvalidInput, StateUnusable, UsageError, Withheld
 from wfdeploy.model.event import Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.shard import Shard
@@ -124,6 +125,28 @@ def test_moves_are_refused_with_the_way_out(remote: ModelServer, tmp_path: Path)
     with pytest.raises(UsageError, match="moved") as caught:
         shard.plan()
     assert "adopt" in (caught.value.hint or "")
+
+
+def test_order_is_refused_with_its_place_and_the_way_out(remote: ModelServer, tmp_path: Path) -> None:
+    shards = benches(tmp_path, remote, 2)
+    shards[0].write(group("first", wave(9)), file="a.yaml")
+    shards[0].write(group("then", [run("a")], dependsOn=[{"group": "first"}]), file="b.yaml")
+    with pytest.raises(InvalidInput) as caught:
+        shards[0].plan()
+    (said,) = caught.value.diagnostics
+    file = tmp_path / "manifests" / "b.yaml"
+    assert (said.code, Path(said.place.file).name) == ("sharded-order", file.name)
+    assert "first" in file.read_text(encoding="utf-8").splitlines()[said.place.line], "the first line of the entry"
+    assert "without --shard" in (said.hint or "")
+    # The way out.
+    for bench in shards:
+        bench.apply(options=NEW, paths=[str(tmp_path / "manifests" / "a.yaml")])
+    whole = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=remote.clock)
+    whole.wrap = lambda _: remote
+    whole.server(log_lag_s=0.0, log_lag_given=True)
+    asyncio.run(remote.clock.sleep(10))
+    assert counts(whole.apply()) == {"adopted": 9, "triggered": 1}
+    assert set(remote.counts.values()) == {1}
 
 
 def test_targets_and_replacements_may_be_another_shards(remote: ModelServer, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -119,12 +119,13 @@ class Workbench:
         confirm: Callable[[Plan], bool] = lambda _: True,
         options: ApplyOptions | None = None,
         stores: Stores | None = None,
+        paths: Sequence[str] | None = None,
         **selection: Any,
     ) -> ApplyReport:
         workspace = self.workspace
         return applying.apply(
             workspace if stores is None else replace(workspace, stores=stores),
-            paths=None,
+            paths=paths,
             selection=Selection(**selection),
             plan_file=plan_file,
             options=options or ApplyOptions(),

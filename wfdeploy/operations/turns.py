@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from wfdeploy.errors import UsageError
+from wfdeploy.errors import InvalidInput
 from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.order import Condition, Headcount
 from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Action, Change
@@ -30,7 +31,7 @@ _NOT_SUCCEEDED = (None, *(state for state in RunState if state is not RunState.S
 class Turns:
     """Blocks the changes that have to wait.
 
-    Raises: `UsageError` where runs are shared out to shards and a group depends on another.
+    Raises: `InvalidInput` where runs are shared out to shards and a group depends on another.
 
     `runs_of` gives the desired runs of a group (instances, of a recurring one). `quiet`: groups in which everything is
     as declared. After `changes` was read to its end: `edits` are to be on disk before anything is sent; `watched` are
@@ -59,10 +60,7 @@ class Turns:
                 self.edits.append(EndRollout(name))  # its manifest wants none any more
         if any(group.depends_on for group in groups.values()):
             if self.sharded:
-                raise UsageError(
-                    "dependsOn can't be judged in shards: none of them knows how all the runs of a group do",
-                    hint="leave --shard out, or load groups that depend on others in a step of their own",
-                )
+                raise InvalidInput(list(self._refused()))
             changes = in_order(changes, self._waits)
         if not any(group.rollout is not None for group in groups.values()):
             yield from changes
@@ -75,6 +73,20 @@ class Turns:
                 yield from self._rolled(group, members)
 
     # --- the order of groups -----------------------------------------------------------------------------------
+
+    def _refused(self) -> Iterator[Diagnostic]:
+        manifests = self.manifests
+        for name, group in manifests.groups.items():
+            for dependency in group.depends_on:
+                yield Diagnostic(
+                    code="sharded-order",
+                    message=f"{name} depends on the group {dependency.group}, which can't be judged in shards: none of "
+                    "them knows how all runs of a group do",
+                    place=Place(manifests.files[manifests.runs.file_of(name)], dependency.line),
+                    address=name,
+                    hint="share out the files of the groups that wait for nobody; then apply everything without "
+                    "--shard, which adopts what the shards have triggered",
+                )
 
     def _waits(self, name: str) -> str | None:
         """Why a group has to wait; None when it doesn't."""
