@@ -144,7 +144,7 @@ def test_order_is_refused_with_its_place_and_the_way_out(remote: ModelServer, tm
     whole = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=remote.clock)
     whole.wrap = lambda _: remote
     whole.server(log_lag_s=0.0, log_lag_given=True)
-    asyncio.run(remote.clock.sleep(10))
+    asyncio.run(remote.clock.sleep(remote.lag_s))
     assert counts(whole.apply()) == {"adopted": 9, "triggered": 1}
     assert set(remote.counts.values()) == {1}
 
