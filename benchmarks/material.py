@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Edit
 from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Request
-from wfdeploy.model.state import Attempt, AttemptStatus, Edit
+from wfdeploy.model.state import Attempt, AttemptStatus
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.upstash.wire import ItemEncoder
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from wfdeploy.model.address import Address
+    from wfdeploy.model.edits import Edit
     from wfdeploy.model.event import Event
     from wfdeploy.model.remote import (
         CancelReply,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.rollout import Progress
     from wfdeploy.model.run import OnRemove
     from wfdeploy.model.run_log import RunLog
-    from wfdeploy.model.state import Attempt, Edit, Head, HistoryEntry, Record, RecordKey, Standing
+    from wfdeploy.model.state import Attempt, Head, HistoryEntry, Record, RecordKey, Standing
     from wfdeploy.model.tally import Tally
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.contracts.test_state_store import record, store
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Expire, Observe, PutRecord, Rename
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.rollout import EndRollout, Enlist, Mode, Progress, PutProgress
 from wfdeploy.model.schedule import Decide
-from wfdeploy.model.state import Expire, Observe, PutRecord, Rename
 from wfdeploy.model.tally import Tally, term
 from wfdeploy.ports import StateStore
 

@@ -12,30 +12,25 @@ from hypothesis import strategies as st
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address, group_of
-from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.model.run import OnRemove
-from wfdeploy.model.state import (
-    Attempt,
-    AttemptStatus,
-    Binding,
+from wfdeploy.model.edits import (
     Claim,
     DropAttempt,
     Edit,
-    Ended,
     Forget,
     NoteGeneration,
     Observe,
-    Origin,
     PutAttempt,
     PutGroups,
     PutRecord,
-    Record,
     Remember,
     Rename,
     Rewrite,
     SetHead,
     Settle,
 )
+from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.run import OnRemove
+from wfdeploy.model.state import Attempt, AttemptStatus, Binding, Ended, Origin, Record
 from wfdeploy.model.tally import Tally, term
 from wfdeploy.ports import StateStore
 from wfdeploy.state.sqlite_store import SqliteStore

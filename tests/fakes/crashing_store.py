@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.fakes.model_server import Crash
-from wfdeploy.model.state import Edit
+from wfdeploy.model.edits import Edit
 from wfdeploy.ports import StateStore
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wfdeploy.model import policy
-from wfdeploy.model.order import Condition, Dependency
-from wfdeploy.model.rollout import Amount, Gate, Rollout, Step
 from wfdeploy.model.run import Group, Identity, OnChange, OnRemove, Policy
-from wfdeploy.model.schedule import CatchUp, Concurrency, Schedule
+
+if TYPE_CHECKING:
+    from wfdeploy.model.order import Dependency
+    from wfdeploy.model.rollout import Amount, Rollout
+    from wfdeploy.model.schedule import Schedule
 
 _json = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
@@ -48,11 +50,15 @@ def from_text(name: str, text: str) -> Group:
         identity=Identity(tuple(values["include"]), tuple(values["exclude"])),
         schedule=_schedule_from(values["schedule"]) if "schedule" in values else None,
         history=values.get("history"),
-        depends_on=tuple(
-            Dependency(group, Condition(condition), line) for group, condition, line in values.get("dependsOn", ())
-        ),
+        depends_on=_dependencies_from(values["dependsOn"]) if "dependsOn" in values else (),
         rollout=_rollout_from(values["rollout"]) if "rollout" in values else None,
     )
+
+
+def _dependencies_from(values: list[list[Any]]) -> tuple[Dependency, ...]:
+    from wfdeploy.model.order import Condition, Dependency
+
+    return tuple(Dependency(group, Condition(condition), line) for group, condition, line in values)
 
 
 def _schedule_to(schedule: Schedule) -> dict[str, Any]:
@@ -68,6 +74,8 @@ def _schedule_to(schedule: Schedule) -> dict[str, Any]:
 
 
 def _schedule_from(values: dict[str, Any]) -> Schedule:
+    from wfdeploy.model.schedule import CatchUp, Concurrency, Schedule
+
     return Schedule(
         cron=values["cron"],
         timezone=values["timezone"],
@@ -87,6 +95,8 @@ def _rollout_to(rollout: Rollout) -> dict[str, Any]:
 
 
 def _rollout_from(values: dict[str, Any]) -> Rollout:
+    from wfdeploy.model.rollout import Amount, Gate, Rollout, Step
+
     return Rollout(
         steps=tuple(Step(Amount(value, percent), Gate(gate), bake) for value, percent, gate, bake in values["steps"]),
         max_failures=None if values["maxFailures"] is None else Amount(*values["maxFailures"]),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,8 +120,7 @@ def _conceal(app: App, settings: Settings) -> None:
 
 
 def stores() -> Stores:
-    from wfdeploy.state import home, locking
-    from wfdeploy.state.export import export_lines, import_lines
+    from wfdeploy.state import home
     from wfdeploy.state.sqlite_store import SqliteStore
 
     def open_(path: Path, binding: Binding, readonly: bool) -> StateStore:
@@ -132,15 +131,31 @@ def stores() -> Stores:
         open=open_,
         create=SqliteStore.create,
         empty=SqliteStore.in_memory,
-        lock=lambda path, command, timeout_s, on_wait: locking.lock(
-            path, command=command, timeout_s=timeout_s, on_wait=on_wait
-        ),
+        lock=_lock,
         is_at_home=lambda path, store: home.is_at_home(path, store.head()),
         mark_home=lambda path, store: home.mark_home(path, store.head()),
         leave_home=home.leave_home,
-        export=export_lines,
-        import_=import_lines,
+        export=_export,
+        import_=_import,
     )
+
+
+def _lock(path: Path, command: str, timeout_s: float, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+    from wfdeploy.state import locking
+
+    return locking.lock(path, command=command, timeout_s=timeout_s, on_wait=on_wait)
+
+
+def _export(store: StateStore) -> Iterator[str]:
+    from wfdeploy.state.export import export_lines
+
+    return export_lines(store)
+
+
+def _import(lines: Iterable[str], path: Path, binding: Binding) -> StateStore:
+    from wfdeploy.state.export import import_lines
+
+    return import_lines(lines, path, binding)
 
 
 def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemClock, budget_s: float) -> RunGateway:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from wfdeploy.model.address import Address
-from wfdeploy.model.observed import RunState
+if TYPE_CHECKING:
+    from wfdeploy.model.address import Address
+    from wfdeploy.model.observed import RunState
 
 
 class Outcome(Enum):

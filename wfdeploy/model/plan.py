@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from wfdeploy.model.address import Address
-from wfdeploy.model.observed import RunState
-from wfdeploy.model.run import DesiredRun, Source
-from wfdeploy.model.state import Attempt, Edit, Record
+if TYPE_CHECKING:
+    from wfdeploy.model.address import Address
+    from wfdeploy.model.edits import Edit
+    from wfdeploy.model.observed import RunState
+    from wfdeploy.model.run import DesiredRun, Source
+    from wfdeploy.model.state import Attempt, Record
 
 
 class Action(Enum):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wfdeploy.model.run import Move
-from wfdeploy.model.shard import Shard
+if TYPE_CHECKING:
+    from wfdeploy.model.run import Move
+    from wfdeploy.model.shard import Shard
 
 LOCAL = "local"
 """The environment of `--local` and `QSTASH_DEV`."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from math import ceil
+from typing import TYPE_CHECKING
 
-from wfdeploy.model.address import Address
+if TYPE_CHECKING:
+    from wfdeploy.model.address import Address
 
 
 class Gate(Enum):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from wfdeploy.model.address import Address
-from wfdeploy.model.diagnostic import Place
-from wfdeploy.model.order import Dependency
 from wfdeploy.model.policy import NO_CARE, Care
-from wfdeploy.model.request import Request
-from wfdeploy.model.rollout import Rollout
-from wfdeploy.model.schedule import Schedule
-from wfdeploy.model.tally import Tally
+
+if TYPE_CHECKING:
+    from wfdeploy.model.address import Address
+    from wfdeploy.model.diagnostic import Place
+    from wfdeploy.model.order import Dependency
+    from wfdeploy.model.request import Request
+    from wfdeploy.model.rollout import Rollout
+    from wfdeploy.model.schedule import Schedule
+    from wfdeploy.model.tally import Tally
 
 
 class OnChange(Enum):
@@ -82,6 +84,8 @@ class Source(NamedTuple):
     @property
     def place(self) -> Place:
         """The same for a diagnostic."""
+        from wfdeploy.model.diagnostic import Place
+
         return Place(self.file, self.line) if self.data is None else Place(self.data, self.row or 1)
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wfdeploy.errors import Withheld
+from wfdeploy.model.edits import Edit, PutRecord
 from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.plan import Action, Change, Plan, Selection
-from wfdeploy.model.state import Edit, Origin, PutRecord, Record
+from wfdeploy.model.state import Origin, Record
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.consent import Confirm
 from wfdeploy.operations.loading import load, with_sound_cache

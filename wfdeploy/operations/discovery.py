@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import PutAttempt
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Sending
-from wfdeploy.model.state import AttemptStatus, PutAttempt, Standing
+from wfdeploy.model.state import AttemptStatus, Standing
 from wfdeploy.operations.outlook import Seen
 from wfdeploy.operations.prepared import Prepared
 from wfdeploy.operations.refreshing import since as since_oldest

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import remove
 from wfdeploy.errors import CacheDamaged
-from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Selection, Wish
-from wfdeploy.model.project import Project
-from wfdeploy.model.run import DeclaredRun
 from wfdeploy.operations.manifests import Loading, Manifests, load_manifests
 from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Requests
-from wfdeploy.operations.workspace import Workspace
+
+if TYPE_CHECKING:
+    from wfdeploy.model.project import Project
+    from wfdeploy.model.run import DeclaredRun
+    from wfdeploy.operations.workspace import Workspace
 
 T = TypeVar("T")
 
@@ -59,6 +60,8 @@ def with_sound_cache(workspace: Workspace, use: Callable[[], T]) -> T:
     try:
         return use()
     except CacheDamaged as error:
+        from wfdeploy.model.event import Notice
+
         folder = cache_folder(workspace.project)
         if folder is not None:
             remove(folder)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Edit
 from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.plan import Plan
-from wfdeploy.model.state import Edit
 from wfdeploy.pipeline.diff.context import Verdict
 from wfdeploy.pipeline.diff.letters import Letters
 from wfdeploy.pipeline.diff.observing import View

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from wfdeploy.model.event import Notice
-from wfdeploy.model.plan import Plan, Selection, Sending
-from wfdeploy.model.state import Standing
 from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.unchanged import unchanged
-from wfdeploy.operations.workspace import Workspace
 
 if TYPE_CHECKING:
+    from wfdeploy.model.plan import Plan, Selection, Sending
+    from wfdeploy.model.state import Standing
     from wfdeploy.operations.outlook import Outlook
     from wfdeploy.operations.prepared import Prepared
+    from wfdeploy.operations.workspace import Workspace
 
 
 def plan(
@@ -55,6 +54,8 @@ def _plan(
         unclear = bool(prepared.open_attempts or asked or outlook.undecided or lacking(prepared))
         if (sends or unclear) and not offline:
             if workspace.target.token is None:
+                from wfdeploy.model.event import Notice
+
                 workspace.listener(
                     Notice(
                         f"no token ({workspace.target.token_source}): the plan is made without asking the server",

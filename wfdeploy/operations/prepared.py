@@ -11,10 +11,11 @@ from typing import Any
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.edits import Edit, PutGroups
 from wfdeploy.model.plan import Action, Change, Plan, Selection, Wish
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun, OnRemove
-from wfdeploy.model.state import Attempt, Edit, Head, PutGroups, Record, RecordKey, Standing
+from wfdeploy.model.state import Attempt, Head, Record, RecordKey, Standing
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen
 from wfdeploy.operations.recurring import Recurrence, Surroundings, notes, recur

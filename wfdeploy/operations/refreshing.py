@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import TROUBLED
 from wfdeploy.model.plan import Action, Plan, Refresh, Selection
 from wfdeploy.model.policy import ReplaceRunning
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import Group
-from wfdeploy.model.state import Observe, Record, Standing
+from wfdeploy.model.state import Record, Standing
 from wfdeploy.pipeline.diff.care import UNFINISHED
 from wfdeploy.pipeline.diff.letters import Letters, lettered
 from wfdeploy.pipeline.diff.observing import View, observe, sent_by_hand

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Claim, Edit, Remember
 from wfdeploy.model.project import Project
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.shard import Shard
-from wfdeploy.model.state import Attempt, Claim, Edit, Origin, Record, Remember
+from wfdeploy.model.state import Attempt, Origin, Record
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.renames import Renames
 from wfdeploy.pipeline.diff.listing import Adoption, Place, Sighting, Sightings, adopt, sight

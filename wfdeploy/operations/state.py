@@ -10,7 +10,8 @@ from typing import Any
 
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.model.address import Address, split_address
-from wfdeploy.model.state import Attempt, AttemptStatus, Edit, Forget, Origin, PutAttempt, PutRecord, Record, Rename
+from wfdeploy.model.edits import Edit, Forget, PutAttempt, PutRecord, Rename
+from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
 from wfdeploy.model.status import StatusRow
 from wfdeploy.operations.status import attempted_row, recorded_row
 from wfdeploy.operations.workspace import Workspace

@@ -9,13 +9,13 @@ from itertools import groupby
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.diagnostic import Diagnostic, Place
+from wfdeploy.model.edits import Edit
 from wfdeploy.model.order import Condition, Headcount
 from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.rollout import EndRollout
 from wfdeploy.model.run import DesiredRun, Group
-from wfdeploy.model.state import Edit
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.differ import diff

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from wfdeploy.model.observed import TROUBLED
 from wfdeploy.model.plan import Action, Plan, Selection
 from wfdeploy.model.policy import NO_CARE
-from wfdeploy.operations.manifests import Manifests
-from wfdeploy.operations.workspace import Workspace
-from wfdeploy.ports import StateStore
+
+if TYPE_CHECKING:
+    from wfdeploy.operations.manifests import Manifests
+    from wfdeploy.operations.workspace import Workspace
+    from wfdeploy.ports import StateStore
 
 
 def unchanged(

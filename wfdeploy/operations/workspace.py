@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.model.event import Notice
 from wfdeploy.model.state import Binding
 
 if TYPE_CHECKING:
@@ -91,6 +90,8 @@ class Workspace:
         return self.stores.lock(path, self.command, timeout_s, self._waiting)
 
     def _waiting(self, holder: str) -> None:
+        from wfdeploy.model.event import Notice
+
         self.listener(Notice(f"waiting for the state's lock, held by {holder}"))
 
     def open_state(self, *, readonly: bool = False) -> StateStore:

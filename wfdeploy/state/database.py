@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
@@ -41,6 +40,8 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 def begin(connection: sqlite3.Connection, binding: Binding) -> None:
     """Fill an empty database with a state that knows of nothing yet."""
+    import secrets
+
     connection.execute("BEGIN IMMEDIATE")
     migrate(connection, 0)
     connection.executemany(

@@ -8,13 +8,10 @@ from itertools import groupby
 from typing import assert_never, cast
 
 from wfdeploy.model.address import group_of
-from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
-from wfdeploy.model.schedule import Decide
-from wfdeploy.model.state import (
+from wfdeploy.model.edits import (
     Claim,
     DropAttempt,
     Edit,
-    Ended,
     Expire,
     Forget,
     NoteGeneration,
@@ -22,13 +19,15 @@ from wfdeploy.model.state import (
     PutAttempt,
     PutGroups,
     PutRecord,
-    Record,
     Remember,
     Rename,
     Rewrite,
     SetHead,
     Settle,
 )
+from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
+from wfdeploy.model.schedule import Decide
+from wfdeploy.model.state import Ended, Record
 from wfdeploy.model.tally import Tally, term
 from wfdeploy.state import pace
 from wfdeploy.state.bulk import (

@@ -16,11 +16,12 @@ from typing import Any
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import PutAttempt, PutGroups, PutRecord, Remember
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.rollout import Enlist, Mode, Progress, PutProgress
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.schedule import Decide
-from wfdeploy.model.state import Binding, PutAttempt, PutGroups, PutRecord, Remember
+from wfdeploy.model.state import Binding
 from wfdeploy.ports import StateStore
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.rows import attempt_from, attempt_to_json, record_from, record_to_json

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 from pathlib import Path
 
 from wfdeploy.errors import StateUnusable
@@ -53,6 +52,8 @@ def _note(path: Path) -> Path:
 
 
 def _place(path: Path) -> str:
+    import socket
+
     status = os.stat(path)  # noqa: PTH116
     machine = socket.gethostname()
     with contextlib.suppress(OSError):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import TypeAlias, assert_never
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.rollout import EndRollout, Enlist, Mode, Progress, PutProgress
-from wfdeploy.model.schedule import Decide
 
-PaceEdit: TypeAlias = Decide | PutProgress | Enlist | EndRollout
+if TYPE_CHECKING:
+    from wfdeploy.model.rollout import EndRollout, Enlist, Progress, PutProgress
+    from wfdeploy.model.schedule import Decide
+
+    PaceEdit: TypeAlias = Decide | PutProgress | Enlist | EndRollout
 
 TABLES = (
     """CREATE TABLE schedules (
@@ -42,6 +44,8 @@ def schedules(connection: sqlite3.Connection) -> Mapping[str, int]:
 
 def rollouts(connection: sqlite3.Connection) -> Mapping[str, Progress]:
     """By group."""
+    from wfdeploy.model.rollout import Mode, Progress
+
     rows = connection.execute(
         "SELECT name, step, mode, approved, open_since_ms, started_at_ms, tolerated FROM rollouts ORDER BY name"
     ).fetchall()
@@ -67,6 +71,9 @@ def members(connection: sqlite3.Connection, group: str) -> Mapping[Address, str]
 
 def edit(connection: sqlite3.Connection, change: PaceEdit) -> None:
     """Carry an edit out."""
+    from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
+    from wfdeploy.model.schedule import Decide
+
     run = connection.execute
     match change:
         case Decide(group, until_s):

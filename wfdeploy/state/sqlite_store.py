@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import ObservedRun, RunState
-from wfdeploy.model.rollout import Progress
 from wfdeploy.model.run import OnRemove
-from wfdeploy.model.state import Attempt, Binding, Edit, Ended, Head, HistoryEntry, Record, RecordKey, Standing
+from wfdeploy.model.state import Attempt, Binding, Ended, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.model.tally import Tally
 from wfdeploy.state import pace
 from wfdeploy.state.database import begin, connect, elsewhere, make_durable, recognise, sync_folder, upgrade
-from wfdeploy.state.edits import Editor
 from wfdeploy.state.faults import DAMAGED, translated
 from wfdeploy.state.rows import (
     ATTEMPT_COLUMNS,
@@ -34,6 +31,10 @@ from wfdeploy.state.rows import (
     standing_from_row,
 )
 from wfdeploy.state.schema import NOT_SUCCEEDED, VERSION
+
+if TYPE_CHECKING:
+    from wfdeploy.model.edits import Edit
+    from wfdeploy.model.rollout import Progress
 
 _SELECT_KEYS = "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records"
 
@@ -62,6 +63,8 @@ class SqliteStore:
     def create(cls, path: Path, binding: Binding, *, now_ms: Callable[[], int] | None = None) -> SqliteStore:
         """Begin a new state in a file that isn't there yet, mode 0600, born whole: another process sees either no
         file or a complete one. Raises: `StateUnusable`."""
+        import secrets
+
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
         try:
             os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -308,6 +311,8 @@ class SqliteStore:
 
     def stage(self, edits: Sequence[Edit]) -> None:
         """See `StateStore.stage`."""
+        from wfdeploy.state.edits import Editor
+
         with self._writing, translated(self._name):
             self._connection.execute("BEGIN IMMEDIATE")
             with self._rolled_back():

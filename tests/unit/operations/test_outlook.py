@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tests.support.workbench import Workbench, group, run
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Forget, PutAttempt, PutRecord
 from wfdeploy.model.plan import Action, Selection
 from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.model.state import Attempt, AttemptStatus, Forget, PutAttempt, PutRecord, Record
+from wfdeploy.model.state import Attempt, AttemptStatus, Record
 from wfdeploy.operations.manifests import load_manifests
 from wfdeploy.operations.outlook import Seen
 from wfdeploy.operations.prepared import Prepared

@@ -13,9 +13,9 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, ModelServer, dying
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Observe, Remember
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.model.state import Observe, Remember
 from wfdeploy.operations import loading, unchanged
 from wfdeploy.operations.outlook import Seen
 from wfdeploy.operations.prepared import Prepared

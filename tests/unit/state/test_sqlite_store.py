@@ -11,7 +11,8 @@ import pytest
 
 from tests.contracts.test_state_store import BINDING, attempt, record
 from wfdeploy.errors import StateUnusable
-from wfdeploy.model.state import AttemptStatus, Binding, PutAttempt, PutRecord
+from wfdeploy.model.edits import PutAttempt, PutRecord
+from wfdeploy.model.state import AttemptStatus, Binding
 from wfdeploy.state.rows import attempt_to_json
 from wfdeploy.state.schema import VERSION
 from wfdeploy.state.sqlite_store import SqliteStore

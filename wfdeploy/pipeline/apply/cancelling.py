@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Observe
 from wfdeploy.model.event import Notice, Outcome, Result, Started
 from wfdeploy.model.plan import Change
 from wfdeploy.model.remote import Cancelled, NotCancelled, ObservedRun, RunState
-from wfdeploy.model.state import Observe
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.recovery import list_all

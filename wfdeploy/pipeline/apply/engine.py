@@ -15,11 +15,12 @@ from types import MappingProxyType
 
 from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.address import group_of
+from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, Settle
 from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Settled, Started
 from wfdeploy.model.plan import Action, Change, Plan
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.spool import HELD
-from wfdeploy.model.state import Attempt, DropAttempt, Edit, Origin, PutRecord, Settle
+from wfdeploy.model.state import Attempt, Origin
 from wfdeploy.pipeline.apply.absence import Absence
 from wfdeploy.pipeline.apply.cancelling import Canceller
 from wfdeploy.pipeline.apply.journal import Journal

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from wfdeploy.model.state import Edit
+from wfdeploy.model.edits import Edit
 
 AT_ONCE = 16
 """Commits that share a transaction, at most: staging them holds up the loop, about a millisecond for each batch."""

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from wfdeploy.errors import StateUnusable
+from wfdeploy.model.edits import DropAttempt, Observe, PutRecord
 from wfdeploy.model.event import Notice, Outcome, Result
 from wfdeploy.model.remote import Denied, Gone, Lost, NotSent, Resumed, RunState, Stop, Throttled
-from wfdeploy.model.state import DropAttempt, Observe, Origin, PutRecord
+from wfdeploy.model.state import Origin
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.sender import CONNECT_TRIES, Halt, Sender

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from wfdeploy.errors import StateUnusable, WfdeployError
+from wfdeploy.model.edits import Edit, Settle
 from wfdeploy.model.event import Outcome, Result, Settled
 from wfdeploy.model.packing import result_spool
 from wfdeploy.model.remote import (
@@ -28,7 +29,7 @@ from wfdeploy.model.remote import (
     TriggerReply,
     Unclear,
 )
-from wfdeploy.model.state import Edit, Origin, Settle
+from wfdeploy.model.state import Origin
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.shipment import Shipment, halves, halves_by_bytes, pack

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from wfdeploy.model.address import instance_parts
+from wfdeploy.model.edits import DropAttempt, Edit, PutAttempt
 from wfdeploy.model.remote import Item
-from wfdeploy.model.state import Attempt, AttemptStatus, DropAttempt, Edit, PutAttempt
+from wfdeploy.model.state import Attempt, AttemptStatus
 
 
 @dataclass(slots=True)

@@ -7,22 +7,12 @@ from dataclasses import replace
 from typing import assert_never
 
 from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.edits import DropAttempt, Edit, NoteGeneration, PutRecord, Rewrite
 from wfdeploy.model.observed import TROUBLED
 from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, Wish
 from wfdeploy.model.policy import ReplaceRunning
 from wfdeploy.model.run import DesiredRun, OnChange
-from wfdeploy.model.state import (
-    Attempt,
-    AttemptStatus,
-    DropAttempt,
-    Edit,
-    NoteGeneration,
-    PutRecord,
-    Record,
-    RecordKey,
-    Rewrite,
-    Standing,
-)
+from wfdeploy.model.state import Attempt, AttemptStatus, Record, RecordKey, Standing
 from wfdeploy.pipeline.diff.care import BY_WISH, Case, Remedy, by_policy
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
 from wfdeploy.pipeline.diff.fields import compare_fields

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from wfdeploy.model.address import group_of, instance_parts
+from wfdeploy.model.edits import Edit, Expire
 from wfdeploy.model.plan import Action, Change
-from wfdeploy.model.state import Edit, Expire, RecordKey
+from wfdeploy.model.state import RecordKey
 from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.settling import preparing
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from wfdeploy.model.edits import Observe
 from wfdeploy.model.remote import DeadLetter, RunState
-from wfdeploy.model.state import Observe, Standing
+from wfdeploy.model.state import Standing
 
 _SAME_MS = 1000
 """Times of one run may be told in milliseconds here and in seconds there."""

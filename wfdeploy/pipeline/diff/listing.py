@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import NoteGeneration
 from wfdeploy.model.remote import ObservedRun
-from wfdeploy.model.state import Attempt, NoteGeneration, Record
+from wfdeploy.model.state import Attempt, Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from wfdeploy.model.edits import Observe
 from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.model.state import Observe, Origin, Standing
+from wfdeploy.model.state import Origin, Standing
 
 _RESOLUTION_MS = 1000
 """Server times are cut to seconds."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Edit, PutRecord, Rename
 from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.spool import Spool
-from wfdeploy.model.state import Edit, PutRecord, Rename
 from wfdeploy.pipeline.diff.targets import Targets
 
 

@@ -13,10 +13,10 @@ from hashlib import sha256
 from heapq import nsmallest
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Edit
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.rollout import EndRollout, Enlist, Gate, Mode, Progress, PutProgress, Rollout, Step
-from wfdeploy.model.state import Edit
 from wfdeploy.pipeline.diff.order import blocked, starts
 
 _BADLY = (RunState.FAILED, RunState.CANCELED)

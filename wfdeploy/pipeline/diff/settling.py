@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.state import Attempt, DropAttempt, Edit, Origin, PutRecord, Record, RecordKey, Rename
+from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, Rename
+from wfdeploy.model.state import Attempt, Origin, Record, RecordKey
 from wfdeploy.pipeline.diff.context import DiffContext, Verdict
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import assert_never
 
 from wfdeploy.model.address import group_of
+from wfdeploy.model.edits import DropAttempt, Edit, Forget
 from wfdeploy.model.plan import Action, Change, Wish
 from wfdeploy.model.run import OnRemove
-from wfdeploy.model.state import DropAttempt, Edit, Forget, RecordKey
+from wfdeploy.model.state import RecordKey
 from wfdeploy.pipeline.diff.care import BY_WISH, Case
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding
 from wfdeploy.pipeline.diff.settling import preparing, settled_record

@@ -15,10 +15,10 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, ModelRun, ModelServer
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Edit, Observe
 from wfdeploy.model.event import Event, Notice, Outcome, Started, Waiting
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import CancelReply, ObservedRun, RunState
-from wfdeploy.model.state import Edit, Observe
 from wfdeploy.model.stop import StopFlag
 from wfdeploy.pipeline.apply import cancelling
 from wfdeploy.pipeline.apply.cancelling import MOST_CHARACTERS, MOST_RUNS, Canceller

@@ -9,7 +9,7 @@ import pytest
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
-from wfdeploy.model.state import DropAttempt, Edit
+from wfdeploy.model.edits import DropAttempt, Edit
 from wfdeploy.pipeline.apply.journal import AT_ONCE, Journal
 
 

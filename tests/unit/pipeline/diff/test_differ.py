@@ -12,22 +12,12 @@ from hypothesis import given
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.edits import DropAttempt, Forget, PutRecord, Rename, Rewrite
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.request import Body, BodyKind, Delivery, Request
 from wfdeploy.model.run import DeclaredRun, Group, OnChange, OnRemove, Policy, Source
-from wfdeploy.model.state import (
-    Attempt,
-    AttemptStatus,
-    DropAttempt,
-    Forget,
-    Origin,
-    PutRecord,
-    Record,
-    RecordKey,
-    Rename,
-    Rewrite,
-)
+from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, RecordKey
 from wfdeploy.pipeline.diff.context import DiffContext, Finding, Identities, Verdict
 from wfdeploy.pipeline.diff.differ import diff
 from wfdeploy.pipeline.identify.describe import describe

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.unit.pipeline.diff.test_care import FAILED, NOW_MS
+from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.remote import DeadLetter
-from wfdeploy.model.state import Observe
 from wfdeploy.pipeline.diff.letters import Letters, letter_of, lettered
 
 LACKING = replace(FAILED, created_at_ms=NOW_MS - 9_000, observed_at_ms=NOW_MS - 5_000, dlq_id=None)

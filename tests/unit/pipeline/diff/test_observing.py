@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.pipeline.diff.test_care import FAILED, NOW_MS
+from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import ObservedRun, RunState
-from wfdeploy.model.state import Observe, Standing
+from wfdeploy.model.state import Standing
 from wfdeploy.pipeline.diff.observing import View, observe
 
 HOUR_MS = 3_600_000

@@ -1,0 +1,156 @@
+"""The edits that change a state. A plan without changes has none, and doesn't import this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
+from wfdeploy.model.schedule import Decide
+
+if TYPE_CHECKING:
+    from wfdeploy.model.address import Address
+    from wfdeploy.model.observed import ObservedRun, RunState
+    from wfdeploy.model.run import OnRemove
+    from wfdeploy.model.state import Attempt, Origin, Record
+
+
+@dataclass(frozen=True, slots=True)
+class PutAttempt:
+    """Write or replace the attempt of an address."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class DropAttempt:
+    """Take an attempt away: it never started a run. `burn` keeps its generation from being used again."""
+
+    address: Address
+    burn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PutRecord:
+    """A run is known to be triggered, or resumed. The record before it becomes history; an attempt of the same workflow
+    run id is settled by it."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The runs of these attempts are known to be triggered: each becomes the record of its address, as with
+    `PutRecord`. `created_at_ms`: the server's time of each run."""
+
+    attempts: Sequence[Attempt]
+    created_at_ms: Sequence[int | None]
+    origin: Origin
+    recorded_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoteGeneration:
+    """A run of the past was seen on the server: remember its generation, leave the record as it is."""
+
+    address: Address
+    fingerprint: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Drop the record (and attempt) of an address; its generations stay as tombstone."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """Drop the record of a recurring run's past instance without a trace: its schedule remembers that it was."""
+
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Give an address another name; record, attempt, generations and history go along. The former name keeps its
+    generations too, as a tombstone."""
+
+    origin: Address
+    to: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """The last observed state of the recorded run. What is None leaves what is known as it is; the time of an
+    observation counts where the state is another one than before."""
+
+    address: Address
+    run_state: RunState | None
+    observed_at_ms: int
+    completed_at_ms: int | None = None
+    dlq_id: str | None = None
+    handled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Same run, newer words for it: the fingerprint under a newer version, or other delivery options."""
+
+    address: Address
+    fingerprint: str
+    delivery: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutGroups:
+    """The policies of groups, for the day they are gone from the manifests."""
+
+    on_remove: Mapping[str, OnRemove]
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """A run that the server lists for this project and that belongs to no address that is known today. It is
+    remembered, since the watermark moves past it, and its address may be declared (again) tomorrow."""
+
+    run: ObservedRun
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A remembered run found its address."""
+
+    workflow_run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetHead:
+    """Change the head; None leaves a value as it is."""
+
+    watermark_ms: int | None = None
+    shared: bool | None = None
+
+
+Edit: TypeAlias = (
+    PutAttempt
+    | DropAttempt
+    | PutRecord
+    | Settle
+    | NoteGeneration
+    | Forget
+    | Expire
+    | Rename
+    | Observe
+    | Rewrite
+    | PutGroups
+    | Remember
+    | Claim
+    | SetHead
+    | Decide
+    | PutProgress
+    | Enlist
+    | EndRollout
+)
