@@ -7,8 +7,9 @@ import json
 
 import pytest
 
+from wfdeploy.cli.displays import Lines
 from wfdeploy.cli.output import LogFormat, Output
-from wfdeploy.cli.progress import Bar, Lines, listener, pause
+from wfdeploy.cli.progress import listener, pause
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Event, Listing, Notice, Outcome, Reading, Result, Settled, Started, Waiting
 
@@ -83,7 +84,6 @@ def test_json_log_has_an_object_for_each_event() -> None:
 def test_bar_is_for_terminals_and_is_safe() -> None:
     output, stderr = outputs(terminal=True)
     with listener(output) as say:
-        assert isinstance(say, Bar)
         for event in STORY:
             say(event)
         pause(say)
@@ -95,8 +95,31 @@ def test_bar_is_for_terminals_and_is_safe() -> None:
 
 
 def test_elsewhere_there_are_lines() -> None:
-    with listener(outputs()[0]) as say:
-        assert isinstance(say, Lines)
+    output, stderr = outputs()
+    with listener(output) as say:
+        say(Notice("by the way"))
+        pause(say)
+        say(Started(3))
+    assert stderr.getvalue() == "by the way\nsending 3 runs\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_nothing_is_shown_before_there_is_something(terminal: bool) -> None:
+    output, stderr = outputs(terminal=terminal)
+    with listener(output) as say:
+        pause(say)
+    assert stderr.getvalue() == ""
+
+
+def test_the_first_seconds_count_from_the_beginning() -> None:
+    output, stderr = outputs()
+    now = 100.0
+    with listener(output, monotonic=lambda: now) as say:
+        now += 9.0
+        say(Reading(5000))
+        now += 2.0
+        say(Reading(10000))
+    assert stderr.getvalue() == "reading manifests: 10,000 runs so far\n"
 
 
 @pytest.mark.parametrize("terminal", [True, False])

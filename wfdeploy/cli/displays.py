@@ -1,0 +1,235 @@
+"""How it is said what goes on: JSON for programs, lines, a bar."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, assert_never
+
+from wfdeploy.model.event import Event, Following, Listing, Notice, Reading, Settled, Started, Waiting
+from wfdeploy.render.printable import printable
+from wfdeploy.render.width import clip
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from wfdeploy.cli.output import Output
+
+_EVERY_S = 10.0
+_SHORT_WAIT_S = 1.0  # not worth a word
+_FOLLOWING = "following the runs"
+_ASKING = "asking the server"
+_READING = "reading manifests"
+_LONG_WAIT_S = 5.0
+_FRAMES_PER_S = 8
+
+
+class JsonEvents:
+    """One JSON object per event."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def __call__(self, event: Event, /) -> None:
+        from wfdeploy.render.events import event_fields
+
+        name, fields = event_fields(event)
+        self._output.event(name, fields)
+
+    def pause(self) -> None:
+        """Nothing of it is live."""
+
+
+class Lines:
+    """A line when something begins or has to be waited for, and about every ten seconds in between."""
+
+    def __init__(self, output: Output, monotonic: Callable[[], float], *, begun: float | None = None) -> None:
+        self._output = output
+        self._monotonic = monotonic
+        self._total = 0
+        self._settled = 0
+        self._begun = self._said = monotonic() if begun is None else begun
+
+    def __call__(self, event: Event, /) -> None:
+        match event:
+            case Reading(runs, done):
+                if not done and self._is_time():
+                    self._output.note(f"reading manifests: {_runs(runs)} so far")
+            case Started(total, cancels):
+                self._total, self._settled = total, 0
+                self._begun = self._said = self._monotonic()
+                self._output.note(f"{_doing(cancels)} {_runs(total)}")
+            case Settled():
+                self._settled += 1
+                if self._is_time():
+                    self._output.note(f"{self._settled:,} of {_runs(self._total)} done, {self._rate():,.0f} runs/s")
+            case Waiting(why, seconds):
+                if seconds >= _SHORT_WAIT_S:
+                    self._output.note(f"waiting {seconds:.0f} s: {printable(why)}")
+            case Listing(seen, done):
+                if not done and self._is_time():
+                    self._output.note(f"asking the server what it runs: {_runs(seen)} so far")
+                elif done:
+                    self._output.detail(f"the server listed {_runs(seen)}")
+            case Following(ended, total):
+                if ended < total and self._is_time():
+                    self._output.note(f"{ended:,} of {_runs(total)} ended")
+            case Notice(message, hint):
+                self._output.note(f"{printable(message)}" + ("" if hint is None else f" ({printable(hint)})"))
+            case _:
+                assert_never(event)
+
+    def pause(self) -> None:
+        """Nothing of it is live."""
+
+    def _is_time(self) -> bool:
+        now = self._monotonic()
+        if now - self._said < _EVERY_S:
+            return False
+        self._said = now
+        return True
+
+    def _rate(self) -> float:
+        return self._settled / max(self._monotonic() - self._begun, 0.001)
+
+
+class Bar:
+    """One line: what is going on, how much of it is done, the rate, the time left. It leaves nothing behind."""
+
+    def __init__(self, output: Output) -> None:
+        from rich.console import Console
+
+        from wfdeploy.render.style import plain
+
+        self._console = Console(
+            file=output.error_stream,
+            force_terminal=True,
+            no_color=output.error_style is plain,
+            width=output.error_width,
+            highlight=False,
+        )
+        self._room = max(output.error_width - 45, 20)  # what bar, counts and time leave of the line
+        self._progress = self._display()
+        self._task: TaskID | None = None
+        self._settled = self._total = 0
+        self._doing = _doing(cancels=False)
+        self._drawn = 0.0
+        self._said = ""
+
+    def __call__(self, event: Event, /) -> None:
+        match event:
+            case Reading(runs, done):
+                self._count(_READING, runs, done)
+            case Started(total, cancels):
+                self._settled, self._total, self._doing = 0, total, _doing(cancels)
+                self._begin(self._doing, total)
+            case Settled():
+                self._settled += 1
+                # rich takes some 70 µs for an update: for each of 100,000 runs that would be the slowest part.
+                if self._settled >= self._total or time.monotonic() - self._drawn >= 1 / _FRAMES_PER_S:
+                    self._draw(self._doing, self._settled)
+            case Waiting(why, seconds):
+                if seconds >= _SHORT_WAIT_S:
+                    self._wait(printable(why), seconds)
+            case Listing(seen, done):
+                self._list(seen, done)
+            case Following(ended, total):
+                self._follow(ended, total)
+            case Notice(message, hint):
+                self._say(printable(message) + ("" if hint is None else f" ({printable(hint)})"))
+            case _:
+                assert_never(event)
+
+    def pause(self) -> None:
+        """Take the display away, for a question. The next one is new: a display that comes back would erase as many
+        lines above it as it once had."""
+        self._progress.stop()
+        self._progress = self._display()
+        self._task = None
+
+    # --- what is shown: always one task, whose words and numbers change ---
+
+    def _wait(self, why: str, seconds: float) -> None:
+        if seconds >= _LONG_WAIT_S and why != self._said:
+            self._said = why
+            self._say(f"waiting {seconds:.0f} s: {why}")  # the line below has no room for all of it
+        text = clip(f"waiting {seconds:.0f} s: {why}", self._room)
+        if self._task is None or self._settled >= self._total:
+            self._begin(text, None)
+        else:
+            self._draw(text, self._settled)
+
+    def _list(self, seen: int, done: bool) -> None:
+        is_sending = self._settled < self._total
+        if not is_sending:
+            self._count(_ASKING, seen, done)
+
+    def _count(self, what: str, seen: int, done: bool) -> None:
+        """Something whose end isn't known."""
+        if done:
+            self.pause()
+        elif seen == 0 or self._task is None:
+            self._begin(what, None)
+        else:
+            self._draw(what, seen)
+
+    def _follow(self, ended: int, total: int) -> None:
+        if ended >= total:
+            self.pause()
+        elif self._task is None or self._progress.tasks[0].description != _FOLLOWING:
+            self.pause()
+            self._begin(_FOLLOWING, total)
+            self._draw(_FOLLOWING, ended)
+        else:
+            self._draw(_FOLLOWING, ended)
+
+    def _begin(self, description: str, total: int | None) -> None:
+        if total == 0:
+            return
+        if self._task is not None:  # a task can't be given "no total" later on
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(description, total=total, rate="")
+        self._progress.start()
+
+    def _draw(self, description: str, done: int) -> None:
+        self._drawn = time.monotonic()
+        if self._task is None:
+            return
+        speed = self._progress.tasks[0].speed
+        self._progress.update(
+            self._task, completed=done, description=description, rate=f"{speed:,.0f}/s" if speed else ""
+        )
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False)
+
+    def _display(self) -> Progress:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        return Progress(
+            SpinnerColumn(style="dim"),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan", pulse_style="dim", style="dim"),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}", style="dim", markup=False),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+            transient=True,
+            expand=True,
+            refresh_per_second=_FRAMES_PER_S,
+        )
+
+
+def _doing(cancels: bool) -> str:
+    return "cancelling" if cancels else "sending"
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run{'' if count == 1 else 's'}"
