@@ -6,8 +6,8 @@ An address is text everywhere in the pipeline (there may be a million); this mod
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import NewType
+from functools import cache
+from typing import NamedTuple, NewType
 
 Address = NewType("Address", str)
 """`group/name`, `group/name[key]` where a generator made the run, `...@time` for a scheduled instance."""
@@ -18,7 +18,7 @@ GROUP_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RUN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 
 _ADDRESS = re.compile(r"([^/\[\]@]+)/([^/\[\]@]+)(?:\[(.*)\])?(?:@([^\[\]]+))?", re.DOTALL)
-_ESCAPED = re.compile(
+_ESCAPED = (
     "[%\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
@@ -32,8 +32,7 @@ MAX_KEY_LENGTH = 1000
 """Characters of a key."""
 
 
-@dataclass(frozen=True, slots=True)
-class AddressParts:
+class AddressParts(NamedTuple):
     """An address taken apart. `key` may be any text; `at` is a scheduled instance's UTC time."""
 
     group: str
@@ -56,7 +55,12 @@ def escaped_key(key: str) -> str:
     """A key as it stands in an address. No two keys are written alike."""
     if key.isascii() and key.isprintable() and "%" not in key:
         return key
-    return _ESCAPED.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), key)
+    return _escaped().sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), key)
+
+
+@cache
+def _escaped() -> re.Pattern[str]:
+    return re.compile(_ESCAPED)
 
 
 def split_address(text: str) -> AddressParts:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import pickle
 import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ class Spool(Sequence[T], Generic[T]):
     """Append and read. Items are values.
 
     Beyond `held` of them they are written, in chunks, to a file that nobody else can open; then `pack` makes of each
-    what `marshal` takes, and `unpack` makes the item again.
+    what `marshal` takes, and `unpack` makes the item again (None: `pickle` does).
     """
 
     def __init__(
@@ -31,12 +30,12 @@ class Spool(Sequence[T], Generic[T]):
         items: Iterable[T] = (),
         *,
         held: int = HELD,
-        pack: Callable[[T], object] = pickle.dumps,
-        unpack: Callable[[Any], T] = pickle.loads,
+        pack: Callable[[T], object] | None = None,
+        unpack: Callable[[Any], T] | None = None,
     ) -> None:
         self._most = held
-        self._pack = pack
-        self._unpack = unpack
+        self._pack = pack or _pickled
+        self._unpack = unpack or _unpickled
         self._held: list[T] = []
         self._last: list[object] = []  # packed, not written yet
         self._offsets = array("Q", [0])
@@ -110,3 +109,15 @@ class Spool(Sequence[T], Generic[T]):
             chunk: list[object] = marshal.loads(os.pread(self._file.fileno(), end - begin, begin))  # noqa: S302 - ours
             self._read = number, chunk
         return self._read[1]
+
+
+def _pickled(item: object) -> bytes:
+    import pickle
+
+    return pickle.dumps(item)
+
+
+def _unpickled(packed: bytes) -> Any:
+    import pickle
+
+    return pickle.loads(packed)  # noqa: S301 - our own, from a file without a name

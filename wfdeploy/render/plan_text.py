@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import merge
-from itertools import chain, groupby, islice
 
-from wfdeploy.model.address import group_of
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan
-from wfdeploy.render.folding import SAMPLES, Fold, fold
 from wfdeploy.render.printable import printable
 from wfdeploy.render.run_states import WORDS
 from wfdeploy.render.style import Style, Tone, plain
-from wfdeploy.render.values import change_lines
-from wfdeploy.render.width import clip, display_width, pad
 
 TONES: Mapping[Action, Tone] = {
     Action.TRIGGER: Tone.GOOD,
@@ -29,8 +24,6 @@ TONES: Mapping[Action, Tone] = {
     Action.KEEP: Tone.FAINT,
 }
 
-_WIDEST_ADDRESS = 48  # a longer one pushes its own line only
-_ALIGNED = 1000  # so many lines of a group are looked at for the width of its column
 _MOST_LISTED = 5
 
 
@@ -48,16 +41,10 @@ def _lines(plan: Plan, style: Style, width: int, everything: bool, next_step: st
         yield style("Unverified:", Tone.CHANGED) + (
             " the server was not asked. What it runs already and the state does not know shows here as to trigger."
         )
-    for _, members in groupby(merge(plan.changes, plan.kept, key=lambda c: c.address), lambda c: group_of(c.address)):
-        yield ""
-        folds = fold(members, everything=everything)
-        begin = list(islice(folds, _ALIGNED))
-        column = min(
-            max((display_width(printable(f.first.address)) for f in begin if f.count == 1), default=0),
-            _WIDEST_ADDRESS,
-        )
-        for entry in chain(begin, folds):
-            yield from _entry(entry, style, width, column)
+    if plan.changes or plan.kept:
+        from wfdeploy.render.plan_changes import change_blocks
+
+        yield from change_blocks(merge(plan.changes, plan.kept, key=lambda c: c.address), style, width, everything)
     yield ""
     yield counts(plan, style)
     yield from _remarks(plan, style)
@@ -91,31 +78,6 @@ def counts(plan: Plan, style: Style = plain) -> str:
     if not rest:
         return f"{style('No changes:', Tone.STRONG)} no runs are declared."
     return f"{style('No changes:', Tone.STRONG)} {', '.join(rest)}."
-
-
-def _entry(entry: Fold, style: Style, width: int, column: int) -> Iterator[str]:
-    change, count = entry.first, entry.count
-    tone = TONES[change.action]
-    sign = style(change.action.sign, tone)
-    reason = printable(change.reason) or ("unchanged" if change.action is Action.KEEP else change.action.value)
-    if count == 1:
-        place = "" if change.source is None else f"  {printable(str(change.source))}"
-        yield f"  {sign} {pad(printable(change.address), column)}  {reason}{style(place, Tone.FAINT)}"
-    else:
-        differ = "; the values differ, as in" if entry.values_differ else ""
-        yield f"  {sign} {count:,} runs of {printable(group_of(change.address))}  {reason}{differ}"
-        yield f"      {style(_samples(entry, width - 6), Tone.FAINT)}"
-    for field in change.diff:
-        for line in change_lines(field, style, width=width - 6):
-            yield f"      {line}"
-    for warning in change.warnings:
-        yield f"      {style('warning:', Tone.CHANGED)} {printable(warning)}"
-
-
-def _samples(entry: Fold, room: int) -> str:
-    tail = f" and {entry.count - SAMPLES:,} more"
-    names = ", ".join(printable(change.address) for change in entry.samples[:SAMPLES])
-    return clip(names, max(room - len(tail), 20)) + tail
 
 
 def _remarks(plan: Plan, style: Style) -> Iterator[str]:

@@ -7,6 +7,7 @@ the window or hide a line of a plan. So nothing that isn't visible text is ever 
 from __future__ import annotations
 
 import re
+from functools import cache
 
 # What Unicode calls control, format, surrogate, line and paragraph separator (general categories Cc, Cf, Cs, Zl, Zp),
 # and all of the tag characters.
@@ -15,24 +16,38 @@ _UNSAFE = (
     "\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e007f"
 )
-_UNSAFE_CHARACTER = re.compile(f"[{_UNSAFE}]")
-_UNSAFE_IN_LINES = re.compile(f"(?!\n)[{_UNSAFE}]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str) -> str:
     """One line of visible text: what isn't visible is shown as an escape, like `\\x1b`."""
-    return _UNSAFE_CHARACTER.sub(_escape, text)
+    return text if _is_plain(text) else _unsafe().sub(_escape, text)
 
 
 def printable_lines(text: str) -> str:
     """The same for text whose line breaks are wanted."""
-    return _UNSAFE_IN_LINES.sub(_escape, text)
+    return text if _is_plain(text.replace("\n", "")) else _unsafe_in_lines().sub(_escape, text)
 
 
 def json_safe(encoded: str) -> str:
     """JSON text whose strings hold no raw control character; it means the same."""
-    return _UNSAFE_IN_LINES.sub(_json_escape, encoded)
+    return encoded if _is_plain(encoded.replace("\n", "")) else _unsafe_in_lines().sub(_json_escape, encoded)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether there is surely nothing to escape, as in most texts."""
+    return text.isascii() and text.isprintable()
+
+
+# Made when they are needed: most commands never do, and these take a millisecond to compile.
+@cache
+def _unsafe() -> re.Pattern[str]:
+    return re.compile(f"[{_UNSAFE}]")
+
+
+@cache
+def _unsafe_in_lines() -> re.Pattern[str]:
+    return re.compile(f"(?!\n)[{_UNSAFE}]")
 
 
 def _escape(match: re.Match[str]) -> str:

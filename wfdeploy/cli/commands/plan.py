@@ -62,9 +62,7 @@ def command(
     from pathlib import Path
 
     from wfdeploy.cli import progress, settings, wiring
-    from wfdeploy.cli.next_step import command_line
     from wfdeploy.operations import plan as operation
-    from wfdeploy.render import plan_json, plan_text
 
     chosen = settings.resolve(target, app.environ, by_cache=out is None)
     if out is not None and offline:
@@ -85,13 +83,20 @@ def command(
         save_plan(plan, Path(out), paths=paths, selection=selection, new_state=is_new)
     output = app.output
     if output.view is View.JSON:
+        from wfdeploy.render import plan_json
+
         output.payload(plan_json.text(plan))
     else:
+        from wfdeploy.render import plan_text
+
         next_step = None
-        if plan.has_changes and out is not None:
-            next_step = command_line("apply", target, [out])
-        elif plan.has_changes:
-            next_step = command_line("apply", target, paths or (), selection)
+        if plan.has_changes:
+            from wfdeploy.cli.next_step import command_line
+
+            if out is not None:
+                next_step = command_line("apply", target, [out])
+            else:
+                next_step = command_line("apply", target, paths or (), selection)
         if next_step is not None and is_new and chosen.target.project.state_required:
             next_step += " --create-state   (there is no state yet, and the project requires one)"
         output.payload(
