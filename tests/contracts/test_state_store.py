@@ -17,6 +17,7 @@ from wfdeploy.model.edits import (
     DropAttempt,
     Edit,
     Forget,
+    Intend,
     NoteGeneration,
     Observe,
     PutAttempt,
@@ -199,6 +200,89 @@ def test_settled_attempts_are_what_their_records_put_one_by_one_are(
         for one, at in zip(attempts, created, strict=True)
     ]
     assert told([Settle(attempts, created, Origin.TRIGGERED, 9)]) == told(one_by_one)
+
+
+NAMES = st.sampled_from("abcd")
+SOME = st.lists(NAMES, min_size=1, max_size=4, unique=True)
+
+
+def intents(names: list[str], fingerprint: str) -> list[Attempt]:
+    return [
+        attempt(f"g/{name}", fingerprint)._replace(request=f'{{"body":"{name}","retries":3}}', delay_s=5, source="m:1")
+        for name in names
+    ]
+
+
+STEPS: st.SearchStrategy[Edit] = st.one_of(
+    st.builds(lambda names, text: Intend(intents(names, text)), SOME, st.sampled_from(["1:a", "1:b"])),
+    st.builds(
+        lambda names, text: Settle(intents(names, text), [7] * len(names), Origin.TRIGGERED, 9),
+        SOME,
+        st.sampled_from(["1:a", "1:b"]),
+    ),
+    st.builds(
+        lambda name, status: PutAttempt(attempt(f"g/{name}", status=status)), NAMES, st.sampled_from(AttemptStatus)
+    ),
+    st.builds(lambda name, burn: DropAttempt(Address(f"g/{name}"), burn), NAMES, st.booleans()),
+    st.builds(lambda name: PutRecord(record(f"g/{name}")), NAMES),
+    st.builds(lambda name: Forget(Address(f"g/{name}")), NAMES),
+    st.builds(lambda name: Rename(Address(f"g/{name}"), Address(f"g/{name}2")), NAMES),
+)
+
+
+@given(st.lists(st.lists(STEPS, max_size=3), max_size=6))
+def test_intents_of_a_batch_are_what_their_attempts_put_one_by_one_are(commits: list[list[Edit]]) -> None:
+    def told(*, together: bool) -> list[object]:
+        with SqliteStore.in_memory(BINDING, now_ms=lambda: NOW_MS) as store:
+            seen: list[object] = []
+            for edits in commits:
+                meant: list[Edit] = []
+                for edit in edits:
+                    apart = isinstance(edit, Intend) and not together
+                    meant += [PutAttempt(one) for one in edit.attempts] if apart else [edit]  # type: ignore[union-attr]
+                try:
+                    store.commit(meant)
+                except StateUnusable:
+                    seen.append("refused")  # a rename onto a name that is taken
+                tables = (store.records(), store.attempts(), store.history(None), store.burned())
+                seen += [*([*table] for table in tables), store.tallies()]
+            return seen
+
+    assert told(together=True) == told(together=False)
+
+
+def test_intents_of_a_batch_come_back_and_equal_ones_change_nothing(store: StateStore) -> None:
+    batch = [one._replace(shared=13, by='{"host":"h"}') for one in intents(["b", "a"], "1:a")]
+    assert store.commit([Intend(batch)]) == 1
+    assert list(store.attempts()) == sorted(batch)
+    assert store.commit([Intend(list(batch))]) == 1
+    store.commit([Intend(intents(["c"], "1:a"))])
+    assert [one.address for one in store.attempts()] == ["g/a", "g/b", "g/c"]
+    store.commit([Settle(batch, [7, 8], Origin.TRIGGERED, 9)])
+    assert [one.address for one in store.attempts()] == ["g/c"]
+    assert [(one.address, one.created_at_ms, one.request) for one in store.records()] == [
+        ("g/a", 8, '{"body":"a","retries":3}'),
+        ("g/b", 7, '{"body":"b","retries":3}'),
+    ]
+
+
+def test_part_of_a_batch_may_come_to_another_end(store: StateStore) -> None:
+    first, second, third = batch = intents(["a", "b", "c"], "1:a")
+    store.commit([Intend(batch)])
+    refused = third._replace(status=AttemptStatus.REJECTED, error="no")
+    store.commit([PutAttempt(refused), Settle([first], [7], Origin.TRIGGERED, 9)])
+    assert list(store.attempts()) == [second, refused]
+    assert addresses(store) == ["g/a"]
+
+
+def test_intents_that_were_rolled_back_are_not_remembered(store: StateStore) -> None:
+    batch = intents(["a", "b"], "1:a")
+    with pytest.raises(Exception):  # noqa: B017, PT011
+        store.commit([Intend(batch), PutRecord(None)])  # type: ignore[arg-type]
+    store.commit([Intend(batch)])
+    assert list(store.attempts()) == batch
+    store.commit([Settle(batch, [7, 7], Origin.TRIGGERED, 9)])
+    assert list(store.attempts()) == []
 
 
 def test_a_record_settles_its_attempt_and_only_its_own(store: StateStore) -> None:

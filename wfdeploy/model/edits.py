@@ -24,6 +24,14 @@ class PutAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Intend:
+    """Write the attempts of a batch, as `PutAttempt` does: intents, of one address each. They are mostly settled
+    together, by a `Settle` of the same attempts in the same order."""
+
+    attempts: Sequence[Attempt]
+
+
+@dataclass(frozen=True, slots=True)
 class DropAttempt:
     """Take an attempt away: it never started a run. `burn` keeps its generation from being used again."""
 
@@ -136,6 +144,7 @@ class SetHead:
 
 Edit: TypeAlias = (
     PutAttempt
+    | Intend
     | DropAttempt
     | PutRecord
     | Settle

@@ -154,7 +154,8 @@ class Attempt(NamedTuple):
     `delay_s`, `not_before_s`: of the request, since a delayed run may not show in the logs before it starts.
     `resend`: the user said that it may be sent again whatever its age. `inconclusive`: the logs did not know it,
     but it may be a delayed run that they don't show yet: only a positive answer clears it. `tries`: as the record that
-    it becomes will have it.
+    it becomes will have it. `shared`: so many characters at the end of `request` are those of other runs too, and need
+    not be kept for each.
 
     With `dlq_id` it is a resume of that dead letter. Its run gets an id from the server, so in place of one
     `workflow_run_id` holds the attempt's label, by which the logs find it; `triggered_id` as in `Record`.
@@ -164,21 +165,23 @@ class Attempt(NamedTuple):
     fingerprint: str
     generation: int
     workflow_run_id: str
-    status: AttemptStatus
     intent_at_ms: int
     since_ms: int | None = None
-    ended_at_ms: int | None = None
     delay_s: int | None = None
     not_before_s: int | None = None
     explicit_id: bool = False
-    resend: bool = False
-    inconclusive: bool = False
     delivery: str = ""
-    by: str = "{}"
     source: str = ""
     request: str = ""
-    error: str | None = None
+    shared: int = 0
     tries: int = 0
+    by: str = "{}"
+    # From here on, what a first attempt has as it is here.
+    status: AttemptStatus = AttemptStatus.INTENT
+    ended_at_ms: int | None = None
+    resend: bool = False
+    inconclusive: bool = False
+    error: str | None = None
     dlq_id: str | None = None
     triggered_id: str = ""
 

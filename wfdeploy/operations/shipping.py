@@ -10,12 +10,13 @@ from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.packing import change_packer
 from wfdeploy.model.plan import Change, Plan
 from wfdeploy.model.remote import Item
+from wfdeploy.model.request import Request
 from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.spool import HELD
 from wfdeploy.model.state import Attempt, AttemptStatus
 from wfdeploy.operations.prepared import Prepared
 from wfdeploy.pipeline.apply.shipment import Shipment
-from wfdeploy.pipeline.identify.describe import secret_names
+from wfdeploy.pipeline.identify.describe import recorded_parts, secret_names
 
 
 def gather_secrets(plan: Plan, prepared: Prepared) -> dict[str, str]:
@@ -63,19 +64,70 @@ def shipments(
     """One shipment for each change that sends, in the order of the manifests, encoded when it is asked for."""
     workspace = prepared.workspace
     encode = workspace.encoder(workspace.project.label, secrets)
+    record = _Recorder(prepared.head.redaction_key)
+    now_ms = workspace.clock.now_ms
     for change, declared in _sends(plan, prepared):
         request = declared.request
-        item = encode(request, change.workflow_run_id)
-        attempt = _attempt(change, declared, prepared, since_ms=since_ms, by=by)
-        former = change.attempt
-        again = former is not None and former.is_open and former.workflow_run_id == change.workflow_run_id
-        yield Shipment(
-            item,
-            attempt,
-            inconclusive=change.send_before_ms is not None,
-            looked_up=again,
-            send_before_ms=change.send_before_ms,
+        delivery = request.delivery
+        assert change.desired is not None
+        run_id = change.workflow_run_id
+        text, shared = record(request)
+        attempt = Attempt(
+            change.address,
+            change.fingerprint,
+            change.generation,
+            run_id,
+            now_ms(),  # the batch that it goes into is sent when it is full
+            since_ms,
+            delivery.delay_s,
+            delivery.not_before_s,
+            declared.workflow_run_id is not None,
+            change.desired.delivery,
+            str(declared.source),
+            text,
+            shared,
+            change.tries,
+            by,
         )
+        shipment = Shipment(encode(request, run_id), attempt)
+        if change.send_before_ms is not None:
+            shipment.send_before_ms, shipment.inconclusive = change.send_before_ms, True
+        if change.attempt is not None:
+            _continue(shipment, change.attempt)
+        yield shipment
+
+
+def _continue(shipment: Shipment, former: Attempt) -> None:
+    """Where this is that attempt, sent again under the same id: what is true of either must be found and waited for."""
+    attempt = shipment.attempt
+    if former.workflow_run_id != attempt.workflow_run_id or not former.is_open:
+        return
+    earliest = None if former.since_ms is None or attempt.since_ms is None else min(former.since_ms, attempt.since_ms)
+    shipment.looked_up = True
+    shipment.attempt = attempt._replace(
+        since_ms=earliest,
+        delay_s=max(former.delay_s or 0, attempt.delay_s or 0) or None,
+        not_before_s=max(former.not_before_s or 0, attempt.not_before_s or 0) or None,
+    )
+
+
+class _Recorder:
+    """Requests as the state records them, and how much of their end was that of one before."""
+
+    _MOST = 1000
+
+    def __init__(self, redaction_key: bytes) -> None:
+        self._key = redaction_key
+        self._seen: set[str] = set()
+
+    def __call__(self, request: Request) -> tuple[str, int]:
+        own, rest = recorded_parts(request, self._key)
+        if rest in self._seen:
+            return own + rest, len(rest)
+        if len(self._seen) >= self._MOST:
+            self._seen.clear()
+        self._seen.add(rest)
+        return own + rest, 0
 
 
 def _sends(
@@ -152,35 +204,4 @@ def _resume(change: Change, prepared: Prepared, *, since_ms: int | None, by: str
         tries=change.tries,
         dlq_id=change.dlq_id,
         triggered_id=record.triggered_id or record.workflow_run_id,
-    )
-
-
-def _attempt(change: Change, declared: DeclaredRun, prepared: Prepared, *, since_ms: int | None, by: str) -> Attempt:
-    assert change.desired is not None
-    delivery = declared.request.delivery
-    fresh = Attempt(
-        address=change.address,
-        fingerprint=change.fingerprint,
-        generation=change.generation,
-        workflow_run_id=change.workflow_run_id,
-        status=AttemptStatus.INTENT,
-        intent_at_ms=prepared.workspace.clock.now_ms(),  # the batch that it goes into is sent when it is full
-        since_ms=since_ms,
-        delay_s=delivery.delay_s,
-        not_before_s=delivery.not_before_s,
-        explicit_id=declared.workflow_run_id is not None,
-        delivery=change.desired.delivery,
-        by=by,
-        source=str(declared.source),
-        request=prepared.recorded(declared.request),
-        tries=change.tries,
-    )
-    former = change.attempt
-    if former is None or not former.is_open or former.workflow_run_id != change.workflow_run_id:
-        return fresh
-    # Sent again under the same id: what is true of either attempt must be found and waited for.
-    return fresh._replace(
-        since_ms=None if former.since_ms is None or since_ms is None else min(former.since_ms, since_ms),
-        delay_s=max(former.delay_s or 0, fresh.delay_s or 0) or None,
-        not_before_s=max(former.not_before_s or 0, fresh.not_before_s or 0) or None,
     )

@@ -20,87 +20,136 @@ _PUT_ATTEMPT = (
     f"WHERE {' OR '.join(f'{name} IS NOT excluded.{name}' for name in _OTHERS)}"
 )
 
-RecordRow = tuple[str, str, int, str, str]
-"""A row of `records`."""
-
-DetailsRow = tuple[
-    str, str, int | None, int, int, str, str, str | None, int | None, int, int | None, str | None, bool, str
+WholeRow = tuple[
+    str, str, int | None, int, int, str, str, int | None, int, str, str | None, int | None, int | None, str | None, bool
 ]
-"""A row of `details`."""
+"""A row of `details` without its number."""
+
+_KNOWN = 1000
+"""Texts whose ids are kept in memory: rows that share one mostly follow each other."""
+
+_FRESH = "address, origin, created_at_ms, recorded_at_ms, by_id, source, request, end_id, tries, triggered_id"
+_INSERT_RECORD = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_FRESH = f"INSERT INTO details (id, {_FRESH}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_INSERT_WHOLE = (
+    f"INSERT INTO details (id, {_FRESH}, run_state, observed_at_ms, completed_at_ms, dlq_id, handled) "  # noqa: S608
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
-class Actors:
-    """The ids of `by` texts: thousands of rows share one."""
+class Texts:
+    """The ids of texts that thousands of rows share: a table with `id` and `value`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, table: str) -> None:
         self._connection = connection
+        self._table = table
         self._known: dict[str, int] = {}
 
     def id_of(self, value: str) -> int:
         """The id of a text, a new one for a new text."""
         known = self._known.get(value)
         if known is None:
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
             run = self._connection.execute
-            run("INSERT INTO actors (value) VALUES (?) ON CONFLICT DO NOTHING", (value,))
-            (known,) = run("SELECT id FROM actors WHERE value = ?", (value,)).fetchone()
+            run(f"INSERT INTO {self._table} (value) VALUES (?) ON CONFLICT DO NOTHING", (value,))  # noqa: S608
+            (known,) = run(f"SELECT id FROM {self._table} WHERE value = ?", (value,)).fetchone()  # noqa: S608
             self._known[value] = known
         return int(known)
 
 
-def put_attempts(connection: sqlite3.Connection, attempts: Iterable[Attempt], actors: Actors) -> None:
-    """Write or replace the attempts of their addresses; one that is there already changes nothing."""
-    connection.executemany(
-        _PUT_ATTEMPT,
-        [(*_plain_values(attempt), attempt.status.value, actors.id_of(attempt.by)) for attempt in attempts],
-    )
+class Bulk:
+    """Writes rows, within the caller's transaction. What it knows of the file is wrong after a rollback."""
 
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._actors = Texts(connection, "actors")
+        self._ends = Texts(connection, "request_ends")
+        self._last_id: int | None = None  # of `details`
 
-def settle_attempts(connection: sqlite3.Connection, runs: Iterable[tuple[str, str]]) -> None:
-    """Take away the attempts of these addresses with these workflow run ids."""
-    connection.executemany("DELETE FROM attempts WHERE address = ? AND workflow_run_id = ?", runs)
+    def put_attempts(self, attempts: Iterable[Attempt]) -> None:
+        """Write or replace the attempts of their addresses; one that is there already changes nothing."""
+        id_of = self._actors.id_of
+        self._connection.executemany(
+            _PUT_ATTEMPT,
+            [(*_plain_values(attempt), attempt.status.value, id_of(attempt.by)) for attempt in attempts],
+        )
 
+    def drop_attempts(self, runs: Iterable[tuple[str, str]]) -> None:
+        """Take away the attempts of these addresses with these workflow run ids."""
+        self._connection.executemany("DELETE FROM attempts WHERE address = ? AND workflow_run_id = ?", runs)
 
-def insert_records(connection: sqlite3.Connection, records: Iterable[RecordRow], details: Iterable[DetailsRow]) -> None:
-    """Records at addresses that have none."""
-    connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?)", records)
-    connection.executemany("INSERT INTO details VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", details)
+    def insert(self, record: Record) -> None:
+        """A record at an address that has none."""
+        (number,) = self._numbers(1)
+        self._connection.execute(_INSERT_RECORD, (*record_row(record), number))
+        self._connection.execute(_INSERT_WHOLE, (number, *self._whole(record)))
 
+    def insert_settled(
+        self, attempts: Sequence[Attempt], created_at_ms: Sequence[int | None], origin: str, recorded_at_ms: int
+    ) -> None:
+        """The records that attempts become, at addresses that have none."""
+        numbers = self._numbers(len(attempts))
+        self._connection.executemany(
+            _INSERT_RECORD,
+            [(*record_row(attempt), number) for attempt, number in zip(attempts, numbers, strict=True)],
+        )
+        actor, end_of = self._actors.id_of, self.end_of
+        rows = (
+            (
+                *(number, one.address, origin, created, recorded_at_ms, actor(one.by), one.source),
+                *(*end_of(one), one.tries, one.triggered_id),
+            )
+            for number, one, created in zip(numbers, attempts, created_at_ms, strict=True)
+        )
+        self._connection.executemany(_INSERT_FRESH, rows)
 
-def recorded(connection: sqlite3.Connection, addresses: Sequence[str]) -> set[str]:
-    """Those of the addresses that have a record."""
-    rows: Iterable[Any] = connection.execute(
-        "SELECT address FROM records WHERE address IN (SELECT value FROM json_each(?))", (json.dumps(addresses),)
-    )
-    return {address for (address,) in rows}
+    def actor(self, by: str) -> int:
+        """The id of what did it."""
+        return self._actors.id_of(by)
+
+    def end_of(self, attempt: Attempt) -> tuple[str, int | None]:
+        """An attempt's request but for its shared end, and the id of that."""
+        shared = attempt.shared
+        if not shared:
+            return attempt.request, None
+        return attempt.request[:-shared], self._ends.id_of(attempt.request[-shared:])
+
+    def recorded(self, addresses: Sequence[str]) -> set[str]:
+        """Those of the addresses that have a record."""
+        rows: Iterable[Any] = self._connection.execute(
+            "SELECT address FROM records WHERE address IN (SELECT value FROM json_each(?))", (json.dumps(addresses),)
+        )
+        return {address for (address,) in rows}
+
+    def _numbers(self, count: int) -> range:
+        """New ids for rows of `details`, each higher than all before: rows are appended, in whatever order their
+        addresses come."""
+        last = self._last_id
+        if last is None:
+            (last,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM details").fetchone()
+        self._last_id = last + count
+        return range(last + 1, last + count + 1)
+
+    def _whole(self, record: Record) -> WholeRow:
+        return (
+            record.address,
+            record.origin.value,
+            record.created_at_ms,
+            record.recorded_at_ms,
+            self._actors.id_of(record.by),
+            record.source,
+            record.request,
+            None,
+            record.tries,
+            record.triggered_id,
+            record.run_state.value if record.run_state else None,
+            record.observed_at_ms,
+            record.completed_at_ms,
+            record.dlq_id,
+            record.handled,
+        )
 
 
 record_row = attrgetter("address", "fingerprint", "generation", "workflow_run_id", "delivery")
 """The row of `records` of a record, or of the one that an attempt becomes."""
-
-
-def details_of_attempt(attempt: Attempt, origin: str, created_at_ms: int | None, now_ms: int, by_id: int) -> DetailsRow:
-    """The row of `details` of the record that an attempt becomes."""
-    return (
-        *(attempt.address, origin, created_at_ms, now_ms, by_id, attempt.source, attempt.request, None, None),
-        *(attempt.tries, None, None, False, attempt.triggered_id),
-    )
-
-
-def details_of(record: Record, by_id: int) -> DetailsRow:
-    """The row of `details` of a record."""
-    return (
-        record.address,
-        record.origin.value,
-        record.created_at_ms,
-        record.recorded_at_ms,
-        by_id,
-        record.source,
-        record.request,
-        record.run_state.value if record.run_state else None,
-        record.observed_at_ms,
-        record.tries,
-        record.completed_at_ms,
-        record.dlq_id,
-        record.handled,
-        record.triggered_id,
-    )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from typing import assert_never, cast
+from collections.abc import Callable, Sequence
+from typing import assert_never
 
 from wfdeploy.model.address import group_of
 from wfdeploy.model.edits import (
@@ -14,6 +13,7 @@ from wfdeploy.model.edits import (
     Edit,
     Expire,
     Forget,
+    Intend,
     NoteGeneration,
     Observe,
     PutAttempt,
@@ -30,47 +30,38 @@ from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import Ended, Record
 from wfdeploy.model.tally import Tally, term
 from wfdeploy.state import pace
-from wfdeploy.state.bulk import (
-    Actors,
-    DetailsRow,
-    RecordRow,
-    details_of,
-    details_of_attempt,
-    insert_records,
-    put_attempts,
-    record_row,
-    recorded,
-    settle_attempts,
-)
-from wfdeploy.state.rows import RECORD_COLUMNS, record_from_row, record_to_json
+from wfdeploy.state.bulk import Bulk
+from wfdeploy.state.flights import Flights
+from wfdeploy.state.rows import SELECT_RECORDS, record_from_row, record_to_json
 
 
 class Editor:
-    """Carries edits out on a connection, within the caller's transaction. `now_ms` dates what becomes history."""
+    """Carries edits out on a connection, within the caller's transaction. It knows some of what the file holds, so a
+    rollback ends its use. `now_ms` dates what becomes history."""
 
-    def __init__(self, connection: sqlite3.Connection, now_ms: int) -> None:
+    def __init__(self, connection: sqlite3.Connection, now_ms: Callable[[], int]) -> None:
         self._connection = connection
-        self._now_ms = now_ms
-        self._actors = Actors(connection)
+        self._clock = now_ms
+        self._now_ms = 0
+        self._bulk = Bulk(connection)
+        self._flights = Flights(connection, self._bulk)
         self._shifts: dict[str, list[int]] = {}  # by group: how many records more, and the sum of their terms
 
     def apply(self, edits: Sequence[Edit]) -> None:
         """All edits, in order."""
-        for kind, alike in groupby(edits, type):
-            if kind is PutAttempt:
-                # Intents come by the hundred.
-                attempts = (edit.attempt for edit in cast("Iterator[PutAttempt]", alike))
-                put_attempts(self._connection, attempts, self._actors)
-            else:
-                for edit in alike:
-                    self._apply(edit)
+        self._now_ms = self._clock()
+        for edit in edits:
+            self._apply(edit)
         self._write_tallies()
 
     def _apply(self, edit: Edit) -> None:
         run = self._connection.execute
         match edit:
+            case Intend(attempts):
+                self._flights.take_off(attempts)
             case PutAttempt(attempt):
-                put_attempts(self._connection, (attempt,), self._actors)
+                self._flights.scatter((attempt.address,))
+                self._bulk.put_attempts((attempt,))
             case DropAttempt(address, burn):
                 self._drop_attempt(address, burn=burn)
             case PutRecord(record):
@@ -89,6 +80,7 @@ class Editor:
                 if former is not None:
                     self._retire(former, None)
             case Rename(origin, to):
+                self._flights.scatter((origin, to))
                 # The former name keeps its generations as a tombstone: ids are made of names, and a run that gets
                 # this name later must not get an id that was used.
                 run(
@@ -105,7 +97,11 @@ class Editor:
                     (origin,),
                 )
                 self._moved(origin, to)
-                for table in ("records", "details", "attempts", "rollout_members"):
+                run(
+                    "UPDATE details SET address = ? WHERE id = (SELECT details_id FROM records WHERE address = ?)",
+                    (to, origin),
+                )
+                for table in ("records", "attempts", "rollout_members"):
                     run(f"UPDATE {table} SET address = ? WHERE address = ?", (to, origin))  # noqa: S608
                 run(
                     "UPDATE history SET address = ?1, value = json_set(value, '$.address', ?1) WHERE address = ?2",
@@ -153,14 +149,16 @@ class Editor:
         if former is not None:
             self._retire(former, _ended_by(record, former))
         self._settle_attempt(record)
-        self._insert([record_row(record)], [details_of(record, self._actors.id_of(record.by))])
+        self._shift(1, record.address, record.fingerprint, record.delivery)
+        self._bulk.insert(record)
 
     def _observe(self, edit: Observe) -> None:
         self._connection.execute(
             "UPDATE details SET observed_at_ms = CASE WHEN :state IS NULL OR run_state IS :state THEN observed_at_ms "
             "ELSE :now END, run_state = coalesce(:state, run_state), "
             "completed_at_ms = coalesce(:completed, completed_at_ms), dlq_id = coalesce(:dlq_id, dlq_id), "
-            "handled = coalesce(:handled, handled) WHERE address = :address "
+            "handled = coalesce(:handled, handled) "
+            "WHERE id = (SELECT details_id FROM records WHERE address = :address) "
             "AND (run_state IS NOT coalesce(:state, run_state) OR handled IS NOT coalesce(:handled, handled) "
             "OR dlq_id IS NOT coalesce(:dlq_id, dlq_id))",
             {
@@ -174,34 +172,29 @@ class Editor:
         )
 
     def _settle(self, edit: Settle) -> None:
-        addresses = [attempt.address for attempt in edit.attempts]
-        former = recorded(self._connection, addresses)
+        attempts = edit.attempts
+        addresses = [attempt.address for attempt in attempts]
+        landed = self._flights.land(attempts)
+        former = self._bulk.recorded(addresses)
         if former or len(set(addresses)) < len(addresses):
-            for attempt, created_at_ms in zip(edit.attempts, edit.created_at_ms, strict=True):
+            for attempt, created_at_ms in zip(attempts, edit.created_at_ms, strict=True):
                 self._put_record(
                     attempt.record(origin=edit.origin, created_at_ms=created_at_ms, recorded_at_ms=edit.recorded_at_ms)
                 )
             return
-        origin, now_ms, id_of = edit.origin.value, edit.recorded_at_ms, self._actors.id_of
-        settle_attempts(self._connection, [(attempt.address, attempt.workflow_run_id) for attempt in edit.attempts])
-        self._insert(
-            [record_row(attempt) for attempt in edit.attempts],
-            [
-                details_of_attempt(attempt, origin, created_at_ms, now_ms, id_of(attempt.by))
-                for attempt, created_at_ms in zip(edit.attempts, edit.created_at_ms, strict=True)
-            ],
-        )
-
-    def _insert(self, records: Sequence[RecordRow], details: Sequence[DetailsRow]) -> None:
-        """The one place where records come in; `_retire` is where they go."""
-        for address, fingerprint, _, _, delivery in records:
-            self._shift(1, address, fingerprint, delivery)
-        insert_records(self._connection, records, details)
+        if not landed:
+            self._flights.scatter(addresses)
+            self._bulk.drop_attempts([(attempt.address, attempt.workflow_run_id) for attempt in attempts])
+        for attempt in attempts:
+            self._shift(1, attempt.address, attempt.fingerprint, attempt.delivery)
+        self._bulk.insert_settled(attempts, edit.created_at_ms, edit.origin.value, edit.recorded_at_ms)
 
     def _settle_attempt(self, record: Record) -> None:
-        settle_attempts(self._connection, [(record.address, record.workflow_run_id)])
+        self._flights.scatter((record.address,))
+        self._bulk.drop_attempts([(record.address, record.workflow_run_id)])
 
     def _drop_attempt(self, address: str, *, burn: bool) -> None:
+        self._flights.scatter((address,))
         row = self._connection.execute(
             "DELETE FROM attempts WHERE address = ? RETURNING fingerprint, generation, status",
             (address,),
@@ -217,11 +210,7 @@ class Editor:
         )
 
     def _record(self, address: str) -> Record | None:
-        row = self._connection.execute(
-            f"SELECT {RECORD_COLUMNS} FROM records r JOIN details d USING (address) JOIN actors a ON a.id = d.by_id "  # noqa: S608
-            "WHERE r.address = ?",
-            (address,),
-        ).fetchone()
+        row = self._connection.execute(f"{SELECT_RECORDS} WHERE r.address = ?", (address,)).fetchone()
         return None if row is None else record_from_row(row)
 
     def _retire(self, former: Record, ended: Ended | None) -> None:
@@ -241,8 +230,8 @@ class Editor:
                 ),
             )
         self._shift(-1, former.address, former.fingerprint, former.delivery)
+        run("DELETE FROM details WHERE id = (SELECT details_id FROM records WHERE address = ?)", (former.address,))
         run("DELETE FROM records WHERE address = ?", (former.address,))
-        run("DELETE FROM details WHERE address = ?", (former.address,))
 
     # --- tallies: every change of `records` passes here ------------------------------------------------------
 

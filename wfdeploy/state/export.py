@@ -119,7 +119,7 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
     draft.unlink(missing_ok=True)
     try:
         with SqliteStore.create(draft, binding) as store, store.restoring() as connection:
-            editor = Editor(connection, 0)
+            editor = Editor(connection, lambda: 0)
             for number, row in rows:
                 try:
                     _restore(connection, editor, row)

@@ -11,7 +11,7 @@ from typing import Any
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, Standing
 
-_ATTEMPT_FIELDS = tuple(sorted(Attempt._fields))
+_ATTEMPT_FIELDS = tuple(sorted({*Attempt._fields} - {"shared"}))
 _attempt_values = itemgetter(*map(Attempt._fields.index, _ATTEMPT_FIELDS))
 ATTEMPT_COLUMNS = (*(name for name in _ATTEMPT_FIELDS if name not in ("status", "by")), "status", "by")
 """The columns of `attempts`; there, `by_id` stands for `by`."""
@@ -22,12 +22,19 @@ _OF_RECORDS = ("address", "fingerprint", "generation", "workflow_run_id", "deliv
 
 
 def _columns(names: Iterable[str]) -> str:
-    """Of `records r`, `details d` and `actors a`, joined."""
-    return ", ".join("a.value" if name == "by" else f"{'r' if name in _OF_RECORDS else 'd'}.{name}" for name in names)
+    """Of `records r`, `details d`, `actors a` and `request_ends e`, joined."""
+    others = {"by": "a.value", "request": "d.request || coalesce(e.value, '')"}
+    return ", ".join(others.get(name) or f"{'r' if name in _OF_RECORDS else 'd'}.{name}" for name in names)
 
 
-RECORD_COLUMNS = _columns(_RECORD_FIELDS)
+SELECT_RECORDS = (
+    f"SELECT {_columns(_RECORD_FIELDS)} FROM records r JOIN details d ON d.id = r.details_id "  # noqa: S608
+    "JOIN actors a ON a.id = d.by_id LEFT JOIN request_ends e ON e.id = d.end_id"
+)
+"""What `record_from_row` takes."""
+
 STANDING_COLUMNS = _columns(_STANDING_FIELDS)
+"""What `standing_from_row` takes."""
 
 
 def attempt_to_json(attempt: Attempt) -> str:
@@ -67,14 +74,14 @@ def record_from(values: Mapping[str, Any]) -> Record:
 
 
 def record_from_row(row: tuple[Any, ...]) -> Record:
-    """The record of a joined row: `RECORD_COLUMNS`, in that order."""
+    """The record of a row of `SELECT_RECORDS`."""
     values = dict(zip(_RECORD_FIELDS, row, strict=True))
     values["handled"] = bool(values["handled"])
     return record_from(values)
 
 
 def standing_from_row(row: tuple[Any, ...]) -> Standing:
-    """The standing of a row: its columns in the order of the fields."""
+    """The standing of a row of `STANDING_COLUMNS`."""
     values = dict(zip(_STANDING_FIELDS, row, strict=True))
     state = values["run_state"]
     return Standing(**(values | {"run_state": RunState(state) if state else None, "handled": bool(values["handled"])}))

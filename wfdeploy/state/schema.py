@@ -1,9 +1,12 @@
 """The tables of the SQLite state and how an older file becomes a newer one.
 
-- `records` is what every plan reads for every run, so it holds nothing else; `details` has the rest of a record.
-  Both are clustered by address (`WITHOUT ROWID`): a plan walks them beside the manifests in one order.
-- `attempts` are few: those in flight, those whose outcome is open, those refused.
-- `details_by_state` finds the runs that aren't known to have succeeded, most of the time a few among many.
+- `records` is what every plan reads for every run, so it holds next to nothing else. It is clustered by address
+  (`WITHOUT ROWID`): a plan walks it beside the manifests in one order.
+- `details` has the rest of a record, under a number, since it is written for every run and read for few. What the
+  requests of many runs end with is in `request_ends`, once; who triggered them in `actors`.
+- `attempts` are few: those whose outcome is open, those refused. The intents of a batch that is under way are one row
+  of `flights` (`flights.py`), and become rows of `attempts` when there is more to say about one of them.
+- `details_by_state` and `details_unobserved` find the runs that aren't known to have succeeded.
 - `tallies` sums up the records of each group, so that a plan passes over a group in which nothing changed. They follow
   `records` within each transaction; whoever edits `records` by other means must empty `tallies` too.
 - `schedules`, `rollouts` and `rollout_members` hold how far these are (`pace.py`).
@@ -19,16 +22,18 @@ from itertools import groupby
 
 from wfdeploy.model.address import group_of
 from wfdeploy.model.tally import Tally, term
-from wfdeploy.state import pace
-from wfdeploy.state.bulk import Actors
+from wfdeploy.state import flights, pace
+from wfdeploy.state.bulk import Texts
 from wfdeploy.state.rows import attempt_from
 
 APPLICATION_ID = 0x77666470
 """`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
 
-VERSION = 5
+VERSION = 6
 
-NOT_SUCCEEDED = "run_state IS NOT 'RUN_SUCCESS'"
+_NOT_SUCCEEDED = "run_state IS NOT 'RUN_SUCCESS'"
+
+KEPT_TRACK_OF = "run_state <> 'RUN_SUCCESS'"
 """What `details_by_state` holds; a query that is to use it must say the same words."""
 
 _VERSION_1 = (
@@ -135,7 +140,7 @@ def _version_3(connection: sqlite3.Connection) -> None:
             by_id INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID"""
     )
-    actors = Actors(connection)
+    actors = Texts(connection, "actors")
     connection.executemany(
         "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -163,7 +168,7 @@ def _version_4(connection: sqlite3.Connection) -> None:
         ("unclaimed", "label TEXT"),
     ):
         connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
-    connection.execute(f"CREATE INDEX details_by_state ON details (run_state, address) WHERE {NOT_SUCCEEDED}")
+    connection.execute(f"CREATE INDEX details_by_state ON details (run_state, address) WHERE {_NOT_SUCCEEDED}")
 
 
 def _version_5(connection: sqlite3.Connection) -> None:
@@ -171,7 +176,60 @@ def _version_5(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-_MIGRATIONS = (_version_1, _version_2, _version_3, _version_4, _version_5)
+def _version_6(connection: sqlite3.Connection) -> None:
+    run = connection.execute
+    run("CREATE TABLE request_ends (id INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE) STRICT")
+    run(flights.TABLE)
+    # Numbered, so that rows are appended whatever their addresses: looking for a place by a random key in a large table
+    # takes longer than writing there.
+    run("ALTER TABLE records RENAME TO records_5")
+    run("ALTER TABLE details RENAME TO details_5")
+    run(
+        """CREATE TABLE records (
+            address TEXT PRIMARY KEY,
+            fingerprint TEXT NOT NULL,
+            generation INTEGER NOT NULL,
+            workflow_run_id TEXT NOT NULL,
+            delivery TEXT NOT NULL,
+            details_id INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID"""
+    )
+    run(
+        """CREATE TABLE details (
+            id INTEGER PRIMARY KEY,
+            address TEXT NOT NULL,
+            origin TEXT NOT NULL,
+            created_at_ms INTEGER,
+            recorded_at_ms INTEGER NOT NULL,
+            by_id INTEGER NOT NULL,
+            source TEXT NOT NULL,
+            request TEXT NOT NULL,
+            end_id INTEGER,
+            tries INTEGER NOT NULL,
+            triggered_id TEXT NOT NULL,
+            run_state TEXT,
+            observed_at_ms INTEGER,
+            completed_at_ms INTEGER,
+            dlq_id TEXT,
+            handled INTEGER NOT NULL DEFAULT 0
+        ) STRICT"""
+    )
+    run(
+        "INSERT INTO records SELECT address, fingerprint, generation, workflow_run_id, delivery, "
+        "row_number() OVER (ORDER BY address) FROM records_5"
+    )
+    run(
+        "INSERT INTO details SELECT r.details_id, address, d.origin, d.created_at_ms, d.recorded_at_ms, d.by_id, "
+        "d.source, d.request, NULL, d.tries, d.triggered_id, d.run_state, d.observed_at_ms, d.completed_at_ms, "
+        "d.dlq_id, d.handled FROM records r JOIN details_5 d USING (address) ORDER BY address"
+    )
+    run("DROP TABLE records_5")
+    run("DROP TABLE details_5")
+    run(f"CREATE INDEX details_by_state ON details (run_state, address) WHERE {KEPT_TRACK_OF}")
+    run("CREATE INDEX details_unobserved ON details (run_state) WHERE run_state IS NULL")
+
+
+_MIGRATIONS = (_version_1, _version_2, _version_3, _version_4, _version_5, _version_6)
 """Element n takes version n to version n + 1. A released one never changes."""
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,30 +19,33 @@ from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Binding, Ended, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.model.tally import Tally
-from wfdeploy.state import pace
+from wfdeploy.state import flights, pace
 from wfdeploy.state.database import begin, connect, elsewhere, make_durable, recognise, sync_folder, upgrade
 from wfdeploy.state.faults import DAMAGED, translated
 from wfdeploy.state.rows import (
     ATTEMPT_COLUMNS,
-    RECORD_COLUMNS,
+    SELECT_RECORDS,
     STANDING_COLUMNS,
     attempt_from_row,
     record_from,
     record_from_row,
     standing_from_row,
 )
-from wfdeploy.state.schema import NOT_SUCCEEDED, VERSION
+from wfdeploy.state.schema import KEPT_TRACK_OF, VERSION
+
+_IN_STATE = f"d.run_state = ? AND d.{KEPT_TRACK_OF}"
 
 if TYPE_CHECKING:
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.rollout import Progress
+    from wfdeploy.state.edits import Editor
 
 _SELECT_KEYS = "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records"
 
-_SELECT_RECORDS = (
-    f"SELECT {RECORD_COLUMNS} FROM records r JOIN details d USING (address) JOIN actors a ON a.id = d.by_id"  # noqa: S608
+_SELECT_ATTEMPTS = (
+    f"SELECT {', '.join(f't.{name}' for name in ATTEMPT_COLUMNS[:-1])}, a.value "  # noqa: S608
+    "FROM attempts t JOIN actors a ON a.id = t.by_id ORDER BY t.address"
 )
-_SELECT_STANDINGS = f"SELECT {STANDING_COLUMNS} FROM details d JOIN records r USING (address)"  # noqa: S608
 
 
 class SqliteStore:
@@ -54,6 +58,7 @@ class SqliteStore:
         self._connection = connection
         self._name = name
         self._now_ms = now_ms
+        self._editor: Editor | None = None  # knows what the file holds, as long as nothing is rolled back
         # An interrupted apply may close the state while its writer's thread is in a commit: closing waits for it.
         self._writing = threading.Lock()
 
@@ -187,29 +192,21 @@ class SqliteStore:
         """Full records, in address order."""
         with translated(self._name):
             if addresses is None:
-                yield from map(record_from_row, self._connection.execute(f"{_SELECT_RECORDS} ORDER BY r.address"))
+                yield from map(record_from_row, self._connection.execute(f"{SELECT_RECORDS} ORDER BY r.address"))
                 return
             for chunk in _chunks(sorted(addresses)):
                 yield from map(
                     record_from_row,
                     self._connection.execute(
-                        f"{_SELECT_RECORDS} WHERE r.address IN ({_marks(chunk)}) ORDER BY r.address", chunk
+                        f"{SELECT_RECORDS} WHERE r.address IN ({_marks(chunk)}) ORDER BY r.address", chunk
                     ),
                 )
 
     def standings(self, states: Collection[RunState | None], group: str | None = None) -> Iterator[Standing]:
         """See `StateStore.standings`."""
-        bounds = () if group is None else (f"{group}/", f"{group}0")
-        within = "AND d.address >= ? AND d.address < ?" if bounds else ""
         with translated(self._name):
             for state in states:
-                yield from map(
-                    standing_from_row,
-                    self._connection.execute(
-                        f"{_SELECT_STANDINGS} WHERE d.run_state IS ? AND d.{NOT_SUCCEEDED} {within} ORDER BY d.address",
-                        (None if state is None else state.value, *bounds),
-                    ),
-                )
+                yield from map(standing_from_row, self._connection.execute(*standings_query(state, group)))
 
     def schedules(self) -> Mapping[str, int]:
         """By recurring group: until when it is decided."""
@@ -229,13 +226,14 @@ class SqliteStore:
     def attempts(self) -> Iterator[Attempt]:
         """Every attempt, in address order."""
         with translated(self._name):
-            columns = ", ".join(f"t.{name}" for name in ATTEMPT_COLUMNS[:-1])
-            yield from map(
-                attempt_from_row,
-                self._connection.execute(
-                    f"SELECT {columns}, a.value FROM attempts t JOIN actors a ON a.id = t.by_id ORDER BY t.address"  # noqa: S608
-                ),
-            )
+            # In this order: what leaves its flight while this reads is found in `attempts`.
+            batches = [flight.attempts for flight in flights.read(self._connection)]
+            rows = map(attempt_from_row, self._connection.execute(_SELECT_ATTEMPTS))
+            if not batches:
+                yield from rows
+                return
+            found = {attempt.address: attempt for attempt in chain(*batches, rows)}
+            yield from map(found.__getitem__, sorted(found))
 
     def generations(self, addresses: Collection[str]) -> Mapping[tuple[str, str], int]:
         """The highest known generation by (address, fingerprint)."""
@@ -317,7 +315,9 @@ class SqliteStore:
             self._connection.execute("BEGIN IMMEDIATE")
             with self._rolled_back():
                 before = self._connection.total_changes
-                Editor(self._connection, self._now_ms()).apply(edits)
+                if self._editor is None:
+                    self._editor = Editor(self._connection, self._now_ms)
+                self._editor.apply(edits)
                 if self._connection.total_changes != before:
                     self._connection.execute("UPDATE head SET value = value + 1 WHERE key = 'serial'")
 
@@ -334,6 +334,7 @@ class SqliteStore:
         try:
             yield
         except BaseException:
+            self._editor = None
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
@@ -370,6 +371,17 @@ def _upgraded_copy(connection: sqlite3.Connection, version: int) -> sqlite3.Conn
     connection.close()
     upgrade(copy, version)
     return copy
+
+
+def standings_query(state: RunState | None, group: str | None) -> tuple[str, tuple[str, ...]]:
+    """The query for the standings in one state (of one group), and its values."""
+    where, values = ("d.run_state IS NULL", ()) if state is None else (_IN_STATE, (state.value,))
+    source, address = "details d CROSS JOIN records r ON r.address = d.address", "d.address"
+    if group is not None:
+        if state is None:  # by their state they are found among those of all groups only
+            source, address = "records r CROSS JOIN details d ON d.id = r.details_id", "r.address"
+        where, values = f"{where} AND {address} >= ? AND {address} < ?", (*values, f"{group}/", f"{group}0")
+    return f"SELECT {STANDING_COLUMNS} FROM {source} WHERE {where} ORDER BY {address}", values  # noqa: S608
 
 
 def _chunks(values: list[str], size: int = 5000) -> Iterator[list[Any]]:

@@ -9,7 +9,17 @@ import pytest
 from tests.contracts.test_state_store import BINDING, attempt, record
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import Forget, NoteGeneration, PutAttempt, PutGroups, PutRecord, Remember, Rename, SetHead
+from wfdeploy.model.edits import (
+    Forget,
+    Intend,
+    NoteGeneration,
+    PutAttempt,
+    PutGroups,
+    PutRecord,
+    Remember,
+    Rename,
+    SetHead,
+)
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.rollout import Enlist, Progress, PutProgress
 from wfdeploy.model.run import OnRemove
@@ -31,6 +41,7 @@ def lines(tmp_path: Path) -> list[str]:
         store.commit([SetHead(watermark_ms=12, shared=True)])
         store.commit([Remember(ObservedRun(workflow_run_id="wfr_q", state=RunState.STARTED, created_at_ms=1))])
         store.commit([Decide("n", 9), PutProgress(Progress(group="g", open_since_ms=3))])
+        store.commit([Intend([attempt("g/d")._replace(request='{"a":1}', shared=5), attempt("g/c2")])])
         store.commit([Enlist("g", ((Address("g/b"), "1:b"), (Address("g/a"), "1:a")))])
         return list(export_lines(store))
 

@@ -11,11 +11,13 @@ import pytest
 
 from tests.contracts.test_state_store import BINDING, attempt, record
 from wfdeploy.errors import StateUnusable
-from wfdeploy.model.edits import PutAttempt, PutRecord
-from wfdeploy.model.state import AttemptStatus, Binding
+from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Forget, Observe, PutAttempt, PutRecord, Settle
+from wfdeploy.model.observed import RunState
+from wfdeploy.model.state import AttemptStatus, Binding, Origin
 from wfdeploy.state.rows import attempt_to_json
 from wfdeploy.state.schema import VERSION
-from wfdeploy.state.sqlite_store import SqliteStore
+from wfdeploy.state.sqlite_store import SqliteStore, standings_query
 
 
 @pytest.fixture
@@ -92,11 +94,47 @@ OPEN = attempt("g/c")._replace(
 )
 
 
+def as_version_5(connection: sqlite3.Connection) -> None:
+    """What an older wfdeploy left: the details found by their address, each with its whole request."""
+    connection.execute(
+        """CREATE TABLE details_5 (
+            address TEXT PRIMARY KEY,
+            origin TEXT NOT NULL,
+            created_at_ms INTEGER,
+            recorded_at_ms INTEGER NOT NULL,
+            by_id INTEGER NOT NULL,
+            source TEXT NOT NULL,
+            request TEXT NOT NULL,
+            run_state TEXT,
+            observed_at_ms INTEGER,
+            tries INTEGER NOT NULL DEFAULT 0,
+            completed_at_ms INTEGER,
+            dlq_id TEXT,
+            handled INTEGER NOT NULL DEFAULT 0,
+            triggered_id TEXT NOT NULL DEFAULT ''
+        ) STRICT, WITHOUT ROWID"""
+    )
+    connection.execute(
+        "INSERT INTO details_5 SELECT address, origin, created_at_ms, recorded_at_ms, by_id, source, "
+        "request || coalesce(e.value, ''), run_state, observed_at_ms, tries, completed_at_ms, dlq_id, handled, "
+        "triggered_id FROM details d LEFT JOIN request_ends e ON e.id = d.end_id"
+    )
+    for table in ("details", "request_ends", "flights"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("ALTER TABLE details_5 RENAME TO details")
+    connection.execute(
+        "CREATE INDEX details_by_state ON details (run_state, address) WHERE run_state IS NOT 'RUN_SUCCESS'"
+    )
+    connection.execute("ALTER TABLE records DROP COLUMN details_id")
+    connection.execute("PRAGMA user_version = 5")
+
+
 def as_version_1(path: Path) -> None:
-    """What an older wfdeploy left: the same file without tallies, its attempts as JSON, no word of how runs do."""
+    """What the first wfdeploy left: the same without tallies, its attempts as JSON, no word of how runs do."""
     with SqliteStore.open_existing(path, BINDING) as store:
         attempts = list(store.attempts())
     connection = sqlite3.connect(path)
+    as_version_5(connection)
     for table in ("tallies", "schedules", "rollouts", "rollout_members"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("DROP INDEX details_by_state")
@@ -111,6 +149,48 @@ def as_version_1(path: Path) -> None:
     connection.execute("PRAGMA user_version = 1")
     connection.commit()
     connection.close()
+
+
+def settled(names: list[str]) -> Settle:
+    attempts = [attempt(name)._replace(request='{"body":1,"retries":3}', shared=13) for name in names]
+    return Settle(attempts, [7] * len(names), Origin.TRIGGERED, 9)
+
+
+def test_details_get_numbers(path: Path) -> None:
+    with SqliteStore.open_existing(path, BINDING) as store:
+        store.commit([settled(["g/e", "g/b", "h/a"]), PutAttempt(OPEN)])
+        store.commit([Observe(Address("g/e"), RunState.FAILED, 5, dlq_id="1-1"), Forget(Address("h/a"))])
+        before = [list(store.records()), list(store.standings([None, RunState.FAILED])), list(store.attempts())]
+        history = store.history(None)
+    connection = sqlite3.connect(path)
+    as_version_5(connection)
+    connection.commit()
+    connection.close()
+    with SqliteStore.open_existing(path, BINDING) as store:
+        assert [list(store.records()), list(store.standings([None, RunState.FAILED])), list(store.attempts())] == before
+        assert store.history(None) == history
+        store.commit([settled(["g/c", "g/a0"])])
+        assert [one.address for one in store.records()] == ["g/a", "g/a0", "g/b", "g/c", "g/e"]
+        assert {one.request for one in store.records()} == {"", '{"body":1,"retries":3}'}
+
+
+def test_the_end_of_many_requests_is_kept_once(path: Path) -> None:
+    with SqliteStore.open_existing(path, BINDING) as store:
+        store.commit([settled(["g/b", "g/c"])])
+        assert [one.request for one in store.records(["g/b", "g/c"])] == ['{"body":1,"retries":3}'] * 2
+        rows = store._connection.execute("SELECT request, value FROM details JOIN request_ends e ON e.id = end_id")
+        assert rows.fetchall() == [('{"body":1', ',"retries":3}')] * 2
+
+
+@pytest.mark.parametrize("state", [None, RunState.FAILED])
+@pytest.mark.parametrize("group", [None, "g"])
+def test_how_runs_do_is_found_without_looking_at_all_of_them(
+    path: Path, state: RunState | None, group: str | None
+) -> None:
+    with SqliteStore.open_existing(path, BINDING) as store:
+        query, values = standings_query(state, group)
+        steps = store._connection.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
+    assert not [step for *_, step in steps if step.startswith("SCAN")]
 
 
 def test_an_older_state_is_brought_up_to_date(path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.model.edits import DropAttempt, Observe, PutRecord
+from wfdeploy.model.edits import DropAttempt, Observe, PutAttempt, PutRecord
 from wfdeploy.model.event import Notice, Outcome, Result
 from wfdeploy.model.remote import Denied, Gone, Lost, NotSent, Resumed, RunState, Stop, Throttled
 from wfdeploy.model.state import Origin
@@ -72,7 +72,7 @@ class Resumer:
 
     async def _deliver(self, shipment: Shipment) -> None:
         try:
-            await self._journal.commit([shipment.intent(self._clock.now_ms())])
+            await self._journal.commit([PutAttempt(shipment.intent(self._clock.now_ms()))])
             await self._post(shipment)
         except StateUnusable as error:
             # What was sent has its intent on disk, and the next command looks it up.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from wfdeploy.errors import StateUnusable, WfdeployError
-from wfdeploy.model.edits import Edit, Settle
+from wfdeploy.model.edits import Edit, Intend, Settle
 from wfdeploy.model.event import Outcome, Result, Settled
 from wfdeploy.model.packing import result_spool
 from wfdeploy.model.remote import (
@@ -157,7 +157,7 @@ class Sender:
     async def _deliver(self, batch: list[Shipment]) -> None:
         try:
             now_ms = self._clock.now_ms()
-            await self._journal.commit([shipment.intent(now_ms) for shipment in batch])
+            await self._journal.commit([Intend([shipment.intent(now_ms) for shipment in batch])])
             await self._post(batch)
         except StateUnusable as error:
             # Whatever was sent has its intent on disk, and the next command looks it up.

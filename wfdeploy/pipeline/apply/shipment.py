@@ -27,13 +27,13 @@ class Shipment:
     looked_up: bool = False
     send_before_ms: int | None = None
 
-    def intent(self, now_ms: int) -> Edit:
-        """What is written before the request leaves."""
+    def intent(self, now_ms: int) -> Attempt:
+        """The attempt as it is written before the request leaves."""
         if self.attempt.status is not AttemptStatus.INTENT:  # it was sent before
             self.attempt = self.attempt._replace(
                 status=AttemptStatus.INTENT, intent_at_ms=now_ms, ended_at_ms=None, error=None
             )
-        return PutAttempt(self.attempt)
+        return self.attempt
 
     def unknown(self, now_ms: int, reason: str) -> Edit:
         """The request may have left and nobody knows what became of it."""

@@ -50,14 +50,20 @@ _LONG_NUMBER = re.compile(rb"[0-9]{16}")
 
 
 def recorded(request: Request, redaction_key: bytes) -> str:
-    """`describe` as JSON text, for the state. Only the body is a run's own, as a rule: the rest is kept."""
+    """`describe` as JSON text, for the state."""
+    return "".join(recorded_parts(request, redaction_key))
+
+
+def recorded_parts(request: Request, redaction_key: bytes) -> tuple[str, str]:
+    """The same in two parts: the body, which only is a run's own as a rule, and the rest. That is the same object for
+    all runs that share what it is made of; it may be empty."""
     body, redact = request.body.plain(), request.delivery.redact
     if body is None or body == b"null" or len(body) > LARGE_BODY or (redact is not None and redact.body):
-        return _encode(describe(request, redaction_key))
+        return _encode(describe(request, redaction_key)), ""
     if _LONG_NUMBER.search(body):  # RFC 8785 writes 1e17 as an integer, which Python would read as one
-        return _encode(describe(request, redaction_key))
+        return _encode(describe(request, redaction_key)), ""
     rest = _beside_body(request.destination, request.content_type, request.headers, request.delivery, redaction_key)
-    return f'{{"body":{body.decode()}{rest}'
+    return f'{{"body":{body.decode()}', rest
 
 
 @Kept
