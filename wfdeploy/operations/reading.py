@@ -97,7 +97,7 @@ class Reading:
         base = cwd
         if paths is None:
             base, paths = self._project.root, self._project.manifests
-        found = sources.find(paths, base=base, cwd=cwd, problems=self._problems)
+        found = sources.find(paths, base=base, cwd=cwd, problems=self._problems, project_file=self._project.file)
         if self._project.file is None:
             return found
         own = os.path.realpath(self._project.file)  # it may stand among the manifests, under a name of its own
@@ -106,7 +106,13 @@ class Reading:
     def _covers(self, found: Sequence[sources.Found]) -> bool:
         """Whether the files found include all of the project's own manifests."""
         aside: list[Diagnostic] = []
-        own = sources.find(self._project.manifests, base=self._project.root, cwd=self._wanted.cwd, problems=aside)
+        own = sources.find(
+            self._project.manifests,
+            base=self._project.root,
+            cwd=self._wanted.cwd,
+            problems=aside,
+            project_file=self._project.file,
+        )
         project_file = self._project.file or self._project.root
         have = {os.path.realpath(project_file)} | {
             os.path.realpath(entry.path) for entry in found if entry.path is not None

@@ -30,13 +30,17 @@ class Found(NamedTuple):
     path: Path | None
 
 
-def find(paths: Sequence[str], *, base: Path, cwd: Path, problems: list[Diagnostic]) -> list[Found]:
+def find(
+    paths: Sequence[str], *, base: Path, cwd: Path, problems: list[Diagnostic], project_file: Path | None = None
+) -> list[Found]:
     """The manifest files that `paths` stand for, each once: in the order of the paths, folders sorted by name.
 
     Paths are relative to `base` and shown relative to `cwd`, unless they are absolute. Hidden entries of folders and
-    project files are passed over; a file named outright is taken whatever its name. What can't be found or entered is
-    added to `problems`.
+    project files are passed over, and so are folders below with a project file of their own, which are other projects
+    (`project_file` is this one's); what is named outright is taken whatever its name. What can't be found or entered
+    is added to `problems`.
     """
+    own = "" if project_file is None else os.path.realpath(project_file)
     found: dict[str, Found] = {}
     for text in paths:
         if text == STDIN:
@@ -44,7 +48,7 @@ def find(paths: Sequence[str], *, base: Path, cwd: Path, problems: list[Diagnost
             continue
         path = base / text
         display = _display(path, text, base, cwd)
-        for entry in _expand(path, display, problems):
+        for entry in _expand(path, display, own, problems):
             found.setdefault(os.path.realpath(entry.path or STDIN), entry)
     return list(found.values())
 
@@ -109,7 +113,7 @@ def _display(path: Path, text: str, base: Path, cwd: Path) -> str:
     return shown_path(path, cwd)
 
 
-def _expand(path: Path, display: str, problems: list[Diagnostic]) -> Iterator[Found]:
+def _expand(path: Path, display: str, own: str, problems: list[Diagnostic]) -> Iterator[Found]:
     try:
         is_folder = path.stat() and path.is_dir()
     except FileNotFoundError:
@@ -120,7 +124,7 @@ def _expand(path: Path, display: str, problems: list[Diagnostic]) -> Iterator[Fo
         return
     if is_folder:
         before = len(problems)
-        entries = list(_folder(path, display, (), problems))
+        entries = list(_folder(path, display, (), own, problems))
         if not entries and len(problems) == before:
             message = "this folder holds no manifests"
             problems.append(_problem("no-manifests", message, display, "manifests are files *.yaml and *.yml"))
@@ -129,7 +133,7 @@ def _expand(path: Path, display: str, problems: list[Diagnostic]) -> Iterator[Fo
         yield Found(display, path)
 
 
-def _folder(path: Path, display: str, above: tuple[str, ...], problems: list[Diagnostic]) -> Iterator[Found]:
+def _folder(path: Path, display: str, above: tuple[str, ...], own: str, problems: list[Diagnostic]) -> Iterator[Found]:
     real = os.path.realpath(path)
     if real in above:
         problems.append(_problem("symlink-loop", "this link leads back to a folder it stands in", display))
@@ -139,13 +143,15 @@ def _folder(path: Path, display: str, above: tuple[str, ...], problems: list[Dia
     except OSError as error:
         problems.append(_problem("unreadable", f"can't be read: {reason(error)}", display))
         return
+    if above and any(entry.name == PROJECT_FILE and os.path.realpath(entry) != own for entry in entries):
+        return
     for entry in entries:
         if entry.name.startswith("."):
             continue
         shown = os.path.join(display, entry.name) if display != "." else entry.name  # noqa: PTH118 - text as typed
         child = path / entry.name
         if _is_folder(entry):
-            yield from _folder(child, shown, (*above, real), problems)
+            yield from _folder(child, shown, (*above, real), own, problems)
         elif entry.name.endswith(SUFFIXES) and entry.name != PROJECT_FILE:
             yield Found(shown, child)
 

@@ -27,7 +27,23 @@ def test_folders_are_searched_in_order(tmp_path: Path) -> None:
     )
     assert find(["m"], tmp_path) == (["m/a.yml", "m/b.yaml", "m/c/d.yaml"], [])
     assert find(["m/"], tmp_path)[0] == ["m/a.yml", "m/b.yaml", "m/c/d.yaml"]
-    assert find(["."], tmp_path)[0] == ["m/a.yml", "m/b.yaml", "m/c/d.yaml"]
+
+
+def test_a_folder_below_with_a_project_file_is_another_project(tmp_path: Path) -> None:
+    put(tmp_path, "m/a.yaml", "m/other/wfdeploy.yaml", "m/other/b.yaml", "m/other/deep/c.yaml", "m/z/d.yaml")
+    assert find(["m"], tmp_path) == (["m/a.yaml", "m/z/d.yaml"], [])
+    assert find(["m/other"], tmp_path) == (["m/other/b.yaml", "m/other/deep/c.yaml"], []), "it was named"
+    assert find(["m/other/b.yaml"], tmp_path) == (["m/other/b.yaml"], [])
+    problems: list[Diagnostic] = []
+    own = sources.find(
+        ["m"], base=tmp_path, cwd=tmp_path, problems=problems, project_file=tmp_path / "m" / "other" / "wfdeploy.yaml"
+    )
+    assert [entry.display for entry in own] == [
+        "m/a.yaml",
+        "m/other/b.yaml",
+        "m/other/deep/c.yaml",
+        "m/z/d.yaml",
+    ], "it is this one"
 
 
 def test_file_is_taken_whatever_its_name(tmp_path: Path) -> None:
