@@ -56,6 +56,14 @@ def test_what_the_template_says_itself_is_told_once_in_the_manifest(tmp_path: Pa
     assert (told.place.file, told.place.line) == ("manifests/m.yaml", 10)
 
 
+def test_a_run_of_a_plain_item_stands_where_its_entry_does(tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    text = f"{HEAD}    - name: r\n      forEach: {{items: [a, b]}}\n      key: ${{{{ row }}}}\n"
+    (tmp_path / "manifests" / "m.yaml").write_text(f"# A comment above.\n{text}", encoding="utf-8")
+    with load_manifests(Project(root=tmp_path), cwd=tmp_path) as manifests:
+        assert {run.source.line for run in manifests.runs.runs()} == {8}
+
+
 def test_what_is_wrong_with_many_rows_is_counted(tmp_path: Path) -> None:
     rows = "id,x\n" + "".join(f"k{n},bad label {n}\n" for n in range(350))
     told = found(tmp_path, rows, 'labels: ["${{ row.x }}"]')

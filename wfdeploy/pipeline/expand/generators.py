@@ -159,7 +159,8 @@ class _Generation:
         width = len(combined)
         scope: dict[str, Any] = {}
         try:
-            for line, record in ((self._entry.line, None),) if rows is None else rows.records():
+            for told, record in ((0, None),) if rows is None else rows.records():
+                line = told or self._entry.line
                 count += 1
                 ordinal += width
                 if wanted is not None and not any(n in wanted for n in range(ordinal - width, ordinal)):

@@ -172,7 +172,6 @@ class _Items:
         self.display = "forEach.items"
         self.path = path
         self.skips = skips
-        self._line = evaluation.document.line
         self._rules = rules
         self._listed = isinstance(items, list)
         before = evaluation.problems
@@ -186,7 +185,7 @@ class _Items:
 
     def records(self) -> Iterator[tuple[int, Any]]:
         for index, item in enumerate(self._items):
-            yield (self._lines[index] if self._listed else 0) or self._line, (index, item)
+            yield self._lines[index] if self._listed else 0, (index, item)
 
     def parse(self, record: Any) -> object:
         row = record[1]
