@@ -21,13 +21,14 @@ class Cell:
 
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[Cell]], style: Style, *, width: int) -> Iterator[str]:
-    """The lines of a table. The last column takes what is left and is clipped; where nothing is left it is dropped,
-    since a line that wraps is harder to read than one that says less. The first is never clipped."""
+    """The lines of a table. The last column takes what is left and is clipped; where its heading has no room it is
+    dropped, since a line that wraps is harder to read than one that says less. The first is never clipped."""
     widths = [
         max(len(title), *(display_width(row[column].text) for row in rows)) for column, title in enumerate(heading)
     ]
     shown = len(heading)
-    while shown > 2 and sum(widths[: shown - 1]) + _GAP * (shown - 1) + min(widths[shown - 1], _LEAST_LAST) > width:
+    least = [max(len(title), _LEAST_LAST) for title in heading]
+    while shown > 2 and sum(widths[: shown - 1]) + _GAP * (shown - 1) + least[shown - 1] > width:
         shown -= 1
     left = width - sum(widths[: shown - 1]) - _GAP * (shown - 1)
     widths[shown - 1] = max(min(widths[shown - 1], left), _LEAST_LAST)
