@@ -22,12 +22,14 @@ docs:
     {{bin}}/python -m scripts.docs_cli --check
     {{bin}}/python -m scripts.docs_schema --check
     {{bin}}/python -m scripts.docs_headers --check
+    {{bin}}/python -m scripts.docs_examples --check
 
 # write the generated pages
 docs-write:
     {{bin}}/python -m scripts.docs_cli
     {{bin}}/python -m scripts.docs_schema
     {{bin}}/python -m scripts.docs_headers
+    {{bin}}/python -m scripts.docs_examples
 
 test *arguments:
     {{bin}}/pytest -q -n auto {{arguments}}

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from scripts import docs_cli
+from scripts import docs_cli, docs_examples
 from wfdeploy.cli.main import main
 from wfdeploy.errors import EXIT_CODE_MEANING, ExitCode
 
 
 def test_the_command_line_reference_is_fresh() -> None:
     assert docs_cli.run(["--check"]) == 0, "run: python scripts/docs_cli.py"
+
+
+def test_pages_show_the_examples_as_they_are() -> None:
+    assert docs_examples.main(["--check"]) == 0, "run: python -m scripts.docs_examples"
+
+
+def test_every_example_is_shown_on_a_page() -> None:
+    pages = [page.read_text(encoding="utf-8") for page in docs_examples.PAGES.glob("*.md")]
+    shown = {docs_examples.ROOT / file for text in pages for file in docs_examples.examples_of(text)}
+    assert shown == set(docs_examples.EXAMPLES.glob("*.yaml")) - {docs_examples.EXAMPLES / "wfdeploy.yaml"}
 
 
 @pytest.mark.parametrize("path", [path for path, _ in docs_cli.commands(main, None)], ids=" ".join)
