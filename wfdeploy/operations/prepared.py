@@ -203,6 +203,7 @@ class Prepared:
             keep_all=keep_all,
             strict=shard is None,
             wished=selection.wish is not None,
+            in_scope=self._in_scope,
         )
         gathered.summary[Action.KEEP] += sum(quiet.values())
         if problems:

@@ -6,12 +6,15 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from tests.fakes.manual_clock import ManualClock
+from tests.fakes.model_server import ModelServer
 from tests.support.workbench import Workbench, group, run
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Forget, PutAttempt, PutRecord
 from wfdeploy.model.plan import Action, Selection
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.state import Attempt, AttemptStatus, Record
+from wfdeploy.operations import plan as planning
 from wfdeploy.operations.manifests import load_manifests
 from wfdeploy.operations.outlook import Seen
 from wfdeploy.operations.prepared import Prepared
@@ -83,3 +86,20 @@ def test_a_state_with_nothing_but_a_past_is_asked_for_generations(tmp_path: Path
         store.commit([PutRecord(record)])
         store.commit([Forget(change.address)])
         assert prepared_on(bench, store).outlook(None).plan.changes[0].generation == 4
+
+
+def test_runs_of_groups_that_were_not_loaded_are_not_taken_for_removed(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=ManualClock())
+    remote = ModelServer(bench.clock)
+    bench.wrap = lambda _: remote
+    bench.write(group("g", [run("a"), run("b")]), file="g.yaml")
+    bench.write(group("h", [run("a", body=2)]), file="h.yaml")
+    bench.apply()
+    only_h = [str(tmp_path / "manifests" / "h.yaml")]
+    assert (
+        planning.plan(bench.workspace, paths=only_h, selection=Selection(), offline=True, keep_all=False).orphans == 0
+    )
+    bench.write(group("g", [run("a")]), file="g.yaml")
+    assert bench.plan(offline=True).orphans == 1
+    (tmp_path / "manifests" / "g.yaml").unlink()
+    assert bench.plan(offline=True).orphans == 2

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from wfdeploy.model.address import Address
+from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.edits import Edit, PutRecord, Rename
 from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Action, Change
@@ -36,9 +36,11 @@ def gather(
     keep_all: bool,
     strict: bool = True,
     wished: bool = False,
+    in_scope: Callable[[str], bool] = lambda _group: True,
 ) -> Gathered:
     """Select and count. `strict`: a target that matches nothing is an error. `wished`: something was asked for of each
-    of them, so that it is told of each why it isn't done.
+    of them, so that it is told of each why it isn't done. `in_scope`: whether what isn't declared of a group would have
+    been loaded if it were.
 
     Changes outside the targets do nothing, yet what they learned about the server is kept. Beyond `limit` sends, a
     change is blocked. Raises: `UsageError` when a target matched nothing.
@@ -61,7 +63,7 @@ def gather(
         if change.run_state is not None and change.action is Action.KEEP:
             result.drifted[change.run_state] = result.drifted.get(change.run_state, 0) + 1
         if change.desired is None and change.action is Action.KEEP and change.fingerprint and not wished:
-            result.orphans += 1
+            result.orphans += in_scope(group_of(change.address))
             orphans[change.fingerprint] = change.address
         if change.action is Action.KEEP and not (change.reason and (wished or change.desired is not None)):
             result.housekeeping.extend(change.edits)
