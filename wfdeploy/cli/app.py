@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from wfdeploy.cli.output import Output
 
 
-@dataclass(slots=True, kw_only=True)
 class App:
     """One invocation of the program.
 
@@ -16,7 +14,8 @@ class App:
     lock and for reports. `concealed`: secret values met so far; a report of an unexpected error leaves them out.
     """
 
-    output: Output
-    environ: Mapping[str, str]
-    arguments: tuple[str, ...] = ()
-    concealed: set[str] = field(default_factory=set, repr=False)
+    def __init__(self, *, output: Output, environ: Mapping[str, str]) -> None:
+        self.output = output
+        self.environ = environ
+        self.arguments: tuple[str, ...] = ()
+        self.concealed: set[str] = set()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.model.plan import Selection
 
 

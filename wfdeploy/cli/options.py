@@ -7,7 +7,6 @@ output is set on it as soon as it is read, so that even a complaint about a late
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -24,20 +23,6 @@ if TYPE_CHECKING:
 Function: TypeAlias = Callable[..., Any]
 Decorator: TypeAlias = Callable[[Function], Function]
 _E = TypeVar("_E", ColorMode, LogFormat, View)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetFlags:
-    """Which project, environment, server and state the command line asks for; None where it says nothing."""
-
-    environment: str | None = None
-    project_file: str | None = None
-    state: str | None = None
-    url: str | None = None
-    token_file: str | None = None
-    local: bool = False
-    env_file: str | None = None
-    shard: Shard | None = None
 
 
 def _environments(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -161,6 +146,8 @@ def target(function: Function) -> Function:
         shard: Shard | None,
         **flags: Any,
     ) -> Any:
+        from wfdeploy.cli.flags import TargetFlags
+
         chosen = TargetFlags(
             environment=environment,
             project_file=project_file,
@@ -216,6 +203,8 @@ def project(function: Function) -> Function:
 
     @wraps(function)
     def with_project(*, environment: str | None, project_file: str | None, env_file: str | None, **flags: Any) -> Any:
+        from wfdeploy.cli.flags import TargetFlags
+
         chosen = TargetFlags(environment=environment, project_file=project_file, env_file=env_file)
         return function(target=chosen, **flags)
 

@@ -16,7 +16,7 @@ from wfdeploy.errors import UsageError
 from wfdeploy.model.project import LOCAL, Project, Target
 
 if TYPE_CHECKING:
-    from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.upstash.settings import Endpoint, TokenFile
 
 EMBEDDED = "local"

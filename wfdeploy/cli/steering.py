@@ -8,7 +8,7 @@ from wfdeploy.cli.output import View
 
 if TYPE_CHECKING:
     from wfdeploy.cli.app import App
-    from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.cli.flags import TargetFlags
 
 _DONE = {"approve": "approved", "pause": "paused", "resume": "resumed", "abort": "aborted"}
 

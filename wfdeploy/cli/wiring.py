@@ -17,7 +17,7 @@ from wfdeploy.errors import UsageError
 from wfdeploy.operations.workspace import Stores, Workspace
 
 if TYPE_CHECKING:
-    from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.model.remote import Item
     from wfdeploy.model.request import Request
     from wfdeploy.model.state import Binding

@@ -49,8 +49,7 @@ _SIGNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(NamedTuple):
     """One field that differs. `path` like `headers.x-team` or `body.items[2].sku`; values are JSON, already masked.
 
     `ABSENT` stands for a field that one side doesn't have.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 LONGEST_BACKOFF_S = 86_400
 
@@ -16,8 +15,7 @@ class FailureAction(Enum):
     RESTART = "restart"  # from the beginning, as a new generation
 
 
-@dataclass(frozen=True, slots=True)
-class OnFailure:
+class OnFailure(NamedTuple):
     """`policy.onFailure`. `max_attempts`: how often a run is resumed or restarted at most, all together. `backoff_s`:
     how long after its failure was observed the first time; twice as long each further time, a day at most."""
 
@@ -48,11 +46,10 @@ class ReplaceRunning(Enum):
     CANCEL = "cancel"
 
 
-@dataclass(frozen=True, slots=True)
-class Care:
+class Care(NamedTuple):
     """What becomes of runs while they are declared."""
 
-    on_failure: OnFailure = field(default=OnFailure())
+    on_failure: OnFailure = OnFailure()
     on_cancelled: OnCancelled = OnCancelled.REPORT
     replace_running: ReplaceRunning = ReplaceRunning.ALLOW
 

@@ -30,8 +30,7 @@ class OnRemove(Enum):
     CANCEL = "cancel"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(NamedTuple):
     """What a group wants done when a declared run changes or goes away, and while it is there."""
 
     on_change: OnChange = OnChange.RETRIGGER
@@ -39,8 +38,7 @@ class Policy:
     care: Care = NO_CARE
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Which fields beyond (`include`) or without (`exclude`) the usual ones make a run what it is.
 
     Paths are those of a plan's diff: `contentType`, `headers.x-trace`, `labels`, `retries`, ...
@@ -124,16 +122,14 @@ class DesiredRun(NamedTuple):
     at_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredGroup:
+class DesiredGroup(NamedTuple):
     """A declared group and the tally of its runs."""
 
     group: Group
     tally: Tally
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """`moved: [{from, to}]`: an address, or a whole group (both without a slash), that got another name."""
 
     origin: str

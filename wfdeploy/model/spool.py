@@ -117,7 +117,7 @@ def _pickled(item: object) -> bytes:
     return pickle.dumps(item)
 
 
-def _unpickled(packed: bytes) -> Any:
+def _unpickled(packed: Any) -> Any:
     import pickle
 
     return pickle.loads(packed)  # noqa: S301 - our own, from a file without a name

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.observed import RunState
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(NamedTuple):
     """What a state belongs to. `server` is an origin (`https://host`) or `local:<id of the local server>`; `shard` is
     `I/N`, empty where the state has all runs."""
 
@@ -225,20 +224,7 @@ class Ended(Enum):
     MOVED = "moved"
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
+class HistoryEntry(NamedTuple):
     record: Record
     ended: Ended
     ended_at_ms: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockInfo:
-    """Who holds a state's lock."""
-
-    pid: int
-    host: str
-    user: str
-    since_ms: int
-    command: str
-    version: str

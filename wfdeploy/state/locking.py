@@ -10,13 +10,24 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from wfdeploy import __version__
 from wfdeploy.errors import StateLocked, StateUnusable
-from wfdeploy.model.state import LockInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockInfo:
+    """Who holds a state's lock."""
+
+    pid: int
+    host: str
+    user: str
+    since_ms: int
+    command: str
+    version: str
 
 
 @contextmanager

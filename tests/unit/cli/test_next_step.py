@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from wfdeploy.cli.flags import TargetFlags
 from wfdeploy.cli.next_step import command_line
-from wfdeploy.cli.options import TargetFlags
 from wfdeploy.model.plan import Selection
 
 

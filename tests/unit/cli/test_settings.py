@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wfdeploy.cli.options import TargetFlags
+from wfdeploy.cli.flags import TargetFlags
 from wfdeploy.cli.settings import EMBEDDED, Settings, resolve
 from wfdeploy.errors import InvalidInput, UsageError
 

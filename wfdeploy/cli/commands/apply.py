@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wfdeploy.cli.app import App
-    from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.model.options import ApplyOptions
     from wfdeploy.model.plan import Selection
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wfdeploy.cli.app import App
-    from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.model.status import StatusRow
 
 

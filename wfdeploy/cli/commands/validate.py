@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from wfdeploy.cli.app import App
-    from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.model.diagnostic import Diagnostic
 
 

@@ -12,7 +12,7 @@ from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
     from wfdeploy.cli.app import App
-    from wfdeploy.cli.options import TargetFlags
+    from wfdeploy.cli.flags import TargetFlags
 
 
 @click.command(
