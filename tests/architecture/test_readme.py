@@ -133,7 +133,7 @@ def settled(output: str) -> list[str]:
 
 
 FEATURES = [ROOT / "docs" / f"{path.stem}.md" for path in sorted(docs_examples.EXAMPLES.glob("*.yaml"))]
-FEATURES = [page for page in FEATURES if page.stem != PROGRAM]
+FEATURES = [page for page in FEATURES if page.stem != PROGRAM] + [ROOT / "docs" / "reconciling.md"]
 
 
 @pytest.mark.parametrize("page", [README, ROOT / "docs" / "getting-started.md", *FEATURES], ids=named)
