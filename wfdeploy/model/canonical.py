@@ -51,6 +51,12 @@ def simple_json(value: object) -> bytes | None:
     return _encode(value).encode() if _is_simple(value) else None
 
 
+def even_json(value: object) -> bytes:
+    """The same for a value of an even document (`Document.is_even`), which needs no look at it. Raises: `ValueError`
+    for text with lone surrogates."""
+    return _encode(value).encode()
+
+
 def _is_simple(value: object) -> bool:
     # Whole containers are looked at in C where they can be: most hold nothing but text under plain names.
     kind = type(value)

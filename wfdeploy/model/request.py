@@ -8,7 +8,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TypeAlias, Union
 
-from wfdeploy.model.canonical import canonical_json, simple_json
+from wfdeploy.model.canonical import canonical_json, even_json, simple_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Body:
     kind: BodyKind = BodyKind.NONE
     value: BodyValue = None
     file: str | None = None  # project-relative path of a FILE body, for display
+    is_even: bool = field(default=False, repr=False, compare=False)  # as in `Document.is_even`
     _plain: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     def plain(self) -> bytes | None:
@@ -66,7 +67,7 @@ class Body:
         """
         found = self._plain
         if found is None and self.kind is BodyKind.JSON:
-            found = simple_json(self.value)
+            found = even_json(self.value) if self.is_even else simple_json(self.value)
             if found is None and not has_template(self.value):
                 found = canonical_json(self.value)
             object.__setattr__(self, "_plain", found)

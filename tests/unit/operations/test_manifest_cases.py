@@ -84,7 +84,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, SecretRef | Template):
         return f"<{type(value).__name__} {value}>"
     if dataclasses.is_dataclass(value):
-        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if not f.name.startswith("_")}
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.compare}
         return {name: plain(item) for name, item in fields.items() if item not in (None, (), {})}
     if isinstance(value, Enum):
         return value.value

@@ -68,7 +68,7 @@ def with_body(base: Request, value: BodyValue, path: FieldPath, evaluation: Eval
         destination=base.destination,
         content_type=JSON_TYPE if base.content_type is None else base.content_type,
         headers=base.headers,
-        body=Body(BodyKind.JSON, evaluation.tree(value, (*path, "body"))),
+        body=evaluation.json(value, (*path, "body")),
         delivery=base.delivery,
     )
 
@@ -96,7 +96,7 @@ def merge_headers(
 
 def _body(own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, files: InputFiles) -> Body:
     if own.get("body") is not None:
-        return Body(BodyKind.JSON, evaluation.tree(own["body"], (*path, "body")))
+        return evaluation.json(own["body"], (*path, "body"))
     if own.get("bodyText") is not None:
         return Body(BodyKind.TEXT, evaluation.text(own["bodyText"], (*path, "bodyText")))
     if own.get("bodyFile") is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from wfdeploy.model.diagnostic import Severity
 from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
-from wfdeploy.model.request import BodyValue, Text
+from wfdeploy.model.request import Body, BodyKind, BodyValue, Text
 from wfdeploy.pipeline.expand.expressions import (
     OPENING,
     Constant,
@@ -51,6 +51,11 @@ class Evaluation:
         if not self.document.has_expressions or not _has_expression(value):
             return value
         return self._tree(value, path)
+
+    def json(self, value: BodyValue, path: FieldPath) -> Body:
+        """A structured body."""
+        evaluated = self.tree(value, path)
+        return Body(BodyKind.JSON, evaluated, is_even=self.document.is_even and evaluated is value)
 
     # --- templates: evaluated once for each row ---------------------------------------------------------------
 

@@ -45,6 +45,7 @@ def _before_address(project: str, environment: str) -> bytes:
     return canonical_json([project, environment])[:-1] + b","
 
 
+@lru_cache(maxsize=4)
 def run_id(project: str, environment: str, address: str, fingerprint: str, generation: int) -> str:
     """The workflow run id of a declared run, in characters that ids may hold (`[A-Za-z0-9_-]`).
 

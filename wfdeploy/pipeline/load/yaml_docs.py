@@ -88,6 +88,7 @@ class _Reader:
         self._lines: list[str] = []  # of the text, once a problem has to be told
         self._keys: dict[str, str] = {}  # each distinct key is held once
         self._values: dict[str, object] = {}  # of plain scalars that aren't text
+        self._uneven = False  # whether this file has a float, or a key with characters from U+D800 on
         self._reset()
 
     def _reset(self) -> None:
@@ -112,7 +113,8 @@ class _Reader:
                 data = show_breaks(self._node(event, 0), self._hidden_breaks)
                 if data is not None:
                     line = event.start_mark.line + 1
-                    yield Document(self._source, index, line, data, self._expressions, self._extreme)
+                    is_even = not (self._extreme or self._uneven)
+                    yield Document(self._source, index, line, data, self._expressions, self._extreme, is_even)
                 index += 1
 
     def _node(self, event: Any, depth: int) -> object:
@@ -155,6 +157,7 @@ class _Reader:
             except ValueError as error:
                 self._note(event, "number-too-long", str(error))
                 return 0
+            self._uneven = self._uneven or type(value) is float
             if len(values) < _CACHED_VALUES:
                 values[text] = value
         if type(value) is not str and scalars.is_extreme(value):
@@ -174,6 +177,7 @@ class _Reader:
                 )
                 value = event.value
             self._extreme = self._extreme or scalars.is_extreme(value)
+            self._uneven = self._uneven or isinstance(value, float)
             self._expressions = self._expressions or (isinstance(value, str) and "${{" in value)
         if event.anchor is not None:
             self._anchors[event.anchor] = value
@@ -184,9 +188,13 @@ class _Reader:
         get, append, inner = self._get, items.append, depth + 1
         while True:
             event = get()
-            if type(event) is SequenceEndEvent:
+            kind = type(event)
+            if kind is SequenceEndEvent:
                 return items
-            append(self._node(event, inner))
+            if kind is MappingStartEvent and event.tag is None and event.anchor is None and depth < MAX_DEPTH - 1:
+                append(self._mapping(event, inner))
+            else:
+                append(self._node(event, inner))
 
     def _mapping(self, start: Any, depth: int) -> Fields:
         fields = Fields()
@@ -230,6 +238,8 @@ class _Reader:
             return None
         if "${{" in key:
             self._expressions = True
+        if not key.isascii() and max(key) >= "\ud800":
+            self._uneven = True
         if key not in ("<<", ""):  # quoted ones are keys like any other, but never a licence for plain ones
             self._keys[key] = key
         return key
