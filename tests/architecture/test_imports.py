@@ -98,7 +98,8 @@ def test_floors_and_rooms() -> None:
 
 def test_only_the_output_writes() -> None:
     writing = re.compile(r"(?<![\w.])print\(|click\.s?echo|sys\.std(out|err)\.write")
-    files = (ROOT / "wfdeploy").rglob("*.py")
+    member = ROOT / "wfdeploy/operations/parallel/member.py"  # a process of its own, whose output another one reads
+    files = set((ROOT / "wfdeploy").rglob("*.py")) - {member}
     assert [str(path) for path in files if writing.search(path.read_text(encoding="utf-8"))] == []
 
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ class Catalogue:
         self._members: dict[str, _Member] = {}
         self._used: list[int] = []
         self._private: list[int] = []
+        self._absorbed: set[int | None] = set()  # groups
         self.duplicates = False
         """Whether some group or address is declared more than once."""
 
@@ -75,7 +76,7 @@ class Catalogue:
 
     def cached(self, key: str) -> Kept | None:
         """The entry that was made under this key."""
-        if not self._lasting:
+        if not (self._lasting or self._absorbed):
             return None
         with sound():
             row = self._connection.execute("SELECT id, reads, notes FROM entries WHERE key = ?", (key,)).fetchone()
@@ -90,7 +91,33 @@ class Catalogue:
             )
             for id_, group, text, count, total in rows:
                 tally = Tally(count, int.from_bytes(total))
-                self._join(_Member(id_, settings.from_text(group, text), tally, file, name, fresh=False))
+                self._join(
+                    _Member(id_, settings.from_text(group, text), tally, file, name, fresh=id_ in self._absorbed)
+                )
+
+    def absorb(self, file: Path) -> None:
+        """Take over the entries of another catalogue, which a process of this same command has just filled: they are as
+        good as made here. Raises: `CacheBusy`, `CacheDamaged`."""
+        connection = self._connection
+        with sound(), closing(sqlite3.connect(file)) as other:
+            for id_, key, *columns in other.execute("SELECT id, key, reads, notes, runs, used_on FROM entries"):
+                self._drop("SELECT id FROM entries WHERE key = ?", (key,))
+                with busy():
+                    entry = connection.execute(
+                        "INSERT INTO entries (key, reads, notes, runs, used_on) VALUES (?, ?, ?, ?, ?)", (key, *columns)
+                    ).lastrowid
+                    for group, *rest in other.execute(
+                        "SELECT id, name, settings, count, total FROM groups WHERE entry = ?", (id_,)
+                    ):
+                        mine = connection.execute(
+                            "INSERT INTO groups (entry, name, settings, count, total) VALUES (?, ?, ?, ?, ?)",
+                            (entry, *rest),
+                        ).lastrowid
+                        connection.executemany(
+                            f"INSERT INTO chunks (grp, first, own_ids, runs) VALUES ({mine}, ?, ?, ?)",  # noqa: S608
+                            other.execute("SELECT first, own_ids, runs FROM chunks WHERE grp = ?", (group,)),
+                        )
+                        self._absorbed.add(mine)
 
     @contextmanager
     def adding(self, file: int, name: str) -> Iterator[Adding]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from types import MappingProxyType
 from typing import TypeAlias, Union
 
 from wfdeploy.model.canonical import canonical_json, even_json, simple_json
@@ -101,14 +100,6 @@ class Redact:
     headers: bool | tuple[str, ...] = False
 
 
-_NO_HEADERS: Mapping[str, Text] = MappingProxyType({})
-
-
-def _no_headers() -> Mapping[str, Text]:
-    """The one empty mapping. A factory, since Python 3.11 takes a mapping proxy for a mutable default."""
-    return _NO_HEADERS
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """How a run is delivered: never part of its identity unless the group says so. `None` means: not sent."""
@@ -121,7 +112,7 @@ class Delivery:
     labels: tuple[str, ...] = ()
     flow_control: FlowControl | None = None
     failure_url: Text | None = None
-    failure_headers: Mapping[str, Text] = field(default_factory=_no_headers)
+    failure_headers: Mapping[str, Text] = field(default_factory=dict)
     redact: Redact | None = None
 
 
@@ -134,6 +125,6 @@ class Request:
 
     destination: Text
     content_type: str | None = None
-    headers: Mapping[str, Text] = field(default_factory=_no_headers)
+    headers: Mapping[str, Text] = field(default_factory=dict)
     body: Body = field(default=Body())
     delivery: Delivery = field(default=Delivery())

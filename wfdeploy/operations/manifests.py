@@ -64,8 +64,9 @@ class Manifests:
         return (self.requests.of(run) for run in self.runs.runs())
 
     def close(self) -> None:
-        """Give the catalogue back."""
+        """Give the catalogue back, and what other processes hold."""
         self.runs.close()
+        self.requests.close()
 
     def __enter__(self) -> Manifests:
         return self
@@ -160,7 +161,7 @@ def _load(
                 continue
             if reading.is_doubtful:
                 # Something is wrong across files: with all of them at hand, it can be told in full.
-                reading.catalogue.close()
+                reading.close()
                 reading = _read(wanted, None, thorough=True)
             break
     manifests = Manifests(
@@ -177,12 +178,12 @@ def _load(
 
 def _read(wanted: Wanted, cache: Path | None, *, thorough: bool) -> Reading:
     catalogue = Catalogue(cache)
+    reading = Reading(wanted, catalogue, thorough=thorough)
     try:
-        reading = Reading(wanted, catalogue, thorough=thorough)
         reading.read()
         catalogue.seal()
     except BaseException:
-        catalogue.close()
+        reading.close()
         raise
     return reading
 

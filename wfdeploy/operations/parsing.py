@@ -13,7 +13,7 @@ from wfdeploy.model.event import Reading
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Move
 from wfdeploy.model.shard import Shard
-from wfdeploy.operations.requests import Requests
+from wfdeploy.operations.requests import Remember
 from wfdeploy.pipeline.expand.groups import group_of
 from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
 from wfdeploy.pipeline.expand.references import References, UnknownReferences
@@ -46,7 +46,6 @@ class Parsing:
         self,
         project: Project,
         variables: Mapping[str, object] | None,
-        requests: Requests,
         *,
         shard: Shard | None,
         names: bool,
@@ -58,7 +57,6 @@ class Parsing:
         self._names = names
         self._project = project
         self._shard = shard
-        self._requests = requests
         self._evaluator = UnknownReferences() if variables is None else References(variables, project.secrets)
         self._inputs = InputFiles(
             project.root, project.server.max_message_bytes, Readers(yaml=_read_yaml, row_rules=RowSchema)
@@ -76,8 +74,9 @@ class Parsing:
         self._looked_at = 0
         self._unsound = False
 
-    def file(self, source: SourceFile, position: int, adding: Adding) -> list[Diagnostic]:
+    def file(self, source: SourceFile, position: int, adding: Adding, remember: Remember) -> list[Diagnostic]:
         """Read the `position`th file into an entry of the catalogue, and say what there is to say about it.
+        `remember` is given the runs.
 
         Only where that holds no error, the entry's runs have identities. Its `reads` are filled in.
         """
@@ -88,7 +87,7 @@ class Parsing:
         documents = 0
         for document in yaml_docs.read(source, self._problems):
             documents += 1
-            self._document(document, adding, position)
+            self._document(document, adding, position, remember)
         if not documents and not self._problems:
             message, place = "this file declares nothing", Place(source.display)
             self._problems.append(
@@ -120,7 +119,7 @@ class Parsing:
                     raise InvalidInput(places.diagnose(findings))
                 yield (document.index << _DOCUMENT_BITS) + ordinal, run
 
-    def _document(self, document: Document, adding: Adding, position: int) -> None:
+    def _document(self, document: Document, adding: Adding, position: int, remember: Remember) -> None:
         self._rules.group(document)
         findings = structure.check(document, "manifest")
         if findings:
@@ -136,12 +135,12 @@ class Parsing:
                 path = ("spec", "moved", index)
                 self.moves.append(DeclaredMove(Move(move["from"], move["to"]), document, path))
         self._rules.settings(document)
-        adding.group(group_of(data), self._identified(document, position))
+        adding.group(group_of(data), self._identified(document, position, remember))
         for run, first in adding.take_refused():
             if self._names and "[" in run.address:  # the rules have looked at the names of listed runs
                 self._problems.append(_declared_twice(run, first))
 
-    def _identified(self, document: Document, position: int) -> Iterator[DesiredRun]:
+    def _identified(self, document: Document, position: int, remember: Remember) -> Iterator[DesiredRun]:
         """The runs of a document, checked; without an identity once something is wrong with their file."""
         for ordinal, run in expand(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings):
             self._rules.run(document, run.source.entry, run)
@@ -152,7 +151,7 @@ class Parsing:
             if self._shard is not None and run.group.schedule is None and not self._shard.covers(self._place(run)):
                 continue
             number = (document.index << _DOCUMENT_BITS) + ordinal
-            self._requests.remember(position, number, run)
+            remember(position, number, run)
             self._count += 1
             if not self._count % _TOLD_EVERY:
                 self._listener(Reading(self._count))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest, sha256
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from wfdeploy import __version__
 from wfdeploy.catalogue.catalogue import Catalogue, Kept
-from wfdeploy.errors import InvalidInput
-from wfdeploy.operations.requests import Requests
+from wfdeploy.errors import CacheDamaged, InvalidInput
+from wfdeploy.operations.parallel import WORTHWHILE_BYTES
+from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Remember, Requests
 from wfdeploy.pipeline.identify.version import CURRENT
 from wfdeploy.pipeline.load import sources
 
@@ -43,6 +45,16 @@ class Wanted:
     listener: Listener
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a first look at a file tells: `kept`, where the catalogue knows it, else its content, where it has any."""
+
+    name: str
+    digest: str
+    data: bytes | None = None
+    kept: Kept | None = None
+
+
 class Reading:
     """One pass over the files. Problems are collected, never raised: the user wants to see all of them.
 
@@ -63,7 +75,8 @@ class Reading:
         self._problems: list[Diagnostic] = []
         self._whole = wanted.variables is not None  # nothing had to be left out of a document
         self._context = self._settings_digest()
-        self._digests: list[str] = []  # of the files' content, by position
+        self._digests: dict[int, str] = {}  # of the files' content, by position
+        self._looks: dict[int, _Look] = {}  # ahead of reading, by position
         self._doubts_in_moves = False
 
     @property
@@ -76,8 +89,10 @@ class Reading:
         paths = self._wanted.paths
         self.found = self._find(paths)
         self.complete = paths is None or self._covers(self.found)
+        if not self._thorough:
+            self._read_ahead()
         for position, entry in enumerate(self.found):
-            self._entry(position, entry)
+            self.take_in(position, entry)
         if "_parsing" in self.__dict__:
             self._parsing.end()
         self._check_own_ids()
@@ -89,6 +104,11 @@ class Reading:
             [*self.diagnostics, *self._problems],
             key=lambda d: (order.get(d.place.file, -1), d.place.file, d.place.line, d.place.column),
         )
+
+    def close(self) -> None:
+        """It was of no use."""
+        self.catalogue.close()
+        self.requests.close()
 
     # --- files -----------------------------------------------------------------------------------------------
 
@@ -119,22 +139,61 @@ class Reading:
         }
         return not aside and all(entry.path is not None and os.path.realpath(entry.path) in have for entry in own)
 
-    def _entry(self, position: int, entry: sources.Found) -> None:
-        data = self._bytes(entry, self._problems)
-        self._digests.append("" if data is None else sha256(data).hexdigest())
-        if data is None:
+    def take_in(self, position: int, entry: sources.Found, remember: Remember | None = None) -> None:
+        """Read one file, unless it is known. `remember` is given its runs; without it, some are kept in memory."""
+        look = self._looks.pop(position, None) or self._look(entry)
+        self._digests[position] = look.digest
+        if look.kept is not None:
+            self._take(look.kept, position, entry, look.name)
             return
-        name = self._name(entry)
-        key = self._key(entry, name, self._digests[-1])
-        if not self._thorough:
-            kept = self.catalogue.cached(key)
-            if kept is not None and self._unchanged(kept.reads):
-                self._take(kept, position, entry, name)
-                return
-        source = self._decode(entry, data, self._problems)
-        del data
+        if look.data is None:
+            return
+        source = self._decode(entry, look.data, self._problems)
+        del look
         if source is not None:
-            self._file(source, position, None if entry.path is None else key)
+            key = None if entry.path is None else self._key(entry, source.name, self._digests[position])
+            self._file(source, position, key, remember or self.requests.remember)
+
+    def _look(self, entry: sources.Found) -> _Look:
+        data = self._bytes(entry, self._problems)
+        name = self._name(entry)
+        if data is None:
+            return _Look(name, "")
+        digest = sha256(data).hexdigest()
+        if not self._thorough:
+            kept = self.catalogue.cached(self._key(entry, name, digest))
+            if kept is not None and self._unchanged(kept.reads):
+                return _Look(name, digest, kept=kept)
+        return _Look(name, digest, data)
+
+    def _read_ahead(self) -> None:
+        """Where there is much to read, have several processes do it, each some of the files."""
+        sizes = {position: _size(entry) for position, entry in enumerate(self.found)}
+        if sum(sizes.values()) < 2 * WORTHWHILE_BYTES or len(sizes) < 2 or not self._whole:
+            return
+        for position, entry in enumerate(self.found):
+            if sizes[position]:
+                look = self._look(entry)
+                if look.kept is not None:
+                    self._looks[position] = look  # the others are looked at again when their turn comes
+        from wfdeploy.operations.parallel.crew import Crew, Work, shared_out
+
+        wanted = self._wanted
+        shares = shared_out(
+            [
+                Work(position, self.found[position], size)
+                for position, size in sizes.items()
+                if size and position not in self._looks
+            ]
+        )
+        if not shares:
+            return
+        crew = Crew()
+        self.requests.crew = crew
+        with suppress(OSError, CacheDamaged):
+            crew.read(wanted, shares, stashes=wanted.keep > KEPT_FOR_A_LOOK)
+            for file in crew.catalogues:
+                self.catalogue.absorb(file)
 
     def _bytes(self, entry: sources.Found, problems: list[Diagnostic]) -> bytes | None:
         stdin = self._wanted.stdin() if entry.path is None else None
@@ -154,18 +213,17 @@ class Reading:
         return Parsing(
             self._project,
             wanted.variables,
-            self.requests,
             shard=wanted.shard,
             names=self._thorough,
             listener=wanted.listener,
         )
 
-    def _file(self, source: SourceFile, position: int, key: str | None) -> None:
+    def _file(self, source: SourceFile, position: int, key: str | None, remember: Remember) -> None:
         """Read a file that isn't known. When there is nothing wrong with it, later commands may use the outcome."""
         parsing = self._parsing
         before = len(parsing.moves)
         with self.catalogue.adding(position, source.name) as adding:
-            said = parsing.file(source, position, adding)
+            said = parsing.file(source, position, adding, remember)
             self.diagnostics += said
             if not any(diagnostic.is_error for diagnostic in said):
                 adding.draft.key = key
@@ -295,6 +353,14 @@ class Reading:
         self._problems += check(
             groups, lambda name: self.found[self.catalogue.file_of(name)].display, complete=complete
         )
+
+
+def _size(entry: sources.Found) -> int:
+    """In bytes; 0 of what isn't a file, or can't be looked at."""
+    try:
+        return 0 if entry.path is None else entry.path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _plain(diagnostic: Diagnostic) -> dict[str, object]:

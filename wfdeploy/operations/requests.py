@@ -6,12 +6,15 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address
 from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.spool import Spool
+
+if TYPE_CHECKING:
+    from wfdeploy.operations.parallel.crew import Crew
 
 KEPT_FOR_A_LOOK = 20_000
 KEPT_FOR_SENDING = 120_000
@@ -22,6 +25,10 @@ K = TypeVar("K")
 Reread = Callable[[int, int | None], Iterator[tuple[int, DeclaredRun]]]
 """The runs of the n-th file with their numbers, in order; with a time (Unix seconds), the instances of its recurring
 runs at that time."""
+
+
+Remember = Callable[[int, int, DeclaredRun], None]
+"""Hears of the runs of a file as they are read: its position, the run's number, the run."""
 
 
 class Requests:
@@ -39,6 +46,8 @@ class Requests:
         self._over: set[int] = set()  # files that are too long to be kept
         self._instances: dict[Address, DeclaredRun] = {}
         self._made: tuple[tuple[int, int], Spool[tuple[int, DeclaredRun]]] | None = None
+        self.crew: Crew | None = None
+        """Other processes of this command that have read some of the files, and hold their requests."""
         self._looked: tuple[tuple[int, int | None], array[int], Spool[DeclaredRun]] | None = None
 
     def remember(self, file: int, number: int, run: DeclaredRun) -> None:
@@ -75,7 +84,7 @@ class Requests:
             # All of the file, once: whoever asks for one run of it mostly asks for more, in an order of their own.
             numbers = array("q")
             spool: Spool[DeclaredRun] = Spool(held=self._most)
-            for number, declared in self._reread(*which):
+            for number, declared in self._read(*which):
                 numbers.append(number)
                 spool.append(declared)
             self._looked = which, numbers, spool
@@ -83,7 +92,7 @@ class Requests:
         position = bisect_left(numbers, run.number)
         if position == len(numbers) or numbers[position] != run.number:
             raise _damaged(run)
-        return _checked(run, spool[position])
+        return self._checked(run, spool[position])
 
     def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DeclaredRun]]:
         """The same for many runs in the order of `file`, `at_s` and `number`, each file read at most once for a time
@@ -95,25 +104,43 @@ class Requests:
                 if held is not None:
                     yield key, held
                     continue
-                stream = stream or self._reread(*which)
+                stream = stream or self._read(*which)
                 declared = next((declared for number, declared in stream if number == run.number), None)
                 if declared is None:
                     raise _damaged(run)
-                yield key, _checked(run, declared)
+                yield key, self._checked(run, declared)
+
+    def close(self) -> None:
+        """Let go of what other processes hold."""
+        if self.crew is not None:
+            self.crew.close()
+
+    def _read(self, file: int, at_s: int | None) -> Iterator[tuple[int, DeclaredRun]]:
+        if not self._is_stashed(file, at_s):
+            return self._reread(file, at_s)
+        from wfdeploy.operations.parallel.stash import stashed
+
+        assert self.crew is not None
+        return stashed(self.crew.stashes[file])
+
+    def _is_stashed(self, file: int, at_s: int | None) -> bool:
+        return at_s is None and self.crew is not None and file in self.crew.stashes
+
+    def _checked(self, run: DesiredRun, declared: DeclaredRun) -> DeclaredRun:
+        if declared.address != run.address:
+            raise _damaged(run)
+        if not self._is_stashed(run.file, run.at_s):
+            from wfdeploy.pipeline.identify.fingerprint import identify
+
+            if identify(declared).fingerprint != run.fingerprint:
+                raise _damaged(run)
+        return declared
 
     def _held(self, run: DesiredRun) -> DeclaredRun | None:
         if run.at_s is not None:
             return self._instances.get(run.address)
         kept = self._kept.get(run.file)
         return None if kept is None else kept[run.number]
-
-
-def _checked(run: DesiredRun, declared: DeclaredRun) -> DeclaredRun:
-    from wfdeploy.pipeline.identify.fingerprint import identify
-
-    if declared.address != run.address or identify(declared).fingerprint != run.fingerprint:
-        raise _damaged(run)
-    return declared
 
 
 def _damaged(run: DesiredRun) -> CacheDamaged:

@@ -146,9 +146,8 @@ TIGHT = {
     },
 }
 WHERE = [(base, path) for base in (BASE, TIGHT, GENERATORS) for path in nodes(base) if path]
-JUNK = PIECES.filter(lambda piece: piece != {})  # a run that is {} makes two mistakes
 MISTAKES = st.one_of(
-    st.tuples(st.just("put"), JUNK), st.tuples(st.just("drop"), st.none()), st.just(("add", "dealy")),
+    st.tuples(st.just("put"), PIECES), st.tuples(st.just("drop"), st.none()), st.just(("add", "dealy")),
     st.just(("add", "destinaton")),
 )  # fmt: skip
 
@@ -158,7 +157,9 @@ MISTAKES = st.one_of(
 def test_mistake_in_the_structure_is_told_once_and_causes_no_other(
     where: tuple[Any, FieldPath], mistake: tuple[str, Any]
 ) -> None:
-    text = json.dumps(edited(where[0], [(where[1], *mistake)]), indent=1, ensure_ascii=False)
+    path, value = where[1], mistake[1]
+    assume(not (path[:2] == ("spec", "runs") and len(path) == 3 and isinstance(value, dict)))  # it lacks more than one
+    text = json.dumps(edited(where[0], [(path, *mistake)]), indent=1, ensure_ascii=False)
     (document,) = yaml_docs.read(SourceFile("f", "f", Path(), text), [])
     expected = structure.check(document, "manifest")
     assume(expected)

@@ -233,3 +233,12 @@ def test_examples_of_the_repository_are_sound() -> None:
 
 
 PROJECT = "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: p}\n"
+
+
+def test_requests_that_are_not_held_are_found_again_in_any_order(tmp_path: Path) -> None:
+    project = put(tmp_path, {"manifests/a.yaml": manifest("a", "x, headers: {A: b}", "y", "z")})
+    with load_manifests(project, cwd=tmp_path) as held, load_manifests(project, cwd=tmp_path, keep=1) as manifests:
+        runs = list(manifests.runs.runs())
+        expected = [held.requests.of(run) for run in held.runs.runs()]
+        assert [manifests.requests.of(run) for run in reversed(runs)] == expected[::-1]
+        assert [run.request.headers for run in expected] == [{"A": "b"}, {}, {}]

@@ -1,0 +1,220 @@
+"""Manifests read by several processes: the same as read by one, whatever becomes of the processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.manual_clock import ManualClock
+from tests.fakes.model_server import ModelServer
+from tests.support.workbench import Workbench, counts, group, run
+from wfdeploy.catalogue import database
+from wfdeploy.model.event import Event, Reading
+from wfdeploy.model.project import Project
+from wfdeploy.model.run import DesiredRun
+from wfdeploy.model.shard import Shard
+from wfdeploy.operations import parallel, reading
+from wfdeploy.operations.manifests import Manifests, load_manifests, validate
+from wfdeploy.operations.parallel import crew
+from wfdeploy.operations.parallel.crew import Work, shared_out
+from wfdeploy.operations.requests import KEPT_FOR_SENDING
+from wfdeploy.pipeline.load.sources import Found
+
+RUN = "    - {name: r%02d, body: {n: %d, text: '${{ vars.plan }}'}, headers: {X-Key: '${{ secrets.KEY }}'}}"
+RUNS = "\n".join(RUN % (n, n) for n in range(30))
+MANIFEST = """\
+apiVersion: wfdeploy/v1
+kind: RunGroup
+metadata: {name: %s}
+spec:
+  destination: https://app.example.com/wf
+  defaults: {labels: [a], failureUrl: https://app.example.com/failed}
+  runs:
+%s
+"""
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Any size is worthwhile, and there are two processors. The processes that were started."""
+    started: list[subprocess.Popen[bytes]] = []
+    start = crew._started
+
+    def noted(folder: Path) -> subprocess.Popen[bytes]:
+        started.append(start(folder))
+        return started[-1]
+
+    monkeypatch.setattr(crew, "WORTHWHILE_BYTES", 10)
+    monkeypatch.setattr(reading, "WORTHWHILE_BYTES", 10)
+    monkeypatch.setattr(crew, "_processors", lambda: 2)
+    monkeypatch.setattr(crew, "_started", noted)
+    yield started
+    assert all(process.returncode is not None for process in started), "none is left behind"
+
+
+def project(root: Path, files: Mapping[str, str]) -> Project:
+    for name, text in files.items():
+        path = root / "manifests" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return Project(root=root, vars={"plan": "pro"}, secrets=("KEY",))
+
+
+FILES = {f"{name}.yaml": MANIFEST % (name, RUNS) for name in ("d", "a", "c", "b")}
+
+
+def loaded(manifests: Manifests) -> tuple[list[DesiredRun], list[Any]]:
+    with manifests:
+        runs = list(manifests.runs.runs())
+        in_order = sorted(runs, key=lambda one: (one.file, one.number))
+        sent = [declared for _, declared in manifests.requests.each((0, one) for one in in_order)]
+        assert [manifests.requests.of(one) for one in in_order] == sent
+        return runs, sent
+
+
+@pytest.mark.parametrize("keep", [0, KEPT_FOR_SENDING])
+def test_several_processes_read_what_one_reads(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], keep: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = project(tmp_path, FILES)
+    together = load_manifests(one, cwd=tmp_path, keep=keep)
+    assert [process.returncode for process in processes] == [0, 0]
+    if keep:
+        # Their requests come from the processes that read them: none is read again.
+        monkeypatch.setattr(together.requests, "_reread", None)
+    found = loaded(together)
+    monkeypatch.setattr(crew, "_processors", lambda: 1)
+    assert found == loaded(load_manifests(one, cwd=tmp_path, keep=keep))
+    assert len(found[0]) == 4 * 30
+    assert len(processes) == 2
+
+
+def test_the_cache_keeps_what_they_read(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    one = project(tmp_path, FILES)
+    cache = tmp_path / "cache"
+    first = loaded(load_manifests(one, cwd=tmp_path, cache=cache))
+    assert len(processes) == 2
+    assert first == loaded(load_manifests(one, cwd=tmp_path, cache=cache))
+    (tmp_path / "manifests/a.yaml").write_text(MANIFEST % ("a", "    - {name: x}"))
+    assert len(load_manifests(one, cwd=tmp_path, cache=cache).runs) == 3 * 30 + 1
+    assert len(processes) == 2, "one file alone isn't shared out"
+
+
+def test_what_is_wrong_is_told_as_by_one(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = dict(FILES)
+    texts["a.yaml"] += "    - {name: '?', retries: -1}\n"
+    texts["b.yaml"] += "    - {name: r01}\n"
+    texts["c.yaml"] += "    - {name: mine, workflowRunId: mine}\n"
+    texts["d.yaml"] += "    - {name: mine, workflowRunId: mine}\n"
+    texts["e.yaml"] = texts["f.yaml"] = MANIFEST % ("twice", RUNS)
+    texts["g.yaml"] = "a: ["
+    one = project(tmp_path, texts)
+    said = validate(one, cwd=tmp_path)
+    assert processes
+    monkeypatch.setattr(crew, "_processors", lambda: 1)
+    assert said == validate(one, cwd=tmp_path)
+    assert len(said) > 30
+
+
+def test_what_is_said_of_a_sound_file_is_said(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    one = project(tmp_path, {**FILES, "empty.yaml": "# nothing here\n" * 10})
+    with load_manifests(one, cwd=tmp_path) as manifests:
+        assert [warning.code for warning in manifests.warnings] == ["empty-file"]
+    assert processes
+
+
+@pytest.mark.parametrize("trouble", ["killed", "never started", "fails", "no room"])
+def test_what_they_do_not_bring_is_read_here(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    one = project(tmp_path, FILES)
+    start = crew._started
+
+    def troubled(folder: Path) -> subprocess.Popen[bytes]:
+        if trouble == "never started":
+            raise OSError("no more processes")
+        if trouble == "fails":
+            (folder / "task").write_bytes(b"nonsense")
+        if trouble == "no room":
+            (folder / database.FILE).mkdir()
+        process = start(folder)
+        if trouble == "killed":
+            os.kill(process.pid, signal.SIGKILL)
+        return process
+
+    monkeypatch.setattr(crew, "_started", troubled)
+    manifests = load_manifests(one, cwd=tmp_path, keep=KEPT_FOR_SENDING)
+    assert len(loaded(manifests)[0]) == 4 * 30
+
+
+def test_an_interrupt_ends_them(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(crew, "_follow", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_manifests(project(tmp_path, FILES), cwd=tmp_path)
+    assert len(processes) == 2
+
+
+def test_it_is_told_how_far_they_are(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    runs = "\n".join(f"    - {{name: r{n}}}" for n in range(6000))
+    events: list[Event] = []
+    one = project(tmp_path, {f"{name}.yaml": MANIFEST % (name, runs) for name in "ab"})
+    load_manifests(one, cwd=tmp_path, listener=events.append).close()
+    assert processes
+    told = [event.runs for event in events if isinstance(event, Reading)]
+    assert told == sorted(told)
+    assert told[-1] == 10_000
+    assert events[-1] == Reading(10_000, done=True)
+
+
+def test_a_shard_is_cut_by_them(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = project(tmp_path, FILES)
+    part = loaded(load_manifests(one, cwd=tmp_path, shard=Shard(1, 3)))
+    monkeypatch.setattr(crew, "_processors", lambda: 1)
+    assert part == loaded(load_manifests(one, cwd=tmp_path, shard=Shard(1, 3)))
+    assert 0 < len(part[0]) < 4 * 30
+
+
+def works(*sizes: int) -> list[Work]:
+    return [Work(position, Found(str(position), None), size) for position, size in enumerate(sizes)]
+
+
+def test_shares_are_of_about_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "_processors", lambda: 3)
+    most = parallel.WORTHWHILE_BYTES
+    shares = shared_out(works(most, 5 * most, most, 2 * most, 3 * most, 4 * most))
+    assert [[work.position for work in share] for share in shares] == [[1, 2], [0, 5], [3, 4]]
+    assert shared_out(works(most, 20 * most)) == [], "one file is nearly all of it"
+    assert shared_out(works(most, most // 2)) == [], "too little"
+    assert shared_out([]) == []
+    monkeypatch.setattr(crew, "_processors", lambda: 1)
+    assert shared_out(works(9 * most, 9 * most)) == []
+    monkeypatch.setattr(crew, "_processors", lambda: 64)
+    assert len(shared_out(works(*[most] * 100))) == crew.MOST
+
+
+def test_what_they_read_is_sent(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    remote = ModelServer(ManualClock())
+    bench = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=remote.clock, wrap=lambda _: remote)
+    bench.server(log_lag_s=0.0, log_lag_given=True)
+    for name in "ab":
+        bench.write(group(name, [run(f"r{n}", body={"n": n}) for n in range(120)]), file=f"{name}.yaml")
+    assert counts(bench.apply()) == {"triggered": 240}
+    assert processes
+    assert set(remote.counts.values()) == {1}
+    assert len(remote.counts) == 240
+    assert counts(bench.apply()) == {"kept": 240}

@@ -1,0 +1,149 @@
+"""Files shared out to processes, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import selectors
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from wfdeploy.catalogue import database
+from wfdeploy.model.event import Reading
+from wfdeploy.operations.parallel import WORTHWHILE_BYTES
+from wfdeploy.operations.parallel.member import Task
+from wfdeploy.operations.reading import Wanted
+from wfdeploy.pipeline.load.sources import Found
+
+MOST = 4
+"""Processes at once: each takes memory for the file that it reads."""
+
+_SILENCE_S = 300.0
+"""Without a word from any process for so long, all are given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A file to read, its position among those loaded, and its size in bytes."""
+
+    position: int
+    found: Found
+    size: int
+
+
+class Crew:
+    """Reads files in processes of their own. `catalogues` are then the databases that they filled, `stashes` the
+    requests by position of their file; they are gone when it is closed."""
+
+    def __init__(self) -> None:
+        self.catalogues: list[Path] = []
+        self.stashes: dict[int, Path] = {}
+        self._folder = tempfile.TemporaryDirectory(prefix="wfdeploy-", ignore_cleanup_errors=True)
+
+    def read(self, wanted: Wanted, shares: Sequence[Sequence[Work]], *, stashes: bool) -> None:
+        """Read these shares, all at once. Raises: `OSError` when nothing can be started."""
+        assert wanted.variables is not None
+        folders = []
+        for number, share in enumerate(shares):
+            folder = Path(self._folder.name, str(number))
+            folder.mkdir()
+            folders.append(folder)
+            task = Task(
+                folder=folder,
+                project=wanted.project,
+                cwd=wanted.cwd,
+                variables=wanted.variables,
+                shard=wanted.shard,
+                files=tuple((work.position, work.found) for work in share),
+                stashes=stashes,
+            )
+            (folder / "task").write_bytes(pickle.dumps(task))
+        for folder, share, sound in zip(folders, shares, _run(folders, wanted), strict=True):
+            if sound:
+                self.catalogues.append(folder / database.FILE)
+                if stashes:
+                    self.stashes |= {work.position: folder / str(work.position) for work in share}
+
+    def close(self) -> None:
+        """Remove all files."""
+        self._folder.cleanup()
+
+
+def shared_out(files: Sequence[Work]) -> list[list[Work]]:
+    """The files in shares of about one size, as many as this machine can read at once; empty where one process does as
+    well."""
+    total, largest = sum(work.size for work in files), max((work.size for work in files), default=0)
+    count = min(MOST, _processors(), len(files), total // WORTHWHILE_BYTES)
+    # With one file that outweighs all others there is little to share; a bundled program can't be started again so.
+    if count < 2 or largest > 0.9 * total or os.name == "nt" or getattr(sys, "frozen", False):
+        return []
+    shares: list[list[Work]] = [[] for _ in range(count)]
+    sizes = [0] * count
+    for work in sorted(files, key=lambda work: -work.size):
+        least = sizes.index(min(sizes))
+        shares[least].append(work)
+        sizes[least] += work.size
+    return [sorted(share, key=lambda work: work.position) for share in shares]
+
+
+def _processors() -> int:
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def _run(folders: Sequence[Path], wanted: Wanted) -> list[bool]:
+    """Run a process for the task in each folder; whether each did all of it."""
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        processes.extend(map(_started, folders))
+        with suppress(subprocess.TimeoutExpired):
+            _follow(processes, wanted)
+            for process in processes:
+                process.wait(_SILENCE_S)
+        return [process.poll() == 0 for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def _started(folder: Path) -> subprocess.Popen[bytes]:
+    # Without the working directory on its path, so that no module of the user's is taken for one of ours; in a session
+    # of its own, so that an interrupt at the terminal is for this process to deal with.
+    return subprocess.Popen(  # noqa: S603 - this very program
+        [sys.executable, "-P", "-m", "wfdeploy.operations.parallel.member", str(folder / "task")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _follow(processes: Sequence[subprocess.Popen[bytes]], wanted: Wanted) -> None:
+    """Pass on how far they are, until all have closed their output. Raises: `subprocess.TimeoutExpired`."""
+    runs: dict[int, int] = {}
+    with selectors.DefaultSelector() as selector:
+        for process in processes:
+            assert process.stdout is not None
+            selector.register(process.stdout, selectors.EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(_SILENCE_S)
+            if not ready:
+                raise subprocess.TimeoutExpired("", _SILENCE_S)
+            for key, _ in ready:
+                said = os.read(key.fd, 65_536)
+                if not said:
+                    selector.unregister(key.fileobj)
+                    continue
+                with suppress(ValueError, IndexError):  # half a line: the next one says more
+                    runs[key.fd] = max(runs.get(key.fd, 0), int(said.split()[-1]))
+            wanted.listener(Reading(sum(runs.values())))
+    if any(runs.values()):
+        wanted.listener(Reading(sum(runs.values()), done=True))

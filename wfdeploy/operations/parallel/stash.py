@@ -1,0 +1,75 @@
+"""Requests on their way from the process that read them to the one that sends them: a file of chunks."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.request import Body, Request
+from wfdeploy.model.run import DeclaredRun, Source
+
+_CHUNK = 500
+
+
+class Stash:
+    """A new file that takes runs with their numbers, in the order of these. Holds secrets by name, as manifests do."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: IO[bytes] = path.open("xb")
+        self._chunk: list[Any] = []
+
+    def add(self, number: int, run: DeclaredRun) -> None:
+        """Add a run. Raises: `OSError` when the disk is full."""
+        self._chunk.append(_packed(number, run))
+        if len(self._chunk) == _CHUNK:
+            self._write()
+
+    def __enter__(self) -> Stash:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        with self._file:
+            if kind is None:
+                self._write()
+
+    def _write(self) -> None:
+        pickle.dump(self._chunk, self._file, protocol=pickle.HIGHEST_PROTOCOL)  # what runs share is written once
+        self._chunk = []
+
+
+def stashed(path: Path) -> Iterator[tuple[int, DeclaredRun]]:
+    """The runs of such a file, in the order in which they came. Only for a file that this command's own processes
+    made, in a folder that nobody else may enter."""
+    with path.open("rb") as file:
+        while file.peek(1):
+            for packed in pickle.load(file):  # noqa: S301 - see above
+                yield _unpacked(packed)
+
+
+def _packed(number: int, run: DeclaredRun) -> tuple[Any, ...]:
+    request = run.request
+    body = request.body
+    what = request.destination, request.content_type, request.headers, request.delivery
+    return number, run.address, run.group, tuple(run.source), run.workflow_run_id, *what, *_parts(body)
+
+
+def _parts(body: Body) -> tuple[Any, ...]:
+    return body.kind, body.value, body.file, body.is_even
+
+
+def _unpacked(packed: tuple[Any, ...]) -> tuple[int, DeclaredRun]:
+    number, address, group, source, run_id, destination, content_type, headers, delivery, *body = packed
+    request = Request(
+        destination=destination,
+        content_type=content_type,
+        headers=headers,
+        body=Body(*body),
+        delivery=delivery,
+    )
+    return number, DeclaredRun(
+        address=Address(address), group=group, source=Source(*source), request=request, workflow_run_id=run_id
+    )
