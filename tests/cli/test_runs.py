@@ -164,6 +164,15 @@ def test_status_is_watched_as_it_changes(place: Place) -> None:
     assert looks[-1]["summary"]["RUN_STARTED"] == 0
 
 
+@pytest.mark.parametrize(
+    "command", ["cancel", "resume", "restart", "retrigger", "logs", "history", "status", "refresh", "wait"]
+)
+def test_a_label_that_nothing_carries_is_a_slip(place: Place, command: str) -> None:
+    asked = place.here(command, "--label", "label-good", "--label", "lable-bad")
+    assert asked.code == 64
+    assert "no recorded run carries the label lable-bad" in asked.stderr
+
+
 @pytest.mark.parametrize("command", ["cancel", "resume", "restart", "retrigger", "logs"])
 def test_nothing_selected_is_a_usage_error(place: Place, command: str) -> None:
     result = place.here(command)

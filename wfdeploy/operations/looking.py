@@ -11,7 +11,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.run_log import RunLog
 from wfdeploy.model.state import Record
-from wfdeploy.operations.refreshing import labels_of
+from wfdeploy.operations.refreshing import labels_of, require_labels
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.ports import StateStore
@@ -85,14 +85,18 @@ def history(workspace: Workspace, globs: Sequence[str], labels: Collection[str])
 def selected(records: Iterator[Record], globs: Sequence[str], labels: Collection[str]) -> Iterator[Record]:
     """Those that a glob matches (all, without any) and that carry one of the labels (any, without one).
 
-    Raises: `UsageError` at the end for a glob that matched nothing.
+    Raises: `UsageError` at the end for a glob or a label that matched nothing.
     """
     targets = Targets(globs)
     wanted = set(labels)
+    carried: set[str] = set()
     for record in records:
-        if targets.match(record.address) and (not wanted or wanted.intersection(labels_of(record))):
+        found = wanted.intersection(labels_of(record)) if wanted else wanted
+        carried |= found
+        if targets.match(record.address) and (found or not wanted):
             yield record
     targets.check()
+    require_labels(wanted, carried)
 
 
 class _opened:  # noqa: N801 - reads as a verb

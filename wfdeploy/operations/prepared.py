@@ -19,7 +19,7 @@ from wfdeploy.model.state import Attempt, Head, Record, RecordKey, Standing
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen
 from wfdeploy.operations.recurring import Recurrence, Surroundings, notes, recur
-from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labels_of
+from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labelled
 from wfdeploy.operations.renames import Renames
 from wfdeploy.operations.sightings import Matcher, memory
 from wfdeploy.operations.turns import Turns
@@ -333,11 +333,9 @@ class Prepared:
 
     @cached_property
     def _labelled(self) -> frozenset[str]:
-        """The recorded addresses under one of the selection's labels."""
-        wanted = set(self.selection.labels)
-        return frozenset(
-            self._renamed(record.address) for record in self.store.records() if wanted.intersection(labels_of(record))
-        )
+        """The recorded addresses under one of the selection's labels. Raises: `UsageError`."""
+        is_whole = self.workspace.target.shard is None
+        return frozenset(map(self._renamed, labelled(self.store, self.selection.labels, strict=is_whole)))
 
     def _record(self, address: str) -> Record | None:
         former = self.recorded_address(Address(address))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from wfdeploy.errors import UsageError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import TROUBLED
@@ -173,6 +174,27 @@ def labels_of(record: Record) -> list[str]:
     """The labels that a recorded run was given in its manifest."""
     labels = json.loads(record.request).get("labels") if record.request else None
     return labels if isinstance(labels, list) else []
+
+
+def labelled(store: StateStore, labels: Collection[str], *, strict: bool) -> Iterator[Address]:
+    """The recorded addresses under one of these labels. Raises, where `strict`: `UsageError`."""
+    wanted, carried = set(labels), set[str]()
+    for record in store.records():
+        if found := wanted.intersection(labels_of(record)):
+            carried |= found
+            yield record.address
+    if strict:
+        require_labels(wanted, carried)
+
+
+def require_labels(wanted: Collection[str], carried: Collection[str]) -> None:
+    """A label that nothing carries is a slip of the pen, as a glob is that matches nothing. Raises: `UsageError`."""
+    missing = set(wanted).difference(carried)
+    if missing:
+        raise UsageError(
+            f"no recorded run carries the label {', '.join(sorted(missing))}",
+            hint="runs carry the labels that their manifest gave them when they were triggered",
+        )
 
 
 def all_unfinished(store: StateStore) -> list[Standing]:
