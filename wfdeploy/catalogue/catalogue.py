@@ -7,9 +7,9 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wfdeploy.catalogue import chunks, database, settings
 from wfdeploy.catalogue.guards import CacheBusy, busy, sound
@@ -24,8 +24,7 @@ KEPT_RUNS = 2_500_000
 KEPT_DAYS = 30
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """An entry of the cache. `reads`: the files that the manifest names, with their digests; `notes`: what its maker
     wanted to be told (JSON)."""
 
@@ -43,8 +42,7 @@ class Draft:
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
+class _Member(NamedTuple):
     """A group of this command. `fresh`: identified by this very process, so beyond doubt."""
 
     id: int
@@ -314,7 +312,7 @@ class Adding:
         tally = writer.write((run.address[start:], *_columns(run)) for run in runs)
         connection.execute("UPDATE groups SET count = ?, total = ? WHERE id = ?", (tally.count, tally.to_bytes(), id_))
         self.count += tally.count
-        self._catalogue._join(replace(member, tally=tally))
+        self._catalogue._join(member._replace(tally=tally))
 
     def take_refused(self) -> list[tuple[DesiredRun, DesiredRun]]:
         """Runs whose address was taken, each with the run that has it; no more than a hundred of a group."""

@@ -31,8 +31,7 @@ class Binding(NamedTuple):
         return f"project {self.project}, environment {self.environment}, server {self.server}{shard}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(NamedTuple):
     """The state as a whole.
 
     `lineage`: random id of this state's line of descent; `serial` counts its changes. `watermark_ms`: server time
