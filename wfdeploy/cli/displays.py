@@ -25,16 +25,16 @@ _FRAMES_PER_S = 8
 
 
 class JsonEvents:
-    """One JSON object per event."""
+    """One JSON object per event; one per run, where it is about several."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
 
     def __call__(self, event: Event, /) -> None:
-        from wfdeploy.render.events import event_fields
+        from wfdeploy.render.events import event_lines
 
-        name, fields = event_fields(event)
-        self._output.event(name, fields)
+        for name, fields in event_lines(event):
+            self._output.event(name, fields)
 
     def pause(self) -> None:
         """Nothing of it is live."""
@@ -59,8 +59,8 @@ class Lines:
                 self._total, self._settled = total, 0
                 self._begun = self._said = self._monotonic()
                 self._output.note(f"{_doing(cancels)} {_runs(total)}")
-            case Settled():
-                self._settled += 1
+            case Settled(results):
+                self._settled += len(results)
                 if self._is_time():
                     self._output.note(f"{self._settled:,} of {_runs(self._total)} done, {self._rate():,.0f} runs/s")
             case Waiting(why, seconds):
@@ -123,8 +123,8 @@ class Bar:
             case Started(total, cancels):
                 self._settled, self._total, self._doing = 0, total, _doing(cancels)
                 self._begin(self._doing, total)
-            case Settled():
-                self._settled += 1
+            case Settled(results):
+                self._settled += len(results)
                 # rich takes some 70 µs for an update: for each of 100,000 runs that would be the slowest part.
                 if self._settled >= self._total or time.monotonic() - self._drawn >= 1 / _FRAMES_PER_S:
                     self._draw(self._doing, self._settled)

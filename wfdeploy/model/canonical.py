@@ -75,7 +75,16 @@ def _is_simple(value: object) -> bool:
         items = cast("Sequence[object]", value)
     else:
         return False
-    return _ATOMS.issuperset(map(type, items)) or all(_is_simple(item) for item in items if type(item) not in _ATOMS)
+    for item in items:  # a plain loop: this is most of what the encoding of a small body takes
+        kind = type(item)
+        if kind in _ATOMS:
+            continue
+        if kind is int:
+            if not -MAX_INTEGER <= cast("int", item) <= MAX_INTEGER:
+                return False
+        elif not _is_simple(item):
+            return False
+    return True
 
 
 def _plain(value: object) -> Any:

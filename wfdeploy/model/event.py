@@ -81,9 +81,9 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The outcome of one change is known and on disk."""
+    """The outcomes of some changes are known and on disk; there is at least one."""
 
-    result: Result
+    results: Sequence[Result]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ The wire's own words stay in `upstash`; the apply engine decides on these types 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from wfdeploy.model.observed import ObservedRun as ObservedRun  # noqa: PLC0414 - part of what this module is about
 from wfdeploy.model.observed import RunState as RunState  # noqa: PLC0414
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One run of a batch: its workflow run id and its encoded JSON object (`{"destination":...}`, UTF-8)."""
 
     workflow_run_id: str

@@ -7,6 +7,7 @@ import os
 import weakref
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from operator import eq
 from typing import IO, Any, Generic, TypeVar, overload
 
@@ -53,8 +54,10 @@ class Spool(Sequence[T], Generic[T]):
             self._write()
 
     def extend(self, items: Iterable[T]) -> None:
-        """Add items at the end."""
-        for item in items:
+        """Add items at the end. Raises: as `append`."""
+        remaining = iter(items)
+        self._held.extend(islice(remaining, max(self._most - len(self._held), 0)))
+        for item in remaining:
             self.append(item)
 
     def __eq__(self, other: object) -> bool:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from wfdeploy.model.event import Event, Following, Listing, Notice, Reading, Settled, Started, Waiting
 from wfdeploy.render.report import result_fields
 
 
-def event_fields(event: Event) -> tuple[str, Mapping[str, object]]:
-    """The event's name and its fields."""
+def event_lines(event: Event) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Each line that tells of the event: a name and fields."""
+    match event:
+        case Settled():
+            for result in event.results:
+                yield "settled", result_fields(result)
+        case _:
+            yield _line(event)
+
+
+def _line(event: Reading | Started | Waiting | Listing | Following | Notice) -> tuple[str, Mapping[str, object]]:
     match event:
         case Reading():
             return "reading", {"runs": event.runs, "done": event.done}
         case Started():
             return "started", {"total": event.total, "cancels": event.cancels}
-        case Settled():
-            return "settled", result_fields(event.result)
         case Waiting():
             return "waiting", {"why": event.why, "seconds": round(event.seconds, 3)}
         case Listing():

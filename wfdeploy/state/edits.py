@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from typing import assert_never
 
 from wfdeploy.model.address import group_of
@@ -27,7 +28,7 @@ from wfdeploy.model.edits import (
 )
 from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
 from wfdeploy.model.schedule import Decide
-from wfdeploy.model.state import Ended, Record
+from wfdeploy.model.state import Attempt, Ended, Record
 from wfdeploy.model.tally import Tally, term
 from wfdeploy.state import pace
 from wfdeploy.state.bulk import Bulk
@@ -173,21 +174,19 @@ class Editor:
 
     def _settle(self, edit: Settle) -> None:
         attempts = edit.attempts
-        addresses = [attempt.address for attempt in attempts]
-        landed = self._flights.land(attempts)
-        former = self._bulk.recorded(addresses)
-        if former or len(set(addresses)) < len(addresses):
-            for attempt, created_at_ms in zip(attempts, edit.created_at_ms, strict=True):
-                self._put_record(
-                    attempt.record(origin=edit.origin, created_at_ms=created_at_ms, recorded_at_ms=edit.recorded_at_ms)
-                )
+        flight = self._flights.land(attempts)
+        requests = self._bulk.parts_of(attempts) if flight is None else flight.requests
+        fresh = edit.created_at_ms, edit.origin.value, edit.recorded_at_ms
+        if self._bulk.insert_settled(attempts, requests, *fresh):
+            if flight is None:
+                self._flights.scatter([attempt.address for attempt in attempts])
+                self._bulk.drop_attempts([(attempt.address, attempt.workflow_run_id) for attempt in attempts])
+            self._add(attempts)
             return
-        if not landed:
-            self._flights.scatter(addresses)
-            self._bulk.drop_attempts([(attempt.address, attempt.workflow_run_id) for attempt in attempts])
-        for attempt in attempts:
-            self._shift(1, attempt.address, attempt.fingerprint, attempt.delivery)
-        self._bulk.insert_settled(attempts, edit.created_at_ms, edit.origin.value, edit.recorded_at_ms)
+        for attempt, created_at_ms in zip(attempts, edit.created_at_ms, strict=True):
+            self._put_record(
+                attempt.record(origin=edit.origin, created_at_ms=created_at_ms, recorded_at_ms=edit.recorded_at_ms)
+            )
 
     def _settle_attempt(self, record: Record) -> None:
         self._flights.scatter((record.address,))
@@ -234,6 +233,13 @@ class Editor:
         run("DELETE FROM records WHERE address = ?", (former.address,))
 
     # --- tallies: every change of `records` passes here ------------------------------------------------------
+
+    def _add(self, attempts: Iterable[Attempt]) -> None:
+        for name, members in groupby(attempts, lambda attempt: group_of(attempt.address)):
+            tally = Tally.of([term(one.address, one.fingerprint, one.delivery) for one in members])
+            shift = self._shifts.setdefault(name, [0, 0])
+            shift[0] += tally.count
+            shift[1] += tally.total
 
     def _shift(self, sign: int, address: str, fingerprint: str, delivery: str) -> None:
         shift = self._shifts.setdefault(group_of(address), [0, 0])

@@ -14,12 +14,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wfdeploy.model.state import Attempt, AttemptStatus
 
 if TYPE_CHECKING:
-    from wfdeploy.state.bulk import Bulk
+    from wfdeploy.state.bulk import Bulk, Parts
 
 TABLE = """CREATE TABLE flights (
     id INTEGER PRIMARY KEY,
@@ -42,10 +42,11 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flight:
-    """The row `id` of `flights`."""
+    """The row `id` of `flights`. `requests`: of its attempts, as they are stored."""
 
     id: int
     attempts: Sequence[Attempt]
+    requests: Sequence[Parts]
 
 
 class Flights:
@@ -71,19 +72,19 @@ class Flights:
             self._bulk.put_attempts(attempts)
             return
         by_id = self._bulk.actor(attempts[0].by)
-        end_of = self._bulk.end_of
-        told = _encode([(*one[:_LEAD], *end_of(one), one.tries) for one in attempts])
+        requests = self._bulk.parts_of(attempts)
+        told = _encode([(*one[:_LEAD], *request, one.tries) for one, request in zip(attempts, requests, strict=True)])
         cursor = self._connection.execute("INSERT INTO flights (by_id, attempts) VALUES (?, ?)", (by_id, told))
         assert cursor.lastrowid is not None
-        self._hold(Flight(cursor.lastrowid, attempts))
+        self._hold(Flight(cursor.lastrowid, attempts, requests))
 
-    def land(self, attempts: Sequence[Attempt]) -> bool:
-        """Whether these were a flight, as a whole and in this order; if so, it is gone."""
+    def land(self, attempts: Sequence[Attempt]) -> Flight | None:
+        """Where these were a flight, as a whole and in this order, it is gone, and given back."""
         flight = self._aloft.get(attempts[0].address) if attempts else None
         if flight is None or flight.attempts != attempts:
-            return False
+            return None
         self._take_away(flight)
-        return True
+        return flight
 
     def scatter(self, addresses: Iterable[str]) -> None:
         """See to it that what attempts there are of these addresses have rows of their own."""
@@ -120,12 +121,16 @@ def read(connection: sqlite3.Connection) -> list[Flight]:
     run = connection.execute
     rows = run("SELECT f.id, a.value, f.attempts FROM flights f JOIN actors a ON a.id = f.by_id").fetchall()
     ends: dict[int | None, str] = {None: ""}
-    return [Flight(number, [_attempt(run, ends, by, *told) for told in json.loads(text)]) for number, by, text in rows]
-
-
-def _attempt(run: Any, ends: dict[int | None, str], by: str, *told: Any) -> Attempt:
-    lead, (request, end_id, tries) = told[:_LEAD], told[_LEAD:]
-    if end_id not in ends:
-        (ends[end_id],) = run("SELECT value FROM request_ends WHERE id = ?", (end_id,)).fetchone()
-    end = ends[end_id]
-    return Attempt._make((*lead, request + end, len(end), tries, by, *_REST))
+    flights: list[Flight] = []
+    for number, by, text in rows:
+        told = json.loads(text)
+        requests = [(own, end_id) for *_, own, end_id, _ in told]
+        for _, end_id in requests:
+            if end_id not in ends:
+                (ends[end_id],) = run("SELECT value FROM request_ends WHERE id = ?", (end_id,)).fetchone()
+        attempts = [
+            Attempt._make((*lead, own + ends[end_id], len(ends[end_id]), tries, by, *_REST))
+            for *lead, own, end_id, tries in told
+        ]
+        flights.append(Flight(number, attempts, requests))
+    return flights

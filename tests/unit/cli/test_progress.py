@@ -13,7 +13,7 @@ from wfdeploy.cli.progress import listener, pause
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Event, Listing, Notice, Outcome, Reading, Result, Settled, Started, Waiting
 
-SETTLED = Settled(Result(address=Address("g/r"), outcome=Outcome.TRIGGERED, workflow_run_id="wfr_1", created_at_ms=5))
+SETTLED = Settled([Result(address=Address("g/r"), outcome=Outcome.TRIGGERED, workflow_run_id="wfr_1", created_at_ms=5)])
 STORY: tuple[Event, ...] = (
     Reading(5000),
     Reading(10000),

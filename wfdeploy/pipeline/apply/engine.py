@@ -11,12 +11,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from types import MappingProxyType
 
 from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.address import group_of
 from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, Settle
-from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Settled, Started
+from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Started
 from wfdeploy.model.plan import Action, Change, Plan
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.spool import HELD
@@ -71,17 +72,18 @@ class Engine:
         """
         began = self.clock.monotonic()
         first: list[Edit] = [*plan.housekeeping]
+        others: list[Change] = []  # that aren't triggers and nothing else
         for change in plan.changes:
-            first.extend(change.edits)
+            if change.edits or change.cancels or not change.sends:
+                first.extend(change.edits)
+                others.append(change)
         first.extend(edits)
         await self.journal.commit(first)
         if plan.sends:
             self.before_sending()
-        for change in plan.changes:
+        for change in others:
             self._settle_without_sending(change)
-        await self.canceller.run(
-            [change for change in plan.changes if change.action is Action.CANCEL or change.cancels]
-        )
+        await self.canceller.run([change for change in others if change.action is Action.CANCEL or change.cancels])
         if plan.sends:
             self.listener(Started(plan.sends))
         await self.resumer.run(resumes)
@@ -198,8 +200,7 @@ class Engine:
         return [edit for group, edit in conclusions.items() if group not in left]
 
     def _tell(self, result: Result) -> None:
-        self.sender.results.append(result)
-        self.listener(Settled(result))
+        self.sender.tell(result)
 
     def _tell_unsettled(self, plan: Plan) -> None:
         """What was not done, because answers were lost or it ended early."""
@@ -218,9 +219,7 @@ class Engine:
         sender = self.sender
         if sender.lost or sender.halt is not None or self.patience.stopped:
             self._tell_unsettled(plan)
-        summary = dict.fromkeys(Outcome, 0)
-        for result in sender.results:
-            summary[result.outcome] += 1
+        summary = dict(sender.counts)
         summary[Outcome.KEPT] += plan.summary[Action.KEEP]
         halt = sender.halt
         if halt is None and self.patience.stopped and (summary[Outcome.PENDING] or summary[Outcome.UNKNOWN]):
@@ -255,5 +254,5 @@ def _settling(found: Sequence[tuple[Shipment, ObservedRun]], now_ms: int) -> lis
     return edits
 
 
-def _address(result: Result) -> str:
-    return result.address
+_address = itemgetter(0)
+"""Of a result."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -97,6 +97,7 @@ class Sender:
         self.broken: WfdeployError | None = None
         self.lost: list[Shipment] = []
         self.results = result_spool()
+        self.counts = dict.fromkeys(Outcome, 0)
 
     async def run(self, shipments: Iterator[Shipment]) -> None:
         """Send until there is nothing left or there is a reason to halt. The iterator keeps what was not begun.
@@ -139,8 +140,14 @@ class Sender:
 
     def tell(self, result: Result) -> None:
         """Say what became of a change; the state holds it already."""
-        self.results.append(result)
-        self._listener(Settled(result))
+        self._tell_all(result.outcome, (result,))
+
+    def _tell_all(self, outcome: Outcome, results: Sequence[Result]) -> None:
+        """Say of some changes that this became of them."""
+        if results:
+            self.results.extend(results)
+            self.counts[outcome] += len(results)
+            self._listener(Settled(results))
 
     def stop(self, halt: Halt) -> None:
         """Send no more; the first reason is the one that is told."""
@@ -249,22 +256,24 @@ class Sender:
                 )
             self._resumed_at = self._clock.monotonic()
 
-    async def _take(self, batch: list[Shipment], replies: Iterable[ItemReply]) -> None:
+    async def _take(self, batch: list[Shipment], replies: Sequence[ItemReply]) -> None:
         """Record what an answer says of each run."""
+        created = [reply.created_at_ms for reply in replies if type(reply) is Taken and not reply.deduplicated]
+        if len(created) == len(batch):  # nearly always
+            await self._journal.commit([self._settling(batch, created, Origin.TRIGGERED)])
+            self._tell_taken(batch, created, Outcome.TRIGGERED)
+            return
         now_ms = self._clock.now_ms()
         edits: list[Edit] = []
-        taken: dict[Origin, tuple[list[Shipment], list[int | None]]] = {
-            origin: ([], []) for origin in (Origin.TRIGGERED, Origin.DEDUPLICATED)
-        }
-        fresh, fresh_created = taken[Origin.TRIGGERED]
+        fresh: list[Shipment] = []
+        there: list[Shipment] = []
+        there_created: list[int | None] = []
         refused: list[tuple[Shipment, str]] = []
         lost: list[Shipment] = []
         for shipment, reply in zip(batch, replies, strict=True):
-            if type(reply) is Taken and not reply.deduplicated:  # nearly all
-                fresh.append(shipment)
-                fresh_created.append(reply.created_at_ms)
-                continue
             match reply:
+                case Taken(_, deduplicated=False):
+                    fresh.append(shipment)
                 case Taken(created_at_ms):
                     conflict = self._conflict(shipment, created_at_ms) if shipment.attempt.explicit_id else ""
                     if conflict is None:
@@ -274,8 +283,8 @@ class Sender:
                         edits.append(shipment.rejected(conflict))
                         refused.append((shipment, conflict))
                     else:
-                        taken[Origin.DEDUPLICATED][0].append(shipment)
-                        taken[Origin.DEDUPLICATED][1].append(created_at_ms)
+                        there.append(shipment)
+                        there_created.append(created_at_ms)
                 case Denied(message) if shipment.inconclusive:
                     lost.append(shipment)
                     edits.append(shipment.unknown(now_ms, message))
@@ -287,18 +296,29 @@ class Sender:
                     edits.append(shipment.unknown(now_ms, reason))
                 case _:
                     assert_never(reply)
-        for origin, (shipments, created) in taken.items():
-            if shipments:
-                self._accepted += len(shipments)
-                edits.append(Settle([shipment.attempt for shipment in shipments], created, origin, now_ms))
+        if fresh:
+            edits.append(self._settling(fresh, created, Origin.TRIGGERED))
+        if there:
+            edits.append(self._settling(there, there_created, Origin.DEDUPLICATED))
         await self._journal.commit(edits)
         self.lost.extend(lost)
-        for origin, (shipments, created) in taken.items():
-            outcome = Outcome(origin.value)
-            for shipment, created_at_ms in zip(shipments, created, strict=True):
-                self.settle(shipment, outcome, created_at_ms)
+        self._tell_taken(fresh, created, Outcome.TRIGGERED)
+        self._tell_taken(there, there_created, Outcome.DEDUPLICATED)
         for shipment, error in refused:
             self.settle(shipment, Outcome.REJECTED, error=error)
+
+    def _settling(self, taken: list[Shipment], created: list[int | None], origin: Origin) -> Settle:
+        self._accepted += len(taken)
+        return Settle([shipment.attempt for shipment in taken], created, origin, self._clock.now_ms())
+
+    def _tell_taken(self, taken: list[Shipment], created: list[int | None], outcome: Outcome) -> None:
+        self._tell_all(
+            outcome,
+            [
+                Result(shipment.attempt.address, outcome, shipment.item.workflow_run_id, created_at_ms)
+                for shipment, created_at_ms in zip(taken, created, strict=True)
+            ],
+        )
 
     def _conflict(self, shipment: Shipment, created_at_ms: int | None) -> str | None:
         """Whether the run that holds an author's own id is somebody else's. Empty: it is ours; None: look it up."""

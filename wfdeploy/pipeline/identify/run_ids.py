@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from wfdeploy.model.address import instance_parts
-from wfdeploy.model.canonical import canonical_json
+from wfdeploy.model.canonical import canonical_json, simple_json
 from wfdeploy.pipeline.identify.digest import LENGTH, digest
 
 PREFIX = "wfr_"
 _SLUG_LENGTH = 40
 _AT = re.compile(r"(?:.*-)?([0-9]{4}-[0-9]{2}-[0-9]{2})t([0-9]{2})-([0-9]{2})-([0-9]{2})z")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
+_DASHES = {code: chr(code).lower() if chr(code).isalnum() else "-" for code in range(128)}
 _LABEL = re.compile(rf"wfdeploy\.([a-z2-7]{{{LENGTH}}})\.g([1-9][0-9]*)\.a([1-9][0-9]*)")
 _ID = re.compile(rf"{PREFIX}(?:(.*)-)?([a-z2-7]{{{LENGTH}}})-g([1-9][0-9]*)-f([0-9]+)([a-z2-7]{{{LENGTH}}})")
 
@@ -36,7 +37,9 @@ class RunIdParts:
 
 def place_of(project: str, environment: str, address: str) -> str:
     """The digest that stands for an address in ids; no two projects or environments share one."""
-    return digest(_before_address(project, environment) + canonical_json(address) + b"]")
+    told = simple_json(address)
+    assert told is not None  # as that of any text
+    return digest(_before_address(project, environment) + told + b"]")
 
 
 @lru_cache(maxsize=8)
@@ -51,13 +54,23 @@ def run_id(project: str, environment: str, address: str, fingerprint: str, gener
 
     That of an instance tells its time, so that a listing tells which instances there are.
     """
-    name, at = instance_parts(address) or (address, "")
-    slug = _NOT_SLUG.sub("-", name.lower()).strip("-")[:_SLUG_LENGTH].strip("-")
+    parts = instance_parts(address) if "@" in address else None
+    name, at = parts or (address, "")
+    slug = _dashed(name)[:_SLUG_LENGTH].strip("-")
     if at:
-        slug += f"-{_NOT_SLUG.sub('-', at.lower())}"
+        slug += f"-{_dashed(at)}"
     version, _, digest_text = fingerprint.partition(":")
     place = place_of(project, environment, address)
     return f"{PREFIX}{slug + '-' if slug else ''}{place}-g{generation}-f{version}{digest_text}"
+
+
+def _dashed(text: str) -> str:
+    """In lower case, dashes for whatever isn't a letter or a digit, none at the ends."""
+    if text.isascii():  # the same result, several times as fast
+        dashed = text.translate(_DASHES)
+        if "--" not in dashed:
+            return dashed.strip("-")
+    return _NOT_SLUG.sub("-", text.lower()).strip("-")
 
 
 @dataclass(frozen=True, slots=True)
