@@ -160,7 +160,7 @@ def _complete_part(copy: _Copy, path: FieldPath) -> None:
             move = copy.at(path[:3])
             if isinstance(move, dict) and not move.keys() >= {"from", "to"}:
                 copy.put(path[:3], None)
-        case ("spec", "schedule" | "history" | "rollout" | "dependsOn", *_):
+        case ("spec", "schedule" | "history" | "rollout" | "dependsOn", *_) | ("spec", "policy", "onFailure", *_):
             _refuse(copy, path)
         case _:
             pass
