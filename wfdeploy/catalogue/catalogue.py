@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,6 +116,46 @@ class Catalogue:
                             other.execute("SELECT first, own_ids, runs FROM chunks WHERE grp = ?", (group,)),
                         )
                         self._absorbed.add(mine)
+
+    def join(self, key: str, parts: Sequence[str]) -> bool:
+        """Make one entry, under this key, of entries that hold the runs of one group in parts, in the order of these.
+        False, and nothing, when one of them isn't there. Raises: `CacheBusy`."""
+        run = self._connection.execute
+        found = [
+            run(
+                "SELECT entries.id, reads, notes, groups.id, name, settings, groups.count, total, runs FROM entries "
+                "JOIN groups ON groups.entry = entries.id WHERE key = ?",
+                (part,),
+            ).fetchall()
+            for part in parts
+        ]
+        first = found[0]
+        if any(len(rows) != 1 or rows[0][4:6] != first[0][4:6] for rows in found):
+            return False
+        _, _, notes, _, name, text, *_ = first[0]
+        reads = {file: digest for ((_, own, *_),) in found for file, digest in json.loads(own).items()}
+        with busy():
+            self._drop("SELECT id FROM entries WHERE key = ?", (key,))
+            entry = run(
+                "INSERT INTO entries (key, reads, notes, runs, used_on) VALUES (?, ?, ?, ?, ?)",
+                (key, _json(reads), notes, sum(rows[0][-1] for rows in found), _today()),
+            ).lastrowid
+            group = run(
+                "INSERT INTO groups (entry, name, settings, count, total) VALUES (?, ?, ?, 0, x'')", (entry, name, text)
+            ).lastrowid
+            assert group is not None
+            writer = chunks.Writer(self._connection, group, name, self._note_duplicate)
+            tally = writer.join(
+                [(mine, Tally(count, int.from_bytes(total))) for ((*_, mine, _, _, count, total, _),) in found]
+            )
+            run("UPDATE groups SET count = ?, total = ? WHERE id = ?", (tally.count, tally.to_bytes(), group))
+            for part in parts:
+                self._drop("SELECT id FROM entries WHERE key = ?", (part,))
+        self._absorbed.add(group)
+        return True
+
+    def _note_duplicate(self, *_: object) -> None:
+        self.duplicates = True
 
     @contextmanager
     def adding(self, file: int, name: str) -> Iterator[Adding]:

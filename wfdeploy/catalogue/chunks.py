@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator
 from heapq import merge
-from itertools import islice
+from itertools import islice, pairwise
 from operator import itemgetter
 from typing import TypeAlias, cast
 
@@ -57,8 +57,28 @@ class Writer:
                 self._put(pieces[-1], piece)
         return self._merged([self._group, *pieces]) if pieces else tally
 
+    def join(self, pieces: list[tuple[int, Tally]]) -> Tally:
+        """Make of other groups' rows those of this one; of two with one name, that of the earlier group stays."""
+        ends = [self._ends(group) for group, tally in pieces if tally.count]
+        if any(before[1] >= after[0] for before, after in pairwise(ends)):
+            return self._merged([group for group, _ in pieces])
+        total = Tally()
+        for group, tally in pieces:
+            self._connection.execute("UPDATE chunks SET grp = ? WHERE grp = ?", (self._group, group))
+            total = total.plus(tally.count, tally.total)
+        return total
+
+    def _ends(self, group: int) -> tuple[str, str]:
+        """The first and the last name of a group that has some."""
+        (first,) = self._connection.execute("SELECT min(first) FROM chunks WHERE grp = ?", (group,)).fetchone()
+        (text,) = self._connection.execute(
+            "SELECT runs FROM chunks WHERE grp = ? ORDER BY first DESC, id DESC LIMIT 1", (group,)
+        ).fetchone()
+        *_, last = _decoded(text)
+        return first, last[0]
+
     def _merged(self, pieces: list[int]) -> Tally:
-        whole = -1 - len(pieces)
+        whole = min(0, *pieces) - 1
         # Equal names come in the order of the pieces, which is that of the rows.
         stream = merge(*(rows(self._connection, piece) for piece in pieces), key=_name)
         tally, last = Tally(), None

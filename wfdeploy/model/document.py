@@ -47,7 +47,7 @@ class Document:
     `has_expressions`: some string of it holds `${{`. `has_extreme_numbers`: some number of it can't be carried by
     JSON between programs (integers beyond 2^53 - 1, NaN, infinities). `is_even`: no number of it is a float or extreme,
     and no key holds characters from U+D800 on, so that its values have but one way to be written as JSON. All three
-    spare the stages a walk.
+    spare the stages a walk. `first_run`: of a part of a document, the index of its first run in the whole.
     """
 
     source: SourceFile
@@ -57,6 +57,7 @@ class Document:
     has_expressions: bool = True
     has_extreme_numbers: bool = True
     is_even: bool = False
+    first_run: int = 0
 
 
 class Part(Enum):

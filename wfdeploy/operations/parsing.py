@@ -20,7 +20,7 @@ from wfdeploy.pipeline.expand.references import References, UnknownReferences
 from wfdeploy.pipeline.expand.runs import expand
 from wfdeploy.pipeline.identify.fingerprint import identify
 from wfdeploy.pipeline.identify.run_ids import place_of
-from wfdeploy.pipeline.load import places, yaml_docs
+from wfdeploy.pipeline.load import parts, places, yaml_docs
 from wfdeploy.pipeline.validate import structure
 from wfdeploy.pipeline.validate.numbers import number_problems
 from wfdeploy.pipeline.validate.remains import remains
@@ -74,9 +74,12 @@ class Parsing:
         self._looked_at = 0
         self._unsound = False
 
-    def file(self, source: SourceFile, position: int, adding: Adding, remember: Remember) -> list[Diagnostic]:
+    def file(
+        self, source: SourceFile, position: int, adding: Adding, remember: Remember, part: parts.Part | None = None
+    ) -> list[Diagnostic]:
         """Read the `position`th file into an entry of the catalogue, and say what there is to say about it.
-        `remember` is given the runs.
+        `remember` is given the runs. With a `part`, of that part alone: whatever is said then, says that the file is to
+        be read as a whole.
 
         Only where that holds no error, the entry's runs have identities. Its `reads` are filled in.
         """
@@ -85,7 +88,7 @@ class Parsing:
         self._looked_at, self._unsound = 0, False
         self._inputs.take()
         documents = 0
-        for document in yaml_docs.read(source, self._problems):
+        for document in yaml_docs.read(source, self._problems) if part is None else parts.read_part(source, part):
             documents += 1
             self._document(document, adding, position, remember)
         if not documents and not self._problems:
@@ -143,7 +146,7 @@ class Parsing:
     def _identified(self, document: Document, position: int, remember: Remember) -> Iterator[DesiredRun]:
         """The runs of a document, checked; without an identity once something is wrong with their file."""
         for ordinal, run in expand(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings):
-            self._rules.run(document, run.source.entry, run)
+            self._rules.run(document, run.source.entry - document.first_run, run)
             if self._is_unsound():
                 yield DesiredRun(run.address, "", "", run.group, run.source)
                 continue

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from wfdeploy.model.project import Project
     from wfdeploy.model.run import DeclaredRun
     from wfdeploy.model.shard import Shard
+    from wfdeploy.operations.parallel.crew import Work
     from wfdeploy.operations.parsing import Parsing
+    from wfdeploy.pipeline.load.parts import Part
     from wfdeploy.ports import Listener
 
 
@@ -139,8 +141,11 @@ class Reading:
         }
         return not aside and all(entry.path is not None and os.path.realpath(entry.path) in have for entry in own)
 
-    def take_in(self, position: int, entry: sources.Found, remember: Remember | None = None) -> None:
-        """Read one file, unless it is known. `remember` is given its runs; without it, some are kept in memory."""
+    def take_in(
+        self, position: int, entry: sources.Found, remember: Remember | None = None, part: Part | None = None
+    ) -> None:
+        """Read one file, or a part of it, unless it is known. `remember` is given its runs; without it, some are held
+        in memory."""
         look = self._looks.pop(position, None) or self._look(entry)
         self._digests[position] = look.digest
         if look.kept is not None:
@@ -152,7 +157,7 @@ class Reading:
         del look
         if source is not None:
             key = None if entry.path is None else self._key(entry, source.name, self._digests[position])
-            self._file(source, position, key, remember or self.requests.remember)
+            self._file(source, position, key, remember or self.requests.remember, part)
 
     def _look(self, entry: sources.Found) -> _Look:
         data = self._bytes(entry, self._problems)
@@ -169,31 +174,36 @@ class Reading:
     def _read_ahead(self) -> None:
         """Where there is much to read, have several processes do it, each some of the files."""
         sizes = {position: _size(entry) for position, entry in enumerate(self.found)}
-        if sum(sizes.values()) < 2 * WORTHWHILE_BYTES or len(sizes) < 2 or not self._whole:
+        if sum(sizes.values()) < 2 * WORTHWHILE_BYTES or not self._whole:
             return
+        unknown: dict[int, str] = {}
         for position, entry in enumerate(self.found):
             if sizes[position]:
                 look = self._look(entry)
                 if look.kept is not None:
                     self._looks[position] = look  # the others are looked at again when their turn comes
-        from wfdeploy.operations.parallel.crew import Crew, Work, shared_out
-
-        wanted = self._wanted
-        shares = shared_out(
-            [
-                Work(position, self.found[position], size)
-                for position, size in sizes.items()
-                if size and position not in self._looks
-            ]
-        )
-        if not shares:
+                elif look.data is not None:
+                    unknown[position] = self._key(entry, look.name, look.digest)
+        if sum(map(sizes.__getitem__, unknown)) < 2 * WORTHWHILE_BYTES:
             return
-        crew = Crew()
-        self.requests.crew = crew
+        from wfdeploy.operations.parallel.crew import Crew, Work
+
+        crew = self.requests.crew = Crew()
+        works = [Work(position, self.found[position], sizes[position]) for position in unknown]
         with suppress(OSError, CacheDamaged):
-            crew.read(wanted, shares, stashes=wanted.keep > KEPT_FOR_A_LOOK)
+            crew.read(self._wanted, works, self._text, stashes=self._wanted.keep > KEPT_FOR_A_LOOK)
             for file in crew.catalogues:
                 self.catalogue.absorb(file)
+            for position, parts in crew.parts.items():
+                key = unknown[position]
+                if not self.catalogue.join(key, [_key_of_part(key, part) for part in parts]):
+                    crew.stashes.pop(position, None)
+
+    def _text(self, work: Work) -> str:
+        """What is in a file; nothing where it can't be read."""
+        data = self._bytes(work.found, [])
+        source = None if data is None else self._decode(work.found, data, [])
+        return "" if source is None else source.text
 
     def _bytes(self, entry: sources.Found, problems: list[Diagnostic]) -> bytes | None:
         stdin = self._wanted.stdin() if entry.path is None else None
@@ -218,15 +228,15 @@ class Reading:
             listener=wanted.listener,
         )
 
-    def _file(self, source: SourceFile, position: int, key: str | None, remember: Remember) -> None:
+    def _file(self, source: SourceFile, position: int, key: str | None, remember: Remember, part: Part | None) -> None:
         """Read a file that isn't known. When there is nothing wrong with it, later commands may use the outcome."""
         parsing = self._parsing
         before = len(parsing.moves)
         with self.catalogue.adding(position, source.name) as adding:
-            said = parsing.file(source, position, adding, remember)
+            said = parsing.file(source, position, adding, remember, part)
             self.diagnostics += said
-            if not any(diagnostic.is_error for diagnostic in said):
-                adding.draft.key = key
+            if not any(diagnostic.is_error or part is not None for diagnostic in said):
+                adding.draft.key = key if key is None or part is None else _key_of_part(key, part)
                 adding.draft.notes = {
                     "warnings": [_plain(diagnostic) for diagnostic in said],
                     "moves": [
@@ -353,6 +363,10 @@ class Reading:
         self._problems += check(
             groups, lambda name: self.found[self.catalogue.file_of(name)].display, complete=complete
         )
+
+
+def _key_of_part(key: str, part: Part) -> str:
+    return f"{key}#{part.first}"
 
 
 def _size(entry: sources.Found) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, TypeVar
 
 from wfdeploy.errors import CacheDamaged
@@ -121,7 +121,7 @@ class Requests:
         from wfdeploy.operations.parallel.stash import stashed
 
         assert self.crew is not None
-        return stashed(self.crew.stashes[file])
+        return chain.from_iterable(map(stashed, self.crew.stashes[file]))
 
     def _is_stashed(self, file: int, at_s: int | None) -> bool:
         return at_s is None and self.crew is not None and file in self.crew.stashes

@@ -8,9 +8,9 @@ import selectors
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wfdeploy.catalogue import database
@@ -18,6 +18,7 @@ from wfdeploy.model.event import Reading
 from wfdeploy.operations.parallel import WORTHWHILE_BYTES
 from wfdeploy.operations.parallel.member import Task
 from wfdeploy.operations.reading import Wanted
+from wfdeploy.pipeline.load.parts import Part, cut
 from wfdeploy.pipeline.load.sources import Found
 
 MOST = 4
@@ -29,24 +30,30 @@ _SILENCE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A file to read, its position among those loaded, and its size in bytes."""
+    """A file to read, its position among those loaded, its size in bytes, and which part of it (None: all)."""
 
     position: int
     found: Found
     size: int
+    part: Part | None = None
 
 
 class Crew:
-    """Reads files in processes of their own. `catalogues` are then the databases that they filled, `stashes` the
-    requests by position of their file; they are gone when it is closed."""
+    """Reads files in processes of their own. `catalogues` are then the databases that they filled, `parts` those of a
+    file that was read in parts, `stashes` the requests, both by position of the file. All is gone when it is closed."""
 
     def __init__(self) -> None:
         self.catalogues: list[Path] = []
-        self.stashes: dict[int, Path] = {}
+        self.parts: dict[int, list[Part]] = {}
+        self.stashes: dict[int, list[Path]] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="wfdeploy-", ignore_cleanup_errors=True)
 
-    def read(self, wanted: Wanted, shares: Sequence[Sequence[Work]], *, stashes: bool) -> None:
-        """Read these shares, all at once. Raises: `OSError` when nothing can be started."""
+    def read(self, wanted: Wanted, files: Sequence[Work], text_of: Callable[[Work], str], *, stashes: bool) -> None:
+        """Read these files, or the most of them, where that is worthwhile. Raises: `OSError` when nothing can be
+        started."""
+        self._read(wanted, shared_out(files) or in_parts(files, text_of), stashes=stashes)
+
+    def _read(self, wanted: Wanted, shares: Sequence[Sequence[Work]], *, stashes: bool) -> None:
         assert wanted.variables is not None
         folders = []
         for number, share in enumerate(shares):
@@ -59,15 +66,18 @@ class Crew:
                 cwd=wanted.cwd,
                 variables=wanted.variables,
                 shard=wanted.shard,
-                files=tuple((work.position, work.found) for work in share),
+                files=tuple((work.position, work.found, work.part) for work in share),
                 stashes=stashes,
             )
             (folder / "task").write_bytes(pickle.dumps(task))
         for folder, share, sound in zip(folders, shares, _run(folders, wanted), strict=True):
             if sound:
                 self.catalogues.append(folder / database.FILE)
-                if stashes:
-                    self.stashes |= {work.position: folder / str(work.position) for work in share}
+            for work in share:
+                if work.part is not None:
+                    self.parts.setdefault(work.position, []).append(work.part)
+                if sound and stashes:
+                    self.stashes.setdefault(work.position, []).append(folder / str(work.position))
 
     def close(self) -> None:
         """Remove all files."""
@@ -78,9 +88,8 @@ def shared_out(files: Sequence[Work]) -> list[list[Work]]:
     """The files in shares of about one size, as many as this machine can read at once; empty where one process does as
     well."""
     total, largest = sum(work.size for work in files), max((work.size for work in files), default=0)
-    count = min(MOST, _processors(), len(files), total // WORTHWHILE_BYTES)
-    # With one file that outweighs all others there is little to share; a bundled program can't be started again so.
-    if count < 2 or largest > 0.9 * total or os.name == "nt" or getattr(sys, "frozen", False):
+    count = min(_hands(total), len(files))
+    if count < 2 or largest > 0.7 * total:  # with one file that outweighs all others there is little to share
         return []
     shares: list[list[Work]] = [[] for _ in range(count)]
     sizes = [0] * count
@@ -89,6 +98,22 @@ def shared_out(files: Sequence[Work]) -> list[list[Work]]:
         shares[least].append(work)
         sizes[least] += work.size
     return [sorted(share, key=lambda work: work.position) for share in shares]
+
+
+def in_parts(files: Sequence[Work], text_of: Callable[[Work], str]) -> list[list[Work]]:
+    """The largest file in parts, each a share; empty where it has none, or one process does as well."""
+    work = max(files, key=lambda work: work.size, default=None)
+    hands = 0 if work is None else _hands(work.size)
+    if work is None or hands < 2:
+        return []
+    return [[replace(work, part=part)] for part in cut(text_of(work), hands)]
+
+
+def _hands(size: int) -> int:
+    """How many processes are worthwhile for so many bytes."""
+    if os.name == "nt" or getattr(sys, "frozen", False):
+        return 0  # a bundled program can't be started again like this, and Windows' pipes can't be waited for
+    return min(MOST, _processors(), size // WORTHWHILE_BYTES)
 
 
 def _processors() -> int:

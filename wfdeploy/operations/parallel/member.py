@@ -21,12 +21,14 @@ from wfdeploy.model.run import DeclaredRun
 from wfdeploy.model.shard import Shard
 from wfdeploy.operations.parallel.stash import Stash
 from wfdeploy.operations.reading import Reading, Wanted
+from wfdeploy.pipeline.load.parts import Part
 from wfdeploy.pipeline.load.sources import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What one process is to read, into `folder`. `files` with their positions; `stashes`: whether requests are wanted
+    """What one process is to read, into `folder`. `files` with their positions, and the part that is
+    meant (None: all); `stashes`: whether requests are wanted
     too, each file's under the name of its position."""
 
     folder: Path
@@ -34,7 +36,7 @@ class Task:
     cwd: Path
     variables: Mapping[str, object]
     shard: Shard | None
-    files: tuple[tuple[int, Found], ...]
+    files: tuple[tuple[int, Found, Part | None], ...]
     stashes: bool
 
 
@@ -55,16 +57,16 @@ def main(path: str) -> None:
         listener=_tell,
     )
     reading = Reading(wanted, catalogue, thorough=False)
-    for position, found in task.files:
+    for position, found, part in task.files:
         if not task.stashes:
-            reading.take_in(position, found)
+            reading.take_in(position, found, part=part)
             continue
         with Stash(task.folder / str(position)) as stash:
 
             def remember(_: int, number: int, run: DeclaredRun, stash: Stash = stash) -> None:
                 stash.add(number, run)
 
-            reading.take_in(position, found, remember)
+            reading.take_in(position, found, remember, part)
     catalogue.seal()
     catalogue.close()
 

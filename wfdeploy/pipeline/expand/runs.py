@@ -50,8 +50,8 @@ def expand(
     plain = layer(base, {}, ("spec",), evaluation=evaluation, files=files, last=True)
     deliveries: dict[object, Delivery] = {}
     name_of_file = document.source.name
-    ordinal = 0
-    for index, fields in enumerate(spec["runs"]):
+    ordinal = document.first_run  # a part of a document has no generators, and no nulls, before it
+    for index, fields in enumerate(spec["runs"], document.first_run):
         if fields is None:
             continue
         line = fields.line if isinstance(fields, Fields) else document.line

@@ -17,7 +17,7 @@ from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.catalogue import database
 from wfdeploy.model.event import Event, Reading
 from wfdeploy.model.project import Project
-from wfdeploy.model.run import DesiredRun
+from wfdeploy.model.run import DesiredRun, Move
 from wfdeploy.model.shard import Shard
 from wfdeploy.operations import parallel, reading
 from wfdeploy.operations.manifests import Manifests, load_manifests, validate
@@ -102,8 +102,9 @@ def test_the_cache_keeps_what_they_read(tmp_path: Path, processes: list[subproce
     assert len(processes) == 2
     assert first == loaded(load_manifests(one, cwd=tmp_path, cache=cache))
     (tmp_path / "manifests/a.yaml").write_text(MANIFEST % ("a", "    - {name: x}"))
-    assert len(load_manifests(one, cwd=tmp_path, cache=cache).runs) == 3 * 30 + 1
-    assert len(processes) == 2, "one file alone isn't shared out"
+    with load_manifests(one, cwd=tmp_path, cache=cache) as manifests:
+        assert len(manifests.runs) == 3 * 30 + 1
+    assert len(processes) == 2, "one run alone isn't shared out"
 
 
 def test_what_is_wrong_is_told_as_by_one(
@@ -187,6 +188,87 @@ def test_a_shard_is_cut_by_them(
     monkeypatch.setattr(crew, "_processors", lambda: 1)
     assert part == loaded(load_manifests(one, cwd=tmp_path, shard=Shard(1, 3)))
     assert 0 < len(part[0]) < 4 * 30
+
+
+ONE = {"all.yaml": MANIFEST % ("all", RUNS)}
+SHUFFLED = {"all.yaml": MANIFEST % ("all", "\n".join(RUN % (n * 7 % 30, n) for n in range(30)))}
+
+
+@pytest.mark.parametrize("files", [ONE, SHUFFLED], ids=["in order", "in any order"])
+@pytest.mark.parametrize("keep", [0, KEPT_FOR_SENDING])
+def test_one_long_file_is_read_in_parts(
+    tmp_path: Path,
+    processes: list[subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    files: Mapping[str, str],
+    keep: int,
+) -> None:
+    one = project(tmp_path, files)
+    cache = tmp_path / "cache"
+    with monkeypatch.context() as patch:
+        patch.setattr(reading.Reading, "_parsing", None)  # nothing is to be read here
+        together = load_manifests(one, cwd=tmp_path, keep=keep, cache=cache)
+        assert [process.returncode for process in processes] == [0, 0]
+        if keep:
+            patch.setattr(together.requests, "_reread", None)
+            runs, sent = loaded(together)
+        else:
+            with together:
+                runs = list(together.runs.runs())
+    monkeypatch.setattr(crew, "_processors", lambda: 1)
+    alone = loaded(load_manifests(one, cwd=tmp_path))
+    assert runs == alone[0]
+    if keep:
+        assert sent == alone[1]
+    assert loaded(load_manifests(one, cwd=tmp_path, cache=cache)) == alone
+    assert len(runs) == 30
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "    - {name: r03}",  # declared twice, in different parts
+        "    - {name: mine, workflowRunId: mine}\n    - {name: yours, workflowRunId: mine}",
+        "    - {name: '?'}",
+        "    - {name: x, retries: -1}",
+        "    - {name: x, body: '${{ vars.nothing }}'}",
+        "    - {name: x\n    - ]",
+    ],
+)
+def test_what_is_wrong_with_a_part_is_told_as_by_one(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    one = project(tmp_path, {"all.yaml": ONE["all.yaml"] + wrong + "\n"})
+    said = validate(one, cwd=tmp_path)
+    assert processes
+    monkeypatch.setattr(crew, "_processors", lambda: 1)
+    assert said == validate(one, cwd=tmp_path)
+    assert said
+
+
+def test_a_part_that_is_missing_is_missed(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = crew._started
+
+    def troubled(folder: Path) -> subprocess.Popen[bytes]:
+        process = start(folder)
+        if folder.name == "1":
+            process.kill()
+        return process
+
+    monkeypatch.setattr(crew, "_started", troubled)
+    one = project(tmp_path, ONE)
+    cache = tmp_path / "cache"
+    assert len(loaded(load_manifests(one, cwd=tmp_path, keep=KEPT_FOR_SENDING, cache=cache))[0]) == 30
+    assert len(loaded(load_manifests(one, cwd=tmp_path, cache=cache))[0]) == 30
+
+
+def test_moves_of_a_file_in_parts_are_known(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    text = ONE["all.yaml"].replace("  runs:", "  moved: [{from: all/old, to: all/r01}]\n  runs:")
+    with load_manifests(project(tmp_path, {"all.yaml": text}), cwd=tmp_path) as manifests:
+        assert manifests.moved == (Move("all/old", "all/r01"),)
+    assert processes
 
 
 def works(*sizes: int) -> list[Work]:
