@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.model_server import Fault, dying
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
-from wfdeploy.errors import InvalidInput, UsageError, WfdeployError
+from wfdeploy.errors import InvalidInput, WfdeployError
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action
 from wfdeploy.model.rollout import Mode
@@ -133,8 +133,9 @@ def test_a_blocked_instance_stays_due(bench: VirtualBench) -> None:
 def test_shards_know_too_little_to_wait(bench: VirtualBench) -> None:
     bench.write(seed(), load())
     bench.shard = Shard(1, 2)
-    with pytest.raises(UsageError, match="dependsOn"):
+    with pytest.raises(InvalidInput) as error:
         bench.plan()
+    assert [diagnostic.code for diagnostic in error.value.diagnostics] == ["sharded-order"]
 
 
 # --- rollouts --------------------------------------------------------------------------------------------------------
