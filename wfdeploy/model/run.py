@@ -87,8 +87,7 @@ class Source(NamedTuple):
         return Place(self.file, self.line) if self.data is None else Place(self.data, self.row or 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredRun:
+class DeclaredRun(NamedTuple):
     """One run after expansion: what `expand` yields and `identify` turns into a `DesiredRun`."""
 
     address: Address
