@@ -21,7 +21,7 @@ from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Started
 from wfdeploy.model.plan import Action, Change, Plan
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.spool import HELD
-from wfdeploy.model.state import Attempt, Origin
+from wfdeploy.model.state import Attempt, AttemptStatus, Origin
 from wfdeploy.pipeline.apply.absence import Absence
 from wfdeploy.pipeline.apply.cancelling import Canceller
 from wfdeploy.pipeline.apply.journal import Journal
@@ -150,7 +150,16 @@ class Engine:
                 return
             sender.halt = None
             await self.resumer.run(one for one in again if one.attempt.is_resume)
-            await sender.run(itertools.chain((one for one in again if not one.attempt.is_resume), shipments))
+            held, sender.held_back = sender.held_back, []
+            first = iter([*(one for one in again if not one.attempt.is_resume), *held])
+            await sender.run(itertools.chain(first, shipments))
+            sender.put_back(first)
+            told = {id(shipment) for shipment in sender.lost}
+            sender.put_back(
+                one
+                for one in again
+                if one.attempt.is_resume and one.attempt.status is AttemptStatus.UNKNOWN and id(one) not in told
+            )
 
     async def _look_up(self, lost: list[Shipment]) -> list[Shipment] | None:
         """Settle lost shipments that the server knows; give back those to send again. None: out of time."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -29,7 +29,7 @@ from wfdeploy.model.remote import (
     TriggerReply,
     Unclear,
 )
-from wfdeploy.model.state import Origin
+from wfdeploy.model.state import AttemptStatus, Origin
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.shipment import Shipment, halves, halves_by_bytes, pack
@@ -96,15 +96,18 @@ class Sender:
         self.halt: Halt | None = None
         self.broken: WfdeployError | None = None
         self.lost: list[Shipment] = []
+        self.held_back: list[Shipment] = []
         self.results = result_spool()
         self.counts = dict.fromkeys(Outcome, 0)
 
     async def run(self, shipments: Iterator[Shipment]) -> None:
-        """Send until there is nothing left or there is a reason to halt. The iterator keeps what was not begun.
+        """Send until there is nothing left or there is a reason to halt. The iterator keeps what was not begun, but for
+        what stands in `held_back` then.
 
         Raises nothing for what the far end does; `halt`, `lost` and `results` tell. Cancelled, it leaves intents.
         """
-        batches = pack(shipments, max_items=self._limits.max_items, max_bytes=self._limits.max_bytes)
+        ahead: list[Shipment] = []
+        batches = pack(shipments, max_items=self._limits.max_items, max_bytes=self._limits.max_bytes, ahead=ahead)
         begun: set[asyncio.Task[None]] = set()
         ended = asyncio.Event()
 
@@ -131,6 +134,13 @@ class Sender:
                 begun.add(task)
                 task.add_done_callback(end)
                 await asyncio.sleep(0)  # what was begun gets on while the next one is encoded
+        self.put_back(ahead)
+
+    def put_back(self, shipments: Iterable[Shipment]) -> None:
+        """What was not begun, to be sent when it goes on; what may have been sent before is looked up once more."""
+        for shipment in shipments:
+            is_open = shipment.attempt.status is AttemptStatus.UNKNOWN
+            (self.lost if is_open else self.held_back).append(shipment)
 
     def settle(
         self, shipment: Shipment, outcome: Outcome, created_at_ms: int | None = None, error: str | None = None
@@ -356,7 +366,7 @@ class Sender:
     async def _withdraw(self, batch: list[Shipment]) -> None:
         now_ms = self._clock.now_ms()
         await self._journal.commit([shipment.withdrawn(now_ms) for shipment in batch])
-        self.lost.extend(shipment for shipment in batch if shipment.inconclusive)
+        self.put_back(batch)
 
 
 def _sign(reply: TriggerReply) -> Sign:

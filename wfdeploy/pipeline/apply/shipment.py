@@ -57,17 +57,23 @@ class Shipment:
         return DropAttempt(self.attempt.address)
 
 
-def pack(shipments: Iterable[Shipment], *, max_items: int, max_bytes: int) -> Iterator[list[Shipment]]:
+def pack(
+    shipments: Iterable[Shipment], *, max_items: int, max_bytes: int, ahead: list[Shipment] | None = None
+) -> Iterator[list[Shipment]]:
     """Cut shipments into batches, keeping their order, one batch ahead of nothing: each is made when asked for.
 
     Units: `max_items` runs; `max_bytes` bytes of the encoded JSON array. A single item above `max_bytes` goes alone.
+    `ahead` holds, between two batches, what was taken and did not fit into the one before.
     """
+    ahead = [] if ahead is None else ahead
     batch: list[Shipment] = []
     size = 2  # the brackets
     for shipment in shipments:
         length = len(shipment.item.encoded) + 1  # its comma
         if batch and (len(batch) >= max_items or size + length > max_bytes):
+            ahead.append(shipment)
             yield batch
+            ahead.clear()
             batch, size = [], 2
         batch.append(shipment)
         size += length
