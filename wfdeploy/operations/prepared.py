@@ -140,7 +140,7 @@ class Prepared:
         for note in adoption.noted:
             key = (note.address, note.fingerprint)
             noted[key] = max(noted.get(key, 0), note.generation)
-        recurrences = self._recurrences(targets, adoption, runs, listed=seen is not None)
+        recurrences = self._recurrences(targets, adoption, runs, seen)
         self._watched |= {name for name, one in recurrences.items() if one.watches}
         problems: list[Diagnostic] = []
         shard = self.workspace.target.shard
@@ -194,6 +194,7 @@ class Prepared:
             targets=targets,
             quiet=quiet,
             runs_of=lambda name: self._runs_of(name, recurrences),
+            former=self._moves.former_groups,
             sharded=shard is not None,
         )
         gathered = gather(
@@ -248,21 +249,30 @@ class Prepared:
         )
 
     def _recurrences(
-        self, targets: Targets, adoption: Adoption, runs: Condition, *, listed: bool
+        self, targets: Targets, adoption: Adoption, runs: Condition, seen: Seen | None
     ) -> dict[str, Recurrence]:
         """What the recurring groups come to."""
+        live = {
+            address: record.run_state for address, record in adoption.adopted.items() if record.run_state is not None
+        }
+        live |= runs.live
+        if seen is not None:
+            live |= {
+                address: verdict.run.state for address, verdict in seen.verdicts.items() if verdict.run is not None
+            }
         wish = self.selection.wish
         server = self.workspace.project.server
         around = Surroundings(
             now_ms=self.workspace.clock.now_ms(),
             attempts=self.attempts,
             adopted=adoption.adopted,
-            listed=listed,
-            live=runs.live,
+            listed=seen is not None,
+            live=live,
             standings=runs.standings,
             dlq_retention_s=server.dlq_retention_s,
             wanted=targets.match if wish in (Wish.RESTART, Wish.RETRIGGER) else None,
             former=self._moves.former_groups,
+            renamed=self._renamed,
             is_mine=self._is_mine,
         )
         return recur(self.manifests, self.store, around)
@@ -287,7 +297,12 @@ class Prepared:
             )
             for address in addresses
         }
-        busy |= self.store.rollouts().keys()
+        under_way = self.store.rollouts().keys()
+        busy |= under_way
+        if under_way and self.manifests.moved:
+            busy |= {
+                name for name in self.manifests.groups if not under_way.isdisjoint(self._moves.former_groups(name))
+            }
         recorded = self.store.tallies()
         quiet = {
             name: group.tally.count

@@ -58,7 +58,8 @@ class Surroundings:
     `attempts`: addresses with an attempt. `adopted`: those whose run the listing showed and the state lacks. `listed`:
     there was a listing. `live`: how runs do as it told. `standings`: of the recorded runs that failed, were cancelled
     or are missing. `wanted`: which recorded instances are wanted for another reason (None: none). `former`: the names
-    that a group had before. `is_mine`: whether an instance belongs to this shard.
+    that a group had before; `renamed`: the name that a recorded address has now. `is_mine`: whether an instance belongs
+    to this shard.
     """
 
     now_ms: int
@@ -70,6 +71,7 @@ class Surroundings:
     standings: Mapping[Address, Standing] = field(default_factory=dict)
     wanted: Callable[[str], bool] | None = None
     former: Callable[[str], Iterable[str]] = lambda _: ()
+    renamed: Callable[[Address], Address] = lambda address: address
     is_mine: Callable[[str], bool] = lambda _: True
 
 
@@ -119,8 +121,8 @@ class _Looking:
         self.group = group
         self.schedule = group.schedule
         self.now_s = around.now_ms // 1000
-        names = (group.name, *around.former(group.name))
-        self.decided_s = max((decided[name] for name in names if name in decided), default=None)
+        self.names = (group.name, *around.former(group.name))
+        self.decided_s = max((decided[name] for name in self.names if name in decided), default=None)
         self.result = Recurrence(group)
 
     def look(self) -> Recurrence:
@@ -154,10 +156,16 @@ class _Looking:
     def _due(self) -> Due:
         decided_s = self.decided_s
         if decided_s is None:
-            adopted = [parts[1] for address in self._mine(self.around.adopted) if (parts := instance_parts(address))]
-            if adopted:
-                # The state was lost. What the server knows of the newest time is adopted, the rest of it is due.
-                decided_s = unix_of(max(adopted)) - 1
+            # The state was lost. What the server knows of the newest time is adopted (by this apply, or by one that was
+            # about other groups), the rest of it is due.
+            recorded = (key.address for key in self.store.record_keys(self.names))
+            known = [
+                parts[1]
+                for address in (*self._mine(self.around.adopted), *recorded)
+                if (parts := instance_parts(address))
+            ]
+            if known:
+                decided_s = unix_of(max(known)) - 1
         if decided_s is None:
             self.result.undecided = not self.around.listed
             if self.schedule.start_s is None:
@@ -217,7 +225,11 @@ class _Looking:
         self.result.watches = True
         going: dict[str, Address] = {}
         unfinished = (None, *(state for state in RunState if not state.is_final))
-        addresses = [standing.address for standing in self.store.standings(unfinished, self.group.name)]
+        addresses = [
+            self.around.renamed(standing.address)
+            for name in self.names
+            for standing in self.store.standings(unfinished, name)
+        ]
         for address in (*addresses, *self._mine(self.around.adopted), *self._mine(self.around.attempts)):
             state = self.around.live.get(address)
             parts = instance_parts(address)

@@ -118,6 +118,7 @@ class _Places:
             for label in run.labels:
                 self._first[label] = run.workflow_run_id
         self._places: dict[str, Address] = {}
+        self._names: dict[str, str] = {}  # by place, as its id has it
         self._tried: dict[str, tuple[Address, str]] = {}
         self._explicit: dict[str, Place] = {}
         if not self._wanted_tries and self._are_recorded(runs):
@@ -127,7 +128,9 @@ class _Places:
             # What resumed an edited run: its fingerprint is told by the run that was triggered.
             parts = parse_run_id(run.workflow_run_id)
             if parts is not None and parts.place in self._places:
-                self._offer_try(self._places[parts.place], parts.fingerprint)
+                address = self._places[parts.place]
+                for name in {address, self._names[parts.place]}:  # it may have been renamed before or after its resume
+                    self._offer_try(name, parts.fingerprint, address)
 
     def _are_recorded(self, runs: Sequence[ObservedRun]) -> bool:
         """Whether the state knows all of them, as it mostly does: then no other place need be looked at."""
@@ -201,6 +204,7 @@ class _Places:
         place = place_of(project.key, project.environment, name)
         if place in self._wanted:
             self._places.setdefault(place, address)
+            self._names.setdefault(place, name)
 
     def _offer_try(self, name: str, fingerprint: str, address: Address | None = None) -> None:
         if not self._wanted_tries:

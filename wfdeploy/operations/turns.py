@@ -14,12 +14,12 @@ from wfdeploy.model.order import Condition, Headcount
 from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.rollout import EndRollout
+from wfdeploy.model.rollout import EndRollout, Enlist, Progress, PutProgress
 from wfdeploy.model.run import DesiredRun, Group
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.differ import diff
-from wfdeploy.pipeline.diff.order import in_order, missing
+from wfdeploy.pipeline.diff.order import in_order, is_found, missing
 from wfdeploy.pipeline.diff.rolling import Underway, roll
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.ports import StateStore
@@ -33,7 +33,8 @@ class Turns:
 
     Raises: `InvalidInput` where runs are shared out to shards and a group depends on another.
 
-    `runs_of` gives the desired runs of a group (instances, of a recurring one). `quiet`: groups in which everything is
+    `runs_of` gives the desired runs of a group (instances, of a recurring one); `former` the names that a group had
+    before. `quiet`: groups in which everything is
     as declared. After `changes` was read to its end: `edits` are to be on disk before anything is sent; `watched` are
     groups of which it matters how their runs do; `passes`: a rollout waits for nothing but time.
     """
@@ -44,6 +45,7 @@ class Turns:
     targets: Targets
     quiet: Collection[str]
     runs_of: Callable[[str], Iterable[DesiredRun]]
+    former: Callable[[str], Iterable[str]] = lambda _: ()
     sharded: bool = False
     edits: list[Edit] = field(default_factory=list)
     watched: set[str] = field(default_factory=set)
@@ -125,16 +127,21 @@ class Turns:
             attempts={address: one for address, one in context.attempts.items() if group_of(address) == name},
             adopted={address: one for address, one in context.adopted.items() if group_of(address) == name},
         )
-        former = {group_of(origin) for origin, to in context.renames.items() if group_of(to) == name}
-        changes = diff(self.runs_of(name), self.store.record_keys([name, *former]), mine, [])
+        changes = diff(self.runs_of(name), self.store.record_keys(self._names(name)), mine, [])
         return (change for change in changes if group_of(change.address) == name)
+
+    def _names(self, name: str) -> list[str]:
+        """The groups under whose names the state has runs of a group: renames are made by the plan's own edits."""
+        renames = self.context.renames
+        return [name, *sorted({group_of(origin) for origin, to in renames.items() if group_of(to) == name} - {name})]
 
     def _count_newest(self, name: str, total: int) -> Headcount:
         """Of a recurring group: the newest instance of each run."""
         newest: dict[str, Address] = {}
-        known = (key.address for key in self.store.record_keys([name]))
+        renames = self.context.renames
+        known = (renames.get(key.address, key.address) for key in self.store.record_keys(self._names(name)))
         adopted = (address for address in self.context.adopted if group_of(address) == name)
-        for address in sorted({*known, *adopted}):
+        for address in sorted(one for one in {*known, *adopted} if group_of(one) == name):
             newest[address.rpartition("@")[0]] = address
         templates = {run.address for run in self.manifests.runs.runs([name])}
         current = {address for template, address in newest.items() if template in templates}
@@ -152,9 +159,11 @@ class Turns:
         """How the recorded runs of a group do that aren't known to have succeeded."""
         context = self.context
         states: dict[Address, RunState | None] = {}
-        for standing in self.store.standings(_NOT_SUCCEEDED, name):
-            address = context.renames.get(standing.address, standing.address)
-            states[address] = context.live_states.get(address, standing.run_state)
+        for recorded_as in self._names(name):
+            for standing in self.store.standings(_NOT_SUCCEEDED, recorded_as):
+                address = context.renames.get(standing.address, standing.address)
+                if group_of(address) == name:
+                    states[address] = context.live_states.get(address, standing.run_state)
         for address, record in context.adopted.items():
             if group_of(address) == name:
                 states[address] = record.run_state
@@ -175,7 +184,7 @@ class Turns:
         assert group.rollout is not None
         held = change_spool()
         held.extend(changes)
-        progress = self.store.rollouts().get(group.name)
+        progress = self._progress(group.name)
         members = {} if progress is None else self._members(group.name)
         states: dict[Address, RunState | None] = self._states(group.name) if members else {}
         underway = Underway(
@@ -193,9 +202,31 @@ class Turns:
             self.watched.add(group.name)
         yield from rolled
 
+    def _progress(self, name: str) -> Progress | None:
+        """How far the rollout of a group is, whatever the group was called when it began."""
+        under_way = self.store.rollouts()
+        if name in under_way:
+            return under_way[name]
+        former = next((former for former in self.former(name) if former in under_way), None)
+        if former is None:
+            return None
+        progress = replace(under_way[former], group=name)
+        members = tuple(self._let_go(name).items())
+        self.edits += [EndRollout(former), PutProgress(progress), Enlist(name, members)]
+        return progress
+
+    def _let_go(self, name: str) -> dict[Address, str]:
+        """The runs of a group that are let go, by the addresses that they have now."""
+        members: dict[Address, str] = {}
+        for group in (*self.former(name), name):
+            for address, text in self.store.members(group).items():
+                own = f"{name}/{address.partition('/')[2]}"
+                members[self.context.renames.get(address, Address(own))] = text
+        return members
+
     def _members(self, name: str) -> dict[Address, str]:
         """The runs let go that are still of interest: declared, or recorded."""
-        members = {self.context.renames.get(a, a): text for a, text in self.store.members(name).items()}
+        members = self._let_go(name)
         known = {record.address for record in self.store.records(members)}
         known |= self.manifests.runs.find(members).keys()
         return {address: text for address, text in members.items() if address in known}
@@ -206,5 +237,5 @@ def _is_current(change: Change) -> bool:
     if change.desired is None or change.action in (Action.TRIGGER, Action.RETRIGGER):
         return False
     if change.action is Action.RECOVER:
-        return not change.sends and bool(change.edits)
+        return is_found(change)
     return True

@@ -15,6 +15,11 @@ def starts(change: Change) -> bool:
     return change.sends and change.action in (Action.TRIGGER, Action.RETRIGGER)
 
 
+def is_found(recovery: Change) -> bool:
+    """Whether the run whose answer was lost turned out to have started."""
+    return not recovery.sends and bool(recovery.edits)
+
+
 def blocked(change: Change, reason: str) -> Change:
     """The change put off. What it learned about its address is kept."""
     return change._replace(action=Action.BLOCKED, reason=reason, sends=False, cancels="")

@@ -7,7 +7,7 @@ let go are never more than the step allows, whatever dies in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from heapq import nsmallest
@@ -17,7 +17,7 @@ from wfdeploy.model.edits import Edit
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.rollout import EndRollout, Enlist, Gate, Mode, Progress, PutProgress, Rollout, Step
-from wfdeploy.pipeline.diff.order import blocked, starts
+from wfdeploy.pipeline.diff.order import blocked, is_found, starts
 
 _BADLY = (RunState.FAILED, RunState.CANCELED)
 
@@ -56,8 +56,16 @@ def rank(address: str) -> bytes:
     return sha256(address.encode()).digest()
 
 
-def decide(underway: Underway, pending: Mapping[Address, str], *, unclear: bool = False) -> Decision:
-    """Which of the pending runs (address -> fingerprint) may start now. `unclear`: what became of others is open."""
+def decide(
+    underway: Underway,
+    pending: Mapping[Address, str],
+    *,
+    unclear: Collection[str] = (),
+    is_meant: Callable[[str], bool] = lambda _: True,
+) -> Decision:
+    """Which of the pending runs (address -> fingerprint) may start now. `unclear`: runs that may have been started.
+    `is_meant`: the runs that may be let go; all pending ones count, for how far a rollout is isn't a matter of what one
+    apply is about."""
     progress, members = underway.progress, dict(underway.members)
     if not pending:
         # All runs are let go, or none ever had to be; but one whose answer was lost may turn out to be refused.
@@ -69,7 +77,7 @@ def decide(underway: Underway, pending: Mapping[Address, str], *, unclear: bool 
             edits.append(EndRollout(underway.group))
         progress, members = Progress(group=underway.group, started_at_ms=underway.now_ms), {}
     before = None if edits else underway.progress
-    decision = _Deciding(underway, progress, members, pending).decide()
+    decision = _Deciding(underway, progress, members, pending=pending, unclear=unclear, is_meant=is_meant).decide()
     if decision.progress is not None and decision.progress != before:
         edits.append(PutProgress(decision.progress))
     decision.edits[:0] = edits
@@ -80,8 +88,11 @@ def roll(
     changes: Sequence[Change], underway: Underway, is_meant: Callable[[str], bool]
 ) -> tuple[Iterator[Change], Decision]:
     """A group's changes, those that have to wait blocked. `is_meant`: whether a run is within the plan's targets."""
-    pending = {change.address: change.fingerprint for change in changes if starts(change) and is_meant(change.address)}
-    decision = decide(underway, pending, unclear=any(change.action is Action.RECOVER for change in changes))
+    pending = {change.address: change.fingerprint for change in changes if starts(change)}
+    if pending and not any(map(is_meant, pending)):
+        return iter(changes), Decision(None)  # it isn't about this group, and leaves its rollout alone
+    unclear = {change.address for change in changes if change.action is Action.RECOVER and not is_found(change)}
+    decision = decide(underway, pending, unclear=unclear, is_meant=is_meant)
     return _applied(changes, decision), decision
 
 
@@ -97,7 +108,14 @@ class _Deciding:
     """One look at a rollout in which something waits to start."""
 
     def __init__(
-        self, underway: Underway, progress: Progress, members: dict[Address, str], pending: Mapping[Address, str]
+        self,
+        underway: Underway,
+        progress: Progress,
+        members: dict[Address, str],
+        *,
+        pending: Mapping[Address, str],
+        unclear: Collection[str],
+        is_meant: Callable[[str], bool],
     ) -> None:
         self.underway = underway
         self.steps = underway.rollout.steps
@@ -105,8 +123,10 @@ class _Deciding:
         self.members = members
         self.pending = pending
         self.fresh = [address for address in pending if address not in members]
+        self.meant = [address for address in self.fresh if is_meant(address)]
         self.total = len(members) + len(self.fresh)
-        states = [None if address in pending else underway.state_of(address) for address in members]
+        open_ = {*pending, *unclear}  # what is recorded of these is about the runs before
+        states = [None if address in open_ else underway.state_of(address) for address in members]
         self.succeeded = sum(state is RunState.SUCCESS for state in states)
         self.finished = sum(state is not None and state.is_final for state in states)
         self.failed = sum(state in _BADLY for state in states)
@@ -121,10 +141,9 @@ class _Deciding:
             allowed = self.total if step >= len(self.steps) else min(self.steps[step].amount.of(self.total), self.total)
             room = allowed - len(self.members)
             if room > 0:
-                chosen = nsmallest(room, self.fresh, key=rank)
-                edits: list[Edit] = [
-                    Enlist(self.underway.group, tuple((address, self.pending[address]) for address in chosen))
-                ]
+                chosen = nsmallest(room, self.meant, key=rank)
+                runs = tuple((address, self.pending[address]) for address in chosen)
+                edits: list[Edit] = [Enlist(self.underway.group, runs)] if runs else []
                 return Decision(frozenset((*released, *chosen)), self._turn(allowed), edits, self.progress)
             if step >= len(self.steps):
                 return Decision(frozenset(released), self._turn(allowed), [], self.progress)
