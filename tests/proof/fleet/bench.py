@@ -1,0 +1,85 @@
+"""A project whose applies go over the wire, and may die at any commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from tests.fakes.crashing_store import CrashingStore
+from tests.proof.fleet.wire import Wire
+from tests.support.workbench import Workbench
+from wfdeploy.operations.workspace import Stores
+from wfdeploy.ports import RunGateway, StateStore
+from wfdeploy.upstash.client import UpstashGateway
+from wfdeploy.upstash.scrub import Scrubber
+
+
+class Inline(ThreadPoolExecutor):
+    """Does what it is given at once: with threads, a seed would not say in which order things happen."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            done.set_exception(error)
+        return done
+
+
+class FleetBench(Workbench):
+    """`wire`: instead of the network. `round_begins` is called whenever an apply takes the lock."""
+
+    wire: Wire
+    round_begins: Callable[[], None]
+
+    def gateway(self) -> RunGateway:
+        return UpstashGateway(
+            self.url,
+            self.token,
+            settings=self.project.server,
+            clock=self.clock,
+            scrubber=Scrubber([self.token]),
+            listener=self.events.append,
+            transport=self.wire,
+        )
+
+    def stores(self, commit: int = 0, *, after: bool = False) -> Stores:
+        """States whose process dies at its n-th commit (0: never), before or after that is durable."""
+        whole = self.workspace.stores
+        countdown = [commit]
+
+        def doomed(store: StateStore) -> StateStore:
+            return cast("StateStore", CrashingStore(store, countdown, after=after)) if commit else store
+
+        def lock(
+            path: Path, command: str, timeout_s: float, on_wait: Callable[[str], None]
+        ) -> AbstractContextManager[None]:
+            asyncio.get_running_loop().set_default_executor(Inline())
+            self.round_begins()
+            return whole.lock(path, command, timeout_s, on_wait)
+
+        return replace(
+            whole,
+            lock=lock,
+            open=lambda path, binding, readonly: doomed(whole.open(path, binding, readonly)),
+            create=lambda path, binding: doomed(whole.create(path, binding)),
+        )
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log in, as the end of the last process would have."""
+        import sqlite3
+
+        connection = sqlite3.connect(self.state_file)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+
+    def lose_state(self) -> None:
+        """The file, and what lies beside it."""
+        for file in self.state_file.parent.glob(f"{self.state_file.name}*"):
+            if not file.name.endswith(".lock"):
+                file.unlink()

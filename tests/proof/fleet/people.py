@@ -1,0 +1,131 @@
+"""What the team does to its manifests, by chance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from tests.proof.fleet.fleet import Declared, Group, begin
+from tests.proof.fleet.once import Once
+
+CRONS = {
+    "hours": ("20 */6 * * *", "5 1,9,17 * * *", "20 */8 * * *"),
+    "nightly": ("30 2 * * *", "0 2,14 * * *", "30 1 * * *"),
+    "pulse": ("*/20 * * * *", "10,40 * * * *", "15 * * * *"),
+}
+
+CHANGEABLE = ("kept", "dropped", "ended", "tried", "again", "load", "report", "wave")
+VANISHING = ("dropped", "ended", "pulse")
+
+
+class Team:
+    """`groups`: what is in the manifests now, by kind."""
+
+    def __init__(self, chance: Random) -> None:
+        self._chance = chance
+        self._count = 0
+        self.groups: dict[str, Group] = begin()
+        self.once: Once
+
+    def edit(self) -> str:
+        """One commit; what it was."""
+        what = self._chance.choices(
+            (
+                self._change,
+                self._add,
+                self._remove,
+                self._declare_again,
+                self._rename_run,
+                self._rename_group,
+                self._reschedule,
+                self._grow_wave,
+                self._change_wave,
+                self._vanish,
+            ),
+            (6, 3, 3, 3, 2, 1, 2, 2, 1, 1),
+        )[0]
+        return what()
+
+    def _pick(self, *kinds: str) -> Group:
+        return self.groups[self._chance.choice(kinds)]
+
+    def _change(self) -> str:
+        group = self._pick(*CHANGEABLE)
+        who = self._chance.choice(sorted(group.runs))
+        group.runs[who] = replace(group.runs[who], version=self._other_version(group.runs[who].version))
+        return f"change {who}"
+
+    def _other_version(self, version: int) -> int:
+        """Mostly a new one, sometimes one that there was before."""
+        return version - 1 if version > 1 and self._chance.random() < 0.3 else version + 1
+
+    def _add(self, kind: str = "") -> str:
+        group = self.groups[kind] if kind else self._pick(*self.groups)
+        if len(group.runs) > 24:
+            return "nothing"
+        self._count += 1
+        who = f"{group.kind}-n{self._count}"
+        delay_s = 7200 if group.kind == "kept" and self._chance.random() < 0.3 else 0
+        group.runs[who] = Declared(who, who, delay_s=delay_s)
+        return f"add {who}"
+
+    def _remove(self) -> str:
+        group = self._pick(*self.groups)
+        if len(group.runs) < 2:
+            return "nothing"
+        who = self._chance.choice(sorted(group.runs))
+        group.former[who] = group.runs.pop(who)
+        return f"remove {who}"
+
+    def _declare_again(self) -> str:
+        group = self._pick(*self.groups)
+        if not group.former:
+            return "nothing"
+        who = self._chance.choice(sorted(group.former))
+        group.runs[who] = group.former.pop(who)
+        self.once.redeclared(who, group.runs[who].version)
+        return f"declare {who} again"
+
+    def _rename_run(self) -> str:
+        group = self._pick(*CHANGEABLE)
+        who = self._chance.choice(sorted(group.runs))
+        run = group.runs[who]
+        self._count += 1
+        name = f"{who}-m{self._count}"
+        group.moved.append((f"{group.name}/{run.name}", f"{group.name}/{name}"))
+        group.runs[who] = replace(run, name=name)
+        return f"rename {group.name}/{run.name} to {name}"
+
+    def _rename_group(self) -> str:
+        group = self._pick("kept", "tried", "again", "hours", "nightly", "wave")
+        self._count += 1
+        name = f"{group.kind}-m{self._count}"
+        before = group.name
+        group.moved.append((before, name))
+        group.name = name
+        return f"rename group {before} to {name}"
+
+    def _reschedule(self) -> str:
+        group = self._pick(*CRONS)
+        assert group.timetable is not None
+        group.timetable = replace(group.timetable, cron=self._chance.choice(CRONS[group.kind]))
+        return f"schedule {group.name} at {group.timetable.cron}"
+
+    def _grow_wave(self) -> str:
+        count = self._chance.randint(1, 6)
+        return ", ".join(self._add("wave") for _ in range(count))
+
+    def _change_wave(self) -> str:
+        """The template of all of them is mended."""
+        group = self.groups["wave"]
+        for who, run in group.runs.items():
+            group.runs[who] = replace(run, version=run.version + 1)
+        return "change all of wave"
+
+    def _vanish(self) -> str:
+        group = self._pick(*VANISHING)
+        group.is_present = not group.is_present
+        if group.is_present:
+            for who, run in group.runs.items():
+                self.once.redeclared(who, run.version)
+        return f"{'bring back' if group.is_present else 'take away'} {group.name}"

@@ -1,0 +1,357 @@
+"""One world: a team, an embedded server, weeks of reconciles, and the rules that hold whatever happens."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.fakes.model_server import dying
+from tests.proof.fleet.bench import FleetBench
+from tests.proof.fleet.endpoint import Endpoint
+from tests.proof.fleet.fleet import Picture, manifests, picture
+from tests.proof.fleet.observer import Observer, Round, Seen, Violation
+from tests.proof.fleet.once import Once
+from tests.proof.fleet.order import Order
+from tests.proof.fleet.people import Team
+from tests.proof.fleet.recurrence import Known, Recurrence
+from tests.proof.fleet.steps import Course, Steps
+from tests.proof.fleet.wire import MOODS, Clock, Wire
+from tests.support.scratch import scratch
+from wfdeploy.errors import RemoteFailure, UsageError, WfdeployError, Withheld
+from wfdeploy.localserver.clock import ManualClock
+from wfdeploy.localserver.scenario import Refusal, Scenario
+from wfdeploy.localserver.serve import LocalServer
+from wfdeploy.model.event import ApplyReport, Outcome
+from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.plan import Action, Wish
+from wfdeploy.model.schedule import unix_of
+from wfdeploy.operations import refresh, rollouts
+
+WEEK_S = 7 * 86_400
+BEGINS = ("2026-10-20T09:00:00Z", "2027-03-16T09:00:00Z", "2026-10-22T21:30:00Z")
+"""Not long before clocks are put back, forward, and back again, in one of the time zones or in both."""
+
+_OPEN = (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.PENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class StateCopy:
+    """A state, and what the rules knew when it was taken."""
+
+    content: bytes
+    known: dict[str, Known]
+    courses: set[Course]
+
+
+class World:
+    """`journal`: what happened, for whoever reads a failure."""
+
+    def __init__(self, seed: int, root: Path, server: LocalServer, endpoint: Endpoint, clock: ManualClock) -> None:
+        self.chance = chance = Random(seed)
+        self.journal: list[str] = []
+        self.reconciles = 0
+        self.server, self.endpoint = server, endpoint
+        lag_s = chance.choice((0, 4, 60))
+        self.may_lose_state = chance.random() < 0.6
+        scenario = server.scenario
+        scenario.duplicates = chance.choice(("deduplicate", "error"))
+        scenario.hide_delayed = not self.may_lose_state  # a lost state is made good by the logs alone
+        # Half of what the project allows for belongs to late logs, half to late requests.
+        scenario.log_lag_s = lag_s / 2
+        self.wire = Wire(server, clock, Random(seed + 1), late_ms=max(500 * lag_s - 1, 0))
+        skew_ms = chance.choice((0, -3_600_000, 7_500))
+        self.clock = Clock(clock, self.wire.move, skew_ms)
+        self.server_clock = clock
+        self.bench = FleetBench(root, server.url, server.token, clock=self.clock)
+        self.bench.wire, self.bench.round_begins = self.wire, self._round_begins
+        self.bench.server(log_lag_s=lag_s, log_lag_given=True, max_batch_items=chance.choice((1, 3, 50)))
+        if self.may_lose_state:
+            self.bench.server(log_retention_s=60 * 86_400.0)
+        self.team = Team(chance)
+        self.observer = Observer(server, self.wire)
+        self.once = self.team.once = Once(self.observer, self.team.groups)
+        self.order = Order(self.observer)
+        self.steps = Steps(self.observer, self.once, "wave", 1000 * lag_s)
+        self.recurrence = Recurrence(self.observer, skew_ms)
+        self.copies: list[StateCopy] = []
+        self._kind = "everything"
+        self._round: Round | None = None
+
+    # --- weeks -----------------------------------------------------------------------------------------------
+
+    def live(self, weeks: float, reconciles: int) -> None:
+        """So many reconciles in so many weeks; then quiet ones until all is well. Raises: Violation."""
+        mean_s = weeks * WEEK_S / reconciles
+        for _ in range(reconciles):
+            self._pass(mean_s * self.chance.choice((0.02, 0.1, 0.3, 0.6, 1.0, 1.5, 3.48)))
+            self._people()
+            self._misfortune()
+            self._reconcile()
+        self._converge()
+
+    def _pass(self, seconds: float) -> None:
+        self.clock.move(seconds)
+
+    def _say(self, text: str) -> None:
+        self.journal.append(f"{self.reconciles:4} {self.server_clock.now_ms() / 1000:.3f} {text}")
+
+    def _people(self) -> None:
+        while self.chance.random() < 0.4:
+            self._say(self.team.edit())
+        if self.chance.random() < 0.15:
+            self._meddle()
+        if self.chance.random() < 0.25:
+            self._steer(self.chance.choice(("approve", "approve", "pause", "resume", "resume", "abort")))
+        if self.chance.random() < 0.05 and self.bench.state_file.exists():
+            refresh.refresh(self.bench.workspace, (), ())
+
+    def _meddle(self) -> None:
+        """Somebody deals with a run by other means."""
+        what = self.chance.choice(("cancelled", "resumed", "deleted"))
+        wanted = "RUN_STARTED" if what == "cancelled" else "RUN_FAILED"
+        self._look()
+        found = [run for runs in self.observer.own.values() if (run := runs[-1]).state == wanted]
+        if not found:
+            return
+        run = self.chance.choice(found)
+        if what == "cancelled":
+            self.wire.ask("DELETE", f"/v2/workflows/runs/{run.run_id}")
+        else:
+            letters = self.wire.ask("GET", "/v2/workflows/dlq", workflowRunId=run.run_id).json()["messages"]
+            if not letters:
+                return
+            path = f"/v2/workflows/dlq/{letters[0]['dlqId']}"
+            if what == "deleted":
+                self.wire.ask("DELETE", path)
+            else:
+                answer = self.wire.ask("POST", path.replace("/dlq/", "/dlq/resume/")).json()
+                self.observer.foreign.add(answer["workflowRunId"])
+        self._say(f"{run.run_id} {what} by somebody else")
+        self.once.meddled(run, what=what)
+
+    def _steer(self, what: str) -> None:
+        steer: Callable[..., object] = getattr(rollouts, what)
+        try:
+            steer(self.bench.workspace, self.team.groups["wave"].name)
+        except WfdeployError:
+            return
+        self._look()
+        self._say(f"rollout {what}")
+        self.steps.steered(what, self.server_clock.now_ms())
+
+    def _misfortune(self) -> None:
+        if not self.may_lose_state or not self.bench.state_file.exists():
+            return
+        dice = self.chance.random()
+        if dice < 0.08:
+            self.bench.checkpoint()
+            known, courses = copy.deepcopy(self.recurrence.known), set(self.steps.courses)
+            self.copies.append(StateCopy(self.bench.state_file.read_bytes(), known, courses))
+        elif dice < 0.11 and self.copies:
+            then = self.chance.choice(self.copies[-3:])
+            if self.chance.random() < 0.5:
+                self.bench.lose_state()
+            else:
+                self.bench.checkpoint()
+            self.bench.state_file.write_bytes(then.content)
+            self._say("an older state is restored")
+            self.once.lost_state()
+            self.recurrence.restored_state(then.known)
+            self.steps.restored_state(then.courses)
+        elif dice < 0.125:
+            self.bench.lose_state()
+            self._say("the state is lost")
+            self.once.lost_state()
+            self.recurrence.lost_state()
+            self.steps.lost_state()
+
+    # --- reconciles ------------------------------------------------------------------------------------------
+
+    def _reconcile(self) -> None:
+        mood = self.chance.choices(("calm", "lossy", "busy", "broken", "deadly"), (6, 3, 1, 2, 2))[0]
+        self.wire.mood = MOODS[mood]
+        dice = self.chance.random()
+        if dice < 0.08:
+            self._by_hand()
+        elif dice < 0.13:
+            self._part()
+        elif dice < 0.16:
+            self._apply(options=ApplyOptions(wait=True, wait_timeout_s=self.chance.choice((600.0, 4000.0))))
+        elif dice < 0.20:
+            self._apply(prune=True)
+        elif dice < 0.35:
+            self._apply(commit=self.chance.randint(1, 7), after=self.chance.random() < 0.5)
+        else:
+            bad = self.chance.choice(sorted(self.team.groups)) if self.chance.random() < 0.1 else None
+            scenario = self.server.scenario
+            scenario.refusals = self.chance.choice(("item", "request"))
+            scenario.refuse = None if bad is None else lambda item: Refusal("no") if f'"{bad}-' in item.body else None
+            self._apply()
+            scenario.refuse = None
+        self.wire.mood = MOODS["calm"]
+
+    def _by_hand(self) -> None:
+        """An operator asks for something."""
+        wish = self.chance.choice(tuple(Wish))
+        group = self.chance.choice([one for one in self.team.groups.values() if one.is_present])
+        runs = {**group.runs, **group.former}
+        whole = group.timetable is not None or self.chance.random() < 0.5
+        who = self.chance.choice(sorted(runs))
+        pattern = f"{group.name}/*" if whole else f"{group.name}/{runs[who].name}"
+        keys = [
+            (key, newest[-1].version)
+            for key, newest in self.observer.own.items()
+            if newest[-1].kind == group.kind and (whole or newest[-1].who == who)
+        ]
+        if wish is Wish.RETRIGGER:
+            keys += [(each, run.version) for each, run in runs.items() if whole or each == who]
+        self.once.asked(wish.value, keys)
+        self._say(f"{wish.value} {pattern}")
+        self._apply("by hand", wish=wish, targets=(pattern,))
+
+    def _part(self) -> None:
+        """An apply of some runs alone."""
+        group = self.chance.choice([one for one in self.team.groups.values() if one.is_present])
+        if self.chance.random() < 0.5:
+            self._apply("a part", limit=self.chance.randint(0, 3))
+        else:
+            self._apply("a part", targets=(f"{group.name}/*",))
+
+    def _apply(
+        self,
+        kind: str = "everything",
+        *,
+        commit: int = 0,
+        after: bool = False,
+        options: ApplyOptions | None = None,
+        **selection: Any,
+    ) -> None:
+        self._pass(0.02)  # no two applies within one millisecond: the order of their runs could not be told
+        self.bench.write(*manifests(self.team.groups))
+        self._forget(prunes=bool(selection.get("prune")))
+        self._kind = kind
+        report: ApplyReport | None = None
+        told = ""
+        with dying() as crashed:
+            try:
+                report = self.bench.apply(
+                    options=options or ApplyOptions(timeout_s=self.chance.choice((0.0, 30.0, 300.0, 300.0))),
+                    stores=self.bench.stores(commit, after=after),
+                    **selection,
+                )
+                told = f"{ {o.value: n for o, n in report.summary.items() if n} } {report.stopped or ''}"
+            except (RemoteFailure, Withheld) as error:
+                told = error.message
+            except UsageError as error:
+                if kind == "everything":
+                    raise
+                told = error.message
+        told = "died" if crashed else told
+        self._say(f"apply {kind}: {told} [{'; '.join(self.wire.told)}]")
+        self._round_ends(report)
+        self.wire.told.clear()
+        self.reconciles += 1
+
+    def _forget(self, *, prunes: bool) -> None:
+        """The records of what isn't declared any more may go, where that is wanted."""
+        for group in self.team.groups.values():
+            if prunes or group.care.on_remove == "forget":
+                self.once.forgot(group.former)
+                if not group.is_present:
+                    self.once.forgot(group.runs)
+
+    # --- the rules -------------------------------------------------------------------------------------------
+
+    def _round_begins(self) -> None:
+        if self._round is not None:
+            self._round_ends(None)
+        self._look()
+        self.wire.round += 1
+        now_ms = self.server_clock.now_ms()
+        groups: dict[str, Picture] = picture(self.team.groups)
+        self._round = Round(self.wire.round, now_ms, groups, self._kind, ended_ms=now_ms)
+        self.observer.rounds[self.wire.round] = self._round
+        self.steps.begins(self._round)
+        self.recurrence.begins(self._round)
+
+    def _round_ends(self, report: ApplyReport | None) -> None:
+        round_, self._round = self._round, None
+        if round_ is None:
+            return
+        round_.ended_ms = self.server_clock.now_ms()
+        round_.is_clean = (
+            report is not None
+            and round_.kind == "everything"
+            and report.stopped is None
+            and not any(report.summary[outcome] for outcome in _OPEN)
+        )
+        self._check(self.observer.look(), round_)
+
+    def _look(self) -> None:
+        """What happened since the last round: late requests may have arrived."""
+        if fresh := self.observer.look():
+            assert self.observer.rounds
+            self._check(fresh, None)
+
+    def _check(self, fresh: list[Seen], round_: Round | None) -> None:
+        self.order.check(fresh)
+        self.steps.check(fresh, round_)
+        self.recurrence.check(fresh, round_)
+        self.once.check(fresh, round_)
+
+    # --- the end ---------------------------------------------------------------------------------------------
+
+    def _converge(self) -> None:
+        """The trouble is over: after some quiet reconciles all is as declared, and there is nothing left to do."""
+        self._say("all quiet")
+        self.endpoint.is_calm = True
+        for _ in range(40):
+            self._pass(3 * 3600)
+            self._look()
+            for what in ("resume", "approve"):
+                self._steer(what)
+            for group in self.team.groups.values():
+                for who, run in group.runs.items() if group.timetable is None else ():
+                    newest = self.observer.newest(who)
+                    if newest is not None and newest.state in ("RUN_FAILED", "RUN_CANCELED"):
+                        group.runs[who] = type(run)(who, run.name, max(run.version, newest.version) + 1)
+            self._apply(options=ApplyOptions(timeout_s=10_000.0))
+            if self._unsettled() is None:
+                break
+        reason = self._unsettled()
+        if reason is not None:
+            raise Violation(f"40 quiet reconciles, and {reason}")
+        plan = self.bench.plan()
+        if plan.has_changes or plan.summary[Action.BLOCKED]:
+            changes = [f"{c.address}: {c.action.value} {c.reason}" for c in plan.changes if c.action is not Action.KEEP]
+            raise Violation(f"everything is as declared, and the plan is {changes}")
+
+    def _unsettled(self) -> str | None:
+        for group in picture(self.team.groups).values():
+            if group.timetable is not None:
+                continue
+            for who, declared in group.runs.items():
+                newest = self.observer.newest(who)
+                if newest is None or newest.version != declared.version or newest.state != "RUN_SUCCESS":
+                    return f"{who} v{declared.version} is not there: {newest}"
+        return None
+
+
+@contextmanager
+def world(seed: int) -> Iterator[World]:
+    """A world of its own."""
+    with ExitStack() as stack:
+        root = stack.enter_context(scratch())
+        clock = ManualClock(1000 * unix_of(BEGINS[seed % len(BEGINS)]))
+        endpoint = Endpoint(seed)
+        server = stack.enter_context(LocalServer(clock=clock, scenario=Scenario(answer=endpoint.answer)))
+        services = server.inside(lambda inside: inside)
+        endpoint.services, endpoint.tenant = (lambda: services), server.tenant
+        one = World(seed, root, server, endpoint, clock)
+        stack.callback(one.wire.close)
+        yield one
