@@ -170,3 +170,23 @@ def test_a_resumed_instance_is_known_again_under_its_new_name(bench: VirtualBenc
     bench.apply()
     bench.apply()
     assert len(bench.remote.runs) == 2
+
+
+@pytest.mark.parametrize("is_restored", [False, True])
+def test_resumes_before_a_restart_count_where_the_state_forgot_them(bench: VirtualBench, *, is_restored: bool) -> None:
+    bench.remote.failing = lambda _: True
+    bench.server(log_retention_s=60 * 86_400.0)
+    bench.write(group("g", [run("a")], policy={"onFailure": {"action": "resume", "maxAttempts": 2}}))
+    bench.apply()
+    bench.pass_time(200)
+    assert counts(bench.apply()) == {"resumed": 1}
+    copy = bench.state_file.read_bytes()
+    bench.pass_time(4 * 86_400)
+    assert counts(bench.apply()) == {"triggered": 1}, "its dead letter is too old: the second attempt is a restart"
+    lose_state(bench)
+    if is_restored:
+        bench.state_file.write_bytes(copy)
+    for _ in range(3):
+        bench.pass_time(4 * 86_400)
+        bench.apply()
+    assert len(bench.remote.runs) == 3

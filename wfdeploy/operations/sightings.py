@@ -62,16 +62,24 @@ class Matcher:
             highest[key] = max(highest.get(key, 0), generation)
         renamed = self.renames.by_origin
         declared = self.manifests.runs.find(addresses)
+        recorded = {renamed.get(record.address, record.address): record for record in self.store.records(names)}
+        known: dict[tuple[str, str], set[tuple[int, int]]] = {}  # (generation, tries) of what the same was
+        for address, record in recorded.items():
+            known.setdefault((address, record.fingerprint), set()).add((record.generation, record.tries))
+        for one in sightings.sightings:
+            known.setdefault((one.address, one.fingerprint), set()).add((one.generation, one.tries))
         return adopt(
             sightings.sightings,
             attempts=self.attempts,
             highest=highest,
-            recorded={renamed.get(record.address, record.address): record for record in self.store.records(names)},
+            recorded=recorded,
             is_declared=lambda sighting: _is_declared(sighting, declared),
-            record=lambda sighting: self._adopted(sighting, declared),
+            record=lambda sighting: self._adopted(
+                sighting, declared, _tries(sighting, known[sighting.address, sighting.fingerprint])
+            ),
         )
 
-    def _adopted(self, sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> Record:
+    def _adopted(self, sighting: Sighting, declared: Mapping[Address, DesiredRun], tries: int) -> Record:
         run, seen = declared.get(sighting.address), sighting.run
         same = run is not None and _is_declared(sighting, declared)
         project = self.project
@@ -97,8 +105,7 @@ class Matcher:
             run_state=seen.state,
             observed_at_ms=self.now_ms,
             completed_at_ms=seen.completed_at_ms,
-            # It isn't known whether restarts or edits made its generation: rather too few attempts than too many.
-            tries=max(sighting.tries, sighting.generation - 1),
+            tries=tries,
             dlq_id=seen.dlq_id,
             triggered_id=triggered_id,
         )
@@ -226,6 +233,18 @@ def memory(remembered: Collection[ObservedRun], sightings: Sightings) -> Iterato
             yield Remember(replace(run, labels=own))
     for claimed in sorted(known - unmatched):
         yield Claim(claimed)
+
+
+def _tries(sighting: Sighting, known: Collection[tuple[int, int]]) -> int:
+    """How often a listed run may have been tried. `known`: (generation, tries) of all runs that did the same.
+
+    It isn't known whether restarts or edits made a generation: rather too few attempts than too many.
+    """
+    tries = -1
+    for generation in sorted({generation for generation, _ in known if generation <= sighting.generation}):
+        told = max(told for each, told in known if each == generation)
+        tries = max(tries + 1, generation - 1, told)
+    return tries
 
 
 def _is_declared(sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> bool:
