@@ -8,7 +8,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Edit
 from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Request
-from wfdeploy.model.state import Attempt, AttemptStatus
+from wfdeploy.model.state import Attempt
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.upstash.wire import ItemEncoder
 
@@ -59,15 +59,7 @@ def shipments(made: Sequence[tuple[str, Request]]) -> Iterator[Shipment]:
     """What a sender takes."""
     for item in items(made):
         address = Address(item.workflow_run_id)
-        attempt = Attempt(
-            address=address,
-            fingerprint="1:abcdefghijklmnopqrstuvwxyz",
-            generation=1,
-            workflow_run_id=item.workflow_run_id,
-            status=AttemptStatus.INTENT,
-            intent_at_ms=0,
-        )
-        yield Shipment(item, attempt)
+        yield Shipment(item, Attempt(address, "1:abcdefghijklmnopqrstuvwxyz", 1, item.workflow_run_id, 0))
 
 
 class NullStore:

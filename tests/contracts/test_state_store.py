@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wfdeploy.errors import StateUnusable
@@ -230,6 +230,7 @@ STEPS: st.SearchStrategy[Edit] = st.one_of(
 )
 
 
+@settings(deadline=None)  # how long an example takes is the machine's business
 @given(st.lists(st.lists(STEPS, max_size=3), max_size=6))
 def test_intents_of_a_batch_are_what_their_attempts_put_one_by_one_are(commits: list[list[Edit]]) -> None:
     def told(*, together: bool) -> list[object]:
