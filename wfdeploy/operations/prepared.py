@@ -252,14 +252,9 @@ class Prepared:
         self, targets: Targets, adoption: Adoption, runs: Condition, seen: Seen | None
     ) -> dict[str, Recurrence]:
         """What the recurring groups come to."""
-        live = {
-            address: record.run_state for address, record in adoption.adopted.items() if record.run_state is not None
-        }
-        live |= runs.live
-        if seen is not None:
-            live |= {
-                address: verdict.run.state for address, verdict in seen.verdicts.items() if verdict.run is not None
-            }
+        shown = {address: one.run_state for address, one in adoption.adopted.items() if one.run_state is not None}
+        verdicts = {} if seen is None else seen.verdicts
+        found = {address: verdict.run.state for address, verdict in verdicts.items() if verdict.run is not None}
         wish = self.selection.wish
         server = self.workspace.project.server
         around = Surroundings(
@@ -267,7 +262,7 @@ class Prepared:
             attempts=self.attempts,
             adopted=adoption.adopted,
             listed=seen is not None,
-            live=live,
+            live={**shown, **runs.live, **found},
             standings=runs.standings,
             dlq_retention_s=server.dlq_retention_s,
             wanted=targets.match if wish in (Wish.RESTART, Wish.RETRIGGER) else None,
@@ -297,12 +292,9 @@ class Prepared:
             )
             for address in addresses
         }
-        under_way = self.store.rollouts().keys()
-        busy |= under_way
-        if under_way and self.manifests.moved:
-            busy |= {
-                name for name in self.manifests.groups if not under_way.isdisjoint(self._moves.former_groups(name))
-            }
+        if under_way := self.store.rollouts().keys():
+            names = {name: {name, *self._moves.former_groups(name)} for name in self.manifests.groups}
+            busy |= {name for name, all_names in names.items() if not under_way.isdisjoint(all_names)}
         recorded = self.store.tallies()
         quiet = {
             name: group.tally.count

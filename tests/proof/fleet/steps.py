@@ -40,6 +40,7 @@ class Steps:
     _totals: list[int] = field(default_factory=list)
     _begun_in: dict[tuple[str, int], int] = field(default_factory=dict)
     _let_go: set[str] = field(default_factory=set)
+    _on_the_list: set[tuple[str, int]] = field(default_factory=set)
 
     # --- what people do --------------------------------------------------------------------------------------
 
@@ -91,7 +92,8 @@ class Steps:
         pending = self._pending[round_.number]
         possible = set(self.courses)
         for course in self.courses:
-            if any((declared := picture.runs.get(who)) and declared.version != v for who, v in course.members):
+            let_go = course.members | self._on_the_list
+            if any((declared := picture.runs.get(who)) and declared.version != v for who, v in let_go):
                 possible.add(Course())  # what was let go has changed since
         reasons: list[str] = []
         left: set[Course] = set()
@@ -154,7 +156,12 @@ class Steps:
     def _ended(self, round_: Round) -> None:
         """A round is over: it may have been the last of a rollout."""
         pending = self._pending.get(round_.number)
-        if pending is None or round_.kind != "everything":
+        if pending is None or round_.kind == "by hand":
+            return
+        if not round_.is_clean:  # it may have let runs go that it didn't start
+            runs = round_.groups[self.kind].runs
+            self._on_the_list |= {(who, runs[who].version) for who in pending}
+        if round_.kind != "everything":
             return
         if round_.is_clean:
             self._totals.clear()
