@@ -69,8 +69,8 @@ def test_twice_while_sending_ends_it_at_once(
         result = child.result(timeout_s=20)
     assert result.code == CODES[number], result.stderr
     assert "Traceback" not in result.stderr, result.stderr
-    # Two were under way, and the intents of two more were written meanwhile.
-    assert attempts(checkout) == 4, "their intents stand until the logs tell"
+    # Two were under way; the intents of two more may have been written meanwhile.
+    assert 2 <= attempts(checkout) <= 4, "their intents stand until the logs tell"
     gate.release(lets_pass=where is Hold.ANSWER)
     gate.wait_quiet()
     converge(checkout, server)
