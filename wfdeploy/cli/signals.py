@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from types import FrameType
 
 from wfdeploy.errors import ExitCode
@@ -49,10 +50,13 @@ class Stopper:
         self.flag = StopFlag()
         self.exit_code: ExitCode | None = None
         self._patient = True
+        self._heard = count()
 
     def hear(self, signum: int, _frame: FrameType | None = None) -> None:
         """The signal handler."""
-        if self._patient and not self.flag.requested:
+        # A second signal may come while the first one is still being dealt with: only one of them is the first, and
+        # what says so can't be interrupted.
+        if self._patient and not self.flag.requested and next(self._heard) == 0:
             self.exit_code = ExitCode.SIGTERM if signum == signal.SIGTERM else ExitCode.SIGINT
             self.flag.request()
             return

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -72,3 +75,39 @@ def test_a_stop_wakes_an_event_loop_that_sleeps() -> None:
     with stop_on_signal() as stopper:
         assert asyncio.run(work(stopper)) == "finished what was under way"
     assert stopper.exit_code is ExitCode.SIGINT
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_while_the_first_is_dealt_with_is_the_second(number: signal.Signals) -> None:
+    """Wherever in the handler it falls: exactly one of the two asks to stop, the other one ends it."""
+    line = 0
+    while True:
+        stopper = Stopper()
+        raised = []
+        left = [line]
+
+        def trace(frame: FrameType, event: str, _: object, stopper: Stopper = stopper, left: list[int] = left) -> Any:
+            if frame.f_code.co_filename != Stopper.hear.__code__.co_filename:
+                return trace
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                left[0] -= 1
+                if left[0] == -1:
+                    sys.settrace(None)  # signals are handled between two opcodes
+                    stopper.hear(number)
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            stopper.hear(number)
+        except (KeyboardInterrupt, Terminated) as error:
+            raised.append(error)
+        finally:
+            sys.settrace(before)
+        if left[0] >= 0:
+            break  # the handler was through before
+        assert stopper.flag.requested or raised
+        assert raised, f"both were the first one, at opcode {line}"
+        line += 1
+    assert line > 10
