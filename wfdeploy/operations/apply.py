@@ -24,6 +24,7 @@ from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.consent import Confirm, require_consent
 from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.follow import follow
+from wfdeploy.operations.hearing import hearing
 from wfdeploy.operations.letters import lacking, with_letters
 from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.manifests import Manifests
@@ -75,8 +76,10 @@ def apply(
             work = _Apply(
                 workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved
             )
-            runner.get_loop().set_exception_handler(_report_no_signal)
-            return runner.run(work.run())
+            loop = runner.get_loop()
+            loop.set_exception_handler(_report_no_signal)
+            with hearing(loop):
+                return runner.run(work.run())
 
     return with_sound_cache(workspace, once)
 

@@ -14,6 +14,7 @@ from wfdeploy.model.order import Condition
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Standing
 from wfdeploy.model.stop import StopFlag
+from wfdeploy.operations.hearing import hearing
 from wfdeploy.operations.looking import selected
 from wfdeploy.operations.refreshing import since
 from wfdeploy.operations.workspace import Workspace
@@ -55,7 +56,8 @@ def wait(
             f"there is no state {workspace.target.state_file}",
             hint="`wfdeploy apply` begins one, --state names another",
         )
-    return asyncio.run(_Wait(workspace, globs, labels, condition, stop).run(timeout_s))
+    with asyncio.Runner() as runner, hearing(runner.get_loop()):
+        return runner.run(_Wait(workspace, globs, labels, condition, stop).run(timeout_s))
 
 
 class _Wait:
