@@ -117,9 +117,9 @@ class Catalogue:
                         )
                         self._absorbed.add(mine)
 
-    def join(self, key: str, parts: Sequence[str]) -> bool:
-        """Make one entry, under this key, of entries that hold the runs of one group in parts, in the order of these.
-        False, and nothing, when one of them isn't there. Raises: `CacheBusy`."""
+    def join(self, key: str, parts: Sequence[str]) -> None:
+        """Make one entry, under this key, of entries that hold the runs of one group in parts, in the order of these;
+        nothing, when one of them isn't there. Raises: `CacheBusy`."""
         run = self._connection.execute
         found = [
             run(
@@ -131,7 +131,7 @@ class Catalogue:
         ]
         first = found[0]
         if any(len(rows) != 1 or rows[0][4:6] != first[0][4:6] for rows in found):
-            return False
+            return
         _, _, notes, _, name, text, *_ = first[0]
         reads = {file: digest for ((_, own, *_),) in found for file, digest in json.loads(own).items()}
         with busy():
@@ -152,7 +152,6 @@ class Catalogue:
             for part in parts:
                 self._drop("SELECT id FROM entries WHERE key = ?", (part,))
         self._absorbed.add(group)
-        return True
 
     def _note_duplicate(self, *_: object) -> None:
         self.duplicates = True

@@ -151,6 +151,7 @@ class Reading:
         if look.kept is not None:
             self._take(look.kept, position, entry, look.name)
             return
+        self.requests.without_stash(position)
         if look.data is None:
             return
         source = self._decode(entry, look.data, self._problems)
@@ -196,8 +197,7 @@ class Reading:
                 self.catalogue.absorb(file)
             for position, parts in crew.parts.items():
                 key = unknown[position]
-                if not self.catalogue.join(key, [_key_of_part(key, part) for part in parts]):
-                    crew.stashes.pop(position, None)
+                self.catalogue.join(key, [_key_of_part(key, part) for part in parts])
 
     def _text(self, work: Work) -> str:
         """What is in a file; nothing where it can't be read."""

@@ -115,6 +115,11 @@ class Requests:
         if self.crew is not None:
             self.crew.close()
 
+    def without_stash(self, file: int) -> None:
+        """A file is read by this process after all: what another one holds of it may be about other content."""
+        if self.crew is not None:
+            self.crew.stashes.pop(file, None)
+
     def _read(self, file: int, at_s: int | None) -> Iterator[tuple[int, DeclaredRun]]:
         if not self._is_stashed(file, at_s):
             return self._reread(file, at_s)

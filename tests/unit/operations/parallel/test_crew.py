@@ -264,6 +264,28 @@ def test_a_part_that_is_missing_is_missed(
     assert len(loaded(load_manifests(one, cwd=tmp_path, cache=cache))[0]) == 30
 
 
+@pytest.mark.parametrize("files", [FILES, ONE], ids=["files", "parts"])
+def test_a_file_that_changes_behind_them_is_sent_as_it_is_now(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch, files: Mapping[str, str]
+) -> None:
+    one = project(tmp_path, files)
+    read = crew.Crew.read
+
+    def and_then_edited(self: crew.Crew, *args: Any, **options: Any) -> None:
+        read(self, *args, **options)
+        assert self.stashes
+        for path in (tmp_path / "manifests").iterdir():
+            path.write_text(path.read_text().replace("n: 1,", "n: 100,"))
+
+    monkeypatch.setattr(crew.Crew, "read", and_then_edited)
+    monkeypatch.setattr(reading, "KEPT_FOR_A_LOOK", 0)  # one request alone is held, the others are looked up
+    found = loaded(load_manifests(one, cwd=tmp_path, keep=1))
+    monkeypatch.setattr(crew, "_processors", lambda: 1)
+    monkeypatch.setattr(crew.Crew, "read", read)
+    assert found == loaded(load_manifests(one, cwd=tmp_path))
+    assert any(declared.request.body.value["n"] == 100 for declared in found[1])
+
+
 def test_moves_of_a_file_in_parts_are_known(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
     text = ONE["all.yaml"].replace("  runs:", "  moved: [{from: all/old, to: all/r01}]\n  runs:")
     with load_manifests(project(tmp_path, {"all.yaml": text}), cwd=tmp_path) as manifests:
