@@ -88,7 +88,7 @@ class Parsing:
         self._looked_at, self._unsound = 0, False
         self._inputs.take()
         documents = 0
-        for document in yaml_docs.read(source, self._problems) if part is None else parts.read_part(source, part):
+        for document in parts.read_whole(source, self._problems) if part is None else parts.read_part(source, part):
             documents += 1
             self._document(document, adding, position, remember)
         if not documents and not self._problems:
@@ -110,7 +110,7 @@ class Parsing:
 
         Raises: `InvalidInput` when an instance can't be made.
         """
-        for document in yaml_docs.read(source, []):
+        for document in parts.read_whole(source, []):
             data = cast("Mapping[str, Any]", document.data)
             if at_s is not None and data["spec"].get("schedule") is None:
                 continue

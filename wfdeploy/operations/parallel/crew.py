@@ -106,7 +106,8 @@ def in_parts(files: Sequence[Work], text_of: Callable[[Work], str]) -> list[list
     hands = 0 if work is None else _hands(work.size)
     if work is None or hands < 2:
         return []
-    return [[replace(work, part=part)] for part in cut(text_of(work), hands)]
+    parts = cut(text_of(work), hands)
+    return [[replace(work, part=part)] for part in parts] if len(parts) > 1 else []
 
 
 def _hands(size: int) -> int:

@@ -25,11 +25,16 @@ from yaml.events import MappingEndEvent, ScalarEvent
 
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.document import Document, Fields, SourceFile
+from wfdeploy.pipeline.load.items import read_list
 from wfdeploy.pipeline.load.text import hide_breaks, open_parser
-from wfdeploy.pipeline.load.yaml_docs import read, read_items
+from wfdeploy.pipeline.load.yaml_docs import read
 
 _RUNS = re.compile(r"^( *)runs:[ ]*(?:[ ]#[^\n]*)?\n(?:[ ]*(?:#[^\n]*)?\n)*( *)-(?=[ \n])", re.MULTILINE)
-_END = re.compile(r"^(?:---|\.\.\.)", re.MULTILINE)
+_ENDS = ("---", "...")
+
+LONG = 20_000
+"""Characters of a file from which on it pays to look for a list in it."""
+
 _DEPTH = 2
 """Of `spec.runs` in a document."""
 
@@ -48,36 +53,45 @@ class Part:
 
 
 def cut(text: str, most: int) -> list[Part]:
-    """Parts of about one size, `most` of them at most; none where the text doesn't look like it."""
+    """Parts of about one size, from 1 to `most`; none where the text doesn't look like it."""
     found = _RUNS.search(text)
-    if found is None or "\r" in text or _END.search(text, found.end()):
+    if found is None or "\r" in text or any(text.find(f"\n{end}", found.end()) >= 0 for end in _ENDS):
         return []
     column = len(found[2])
     head = found.start(2)
-    dashes = [match.start() for match in re.finditer(rf"^ {{{column}}}-(?=[ \n])", text[head:], re.MULTILINE)]
-    most = min(most, len(dashes))
-    if most < 2 or dashes[0] != 0:
-        return []
-    begins = [len(dashes) * number // most for number in range(most)]
-    ends = [*begins[1:], len(dashes)]
-    return [
-        Part(
-            start=head + dashes[first],
-            end=head + dashes[last] if last < len(dashes) else len(text),
-            first=first,
-            count=last - first,
-            head=head,
-            column=column,
-        )
-        for first, last in zip(begins, ends, strict=True)
-    ]
+    dash = re.compile(rf"^ {{{column}}}-(?=[ \n])", re.MULTILINE)
+    begins = [head]
+    for number in range(1, most):
+        following = dash.search(text, max(head + (len(text) - head) * number // most, begins[-1] + 1))
+        if following is None:
+            break
+        begins.append(following.start())
+    parts: list[Part] = []
+    first = 0
+    for start, end in zip(begins, [*begins[1:], len(text)], strict=True):
+        # A dash that isn't the first begins a line, and a line's end is a place of its own.
+        count = 1 + sum(text.count(f"\n{' ' * column}-{behind}", start, end) for behind in " \n")
+        parts.append(Part(start=start, end=end, first=first, count=count, head=head, column=column))
+        first += count
+    return parts
 
 
 def read_part(source: SourceFile, part: Part) -> Iterator[Document]:
     """The document with the items of one part alone; nothing where the file can't be read in parts."""
     document = _document(source, part)
-    if document is not None:
-        yield document
+    if document is not None and not any(map(_is_generator, _runs(document))):
+        yield document  # rows of generators are numbered too, and nobody knows how many there are before
+
+
+def read_whole(source: SourceFile, problems: list[Diagnostic]) -> Iterator[Document]:
+    """The same as `yaml_docs.read`, with a long list of runs as the only part there is, and anything else as ever."""
+    if len(source.text) >= LONG:
+        for part in cut(source.text, 1):
+            document = _document(source, part)
+            if document is not None:
+                yield document
+                return
+    yield from read(source, problems)
 
 
 def _document(source: SourceFile, part: Part) -> Document | None:
@@ -87,14 +101,14 @@ def _document(source: SourceFile, part: Part) -> Document | None:
     text = source.text[part.start : part.end]
     line = source.text.count("\n", 0, part.start) + 1
     try:
-        items = read_items(replace(source, text=text), line=line, column=part.column, depth=_DEPTH)
+        items = read_list(replace(source, text=text), line=line, column=part.column, depth=_DEPTH)
     except YAMLError:
         return None
     runs = None if items is None else cast("list[object]", items.data)
     if items is None or runs is None or len(runs) != part.count:
         return None
-    if not all(isinstance(item, Fields) and item.keys().isdisjoint(("forEach", "matrix")) for item in runs):
-        return None  # their rows are numbered too, and nobody knows how many there are before
+    if not all(isinstance(item, Fields) for item in runs):
+        return None
     data = cast("Fields", header.data)
     return Document(
         source,
@@ -106,6 +120,14 @@ def _document(source: SourceFile, part: Part) -> Document | None:
         header.is_even and items.is_even,
         part.first,
     )
+
+
+def _runs(document: Document) -> list[Fields]:
+    return cast("Any", document.data)["spec"]["runs"]  # type: ignore[no-any-return]
+
+
+def _is_generator(run: Fields) -> bool:
+    return not run.keys().isdisjoint(("forEach", "matrix"))
 
 
 def _header(source: SourceFile, part: Part) -> Document | None:

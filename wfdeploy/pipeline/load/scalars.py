@@ -22,6 +22,9 @@ KEYWORDS: dict[str, object] = {
     "-.inf": -math.inf, "-.Inf": -math.inf, "-.INF": -math.inf,
 }  # fmt: skip
 
+_LETTERS = frozenset("nNtTfF")
+"""Suspects that begin no number."""
+
 _NUMBER = re.compile(
     r"[-+]?(?:[0-9]+|(0o[0-7]+)|(0x[0-9a-fA-F]+)|((?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?))"
 )
@@ -46,6 +49,8 @@ def plain(text: str) -> object:
     """
     if text in KEYWORDS:
         return KEYWORDS[text]
+    if text[0] in _LETTERS:
+        return text
     match = _NUMBER.fullmatch(text)
     if match is None or _SIGNED_BASE.match(text):
         return text

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wfdeploy.model.document import Document, Fields, SourceFile
+from wfdeploy.pipeline.load import parts as parts_module
 from wfdeploy.pipeline.load import yaml_docs
 from wfdeploy.pipeline.load.parts import Part, cut, read_part
 
@@ -97,10 +98,39 @@ def assert_same(text: str, parts: list[Part], documents: list[Document]) -> None
 def test_the_parts_of_a_manifest_say_what_it_says(most: int, indent: int) -> None:
     text = HEAD + "".join(f"{line[indent:]}\n" if line else "\n" for line in ITEMS.split("\n"))
     parts = cut(text, most)
-    assert len(parts) == min(most, 5)
+    assert 2 <= len(parts) <= min(most, 5)
+    assert sum(part.count for part in parts) == 5
     documents = together(text, parts)
     assert documents is not None
     assert_same(text, parts, documents)
+
+
+@pytest.mark.parametrize("text", [HEAD + ITEMS, HEAD + "    - name: a\n", HEAD + "    - forEach: {items: [1]}"])
+def test_there_may_be_one_part_alone(text: str) -> None:
+    text = f"# {'x' * parts_module.LONG}\n{text}"
+    (part,) = cut(text, 1)
+    problems: list[Any] = []
+    documents = list(parts_module.read_whole(source(text), problems))
+    assert not problems
+    assert_same(text, [part], documents)
+
+
+def test_rows_are_not_numbered_in_parts() -> None:
+    text = HEAD + "    - forEach: {items: [1]}\n" * 5
+    assert together(text, cut(text, 3)) is None
+
+
+def test_a_long_file_of_another_kind_is_read_as_ever() -> None:
+    text = HEAD + ITEMS + "  other: 1\n---\n" + HEAD + ITEMS + " " * parts_module.LONG
+    problems: list[Any] = []
+    expected: list[Any] = []
+    documents = list(parts_module.read_whole(source(text), problems))
+    assert [document.data for document in documents] == [d.data for d in yaml_docs.read(source(text), [])]
+    assert len(documents) == 2
+    broken = text + "\nx: [\n"
+    list(parts_module.read_whole(source(broken), problems))
+    list(yaml_docs.read(source(broken), expected))
+    assert problems == expected != []
 
 
 def test_documents_before_are_passed_over_or_refused() -> None:
@@ -139,7 +169,6 @@ def test_documents_before_are_passed_over_or_refused() -> None:
         lambda text: text.replace("kind: RunGroup\n", "kind: RunGroup\nkind: RunGroup\n"),
         lambda text: "a: 1\n---\n" + text,
         lambda text: "%YAML 1.1\n---\n" + text,
-        lambda text: text[: text.index("    - name: b")],
         lambda text: text[: text.index("    - name: a")],
     ],
 )
