@@ -100,8 +100,9 @@ def reasons_of(bench: VirtualBench, paths: list[str]) -> list[str]:
     from wfdeploy.model.plan import Selection
     from wfdeploy.operations import plan as planning
 
-    plan = planning.plan(bench.workspace, paths=paths, selection=Selection(), offline=False, keep_all=False)
-    return [change.reason for change in plan.changes if change.action is Action.BLOCKED]
+    selection = Selection()
+    with planning.planned(bench.workspace, paths=paths, selection=selection, offline=False, keep_all=False) as plan:
+        return [change.reason for change in plan.changes if change.action is Action.BLOCKED]
 
 
 def test_the_newest_instance_of_a_recurring_group_counts(bench: VirtualBench) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from wfdeploy.cli.clock import SystemClock
 from wfdeploy.cli.wiring import stores
 from wfdeploy.model.event import ApplyReport, Event, Outcome
+from wfdeploy.model.first_changes import FirstChanges
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.project import Project, ServerSettings, Target
@@ -107,9 +108,11 @@ class Workbench:
     # --- the use cases ---------------------------------------------------------------------------------------
 
     def plan(self, *, offline: bool = False, keep_all: bool = False, **selection: Any) -> Plan:
-        return planning.plan(
+        with planning.planned(
             self.workspace, paths=None, selection=Selection(**selection), offline=offline, keep_all=keep_all
-        )
+        ) as plan:
+            is_first = isinstance(plan.changes, FirstChanges)  # which are made of the manifests, while these are there
+            return replace(plan, changes=list(plan.changes)) if is_first else plan
 
     def apply(
         self,

@@ -226,6 +226,11 @@ class Catalogue:
         """The groups, by name."""
         return {name: DesiredGroup(member.group, member.tally) for name, member in self._members.items()}
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether all of it was made by this very command, so that no run of it has to be checked."""
+        return all(member.fresh for member in self._members.values())
+
     def file_of(self, group: str) -> int:
         """The position of the file that declares a group, among those loaded."""
         return self._members[group].file

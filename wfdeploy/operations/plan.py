@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from wfdeploy.operations.loading import load, with_sound_cache
@@ -12,20 +12,23 @@ from wfdeploy.operations.unchanged import unchanged
 if TYPE_CHECKING:
     from wfdeploy.model.plan import Plan, Selection, Sending
     from wfdeploy.model.state import Standing
+    from wfdeploy.operations.manifests import Manifests
     from wfdeploy.operations.outlook import Outlook
     from wfdeploy.operations.prepared import Prepared
     from wfdeploy.operations.workspace import Workspace
 
 
-def plan(
+@contextmanager
+def planned(
     workspace: Workspace,
     *,
     paths: Sequence[str] | None,
     selection: Selection,
     offline: bool,
     keep_all: bool,
-) -> Plan:
-    """The plan for these manifests.
+) -> Iterator[Plan]:
+    """The plan for these manifests, which are there for as long as it is in use: changes may be made from them when
+    they are looked at.
 
     One that would trigger lists the server's runs first, so that it shows what apply would adopt; so does one that
     depends on how runs do. `offline`, or without a token, it says that it is unverified. Needs no secret's value and no
@@ -33,13 +36,22 @@ def plan(
 
     Raises: `InvalidInput`, `StateUnusable`, `UsageError`, `RemoteFailure`.
     """
-    return with_sound_cache(workspace, lambda: _plan(workspace, paths, selection, offline=offline, keep_all=keep_all))
+
+    def make() -> tuple[Manifests, Plan]:
+        manifests = load(workspace, paths, selection)
+        try:
+            return manifests, _plan(workspace, manifests, selection, offline=offline, keep_all=keep_all)
+        except BaseException:
+            manifests.close()
+            raise
+
+    manifests, plan = with_sound_cache(workspace, make)
+    with manifests:
+        yield plan
 
 
-def _plan(
-    workspace: Workspace, paths: Sequence[str] | None, selection: Selection, *, offline: bool, keep_all: bool
-) -> Plan:
-    with load(workspace, paths, selection) as manifests, closing(workspace.open_state(readonly=True)) as store:
+def _plan(workspace: Workspace, manifests: Manifests, selection: Selection, *, offline: bool, keep_all: bool) -> Plan:
+    with closing(workspace.open_state(readonly=True)) as store:
         plain = None if keep_all else unchanged(workspace, manifests, store, selection, offline=offline)
         if plain is not None:
             return plain

@@ -18,6 +18,7 @@ from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Head, Record, RecordKey, Standing
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen
+from wfdeploy.operations.passing_over import first, quiet_groups
 from wfdeploy.operations.recurring import Recurrence, Surroundings, notes, recur
 from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labelled
 from wfdeploy.operations.renames import Renames
@@ -27,7 +28,7 @@ from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.context import DiffContext, Identities
 from wfdeploy.pipeline.diff.differ import diff
 from wfdeploy.pipeline.diff.listing import Adoption
-from wfdeploy.pipeline.diff.planner import gather
+from wfdeploy.pipeline.diff.planner import Gathered, gather
 from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.describe import describe, recorded
@@ -56,8 +57,8 @@ class Prepared:
         self.selection = selection
         self.head: Head = store.head()
         self.desired = manifests.runs
-        self._moves = Renames(manifests, store, sharded=workspace.target.shard is not None)
-        self.renames = self._moves.by_origin
+        self.moves = Renames(manifests, store, sharded=workspace.target.shard is not None)
+        self.renames = self.moves.by_origin
         self._former = {to: origin for origin, to in self.renames.items()}
         self.attempts: dict[Address, Attempt] = {}
         for attempt in store.attempts():
@@ -127,7 +128,7 @@ class Prepared:
             shard=self.workspace.target.shard,
             manifests=self.manifests,
             store=self.store,
-            renames=self._moves,
+            renames=self.moves,
             attempts=self.attempts,
             redaction_key=self.head.redaction_key,
             now_ms=now_ms,
@@ -179,34 +180,7 @@ class Prepared:
             replace=frozenset(selection.replace),
             prune=selection.prune,
         )
-        quiet = {} if keep_all or targets else self._quiet(context, recurrences)
-        # Past instances stay as they are, also those that failed; what is to be done about one, its group tells.
-        loud = sorted(
-            address for address in context.standings if (name := group_of(address)) in quiet and name not in recurrences
-        )
-        for address in loud:
-            quiet[group_of(address)] -= 1
-        changes = diff(self._runs_but(quiet, loud, recurrences), self._keys_but(quiet, loud), context, problems)
-        turns = Turns(
-            manifests=self.manifests,
-            store=self.store,
-            context=context,
-            targets=targets,
-            quiet=quiet,
-            runs_of=lambda name: self._runs_of(name, recurrences),
-            former=self._moves.former_groups,
-            sharded=shard is not None,
-        )
-        gathered = gather(
-            turns.changes(changes) if self._in_turn else changes,
-            targets=targets,
-            limit=selection.limit,
-            keep_all=keep_all,
-            strict=shard is None,
-            wished=selection.wish is not None,
-            in_scope=self._in_scope,
-        )
-        gathered.summary[Action.KEEP] += sum(quiet.values())
+        turns, gathered = self._compared(context, targets, recurrences, problems, keep_all=keep_all)
         if problems:
             raise InvalidInput(problems)
         self._watched |= turns.watched
@@ -248,6 +222,48 @@ class Prepared:
             passes=turns.passes,
         )
 
+    def _compared(
+        self,
+        context: DiffContext,
+        targets: Targets,
+        recurrences: Mapping[str, Recurrence],
+        problems: list[Diagnostic],
+        *,
+        keep_all: bool,
+    ) -> tuple[Turns, Gathered]:
+        """What is to change, and whose turn it is. What the manifests' author must fix goes to `problems`."""
+        selection = self.selection
+        shard = self.workspace.target.shard
+        quiet = {} if keep_all or targets else quiet_groups(self, context, recurrences)
+        # Past instances stay as they are, also those that failed; what is to be done about one, its group tells.
+        loud = sorted(
+            address for address in context.standings if (name := group_of(address)) in quiet and name not in recurrences
+        )
+        for address in loud:
+            quiet[group_of(address)] -= 1
+        changes = diff(self._runs_but(quiet, loud, recurrences), self._keys_but(quiet, loud), context, problems)
+        turns = Turns(
+            manifests=self.manifests,
+            store=self.store,
+            context=context,
+            targets=targets,
+            quiet=quiet,
+            runs_of=lambda name: self._runs_of(name, recurrences),
+            former=self.moves.former_groups,
+            sharded=shard is not None,
+        )
+        gathered = first(self, context, targets, recurrences) or gather(
+            turns.changes(changes) if self._in_turn else changes,
+            targets=targets,
+            limit=selection.limit,
+            keep_all=keep_all,
+            strict=shard is None,
+            wished=selection.wish is not None,
+            in_scope=self._in_scope,
+        )
+        gathered.summary[Action.KEEP] += sum(quiet.values())
+        return turns, gathered
+
     def _recurrences(
         self, targets: Targets, adoption: Adoption, runs: Condition, seen: Seen | None
     ) -> dict[str, Recurrence]:
@@ -266,7 +282,7 @@ class Prepared:
             standings=runs.standings,
             dlq_retention_s=server.dlq_retention_s,
             wanted=targets.match if wish in (Wish.RESTART, Wish.RETRIGGER) else None,
-            former=self._moves.former_groups,
+            former=self.moves.former_groups,
             renamed=self._renamed,
             is_mine=self._is_mine,
         )
@@ -277,32 +293,6 @@ class Prepared:
         return recurrences[name].runs if name in recurrences else self.desired.runs([name])
 
     # --- what didn't change ----------------------------------------------------------------------------------
-
-    def _quiet(self, context: DiffContext, recurrences: Mapping[str, Recurrence]) -> dict[str, int]:
-        """The groups in which every run is kept, with how many these are: declared and recorded runs are the very
-        same, and nothing else is known or asked of any of them. They are passed over, however many runs they have."""
-        busy = {
-            group_of(address)
-            for addresses in (
-                context.attempts,
-                context.adopted,
-                context.renames,
-                context.renames.values(),
-                context.replace,
-            )
-            for address in addresses
-        }
-        if under_way := self.store.rollouts().keys():
-            names = {name: {name, *self._moves.former_groups(name)} for name in self.manifests.groups}
-            busy |= {name for name, all_names in names.items() if not under_way.isdisjoint(all_names)}
-        recorded = self.store.tallies()
-        quiet = {
-            name: group.tally.count
-            for name, group in self.desired.groups.items()
-            if name not in busy and group.tally.count and recorded.get(name) == group.tally
-        }
-        # Of a recurring group, nothing is kept: its runs are templates.
-        return quiet | {name: 0 for name, one in recurrences.items() if one.is_still and name not in busy}
 
     def _runs_but(
         self, quiet: Mapping[str, int], loud: Sequence[Address], recurrences: Mapping[str, Recurrence]
@@ -350,13 +340,13 @@ class Prepared:
         return record if record is None or former == address else replace(record, address=Address(address))
 
     def _highest(self, address: str, fingerprint_text: str) -> int:
-        if self._is_blank:
+        if self.is_blank:
             return 0
-        known = self.store.generations([address, *self._moves.origins(address)])
+        known = self.store.generations([address, *self.moves.origins(address)])
         return max((n for (_, text), n in known.items() if text == fingerprint_text), default=0)
 
     @cached_property
-    def _is_blank(self) -> bool:
+    def is_blank(self) -> bool:
         """Whether the state knows of no run, past or present: then there is nothing to look up for each new one."""
         return next(self.store.record_keys(), None) is None and next(self.store.former_addresses(), None) is None
 
@@ -384,6 +374,8 @@ class Prepared:
 
 def _conclusions(recurrences: Mapping[str, Recurrence], changes: Iterable[Change]) -> dict[str, Edit]:
     """What is decided of recurring groups, as far as nothing of theirs has to wait."""
+    if not recurrences:
+        return {}
     waiting = {group_of(change.address) for change in changes if change.action is Action.BLOCKED}
     return {name: one.decide for name, one in recurrences.items() if one.decide is not None and name not in waiting}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from heapq import merge
 from itertools import chain, groupby, islice
 
 from wfdeploy.model.address import group_of
-from wfdeploy.model.plan import Action, Change
-from wfdeploy.render.folding import SAMPLES, Fold, fold
+from wfdeploy.model.first_changes import FirstChanges
+from wfdeploy.model.plan import Action, Plan
+from wfdeploy.render.folding import FOLD_FROM, SAMPLES, Fold, fold
 from wfdeploy.render.plan_text import TONES
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone
@@ -18,11 +20,10 @@ _WIDEST_ADDRESS = 48  # a longer one pushes its own line only
 _ALIGNED = 1000  # so many lines of a group are looked at for the width of its column
 
 
-def change_blocks(changes: Iterable[Change], style: Style, width: int, everything: bool) -> Iterator[str]:
-    """The lines of changes, given in address order, an empty one before each group. `everything`: fold nothing."""
-    for _, members in groupby(changes, lambda c: group_of(c.address)):
+def change_blocks(plan: Plan, style: Style, width: int, everything: bool) -> Iterator[str]:
+    """The lines of all changes, by group, an empty one before each. `everything`: fold nothing."""
+    for folds in _folded(plan, everything):
         yield ""
-        folds = fold(members, everything=everything)
         begin = list(islice(folds, _ALIGNED))
         column = min(
             max((display_width(printable(f.first.address)) for f in begin if f.count == 1), default=0),
@@ -30,6 +31,17 @@ def change_blocks(changes: Iterable[Change], style: Style, width: int, everythin
         )
         for entry in chain(begin, folds):
             yield from _entry(entry, style, width, column)
+
+
+def _folded(plan: Plan, everything: bool) -> Iterator[Iterator[Fold]]:
+    """The folds of each group that has changes."""
+    if isinstance(plan.changes, FirstChanges) and not plan.kept and not everything:
+        for count, alike in plan.changes.alike():
+            yield iter([Fold(list(islice(alike, FOLD_FROM)), count)]) if count >= FOLD_FROM else fold(alike)
+        return
+    changes = merge(plan.changes, plan.kept, key=lambda change: change.address)
+    for _, members in groupby(changes, lambda change: group_of(change.address)):
+        yield fold(members, everything=everything)
 
 
 def _entry(entry: Fold, style: Style, width: int, column: int) -> Iterator[str]:

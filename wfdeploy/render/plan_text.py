@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from heapq import merge
 
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan
@@ -44,7 +43,7 @@ def _lines(plan: Plan, style: Style, width: int, everything: bool, next_step: st
     if plan.changes or plan.kept:
         from wfdeploy.render.plan_changes import change_blocks
 
-        yield from change_blocks(merge(plan.changes, plan.kept, key=lambda c: c.address), style, width, everything)
+        yield from change_blocks(plan, style, width, everything)
     yield ""
     yield counts(plan, style)
     yield from _remarks(plan, style)

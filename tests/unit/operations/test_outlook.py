@@ -96,9 +96,9 @@ def test_runs_of_groups_that_were_not_loaded_are_not_taken_for_removed(tmp_path:
     bench.write(group("h", [run("a", body=2)]), file="h.yaml")
     bench.apply()
     only_h = [str(tmp_path / "manifests" / "h.yaml")]
-    assert (
-        planning.plan(bench.workspace, paths=only_h, selection=Selection(), offline=True, keep_all=False).orphans == 0
-    )
+    selection = Selection()
+    with planning.planned(bench.workspace, paths=only_h, selection=selection, offline=True, keep_all=False) as plan:
+        assert plan.orphans == 0
     bench.write(group("g", [run("a")]), file="g.yaml")
     assert bench.plan(offline=True).orphans == 1
     (tmp_path / "manifests" / "g.yaml").unlink()

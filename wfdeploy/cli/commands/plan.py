@@ -58,6 +58,7 @@ def command(
 
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     """
+    from contextlib import ExitStack
     from dataclasses import replace
     from pathlib import Path
 
@@ -69,37 +70,40 @@ def command(
         from wfdeploy.errors import UsageError
 
         raise UsageError("an unverified plan is never carried out, so --out makes no sense beside --offline")
-    with (
-        progress.listener(app.output) as listener,
-        wiring.workspace(app, chosen, listener, online=not offline) as workspace,
-    ):
-        is_new = not workspace.has_state
-        plan = operation.plan(workspace, paths=paths, selection=selection, offline=offline, keep_all=everything)
-    plan = replace(plan, state=settings.as_typed(plan.state, chosen.cwd))
-    wiring.warn_of_shared_names(app, chosen)
-    if out is not None:
-        from wfdeploy.operations.saved_plan import save_plan
+    with ExitStack() as stack:
+        with (
+            progress.listener(app.output) as listener,
+            wiring.workspace(app, chosen, listener, online=not offline) as workspace,
+        ):
+            is_new = not workspace.has_state
+            plan = stack.enter_context(
+                operation.planned(workspace, paths=paths, selection=selection, offline=offline, keep_all=everything)
+            )
+        plan = replace(plan, state=settings.as_typed(plan.state, chosen.cwd))
+        wiring.warn_of_shared_names(app, chosen)
+        if out is not None:
+            from wfdeploy.operations.saved_plan import save_plan
 
-        save_plan(plan, Path(out), paths=paths, selection=selection, new_state=is_new)
-    output = app.output
-    if output.view is View.JSON:
-        from wfdeploy.render import plan_json
+            save_plan(plan, Path(out), paths=paths, selection=selection, new_state=is_new)
+        output = app.output
+        if output.view is View.JSON:
+            from wfdeploy.render import plan_json
 
-        output.payload(plan_json.text(plan))
-    else:
-        from wfdeploy.render import plan_text
+            output.payload(plan_json.text(plan))
+        else:
+            from wfdeploy.render import plan_text
 
-        next_step = None
-        if plan.has_changes:
-            from wfdeploy.cli.next_step import command_line
+            next_step = None
+            if plan.has_changes:
+                from wfdeploy.cli.next_step import command_line
 
-            if out is not None:
-                next_step = command_line("apply", target, [out])
-            else:
-                next_step = command_line("apply", target, paths or (), selection)
-        if next_step is not None and is_new and chosen.target.project.state_required:
-            next_step += " --create-state   (there is no state yet, and the project requires one)"
-        output.payload(
-            plan_text.text(plan, output.style, width=output.width, everything=everything, next_step=next_step)
-        )
-    return ExitCode.CHANGES if detailed_exitcode and plan.has_changes else ExitCode.OK
+                if out is not None:
+                    next_step = command_line("apply", target, [out])
+                else:
+                    next_step = command_line("apply", target, paths or (), selection)
+            if next_step is not None and is_new and chosen.target.project.state_required:
+                next_step += " --create-state   (there is no state yet, and the project requires one)"
+            output.payload(
+                plan_text.text(plan, output.style, width=output.width, everything=everything, next_step=next_step)
+            )
+        return ExitCode.CHANGES if detailed_exitcode and plan.has_changes else ExitCode.OK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from wfdeploy.model.address import Address, group_of
@@ -18,7 +18,7 @@ from wfdeploy.pipeline.diff.targets import Targets
 class Gathered:
     """The parts of a `Plan` that come from the changes; see there."""
 
-    changes: Spool[Change] = field(default_factory=change_spool)
+    changes: Sequence[Change] = ()
     kept: Spool[Change] = field(default_factory=change_spool)
     housekeeping: list[Edit] = field(default_factory=list)
     summary: dict[Action, int] = field(default_factory=lambda: dict.fromkeys(Action, 0))
@@ -45,7 +45,8 @@ def gather(
     Changes outside the targets do nothing, yet what they learned about the server is kept. Beyond `limit` sends, a
     change is blocked. Raises: `UsageError` when a target matched nothing.
     """
-    result = Gathered()
+    changed = change_spool()
+    result = Gathered(changes=changed)
     orphans: dict[str, Address] = {}
     for change in changes:
         if not targets.match(change.address):
@@ -70,13 +71,13 @@ def gather(
             if keep_all:
                 result.kept.append(change)
         else:
-            result.changes.append(change)
+            changed.append(change)
     if strict:
         targets.check()
     if orphans:
         result.possibly_renamed = [
             (orphans[change.fingerprint], change.address)
-            for change in result.changes
+            for change in changed
             if change.action is Action.TRIGGER and change.fingerprint in orphans and not _is_instance(change)
         ]
     return result

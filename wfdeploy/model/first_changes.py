@@ -1,0 +1,66 @@
+"""The changes of a first plan: every declared run is new, so each is made from its declaration alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from operator import eq
+from typing import overload
+
+from wfdeploy.model.packing import change_spool
+from wfdeploy.model.plan import Change
+from wfdeploy.model.run import DesiredRun
+from wfdeploy.model.spool import Spool
+
+
+class FirstChanges(Sequence[Change]):
+    """One change for each run of these groups (with how many they have), by address, made when they are gone through.
+
+    `runs` gives the runs of some groups in address order, `change` makes a run's change. Who only counts them, or looks
+    at a few, needs none of the others; who goes through them twice finds them kept.
+    """
+
+    def __init__(
+        self,
+        counts: Mapping[str, int],
+        runs: Callable[[Collection[str]], Iterator[DesiredRun]],
+        change: Callable[[DesiredRun], Change],
+    ) -> None:
+        self._counts = counts
+        self._runs = runs
+        self._change = change
+        self._kept: Spool[Change] | None = None
+
+    def alike(self) -> Iterator[tuple[int, Iterator[Change]]]:
+        """Group by group: how many changes it has, all of which say the same, and these."""
+        for name in sorted(self._counts, key=lambda name: f"{name}/"):
+            if count := self._counts[name]:
+                yield count, map(self._change, self._runs([name]))
+
+    def __len__(self) -> int:
+        return sum(self._counts.values())
+
+    def __iter__(self) -> Iterator[Change]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept = change_spool()
+        for change in map(self._change, self._runs(self._counts.keys())):
+            kept.append(change)
+            yield change
+        self._kept = kept
+
+    @overload
+    def __getitem__(self, index: int) -> Change: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Change]: ...
+    def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
+        if self._kept is None:
+            for _ in self:
+                pass
+        assert self._kept is not None
+        return self._kept[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
