@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from operator import eq
 from typing import overload
 
 from wfdeploy.model.packing import change_spool
@@ -54,13 +53,15 @@ class FirstChanges(Sequence[Change]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Change]: ...
     def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
-        if self._kept is None:
-            for _ in self:
-                pass
-        assert self._kept is not None
-        return self._kept[index]
+        return self._all()[index]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
+        return self._all() == other
 
     __hash__ = None  # type: ignore[assignment]
+
+    def _all(self) -> Spool[Change]:
+        while self._kept is None:
+            for _ in self:
+                pass
+        return self._kept

@@ -23,9 +23,7 @@ def require_consent(plan: Plan, options: ApplyOptions) -> None:
             f"{options.max_triggers}",
             hint="look at it with `wfdeploy plan`, then raise the number",
         )
-    again = 0
-    if plan.summary[Action.RETRIGGER]:
-        again = sum(1 for change in plan.changes if change.action is Action.RETRIGGER and change.sends)
+    again = plan.summary[Action.RETRIGGER]
     renamed = len(plan.possibly_renamed)
     if again + renamed > MANY and not options.allow_retrigger:
         hint = "look at it with `wfdeploy plan`; if it is meant, give --allow-retrigger"

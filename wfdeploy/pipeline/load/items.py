@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from wfdeploy.model.document import Document, SourceFile
 from wfdeploy.pipeline.load import scalars
-from wfdeploy.pipeline.load.shapes import MAX_LENGTH, Shape, shape_of
+from wfdeploy.pipeline.load.shapes import MAX_LENGTH, Shape, dash, shape_of
 from wfdeploy.pipeline.load.yaml_docs import read_items
 
 MAX_EXAMPLES = 8
@@ -20,8 +20,6 @@ MAX_EXAMPLES = 8
 
 ENOUGH_TRIED = 200
 """Items after which it shows whether most are like others."""
-
-_CACHED_VALUES = 10_000
 
 
 def read_list(source: SourceFile, *, line: int, column: int, depth: int) -> Document | None:
@@ -40,11 +38,12 @@ class _List:
         self._source = source
         self._text = source.text
         self._line = line
+        self._left, self._left_line = 0, line  # from where on the text isn't read yet
         self._column = column
         self._depth = depth
         self._items: list[object] = []
         self._shapes: list[Shape] = []
-        self._values: dict[str, object] = {}  # of plain scalars that may be something else than text
+        self._values = scalars.PlainValues()
         self._expressions = self._extreme = self._uneven = False
 
     def read(self) -> Document | None:
@@ -58,52 +57,44 @@ class _List:
 
     def _read(self) -> None:
         text, items = self._text, self._items
-        dash = re.compile(rf"^ {{{self._column}}}-(?=[ \n])", re.MULTILINE)
-        last = self._last(dash)
+        dashes = re.compile(f"^{dash(self._column)}", re.MULTILINE)
+        last = self._last(dashes)
         # What ends the list in an unexpected way stands here: it is found out at once.
         rest = self._parsed(last, len(text), self._line + text.count("\n", 0, last))
-        at, line = 0, self._line
-        left, left_line = at, line  # from here on it is left to the parser
-        examples = tried = 0
+        at = examples = tried = 0
         while at < last:
             if (found := self._taken(at)) is not None:
                 shape, end, values = found
-                if left < at:
-                    items += self._parsed(left, at, left_line)
-                items.append(shape.make(values, line))
-                at, line = end, line + shape.lines
-                left, left_line = at, line
+                self._parse(at)
+                items.append(shape.make(values, self._left_line))
+                self._left, self._left_line = end, self._left_line + shape.lines
+                at = end
                 continue
             tried += 1
             if tried > ENOUGH_TRIED and tried > len(items):
-                at = last
                 break
-            following = dash.search(text, at + 1)
+            following = dashes.search(text, at + 1)
             assert following is not None  # the last one, if no other
             end = following.start()
             if examples < MAX_EXAMPLES:
                 examples += 1
-                items += self._parsed(left, at, left_line)
-                (item,) = self._parsed(at, end, line, count=1)
-                items.append(item)
-                shape_found = shape_of(text[at:end], self._column, item)
+                self._parse(at)
+                example = self._parse(end)
+                if len(example) != 1:
+                    raise _UnreadableError
+                shape_found = shape_of(text[at:end], self._column, example[0])
                 if shape_found is not None:
                     self._shapes.append(shape_found)
-                left = end
-            line += text.count("\n", at, end)
             at = end
-            if left == at:
-                left_line = line
-        if left < last:
-            items += self._parsed(left, last, left_line)
+        self._parse(last)
         items += rest
 
-    def _last(self, dash: re.Pattern[str]) -> int:
+    def _last(self, dashes: re.Pattern[str]) -> int:
         """Where the last item begins."""
         end = len(self._text)
         while True:
             found = self._text.rfind(f"\n{' ' * self._column}-", 0, end) + 1
-            if not found or dash.match(self._text, found):
+            if not found or dashes.match(self._text, found):
                 return found
             end = found
 
@@ -124,37 +115,37 @@ class _List:
 
     def _resolve(self, values: list[Any], plain: tuple[int, ...]) -> bool:
         """Whether these, unquoted as they stand, could be made what they mean."""
-        suspects, known = scalars.SUSPECTS, self._values
+        suspects, value_of = scalars.SUSPECTS, self._values
         for number in plain:
             text = values[number]
             if text[0] in suspects:
-                if text in known:
-                    values[number] = known[text]
-                    continue
                 try:
-                    value = scalars.plain(text)
+                    value = value_of[text]
                 except ValueError:
                     return False  # the parser's reader tells what is wrong
                 if type(value) is not str:
                     self._uneven = self._uneven or type(value) is float
                     self._extreme = self._extreme or scalars.is_extreme(value)
                     values[number] = value
-                if len(known) < _CACHED_VALUES:
-                    known[text] = value
         return True
 
-    def _parsed(self, start: int, end: int, line: int, count: int | None = None) -> list[object]:
-        """The items in this stretch of the text. Raises: `YAMLError`, `_UnreadableError`."""
-        if start == end:
+    def _parse(self, end: int) -> list[object]:
+        """Let the parser read what is left up to here, and give back what that was. Raises: as `_parsed`."""
+        if self._left == end:
             return []
+        found = self._parsed(self._left, end, self._left_line)
+        self._items += found
+        self._left_line += self._text.count("\n", self._left, end)
+        self._left = end
+        return found
+
+    def _parsed(self, start: int, end: int, line: int) -> list[object]:
+        """The items in this stretch of the text. Raises: `YAMLError`, `_UnreadableError`."""
         part = replace(self._source, text=self._text[start:end])
         document = read_items(part, line=line, column=self._column, depth=self._depth)
         if document is None:
             raise _UnreadableError
-        items = cast("list[object]", document.data)
-        if count is not None and len(items) != count:
-            raise _UnreadableError
         self._expressions = self._expressions or document.has_expressions
         self._extreme = self._extreme or document.has_extreme_numbers
         self._uneven = self._uneven or not document.is_even
-        return items
+        return cast("list[object]", document.data)

@@ -26,6 +26,7 @@ from yaml.events import MappingEndEvent, ScalarEvent
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.document import Document, Fields, SourceFile
 from wfdeploy.pipeline.load.items import read_list
+from wfdeploy.pipeline.load.shapes import dash
 from wfdeploy.pipeline.load.text import hide_breaks, open_parser
 from wfdeploy.pipeline.load.yaml_docs import read
 
@@ -59,10 +60,10 @@ def cut(text: str, most: int) -> list[Part]:
         return []
     column = len(found[2])
     head = found.start(2)
-    dash = re.compile(rf"^ {{{column}}}-(?=[ \n])", re.MULTILINE)
+    item = re.compile(f"^{dash(column)}", re.MULTILINE)
     begins = [head]
     for number in range(1, most):
-        following = dash.search(text, max(head + (len(text) - head) * number // most, begins[-1] + 1))
+        following = item.search(text, max(head + (len(text) - head) * number // most, begins[-1] + 1))
         if following is None:
             break
         begins.append(following.start())

@@ -38,6 +38,8 @@ MAX_DIGITS = 500
 """Of an integer. Python refuses to print much longer ones (from 640 digits on, as it may be set up), and no message
 should fail over them."""
 
+_HELD = 10_000
+
 TAG_PREFIX = "tag:yaml.org,2002:"
 _CORE_TAGS = ("str", "int", "float", "bool", "null")
 
@@ -64,6 +66,16 @@ def plain(text: str) -> object:
     if real:
         return float(text)
     return int(text)
+
+
+class PlainValues(dict[str, object]):
+    """The values of plain scalars, many of them worked out once. Raises: as `plain`."""
+
+    def __missing__(self, text: str) -> object:
+        value = plain(text)
+        if len(self) < _HELD:
+            self[text] = value
+        return value
 
 
 def is_extreme(value: object) -> bool:

@@ -39,6 +39,11 @@ _QUOTED = {'"': r"[\w #%&'()*+,./:;<=>?@\[\]^`{|}~!-]*+", "'": r'[\w "#%&()*+,./
 _Getter: TypeAlias = Callable[[Sequence[object]], tuple[object, ...]]
 
 
+def dash(column: int) -> str:
+    """The pattern of what an item begins with, in this column (from 0) of its line."""
+    return rf" {{{column}}}-(?=[ \n])"
+
+
 class _Step(NamedTuple):
     """A collection that is made of values at hand. `keys`: None for a list; `line`: of a mapping, from the item's."""
 
@@ -84,7 +89,7 @@ def shape_of(text: str, column: int, data: object) -> Shape | None:
     except (YAMLError, _ShapelessError, ValueError):
         return None
     shape = Shape(
-        re.compile(rf"{sketch.pattern()}(?= {{{column}}}-[ \n])").match,
+        re.compile(f"{sketch.pattern()}(?={dash(column)})").match,
         text.count("\n"),
         tuple(number for number, is_plain in enumerate(sketch.taken) if is_plain),
         tuple(sketch.constants),

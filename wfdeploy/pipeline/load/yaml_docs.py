@@ -42,7 +42,6 @@ MAX_PROBLEMS = 1000
 
 _MERGE_HINT = "put what the runs share into spec.defaults"
 _DUPLICATE_HINT = "remove one of the two"
-_CACHED_VALUES = 10_000
 _NODES = frozenset((ScalarEvent, AliasEvent, MappingStartEvent, SequenceStartEvent))
 
 
@@ -116,7 +115,7 @@ class _Reader:
         self._get = open_parser(text).get_event
         self._lines: list[str] = []  # of the text, once a problem has to be told
         self._keys: dict[str, str] = {}  # each distinct key is held once
-        self._values: dict[str, object] = {}  # of plain scalars that aren't text
+        self._values = scalars.PlainValues()
         self._uneven = False  # whether this file has a float, or a key with characters from U+D800 on
         self._reset()
 
@@ -192,20 +191,14 @@ class _Reader:
 
     def _suspect(self, event: Any, text: str) -> object:
         """A plain scalar that may be a number, a boolean or null."""
-        values = self._values
-        if text in values:
-            value = values[text]
-        else:
-            try:
-                value = scalars.plain(text)
-            except ValueError as error:
-                self._note(event, "number-too-long", str(error))
-                return 0
+        try:
+            value = self._values[text]
+        except ValueError as error:
+            self._note(event, "number-too-long", str(error))
+            return 0
+        if type(value) is not str:
             self._uneven = self._uneven or type(value) is float
-            if len(values) < _CACHED_VALUES:
-                values[text] = value
-        if type(value) is not str and scalars.is_extreme(value):
-            self._extreme = True
+            self._extreme = self._extreme or scalars.is_extreme(value)
         return value
 
     def _dressed_scalar(self, event: Any) -> object:
