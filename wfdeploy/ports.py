@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wfdeploy.model.address import Address
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.event import Event
@@ -14,12 +16,14 @@ if TYPE_CHECKING:
         DeadLetter,
         Item,
         ObservedRun,
+        Pieces,
         ResumeReply,
         RunPage,
         RunState,
         ServerFacts,
         TriggerReply,
     )
+    from wfdeploy.model.request import Request
     from wfdeploy.model.rollout import Progress
     from wfdeploy.model.run import OnRemove
     from wfdeploy.model.run_log import RunLog
@@ -44,6 +48,24 @@ class Listener(Protocol):
     """Takes events as they happen. Must not raise and must not block."""
 
     def __call__(self, event: Event, /) -> None: ...
+
+
+class Encoder(Protocol):
+    """Makes items of the runs of one project. Not for use from several threads at once."""
+
+    def encode(self, request: Request, workflow_run_id: str) -> Item:
+        """One run of a batch. Raises: `KeyError` with the name of a secret that has no value; `ValueError` for a body
+        that JSON or UTF-8 can't carry."""
+
+    def pieces(self, request: Request) -> Pieces:
+        """The same without the workflow run id. Raises: as `encode`."""
+
+    def join(self, pieces: Pieces, workflow_run_id: str) -> Item:
+        """The item of these pieces."""
+
+
+MakeEncoder: TypeAlias = "Callable[[str, Mapping[str, str]], Encoder]"
+"""Makes the encoder for a project's label, with the values of its secrets. Other processes import it by its name."""
 
 
 class RunGateway(Protocol):

@@ -24,8 +24,8 @@ from wfdeploy.operations.workspace import Stores, Workspace
 from wfdeploy.ports import Clock, RunGateway
 from wfdeploy.state.sqlite_store import SqliteStore
 from wfdeploy.upstash.client import UpstashGateway
+from wfdeploy.upstash.encoding import encoder
 from wfdeploy.upstash.scrub import Scrubber
-from wfdeploy.upstash.wire import ItemEncoder
 
 
 def run(name: str, **fields: Any) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Workbench:
             command="test",
             stores=stores(),
             gateway=self.gateway,
-            encoder=lambda label, secrets: ItemEncoder(label=label, secrets=secrets).encode,
+            encoder=encoder,
             log_lag_s=self.log_lag_s,
         )
 

@@ -15,11 +15,10 @@ from wfdeploy.cli.clock import SystemClock
 from wfdeploy.cli.settings import Settings
 from wfdeploy.errors import UsageError
 from wfdeploy.operations.workspace import Stores, Workspace
+from wfdeploy.upstash.encoding import encoder
 
 if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
-    from wfdeploy.model.remote import Item
-    from wfdeploy.model.request import Request
     from wfdeploy.model.state import Binding
     from wfdeploy.ports import Listener, RunGateway, StateStore
 
@@ -105,7 +104,7 @@ def _workspace(
         command=shlex.join(("wfdeploy", *app.arguments)),
         stores=stores(),
         gateway=lambda: _gateway(settings, url or settings.target.url, listener, clock, budget_s),
-        encoder=_encoder,
+        encoder=encoder,
         budget_s=budget_s,
         log_lag_s=log_lag_s,
         defaults=defaults or {},
@@ -184,12 +183,6 @@ def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemCloc
         wait_budget_s=budget_s,
         listener=listener,
     )
-
-
-def _encoder(label: str, secrets: Mapping[str, str]) -> Callable[[Request, str], Item]:
-    from wfdeploy.upstash.wire import ItemEncoder
-
-    return ItemEncoder(label=label, secrets=secrets).encode
 
 
 def _read_stdin(settings: Settings) -> bytes:

@@ -72,7 +72,8 @@ def apply(
         paths, selection = saved.paths, saved.selection
 
     def once() -> ApplyReport:
-        with load(workspace, paths, selection, keep=KEPT_FOR_SENDING) as manifests, asyncio.Runner() as runner:
+        manifests = load(workspace, paths, selection, keep=KEPT_FOR_SENDING, first=not workspace.has_state)
+        with manifests, asyncio.Runner() as runner:
             work = _Apply(
                 workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved
             )

@@ -22,10 +22,16 @@ T = TypeVar("T")
 
 
 def load(
-    workspace: Workspace, paths: Sequence[str] | None, selection: Selection, *, keep: int = KEPT_FOR_A_LOOK
+    workspace: Workspace,
+    paths: Sequence[str] | None,
+    selection: Selection,
+    *,
+    keep: int = KEPT_FOR_A_LOOK,
+    first: bool = False,
 ) -> Manifests:
-    """Read, check and expand; to be closed. `keep`: requests to hold in memory. For a wish that needs no declaration
-    nothing is read: a run can be cancelled while the manifests are broken.
+    """Read, check and expand; to be closed. `keep`: requests to hold in memory; `first`: all of it will be sent, for the
+    first time as far as anybody here knows. For a wish that needs no declaration nothing is read: a run can be
+    cancelled while the manifests are broken.
 
     Raises: `InvalidInput`, `UsageError`.
     """
@@ -38,6 +44,7 @@ def load(
         cache=cache_folder(workspace.project),
         keep=keep,
         shard=workspace.target.shard,
+        encoder=workspace.encoder if first else None,
         listener=workspace.listener,
     )
     return load_manifests(workspace.project, paths, how=how)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.project import Project
     from wfdeploy.model.run import DeclaredRun, Group, Move
     from wfdeploy.model.shard import Shard
-    from wfdeploy.ports import Listener
+    from wfdeploy.ports import Listener, MakeEncoder
 
 __all__ = ["Manifests", "load_manifests", "load_project", "validate", "validate_presuming"]
 
@@ -82,7 +82,8 @@ class Loading:
     `variables` (`--var`) beat the project's, `defaults` are beaten by all. `cwd` is the working directory unless given.
     `cache`: a folder in which what was loaded may be kept for the next command (None: nowhere). `keep`: how many
     requests to hold in memory. `shard`: the part of all runs that is meant (None: all); all are checked.
-    `listener` hears how far it is.
+    `encoder`: nothing was sent before, so that runs may be made ready to be sent as they are read. `listener` hears how
+    far it is.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -92,6 +93,7 @@ class Loading:
     cache: Path | None = None
     keep: int = KEPT_FOR_A_LOOK
     shard: Shard | None = None
+    encoder: MakeEncoder | None = None
     listener: Listener | None = None
 
 
@@ -141,6 +143,7 @@ def _load(
         stdin=_once(how.stdin),
         keep=how.keep,
         shard=how.shard,
+        encoder=how.encoder,
         listener=how.listener or (lambda _: None),
     )
     cache = None if presuming else how.cache

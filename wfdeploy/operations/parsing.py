@@ -154,11 +154,12 @@ class Parsing:
             if self._shard is not None and run.group.schedule is None and not self._shard.covers(self._place(run)):
                 continue
             number = (document.index << _DOCUMENT_BITS) + ordinal
-            remember(position, number, run)
+            desired = identify(run, position, number)
+            remember(run, desired)
             self._count += 1
             if not self._count % _TOLD_EVERY:
                 self._listener(Reading(self._count))
-            yield identify(run, position, number)
+            yield desired
 
     def _place(self, run: DeclaredRun) -> str:
         return place_of(self._project.key, self._project.environment, run.address)

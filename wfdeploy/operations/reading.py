@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from wfdeploy.operations.parallel.crew import Work
     from wfdeploy.operations.parsing import Parsing
     from wfdeploy.pipeline.load.parts import Part
-    from wfdeploy.ports import Listener
+    from wfdeploy.ports import Listener, MakeEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What to read. `variables`: None where nothing is known of the project's variables, secrets and moves; `keep`: how
-    many requests to hold in memory."""
+    many requests to hold in memory; `encoder`: where all runs may be made ready to be sent for the first time."""
 
     project: Project
     paths: Sequence[str] | None
@@ -44,6 +44,7 @@ class Wanted:
     stdin: Callable[[], bytes]
     keep: int
     shard: Shard | None = None
+    encoder: MakeEncoder | None = None
     listener: Listener
 
 

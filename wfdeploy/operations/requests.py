@@ -15,6 +15,7 @@ from wfdeploy.model.spool import Spool
 
 if TYPE_CHECKING:
     from wfdeploy.operations.parallel.crew import Crew
+    from wfdeploy.operations.parallel.parcels import Parcel
 
 KEPT_FOR_A_LOOK = 20_000
 KEPT_FOR_SENDING = 120_000
@@ -27,8 +28,8 @@ Reread = Callable[[int, int | None], Iterator[tuple[int, DeclaredRun]]]
 runs at that time."""
 
 
-Remember = Callable[[int, int, DeclaredRun], None]
-"""Hears of the runs of a file as they are read: its position, the run's number, the run."""
+Remember = Callable[[DeclaredRun, DesiredRun], None]
+"""Hears of the runs of a file as they are read: each as it is declared and with its identity."""
 
 
 class Requests:
@@ -50,15 +51,16 @@ class Requests:
         """Other processes of this command that have read some of the files, and hold their requests."""
         self._looked: tuple[tuple[int, int | None], array[int], Spool[DeclaredRun]] | None = None
 
-    def remember(self, file: int, number: int, run: DeclaredRun) -> None:
+    def remember(self, run: DeclaredRun, desired: DesiredRun) -> None:
         """Keep a run that was just expanded, if there is room for all of its file."""
+        file = desired.file
         if file in self._over:
             return
         if self._count >= self._most:
             self._over.add(file)
             self._count -= len(self._kept.pop(file, ()))
             return
-        self._kept.setdefault(file, {})[number] = run
+        self._kept.setdefault(file, {})[desired.number] = run
         self._count += 1
 
     def instances(self, file: int, at_s: int) -> Iterator[tuple[int, DeclaredRun]]:
@@ -84,7 +86,8 @@ class Requests:
             # All of the file, once: whoever asks for one run of it mostly asks for more, in an order of their own.
             numbers = array("q")
             spool: Spool[DeclaredRun] = Spool(held=self._most)
-            for number, declared in self._read(*which):
+            for number, declared in self._reread(*which) if self._in_parcels(*which) else self._read(*which):
+                assert isinstance(declared, DeclaredRun)
                 numbers.append(number)
                 spool.append(declared)
             self._looked = which, numbers, spool
@@ -92,13 +95,15 @@ class Requests:
         position = bisect_left(numbers, run.number)
         if position == len(numbers) or numbers[position] != run.number:
             raise _damaged(run)
-        return self._checked(run, spool[position])
+        found = spool[position]
+        self._check(run, found)
+        return found
 
-    def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DeclaredRun]]:
+    def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DeclaredRun | Parcel]]:
         """The same for many runs in the order of `file`, `at_s` and `number`, each file read at most once for a time
-        and never held. What comes with a run is given back with it."""
+        and never held; as parcels where there are some. What comes with a run is given back with it."""
         for which, members in groupby(runs, key=lambda pair: (pair[1].file, pair[1].at_s)):
-            stream: Iterator[tuple[int, DeclaredRun]] | None = None
+            stream: Iterator[tuple[int, DeclaredRun | Parcel]] | None = None
             for key, run in members:
                 held = self._held(run)
                 if held is not None:
@@ -108,7 +113,8 @@ class Requests:
                 declared = next((declared for number, declared in stream if number == run.number), None)
                 if declared is None:
                     raise _damaged(run)
-                yield key, self._checked(run, declared)
+                self._check(run, declared)
+                yield key, declared
 
     def close(self) -> None:
         """Let go of what other processes hold."""
@@ -120,7 +126,7 @@ class Requests:
         if self.crew is not None:
             self.crew.stashes.pop(file, None)
 
-    def _read(self, file: int, at_s: int | None) -> Iterator[tuple[int, DeclaredRun]]:
+    def _read(self, file: int, at_s: int | None) -> Iterator[tuple[int, DeclaredRun | Parcel]]:
         if not self._is_stashed(file, at_s):
             return self._reread(file, at_s)
         from wfdeploy.operations.parallel.stash import stashed
@@ -131,15 +137,21 @@ class Requests:
     def _is_stashed(self, file: int, at_s: int | None) -> bool:
         return at_s is None and self.crew is not None and file in self.crew.stashes
 
-    def _checked(self, run: DesiredRun, declared: DeclaredRun) -> DeclaredRun:
+    def _in_parcels(self, file: int, at_s: int | None) -> bool:
+        return self._is_stashed(file, at_s) and self.crew is not None and self.crew.has_parcels
+
+    def _check(self, run: DesiredRun, declared: DeclaredRun | Parcel) -> None:
+        """Raises: `CacheDamaged` for another run than this one."""
         if declared.address != run.address:
             raise _damaged(run)
-        if not self._is_stashed(run.file, run.at_s):
+        if not isinstance(declared, DeclaredRun):
+            if declared.fingerprint != run.fingerprint:
+                raise _damaged(run)
+        elif not self._is_stashed(run.file, run.at_s) or self._in_parcels(run.file, run.at_s):
             from wfdeploy.pipeline.identify.fingerprint import identify
 
             if identify(declared).fingerprint != run.fingerprint:
                 raise _damaged(run)
-        return declared
 
     def _held(self, run: DesiredRun) -> DeclaredRun | None:
         if run.at_s is not None:

@@ -10,10 +10,10 @@ from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.packing import change_packer
 from wfdeploy.model.plan import Change, Plan
 from wfdeploy.model.remote import Item
-from wfdeploy.model.request import Request
 from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.spool import HELD
 from wfdeploy.model.state import Attempt, AttemptStatus
+from wfdeploy.operations.parallel.parcels import Parcel
 from wfdeploy.operations.prepared import Prepared
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.pipeline.identify.describe import recorded_parts, secret_names
@@ -28,6 +28,7 @@ def gather_secrets(plan: Plan, prepared: Prepared) -> dict[str, str]:
     values: dict[str, str] = {}
     problems: dict[str, Diagnostic] = {}
     for change, declared in _sends(plan, prepared, only=lambda run: run.has_secrets):
+        assert not isinstance(declared, Parcel)  # which hold no secrets
         request = declared.request
         for name in secret_names(request):
             if name in values or name in problems:
@@ -63,15 +64,21 @@ def shipments(
 ) -> Iterator[Shipment]:
     """One shipment for each change that sends, in the order of the manifests, encoded when it is asked for."""
     workspace = prepared.workspace
-    encode = workspace.encoder(workspace.project.label, secrets)
-    record = _Recorder(prepared.head.redaction_key)
+    encoder = workspace.encoder(workspace.project.label, secrets)
+    record = _Recorder()
     now_ms = workspace.clock.now_ms
     for change, declared in _sends(plan, prepared):
+        assert change.desired is not None
+        if isinstance(declared, Parcel):
+            if change.generation == 1 and change.attempt is None and not change.tries:
+                item = encoder.join(declared.pieces, declared.workflow_run_id)
+                yield Shipment(item, _packed(declared, record, now_ms=now_ms(), since_ms=since_ms, by=by))
+                continue
+            declared = prepared.manifests.requests.of(change.desired)  # noqa: PLW2901
         request = declared.request
         delivery = request.delivery
-        assert change.desired is not None
         run_id = change.workflow_run_id
-        text, shared = record(request)
+        text, shared = record(*recorded_parts(request, prepared.head.redaction_key))
         attempt = Attempt(
             change.address,
             change.fingerprint,
@@ -89,12 +96,20 @@ def shipments(
             change.tries,
             by,
         )
-        shipment = Shipment(encode(request, run_id), attempt)
+        shipment = Shipment(encoder.encode(request, run_id), attempt)
         if change.send_before_ms is not None:
             shipment.send_before_ms, shipment.inconclusive = change.send_before_ms, True
         if change.attempt is not None:
             _continue(shipment, change.attempt)
         yield shipment
+
+
+def _packed(parcel: Parcel, record: _Recorder, *, now_ms: int, since_ms: int | None, by: str) -> Attempt:
+    """The attempt of a run that was made ready when it was read."""
+    address, fingerprint, run_id, explicit_id, delay_s, not_before_s, delivery, source, own, rest, *_ = parcel
+    identity = address, fingerprint, 1, run_id
+    times = now_ms, since_ms, delay_s, not_before_s
+    return Attempt(*identity, *times, explicit_id, delivery, source, *record(own, rest), 0, by)
 
 
 def _continue(shipment: Shipment, former: Attempt) -> None:
@@ -116,12 +131,10 @@ class _Recorder:
 
     _MOST = 1000
 
-    def __init__(self, redaction_key: bytes) -> None:
-        self._key = redaction_key
+    def __init__(self) -> None:
         self._seen: set[str] = set()
 
-    def __call__(self, request: Request) -> tuple[str, int]:
-        own, rest = recorded_parts(request, self._key)
+    def __call__(self, own: str, rest: str) -> tuple[str, int]:
         if rest in self._seen:
             return own + rest, len(rest)
         if len(self._seen) >= self._MOST:
@@ -132,7 +145,7 @@ class _Recorder:
 
 def _sends(
     plan: Plan, prepared: Prepared, only: Callable[[DesiredRun], bool] = lambda _: True
-) -> Iterator[tuple[Change, DeclaredRun]]:
+) -> Iterator[tuple[Change, DeclaredRun | Parcel]]:
     """The changes that send, with their requests, in the order of the manifests: files are read from front to back."""
     chosen = (
         change

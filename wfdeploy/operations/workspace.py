@@ -13,9 +13,7 @@ from wfdeploy.model.state import Binding
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import Project, Target
-    from wfdeploy.model.remote import Item
-    from wfdeploy.model.request import Request
-    from wfdeploy.ports import Clock, Listener, RunGateway, StateStore
+    from wfdeploy.ports import Clock, Listener, MakeEncoder, RunGateway, StateStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +42,9 @@ class Workspace:
     """One command's surroundings.
 
     `server`: what a state is bound to (an origin, or `local:<id>`). `gateway`: opens the way to the server when it is
-    first needed; raises `UsageError` when there is no token. `encoder` (label, secrets) gives what turns a
-    request and its workflow run id into an item of a batch.
-    `log_lag_s`: what is known of the server's lag before it was asked (None: its answers may tell, else the project's
-    setting). `defaults`: variables that the surroundings supply. `budget_s`: seconds for all waits together.
+    first needed; raises `UsageError` when there is no token. `log_lag_s`: what is known of the server's lag before it
+    was asked (None: its answers may tell, else the project's setting). `defaults`: variables that the surroundings
+    supply. `budget_s`: seconds for all waits together.
     """
 
     target: Target
@@ -58,7 +55,7 @@ class Workspace:
     command: str
     stores: Stores
     gateway: Callable[[], RunGateway]
-    encoder: Callable[[str, Mapping[str, str]], Callable[[Request, str], Item]]
+    encoder: MakeEncoder
     budget_s: float = 300.0
     log_lag_s: float | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)

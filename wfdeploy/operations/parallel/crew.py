@@ -40,12 +40,14 @@ class Work:
 
 class Crew:
     """Reads files in processes of their own. `catalogues` are then the databases that they filled, `parts` those of a
-    file that was read in parts, `stashes` the requests, both by position of the file. All is gone when it is closed."""
+    file that was read in parts, `stashes` the requests, both by position of the file; some of these are parcels where
+    it `has_parcels`. All is gone when it is closed."""
 
     def __init__(self) -> None:
         self.catalogues: list[Path] = []
         self.parts: dict[int, list[Part]] = {}
         self.stashes: dict[int, list[Path]] = {}
+        self.has_parcels = False
         self._folder = tempfile.TemporaryDirectory(prefix="wfdeploy-", ignore_cleanup_errors=True)
 
     def read(self, wanted: Wanted, files: Sequence[Work], text_of: Callable[[Work], str], *, stashes: bool) -> None:
@@ -55,6 +57,7 @@ class Crew:
 
     def _read(self, wanted: Wanted, shares: Sequence[Sequence[Work]], *, stashes: bool) -> None:
         assert wanted.variables is not None
+        self.has_parcels = stashes and wanted.encoder is not None
         folders = []
         for number, share in enumerate(shares):
             folder = Path(self._folder.name, str(number))
@@ -68,6 +71,7 @@ class Crew:
                 shard=wanted.shard,
                 files=tuple((work.position, work.found, work.part) for work in share),
                 stashes=stashes,
+                encoder=wanted.encoder if stashes else None,
             )
             (folder / "task").write_bytes(pickle.dumps(task))
         for folder, share, sound in zip(folders, shares, _run(folders, wanted), strict=True):

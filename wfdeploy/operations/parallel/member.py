@@ -17,19 +17,21 @@ from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.model.event import Event
 from wfdeploy.model.event import Reading as ReadingEvent
 from wfdeploy.model.project import Project
-from wfdeploy.model.run import DeclaredRun
+from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.shard import Shard
+from wfdeploy.operations.parallel.parcels import Packer
 from wfdeploy.operations.parallel.stash import Stash
 from wfdeploy.operations.reading import Reading, Wanted
 from wfdeploy.pipeline.load.parts import Part
 from wfdeploy.pipeline.load.sources import Found
+from wfdeploy.ports import MakeEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What one process is to read, into `folder`. `files` with their positions, and the part that is
-    meant (None: all); `stashes`: whether requests are wanted
-    too, each file's under the name of its position."""
+    """What one process is to read, into `folder`. `files` with their positions, and the part that is meant (None: all);
+    `stashes`: whether requests are wanted too, each file's under the name of its position; with an `encoder`, as parcels
+    where that can be."""
 
     folder: Path
     project: Project
@@ -38,6 +40,7 @@ class Task:
     shard: Shard | None
     files: tuple[tuple[int, Found, Part | None], ...]
     stashes: bool
+    encoder: MakeEncoder | None
 
 
 def main(path: str) -> None:
@@ -57,14 +60,16 @@ def main(path: str) -> None:
         listener=_tell,
     )
     reading = Reading(wanted, catalogue, thorough=False)
+    packer = None if task.encoder is None else Packer(task.project, task.encoder)
     for position, found, part in task.files:
         if not task.stashes:
             reading.take_in(position, found, part=part)
             continue
         with Stash(task.folder / str(position)) as stash:
 
-            def remember(_: int, number: int, run: DeclaredRun, stash: Stash = stash) -> None:
-                stash.add(number, run)
+            def remember(run: DeclaredRun, desired: DesiredRun, stash: Stash = stash) -> None:
+                parcel = None if packer is None else packer(run, desired)
+                stash.add(desired.number, run if parcel is None else parcel)
 
             reading.take_in(position, found, remember, part)
     catalogue.seal()

@@ -11,20 +11,22 @@ from typing import IO, Any
 from wfdeploy.model.address import Address
 from wfdeploy.model.request import Body, Request
 from wfdeploy.model.run import DeclaredRun, Source
+from wfdeploy.operations.parallel.parcels import Parcel
 
 _CHUNK = 500
 
 
 class Stash:
-    """A new file that takes runs with their numbers, in the order of these. Holds secrets by name, as manifests do."""
+    """A new file that takes runs, or parcels of them, with their numbers, in the order of these. Holds secrets by name,
+    as manifests do."""
 
     def __init__(self, path: Path) -> None:
         self._file: IO[bytes] = path.open("xb")
         self._chunk: list[Any] = []
 
-    def add(self, number: int, run: DeclaredRun) -> None:
+    def add(self, number: int, run: DeclaredRun | Parcel) -> None:
         """Add a run. Raises: `OSError` when the disk is full."""
-        self._chunk.append(_packed(number, run))
+        self._chunk.append((number, *run) if isinstance(run, Parcel) else (number, _packed(run)))
         if len(self._chunk) == _CHUNK:
             self._write()
 
@@ -41,28 +43,28 @@ class Stash:
         self._chunk = []
 
 
-def stashed(path: Path) -> Iterator[tuple[int, DeclaredRun]]:
+def stashed(path: Path) -> Iterator[tuple[int, DeclaredRun | Parcel]]:
     """The runs of such a file, in the order in which they came. Only for a file that this command's own processes
     made, in a folder that nobody else may enter."""
     with path.open("rb") as file:
         while file.peek(1):
-            for packed in pickle.load(file):  # noqa: S301 - see above
-                yield _unpacked(packed)
+            for number, *packed in pickle.load(file):  # noqa: S301 - see above
+                yield number, _unpacked(*packed) if len(packed) == 1 else Parcel._make(packed)
 
 
-def _packed(number: int, run: DeclaredRun) -> tuple[Any, ...]:
+def _packed(run: DeclaredRun) -> tuple[Any, ...]:
     request = run.request
     body = request.body
     what = request.destination, request.content_type, request.headers, request.delivery
-    return number, run.address, run.group, tuple(run.source), run.workflow_run_id, *what, *_parts(body)
+    return run.address, run.group, tuple(run.source), run.workflow_run_id, *what, *_parts(body)
 
 
 def _parts(body: Body) -> tuple[Any, ...]:
     return body.kind, body.value, body.file, body.is_even
 
 
-def _unpacked(packed: tuple[Any, ...]) -> tuple[int, DeclaredRun]:
-    number, address, group, source, run_id, destination, content_type, headers, delivery, *body = packed
+def _unpacked(packed: tuple[Any, ...]) -> DeclaredRun:
+    address, group, source, run_id, destination, content_type, headers, delivery, *body = packed
     request = Request(
         destination=destination,
         content_type=content_type,
@@ -70,6 +72,6 @@ def _unpacked(packed: tuple[Any, ...]) -> tuple[int, DeclaredRun]:
         body=Body(*body),
         delivery=delivery,
     )
-    return number, DeclaredRun(
+    return DeclaredRun(
         address=Address(address), group=group, source=Source(*source), request=request, workflow_run_id=run_id
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,24 +38,6 @@ spec:
   runs:
 %s
 """
-
-
-@pytest.fixture
-def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Any size is worthwhile, and there are two processors. The processes that were started."""
-    started: list[subprocess.Popen[bytes]] = []
-    start = crew._started
-
-    def noted(folder: Path) -> subprocess.Popen[bytes]:
-        started.append(start(folder))
-        return started[-1]
-
-    monkeypatch.setattr(crew, "WORTHWHILE_BYTES", 10)
-    monkeypatch.setattr(reading, "WORTHWHILE_BYTES", 10)
-    monkeypatch.setattr(crew, "_processors", lambda: 2)
-    monkeypatch.setattr(crew, "_started", noted)
-    yield started
-    assert all(process.returncode is not None for process in started), "none is left behind"
 
 
 def project(root: Path, files: Mapping[str, str]) -> Project:

@@ -1,0 +1,16 @@
+"""What turns requests into items, imported when the first one is encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wfdeploy.upstash.wire import ItemEncoder
+
+
+def encoder(label: str, secrets: Mapping[str, str]) -> ItemEncoder:
+    """The encoder of a project with this label: a `MakeEncoder`."""
+    from wfdeploy.upstash.wire import ItemEncoder
+
+    return ItemEncoder(label=label, secrets=secrets)
