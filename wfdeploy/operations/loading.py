@@ -29,8 +29,8 @@ def load(
     keep: int = KEPT_FOR_A_LOOK,
     first: bool = False,
 ) -> Manifests:
-    """Read, check and expand; to be closed. `keep`: requests to hold in memory; `first`: all of it will be sent, for the
-    first time as far as anybody here knows. For a wish that needs no declaration nothing is read: a run can be
+    """Read, check and expand; to be closed. `keep`: requests to hold in memory; `first`: all of it will be sent,
+    for the first time as far as anybody here knows. For a wish that needs no declaration nothing is read: a run can be
     cancelled while the manifests are broken.
 
     Raises: `InvalidInput`, `UsageError`.

@@ -30,8 +30,8 @@ from wfdeploy.ports import MakeEncoder
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """What one process is to read, into `folder`. `files` with their positions, and the part that is meant (None: all);
-    `stashes`: whether requests are wanted too, each file's under the name of its position; with an `encoder`, as parcels
-    where that can be."""
+    `stashes`: whether requests are wanted too, each file's under the name of its position; with an `encoder`, as
+    parcels where that can be."""
 
     folder: Path
     project: Project
