@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         DeadLetter,
         Item,
         ObservedRun,
-        Pieces,
         ResumeReply,
         RunPage,
         RunState,
@@ -56,12 +55,6 @@ class Encoder(Protocol):
     def encode(self, request: Request, workflow_run_id: str) -> Item:
         """One run of a batch. Raises: `KeyError` with the name of a secret that has no value; `ValueError` for a body
         that JSON or UTF-8 can't carry."""
-
-    def pieces(self, request: Request) -> Pieces:
-        """The same without the workflow run id. Raises: as `encode`."""
-
-    def join(self, pieces: Pieces, workflow_run_id: str) -> Item:
-        """The item of these pieces."""
 
 
 MakeEncoder: TypeAlias = "Callable[[str, Mapping[str, str]], Encoder]"

@@ -19,14 +19,6 @@ class Item(NamedTuple):
     encoded: bytes
 
 
-class Pieces(NamedTuple):
-    """An item but for its workflow run id: that stands between `before` and `after`, which runs of one group share."""
-
-    before: str
-    after: str
-    tail: str
-
-
 @dataclass(frozen=True, slots=True)
 class Taken:
     """The server has the run. `deduplicated`: it had it before this request."""

@@ -71,8 +71,7 @@ def shipments(
         assert change.desired is not None
         if isinstance(declared, Parcel):
             if change.generation == 1 and change.attempt is None and not change.tries:
-                item = encoder.join(declared.pieces, declared.workflow_run_id)
-                yield Shipment(item, _packed(declared, record, now_ms=now_ms(), since_ms=since_ms, by=by))
+                yield _unpacked(declared, record, now_ms=now_ms(), since_ms=since_ms, by=by)
                 continue
             declared = prepared.manifests.requests.of(change.desired)  # noqa: PLW2901
         request = declared.request
@@ -104,12 +103,13 @@ def shipments(
         yield shipment
 
 
-def _packed(parcel: Parcel, record: _Recorder, *, now_ms: int, since_ms: int | None, by: str) -> Attempt:
-    """The attempt of a run that was made ready when it was read."""
-    address, fingerprint, run_id, explicit_id, delay_s, not_before_s, delivery, source, own, rest, *_ = parcel
+def _unpacked(parcel: Parcel, record: _Recorder, *, now_ms: int, since_ms: int | None, by: str) -> Shipment:
+    """The shipment of a run that was made ready when it was read."""
+    address, fingerprint, run_id, explicit_id, delay_s, not_before_s, delivery, source, own, rest, encoded = parcel
     identity = address, fingerprint, 1, run_id
     times = now_ms, since_ms, delay_s, not_before_s
-    return Attempt(*identity, *times, explicit_id, delivery, source, *record(own, rest), 0, by)
+    attempt = Attempt(*identity, *times, explicit_id, delivery, source, *record(own, rest), 0, by)
+    return Shipment(Item(run_id, encoded), attempt)
 
 
 def _continue(shipment: Shipment, former: Attempt) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.remote import Item, Pieces
+from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Body, BodyKind, BodyValue, Request, Template, Text
 from wfdeploy.upstash.headers import LABEL, ROWS, RUN_ID, Row, joined_labels, resolved
 
@@ -40,23 +40,11 @@ class ItemEncoder:
         Raises: `KeyError` with the name of a secret that has no value; `ValueError` for a body that JSON or UTF-8
         can't carry.
         """
-        before, after, tail = self._pieces(request)
-        return Item(workflow_run_id, f"{before}{_text(workflow_run_id)}{after}{tail}".encode())
-
-    def pieces(self, request: Request) -> Pieces:
-        """The same without the workflow run id. Raises: as `encode`; not for text that UTF-8 can't carry."""
-        return Pieces(*self._pieces(request))
-
-    def join(self, pieces: Pieces, workflow_run_id: str) -> Item:
-        """The item of these pieces. Raises: `ValueError` for text that UTF-8 can't carry."""
-        before, after, tail = pieces
-        return Item(workflow_run_id, f"{before}{_text(workflow_run_id)}{after}{tail}".encode())
-
-    def _pieces(self, request: Request) -> tuple[str, str, str]:
         key = (request.destination, request.content_type, id(request.headers), id(request.delivery))
-        before, after, _ = self._kept.get(key) or self._shared(key, request)
+        before_id, after_id, _ = self._kept.get(key) or self._shared(key, request)
         body = body_text(request.body, self._secrets)
-        return before, after, "}}" if body is None else f'}},"body":{_text(body)}}}'
+        tail = "}}" if body is None else f'}},"body":{_text(body)}}}'
+        return Item(workflow_run_id, f"{before_id}{_text(workflow_run_id)}{after_id}{tail}".encode())
 
     def _shared(self, key: tuple[object, ...], request: Request) -> tuple[str, str, Request]:
         """What stands before the workflow run id and between it and the body."""

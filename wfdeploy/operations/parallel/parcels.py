@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.project import Project
-from wfdeploy.model.remote import Pieces
 from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.pipeline.identify.describe import recorded_parts
 from wfdeploy.pipeline.identify.run_ids import Naming
@@ -17,8 +16,8 @@ from wfdeploy.ports import MakeEncoder
 
 
 class Parcel(NamedTuple):
-    """What is sent for a run that is new, and what the state records of it: the fields of an `Attempt`, its request in
-    the two parts of `recorded_parts`, the item in pieces."""
+    """What is sent for a run that is new, its encoded item, and what the state records of it: the fields of an
+    `Attempt`, its request in the two parts of `recorded_parts`."""
 
     address: Address
     fingerprint: str
@@ -30,13 +29,7 @@ class Parcel(NamedTuple):
     source: str
     own: str
     rest: str
-    before: str
-    after: str
-    tail: str
-
-    @property
-    def pieces(self) -> Pieces:
-        return Pieces(self.before, self.after, self.tail)
+    encoded: bytes
 
 
 class Packer:
@@ -52,15 +45,16 @@ class Packer:
         request, own_id = run.request, run.workflow_run_id
         if desired.has_secrets or request.delivery.redact is not None or run.group.schedule is not None:
             return None
+        run_id = self._name(run.address, desired.fingerprint, 1) if own_id is None else own_id
         return Parcel(
             run.address,
             desired.fingerprint,
-            self._name(run.address, desired.fingerprint, 1) if own_id is None else own_id,
+            run_id,
             own_id is not None,
             desired.delay_s,
             desired.not_before_s,
             desired.delivery,
             str(run.source),
             *recorded_parts(request, b""),
-            *self._encoder.pieces(request),
+            self._encoder.encode(request, run_id).encoded,
         )

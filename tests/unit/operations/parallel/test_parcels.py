@@ -17,9 +17,9 @@ from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.model.event import Notice
 from wfdeploy.model.remote import Item, TriggerReply
 from wfdeploy.model.run import DeclaredRun
-from wfdeploy.model.state import Attempt
 from wfdeploy.operations import shipping
 from wfdeploy.operations.parallel import crew, parcels, stash
+from wfdeploy.pipeline.apply.shipment import Shipment
 
 RUNS = [run(f"r{n:03}", body={"n": n, "long": "1" * (n % 20), "text": '\u00e4 "quoted"'}) for n in range(40)]
 ODD = [
@@ -90,13 +90,13 @@ def test_they_are_sent_and_recorded_as_by_one_process(
 ) -> None:
     found = []
     opened: list[parcels.Parcel] = []
-    packed = shipping._packed
+    unpacked = shipping._unpacked
 
-    def noted(parcel: parcels.Parcel, *args: Any, **options: Any) -> Attempt:
+    def noted(parcel: parcels.Parcel, *args: Any, **options: Any) -> Shipment:
         opened.append(parcel)
-        return packed(parcel, *args, **options)
+        return unpacked(parcel, *args, **options)
 
-    monkeypatch.setattr(shipping, "_packed", noted)
+    monkeypatch.setattr(shipping, "_unpacked", noted)
     for folder, processors in (("many", 2), ("one", 1)):
         monkeypatch.setattr(crew, "_processors", lambda count=processors: count)
         remote = Keeping(ManualClock(), lag_s=0.0)
@@ -118,7 +118,7 @@ def test_they_are_for_states_that_know_of_nothing(
     write(one, "g", RUNS[:1])
     one.apply()
     write(one, "g", RUNS)
-    monkeypatch.setattr(shipping, "_packed", None)
+    monkeypatch.setattr(shipping, "_unpacked", None)
     assert counts(one.apply()) == {"kept": 1, "triggered": 39}
     assert processes
 
