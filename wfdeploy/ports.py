@@ -49,16 +49,12 @@ class Listener(Protocol):
     def __call__(self, event: Event, /) -> None: ...
 
 
-class Encoder(Protocol):
-    """Makes items of the runs of one project. Not for use from several threads at once."""
+Encode: TypeAlias = "Callable[[Request, str], Item]"
+"""Turns a request and its workflow run id into an item of a batch. Not for use from several threads at once. Raises:
+`KeyError` with the name of a secret that has no value; `ValueError` for a body that JSON or UTF-8 can't carry."""
 
-    def encode(self, request: Request, workflow_run_id: str) -> Item:
-        """One run of a batch. Raises: `KeyError` with the name of a secret that has no value; `ValueError` for a body
-        that JSON or UTF-8 can't carry."""
-
-
-MakeEncoder: TypeAlias = "Callable[[str, Mapping[str, str]], Encoder]"
-"""Makes the encoder for a project's label, with the values of its secrets. Other processes import it by its name."""
+MakeEncoder: TypeAlias = "Callable[[str, Mapping[str, str]], Encode]"
+"""Makes what encodes for a project's label, with the values of its secrets. Other processes import it by its name."""
 
 
 class RunGateway(Protocol):

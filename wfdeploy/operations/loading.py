@@ -29,14 +29,15 @@ def load(
     keep: int = KEPT_FOR_A_LOOK,
     first: bool = False,
 ) -> Manifests:
-    """Read, check and expand; to be closed. `keep`: requests to hold in memory; `first`: all of it will be sent,
-    for the first time as far as anybody here knows. For a wish that needs no declaration nothing is read: a run can be
-    cancelled while the manifests are broken.
+    """Read, check and expand; to be closed. `keep`: requests to hold in memory; `first`: as far as
+    anybody here knows, what will be sent was never sent before. For a wish that needs no declaration nothing is read:
+    a run can be cancelled while the manifests are broken.
 
     Raises: `InvalidInput`, `UsageError`.
     """
     if selection.wish in (Wish.CANCEL, Wish.RESUME):
         return _nothing()
+    sends_all = first and not selection.targets and selection.limit is None
     how = Loading(
         variables=dict(selection.variables),
         stdin=workspace.stdin,
@@ -44,7 +45,7 @@ def load(
         cache=cache_folder(workspace.project),
         keep=keep,
         shard=workspace.target.shard,
-        encoder=workspace.encoder if first else None,
+        encoder=workspace.encoder if sends_all else None,
         listener=workspace.listener,
     )
     return load_manifests(workspace.project, paths, how=how)

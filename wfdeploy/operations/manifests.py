@@ -82,8 +82,8 @@ class Loading:
     `variables` (`--var`) beat the project's, `defaults` are beaten by all. `cwd` is the working directory unless given.
     `cache`: a folder in which what was loaded may be kept for the next command (None: nowhere). `keep`: how many
     requests to hold in memory. `shard`: the part of all runs that is meant (None: all); all are checked.
-    `encoder`: nothing was sent before, so that runs may be made ready to be sent as they are read. `listener` hears how
-    far it is.
+    `encoder`: all will be sent, and nothing was before, so that runs may be made ready to be sent as they are read.
+    `listener` hears how far it is.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)

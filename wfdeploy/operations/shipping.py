@@ -64,7 +64,7 @@ def shipments(
 ) -> Iterator[Shipment]:
     """One shipment for each change that sends, in the order of the manifests, encoded when it is asked for."""
     workspace = prepared.workspace
-    encoder = workspace.encoder(workspace.project.label, secrets)
+    encode = workspace.encoder(workspace.project.label, secrets)
     record = _Recorder()
     now_ms = workspace.clock.now_ms
     for change, declared in _sends(plan, prepared):
@@ -95,7 +95,7 @@ def shipments(
             change.tries,
             by,
         )
-        shipment = Shipment(encoder.encode(request, run_id), attempt)
+        shipment = Shipment(encode(request, run_id), attempt)
         if change.send_before_ms is not None:
             shipment.send_before_ms, shipment.inconclusive = change.send_before_ms, True
         if change.attempt is not None:

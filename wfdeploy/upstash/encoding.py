@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wfdeploy.ports import Encode
+
+
+def encoder(label: str, secrets: Mapping[str, str]) -> Encode:
+    """What encodes the runs of a project with this label: a `MakeEncoder`."""
     from wfdeploy.upstash.wire import ItemEncoder
 
-
-def encoder(label: str, secrets: Mapping[str, str]) -> ItemEncoder:
-    """The encoder of a project with this label: a `MakeEncoder`."""
-    from wfdeploy.upstash.wire import ItemEncoder
-
-    return ItemEncoder(label=label, secrets=secrets)
+    return ItemEncoder(label=label, secrets=secrets).encode

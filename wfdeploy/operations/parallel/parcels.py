@@ -36,7 +36,7 @@ class Packer:
     """Makes parcels of the runs of a project."""
 
     def __init__(self, project: Project, encoder: MakeEncoder) -> None:
-        self._encoder = encoder(project.label, {})
+        self._encode = encoder(project.label, {})
         self._name = Naming(project.key, project.environment)
 
     def __call__(self, run: DeclaredRun, desired: DesiredRun) -> Parcel | None:
@@ -56,5 +56,5 @@ class Packer:
             desired.delivery,
             str(run.source),
             *recorded_parts(request, b""),
-            self._encoder.encode(request, run_id).encoded,
+            self._encode(request, run_id).encoded,
         )
