@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REST = "start-up, event loop, the rest"
 
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "load": ("wfdeploy.pipeline.load.sources:read", "wfdeploy.pipeline.load.yaml_docs:read"),
+    "load": ("wfdeploy.pipeline.load.sources:read", "wfdeploy.pipeline.load.parts:read_whole"),
     "validate": (
         "wfdeploy.pipeline.validate.structure:check",
         "wfdeploy.pipeline.validate.rules:Rules.group",
@@ -49,7 +49,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         "wfdeploy.state.sqlite_store:SqliteStore.generations",
         "wfdeploy.state.sqlite_store:SqliteStore.tallies",
     ),
-    "diff": ("wfdeploy.operations.prepared:Prepared.outlook",),
+    "diff": ("wfdeploy.operations.prepared:Prepared.outlook", "wfdeploy.model.first_changes:FirstChanges.__iter__"),
     "render": ("wfdeploy.render.plan_text:text", "wfdeploy.render.report:text"),
     "intents": ("wfdeploy.operations.apply:shipments",),
     "encode": ("wfdeploy.upstash.wire:ItemEncoder.encode",),
