@@ -40,6 +40,7 @@ def requests(count: int) -> list[tuple[str, Request]]:
                         "plan": _PLANS[n % 4],
                         "features": ["sso", "audit"],
                     },
+                    is_even=True,  # as the loader says of nearly every document
                 ),
                 delivery=_DELIVERY,
             ),

@@ -15,8 +15,10 @@ _make: Any = getattr(json.encoder, "c_make_encoder", None)
 _in_c = _make and _make(None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", True, False, False)
 
 
-def _encode(value: object) -> str:
-    return "".join(_in_c(value, 0)) if _in_c else _encoder.encode(value)
+def even_json(value: object) -> bytes:
+    """`simple_json` of a value of an even document (`Document.is_even`), which needs no look at it. Raises:
+    `ValueError` for text with lone surrogates."""
+    return "".join(_in_c(value, 0)).encode() if _in_c else _encoder.encode(value).encode()
 
 
 _TEXT = frozenset((str,))
@@ -48,13 +50,7 @@ def simple_json(value: object) -> bytes | None:
     """
     if type(value) is str:
         return json.encoder.encode_basestring(value).encode()
-    return _encode(value).encode() if _is_simple(value) else None
-
-
-def even_json(value: object) -> bytes:
-    """The same for a value of an even document (`Document.is_even`), which needs no look at it. Raises: `ValueError`
-    for text with lone surrogates."""
-    return _encode(value).encode()
+    return even_json(value) if _is_simple(value) else None
 
 
 def _is_simple(value: object) -> bool:

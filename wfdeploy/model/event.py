@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -39,6 +40,18 @@ class Result(NamedTuple):
     workflow_run_id: str = ""
     created_at_ms: int | None = None
     error: str | None = None
+
+    @classmethod
+    def several(
+        cls,
+        addresses: Iterable[Address],
+        outcome: Outcome,
+        workflow_run_ids: Iterable[str],
+        created_at_ms: Iterable[int | None],
+    ) -> list[Result]:
+        """Results that differ in no more than this, made without a call of Python's for each."""
+        rows = zip(addresses, repeat(outcome), workflow_run_ids, created_at_ms, repeat(None), strict=False)
+        return list(map(tuple.__new__, repeat(cls), rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

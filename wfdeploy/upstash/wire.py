@@ -70,12 +70,14 @@ def body_text(body: Body, secrets: Mapping[str, str]) -> str | None:
 
     Raises: `KeyError` and `ValueError` as `ItemEncoder.encode`.
     """
+    plain = body.plain()
+    if plain is not None:  # nearly always
+        return plain.decode()
     match body.kind:
         case BodyKind.NONE:
             return None
         case BodyKind.JSON:
-            plain = body.plain()
-            return (canonical_json(_resolved(body.value, secrets)) if plain is None else plain).decode()
+            return canonical_json(_resolved(body.value, secrets)).decode()
         case BodyKind.TEXT | BodyKind.FILE:
             return resolved(cast("Text", body.value), secrets)
 

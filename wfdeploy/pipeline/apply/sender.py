@@ -322,13 +322,9 @@ class Sender:
         return Settle([shipment.attempt for shipment in taken], created, origin, self._clock.now_ms())
 
     def _tell_taken(self, taken: list[Shipment], created: list[int | None], outcome: Outcome) -> None:
-        self._tell_all(
-            outcome,
-            [
-                Result(shipment.attempt.address, outcome, shipment.item.workflow_run_id, created_at_ms)
-                for shipment, created_at_ms in zip(taken, created, strict=True)
-            ],
-        )
+        addresses = [shipment.attempt.address for shipment in taken]
+        run_ids = [shipment.item.workflow_run_id for shipment in taken]
+        self._tell_all(outcome, Result.several(addresses, outcome, run_ids, created))
 
     def _conflict(self, shipment: Shipment, created_at_ms: int | None) -> str | None:
         """Whether the run that holds an author's own id is somebody else's. Empty: it is ours; None: look it up."""
