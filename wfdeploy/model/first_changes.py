@@ -11,6 +11,11 @@ from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.spool import Spool
 
 
+def but_plain_triggers(changes: Sequence[Change]) -> Sequence[Change]:
+    """Changes without those that are known, without a look at them, to trigger a run and do nothing else."""
+    return () if isinstance(changes, FirstChanges) else changes
+
+
 class FirstChanges(Sequence[Change]):
     """One change for each run of these groups (with how many they have), by address, made when they are gone through.
 

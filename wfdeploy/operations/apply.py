@@ -293,7 +293,9 @@ class _Apply:
         return max(seen.began_ms - round(1000 * discovery.log_lag_s), 0)
 
     def _begin_later(self, plan: Plan) -> frozenset[str]:
-        """The runs of a plan that begin later than anybody would wait for."""
+        """The runs of a plan that begin later than anybody would wait for; only asked where runs are followed."""
+        if not self.workspace.target.local:
+            return frozenset()
         longest_s = self.options.longest_wait_s
         until_s = self.workspace.clock.now_ms() / 1000 + longest_s
         return frozenset(

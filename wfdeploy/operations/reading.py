@@ -191,6 +191,7 @@ class Reading:
         from wfdeploy.operations.parallel.crew import Crew, Work
 
         crew = self.requests.crew = Crew()
+        self.requests.files = len(self.found)
         works = [Work(position, self.found[position], sizes[position]) for position in unknown]
         with suppress(OSError, CacheDamaged):
             crew.read(self._wanted, works, self._text, stashes=self._wanted.keep > KEPT_FOR_A_LOOK)

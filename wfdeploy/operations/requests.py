@@ -47,6 +47,8 @@ class Requests:
         self._over: set[int] = set()  # files that are too long to be kept
         self._instances: dict[Address, DeclaredRun] = {}
         self._made: tuple[tuple[int, int], Spool[tuple[int, DeclaredRun]]] | None = None
+        self.files = 0
+        """How many were loaded."""
         self.crew: Crew | None = None
         """Other processes of this command that have read some of the files, and hold their requests."""
         self._looked: tuple[tuple[int, int | None], array[int], Spool[DeclaredRun]] | None = None
@@ -115,6 +117,15 @@ class Requests:
                     raise _damaged(run)
                 self._check(run, declared)
                 yield key, declared
+
+    def parcels(self) -> Iterator[Parcel] | None:
+        """Everything that is declared, in the order of `file` and `number`; None where not every run is in a parcel."""
+        crew = self.crew
+        if crew is None or not crew.only_parcels or len(crew.stashes) < self.files:
+            return None
+        from wfdeploy.operations.parallel.stash import parcels
+
+        return chain.from_iterable(parcels(path) for _, paths in sorted(crew.stashes.items()) for path in paths)
 
     def close(self) -> None:
         """Let go of what other processes hold."""

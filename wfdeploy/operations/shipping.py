@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 
-from wfdeploy.errors import InvalidInput
+from wfdeploy.errors import CacheDamaged, InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.first_changes import FirstChanges, but_plain_triggers
 from wfdeploy.model.packing import change_packer
 from wfdeploy.model.plan import Change, Plan
 from wfdeploy.model.remote import Item
@@ -24,6 +25,8 @@ def gather_secrets(plan: Plan, prepared: Prepared) -> dict[str, str]:
 
     Raises: `InvalidInput` naming every secret without a value, at the first run that needs it.
     """
+    if _parcels(plan, prepared) is not None:
+        return {}  # they hold no secrets
     workspace = prepared.workspace
     values: dict[str, str] = {}
     problems: dict[str, Diagnostic] = {}
@@ -64,9 +67,20 @@ def shipments(
 ) -> Iterator[Shipment]:
     """One shipment for each change that sends, in the order of the manifests, encoded when it is asked for."""
     workspace = prepared.workspace
-    encode = workspace.encoder(workspace.project.label, secrets)
     record = _Recorder()
     now_ms = workspace.clock.now_ms
+    parcels = _parcels(plan, prepared)
+    if parcels is not None:
+        left = plan.sends
+        for parcel in parcels:
+            left -= 1
+            if left < 0:
+                break
+            yield _unpacked(parcel, record, now_ms=now_ms(), since_ms=since_ms, by=by)
+        if left:
+            raise CacheDamaged("what was made ready to be sent is not what it says: it isn't as many runs as planned")
+        return
+    encode = workspace.encoder(workspace.project.label, secrets)
     for change, declared in _sends(plan, prepared):
         assert change.desired is not None
         if isinstance(declared, Parcel):
@@ -103,12 +117,36 @@ def shipments(
         yield shipment
 
 
+def _parcels(plan: Plan, prepared: Prepared) -> Iterator[Parcel] | None:
+    """All that the plan sends, where that is all that is declared and each run of it was made ready when it was read.
+
+    The processes that did so made the plan's catalogue of the same runs in the same breath, and both lie in a folder of
+    this command's own. So they aren't compared one by one; only that they are as many.
+    """
+    return prepared.manifests.requests.parcels() if isinstance(plan.changes, FirstChanges) else None
+
+
 def _unpacked(parcel: Parcel, record: _Recorder, *, now_ms: int, since_ms: int | None, by: str) -> Shipment:
     """The shipment of a run that was made ready when it was read."""
-    address, fingerprint, run_id, explicit_id, delay_s, not_before_s, delivery, source, own, rest, encoded = parcel
-    identity = address, fingerprint, 1, run_id
-    times = now_ms, since_ms, delay_s, not_before_s
-    attempt = Attempt(*identity, *times, explicit_id, delivery, source, *record(own, rest), 0, by)
+    _, address, fingerprint, run_id, explicit_id, delay_s, not_before_s, delivery, source, own, rest, encoded = parcel
+    request, shared = record(own, rest)
+    attempt = Attempt(
+        address,
+        fingerprint,
+        1,
+        run_id,
+        now_ms,
+        since_ms,
+        delay_s,
+        not_before_s,
+        explicit_id,
+        delivery,
+        source,
+        request,
+        shared,
+        0,
+        by,
+    )
     return Shipment(Item(run_id, encoded), attempt)
 
 
@@ -186,7 +224,7 @@ def _sorted_on_disk(changes: Iterable[Change]) -> Iterator[Change]:
 
 def resumes(plan: Plan, prepared: Prepared, *, since_ms: int | None, by: str) -> Iterator[Shipment]:
     """One shipment for each change that resumes. It needs nothing of the manifests: what goes on is what was sent."""
-    for change in plan.changes:
+    for change in but_plain_triggers(plan.changes):
         if not change.resumes:
             continue
         former = change.attempt

@@ -121,11 +121,18 @@ class Bulk:
 
     def parts_of(self, attempts: Iterable[Attempt]) -> list[Parts]:
         """The attempts' requests as they are stored."""
-        id_of = self._ends.id_of
-        return [
-            (one.request[: -one.shared], id_of(one.request[-one.shared :])) if one.shared else (one.request, None)
-            for one in attempts
-        ]
+        parts: list[Parts] = []
+        end, end_id = "", None
+        for one in attempts:
+            request, shared = one.request, one.shared
+            if not shared:
+                parts.append((request, None))
+                continue
+            if shared != len(end) or not request.endswith(end):  # rows that share one mostly follow each other
+                end = request[-shared:]
+                end_id = self._ends.id_of(end)
+            parts.append((request[:-shared], end_id))
+        return parts
 
     def actor(self, by: str) -> int:
         """The id of what did it."""

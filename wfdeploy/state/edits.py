@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
 from typing import assert_never
 
 from wfdeploy.model.address import group_of
@@ -46,7 +46,8 @@ class Editor:
         self._now_ms = 0
         self._bulk = Bulk(connection)
         self._flights = Flights(connection, self._bulk)
-        self._shifts: dict[str, list[int]] = {}  # by group: how many records more, and the sum of their terms
+        # By group: how many records more, and the sum of their terms.
+        self._shifts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
 
     def apply(self, edits: Sequence[Edit]) -> None:
         """All edits, in order."""
@@ -235,14 +236,14 @@ class Editor:
     # --- tallies: every change of `records` passes here ------------------------------------------------------
 
     def _add(self, attempts: Iterable[Attempt]) -> None:
-        for name, members in groupby(attempts, lambda attempt: group_of(attempt.address)):
-            tally = Tally.of([term(one.address, one.fingerprint, one.delivery) for one in members])
-            shift = self._shifts.setdefault(name, [0, 0])
-            shift[0] += tally.count
-            shift[1] += tally.total
+        for one in attempts:
+            address = one.address
+            shift = self._shifts[group_of(address)]
+            shift[0] += 1
+            shift[1] += term(address, one.fingerprint, one.delivery)
 
     def _shift(self, sign: int, address: str, fingerprint: str, delivery: str) -> None:
-        shift = self._shifts.setdefault(group_of(address), [0, 0])
+        shift = self._shifts[group_of(address)]
         shift[0] += sign
         shift[1] += sign * term(address, fingerprint, delivery)
 

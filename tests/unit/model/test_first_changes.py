@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.first_changes import FirstChanges
+from wfdeploy.model.first_changes import FirstChanges, but_plain_triggers
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.run import DesiredRun, Group, Source
 
@@ -45,6 +45,13 @@ def test_they_are_made_once_however_often_they_are_gone_through() -> None:
     assert changes[1].address == "a/0"
     assert [change.address for change in changes[-2:]] == ["b/0", "b/1"]
     assert runs.made == 6
+
+
+def test_nothing_in_them_is_anything_but_a_trigger() -> None:
+    changes, runs = made()
+    assert list(but_plain_triggers(changes)) == []
+    assert runs.made == 0
+    assert list(but_plain_triggers(list(changes))) == list(changes)
 
 
 def test_a_look_broken_off_is_forgotten() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from wfdeploy.catalogue import database
 from wfdeploy.model.event import Reading
 from wfdeploy.operations.parallel import WORTHWHILE_BYTES
-from wfdeploy.operations.parallel.member import Task
+from wfdeploy.operations.parallel.member import MIXED, Task
 from wfdeploy.operations.reading import Wanted
 from wfdeploy.pipeline.load.parts import Part, cut
 from wfdeploy.pipeline.load.sources import Found
@@ -41,13 +41,14 @@ class Work:
 class Crew:
     """Reads files in processes of their own. `catalogues` are then the databases that they filled, `parts` those of a
     file that was read in parts, `stashes` the requests, both by position of the file; some of these are parcels where
-    it `has_parcels`. All is gone when it is closed."""
+    it `has_parcels`, and all where it has `only_parcels`. All is gone when it is closed."""
 
     def __init__(self) -> None:
         self.catalogues: list[Path] = []
         self.parts: dict[int, list[Part]] = {}
         self.stashes: dict[int, list[Path]] = {}
         self.has_parcels = False
+        self.only_parcels = False
         self._folder = tempfile.TemporaryDirectory(prefix="wfdeploy-", ignore_cleanup_errors=True)
 
     def read(self, wanted: Wanted, files: Sequence[Work], text_of: Callable[[Work], str], *, stashes: bool) -> None:
@@ -74,7 +75,9 @@ class Crew:
                 encoder=wanted.encoder if stashes else None,
             )
             (folder / "task").write_bytes(pickle.dumps(task))
-        for folder, share, sound in zip(folders, shares, _run(folders, wanted), strict=True):
+        done = _run(folders, wanted)
+        self.only_parcels = self.has_parcels and not any((folder / MIXED).exists() for folder in folders)
+        for folder, share, sound in zip(folders, shares, done, strict=True):
             if sound:
                 self.catalogues.append(folder / database.FILE)
             for work in share:

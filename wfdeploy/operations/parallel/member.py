@@ -26,6 +26,9 @@ from wfdeploy.pipeline.load.parts import Part
 from wfdeploy.pipeline.load.sources import Found
 from wfdeploy.ports import MakeEncoder
 
+MIXED = "mixed"
+"""A file of this name stands beside stashes that hold not only parcels."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -72,6 +75,8 @@ def main(path: str) -> None:
                 stash.add(desired.number, run if parcel is None else parcel)
 
             reading.take_in(position, found, remember, part)
+    if packer is not None and packer.declined:
+        (task.folder / MIXED).touch()
     catalogue.seal()
     catalogue.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -26,7 +27,7 @@ class Stash:
 
     def add(self, number: int, run: DeclaredRun | Parcel) -> None:
         """Add a run. Raises: `OSError` when the disk is full."""
-        self._chunk.append((number, *run) if isinstance(run, Parcel) else (number, _packed(run)))
+        self._chunk.append(tuple(run) if isinstance(run, Parcel) else (number, _packed(run)))
         if len(self._chunk) == _CHUNK:
             self._write()
 
@@ -46,10 +47,20 @@ class Stash:
 def stashed(path: Path) -> Iterator[tuple[int, DeclaredRun | Parcel]]:
     """The runs of such a file, in the order in which they came. Only for a file that this command's own processes
     made, in a folder that nobody else may enter."""
+    for packed in _read(path):
+        number = packed[0]
+        yield number, _unpacked(packed[1]) if len(packed) == 2 else Parcel._make(packed)
+
+
+def parcels(path: Path) -> Iterator[Parcel]:
+    """The same for one that holds nothing but parcels."""
+    return map(tuple.__new__, repeat(Parcel), _read(path))
+
+
+def _read(path: Path) -> Iterator[tuple[Any, ...]]:
     with path.open("rb") as file:
         while file.peek(1):
-            for number, *packed in pickle.load(file):  # noqa: S301 - see above
-                yield number, _unpacked(*packed) if len(packed) == 1 else Parcel._make(packed)
+            yield from pickle.load(file)  # noqa: S301 - see above
 
 
 def _packed(run: DeclaredRun) -> tuple[Any, ...]:

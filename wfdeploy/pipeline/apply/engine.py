@@ -18,6 +18,7 @@ from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.address import group_of
 from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, Settle
 from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Started
+from wfdeploy.model.first_changes import but_plain_triggers
 from wfdeploy.model.plan import Action, Change, Plan
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.spool import HELD
@@ -73,7 +74,7 @@ class Engine:
         began = self.clock.monotonic()
         first: list[Edit] = [*plan.housekeeping]
         others: list[Change] = []  # that aren't triggers and nothing else
-        for change in plan.changes:
+        for change in but_plain_triggers(plan.changes):
             if change.edits or change.cancels or not change.sends:
                 first.extend(change.edits)
                 others.append(change)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, ModelServer
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.model.event import Notice
+from wfdeploy.model.first_changes import FirstChanges
+from wfdeploy.model.plan import Change
 from wfdeploy.model.remote import Item, TriggerReply
 from wfdeploy.model.run import DeclaredRun
 from wfdeploy.operations import shipping
 from wfdeploy.operations.parallel import crew, parcels, stash
+from wfdeploy.operations.reading import Wanted
 from wfdeploy.pipeline.apply.shipment import Shipment
 
 RUNS = [run(f"r{n:03}", body={"n": n, "long": "1" * (n % 20), "text": '\u00e4 "quoted"'}) for n in range(40)]
@@ -39,6 +42,7 @@ ODD = [
     run("secret-header", headers={"X-Key": "${{ secrets.KEY }}"}),
     run("redacted", redact={"body": True}, body={"n": 1}),
 ]
+PLAIN = [one for one in ODD if "redact" not in one and "${{" not in str(one)]
 ROWS = [run("row", forEach={"items": [{"k": "a"}, {"k": "b c"}]}, key="${{ row.k }}", body="${{ row }}")]
 
 
@@ -79,8 +83,14 @@ def applied(one: Workbench, remote: Keeping) -> tuple[dict[str, int], dict[str, 
 
 @pytest.mark.parametrize(
     "files",
-    [{"a": RUNS, "b": ODD, "c": ROWS, "d": RUNS}, {"a": [*RUNS, *ODD]}, {"a": [*ODD, *reversed(RUNS)], "b": RUNS[:3]}],
-    ids=["files", "parts", "parts and more"],
+    [
+        {"a": RUNS, "b": ODD, "c": ROWS, "d": RUNS},
+        {"a": [*RUNS, *ODD]},
+        {"a": [*ODD, *reversed(RUNS)], "b": RUNS[:3]},
+        {"a": RUNS, "c": PLAIN, "b": RUNS},
+        {"a": [*PLAIN, *reversed(RUNS)]},
+    ],
+    ids=["files", "parts", "parts and more", "files of parcels", "parts of parcels"],
 )
 def test_they_are_sent_and_recorded_as_by_one_process(
     tmp_path: Path,
@@ -140,6 +150,79 @@ def test_runs_that_the_server_knows_are_not_sent_again(
     assert counts(one.apply()) == {"kept": 40}
 
 
+@pytest.mark.parametrize("odd", [[], ODD[-1:]], ids=["all", "but one"])
+def test_where_all_are_ready_none_is_planned_one_by_one(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch, odd: list[dict[str, Any]]
+) -> None:
+    remote = Keeping(ManualClock(), lag_s=0.0)
+    one = bench(tmp_path, remote)
+    write(one, "g", [*RUNS, *odd])
+    asked: list[object] = []
+    made = FirstChanges.__iter__
+
+    def noted(changes: FirstChanges) -> Iterator[Change]:
+        asked.append(changes)
+        return made(changes)
+
+    monkeypatch.setattr(FirstChanges, "__iter__", noted)
+    assert counts(one.apply()) == {"triggered": len(RUNS) + len(odd)}
+    assert processes
+    assert bool(asked) is bool(odd)
+    assert counts(one.apply()) == {"kept": len(RUNS) + len(odd)}
+
+
+def test_a_file_read_by_this_process_is_sent_too(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its runs are in no parcel, so what is in parcels isn't everything."""
+    remote = Keeping(ManualClock(), lag_s=0.0)
+    one = bench(tmp_path, remote)
+    for name in ("a", "b", "c"):
+        write(one, name, RUNS)
+    run = crew._run
+
+    def failing(folders: Sequence[Path], wanted: Wanted) -> list[bool]:
+        return [sound and number > 0 for number, sound in enumerate(run(folders, wanted))]
+
+    monkeypatch.setattr(crew, "_run", failing)
+    assert counts(one.apply()) == {"triggered": 3 * len(RUNS)}
+    assert processes
+    assert set(remote.counts.values()) == {1}
+    assert counts(one.apply()) == {"kept": 3 * len(RUNS)}
+
+
+@pytest.mark.parametrize("change", [lambda ready: ready[:-1], lambda ready: [*ready, ready[0]]], ids=["less", "more"])
+def test_parcels_that_do_not_add_up_to_the_plan_are_noticed(
+    tmp_path: Path,
+    processes: list[subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[list[parcels.Parcel]], list[parcels.Parcel]],
+) -> None:
+    remote = Keeping(ManualClock(), lag_s=0.0)
+    one = bench(tmp_path, remote)
+    write(one, "a", RUNS)
+    read = stash.parcels
+    monkeypatch.setattr(stash, "parcels", lambda path: iter(change(list(read(path)))))
+    one.apply()
+    assert processes
+    assert [event for event in one.events if isinstance(event, Notice) and "is not what it says" in event.message]
+    assert set(remote.counts.values()) == {1}
+    assert len(remote.counts) == len(RUNS)
+
+
+def test_what_is_left_when_the_server_says_no_is_told(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    remote = Keeping(ManualClock(), lag_s=0.0)
+    remote.faults = [Fault.UNAUTHORISED]
+    one = bench(tmp_path, remote)
+    write(one, "g", RUNS)
+    report = one.apply()
+    assert processes
+    assert report.stopped is not None
+    assert counts(report) == {"pending": len(RUNS)}
+    assert [result.address for result in report.results] == sorted(f"g/r{n:03}" for n in range(len(RUNS)))
+    assert counts(one.apply()) == {"triggered": len(RUNS)}
+
+
 def test_an_answer_lost_is_looked_up(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
     remote = Keeping(ManualClock(), lag_s=0.0)
     remote.faults = [Fault.LOST_AFTER]
@@ -156,7 +239,7 @@ def test_one_that_is_not_what_was_planned_is_not_sent(
 ) -> None:
     remote = Keeping(ManualClock(), lag_s=0.0)
     one = bench(tmp_path, remote)
-    write(one, "g", RUNS)
+    write(one, "g", [*RUNS, ODD[-1]])  # of which one isn't in a parcel, so each is looked for
     read, changed = stash.stashed, []
 
     def other(path: Path) -> Iterator[tuple[int, DeclaredRun | parcels.Parcel]]:
@@ -173,4 +256,4 @@ def test_one_that_is_not_what_was_planned_is_not_sent(
     assert changed == ["g/r030"]
     assert [event for event in one.events if isinstance(event, Notice) and "is not what it says" in event.message]
     assert set(remote.counts.values()) == {1}
-    assert len(remote.counts) == 40
+    assert len(remote.counts) == 41
