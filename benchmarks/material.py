@@ -58,9 +58,10 @@ def items(made: Sequence[tuple[str, Request]]) -> Iterator[Item]:
 
 def shipments(made: Sequence[tuple[str, Request]]) -> Iterator[Shipment]:
     """What a sender takes."""
-    for item in items(made):
-        address = Address(item.workflow_run_id)
-        yield Shipment(item, Attempt(address, "1:abcdefghijklmnopqrstuvwxyz", 1, item.workflow_run_id, 0))
+    encoder = ItemEncoder(label=LABEL, secrets={})
+    for run_id, request in made:
+        attempt = Attempt(Address(run_id), "1:abcdefghijklmnopqrstuvwxyz", 1, run_id, 0)
+        yield Shipment(encoder.encode(request, run_id), attempt)
 
 
 class NullStore:

@@ -1,8 +1,9 @@
 """Where the time goes: `python -m benchmarks.stages RUNS` runs a cold plan, a cold apply and a no-op plan, each in a
-process of its own whose stages are timed from the inside.
+process of its own whose stages are timed from the inside: on one processor, so that one process does it all, and then
+on all of them, where others may read the manifests.
 
-Figures are processor time, each stage without the stages that it calls. The journal writes in a thread of its own,
-beside the rest.
+Figures are processor time, each stage without the stages that it calls; of the processes that read, it is the whole of
+them. The journal writes in a thread of its own, beside the rest.
 """
 
 from __future__ import annotations
@@ -29,6 +30,16 @@ from benchmarks import corpus, machine, page, sinks
 
 ROOT = Path(__file__).resolve().parents[1]
 REST = "start-up, event loop, the rest"
+READERS = "reading, in other processes"
+
+COMMANDS: Mapping[str, tuple[str, bool]] = {
+    "cold plan": ("plan", True),
+    "cold apply": ("apply", True),
+    "no-op plan": ("plan", True),
+    "cold plan, shared": ("plan", False),
+    "cold apply, shared": ("apply", False),
+}
+"""What is run, and whether on one processor."""
 
 STAGES: Mapping[str, tuple[str, ...]] = {
     "load": ("wfdeploy.pipeline.load.sources:read", "wfdeploy.pipeline.load.parts:read_whole"),
@@ -148,6 +159,8 @@ def inside(arguments: list[str]) -> None:
     code = main()
     told = dict(clock.spent)
     told[REST] = time.process_time() - sum(told.values())
+    ended = os.times()
+    told[READERS] = ended.children_user + ended.children_system
     sys.stderr.write("\n" + json.dumps({"wall_s": time.perf_counter() - began, "stages": told}))
     sys.exit(code)
 
@@ -157,14 +170,14 @@ def measure(runs: int) -> dict[str, dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="wfdeploy-benchmark-") as folder, sinks.running(0) as sink:
         project = corpus.write(Path(folder) / "project", runs)
         told: dict[str, dict[str, Any]] = {}
-        for name, command in {"cold plan": "plan", "cold apply": "apply", "no-op plan": "plan"}.items():
+        for name, (command, alone) in COMMANDS.items():
             if name.startswith("cold"):
                 project.forget()
-            told[name] = _run(project, [command, "--url", sink.url])
+            told[name] = _run(project, [command, "--url", sink.url], alone=alone)
         return told
 
 
-def _run(project: corpus.Corpus, arguments: list[str]) -> dict[str, Any]:
+def _run(project: corpus.Corpus, arguments: list[str], *, alone: bool) -> dict[str, Any]:
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "QSTASH_TOKEN": "benchmark"}
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks.stages", "--inside", *arguments],
@@ -174,6 +187,7 @@ def _run(project: corpus.Corpus, arguments: list[str]) -> dict[str, Any]:
         stderr=subprocess.PIPE,
         text=True,
         check=False,
+        preexec_fn=_on_one_processor if alone else None,
     )
     if ran.returncode:
         raise RuntimeError(ran.stderr)
@@ -181,9 +195,14 @@ def _run(project: corpus.Corpus, arguments: list[str]) -> dict[str, Any]:
     return told
 
 
+def _on_one_processor() -> None:
+    if hasattr(os, "sched_setaffinity"):  # elsewhere it says of both what it does when left alone
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
 def table(runs: int, told: Mapping[str, Mapping[str, Any]]) -> str:
-    """A Markdown table: stages by commands, microseconds of processor time a run and the share."""
-    order = (*STAGES, "garbage collector", REST)
+    """A Markdown table: stages by commands, seconds of processor time and the share."""
+    order = (READERS, *STAGES, "garbage collector", REST)
     lines = [f"| stage | {' | '.join(told)} |", f"|---|{'---:|' * len(told)}"]
     for stage in order:
         cells = []

@@ -41,11 +41,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeouts = request.extensions.get("timeout", {})
         head, body = _head_bytes(request), await request.aread()
-        try:
-            async with asyncio.timeout(timeouts.get("pool")):
-                await self._places.acquire()
-        except TimeoutError:
-            raise httpx.PoolTimeout("no free connection", request=request) from None
+        await self._place(request, timeouts.get("pool"))
         connection: _Connection | None = None
         try:
             connection = self._kept() or await self._connect(request.url, timeouts.get("connect"))
@@ -63,6 +59,16 @@ class DirectTransport(httpx.AsyncBaseTransport):
         for connection in closing:
             connection.close()
         await asyncio.gather(*(connection.lost for connection in closing))
+
+    async def _place(self, request: httpx.Request, timeout_s: float | None) -> None:
+        if not self._places.locked():  # then there is nothing to wait for, and no timeout to be set up
+            await self._places.acquire()
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._places.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("no free connection", request=request) from None
 
     def _kept(self) -> _Connection | None:
         """The connection used last, if any is still good; older ones are left to grow stale."""
@@ -174,6 +180,8 @@ class _Connection(asyncio.Protocol):
     async def send(self, data: bytes, timeout_s: float | None) -> None:
         """Write a request. A server that answers or closes early ends the wait: what it said is worth reading."""
         self._transport.write(data)
+        if not self._writing_paused:  # nearly always, and setting up a timeout takes as long as the write
+            return
         try:
             async with asyncio.timeout(timeout_s):
                 while self._writing_paused and not self.ended and not self.buffer:
