@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
+from itertools import islice
 
 from wfdeploy.errors import CacheDamaged, InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic
@@ -72,12 +73,10 @@ def shipments(
     parcels = _parcels(plan, prepared)
     if parcels is not None:
         left = plan.sends
-        for parcel in parcels:
+        for parcel in islice(parcels, left):
             left -= 1
-            if left < 0:
-                break
             yield _unpacked(parcel, record, now_ms=now_ms(), since_ms=since_ms, by=by)
-        if left:
+        if left or next(parcels, None) is not None:
             raise CacheDamaged("what was made ready to be sent is not what it says: it isn't as many runs as planned")
         return
     encode = workspace.encoder(workspace.project.label, secrets)

@@ -237,10 +237,7 @@ class Editor:
 
     def _add(self, attempts: Iterable[Attempt]) -> None:
         for one in attempts:
-            address = one.address
-            shift = self._shifts[group_of(address)]
-            shift[0] += 1
-            shift[1] += term(address, one.fingerprint, one.delivery)
+            self._shift(1, one.address, one.fingerprint, one.delivery)
 
     def _shift(self, sign: int, address: str, fingerprint: str, delivery: str) -> None:
         shift = self._shifts[group_of(address)]
