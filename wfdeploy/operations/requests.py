@@ -15,7 +15,7 @@ from wfdeploy.model.spool import Spool
 
 if TYPE_CHECKING:
     from wfdeploy.operations.parallel.crew import Crew
-    from wfdeploy.operations.parallel.parcels import Parcel
+    from wfdeploy.operations.parallel.parcels import Crate, Parcel
 
 KEPT_FOR_A_LOOK = 20_000
 KEPT_FOR_SENDING = 120_000
@@ -118,14 +118,14 @@ class Requests:
                 self._check(run, declared)
                 yield key, declared
 
-    def parcels(self) -> Iterator[Parcel] | None:
-        """Everything that is declared, in the order of `file` and `number`; None where not every run is in a parcel."""
+    def crates(self) -> Iterator[Crate] | None:
+        """Everything that is declared, in the order of `file` and `number`; None where not every run is in a crate."""
         crew = self.crew
         if crew is None or not crew.only_parcels or len(crew.stashes) < self.files:
             return None
-        from wfdeploy.operations.parallel.stash import parcels
+        from wfdeploy.operations.parallel.stash import crates
 
-        return chain.from_iterable(parcels(path) for _, paths in sorted(crew.stashes.items()) for path in paths)
+        return chain.from_iterable(crates(path) for _, paths in sorted(crew.stashes.items()) for path in paths)
 
     def close(self) -> None:
         """Let go of what other processes hold."""

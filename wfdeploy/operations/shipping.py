@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from itertools import islice
 
 from wfdeploy.errors import CacheDamaged, InvalidInput
+from wfdeploy.model.attempts import Columns, FirstAttempts
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.first_changes import FirstChanges, but_plain_triggers
 from wfdeploy.model.packing import change_packer
@@ -15,10 +15,11 @@ from wfdeploy.model.remote import Item
 from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.spool import HELD
 from wfdeploy.model.state import Attempt, AttemptStatus
-from wfdeploy.operations.parallel.parcels import Parcel
+from wfdeploy.operations.parallel.parcels import Crate, Parcel
 from wfdeploy.operations.prepared import Prepared
+from wfdeploy.pipeline.apply.batch import ReadyBatch
 from wfdeploy.pipeline.apply.shipment import Shipment
-from wfdeploy.pipeline.identify.describe import recorded_parts, secret_names
+from wfdeploy.pipeline.identify.describe import Recorder, secret_names
 
 
 def gather_secrets(plan: Plan, prepared: Prepared) -> dict[str, str]:
@@ -26,7 +27,7 @@ def gather_secrets(plan: Plan, prepared: Prepared) -> dict[str, str]:
 
     Raises: `InvalidInput` naming every secret without a value, at the first run that needs it.
     """
-    if _parcels(plan, prepared) is not None:
+    if _crates(plan, prepared) is not None:
         return {}  # they hold no secrets
     workspace = prepared.workspace
     values: dict[str, str] = {}
@@ -65,32 +66,34 @@ def _problem(value: str, *, in_header: bool) -> str | None:
 
 def shipments(
     plan: Plan, prepared: Prepared, secrets: Mapping[str, str], *, since_ms: int | None, by: str
-) -> Iterator[Shipment]:
-    """One shipment for each change that sends, in the order of the manifests, encoded when it is asked for."""
+) -> Iterator[Shipment | ReadyBatch]:
+    """What is sent for the changes that send, in the order of the manifests, made when it is asked for."""
     workspace = prepared.workspace
-    record = _Recorder()
     now_ms = workspace.clock.now_ms
-    parcels = _parcels(plan, prepared)
-    if parcels is not None:
+    crates = _crates(plan, prepared)
+    if crates is not None:
         left = plan.sends
-        for parcel in islice(parcels, left):
-            left -= 1
-            yield _unpacked(parcel, record, now_ms=now_ms(), since_ms=since_ms, by=by)
-        if left or next(parcels, None) is not None:
+        for crate in crates:
+            left -= len(crate.number)
+            if left < 0:
+                break
+            yield _ready(crate, now_ms=now_ms(), since_ms=since_ms, by=by)
+        if left:
             raise CacheDamaged("what was made ready to be sent is not what it says: it isn't as many runs as planned")
         return
+    record = Recorder()
     encode = workspace.encoder(workspace.project.label, secrets)
     for change, declared in _sends(plan, prepared):
         assert change.desired is not None
         if isinstance(declared, Parcel):
             if change.generation == 1 and change.attempt is None and not change.tries:
-                yield _unpacked(declared, record, now_ms=now_ms(), since_ms=since_ms, by=by)
+                yield _unpacked(declared, now_ms=now_ms(), since_ms=since_ms, by=by)
                 continue
             declared = prepared.manifests.requests.of(change.desired)  # noqa: PLW2901
         request = declared.request
         delivery = request.delivery
         run_id = change.workflow_run_id
-        text, shared = record(*recorded_parts(request, prepared.head.redaction_key))
+        own, end = record(request, prepared.head.redaction_key)
         attempt = Attempt(
             change.address,
             change.fingerprint,
@@ -103,8 +106,8 @@ def shipments(
             declared.workflow_run_id is not None,
             change.desired.delivery,
             str(declared.source),
-            text,
-            shared,
+            own + end,
+            len(end),
             change.tries,
             by,
         )
@@ -116,19 +119,42 @@ def shipments(
         yield shipment
 
 
-def _parcels(plan: Plan, prepared: Prepared) -> Iterator[Parcel] | None:
+def _crates(plan: Plan, prepared: Prepared) -> Iterator[Crate] | None:
     """All that the plan sends, where that is all that is declared and each run of it was made ready when it was read.
 
     The processes that did so made the plan's catalogue of the same runs in the same breath, and both lie in a folder of
     this command's own. So they aren't compared one by one; only that they are as many.
     """
-    return prepared.manifests.requests.parcels() if isinstance(plan.changes, FirstChanges) else None
+    return prepared.manifests.requests.crates() if isinstance(plan.changes, FirstChanges) else None
 
 
-def _unpacked(parcel: Parcel, record: _Recorder, *, now_ms: int, since_ms: int | None, by: str) -> Shipment:
-    """The shipment of a run that was made ready when it was read."""
-    _, address, fingerprint, run_id, explicit_id, delay_s, not_before_s, delivery, source, own, rest, encoded = parcel
-    request, shared = record(own, rest)
+def _ready(crate: Crate, *, now_ms: int, since_ms: int | None, by: str) -> ReadyBatch:
+    """What is sent for runs that were made ready when they were read."""
+    count = len(crate.number)
+    columns = Columns(
+        address=crate.address,
+        fingerprint=crate.fingerprint,
+        generation=(1,) * count,
+        workflow_run_id=crate.workflow_run_id,
+        intent_at_ms=(now_ms,) * count,
+        since_ms=(since_ms,) * count,
+        delay_s=crate.delay_s,
+        not_before_s=crate.not_before_s,
+        explicit_id=crate.explicit_id,
+        delivery=crate.delivery,
+        source=crate.source,
+        own=crate.own,
+        end=crate.end,
+        tries=(0,) * count,
+        by=(by,) * count,
+        triggered_id=("",) * count,
+    )
+    return ReadyBatch(FirstAttempts(columns, crate.shifts), crate.encoded)
+
+
+def _unpacked(parcel: Parcel, *, now_ms: int, since_ms: int | None, by: str) -> Shipment:
+    """The shipment of one such run, among others that were not made ready."""
+    _, address, fingerprint, run_id, explicit_id, delay_s, not_before_s, delivery, source, own, end, encoded = parcel
     attempt = Attempt(
         address,
         fingerprint,
@@ -141,8 +167,8 @@ def _unpacked(parcel: Parcel, record: _Recorder, *, now_ms: int, since_ms: int |
         explicit_id,
         delivery,
         source,
-        request,
-        shared,
+        own + end,
+        len(end),
         0,
         by,
     )
@@ -161,23 +187,6 @@ def _continue(shipment: Shipment, former: Attempt) -> None:
         delay_s=max(former.delay_s or 0, attempt.delay_s or 0) or None,
         not_before_s=max(former.not_before_s or 0, attempt.not_before_s or 0) or None,
     )
-
-
-class _Recorder:
-    """Requests as the state records them, and how much of their end was that of one before."""
-
-    _MOST = 1000
-
-    def __init__(self) -> None:
-        self._seen: set[str] = set()
-
-    def __call__(self, own: str, rest: str) -> tuple[str, int]:
-        if rest in self._seen:
-            return own + rest, len(rest)
-        if len(self._seen) >= self._MOST:
-            self._seen.clear()
-        self._seen.add(rest)
-        return own + rest, 0
 
 
 def _sends(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from operator import attrgetter, itemgetter
 
+from wfdeploy.model.attempts import Columns
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.state.rows import ATTEMPT_COLUMNS
 
@@ -22,9 +24,6 @@ WholeRow = tuple[
     str, str, int | None, int, int, str, str, int | None, int, str, str | None, int | None, int | None, str | None, bool
 ]
 """A row of `details` without its number."""
-
-Parts = tuple[str, int | None]
-"""A request but for the end that it shares with others, and the id of that."""
 
 _KNOWN = 1000
 """Texts whose ids are kept in memory: rows that share one mostly follow each other."""
@@ -88,51 +87,32 @@ class Bulk:
 
     def insert_settled(
         self,
-        attempts: Sequence[Attempt],
-        requests: Sequence[Parts],
+        attempts: Columns,
+        end_ids: Sequence[int | None],
         created_at_ms: Sequence[int | None],
         origin: str,
         recorded_at_ms: int,
     ) -> bool:
-        """The records that attempts become, at addresses that have none. `requests`: theirs, of `parts_of`. False: two
-        have one address, or one of the addresses has a record; then nothing is written."""
+        """The records that attempts become, at addresses that have none. `end_ids`: theirs, of `ends`. False: two have
+        one address, or one of the addresses has a record; then nothing is written."""
         run_many = self._connection.executemany
-        numbers = self._numbers(len(attempts))
-        rows = [
-            (one.address, one.fingerprint, one.generation, one.workflow_run_id, one.delivery, number)
-            for one, number in zip(attempts, numbers, strict=True)
-        ]
+        numbers = self._numbers(len(end_ids))
+        address, fingerprint, generation, run_id = attempts[:4]
+        rows = zip(address, fingerprint, generation, run_id, attempts.delivery, numbers, strict=True)
         # Whether there is one is found out by writing: asking for each beforehand would take a fifth of all the time.
-        if run_many(f"{_INSERT_RECORD} ON CONFLICT DO NOTHING", rows).rowcount < len(rows):
-            run_many("DELETE FROM records WHERE address = ? AND details_id = ?", [(row[0], row[5]) for row in rows])
+        if run_many(f"{_INSERT_RECORD} ON CONFLICT DO NOTHING", rows).rowcount < len(numbers):
+            ours = zip(address, numbers, strict=True)
+            run_many("DELETE FROM records WHERE address = ? AND details_id = ?", ours)
             return False
-        actors = {by: self.actor(by) for by in {one.by for one in attempts}}
-        run_many(
-            _INSERT_FRESH,
-            [
-                (
-                    *(number, one.address, origin, created, recorded_at_ms, actors[one.by], one.source, own, end_id),
-                    *(one.tries, one.triggered_id),
-                )
-                for number, one, created, (own, end_id) in zip(numbers, attempts, created_at_ms, requests, strict=True)
-            ],
-        )
+        actors = list(map(self.actor, attempts.by))
+        told = repeat(origin), created_at_ms, repeat(recorded_at_ms), actors, attempts.source, attempts.own, end_ids
+        run_many(_INSERT_FRESH, zip(numbers, address, *told, attempts.tries, attempts.triggered_id, strict=False))
         return True
 
-    def parts_of(self, attempts: Iterable[Attempt]) -> list[Parts]:
-        """The attempts' requests as they are stored."""
-        parts: list[Parts] = []
-        end, end_id = "", None
-        for one in attempts:
-            request, shared = one.request, one.shared
-            if not shared:
-                parts.append((request, None))
-                continue
-            if shared != len(end) or not request.endswith(end):  # rows that share one mostly follow each other
-                end = request[-shared:]
-                end_id = self._ends.id_of(end)
-            parts.append((request[:-shared], end_id))
-        return parts
+    def ends(self, ends: Sequence[str]) -> list[int | None]:
+        """The ids of what requests end with, None for nothing."""
+        ids: dict[str, int | None] = {end: self._ends.id_of(end) if end else None for end in set(ends)}
+        return [ids[end] for end in ends]
 
     def actor(self, by: str) -> int:
         """The id of what did it."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from wfdeploy.model.address import group_of
+from wfdeploy.model.attempts import FirstAttempts, columns_of
 from wfdeploy.model.edits import (
     Claim,
     DropAttempt,
@@ -175,13 +176,15 @@ class Editor:
 
     def _settle(self, edit: Settle) -> None:
         attempts = edit.attempts
+        if not attempts:
+            return
         flight = self._flights.land(attempts)
-        requests = self._bulk.parts_of(attempts) if flight is None else flight.requests
-        fresh = edit.created_at_ms, edit.origin.value, edit.recorded_at_ms
-        if self._bulk.insert_settled(attempts, requests, *fresh):
+        columns = columns_of(attempts)
+        end_ids = self._bulk.ends(columns.end) if flight is None else flight.end_ids
+        if self._bulk.insert_settled(columns, end_ids, edit.created_at_ms, edit.origin.value, edit.recorded_at_ms):
             if flight is None:
-                self._flights.scatter([attempt.address for attempt in attempts])
-                self._bulk.drop_attempts([(attempt.address, attempt.workflow_run_id) for attempt in attempts])
+                self._flights.scatter(columns.address)
+                self._bulk.drop_attempts(zip(columns.address, columns.workflow_run_id, strict=True))
             self._add(attempts)
             return
         for attempt, created_at_ms in zip(attempts, edit.created_at_ms, strict=True):
@@ -235,14 +238,21 @@ class Editor:
 
     # --- tallies: every change of `records` passes here ------------------------------------------------------
 
-    def _add(self, attempts: Iterable[Attempt]) -> None:
+    def _add(self, attempts: Sequence[Attempt]) -> None:
+        if isinstance(attempts, FirstAttempts):
+            for group, (count, total) in attempts.shifts.items():
+                self._shift_group(group, count, total)
+            return
         for one in attempts:
             self._shift(1, one.address, one.fingerprint, one.delivery)
 
     def _shift(self, sign: int, address: str, fingerprint: str, delivery: str) -> None:
-        shift = self._shifts[group_of(address)]
-        shift[0] += sign
-        shift[1] += sign * term(address, fingerprint, delivery)
+        self._shift_group(group_of(address), sign, sign * term(address, fingerprint, delivery))
+
+    def _shift_group(self, group: str, count: int, total: int) -> None:
+        shift = self._shifts[group]
+        shift[0] += count
+        shift[1] += total
 
     def _moved(self, origin: str, to: str) -> None:
         for fingerprint, delivery in self._identities(origin):

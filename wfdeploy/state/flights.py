@@ -16,10 +16,11 @@ from itertools import repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from wfdeploy.model.attempts import Columns, FirstAttempts, columns_of
 from wfdeploy.model.state import Attempt, AttemptStatus
 
 if TYPE_CHECKING:
-    from wfdeploy.state.bulk import Bulk, Parts
+    from wfdeploy.state.bulk import Bulk
 
 TABLE = """CREATE TABLE flights (
     id INTEGER PRIMARY KEY,
@@ -29,24 +30,22 @@ TABLE = """CREATE TABLE flights (
 """`attempts` is a JSON array with an array for each: the first eleven fields of `Attempt`, the request but for the end
 that it shares with others, the id of that end, the tries."""
 
-_LEAD = Attempt._fields.index("request")
+_END = Columns._fields.index("end")
 _BY = Attempt._fields.index("by")
 _REST = (AttemptStatus.INTENT, None, False, False, None, None, "")
 """What a first intent has after `by`."""
 
-_addresses_of = itemgetter(0)
 _rest_of = itemgetter(slice(_BY + 1, None))
-_by_of = itemgetter(_BY)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flight:
-    """The row `id` of `flights`. `requests`: of its attempts, as they are stored."""
+    """The row `id` of `flights`. `end_ids`: of what the requests of its attempts end with."""
 
     id: int
     attempts: Sequence[Attempt]
-    requests: Sequence[Parts]
+    end_ids: Sequence[int | None]
 
 
 class Flights:
@@ -57,26 +56,27 @@ class Flights:
         self._bulk = bulk
         self._aloft: dict[str, Flight] = {}
         for flight in read(connection):
-            self._hold(flight)
+            self._aloft.update(zip(columns_of(flight.attempts).address, repeat(flight)))
 
     def take_off(self, attempts: Sequence[Attempt]) -> None:
         """Write attempts down, as a flight if they can be one."""
         if not attempts:
             return
-        addresses = list(map(_addresses_of, attempts))
-        before = self._aloft.get(addresses[0])
+        columns = columns_of(attempts)
+        before = self._aloft.get(columns.address[0])
         if before is not None and before.attempts == attempts:
             return
-        self.scatter(addresses)
-        if not self._can_fly(attempts, addresses):
+        self.scatter(columns.address)
+        if not self._can_fly(attempts, columns):
             self._bulk.put_attempts(attempts)
             return
-        by_id = self._bulk.actor(attempts[0].by)
-        requests = self._bulk.parts_of(attempts)
-        told = _encode([(*one[:_LEAD], *request, one.tries) for one, request in zip(attempts, requests, strict=True)])
-        cursor = self._connection.execute("INSERT INTO flights (by_id, attempts) VALUES (?, ?)", (by_id, told))
+        end_ids = self._bulk.ends(columns.end)
+        told = _encode(list(zip(*columns[:_END], end_ids, columns.tries, strict=True)))
+        row = self._bulk.actor(columns.by[0]), told
+        cursor = self._connection.execute("INSERT INTO flights (by_id, attempts) VALUES (?, ?)", row)
         assert cursor.lastrowid is not None
-        self._hold(Flight(cursor.lastrowid, attempts, requests))
+        flight = Flight(cursor.lastrowid, attempts, end_ids)
+        self._aloft.update(zip(columns.address, repeat(flight)))
 
     def land(self, attempts: Sequence[Attempt]) -> Flight | None:
         """Where these were a flight, as a whole and in this order, it is gone, and given back."""
@@ -95,25 +95,22 @@ class Flights:
                     self._take_away(flight)
                     self._bulk.put_attempts(flight.attempts)
 
-    def _can_fly(self, attempts: Sequence[Attempt], addresses: list[str]) -> bool:
-        by = attempts[0].by
-        if not all(_rest_of(one) == _REST and _by_of(one) == by for one in attempts):
+    def _can_fly(self, attempts: Sequence[Attempt], columns: Columns) -> bool:
+        if not isinstance(attempts, FirstAttempts) and not all(_rest_of(one) == _REST for one in attempts):
             return False
-        if len(set(addresses)) < len(addresses):
+        addresses = columns.address
+        if len(set(columns.by)) > 1 or len(set(addresses)) < len(addresses):
             return False
         run = self._connection.execute
         if run("SELECT 1 FROM attempts LIMIT 1").fetchone() is None:  # as nearly always
             return True
         with_rows = "SELECT 1 FROM attempts WHERE address IN (SELECT value FROM json_each(?)) LIMIT 1"
-        return run(with_rows, (json.dumps(addresses),)).fetchone() is None
-
-    def _hold(self, flight: Flight) -> None:
-        self._aloft.update(zip(map(_addresses_of, flight.attempts), repeat(flight)))
+        return run(with_rows, (json.dumps(list(addresses)),)).fetchone() is None
 
     def _take_away(self, flight: Flight) -> None:
         self._connection.execute("DELETE FROM flights WHERE id = ?", (flight.id,))
-        for attempt in flight.attempts:
-            del self._aloft[attempt.address]
+        for address in columns_of(flight.attempts).address:
+            del self._aloft[address]
 
 
 def read(connection: sqlite3.Connection) -> list[Flight]:
@@ -124,13 +121,13 @@ def read(connection: sqlite3.Connection) -> list[Flight]:
     flights: list[Flight] = []
     for number, by, text in rows:
         told = json.loads(text)
-        requests = [(own, end_id) for *_, own, end_id, _ in told]
-        for _, end_id in requests:
+        end_ids = [end_id for *_, end_id, _ in told]
+        for end_id in end_ids:
             if end_id not in ends:
                 (ends[end_id],) = run("SELECT value FROM request_ends WHERE id = ?", (end_id,)).fetchone()
         attempts = [
             Attempt._make((*lead, own + ends[end_id], len(ends[end_id]), tries, by, *_REST))
             for *lead, own, end_id, tries in told
         ]
-        flights.append(Flight(number, attempts, requests))
+        flights.append(Flight(number, attempts, end_ids))
     return flights

@@ -5,19 +5,21 @@ Where there is no state, nothing was ever sent: then a run's generation is known
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from wfdeploy.model.address import Address
+from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, DesiredRun
-from wfdeploy.pipeline.identify.describe import recorded_parts
+from wfdeploy.model.tally import term
+from wfdeploy.pipeline.identify.describe import Recorder
 from wfdeploy.pipeline.identify.run_ids import Naming
 from wfdeploy.ports import MakeEncoder
 
 
 class Parcel(NamedTuple):
     """What is sent for a run that is new, its encoded item, and what the state records of it: the fields of an
-    `Attempt`, its request in the two parts of `recorded_parts`. `number` as in `DesiredRun`."""
+    `Attempt`, its request in two parts, of which other runs share the second. `number` as in `DesiredRun`."""
 
     number: int
     address: Address
@@ -29,8 +31,42 @@ class Parcel(NamedTuple):
     delivery: str
     source: str
     own: str
-    rest: str
+    end: str
     encoded: bytes
+
+
+class Crate(NamedTuple):
+    """Parcels by column: what each has of their fields. `shifts`: by group, how many they are and the sum of their
+    terms (`tally.py`)."""
+
+    number: Sequence[int]
+    address: Sequence[Address]
+    fingerprint: Sequence[str]
+    workflow_run_id: Sequence[str]
+    explicit_id: Sequence[bool]
+    delay_s: Sequence[int | None]
+    not_before_s: Sequence[int | None]
+    delivery: Sequence[str]
+    source: Sequence[str]
+    own: Sequence[str]
+    end: Sequence[str]
+    encoded: Sequence[bytes]
+    shifts: Mapping[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, parcels: Sequence[Parcel]) -> Crate:
+        """A crate of one parcel or more."""
+        shifts: dict[str, tuple[int, int]] = {}
+        for parcel in parcels:
+            group = group_of(parcel.address)
+            count, total = shifts.get(group, (0, 0))
+            value = term(parcel.address, parcel.fingerprint, parcel.delivery)
+            shifts[group] = count + 1, total + value
+        return cls._make((*zip(*parcels, strict=True), shifts))
+
+    def parcels(self) -> list[Parcel]:
+        """What it was made of."""
+        return list(map(Parcel._make, zip(*self[:-1], strict=True)))
 
 
 class Packer:
@@ -39,6 +75,7 @@ class Packer:
     def __init__(self, project: Project, encoder: MakeEncoder) -> None:
         self._encode = encoder(project.label, {})
         self._name = Naming(project.key, project.environment)
+        self._record = Recorder()
         self.declined = False
         """Whether there was a run of which it made none."""
 
@@ -60,6 +97,6 @@ class Packer:
             desired.not_before_s,
             desired.delivery,
             str(run.source),
-            *recorded_parts(request, b""),
+            *self._record(request, b""),
             self._encode(request, run_id).encoded,
         )

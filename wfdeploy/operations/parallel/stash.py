@@ -1,10 +1,10 @@
-"""Requests on their way from the process that read them to the one that sends them: a file of chunks."""
+"""Requests on their way from the process that read them to the one that sends them: a file of chunks, each a crate of
+parcels or a list of what there is."""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
-from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -12,9 +12,10 @@ from typing import IO, Any
 from wfdeploy.model.address import Address
 from wfdeploy.model.request import Body, Request
 from wfdeploy.model.run import DeclaredRun, Source
-from wfdeploy.operations.parallel.parcels import Parcel
+from wfdeploy.operations.parallel.parcels import Crate, Parcel
 
-_CHUNK = 500
+CHUNK = 100
+"""Runs of a chunk: as many as a server mostly takes at once."""
 
 
 class Stash:
@@ -27,8 +28,8 @@ class Stash:
 
     def add(self, number: int, run: DeclaredRun | Parcel) -> None:
         """Add a run. Raises: `OSError` when the disk is full."""
-        self._chunk.append(tuple(run) if isinstance(run, Parcel) else (number, _packed(run)))
-        if len(self._chunk) == _CHUNK:
+        self._chunk.append(run if isinstance(run, Parcel) else (number, _packed(run)))
+        if len(self._chunk) == CHUNK:
             self._write()
 
     def __enter__(self) -> Stash:
@@ -40,27 +41,35 @@ class Stash:
                 self._write()
 
     def _write(self) -> None:
-        pickle.dump(self._chunk, self._file, protocol=pickle.HIGHEST_PROTOCOL)  # what runs share is written once
-        self._chunk = []
+        chunk, self._chunk = self._chunk, []
+        if not chunk:
+            return
+        is_crate = all(isinstance(one, Parcel) for one in chunk)
+        # What runs share is written once. Named tuples would be made again by a call for each.
+        plain = tuple(Crate.of(chunk)) if is_crate else list(map(tuple, chunk))
+        pickle.dump(plain, self._file, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def stashed(path: Path) -> Iterator[tuple[int, DeclaredRun | Parcel]]:
     """The runs of such a file, in the order in which they came. Only for a file that this command's own processes
     made, in a folder that nobody else may enter."""
-    for packed in _read(path):
-        number = packed[0]
-        yield number, _unpacked(packed[1]) if len(packed) == 2 else Parcel._make(packed)
+    for chunk in _read(path):
+        if isinstance(chunk, tuple):
+            yield from ((parcel.number, parcel) for parcel in Crate._make(chunk).parcels())
+            continue
+        for packed in chunk:
+            yield packed[0], _unpacked(packed[1]) if len(packed) == 2 else Parcel._make(packed)
 
 
-def parcels(path: Path) -> Iterator[Parcel]:
+def crates(path: Path) -> Iterator[Crate]:
     """The same for one that holds nothing but parcels."""
-    return map(tuple.__new__, repeat(Parcel), _read(path))
+    return map(Crate._make, _read(path))
 
 
-def _read(path: Path) -> Iterator[tuple[Any, ...]]:
+def _read(path: Path) -> Iterator[Any]:
     with path.open("rb") as file:
         while file.peek(1):
-            yield from pickle.load(file)  # noqa: S301 - see above
+            yield pickle.load(file)  # noqa: S301 - see above
 
 
 def _packed(run: DeclaredRun) -> tuple[Any, ...]:

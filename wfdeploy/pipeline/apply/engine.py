@@ -24,6 +24,7 @@ from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.spool import HELD
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin
 from wfdeploy.pipeline.apply.absence import Absence
+from wfdeploy.pipeline.apply.batch import ReadyBatch
 from wfdeploy.pipeline.apply.cancelling import Canceller
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
@@ -60,12 +61,12 @@ class Engine:
         self,
         plan: Plan,
         edits: Sequence[Edit],
-        shipments: Iterator[Shipment],
+        shipments: Iterator[Shipment | ReadyBatch],
         resumes: Iterable[Shipment] = (),
         conclusions: Mapping[str, Edit] = MappingProxyType({}),
     ) -> ApplyReport:
-        """Do what the plan says. `edits`: what else the first commit must hold. `shipments` and `resumes`: one for each
-        change that sends, in plan order, made when asked for. `conclusions`: by group, what is written down once each
+        """Do what the plan says. `edits`: what else the first commit must hold. `shipments` and `resumes`: all of the
+        changes that send, in plan order, made when asked for. `conclusions`: by group, what is written down once each
         of its sends has an intent, or more, on disk.
 
         Raises, after what is in flight has ended: `StateUnusable` when the state can't be written any more; what making
@@ -131,7 +132,7 @@ class Engine:
 
     # --- lost answers ----------------------------------------------------------------------------------------
 
-    async def _recover(self, shipments: Iterator[Shipment]) -> None:
+    async def _recover(self, shipments: Iterator[Shipment | ReadyBatch]) -> None:
         sender = self.sender
         for _ in range(ROUNDS):
             if not sender.lost or self.patience.stopped or (sender.halt is not None and sender.halt.final):

@@ -6,7 +6,7 @@ The table of answers is `docs/guarantees.md`; `match` in `_post` is that table.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -30,9 +30,10 @@ from wfdeploy.model.remote import (
     Unclear,
 )
 from wfdeploy.model.state import AttemptStatus, Origin
+from wfdeploy.pipeline.apply.batch import Batch, ReadyBatch, flat, halves, halves_by_bytes, pack
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
-from wfdeploy.pipeline.apply.shipment import Shipment, halves, halves_by_bytes, pack
+from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.pipeline.apply.window import Sign, Window
 from wfdeploy.ports import Clock, Listener, RunGateway
 
@@ -100,13 +101,13 @@ class Sender:
         self.results = result_spool()
         self.counts = dict.fromkeys(Outcome, 0)
 
-    async def run(self, shipments: Iterator[Shipment]) -> None:
+    async def run(self, shipments: Iterator[Shipment | ReadyBatch]) -> None:
         """Send until there is nothing left or there is a reason to halt. The iterator keeps what was not begun, but for
         what stands in `held_back` then.
 
         Raises nothing for what the far end does; `halt`, `lost` and `results` tell. Cancelled, it leaves intents.
         """
-        ahead: list[Shipment] = []
+        ahead: deque[Shipment | ReadyBatch] = deque()
         batches = pack(shipments, max_items=self._limits.max_items, max_bytes=self._limits.max_bytes, ahead=ahead)
         begun: set[asyncio.Task[None]] = set()
         ended = asyncio.Event()
@@ -134,7 +135,7 @@ class Sender:
                 begun.add(task)
                 task.add_done_callback(end)
                 await asyncio.sleep(0)  # what was begun gets on while the next one is encoded
-        self.put_back(ahead)
+        self.put_back(flat(ahead))
 
     def put_back(self, shipments: Iterable[Shipment]) -> None:
         """What was not begun, to be sent when it goes on; what may have been sent before is looked up once more."""
@@ -171,16 +172,16 @@ class Sender:
     def _halted(self) -> bool:
         return self.halt is not None or self._patience.stopped
 
-    async def _deliver(self, batch: list[Shipment]) -> None:
+    async def _deliver(self, batch: Batch) -> None:
         try:
             now_ms = self._clock.now_ms()
-            await self._journal.commit([Intend([shipment.intent(now_ms) for shipment in batch])])
+            await self._journal.commit([Intend(batch.intents(now_ms))])
             await self._post(batch)
         except StateUnusable as error:
             # Whatever was sent has its intent on disk, and the next command looks it up.
             self._break_off(error)
 
-    async def _post(self, batch: list[Shipment]) -> None:
+    async def _post(self, batch: Batch) -> None:
         """Send a batch whose intents are on disk until each of its runs has an outcome."""
         tries = 0
         while batch:
@@ -191,17 +192,17 @@ class Sender:
                 if not batch:
                     return None
                 place.begin()
-                reply = await self._gateway.trigger([shipment.item for shipment in batch])
+                reply = await self._gateway.trigger(batch.items)
                 place.heed(_sign(reply))
             match reply:
                 case Answered(items):
                     self._lost_in_a_row = 0
                     return await self._take(batch, items)
                 case BatchRefused(_, message, running):
-                    named = [shipment for shipment in batch if shipment.item.workflow_run_id in running]
+                    named = Batch([one for one in batch if one.item.workflow_run_id in running])
                     if named:
                         await self._take(named, [Taken(None, deduplicated=True)] * len(named))
-                        batch = [shipment for shipment in batch if shipment.item.workflow_run_id not in running]
+                        batch = Batch([one for one in batch if one.item.workflow_run_id not in running])
                     elif len(batch) == 1:
                         return await self._refuse(batch[0], message)
                     else:
@@ -240,15 +241,15 @@ class Sender:
                 self._open_at = max(self._open_at, self._clock.monotonic()) + runs / self._limits.max_rate
             return True
 
-    async def _still_safe(self, batch: list[Shipment]) -> list[Shipment]:
+    async def _still_safe(self, batch: Batch) -> Batch:
         """Without those that were held up until sending them again could start a second run."""
         now_ms = self._clock.now_ms()
-        late = [one for one in batch if one.send_before_ms is not None and now_ms >= one.send_before_ms]
+        late = batch.late(now_ms)
         if not late:
             return batch
         await self._journal.commit([shipment.withdrawn(now_ms) for shipment in late])
         self.lost.extend(late)
-        return [shipment for shipment in batch if shipment not in late]
+        return Batch([shipment for shipment in batch if shipment not in late])
 
     async def _throttle(self, message: str, wait_s: float | None) -> None:
         self._throttles += 1
@@ -266,7 +267,7 @@ class Sender:
                 )
             self._resumed_at = self._clock.monotonic()
 
-    async def _take(self, batch: list[Shipment], replies: Sequence[ItemReply]) -> None:
+    async def _take(self, batch: Batch, replies: Sequence[ItemReply]) -> None:
         """Record what an answer says of each run."""
         created = [reply.created_at_ms for reply in replies if type(reply) is Taken and not reply.deduplicated]
         if len(created) == len(batch):  # nearly always
@@ -307,24 +308,22 @@ class Sender:
                 case _:
                     assert_never(reply)
         if fresh:
-            edits.append(self._settling(fresh, created, Origin.TRIGGERED))
+            edits.append(self._settling(Batch(fresh), created, Origin.TRIGGERED))
         if there:
-            edits.append(self._settling(there, there_created, Origin.DEDUPLICATED))
+            edits.append(self._settling(Batch(there), there_created, Origin.DEDUPLICATED))
         await self._journal.commit(edits)
         self.lost.extend(lost)
-        self._tell_taken(fresh, created, Outcome.TRIGGERED)
-        self._tell_taken(there, there_created, Outcome.DEDUPLICATED)
+        self._tell_taken(Batch(fresh), created, Outcome.TRIGGERED)
+        self._tell_taken(Batch(there), there_created, Outcome.DEDUPLICATED)
         for shipment, error in refused:
             self.settle(shipment, Outcome.REJECTED, error=error)
 
-    def _settling(self, taken: list[Shipment], created: list[int | None], origin: Origin) -> Settle:
+    def _settling(self, taken: Batch, created: list[int | None], origin: Origin) -> Settle:
         self._accepted += len(taken)
-        return Settle([shipment.attempt for shipment in taken], created, origin, self._clock.now_ms())
+        return Settle(taken.attempts, created, origin, self._clock.now_ms())
 
-    def _tell_taken(self, taken: list[Shipment], created: list[int | None], outcome: Outcome) -> None:
-        addresses = [shipment.attempt.address for shipment in taken]
-        run_ids = [shipment.item.workflow_run_id for shipment in taken]
-        self._tell_all(outcome, Result.several(addresses, outcome, run_ids, created))
+    def _tell_taken(self, taken: Batch, created: list[int | None], outcome: Outcome) -> None:
+        self._tell_all(outcome, Result.several(taken.addresses, outcome, taken.workflow_run_ids, created))
 
     def _conflict(self, shipment: Shipment, created_at_ms: int | None) -> str | None:
         """Whether the run that holds an author's own id is somebody else's. Empty: it is ours; None: look it up."""
@@ -341,7 +340,7 @@ class Sender:
 
     async def _refuse(self, shipment: Shipment, message: str) -> None:
         """A run that was refused when it was sent alone."""
-        await self._take([shipment], [Denied(message)])
+        await self._take(Batch([shipment]), [Denied(message)])
         self._refusals[message] += 1
         if self._accepted == 0 and self._refusals[message] >= SYSTEMIC:
             self.stop(
@@ -351,7 +350,7 @@ class Sender:
                 )
             )
 
-    async def _lose(self, batch: list[Shipment], reason: str) -> None:
+    async def _lose(self, batch: Batch, reason: str) -> None:
         now_ms = self._clock.now_ms()
         await self._journal.commit([shipment.unknown(now_ms, reason) for shipment in batch])
         self.lost.extend(batch)
@@ -359,7 +358,7 @@ class Sender:
         if self._lost_in_a_row >= LOST_IN_A_ROW:
             self.stop(Halt(f"the server's answers are lost: {reason}", final=False))
 
-    async def _withdraw(self, batch: list[Shipment]) -> None:
+    async def _withdraw(self, batch: Batch) -> None:
         now_ms = self._clock.now_ms()
         await self._journal.commit([shipment.withdrawn(now_ms) for shipment in batch])
         self.put_back(batch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from wfdeploy.model.address import instance_parts
@@ -55,44 +54,3 @@ class Shipment:
             # Its schedule may be past it: without an attempt, nobody would know that it is still to be triggered.
             return self.rejected("it was held back before it was sent")
         return DropAttempt(self.attempt.address)
-
-
-def pack(
-    shipments: Iterable[Shipment], *, max_items: int, max_bytes: int, ahead: list[Shipment] | None = None
-) -> Iterator[list[Shipment]]:
-    """Cut shipments into batches, keeping their order, one batch ahead of nothing: each is made when asked for.
-
-    Units: `max_items` runs; `max_bytes` bytes of the encoded JSON array. A single item above `max_bytes` goes alone.
-    `ahead` holds, between two batches, what was taken and did not fit into the one before.
-    """
-    ahead = [] if ahead is None else ahead
-    batch: list[Shipment] = []
-    size = 2  # the brackets
-    for shipment in shipments:
-        length = len(shipment.item.encoded) + 1  # its comma
-        if batch and (len(batch) >= max_items or size + length > max_bytes):
-            ahead.append(shipment)
-            yield batch
-            ahead.clear()
-            batch, size = [], 2
-        batch.append(shipment)
-        size += length
-    if batch:
-        yield batch
-
-
-def halves(batch: list[Shipment]) -> tuple[list[Shipment], list[Shipment]]:
-    """Two parts of about the same number of runs; neither is empty. Takes two or more."""
-    middle = len(batch) // 2
-    return batch[:middle], batch[middle:]
-
-
-def halves_by_bytes(batch: list[Shipment]) -> tuple[list[Shipment], list[Shipment]]:
-    """Two parts of about the same size in bytes; neither is empty. Takes two or more."""
-    total = sum(len(shipment.item.encoded) for shipment in batch)
-    size = 0
-    for index, shipment in enumerate(batch[:-1], start=1):
-        size += len(shipment.item.encoded)
-        if size * 2 >= total:
-            return batch[:index], batch[index:]
-    return batch[:-1], batch[-1:]

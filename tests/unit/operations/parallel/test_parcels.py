@@ -22,6 +22,7 @@ from wfdeploy.model.run import DeclaredRun
 from wfdeploy.operations import shipping
 from wfdeploy.operations.parallel import crew, parcels, stash
 from wfdeploy.operations.reading import Wanted
+from wfdeploy.pipeline.apply.batch import ReadyBatch
 from wfdeploy.pipeline.apply.shipment import Shipment
 
 RUNS = [run(f"r{n:03}", body={"n": n, "long": "1" * (n % 20), "text": '\u00e4 "quoted"'}) for n in range(40)]
@@ -99,14 +100,19 @@ def test_they_are_sent_and_recorded_as_by_one_process(
     files: dict[str, list[dict[str, Any]]],
 ) -> None:
     found = []
-    opened: list[parcels.Parcel] = []
-    unpacked = shipping._unpacked
+    opened: list[object] = []
+    unpacked, ready = shipping._unpacked, shipping._ready
 
     def noted(parcel: parcels.Parcel, *args: Any, **options: Any) -> Shipment:
         opened.append(parcel)
         return unpacked(parcel, *args, **options)
 
+    def noted_all(crate: parcels.Crate, *args: Any, **options: Any) -> ReadyBatch:
+        opened.extend(crate.number)
+        return ready(crate, *args, **options)
+
     monkeypatch.setattr(shipping, "_unpacked", noted)
+    monkeypatch.setattr(shipping, "_ready", noted_all)
     for folder, processors in (("many", 2), ("one", 1)):
         monkeypatch.setattr(crew, "_processors", lambda count=processors: count)
         remote = Keeping(ManualClock(), lag_s=0.0)
@@ -129,6 +135,7 @@ def test_they_are_for_states_that_know_of_nothing(
     one.apply()
     write(one, "g", RUNS)
     monkeypatch.setattr(shipping, "_unpacked", None)
+    monkeypatch.setattr(shipping, "_ready", None)
     assert counts(one.apply()) == {"kept": 1, "triggered": 39}
     assert processes
 
@@ -196,13 +203,13 @@ def test_parcels_that_do_not_add_up_to_the_plan_are_noticed(
     tmp_path: Path,
     processes: list[subprocess.Popen[bytes]],
     monkeypatch: pytest.MonkeyPatch,
-    change: Callable[[list[parcels.Parcel]], list[parcels.Parcel]],
+    change: Callable[[list[parcels.Crate]], list[parcels.Crate]],
 ) -> None:
     remote = Keeping(ManualClock(), lag_s=0.0)
     one = bench(tmp_path, remote)
     write(one, "a", RUNS)
-    read = stash.parcels
-    monkeypatch.setattr(stash, "parcels", lambda path: iter(change(list(read(path)))))
+    read = stash.crates
+    monkeypatch.setattr(stash, "crates", lambda path: iter(change(list(read(path)))))
     one.apply()
     assert processes
     assert [event for event in one.events if isinstance(event, Notice) and "is not what it says" in event.message]
