@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import add, eq
 from typing import Any, NamedTuple, overload
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.state import Attempt
 
+_make: Any = Attempt
 _END = Attempt._fields.index("request")
 _BEHIND = Attempt._fields.index("tries")
 
@@ -51,12 +52,12 @@ class FirstAttempts(Sequence[Attempt]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Attempt]: ...
     def __getitem__(self, index: int | slice) -> Attempt | Sequence[Attempt]:
-        return list(self)[index]
+        if isinstance(index, slice):
+            return list(self)[index]
+        return _attempt(column[index] for column in self.columns)
 
     def __iter__(self) -> Iterator[Attempt]:
-        make: Any = Attempt
-        for *lead, own, end, tries, by, _ in zip(*self.columns, strict=True):
-            yield make(*lead, own + end, len(end), tries, by)
+        return map(_attempt, zip(*self.columns, strict=True))
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other)))
@@ -69,6 +70,12 @@ class FirstAttempts(Sequence[Attempt]):
             before = shifts.get(group, (0, 0))
             shifts[group] = before[0] + count, before[1] + total
         return FirstAttempts(Columns._make(map(add, self.columns, other.columns)), shifts)
+
+
+def _attempt(values: Iterable[Any]) -> Attempt:
+    *lead, own, end, tries, by, _ = values
+    made: Attempt = _make(*lead, own + end, len(end), tries, by)
+    return made
 
 
 def columns_of(attempts: Sequence[Attempt]) -> Columns:

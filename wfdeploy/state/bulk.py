@@ -104,7 +104,8 @@ class Bulk:
             ours = zip(address, numbers, strict=True)
             run_many("DELETE FROM records WHERE address = ? AND details_id = ?", ours)
             return False
-        actors = list(map(self.actor, attempts.by))
+        ids = {by: self.actor(by) for by in set(attempts.by)}
+        actors = map(ids.__getitem__, attempts.by)
         told = repeat(origin), created_at_ms, repeat(recorded_at_ms), actors, attempts.source, attempts.own, end_ids
         run_many(_INSERT_FRESH, zip(numbers, address, *told, attempts.tries, attempts.triggered_id, strict=False))
         return True

@@ -139,22 +139,21 @@ def pack(
     size = _BRACKETS
     ready: ReadyBatch | None = None
     while (one := ahead.popleft() if ahead else next(more, None)) is not None:
-        if isinstance(one, ReadyBatch):
-            if len(one) > max_items or one.size > max_bytes:
-                ahead.extendleft(reversed(one))
-                continue
-            if ready is None and not loose:
-                ready = one
-                continue
-            if ready is not None and len(ready) + len(one) <= max_items and ready.size + one.size <= max_bytes:
-                ready += one
-                continue
-        else:
+        if isinstance(one, Shipment):
             length = len(one.item.encoded) + _COMMA
             if ready is None and (not loose or (len(loose) < max_items and size + length <= max_bytes)):
                 loose.append(one)
                 size += length
                 continue
+        elif len(one) > max_items or one.size > max_bytes:
+            ahead.extendleft(reversed(one))
+            continue
+        elif ready is None and not loose:
+            ready = one
+            continue
+        elif ready is not None and len(ready) + len(one) <= max_items and ready.size + one.size <= max_bytes:
+            ready += one
+            continue
         ahead.appendleft(one)
         yield ready or Batch(loose)
         loose, size, ready = [], _BRACKETS, None
@@ -165,10 +164,10 @@ def pack(
 def flat(batches: Iterable[Shipment | ReadyBatch]) -> Iterator[Shipment]:
     """The shipments of all."""
     for one in batches:
-        if isinstance(one, ReadyBatch):
-            yield from one
-        else:
+        if isinstance(one, Shipment):
             yield one
+        else:
+            yield from one
 
 
 def halves(batch: Batch) -> tuple[Batch, Batch]:
