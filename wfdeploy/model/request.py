@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias, Union
+from typing import NamedTuple, TypeAlias, Union
 
 from wfdeploy.model.canonical import canonical_json, even_json, simple_json
 
@@ -49,9 +49,12 @@ class BodyKind(Enum):
     FILE = "file"  # bodyFile; sent as it is
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Body:
-    """What is sent as the run's payload. `value` is a `BodyValue` for JSON, `Text` for TEXT and FILE."""
+    """What is sent as the run's payload. `value` is a `BodyValue` for JSON, `Text` for TEXT and FILE.
+
+    Nobody changes one. It isn't frozen, since there is one for each run, and making it would take three times as long.
+    """
 
     kind: BodyKind = BodyKind.NONE
     value: BodyValue = None
@@ -69,7 +72,7 @@ class Body:
             found = even_json(self.value) if self.is_even else simple_json(self.value)
             if found is None and not has_template(self.value):
                 found = canonical_json(self.value)
-            object.__setattr__(self, "_plain", found)
+            self._plain = found
         return found
 
 
@@ -116,8 +119,10 @@ class Delivery:
     redact: Redact | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+_NO_HEADERS: Mapping[str, Text] = {}
+
+
+class Request(NamedTuple):
     """What a run does (destination, content type, headers, body) and how it is delivered.
 
     `headers` are the forwarded ones, with the author's spelling; names are unique without regard to case.
@@ -125,6 +130,6 @@ class Request:
 
     destination: Text
     content_type: str | None = None
-    headers: Mapping[str, Text] = field(default_factory=dict)
-    body: Body = field(default=Body())
-    delivery: Delivery = field(default=Delivery())
+    headers: Mapping[str, Text] = _NO_HEADERS
+    body: Body = Body()
+    delivery: Delivery = Delivery()

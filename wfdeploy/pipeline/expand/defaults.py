@@ -59,18 +59,14 @@ def layer(
         changed["delivery"] = _shared_delivery(base.delivery, own, path, evaluation, deliveries)
     if last and changed.get("content_type", base.content_type) is None:
         changed["content_type"] = default_content_type(changed.get("body", base.body))
-    return replace(base, **changed) if changed else base
+    return base._replace(**changed) if changed else base
 
 
 def with_body(base: Request, value: BodyValue, path: FieldPath, evaluation: Evaluation) -> Request:
     """What `layer` makes, as the last one, of a run that has a structured body and no other field: most of them."""
-    return Request(
-        destination=base.destination,
-        content_type=JSON_TYPE if base.content_type is None else base.content_type,
-        headers=base.headers,
-        body=evaluation.json(value, (*path, "body")),
-        delivery=base.delivery,
-    )
+    destination, content_type, headers, _, delivery = base
+    body = evaluation.json(value, (*path, "body"))
+    return Request(destination, JSON_TYPE if content_type is None else content_type, headers, body, delivery)
 
 
 def default_content_type(body: Body) -> str | None:

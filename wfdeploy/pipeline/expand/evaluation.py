@@ -55,7 +55,7 @@ class Evaluation:
     def json(self, value: BodyValue, path: FieldPath) -> Body:
         """A structured body."""
         evaluated = self.tree(value, path)
-        return Body(BodyKind.JSON, evaluated, is_even=self.document.is_even and evaluated is value)
+        return Body(BodyKind.JSON, evaluated, None, self.document.is_even and evaluated is value)
 
     # --- templates: evaluated once for each row ---------------------------------------------------------------
 

@@ -44,14 +44,14 @@ class RunTemplate:
         delivery = self._of_delivery(fixed)
         shared = layer(base, fixed, path, evaluation=evaluation, files=files, last=True)
         if isinstance(destination, Constant):
-            shared = replace(shared, destination=cast("Text", destination.value))
+            shared = shared._replace(destination=cast("Text", destination.value))
         if isinstance(body, Constant):
-            shared = replace(shared, body=Body(shared.body.kind, cast("Any", body.value)))
+            shared = shared._replace(body=Body(shared.body.kind, cast("Any", body.value)))
         if headers:
             same = {name: cast("Text", part.value) for name, part in headers.items() if isinstance(part, Constant)}
-            shared = replace(shared, headers={**shared.headers, **same})
+            shared = shared._replace(headers={**shared.headers, **same})
         if delivery is not None and all(isinstance(part, Constant) for part in delivery.parts()):
-            shared = replace(shared, delivery=delivery.make(shared.delivery, _NO_ROW))
+            shared = shared._replace(delivery=delivery.make(shared.delivery, _NO_ROW))
             delivery = None
         self._shared = shared
         self._destination = _varying(destination)

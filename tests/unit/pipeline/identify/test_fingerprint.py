@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Redact, Request, SecretRef, Template
@@ -33,15 +31,15 @@ def test_it_is_fixed_for_good() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(BASE, destination="https://app.example.com/other"),
-        replace(BASE, content_type="text/plain"),
-        replace(BASE, headers={"X-Team": "sales"}),
-        replace(BASE, headers={}),
-        replace(BASE, headers={"X-Team": "growth", "X-More": ""}),
-        replace(BASE, body=Body(BodyKind.JSON, {"a": 2, "b": [True, None, "x"]})),
-        replace(BASE, body=Body(BodyKind.JSON, {"a": 1, "b": [True, "x", None]})),
-        replace(BASE, body=Body(BodyKind.JSON, {"a": "1", "b": [True, None, "x"]})),
-        replace(BASE, body=Body()),
+        BASE._replace(destination="https://app.example.com/other"),
+        BASE._replace(content_type="text/plain"),
+        BASE._replace(headers={"X-Team": "sales"}),
+        BASE._replace(headers={}),
+        BASE._replace(headers={"X-Team": "growth", "X-More": ""}),
+        BASE._replace(body=Body(BodyKind.JSON, {"a": 2, "b": [True, None, "x"]})),
+        BASE._replace(body=Body(BodyKind.JSON, {"a": 1, "b": [True, "x", None]})),
+        BASE._replace(body=Body(BodyKind.JSON, {"a": "1", "b": [True, None, "x"]})),
+        BASE._replace(body=Body()),
     ],
 )
 def test_what_a_run_does_moves_it(other: Request) -> None:
@@ -51,12 +49,11 @@ def test_what_a_run_does_moves_it(other: Request) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(BASE, headers={"x-team": "growth"}),
-        replace(BASE, body=Body(BodyKind.JSON, {"b": [True, None, "x"], "a": 1})),
-        replace(BASE, body=Body(BodyKind.TEXT, '{"a":1,"b":[true,null,"x"]}')),
-        replace(BASE, body=Body(BodyKind.FILE, '{"a":1,"b":[true,null,"x"]}', file="b.json")),
-        replace(
-            BASE,
+        BASE._replace(headers={"x-team": "growth"}),
+        BASE._replace(body=Body(BodyKind.JSON, {"b": [True, None, "x"], "a": 1})),
+        BASE._replace(body=Body(BodyKind.TEXT, '{"a":1,"b":[true,null,"x"]}')),
+        BASE._replace(body=Body(BodyKind.FILE, '{"a":1,"b":[true,null,"x"]}', file="b.json")),
+        BASE._replace(
             delivery=Delivery(
                 retries=9,
                 delay_s=3,
@@ -74,29 +71,29 @@ def test_the_same_bytes_and_other_ways_of_delivery_do_not(other: Request) -> Non
 
 
 def test_a_secret_takes_part_by_name_and_is_not_its_own_text() -> None:
-    secret = replace(BASE, headers={"Authorization": SECRET})
-    literal = replace(BASE, headers={"Authorization": str(SECRET)})
-    renamed = replace(BASE, headers={"Authorization": Template(("Bearer ", SecretRef("OTHER")))})
+    secret = BASE._replace(headers={"Authorization": SECRET})
+    literal = BASE._replace(headers={"Authorization": str(SECRET)})
+    renamed = BASE._replace(headers={"Authorization": Template(("Bearer ", SecretRef("OTHER")))})
     assert len({of(secret), of(literal), of(renamed)}) == 3
-    in_body = replace(BASE, body=Body(BodyKind.JSON, {"k": SECRET}))
-    as_text = replace(BASE, body=Body(BodyKind.JSON, {"k": str(SECRET)}))
+    in_body = BASE._replace(body=Body(BodyKind.JSON, {"k": SECRET}))
+    as_text = BASE._replace(body=Body(BodyKind.JSON, {"k": str(SECRET)}))
     assert of(in_body) != of(as_text)
     assert secret_names(secret) == secret_names(in_body) == {"TOKEN"}
 
 
 def test_identity_widens_and_narrows() -> None:
-    labelled = replace(BASE, delivery=Delivery(labels=("a",)))
+    labelled = BASE._replace(delivery=Delivery(labels=("a",)))
     wide = Identity(include=("labels",))
     assert of(labelled, wide) != of(BASE, wide)
     narrow = Identity(exclude=("headers.X-Team", "contentType"))
-    assert of(replace(BASE, headers={"X-Team": "sales"}, content_type="text/plain"), narrow) == of(BASE, narrow)
-    assert of(replace(BASE, headers={"X-Team": "growth", "X-New": "1"}), narrow) != of(BASE, narrow)
+    assert of(BASE._replace(headers={"X-Team": "sales"}, content_type="text/plain"), narrow) == of(BASE, narrow)
+    assert of(BASE._replace(headers={"X-Team": "growth", "X-New": "1"}), narrow) != of(BASE, narrow)
 
 
 def test_delivery_has_a_digest_of_its_own() -> None:
-    assert delivery_digest(BASE) == delivery_digest(replace(BASE, body=Body()))
-    assert delivery_digest(BASE) != delivery_digest(replace(BASE, delivery=Delivery(retries=0)))
-    assert delivery_digest(BASE) != delivery_digest(replace(BASE, delivery=Delivery(delay_s=0)))
+    assert delivery_digest(BASE) == delivery_digest(BASE._replace(body=Body()))
+    assert delivery_digest(BASE) != delivery_digest(BASE._replace(delivery=Delivery(retries=0)))
+    assert delivery_digest(BASE) != delivery_digest(BASE._replace(delivery=Delivery(delay_s=0)))
 
 
 def test_an_unknown_version_is_an_error() -> None:
@@ -106,8 +103,7 @@ def test_an_unknown_version_is_an_error() -> None:
 
 
 def test_described_values_hide_what_is_redacted() -> None:
-    request = replace(
-        BASE,
+    request = BASE._replace(
         headers={"Authorization": "abc", "X-Team": "growth"},
         delivery=Delivery(redact=Redact(body=True, headers=("authorization",))),
     )
@@ -120,6 +116,6 @@ def test_described_values_hide_what_is_redacted() -> None:
 
 
 def test_large_bodies_are_described_by_digest() -> None:
-    fields = describe(replace(BASE, body=Body(BodyKind.TEXT, "x" * 5000)), b"")
+    fields = describe(BASE._replace(body=Body(BodyKind.TEXT, "x" * 5000)), b"")
     assert fields["body"].startswith("sha256:")
     assert fields["body"].endswith("(5000 bytes)")
