@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.attempts import FirstAttempts, columns_of
 from wfdeploy.model.edits import (
     Claim,
     DropAttempt,
@@ -213,13 +214,24 @@ def intents(names: list[str], fingerprint: str) -> list[Attempt]:
     ]
 
 
+def by_column(attempts: Sequence[Attempt]) -> FirstAttempts:
+    """The same, as they are where nobody looked at one of them."""
+    shifts: dict[str, tuple[int, int]] = {}
+    for one in attempts:
+        count, total = shifts.get(group_of(one.address), (0, 0))
+        shifts[group_of(one.address)] = count + 1, total + term(one.address, one.fingerprint, one.delivery)
+    return FirstAttempts(columns_of(attempts), shifts)
+
+
+BATCHES: st.SearchStrategy[Sequence[Attempt]] = st.builds(
+    lambda names, text, form: form(intents(names, text)),
+    SOME,
+    st.sampled_from(["1:a", "1:b"]),
+    st.sampled_from([list, by_column]),
+)
 STEPS: st.SearchStrategy[Edit] = st.one_of(
-    st.builds(lambda names, text: Intend(intents(names, text)), SOME, st.sampled_from(["1:a", "1:b"])),
-    st.builds(
-        lambda names, text: Settle(intents(names, text), [7] * len(names), Origin.TRIGGERED, 9),
-        SOME,
-        st.sampled_from(["1:a", "1:b"]),
-    ),
+    st.builds(Intend, BATCHES),
+    st.builds(lambda batch: Settle(batch, [7] * len(batch), Origin.TRIGGERED, 9), BATCHES),
     st.builds(
         lambda name, status: PutAttempt(attempt(f"g/{name}", status=status)), NAMES, st.sampled_from(AttemptStatus)
     ),
@@ -252,11 +264,16 @@ def test_intents_of_a_batch_are_what_their_attempts_put_one_by_one_are(commits: 
     assert told(together=True) == told(together=False)
 
 
-def test_intents_of_a_batch_come_back_and_equal_ones_change_nothing(store: StateStore) -> None:
-    batch = [one._replace(shared=13, by='{"host":"h"}') for one in intents(["b", "a"], "1:a")]
+@pytest.mark.parametrize("form", [list, by_column])
+def test_intents_of_a_batch_come_back_and_equal_ones_change_nothing(
+    store: StateStore, form: Callable[[list[Attempt]], Sequence[Attempt]]
+) -> None:
+    told = [one._replace(shared=13, by='{"host":"h"}') for one in intents(["b", "a"], "1:a")]
+    batch = form(told)
     assert store.commit([Intend(batch)]) == 1
-    assert list(store.attempts()) == sorted(batch)
-    assert store.commit([Intend(list(batch))]) == 1
+    assert list(store.attempts()) == sorted(told)
+    assert store.commit([Intend(told)]) == 1
+    assert store.commit([Intend(form(told))]) == 1
     store.commit([Intend(intents(["c"], "1:a"))])
     assert [one.address for one in store.attempts()] == ["g/a", "g/b", "g/c"]
     store.commit([Settle(batch, [7, 8], Origin.TRIGGERED, 9)])

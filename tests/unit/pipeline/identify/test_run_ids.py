@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 
 import hypothesis.strategies as st
@@ -21,6 +23,11 @@ from wfdeploy.pipeline.identify.run_ids import (
 
 texts = st.text(min_size=1, max_size=60)
 fingerprints = st.builds(lambda version, data: f"{version}:{digest(data)}", st.integers(1, 99), st.binary())
+
+
+@given(st.binary())
+def test_a_digest_is_the_beginning_of_a_sha_256_in_base32(data: bytes) -> None:
+    assert digest(data) == base64.b32encode(hashlib.sha256(data).digest()).decode().lower()[:26]
 
 
 @given(texts, texts, texts, fingerprints, st.integers(1, 10**6))
