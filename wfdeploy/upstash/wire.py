@@ -40,10 +40,12 @@ class ItemEncoder:
         Raises: `KeyError` with the name of a secret that has no value; `ValueError` for a body that JSON or UTF-8
         can't carry.
         """
-        key = (request.destination, request.content_type, id(request.headers), id(request.delivery))
+        destination, content_type, headers, body, delivery = request
+        key = (destination, content_type, id(headers), id(delivery))
         before_id, after_id, _ = self._kept.get(key) or self._shared(key, request)
-        body = body_text(request.body, self._secrets)
-        tail = "}}" if body is None else f'}},"body":{_text(body)}}}'
+        plain = body.plain()  # nearly every body is JSON without secrets
+        text = body_text(body, self._secrets) if plain is None else plain.decode()
+        tail = "}}" if text is None else f'}},"body":{_text(text)}}}'
         return Item(workflow_run_id, f"{before_id}{_text(workflow_run_id)}{after_id}{tail}".encode())
 
     def _shared(self, key: tuple[object, ...], request: Request) -> tuple[str, str, Request]:
@@ -70,9 +72,6 @@ def body_text(body: Body, secrets: Mapping[str, str]) -> str | None:
 
     Raises: `KeyError` and `ValueError` as `ItemEncoder.encode`.
     """
-    plain = body.plain()
-    if plain is not None:  # nearly always
-        return plain.decode()
     match body.kind:
         case BodyKind.NONE:
             return None

@@ -43,7 +43,7 @@ class Batch(Sequence[Shipment]):
 
     def intents(self, now_ms: int) -> Sequence[Attempt]:
         """The attempts as they are written before the request leaves."""
-        return [shipment.intent(now_ms) for shipment in self]
+        return [shipment.intent(now_ms) for shipment in self._shipments]
 
     def late(self, now_ms: int) -> list[Shipment]:
         """Those that it would not be safe to send any more."""
