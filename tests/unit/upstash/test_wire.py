@@ -213,11 +213,20 @@ def test_any_text_survives_the_wire(destination: str, run_id: str, headers: dict
 
 
 HEADERS: list[Any] = [{}, {"X-A": "1"}, {"X-A": BEARER}]
+BODIES = [
+    Body(),
+    Body(BodyKind.JSON, None),
+    Body(BodyKind.JSON, {"b": "\u00e4", "a": [1]}, is_even=True),
+    Body(BodyKind.JSON, {"k": BEARER}),
+    Body(BodyKind.TEXT, "as it is"),
+    Body(BodyKind.FILE, BEARER, "b.txt"),
+]
 requests = st.builds(
     Request,
     destination=st.sampled_from(["d", "e", Template(("https://", SecretRef("HOST")))]),
     content_type=st.sampled_from([None, "text/csv"]),
     headers=st.sampled_from(HEADERS),
+    body=st.sampled_from(BODIES),
     delivery=st.sampled_from([FULL.delivery, Delivery(), Delivery(retries=1), Delivery(labels=("x",))]),
 )
 
