@@ -179,7 +179,7 @@ class Editor:
         if not attempts:
             return
         flight = self._flights.land(attempts)
-        columns = columns_of(attempts)
+        columns = columns_of(attempts) if flight is None else flight.columns
         end_ids = self._bulk.ends(columns.end) if flight is None else flight.end_ids
         if self._bulk.insert_settled(columns, end_ids, edit.created_at_ms, edit.origin.value, edit.recorded_at_ms):
             if flight is None:

@@ -41,10 +41,11 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flight:
-    """The row `id` of `flights`. `end_ids`: of what the requests of its attempts end with."""
+    """The row `id` of `flights`. `columns`: its attempts, by column; `end_ids`: of what their requests end with."""
 
     id: int
     attempts: Sequence[Attempt]
+    columns: Columns
     end_ids: Sequence[int | None]
 
 
@@ -56,7 +57,7 @@ class Flights:
         self._bulk = bulk
         self._aloft: dict[str, Flight] = {}
         for flight in read(connection):
-            self._aloft.update(zip(columns_of(flight.attempts).address, repeat(flight)))
+            self._hold(flight)
 
     def take_off(self, attempts: Sequence[Attempt]) -> None:
         """Write attempts down, as a flight if they can be one."""
@@ -75,8 +76,7 @@ class Flights:
         row = self._bulk.actor(columns.by[0]), told
         cursor = self._connection.execute("INSERT INTO flights (by_id, attempts) VALUES (?, ?)", row)
         assert cursor.lastrowid is not None
-        flight = Flight(cursor.lastrowid, attempts, end_ids)
-        self._aloft.update(zip(columns.address, repeat(flight)))
+        self._hold(Flight(cursor.lastrowid, attempts, columns, end_ids))
 
     def land(self, attempts: Sequence[Attempt]) -> Flight | None:
         """Where these were a flight, as a whole and in this order, it is gone, and given back."""
@@ -107,9 +107,12 @@ class Flights:
         with_rows = "SELECT 1 FROM attempts WHERE address IN (SELECT value FROM json_each(?)) LIMIT 1"
         return run(with_rows, (json.dumps(list(addresses)),)).fetchone() is None
 
+    def _hold(self, flight: Flight) -> None:
+        self._aloft.update(zip(flight.columns.address, repeat(flight)))
+
     def _take_away(self, flight: Flight) -> None:
         self._connection.execute("DELETE FROM flights WHERE id = ?", (flight.id,))
-        for address in columns_of(flight.attempts).address:
+        for address in flight.columns.address:
             del self._aloft[address]
 
 
@@ -129,5 +132,5 @@ def read(connection: sqlite3.Connection) -> list[Flight]:
             Attempt._make((*lead, own + ends[end_id], len(ends[end_id]), tries, by, *_REST))
             for *lead, own, end_id, tries in told
         ]
-        flights.append(Flight(number, attempts, end_ids))
+        flights.append(Flight(number, attempts, columns_of(attempts), end_ids))
     return flights

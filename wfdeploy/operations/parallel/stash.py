@@ -14,7 +14,7 @@ from wfdeploy.model.request import Body, Request
 from wfdeploy.model.run import DeclaredRun, Source
 from wfdeploy.operations.parallel.parcels import Crate, Parcel
 
-CHUNK = 100
+_CHUNK = 100
 """Runs of a chunk: as many as a server mostly takes at once."""
 
 
@@ -29,7 +29,7 @@ class Stash:
     def add(self, number: int, run: DeclaredRun | Parcel) -> None:
         """Add a run. Raises: `OSError` when the disk is full."""
         self._chunk.append(run if isinstance(run, Parcel) else (number, _packed(run)))
-        if len(self._chunk) == CHUNK:
+        if len(self._chunk) == _CHUNK:
             self._write()
 
     def __enter__(self) -> Stash:
