@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wfdeploy.model.address import Address
+    from wfdeploy.model.alike import DeclaredAlike
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.event import Event
     from wfdeploy.model.remote import (
@@ -49,11 +50,18 @@ class Listener(Protocol):
     def __call__(self, event: Event, /) -> None: ...
 
 
-Encode: TypeAlias = "Callable[[Request, str], Item]"
-"""Turns a request and its workflow run id into an item of a batch. Not for use from several threads at once. Raises:
-`KeyError` with the name of a secret that has no value; `ValueError` for a body that JSON or UTF-8 can't carry."""
+class Encoder(Protocol):
+    """Makes items of a batch. Not for use from several threads at once. Raises: `KeyError` with the name of a secret
+    that has no value; `ValueError` for a body that JSON or UTF-8 can't carry."""
 
-MakeEncoder: TypeAlias = "Callable[[str, Mapping[str, str]], Encode]"
+    def encode(self, request: Request, workflow_run_id: str) -> Item:
+        """The item of one request."""
+
+    def encode_together(self, runs: DeclaredAlike, workflow_run_ids: Sequence[str]) -> list[bytes]:
+        """The items of runs that are alike, encoded; the ids are of letters, digits, dashes and underscores."""
+
+
+MakeEncoder: TypeAlias = "Callable[[str, Mapping[str, str]], Encoder]"
 """Makes what encodes for a project's label, with the values of its secrets. Other processes import it by its name."""
 
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfdeploy.catalogue import chunks, database, settings
 from wfdeploy.catalogue.guards import CacheBusy, busy, sound
@@ -17,6 +18,9 @@ from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.run import DesiredGroup, DesiredRun, Group, Source
 from wfdeploy.model.tally import Tally, term
+
+if TYPE_CHECKING:
+    from wfdeploy.model.alike import DesiredAlike
 
 KEPT_RUNS = 2_500_000
 """Of entries that this command doesn't use, the cache keeps no more runs than this; a run takes about 150 bytes."""
@@ -334,7 +338,7 @@ class Adding:
         self.count = 0
         self._refused: list[tuple[DesiredRun, DesiredRun]] = []
 
-    def group(self, group: Group, runs: Iterable[DesiredRun]) -> None:
+    def group(self, group: Group, runs: Iterable[DesiredRun | DesiredAlike]) -> None:
         """Add a group with its runs, in any order."""
         connection = self._connection
         cursor = connection.execute(
@@ -344,7 +348,6 @@ class Adding:
         id_ = cursor.lastrowid
         assert id_ is not None
         member = _Member(id_, group, Tally(), self._file, self._name, fresh=True)
-        start = len(group.name) + 1
 
         def refused(row: chunks.Row, first: chunks.Row) -> None:
             self._catalogue.duplicates = True
@@ -353,7 +356,7 @@ class Adding:
                 self._refused.append((run, other))
 
         writer = chunks.Writer(connection, id_, group.name, refused)
-        tally = writer.write((run.address[start:], *_columns(run)) for run in runs)
+        tally = writer.write(chain.from_iterable(map(_rows, runs)))
         connection.execute("UPDATE groups SET count = ?, total = ? WHERE id = ?", (tally.count, tally.to_bytes(), id_))
         self.count += tally.count
         self._catalogue._join(member._replace(tally=tally))
@@ -375,10 +378,19 @@ def _runs(member: _Member, rows: Iterable[chunks.Row]) -> Iterator[DesiredRun]:
             )
 
 
-def _columns(run: DesiredRun) -> tuple[Any, ...]:
-    _, fingerprint, delivery, _, source, run_id, _, number, delay_s, not_before_s, has_secrets, _ = run
-    _, line, entry, data, row = source
-    return fingerprint, delivery, number, line, entry, data, row, run_id, delay_s, not_before_s, has_secrets
+def _rows(run: DesiredRun | DesiredAlike) -> Iterable[chunks.Row]:
+    if isinstance(run, DesiredRun):
+        _, fingerprint, delivery, group, source, run_id, _, number, delay_s, not_before_s, has_secrets, _ = run
+        _, line, entry, data, row = source
+        name = run.address[len(group.name) + 1 :]
+        where = number, line, entry, data, row
+        return ((name, fingerprint, delivery, *where, run_id, delay_s, not_before_s, has_secrets),)
+    declared = run.declared
+    _, lines, entries = zip(*declared.places, strict=True)
+    delays, starts, secrets, deliveries = zip(*run.shared, strict=True)
+    nothing = repeat(None)  # neither rows of data nor ids of the author's
+    own = declared.names, run.fingerprints, deliveries, run.numbers, lines, entries
+    return zip(*own, nothing, nothing, nothing, delays, starts, secrets, strict=False)
 
 
 def _marks(values: Collection[object]) -> str:

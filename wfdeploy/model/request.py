@@ -62,6 +62,13 @@ class Body:
     is_even: bool = field(default=False, repr=False, compare=False)  # as in `Document.is_even`
     _plain: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
+    @classmethod
+    def even(cls, value: BodyValue, plain: bytes) -> Body:
+        """The body of this value of an even document, whose RFC 8785 form is known."""
+        body = cls(BodyKind.JSON, value, None, True)
+        body._plain = plain
+        return body
+
     def plain(self) -> bytes | None:
         """A JSON body without secrets in RFC 8785 form, worked out once; None for any other body.
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from wfdeploy.catalogue.catalogue import Adding
 from wfdeploy.errors import InvalidInput
+from wfdeploy.model.alike import DeclaredAlike, DesiredAlike
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
 from wfdeploy.model.event import Reading
@@ -17,9 +18,9 @@ from wfdeploy.operations.requests import Remember
 from wfdeploy.pipeline.expand.groups import group_of
 from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
 from wfdeploy.pipeline.expand.references import References, UnknownReferences
-from wfdeploy.pipeline.expand.runs import expand
-from wfdeploy.pipeline.identify.fingerprint import identify
-from wfdeploy.pipeline.identify.run_ids import place_of
+from wfdeploy.pipeline.expand.runs import expand, expand_together
+from wfdeploy.pipeline.identify.fingerprint import identify, identify_together
+from wfdeploy.pipeline.identify.run_ids import place_of, places_of
 from wfdeploy.pipeline.load import parts, places, yaml_docs
 from wfdeploy.pipeline.validate import structure
 from wfdeploy.pipeline.validate.numbers import number_problems
@@ -143,23 +144,44 @@ class Parsing:
             if self._names and "[" in run.address:  # the rules have looked at the names of listed runs
                 self._problems.append(_declared_twice(run, first))
 
-    def _identified(self, document: Document, position: int, remember: Remember) -> Iterator[DesiredRun]:
+    def _identified(self, document: Document, position: int, remember: Remember) -> Iterator[DesiredRun | DesiredAlike]:
         """The runs of a document, checked; without an identity once something is wrong with their file."""
-        for ordinal, run in expand(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings):
-            self._rules.run(document, run.source.entry - document.first_run, run)
-            if self._is_unsound():
-                yield DesiredRun(run.address, "", "", run.group, run.source)
-                continue
-            # Of a recurring run, each instance has a shard of its own.
-            if self._shard is not None and run.group.schedule is None and not self._shard.covers(self._place(run)):
-                continue
-            number = (document.index << _DOCUMENT_BITS) + ordinal
-            desired = identify(run, position, number)
-            remember(run, desired)
-            self._count += 1
-            if not self._count % _TOLD_EVERY:
-                self._listener(Reading(self._count))
-            yield desired
+        base = document.index << _DOCUMENT_BITS
+        for made in expand_together(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings):
+            if isinstance(made, DeclaredAlike):
+                together = self._together(document, made, position, base)
+                if together is not None:
+                    if together:
+                        self._tell(len(together))
+                        remember(together.declared, together)
+                        yield together
+                    continue
+            for ordinal, run in made.numbered() if isinstance(made, DeclaredAlike) else (made,):
+                self._rules.run(document, run.source.entry - document.first_run, run)
+                if self._is_unsound():
+                    yield DesiredRun(run.address, "", "", run.group, run.source)
+                    continue
+                # Of a recurring run, each instance has a shard of its own.
+                if self._shard is not None and run.group.schedule is None and not self._shard.covers(self._place(run)):
+                    continue
+                desired = identify(run, position, base + ordinal)
+                self._tell(1)
+                remember((run,), (desired,))
+                yield desired
+
+    def _together(self, document: Document, runs: DeclaredAlike, position: int, base: int) -> DesiredAlike | None:
+        """The same for runs that are alike; None where each has to be looked at."""
+        if self._is_unsound() or not self._rules.pass_together(document, runs):
+            return None
+        if self._shard is not None:
+            places = places_of(self._project.key, self._project.environment, runs.addresses)
+            runs = runs.only([self._shard.covers(place) for place in places])
+        return identify_together(runs, position, [base + place.ordinal for place in runs.places])
+
+    def _tell(self, more: int) -> None:
+        before, self._count = self._count, self._count + more
+        if before // _TOLD_EVERY != self._count // _TOLD_EVERY:
+            self._listener(Reading(self._count))
 
     def _place(self, run: DeclaredRun) -> str:
         return place_of(self._project.key, self._project.environment, run.address)

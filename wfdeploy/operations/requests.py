@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,8 +28,8 @@ Reread = Callable[[int, int | None], Iterator[tuple[int, DeclaredRun]]]
 runs at that time."""
 
 
-Remember = Callable[[DeclaredRun, DesiredRun], None]
-"""Hears of the runs of a file as they are read: each as it is declared and with its identity."""
+Remember = Callable[[Sequence[DeclaredRun], Sequence[DesiredRun]], None]
+"""Hears of the runs of a file as they are read, one or several: as they are declared and with their identities."""
 
 
 class Requests:
@@ -53,17 +53,18 @@ class Requests:
         """Other processes of this command that have read some of the files, and hold their requests."""
         self._looked: tuple[tuple[int, int | None], array[int], Spool[DeclaredRun]] | None = None
 
-    def remember(self, run: DeclaredRun, desired: DesiredRun) -> None:
-        """Keep a run that was just expanded, if there is room for all of its file."""
-        file = desired.file
+    def remember(self, runs: Sequence[DeclaredRun], desired: Sequence[DesiredRun]) -> None:
+        """Keep runs of a file that were just expanded, if there is room for all of it."""
+        file = desired[0].file
         if file in self._over:
             return
-        if self._count >= self._most:
+        if self._count + len(runs) > self._most:
             self._over.add(file)
             self._count -= len(self._kept.pop(file, ()))
             return
-        self._kept.setdefault(file, {})[desired.number] = run
-        self._count += 1
+        kept = self._kept.setdefault(file, {})
+        kept.update((one.number, run) for one, run in zip(desired, runs, strict=True))
+        self._count += len(runs)
 
     def instances(self, file: int, at_s: int) -> Iterator[tuple[int, DeclaredRun]]:
         """The instances of a file's recurring runs at a time (Unix seconds), with their numbers. Raises: `InvalidInput`

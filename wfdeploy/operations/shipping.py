@@ -82,7 +82,7 @@ def shipments(
             raise CacheDamaged("what was made ready to be sent is not what it says: it isn't as many runs as planned")
         return
     record = Recorder()
-    encode = workspace.encoder(workspace.project.label, secrets)
+    encode = workspace.encoder(workspace.project.label, secrets).encode
     for change, declared in _sends(plan, prepared):
         assert change.desired is not None
         if isinstance(declared, Parcel):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
+from wfdeploy.model.alike import DeclaredAlike
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Body, BodyKind, BodyValue, Request, Template, Text
@@ -40,16 +41,32 @@ class ItemEncoder:
         Raises: `KeyError` with the name of a secret that has no value; `ValueError` for a body that JSON or UTF-8
         can't carry.
         """
-        destination, content_type, headers, body, delivery = request
-        key = (destination, content_type, id(headers), id(delivery))
-        before_id, after_id, _ = self._kept.get(key) or self._shared(key, request)
+        body = request.body
+        before_id, after_id, _ = self._parts(request)
         plain = body.plain()  # nearly every body is JSON without secrets
         text = body_text(body, self._secrets) if plain is None else plain.decode()
         tail = "}}" if text is None else f'}},"body":{_text(text)}}}'
         return Item(workflow_run_id, f"{before_id}{_text(workflow_run_id)}{after_id}{tail}".encode())
 
+    def encode_together(self, runs: DeclaredAlike, workflow_run_ids: Sequence[str]) -> list[bytes]:
+        """See `Encoder.encode_together`."""
+        around: dict[int, tuple[str, str]] = {}
+        for model in runs.distinct_models:
+            before_id, after_id, _ = self._parts(model)
+            around[id(model)] = f'{before_id}"', f'"{after_id}}},"body":'
+        encoded: list[bytes] = []
+        for model, run_id, text in zip(runs.models, workflow_run_ids, runs.texts, strict=True):
+            before, after = around[id(model)]
+            encoded.append(f"{before}{run_id}{after}{_text(text)}}}".encode())
+        return encoded
+
+    def _parts(self, request: Request) -> tuple[str, str, Request]:
+        """What stands before the workflow run id and between it and the body; the request is held for its parts."""
+        destination, content_type, headers, _, delivery = request
+        key = (destination, content_type, id(headers), id(delivery))
+        return self._kept.get(key) or self._shared(key, request)
+
     def _shared(self, key: tuple[object, ...], request: Request) -> tuple[str, str, Request]:
-        """What stands before the workflow run id and between it and the body."""
         secrets = self._secrets
         destination = _text(resolved(request.destination, secrets))
         own = _members(_OWN_ROWS, request, secrets)

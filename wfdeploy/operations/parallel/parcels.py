@@ -6,9 +6,11 @@ Where there is no state, nothing was ever sent: then a run's generation is known
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.alike import DeclaredAlike, DesiredAlike
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.tally import term
@@ -73,7 +75,7 @@ class Packer:
     """Makes parcels of the runs of a project."""
 
     def __init__(self, project: Project, encoder: MakeEncoder) -> None:
-        self._encode = encoder(project.label, {})
+        self._encoder = encoder(project.label, {})
         self._name = Naming(project.key, project.environment)
         self._record = Recorder()
         self.declined = False
@@ -98,5 +100,19 @@ class Packer:
             desired.delivery,
             str(run.source),
             *self._record(request, b""),
-            self._encode(request, run_id).encoded,
+            self._encoder.encode(request, run_id).encoded,
         )
+
+    def together(self, runs: DeclaredAlike, desired: DesiredAlike) -> list[Parcel] | None:
+        """The parcels of runs that are alike; None where it isn't known of all that they can be made."""
+        if any(model.delivery.redact is not None for model in runs.distinct_models):
+            return None
+        delays, starts, secrets, deliveries = zip(*desired.shared, strict=True)
+        if any(secrets):
+            return None
+        run_ids = self._name.together(runs.addresses, desired.fingerprints, 1)
+        own, ends = zip(*self._record.together(runs), strict=True)
+        sources = [f"{runs.file}:{place.line}" for place in runs.places]
+        columns = desired.numbers, runs.addresses, desired.fingerprints, run_ids, repeat(False), delays, starts
+        encoded = self._encoder.encode_together(runs, run_ids)
+        return list(map(Parcel._make, zip(*columns, deliveries, sources, own, ends, encoded, strict=False)))

@@ -4,7 +4,7 @@ parcels or a list of what there is."""
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -29,7 +29,13 @@ class Stash:
     def add(self, number: int, run: DeclaredRun | Parcel) -> None:
         """Add a run. Raises: `OSError` when the disk is full."""
         self._chunk.append(run if isinstance(run, Parcel) else (number, _packed(run)))
-        if len(self._chunk) == _CHUNK:
+        if len(self._chunk) >= _CHUNK:
+            self._write()
+
+    def extend(self, parcels: Sequence[Parcel]) -> None:
+        """Add several. Raises: as `add`."""
+        self._chunk += parcels
+        while len(self._chunk) >= _CHUNK:
             self._write()
 
     def __enter__(self) -> Stash:
@@ -41,7 +47,7 @@ class Stash:
                 self._write()
 
     def _write(self) -> None:
-        chunk, self._chunk = self._chunk, []
+        chunk, self._chunk = self._chunk[:_CHUNK], self._chunk[_CHUNK:]
         if not chunk:
             return
         is_crate = all(isinstance(one, Parcel) for one in chunk)

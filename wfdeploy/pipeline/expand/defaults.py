@@ -55,7 +55,7 @@ def layer(
         changed["headers"] = merge_headers(base.headers, own["headers"], (*path, "headers"), evaluation)
     if not own.keys().isdisjoint(BODY_FIELDS):
         changed["body"] = _body(own, path, evaluation, files)
-    if not own.keys().isdisjoint(_DELIVERY_FIELDS):
+    if not own.keys().isdisjoint(DELIVERY_FIELDS):
         changed["delivery"] = _shared_delivery(base.delivery, own, path, evaluation, deliveries)
     if last and changed.get("content_type", base.content_type) is None:
         changed["content_type"] = default_content_type(changed.get("body", base.body))
@@ -114,7 +114,7 @@ def _shared_delivery(
 ) -> Delivery:
     if known is None:
         return _delivery(base, own, path, evaluation)
-    said = tuple([(name, value) for name, value in own.items() if name in _DELIVERY_FIELDS])
+    said = tuple([(name, value) for name, value in own.items() if name in DELIVERY_FIELDS])
     if not all(value is None or type(value) in (str, int) for _, value in said):
         return _delivery(base, own, path, evaluation)
     found = known.get(said)
@@ -187,4 +187,5 @@ _DELIVERY: dict[str, tuple[str, Callable[[Any, FieldPath, Evaluation], object]]]
 }
 """Field of a manifest: attribute of `Delivery`, and how the one becomes the other."""
 
-_DELIVERY_FIELDS = frozenset((*_DELIVERY, "failureHeaders"))
+DELIVERY_FIELDS = frozenset((*_DELIVERY, "failureHeaders"))
+"""Fields that say how a run is delivered."""

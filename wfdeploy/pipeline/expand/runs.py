@@ -6,10 +6,12 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Any, cast
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.alike import Place
 from wfdeploy.model.document import Document, Fields, Finding
 from wfdeploy.model.request import Delivery, Request
 from wfdeploy.model.run import DeclaredRun, Source
 from wfdeploy.model.schedule import instant
+from wfdeploy.pipeline.expand.alike import Gathering, Made, kind_of
 from wfdeploy.pipeline.expand.defaults import layer, with_body
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import Evaluator
@@ -35,6 +37,27 @@ def expand(
     Where there are findings, runs hold stand-ins for what they are about: good for further checks and nothing else. A
     run without a destination has an empty one.
     """
+    made = _expand(document, evaluator, files, findings, wanted=wanted, at_s=at_s, together=False)
+    return cast("Iterator[tuple[int, DeclaredRun]]", made)
+
+
+def expand_together(
+    document: Document, *, evaluator: Evaluator, files: InputFiles, findings: list[Finding]
+) -> Iterator[Made]:
+    """The same, but that runs which are alike come together, where they can be told to be at little cost."""
+    return _expand(document, evaluator, files, findings, wanted=None, at_s=None, together=True)
+
+
+def _expand(
+    document: Document,
+    evaluator: Evaluator,
+    files: InputFiles,
+    findings: list[Finding],
+    *,
+    wanted: Container[int] | None,
+    at_s: int | None,
+    together: bool,
+) -> Iterator[Made]:
     data = cast("Mapping[str, Any]", document.data)
     spec = data["spec"]
     group = group_of(data)
@@ -44,17 +67,24 @@ def expand(
 
         evaluator = evaluator.at(schedule_values(group.schedule, at_s))
     evaluation = Evaluation(document, evaluator, findings)
-    base = Request(destination="")
-    base = layer(base, {"destination": spec.get("destination")}, ("spec",), evaluation=evaluation, files=files)
-    base = layer(base, spec.get("defaults", {}), ("spec", "defaults"), evaluation=evaluation, files=files)
+    base = _base(spec, evaluation, files)
     plain = layer(base, {}, ("spec",), evaluation=evaluation, files=files, last=True)
     deliveries: dict[object, Delivery] = {}
     name_of_file = document.source.name
+    gathering = Gathering(group, evaluation) if together and document.is_even and group.schedule is None else None
     ordinal = document.first_run  # a part of a document has no generators, and no nulls, before it
     for index, fields in enumerate(spec["runs"], document.first_run):
         if fields is None:
             continue
         line = fields.line if isinstance(fields, Fields) else document.line
+        kind = None if gathering is None else kind_of(fields)
+        if gathering is not None:
+            if kind is not None and gathering.take(kind, fields, Place(ordinal, line, index)):
+                ordinal += 1
+                if gathering.is_full:
+                    yield from gathering.given()
+                continue
+            yield from gathering.given()
         if "forEach" in fields or "matrix" in fields:
             from wfdeploy.pipeline.expand.generators import Entry, generate
 
@@ -79,12 +109,15 @@ def expand(
             hint = "remove it, or say with forEach or matrix what it tells apart"
             evaluation.problem(("spec", "runs", index, "key"), "key-of-one", "a single run needs no key", hint)
         at = ("spec", "runs", index)
+        before = evaluation.problems
         if len(fields) == 1:
             request = plain
         elif len(fields) == 2 and fields.get("body") is not None:
             request = with_body(base, fields["body"], at, evaluation)
         else:
             request = layer(base, fields, at, evaluation=evaluation, files=files, last=True, deliveries=deliveries)
+        if gathering is not None and kind is not None and evaluation.problems == before:
+            gathering.learn(kind, request)
         yield (
             ordinal - 1,
             DeclaredRun(
@@ -95,3 +128,12 @@ def expand(
                 workflow_run_id=fields.get("workflowRunId"),
             ),
         )
+    if gathering is not None:
+        yield from gathering.given()
+
+
+def _base(spec: Mapping[str, Any], evaluation: Evaluation, files: InputFiles) -> Request:
+    """What a group says of all its runs."""
+    base = Request(destination="")
+    base = layer(base, {"destination": spec.get("destination")}, ("spec",), evaluation=evaluation, files=files)
+    return layer(base, spec.get("defaults", {}), ("spec", "defaults"), evaluation=evaluation, files=files)

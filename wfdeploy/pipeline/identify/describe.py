@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from wfdeploy.model.alike import DeclaredAlike
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.request import Body, Delivery, Request, Template, Text
 from wfdeploy.pipeline.identify.kept import Kept
@@ -86,6 +87,19 @@ class Recorder:
             self._seen.clear()
         self._seen.add(rest)
         return own + rest, ""
+
+    def together(self, runs: DeclaredAlike) -> list[tuple[str, str]]:
+        """The same for runs that are alike and redact nothing."""
+        texts = runs.texts
+        if 4 * max(map(len, texts)) > LARGE_BODY or _LONG_NUMBER.search("\n".join(texts).encode()):
+            return [self(run.request, b"") for run in runs]
+        rests = {
+            id(model): _beside_body(model.destination, model.content_type, model.headers, model.delivery, b"")
+            for model in runs.distinct_models
+        }
+        if not self._seen.issuperset(rests.values()):
+            return [self(run.request, b"") for run in runs]
+        return [(f'{{"body":{text}', rests[id(model)]) for text, model in zip(texts, runs.models, strict=True)]
 
 
 @Kept

@@ -7,10 +7,11 @@ records are compared under the version they were written with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from types import MappingProxyType
 
+from wfdeploy.model.alike import DeclaredAlike, DesiredAlike, Shared
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Text, has_template
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Identity
@@ -22,7 +23,7 @@ from wfdeploy.pipeline.identify.describe import (
     secret_places,
     shown,
 )
-from wfdeploy.pipeline.identify.digest import digest
+from wfdeploy.pipeline.identify.digest import digest, digests
 from wfdeploy.pipeline.identify.kept import Kept
 from wfdeploy.pipeline.identify.version import CURRENT
 
@@ -46,13 +47,20 @@ def identify(run: DeclaredRun, file: int = 0, number: int = 0) -> DesiredRun:
     )
 
 
+def identify_together(runs: DeclaredAlike, file: int, numbers: Sequence[int]) -> DesiredAlike | None:
+    """The same for runs that are alike; None where they have to be identified one by one."""
+    fingerprints = _TOGETHER[CURRENT](runs)
+    if fingerprints is None:
+        return None
+    shared = {id(model): _shared(model.destination, model.headers, model.delivery) for model in runs.distinct_models}
+    return DesiredAlike(runs, fingerprints, [shared[id(model)] for model in runs.models], numbers, file)
+
+
 @Kept
-def _shared(
-    destination: Text, headers: Mapping[str, Text], delivery: Delivery
-) -> tuple[int | None, int | None, bool, str]:
-    """Delay, start, whether there are secrets, and the digest of the delivery options."""
+def _shared(destination: Text, headers: Mapping[str, Text], delivery: Delivery) -> Shared:
     request = Request(destination=destination, headers=headers, delivery=delivery)
-    return delivery.delay_s, delivery.not_before_s, bool(secret_names(request)), delivery_digest(request)
+    has_secrets = bool(secret_names(request))
+    return Shared(delivery.delay_s, delivery.not_before_s, has_secrets, delivery_digest(request))
 
 
 def fingerprint(request: Request, identity: Identity, version: int = CURRENT) -> str:
@@ -85,6 +93,21 @@ def _version_1(request: Request, identity: Identity) -> str:
         return digest(canonical_json(_fields_1(request, identity, secret_places(request))))
     # The same bytes, of which only the body is this run's own.
     return digest(b'{"body":"%b",%b' % (sha256(body).hexdigest().encode(), beside))
+
+
+def _version_1_together(runs: DeclaredAlike) -> list[str] | None:
+    identity = runs.group.identity
+    beside: dict[int, bytes] = {}
+    for model in runs.distinct_models:
+        found = _beside_body(model.destination, model.content_type, model.headers, identity)
+        if found is None:
+            return None
+        beside[id(model)] = found
+    covered = [
+        b'{"body":"%b",%b' % (sha256(text.encode()).hexdigest().encode(), beside[id(model)])
+        for text, model in zip(runs.texts, runs.models, strict=True)
+    ]
+    return [f"1:{each}" for each in digests(covered)]
 
 
 @Kept
@@ -130,3 +153,6 @@ def _fields_1(request: Request, identity: Identity, secrets: list[list[object]])
 
 
 _VERSIONS: Mapping[int, Callable[[Request, Identity], str]] = MappingProxyType({1: _version_1})
+
+_TOGETHER: Mapping[int, Callable[[DeclaredAlike], list[str] | None]] = MappingProxyType({1: _version_1_together})
+"""The same for runs that are alike; None where that takes all of their fields."""

@@ -6,20 +6,23 @@ derived from nothing but these, and the same after the state was lost.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from wfdeploy.model.address import instance_parts
 from wfdeploy.model.canonical import canonical_json, simple_json
-from wfdeploy.pipeline.identify.digest import LENGTH, digest
+from wfdeploy.pipeline.identify.digest import LENGTH, digest, digests
 
 PREFIX = "wfr_"
 _SLUG_LENGTH = 40
 _AT = re.compile(r"(?:.*-)?([0-9]{4}-[0-9]{2}-[0-9]{2})t([0-9]{2})-([0-9]{2})-([0-9]{2})z")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _DASHES = {code: chr(code).lower() if chr(code).isalnum() else "-" for code in range(128)}
+_DASHES_BY_LINE = {**_DASHES, ord("\n"): "\n"}
+_text = json.encoder.encode_basestring
 _LABEL = re.compile(rf"wfdeploy\.([a-z2-7]{{{LENGTH}}})\.g([1-9][0-9]*)\.a([1-9][0-9]*)")
 _ID = re.compile(rf"{PREFIX}(?:(.*)-)?([a-z2-7]{{{LENGTH}}})-g([1-9][0-9]*)-f([0-9]+)([a-z2-7]{{{LENGTH}}})")
 
@@ -40,6 +43,12 @@ def place_of(project: str, environment: str, address: str) -> str:
     told = simple_json(address)
     assert told is not None  # as that of any text
     return digest(_before_address(project, environment) + told + b"]")
+
+
+def places_of(project: str, environment: str, addresses: Sequence[str]) -> list[str]:
+    """`place_of` each of these."""
+    before = _before_address(project, environment)
+    return digests([before + _text(address).encode() + b"]" for address in addresses])
 
 
 @lru_cache(maxsize=8)
@@ -73,6 +82,23 @@ def _dashed(text: str) -> str:
     return _NOT_SLUG.sub("-", text.lower()).strip("-")
 
 
+def run_ids(
+    project: str, environment: str, addresses: Sequence[str], fingerprints: Sequence[str], generation: int
+) -> list[str]:
+    """`run_id` of each of these, which are of this generation."""
+    lines = "\n".join(addresses)
+    dashed = lines.translate(_DASHES_BY_LINE)
+    if not lines.isascii() or "@" in lines or "--" in dashed or lines.count("\n") >= len(addresses):
+        pairs = zip(addresses, fingerprints, strict=True)
+        return [run_id(project, environment, address, text, generation) for address, text in pairs]
+    places = places_of(project, environment, addresses)
+    slugs = [slug.strip("-")[:_SLUG_LENGTH].strip("-") for slug in dashed.split("\n")]
+    return [
+        f"{PREFIX}{slug + '-' if slug else ''}{place}-g{generation}-f{text.replace(':', '', 1)}"
+        for slug, place, text in zip(slugs, places, fingerprints, strict=True)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Naming:
     """`run_id` for the addresses of one project and environment."""
@@ -82,6 +108,10 @@ class Naming:
 
     def __call__(self, address: str, fingerprint: str, generation: int) -> str:
         return run_id(self.project, self.environment, address, fingerprint, generation)
+
+    def together(self, addresses: Sequence[str], fingerprints: Sequence[str], generation: int) -> list[str]:
+        """Those of many addresses, in one generation."""
+        return run_ids(self.project, self.environment, addresses, fingerprints, generation)
 
 
 def parse_run_id(text: str) -> RunIdParts | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from wfdeploy.model.alike import DeclaredAlike
 from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
 from wfdeploy.model.request import BodyKind, Delivery, Request, Template, Text
 from wfdeploy.model.run import DeclaredRun
@@ -110,6 +111,12 @@ class Rules:
         if run.workflow_run_id is not None:
             self._workflow_run_id(document, index, run.workflow_run_id, run.address)
         self._generated = None
+
+    def pass_together(self, document: Document, runs: DeclaredAlike) -> bool:
+        """Whether a look at each of these runs, of a document that it was begun with, would find nothing."""
+        if document.has_extreme_numbers or self._extreme_variables or 4 * max(map(len, runs.texts)) > self._max_bytes:
+            return False
+        return all(self._is_usual(document, {}, model, is_generated=False) for model in runs.distinct_models)
 
     def _is_usual(self, document: Document, own: Mapping[str, Any], request: Request, *, is_generated: bool) -> bool:
         """Whether all but its body was looked at with an earlier run, and was sound."""
