@@ -386,11 +386,10 @@ def _rows(run: DesiredRun | DesiredAlike) -> Iterable[chunks.Row]:
         where = number, line, entry, data, row
         return ((name, fingerprint, delivery, *where, run_id, delay_s, not_before_s, has_secrets),)
     declared = run.declared
-    _, lines, entries = zip(*declared.places, strict=True)
+    _, *places = zip(*declared.sources, strict=True)
     delays, starts, secrets, deliveries = zip(*run.shared, strict=True)
-    nothing = repeat(None)  # neither rows of data nor ids of the author's
-    own = declared.names, run.fingerprints, deliveries, run.numbers, lines, entries
-    return zip(*own, nothing, nothing, nothing, delays, starts, secrets, strict=False)
+    own = declared.names, run.fingerprints, deliveries, run.numbers
+    return zip(*own, *places, repeat(None), delays, starts, secrets, strict=False)
 
 
 def _marks(values: Collection[object]) -> str:

@@ -1,4 +1,5 @@
-"""Runs that differ in their names, their places and their bodies alone, by column: most of a long list.
+"""Runs that differ in their names, their places and their bodies alone, by column: most of a long list, most of what a
+generator makes.
 
 As long as nobody asks for one of them, none is made, and what is done to all is done a few hundred at a time.
 """
@@ -40,16 +41,9 @@ class _Made(Sequence[T]):
         return self._all()
 
 
-class Place(NamedTuple):
-    """Where a listed run stands: its ordinal among the document's, its line (from 1), its index in `spec.runs`."""
-
-    ordinal: int
-    line: int
-    entry: int
-
-
 class DeclaredAlike(_Made[DeclaredRun]):
-    """Declared runs of one group in the order of their ordinals, without ids of the author's.
+    """Declared runs of one group in the order of their `ordinals` among the document's, without ids of the author's;
+    listed ones, or all of one generator. `names` are their addresses without the group.
 
     Each has a `model`, a request of which it has all but the body, and which others have too; its own body is JSON
     without secrets, the values in `bodies`, and in RFC 8785 form the `texts`.
@@ -59,19 +53,21 @@ class DeclaredAlike(_Made[DeclaredRun]):
         self,
         *,
         group: Group,
-        file: str,
         names: Sequence[str],
-        places: Sequence[Place],
+        ordinals: Sequence[int],
+        sources: Sequence[Source],
         models: Sequence[Request],
         bodies: Sequence[BodyValue],
         texts: Sequence[str],
+        is_generated: bool,
     ) -> None:
         self.group = group
-        self.file = file
         self.names = names
-        self.places = places
+        self.ordinals = ordinals
+        self.sources = sources
         self.models = models
         self.texts = texts
+        self.is_generated = is_generated
         prefix = f"{group.name}/"
         self.addresses = [Address(prefix + name) for name in names]
         self.distinct_models = list({id(model): model for model in models}.values())
@@ -81,27 +77,28 @@ class DeclaredAlike(_Made[DeclaredRun]):
         """Those for which this says so."""
         return DeclaredAlike(
             group=self.group,
-            file=self.file,
             names=list(compress(self.names, chosen)),
-            places=list(compress(self.places, chosen)),
+            ordinals=list(compress(self.ordinals, chosen)),
+            sources=list(compress(self.sources, chosen)),
             models=list(compress(self.models, chosen)),
             bodies=list(compress(self._bodies, chosen)),
             texts=list(compress(self.texts, chosen)),
+            is_generated=self.is_generated,
         )
 
     def __len__(self) -> int:
         return len(self.names)
 
     def _all(self) -> Iterator[DeclaredRun]:
-        group, file = self.group, self.file
-        columns = self.addresses, self.places, self.models, self._bodies, self.texts
-        for address, place, model, value, text in zip(*columns, strict=True):
+        group = self.group
+        columns = self.addresses, self.sources, self.models, self._bodies, self.texts
+        for address, source, model, value, text in zip(*columns, strict=True):
             request = model._replace(body=Body.even(value, text.encode()))
-            yield DeclaredRun(address, group, Source(file, place.line, place.entry), request)
+            yield DeclaredRun(address, group, source, request)
 
     def numbered(self) -> Iterator[tuple[int, DeclaredRun]]:
         """Each with its ordinal, as `expand` gives them one by one."""
-        return zip((place.ordinal for place in self.places), self, strict=True)
+        return zip(self.ordinals, self, strict=True)
 
 
 class Shared(NamedTuple):
@@ -135,15 +132,15 @@ class DesiredAlike(_Made[DesiredRun]):
 
     def _all(self) -> Iterator[DesiredRun]:
         runs = self.declared
-        columns = runs.addresses, runs.places, self.fingerprints, self.shared, self.numbers
-        for address, place, fingerprint, shared, number in zip(*columns, strict=True):
+        columns = runs.addresses, runs.sources, self.fingerprints, self.shared, self.numbers
+        for address, source, fingerprint, shared, number in zip(*columns, strict=True):
             delay_s, not_before_s, has_secrets, delivery = shared
             yield DesiredRun(
                 address,
                 fingerprint,
                 delivery,
                 runs.group,
-                Source(runs.file, place.line, place.entry),
+                source,
                 None,
                 self.file,
                 number,

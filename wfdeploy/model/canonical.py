@@ -67,10 +67,11 @@ def simple_json(value: object) -> bytes | None:
     """
     if type(value) is str:
         return json.encoder.encode_basestring(value).encode()
-    return even_json(value) if _is_simple(value) else None
+    return even_json(value) if is_simple(value) else None
 
 
-def _is_simple(value: object) -> bool:
+def is_simple(value: object) -> bool:
+    """Whether `simple_json` has a form of it."""
     # Whole containers are looked at in C where they can be: most hold nothing but text under plain names.
     kind = type(value)
     if kind in _ATOMS:
@@ -95,7 +96,7 @@ def _is_simple(value: object) -> bool:
         if kind is int:
             if not -MAX_INTEGER <= cast("int", item) <= MAX_INTEGER:
                 return False
-        elif not _is_simple(item):
+        elif not is_simple(item):
             return False
     return True
 

@@ -176,7 +176,7 @@ class Parsing:
         if self._shard is not None:
             places = places_of(self._project.key, self._project.environment, runs.addresses)
             runs = runs.only([self._shard.covers(place) for place in places])
-        return identify_together(runs, position, [base + place.ordinal for place in runs.places])
+        return identify_together(runs, position, [base + ordinal for ordinal in runs.ordinals])
 
     def _tell(self, more: int) -> None:
         before, self._count = self._count, self._count + more

@@ -112,7 +112,7 @@ class Packer:
             return None
         run_ids = self._name.together(runs.addresses, desired.fingerprints, 1)
         own, ends = zip(*self._record.together(runs), strict=True)
-        sources = [f"{runs.file}:{place.line}" for place in runs.places]
         columns = desired.numbers, runs.addresses, desired.fingerprints, run_ids, repeat(False), delays, starts
+        sources = map(str, runs.sources)
         encoded = self._encoder.encode_together(runs, run_ids)
         return list(map(Parcel._make, zip(*columns, deliveries, sources, own, ends, encoded, strict=False)))

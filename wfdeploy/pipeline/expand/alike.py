@@ -1,27 +1,125 @@
-"""Listed runs that are alike, gathered as they come by (`model/alike.py`)."""
+"""Runs that are alike, gathered as they come by (`model/alike.py`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.alike import MOST, DeclaredAlike, Place
-from wfdeploy.model.canonical import even_texts
-from wfdeploy.model.request import Body, BodyValue, Request
+from wfdeploy.model.alike import MOST, DeclaredAlike
+from wfdeploy.model.canonical import even_texts, is_simple
+from wfdeploy.model.request import Body, BodyKind, BodyValue, Request
 from wfdeploy.model.run import DeclaredRun, Group, Source
 from wfdeploy.pipeline.expand.defaults import DELIVERY_FIELDS
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import OPENING
 
 Kind: TypeAlias = tuple[tuple[str, object], ...]
-"""What a run says beside its name and its body."""
+"""What a listed run says beside its name and its body."""
 
 Made: TypeAlias = tuple[int, DeclaredRun] | DeclaredAlike
 """A run with its ordinal, or several at once."""
 
 _MOST_KINDS = 1000
 _ATOMS = frozenset((str, int, type(None)))
+
+
+class Gathering(ABC):
+    """Gathers runs of one document, until some hundred are together or something else comes between."""
+
+    def __init__(self, group: Group, *, generated: bool) -> None:
+        self._group = group
+        self._generated = generated
+        self._clear()
+
+    def _clear(self) -> None:
+        self._names: list[str] = []
+        self._ordinals: list[int] = []
+        self._sources: list[Source] = []
+        self._models: list[Request] = []
+        self._bodies: list[BodyValue] = []
+
+    def add(self, name: str, ordinal: int, source: Source, model: Request, body: BodyValue) -> Iterator[Made]:
+        """Take in a run that has a structured body, and give out those that are together now."""
+        self._names.append(name)
+        self._ordinals.append(ordinal)
+        self._sources.append(source)
+        self._models.append(model)
+        self._bodies.append(body)
+        return self.given() if len(self._names) >= MOST else iter(())
+
+    def given(self) -> Iterator[Made]:
+        """What was taken in so far; one by one where the bodies can't be told by their texts."""
+        if not self._names:
+            return
+        columns = self._names, self._ordinals, self._sources, self._models, self._bodies
+        self._clear()
+        names, ordinals, sources, models, bodies = columns
+        texts = self._texts(bodies)
+        if texts is not None:
+            yield DeclaredAlike(
+                group=self._group,
+                names=names,
+                ordinals=ordinals,
+                sources=sources,
+                models=models,
+                bodies=bodies,
+                texts=texts,
+                is_generated=self._generated,
+            )
+            return
+        for name, ordinal, source, model, value in zip(*columns, strict=True):
+            request = model._replace(body=self._body(value, source))
+            yield ordinal, DeclaredRun(Address(f"{self._group.name}/{name}"), self._group, source, request)
+
+    @abstractmethod
+    def _texts(self, bodies: Sequence[BodyValue]) -> list[str] | None:
+        """The RFC 8785 form of each, where it is known of all that they have one and hold nothing to be evaluated."""
+
+    @abstractmethod
+    def _body(self, value: BodyValue, source: Source, /) -> Body:
+        """What one of them comes to."""
+
+
+class GatheringGenerated(Gathering):
+    """Those of one generator. What they hold was evaluated."""
+
+    def __init__(self, group: Group) -> None:
+        super().__init__(group, generated=True)
+
+    def _texts(self, bodies: Sequence[BodyValue]) -> list[str] | None:
+        return even_texts(bodies) if all(map(is_simple, bodies)) else None
+
+    def _body(self, value: BodyValue, _: Source, /) -> Body:
+        return Body(BodyKind.JSON, value)
+
+
+class GatheringListed(Gathering):
+    """Those of an even document's list, once one of their kind was expanded by itself."""
+
+    def __init__(self, group: Group, evaluation: Evaluation) -> None:
+        super().__init__(group, generated=False)
+        self._evaluation = evaluation
+        self._known: dict[Kind, Request] = {}
+
+    def learn(self, kind: Kind, request: Request) -> None:
+        """This is what the first run of a kind came to, and expanding it found nothing wrong."""
+        if len(self._known) < _MOST_KINDS:
+            self._known[kind] = request._replace(body=Body())
+
+    def model_of(self, kind: Kind) -> Request | None:
+        """What runs of this kind have in common, where one is known."""
+        return self._known.get(kind)
+
+    def _texts(self, bodies: Sequence[BodyValue]) -> list[str] | None:
+        texts = even_texts(bodies)
+        if self._evaluation.document.has_expressions and any(OPENING in text for text in texts):
+            return None
+        return texts
+
+    def _body(self, value: BodyValue, source: Source, /) -> Body:
+        return self._evaluation.json(value, ("spec", "runs", source.entry, "body"))
 
 
 def kind_of(fields: Mapping[str, Any]) -> Kind | None:
@@ -36,59 +134,3 @@ def kind_of(fields: Mapping[str, Any]) -> Kind | None:
         if name not in DELIVERY_FIELDS or type(value) not in _ATOMS:
             return None
     return kind
-
-
-class Gathering:
-    """Gathers runs of one even document, once one of their kind was expanded by itself."""
-
-    def __init__(self, group: Group, evaluation: Evaluation) -> None:
-        self._group = group
-        self._evaluation = evaluation
-        self._known: dict[Kind, Request] = {}
-        self._clear()
-
-    def _clear(self) -> None:
-        self._names: list[str] = []
-        self._places: list[Place] = []
-        self._models: list[Request] = []
-        self._bodies: list[BodyValue] = []
-
-    def learn(self, kind: Kind, request: Request) -> None:
-        """This is what the first run of a kind came to, and expanding it found nothing wrong."""
-        if len(self._known) < _MOST_KINDS:
-            self._known[kind] = request._replace(body=Body())
-
-    def take(self, kind: Kind, fields: Mapping[str, Any], place: Place) -> bool:
-        """Take a run in; False where its kind isn't known."""
-        model = self._known.get(kind)
-        if model is None:
-            return False
-        self._names.append(fields["name"])
-        self._places.append(place)
-        self._models.append(model)
-        self._bodies.append(fields["body"])
-        return True
-
-    @property
-    def is_full(self) -> bool:
-        return len(self._names) >= MOST
-
-    def given(self) -> Iterator[Made]:
-        """What was taken in so far; one by one where some of the bodies may hold expressions."""
-        if not self._names:
-            return
-        names, places, models, bodies = self._names, self._places, self._models, self._bodies
-        self._clear()
-        texts = even_texts(bodies)
-        evaluation = self._evaluation
-        file = evaluation.document.source.name
-        if not evaluation.document.has_expressions or not any(OPENING in text for text in texts):
-            yield DeclaredAlike(
-                group=self._group, file=file, names=names, places=places, models=models, bodies=bodies, texts=texts
-            )
-            return
-        for name, (ordinal, line, entry), model, value in zip(names, places, models, bodies, strict=True):
-            body = evaluation.json(value, ("spec", "runs", entry, "body"))
-            request = model._replace(body=body)
-            address = Address(f"{self._group.name}/{name}")
-            yield ordinal, DeclaredRun(address, self._group, Source(file, line, entry), request)

@@ -6,12 +6,11 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Any, cast
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.alike import Place
 from wfdeploy.model.document import Document, Fields, Finding
 from wfdeploy.model.request import Delivery, Request
 from wfdeploy.model.run import DeclaredRun, Source
 from wfdeploy.model.schedule import instant
-from wfdeploy.pipeline.expand.alike import Gathering, Made, kind_of
+from wfdeploy.pipeline.expand.alike import GatheringListed, Made, kind_of
 from wfdeploy.pipeline.expand.defaults import layer, with_body
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import Evaluator
@@ -71,7 +70,7 @@ def _expand(
     plain = layer(base, {}, ("spec",), evaluation=evaluation, files=files, last=True)
     deliveries: dict[object, Delivery] = {}
     name_of_file = document.source.name
-    gathering = Gathering(group, evaluation) if together and document.is_even and group.schedule is None else None
+    gathering = GatheringListed(group, evaluation) if together and document.is_even and group.schedule is None else None
     ordinal = document.first_run  # a part of a document has no generators, and no nulls, before it
     for index, fields in enumerate(spec["runs"], document.first_run):
         if fields is None:
@@ -79,10 +78,11 @@ def _expand(
         line = fields.line if isinstance(fields, Fields) else document.line
         kind = None if gathering is None else kind_of(fields)
         if gathering is not None:
-            if kind is not None and gathering.take(kind, fields, Place(ordinal, line, index)):
+            model = None if kind is None else gathering.model_of(kind)
+            if model is not None:
+                source = Source(name_of_file, line, index)
+                yield from gathering.add(fields["name"], ordinal, source, model, fields["body"])
                 ordinal += 1
-                if gathering.is_full:
-                    yield from gathering.given()
                 continue
             yield from gathering.given()
         if "forEach" in fields or "matrix" in fields:
@@ -100,7 +100,7 @@ def _expand(
                 findings=findings,
                 suffix=suffix,
             )
-            ordinal = yield from generate(entry, ordinal, wanted)
+            ordinal = yield from generate(entry, ordinal, wanted, together=together)
             continue
         ordinal += 1
         if wanted is not None and ordinal - 1 not in wanted:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
 from wfdeploy.model.document import FieldPath
-from wfdeploy.model.request import Body, Delivery, Request, Text
+from wfdeploy.model.request import Body, BodyKind, BodyValue, Delivery, Request, Text
 from wfdeploy.pipeline.expand.defaults import STAND_IN_URL, layer
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import OPENING, Constant, Scope
@@ -58,6 +58,13 @@ class RunTemplate:
         self._body = _varying(body)
         self._headers = [(name, text) for name, part in headers.items() if (text := _varying(part)) is not None]
         self._delivery = delivery
+        only_body = self._destination is None and not self._headers and delivery is None
+        self.model = shared._replace(body=Body()) if only_body and shared.body.kind is BodyKind.JSON else None
+        """What all its requests have in common, where they differ in nothing but a structured body."""
+
+    def body(self, scope: Scope) -> BodyValue:
+        """The structured body for a row. Raises: `ExpressionError`."""
+        return self._shared.body.value if self._body is None else cast("BodyValue", self._body(scope))
 
     def __call__(self, scope: Scope) -> Request:
         """The request for a row. Raises: `ExpressionError`."""

@@ -116,7 +116,10 @@ class Rules:
         """Whether a look at each of these runs, of a document that it was begun with, would find nothing."""
         if document.has_extreme_numbers or self._extreme_variables or 4 * max(map(len, runs.texts)) > self._max_bytes:
             return False
-        return all(self._is_usual(document, {}, model, is_generated=False) for model in runs.distinct_models)
+        own = _run_at(document, runs.sources[0].entry - document.first_run) if runs.is_generated else {}
+        return all(
+            self._is_usual(document, own, model, is_generated=runs.is_generated) for model in runs.distinct_models
+        )
 
     def _is_usual(self, document: Document, own: Mapping[str, Any], request: Request, *, is_generated: bool) -> bool:
         """Whether all but its body was looked at with an earlier run, and was sound."""
