@@ -72,7 +72,8 @@ class Catalogue:
         self._private: list[int] = []
         self._absorbed: set[int | None] = set()  # groups
         self.duplicates = False
-        """Whether some group or address is declared more than once."""
+        """Whether some group or address is declared more than once. A file that does so by itself has no entry that a
+        later command could use, for it would not hold what is to be told."""
 
     # --- filling ---------------------------------------------------------------------------------------------
 
@@ -123,7 +124,7 @@ class Catalogue:
 
     def join(self, key: str, parts: Sequence[str]) -> None:
         """Make one entry, under this key, of entries that hold the runs of one group in parts, in the order of these;
-        nothing, when one of them isn't there. Raises: `CacheBusy`."""
+        nothing, when one of them isn't there, or a name stands in two. Raises: `CacheBusy`."""
         run = self._connection.execute
         found = [
             run(
@@ -148,17 +149,18 @@ class Catalogue:
                 "INSERT INTO groups (entry, name, settings, count, total) VALUES (?, ?, ?, 0, x'')", (entry, name, text)
             ).lastrowid
             assert group is not None
-            writer = chunks.Writer(self._connection, group, name, self._note_duplicate)
+            twins: list[chunks.Row] = []
+            writer = chunks.Writer(self._connection, group, name, lambda row, _: twins.append(row))
             tally = writer.join(
                 [(mine, Tally(count, int.from_bytes(total))) for ((*_, mine, _, _, count, total, _),) in found]
             )
             run("UPDATE groups SET count = ?, total = ? WHERE id = ?", (tally.count, tally.to_bytes(), group))
             for part in parts:
                 self._drop("SELECT id FROM entries WHERE key = ?", (part,))
+            if twins:
+                self._drop("SELECT ?", (entry,))
+                return
         self._absorbed.add(group)
-
-    def _note_duplicate(self, *_: object) -> None:
-        self.duplicates = True
 
     @contextmanager
     def adding(self, file: int, name: str) -> Iterator[Adding]:
@@ -178,7 +180,7 @@ class Catalogue:
             connection.execute("RELEASE entry")
             raise
         draft = adding.draft
-        if draft.key is None:
+        if draft.key is None or adding.has_twins:
             self._private.append(adding.id)
         else:
             # Another process may have made the same entry meanwhile: the newer one stays.
@@ -336,6 +338,8 @@ class Adding:
         self.id = id_
         self.draft = Draft()
         self.count = 0
+        self.has_twins = False
+        """Whether some of its runs have one address."""
         self._refused: list[tuple[DesiredRun, DesiredRun]] = []
 
     def group(self, group: Group, runs: Iterable[DesiredRun | DesiredAlike]) -> None:
@@ -350,7 +354,7 @@ class Adding:
         member = _Member(id_, group, Tally(), self._file, self._name, fresh=True)
 
         def refused(row: chunks.Row, first: chunks.Row) -> None:
-            self._catalogue.duplicates = True
+            self._catalogue.duplicates = self.has_twins = True
             if len(self._refused) < 100:
                 run, other = _runs(member, [row, first])
                 self._refused.append((run, other))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 
-FORMAT = 3
+FORMAT = 4
 """Goes up whenever an entry would be read or made in another way; a cache of another format is thrown away."""
 
 _TABLES = (

@@ -119,14 +119,18 @@ class Requests:
                 self._check(run, declared)
                 yield key, declared
 
-    def crates(self) -> Iterator[Crate] | None:
-        """Everything that is declared, in the order of `file` and `number`; None where not every run is in a crate."""
+    def crates(self, count: int) -> Iterator[Crate] | None:
+        """All `count` runs that are declared, in the order of `file` and `number`; None where it isn't known that each
+        is in a crate, and nothing else is."""
         crew = self.crew
         if crew is None or not crew.only_parcels or len(crew.stashes) < self.files:
             return None
-        from wfdeploy.operations.parallel.stash import crates
+        from wfdeploy.operations.parallel.stash import count_of, crates
 
-        return chain.from_iterable(crates(path) for _, paths in sorted(crew.stashes.items()) for path in paths)
+        stashes = [path for _, paths in sorted(crew.stashes.items()) for path in paths]
+        if sum(map(count_of, stashes)) != count:
+            return None
+        return chain.from_iterable(map(crates, stashes))
 
     def close(self) -> None:
         """Let go of what other processes hold."""

@@ -125,7 +125,7 @@ def _crates(plan: Plan, prepared: Prepared) -> Iterator[Crate] | None:
     The processes that did so made the plan's catalogue of the same runs in the same breath, and both lie in a folder of
     this command's own. So they aren't compared one by one; only that they are as many.
     """
-    return prepared.manifests.requests.crates() if isinstance(plan.changes, FirstChanges) else None
+    return prepared.manifests.requests.crates(plan.sends) if isinstance(plan.changes, FirstChanges) else None
 
 
 def _ready(crate: Crate, *, now_ms: int, since_ms: int | None, by: str) -> ReadyBatch:

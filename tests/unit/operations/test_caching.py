@@ -241,3 +241,30 @@ def test_a_file_that_changes_before_it_is_sent_stops_the_apply(bench: Workbench,
     with pytest.raises(InvalidInput, match="1 error"):
         bench.apply(confirm=edit)
     assert remote.counts == before
+
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        ("{name: a, body: 1}", "{name: a, body: 2}"),
+        ("{name: a, body: 1}", "{name: b}", "{name: a, body: 1}"),
+        ("{name: a, forEach: {items: [x, y, x]}, key: '${{ row }}'}",),
+        ("{name: a, forEach: {file: ../rows.csv}, key: '${{ row.id }}', body: '${{ row }}'}",),
+        ("{name: a, matrix: {n: [1, 2]}, key: 'k${{ 1 if matrix.n else 2 }}'}",),
+        ("{name: a, matrix: {n: [1]}, key: '${{ matrix.n }}'}", "{name: a, matrix: {n: [1]}, key: '${{ matrix.n }}'}"),
+    ],
+)
+def test_what_is_declared_twice_is_told_each_time(tmp_path: Path, runs: tuple[str, ...]) -> None:
+    one = put(
+        tmp_path,
+        {
+            "manifests/m.yaml": manifest("g", *runs),
+            "rows.csv": "id,n\na,1\nb,2\na,3\n",
+            "manifests/o.yaml": manifest("o"),
+        },
+    )
+    told = [said(one, tmp_path / "cache") for _ in range(3)]
+    assert "duplicate-address" in [diagnostic.code for diagnostic in told[0]]
+    assert told == [said(one, None)] * 3
+    with pytest.raises(InvalidInput):
+        identities(one, tmp_path / "cache")

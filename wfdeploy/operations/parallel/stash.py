@@ -23,8 +23,10 @@ class Stash:
     as manifests do."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._file: IO[bytes] = path.open("xb")
         self._chunk: list[Any] = []
+        self._count = 0
 
     def add(self, number: int, run: DeclaredRun | Parcel) -> None:
         """Add a run. Raises: `OSError` when the disk is full."""
@@ -45,15 +47,26 @@ class Stash:
         with self._file:
             if kind is None:
                 self._write()
+                _beside(self._path).write_text(str(self._count), encoding="ascii")
 
     def _write(self) -> None:
         chunk, self._chunk = self._chunk[:_CHUNK], self._chunk[_CHUNK:]
         if not chunk:
             return
+        self._count += len(chunk)
         is_crate = all(isinstance(one, Parcel) for one in chunk)
         # What runs share is written once. Named tuples would be made again by a call for each.
         plain = tuple(Crate.of(chunk)) if is_crate else list(map(tuple, chunk))
         pickle.dump(plain, self._file, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.count")
+
+
+def count_of(path: Path) -> int:
+    """How many runs such a file holds. Raises: `OSError`, `ValueError` where it isn't whole."""
+    return int(_beside(path).read_text(encoding="ascii"))
 
 
 def stashed(path: Path) -> Iterator[tuple[int, DeclaredRun | Parcel]]:

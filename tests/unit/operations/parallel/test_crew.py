@@ -107,6 +107,36 @@ def test_what_is_wrong_is_told_as_by_one(
     assert len(said) > 30
 
 
+TWICE = "\n".join([*(RUN % (n, n) for n in range(15)), RUN % (3, 99), *(RUN % (n, n) for n in range(15, 30))])
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {**FILES, "b.yaml": MANIFEST % ("b", TWICE)},
+        {"all.yaml": MANIFEST % ("all", TWICE)},
+        {"all.yaml": MANIFEST % ("all", f"{RUNS}\n{RUN % (3, 99)}")},
+        {**FILES, "e.yaml": FILES["a.yaml"]},
+        {**FILES, "e.yaml": MANIFEST % ("e", "    - {name: x, forEach: {items: [a, a]}, key: '${{ row }}'}")},
+    ],
+    ids=["one of several files", "in one part", "in two parts", "a group in two files", "rows"],
+)
+def test_what_is_declared_twice_is_told_each_time(
+    tmp_path: Path,
+    processes: list[subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    files: Mapping[str, str],
+) -> None:
+    one = project(tmp_path, files)
+    cache = tmp_path / "cache"
+    said = [validate(one, cwd=tmp_path, cache=cache) for _ in range(3)]
+    assert processes
+    monkeypatch.setattr(crew, "_processors", lambda: 1)
+    alone = validate(one, cwd=tmp_path)
+    assert [diagnostic for diagnostic in alone if diagnostic.code in ("duplicate-address", "duplicate-group")]
+    assert said == [alone] * 3
+
+
 def test_what_is_said_of_a_sound_file_is_said(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
     one = project(tmp_path, {**FILES, "empty.yaml": "# nothing here\n" * 10})
     with load_manifests(one, cwd=tmp_path) as manifests:

@@ -14,6 +14,7 @@ import yaml
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, ModelServer
 from tests.support.workbench import Workbench, counts, group, run
+from wfdeploy.errors import InvalidInput
 from wfdeploy.model.event import Notice
 from wfdeploy.model.first_changes import FirstChanges
 from wfdeploy.model.plan import Change
@@ -215,6 +216,36 @@ def test_parcels_that_do_not_add_up_to_the_plan_are_noticed(
     assert [event for event in one.events if isinstance(event, Notice) and "is not what it says" in event.message]
     assert set(remote.counts.values()) == {1}
     assert len(remote.counts) == len(RUNS)
+
+
+@pytest.mark.parametrize(
+    "files", [{"a": [*RUNS, RUNS[3]]}, {"a": [RUNS[3], *RUNS]}, {"a": [*RUNS, RUNS[3]], "b": RUNS}]
+)
+def test_nothing_is_sent_where_a_run_is_declared_twice(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], files: dict[str, list[dict[str, Any]]]
+) -> None:
+    remote = Keeping(ManualClock(), lag_s=0.0)
+    one = bench(tmp_path, remote)
+    for name, runs in files.items():
+        write(one, name, runs)
+    for _ in range(3):
+        with pytest.raises(InvalidInput) as told:
+            one.apply()
+        assert [said.code for said in told.value.diagnostics] == ["duplicate-address"]
+    assert processes
+    assert not remote.counts
+
+
+def test_runs_in_crates_that_are_not_as_many_as_planned_are_looked_at_one_by_one(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = Keeping(ManualClock(), lag_s=0.0)
+    one = bench(tmp_path, remote)
+    write(one, "a", RUNS)
+    monkeypatch.setattr(stash, "count_of", lambda _: len(RUNS))
+    monkeypatch.setattr(shipping, "_ready", None)
+    assert counts(one.apply()) == {"triggered": len(RUNS)}
+    assert processes
 
 
 def test_what_is_left_when_the_server_says_no_is_told(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
