@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.project import Project
     from wfdeploy.model.run import DeclaredRun
     from wfdeploy.model.shard import Shard
+    from wfdeploy.operations.parallel.aside import Aside
     from wfdeploy.operations.parallel.crew import Work
     from wfdeploy.operations.parsing import Parsing
     from wfdeploy.pipeline.load.parts import Part
@@ -94,8 +95,13 @@ class Reading:
         self.complete = paths is None or self._covers(self.found)
         if not self._thorough:
             self._read_ahead()
-        for position, entry in enumerate(self.found):
-            self.take_in(position, entry)
+        aside = self._aside()
+        try:
+            for position, entry in enumerate(self.found):
+                self.take_in(position, entry, aside)
+        finally:
+            if aside is not None:
+                aside.close()
         if "_parsing" in self.__dict__:
             self._parsing.end()
         self._check_own_ids()
@@ -107,6 +113,16 @@ class Reading:
             [*self.diagnostics, *self._problems],
             key=lambda d: (order.get(d.place.file, -1), d.place.file, d.place.line, d.place.column),
         )
+
+    def _aside(self) -> Aside | None:
+        """What takes the runs, where they are to be sent and may be many."""
+        project, encoder = self._wanted.project, self._wanted.encoder
+        if encoder is None or self._wanted.keep <= KEPT_FOR_A_LOOK:
+            return None
+        from wfdeploy.operations.parallel.aside import Aside
+        from wfdeploy.operations.parallel.parcels import Packer
+
+        return Aside(self.requests, lambda: Packer(project, encoder))
 
     def close(self) -> None:
         """It was of no use."""
@@ -191,7 +207,6 @@ class Reading:
         from wfdeploy.operations.parallel.crew import Crew, Work
 
         crew = self.requests.crew = Crew()
-        self.requests.files = len(self.found)
         works = [Work(position, self.found[position], sizes[position]) for position in unknown]
         with suppress(OSError, CacheDamaged):
             crew.read(self._wanted, works, self._text, stashes=self._wanted.keep > KEPT_FOR_A_LOOK)

@@ -42,13 +42,12 @@ class Requests:
     def __init__(self, reread: Reread, *, most: int = KEPT_FOR_A_LOOK) -> None:
         self._reread = reread
         self._most = most
-        self._kept: dict[int, dict[int, DeclaredRun]] = {}
+        self.held: dict[int, dict[int, DeclaredRun]] = {}
+        """The runs that are in memory, by file and number."""
         self._count = 0
         self._over: set[int] = set()  # files that are too long to be kept
         self._instances: dict[Address, DeclaredRun] = {}
         self._made: tuple[tuple[int, int], Spool[tuple[int, DeclaredRun]]] | None = None
-        self.files = 0
-        """How many were loaded."""
         self.crew: Crew | None = None
         """Other processes of this command that have read some of the files, and hold their requests."""
         self._looked: tuple[tuple[int, int | None], array[int], Spool[DeclaredRun]] | None = None
@@ -59,12 +58,16 @@ class Requests:
         if file in self._over:
             return
         if self._count + len(runs) > self._most:
-            self._over.add(file)
-            self._count -= len(self._kept.pop(file, ()))
+            self.cannot_hold(file)
             return
-        kept = self._kept.setdefault(file, {})
+        kept = self.held.setdefault(file, {})
         kept.update((one.number, run) for one, run in zip(desired, runs, strict=True))
         self._count += len(runs)
+
+    def cannot_hold(self, file: int) -> None:
+        """There is no room for all of a file: its runs are read again."""
+        self._over.add(file)
+        self._count -= len(self.held.pop(file, ()))
 
     def instances(self, file: int, at_s: int) -> Iterator[tuple[int, DeclaredRun]]:
         """The instances of a file's recurring runs at a time (Unix seconds), with their numbers. Raises: `InvalidInput`
@@ -123,7 +126,7 @@ class Requests:
         """All `count` runs that are declared, in the order of `file` and `number`; None where it isn't known that each
         is in a crate, and nothing else is."""
         crew = self.crew
-        if crew is None or not crew.only_parcels or len(crew.stashes) < self.files:
+        if crew is None or not crew.only_parcels:
             return None
         from wfdeploy.operations.parallel.stash import count_of, crates
 
@@ -172,7 +175,7 @@ class Requests:
     def _held(self, run: DesiredRun) -> DeclaredRun | None:
         if run.at_s is not None:
             return self._instances.get(run.address)
-        kept = self._kept.get(run.file)
+        kept = self.held.get(run.file)
         return None if kept is None else kept[run.number]
 
 

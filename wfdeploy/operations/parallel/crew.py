@@ -49,7 +49,12 @@ class Crew:
         self.stashes: dict[int, list[Path]] = {}
         self.has_parcels = False
         self.only_parcels = False
-        self._folder = tempfile.TemporaryDirectory(prefix="wfdeploy-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(prefix="wfdeploy-", ignore_cleanup_errors=True)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return Path(self._temporary.name)
 
     def read(self, wanted: Wanted, files: Sequence[Work], text_of: Callable[[Work], str], *, stashes: bool) -> None:
         """Read these files, or the most of them, where that is worthwhile. Raises: `OSError` when nothing can be
@@ -61,7 +66,7 @@ class Crew:
         self.has_parcels = stashes and wanted.encoder is not None
         folders = []
         for number, share in enumerate(shares):
-            folder = Path(self._folder.name, str(number))
+            folder = self.folder / str(number)
             folder.mkdir()
             folders.append(folder)
             task = Task(
@@ -88,7 +93,7 @@ class Crew:
 
     def close(self) -> None:
         """Remove all files."""
-        self._folder.cleanup()
+        self._temporary.cleanup()
 
 
 def shared_out(files: Sequence[Work]) -> list[list[Work]]:

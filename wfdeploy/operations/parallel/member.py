@@ -9,17 +9,15 @@ from __future__ import annotations
 import gc
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from wfdeploy.catalogue.catalogue import Catalogue
-from wfdeploy.model.alike import DeclaredAlike, DesiredAlike
 from wfdeploy.model.event import Event
 from wfdeploy.model.event import Reading as ReadingEvent
 from wfdeploy.model.project import Project
-from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.shard import Shard
 from wfdeploy.operations.parallel.parcels import Packer
 from wfdeploy.operations.parallel.stash import Stash
@@ -71,22 +69,11 @@ def main(path: str) -> None:
             reading.take_in(position, found, part=part)
             continue
         with Stash(task.folder / str(position)) as stash:
-            reading.take_in(position, found, partial(_remember, stash, packer), part)
+            reading.take_in(position, found, partial(stash.put, packer), part)
     if packer is not None and packer.declined:
         (task.folder / MIXED).touch()
     catalogue.seal()
     catalogue.close()
-
-
-def _remember(stash: Stash, packer: Packer | None, runs: Sequence[DeclaredRun], desired: Sequence[DesiredRun]) -> None:
-    if packer is not None and isinstance(runs, DeclaredAlike) and isinstance(desired, DesiredAlike):
-        parcels = packer.together(runs, desired)
-        if parcels is not None:
-            stash.extend(parcels)
-            return
-    for run, identified in zip(runs, desired, strict=True):
-        parcel = None if packer is None else packer(run, identified)
-        stash.add(identified.number, run if parcel is None else parcel)
 
 
 def _tell(event: Event) -> None:

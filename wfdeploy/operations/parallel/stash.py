@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.alike import DeclaredAlike, DesiredAlike
 from wfdeploy.model.request import Body, Request
-from wfdeploy.model.run import DeclaredRun, Source
-from wfdeploy.operations.parallel.parcels import Crate, Parcel
+from wfdeploy.model.run import DeclaredRun, DesiredRun, Source
+from wfdeploy.operations.parallel.parcels import Crate, Packer, Parcel
 
 _CHUNK = 100
 """Runs of a chunk: as many as a server mostly takes at once."""
@@ -34,20 +36,42 @@ class Stash:
         if len(self._chunk) >= _CHUNK:
             self._write()
 
+    def put(self, packer: Packer | None, runs: Sequence[DeclaredRun], desired: Sequence[DesiredRun]) -> None:
+        """Add runs with their identities, as parcels where there is a packer that makes some. Raises: as `add`."""
+        if packer is not None and isinstance(runs, DeclaredAlike) and isinstance(desired, DesiredAlike):
+            parcels = packer.together(runs, desired)
+            if parcels is not None:
+                self.extend(parcels)
+                return
+        for run, identified in zip(runs, desired, strict=True):
+            parcel = None if packer is None else packer(run, identified)
+            self.add(identified.number, run if parcel is None else parcel)
+
     def extend(self, parcels: Sequence[Parcel]) -> None:
         """Add several. Raises: as `add`."""
         self._chunk += parcels
         while len(self._chunk) >= _CHUNK:
             self._write()
 
+    def close(self) -> None:
+        """It is whole. Raises: as `add`."""
+        with self._file:
+            self._write()
+        _beside(self._path).write_text(str(self._count), encoding="ascii")
+
+    def abandon(self) -> None:
+        """It will never be whole."""
+        with suppress(OSError):
+            self._file.close()
+
     def __enter__(self) -> Stash:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        with self._file:
-            if kind is None:
-                self._write()
-                _beside(self._path).write_text(str(self._count), encoding="ascii")
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
 
     def _write(self) -> None:
         chunk, self._chunk = self._chunk[:_CHUNK], self._chunk[_CHUNK:]
