@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from wfdeploy.model.address import Address
+from wfdeploy.model.alike import DeclaredAlike
+from wfdeploy.model.attempts import Columns, FirstAttempts
+from wfdeploy.model.canonical import even_texts
 from wfdeploy.model.edits import Edit
 from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Request
-from wfdeploy.model.state import Attempt
-from wfdeploy.pipeline.apply.shipment import Shipment
+from wfdeploy.model.run import Group, Source
+from wfdeploy.pipeline.apply.batch import ReadyBatch
 from wfdeploy.upstash.wire import ItemEncoder
 
 LABEL = "wfdeploy.benchmark.default"
@@ -56,12 +58,46 @@ def items(made: Sequence[tuple[str, Request]]) -> Iterator[Item]:
         yield encoder.encode(request, run_id)
 
 
-def shipments(made: Sequence[tuple[str, Request]]) -> Iterator[Shipment]:
-    """What a sender takes."""
+def batches(made: Sequence[tuple[str, Request]], size: int) -> Iterator[ReadyBatch]:
+    """What a sender takes, as a first apply makes it of runs that are alike: by column, each batch when it is asked
+    for. All of it is on the clock: the bodies' canonical form, the items, the attempts."""
     encoder = ItemEncoder(label=LABEL, secrets={})
-    for run_id, request in made:
-        attempt = Attempt(Address(run_id), "1:abcdefghijklmnopqrstuvwxyz", 1, run_id, 0)
-        yield Shipment(encoder.encode(request, run_id), attempt)
+    group = Group("benchmark")
+    model = made[0][1]._replace(body=Body())
+    source = Source("manifests/benchmark.yaml", 1)
+    for start in range(0, len(made), size):
+        run_ids, some = zip(*made[start : start + size], strict=True)
+        bodies = [request.body.value for request in some]
+        count = len(bodies)
+        runs = DeclaredAlike(
+            group=group,
+            names=run_ids,
+            ordinals=range(start, start + count),
+            sources=[source] * count,
+            models=[model] * count,
+            bodies=bodies,
+            texts=even_texts(bodies),
+            is_generated=False,
+        )
+        columns = Columns(
+            address=runs.addresses,
+            fingerprint=("1:abcdefghijklmnopqrstuvwxyz",) * count,
+            generation=(1,) * count,
+            workflow_run_id=run_ids,
+            intent_at_ms=(0,) * count,
+            since_ms=(None,) * count,
+            delay_s=(None,) * count,
+            not_before_s=(None,) * count,
+            explicit_id=(False,) * count,
+            delivery=("",) * count,
+            source=("",) * count,
+            own=runs.texts,
+            end=("",) * count,
+            tries=(0,) * count,
+            by=("",) * count,
+            triggered_id=("",) * count,
+        )
+        yield ReadyBatch(FirstAttempts(columns, {}), encoder.encode_together(runs, run_ids))
 
 
 class NullStore:

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from benchmarks.material import items, requests, shipments
+from benchmarks.material import batches, items, requests
 
 Spent = tuple[float, float]
 """Wall clock and processor time, seconds."""
@@ -59,7 +59,7 @@ def ours(count: int, url: str) -> Spent:
             limits=Limits(max_items=BATCH),
         )
         began = _now()
-        await sender.run(shipments(made))
+        await sender.run(batches(made, BATCH))
         took = _since(began)
         await gateway.aclose()
         assert len(sender.results) == count, sender.halt

@@ -17,7 +17,8 @@ def result_spool(held: int = HELD) -> Spool[Result]:
     """A spool for results."""
 
     def pack(result: Result) -> object:
-        return (result.address, result.outcome.value, *result[2:])
+        address, outcome, run_id, created_at_ms, error = result
+        return address, outcome._value_, run_id, created_at_ms, error  # `value` is looked up by a function of Python's
 
     def unpack(packed: Any) -> Result:
         address, outcome, *rest = packed

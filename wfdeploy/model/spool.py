@@ -48,17 +48,18 @@ class Spool(Sequence[T], Generic[T]):
         """Add an item at the end. Raises: `OSError` when the disk is full."""
         if len(self._held) < self._most:
             self._held.append(item)
-            return
-        self._last.append(self._pack(item))
-        if len(self._last) == _CHUNK:
-            self._write()
+        else:
+            self.extend((item,))
 
     def extend(self, items: Iterable[T]) -> None:
         """Add items at the end. Raises: as `append`."""
         remaining = iter(items)
         self._held.extend(islice(remaining, max(self._most - len(self._held), 0)))
-        for item in remaining:
-            self.append(item)
+        packed = map(self._pack, remaining)
+        while more := list(islice(packed, _CHUNK - len(self._last))):
+            self._last += more
+            if len(self._last) == _CHUNK:
+                self._write()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))

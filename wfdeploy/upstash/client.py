@@ -18,6 +18,7 @@ from wfdeploy.model.remote import (
     CancelReply,
     DeadLetter,
     Item,
+    Items,
     Lost,
     NotCancelled,
     NotSent,
@@ -121,12 +122,13 @@ class UpstashGateway(RunGateway):
     async def trigger(self, items: Sequence[Item]) -> TriggerReply:
         if not items:
             return Answered(())
-        sent = [item.workflow_run_id for item in items]
+        batch = Items.of(items)
+        sent = batch.workflow_run_ids
         try:
             answer = await self._transfer.exchange(
                 "POST",
                 "/v2/batch/trigger",
-                content=batch_bytes(items),
+                content=batch_bytes(batch),
                 max_bytes=_ANSWER_BYTES + _ANSWER_BYTES_PER_RUN * len(items),
             )
         except TransferError as fault:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from wfdeploy.model.alike import DeclaredAlike
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.remote import Item
+from wfdeploy.model.remote import Item, Items
 from wfdeploy.model.request import Body, BodyKind, BodyValue, Request, Template, Text
 from wfdeploy.upstash.headers import LABEL, ROWS, RUN_ID, Row, joined_labels, resolved
 
@@ -98,9 +98,9 @@ def body_text(body: Body, secrets: Mapping[str, str]) -> str | None:
             return resolved(cast("Text", body.value), secrets)
 
 
-def batch_bytes(items: Iterable[Item]) -> bytes:
+def batch_bytes(items: Items) -> bytes:
     """The request body of a batch: a JSON array."""
-    return b"[" + b",".join([item.encoded for item in items]) + b"]"
+    return b"[%b]" % b",".join(items.encoded)
 
 
 def _members(rows: Sequence[Row], request: Request, secrets: Mapping[str, str]) -> str:

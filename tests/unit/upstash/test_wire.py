@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.docs_headers import PAGE, page
-from wfdeploy.model.remote import Item
+from wfdeploy.model.remote import Item, Items
 from wfdeploy.model.request import (
     Body,
     BodyKind,
@@ -251,8 +251,8 @@ def test_a_request_that_fails_is_not_half_remembered() -> None:
 
 
 def test_a_batch_is_a_json_array() -> None:
-    assert batch_bytes([]) == b"[]"
-    assert batch_bytes([Item("a", b"{}"), Item("b", b'{"x":1}')]) == b'[{},{"x":1}]'
+    assert batch_bytes(Items.of([])) == b"[]"
+    assert batch_bytes(Items.of([Item("a", b"{}"), Item("b", b'{"x":1}')])) == b'[{},{"x":1}]'
 
 
 def test_the_page_of_headers_is_current() -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
 from typing import overload
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.attempts import FirstAttempts
-from wfdeploy.model.remote import Item
+from wfdeploy.model.remote import Item, Items
 from wfdeploy.model.state import Attempt
 from wfdeploy.pipeline.apply.shipment import Shipment
 
@@ -108,8 +107,7 @@ class ReadyBatch(Batch):
 
     @property
     def items(self) -> Sequence[Item]:
-        # Without a call of Python's for each.
-        return list(map(tuple.__new__, repeat(Item), zip(self.workflow_run_ids, self._encoded, strict=True)))
+        return Items(self.workflow_run_ids, self._encoded)
 
     @property
     def addresses(self) -> Sequence[Address]:
