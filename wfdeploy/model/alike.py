@@ -14,9 +14,6 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.request import Body, BodyValue, Request
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Group, Source
 
-MOST = 500
-"""Runs that are together, at most."""
-
 T = TypeVar("T")
 
 

@@ -75,9 +75,29 @@ own = often(some(SOUND), some(UNSOUND))
 odd = st.sampled_from([0.5, 2**53, 1e21, {"\ue000": 1}])
 rarely = often(st.just({}), own)
 names = st.sampled_from(["a", "b.c", "d--e", "f_g", "A"]) | st.from_regex(r"[a-z][a-z0-9-]{0,50}[a-z]", fullmatch=True)
+keyed = st.fixed_dictionaries({"k": st.sampled_from("abcdefgh"), "v": often(values, odd)})
+generated = st.fixed_dictionaries(
+    {
+        "name": names,
+        "forEach": st.fixed_dictionaries(
+            {"items": st.lists(keyed, min_size=1, max_size=6, unique_by=lambda row: row["k"])}
+        ),
+        "key": often(st.sampled_from(["${{ row.k }}", "${{ row.k }}--@é"]), st.just("${{ row.v }}")),
+    },
+    optional={
+        "body": often(
+            st.sampled_from(["${{ row }}", "${{ row.v }}", {"a": "${{ row.v }}"}, {"a": 1}, None]),
+            st.sampled_from([{"a": "${{ secrets.S }}"}, "${{ row.missing }}"]),
+        ),
+        "retries": st.just(2),
+        "labels": rarely.map(lambda _: ["${{ row.k }}"]),
+        "matrix": often(st.just({"m": [1]}), st.just({"m": [1, 2]})),
+    },
+)
 runs = st.lists(
     st.one_of(
         *[st.fixed_dictionaries({"name": names, "body": bodies})] * 4,
+        generated,
         *[st.fixed_dictionaries({"name": names, "body": bodies, "retries": st.sampled_from([1, 2])})] * 2,
         st.tuples(st.fixed_dictionaries({"name": names}, optional={"body": bodies}), rarely).map(
             lambda t: {**t[0], **t[1]}
@@ -148,10 +168,10 @@ class Told:
         reading.close()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Told) and all(
-            getattr(self, name) == getattr(other, name)
-            for name in ("remembered", "parcels", "events", "said", "duplicates", "runs", "groups")
-        )
+        names = ["said", "duplicates"]
+        if not any(diagnostic.is_error for diagnostic in self.said):  # else nothing more is done with it
+            names += ["remembered", "parcels", "events", "runs", "groups"]
+        return isinstance(other, Told) and all(getattr(self, name) == getattr(other, name) for name in names)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -164,7 +184,7 @@ def _fields(value: Any) -> dict[str, Any]:
 def changed(**how: Any) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in how.items():
-            patch.setattr(alike if name == "MOST" else parsing, name, value)
+            patch.setattr(alike if name.isupper() else parsing, name, value)
         yield
 
 
@@ -259,6 +279,30 @@ def test_what_is_wrong_with_one_is_told_at_its_place() -> None:
     assert not told(manifest(plain_runs(4)), max_bytes=100).said
 
 
+def rows(count: int, **more: Any) -> list[dict[str, Any]]:
+    items = [{"k": f"k{n}", "n": n} for n in range(count)]
+    return [{"name": "r", "forEach": {"items": items}, "key": "${{ row.k }}", "body": "${{ row }}", **more}]
+
+
+def test_runs_of_rows_and_combinations_come_together() -> None:
+    assert told(manifest(rows(9))).together == 8
+    assert told(manifest(rows(4, matrix={"m": [1, 2]}, key="${{ row.k }}-${{ matrix.m }}"))).together == 7
+    assert told(manifest([*plain_runs(3), *rows(3), {"name": "last", "body": {}}])).together == 2 + 2 + 1
+
+
+@pytest.mark.parametrize("more", [{"labels": ["${{ row.k }}"]}, {"destination": "https://a.example/${{ row.k }}"}])
+def test_runs_that_differ_in_more_than_their_bodies_come_one_by_one(more: dict[str, Any]) -> None:
+    assert not told(manifest(rows(9, **more))).together
+
+
+def test_rows_that_numbers_have_several_forms_in_come_one_by_one() -> None:
+    listed = rows(9)
+    listed[0]["forEach"]["items"][5]["n"] = 0.5
+    assert not told(manifest(listed)).together
+    listed[0]["body"] = "${{ row.k }}"
+    assert told(manifest(listed)).together == 8
+
+
 def test_two_of_one_name_are_noticed() -> None:
     assert told(manifest([*plain_runs(4), {"name": "r-1", "body": {}}])).duplicates
 
@@ -267,7 +311,8 @@ def test_nothing_comes_together_where_numbers_have_several_forms() -> None:
     assert not told(manifest([*plain_runs(4), {"name": "f", "body": 0.5}])).together
 
 
-def test_they_are_a_sequence_of_runs() -> None:
+def gathered(data: dict[str, Any]) -> list[DeclaredAlike]:
+    """What comes together of a manifest."""
     found: list[DeclaredAlike] = []
 
     def noted(document: Document, findings: list[Finding], **how: Any) -> Iterator[Made]:
@@ -279,8 +324,21 @@ def test_they_are_a_sequence_of_runs() -> None:
             yield made
 
     with changed(expand_together=noted):
-        told(manifest(plain_runs(5)))
-    (together,) = found
+        told(data)
+    return found
+
+
+def test_large_bodies_are_few_at_a_time() -> None:
+    assert max(len(some) for some in gathered(manifest(plain_runs(1500)))) == 500
+    large = [{**run, "body": "x" * 200} for run in plain_runs(120)]
+    with changed(MOST_CHARACTERS=5000):
+        assert [len(some) for some in gathered(manifest(large))] == [50, 24, 24, 21]
+    with changed(MOST_CHARACTERS=100):
+        assert [len(some) for some in gathered(manifest(large[:55]))] == [50, 1, 1, 1, 1]
+
+
+def test_they_are_a_sequence_of_runs() -> None:
+    (together,) = gathered(manifest(plain_runs(5)))
     assert [run.address for run in together] == [f"g-1/r-{n}" for n in range(1, 5)]
     assert together[1] == list(together)[1]
     assert together[-1] == list(together)[-1]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.alike import MOST, DeclaredAlike
+from wfdeploy.model.alike import DeclaredAlike
 from wfdeploy.model.canonical import even_texts, is_simple
 from wfdeploy.model.request import Body, BodyKind, BodyValue, Request
 from wfdeploy.model.run import DeclaredRun, Group, Source
@@ -21,6 +21,13 @@ Kind: TypeAlias = tuple[tuple[str, object], ...]
 Made: TypeAlias = tuple[int, DeclaredRun] | DeclaredAlike
 """A run with its ordinal, or several at once."""
 
+MOST = 500
+"""Runs that are together, at most."""
+
+MOST_CHARACTERS = 500_000
+"""About so many of bodies are together, at most: rows of large bodies stay a few at a time."""
+
+_FIRST = 50
 _MOST_KINDS = 1000
 _ATOMS = frozenset((str, int, type(None)))
 
@@ -31,6 +38,7 @@ class Gathering(ABC):
     def __init__(self, group: Group, *, generated: bool) -> None:
         self._group = group
         self._generated = generated
+        self._most = min(_FIRST, MOST)
         self._clear()
 
     def _clear(self) -> None:
@@ -47,7 +55,7 @@ class Gathering(ABC):
         self._sources.append(source)
         self._models.append(model)
         self._bodies.append(body)
-        return self.given() if len(self._names) >= MOST else iter(())
+        return self.given() if len(self._names) >= self._most else iter(())
 
     def given(self) -> Iterator[Made]:
         """What was taken in so far; one by one where the bodies can't be told by their texts."""
@@ -58,6 +66,8 @@ class Gathering(ABC):
         names, ordinals, sources, models, bodies = columns
         texts = self._texts(bodies)
         if texts is not None:
+            each = sum(map(len, texts)) // len(texts) + 1
+            self._most = max(min(MOST, 2 * self._most, MOST_CHARACTERS // each), 1)
             yield DeclaredAlike(
                 group=self._group,
                 names=names,
