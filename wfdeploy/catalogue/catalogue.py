@@ -78,12 +78,12 @@ class Catalogue:
     # --- filling ---------------------------------------------------------------------------------------------
 
     def cached(self, key: str) -> Kept | None:
-        """The entry that was made under this key."""
+        """The entry that was made under this key. Raises: `CacheDamaged`."""
         if not (self._lasting or self._absorbed):
             return None
         with sound():
             row = self._connection.execute("SELECT id, reads, notes FROM entries WHERE key = ?", (key,)).fetchone()
-            return None if row is None else Kept(row[0], json.loads(row[1]), json.loads(row[2]))
+            return None if row is None else Kept(row[0], _mapping(row[1]), _mapping(row[2]))
 
     def take(self, kept: Kept, file: int, name: str) -> None:
         """Use an entry as it is, for the `file`th file, called `name`."""
@@ -283,13 +283,14 @@ class Catalogue:
         """The same for what another process wrote down: at its end, it is known whether it adds up."""
         count = total = 0
         last = ""
-        for run in self._of(member):
-            if run.address <= last:
-                break
-            last = run.address
-            count += 1
-            total += term(run.address, run.fingerprint, run.delivery)
-            yield run
+        with sound():
+            for run in self._of(member):
+                if run.address <= last:
+                    break
+                last = run.address
+                count += 1
+                total += term(run.address, run.fingerprint, run.delivery)
+                yield run
         if Tally().plus(count, total) != member.tally:
             raise CacheDamaged(f"the cache of manifests is damaged (the runs of {member.group.name} don't add up)")
 
@@ -394,6 +395,14 @@ def _rows(run: DesiredRun | DesiredAlike) -> Iterable[chunks.Row]:
     delays, starts, secrets, deliveries = zip(*run.shared, strict=True)
     own = declared.names, run.fingerprints, deliveries, run.numbers
     return zip(*own, *places, repeat(None), delays, starts, secrets, strict=False)
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """Raises: `ValueError` for other JSON, and for what is none."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"no mapping, but {type(value).__name__}")
+    return value
 
 
 def _marks(values: Collection[object]) -> str:

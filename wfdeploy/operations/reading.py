@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfdeploy import __version__
 from wfdeploy.catalogue.catalogue import Catalogue, Kept
+from wfdeploy.catalogue.guards import sound
 from wfdeploy.errors import CacheDamaged, InvalidInput
 from wfdeploy.operations.parallel import WORTHWHILE_BYTES
 from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Remember, Requests
@@ -309,14 +310,15 @@ class Reading:
                 with (self._project.root / name).open("rb") as file:
                     if file_digest(file, "sha256").hexdigest() != expected:
                         return False
-            except OSError:
+            except (OSError, ValueError):  # no file has such a name
                 return False
         return True
 
     def _take(self, kept: Kept, position: int, entry: sources.Found, name: str) -> None:
         self.catalogue.take(kept, position, name)
-        self.diagnostics += [_diagnostic(values) for values in kept.notes.get("warnings", ())]
-        moves = kept.notes.get("moves", ())
+        with sound():
+            self.diagnostics += [_diagnostic(values) for values in kept.notes.get("warnings", ())]
+            moves = [_move(values) for values in kept.notes.get("moves", ())]
         if moves:
             from wfdeploy.model.document import DeclaredMove, Document, SourceFile
             from wfdeploy.model.run import Move
@@ -407,7 +409,28 @@ def _plain(diagnostic: Diagnostic) -> dict[str, object]:
     }
 
 
-def _diagnostic(values: Mapping[str, Any]) -> Diagnostic:
+def _diagnostic(values: Any) -> Diagnostic:
+    """What `_plain` was given: a warning, since no entry holds an error. Raises: `ValueError` or `TypeError` for what
+    it didn't write."""
     from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 
-    return Diagnostic(**{**values, "severity": Severity(values["severity"]), "place": Place(*values["place"])})
+    match values:
+        case {
+            "severity": Severity.WARNING.value,
+            "code": str(),
+            "message": str(),
+            "place": [str(), int(), int()] as place,
+            "address": str(),
+            "hint": str() | None,
+            "excerpt": str() | None,
+        }:
+            return Diagnostic(**{**values, "severity": Severity.WARNING, "place": Place(*place)})
+    raise ValueError("not a warning")
+
+
+def _move(values: object) -> tuple[str, str, int, int]:
+    """Origin, name, document and index. Raises: `ValueError` for other values."""
+    match values:
+        case [str(origin), str(to), int(document), int(index)]:
+            return origin, to, document, index
+    raise ValueError("not a move")

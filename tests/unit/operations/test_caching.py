@@ -268,3 +268,61 @@ def test_what_is_declared_twice_is_told_each_time(tmp_path: Path, runs: tuple[st
     assert told == [said(one, None)] * 3
     with pytest.raises(InvalidInput):
         identities(one, tmp_path / "cache")
+
+
+WARNING = {
+    "severity": "warning",
+    "code": "c",
+    "message": "m",
+    "place": ["f", 1, 1],
+    "address": "",
+    "hint": None,
+    "excerpt": None,
+}
+SHAPES: tuple[object, ...] = (
+    None,
+    True,
+    1,
+    "x",
+    "\0",
+    "\ud800",
+    [],
+    [1],
+    [["x"]],
+    {},
+    {"x": 1},
+    {"\0": "x"},
+    [{"a": 1}],
+)
+OTHERS: tuple[object, ...] = (1, {}, "error", ["f"])
+MOVES = [["a", "b"], [1, 2, 3, 4], ["a", "b", "c", "d"]]
+SPOILT: list[tuple[str, object]] = [
+    *((column, shape) for column in ("reads", "notes", "settings", "runs") for shape in SHAPES),
+    *(("notes", {"warnings": shape}) for shape in SHAPES),
+    *(("notes", {"warnings": [{**WARNING, name: shape}]}) for name in WARNING for shape in OTHERS),
+    *(("notes", {"moves": shape}) for shape in (*SHAPES, *([move] for move in MOVES))),
+    *(("reads", {name: "x"}) for name in ("\0", "\ud800", "/", "manifests")),
+]
+
+
+@pytest.mark.parametrize(("column", "value"), SPOILT)
+def test_json_of_another_shape_is_thrown_away(bench: Workbench, column: str, value: object) -> None:
+    table = {"settings": "groups", "runs": "chunks"}.get(column, "entries")
+    connection = sqlite3.connect(bench.root / ".wfdeploy" / "cache" / database.FILE)
+    connection.execute(f"UPDATE {table} SET {column} = ?", (json.dumps(value),))
+    connection.execute("UPDATE groups SET total = zeroblob(32)")  # so that the group is looked at
+    assert connection.total_changes == 2
+    connection.commit()
+    connection.close()
+    for _ in range(2):
+        assert planned(bench.plan()) == {}
+        assert said(bench.project, bench.root / ".wfdeploy" / "cache") == []
+
+
+def test_a_run_whose_fingerprint_is_no_text_is_thrown_away(bench: Workbench) -> None:
+    tamper(bench, lambda row: (row[0], "\ud800", *row[2:]), well=False)
+    connection = sqlite3.connect(bench.root / ".wfdeploy" / "cache" / database.FILE)
+    connection.execute("UPDATE groups SET total = zeroblob(32)")
+    connection.commit()
+    connection.close()
+    assert planned(bench.plan()) == {}
