@@ -41,6 +41,7 @@ def _cached(folder: Path) -> sqlite3.Connection:
     if not ignore.exists():
         ignore.write_text(_IGNORE, encoding="utf-8")
     path = folder / FILE
+    is_new = not path.exists()
     connection = _open(path)
     try:
         _prepare(connection)
@@ -51,7 +52,18 @@ def _cached(folder: Path) -> sqlite3.Connection:
         remove(folder)
         connection = _open(path)
         _prepare(connection)
+    if is_new:
+        _remove_others(folder)
     return connection
+
+
+def _remove_others(folder: Path) -> None:
+    """Remove the caches of other formats, which take room and are of no use here. Another wfdeploy that has one open
+    goes on with it, and makes its own again the next time."""
+    for path in sorted(folder.glob("catalogue-*.db*")):  # a log after its database, else it would be missed
+        if not path.name.startswith(FILE):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _open(path: Path) -> sqlite3.Connection:

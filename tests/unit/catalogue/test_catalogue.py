@@ -225,6 +225,24 @@ def test_a_cache_of_another_format_is_begun_anew(tmp_path: Path) -> None:
     cached(tmp_path).close()
 
 
+def test_caches_of_other_formats_go_when_one_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = database.FILE
+    monkeypatch.setattr(database, "FILE", "catalogue-0.db")
+    older = fill(tmp_path, desired("g/a"))
+    monkeypatch.setattr(database, "FILE", name)
+    for kept in ("project.json", "catalogue-x.txt"):
+        (tmp_path / kept).touch()
+    (tmp_path / "catalogue-00.db").mkdir()  # which can't be removed like a file
+    fill(tmp_path, desired("g/a")).close()
+    left = {".gitignore", "catalogue-00.db", "catalogue-x.txt", "project.json", name}
+    assert {path.name for path in tmp_path.iterdir()} == left
+    assert [run.address for run in older.runs()] == ["g/a"], "whoever has one open goes on with it"
+    older.close()
+    (tmp_path / "catalogue-0.db").touch()
+    cached(tmp_path).close()
+    assert (tmp_path / "catalogue-0.db").exists(), "nothing is looked for where there is a cache already"
+
+
 def test_a_reader_sees_its_entries_whatever_others_do(tmp_path: Path) -> None:
     fill(tmp_path, desired("g/a")).close()
     reader = cached(tmp_path)
