@@ -110,13 +110,13 @@ def upgrade(connection: sqlite3.Connection, version: int) -> None:
 
 def elsewhere(path: Path, theirs: Binding, ours: Binding) -> str:
     """What to do when a state belongs elsewhere."""
-    if theirs.server.startswith("local:") and ours.server.startswith("local:"):
-        return f"the local server's database was replaced, or the project got another name: begin anew with rm {path}*"
-    if theirs.shard != ours.shard and (theirs.project, theirs.environment) == (ours.project, ours.environment):
+    if theirs._replace(shard=ours.shard) == ours:
         return (
             "give --shard as it was when the state was made; to share the work out otherwise, begin new states while "
             "the server's logs still remember every run, or with `wfdeploy adopt`"
         )
+    if theirs.server.startswith("local:") and ours.server.startswith("local:"):
+        return f"the local server's database was replaced, or the project got another name: begin anew with rm {path}*"
     return "choose the environment it was made for, or name another state with --state"
 
 

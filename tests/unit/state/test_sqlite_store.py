@@ -49,6 +49,28 @@ def test_a_foreign_state_is_refused_by_name(path: Path) -> None:
         SqliteStore.open_existing(path, Binding("q", "e", "http://s"))
 
 
+LOCAL = Binding("p", "local", "local:1", "1/3")
+
+
+@pytest.mark.parametrize(
+    ("ours", "words"),
+    [
+        (LOCAL._replace(shard="1/4"), "give --shard as it was"),
+        (LOCAL._replace(shard=""), "give --shard as it was"),
+        (LOCAL._replace(server="local:2"), "the local server's database was replaced"),
+        (LOCAL._replace(server="local:2", shard="1/4"), "the local server's database was replaced"),
+        (LOCAL._replace(project="q"), "the project got another name"),
+        (Binding("p", "e", "http://s", "1/4"), "choose the environment it was made for"),
+    ],
+)
+def test_the_way_out_is_that_of_what_differs(tmp_path: Path, ours: Binding, words: str) -> None:
+    file = tmp_path / "state.db"
+    SqliteStore.create(file, LOCAL).close()
+    with pytest.raises(StateUnusable) as caught:
+        SqliteStore.open_existing(file, ours)
+    assert words in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
