@@ -17,6 +17,7 @@ from wfdeploy.errors import InvalidInput, StateUnusable, UsageError, Withheld
 from wfdeploy.model.event import Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.shard import Shard
+from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.identify.run_ids import place_of
 
 NEW = ApplyOptions(create_state=True)
@@ -101,6 +102,28 @@ def test_another_number_of_shards_is_refused(remote: ModelServer, tmp_path: Path
     with pytest.raises(Withheld, match="for shard 3/3"):
         shards[2].apply()
     assert sum(remote.counts.values()) == before
+
+
+class LocalBench(Workbench):
+    """One whose server is the embedded one."""
+
+    @property
+    def workspace(self) -> Workspace:
+        workspace = super().workspace
+        return replace(workspace, target=replace(workspace.target, local=True))
+
+
+def test_the_embedded_server_remembers_what_a_new_shard_must_know(remote: ModelServer, tmp_path: Path) -> None:
+    for bench in benches(tmp_path, remote, 2):
+        bench.write(group("g", wave(20)))
+        bench.apply(options=NEW)
+    asyncio.run(remote.clock.sleep(remote.lag_s))
+    before = dict(remote.counts)
+    bench = benches(tmp_path, remote, 3)[2]
+    local = LocalBench(bench.root, bench.url, bench.token, clock=bench.clock, wrap=bench.wrap, shard=bench.shard)
+    local.project, local.state_file = bench.project, bench.state_file
+    assert set(counts(local.apply())) == {"adopted"}, "begun without being asked twice"
+    assert remote.counts == before
 
 
 def test_a_state_of_all_runs_is_no_shard(remote: ModelServer, tmp_path: Path) -> None:

@@ -244,7 +244,8 @@ class _Apply:
             return
         shard = self.workspace.target.shard
         if shard is not None and not self.workspace.target.local and not self.options.create_state:
-            # A state that is missing because N was changed would have everything triggered again.
+            # A state that is missing because N was changed would have everything triggered again. The embedded server
+            # remembers every run, so that there it is adopted.
             raise Withheld(
                 f"there is no state {self.workspace.target.state_file} for shard {shard}",
                 hint="restore it; or begin one with --create-state (what the server's logs still know is adopted). "
