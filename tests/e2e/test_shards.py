@@ -17,6 +17,7 @@ from wfdeploy.errors import InvalidInput, StateUnusable, UsageError, Withheld
 from wfdeploy.model.event import Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.shard import Shard
+from wfdeploy.operations.manifests import validate
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.identify.run_ids import place_of
 
@@ -170,6 +171,32 @@ def test_order_is_refused_with_its_place_and_the_way_out(remote: ModelServer, tm
     asyncio.run(remote.clock.sleep(remote.lag_s))
     assert counts(whole.apply()) == {"adopted": 9, "triggered": 1}
     assert set(remote.counts.values()) == {1}
+
+
+ROWS = run("r", forEach={"items": [1, 2, 1]}, key="${{ row }}")
+
+
+@pytest.mark.parametrize(
+    ("runs", "code", "noticed"),
+    [
+        ([run("a"), run("b"), run("a", body=1)], "duplicate-address", 1),
+        ([ROWS], "duplicate-address", 1),
+        ([run("a"), run("b", retries=-1)], "too-small", 4),
+    ],
+)
+def test_an_address_that_is_declared_twice_is_noticed_by_its_shard_alone(
+    remote: ModelServer, tmp_path: Path, runs: list[dict[str, object]], code: str, noticed: int
+) -> None:
+    shards = benches(tmp_path, remote, 4)
+    shards[0].write(group("g", runs))
+    told = []
+    for bench in shards:
+        try:
+            bench.plan(offline=True)
+        except InvalidInput as error:
+            told.append({said.code for said in error.diagnostics})
+    assert told == [{code}] * noticed
+    assert {said.code for said in validate(shards[0].project)} == {code}
 
 
 def test_targets_and_replacements_may_be_another_shards(remote: ModelServer, tmp_path: Path) -> None:
