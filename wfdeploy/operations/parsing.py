@@ -195,9 +195,10 @@ class Parsing:
 
 
 def _declared_twice(run: DesiredRun, first: DesiredRun) -> Diagnostic:
+    where = "on the same line" if run.source == first.source else f"at {first.source}"
     return Diagnostic(
         code="duplicate-address",
-        message=f"{run.address} is declared already, at {first.source}",
+        message=f"{run.address} is declared already, {where}",
         place=run.source.place,
         address=run.address,
         hint="give every run a key of its own",

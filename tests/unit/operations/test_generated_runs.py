@@ -21,11 +21,11 @@ spec:
 """
 
 
-def found(root: Path, rows: str, *fields: str) -> list[Diagnostic]:
+def found(root: Path, rows: str, *fields: str, file: str = "rows.csv") -> list[Diagnostic]:
     (root / "manifests").mkdir(exist_ok=True)
-    (root / "rows.csv").write_text(rows)
+    (root / file).write_text(rows)
     entry = "".join(f"      {field}\n" for field in fields)
-    text = f"{HEAD}    - name: r\n      forEach: {{file: ../rows.csv}}\n      key: ${{{{ row.id }}}}\n{entry}"
+    text = f"{HEAD}    - name: r\n      forEach: {{file: ../{file}}}\n      key: ${{{{ row.id }}}}\n{entry}"
     (root / "manifests" / "m.yaml").write_text(text)
     project = Project(root=root, server=ServerSettings(max_message_bytes=1000))
     return list(validate(project, cwd=root))
@@ -77,6 +77,16 @@ def test_two_rows_with_one_key_are_told_with_both_places(tmp_path: Path) -> None
     (told,) = found(tmp_path, "id,x\na,1\nb,2\na,3\n")
     assert (str(told.place), told.code, told.address) == ("rows.csv:4:1", "duplicate-address", "g/r[a]")
     assert "rows.csv:2" in told.message
+
+
+@pytest.mark.parametrize(
+    ("rows", "field"),
+    [('[{"id": "a"}, {"id": "b"}, {"id": "a"}]', "labels: [x]"), ('[{"id": "a"}]', "matrix: {x: [1, 2]}")],
+)
+def test_runs_of_one_line_with_one_key_are_told_so(tmp_path: Path, rows: str, field: str) -> None:
+    (told,) = found(tmp_path, rows, field, file="rows.json")
+    assert (str(told.place), told.code, told.address) == ("rows.json:1:1", "duplicate-address", "g/r[a]")
+    assert told.message == "g/r[a] is declared already, on the same line"
 
 
 def test_a_generator_and_a_run_may_not_share_a_name(tmp_path: Path) -> None:

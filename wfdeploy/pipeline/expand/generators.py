@@ -155,6 +155,7 @@ class _Generation:
         )
         where = "forEach.items" if rows is None else rows.display
         self._troubles = Troubles(entry.document, entry.path, where, entry.findings)
+        self._count = 0  # rows so far, bad ones too
 
     def runs(self, start: int, wanted: Container[int] | None, *, together: bool) -> Generator[Made, None, int]:
         # The first one comes by itself: it is looked at as ever, and stands for what the others have in common.
@@ -162,14 +163,13 @@ class _Generation:
         gathering = GatheringGenerated(self._entry.group)
         alone = True
         ordinal = start
-        count = 0
         combined, rows = self._combined, self._rows
         width = len(combined)
         scope: dict[str, Any] = {}
         try:
             for told, record in ((0, None),) if rows is None else rows.records():
                 line = told or self._entry.line
-                count += 1
+                self._count += 1
                 ordinal += width
                 if wanted is not None and not any(n in wanted for n in range(ordinal - width, ordinal)):
                     continue
@@ -194,7 +194,7 @@ class _Generation:
         except _EveryRowError:
             pass
         yield from gathering.given()
-        self._troubles.close(self._entry.address, count)
+        self._troubles.close(self._entry.address, self._count)
         return ordinal
 
     def _run(self, scope: Mapping[str, Any], line: int, record: Any) -> DeclaredRun | None:
@@ -243,7 +243,8 @@ class _Generation:
         """A row whose data is wrong, which a generator may skip."""
         rows = self._rows
         severity = Severity.WARNING if rows is not None and rows.skips else Severity.ERROR
-        self._note(problem.code, problem.message, problem.hint, line, record, severity=severity)
+        which = f"row {self._count:,}" if rows is not None and rows.shares_lines else None
+        self._note(problem.code, problem.message, problem.hint, line, record, severity=severity, which=which)
 
     def _bad_key(self, error: ExpressionError, line: int, record: Any) -> None:
         if self._rows is not None and not self._rows.uniform:
@@ -302,6 +303,7 @@ class _Generation:
         *,
         address: str | None = None,
         severity: Severity = Severity.ERROR,
+        which: str | None = None,
     ) -> None:
         rows = self._rows
         in_file = rows is not None and rows.name is not None
@@ -311,6 +313,7 @@ class _Generation:
             address=address or self._entry.address,
             hint=hint,
             severity=severity,
+            which=which,
             place=Place(cast("RowSet", rows).display, line) if in_file else None,
             path=self._entry.path if rows is None else rows.path_of(record),
             excerpt=(cast("RowSet", rows).shown(record) or None) if in_file else None,

@@ -29,6 +29,7 @@ class RowSet(Protocol):
     display: str
     path: FieldPath
     uniform: bool
+    shares_lines: bool
     skips: bool
 
     def records(self) -> Iterator[tuple[int, Any]]:
@@ -136,6 +137,7 @@ class _FileRows:
     def open(self, rows: Rows) -> None:
         self._rows = rows
         self.uniform = rows.uniform
+        self.shares_lines = rows.shares_lines
         self.shown = rows.shown
         if self._rules is None:
             self.parse = rows.parse  # type: ignore[method-assign]  # spares a call for every row
@@ -174,6 +176,7 @@ class _Items:
         self.skips = skips
         self._rules = rules
         self._listed = isinstance(items, list)
+        self.shares_lines = not self._listed  # each has its place in the manifest, or all have that of the expression
         before = evaluation.problems
         found = evaluation.tree(items, path)
         if not isinstance(found, list):

@@ -28,20 +28,26 @@ class Troubles:
         address: str,
         hint: str | None = None,
         severity: Severity = Severity.ERROR,
+        which: str | None = None,
         place: Place | None = None,
         path: FieldPath | None = None,
         excerpt: str | None = None,
     ) -> None:
-        """One row that is wrong: at a `place` of the data, or at a `path` of the manifest."""
+        """One row that is wrong: at a `place` of the data, or at a `path` of the manifest. `which` it is, where that
+        doesn't tell."""
         self._count[severity] += 1
         if self._count[severity] > MOST_TOLD:
             return
+        if severity is Severity.WARNING:
+            message = f"{which or 'this row'} is skipped: {message}"
+        elif which is not None:
+            message = f"{which}: {message}"
         self._findings.append(
             Finding(
                 document=self._document,
                 path=self._path if path is None else path,
                 code=code,
-                message=message if severity is Severity.ERROR else f"this row is skipped: {message}",
+                message=message,
                 address=address,
                 hint=hint,
                 severity=severity,

@@ -170,6 +170,13 @@ def test_a_row_without_a_key_is_bad(tmp_path: Path, row: object, code: str, skip
     assert found.told[1:] == (["m.yaml:7 skipped-rows"] if skip else [])
 
 
+@pytest.mark.parametrize(("items", "which"), [("[{id: a}, {}]", ""), ('"${{ vars.tenants + [1] }}"', "row 3: ")])
+def test_an_item_is_told_by_its_place_or_by_its_number(tmp_path: Path, items: str, which: str) -> None:
+    entry = f"forEach: {{items: {items}}}, key: '${{{{ row.id }}}}'"
+    (told,) = expanded(tmp_path, f"\n    - {{name: r, {entry}}}").diagnostics
+    assert told.message == f"{which}key: row.id is not defined"
+
+
 def test_skipped_rows_are_listed_and_counted(tmp_path: Path) -> None:
     lines = [json.dumps({"id": f"r{n}", "n": n if n % 2 else "x"}) for n in range(1000)]
     schema = ", onBadRow: skip, rowSchema: {properties: {n: {type: integer}}}"

@@ -19,6 +19,7 @@ class DelimitedRows:
     """Rows of a CSV or TSV file. A record is a list of cells."""
 
     uniform = True
+    shares_lines = False
 
     def __init__(self, stream: DataStream, delimiter: str, types: CellTypes) -> None:
         self._stream = stream

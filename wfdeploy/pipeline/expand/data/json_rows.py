@@ -63,6 +63,7 @@ class JsonLines:
     """Rows of a JSON Lines file. A record is a line; blank ones are none."""
 
     uniform = False
+    shares_lines = False
 
     def __init__(self, stream: DataStream) -> None:
         self._stream = stream
@@ -97,6 +98,7 @@ class JsonList:
     """Rows of a JSON file that holds one list. A record is a row."""
 
     uniform = False
+    shares_lines = True
 
     def __init__(self, stream: DataStream) -> None:
         self._stream = stream

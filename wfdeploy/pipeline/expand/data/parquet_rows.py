@@ -20,6 +20,7 @@ class ParquetRows:
     """
 
     uniform = True
+    shares_lines = False
 
     def __init__(self, stream: DataStream) -> None:
         self._stream = stream

@@ -42,6 +42,9 @@ class Rows(Protocol):
     uniform: bool
     """Every row has the same fields: a field that is missing in one is missing in all."""
 
+    shares_lines: bool
+    """Several rows may stand on one line, so that a line doesn't tell which of them is meant."""
+
     def records(self) -> Iterator[tuple[int, Any]]:
         """Line (or number, where there are no lines; from 1) and raw form of each row. Raises: `FileProblem`."""
 

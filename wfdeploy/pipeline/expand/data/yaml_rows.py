@@ -14,6 +14,7 @@ class YamlList:
     """Rows of a YAML file. A record is a row."""
 
     uniform = False
+    shares_lines = True
 
     def __init__(self, stream: DataStream, read: YamlReader, name: str) -> None:
         self._stream = stream

@@ -35,6 +35,20 @@ def test_rows_have_their_lines(tmp_path: Path) -> None:
     assert [run.source.row for _, run in from_file(tmp_path, "a.ndjson", lines).runs] == [2, 5]
 
 
+def test_bad_rows_that_share_a_line_are_told_by_their_numbers(tmp_path: Path) -> None:
+    rows = b'[{"id": "a"}, {}, {"id": "b"}, {}]'
+    assert [one.message for one in from_file(tmp_path, "a.json", rows).diagnostics] == [
+        "row 2: key: row.id is not defined",
+        "row 4: key: row.id is not defined",
+    ]
+    skipped = from_file(tmp_path, "a.json", rows, more=", onBadRow: skip").diagnostics
+    assert [one.message for one in skipped][:2] == [
+        "row 2 is skipped: key: row.id is not defined",
+        "row 4 is skipped: key: row.id is not defined",
+    ]
+    assert from_file(tmp_path, "a.jsonl", b"{}").diagnostics[0].message == "key: row.id is not defined"
+
+
 BAD_ROWS = [
     (b"{", "not JSON"),
     (b"{'id': 1}", "not JSON"),

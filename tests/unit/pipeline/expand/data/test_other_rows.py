@@ -43,6 +43,14 @@ def test_yaml_that_cannot_be_read_is_told(tmp_path: Path, content: bytes, told: 
     assert from_file(tmp_path, "a.yaml", content).told == [told]
 
 
+def test_bad_yaml_rows_are_told_by_their_numbers(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "a.yaml", b"[{id: a}, 1, 2]")
+    assert [one.message for one in found.diagnostics] == [
+        "row 2: key: row.id is not defined",
+        "row 3: key: row.id is not defined",
+    ]
+
+
 def test_parquet_rows(tmp_path: Path) -> None:
     columns = {
         "id": ["a", "b"],
