@@ -37,6 +37,20 @@ def test_many_alike_are_folded_unless_all_are_asked_for() -> None:
     assert len(as_json["diagnostics"]) == as_json["summary"]["error"] == 200
 
 
+def test_a_problem_that_a_line_has_several_times_is_counted_so_in_each_environment() -> None:
+    Path("wfdeploy.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: p}\nspec:\n"
+        "  vars: {rows: [{id: a}, {id: a}, {id: a}]}\n"
+        "  environments: {staging: {}, production: {vars: {rows: [{id: a}, {id: a}, {id: a}, {id: a}]}}}\n"
+    )
+    Path("m.yaml").write_text(HEAD + "    - {name: r, forEach: {items: '${{ vars.rows }}'}, key: '${{ row.id }}'}\n")
+    ran = command_line("validate", "m.yaml")
+    told = "m.yaml:7:1: g/r[a]: g/r[a] is declared already, on the same line"
+    heads = [line for line in ran.stdout.splitlines() if line.startswith("m.yaml")]
+    assert heads == [told, told, f"{told} (in environment 'production')"]
+    assert ran.stderr == "3 errors.\n"
+
+
 def test_sound_manifest() -> None:
     Path("m.yaml").write_text(HEAD + "    - name: a\n")
     assert command_line("validate", "m.yaml") == command_line("validate", "m.yaml", "--all")

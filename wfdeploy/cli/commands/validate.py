@@ -75,6 +75,7 @@ def _problems(
 ) -> Iterator[Diagnostic]:
     """What is wrong in the chosen environment, or in any where none is chosen: each problem once."""
     import sys
+    from collections import Counter
     from dataclasses import replace
     from functools import cache
 
@@ -91,12 +92,14 @@ def _problems(
     for environment in environments:
         project = settings.resolve(replace(target, environment=environment), {}).target.project
         defaults = wiring.local_variables(named) if environment in (None, LOCAL) else {}
+        times: Counter[tuple[object, ...]] = Counter()
         for diagnostic in validate(
             project, paths, variables=variables, defaults=defaults, stdin=read_stdin, cache=cache_folder(project)
         ):
             # Not compared by its excerpt: a line may be the whole of a large file.
             key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)
-            seen.setdefault(key, (diagnostic, []))[1].append(environment)
+            times[key] += 1  # rows that share a line may share a problem
+            seen.setdefault((*key, times[key]), (diagnostic, []))[1].append(environment)
     for diagnostic, where in seen.values():
         if len(where) == len(environments):
             yield diagnostic
