@@ -14,6 +14,10 @@ FieldPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indexes from a document's root to a node, such as `("spec", "runs", 3, "body")`."""
 
 
+MOST_ROWS_TOLD = 10_000
+"""So many findings about the rows of one entry are told; the others are counted. Views fold those that are alike."""
+
+
 class Fields(dict[str, object]):
     """A mapping as read from YAML; `line` (from 1) is where it begins. Values are plain dicts, lists and scalars."""
 

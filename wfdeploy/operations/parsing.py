@@ -189,8 +189,9 @@ class Parsing:
     def _is_unsound(self) -> bool:
         """Whether an error was found in the file that is being read."""
         if len(self._findings) != self._looked_at:
-            self._looked_at = len(self._findings)
-            self._unsound = any(finding.severity is Severity.ERROR for finding in self._findings)
+            new = self._findings[self._looked_at :]  # only these: there may be thousands of warnings before
+            self._looked_at += len(new)
+            self._unsound = self._unsound or any(finding.severity is Severity.ERROR for finding in new)
         return self._unsound
 
 

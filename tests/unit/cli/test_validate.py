@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,27 @@ def test_a_problem_that_a_line_has_several_times_is_counted_so_in_each_environme
     heads = [line for line in ran.stdout.splitlines() if line.startswith("m.yaml")]
     assert heads == [told, told, f"{told} (in environment 'production')"]
     assert ran.stderr == "3 errors.\n"
+
+
+@pytest.mark.parametrize("on_bad_row", ["error", "skip"])
+def test_each_of_many_bad_rows_is_listed_where_all_are_asked_for(on_bad_row: str) -> None:
+    Path("a.csv").write_text("id\na\n" + "b,c\n" * 300)
+    Path("m.yaml").write_text(
+        HEAD + f"    - {{name: r, forEach: {{file: a.csv, onBadRow: {on_bad_row}}}, key: '${{{{ row.id }}}}'}}\n"
+    )
+    assert command_line("validate", "m.yaml", "--all").stdout.count("the row has 2 cells") == 300
+    as_json = json.loads(command_line("validate", "m.yaml", "--output", "json").stdout)
+    lines = [one["line"] for one in as_json["diagnostics"] if one["code"] == "ragged-row"]
+    assert lines == list(range(3, 303))
+
+
+def test_many_warnings_do_not_slow_the_good_rows_down() -> None:
+    Path("a.csv").write_text("id\n" + "".join(f"{n}\n{n},\n" for n in range(10_000)))
+    entry = "{name: r, forEach: {file: a.csv, onBadRow: skip}, key: '${{ row.id }}', labels: ['${{ row.id }}']}"
+    Path("m.yaml").write_text(f"{HEAD}    - {entry}\n")
+    began = time.process_time()
+    assert command_line("validate", "m.yaml").stderr == "10,001 warnings.\n"
+    assert time.process_time() - began < 4
 
 
 def test_sound_manifest() -> None:

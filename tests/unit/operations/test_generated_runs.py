@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.document import MOST_ROWS_TOLD
 from wfdeploy.model.project import Project, ServerSettings
 from wfdeploy.operations.manifests import load_manifests, validate
-from wfdeploy.pipeline.validate.row_findings import MOST_TOLD
 
 HEAD = """\
 apiVersion: wfdeploy/v1
@@ -65,9 +65,9 @@ def test_a_run_of_a_plain_item_stands_where_its_entry_does(tmp_path: Path) -> No
 
 
 def test_what_is_wrong_with_many_rows_is_counted(tmp_path: Path) -> None:
-    rows = "id,x\n" + "".join(f"k{n},bad label {n}\n" for n in range(350))
+    rows = "id,x\n" + "".join(f"k{n},bad label {n}\n" for n in range(MOST_ROWS_TOLD + 250))
     told = found(tmp_path, rows, 'labels: ["${{ row.x }}"]')
-    assert len(told) == MOST_TOLD + 1
+    assert len(told) == MOST_ROWS_TOLD + 1
     (rest,) = (one for one in told if one.place.file == "manifests/m.yaml")
     assert rest.message == "250 more runs with a problem like the last"
     assert rest.address == "g/r"

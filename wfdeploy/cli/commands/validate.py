@@ -47,8 +47,8 @@ def command(
     """Check manifests and report every problem with its place.
 
     All problems of all files are reported, each as `file:line:column: address: message`. Of many in one file that say
-    the same a few are shown and the others counted; JSON has them all. Neither a server nor a token nor the values of
-    secrets are needed.
+    the same a few are shown and the others counted; with --all, and as JSON, there are all of them, but for rows of
+    data: the first 10,000 of an entry. Neither a server nor a token nor the values of secrets are needed.
 
     PATH is a folder (searched for *.yaml and *.yml), a file, or - for standard input.
     [default: the project's manifests]

@@ -1,13 +1,11 @@
-"""What is wrong with the rows of one generator: the first hundred are told, the others counted."""
+"""What is wrong with the rows of one generator: the first ten thousand are told, the others counted."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 from wfdeploy.model.diagnostic import Place, Severity
-from wfdeploy.model.document import Document, FieldPath, Finding
-
-MOST_TOLD = 100
+from wfdeploy.model.document import MOST_ROWS_TOLD, Document, FieldPath, Finding
 
 
 class Troubles:
@@ -36,7 +34,7 @@ class Troubles:
         """One row that is wrong: at a `place` of the data, or at a `path` of the manifest. `which` it is, where that
         doesn't tell."""
         self._count[severity] += 1
-        if self._count[severity] > MOST_TOLD:
+        if self._count[severity] > MOST_ROWS_TOLD:
             return
         if severity is Severity.WARNING:
             message = f"{which or 'this row'} is skipped: {message}"
@@ -59,8 +57,8 @@ class Troubles:
     def close(self, address: str, rows: int) -> None:
         """Tell how many there were."""
         bad, skipped = self._count[Severity.ERROR], self._count[Severity.WARNING]
-        if bad > MOST_TOLD:
-            message = f"{bad - MOST_TOLD:,} more rows of {self._where} are wrong"
+        if bad > MOST_ROWS_TOLD:
+            message = f"{bad - MOST_ROWS_TOLD:,} more rows of {self._where} are wrong"
             self._sum_up("more-bad-rows", message, address, Severity.ERROR)
         if skipped:
             of = f"{skipped:,} of {rows:,} rows" if rows != 1 else "the only row"

@@ -1,5 +1,5 @@
-"""Findings about generated runs: at the row that a bad value comes from, the first hundred told and the others
-counted."""
+"""Findings about generated runs: at the row that a bad value comes from, the first ten thousand of one kind, about one
+field, told and the others counted."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import json
 from typing import Any
 
 from wfdeploy.model.diagnostic import Place
-from wfdeploy.model.document import Document, FieldPath, Finding
+from wfdeploy.model.document import MOST_ROWS_TOLD, Document, FieldPath, Finding
 from wfdeploy.model.run import DeclaredRun
 from wfdeploy.pipeline.validate.problem import Problem
-
-MOST_TOLD = 100
-"""Of one kind, about one field."""
 
 _OPENING = "${{"
 
@@ -29,12 +26,12 @@ class RowFindings:
         """A value that won't do, of one row."""
         kind = (id(document), path[:4], problem.code)
         count = self._counts[kind] = self._counts.get(kind, 0) + 1
-        if count > MOST_TOLD:
-            message = f"{count - MOST_TOLD:,} more runs with a problem like the last"
+        if count > MOST_ROWS_TOLD:
+            message = f"{count - MOST_ROWS_TOLD:,} more runs with a problem like the last"
             finding = Finding(
                 document=document, path=path, code=problem.code, message=message, address=run.address.partition("[")[0]
             )
-            if count == MOST_TOLD + 1:
+            if count == MOST_ROWS_TOLD + 1:
                 self._rest[kind] = len(self._findings)
                 self._findings.append(finding)
             else:

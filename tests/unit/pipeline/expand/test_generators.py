@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tests.unit.pipeline.expand.expanding import expanded, from_file, read_yaml
 from wfdeploy.errors import InvalidInput
+from wfdeploy.model.document import MOST_ROWS_TOLD
 from wfdeploy.model.request import SecretRef, Template
 from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
-from wfdeploy.pipeline.expand.troubles import MOST_TOLD
 from wfdeploy.pipeline.validate.row_schema import RowSchema
 
 
@@ -182,16 +182,16 @@ def test_skipped_rows_are_listed_and_counted(tmp_path: Path) -> None:
     schema = ", onBadRow: skip, rowSchema: {properties: {n: {type: integer}}}"
     found = from_file(tmp_path, "a.jsonl", "\n".join(lines).encode(), more=schema)
     assert len(found.runs) == 500
-    assert len(found.diagnostics) == MOST_TOLD + 1
+    assert len(found.diagnostics) == 501
     assert found.diagnostics[0].message == "this row is skipped: n must be a whole number, not the text 'x'"
     assert found.diagnostics[0].excerpt == '{"id": "r0", "n": "x"}'
     assert found.diagnostics[-1].message == "500 of 1,000 rows of a.jsonl are skipped (onBadRow: skip)"
 
 
 def test_bad_rows_beyond_the_first_are_counted(tmp_path: Path) -> None:
-    found = from_file(tmp_path, "a.jsonl", b"{}\n" * 1234)
-    assert len(found.diagnostics) == MOST_TOLD + 1
-    assert found.diagnostics[-1].message == "1,134 more rows of a.jsonl are wrong"
+    found = from_file(tmp_path, "a.jsonl", b"{}\n" * (MOST_ROWS_TOLD + 1234))
+    assert len(found.diagnostics) == MOST_ROWS_TOLD + 1
+    assert found.diagnostics[-1].message == "1,234 more rows of a.jsonl are wrong"
 
 
 def test_what_is_wrong_with_the_run_of_a_row_is_never_skipped(tmp_path: Path) -> None:
