@@ -137,3 +137,34 @@ def test_schema_is_printed_as_published() -> None:
         ran = command_line("schema", name)
         assert ran.code == 0
         assert json.loads(ran.stdout)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def skipping() -> None:
+    """The project's manifest, with an entry some of whose rows are passed over."""
+    Path("rows.csv").write_text("id\na\nb,c\n", encoding="utf-8")
+    manifest = Path("manifests/hello.yaml")
+    entry = "    - {name: rows, forEach: {file: ../rows.csv, onBadRow: skip}, key: '${{ row.id }}'}\n"
+    text = manifest.read_text(encoding="utf-8").replace("  runs:\n", f"  runs:\n{entry}")
+    manifest.write_text(text, encoding="utf-8")
+
+
+SKIPPED = "hello/rows: 1 of 2 rows of rows.csv is skipped (onBadRow: skip); 'wfdeploy validate' says more"
+
+
+@pytest.mark.parametrize("command", ["apply", "adopt"])
+def test_skipped_rows_are_told_once_also_with_nothing_to_do(command: str) -> None:
+    skipping()
+    for changes in (True, False):
+        ran = command_line(command, "--local", "-q")
+        assert (ran.code, ran.stderr.count(f"warning: {SKIPPED}\n")) == (0, 1), ran.stderr
+        assert ran.stdout.startswith("Nothing to do:") is not changes
+
+
+def test_skipped_rows_are_told_to_programs() -> None:
+    skipping()
+    for _ in range(2):
+        ran = command_line("apply", "--local", "--output", "json", "--log-format", "json")
+        assert json.loads(ran.stdout)["warnings"] == [SKIPPED]
+        logged = [json.loads(line) for line in ran.stderr.splitlines()]
+        assert [line["message"] for line in logged if line["level"] == "warning"] == [SKIPPED]
+    assert json.loads(command_line("plan", "--local", "--output", "json").stdout)["warnings"] == [SKIPPED]

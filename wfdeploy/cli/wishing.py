@@ -61,7 +61,7 @@ def _carry_out(
     variables: Mapping[str, str],
 ) -> ExitCode:
     from wfdeploy.cli import exit_codes, progress, settings, signals, wiring
-    from wfdeploy.cli.confirm import asker
+    from wfdeploy.cli.confirm import Asker
     from wfdeploy.cli.next_step import command_line
     from wfdeploy.model.plan import Selection, Wish
     from wfdeploy.operations import apply as operation
@@ -75,6 +75,7 @@ def _carry_out(
         wiring.workspace(app, chosen, listener, budget_s=limits.timeout_s) as workspace,
         signals.stop_on_signal() as stopper,
     ):
+        confirm = Asker(output, stopper, listener, yes=yes, question=f"{wish.capitalize()} these runs?")
         try:
             report = operation.apply(
                 workspace,
@@ -82,13 +83,14 @@ def _carry_out(
                 selection=selection,
                 plan_file=None,
                 options=limits,
-                confirm=asker(output, stopper, listener, yes=yes, question=f"{wish.capitalize()} these runs?"),
+                confirm=confirm,
                 stop=stopper.flag,
             )
         except Interrupted as error:
             if stopper.exit_code is not None:
                 error.exit_code = stopper.exit_code
             raise
+    confirm.warn(report.warnings)
     if output.view is View.JSON:
         output.payload(view.json_text(report))
     else:

@@ -61,6 +61,7 @@ class ApplyReport:
     `results`: by address, as long as they are not so many that they don't fit into memory; then as they came.
 
     `drifted`: how many declared runs are in which state that they should not be in and were left in.
+    `warnings` are those of the plan.
     `watched`: with the embedded server, how many of the runs that this apply started ended in which state (those
     still RUN_STARTED are scheduled for later, or slow); None where runs were not followed. `unsettled`: what was waited
     for in vain.
@@ -72,6 +73,7 @@ class ApplyReport:
     hint: str | None = None
     took_s: float = 0.0
     drifted: Mapping[RunState, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     watched: Mapping[RunState, int] | None = None
     unsettled: str | None = None
 

@@ -106,4 +106,5 @@ def _report(taken: list[Change], plan: Plan) -> ApplyReport:
             Result(address=change.address, outcome=Outcome.ADOPTED, workflow_run_id=change.workflow_run_id)
             for change in taken
         ),
+        warnings=plan.warnings,
     )

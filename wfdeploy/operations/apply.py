@@ -146,6 +146,7 @@ class _Apply:
             store = workspace.open_state()
             try:
                 report, outlook, store = await self._plan_and_carry_out(store, is_new, locked_at_ms, stack)
+                report = replace(report, warnings=outlook.plan.warnings)
                 if not self.options.wait:  # then nobody asks, and looking at each record takes its time
                     return Round(report=report, going=frozenset())
                 return look_back(report, outlook.plan, store, self.manifests.groups, passes=outlook.passes)

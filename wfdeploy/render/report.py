@@ -59,13 +59,18 @@ def text(
 
 
 def json_text(report: ApplyReport) -> Iterator[str]:
-    """`{"formatVersion":1,"summary":{…},"stopped":…,"results":[…]}`, one result a line, in pieces.
+    """`{"formatVersion":1,"summary":{…},"warnings":[…],"stopped":…,"results":[…]}`, one result a line, in pieces.
 
     The summary holds every outcome, zeros too. `createdAt` is the server's time of the run in Unix milliseconds;
     `watched` counts the followed runs by state, where runs were followed.
     """
     summary = {outcome.value: report.summary.get(outcome, 0) for outcome in Outcome}
-    head: dict[str, object] = {"formatVersion": 1, "summary": summary, "stopped": report.stopped}
+    head: dict[str, object] = {
+        "formatVersion": 1,
+        "summary": summary,
+        "warnings": list(report.warnings),
+        "stopped": report.stopped,
+    }
     if report.watched is not None:
         head["watched"] = {state.value: report.watched.get(state, 0) for state in RunState}
     if report.unsettled is not None:

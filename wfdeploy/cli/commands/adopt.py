@@ -42,7 +42,7 @@ def command(*, app: App, target: TargetFlags, selection: Selection, paths: Seque
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     """
     from wfdeploy.cli import exit_codes, progress, settings, signals, wiring
-    from wfdeploy.cli.confirm import asker
+    from wfdeploy.cli.confirm import Asker
     from wfdeploy.operations import adopt as operation
     from wfdeploy.render import report as view
 
@@ -54,12 +54,14 @@ def command(*, app: App, target: TargetFlags, selection: Selection, paths: Seque
         wiring.workspace(app, chosen, listener) as workspace,
         signals.stop_on_signal() as stopper,
     ):
+        confirm = Asker(output, stopper, listener, yes=yes, question="Record these as already triggered?")
         report = operation.adopt(
             workspace,
             paths=paths,
             selection=selection,
-            confirm=asker(output, stopper, listener, yes=yes, question="Record these as already triggered?"),
+            confirm=confirm,
         )
+    confirm.warn(report.warnings)
     if output.view is View.JSON:
         output.payload(view.json_text(report))
     else:

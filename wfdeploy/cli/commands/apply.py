@@ -69,7 +69,7 @@ def command(
     from dataclasses import replace
 
     from wfdeploy.cli import exit_codes, progress, settings, signals, wiring
-    from wfdeploy.cli.confirm import asker
+    from wfdeploy.cli.confirm import Asker
     from wfdeploy.cli.next_step import command_line
     from wfdeploy.operations import apply as operation
     from wfdeploy.render import report as view
@@ -85,6 +85,7 @@ def command(
         wiring.workspace(app, chosen, listener, budget_s=limits.timeout_s) as workspace,
         signals.stop_on_signal() as stopper,
     ):
+        confirm = Asker(output, stopper, listener, yes=yes, question="Carry this out?")
         try:
             report = operation.apply(
                 workspace,
@@ -92,13 +93,14 @@ def command(
                 selection=selection,
                 plan_file=plan_file,
                 options=replace(limits, wait=wait),
-                confirm=asker(output, stopper, listener, yes=yes, question="Carry this out?"),
+                confirm=confirm,
                 stop=stopper.flag,
             )
         except Interrupted as error:
             if stopper.exit_code is not None:
                 error.exit_code = stopper.exit_code
             raise
+    confirm.warn(report.warnings)
     if output.view is View.JSON:
         output.payload(view.json_text(report))
     else:
