@@ -26,6 +26,9 @@ class ParquetRows:
         self._stream = stream
 
     def records(self) -> Iterator[tuple[int, Any]]:
+        if self._stream.is_packed:
+            message = "Parquet packs its own columns, so a packed file of it is not read"
+            raise FileProblem("packed-parquet", message, "unpack it first")
         try:
             import pyarrow
             from pyarrow import parquet

@@ -74,6 +74,11 @@ class DataStream:
         now = os.fstat(self._file.fileno())
         return now.st_size, now.st_mtime_ns
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether the name says that the content is to be unpacked."""
+        return self._name.endswith((".gz", ".zst"))
+
     def hash_first(self) -> IO[bytes]:
         """The plain file, hashed and wound back: for a format that is not read from beginning to end."""
         while self._raw.read(BLOCK_BYTES):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,14 @@ def test_parquet_rows(tmp_path: Path) -> None:
 def test_parquet_rows_of_several_row_groups(tmp_path: Path) -> None:
     found = from_file(tmp_path, "a.parquet", packed({"id": list(range(10_000))}, row_group_size=300))
     assert found.keys == [str(number) for number in range(10_000)]
+
+
+@pytest.mark.parametrize("name", ["a.parquet.gz", "a.parquet.zst", "a.gz"])
+def test_packed_parquet_is_to_be_unpacked_first(tmp_path: Path, name: str) -> None:
+    content = gzip.compress(packed({"id": ["a"]}))
+    found = from_file(tmp_path, name, content, more=", format: parquet" if name == "a.gz" else "")
+    assert found.told == ["m.yaml:8 packed-parquet"]
+    assert found.diagnostics[0].hint == "unpack it first"
 
 
 def test_parquet_that_cannot_be_used_is_told(tmp_path: Path) -> None:
