@@ -11,6 +11,7 @@ beyond bounds. On top of Jinja's immutable sandbox:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any
@@ -107,6 +108,9 @@ def _checked(tree: nodes.Expr, source: str, names: Collection[str]) -> frozenset
                 if name not in names:
                     raise unknown_name(name, source, [name for name in names if name != "vars"])
                 used.add(name)
+            case nodes.Const(value=float() as number) if not math.isfinite(number):
+                message = f"{one_line(source)} holds a number that is too large"
+                raise ExpressionError(message, source=source, hint="numbers go up to about 1.8e308")
             case nodes.Call():
                 raise ExpressionError(_not_one(source), source=source, hint=_HINTS["call"])
             case nodes.Concat():  # text is made of values as in the middle of a text: as JSON writes them

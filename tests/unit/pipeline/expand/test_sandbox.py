@@ -203,6 +203,11 @@ def test_text_does_not_grow_without_bounds() -> None:
             evaluate(f"${{{{ {source} }}}}", names)
 
 
+@pytest.mark.parametrize("source", ["1e999", "-1e999", "[1, 1e400]", "vars.n < 1e999", "1e999 ~ ''"])
+def test_a_number_that_is_none_is_told(source: str) -> None:
+    assert error_of(source).message == f"{source} holds a number that is too large"
+
+
 def test_an_expression_is_short() -> None:
     assert "characters" in error_of("1 + " * MAX_LENGTH + "1").message
 
