@@ -164,6 +164,13 @@ def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no JSON")
 
 
+def _item(value: Any, index: int) -> Any:
+    items = _list(value)
+    if not items:
+        raise ValueError(f"the list is empty; '[{index}] | default(other)' gives something else then")
+    return items[index]
+
+
 def _round(value: Any, digits: Any = 0) -> int | float:
     number = _number(value)
     return round(number, _places(digits)) if digits else round(number)
@@ -192,8 +199,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "replace": replace,
     "split": split,
     "join": join,
-    "first": lambda value: _list(value)[0],
-    "last": lambda value: _list(value)[-1],
+    "first": lambda value: _item(value, 0),
+    "last": lambda value: _item(value, -1),
     "length": lambda value: len(_items(value)),
     "abs": lambda value: abs(_number(value)),
     "round": _round,

@@ -158,6 +158,8 @@ def unknown_name(name: str, source: str, names: Collection[str]) -> ExpressionEr
     known = ("vars", "secrets", *names)
     if name in _OF_TEMPLATES:
         hint: str | None = f"{name} is known in the fields of {_OF_TEMPLATES[name]}"
+    elif name.lower() == "null":
+        hint = "null is written none"
     else:
         hint = _did_you_mean(name, known) or f"known are {', '.join(f'{one}.NAME' for one in known)}"
     return ExpressionError(f"{name!r} is not known here", source=source, code="undefined-name", hint=hint)
@@ -174,6 +176,16 @@ def undefined_field(name: str, source: str, holder: object) -> ExpressionError:
             f"known are {', '.join(known)}{more}" if known else None
         )
     return ExpressionError(f"{name} is not defined", source=source, code="undefined-field", hint=hint)
+
+
+def undefined_within(scope: Scope, name: str, holder: object, source: str) -> ExpressionError:
+    """The same for a field of something that an expression looked into, told from the scope on where its text does."""
+    for match in _REFERENCE.finditer(source):
+        root, steps = _parsed(match[0]) or ("", ())
+        missing = _first_missing(scope[root], steps) if root in scope else None
+        if missing is not None and missing[1] is holder and str(steps[missing[0]]) == name:
+            return undefined_field(_name(root, steps[: missing[0] + 1]), source, holder)
+    return undefined_field(name, source, holder)
 
 
 def _parsed(source: str) -> tuple[str, list[str | int]] | None:
@@ -214,13 +226,20 @@ def _looked_up(root: str, steps: _Steps, source: str) -> Varying:
 
 
 def _missing(scope: Scope, root: str, steps: _Steps, source: str) -> ExpressionError:
-    value: Any = scope[root]
+    missing = _first_missing(scope[root], steps)
+    assert missing is not None, "every step is there"
+    depth, holder = missing
+    return undefined_field(_name(root, steps[: depth + 1]), source, holder)
+
+
+def _first_missing(value: Any, steps: _Steps) -> tuple[int, object] | None:
+    """Which step leads nowhere, and from what."""
     for depth, step in enumerate(steps):
         try:
             value = value[step]
         except (KeyError, IndexError, TypeError):
-            return undefined_field(_name(root, steps[: depth + 1]), source, value)
-    raise AssertionError("every step is there")
+            return depth, value
+    return None
 
 
 def _name(root: str, steps: _Steps) -> str:

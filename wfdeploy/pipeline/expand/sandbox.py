@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from functools import lru_cache
+from inspect import signature
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, Undefined, UndefinedError, nodes
@@ -24,7 +25,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from wfdeploy.pipeline.expand import filters
 from wfdeploy.pipeline.expand.expressions import ExpressionError, Scope, one_line
-from wfdeploy.pipeline.expand.references import undefined_field, unknown_name
+from wfdeploy.pipeline.expand.references import undefined_within, unknown_name
 
 MAX_LENGTH = 2000
 """Characters of an expression."""
@@ -33,6 +34,14 @@ MAX_DEPTH = 50
 """Levels of nesting of an expression, and of what it gives."""
 
 _MAX_EXPONENT = 64
+
+_WORDS = {
+    "not supported between": "numbers are compared with numbers, text with text; there are the filters int and string",
+    "as left operand": "text holds nothing but text; there is the filter string",
+    "argument of type": "'in' looks into text, lists and mappings",
+    "unhashable": "keys are text",
+}
+"""For what Python says, by a part of it that stays from version to version."""
 
 _HINTS = {
     "secrets": "a secret stands alone: ${{ secrets.NAME }}; put text around it outside of the braces",
@@ -54,7 +63,9 @@ class Expression:
             value = self._expression(scope)
             return value if type(value) is str else _plain(value, 0)
         except UndefinedError as error:
-            raise _undefined(error, self._source) from error
+            raise undefined_within(
+                scope, error.message or "this", getattr(error, "holder", None), self._source
+            ) from error
         except (TemplateError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             message = f"{one_line(self._source)} can't be evaluated: {_words(error)}"
             raise ExpressionError(message, source=self._source) from error
@@ -113,11 +124,30 @@ def _checked(tree: nodes.Expr, source: str, names: Collection[str]) -> frozenset
                 raise ExpressionError(message, source=source, hint="numbers go up to about 1.8e308")
             case nodes.Call():
                 raise ExpressionError(_not_one(source), source=source, hint=_HINTS["call"])
+            case nodes.Filter() | nodes.Test() if (usage := _proper_usage(node)) is not None:
+                raise ExpressionError(_not_one(source), source=source, hint=usage)
             case nodes.Concat():  # text is made of values as in the middle of a text: as JSON writes them
                 node.nodes = [nodes.Filter(part, "string", [], [], None, None) for part in node.nodes]
             case _:
                 pass
     return frozenset(used)
+
+
+def _proper_usage(node: nodes.Filter | nodes.Test) -> str | None:
+    """How a filter or test is written, where it isn't given what it takes; None also for one that there is not."""
+    what, known = ("filter", filters.FILTERS) if isinstance(node, nodes.Filter) else ("test", filters.TESTS)
+    if node.name not in known:
+        return None
+    takes = signature(known[node.name])
+    try:
+        if node.dyn_args is None and node.dyn_kwargs is None:
+            takes.bind(node.node, *node.args, **{str(given.key): given.value for given in node.kwargs})
+            return None
+    except TypeError:
+        pass
+    _, *names = takes.parameters
+    values = f"({', '.join(names)})" if names else ""
+    return f"the {what} {node.name} is written {node.name}{values}"
 
 
 def _nodes(node: nodes.Node, depth: int) -> Any:
@@ -220,14 +250,12 @@ def _plain(value: Any, depth: int) -> object:
     raise TypeError("the result is not data")
 
 
-def _undefined(error: UndefinedError, source: str) -> ExpressionError:
-    name = error.message or "this"
-    return undefined_field(name, source, getattr(error, "holder", None))
-
-
 def _words(error: Exception) -> str:
     if isinstance(error, ZeroDivisionError):
         return "division by zero"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    return str(error) or type(error).__name__
+    if isinstance(error, OverflowError):
+        return "a number is too large"
+    words = str(error) or type(error).__name__
+    return next((ours for theirs, ours in _WORDS.items() if theirs in words), words)

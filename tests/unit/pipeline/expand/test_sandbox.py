@@ -208,6 +208,49 @@ def test_a_number_that_is_none_is_told(source: str) -> None:
     assert error_of(source).message == f"{source} holds a number that is too large"
 
 
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("vars.x | default", "the filter default is written default(other)"),
+        ("vars.x | split", "the filter split is written split(separator)"),
+        ("vars.x | replace('a')", "the filter replace is written replace(old, new)"),
+        ("vars.x | default(b=1)", "the filter default is written default(other)"),
+        ("vars.x | join(*['a'])", "the filter join is written join(separator)"),
+        ("vars.x | upper('a')", "the filter upper is written upper"),
+        ("vars.x is defined(1)", "the test defined is written defined"),
+        ("vars.x == null", "null is written none"),
+        ("null", "null is written none"),
+    ],
+)
+def test_how_it_is_written_is_told(source: str, hint: str) -> None:
+    assert error_of(source).hint == hint
+
+
+def test_values_by_name_are_taken() -> None:
+    assert value_of("2.567 | round(digits=1)") == 2.6
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("'a' < 1", "numbers are compared with numbers, text with text; there are the filters int and string"),
+        ("none >= 1", "numbers are compared with numbers, text with text; there are the filters int and string"),
+        ("1 in 2", "'in' looks into text, lists and mappings"),
+        ("1 in 'a'", "text holds nothing but text; there is the filter string"),
+        ("{[1]: 2}", "keys are text"),
+        ("9.9e300 ** 2", "a number is too large"),
+        ("[] | first", "the list is empty; '[0] | default(other)' gives something else then"),
+        ("[] | last", "the list is empty; '[-1] | default(other)' gives something else then"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_told_in_plain_words(source: str, words: str) -> None:
+    assert error_of(source).message == f"{source} can't be evaluated: {words}"
+
+
+def test_what_an_empty_list_is_told_to_do_works() -> None:
+    assert value_of("[][0] | default('d') ~ [][-1] | default('e')") == "de"
+
+
 def test_an_expression_is_short() -> None:
     assert "characters" in error_of("1 + " * MAX_LENGTH + "1").message
 
@@ -242,7 +285,11 @@ def test_numbers_that_json_cannot_carry_are_not_made(source: str) -> None:
         ("row.a.b", {"a": {"c": 1}}, "row.a.b is not defined", "known are c"),
         ("row.a.b", {"a": 1}, "row.a.b is not defined", None),
         ("row['first name']", {"name": 1}, 'row["first name"] is not defined', "known are name"),
-        ("row.emial | lower", {"email": 1}, "emial is not defined", "did you mean 'email'?"),
+        ("row.emial | lower", {"email": 1}, "row.emial is not defined", "did you mean 'email'?"),
+        ("row.a.b | default(1)", {"ab": 1}, "row.a is not defined", "did you mean 'ab'?"),
+        ("row.b.x ~ row.a.b | string", {"a": {}, "b": {"x": 1}}, "row.a.b is not defined", None),
+        ("(row.a).b | upper", {"a": {"c": 1}}, "b is not defined", "known are c"),
+        ("row.l[1] | upper", {"l": ["x"]}, "row.l[1] is not defined", None),
         ("row.l[3]", {"l": [1]}, "row.l[3] is not defined", None),
         ("row.x", [1], "row.x is not defined", None),
         ("row.x", "text", "row.x is not defined", None),
