@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -158,7 +159,9 @@ def _wrong_type(name: str, error: ValidationError, path: FieldPath) -> Told:
     if isinstance(value, str) and "${{" in value:
         hint = "expressions are evaluated in destination, headers, bodies, labels, failureUrl and flowControl.key only"
     elif isinstance(value, bool | int | float) and expected[0] == "string":
-        hint = f"put quotes around it: {json.dumps(json.dumps(value))}"
+        text = json.dumps(value)
+        fits = re.search(error.schema.get("pattern", ""), text) is not None
+        hint = f"put quotes around it: {json.dumps(text)}" if fits else _examples_hint(error)
     elif isinstance(value, str) and value.isdigit() and expected[0] in ("integer", "number"):
         hint = "remove the quotes"
     elif expected[0] == "array" and isinstance(value, str):
@@ -177,10 +180,8 @@ def _not_one_of(name: str, error: ValidationError, path: FieldPath) -> Told:
 
 
 def _bad_form(name: str, error: ValidationError, path: FieldPath) -> Told:
-    examples = error.schema.get("examples", [])
-    shown = ", ".join(str(example) for example in examples if not isinstance(example, dict | list))
     what = _title(error).lower() or name
-    hint = f"for example {shown}" if shown else None
+    hint = _examples_hint(error)
     if _title(error) in _FORMS:
         hint = f"{_FORMS[_title(error)]}; {hint}" if hint else _FORMS[_title(error)]
     if "${{" in error.instance:
@@ -195,6 +196,12 @@ def _is_key(error: ValidationError) -> bool:
 def _title(error: ValidationError) -> str:
     title = error.schema.get("title", "")
     return title if isinstance(title, str) else ""
+
+
+def _examples_hint(error: ValidationError) -> str | None:
+    examples = error.schema.get("examples", [])
+    shown = ", ".join(str(example) for example in examples if not isinstance(example, dict | list))
+    return f"for example {shown}" if shown else None
 
 
 def _example_hint(name: str, schema: dict[str, Any]) -> str | None:
