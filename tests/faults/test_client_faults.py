@@ -353,7 +353,10 @@ def closed_port() -> Iterator[int]:
 
 
 def test_a_refused_connection_sent_nothing(net: Net, closed_port: int) -> None:
-    assert isinstance(net.trigger(f"http://127.0.0.1:{closed_port}"), NotSent)
+    url = f"http://127.0.0.1:{closed_port}"
+    reply = net.trigger(url)
+    assert isinstance(reply, NotSent)
+    assert reply.reason.startswith(f"no connection to {url}: ConnectError")
 
 
 def test_a_name_that_does_not_resolve_sent_nothing(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:

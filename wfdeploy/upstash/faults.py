@@ -57,7 +57,7 @@ def stop_hint(status: int, headers: Mapping[str, str], *, token_source: str, scr
     if 300 <= status < 400:
         to = scrub(headers.get("location", ""))
         where = f" (it points to {to})" if to else ""
-        return f"redirects are never followed with a token{where}; give the server's own URL with --url or QSTASH_URL"
+        return f"redirects are never followed with a token{where}; give the server's own with --url or in wfdeploy.yaml"
     if status in (404, 405):
-        return "is this the server's base URL? Give it with --url or QSTASH_URL, without a path such as /v2"
+        return "is this the server's base URL? Give it with --url or in wfdeploy.yaml, without a path such as /v2"
     return None

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import httpx
 
-NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""Faults from before the first byte of a request: no connection, no TLS, no tunnel, no free place in the pool.
+_NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+"""Faults from before the first byte of a request: no connection, no TLS, no tunnel. So is no free place in
+the pool.
 
 Everything else may have come after it, the deadline included.
 """
@@ -92,8 +93,12 @@ class Transfer:
                 finally:
                     # An answer that wasn't read to its end closes its connection: no more is read of an endless one.
                     await response.aclose()
+        except httpx.PoolTimeout as fault:
+            raise TransferError(_reason(fault), left=False) from fault
+        except _NO_CONNECTION as fault:
+            raise TransferError(f"no connection to {self._base}: {_reason(fault)}", left=False) from fault
         except httpx.HTTPError as fault:
-            raise TransferError(_reason(fault), left=not isinstance(fault, NEVER_LEFT)) from fault
+            raise TransferError(_reason(fault), left=True) from fault
         except TimeoutError as fault:
             raise TransferError(f"no whole answer within {self._deadline_s:g} s", left=True) from fault
         except (OSError, zlib.error) as fault:
