@@ -170,7 +170,11 @@ def target(function: Function) -> Function:
                 help="Environment of the project file to work on.",
             ),
             _LOCAL,
-            _place("--url", metavar="URL", help="Server to talk to.  [default: QSTASH_URL, then the project file]"),
+            _place(
+                "--url",
+                metavar="URL",
+                help="Server to talk to.  [default: QSTASH_URL (not with -e), then the project file]",
+            ),
             _place(
                 "--token-file",
                 metavar="FILE",
