@@ -80,10 +80,16 @@ class ApplyReport:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Manifests are read: `runs` declared runs so far. Only said when they are many."""
+    """Manifests are read: `runs` declared runs so far. Only said when they are many.
+
+    `part` of `whole` is read, in bytes or runs, of all that is known so far: a data file is once it is opened. Where
+    nobody can tell, `whole` is 0.
+    """
 
     runs: int
     done: bool = False
+    part: int = 0
+    whole: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from wfdeploy.catalogue.catalogue import Adding
@@ -12,7 +12,7 @@ from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
 from wfdeploy.model.event import Reading
 from wfdeploy.model.project import Project
-from wfdeploy.model.run import DeclaredRun, DesiredRun, Move
+from wfdeploy.model.run import DeclaredRun, DesiredRun, Move, Source
 from wfdeploy.model.shard import Shard
 from wfdeploy.operations.requests import Remember
 from wfdeploy.pipeline.expand.groups import group_of
@@ -40,7 +40,8 @@ class Parsing:
     """Takes the files of one reading, one after the other.
 
     `variables`: None where nothing is known of the project's variables, secrets and moves. `shard`: the part of the
-    runs that is kept; all are checked. `names`: also tell what is declared twice, across files.
+    runs that is kept; all are checked. `names`: also tell what is declared twice, across files. `sizes`: the bytes of
+    the manifests before the one that is read, of that one, and of all.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Parsing:
         shard: Shard | None,
         names: bool,
         listener: Listener,
+        sizes: Callable[[], tuple[int, int, int]],
     ) -> None:
         self.moves: list[DeclaredMove] = []
         self.whole = variables is not None
@@ -69,6 +71,8 @@ class Parsing:
             names=names,
         )
         self._listener = listener
+        self._sizes = sizes
+        self._lines = 1  # of the file that is read
         self._count = 0
         self._problems: list[Diagnostic] = []
         self._findings: list[Finding] = []
@@ -88,6 +92,7 @@ class Parsing:
         self._findings.clear()
         self._looked_at, self._unsound = 0, False
         self._inputs.take()
+        self._lines = source.text.count("\n") + 1
         documents = 0
         for document in parts.read_whole(source, self._problems) if part is None else parts.read_part(source, part):
             documents += 1
@@ -152,20 +157,21 @@ class Parsing:
                 together = self._together(document, made, position, base)
                 if together is not None:
                     if together:
-                        self._tell(len(together))
+                        self._tell(len(together), made.sources[0])
                         remember(together.declared, together)
                         yield together
                     continue
             for ordinal, run in made.numbered() if isinstance(made, DeclaredAlike) else (made,):
                 self._rules.run(document, run.source.entry - document.first_run, run)
                 if self._is_unsound():
+                    self._tell(1, run.source)
                     yield DesiredRun(run.address, "", "", run.group, run.source)
                     continue
                 # Of a recurring run, each instance has a shard of its own.
                 if self._shard is not None and run.group.schedule is None and not self._shard.covers(self._place(run)):
                     continue
                 desired = identify(run, position, base + ordinal)
-                self._tell(1)
+                self._tell(1, run.source)
                 remember((run,), (desired,))
                 yield desired
 
@@ -178,10 +184,19 @@ class Parsing:
             runs = runs.only([self._shard.covers(place) for place in places])
         return identify_together(runs, position, [base + ordinal for ordinal in runs.ordinals])
 
-    def _tell(self, more: int) -> None:
+    def _tell(self, more: int, source: Source) -> None:
         before, self._count = self._count, self._count + more
         if before // _TOLD_EVERY != self._count // _TOLD_EVERY:
-            self._listener(Reading(self._count))
+            part, whole = self._headway(source.line)
+            self._listener(Reading(self._count, part=part, whole=whole))
+
+    def _headway(self, line: int) -> tuple[int, int]:
+        """How many bytes of how many are read, at a line of the manifest; (0, 0) where that can't be told."""
+        data = self._inputs.headway
+        if data is None:
+            return 0, 0
+        before, size, whole = self._sizes()
+        return before + size * (line - 1) // self._lines + data[0], whole + data[1]
 
     def _place(self, run: DeclaredRun) -> str:
         return place_of(self._project.key, self._project.environment, run.address)

@@ -82,6 +82,8 @@ class Reading:
         self._context = self._settings_digest()
         self._digests: dict[int, str] = {}  # of the files' content, by position
         self._looks: dict[int, _Look] = {}  # ahead of reading, by position
+        self._sizes: dict[int, int] = {}  # by position; 0 of files that needn't be read here
+        self._passed = self._present = self._all = 0  # bytes of the files before this one, of this one, of all
         self._doubts_in_moves = False
 
     @property
@@ -94,12 +96,16 @@ class Reading:
         paths = self._wanted.paths
         self.found = self._find(paths)
         self.complete = paths is None or self._covers(self.found)
+        self._sizes = {position: _size(entry) for position, entry in enumerate(self.found)}
         if not self._thorough:
             self._read_ahead()
+        self._all = sum(self._sizes.values())
         aside = self._aside()
         try:
             for position, entry in enumerate(self.found):
+                self._present = self._sizes[position]
                 self.take_in(position, entry, aside)
+                self._passed += self._present
         finally:
             if aside is not None:
                 aside.close()
@@ -192,7 +198,7 @@ class Reading:
 
     def _read_ahead(self) -> None:
         """Where there is much to read, have several processes do it, each some of the files."""
-        sizes = {position: _size(entry) for position, entry in enumerate(self.found)}
+        sizes = self._sizes
         if sum(sizes.values()) < 2 * WORTHWHILE_BYTES or not self._whole:
             return
         unknown: dict[int, str] = {}
@@ -201,6 +207,7 @@ class Reading:
                 look = self._look(entry)
                 if look.kept is not None:
                     self._looks[position] = look  # the others are looked at again when their turn comes
+                    sizes[position] = 0
                 elif look.data is not None:
                     unknown[position] = self._key(entry, look.name, look.digest)
         if sum(map(sizes.__getitem__, unknown)) < 2 * WORTHWHILE_BYTES:
@@ -216,6 +223,9 @@ class Reading:
             for position, parts in crew.parts.items():
                 key = unknown[position]
                 self.catalogue.join(key, [_key_of_part(key, part) for part in parts])
+            for position, key in unknown.items():
+                if self.catalogue.cached(key) is not None:
+                    sizes[position] = 0
 
     def _text(self, work: Work) -> str:
         """What is in a file; nothing where it can't be read."""
@@ -244,6 +254,7 @@ class Reading:
             shard=wanted.shard,
             names=self._thorough,
             listener=wanted.listener,
+            sizes=lambda: (self._passed, self._present, self._all),
         )
 
     def _file(self, source: SourceFile, position: int, key: str | None, remember: Remember, part: Part | None) -> None:

@@ -22,7 +22,8 @@ def event_lines(event: Event) -> Iterator[tuple[str, Mapping[str, object]]]:
 def _line(event: Reading | Started | Waiting | Listing | Following | Notice) -> tuple[str, Mapping[str, object]]:
     match event:
         case Reading():
-            return "reading", {"runs": event.runs, "done": event.done}
+            share = round(event.part / event.whole, 4) if event.whole else None
+            return "reading", {"runs": event.runs, "done": event.done, "share": share}
         case Started():
             return "started", {"total": event.total, "cancels": event.cancels}
         case Waiting():

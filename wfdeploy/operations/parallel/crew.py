@@ -80,7 +80,9 @@ class Crew:
                 encoder=wanted.encoder if stashes else None,
             )
             (folder / "task").write_bytes(pickle.dumps(task))
-        done = _run(folders, wanted)
+        whole = sum(work.part.count for share in shares for work in share if work.part is not None)
+        whole //= 1 if wanted.shard is None else wanted.shard.count
+        done = _run(folders, wanted, whole)
         self.only_parcels = self.has_parcels and not any((folder / MIXED).exists() for folder in folders)
         for folder, share, sound in zip(folders, shares, done, strict=True):
             if sound:
@@ -134,13 +136,14 @@ def _processors() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
-def _run(folders: Sequence[Path], wanted: Wanted) -> list[bool]:
-    """Run a process for the task in each folder; whether each did all of it."""
+def _run(folders: Sequence[Path], wanted: Wanted, whole: int) -> list[bool]:
+    """Run a process for the task in each folder; whether each did all of it. `whole`: how many runs there are, about; 0
+    where nobody knows."""
     processes: list[subprocess.Popen[bytes]] = []
     try:
         processes.extend(map(_started, folders))
         with suppress(subprocess.TimeoutExpired):
-            _follow(processes, wanted)
+            _follow(processes, wanted, whole)
             for process in processes:
                 process.wait(_SILENCE_S)
         return [process.poll() == 0 for process in processes]
@@ -164,7 +167,7 @@ def _started(folder: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def _follow(processes: Sequence[subprocess.Popen[bytes]], wanted: Wanted) -> None:
+def _follow(processes: Sequence[subprocess.Popen[bytes]], wanted: Wanted, whole: int) -> None:
     """Pass on how far they are, until all have closed their output. Raises: `subprocess.TimeoutExpired`."""
     runs: dict[int, int] = {}
     with selectors.DefaultSelector() as selector:
@@ -182,6 +185,7 @@ def _follow(processes: Sequence[subprocess.Popen[bytes]], wanted: Wanted) -> Non
                     continue
                 with suppress(ValueError, IndexError):  # half a line: the next one says more
                     runs[key.fd] = max(runs.get(key.fd, 0), int(said.split()[-1]))
-            wanted.listener(Reading(sum(runs.values())))
+            count = sum(runs.values())
+            wanted.listener(Reading(count, part=min(count, whole), whole=whole))
     if any(runs.values()):
         wanted.listener(Reading(sum(runs.values()), done=True))

@@ -48,11 +48,22 @@ class InputFiles:
         self._digests: dict[str, str] = {}
         self._fresh: dict[str, str] = {}
         self._stamps: dict[str, tuple[int, int]] = {}
+        self._opened: DataStream | None = None
+        self._bytes = 0  # of the data files that were opened before it
 
     @property
     def readers(self) -> Readers:
         assert self._readers is not None, "made without readers, for body files alone"
         return self._readers
+
+    @property
+    def headway(self) -> tuple[int, int] | None:
+        """How many bytes are read of the data files that were opened so far, and how many they have; None while one is
+        open whose rows come when all of it is read."""
+        stream, before = self._opened, self._bytes
+        if stream is None:
+            return before, before
+        return (before + stream.count, before + stream.size) if stream.flows else None
 
     def take(self) -> dict[str, str]:
         """The SHA-256 of each file that was read to its end since this was last asked, by project-relative name."""
@@ -100,8 +111,13 @@ class InputFiles:
                 # Before a row of it is used, not behind the last one.
                 with DataStream(path) as other:
                     self._note(name, other.finish())
-            yield stream
-            self._note(name, stream.finish())
+            self._opened = stream
+            try:
+                yield stream
+                self._note(name, stream.finish())
+            finally:
+                self._opened = None
+                self._bytes += stream.size
 
     def _note(self, name: str, digest: str) -> None:
         if self._digests.setdefault(name, digest) != digest:

@@ -189,7 +189,22 @@ def test_it_is_told_how_far_they_are(tmp_path: Path, processes: list[subprocess.
     told = [event.runs for event in events if isinstance(event, Reading)]
     assert told == sorted(told)
     assert told[-1] == 10_000
+    assert not any(event.whole for event in events if isinstance(event, Reading)), "nobody has counted the runs"
     assert events[-1] == Reading(10_000, done=True)
+
+
+@pytest.mark.parametrize(("shard", "whole"), [(None, 12_000), (Shard(1, 2), 6000)])
+def test_of_a_file_in_parts_it_is_told_how_many_there_are(
+    tmp_path: Path, processes: list[subprocess.Popen[bytes]], shard: Shard | None, whole: int
+) -> None:
+    runs = "\n".join(f"    - {{name: r{n}}}" for n in range(12_000))
+    events: list[Event] = []
+    one = project(tmp_path, {"all.yaml": MANIFEST % ("all", runs)})
+    load_manifests(one, cwd=tmp_path, shard=shard, listener=events.append).close()
+    assert processes
+    told = [event for event in events if isinstance(event, Reading) and not event.done]
+    assert told == [Reading(event.runs, part=event.runs, whole=whole) for event in told]
+    assert told
 
 
 def test_a_shard_is_cut_by_them(

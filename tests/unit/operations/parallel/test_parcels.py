@@ -189,8 +189,8 @@ def test_a_file_read_by_this_process_is_sent_too(
         write(one, name, RUNS)
     run = crew._run
 
-    def failing(folders: Sequence[Path], wanted: Wanted) -> list[bool]:
-        return [sound and number > 0 for number, sound in enumerate(run(folders, wanted))]
+    def failing(folders: Sequence[Path], wanted: Wanted, whole: int) -> list[bool]:
+        return [sound and number > 0 for number, sound in enumerate(run(folders, wanted, whole))]
 
     monkeypatch.setattr(crew, "_run", failing)
     assert counts(one.apply()) == {"triggered": 3 * len(RUNS)}

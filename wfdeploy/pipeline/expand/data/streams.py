@@ -44,10 +44,11 @@ class _Reader(Protocol):
 
 class DataStream:
     """One data file, opened. Its content goes past once; `finish` then tells the digest of what is on disk. `stamp`
-    tells contents apart without reading them, mostly."""
+    tells contents apart without reading them, mostly. `flows`: rows come while it is read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.flows = False
         self._name = path.name.lower()
 
     def __enter__(self) -> DataStream:
@@ -60,6 +61,16 @@ class DataStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+    @property
+    def size(self) -> int:
+        """In bytes, on disk."""
+        return self.stamp[0]
+
+    @property
+    def count(self) -> int:
+        """How many of these were read."""
+        return self._raw.count
 
     def finish(self) -> str:
         """The SHA-256 of the file. Raises: `FileProblem` when it was changed while it was read."""
@@ -102,6 +113,7 @@ class DataStream:
 
     def blocks(self) -> Iterator[bytes]:
         """Pieces of it that end where a line ends. Raises: `FileProblem`."""
+        self.flows = True
         pending: list[bytes] = []
         held = total = 0
         first = True
