@@ -27,9 +27,19 @@ class Ran:
     stderr: str
 
 
-def command_line(*arguments: str, environ: Mapping[str, str] | None = None, group: click.Group | None = None) -> Ran:
-    """Run `wfdeploy ARGUMENTS` in process, in the working directory, with no environment but the given one."""
-    stdout, stderr = io.StringIO(), io.StringIO()
+class Terminal(io.StringIO):
+    """What takes text for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def command_line(
+    *arguments: str, environ: Mapping[str, str] | None = None, group: click.Group | None = None, terminal: bool = False
+) -> Ran:
+    """Run `wfdeploy ARGUMENTS` in process, in the working directory, with no environment but the given one.
+    `terminal`: standard error is one."""
+    stdout, stderr = io.StringIO(), Terminal() if terminal else io.StringIO()
     environ = {} if environ is None else environ
     output = Output(stdout=stdout, stderr=stderr, environ=environ, now=lambda: NOON_S)
     code = run(arguments, App(output=output, environ=environ), group)

@@ -54,7 +54,7 @@ class Lines:
         match event:
             case Reading(runs, done):
                 if not done and self._is_time():
-                    self._output.note(f"reading manifests: {_runs(runs)} so far")
+                    self._output.note(f"{_READING}: {_runs(runs)} so far, {self._rate(runs):,.0f} runs/s")
             case Started(total, cancels):
                 self._total, self._settled = total, 0
                 self._begun = self._said = self._monotonic()
@@ -62,7 +62,8 @@ class Lines:
             case Settled(results):
                 self._settled += len(results)
                 if self._is_time():
-                    self._output.note(f"{self._settled:,} of {_runs(self._total)} done, {self._rate():,.0f} runs/s")
+                    rate = self._rate(self._settled)
+                    self._output.note(f"{self._settled:,} of {_runs(self._total)} done, {rate:,.0f} runs/s")
             case Waiting(why, seconds):
                 if seconds >= _SHORT_WAIT_S:
                     self._output.note(f"waiting {seconds:.0f} s: {printable(why)}")
@@ -89,8 +90,8 @@ class Lines:
         self._said = now
         return True
 
-    def _rate(self) -> float:
-        return self._settled / max(self._monotonic() - self._begun, 0.001)
+    def _rate(self, count: int) -> float:
+        return count / max(self._monotonic() - self._begun, 0.001)
 
 
 class Bar:
@@ -115,11 +116,12 @@ class Bar:
         self._doing = _doing(cancels=False)
         self._drawn = 0.0
         self._said = ""
+        self._since = 0.0, 0  # when reading was first told of, and how many runs there were
 
     def __call__(self, event: Event, /) -> None:
         match event:
-            case Reading(runs, done):
-                self._count(_READING, runs, done)
+            case Reading():
+                self._read(event)
             case Started(total, cancels):
                 self._settled, self._total, self._doing = 0, total, _doing(cancels)
                 self._begin(self._doing, total)
@@ -159,6 +161,20 @@ class Bar:
         else:
             self._draw(text, self._settled)
 
+    def _read(self, event: Reading) -> None:
+        """The bar and the time left go by what is read, the rate by the runs."""
+        if event.done:
+            self.pause()
+            return
+        task = None if self._task is None else self._progress.tasks[0]
+        if task is None or task.description != _READING:
+            self._since = time.monotonic(), event.runs
+        if task is None or (task.total is None) != (event.whole == 0):
+            self._begin(_READING, event.whole or None)
+        begun, runs = self._since
+        rate = (event.runs - runs) / max(time.monotonic() - begun, 0.001)
+        self._show(_READING, event.part, count=_runs(event.runs), rate=rate, total=event.whole or None)
+
     def _list(self, seen: int, done: bool) -> None:
         is_sending = self._settled < self._total
         if not is_sending:
@@ -168,10 +184,10 @@ class Bar:
         """Something whose end isn't known."""
         if done:
             self.pause()
-        elif seen == 0 or self._task is None:
+            return
+        if seen == 0 or self._task is None:
             self._begin(what, None)
-        else:
-            self._draw(what, seen)
+        self._draw(what, seen)
 
     def _follow(self, ended: int, total: int) -> None:
         if ended >= total:
@@ -188,17 +204,25 @@ class Bar:
             return
         if self._task is not None:  # a task can't be given "no total" later on
             self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(description, total=total, rate="")
+        self._task = self._progress.add_task(description, total=total, count="", rate="")
         self._progress.start()
 
     def _draw(self, description: str, done: int) -> None:
+        if self._task is not None:
+            task = self._progress.tasks[0]
+            total = f"{task.total:,.0f}" if task.total is not None else ""
+            count = f"{done:{len(total)},}/{total}" if total else _runs(done)
+            self._show(description, done, count=count, rate=task.speed)
+
+    def _show(
+        self, description: str, completed: int, *, count: str, rate: float | None, total: int | None = None
+    ) -> None:
         self._drawn = time.monotonic()
-        if self._task is None:
-            return
-        speed = self._progress.tasks[0].speed
-        self._progress.update(
-            self._task, completed=done, description=description, rate=f"{speed:,.0f}/s" if speed else ""
-        )
+        if self._task is not None:
+            shown = f"{rate:,.0f}/s" if rate else ""
+            self._progress.update(
+                self._task, total=total, completed=completed, description=description, count=count, rate=shown
+            )
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False)
@@ -206,7 +230,6 @@ class Bar:
     def _display(self) -> Progress:
         from rich.progress import (
             BarColumn,
-            MofNCompleteColumn,
             Progress,
             SpinnerColumn,
             TextColumn,
@@ -217,7 +240,7 @@ class Bar:
             SpinnerColumn(style="dim"),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None, complete_style="cyan", finished_style="cyan", pulse_style="dim", style="dim"),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]}", style="progress.download", markup=False),
             TextColumn("{task.fields[rate]}", style="dim", markup=False),
             TimeRemainingColumn(compact=True),
             console=self._console,

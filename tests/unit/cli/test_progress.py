@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import time
 
 import pytest
 
+from tests.golden_files import Terminal
 from wfdeploy.cli.displays import Lines
 from wfdeploy.cli.output import LogFormat, Output
 from wfdeploy.cli.progress import listener, pause
@@ -33,11 +36,6 @@ STORY: tuple[Event, ...] = (
 )
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def outputs(*, terminal: bool = False) -> tuple[Output, io.StringIO]:
     stderr = Terminal() if terminal else io.StringIO()
     return Output(stdout=io.StringIO(), stderr=stderr, environ={}, now=lambda: 0.0), stderr
@@ -51,7 +49,7 @@ def test_lines_say_little_and_in_time() -> None:
         now += 4.0
         say(event)
     assert stderr.getvalue().splitlines() == [
-        "reading manifests: 15,000 runs so far",
+        "reading manifests: 15,000 runs so far, 1,250 runs/s",
         "waiting 6 s: the logs\\x1b[2J can tell soon",
         "asking the server what it runs: 0 runs so far",
         "sending 3 runs",
@@ -119,7 +117,7 @@ def test_the_first_seconds_count_from_the_beginning() -> None:
         say(Reading(5000))
         now += 2.0
         say(Reading(10000))
-    assert stderr.getvalue() == "reading manifests: 10,000 runs so far\n"
+    assert stderr.getvalue() == "reading manifests: 10,000 runs so far, 909 runs/s\n"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -132,3 +130,44 @@ def test_a_listener_never_raises_when_nobody_listens(terminal: bool) -> None:
         stderr.close()
         if not terminal:
             say(Notice("into the void"))
+
+
+def frames(*events: Event) -> list[str]:
+    """What a bar last showed after each event, without what moves and what colours."""
+    shown = []
+    for count in range(1, len(events) + 1):
+        output, stderr = outputs(terminal=True)
+        with listener(output) as say:
+            for event in events[:count]:
+                say(event)
+                time.sleep(0.01)
+        last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stderr.getvalue()).replace("\r", "\n").strip().splitlines()[-1]
+        shown.append(" ".join(re.sub("[^ -~]", "", last).split()))
+    return shown
+
+
+def test_while_reading_there_is_a_rate_and_the_time_left_where_it_is_known() -> None:
+    first, *more = frames(
+        Reading(5000, part=1, whole=8),
+        Reading(10000, part=2, whole=8),
+        Reading(1_500_000, part=3, whole=9),
+        Reading(1_505_000),
+        Reading(1_510_000, part=4, whole=9),
+    )
+    assert first == "reading manifests 5,000 runs --:--"
+    assert re.fullmatch(r"reading manifests 10,000 runs [0-9,]+/s 00:\d\d", more[0])
+    assert re.fullmatch(r"reading manifests 1,500,000 runs [0-9,]+/s (--:--|00:\d\d)", more[1])
+    assert re.fullmatch(r"reading manifests 1,505,000 runs [0-9,]+/s", more[2]), "nobody can tell how far that is"
+    assert re.fullmatch(r"reading manifests 1,510,000 runs [0-9,]+/s --:--", more[3])
+
+
+def test_of_what_is_sent_it_is_shown_how_much_it_is() -> None:
+    settled = list(SETTLED.results) * 3000
+    shown = frames(Started(12_000), Settled(settled * 2), Settled(settled))
+    assert shown[0] == "sending --:--"
+    assert shown[1].startswith("sending 6,000/12,000 ")
+    assert re.fullmatch(r"sending 6,000/12,000 .*|sending 9,000/12,000 [0-9,]+/s 00:\d\d", shown[2])
+
+
+def test_of_a_listing_it_is_shown_how_many_runs_it_had() -> None:
+    assert frames(Listing(0), Listing(2000))[1].startswith("asking the server 2,000 runs")
