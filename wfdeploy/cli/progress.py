@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wfdeploy.cli.output import LogFormat, Output
+from wfdeploy.cli.output import LogFormat, Output, View
 
 if TYPE_CHECKING:
     from wfdeploy.cli.displays import Bar, JsonEvents, Lines
@@ -27,6 +27,21 @@ def listener(output: Output, *, monotonic: Callable[[], float] = time.monotonic)
         yield teller
     finally:
         teller.pause()
+
+
+@contextmanager
+def bar(output: Output) -> Iterator[Listener]:
+    """A listener that shows a bar where there can be one beside a text, and nothing elsewhere: for commands that read
+    and show, and have nothing to say about it in a log."""
+    if not output.can_animate or output.view is View.JSON:
+        yield _unheard
+        return
+    with listener(output) as teller:
+        yield teller
+
+
+def _unheard(_: Event, /) -> None:
+    """Nobody is told."""
 
 
 def pause(listener: Listener) -> None:

@@ -6,13 +6,14 @@ import io
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.golden_files import Terminal
+from tests.golden_files import Terminal, command_line
 from wfdeploy.cli.displays import Lines
-from wfdeploy.cli.output import LogFormat, Output
-from wfdeploy.cli.progress import listener, pause
+from wfdeploy.cli.output import LogFormat, Output, View
+from wfdeploy.cli.progress import bar, listener, pause
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Event, Listing, Notice, Outcome, Reading, Result, Settled, Started, Waiting
 
@@ -171,3 +172,44 @@ def test_of_what_is_sent_it_is_shown_how_much_it_is() -> None:
 
 def test_of_a_listing_it_is_shown_how_many_runs_it_had() -> None:
     assert frames(Listing(0), Listing(2000))[1].startswith("asking the server 2,000 runs")
+
+
+QUIET: dict[str, dict[str, object]] = {
+    "no terminal": {"terminal": False},
+    "quiet": {"verbosity": -1},
+    "a JSON log": {"log_format": LogFormat.JSON},
+    "JSON": {"view": View.JSON},
+}
+
+
+@pytest.mark.parametrize("why", QUIET)
+def test_a_bar_is_for_people_at_a_terminal(why: str) -> None:
+    settings = dict(QUIET[why])
+    output, stderr = outputs(terminal=bool(settings.pop("terminal", True)))
+    for name, value in settings.items():
+        setattr(output, name, value)
+    with bar(output) as say:
+        for event in STORY:
+            say(event)
+        pause(say)
+    assert stderr.getvalue() == ""
+
+
+@pytest.mark.parametrize("command", ["validate", "render"])
+def test_commands_that_only_read_show_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "rows.jsonl").write_text("".join(f'{{"id": "r{n:05}"}}\n' for n in range(6000)))
+    (tmp_path / "manifests" / "m.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {name: g}\n"
+        "spec:\n  destination: https://a.example.com\n"
+        "  runs: [{name: r, forEach: {file: ../rows.jsonl}, key: '${{ row.id }}'}]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    shown = command_line(command, terminal=True)
+    assert "reading manifests" in shown.stderr
+    assert "5,000 runs" in shown.stderr
+    for more in (("-q",), ("--output", "json"), ("--log-format", "json")):
+        assert "reading" not in command_line(command, *more, terminal=True).stderr
+    alone = command_line(command)
+    assert "reading" not in alone.stderr
+    assert alone.stdout == shown.stdout

@@ -45,7 +45,7 @@ def command(
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     ADDRESS is a run, or a glob of addresses (* and ?; brackets are literal).
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import progress, settings, wiring
     from wfdeploy.model.plan import Selection
     from wfdeploy.operations.loading import load
     from wfdeploy.operations.rendering import render
@@ -54,7 +54,8 @@ def command(
     output = app.output
     paths = None if path is None else (path,)
     with (
-        wiring.offline_workspace(app, target) as workspace,
+        progress.bar(output) as listener,
+        wiring.workspace(app, settings.resolve(target, app.environ), listener, online=False) as workspace,
         load(workspace, paths, Selection(variables=variables)) as manifests,
     ):
         shown = render(manifests, address)

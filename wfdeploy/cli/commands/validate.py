@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wfdeploy.cli.app import App
     from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.model.diagnostic import Diagnostic
+    from wfdeploy.ports import Listener
 
 
 @click.command(
@@ -53,15 +54,17 @@ def command(
     PATH is a folder (searched for *.yaml and *.yml), a file, or - for standard input.
     [default: the project's manifests]
     """
+    from wfdeploy.cli import progress
     from wfdeploy.model.diagnostic import Severity
     from wfdeploy.render import diagnostics as view
 
-    try:
-        found = list(_problems(app, target, paths, variables))
-    except InvalidInput as error:  # the project file itself
-        found = [*error.diagnostics, *_problems_anyway(target, paths)]
-    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
     output = app.output
+    with progress.bar(output) as listener:
+        try:
+            found = list(_problems(app, target, paths, variables, listener))
+        except InvalidInput as error:  # the project file itself
+            found = [*error.diagnostics, *_problems_anyway(target, paths, listener)]
+    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
     if output.view is View.JSON:
         output.payload(view.json_text(found))
     else:
@@ -71,7 +74,7 @@ def command(
 
 
 def _problems(
-    app: App, target: TargetFlags, paths: Sequence[str] | None, variables: Mapping[str, str]
+    app: App, target: TargetFlags, paths: Sequence[str] | None, variables: Mapping[str, str], listener: Listener
 ) -> Iterator[Diagnostic]:
     """What is wrong in the chosen environment, or in any where none is chosen: each problem once."""
     import sys
@@ -94,7 +97,13 @@ def _problems(
         defaults = wiring.local_variables(named) if environment in (None, LOCAL) else {}
         times: Counter[tuple[object, ...]] = Counter()
         for diagnostic in validate(
-            project, paths, variables=variables, defaults=defaults, stdin=read_stdin, cache=cache_folder(project)
+            project,
+            paths,
+            variables=variables,
+            defaults=defaults,
+            stdin=read_stdin,
+            cache=cache_folder(project),
+            listener=listener,
         ):
             # Not compared by its excerpt: a line may be the whole of a large file.
             key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)
@@ -108,7 +117,7 @@ def _problems(
             yield replace(diagnostic, message=f"{diagnostic.message} (in environment {names})")
 
 
-def _problems_anyway(target: TargetFlags, paths: Sequence[str] | None) -> Sequence[Diagnostic]:
+def _problems_anyway(target: TargetFlags, paths: Sequence[str] | None, listener: Listener) -> Sequence[Diagnostic]:
     """What is wrong with the manifests, as far as it can be said without a project file to rely on."""
     import sys
     from pathlib import Path
@@ -118,7 +127,7 @@ def _problems_anyway(target: TargetFlags, paths: Sequence[str] | None) -> Sequen
 
     file = None if target.project_file is None else Path(target.project_file)
     project = presumed_project(cwd=Path.cwd(), file=file)
-    return validate_presuming(project, paths, stdin=lambda: bytes(sys.stdin.buffer.read()))
+    return validate_presuming(project, paths, stdin=lambda: bytes(sys.stdin.buffer.read()), listener=listener)
 
 
 def _verdict(errors: int, warnings: int) -> str:
