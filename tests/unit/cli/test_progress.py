@@ -206,8 +206,7 @@ def test_commands_that_only_read_show_it_too(tmp_path: Path, monkeypatch: pytest
     )
     monkeypatch.chdir(tmp_path)
     shown = command_line(command, terminal=True)
-    assert "reading manifests" in shown.stderr
-    assert "5,000 runs" in shown.stderr
+    assert re.search(r"reading manifests.*5,00\d runs", shown.stderr)
     for more in (("-q",), ("--output", "json"), ("--log-format", "json")):
         assert "reading" not in command_line(command, *more, terminal=True).stderr
     alone = command_line(command)
