@@ -77,26 +77,28 @@ def test_they_are_sent_and_recorded_as_from_memory(
     assert not [path for path in tmp_path.rglob("*.db*") if b"the value" in path.read_bytes()]
 
 
-def test_a_full_disk_costs_time_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aside, "FEW", 5)
+@pytest.mark.parametrize("which", range(8))
+@pytest.mark.parametrize("few", [0, 5, 45])
+def test_a_full_disk_costs_time_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: int, few: int) -> None:
+    monkeypatch.setattr(aside, "FEW", few)
+    monkeypatch.setattr("wfdeploy.operations.parallel.stash._CHUNK", 25)
     put, done = Stash._write, []
 
     def full(self: Stash) -> None:
         done.append(self)
-        if len(done) > 1:
+        if len(done) == which + 1:
             raise OSError(28, "No space left on device")
         put(self)
 
     monkeypatch.setattr(Stash, "_write", full)
-    monkeypatch.setattr("wfdeploy.operations.parallel.stash._CHUNK", 10)
     remote = Keeping(ManualClock(), lag_s=0.0)
     one = bench(tmp_path, remote)
-    write(one, "a", RUNS)
-    write(one, "b", RUNS)
-    assert counts(one.apply()) == {"triggered": 2 * len(RUNS)}
-    assert len(done) > 1
+    for name in "abc":
+        write(one, name, RUNS)
+    assert counts(one.apply()) == {"triggered": 3 * len(RUNS)}
+    assert done
     assert set(remote.counts.values()) == {1}
-    assert counts(one.apply()) == {"kept": 2 * len(RUNS)}
+    assert counts(one.apply()) == {"kept": 3 * len(RUNS)}
 
 
 def test_what_the_server_knows_is_adopted_and_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
