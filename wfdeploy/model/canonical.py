@@ -26,7 +26,7 @@ _CUT = ',"\\u0000",'
 
 
 def even_texts(values: Sequence[object]) -> list[str]:
-    """`even_json` of each, as text. Lone surrogates stay as they are."""
+    """`even_json` of each, as text. Lone surrogates are for whoever encodes it to find, or raise `ValueError` here."""
     if _in_c:
         # One call for all: a value of our own between every two shows where one ends. Where such a value stands among
         # theirs there are more pieces; nothing makes them fewer, as no comma of theirs stands at either end.

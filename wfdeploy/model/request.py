@@ -64,7 +64,7 @@ class Body:
 
     @classmethod
     def even(cls, value: BodyValue, plain: bytes) -> Body:
-        """The body of this value of an even document, whose RFC 8785 form is known."""
+        """The body of a value that has but one form as JSON, which is known: in RFC 8785 form, `plain`."""
         body = cls(BodyKind.JSON, value, None, True)
         body._plain = plain
         return body

@@ -90,10 +90,9 @@ def _all_taken(answer: list[Any], sent: Sequence[str]) -> tuple[Taken, ...] | No
         says = [item.get("deduplicated", False) for item in answer]
         if set(map(type, says)) != {bool} or any(item.get("error") for item in answer):
             return None
-    known: dict[tuple[int, bool], Taken] = {}  # those of one batch mostly share a millisecond
-    for key in set(zip(created, says, strict=False)):
-        known[key] = Taken(*key)
-    return tuple(map(known.__getitem__, zip(created, says, strict=False)))
+    pairs = list(zip(created, says, strict=False))
+    known = {pair: Taken(*pair) for pair in set(pairs)}  # those of one batch mostly share a millisecond
+    return tuple(map(known.__getitem__, pairs))
 
 
 def _with_id(item: Mapping[str, object], workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:

@@ -91,13 +91,15 @@ class Recorder:
     def together(self, runs: DeclaredAlike) -> list[tuple[str, str]]:
         """The same for runs that are alike and redact nothing."""
         texts = runs.texts
-        if 4 * max(map(len, texts)) > LARGE_BODY or _LONG_NUMBER.search("\n".join(texts).encode()):
-            return [self(run.request, b"") for run in runs]
         rests = {
             id(model): _beside_body(model.destination, model.content_type, model.headers, model.delivery, b"")
             for model in runs.distinct_models
         }
-        if not self._seen.issuperset(rests.values()):
+        if (
+            not self._seen.issuperset(rests.values())
+            or 4 * max(map(len, texts)) > LARGE_BODY
+            or _LONG_NUMBER.search("\n".join(texts).encode())
+        ):
             return [self(run.request, b"") for run in runs]
         return [(f'{{"body":{text}', rests[id(model)]) for text, model in zip(texts, runs.models, strict=True)]
 
