@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from wfdeploy.errors import InvalidInput
+from wfdeploy.model import git_lfs
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.pipeline.expand.data.rows import YamlReader
 from wfdeploy.pipeline.expand.data.streams import DataStream, FileProblem
@@ -84,6 +85,8 @@ class InputFiles:
                 message = f"{shown} holds {size:,} bytes; at most {self._max_body_bytes:,} are sent"
                 raise FileProblem("message-too-big", message)
             data = path.read_bytes()
+            if git_lfs.is_pointer(data):
+                raise FileProblem(git_lfs.CODE, f"{shown} is a Git LFS pointer, not the file itself", git_lfs.HINT)
             try:
                 content = data.decode("utf-8")
             except UnicodeDecodeError as error:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from wfdeploy.model import git_lfs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -84,6 +86,9 @@ def decode(found: Found, data: bytes, *, root: Path, cwd: Path, problems: list[D
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         problems.append(_not_utf8(error, found.display))
+        return None
+    if git_lfs.is_pointer(data):
+        problems.append(_problem(git_lfs.CODE, git_lfs.MESSAGE, found.display, git_lfs.HINT))
         return None
     from wfdeploy.model.document import SourceFile
 

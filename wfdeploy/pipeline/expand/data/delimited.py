@@ -1,4 +1,7 @@
-"""CSV (RFC 4180) and TSV: a header line, then one record a row. Cells are text unless `rowSchema` says otherwise."""
+"""CSV (RFC 4180) and TSV: a header line, then one record a row. Cells are text unless `rowSchema` says otherwise.
+
+A line whose cells are all empty is a blank line, and no row.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class DelimitedRows:
         lines = chain.from_iterable(map(self._lines, self._stream.blocks()))
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
         header = self._next(reader)
-        while header == []:
+        while header is not None and _is_blank(header):
             header = self._next(reader)
         if header is None:
             message = "the file is empty; its first line names the columns"
@@ -43,7 +46,7 @@ class DelimitedRows:
             line = reader.line_num + 1
             try:
                 for cells in reader:
-                    if cells:
+                    if not _is_blank(cells):
                         yield line, cells
                     line = reader.line_num + 1
             except csv.Error as error:
@@ -107,6 +110,11 @@ class DelimitedRows:
             raise FileProblem("open-quote", "a quoted cell is not closed before the file ends", None, line) from error
         hint = "a quote inside of a quoted cell is written twice"
         return BadRow("bad-row", f"the row can't be read: {words}", hint)
+
+
+def _is_blank(cells: list[str]) -> bool:
+    """Whether a line holds nothing. Spreadsheets write `,,` for a row that looks empty, and there it is."""
+    return not any(map(str.strip, cells))
 
 
 def _looked_at(cells: list[str]) -> BadRow | None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, cast
 
+from wfdeploy.model import git_lfs
+
 BLOCK_BYTES = 256 * 1024
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -44,7 +46,10 @@ class _Reader(Protocol):
 
 class DataStream:
     """One data file, opened. Its content goes past once; `finish` then tells the digest of what is on disk. `stamp`
-    tells contents apart without reading them, mostly. `flows`: rows come while it is read."""
+    tells contents apart without reading them, mostly. `flows`: rows come while it is read.
+
+    Entering raises `FileProblem` for a Git LFS pointer, whatever the format: it is one line short of being a CSV file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,6 +59,10 @@ class DataStream:
     def __enter__(self) -> DataStream:
         self._file: IO[bytes] = self.path.open("rb")
         self.stamp = self._stamp()
+        if self.size < git_lfs.MAX_BYTES and git_lfs.is_pointer(self._file.read(git_lfs.MAX_BYTES)):
+            self._file.close()
+            raise FileProblem(git_lfs.CODE, git_lfs.MESSAGE, git_lfs.HINT)
+        self._file.seek(0)
         self._raw = _Hashing(self._file)
         return self
 

@@ -24,6 +24,10 @@ from wfdeploy.pipeline.expand.data.streams import BLOCK_BYTES
         (b"\n\nid,n\n\na,\n", [{"id": "a", "n": ""}]),
         ("id,n\na,é\u2028\x85\x0b\n".encode(), [{"id": "a", "n": "é\u2028\x85\x0b"}]),
         (b"id,a b,items\na,1,2\n", [{"id": "a", "a b": "1", "items": "2"}]),
+        (b"id,n\n,\na,1\n ,\t\nb,2\n,\n", [{"id": "a", "n": "1"}, {"id": "b", "n": "2"}]),
+        (b'id,n\n"",""\na,\n,,,,\n"  ","\n"\n', [{"id": "a", "n": ""}]),
+        (b",,\nid,n\na,1\n", [{"id": "a", "n": "1"}]),
+        (b'id\na\n""\n  \n', [{"id": "a"}]),
         (b"id\n ${{ vars.url }}\n", [{"id": " ${{ vars.url }}"}]),
     ],
 )
@@ -34,7 +38,7 @@ def test_rows(tmp_path: Path, content: bytes, rows: list[object]) -> None:
 
 
 def test_tabs(tmp_path: Path) -> None:
-    assert from_file(tmp_path, "a.tsv", b"id\tn\na\t1,5\n").bodies == [{"id": "a", "n": "1,5"}]
+    assert from_file(tmp_path, "a.tsv", b"id\tn\n\t\na\t1,5\n\t\n").bodies == [{"id": "a", "n": "1,5"}]
 
 
 @pytest.mark.parametrize(
@@ -42,6 +46,9 @@ def test_tabs(tmp_path: Path) -> None:
     [
         (b"", ["m.yaml:8 data-file-empty"]),
         (b"\n\n", ["m.yaml:8 data-file-empty"]),
+        (b",\n,\n", ["m.yaml:8 data-file-empty"]),
+        (b"id,n\n,\n", ["m.yaml:8 no-rows"]),
+        (b"id,n\n,\na\n,\n,\nb\n", ["a.csv:3 ragged-row", "a.csv:6 ragged-row"]),
         (b"id,n\n", ["m.yaml:8 no-rows"]),
         (b"id,id\na,b\n", ["a.csv:1 bad-header"]),
         (b"id,,n\na,b,c\n", ["a.csv:1 bad-header"]),
