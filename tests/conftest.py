@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.shared_values import snapshot
 
 # How long an example takes says something about the machine and its other work, and nothing about the product.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
@@ -15,6 +17,16 @@ settings.load_profile("untimed")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite golden files; review them in the diff")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shared_values_stay_as_they_are(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the module whose tests change a list or mapping that they share: the next one would see it."""
+    before = snapshot(request.module)
+    yield
+    after = snapshot(request.module)
+    changed = sorted(name for name in before if before[name] != after.get(name))
+    assert not changed, f"tests changed what they share: {', '.join(changed)}"
 
 
 @pytest.fixture

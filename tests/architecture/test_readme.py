@@ -231,7 +231,7 @@ def test_shown_commands_are_known_and_so_are_their_options(page: str, words: lis
     path: tuple[str, ...] = (PROGRAM,)
     known = known_commands()
     while words and (*path, words[0]) in known:
-        path = (*path, words.pop(0))
+        path, words = (*path, words[0]), words[1:]
     assert len(path) > 1 or not words or words[0].startswith("-"), f"{page}: no command {words[0]}"
     command = known[path]
     options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}

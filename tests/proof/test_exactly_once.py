@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.fakes.crashing_store import CrashingStore
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, ModelServer, dying
+from tests.support.shared_values import copied
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import WfdeployError
 from wfdeploy.model.options import ApplyOptions
@@ -114,8 +115,8 @@ class World(RuleBasedStateMachine):
 
     @rule(
         faults=faults,
-        listing=st.sampled_from(
-            [[], [], [], [Fault.LOST_BEFORE], [Fault.CRASH_BEFORE], [Fault.NONE, Fault.LOST_BEFORE]]
+        listing=copied(
+            st.sampled_from([[], [], [], [Fault.LOST_BEFORE], [Fault.CRASH_BEFORE], [Fault.NONE, Fault.LOST_BEFORE]])
         ),
         timeout_s=st.sampled_from([0.0, 30.0, 300.0]),
     )

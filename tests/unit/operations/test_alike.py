@@ -13,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from tests.support.shared_values import copied
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.model.alike import DeclaredAlike, DesiredAlike
 from wfdeploy.model.canonical import even_json, even_texts
@@ -67,13 +68,13 @@ UNSOUND: dict[str, list[Any]] = {
 
 
 def some(fields: dict[str, list[Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    one = [st.just({name: value}) for name, values in fields.items() for value in values]
+    one = [copied(st.just({name: value})) for name, values in fields.items() for value in values]
     return st.lists(st.one_of(one), max_size=2).map(lambda found: {key: one[key] for one in found for key in one})
 
 
 own = often(some(SOUND), some(UNSOUND))
-odd = st.sampled_from([0.5, 2**53, 1e21, {"\ue000": 1}])
-rarely = often(st.just({}), own)
+odd = copied(st.sampled_from([0.5, 2**53, 1e21, {"\ue000": 1}]))
+rarely = often(copied(st.just({})), own)
 names = st.sampled_from(["a", "b.c", "d--e", "f_g", "A"]) | st.from_regex(r"[a-z][a-z0-9-]{0,50}[a-z]", fullmatch=True)
 keyed = st.fixed_dictionaries({"k": st.sampled_from("abcdefgh"), "v": often(values, odd)})
 generated = st.fixed_dictionaries(
@@ -86,12 +87,12 @@ generated = st.fixed_dictionaries(
     },
     optional={
         "body": often(
-            st.sampled_from(["${{ row }}", "${{ row.v }}", {"a": "${{ row.v }}"}, {"a": 1}, None]),
-            st.sampled_from([{"a": "${{ secrets.S }}"}, "${{ row.missing }}"]),
+            copied(st.sampled_from(["${{ row }}", "${{ row.v }}", {"a": "${{ row.v }}"}, {"a": 1}, None])),
+            copied(st.sampled_from([{"a": "${{ secrets.S }}"}, "${{ row.missing }}"])),
         ),
         "retries": st.just(2),
         "labels": rarely.map(lambda _: ["${{ row.k }}"]),
-        "matrix": often(st.just({"m": [1]}), st.just({"m": [1, 2]})),
+        "matrix": often(copied(st.just({"m": [1]})), copied(st.just({"m": [1, 2]}))),
     },
 )
 runs = st.lists(
@@ -114,8 +115,8 @@ specs = st.fixed_dictionaries(
     },
     optional={
         "defaults": rarely,
-        "identity": st.sampled_from([{"include": ["labels"]}, {"exclude": ["headers.x-a"]}]),
-        "moved": st.just([]),
+        "identity": copied(st.sampled_from([{"include": ["labels"]}, {"exclude": ["headers.x-a"]}])),
+        "moved": copied(st.just([])),
     },
 )
 
@@ -347,6 +348,6 @@ def test_they_are_a_sequence_of_runs() -> None:
         together[4]
 
 
-@given(st.lists(values | st.sampled_from(["\0", ["\0"], ["a", "\0", "b"], {"\0": "\0"}]), max_size=6))
+@given(st.lists(values | copied(st.sampled_from(["\0", ["\0"], ["a", "\0", "b"], {"\0": "\0"}])), max_size=6))
 def test_texts_are_what_each_value_is_written_as(values: list[Any]) -> None:
     assert even_texts(values) == [even_json(value).decode() for value in values]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from tests.support.shared_values import copied
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Severity
 from wfdeploy.model.document import FieldPath, SourceFile
@@ -28,7 +29,7 @@ PROJECT = Project(
     secrets=("APP_TOKEN",),
 )
 
-PIECES: st.SearchStrategy[Any] = st.sampled_from(
+PIECES: st.SearchStrategy[Any] = copied(st.sampled_from(
     [
         None, True, 0, -1, 1, 2**53, 10**400, 0.5, "", " ", "a", "a b", "A", "null", "10s", "-1s", "99999999999d", "\n",
         "1h1h", "2026-12-01T06:00:00Z", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59",
@@ -39,7 +40,7 @@ PIECES: st.SearchStrategy[Any] = st.sampled_from(
         "https://a", "http://[", "https://a:b@c", "full/acme", "full", "body", "headers.X", "wfr_", "é", "\U0001f600",
         "pow(", "1/0", "retried", [], {}, [[]], ["a", "a"], {"a": None}, {"key": "k"}, {"from": "a", "to": "a"},
     ]
-)  # fmt: skip
+))  # fmt: skip
 
 
 def nodes(value: Any, path: FieldPath = ()) -> list[FieldPath]:

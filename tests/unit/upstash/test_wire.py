@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.docs_headers import PAGE, page
+from tests.support.shared_values import copied
 from wfdeploy.model.remote import Item, Items
 from wfdeploy.model.request import (
     Body,
@@ -225,7 +226,7 @@ requests = st.builds(
     Request,
     destination=st.sampled_from(["d", "e", Template(("https://", SecretRef("HOST")))]),
     content_type=st.sampled_from([None, "text/csv"]),
-    headers=st.sampled_from(HEADERS),
+    headers=copied(st.sampled_from(HEADERS)),
     body=st.sampled_from(BODIES),
     delivery=st.sampled_from([FULL.delivery, Delivery(), Delivery(retries=1), Delivery(labels=("x",))]),
 )

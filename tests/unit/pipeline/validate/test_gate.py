@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from tests.support.shared_values import copied
 from tests.unit.operations.test_manifest_properties import BASE, PATHS, PIECES, nodes
 from wfdeploy.model.document import Fields
 from wfdeploy.pipeline.load.scalars import is_extreme
@@ -114,7 +115,7 @@ PROJECT: dict[str, Any] = {
     },
 }
 BASES = {"manifest": (BASE, PATHS), "project": (PROJECT, [path for path in nodes(PROJECT) if path])}
-ANY_PIECE = PIECES | st.sampled_from([value for value in ODD if value != "\ud800"]) | st.text(max_size=5)
+ANY_PIECE = PIECES | copied(st.sampled_from([value for value in ODD if value != "\ud800"])) | st.text(max_size=5)
 
 
 def extreme(value: Any) -> bool:
