@@ -68,6 +68,35 @@ def test_triggered_is_enough_where_it_is_what_is_asked_for(bench: VirtualBench) 
     assert counts(bench.apply()) == {"triggered": 2, "kept": 3}
 
 
+def test_a_run_that_waits_to_be_replaced_fulfils_nothing(bench: VirtualBench) -> None:
+    """While its predecessor runs, the new version waits (`replaceRunning: wait`), and so does whoever waits for it."""
+
+    def write(version: int) -> None:
+        first = group("seed", [run("s0", body=version)], policy={"replaceRunning": "wait"})
+        depends = [{"group": "seed", "condition": "triggered"}]
+        bench.write(first, group("load", [run("l0", body=version)], dependsOn=depends))
+
+    write(1)
+    bench.apply()
+    bench.apply()
+    write(2)
+    assert counts(bench.apply()) == {"blocked": 2}
+    assert reasons(bench)["load/l0"] == "waits for group seed: 0 of 1 triggered"
+    bench.pass_time(120)
+    assert counts(bench.apply()) == {"triggered": 1, "blocked": 1}
+    assert counts(bench.apply()) == {"triggered": 1, "kept": 1}
+
+
+def test_a_failed_run_that_waits_for_its_restart_was_triggered(bench: VirtualBench) -> None:
+    bench.remote.badly = lambda run_id: "seed" in run_id
+    care = {"onFailure": {"action": "restart", "maxAttempts": 1, "backoff": "1h"}}
+    bench.write(seed(1, policy=care))
+    bench.apply()
+    bench.pass_time(120)
+    bench.write(seed(1, policy=care), load("triggered"))
+    assert counts(bench.apply())["triggered"] == 2
+
+
 def test_what_was_started_is_not_taken_back_and_new_runs_wait_again(bench: VirtualBench) -> None:
     bench.write(seed(), load())
     bench.apply()

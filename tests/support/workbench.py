@@ -107,9 +107,11 @@ class Workbench:
 
     # --- the use cases ---------------------------------------------------------------------------------------
 
-    def plan(self, *, offline: bool = False, keep_all: bool = False, **selection: Any) -> Plan:
+    def plan(
+        self, *, offline: bool = False, keep_all: bool = False, paths: Sequence[str] | None = None, **selection: Any
+    ) -> Plan:
         with planning.planned(
-            self.workspace, paths=None, selection=Selection(**selection), offline=offline, keep_all=keep_all
+            self.workspace, paths=paths, selection=Selection(**selection), offline=offline, keep_all=keep_all
         ) as plan:
             is_first = isinstance(plan.changes, FirstChanges)  # which are made of the manifests, while these are there
             return replace(plan, changes=list(plan.changes)) if is_first else plan
@@ -136,8 +138,8 @@ class Workbench:
             stop=stop or StopFlag(),
         )
 
-    def adopt(self, **selection: Any) -> ApplyReport:
-        return adopting.adopt(self.workspace, paths=None, selection=Selection(**selection), confirm=lambda _: True)
+    def adopt(self, *, confirm: Callable[[Plan], bool] = lambda _: True, **selection: Any) -> ApplyReport:
+        return adopting.adopt(self.workspace, paths=None, selection=Selection(**selection), confirm=confirm)
 
     def open(self) -> SqliteStore:
         """The state, for looking."""

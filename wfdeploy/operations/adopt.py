@@ -32,7 +32,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
     with load(workspace, paths, selection, keep=KEPT_FOR_SENDING) as manifests, workspace.lock():
         store = workspace.open_state()
         try:
-            prepared = Prepared(workspace, manifests, store, selection, in_turn=False)
+            prepared = Prepared(workspace, manifests, store, selection, only_records=True)
             at_home = not workspace.has_state or workspace.stores.is_at_home(workspace.target.state_file, store)
             outlook = prepared.outlook(None)
             plan = outlook.plan

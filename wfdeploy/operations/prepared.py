@@ -48,9 +48,9 @@ class Prepared:
         store: StateStore,
         selection: Selection,
         *,
-        in_turn: bool = True,
+        only_records: bool = False,
     ) -> None:
-        """`in_turn`: runs wait for other groups and for their rollout."""
+        """`only_records`: nothing will be sent, so no run waits for another, or for its rollout."""
         self.workspace = workspace
         self.manifests = manifests
         self.store = store
@@ -66,7 +66,7 @@ class Prepared:
             self.attempts[address] = _moved(attempt, address)
         self._unverified: dict[bool, Outlook] = {}  # made without a listing, by `keep_all`
         self._unfinished: list[Standing] | None = None
-        self._in_turn = in_turn and selection.wish is None
+        self._only_records = only_records
         self.condition = Condition({}, {})  # as it was known for the latest outlook
         self._watched: set[str] = set()  # groups of which it matters how their runs do
 
@@ -178,6 +178,7 @@ class Prepared:
             names_past=keep_all or bool(targets),
             expired={address for one in recurrences.values() for address in one.expired},
             replace=frozenset(selection.replace),
+            replaces_running=self._only_records,
             prune=selection.prune,
         )
         turns, gathered = self._compared(context, targets, recurrences, problems, keep_all=keep_all)
@@ -253,7 +254,7 @@ class Prepared:
             sharded=shard is not None,
         )
         gathered = first(self, context, targets, recurrences) or gather(
-            turns.changes(changes) if self._in_turn else changes,
+            changes if self._only_records or selection.wish is not None else turns.changes(changes),
             targets=targets,
             limit=selection.limit,
             keep_all=keep_all,

@@ -236,6 +236,9 @@ def _is_current(change: Change) -> bool:
     """Whether what runs, or ran, at an address is what is declared."""
     if change.desired is None or change.action in (Action.TRIGGER, Action.RETRIGGER):
         return False
+    if change.action is Action.BLOCKED:
+        # A failed run waits for its own restart; any other waits for the run that it replaces.
+        return change.run_state is not None
     if change.action is Action.RECOVER:
         return is_found(change)
     return True

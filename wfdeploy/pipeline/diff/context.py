@@ -58,7 +58,8 @@ class DiffContext:
     it was loaded, else the state's. `in_scope(group)`: whether a missing run of the group means it was removed.
     `standings`: of the recorded runs that failed, were cancelled or are missing, by address. `live_states`: how
     recorded runs do as the server told just now, by address. `dlq_retention_s`: how long a failed run can be resumed.
-    `wish`: what is wanted instead of everything else. `recurring`: groups whose past instances stay as they are, but
+    `wish`: what is wanted instead of everything else. `replaces_running`: what is triggered again takes no account of
+    a predecessor that may still run. `recurring`: groups whose past instances stay as they are, but
     for those `expired`, which need no record any more; they are named only where `names_past`.
     """
 
@@ -80,6 +81,7 @@ class DiffContext:
     expired: Collection[Address] = ()
     names_past: bool = False
     replace: frozenset[str] = frozenset()
+    replaces_running: bool = False
     prune: bool = False
     former: Mapping[Address, Address] = field(init=False)  # `renames` the other way round
 

@@ -233,7 +233,7 @@ class Declared:
     def _replacing(self, known: RecordKey, record: Record | None, change: Change) -> Change:
         """A re-trigger, with regard to a predecessor that may still be going."""
         policy = self.run.group.policy.care.replace_running
-        if policy is ReplaceRunning.ALLOW or record is None:
+        if policy is ReplaceRunning.ALLOW or record is None or self.context.replaces_running:
             return change
         state = self._case(record.standing).standing.run_state
         if state is not None and not state.may_run:
