@@ -12,8 +12,8 @@ import pytest
 
 from tests.fakes import chaos_server as chaos
 from tests.fakes.chaos_server import ChaosServer
-from tests.fakes.loop_thread import LoopThread
 from tests.fakes.manual_clock import ManualClock
+from tests.fakes.tunnel import Tunnel
 from wfdeploy.errors import UsageError
 from wfdeploy.model.project import ServerSettings
 from wfdeploy.model.remote import Answered, Item, Lost, NotSent, TriggerReply
@@ -99,36 +99,6 @@ def test_with_the_right_ca_connections_are_made_and_kept(tls: ssl.SSLContext) ->
     assert isinstance(third, Lost)
     assert isinstance(fourth, Answered)
     assert server.connections == 2
-
-
-class Tunnel(LoopThread):
-    """A forward proxy that knows CONNECT, and leads every tunnel to one port of this machine."""
-
-    def __init__(self, to_port: int, *, status: bytes = b"200 OK") -> None:
-        super().__init__()
-        self._to_port = to_port
-        self._status = status
-        self.heads: list[bytes] = []
-
-    async def serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 " + self._status + b"\r\n\r\n")
-        if not self._status.startswith(b"200"):
-            return
-        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_pump(reader, upstream_writer))
-                group.create_task(_pump(upstream_reader, writer))
-        finally:
-            upstream_writer.close()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
 
 
 @pytest.mark.usefixtures("trusted")

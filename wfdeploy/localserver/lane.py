@@ -17,6 +17,8 @@ from typing import NamedTuple, cast
 import httptools
 import httpx
 
+from wfdeploy.http import linger
+
 CONNECT_TIMEOUT_S = 10.0
 
 KEEP_ALIVE_S = 4.0
@@ -124,6 +126,7 @@ class Lane:
                 _, connection = await asyncio.get_running_loop().create_connection(
                     _Connection, host, port, ssl=self._tls if secure else None
                 )
+            connection.drop_unsent()
         except TimeoutError:
             raise ConnectError(f"no connection within {CONNECT_TIMEOUT_S:g}s") from None
         except OSError as error:
@@ -170,6 +173,10 @@ class _Connection(asyncio.Protocol):
             raise BrokenExchange("the connection was closed without an answer")
         self._transport.write(request)
         return await self._answer
+
+    def drop_unsent(self) -> None:
+        """Leave nothing in the kernel's queue when the connection, or the process, comes to its end."""
+        linger.drop_unsent(self._transport)
 
     def abort(self) -> None:
         self._transport.abort()

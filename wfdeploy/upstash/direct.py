@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import httpx
 
+from wfdeploy.http import linger
 from wfdeploy.upstash.http1 import Chunks, Head, MalformedError, take_head
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
             await connection.send(head + body, timeouts.get("write"))
             answer = await connection.head(timeouts.get("read"))
         except BaseException:
-            self.give_back(connection, kept=False)
+            await self.give_back(connection, kept=False)
             raise
         stream = _Body(self, connection, answer, timeouts.get("read"))
         return httpx.Response(answer.status, headers=answer.headers, stream=stream)
@@ -92,6 +93,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
                     server_hostname=host if secure else None,
                     happy_eyeballs_delay=0.25,
                 )
+            connection.drop_unsent()
         except TimeoutError as fault:
             # asyncio's own clock or the system's (ETIMEDOUT): no connection either way.
             raise httpx.ConnectTimeout(str(fault) or "no connection in time") from fault
@@ -101,15 +103,18 @@ class DirectTransport(httpx.AsyncBaseTransport):
         connection.lost.add_done_callback(lambda _: self._all.discard(connection))
         return connection
 
-    def give_back(self, connection: _Connection | None, *, kept: bool) -> None:
-        """A request is over; `kept`: another one may use its connection."""
-        if connection is not None:
-            if kept:
-                connection.idle_since = time.monotonic()
-                self._idle.append(connection)
-            else:
-                connection.close()
-        self._places.release()
+    async def give_back(self, connection: _Connection | None, *, kept: bool) -> None:
+        """A request is over. Without `kept` nothing of it is sent from now on; else others may use its connection."""
+        try:
+            if connection is not None:
+                if kept:
+                    connection.idle_since = time.monotonic()
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+                    await asyncio.wait((connection.lost,))
+        finally:
+            self._places.release()
 
 
 class _Connection(asyncio.Protocol):
@@ -215,6 +220,10 @@ class _Connection(asyncio.Protocol):
         if self._fault is not None or not may_end:
             self._disconnected("within its answer")
 
+    def drop_unsent(self) -> None:
+        """Leave nothing in the kernel's queue when the connection, or the process, comes to its end."""
+        linger.drop_unsent(self._transport)
+
     def close(self) -> None:
         self._transport.abort()
 
@@ -274,7 +283,7 @@ class _Body(httpx.AsyncByteStream):
         self._closed = True
         connection = self._connection
         kept = self._whole and self._head.kept and connection.is_sent and not (connection.ended or connection.buffer)
-        self._transport.give_back(connection, kept=kept)
+        await self._transport.give_back(connection, kept=kept)
 
     def _take(self, buffer: bytearray) -> bytes:
         """What came and was not taken yet, empty when more has to come first."""
