@@ -64,6 +64,7 @@ class Fault(Enum):
     NOT_SENT = "no connection"
     THROTTLED = "429"
     REFUSED = "400 for the whole batch"
+    REFUSED_IN_ODD_WORDS = "400 that names runs as running though none is"
     UNAUTHORISED = "401"
     TOO_LARGE = "413"
 
@@ -183,6 +184,9 @@ class ModelServer(RunGateway):
                 return Throttled("slow down", 1.0)
             case Fault.REFUSED:
                 return BatchRefused(400, "bad request")
+            case Fault.REFUSED_IN_ODD_WORDS:
+                ids = frozenset(item.workflow_run_id for item in items)
+                return BatchRefused(400, f"cannot start {', '.join(sorted(ids))}: 100 runs are active", ids)
             case Fault.UNAUTHORISED:
                 return Stop(401, "unauthorised")
             case Fault.TOO_LARGE:
@@ -323,7 +327,7 @@ class ModelServer(RunGateway):
                 return NotSent("connection refused")
             case Fault.THROTTLED:
                 return Throttled("slow down", 1.0)
-            case Fault.REFUSED | Fault.TOO_LARGE:
+            case Fault.REFUSED | Fault.REFUSED_IN_ODD_WORDS | Fault.TOO_LARGE:
                 return Denied("bad request")
             case Fault.UNAUTHORISED:
                 return Stop(401, "unauthorised")

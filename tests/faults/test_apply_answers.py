@@ -236,6 +236,83 @@ def test_a_refusal_of_every_single_run_is_systemic(
     converge(checkout, server, 100)
 
 
+REFUSALS = {
+    "a quota": "run limit reached: 100 runs are currently active",
+    "a quota that lists what it refuses": "cannot start runs {all}: 100 runs are currently active",
+    "a schedule": "a schedule of this name already exists",
+    "no id": "a workflow run with this id is already running",
+    "another run": "workflow run wfr_somebody-else is already running",
+    "a longer id": "workflow run {one}-2 is already running",
+    "a longer id, in front": "workflow run old-{one} is already running",
+    "none": "workflow run {one} is not running",
+    "doubt": "could not determine whether run {one} is currently running",
+    "ours, but it isn't": "workflow run {one} is already running",
+}
+"""What a server may say that starts nothing, with words of runs that exist."""
+
+
+def refuse(words: str, status: int) -> Behaviour:
+    async def behave(exchange: Exchange) -> None:
+        ids = exchange.request.run_ids
+        if status == 201:
+            errors = [{"error": words.format(all=", ".join(ids), one=run_id)} for run_id in ids]
+            await exchange.send(response(201, errors))
+        else:
+            await exchange.send(response(status, {"error": words.format(all=", ".join(ids), one=ids[0])}))
+
+    return behave
+
+
+@pytest.mark.parametrize("status", [400, 412, 201])
+@pytest.mark.parametrize("words", REFUSALS)
+def test_a_refusal_is_never_taken_for_a_run_that_is_there(
+    checkout: Checkout, relay: Relay, server: LocalServer, words: str, status: int
+) -> None:
+    relay._otherwise = refuse(REFUSALS[words], status)
+    result = apply(checkout)
+    assert (result.code, result.counts) == (6, {"rejected": RUNS}), result.stdout + result.stderr
+    assert server.accepted_counts() == {}
+    assert all(REFUSALS[words].rpartition("}")[2] in one["error"] for one in result.report["results"])
+    relay._otherwise = pass_on()
+    converge(checkout, server)
+
+
+def test_a_refusal_that_could_not_be_looked_up_is_no_run_that_is_there(
+    checkout: Checkout, relay: Relay, server: LocalServer
+) -> None:
+    relay.then(refuse("already running: {all}", 400))
+    relay.listings = [pass_on(), *[chaos.answer(500, {"error": "the logs are broken"})] * 5]
+    result = apply(checkout)
+    assert (result.code, result.counts) == (7, {"unknown": RUNS}), result.stdout + result.stderr
+    relay.listings = []
+    converge(checkout, server)
+
+
+@pytest.mark.parametrize("status", [429, "429"])
+def test_a_run_that_is_put_off_is_sent_again(
+    checkout: Checkout, relay: Relay, server: LocalServer, status: object
+) -> None:
+    async def one_at_a_time(exchange: Exchange) -> None:
+        first, *rest = exchange.request.items
+        exchange.request.items[:] = [first]
+        answer = [*exchange.act(), *({"error": "too many runs at once", "status": status} for _ in rest)]
+        await exchange.send(response(201, answer))
+
+    relay._otherwise = one_at_a_time
+    result = apply(checkout)
+    assert (result.code, result.counts) == (0, {"triggered": RUNS}), result.stdout + result.stderr
+    converge(checkout, server)
+
+
+def test_a_run_that_is_put_off_for_too_long_is_pending(checkout: Checkout, relay: Relay, server: LocalServer) -> None:
+    relay._otherwise = chaos.answer(201, [{"error": "too many runs at once", "status": 429}] * RUNS)
+    result = apply(checkout, "--timeout", "1")
+    assert (result.code, result.counts) == (6, {"pending": RUNS}), result.stdout + result.stderr
+    assert "too many runs at once" in result.stderr + result.stdout
+    relay._otherwise = pass_on()
+    converge(checkout, server)
+
+
 def test_batches_that_are_too_large_are_cut(checkout: Checkout, relay: Relay, server: LocalServer) -> None:
     declare(checkout, 20)
 
@@ -309,8 +386,27 @@ def test_a_run_that_is_in_progress_already(
     server.freeze_logs()
     relay.then(chaos.drop(act=True))
     result = apply(checkout)
-    assert (result.code, result.counts) == (0, {"deduplicated": RUNS}), result.stdout + result.stderr
+    believed = {"deduplicate": (0, {"deduplicated": RUNS}), "error": (7, {"unknown": RUNS})}
+    assert (result.code, result.counts) == believed[duplicates], "an answer is believed, words are not"
     server.thaw_logs()
+    converge(checkout, server)
+
+
+def test_a_run_that_another_runner_started_is_found_by_the_words_of_a_refusal(
+    checkout: Checkout, relay: Relay, server: LocalServer
+) -> None:
+    """Between the listing and the trigger; the logs show it a moment later."""
+    server.scenario.duplicates = "error"
+    server.scenario.instant_finish = False
+    server.scenario.hold_deliveries = True
+
+    async def twice(exchange: Exchange) -> None:
+        exchange.act()
+        await pass_on()(exchange)
+
+    relay.then(twice)
+    result = apply(checkout)
+    assert (result.code, result.counts) == (0, {"deduplicated": RUNS}), result.stdout + result.stderr
     converge(checkout, server)
 
 
@@ -357,7 +453,8 @@ def test_an_id_of_its_own_that_its_own_run_has(
 
     relay.then(twice)
     result = apply(checkout)
-    assert (result.code, result.counts) == (0, {"triggered": 1}), result.stdout
+    said = "deduplicated" if duplicates == "error" else "triggered"
+    assert (result.code, result.counts) == (0, {said: 1}), result.stdout
     converge(checkout, server, 1)
 
 

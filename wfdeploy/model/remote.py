@@ -72,7 +72,23 @@ class Unclear:
     reason: str
 
 
-ItemReply: TypeAlias = Taken | Denied | Unclear
+@dataclass(frozen=True, slots=True)
+class InProgress:
+    """The server refused this run in words that name its very id as that of a run in progress. They prove nothing:
+    only the logs can tell whether there is such a run. This request did not start it."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """429: not now. `wait_s` as the headers say, `None` when they don't. Nothing was started."""
+
+    message: str
+    wait_s: float | None = None
+
+
+ItemReply: TypeAlias = Taken | Denied | Unclear | InProgress | Throttled
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +102,7 @@ class Answered:
 class BatchRefused:
     """400 or 412 for the whole request: none of its runs was started by it.
 
-    `running` holds those of the request's workflow run ids which the server named as runs that exist.
+    `running` holds those of the request's workflow run ids that its words name as runs in progress (see `InProgress`).
     """
 
     status: int
@@ -108,14 +124,6 @@ class Stop:
     status: int
     message: str
     hint: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Throttled:
-    """429: not now. `wait_s` as the headers say, `None` when they don't. Nothing was started."""
-
-    message: str
-    wait_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

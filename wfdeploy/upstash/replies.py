@@ -8,12 +8,14 @@ documented; `{"error": "..."}` is what is known of it. Whatever can't be read wi
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from operator import itemgetter, ne
 from typing import Any
 
-from wfdeploy.model.remote import Answered, Denied, ItemReply, Lost, Taken, Unclear
+from wfdeploy.model.remote import Answered, Denied, InProgress, ItemReply, Lost, Taken, Throttled, Unclear
+from wfdeploy.upstash.faults import reason_of
 from wfdeploy.upstash.logs import UnreadableError
 from wfdeploy.upstash.words import by_returned_id, error_of, named_running
 
@@ -88,7 +90,7 @@ def _all_taken(answer: list[Any], sent: Sequence[str]) -> tuple[Taken, ...] | No
     says: Iterable[bool] = repeat(False)
     if set(map(len, answer)) != {2}:  # some say more than the two
         says = [item.get("deduplicated", False) for item in answer]
-        if set(map(type, says)) != {bool} or any(item.get("error") for item in answer):
+        if set(map(type, says)) != {bool} or any(item.get("error") or "status" in item for item in answer):
             return None
     pairs = list(zip(created, says, strict=False))
     known = {pair: Taken(*pair) for pair in set(pairs)}  # those of one batch mostly share a millisecond
@@ -98,11 +100,11 @@ def _all_taken(answer: list[Any], sent: Sequence[str]) -> tuple[Taken, ...] | No
 def _with_id(item: Mapping[str, object], workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:
     deduplicated = item.get("deduplicated")
     created_at = item.get("workflowCreatedAt")
-    if error := item.get("error"):
-        message = error_of(error) or "no reason given"
+    status = _status(item)
+    if (error := item.get("error")) or status >= 300:
         if created_at is not None or deduplicated is not None:
             return Unclear("the answer holds both a run and an error")
-        return _refused(item, message, workflow_run_id, scrub)
+        return _refused(status, error_of(error), workflow_run_id, scrub)
     if deduplicated is not None and not isinstance(deduplicated, bool):
         return Unclear("the answer's deduplicated is neither true nor false")
     return Taken(_whole(created_at), deduplicated is True)
@@ -111,19 +113,29 @@ def _with_id(item: Mapping[str, object], workflow_run_id: str, scrub: Callable[[
 def _without_id(item: object, workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:
     if not isinstance(item, dict) or item.get("workflowRunId"):
         return Unclear("the answer has an item of unknown shape")
-    message = error_of(item)
-    if not message:
+    message, status = error_of(item), _status(item)
+    if not message and status < 300:
         return Unclear("the answer has an item with neither an id nor an error")
-    return _refused(item, message, workflow_run_id, scrub)
+    return _refused(status, message, workflow_run_id, scrub)
 
 
-def _refused(item: Mapping[str, object], message: str, workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:
-    status = item.get("status")
-    if isinstance(status, int) and (status >= 500 or status == 408):
-        return Unclear(f"the server had trouble with this run: {scrub(message)}")
+def _refused(status: int, message: str, workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:
+    words = scrub(message or (reason_of(status) if status else "no reason given"))
+    if status >= 500 or status == 408:
+        return Unclear(f"the server had trouble with this run: {words}")
+    if status == 429:
+        return Throttled(words)
     if named_running(message, (workflow_run_id,)):
-        return Taken(None, deduplicated=True)
-    return Denied(scrub(message))
+        return InProgress(words)
+    return Denied(words)
+
+
+def _status(item: Mapping[str, object]) -> int:
+    """The status of one item, 0 where it has none."""
+    status = item.get("status")
+    if type(status) is int:
+        return status
+    return int(status) if isinstance(status, str) and re.fullmatch(r"[1-5][0-9]{2}", status) else 0
 
 
 def _whole(value: object) -> int | None:

@@ -11,19 +11,21 @@ _TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.DOTALL
 _TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE)
 _LONGEST_READ = 64 * 1024
 
-_EXISTS = re.compile(
+_RUNS = re.compile(
     r"\balready\b.{0,30}?\b(?:running|exists?|active|in[ -]progress|started|triggered|in use)\b"
     r"|\b(?:is|are|still|currently) (?:running|active|in[ -]progress|in use)\b"
-    r"|\b(?:run|id)\b[^;]{0,120}?\bexists\b"
+    r"|\b(?:run|id)\b.{0,300}?\bexists\b"
     r"|\bduplicate (?:workflow )?run\b",
     re.IGNORECASE | re.DOTALL,
 )
 _DENIES = re.compile(
-    r"\b(?:not|no|never|isn't|aren't|doesn't|does not|cannot find)\b.{0,20}?"
-    r"\b(?:running|exists?|active|in[ -]progress|found|known)\b",
+    r"(?:\b(?:not|no|never|neither|nor|whether|if)\b|n't\b).{0,20}?"
+    r"\b(?:running|exists?|active|in[ -]progress|in use|found|known)\b"
+    r"|\bwhether\b",
     re.IGNORECASE | re.DOTALL,
 )
-_ID_LIKE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)|[;\r\n]+")
+_ID_LIKE = re.compile(r"[\w.-]+")
 
 
 def error_text(body: bytes, *, reason: str = "") -> str:
@@ -72,18 +74,17 @@ def by_returned_id(sent: Iterable[str]) -> dict[str, str]:
 
 
 def named_running(message: str, sent: Iterable[str]) -> frozenset[str]:
-    """Those of the sent ids which an error message says are runs that exist.
+    """Those of the sent ids that a refusal names in a sentence that says of a run that it is in progress.
 
     Upstream's "singleton workflows" guide: while a run is in progress, a trigger with its id fails with status 400.
-    The text isn't documented, so this asks for words that say so, and for one of our ids; a refusal of a single run
-    needs no id unless it names another one.
+    Its text isn't documented, so this is a reason to ask the logs, and no more: a quota may be worded much the same,
+    and list the ids of what it refuses. An id counts as a whole, as it was sent or with one more `wfr_`; a longer one
+    that begins or ends like it is another id. Words without an id of ours say nothing about our runs.
     """
-    if not _EXISTS.search(message) or _DENIES.search(message):
-        return frozenset()
-    sent = tuple(sent)
     known = by_returned_id(sent)
-    words = {word.rstrip(".-") for word in _ID_LIKE.findall(message)}
-    named = frozenset(known[word] for word in words if word in known)
-    if not named and len(sent) == 1 and not any(word.startswith("wfr_") for word in words):
-        return frozenset(sent) if re.search(r"\brun\b", message, re.IGNORECASE) else named
-    return named
+    named: set[str] = set()
+    for sentence in _SENTENCE_END.split(message):
+        if _RUNS.search(sentence) and not _DENIES.search(sentence):
+            words = (form for word in _ID_LIKE.findall(sentence) for form in (word, word.strip(".-")))
+            named.update(known[word] for word in words if word in known)
+    return frozenset(named)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdeploy.model.remote import Answered, Denied, Lost, Taken, Unclear
+from wfdeploy.model.remote import Answered, Denied, InProgress, Lost, Taken, Throttled, Unclear
 from wfdeploy.upstash.replies import read_batch_reply
 from wfdeploy.upstash.words import error_text, named_running
 
@@ -75,8 +75,22 @@ def test_an_id_as_sent_wins_over_a_prefixed_form_of_another() -> None:
         ({"workflowRunId": "wfr_b", "error": "bad url"}, Denied("BAD URL")),
         ({"workflowRunId": "wfr_b", "error": {}}, Taken(None)),
         ({"workflowRunId": "wfr_b", "error": ["?"]}, Denied("NO REASON GIVEN")),
-        ({"error": "workflow run wfr_b is already running"}, Taken(None, deduplicated=True)),
-        ({"workflowRunId": "wfr_b", "error": "run is already in progress"}, Taken(None, deduplicated=True)),
+        ({"error": "run wfr_b is already running"}, InProgress("RUN WFR_B IS ALREADY RUNNING")),
+        ({"error": "run wfr_b is already running", "status": 400}, InProgress("RUN WFR_B IS ALREADY RUNNING")),
+        ({"error": "run wfr_a is already running"}, Denied("RUN WFR_A IS ALREADY RUNNING")),
+        ({"workflowRunId": "wfr_b", "error": "run is already in progress"}, Denied("RUN IS ALREADY IN PROGRESS")),
+        ({"error": "run limit reached: 9 runs are active"}, Denied("RUN LIMIT REACHED: 9 RUNS ARE ACTIVE")),
+        ({"error": "slow down", "status": 429}, Throttled("SLOW DOWN")),
+        ({"error": "slow down", "status": "429"}, Throttled("SLOW DOWN")),
+        ({"status": 429}, Throttled("429 TOO MANY REQUESTS")),
+        ({"workflowRunId": "wfr_b", "status": 429}, Throttled("429 TOO MANY REQUESTS")),
+        ({"workflowRunId": "wfr_b", "status": 400}, Denied("400 BAD REQUEST")),
+        (
+            {"workflowRunId": "wfr_b", "status": 500},
+            Unclear("the server had trouble with this run: 500 INTERNAL SERVER ERROR"),
+        ),
+        ({**ok("wfr_b"), "status": 429}, Unclear("the answer holds both a run and an error")),
+        ({**ok("wfr_b"), "status": 201}, Taken(1)),
         ({**ok("wfr_b"), "error": "bad url"}, Unclear("the answer holds both a run and an error")),
         ({**ok("wfr_b"), "deduplicated": True}, Taken(1, deduplicated=True)),
         ({**ok("wfr_b"), "deduplicated": False}, Taken(1)),
@@ -148,7 +162,7 @@ def test_no_bytes_make_it_stumble(body: bytes) -> None:
         ('a run with the id "wfr_c-longer" is in progress', IDS, {"wfr_c-longer"}),
         ("runs wfr_a, wfr_b are already active", IDS, {"wfr_a", "wfr_b"}),
         ("duplicate workflow run id: wfr_a", IDS, {"wfr_a"}),
-        ("a workflow run with this id is already running", ["wfr_a"], {"wfr_a"}),
+        ("a workflow run with this id is already running", ["wfr_a"], set()),
         ("a workflow run with this id is already running", IDS, set()),
         ("run wfr_other is already running", ["wfr_a"], set()),
         ("wfr_a: invalid header Upstash-Delay", IDS, set()),
@@ -157,6 +171,28 @@ def test_no_bytes_make_it_stumble(body: bytes) -> None:
         ("wfr_a: duplicate header X-A", IDS, set()),
         ("invalid id wfr_ab", IDS, set()),
         ("already running", ["wfr_a"], set()),
+        ("already running: wfr_a, wfr_b", IDS, {"wfr_a", "wfr_b"}),
+        ("cannot start wfr_a: it is still running", IDS, {"wfr_a"}),
+        ("run 'wfr_a' is already running; wfr_b was not tried", IDS, {"wfr_a"}),
+        ("Refused wfr_b. Run wfr_a is already running. Try later.", IDS, {"wfr_a"}),
+        ("run (wfr_c) already exists...", IDS, {"c"}),
+        ("run id=wfr_a, is in use", IDS, {"wfr_a"}),
+        ("run limit reached: 100 runs are currently active", ["wfr_a"], set()),
+        ("a schedule of this name already exists", ["wfr_a"], set()),
+        ("workflow run is already in progress in another account", ["wfr_a"], set()),
+        ("run wfr_a is no longer running", IDS, set()),
+        ("run wfr_a isn't running", IDS, set()),
+        ("could not determine whether run wfr_a is currently running", IDS, set()),
+        ("run wfr_a-1 is already running", IDS, set()),
+        ("run wfr_a.b is already running", IDS, set()),
+        ("run wfr_a_b is already running", IDS, set()),
+        ("run x-wfr_a is already running", IDS, set()),
+        ("run x.wfr_a is already running", IDS, set()),
+        ("run éwfr_a is already running", IDS, set()),
+        ("run wfr_aé is already running", IDS, set()),
+        ("run WFR_A is already running", IDS, set()),
+        ("run wfr_wfr_wfr_a is already running", IDS, set()),
+        ("run a is already running", IDS, set()),
         ("", IDS, set()),
     ],
 )

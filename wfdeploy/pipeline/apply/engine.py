@@ -150,7 +150,6 @@ class Engine:
                 return
             if again is None:
                 return
-            sender.halt = None
             await self.resumer.run(one for one in again if one.attempt.is_resume)
             held, sender.held_back = sender.held_back, []
             first = iter([*(one for one in again if not one.attempt.is_resume), *held])
@@ -177,19 +176,31 @@ class Engine:
         findings = await self._examine(attempts, lag_s)
         if findings.too_early and await self.patience.wait(findings.wait_ms / 1000, f"{why}; they are delayed"):
             findings = await self._examine(attempts, lag_s)
+        self.sender.halt = None
         found = [(by_address[address], run) for address, run in findings.found.items()]
         await self.journal.commit(_settling(found, self.clock.now_ms()))
         for shipment, run in found:
             outcome = Outcome.RESUMED if shipment.attempt.is_resume else Outcome.TRIGGERED
+            if shipment.said_to_run:
+                outcome = Outcome.DEDUPLICATED
             self._tell(Result(shipment.attempt.address, outcome, run.workflow_run_id, run.created_at_ms))
         self.sender.lost.extend(by_address[address] for address in findings.too_early)
-        again = []
+        again: list[Shipment] = []
+        refused: list[tuple[Shipment, str]] = []
         for address, absence in findings.absent.items():
             shipment = by_address[address]
             shipment.inconclusive = absence is Absence.RESERVED_IF_ACCEPTED
             shipment.send_before_ms = findings.send_before_ms.get(address)
-            shipment.looked_up = True
-            again.append(shipment)
+            was_lost, shipment.looked_up = shipment.looked_up and not shipment.attempt.explicit_id, True
+            if not shipment.said_to_run:
+                again.append(shipment)
+            elif shipment.inconclusive or was_lost:
+                # An answer of it was lost before, and now the server says that it runs: the logs may be late after all.
+                self.sender.lost.append(shipment)
+            else:
+                refused.append((shipment, f"{shipment.attempt.error}; the logs show no such run of this project"))
+        if refused:
+            await self.sender.refuse(refused)
         return again
 
     async def _examine(self, attempts: Sequence[Attempt], lag_s: float) -> Findings:
@@ -247,11 +258,16 @@ class Engine:
 
 def _settling(found: Sequence[tuple[Shipment, ObservedRun]], now_ms: int) -> list[Edit]:
     """Lost answers whose runs were found become records."""
-    triggered = [(shipment.attempt, run.created_at_ms) for shipment, run in found if not shipment.attempt.is_resume]
     edits: list[Edit] = []
-    if triggered:
-        attempts, created = zip(*triggered, strict=True)
-        edits.append(Settle(attempts, created, Origin.RECOVERED, now_ms))
+    for origin in (Origin.RECOVERED, Origin.DEDUPLICATED):
+        triggered = [
+            (shipment.attempt, run.created_at_ms)
+            for shipment, run in found
+            if not shipment.attempt.is_resume and shipment.said_to_run is (origin is Origin.DEDUPLICATED)
+        ]
+        if triggered:
+            attempts, created = zip(*triggered, strict=True)
+            edits.append(Settle(attempts, created, origin, now_ms))
     for shipment, run in found:
         attempt = shipment.attempt
         if attempt.is_resume:

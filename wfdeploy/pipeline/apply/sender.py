@@ -19,6 +19,7 @@ from wfdeploy.model.remote import (
     Answered,
     BatchRefused,
     Denied,
+    InProgress,
     ItemReply,
     Lost,
     NotSent,
@@ -26,7 +27,6 @@ from wfdeploy.model.remote import (
     Taken,
     Throttled,
     TooLarge,
-    TriggerReply,
     Unclear,
 )
 from wfdeploy.model.state import AttemptStatus, Origin
@@ -34,7 +34,7 @@ from wfdeploy.pipeline.apply.batch import Batch, ReadyBatch, flat, halves, halve
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.shipment import Shipment
-from wfdeploy.pipeline.apply.window import Sign, Window
+from wfdeploy.pipeline.apply.window import Window, sign_of, throttled
 from wfdeploy.ports import Clock, Listener, RunGateway
 
 CONNECT_TRIES = 5
@@ -193,25 +193,27 @@ class Sender:
                     return None
                 place.begin()
                 reply = await self._gateway.trigger(batch.items)
-                place.heed(_sign(reply))
+                place.heed(sign_of(reply))
             match reply:
                 case Answered(items):
                     self._lost_in_a_row = 0
-                    return await self._take(batch, items)
+                    batch = await self._take(batch, items)
+                    if (later := throttled(items)) is not None:
+                        await self._throttle(later.message, later.wait_s)
                 case BatchRefused(_, message, running):
                     named = Batch([one for one in batch if one.item.workflow_run_id in running])
                     if named:
-                        await self._take(named, [Taken(None, deduplicated=True)] * len(named))
+                        await self._take(named, [InProgress(message)] * len(named))
                         batch = Batch([one for one in batch if one.item.workflow_run_id not in running])
                     elif len(batch) == 1:
-                        return await self._refuse(batch[0], message)
+                        return await self.refuse([(batch[0], message)])
                     else:
                         for half in halves(batch):
                             await self._post(half)
                         return None
                 case TooLarge(message):
                     if len(batch) == 1:
-                        return await self._refuse(batch[0], message)
+                        return await self.refuse([(batch[0], message)])
                     for half in halves_by_bytes(batch):
                         await self._post(half)
                     return None
@@ -267,13 +269,13 @@ class Sender:
                 )
             self._resumed_at = self._clock.monotonic()
 
-    async def _take(self, batch: Batch, replies: Sequence[ItemReply]) -> None:
-        """Record what an answer says of each run."""
+    async def _take(self, batch: Batch, replies: Sequence[ItemReply]) -> Batch:
+        """Record what an answer says of each run, and give back those that it puts off."""
         created = [reply.created_at_ms for reply in replies if type(reply) is Taken and not reply.deduplicated]
         if len(created) == len(batch):  # nearly always
             await self._journal.commit([self._settling(batch, created, Origin.TRIGGERED)])
             self._tell_taken(batch, created, Outcome.TRIGGERED)
-            return
+            return Batch([])
         now_ms = self._clock.now_ms()
         edits: list[Edit] = []
         fresh: list[Shipment] = []
@@ -281,6 +283,7 @@ class Sender:
         there_created: list[int | None] = []
         refused: list[tuple[Shipment, str]] = []
         lost: list[Shipment] = []
+        later: list[Shipment] = []
         for shipment, reply in zip(batch, replies, strict=True):
             match reply:
                 case Taken(_, deduplicated=False):
@@ -302,9 +305,11 @@ class Sender:
                 case Denied(message):
                     edits.append(shipment.rejected(message))
                     refused.append((shipment, message))
-                case Unclear(reason):
+                case Unclear(words) | InProgress(words):
                     lost.append(shipment)
-                    edits.append(shipment.unknown(now_ms, reason))
+                    edits.append(shipment.unknown(now_ms, words, said_to_run=isinstance(reply, InProgress)))
+                case Throttled():
+                    later.append(shipment)
                 case _:
                     assert_never(reply)
         if fresh:
@@ -317,6 +322,7 @@ class Sender:
         self._tell_taken(Batch(there), there_created, Outcome.DEDUPLICATED)
         for shipment, error in refused:
             self.settle(shipment, Outcome.REJECTED, error=error)
+        return Batch(later)
 
     def _settling(self, taken: Batch, created: list[int | None], origin: Origin) -> Settle:
         self._accepted += len(taken)
@@ -338,17 +344,18 @@ class Sender:
         # logs must tell, and if they don't know it as one of ours, it isn't.
         return words if shipment.looked_up else None
 
-    async def _refuse(self, shipment: Shipment, message: str) -> None:
-        """A run that was refused when it was sent alone."""
-        await self._take(Batch([shipment]), [Denied(message)])
-        self._refusals[message] += 1
-        if self._accepted == 0 and self._refusals[message] >= SYSTEMIC:
-            self.stop(
-                Halt(
-                    f"the server refused {SYSTEMIC} runs sent alone, all with: {message}",
-                    "this is about the account or the target, not about one run",
+    async def refuse(self, refused: Sequence[tuple[Shipment, str]]) -> None:
+        """Record refusals that were each about one run, with the server's words."""
+        await self._take(Batch([shipment for shipment, _ in refused]), [Denied(words) for _, words in refused])
+        for _, message in refused:
+            self._refusals[message] += 1
+            if self._accepted == 0 and self._refusals[message] >= SYSTEMIC:
+                self.stop(
+                    Halt(
+                        f"the server refused {SYSTEMIC} runs, each by itself, all with: {message}",
+                        "this is about the account or the target, not about one run",
+                    )
                 )
-            )
 
     async def _lose(self, batch: Batch, reason: str) -> None:
         now_ms = self._clock.now_ms()
@@ -362,14 +369,3 @@ class Sender:
         now_ms = self._clock.now_ms()
         await self._journal.commit([shipment.withdrawn(now_ms) for shipment in batch])
         self.put_back(batch)
-
-
-def _sign(reply: TriggerReply) -> Sign:
-    """What an answer says of how the server takes the requests; a refusal is about the runs."""
-    match reply:
-        case Answered():
-            return Sign.WELL
-        case Throttled() | Lost() | NotSent():
-            return Sign.TROUBLE
-        case _:
-            return Sign.NOTHING

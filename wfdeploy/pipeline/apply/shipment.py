@@ -17,7 +17,8 @@ class Shipment:
     `inconclusive` is sticky: an earlier attempt of it may have started a run that the logs don't show yet, so a
     refusal of this one says nothing about that one. `looked_up`: the logs were asked for it and do not know it.
     `send_before_ms`: after this (our clock, Unix ms) sending it would not be safe any more. Of a resume there is no
-    item but the attempt's label.
+    item but the attempt's label. `said_to_run`: it was refused in words (the attempt's `error`) that call it a run in
+    progress; if the logs don't know it, that was a refusal like any other.
     """
 
     item: Item
@@ -25,6 +26,7 @@ class Shipment:
     inconclusive: bool = False
     looked_up: bool = False
     send_before_ms: int | None = None
+    said_to_run: bool = False
 
     def intent(self, now_ms: int) -> Attempt:
         """The attempt as it is written before the request leaves."""
@@ -34,8 +36,9 @@ class Shipment:
             )
         return self.attempt
 
-    def unknown(self, now_ms: int, reason: str) -> Edit:
+    def unknown(self, now_ms: int, reason: str, *, said_to_run: bool = False) -> Edit:
         """The request may have left and nobody knows what became of it."""
+        self.said_to_run = said_to_run
         self.attempt = self.attempt._replace(
             status=AttemptStatus.UNKNOWN, ended_at_ms=now_ms, error=reason, inconclusive=self.inconclusive
         )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from enum import Enum
 from types import TracebackType
 
+from wfdeploy.model.remote import Answered, ItemReply, Lost, NotSent, Throttled, TriggerReply
 from wfdeploy.ports import Clock
 
 FIRST = 8
@@ -32,6 +34,22 @@ class Sign(Enum):
     WELL = "well"
     TROUBLE = "trouble"  # 429, 5xx, no answer, no connection
     NOTHING = "nothing"
+
+
+def sign_of(reply: TriggerReply) -> Sign:
+    """What an answer says of how the server takes the requests; a refusal is about the runs."""
+    match reply:
+        case Answered(items):
+            return Sign.WELL if throttled(items) is None else Sign.TROUBLE
+        case Throttled() | Lost() | NotSent():
+            return Sign.TROUBLE
+        case _:
+            return Sign.NOTHING
+
+
+def throttled(items: Sequence[ItemReply]) -> Throttled | None:
+    """The first of an answer's runs that the server puts off."""
+    return next((reply for reply in items if type(reply) is Throttled), None)
 
 
 class Pace:
