@@ -60,6 +60,23 @@ def test_plan_then_apply_exactly_that(project: Path) -> None:
     assert "stale" in stale.stderr
 
 
+def test_a_plan_on_standard_output_leaves_the_text_to_standard_error(project: Path) -> None:
+    plan = command_line("plan", "--local", "--out", "-")
+    assert json.loads(plan.stdout)["kind"] == "Plan"
+    assert "Plan: 2 to trigger." in plan.stderr
+    assert command_line("plan", "--local", "--out", "-", "--output", "json").code == 64
+    Path("it.plan").write_text(plan.stdout, encoding="utf-8")
+    assert "2 triggered" in command_line("apply", "it.plan", "--local").stdout
+
+
+def test_a_plan_never_replaces_a_manifest(project: Path) -> None:
+    (manifest,) = Path("manifests").glob("*.yaml")
+    before = manifest.read_bytes()
+    refused = command_line("plan", "--local", "--out", str(manifest))
+    assert (refused.code, manifest.read_bytes()) == (64, before)
+    assert f"{manifest} is there already, and is not a plan" in refused.stderr
+
+
 def test_looking_and_mending() -> None:
     command_line("apply", "--local", "-q")
     status = command_line("status", "--local", "--output", "json")

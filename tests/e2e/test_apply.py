@@ -12,7 +12,7 @@ from wfdeploy.errors import StalePlan, StateUnusable, UsageError, Withheld
 from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Selection
-from wfdeploy.operations.saved_plan import save_plan
+from wfdeploy.operations.saved_plan import plan_file_text, save_plan
 
 
 def test_apply_triggers_each_declared_run_once_and_then_nothing(bench: Workbench, server: LocalServer) -> None:
@@ -155,7 +155,7 @@ def test_a_saved_plan_is_applied_once_and_only_as_it_was(bench: Workbench, serve
     bench.write(group("g", [run("a", body=1)]))
     plan = bench.plan()
     file = tmp_path / "plan.json"
-    save_plan(plan, file, paths=None, selection=Selection(), new_state=True)
+    save_plan(plan_file_text(plan, paths=None, selection=Selection(), new_state=True), file)
     assert file.stat().st_mode & 0o777 == 0o600
     bench.write(group("g", [run("a", body=2)]))
     with pytest.raises(StalePlan, match="manifests have changed"):

@@ -17,7 +17,7 @@ from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Refresh, Selection
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Ended
-from wfdeploy.operations.saved_plan import save_plan
+from wfdeploy.operations.saved_plan import plan_file_text, save_plan
 from wfdeploy.testing import WorkflowServer
 
 
@@ -345,7 +345,7 @@ def test_a_saved_plan_resumes_what_it_says_or_nothing(fleet: Fleet, tmp_path: Pa
     fleet.apply()
     fleet.settle()
     plan_file = tmp_path / "tonight.plan"
-    save_plan(fleet.bench.plan(), plan_file, paths=None, selection=Selection(), new_state=False)
+    save_plan(plan_file_text(fleet.bench.plan(), paths=None, selection=Selection(), new_state=False), plan_file)
     fleet.endpoint.is_healed = True
     report = fleet.bench.apply(plan_file=plan_file)
     assert report.summary[Outcome.RESUMED] == 2

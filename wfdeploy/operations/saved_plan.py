@@ -5,6 +5,7 @@ It holds digests and addresses, never secrets or bodies. Apply makes the plan an
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy.errors import StalePlan, UsageError
+from wfdeploy.files.writing import replace_file, write_through
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.plan import Plan, Refresh, Selection
 from wfdeploy.pipeline.identify.digest import digest
@@ -52,8 +54,8 @@ class SavedPlan:
             raise _stale("the server's runs or the state have moved on since it was made")
 
 
-def save_plan(plan: Plan, path: Path, *, paths: Sequence[str] | None, selection: Selection, new_state: bool) -> None:
-    """Write a plan file, mode 0600. Raises: `UsageError` when it can't be written."""
+def plan_file_text(plan: Plan, *, paths: Sequence[str] | None, selection: Selection, new_state: bool) -> str:
+    """The content of a plan file."""
     content = {
         "apiVersion": "wfdeploy/v1",
         "kind": KIND,
@@ -74,18 +76,43 @@ def save_plan(plan: Plan, path: Path, *, paths: Sequence[str] | None, selection:
         "changes": changes_digest(plan),
         "summary": {action.value: count for action, count in plan.summary.items()},
     }
-    draft = path.with_name(f".{path.name}.new")
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+
+def save_plan(text: str, path: Path) -> None:
+    """Write a plan file, mode 0600.
+
+    A plan that is there is replaced, and a link to one followed; pipes and devices are written through.
+    Raises: `UsageError` when it can't be written, or when a file that is no plan would be lost.
+    """
     try:
-        draft.touch(mode=0o600)
-        draft.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        draft.replace(path)
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            write_through(target, text.encode())
+            return
+        _require_replaceable(path, target)
+        replace_file(target, text.encode())
+    except RuntimeError as error:  # how `resolve` says that links lead in a circle
+        raise UsageError(f"cannot write the plan {path}: it is a link to itself") from error
     except OSError as error:
-        raise UsageError(f"cannot write the plan {path}: {error.strerror}") from error
+        reason = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        raise UsageError(f"cannot write the plan {path}: {reason}") from error
+
+
+def _require_replaceable(path: Path, target: Path) -> None:
+    """Raises: `UsageError` where a file that is no plan would be lost; an empty one, as mktemp makes it, is no loss."""
+    if target.exists() and target.stat().st_size and not is_plan_file(target):
+        raise UsageError(
+            f"{path} is there already, and is not a plan",
+            hint="give --out another name, or remove the file if nobody needs it",
+        )
 
 
 def is_plan_file(path: Path) -> bool:
     """Whether a file is a saved plan, by its content."""
     try:
+        if not path.is_file():  # opening a pipe would wait for whoever writes into it
+            return False
         with path.open("rb") as file:
             head = file.read(1 << 16)
         return head.lstrip().startswith(b"{") and json.loads(path.read_bytes()).get("kind") == KIND

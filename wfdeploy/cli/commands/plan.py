@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     """,
 )
 @options.paths
-@click.option("--out", metavar="FILE", help="Save the plan, for apply to carry out exactly that.")
+@click.option(
+    "--out", metavar="FILE", help="Save the plan, for apply to carry out exactly that; - for standard output."
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")
 @click.option("--offline", is_flag=True, help="Don't ask the server; the plan is unverified then.")
 @click.option("--all", "everything", is_flag=True, help="List unchanged runs too, and fold nothing.")
@@ -70,6 +72,10 @@ def command(
         from wfdeploy.errors import UsageError
 
         raise UsageError("an unverified plan is never carried out, so --out makes no sense beside --offline")
+    if out == "-" and app.output.view is View.JSON:
+        from wfdeploy.errors import UsageError
+
+        raise UsageError("--out - and --output json both write to standard output", hint="give --out a file")
     with ExitStack() as stack:
         with (
             progress.listener(app.output) as listener,
@@ -81,11 +87,15 @@ def command(
             )
         plan = replace(plan, state=settings.as_typed(plan.state, chosen.cwd))
         wiring.warn_of_shared_names(app, chosen)
-        if out is not None:
-            from wfdeploy.operations.saved_plan import save_plan
-
-            save_plan(plan, Path(out), paths=paths, selection=selection, new_state=is_new)
         output = app.output
+        if out is not None:
+            from wfdeploy.operations import saved_plan
+
+            saved = saved_plan.plan_file_text(plan, paths=paths, selection=selection, new_state=is_new)
+            if out == "-":
+                output.payload(saved)
+            else:
+                saved_plan.save_plan(saved, Path(out))
         if output.view is View.JSON:
             from wfdeploy.render import plan_json
 
@@ -94,7 +104,7 @@ def command(
             from wfdeploy.render import plan_text
 
             next_step = None
-            if plan.has_changes:
+            if plan.has_changes and out != "-":
                 from wfdeploy.cli.next_step import command_line
 
                 if out is not None:
@@ -103,7 +113,11 @@ def command(
                     next_step = command_line("apply", target, paths or (), selection)
             if next_step is not None and is_new and chosen.target.project.state_required:
                 next_step += " --create-state   (there is no state yet, and the project requires one)"
-            output.payload(
-                plan_text.text(plan, output.style, width=output.width, everything=everything, next_step=next_step)
-            )
+            if out == "-":  # standard output has the saved plan
+                lines = plan_text.text(plan, output.error_style, width=output.error_width, everything=everything)
+                output.block("".join(lines), always=True)
+            else:
+                output.payload(
+                    plan_text.text(plan, output.style, width=output.width, everything=everything, next_step=next_step)
+                )
         return ExitCode.CHANGES if detailed_exitcode and plan.has_changes else ExitCode.OK

@@ -1,0 +1,68 @@
+"""A file is replaced whole or not at all, and nothing else than it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from wfdeploy.files.writing import replace_file, write_through
+
+
+def test_a_replaced_file_is_private_and_leaves_no_draft(tmp_path: Path) -> None:
+    file = tmp_path / "f"
+    file.write_text("old")
+    file.chmod(0o644)
+    replace_file(file, b"new")
+    assert file.read_bytes() == b"new"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_link_is_replaced_and_not_written_through(tmp_path: Path) -> None:
+    victim, file = tmp_path / "victim", tmp_path / "f"
+    victim.write_text("precious")
+    file.symlink_to(victim)
+    replace_file(file, b"new")
+    assert (victim.read_text(), file.is_symlink()) == ("precious", False)
+
+
+def test_what_cannot_be_replaced_stays_and_leaves_no_draft(tmp_path: Path) -> None:
+    (tmp_path / "f" / "inner").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        replace_file(tmp_path / "f", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_pipe_is_written_into(tmp_path: Path) -> None:
+    pipe, content = tmp_path / "pipe", b"x" * 200_000  # more than a pipe holds
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    with os.fdopen(os.open(pipe, os.O_RDWR), "rb", buffering=0) as reader:  # it never ends while this is open
+
+        def read() -> None:
+            while sum(map(len, got)) < len(content):
+                got.append(reader.read(65536) or b"")
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        write_through(pipe, content)
+        thread.join(10)
+    assert b"".join(got) == content
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_pipe_that_nobody_reads_is_an_error_and_no_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="No such device"):
+        write_through(tmp_path / "pipe", b"x")
+
+
+def test_a_regular_file_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("precious")
+    with pytest.raises(FileExistsError):
+        write_through(tmp_path / "f", b"x")
+    assert (tmp_path / "f").read_text() == "precious"
