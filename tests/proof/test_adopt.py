@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
+from wfdeploy.model.plan import Plan
 
 
 @pytest.fixture
@@ -23,8 +24,13 @@ def test_a_changed_run_is_adopted_while_its_predecessor_runs(bench: VirtualBench
     bench.write(group("g", [run("a", body=1), run("b", body=1)], **spec))
     bench.apply()
     bench.write(group("g", [run("a", body=2), run("b", body=1)], **spec))
-    shown = []
-    assert counts(bench.adopt(confirm=lambda plan: bool(shown.append(plan)) or True)) == {"adopted": 1, "kept": 1}
+    shown: list[Plan] = []
+
+    def confirm(plan: Plan) -> bool:
+        shown.append(plan)
+        return True
+
+    assert counts(bench.adopt(confirm=confirm)) == {"adopted": 1, "kept": 1}
     assert [change.reason for change in shown[0].changes] == ["recorded as triggered, not sent (changed)"]
     bench.pass_time(2000)
     assert counts(bench.apply()) == {"kept": 2}

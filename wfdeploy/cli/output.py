@@ -11,11 +11,14 @@ from enum import Enum
 from typing import TextIO
 
 from wfdeploy.errors import WfdeployError
-from wfdeploy.render.printable import json_safe, printable_lines
+from wfdeploy.render.printable import json_safe, printable_lines, without_commands
 from wfdeploy.render.style import Style, Tone, plain
 
 DEFAULT_WIDTH = 100
 """Columns for text that goes to a file or a pipe: the same everywhere, so that outputs compare."""
+
+_RUNNERS = ("GITHUB_ACTIONS", "GITEA_ACTIONS", "FORGEJO_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
+"""Variables of CI runners that obey what a job prints."""
 
 _ANSI = {
     Tone.GOOD: "32",
@@ -69,6 +72,7 @@ class Output:
         self.log_format = LogFormat.TEXT
         self.view = View.TEXT
         self.verbosity = 0
+        self._is_obeyed = any(environ.get(name) for name in _RUNNERS)
 
     # --- what a command was asked for ---
 
@@ -76,7 +80,7 @@ class Output:
         """Write the command's result. A reader that went away (`| head`) doesn't change what the command did."""
         try:
             for chunk in (chunks,) if isinstance(chunks, str) else chunks:
-                self._stdout.write(chunk)
+                self._stdout.write(self._harmless(chunk))
             self._stdout.flush()
         except OSError as error:
             if error.errno != errno.EPIPE:
@@ -225,10 +229,14 @@ class Output:
         entry = {"time": f"{stamp}.{millis:03d}Z", **fields}
         self._write_error(json_safe(json.dumps(entry, ensure_ascii=False, default=str)) + "\n")
 
+    def _harmless(self, text: str) -> str:
+        """What a file is called, and what a server says, must not become a command of the job."""
+        return without_commands(text) if self._is_obeyed else text
+
     def _write_error(self, text: str) -> None:
         # Nobody left to tell: that must not stop the work that is being told about.
         try:
-            self._stderr.write(text)
+            self._stderr.write(self._harmless(text))
             self._stderr.flush()
         except (OSError, ValueError):
             _mute(self._stderr)

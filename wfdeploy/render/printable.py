@@ -34,6 +34,18 @@ def json_safe(encoded: str) -> str:
     return encoded if _is_plain(encoded.replace("\n", "")) else _unsafe_in_lines().sub(_json_escape, encoded)
 
 
+def without_commands(text: str) -> str:
+    """Escape what runners of CI jobs take for a command in a job's output; in JSON text it means the same.
+
+    They look for `::` at the beginning of a line, and for `##[` anywhere in it (actions/runner,
+    `src/Runner.Common/ActionCommand.cs`; Gitea's and Forgejo's runners do so too), Azure Pipelines for `##vso[`,
+    TeamCity for `##teamcity[`.
+    """
+    if "::" not in text and "##" not in text:
+        return text
+    return _command().sub(lambda match: rf"{match['before']}\u{ord(match['sign']):04x}", text)
+
+
 def _is_plain(text: str) -> bool:
     """Whether there is surely nothing to escape, as in most texts."""
     return text.isascii() and text.isprintable()
@@ -48,6 +60,11 @@ def _unsafe() -> re.Pattern[str]:
 @cache
 def _unsafe_in_lines() -> re.Pattern[str]:
     return re.compile(f"(?!\n)[{_UNSAFE}]")
+
+
+@cache
+def _command() -> re.Pattern[str]:
+    return re.compile(r"(?P<before>^[^\S\n]*(?=::)|##(?:vso|teamcity)?(?=\[))(?P<sign>.)", re.MULTILINE)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.plan import Action, FieldChange
 from wfdeploy.render import diagnostics, plan_json, plan_text, report, status
 from wfdeploy.render.encode import dump
-from wfdeploy.render.printable import printable, printable_lines
+from wfdeploy.render.printable import printable, printable_lines, without_commands
 from wfdeploy.render.width import clip, display_width
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=40)
@@ -85,3 +87,29 @@ def test_reports_status_and_diagnostics_are_safe() -> None:
     found = [Diagnostic(code="x", message=EVIL, place=Place(EVIL), address=EVIL, hint=EVIL, excerpt=EVIL)]
     assert is_safe(diagnostics.text(found))
     assert is_safe("".join(diagnostics.json_text(found)))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error::x", r"\u003a:error::x"),
+        ("a\n \t::set-output name=x::y\nb", "a\n \t\\u003a:set-output name=x::y\nb"),
+        ("\u00a0::add-mask::a", "\u00a0\\u003a:add-mask::a"),
+        ("it is ##[error]so", r"it is ##\u005berror]so"),
+        ("##vso[task.setvariable variable=x]y", r"##vso\u005btask.setvariable variable=x]y"),
+        ("##teamcity[buildStop]", r"##teamcity\u005bbuildStop]"),
+        ("###[x] and ##[[", r"###\u005bx] and ##\u005b["),
+        ("a::b, {1:: 2}, ## [x], #[x]", "a::b, {1:: 2}, ## [x], #[x]"),
+        (":: ::\n:::", "\\u003a: ::\n\\u003a::"),
+    ],
+)
+def test_nothing_is_a_command_of_a_ci_job(text: str, shown: str) -> None:
+    assert without_commands(text) == shown
+
+
+@given(st.recursive(st.text('#[:\\vso \n"'), lambda inner: st.lists(inner, max_size=3), max_leaves=5))
+def test_json_without_commands_means_the_same(value: Any) -> None:
+    for indent in (None, 1):
+        encoded = without_commands(json.dumps(value, indent=indent))
+        assert json.loads(encoded) == value
+        assert "##[" not in encoded
