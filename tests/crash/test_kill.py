@@ -38,11 +38,11 @@ def converge(checkout: Checkout, server: LocalServer, runs: int = RUNS) -> None:
 
 
 POINTS = [
-    *(f"{point}:1" for point in WHERE if not point.startswith(("page", "home", "resume", "cancel"))),
+    *(f"{point}:1" for point in WHERE if not point.startswith(("page", "marker", "resume", "cancel"))),
     *("commit:before:2", "commit:written:2", "commit:torn:2", "commit:after:2"),
     *("commit:before:3", "commit:written:3", "commit:torn:3", "commit:after:3"),
     *("commit:before:5", "commit:torn:5", "commit:after:5", "trigger:before:2", "trigger:after:2", "trigger:after:4"),
-    *("home:before:1", "home:after:1", "page:before:1", "page:after:1"),
+    *("marker:before:1", "marker:after:1", "page:before:1", "page:after:1"),
 ]
 
 

@@ -60,7 +60,7 @@ def scene() -> Iterator[Scene]:
     [
         *("resume:before:1", "resume:before:3", "resume:after:1", "resume:after:2"),
         *("commit:before:1", "commit:before:2", "commit:torn:2", "commit:after:2", "commit:torn:3", "commit:after:3"),
-        *("page:after:1", "home:before:1"),
+        *("page:after:1", "marker:before:1"),
     ],
 )
 def test_killed_while_it_resumes(scene: Scene, point: str) -> None:

@@ -30,8 +30,8 @@ WHERE = (
     "cancel:after",
     "page:before",  # the logs are about to be asked
     "page:after",
-    "home:before",  # the note beside the state is about to be written
-    "home:after",
+    "marker:before",  # the freshness marker is about to be written
+    "marker:after",
 )
 NEVER = "never"
 
@@ -61,7 +61,7 @@ def _arm(point: str, count: int) -> None:
     if place in ("trigger", "resume", "cancel"):
         _request(place, when, come_by)
     else:
-        {"create": _create, "commit": _commit, "page": _page, "home": _home}[place](when, come_by)
+        {"create": _create, "commit": _commit, "page": _page, "marker": _marker}[place](when, come_by)
 
 
 def _tell_signals() -> None:
@@ -165,10 +165,10 @@ def _page(when: str, come_by: Callable[[], bool]) -> None:
     _request("_log_page", when, come_by)
 
 
-def _home(when: str, come_by: Callable[[], bool]) -> None:
-    from wfdeploy.state import home
+def _marker(when: str, come_by: Callable[[], bool]) -> None:
+    from wfdeploy.state.freshness import FreshnessMarker
 
-    _around(home, "mark_home", when, come_by)
+    _around(FreshnessMarker, "write", when, come_by)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -87,7 +88,7 @@ class Workbench:
             listener=self.events.append,
             environ=self.environ,
             command="test",
-            stores=stores(),
+            stores=stores(os.environ),
             gateway=self.gateway,
             encoder=encoder,
             log_lag_s=self.log_lag_s,

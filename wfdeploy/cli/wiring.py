@@ -102,7 +102,7 @@ def _workspace(
         listener=listener,
         environ=settings.environ,
         command=shlex.join(("wfdeploy", *app.arguments)),
-        stores=stores(),
+        stores=stores(settings.environ),
         gateway=lambda: _gateway(settings, url or settings.target.url, listener, clock, budget_s),
         encoder=encoder,
         budget_s=budget_s,
@@ -118,22 +118,23 @@ def _conceal(app: App, settings: Settings) -> None:
     app.concealed.update(value for value in (settings.target.token, *secrets) if value)
 
 
-def stores() -> Stores:
-    from wfdeploy.state import home
+def stores(environ: Mapping[str, str]) -> Stores:
+    from wfdeploy.state.freshness import FreshnessMarker, user_state_folder
     from wfdeploy.state.sqlite_store import SqliteStore
 
     def open_(path: Path, binding: Binding, readonly: bool) -> StateStore:
         return SqliteStore.open_existing(path, binding, readonly=readonly)
 
+    marker = FreshnessMarker(user_state_folder(environ))
     return Stores(
         exists=Path.exists,
         open=open_,
         create=SqliteStore.create,
         empty=SqliteStore.in_memory,
         lock=_lock,
-        is_at_home=lambda path, store: home.is_at_home(path, store.head()),
-        mark_home=lambda path, store: home.mark_home(path, store.head()),
-        leave_home=home.leave_home,
+        is_latest=lambda store: marker.matches(store.head()),
+        mark_latest=lambda store: marker.write(store.head()),
+        clear_mark=lambda store: marker.clear(store.head()),
         export=_export,
         import_=_import,
     )

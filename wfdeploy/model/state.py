@@ -34,7 +34,8 @@ class Binding(NamedTuple):
 class Head(NamedTuple):
     """The state as a whole.
 
-    `lineage`: random id of this state's line of descent; `serial` counts its changes. `watermark_ms`: server time
+    `lineage`: random id of this state's line of descent; `serial` counts its changes; `nonce`: random, another one
+    with each change (empty where none was made since there are nonces). `watermark_ms`: server time
     (Unix ms) up to which the project's runs on the server are known here; None before the first listing.
     `shared`: another runner was seen to trigger runs of this project.
     `redaction_key`: key of the digests that stand for redacted values.
@@ -46,6 +47,7 @@ class Head(NamedTuple):
     watermark_ms: int | None = None
     shared: bool = False
     redaction_key: bytes = b""
+    nonce: str = ""
 
 
 class Origin(Enum):

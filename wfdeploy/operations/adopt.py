@@ -33,7 +33,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
         store = workspace.open_state()
         try:
             prepared = Prepared(workspace, manifests, store, selection, only_records=True)
-            at_home = not workspace.has_state or workspace.stores.is_at_home(workspace.target.state_file, store)
+            was_latest = not workspace.has_state or workspace.stores.is_latest(store)
             outlook = prepared.outlook(None)
             plan = outlook.plan
             taken = [
@@ -57,9 +57,9 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
                 edits.append(PutRecord(_record(change, prepared, by)))
             edits.extend(outlook.conclusions.values())
             store.commit(edits)
-            if at_home:
+            if was_latest:
                 # The server was not asked, so a state that was copied or restored stays suspect.
-                workspace.stores.mark_home(workspace.target.state_file, store)
+                workspace.stores.mark_latest(store)
             return _report(taken, plan)
         finally:
             store.close()

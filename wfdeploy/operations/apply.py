@@ -167,7 +167,7 @@ class _Apply:
         workspace = self.workspace
         prepared = Prepared(workspace, self.manifests, store, self.selection)
         outlook = prepared.outlook(None)
-        whole_story = is_new or workspace.stores.is_at_home(workspace.target.state_file, store)
+        whole_story = is_new or workspace.stores.is_latest(store)
         seen: Seen | None = None
         discovery: Discovery | None = None
         sending = outlook.plan.sending
@@ -225,7 +225,7 @@ class _Apply:
             outlook.conclusions,
         )
         if whole_story:
-            workspace.stores.mark_home(workspace.target.state_file, store)
+            workspace.stores.mark_latest(store)
         return report, outlook, store
 
     # --- pieces ----------------------------------------------------------------------------------------------
@@ -272,8 +272,8 @@ class _Apply:
                     )
                 )
             return "this state is new"
-        if not workspace.stores.is_at_home(workspace.target.state_file, prepared.store):
-            return "this state was copied or restored"
+        if not workspace.stores.is_latest(prepared.store):
+            return "this state may have been copied or restored"
         if prepared.head.watermark_ms is None:
             return "this state was never compared with the server"
         if prepared.head.shared:
@@ -372,7 +372,7 @@ class _Apply:
             label=workspace.project.label,
             log_lag_s=log_lag_s,
             id_key=id_key,
-            before_sending=lambda: workspace.stores.leave_home(workspace.target.state_file),
+            before_sending=lambda: workspace.stores.clear_mark(store),
         )
 
     def _nothing_to_do(self, plan: Plan) -> ApplyReport:

@@ -60,13 +60,13 @@ def refresh(
                 unfinished = [standing for standing in unfinished if standing.address in chosen]
             if not unfinished:
                 return Refreshed(0, (), {})
-            at_home = workspace.stores.is_at_home(workspace.target.state_file, store)
+            was_latest = workspace.stores.is_latest(store)
             view = asyncio.run(_view(workspace, unfinished))
             found = list(observations(store, unfinished, view))
             store.commit([edit for _, edit in found])
-            if at_home:
+            if was_latest:
                 # How runs do says nothing about whether the state is the whole story.
-                workspace.stores.mark_home(workspace.target.state_file, store)
+                workspace.stores.mark_latest(store)
         finally:
             store.close()
     return _told(unfinished, [standing for standing, _ in found])

@@ -165,11 +165,11 @@ def _attempt(store: StateStore, address: str) -> Attempt | None:
 
 def write(workspace: Workspace, store: StateStore, edits: Sequence[Edit]) -> None:
     """Commit what a person decided, under the lock."""
-    at_home = workspace.stores.is_at_home(workspace.target.state_file, store)
+    was_latest = workspace.stores.is_latest(store)
     store.commit(edits)
-    if at_home:
+    if was_latest:
         # Mending a state says nothing about whether it was the whole story.
-        workspace.stores.mark_home(workspace.target.state_file, store)
+        workspace.stores.mark_latest(store)
 
 
 def _plain(value: Record | Attempt) -> dict[str, Any]:

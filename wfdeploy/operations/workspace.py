@@ -21,8 +21,8 @@ class Stores:
     """How states are opened; the adapters' side of it is given by the caller.
 
     `exists`, `open` (path, binding, readonly), `create` (path, binding), `empty` (binding), `lock` (path, command,
-    timeout_s, on_wait), `is_at_home` and `mark_home` (path, store), `leave_home` (path), `export` (store -> lines),
-    `import_` (lines, path, binding).
+    timeout_s, on_wait), `is_latest`, `mark_latest` and `clear_mark` (store), `export` (store -> lines), `import_`
+    (lines, path, binding).
     """
 
     exists: Callable[[Path], bool]
@@ -30,9 +30,9 @@ class Stores:
     create: Callable[[Path, Binding], StateStore]
     empty: Callable[[Binding], StateStore]
     lock: Callable[[Path, str, float, Callable[[str], None]], AbstractContextManager[None]]
-    is_at_home: Callable[[Path, StateStore], bool]
-    mark_home: Callable[[Path, StateStore], None]
-    leave_home: Callable[[Path], None]
+    is_latest: Callable[[StateStore], bool]
+    mark_latest: Callable[[StateStore], None]
+    clear_mark: Callable[[StateStore], None]
     export: Callable[[StateStore], Iterator[str]]
     import_: Callable[[Iterable[str], Path, Binding], StateStore]
 

@@ -49,6 +49,7 @@ def begin(connection: sqlite3.Connection, binding: Binding) -> None:
         [
             ("lineage", secrets.token_hex(16)),
             ("serial", 0),
+            ("nonce", secrets.token_hex(16)),
             ("project", binding.project),
             ("environment", binding.environment),
             ("server", binding.server),

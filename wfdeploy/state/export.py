@@ -1,7 +1,7 @@
 """A state as text: sorted JSON Lines, the same bytes for the same state.
 
 The first line is the head; then records, attempts, history, burned generations, unclaimed runs and group policies,
-each line with its `kind`.
+each line with its `kind`. Not the nonce: an imported state is a copy, and must not pass for the latest.
 """
 
 from __future__ import annotations

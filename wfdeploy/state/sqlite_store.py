@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sqlite3
 import threading
 import time
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from wfdeploy.model.rollout import Progress
     from wfdeploy.state.edits import Editor
 
+_SET_NONCE = "INSERT INTO head VALUES ('nonce', ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+
 _SELECT_KEYS = "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records"
 
 _SELECT_ATTEMPTS = (
@@ -68,8 +71,6 @@ class SqliteStore:
     def create(cls, path: Path, binding: Binding, *, now_ms: Callable[[], int] | None = None) -> SqliteStore:
         """Begin a new state in a file that isn't there yet, mode 0600, born whole: another process sees either no
         file or a complete one. Raises: `StateUnusable`."""
-        import secrets
-
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
         try:
             os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -152,6 +153,7 @@ class SqliteStore:
                 watermark_ms=values.get("watermark_ms"),
                 shared=bool(values.get("shared")),
                 redaction_key=values["redaction_key"],
+                nonce=values.get("nonce", ""),
             )
         except KeyError as error:
             raise StateUnusable(f"the state {self._name} is damaged: its head lacks {error}", hint=DAMAGED) from error
@@ -320,6 +322,7 @@ class SqliteStore:
                 self._editor.apply(edits)
                 if self._connection.total_changes != before:
                     self._connection.execute("UPDATE head SET value = value + 1 WHERE key = 'serial'")
+                    self._connection.execute(_SET_NONCE, (secrets.token_hex(16),))
 
     def finish(self) -> int:
         """See `StateStore.finish`."""
