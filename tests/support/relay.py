@@ -30,7 +30,8 @@ class RelayExchange(Exchange):
 
 
 class Relay(ChaosServer):
-    """`script` is for triggers, one entry each, `listings` for the logs; everything else is passed on."""
+    """`script` is for triggers, one entry each, `listings` for the logs, `cancels` for cancels, and `bulk_actions` for
+    what is asked of them afterwards; everything else is passed on."""
 
     def __init__(self, upstream: str, script: Iterable[Behaviour] = (), *, otherwise: Behaviour | None = None) -> None:
         super().__init__(script, otherwise=otherwise or pass_on())
@@ -38,6 +39,8 @@ class Relay(ChaosServer):
         assert parts.hostname
         self._upstream = (parts.hostname, parts.port)
         self.listings: list[Behaviour] = []
+        self.cancels: list[Behaviour] = []
+        self.bulk_actions: list[Behaviour] = []
         self.token: str | None = None  # the real server's, where clients come with one of their own
 
     def ask(self, request: RawRequest) -> tuple[int, dict[str, str], bytes]:
@@ -62,6 +65,10 @@ class Relay(ChaosServer):
                 behaviour = self._next()
             elif is_listing(request) and self.listings:
                 behaviour = self.listings.pop(0)
+            elif request.method == "DELETE" and self.cancels:
+                behaviour = self.cancels.pop(0)
+            elif "/bulkActions/" in request.path and self.bulk_actions:
+                behaviour = self.bulk_actions.pop(0)
             self.changed()
             await behaviour(RelayExchange(self, request, reader, writer))
 

@@ -163,10 +163,10 @@ ResumeReply: TypeAlias = Resumed | Gone | Denied | Stop | Throttled | NotSent | 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """`count` of the runs that were named were in progress and are cancelled. Which ones isn't told; nor is, where the
-    request had to be made again, how many an earlier one had cancelled."""
+    """`count` of the runs that were named were in progress and are cancelled; None where the server doesn't tell. Which
+    ones isn't told; nor is, where the request had to be made again, how many an earlier one had cancelled."""
 
-    count: int
+    count: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ TONES: Mapping[Outcome, Tone] = {
 
 _EXPLANATIONS: Mapping[Outcome, str] = {
     Outcome.REJECTED: "Rejected: the server said no, and did not start them. The next apply tries again.",
-    Outcome.UNKNOWN: "Unknown: no usable answer came. The next apply asks the server's logs; nothing is sent twice.",
+    Outcome.UNKNOWN: "Unknown: no usable answer came. The next apply asks the server's logs; no run starts twice.",
     Outcome.PENDING: "Pending: not sent. The next apply goes on with them.",
 }
 

@@ -10,17 +10,14 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from wfdeploy import __version__
-from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import Event
 from wfdeploy.model.remote import (
     Answered,
-    Cancelled,
     CancelReply,
     DeadLetter,
     Item,
     Items,
     Lost,
-    NotCancelled,
     NotSent,
     ResumeReply,
     RunPage,
@@ -29,6 +26,7 @@ from wfdeploy.model.remote import (
 )
 from wfdeploy.model.run_log import RunLog
 from wfdeploy.ports import RunGateway
+from wfdeploy.upstash.bulk_cancel import cancel_runs
 from wfdeploy.upstash.connect import open_transport
 from wfdeploy.upstash.dead_letters import read_letter_page
 from wfdeploy.upstash.facts import FactBook
@@ -37,7 +35,7 @@ from wfdeploy.upstash.headers import LABEL
 from wfdeploy.upstash.logs import LogPage, read_log_page
 from wfdeploy.upstash.pacing import http_date_ms
 from wfdeploy.upstash.reads import Budget, Cursors, Reader
-from wfdeploy.upstash.replies import read_batch_reply, read_cancelled
+from wfdeploy.upstash.replies import read_batch_reply
 from wfdeploy.upstash.revivals import read_resume_reply
 from wfdeploy.upstash.run_log import read_run
 from wfdeploy.upstash.transfer import Answer, Transfer, TransferError
@@ -57,8 +55,6 @@ _PAGE_RUNS_EMBEDDED = 1000
 
 _BODY = 2000
 """Of what endpoints answered, so many bytes are asked for when a run is looked at."""
-
-_CAN_BE_CANCELLED = re.compile(r"(?=.*[A-Za-z0-9])[^,]+")
 
 _ANSWER_BYTES = 8 * 1024 * 1024
 _ANSWER_BYTES_PER_RUN = 4 * 1024
@@ -229,40 +225,14 @@ class UpstashGateway(RunGateway):
         )
 
     async def cancel(self, workflow_run_ids: Sequence[str], *, label: str) -> CancelReply:
-        bad = [run_id for run_id in workflow_run_ids if not _CAN_BE_CANCELLED.fullmatch(run_id)]
-        if bad or not workflow_run_ids:
-            # An empty selection means every run there is, and a comma makes two ids out of one.
-            raise ValueError(f"these can't be cancelled by their ids: {bad}")
-        count = len(workflow_run_ids)
-        # Next to ids, other filters are ignored ("Bulk Cancel Workflow Runs"). Should a server not heed the ids, the
-        # label keeps it within this project.
-        query = urlencode([*(("workflowRunIds", run_id) for run_id in workflow_run_ids), ("label", label)])
-        what = f"cancelling {workflow_run_ids[0] if count == 1 else f'{count} runs'}"
-        doubts: list[None] = []
-
-        def read(answer: Answer) -> Cancelled:
-            if answer.status == 404:
-                raise self._reader.refusal(what, answer)
-            done = read_cancelled(answer.body)
-            if done > count:
-                doubts.append(None)
-                raise RemoteFailure(
-                    f"{what}: the server says that it cancelled {done}",
-                    hint="it may have cancelled others than it was asked to: look at them before you go on",
-                )
-            return Cancelled(done)
-
-        try:
-            return await self._reader.ask(
-                what,
-                "DELETE",
-                f"/v2/workflows/runs?{query}&count={count}",
-                read=read,
-                budget=Budget(self._wait_budget_s),
-                doubt=lambda: doubts.append(None),
-            )
-        except RemoteFailure as error:
-            return NotCancelled(error.message, error.hint, may_have_acted=bool(doubts))
+        return await cancel_runs(
+            self._reader,
+            workflow_run_ids,
+            label=label,
+            clock=self._clock,
+            listener=self._listener,
+            wait_budget_s=self._wait_budget_s,
+        )
 
     async def aclose(self) -> None:
         await self._transfer.aclose()

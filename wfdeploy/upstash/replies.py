@@ -1,4 +1,4 @@
-"""The answers to a batch trigger (what became of each run) and to a cancel of many (how many it was).
+"""The answer to a batch trigger: what became of each run.
 
 Source: "Workflow REST reference: Batch Trigger Workflow Runs". The shape of an item that was refused isn't
 documented; `{"error": "..."}` is what is known of it. Whatever can't be read with certainty is `Unclear` (one run) or
@@ -16,7 +16,6 @@ from typing import Any
 
 from wfdeploy.model.remote import Answered, Denied, InProgress, ItemReply, Lost, Taken, Throttled, Unclear
 from wfdeploy.upstash.faults import reason_of
-from wfdeploy.upstash.logs import UnreadableError
 from wfdeploy.upstash.words import by_returned_id, error_of, named_running
 
 _usual = itemgetter("workflowRunId", "workflowCreatedAt")
@@ -60,18 +59,6 @@ def read_batch_reply(body: bytes, sent: Sequence[str], *, scrub: Callable[[str],
         if in_order:
             replies[index] = _without_id(item, sent[index], scrub)
     return Answered(tuple(reply or Unclear("the answer doesn't tell which run an error is for") for reply in replies))
-
-
-def read_cancelled(body: bytes) -> int:
-    """How many runs a 2xx answer to a cancel of many says were cancelled. Raises: `UnreadableError`."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        raise UnreadableError("the answer isn't JSON") from None
-    count = answer.get("cancelled") if isinstance(answer, dict) else None
-    if type(count) is not int or count < 0:
-        raise UnreadableError("the answer doesn't tell how many runs were cancelled")
-    return count
 
 
 def _all_taken(answer: list[Any], sent: Sequence[str]) -> tuple[Taken, ...] | None:

@@ -139,7 +139,9 @@ class Canceller:
             case Cancelled():
                 self._unclear += targets
             case NotCancelled(message, hint, may_have_acted):
-                if not may_have_acted:
+                if may_have_acted:
+                    self._unclear += targets
+                else:
                     await self._note(targets, None, handled=False)
                 self._sender.stop(Halt(message, hint))
 
@@ -210,7 +212,11 @@ class Canceller:
             return
         words = "it isn't known whether it was cancelled; `wfdeploy refresh` asks the server's logs"
         for target in targets:
-            self._tell(target, Outcome.UNKNOWN, words)
+            if target.is_predecessor:
+                instead = "not sent: it isn't known whether the run that it replaces was cancelled"
+                self._sender.tell(Result(target.address, Outcome.PENDING, target.change.workflow_run_id, error=instead))
+            else:
+                self._tell(target, Outcome.UNKNOWN, words)
         waiting = sum(target.is_predecessor for target in targets)
         if waiting:
             whose = "run that is to be replaced is" if waiting == 1 else "runs that are to be replaced are"

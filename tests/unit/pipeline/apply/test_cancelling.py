@@ -242,10 +242,8 @@ def test_without_logs_it_is_unknown() -> None:
     assert any(isinstance(event, Notice) and "could not be looked up" in event.message for event in scene.heard)
 
 
-@pytest.mark.parametrize(
-    ("fault", "meant"), [(Fault.NOT_SENT, False), (Fault.UNAUTHORISED, False), (Fault.LOST_AFTER, True)]
-)
-def test_a_cancel_that_fails_ends_it(fault: Fault, meant: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [Fault.NOT_SENT, Fault.UNAUTHORISED])
+def test_a_cancel_that_was_refused_ends_it(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancelling, "AT_ONCE", 1)
     scene = Scene(250)
     scene.server.cancel_faults = [Fault.NONE, fault]
@@ -253,7 +251,24 @@ def test_a_cancel_that_fails_ends_it(fault: Fault, meant: bool, monkeypatch: pyt
     assert len(scene.server.asked) == 2
     assert outcomes(sender) == {Outcome.CANCELLED: MOST_RUNS}
     assert sender.halt is not None
-    assert {scene.notes.handled[f"g/{number:05}"] for number in range(100, 200)} == {meant}
+    assert not any(scene.notes.handled[f"g/{number:05}"] for number in range(100, 200))
+    assert "g/00200" not in scene.notes.handled
+
+
+@pytest.mark.parametrize("logs", [True, False], ids=["the logs tell", "no logs"])
+def test_a_cancel_without_an_answer_ends_it_and_may_have_been_carried_out(
+    logs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancelling, "AT_ONCE", 1)
+    scene = Scene(250)
+    scene.server.cancel_faults = [Fault.NONE, Fault.LOST_AFTER]
+    scene.server.listing_faults = [] if logs else [Fault.LOST_BEFORE]
+    sender = scene.run()
+    assert len(scene.server.asked) == 2
+    told = {Outcome.CANCELLED: 200} if logs else {Outcome.CANCELLED: 100, Outcome.UNKNOWN: 100}
+    assert outcomes(sender) == told
+    assert sender.halt is not None
+    assert all(scene.notes.handled[f"g/{number:05}"] for number in range(100, 200))
     assert "g/00200" not in scene.notes.handled
 
 
@@ -263,7 +278,7 @@ def test_what_replaces_a_run_that_may_be_going_is_not_sent() -> None:
     sender = scene.run(scene.changes(replacing=True))
     assert sender.halt is not None
     assert "1 run that is to be replaced" in sender.halt.reason
-    assert not list(sender.results), "what becomes of it, its trigger tells"
+    assert [(one.address, one.outcome) for one in sender.results] == [("g/00007", Outcome.PENDING)]
     assert scene.heard[:1] != [Started(30, cancels=True)]
 
 
