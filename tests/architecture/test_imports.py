@@ -123,7 +123,8 @@ NOT_FOR_NO_CHANGES = {
     "wfdeploy.model.rollout", "wfdeploy.model.schedule", "wfdeploy.operations.parsing", "wfdeploy.operations.prepared",
     "wfdeploy.operations.project_document", "wfdeploy.pipeline.diff", "wfdeploy.pipeline.expand.groups",
     "wfdeploy.pipeline.load.yaml_docs", "wfdeploy.pipeline.validate", "wfdeploy.render.plan_changes",
-    "wfdeploy.render.plan_json", "wfdeploy.state.edits", "wfdeploy.state.export", "wfdeploy.state.locking",
+    "wfdeploy.render.plan_json", "wfdeploy.state.edits", "wfdeploy.state.export", "wfdeploy.state.freshness",
+    "wfdeploy.state.locking",
 }  # fmt: skip
 """Of us, what a plan without changes does without: it would take longer to import than the rest takes to run."""
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.model.state import Binding
     from wfdeploy.ports import Listener, RunGateway, StateStore
+    from wfdeploy.state.freshness import FreshnessMarker
 
 _LOCAL_ID_UNKNOWN = "none yet"
 
@@ -119,22 +120,25 @@ def _conceal(app: App, settings: Settings) -> None:
 
 
 def stores(environ: Mapping[str, str]) -> Stores:
-    from wfdeploy.state.freshness import FreshnessMarker, user_state_folder
     from wfdeploy.state.sqlite_store import SqliteStore
 
     def open_(path: Path, binding: Binding, readonly: bool) -> StateStore:
         return SqliteStore.open_existing(path, binding, readonly=readonly)
 
-    marker = FreshnessMarker(user_state_folder(environ))
+    def marker() -> FreshnessMarker:
+        from wfdeploy.state.freshness import FreshnessMarker, user_state_folder
+
+        return FreshnessMarker(user_state_folder(environ))
+
     return Stores(
         exists=Path.exists,
         open=open_,
         create=SqliteStore.create,
         empty=SqliteStore.in_memory,
         lock=_lock,
-        is_latest=lambda store: marker.matches(store.head()),
-        mark_latest=lambda store: marker.write(store.head()),
-        clear_mark=lambda store: marker.clear(store.head()),
+        is_latest=lambda store: marker().matches(store.head()),
+        mark_latest=lambda store: marker().write(store.head()),
+        clear_mark=lambda store: marker().clear(store.head()),
         export=_export,
         import_=_import,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sqlite3
 import threading
 import time
@@ -71,6 +70,8 @@ class SqliteStore:
     def create(cls, path: Path, binding: Binding, *, now_ms: Callable[[], int] | None = None) -> SqliteStore:
         """Begin a new state in a file that isn't there yet, mode 0600, born whole: another process sees either no
         file or a complete one. Raises: `StateUnusable`."""
+        import secrets
+
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
         try:
             os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -311,6 +312,8 @@ class SqliteStore:
 
     def stage(self, edits: Sequence[Edit]) -> None:
         """See `StateStore.stage`."""
+        import secrets
+
         from wfdeploy.state.edits import Editor
 
         with self._writing, translated(self._name):
