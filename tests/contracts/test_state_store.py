@@ -81,7 +81,7 @@ def addresses(store: StateStore) -> list[str]:
 
 def test_a_new_store_is_empty_and_bound(store: StateStore) -> None:
     head = store.head()
-    assert (head.serial, head.binding, head.watermark_ms, head.shared) == (0, BINDING, None, False)
+    assert (head.serial, head.binding, head.watermark_ms, head.foreign_ms) == (0, BINDING, None, None)
     assert len(head.lineage) == 32
     assert len(head.redaction_key) == 32
     assert addresses(store) == []

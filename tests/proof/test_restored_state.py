@@ -158,3 +158,61 @@ def test_without_a_place_for_the_marker_each_trigger_waits(
     clock.sleeps.clear()
     bench.apply()
     assert clock.sleeps == [], "nothing to send, nothing to wait for"
+
+
+@pytest.fixture
+def machines(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Workbench]:
+    """The project on several machines, each with a lasting state of its own."""
+
+    def on(name: str) -> Workbench:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / name))
+        bench.state_file = bench.state_file.with_name(f"{name}.db")
+        return bench
+
+    return on
+
+
+def test_a_state_that_began_by_adoption_counts_as_one_of_several(
+    machines: Callable[[str], Workbench], bench: Workbench, remote: ModelServer, clock: ManualClock
+) -> None:
+    declare(bench, "a")
+    machines("first").apply()
+    clock._move(1000)
+    assert counts(machines("second").apply()) == {"adopted": 1}
+    clock._move(1000)
+    declare(bench, "a", "b")
+    machines("first").apply()
+    assert counts(machines("second").apply()) == {"adopted": 1, "kept": 1}
+    assert set(remote.counts.values()) == {1}
+
+
+def test_two_lasting_states_take_turns_with_the_lag_in_between(
+    machines: Callable[[str], Workbench], bench: Workbench, remote: ModelServer, clock: ManualClock
+) -> None:
+    """The first machine doesn't know of the second: that is why the time in between is asked for."""
+    declare(bench, "a")
+    machines("first").apply()
+    for number in range(5):
+        clock._move(LAG_S + 1)
+        declare(bench, "a", *(f"r{one}" for one in range(number + 1)))
+        machines("first" if number % 2 else "second").apply()
+    assert set(remote.counts.values()) == {1}
+
+
+def test_a_state_is_the_only_one_again_once_the_logs_show_nobody_else(
+    machines: Callable[[str], Workbench], bench: Workbench, remote: ModelServer, clock: ManualClock
+) -> None:
+    bench.server(log_retention_s=86400.0)
+    declare(bench, "a", "gone")
+    machines("lost").apply()
+    clock._move(1000)
+    declare(bench, "a")
+    machines("lasting").apply()  # it adopts one, and remembers another that no manifest declares
+    waited = []
+    for number in range(4):
+        clock._move(40000)
+        declare(bench, "a", f"r{number}")
+        clock.sleeps.clear()
+        bench.apply()
+        waited.append(max(clock.sleeps) > LAG_S / 2)
+    assert waited == [True, True, True, False]

@@ -139,7 +139,7 @@ class SetHead:
     """Change the head; None leaves a value as it is."""
 
     watermark_ms: int | None = None
-    shared: bool | None = None
+    foreign_ms: int | None = None
 
 
 Edit: TypeAlias = (

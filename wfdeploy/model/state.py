@@ -37,7 +37,7 @@ class Head(NamedTuple):
     `lineage`: random id of this state's line of descent; `serial` counts its changes; `nonce`: random, another one
     with each change (empty where none was made since there are nonces). `watermark_ms`: server time
     (Unix ms) up to which the project's runs on the server are known here; None before the first listing.
-    `shared`: another runner was seen to trigger runs of this project.
+    `foreign_ms`: server time of the listing that last showed runs which another runner triggered; None where none did.
     `redaction_key`: key of the digests that stand for redacted values.
     """
 
@@ -45,9 +45,14 @@ class Head(NamedTuple):
     serial: int
     binding: Binding
     watermark_ms: int | None = None
-    shared: bool = False
+    foreign_ms: int | None = None
     redaction_key: bytes = b""
     nonce: str = ""
+
+    def is_one_of_several(self, log_retention_ms: int) -> bool:
+        """Whether other states of this project may be in use: until no listing has shown a foreign trigger for as long
+        as the logs reach back. Both times are the server's."""
+        return self.foreign_ms is not None and (self.watermark_ms or 0) < self.foreign_ms + log_retention_ms
 
 
 class Origin(Enum):

@@ -213,7 +213,7 @@ class _Apply:
         watermark_ms = self._watermark(seen, discovery)
         edits: list[Edit] = [
             *outlook.edits,
-            SetHead(watermark_ms=watermark_ms, shared=True if outlook.adopted and not is_new else None),
+            SetHead(watermark_ms, foreign_ms=seen.began_ms if seen is not None and outlook.foreign else None),
         ]
         since_ms = watermark_ms if seen is not None and seen.began_ms is not None else None
         by = authorship(workspace.environ, workspace.project.root)
@@ -276,8 +276,8 @@ class _Apply:
             return "this state may have been copied or restored"
         if prepared.head.watermark_ms is None:
             return "this state was never compared with the server"
-        if prepared.head.shared:
-            return "another runner triggers runs of this project too"
+        if prepared.head.is_one_of_several(round(1000 * workspace.project.server.log_retention_s)):
+            return "another runner may trigger runs of this project too"
         return None
 
     def _begin_state(self, prepared: Prepared, empty: StateStore) -> StateStore:

@@ -32,11 +32,12 @@ class Seen:
 class Outlook:
     """A plan with what carrying it out needs beside it: edits from the listing, ids that more than one run had; by
     group, what is true once all of its sends are on their way. `undecided`: some schedule isn't known to the state, so
-    the server has to be asked for its instances. `passes`: a rollout waits for nothing but time."""
+    the server has to be asked for its instances. `foreign`: there are runs that the state doesn't know and that another
+    runner triggered. `passes`: a rollout waits for nothing but time."""
 
     plan: Plan
     edits: list[Edit]
-    adopted: int
+    foreign: bool
     doubled: list[str]
     conclusions: dict[str, Edit] = field(default_factory=dict)
     undecided: bool = False

@@ -22,7 +22,7 @@ from wfdeploy.operations.passing_over import first, quiet_groups
 from wfdeploy.operations.recurring import Recurrence, Surroundings, notes, recur
 from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labelled
 from wfdeploy.operations.renames import Renames
-from wfdeploy.operations.sightings import Matcher, memory
+from wfdeploy.operations.sightings import Matcher, is_news, memory
 from wfdeploy.operations.turns import Turns
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.context import DiffContext, Identities
@@ -216,7 +216,7 @@ class Prepared:
         return Outlook(
             plan=plan,
             edits=[*adoption.noted, *memory(remembered, sightings), *self._policies(), *turns.edits],
-            adopted=len(adoption.adopted) + len(adoption.noted) + len(sightings.unmatched),
+            foreign=bool(adoption.adopted or adoption.noted or is_news(remembered, sightings)),
             doubled=sightings.doubled,
             conclusions=conclusions,
             undecided=any(one.undecided for one in recurrences.values()),

@@ -235,6 +235,11 @@ def memory(remembered: Collection[ObservedRun], sightings: Sightings) -> Iterato
         yield Claim(claimed)
 
 
+def is_news(remembered: Collection[ObservedRun], sightings: Sightings) -> bool:
+    """Whether there are runs that belong to no known address, and weren't remembered."""
+    return not {run.workflow_run_id for run in sightings.unmatched} <= {run.workflow_run_id for run in remembered}
+
+
 def _tries(sighting: Sighting, known: Collection[tuple[int, int]]) -> int:
     """How often a listed run may have been tried. `known`: (generation, tries) of all runs that did the same.
 

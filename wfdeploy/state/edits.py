@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -56,6 +57,15 @@ class Editor:
         for edit in edits:
             self._apply(edit)
         self._write_tallies()
+
+    def renumber(self) -> None:
+        """Give the state its next serial and another nonce."""
+        run = self._connection.execute
+        run("UPDATE head SET value = value + 1 WHERE key = 'serial'")
+        run(
+            "INSERT INTO head VALUES ('nonce', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+            (secrets.token_hex(16),),
+        )
 
     def _apply(self, edit: Edit) -> None:
         run = self._connection.execute
@@ -132,8 +142,8 @@ class Editor:
                 )
             case Claim(workflow_run_id):
                 run("DELETE FROM unclaimed WHERE workflow_run_id = ?", (workflow_run_id,))
-            case SetHead(watermark_ms, shared):
-                values = {"watermark_ms": watermark_ms, "shared": None if shared is None else int(shared)}
+            case SetHead(watermark_ms, foreign_ms):
+                values = {"watermark_ms": watermark_ms, "foreign_ms": foreign_ms}
                 self._connection.executemany(
                     "INSERT INTO head VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value "
                     "WHERE value IS NOT excluded.value",

@@ -44,7 +44,7 @@ def export_lines(store: StateStore) -> Iterator[str]:
             "server": head.binding.server,
             **({"shard": head.binding.shard} if head.binding.shard else {}),
             "watermarkMs": head.watermark_ms,
-            "shared": head.shared,
+            "foreignMs": head.foreign_ms,
             "redactionKey": b64encode(head.redaction_key).decode(),
         }
     )
@@ -105,7 +105,7 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
             "lineage": str(head["lineage"]),
             "serial": int(head["serial"]),
             "watermark_ms": head["watermarkMs"],
-            "shared": int(head["shared"]),
+            "foreign_ms": head["foreignMs"],
             "redaction_key": b64decode(head["redactionKey"]),
         }
     except (KeyError, TypeError, ValueError) as error:

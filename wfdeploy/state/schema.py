@@ -29,7 +29,7 @@ from wfdeploy.state.rows import attempt_from
 APPLICATION_ID = 0x77666470
 """`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
 
-VERSION = 6
+VERSION = 7
 
 _NOT_SUCCEEDED = "run_state IS NOT 'RUN_SUCCESS'"
 
@@ -229,7 +229,16 @@ def _version_6(connection: sqlite3.Connection) -> None:
     run("CREATE INDEX details_unobserved ON details (run_state) WHERE run_state IS NULL")
 
 
-_MIGRATIONS = (_version_1, _version_2, _version_3, _version_4, _version_5, _version_6)
+def _version_7(connection: sqlite3.Connection) -> None:
+    # Another runner had been seen, no later than by the last listing.
+    connection.execute(
+        "INSERT INTO head SELECT 'foreign_ms', w.value FROM head s, head w "
+        "WHERE s.key = 'shared' AND s.value = 1 AND w.key = 'watermark_ms'"
+    )
+    connection.execute("DELETE FROM head WHERE key = 'shared'")
+
+
+_MIGRATIONS = (_version_1, _version_2, _version_3, _version_4, _version_5, _version_6, _version_7)
 """Element n takes version n to version n + 1. A released one never changes."""
 
 

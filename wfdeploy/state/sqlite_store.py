@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from wfdeploy.model.rollout import Progress
     from wfdeploy.state.edits import Editor
 
-_SET_NONCE = "INSERT INTO head VALUES ('nonce', ?) ON CONFLICT DO UPDATE SET value = excluded.value"
-
 _SELECT_KEYS = "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records"
 
 _SELECT_ATTEMPTS = (
@@ -152,7 +150,7 @@ class SqliteStore:
                 serial=values["serial"],
                 binding=Binding(values["project"], values["environment"], values["server"], values.get("shard", "")),
                 watermark_ms=values.get("watermark_ms"),
-                shared=bool(values.get("shared")),
+                foreign_ms=values.get("foreign_ms"),
                 redaction_key=values["redaction_key"],
                 nonce=values.get("nonce", ""),
             )
@@ -312,8 +310,6 @@ class SqliteStore:
 
     def stage(self, edits: Sequence[Edit]) -> None:
         """See `StateStore.stage`."""
-        import secrets
-
         from wfdeploy.state.edits import Editor
 
         with self._writing, translated(self._name):
@@ -324,8 +320,7 @@ class SqliteStore:
                     self._editor = Editor(self._connection, self._now_ms)
                 self._editor.apply(edits)
                 if self._connection.total_changes != before:
-                    self._connection.execute("UPDATE head SET value = value + 1 WHERE key = 'serial'")
-                    self._connection.execute(_SET_NONCE, (secrets.token_hex(16),))
+                    self._editor.renumber()
 
     def finish(self) -> int:
         """See `StateStore.finish`."""

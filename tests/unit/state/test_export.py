@@ -38,7 +38,7 @@ def lines(tmp_path: Path) -> list[str]:
         store.commit([PutRecord(record("g/b", "1:b")), PutAttempt(attempt("g/c"))])
         store.commit([Rename(Address("g/b"), Address("h/b")), Forget(Address("g/é"))])
         store.commit([NoteGeneration(Address("g/x"), "1:q", 7), PutGroups({"g": OnRemove.CANCEL})])
-        store.commit([SetHead(watermark_ms=12, shared=True)])
+        store.commit([SetHead(watermark_ms=12, foreign_ms=13)])
         store.commit([Remember(ObservedRun(workflow_run_id="wfr_q", state=RunState.STARTED, created_at_ms=1))])
         store.commit([Decide("n", 9), PutProgress(Progress(group="g", open_since_ms=3))])
         store.commit([Intend([attempt("g/d")._replace(request='{"a":1}', shared=5), attempt("g/c2")])])

@@ -12,7 +12,7 @@ import pytest
 from tests.contracts.test_state_store import BINDING, attempt, record
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import Forget, Observe, PutAttempt, PutRecord, Settle
+from wfdeploy.model.edits import Forget, Observe, PutAttempt, PutRecord, SetHead, Settle
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.state import AttemptStatus, Binding, Origin
 from wfdeploy.state.rows import attempt_to_json
@@ -149,6 +149,30 @@ def as_version_5(connection: sqlite3.Connection) -> None:
     )
     connection.execute("ALTER TABLE records DROP COLUMN details_id")
     connection.execute("PRAGMA user_version = 5")
+
+
+def test_that_another_runner_was_seen_gets_a_time(path: Path) -> None:
+    with SqliteStore.open_existing(path, BINDING) as store:
+        store.commit([SetHead(watermark_ms=7)])
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO head VALUES ('shared', 1)")
+    connection.execute("PRAGMA user_version = 6")
+    connection.commit()
+    connection.close()
+    with SqliteStore.open_existing(path, BINDING) as store:
+        assert store.head().foreign_ms == 7
+
+
+@pytest.mark.parametrize(
+    ("foreign_ms", "watermark_ms", "several"),
+    [(None, None, False), (None, 9, False), (5, None, True), (5, 14, True), (5, 15, False)],
+)
+def test_a_state_counts_as_one_of_several_for_as_long_as_the_logs_reach_back(
+    path: Path, foreign_ms: int | None, watermark_ms: int | None, several: bool
+) -> None:
+    with SqliteStore.open_existing(path, BINDING) as store:
+        store.commit([SetHead(foreign_ms=foreign_ms, watermark_ms=watermark_ms)])
+        assert store.head().is_one_of_several(10) is several
 
 
 def as_version_1(path: Path) -> None:
