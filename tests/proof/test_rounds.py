@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.fakes.model_server import Fault
 from tests.proof.test_turns import load, rolled, seed
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.cli.exit_codes import of_report
-from wfdeploy.errors import ExitCode
-from wfdeploy.model.event import Outcome
+from wfdeploy.errors import ExitCode, UsageError
+from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Plan
+from wfdeploy.model.plan import Plan, Selection, Wish
 from wfdeploy.model.remote import RunState
+from wfdeploy.operations import plan as planning
+from wfdeploy.operations import rollouts, state
+from wfdeploy.operations.refresh import refresh
+from wfdeploy.operations.saved_plan import plan_file_text, save_plan
 
 WAITING = ApplyOptions(wait=True)
 
@@ -85,3 +98,216 @@ def test_without_anything_to_do_it_waits_for_what_is_going(bench: VirtualBench) 
     assert (counts(report), report.watched) == ({"kept": 3}, {RunState.SUCCESS: 3})
     report = bench.apply(options=WAITING)
     assert (counts(report), report.watched) == ({"kept": 3}, {})
+
+
+# --- nothing but what the first plan held back -----------------------------------------------------------------------
+
+
+def waits(bench: VirtualBench, *meanwhile: Callable[[], object], **how: Any) -> ApplyReport:
+    """`apply --wait`, with what others do meanwhile, one thing before each round but the first."""
+    whole, others, rounds = bench.workspace.stores, iter(meanwhile), count()
+
+    def lock(
+        path: Path, command: str, timeout_s: float, on_wait: Callable[[str], None]
+    ) -> AbstractContextManager[None]:
+        if next(rounds) and (other := next(others, None)) is not None:
+            with ThreadPoolExecutor(1) as elsewhere:  # it has an event loop of its own
+                elsewhere.submit(other).result()
+        return whole.lock(path, command, timeout_s, on_wait)
+
+    report = bench.apply(options=WAITING, stores=replace(whole, lock=lock), **how)
+    assert next(others, None) is None, "there were fewer rounds"
+    return report
+
+
+def versions(bench: VirtualBench) -> Counter[str]:
+    """How often each run was started, whatever it was."""
+    return Counter(run_id.rpartition("-g")[0].rpartition("-")[0] for run_id in bench.remote.counts.elements())
+
+
+def changed(*runs: str, version: int) -> dict[str, Any]:
+    return group("load", [run(name, body=version) for name in runs], dependsOn=[{"group": "seed"}])
+
+
+def newer(bench: VirtualBench, *groups: dict[str, Any]) -> Callable[[], object]:
+    """An apply of a newer commit, in another checkout."""
+
+    def apply() -> None:
+        bench.write(*groups)
+        bench.apply()
+
+    return apply
+
+
+def test_a_newer_apply_is_not_undone(bench: VirtualBench) -> None:
+    policy = {"onRemove": "cancel"}
+    bench.remote.durations_s = (100.0,)
+    bench.write(seed(), group("g", [run("a", body=1)], policy=policy))
+    later = newer(bench, seed(), group("g", [run("a", body=2), run("b")], policy=policy))
+    report = waits(bench, later)
+    assert versions(bench) == {"wfr_g-a": 2, "wfr_g-b": 1, **{f"wfr_seed-s{n}": 1 for n in range(3)}}
+    assert not any(one.cancelled for one in bench.remote.runs)
+    assert report.unsettled is not None
+    assert report.unsettled.startswith("another command has changed the state meanwhile")
+    assert of_report(report) is ExitCode.PARTIAL
+
+
+def test_what_a_newer_apply_changed_is_not_released_any_more(bench: VirtualBench) -> None:
+    bench.write(seed(), changed("l0", "l1", version=1))
+    report = waits(bench, newer(bench, seed(4), changed("l0", version=2)))
+    assert not any("load" in run_id for run_id in bench.remote.counts)
+    assert report.unsettled is not None
+    assert "2 blocked; load/l0: waits for group seed" in report.unsettled
+    assert of_report(report) is ExitCode.PARTIAL
+
+
+def test_looking_and_steering_do_not_end_the_wait(bench: VirtualBench) -> None:
+    bench.write(rolled(steps=[{"count": 1, "pauseUntil": "approved"}]), seed())
+    report = waits(
+        bench,
+        lambda: refresh(bench.workspace, (), ()),
+        lambda: rollouts.pause(bench.workspace, "g"),
+        lambda: rollouts.resume(bench.workspace, "g"),
+        lambda: rollouts.approve(bench.workspace, "g"),
+    )
+    assert counts(report) == {"triggered": 13}
+    assert of_report(report) is ExitCode.OK
+
+
+@pytest.mark.parametrize("what", ["rm", "retrigger", "lost", "restored"])
+def test_any_other_change_of_the_state_ends_the_wait(bench: VirtualBench, what: str) -> None:
+    bench.write(seed(), load())
+    copy = bench.root / "copy.db"
+
+    def meddle() -> None:
+        if what == "rm":
+            state.remove(bench.workspace, ["seed/s0"])
+        elif what == "retrigger":
+            bench.apply(wish=Wish.RETRIGGER, targets=("seed/s0",))
+        elif what == "lost":
+            bench.state_file.unlink()
+        else:
+            shutil.copy(copy, bench.state_file)
+
+    bench.apply(targets=("seed/s1",))
+    shutil.copy(bench.state_file, copy)
+    report = waits(bench, meddle)
+    assert not any("load" in run_id for run_id in bench.remote.counts)
+    assert versions(bench)["wfr_seed-s0"] == 1 + (what == "retrigger")
+    assert report.unsettled is not None
+    assert "another command has changed the state" in report.unsettled
+
+
+def test_another_runner_ends_the_wait(bench: VirtualBench) -> None:
+    """It has a state of its own, so only the server's listing tells of it."""
+    own, other = bench.state_file, bench.state_file.with_name("other.db")
+    bench.write(seed(), changed("l0", version=1))
+
+    def elsewhere() -> None:
+        bench.state_file = other
+        bench.write(seed(), group("load", [run("l0", body=2)]))
+        bench.apply()
+        bench.state_file = own
+        bench.pass_time(60)
+
+    report = waits(bench, elsewhere)
+    assert versions(bench)["wfr_load-l0"] == 1, "version 2, which the other runner started"
+    assert report.unsettled is not None
+    assert report.unsettled.startswith("another runner triggers runs of this project")
+    assert of_report(report) is ExitCode.PARTIAL
+
+
+def save(bench: VirtualBench, selection: Selection) -> Path:
+    """A plan that was saved by `wfdeploy plan --out`."""
+    file, is_new = bench.root / "tonight.plan", not bench.state_file.exists()
+    with planning.planned(bench.workspace, paths=None, selection=selection, offline=False, keep_all=False) as plan:
+        save_plan(plan_file_text(plan, paths=None, selection=selection, new_state=is_new), file)
+    return file
+
+
+def test_a_saved_plan_stays_bound(bench: VirtualBench) -> None:
+    bench.write(seed(), load())
+    bench.remote.badly = lambda run_id: "seed-s1" in run_id
+    assert counts(waits(bench, plan_file=save(bench, Selection()))) == {"triggered": 3, "blocked": 2}
+    bench.remote.badly = lambda _: False
+    with pytest.raises(UsageError):
+        waits(bench, plan_file=save(bench, Selection(limit=1)))
+
+
+def test_what_was_refused_is_not_tried_again_by_the_same_command(bench: VirtualBench) -> None:
+    bench.remote.bad = lambda run_id: "seed-s1" in run_id
+    bench.write(seed(), load())
+    calls: list[int] = []
+    report = waits(bench, lambda: calls.append(bench.remote.calls))
+    assert counts(report) == {"triggered": 2, "rejected": 1, "blocked": 2}
+    assert calls == [bench.remote.calls]
+
+
+def test_an_instance_that_becomes_due_meanwhile_is_left_to_the_next_apply(bench: VirtualBench) -> None:
+    bench.remote.durations_s = (900.0,)
+    nightly = group("n", [run("a")], schedule={"cron": "*/10 * * * *", "catchUp": "all"}, dependsOn=[{"group": "seed"}])
+    bench.write(seed(), nightly)
+    bench.apply()
+    bench.pass_time(600)  # one is due now, and blocked
+    report = waits(bench)
+    assert counts(report)["triggered"] == 1
+    assert versions(bench)["wfr_n-a-2026-11-23t14-10-00z"] == 1
+    assert counts(bench.apply())["triggered"] > 1, "none is lost"
+
+
+def test_only_failures_of_what_it_started_are_seen_to(bench: VirtualBench) -> None:
+    policy = {"onFailure": {"action": "restart", "maxAttempts": 1}}
+    bench.write(group("old", [run("o")], policy=policy))
+    bench.apply()
+    bench.remote.failing = lambda number: number < 2
+    for each in bench.remote.runs:
+        each.fails = True
+    bench.write(group("old", [run("o")], policy=policy), group("young", [run("y")], policy=policy))
+    report = waits(bench)
+    assert versions(bench) == {"wfr_old-o": 1, "wfr_young-y": 2}
+    assert report.watched == {RunState.FAILED: 1, RunState.SUCCESS: 1}
+    assert of_report(report) is ExitCode.PARTIAL
+    assert counts(bench.apply())["triggered"] == 1, "the next apply sees to it"
+
+
+def test_a_replacement_that_had_to_wait_is_released(bench: VirtualBench) -> None:
+    bench.write(seed(), load())
+    waits(bench)
+    bench.write(seed(4), load())
+    report = waits(bench, replace=("load/l0",))
+    assert counts(report) == {"triggered": 2, "kept": 4}
+    assert versions(bench)["wfr_load-l0"] == 2
+    assert versions(bench)["wfr_load-l1"] == 1
+
+
+def test_a_round_that_fails_tells_what_the_others_did(bench: VirtualBench) -> None:
+    bench.write(seed(), load())
+
+    def fail() -> None:
+        bench.remote.listing_faults = [Fault.LOST_BEFORE]
+
+    report = waits(bench, fail)
+    assert counts(report) == {"triggered": 3, "blocked": 2}
+    assert report.stopped == "the logs are out of order"
+    assert of_report(report) is ExitCode.PARTIAL
+
+
+def test_manifests_that_change_on_disk_meanwhile_are_not_applied(bench: VirtualBench) -> None:
+    schedule = {"cron": "*/10 * * * *"}
+    bench.write(seed(), group("n", [run("a", body=1)], schedule=schedule, dependsOn=[{"group": "seed"}]))
+    bench.remote.durations_s = (700.0,)
+    bench.apply()
+    bench.pass_time(600)  # an instance is due, and blocked; it is made anew from the file when its turn comes
+    report = waits(
+        bench, lambda: bench.write(group("n", [run("a", body=2)], schedule=schedule), group("other", [run("x")]))
+    )
+    assert not any("other" in run_id for run_id in bench.remote.counts)
+    assert counts(report) == {"triggered": 1, "kept": 3}
+    assert of_report(report) is ExitCode.OK
+
+
+def test_a_cancel_by_hand_does_not_end_the_wait(bench: VirtualBench) -> None:
+    bench.write(seed(), load("finished"))
+    report = waits(bench, lambda: bench.apply(wish=Wish.CANCEL, targets=("seed/s0",)))
+    assert counts(report) == {"triggered": 5}
+    assert report.watched == {RunState.SUCCESS: 4, RunState.CANCELED: 1}

@@ -142,6 +142,10 @@ class SetHead:
     foreign_ms: int | None = None
 
 
+ABOUT_NO_TRIGGER = (Observe, PutProgress, SetHead)
+"""Edits that change nothing about which runs are triggered: how recorded runs do, how a rollout is steered, how far the
+server's runs are known."""
+
 Edit: TypeAlias = (
     PutAttempt
     | Intend

@@ -35,7 +35,8 @@ class Head(NamedTuple):
     """The state as a whole.
 
     `lineage`: random id of this state's line of descent; `serial` counts its changes; `nonce`: random, another one
-    with each change (empty where none was made since there are nonces). `watermark_ms`: server time
+    with each change (empty where none was made since there are nonces). `runs_nonce`: that of the last change which was
+    about which runs are triggered, and not only about how they do. `watermark_ms`: server time
     (Unix ms) up to which the project's runs on the server are known here; None before the first listing.
     `foreign_ms`: server time of the listing that last showed runs which another runner triggered; None where none did.
     `redaction_key`: key of the digests that stand for redacted values.
@@ -48,6 +49,7 @@ class Head(NamedTuple):
     foreign_ms: int | None = None
     redaction_key: bytes = b""
     nonce: str = ""
+    runs_nonce: str = ""
 
     def is_one_of_several(self, log_retention_ms: int) -> bool:
         """Whether other states of this project may be in use: until no listing has shown a foreign trigger for as long

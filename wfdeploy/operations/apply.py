@@ -11,10 +11,11 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wfdeploy.errors import ExitCode, Interrupted, Withheld
+from wfdeploy.errors import ExitCode, Interrupted, UsageError, Withheld
 from wfdeploy.model.edits import Edit, SetHead
 from wfdeploy.model.event import ApplyReport, Notice, Outcome
 from wfdeploy.model.options import ApplyOptions
@@ -23,8 +24,9 @@ from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.consent import Confirm, require_consent
 from wfdeploy.operations.discovery import Discovery
-from wfdeploy.operations.follow import follow
+from wfdeploy.operations.follow import begin_later, follow
 from wfdeploy.operations.hearing import hearing
+from wfdeploy.operations.held_back import HeldBack
 from wfdeploy.operations.letters import lacking, with_letters
 from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.manifests import Manifests
@@ -32,7 +34,7 @@ from wfdeploy.operations.outlook import Outlook, Seen
 from wfdeploy.operations.prepared import Prepared
 from wfdeploy.operations.refreshing import since
 from wfdeploy.operations.requests import KEPT_FOR_SENDING
-from wfdeploy.operations.rounds import Round, follow_through, look_back
+from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, look_back
 from wfdeploy.operations.saved_plan import SavedPlan, read_plan
 from wfdeploy.operations.shipping import gather_secrets, resumes, shipments
 from wfdeploy.operations.workspace import Workspace
@@ -70,6 +72,8 @@ def apply(
     saved = None if plan_file is None else read_plan(plan_file)
     if saved is not None:
         paths, selection = saved.paths, saved.selection
+    if options.wait and selection.limit is not None:
+        raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")
 
     def once() -> ApplyReport:
         manifests = load(workspace, paths, selection, keep=KEPT_FOR_SENDING, first=not workspace.has_state)
@@ -115,6 +119,7 @@ class _Apply:
         self.patience = Patience(workspace.clock, stop, workspace.listener, options.timeout_s)
         self.gateway: RunGateway | None = None
         self.scheduled: frozenset[str] = frozenset()
+        self.held_back: HeldBack | None = None  # once the first of several rounds was carried out
 
     async def run(self) -> ApplyReport:
         workspace, options = self.workspace, self.options
@@ -123,7 +128,7 @@ class _Apply:
             report = round_.report
             if options.wait:
                 return await follow_through(
-                    workspace, round_, lambda: self._again(stack), self.patience, options.longest_wait_s
+                    workspace, round_, partial(self._again, stack), self.patience, options.longest_wait_s
                 )
             if workspace.target.local and self.gateway is not None and not self.stop.requested:
                 report = await follow(
@@ -136,36 +141,46 @@ class _Apply:
                 )
             return report
 
-    async def _once(self, stack: AsyncExitStack, lock_timeout_s: float) -> Round:
-        """Under the lock: plan, carry out, and see how things stand then."""
+    async def _once(self, stack: AsyncExitStack, lock_timeout_s: float, before: Round | None = None) -> Round:
+        """Under the lock: plan, carry out, and see how things stand then. `before`: the round before this one."""
         workspace = self.workspace
         with workspace.lock(lock_timeout_s):
             locked_at_ms = workspace.clock.now_ms()
             is_new = not workspace.has_state
-            self._require_state(is_new)
             store = workspace.open_state()
             try:
+                if self.held_back is None or before is None:
+                    self._require_state(is_new)
+                elif self.held_back.has_moved_on(None if is_new else store):
+                    return ended(before, ANOTHER_COMMAND)
                 report, outlook, store = await self._plan_and_carry_out(store, is_new, locked_at_ms, stack)
                 report = replace(report, warnings=outlook.plan.warnings)
                 if not self.options.wait:  # then nobody asks, and looking at each record takes its time
                     return Round(report=report, going=frozenset())
-                return look_back(report, outlook.plan, store, self.manifests.groups, passes=outlook.passes)
+                if self.held_back is None:
+                    self.held_back = HeldBack(outlook.plan, self.manifests.groups, outlook.planned_ms)
+                self.held_back.took(report)
+                self.held_back.left(store if workspace.has_state else None)
+                round_ = look_back(report, outlook.plan, store, self.manifests.groups, passes=outlook.passes)
+                return replace(round_, ended=ANOTHER_RUNNER) if self.held_back.is_closed else round_
             finally:
                 store.close()
 
-    async def _again(self, stack: AsyncExitStack) -> Round:
+    async def _again(self, stack: AsyncExitStack, before: Round) -> Round:
         """Another round of what was consented to, once it is known how the runs do."""
-        options = self.options
-        self.selection = replace(self.selection, refresh=Refresh.ALL, replace=())
+        options, held_back = self.options, self.held_back
+        assert held_back is not None
+        replaced = tuple(filter(held_back.is_waiting, self.selection.replace))
+        self.selection = replace(self.selection, refresh=Refresh.ALL, replace=replaced)
         self.saved, self.confirm = None, lambda _: True
         self.patience = Patience(self.workspace.clock, self.stop, self.workspace.listener, options.timeout_s)
-        return await self._once(stack, max(options.lock_timeout_s, options.timeout_s))
+        return await self._once(stack, max(options.lock_timeout_s, options.timeout_s), before)
 
     async def _plan_and_carry_out(
         self, store: StateStore, is_new: bool, locked_at_ms: int, stack: AsyncExitStack
     ) -> tuple[ApplyReport, Outlook, StateStore]:
-        workspace = self.workspace
-        prepared = Prepared(workspace, self.manifests, store, self.selection)
+        workspace, options = self.workspace, self.options
+        prepared = Prepared(workspace, self.manifests, store, self.selection, held_back=self.held_back)
         outlook = prepared.outlook(None)
         whole_story = is_new or workspace.stores.is_latest(store)
         seen: Seen | None = None
@@ -201,13 +216,13 @@ class _Apply:
         self._tell_why_not(plan)
         if not plan.has_changes and not plan.has_edits and not outlook.edits and not outlook.conclusions:
             return self._nothing_to_do(plan), outlook, store
-        require_consent(plan, self.options)
+        require_consent(plan, options)
         secrets = gather_secrets(plan, prepared)
         self._heed_stop()
         if plan.has_changes and not self.confirm(plan):
             raise Withheld("declined: nothing was sent")
         self._heed_stop()
-        self.scheduled = self._begin_later(plan)
+        self.scheduled = begin_later(workspace, plan, options.longest_wait_s)
         if is_new:
             store = self._begin_state(prepared, store)
         watermark_ms = self._watermark(seen, discovery)
@@ -293,19 +308,6 @@ class _Apply:
         if seen is None or seen.began_ms is None or discovery is None:
             return None
         return max(seen.began_ms - round(1000 * discovery.log_lag_s), 0)
-
-    def _begin_later(self, plan: Plan) -> frozenset[str]:
-        """The runs of a plan that begin later than anybody would wait for; only asked where runs are followed."""
-        if not self.workspace.target.local:
-            return frozenset()
-        longest_s = self.options.longest_wait_s
-        until_s = self.workspace.clock.now_ms() / 1000 + longest_s
-        return frozenset(
-            change.workflow_run_id
-            for change in plan.changes
-            if (run := change.desired) is not None
-            and ((run.delay_s or 0) > longest_s or (run.not_before_s or 0) > until_s)
-        )
 
     def _cancels(self, outlook: Outlook) -> bool:
         return outlook.plan.summary[Action.CANCEL] > 0

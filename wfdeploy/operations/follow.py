@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import ApplyReport, Following, Notice, Outcome
+from wfdeploy.model.plan import Plan
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations.workspace import Workspace
@@ -67,3 +68,15 @@ async def follow(
         if not stop.requested:
             raise
     return replace(report, watched=dict(Counter(states.values())))
+
+
+def begin_later(workspace: Workspace, plan: Plan, longest_s: float) -> frozenset[str]:
+    """The runs of a plan that begin later than anybody would wait for; only told where runs are followed."""
+    if not workspace.target.local:
+        return frozenset()
+    until_s = workspace.clock.now_ms() / 1000 + longest_s
+    return frozenset(
+        change.workflow_run_id
+        for change in plan.changes
+        if (run := change.desired) is not None and ((run.delay_s or 0) > longest_s or (run.not_before_s or 0) > until_s)
+    )

@@ -30,10 +30,13 @@ class Seen:
 
 @dataclass(slots=True, kw_only=True)
 class Outlook:
-    """A plan with what carrying it out needs beside it: edits from the listing, ids that more than one run had; by
-    group, what is true once all of its sends are on their way. `undecided`: some schedule isn't known to the state, so
-    the server has to be asked for its instances. `foreign`: there are runs that the state doesn't know and that another
-    runner triggered. `passes`: a rollout waits for nothing but time."""
+    """A plan with what carrying it out needs beside it.
+
+    `edits` from the listing; `doubled`: ids that more than one run had; `conclusions`: by group, what is true once all
+    of its sends are on their way. `undecided`: some schedule isn't known to the state, so the server has to be asked
+    for its instances. `foreign`: there are runs that the state doesn't know and that another runner triggered.
+    `passes`: a rollout waits for nothing but time. `planned_ms`: when it was made (our clock).
+    """
 
     plan: Plan
     edits: list[Edit]
@@ -42,3 +45,4 @@ class Outlook:
     conclusions: dict[str, Edit] = field(default_factory=dict)
     undecided: bool = False
     passes: bool = False
+    planned_ms: int = 0

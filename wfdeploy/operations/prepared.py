@@ -12,14 +12,15 @@ from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import Edit, PutGroups
-from wfdeploy.model.plan import Action, Change, Plan, Selection, Wish
+from wfdeploy.model.plan import Action, Plan, Selection, Wish
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Head, Record, RecordKey, Standing
+from wfdeploy.operations.held_back import HeldBack
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen
 from wfdeploy.operations.passing_over import first, quiet_groups
-from wfdeploy.operations.recurring import Recurrence, Surroundings, notes, recur
+from wfdeploy.operations.recurring import Recurrence, Surroundings, conclusions, notes, recur
 from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labelled
 from wfdeploy.operations.renames import Renames
 from wfdeploy.operations.sightings import Matcher, is_news, memory
@@ -49,12 +50,15 @@ class Prepared:
         selection: Selection,
         *,
         only_records: bool = False,
+        held_back: HeldBack | None = None,
     ) -> None:
-        """`only_records`: nothing will be sent, so no run waits for another, or for its rollout."""
+        """`only_records`: nothing will be sent, so no run waits for another, or for its rollout. `held_back`: all that
+        may be done (None: whatever is declared)."""
         self.workspace = workspace
         self.manifests = manifests
         self.store = store
         self.selection = selection
+        self.held_back = held_back
         self.head: Head = store.head()
         self.desired = manifests.runs
         self.moves = Renames(manifests, store, sharded=workspace.target.shard is not None)
@@ -135,6 +139,8 @@ class Prepared:
         )
         sightings = matcher.sightings((*remembered, *(() if seen is None else seen.runs)))
         adoption = matcher.adoption(sightings)
+        if self.held_back is not None and (adoption.adopted or adoption.noted):
+            self.held_back.close()  # somebody else triggers runs of this project
         view, letters = (None, None) if seen is None else (seen.view, seen.letters)
         self.condition = runs = condition(self.store, self.unfinished, view, self._renamed, letters)
         noted: dict[tuple[str, str], int] = {}
@@ -182,10 +188,10 @@ class Prepared:
             prune=selection.prune,
         )
         turns, gathered = self._compared(context, targets, recurrences, problems, keep_all=keep_all)
+        withheld = frozenset() if self.held_back is None else self.held_back.withheld
         if problems:
             raise InvalidInput(problems)
         self._watched |= turns.watched
-        conclusions = {} if targets or selection.wish else _conclusions(recurrences, gathered.changes)
         target = self.workspace.target
         plan = Plan(
             project=target.project.name,
@@ -218,7 +224,8 @@ class Prepared:
             edits=[*adoption.noted, *memory(remembered, sightings), *self._policies(), *turns.edits],
             foreign=bool(adoption.adopted or adoption.noted or is_news(remembered, sightings)),
             doubled=sightings.doubled,
-            conclusions=conclusions,
+            conclusions={} if targets or selection.wish else conclusions(recurrences, gathered.changes, withheld),
+            planned_ms=now_ms,
             undecided=any(one.undecided for one in recurrences.values()),
             passes=turns.passes,
         )
@@ -253,8 +260,13 @@ class Prepared:
             former=self.moves.former_groups,
             sharded=shard is not None,
         )
-        gathered = first(self, context, targets, recurrences) or gather(
-            changes if self._only_records or selection.wish is not None else turns.changes(changes),
+        if not self._only_records and selection.wish is None:
+            changes = turns.changes(changes)
+        if self.held_back is not None:
+            changes = self.held_back.only(changes)
+        known = None if self.held_back is not None else first(self, context, targets, recurrences)
+        gathered = known or gather(
+            changes,
             targets=targets,
             limit=selection.limit,
             keep_all=keep_all,
@@ -276,6 +288,7 @@ class Prepared:
         server = self.workspace.project.server
         around = Surroundings(
             now_ms=self.workspace.clock.now_ms(),
+            until_ms=None if self.held_back is None else self.held_back.planned_ms,
             attempts=self.attempts,
             adopted=adoption.adopted,
             listed=seen is not None,
@@ -371,14 +384,6 @@ class Prepared:
         project = self.workspace.project
         place = attempt_place(project.key, project.environment, address, fingerprint_text)
         return attempt_label(place, generation, tries)
-
-
-def _conclusions(recurrences: Mapping[str, Recurrence], changes: Iterable[Change]) -> dict[str, Edit]:
-    """What is decided of recurring groups, as far as nothing of theirs has to wait."""
-    if not recurrences:
-        return {}
-    waiting = {group_of(change.address) for change in changes if change.action is Action.BLOCKED}
-    return {name: one.decide for name, one in recurrences.items() if one.decide is not None and name not in waiting}
 
 
 def _address(one: DesiredRun | RecordKey) -> str:

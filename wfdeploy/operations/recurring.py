@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from wfdeploy.model.address import Address, group_of, instance_parts
-from wfdeploy.model.plan import Action
+from wfdeploy.model.edits import Edit
+from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import DesiredRun, Group
 from wfdeploy.model.schedule import Concurrency, Decide, instant, unix_of
@@ -55,6 +56,7 @@ class Recurrence:
 class Surroundings:
     """What is known beside manifests and state.
 
+    `until_ms`: instances after it aren't looked at (our clock; None: those after `now_ms`).
     `attempts`: addresses with an attempt. `adopted`: those whose run the listing showed and the state lacks. `listed`:
     there was a listing. `live`: how runs do as it told. `standings`: of the recorded runs that failed, were cancelled
     or are missing. `wanted`: which recorded instances are wanted for another reason (None: none). `former`: the names
@@ -64,6 +66,7 @@ class Surroundings:
 
     now_ms: int
     dlq_retention_s: float
+    until_ms: int | None = None
     attempts: Collection[Address] = ()
     adopted: Collection[Address] = ()
     listed: bool = False
@@ -89,6 +92,16 @@ def notes(recurrences: Mapping[str, Recurrence]) -> Iterator[str]:
         shown = ", ".join(f"{name} at {instant(next_s)}" for next_s, name in upcoming[:_MOST_UPCOMING])
         more = f", and {len(upcoming) - _MOST_UPCOMING:,} more" if len(upcoming) > _MOST_UPCOMING else ""
         yield f"next instances: {shown}{more}"
+
+
+def conclusions(
+    recurrences: Mapping[str, Recurrence], changes: Iterable[Change], withheld: Collection[str] = ()
+) -> dict[str, Edit]:
+    """What is decided of recurring groups, as far as nothing of theirs has to wait, or is `withheld`."""
+    if not recurrences:
+        return {}
+    waiting = {group_of(change.address) for change in changes if change.action is Action.BLOCKED}.union(withheld)
+    return {name: one.decide for name, one in recurrences.items() if one.decide is not None and name not in waiting}
 
 
 def recur(manifests: Manifests, store: StateStore, around: Surroundings) -> dict[str, Recurrence]:
@@ -121,6 +134,7 @@ class _Looking:
         self.group = group
         self.schedule = group.schedule
         self.now_s = around.now_ms // 1000
+        self.until_s = self.now_s if around.until_ms is None else min(around.until_ms // 1000, self.now_s)
         self.names = (group.name, *around.former(group.name))
         self.decided_s = max((decided[name] for name in self.names if name in decided), default=None)
         self.result = Recurrence(group)
@@ -170,9 +184,9 @@ class _Looking:
             self.result.undecided = not self.around.listed
             if self.schedule.start_s is None:
                 # A schedule begins when it is seen first.
-                return Due(decided_s=self.now_s)
+                return Due(decided_s=self.until_s)
             decided_s = self.schedule.start_s - 1
-        return due(self.schedule, decided_s=decided_s, now_s=self.now_s)
+        return due(self.schedule, decided_s=decided_s, now_s=self.now_s, until_s=self.until_s)
 
     def _mine(self, addresses: Iterable[Address]) -> Iterator[Address]:
         return (address for address in addresses if group_of(address) == self.group.name)

@@ -2,7 +2,8 @@
 
 Each round is an apply like any other: it takes the lock, asks how runs do, releases groups and steps whose time has
 come, and gives the lock back. Between rounds nothing is held, so a command that dies in one leaves what any apply
-leaves.
+leaves. What a round may do is what the first plan held back (`held_back.py`); where somebody else triggers runs
+meanwhile, that plan is out of date, and the rounds end.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 
+from wfdeploy.errors import Interrupted, WfdeployError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.event import ApplyReport, Following, Outcome, Result
 from wfdeploy.model.plan import Action, Plan
@@ -24,22 +26,28 @@ _LONGEST_PAUSE_S = 15.0
 _GOING = (None, RunState.STARTED, RunState.UNKNOWN)
 _NOTHING_SENT = (Outcome.KEPT, Outcome.BLOCKED)
 
+ANOTHER_COMMAND = "another command has changed the state meanwhile"
+ANOTHER_RUNNER = "another runner triggers runs of this project meanwhile"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """How things stand after an apply. `going`: recorded runs of the groups in question that may still run. `blocked`:
-    why something has to wait still, for one of the runs that do; `passes`: some of it by time alone."""
+    why something has to wait still, for one of the runs that do; `passes`: some of it by time alone. `ended`: why there
+    must be no other round."""
 
     report: ApplyReport
     going: frozenset[Address]
     blocked: str | None = None
     passes: bool = False
+    ended: str | None = None
 
     @property
     def is_settled(self) -> bool:
-        """Whether another round would find nothing new."""
-        sent = sum(count for outcome, count in self.report.summary.items() if outcome not in _NOTHING_SENT)
-        return self.report.stopped is not None or not (sent or self.going or self.passes)
+        """Whether another round would find nothing new, or there must be none."""
+        if self.ended is not None:
+            return True
+        return self.report.stopped is not None or not (_was_sent(self.report) or self.going or self.passes)
 
 
 def look_back(report: ApplyReport, plan: Plan, store: StateStore, groups: Collection[str], *, passes: bool) -> Round:
@@ -54,8 +62,21 @@ def look_back(report: ApplyReport, plan: Plan, store: StateStore, groups: Collec
     )
 
 
+def ended(before: Round, why: str) -> Round:
+    """A round in which nothing was done, and after which there is no other; things stand as `before`."""
+    summary = {**dict.fromkeys(Outcome, 0), Outcome.BLOCKED: before.report.summary[Outcome.BLOCKED]}
+    return replace(before, report=replace(before.report, summary=summary, results=(), took_s=0.0), ended=why)
+
+
+def _failed(before: Round, error: WfdeployError) -> Round:
+    """A round that failed. What the rounds before it did is told of all the same."""
+    why = "interrupted" if isinstance(error, Interrupted) else error.message
+    last = ended(before, why)
+    return replace(last, ended=None, report=replace(last.report, stopped=why, hint=error.hint))
+
+
 async def follow_through(
-    workspace: Workspace, first: Round, again: Callable[[], Awaitable[Round]], patience: Patience, timeout_s: float
+    workspace: Workspace, first: Round, again: Callable[[Round], Awaitable[Round]], patience: Patience, timeout_s: float
 ) -> ApplyReport:
     """Rounds until all is settled, the time is over, or the user wants to stop. The report is about all of them, and
     says how every run ended that was going at any time."""
@@ -67,16 +88,35 @@ async def follow_through(
         workspace.listener(Following(len(watched) - len(current.going), len(watched)))
         if not await patience.pause(min(pause_s, deadline - clock.monotonic())):
             break
-        before, current = current, await again()
+        before = current
+        try:
+            current = await again(before)
+        except WfdeployError as error:
+            if not _was_sent(total):
+                raise
+            current = _failed(before, error)
         watched |= current.going
         total = _together(total, current.report)
         pause_s = _FIRST_PAUSE_S if before.going - current.going else min(pause_s * 1.5, _LONGEST_PAUSE_S)
-    unsettled = None
-    if current.going:
-        unsettled = f"{len(current.going):,} run{'s are' if len(current.going) > 1 else ' is'} still going"
-    elif current.blocked is not None:
-        unsettled = f"{current.report.summary[Outcome.BLOCKED]:,} blocked; {current.blocked}"
-    return replace(total, watched=_ends(workspace, watched), unsettled=unsettled)
+    report = replace(total, watched=_ends(workspace, watched), unsettled=_left(current))
+    return report if current.ended is None else replace(report, hint="run it again: it plans anew, and asks again")
+
+
+def _left(last: Round) -> str | None:
+    """What was waited for in vain."""
+    going = f"{len(last.going):,} run{'s are' if len(last.going) > 1 else ' is'} still going" if last.going else None
+    blocked = None
+    if last.blocked is not None:
+        blocked = f"{last.report.summary[Outcome.BLOCKED]:,} blocked; {last.blocked}"
+    if last.ended is None:
+        return going or blocked
+    left = [each for each in (going, blocked) if each is not None]
+    return f"{last.ended}, so no more of this plan is carried out ({'; '.join(left) or 'nothing of it is left'})"
+
+
+def _was_sent(report: ApplyReport) -> bool:
+    """Whether anything was sent, or may have been."""
+    return any(count for outcome, count in report.summary.items() if outcome not in _NOTHING_SENT)
 
 
 def _together(total: ApplyReport, last: ApplyReport) -> ApplyReport:

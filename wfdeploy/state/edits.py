@@ -11,6 +11,7 @@ from typing import assert_never
 from wfdeploy.model.address import group_of
 from wfdeploy.model.attempts import FirstAttempts, columns_of
 from wfdeploy.model.edits import (
+    ABOUT_NO_TRIGGER,
     Claim,
     DropAttempt,
     Edit,
@@ -58,14 +59,16 @@ class Editor:
             self._apply(edit)
         self._write_tallies()
 
-    def renumber(self) -> None:
-        """Give the state its next serial and another nonce."""
+    def renumber(self, edits: Sequence[Edit]) -> None:
+        """Give the state its next serial and another nonce, after a change by these edits."""
         run = self._connection.execute
         run("UPDATE head SET value = value + 1 WHERE key = 'serial'")
-        run(
-            "INSERT INTO head VALUES ('nonce', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
-            (secrets.token_hex(16),),
-        )
+        is_about_triggers = not all(isinstance(edit, ABOUT_NO_TRIGGER) for edit in edits)
+        for key in ("nonce", "runs_nonce") if is_about_triggers else ("nonce",):
+            run(
+                "INSERT INTO head VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                (key, secrets.token_hex(16)),
+            )
 
     def _apply(self, edit: Edit) -> None:
         run = self._connection.execute

@@ -153,6 +153,7 @@ class SqliteStore:
                 foreign_ms=values.get("foreign_ms"),
                 redaction_key=values["redaction_key"],
                 nonce=values.get("nonce", ""),
+                runs_nonce=values.get("runs_nonce", ""),
             )
         except KeyError as error:
             raise StateUnusable(f"the state {self._name} is damaged: its head lacks {error}", hint=DAMAGED) from error
@@ -320,7 +321,7 @@ class SqliteStore:
                     self._editor = Editor(self._connection, self._now_ms)
                 self._editor.apply(edits)
                 if self._connection.total_changes != before:
-                    self._editor.renumber()
+                    self._editor.renumber(edits)
 
     def finish(self) -> int:
         """See `StateStore.finish`."""

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--wait",
     is_flag=True,
-    help="Follow through: release what waits for other runs, until all runs have ended. The exit code says how.",
+    help="Follow through: release what this plan holds back, until all runs have ended. The exit code says how.",
 )
 @options.selection()
 @options.apply_limits
@@ -74,8 +74,6 @@ def command(
     from wfdeploy.operations import apply as operation
     from wfdeploy.render import report as view
 
-    if wait and selection.limit is not None:
-        raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")
     plan_file = _plan_file(paths, selection)
     chosen = settings.resolve(target, app.environ)
     wiring.warn_of_shared_names(app, chosen)

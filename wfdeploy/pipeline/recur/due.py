@@ -35,9 +35,11 @@ class Due:
     more: bool = False
 
 
-def due(schedule: Schedule, *, decided_s: int, now_s: int) -> Due:
-    """What is due after `decided_s`, up to `now_s`."""
-    last_s = now_s if schedule.end_s is None else min(now_s, schedule.end_s)
+def due(schedule: Schedule, *, decided_s: int, now_s: int, until_s: int | None = None) -> Due:
+    """What is due after `decided_s`, up to `until_s` (None: up to `now_s`, by which it is told what is too late)."""
+    last_s = now_s if until_s is None else until_s
+    if schedule.end_s is not None:
+        last_s = min(last_s, schedule.end_s)
     latest = _latest(schedule, decided_s, last_s)
     if latest is None:
         return Due()
