@@ -21,3 +21,4 @@ class TargetFlags:
     local: bool = False
     env_file: str | None = None
     shard: Shard | None = None
+    allow: tuple[str, ...] = ()

@@ -144,6 +144,7 @@ def target(function: Function) -> Function:
         local: bool,
         env_file: str | None,
         shard: Shard | None,
+        allow: tuple[str, ...],
         **flags: Any,
     ) -> Any:
         from wfdeploy.cli.flags import TargetFlags
@@ -157,6 +158,7 @@ def target(function: Function) -> Function:
             local=local,
             env_file=env_file,
             shard=shard,
+            allow=allow,
         )
         return function(target=chosen, **flags)
 
@@ -189,6 +191,13 @@ def target(function: Function) -> Function:
             ),
             _PROJECT_FILE,
             _ENV_FILE,
+            _place(
+                "--allow",
+                metavar="KIND=PATTERN",
+                multiple=True,
+                help="What the project file may ask for: token=VARIABLE, secret=NAME, url=HOST. May be repeated.  "
+                "[default: the variable WFDEPLOY_ALLOW]",
+            ),
         )
     ):
         with_target = option(with_target)

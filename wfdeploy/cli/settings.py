@@ -17,6 +17,7 @@ from wfdeploy.model.project import LOCAL, Project, Target
 
 if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.model.permissions import Permissions
     from wfdeploy.upstash.settings import Endpoint, TokenFile
 
 EMBEDDED = "local"
@@ -59,10 +60,12 @@ def resolve(
     A missing token is no error yet: many commands don't need one.
     """
     cwd = Path.cwd() if cwd is None else cwd
+    permissions = _permissions(flags, environ)  # before the env file, which may be part of the checkout
     if flags.env_file is not None:
         from wfdeploy.cli.env_file import with_env_file
 
         environ = with_env_file(environ, cwd / flags.env_file)
+    from wfdeploy.operations.permissions import require_permitted
     from wfdeploy.upstash.settings import resolve_endpoint, wants_dev_server
 
     if flags.local and flags.token_file is not None:
@@ -78,6 +81,7 @@ def resolve(
         local=flags.local or (is_embedded and flags.environment == LOCAL),
         chosen=flags.environment,
     )
+    require_permitted(project, None if endpoint.dev else endpoint.url, permissions, cwd=cwd)
     return Settings(
         target=replace(_target(endpoint, project, _state_file(flags, project, cwd)), shard=flags.shard),
         environ=environ,
@@ -85,6 +89,15 @@ def resolve(
         stdin_taken=flags.token_file == "-",  # noqa: S105 (a file name)
         by_cache=by_cache,
     )
+
+
+def _permissions(flags: TargetFlags, environ: Mapping[str, str]) -> Permissions:
+    from wfdeploy.model.permissions import VARIABLE, Permissions
+
+    try:
+        return Permissions.read((*flags.allow, *environ.get(VARIABLE, "").split()))
+    except ValueError as error:
+        raise UsageError(f"what is allowed can't be read: {error}", hint=f"check --allow and {VARIABLE}") from error
 
 
 def _target(endpoint: Endpoint, project: Project, state_file: Path) -> Target:

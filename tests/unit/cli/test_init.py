@@ -14,6 +14,7 @@ from tests.golden_files import command_line
 from wfdeploy import __version__
 from wfdeploy.cli.commands.init import CI
 from wfdeploy.cli.scaffold import CI_FILES, new_uid, project_name
+from wfdeploy.model.permissions import Permissions
 from wfdeploy.operations.manifests import validate
 from wfdeploy.operations.project_file import load_project
 
@@ -131,3 +132,19 @@ def test_names() -> None:
 def test_a_folder_that_cannot_be_written(elsewhere: Path) -> None:
     (elsewhere / "file").write_text("", encoding="utf-8")
     assert command_line("init", "file/below").code == 64
+
+
+@pytest.mark.parametrize(
+    ("ci", "path", "holder"),
+    [("github", ".github/workflows/wfdeploy.yml", "env"), ("gitlab", ".gitlab-ci.yml", "variables")],
+)
+def test_a_scaffolded_pipeline_pins_servers_and_secrets_and_plans_with_a_token_that_only_reads(
+    ci: str, path: str, holder: str
+) -> None:
+    command_line("init", "--ci", ci)
+    permissions = Permissions.read(workflow(path)[holder]["WFDEPLOY_ALLOW"].split())
+    assert permissions.url("https://qstash.upstash.io")
+    assert not permissions.url("https://evil.example")
+    assert not permissions.secret("AWS_SECRET_ACCESS_KEY")
+    (plan,) = (line for line in Path(path).read_text(encoding="utf-8").split("\n\n") if "wfdeploy plan" in line)
+    assert "QSTASH_READONLY_TOKEN" in plan

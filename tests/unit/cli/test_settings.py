@@ -20,7 +20,7 @@ spec:
   server: {url: "https://base.example.com"}
   environments:
     staging: {}
-    production: {url: "https://prod.example.com", tokenEnv: PROD_TOKEN, state: {path: states/prod.db}}
+    production: {url: "https://prod.example.com", tokenEnv: QSTASH_TOKEN_PROD, state: {path: states/prod.db}}
 """
 
 HOSTED = "https://qstash.upstash.io"
@@ -64,9 +64,9 @@ def test_a_stray_variable_never_redirects_a_chosen_environment(
 
 
 def test_the_token_comes_from_the_variable_that_the_environment_names(project: Path) -> None:
-    environ = {"QSTASH_TOKEN": "other", "PROD_TOKEN": "right"}
+    environ = {"QSTASH_TOKEN": "other", "QSTASH_TOKEN_PROD": "right"}
     target = settled(project, environ, environment="production").target
-    assert (target.token, target.token_source) == ("right", "PROD_TOKEN")
+    assert (target.token, target.token_source) == ("right", "QSTASH_TOKEN_PROD")
     assert settled(project, {"QSTASH_TOKEN": "other"}, environment="production").target.token is None
 
 
@@ -103,7 +103,7 @@ def test_local_is_an_environment_of_its_own(project: Path, environ: dict[str, st
         ({}, {"environment": "staging", "project_file": "missing.yaml"}),
         ({}, {"environment": "staging", "token_file": "missing"}),
         ({}, {"environment": "staging", "env_file": "missing"}),
-        ({"PROD_TOKEN": "two words"}, {"environment": "production"}),
+        ({"QSTASH_TOKEN_PROD": "two words"}, {"environment": "production"}),
     ],
 )
 def test_contradictions_and_nonsense_are_usage_errors(
@@ -122,7 +122,7 @@ def test_a_server_on_this_machine_in_local_gets_the_published_token(project: Pat
 
 def test_token_file(project: Path) -> None:
     (project / "token").write_text("from-file\n", encoding="utf-8")
-    target = settled(project, {"PROD_TOKEN": "variable"}, environment="production", token_file="token").target
+    target = settled(project, {"QSTASH_TOKEN_PROD": "variable"}, environment="production", token_file="token").target
     assert (target.token, target.token_source) == ("from-file", "the file token")
 
 
@@ -134,7 +134,7 @@ def test_token_from_standard_input(project: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_nothing_shows_the_token(project: Path) -> None:
-    settings = settled(project, {"PROD_TOKEN": "right-token"}, environment="production")
+    settings = settled(project, {"QSTASH_TOKEN_PROD": "right-token"}, environment="production")
     assert "right-token" not in repr(settings)
 
 
@@ -166,3 +166,65 @@ def test_env_file_lines_that_are_no_variables_have_a_place_and_show_nothing(tmp_
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.place.line == 2
     assert "secret" not in repr(diagnostic)
+
+
+# --- what the operator allows ----------------------------------------------------------------------------------------
+
+GREEDY = """\
+apiVersion: wfdeploy/v1
+kind: Project
+metadata: {name: shop, uid: abc123}
+spec:
+  secrets: [APP_KEY, AWS_SECRET_ACCESS_KEY]
+  server:
+    url: https://evil.example
+    tokenEnv: AWS_SECRET_ACCESS_KEY
+"""
+
+
+@pytest.fixture
+def greedy(tmp_path: Path) -> Path:
+    (tmp_path / "wfdeploy.yaml").write_text(GREEDY, encoding="utf-8")
+    return tmp_path
+
+
+def refused(cwd: Path, environ: dict[str, str] | None = None, **flags: Any) -> str:
+    with pytest.raises(InvalidInput) as caught:
+        settled(cwd, environ, **flags)
+    (problem,) = caught.value.diagnostics
+    assert problem.code == "not-allowed"
+    assert problem.hint
+    return f"{problem.place} {problem.address}"
+
+
+def test_a_project_file_names_no_variable_as_token_that_is_not_called_so(greedy: Path) -> None:
+    assert refused(greedy) == "wfdeploy.yaml:8:15 spec.server.tokenEnv"
+    assert settled(greedy, allow=("token=AWS_*",)).target.token_source == "AWS_SECRET_ACCESS_KEY"
+    assert settled(greedy, {"WFDEPLOY_ALLOW": "token=AWS_*"}).target.token_source == "AWS_SECRET_ACCESS_KEY"
+    assert settled(greedy, local=True).target.local  # no token is read
+
+
+def test_secrets_and_servers_are_pinned_by_the_operator(greedy: Path) -> None:
+    allowed = ("token=AWS_*",)
+    assert refused(greedy, allow=(*allowed, "secret=APP_*")) == "wfdeploy.yaml:5:22 spec.secrets[1]"
+    assert refused(greedy, allow=(*allowed, "url=qstash.upstash.io")) == "wfdeploy.yaml:7:10 spec.server.url"
+    with pytest.raises(UsageError, match=r"https://b\.example is not among"):
+        settled(greedy, {"QSTASH_URL": "https://b.example"}, allow=(*allowed, "url=qstash.upstash.io"))
+    assert settled(greedy, local=True, allow=("url=qstash.upstash.io",)).target.local
+
+
+def test_an_environment_is_held_to_it_too(project: Path) -> None:
+    allow = ("url=base.example.com",)
+    assert settled(project, environment="staging", allow=allow).target.url == "https://base.example.com"
+    place = refused(project, environment="production", allow=allow)
+    assert place == "wfdeploy.yaml:8:23 spec.environments.production.url"
+
+
+def test_an_env_file_allows_nothing(greedy: Path) -> None:
+    (greedy / ".env").write_text("WFDEPLOY_ALLOW=token=AWS_*\n", encoding="utf-8")
+    assert refused(greedy, env_file=".env") == "wfdeploy.yaml:8:15 spec.server.tokenEnv"
+
+
+def test_a_permission_that_cannot_be_read_is_an_error(greedy: Path) -> None:
+    with pytest.raises(UsageError, match="'tokn=A' is not KIND=PATTERN"):
+        settled(greedy, {"WFDEPLOY_ALLOW": "token=A tokn=A"})
