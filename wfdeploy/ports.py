@@ -156,6 +156,9 @@ class StateStore(Protocol):
     def unclaimed(self) -> Sequence[ObservedRun]:
         """Remembered runs of this project that belong to no known address, by id."""
 
+    def dismissed(self) -> Mapping[str, Address]:
+        """By id of such a run: the new address that was confirmed not to be it."""
+
     def burned(self) -> Iterator[tuple[str, str, int]]:
         """Generations that no record tells: (address, fingerprint, generation), ordered."""
 

@@ -15,6 +15,7 @@ from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.attempts import FirstAttempts, columns_of
 from wfdeploy.model.edits import (
     Claim,
+    Dismiss,
     DropAttempt,
     Edit,
     Forget,
@@ -369,8 +370,13 @@ def test_runs_without_an_address_are_remembered_until_claimed(store: StateStore)
     store.commit([Remember(seen)])
     store.commit([Remember(seen)])
     assert list(store.unclaimed()) == [seen]
+    assert store.dismissed() == {}
+    store.commit([Dismiss("wfr_x", Address("g/a")), Remember(seen), Dismiss("wfr_unknown", Address("g/b"))])
+    assert store.dismissed() == {"wfr_x": "g/a"}
+    assert list(store.unclaimed()) == [seen]
     store.commit([Claim("wfr_x")])
     assert list(store.unclaimed()) == []
+    assert store.dismissed() == {}
 
 
 def test_group_policies_are_kept(store: StateStore) -> None:

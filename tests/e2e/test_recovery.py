@@ -202,10 +202,10 @@ def test_without_time_to_wait_a_suspect_state_triggers_nothing(world: Workbench,
 def test_runs_of_an_address_that_is_not_declared_now_are_remembered(world: Workbench, remote: ModelServer) -> None:
     """A hole once: the state is lost while a run isn't declared, the watermark moves past it, it is declared again."""
     world.state_file.unlink()
-    world.write(group("g", [run("other")]))
+    world.write(group("g", [run("other", body=1)]))
     report = world.apply()
     assert counts(report) == {"triggered": 1}
-    world.write(group("g", [run("other"), run("first")]))
+    world.write(group("g", [run("other", body=1), run("first")]))
     assert planned(world.plan(offline=True)) == {"g/first": "adopt"}
     assert counts(world.apply()) == {"adopted": 1, "kept": 1}
     assert set(remote.counts.values()) == {1}

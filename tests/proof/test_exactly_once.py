@@ -237,7 +237,7 @@ class World(RuleBasedStateMachine):
 
     def _write(self) -> None:
         runs = [
-            run(name, body={"v": version}, **({"delay": delay} if delay else {}))
+            run(name, body={"v": version, "of": name}, **({"delay": delay} if delay else {}))
             for name, (version, delay) in sorted(self.declared.items())
         ]
         self.bench.write(group("g", [*runs, run("always", body=0)], policy=self.policy))

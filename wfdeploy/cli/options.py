@@ -314,7 +314,11 @@ _APPLY_LIMITS = (
         "--create-state", is_flag=True, help="Begin a new state where the project file requires one and none is there."
     ),
     _limit("--max-triggers", metavar="N", type=click.IntRange(min=0), help="Refuse a plan that would send more."),
-    _limit("--allow-retrigger", is_flag=True, help="Allow more than 100 runs to be triggered again."),
+    _limit(
+        "--allow-retrigger",
+        is_flag=True,
+        help="Allow more than 100 runs to be triggered again, and new runs that the server may know by another name.",
+    ),
     _limit("--allow-cancel", is_flag=True, help="Allow more than 100 runs to be cancelled."),
     _limit("--batch-size", metavar="N", type=click.IntRange(min=1), help="At most N runs in one request."),
     _limit(

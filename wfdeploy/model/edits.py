@@ -135,6 +135,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismiss:
+    """It was confirmed that a remembered run is no former run of this new address: it isn't asked about again."""
+
+    workflow_run_id: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
 class SetHead:
     """Change the head; None leaves a value as it is."""
 
@@ -161,6 +169,7 @@ Edit: TypeAlias = (
     | PutGroups
     | Remember
     | Claim
+    | Dismiss
     | SetHead
     | Decide
     | PutProgress

@@ -44,7 +44,7 @@ def change_packer() -> tuple[Callable[[Change], Any], Callable[[Any], Change]]:
         run = change.desired
         if run is None or change.edits or change.diff or change.warnings or change.attempt or change.record:
             return pickle.dumps(change._replace(run_id=change.workflow_run_id))
-        if change.tries or change.dlq_id or change.cancels or change.run_state:
+        if change.tries or change.dlq_id or change.cancels or change.run_state or change.unclaimed:
             return pickle.dumps(change._replace(run_id=change.workflow_run_id))
         position = positions.get(id(run.group))
         if position is None:

@@ -82,7 +82,8 @@ class Change(NamedTuple):
     adopted run). `sends`: whether a request leaves that starts a run (a trigger; a resume, where there is a
     `dlq_id`); `send_before_ms`: not after this (our clock, Unix ms). `tries`: how often the run was resumed or
     restarted then. `cancels`: the workflow run id of a run to be cancelled first. `run_state`: how the recorded run
-    does, where that is not as declared (it failed, was cancelled, or vanished).
+    does, where that is not as declared (it failed, was cancelled, or vanished). `unclaimed`: the workflow run id of a
+    run that did the same under a name that nothing declares, where a new run may be that one.
     """
 
     address: Address
@@ -104,6 +105,7 @@ class Change(NamedTuple):
     dlq_id: str | None = None
     cancels: str = ""
     run_state: RunState | None = None
+    unclaimed: str = ""
 
     @property
     def workflow_run_id(self) -> str:
@@ -170,7 +172,8 @@ class Plan:
     server's runs were listed and are part of it. `unmatched_ids`: workflow run ids that the server lists for this
     project and that match no address. `orphans`: recorded, no longer declared, kept. `drifted`: declared runs by the
     state that they are in, should not be in, and are left in. `possibly_renamed`: pairs (orphan, new address) with
-    equal fingerprints.
+    equal fingerprints. `possibly_triggered`: pairs (workflow run id that no address stands for, new address) with equal
+    fingerprints.
     """
 
     project: str
@@ -191,6 +194,7 @@ class Plan:
     orphans: int = 0
     drifted: Mapping[RunState, int] = field(default_factory=dict)
     possibly_renamed: tuple[tuple[Address, Address], ...] = ()
+    possibly_triggered: tuple[tuple[str, Address], ...] = ()
     manifests_digest: str = ""
     notes: tuple[str, ...] = ()  # what there is to know of schedules and rollouts beside the changes
     shard: str = ""  # `I/N` where the plan is about a part of all runs

@@ -23,6 +23,15 @@ def require_consent(plan: Plan, options: ApplyOptions) -> None:
             f"{options.max_triggers}",
             hint="look at it with `wfdeploy plan`, then raise the number",
         )
+    if plan.possibly_triggered and not options.allow_retrigger:
+        count, (run_id, address) = len(plan.possibly_triggered), plan.possibly_triggered[0]
+        which = address if count == 1 else f"{address} and {count - 1:,} more"
+        raise Withheld(
+            f"the plan may trigger {which} again: the server knows runs that did the same, under names that nothing "
+            f"declares any more ({run_id})",
+            hint="a `moved:` entry from the former name keeps a run, `wfdeploy adopt --target ADDRESS` records it as "
+            "triggered; if it is to be triggered, give --allow-retrigger",
+        )
     again = plan.summary[Action.RETRIGGER]
     renamed = len(plan.possibly_renamed)
     if again + renamed > MANY and not options.allow_retrigger:

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from heapq import merge
-from typing import Any
 
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.edits import Edit, PutGroups
+from wfdeploy.model.edits import Dismiss, Edit, PutGroups
 from wfdeploy.model.plan import Action, Plan, Selection, Wish
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Head, Record, RecordKey, Standing
 from wfdeploy.operations.held_back import HeldBack
+from wfdeploy.operations.identities import identities
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen
 from wfdeploy.operations.passing_over import first, quiet_groups
@@ -25,17 +25,16 @@ from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_afte
 from wfdeploy.operations.renames import Renames
 from wfdeploy.operations.sightings import Matcher, is_news, memory
 from wfdeploy.operations.turns import Turns
+from wfdeploy.operations.unclaimed import Unclaimed
 from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.diff.context import DiffContext, Identities
+from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.differ import diff
 from wfdeploy.pipeline.diff.listing import Adoption
 from wfdeploy.pipeline.diff.planner import Gathered, gather
 from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.targets import Targets
-from wfdeploy.pipeline.identify.describe import describe, recorded
-from wfdeploy.pipeline.identify.fingerprint import fingerprint, is_known, version_of
-from wfdeploy.pipeline.identify.run_ids import Naming, attempt_label, attempt_place, place_of
-from wfdeploy.pipeline.identify.version import CURRENT
+from wfdeploy.pipeline.identify.describe import recorded
+from wfdeploy.pipeline.identify.run_ids import place_of
 from wfdeploy.ports import StateStore
 
 
@@ -61,6 +60,7 @@ class Prepared:
         self.held_back = held_back
         self.head: Head = store.head()
         self.desired = manifests.runs
+        self._identities = identities(workspace.project, manifests.requests, lambda: self.head.redaction_key)
         self.moves = Renames(manifests, store, sharded=workspace.target.shard is not None)
         self.renames = self.moves.by_origin
         self._former = {to: origin for origin, to in self.renames.items()}
@@ -92,10 +92,6 @@ class Prepared:
 
     def _renamed(self, address: Address) -> Address:
         return self.renames.get(address, address)
-
-    def describe(self, run: DesiredRun) -> dict[str, Any]:
-        """The request's fields, as the state records them."""
-        return describe(self.manifests.requests.of(run).request, self.head.redaction_key)
 
     def recorded(self, request: Request) -> str:
         """A request as the state records it: JSON text."""
@@ -161,12 +157,7 @@ class Prepared:
                 f"--replace names no declared run: {', '.join(unknown)}", hint="addresses look like group/name"
             )
         context = DiffContext(
-            identities=Identities(
-                run_id=Naming(self.workspace.project.key, self.workspace.project.environment),
-                fingerprint_under=self._fingerprint_under,
-                describe=self.describe,
-                attempt_label=self._attempt_label,
-            ),
+            identities=self._identities,
             now_ms=now_ms,
             highest=lambda address, text: max(self._highest(address, text), noted.get((address, text), 0)),
             records=self._record,
@@ -175,7 +166,7 @@ class Prepared:
             adopted=adoption.adopted,
             renames=self.renames,
             on_remove=dict(self.store.groups()) | self.on_remove,
-            in_scope=(lambda _group: False) if narrowed else self._in_scope,
+            is_gone=(lambda _: False) if narrowed else self._is_gone,
             standings=runs.standings,
             live_states=runs.live,
             dlq_retention_s=self.workspace.project.server.dlq_retention_s,
@@ -187,7 +178,13 @@ class Prepared:
             replaces_running=self._only_records,
             prune=selection.prune,
         )
-        turns, gathered = self._compared(context, targets, recurrences, problems, keep_all=keep_all)
+        asks = self.manifests.complete and selection.wish is None
+        unclaimed = Unclaimed(
+            sightings.unmatched if asks else (),
+            self.store.dismissed() if asks else {},
+            self._identities.fingerprint_under,
+        )
+        turns, gathered = self._compared(context, targets, recurrences, unclaimed, problems, keep_all=keep_all)
         withheld = frozenset() if self.held_back is None else self.held_back.withheld
         if problems:
             raise InvalidInput(problems)
@@ -215,13 +212,20 @@ class Prepared:
             orphans=gathered.orphans,
             drifted=gathered.drifted,
             possibly_renamed=tuple(gathered.possibly_renamed),
+            possibly_triggered=tuple(gathered.possibly_triggered),
             manifests_digest=self.manifests.digest,
             notes=tuple(notes(recurrences)),
             shard="" if shard is None else str(shard),
         )
         return Outlook(
             plan=plan,
-            edits=[*adoption.noted, *memory(remembered, sightings), *self._policies(), *turns.edits],
+            edits=[
+                *adoption.noted,
+                *memory(remembered, sightings),
+                *(Dismiss(run_id, address) for run_id, address in gathered.possibly_triggered),
+                *self._policies(),
+                *turns.edits,
+            ],
             foreign=bool(adoption.adopted or adoption.noted or is_news(remembered, sightings)),
             doubled=sightings.doubled,
             conclusions={} if targets or selection.wish else conclusions(recurrences, gathered.changes, withheld),
@@ -235,6 +239,7 @@ class Prepared:
         context: DiffContext,
         targets: Targets,
         recurrences: Mapping[str, Recurrence],
+        unclaimed: Unclaimed,
         problems: list[Diagnostic],
         *,
         keep_all: bool,
@@ -250,6 +255,8 @@ class Prepared:
         for address in loud:
             quiet[group_of(address)] -= 1
         changes = diff(self._runs_but(quiet, loud, recurrences), self._keys_but(quiet, loud), context, problems)
+        if unclaimed:
+            changes = unclaimed.marked(changes, targets.match)
         turns = Turns(
             manifests=self.manifests,
             store=self.store,
@@ -264,7 +271,8 @@ class Prepared:
             changes = turns.changes(changes)
         if self.held_back is not None:
             changes = self.held_back.only(changes)
-        known = None if self.held_back is not None else first(self, context, targets, recurrences)
+        whole = self.held_back is None and not unclaimed
+        known = first(self, context, targets, recurrences) if whole else None
         gathered = known or gather(
             changes,
             targets=targets,
@@ -272,7 +280,7 @@ class Prepared:
             keep_all=keep_all,
             strict=shard is None,
             wished=selection.wish is not None,
-            in_scope=self._in_scope,
+            is_gone=self._is_gone,
         )
         gathered.summary[Action.KEEP] += sum(quiet.values())
         return turns, gathered
@@ -364,26 +372,13 @@ class Prepared:
         """Whether the state knows of no run, past or present: then there is nothing to look up for each new one."""
         return next(self.store.record_keys(), None) is None and next(self.store.former_addresses(), None) is None
 
-    def _in_scope(self, group: str) -> bool:
-        return self.manifests.complete or group in self.manifests.groups
-
-    def _fingerprint_under(self, run: DesiredRun, text: str) -> str | None:
-        version = version_of(text)
-        if version == CURRENT:
-            return run.fingerprint
-        if not is_known(version):
-            return None
-        return fingerprint(self.manifests.requests.of(run).request, run.group.identity, version)
+    def _is_gone(self, address: Address) -> bool:
+        return self.manifests.complete or group_of(address) in self.manifests.groups
 
     def _is_mine(self, address: str) -> bool:
         """Whether an address belongs to the shard that is worked on."""
         project, shard = self.workspace.project, self.workspace.target.shard
         return shard is None or shard.covers(place_of(project.key, project.environment, address))
-
-    def _attempt_label(self, address: str, fingerprint_text: str, generation: int, tries: int) -> str:
-        project = self.workspace.project
-        place = attempt_place(project.key, project.environment, address, fingerprint_text)
-        return attempt_label(place, generation, tries)
 
 
 def _address(one: DesiredRun | RecordKey) -> str:

@@ -28,6 +28,9 @@ def text(plan: Plan) -> Iterator[str]:
         "drifted": {state.value: count for state, count in plan.drifted.items()},
         "unmatchedIds": list(plan.unmatched_ids),
         "possiblyRenamed": [{"from": old, "to": new} for old, new in plan.possibly_renamed],
+        "possiblyTriggered": [
+            {"workflowRunId": run_id, "address": address} for run_id, address in plan.possibly_triggered
+        ],
     }
     yield f'{dump(head)[:-1]},"changes":['
     separator = "\n"

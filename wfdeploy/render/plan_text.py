@@ -96,6 +96,13 @@ def _remarks(plan: Plan, style: Style) -> Iterator[str]:
     if plan.unmatched_ids:
         yield f"{warning} the server lists {_several(len(plan.unmatched_ids), 'run')} that no address stands for:"
         yield from _listed(plan.unmatched_ids, style)
+    if plan.possibly_triggered:
+        count = len(plan.possibly_triggered)
+        yield (
+            f"{warning} {_several(count, 'new run')} may be known to the server under another name, and be triggered "
+            "again. `moved:` entries keep such runs; to trigger them takes --allow-retrigger:"
+        )
+        yield from _listed([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered], style)
     if plan.possibly_renamed:
         yield f"{warning} {_several(len(plan.possibly_renamed), 'run')} may only have got another name. To keep, add:"
         yield "  moved:"

@@ -13,6 +13,7 @@ from wfdeploy.model.attempts import FirstAttempts, columns_of
 from wfdeploy.model.edits import (
     ABOUT_NO_TRIGGER,
     Claim,
+    Dismiss,
     DropAttempt,
     Edit,
     Expire,
@@ -138,13 +139,8 @@ class Editor:
                     "WHERE on_remove IS NOT excluded.on_remove",
                     [(name, policy.value) for name, policy in on_remove.items()],
                 )
-            case Remember(seen):
-                run(
-                    "INSERT INTO unclaimed VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                    (seen.workflow_run_id, seen.created_at_ms, seen.state.value, ",".join(seen.labels) or None),
-                )
-            case Claim(workflow_run_id):
-                run("DELETE FROM unclaimed WHERE workflow_run_id = ?", (workflow_run_id,))
+            case Remember() | Claim() | Dismiss():
+                self._apply_unclaimed(edit)
             case SetHead(watermark_ms, foreign_ms):
                 values = {"watermark_ms": watermark_ms, "foreign_ms": foreign_ms}
                 self._connection.executemany(
@@ -156,6 +152,23 @@ class Editor:
                 pace.edit(self._connection, edit)
             case _:
                 assert_never(edit)
+
+    def _apply_unclaimed(self, edit: Remember | Claim | Dismiss) -> None:
+        run = self._connection.execute
+        match edit:
+            case Remember(seen):
+                run(
+                    "INSERT INTO unclaimed (workflow_run_id, created_at_ms, run_state, label) VALUES (?, ?, ?, ?) "
+                    "ON CONFLICT DO NOTHING",
+                    (seen.workflow_run_id, seen.created_at_ms, seen.state.value, ",".join(seen.labels) or None),
+                )
+            case Claim(workflow_run_id):
+                run("DELETE FROM unclaimed WHERE workflow_run_id = ?", (workflow_run_id,))
+            case Dismiss(workflow_run_id, address):
+                run(
+                    "UPDATE unclaimed SET dismissed_for = ? WHERE workflow_run_id = ?",
+                    (address, workflow_run_id),
+                )
 
     def _put_record(self, record: Record) -> None:
         former = self._record(record.address)

@@ -16,7 +16,7 @@ from typing import Any
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import PutAttempt, PutGroups, PutRecord, Remember
+from wfdeploy.model.edits import Dismiss, PutAttempt, PutGroups, PutRecord, Remember
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.rollout import Enlist, Mode, Progress, PutProgress
 from wfdeploy.model.run import OnRemove
@@ -63,6 +63,7 @@ def export_lines(store: StateStore) -> Iterator[str]:
         )
     for address, fingerprint, generation in store.burned():
         yield _line({"kind": "burned", "address": address, "fingerprint": fingerprint, "generation": generation})
+    dismissed = store.dismissed()
     for run in store.unclaimed():
         yield _line(
             {
@@ -71,6 +72,7 @@ def export_lines(store: StateStore) -> Iterator[str]:
                 "createdAtMs": run.created_at_ms,
                 "runState": run.state.value,
                 "labels": list(run.labels),
+                **({"dismissedFor": dismissed[run.workflow_run_id]} if run.workflow_run_id in dismissed else {}),
             }
         )
     for name, policy in store.groups().items():
@@ -170,6 +172,8 @@ def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
             labels=tuple(row.get("labels", ())),
         )
         editor.apply([Remember(seen)])
+        if "dismissedFor" in row:
+            editor.apply([Dismiss(seen.workflow_run_id, Address(row["dismissedFor"]))])
     elif kind == "schedule":
         editor.apply([Decide(row["name"], int(row["decided"]))])
     elif kind == "rollout":

@@ -8,7 +8,7 @@ from dataclasses import fields
 from operator import itemgetter
 from typing import Any
 
-from wfdeploy.model.observed import RunState
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, Standing
 
 _ATTEMPT_FIELDS = tuple(sorted({*Attempt._fields} - {"shared"}))
@@ -32,6 +32,9 @@ SELECT_RECORDS = (
     "JOIN actors a ON a.id = d.by_id LEFT JOIN request_ends e ON e.id = d.end_id"
 )
 """What `record_from_row` takes."""
+
+SELECT_UNCLAIMED = "SELECT workflow_run_id, created_at_ms, run_state, label FROM unclaimed"
+"""What `unclaimed_from_row` takes."""
 
 STANDING_COLUMNS = _columns(_STANDING_FIELDS)
 """What `standing_from_row` takes."""
@@ -85,6 +88,17 @@ def standing_from_row(row: tuple[Any, ...]) -> Standing:
     values = dict(zip(_STANDING_FIELDS, row, strict=True))
     state = values["run_state"]
     return Standing(**(values | {"run_state": RunState(state) if state else None, "handled": bool(values["handled"])}))
+
+
+def unclaimed_from_row(row: tuple[Any, ...]) -> ObservedRun:
+    """The run of a row of `SELECT_UNCLAIMED`."""
+    run_id, created_at_ms, state, labels = row
+    return ObservedRun(
+        workflow_run_id=run_id,
+        created_at_ms=created_at_ms,
+        state=RunState(state),
+        labels=tuple(labels.split(",")) if labels else (),
+    )
 
 
 _line = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode

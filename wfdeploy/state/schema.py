@@ -11,7 +11,8 @@
   `records` within each transaction; whoever edits `records` by other means must empty `tallies` too.
 - `schedules`, `rollouts` and `rollout_members` hold how far these are (`pace.py`).
 - `history` keeps former records; `burned` the generations that no row tells any more;
-  `unclaimed` the runs that the server listed for this project and that belong to no known address.
+  `unclaimed` the runs that the server listed for this project and that belong to no known address, each with the new
+  address that was confirmed not to be it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from wfdeploy.state.rows import attempt_from
 APPLICATION_ID = 0x77666470
 """`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
 
-VERSION = 7
+VERSION = 8
 
 _NOT_SUCCEEDED = "run_state IS NOT 'RUN_SUCCESS'"
 
@@ -238,7 +239,20 @@ def _version_7(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM head WHERE key = 'shared'")
 
 
-_MIGRATIONS = (_version_1, _version_2, _version_3, _version_4, _version_5, _version_6, _version_7)
+def _version_8(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE unclaimed ADD COLUMN dismissed_for TEXT")
+
+
+_MIGRATIONS = (
+    _version_1,
+    _version_2,
+    _version_3,
+    _version_4,
+    _version_5,
+    _version_6,
+    _version_7,
+    _version_8,
+)
 """Element n takes version n to version n + 1. A released one never changes."""
 
 

@@ -25,11 +25,13 @@ from wfdeploy.state.faults import DAMAGED, translated
 from wfdeploy.state.rows import (
     ATTEMPT_COLUMNS,
     SELECT_RECORDS,
+    SELECT_UNCLAIMED,
     STANDING_COLUMNS,
     attempt_from_row,
     record_from,
     record_from_row,
     standing_from_row,
+    unclaimed_from_row,
 )
 from wfdeploy.state.schema import KEPT_TRACK_OF, VERSION
 
@@ -284,18 +286,14 @@ class SqliteStore:
     def unclaimed(self) -> Sequence[ObservedRun]:
         """Remembered runs of this project that belong to no known address, by id."""
         with translated(self._name):
-            rows = self._connection.execute(
-                "SELECT workflow_run_id, created_at_ms, run_state, label FROM unclaimed ORDER BY 1"
-            ).fetchall()
-            return [
-                ObservedRun(
-                    workflow_run_id=run_id,
-                    created_at_ms=created,
-                    state=RunState(state),
-                    labels=tuple(labels.split(",")) if labels else (),
-                )
-                for run_id, created, state, labels in rows
-            ]
+            rows = self._connection.execute(f"{SELECT_UNCLAIMED} ORDER BY 1").fetchall()
+        return list(map(unclaimed_from_row, rows))
+
+    def dismissed(self) -> Mapping[str, Address]:
+        """By id of such a run: the new address that was confirmed not to be it."""
+        query = "SELECT workflow_run_id, dismissed_for FROM unclaimed WHERE dismissed_for IS NOT NULL"
+        with translated(self._name):
+            return {run_id: Address(address) for run_id, address in self._connection.execute(query)}
 
     def burned(self) -> Iterator[tuple[str, str, int]]:
         """Generations known by nothing else: (address, fingerprint, generation), sorted."""

@@ -81,6 +81,7 @@ def every_action() -> Plan:
         orphans=2,
         unmatched_ids=tuple(f"wfr_stray-{i}" for i in range(7)),
         possibly_renamed=((Address("jobs/a"), Address("jobs/b")),),
+        possibly_triggered=(("wfr_stray-0", Address("jobs/new")),),
     )
 
 
@@ -117,6 +118,7 @@ def hostile() -> Plan:
         warnings=(evil,),
         unmatched_ids=(evil,),
         possibly_renamed=((Address(evil), Address(evil)),),
+        possibly_triggered=((evil, Address(evil)),),
     )
 
 

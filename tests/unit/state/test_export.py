@@ -10,6 +10,7 @@ from tests.contracts.test_state_store import BINDING, attempt, record
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import (
+    Dismiss,
     Forget,
     Intend,
     NoteGeneration,
@@ -40,6 +41,8 @@ def lines(tmp_path: Path) -> list[str]:
         store.commit([NoteGeneration(Address("g/x"), "1:q", 7), PutGroups({"g": OnRemove.CANCEL})])
         store.commit([SetHead(watermark_ms=12, foreign_ms=13)])
         store.commit([Remember(ObservedRun(workflow_run_id="wfr_q", state=RunState.STARTED, created_at_ms=1))])
+        store.commit([Remember(ObservedRun(workflow_run_id="wfr_p", state=RunState.STARTED, created_at_ms=2))])
+        store.commit([Dismiss("wfr_p", Address("g/b"))])
         store.commit([Decide("n", 9), PutProgress(Progress(group="g", open_since_ms=3))])
         store.commit([Intend([attempt("g/d")._replace(request='{"a":1}', shared=5), attempt("g/c2")])])
         store.commit([Enlist("g", ((Address("g/b"), "1:b"), (Address("g/a"), "1:a")))])

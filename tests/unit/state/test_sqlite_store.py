@@ -148,6 +148,7 @@ def as_version_5(connection: sqlite3.Connection) -> None:
         "CREATE INDEX details_by_state ON details (run_state, address) WHERE run_state IS NOT 'RUN_SUCCESS'"
     )
     connection.execute("ALTER TABLE records DROP COLUMN details_id")
+    connection.execute("ALTER TABLE unclaimed DROP COLUMN dismissed_for")
     connection.execute("PRAGMA user_version = 5")
 
 
@@ -156,6 +157,7 @@ def test_that_another_runner_was_seen_gets_a_time(path: Path) -> None:
         store.commit([SetHead(watermark_ms=7)])
     connection = sqlite3.connect(path)
     connection.execute("INSERT INTO head VALUES ('shared', 1)")
+    connection.execute("ALTER TABLE unclaimed DROP COLUMN dismissed_for")
     connection.execute("PRAGMA user_version = 6")
     connection.commit()
     connection.close()

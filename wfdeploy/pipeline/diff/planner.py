@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.address import Address, instance_parts
 from wfdeploy.model.edits import Edit, PutRecord, Rename
 from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Action, Change
@@ -26,6 +26,7 @@ class Gathered:
     orphans: int = 0
     drifted: dict[RunState, int] = field(default_factory=dict)
     possibly_renamed: list[tuple[Address, Address]] = field(default_factory=list)
+    possibly_triggered: list[tuple[str, Address]] = field(default_factory=list)
 
 
 def gather(
@@ -36,22 +37,27 @@ def gather(
     keep_all: bool,
     strict: bool = True,
     wished: bool = False,
-    in_scope: Callable[[str], bool] = lambda _group: True,
+    is_gone: Callable[[Address], bool] = lambda _: True,
 ) -> Gathered:
     """Select and count. `strict`: a target that matches nothing is an error. `wished`: something was asked for of each
-    of them, so that it is told of each why it isn't done. `in_scope`: whether what isn't declared of a group would have
-    been loaded if it were.
+    of them, so that it is told of each why it isn't done. `is_gone`: whether an address that isn't declared here is
+    known to be declared nowhere.
 
     Changes outside the targets do nothing, yet what they learned about the server is kept. Beyond `limit` sends, a
     change is blocked. Raises: `UsageError` when a target matched nothing.
     """
     changed = change_spool()
     result = Gathered(changes=changed)
-    orphans: dict[str, Address] = {}
+    gone: dict[str, list[Address]] = {}  # by what they did
     for change in changes:
+        is_orphan = not wished and _lost_its_declaration(change) and is_gone(change.address)
+        if is_orphan and instance_parts(change.address) is None:
+            gone.setdefault(change.fingerprint, []).append(change.address)
         if not targets.match(change.address):
             result.housekeeping.extend(edit for edit in change.edits if isinstance(edit, (PutRecord, Rename)))
             continue
+        if change.unclaimed:
+            result.possibly_triggered.append((change.unclaimed, change.address))
         if change.sends:
             if limit is not None and result.sends >= limit:
                 result.housekeeping.extend(change.edits)
@@ -63,9 +69,7 @@ def gather(
         result.summary[change.action] += 1
         if change.run_state is not None and change.action is Action.KEEP:
             result.drifted[change.run_state] = result.drifted.get(change.run_state, 0) + 1
-        if change.desired is None and change.action is Action.KEEP and change.fingerprint and not wished:
-            result.orphans += in_scope(group_of(change.address))
-            orphans[change.fingerprint] = change.address
+        result.orphans += is_orphan and change.action is Action.KEEP
         if change.action is Action.KEEP and not (change.reason and (wished or change.desired is not None)):
             result.housekeeping.extend(change.edits)
             if keep_all:
@@ -74,15 +78,26 @@ def gather(
             changed.append(change)
     if strict:
         targets.check()
-    if orphans:
-        result.possibly_renamed = [
-            (orphans[change.fingerprint], change.address)
-            for change in changed
-            if change.action is Action.TRIGGER and change.fingerprint in orphans and not _is_instance(change)
-        ]
+    if gone:
+        result.possibly_renamed = list(_renamed(gone, changed))
     return result
 
 
-def _is_instance(change: Change) -> bool:
-    """Whether it is about an instance of a recurring run: those are often alike, and none is another one's new name."""
-    return change.desired is not None and change.desired.at_s is not None
+def _lost_its_declaration(change: Change) -> bool:
+    """Whether it is about a recorded run that nothing declares any more, whatever becomes of it."""
+    actions = (Action.KEEP, Action.FORGET, Action.CANCEL)
+    return change.desired is None and bool(change.fingerprint) and change.action in actions
+
+
+def _renamed(gone: dict[str, list[Address]], changes: Iterable[Change]) -> Iterator[tuple[Address, Address]]:
+    """New runs that do what runs did that are gone, in pairs: one that is gone explains one that is new.
+
+    Instances of recurring runs are left out: they are often alike, and none is another one's new name.
+    """
+    for names in gone.values():
+        names.reverse()
+    for change in changes:
+        if change.action is not Action.TRIGGER or instance_parts(change.address) is not None:
+            continue
+        if names := gone.get(change.fingerprint, []):
+            yield names.pop(), change.address

@@ -62,7 +62,7 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
                 assert_never(verdict.finding)
     if known is None:
         # Nothing but a refused attempt of a run that nobody declares any more.
-        if context.in_scope(group_of(address)):
+        if context.is_gone(address):
             return Change(address=address, action=Action.KEEP, reason="", edits=(DropAttempt(address),))
         return None
     change = Change(
@@ -76,7 +76,7 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
     )
     if context.wish is not None:
         return _wished(change, context.wish, context)
-    if adopting or not context.in_scope(group_of(address)):
+    if adopting or not context.is_gone(address):
         return change
     policy = context.on_remove.get(group_of(address), OnRemove.KEEP)
     if policy is OnRemove.CANCEL:

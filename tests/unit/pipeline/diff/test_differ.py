@@ -250,7 +250,7 @@ def test_orphans_follow_their_groups_policy_when_in_scope() -> None:
     def orphan(**more: Any) -> Change:
         return Known(before, more=more).change()
 
-    everything = {"in_scope": lambda _: True}
+    everything = {"is_gone": lambda _: True}
     assert orphan().action is Action.KEEP
     assert orphan(**everything).action is Action.KEEP
     assert orphan(**everything, prune=True).action is Action.FORGET

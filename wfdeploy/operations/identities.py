@@ -1,0 +1,41 @@
+"""How identities are made, as the diff is given it: of a project, its manifests' requests and the state's key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wfdeploy.model.project import Project
+from wfdeploy.model.run import DesiredRun
+from wfdeploy.operations.requests import Requests
+from wfdeploy.pipeline.diff.context import Identities
+from wfdeploy.pipeline.identify.describe import describe
+from wfdeploy.pipeline.identify.fingerprint import fingerprint, is_known, version_of
+from wfdeploy.pipeline.identify.run_ids import Naming, attempt_label, attempt_place
+from wfdeploy.pipeline.identify.version import CURRENT
+
+
+def identities(project: Project, requests: Requests, redaction_key: Callable[[], bytes]) -> Identities:
+    """The identities of one project and environment. `redaction_key`: that of the state."""
+
+    def fingerprint_under(run: DesiredRun, text: str) -> str | None:
+        version = version_of(text)
+        if version == CURRENT:
+            return run.fingerprint
+        if not is_known(version):
+            return None
+        return fingerprint(requests.of(run).request, run.group.identity, version)
+
+    def described(run: DesiredRun) -> Mapping[str, Any]:
+        return describe(requests.of(run).request, redaction_key())
+
+    def label(address: str, fingerprint_text: str, generation: int, tries: int) -> str:
+        place = attempt_place(project.key, project.environment, address, fingerprint_text)
+        return attempt_label(place, generation, tries)
+
+    return Identities(
+        run_id=Naming(project.key, project.environment),
+        fingerprint_under=fingerprint_under,
+        describe=described,
+        attempt_label=label,
+    )

@@ -1,0 +1,81 @@
+"""Runs that the server knows under names that nothing declares: a new run may be one of them, by another name.
+
+So it is where a state was lost, or is another runner's, and the `moved:` entry of a rename is gone: triggering the new
+name would start the run a second time. Whoever applies has to confirm that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.run import DesiredRun
+from wfdeploy.pipeline.identify.fingerprint import version_of
+from wfdeploy.pipeline.identify.run_ids import RunIdParts, parse_run_id
+
+
+class Unclaimed:
+    """Finds the new runs that do what an unclaimed run did: each of these explains one.
+
+    `dismissed`: the questions that were answered, as new addresses by workflow run id. `fingerprint_under` gives a
+    run's fingerprint under the version of another one.
+    """
+
+    def __init__(
+        self,
+        runs: Iterable[ObservedRun],
+        dismissed: Mapping[str, Address],
+        fingerprint_under: Callable[[DesiredRun, str], str | None],
+    ) -> None:
+        self._confirmed = frozenset(dismissed.values())
+        self._fingerprint_under = fingerprint_under
+        self._left: dict[str, dict[str | None, list[str]]] = {}  # ids by fingerprint, and by the time of an instance
+        self._samples: dict[int, str] = {}  # by version: a fingerprint
+        for run_id, parts in sorted(_latest(runs), reverse=True):
+            if run_id not in dismissed:
+                self._left.setdefault(parts.fingerprint, {}).setdefault(parts.at, []).append(run_id)
+                self._samples[version_of(parts.fingerprint)] = parts.fingerprint
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    def marked(self, changes: Iterable[Change], concerns: Callable[[str], bool]) -> Iterator[Change]:
+        """All changes; those that would trigger such a run name it. `concerns`: whether an address is looked at."""
+        for change in changes:
+            run_id = self._explaining(change) if change.action is Action.TRIGGER and concerns(change.address) else None
+            yield (
+                change
+                if run_id is None
+                else change._replace(
+                    reason=f"{change.reason}; a run that did the same is on the server, under another name",
+                    unclaimed=run_id,
+                )
+            )
+
+    def _explaining(self, change: Change) -> str | None:
+        if change.desired is None or change.address in self._confirmed:
+            return None
+        for sample in self._samples.values():
+            text = self._fingerprint_under(change.desired, sample)
+            if text is None or (by_time := self._left.get(text)) is None:
+                continue
+            named = parse_run_id(change.workflow_run_id)
+            if ids := by_time.get(None if named is None else named.at):
+                return ids.pop()
+        return None
+
+
+def _latest(runs: Iterable[ObservedRun]) -> Iterator[tuple[str, RunIdParts]]:
+    """The id of the latest run of each place: what ran there before was replaced."""
+    latest: dict[str, tuple[tuple[int, int], str, RunIdParts]] = {}
+    for run in runs:
+        parts = parse_run_id(run.workflow_run_id)
+        if parts is None:
+            continue
+        order = run.created_at_ms, parts.generation
+        known = latest.get(parts.place)
+        if known is None or order > known[0]:
+            latest[parts.place] = order, run.workflow_run_id, parts
+    return ((run_id, parts) for _, run_id, parts in latest.values())
