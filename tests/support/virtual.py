@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from tests.fakes.crashing_store import CrashingStore
 from tests.fakes.manual_clock import ManualClock
@@ -45,7 +45,7 @@ class VirtualBench(Workbench):
     def pass_time(self, seconds: float) -> None:
         self.clock._move(seconds)
 
-    def apply_and_die(self, commit: int, *, after: bool) -> None:
+    def apply_and_die(self, commit: int, *, after: bool, **selection: Any) -> None:
         """An apply whose process dies at its n-th commit, before or after that is durable; or that lives to its end."""
         whole, countdown = self.workspace.stores, [commit]
 
@@ -58,7 +58,7 @@ class VirtualBench(Workbench):
             create=lambda path, binding: doomed(whole.create(path, binding)),
         )
         with dying():
-            self.apply(stores=stores)
+            self.apply(stores=stores, **selection)
 
     def triggered(self) -> list[str]:
         """The slugs of what the server accepted, sorted; each was accepted once."""

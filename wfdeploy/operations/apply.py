@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -246,10 +247,20 @@ class _Apply:
     # --- pieces ----------------------------------------------------------------------------------------------
 
     def _tell_why_not(self, plan: Plan) -> None:
-        """Where nothing of what was asked for is to be done."""
-        if self.selection.wish is not None and not plan.has_changes:
-            for change in plan.changes[:_MOST_TOLD]:
-                self.workspace.listener(Notice(f"{change.address}: {change.reason}"))
+        """Tell where what was asked for is not done, or was done before."""
+        selection = self.selection
+        if selection.wish is None and not selection.replace:
+            return
+        idle = (
+            change
+            for change in plan.changes
+            if (selection.wish is not None or change.address in selection.replace)
+            and not change.sends
+            and change.reason
+            and (change.action is Action.RECOVER or (selection.wish is not None and not plan.has_changes))
+        )
+        for change in islice(idle, _MOST_TOLD):
+            self.workspace.listener(Notice(f"{change.address}: {change.reason}"))
 
     def _heed_stop(self) -> None:
         if self.stop.requested:

@@ -16,7 +16,7 @@ from wfdeploy.model.state import Attempt, AttemptStatus, Record, RecordKey, Stan
 from wfdeploy.pipeline.diff.care import BY_WISH, Case, Remedy, by_policy
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
 from wfdeploy.pipeline.diff.fields import compare_fields
-from wfdeploy.pipeline.diff.settling import key_of, preparing, settled_record
+from wfdeploy.pipeline.diff.settling import REPEATED, SENT_AGAIN, key_of, preparing, settled_record
 
 
 class Declared:
@@ -43,19 +43,19 @@ class Declared:
         same = self._same(attempt.fingerprint)
         match verdict.finding:
             case Finding.FOUND:
+                repeated = same and self._repeats(attempt)
                 latest = settled_record(attempt, verdict, self.context, self.edits)
                 self.known = key_of(latest)
+                if repeated:
+                    return self._made(Action.RECOVER, REPEATED, key=self.known, sends=False)
                 change = self._compare(recovered=True)
                 if change.sends or not same:
                     return change
                 return change._replace(action=Action.RECOVER, reason="found on the server: recorded as triggered")
             case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
-                if same:
+                if same and not (attempt.is_resume and self._asks_for_a_run):
                     return self._made(
-                        Action.RECOVER,
-                        "its answer was lost and the server does not know it: sent again",
-                        attempt=attempt,
-                        send_before_ms=verdict.send_before_ms,
+                        Action.RECOVER, SENT_AGAIN, attempt=attempt, send_before_ms=verdict.send_before_ms
                     )
                 burn = verdict.finding is Finding.ABSENT_OR_DELAYED
                 if self.run.at_s is None:
@@ -79,6 +79,18 @@ class Declared:
                 )
             case _:
                 assert_never(verdict.finding)
+
+    @property
+    def _asks_for_a_run(self) -> bool:
+        """Whether somebody asked for another run of what is declared."""
+        return self.context.wish in (Wish.RESTART, Wish.RETRIGGER) or self.run.address in self.context.replace
+
+    def _repeats(self, attempt: Attempt) -> bool:
+        """Whether the run that was asked for is the one that an open attempt of the same fingerprint started. A first
+        trigger is no restart."""
+        if not self._asks_for_a_run or attempt.is_resume:
+            return False
+        return self.context.wish is not Wish.RESTART or self.known is not None
 
     def _compare(self, *, recovered: bool = False) -> Change:
         known, run = self.known, self.run

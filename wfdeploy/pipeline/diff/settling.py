@@ -10,6 +10,11 @@ from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, Rename
 from wfdeploy.model.state import Attempt, Origin, Record, RecordKey
 from wfdeploy.pipeline.diff.context import DiffContext, Verdict
 
+REPEATED = "an earlier command had started it already: recorded, and nothing more is sent (repeat it for another run)"
+"""Of a run that was asked for by hand, while an attempt of just that was open."""
+
+SENT_AGAIN = "its answer was lost and the server does not know it: sent again"
+
 
 def key_of(record: Record) -> RecordKey:
     """The part of a record that is compared."""

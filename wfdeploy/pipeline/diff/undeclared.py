@@ -9,10 +9,10 @@ from wfdeploy.model.address import group_of
 from wfdeploy.model.edits import DropAttempt, Edit, Forget
 from wfdeploy.model.plan import Action, Change, Wish
 from wfdeploy.model.run import OnRemove
-from wfdeploy.model.state import RecordKey
+from wfdeploy.model.state import Attempt, RecordKey
 from wfdeploy.pipeline.diff.care import BY_WISH, Case
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding
-from wfdeploy.pipeline.diff.settling import preparing, settled_record
+from wfdeploy.pipeline.diff.settling import REPEATED, SENT_AGAIN, preparing, settled_record
 
 
 def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
@@ -23,7 +23,6 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
     known = key if key.fingerprint else None
     adopting = address in context.adopted
     if attempt is not None and attempt.is_open:
-        verdict = context.verdicts.get(address, NOT_LOOKED_UP)
         change = Change(
             address=address,
             action=Action.RECOVER,
@@ -34,32 +33,7 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
             edits=tuple(edits),
             attempt=attempt,
         )
-        match verdict.finding:
-            case Finding.FOUND:
-                found = settled_record(attempt, verdict, context, edits)
-                if context.wish is Wish.CANCEL and found.run_state is not None and found.run_state.may_run:
-                    run_id = found.workflow_run_id
-                    return change._replace(action=Action.CANCEL, reason="asked for", run_id=run_id, edits=tuple(edits))
-                return change._replace(
-                    reason="found on the server, no longer declared: recorded as triggered", edits=tuple(edits)
-                )
-            case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
-                edits.append(DropAttempt(address, burn=verdict.finding is Finding.ABSENT_OR_DELAYED))
-                return change._replace(
-                    reason="the server does not know it, and it is no longer declared: dropped",
-                    edits=tuple(edits),
-                )
-            case Finding.NOT_LOOKED_UP:
-                return change._replace(
-                    reason="its answer was lost, no longer declared: apply looks it up on the server"
-                )
-            case Finding.TOO_OLD:
-                return change._replace(
-                    reason="its answer was lost longer ago than the server's logs remember, and it is no longer "
-                    f"declared: settle it with `wfdeploy state resolve '{address}' --triggered` or `state rm`",
-                )
-            case _:
-                assert_never(verdict.finding)
+        return _with_open_attempt(change, attempt, edits, context)
     if known is None:
         # Nothing but a refused attempt of a run that nobody declares any more.
         if context.is_gone(address):
@@ -90,6 +64,43 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         edits.append(Forget(address))
         return change._replace(action=Action.FORGET, reason=f"no longer declared, and {why}", edits=tuple(edits))
     return change
+
+
+def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], context: DiffContext) -> Change:
+    wish, address = context.wish, change.address
+    is_unread = wish in (Wish.CANCEL, Wish.RESUME)  # for which manifests aren't read, so nobody knows what they declare
+    resumes = wish is Wish.RESUME and attempt.is_resume
+    undeclared_ = "" if is_unread else ", no longer declared"
+    verdict = context.verdicts.get(address, NOT_LOOKED_UP)
+    match verdict.finding:
+        case Finding.FOUND:
+            found = settled_record(attempt, verdict, context, edits)
+            change = change._replace(edits=tuple(edits))
+            if wish is Wish.CANCEL and found.run_state is not None and found.run_state.may_run:
+                return change._replace(action=Action.CANCEL, reason="asked for", run_id=found.workflow_run_id)
+            if resumes:
+                return change._replace(reason=REPEATED)
+            return change._replace(reason=f"found on the server{undeclared_}: recorded as triggered")
+        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if resumes:
+            return change._replace(reason=SENT_AGAIN, sends=True, tries=attempt.tries, dlq_id=attempt.dlq_id)
+        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if is_unread:
+            words = "its answer was lost and the server does not know it: what becomes of it is up to the next apply"
+            return change._replace(action=Action.KEEP, reason=words)
+        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
+            edits.append(DropAttempt(address, burn=verdict.finding is Finding.ABSENT_OR_DELAYED))
+            return change._replace(
+                reason="the server does not know it, and it is no longer declared: dropped",
+                edits=tuple(edits),
+            )
+        case Finding.NOT_LOOKED_UP:
+            return change._replace(reason=f"its answer was lost{undeclared_}: apply looks it up on the server")
+        case Finding.TOO_OLD:
+            return change._replace(
+                reason=f"its answer was lost longer ago than the server's logs remember{undeclared_}: "
+                f"settle it with `wfdeploy state resolve '{address}' --triggered` or `state rm`",
+            )
+        case _:
+            assert_never(verdict.finding)
 
 
 def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
