@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,34 @@ def test_a_plan_never_replaces_a_manifest(project: Path) -> None:
     refused = command_line("plan", "--local", "--out", str(manifest))
     assert (refused.code, manifest.read_bytes()) == (64, before)
     assert f"{manifest} is there already, and is not a plan" in refused.stderr
+
+
+def test_what_git_tracks_is_no_state(project: Path) -> None:
+    command_line("apply", "--local", "-q")
+    for words in (("init", "-q"), ("add", "-f", ".wfdeploy")):
+        subprocess.run(["git", *words], check=True)
+    for words in (
+        ("plan", "--local"),
+        ("apply", "--local", "--yes"),
+        ("status", "--local"),
+        ("state", "list", "--local"),
+    ):
+        refused = command_line(*words)
+        assert refused.code == 5
+        assert "git tracks .wfdeploy/" in refused.stderr
+        assert "git rm -r --cached" in refused.stderr
+    subprocess.run(["git", "rm", "-rq", "--cached", ".wfdeploy"], check=True)
+    assert command_line("plan", "--local").code == 0
+
+
+def test_a_state_elsewhere_is_not_tracked_either(project: Path) -> None:
+    Path("states").mkdir()
+    applied = command_line("apply", "--local", "-q", "--state", "states/mine.db")
+    assert applied.code == 0, applied.stderr
+    for words in (("init", "-q"), ("add", "states/mine.db")):
+        subprocess.run(["git", *words], check=True)
+    refused = command_line("plan", "--local", "--state", "states/mine.db")
+    assert (refused.code, "git tracks states/mine.db" in refused.stderr) == (5, True)
 
 
 def test_looking_and_mending() -> None:

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 EMBEDDED = "local"
 """What stands for the URL of the embedded server: its port is another one each time, and means nothing."""
 
-LOCAL_DATABASE = ".wfdeploy/local-server.db"
+OWN_FOLDER = ".wfdeploy"
+"""Beside the project file: what only this machine writes."""
+
+LOCAL_DATABASE = f"{OWN_FOLDER}/local-server.db"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

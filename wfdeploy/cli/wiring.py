@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from wfdeploy.cli.app import App
 from wfdeploy.cli.clock import SystemClock
-from wfdeploy.cli.settings import Settings
-from wfdeploy.errors import UsageError
+from wfdeploy.cli.settings import OWN_FOLDER, Settings
+from wfdeploy.errors import StateUnusable, UsageError
+from wfdeploy.files.tracking import tracked
 from wfdeploy.operations.workspace import Stores, Workspace
 from wfdeploy.upstash.encoding import encoder
 
@@ -30,7 +31,11 @@ _LOCAL_ID_UNKNOWN = "none yet"
 def workspace(
     app: App, settings: Settings, listener: Listener, *, online: bool = True, budget_s: float = 300.0
 ) -> Iterator[Workspace]:
-    """The surroundings of one command. With `online`, the embedded server runs inside where it is the target."""
+    """The surroundings of one command. With `online`, the embedded server runs inside where it is the target.
+
+    Raises: `StateUnusable` where git tracks what only this machine may have written.
+    """
+    _require_untracked(settings)
     if not settings.target.local:
         from wfdeploy.upstash.urls import origin
 
@@ -111,6 +116,22 @@ def _workspace(
         defaults=defaults or {},
         stdin=lambda: _read_stdin(settings),
     )
+
+
+def _require_untracked(settings: Settings) -> None:
+    """A state, cache or database that came with the checkout is the word of whoever opened the pull request."""
+    root, state = settings.target.project.root, settings.target.state_file
+    found = tracked(root, [OWN_FOLDER])
+    if found is None and root / OWN_FOLDER not in state.parents:
+        found = tracked(
+            state.parent, [state.name, *(f"{state.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))]
+        )
+    if found is not None:
+        shown = shlex.quote(str(found))
+        raise StateUnusable(
+            f"git tracks {found}: what wfdeploy keeps would be what a commit says, and not what happened",
+            hint=f"take it out of the repository: git rm -r --cached {shown}; a line in .gitignore keeps it out",
+        )
 
 
 def _conceal(app: App, settings: Settings) -> None:
