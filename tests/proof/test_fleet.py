@@ -99,8 +99,8 @@ def _times_passed_over(patch: pytest.MonkeyPatch) -> None:
     """The cursor moves on before the instances are on their way."""
     whole = due_times.due
 
-    def due(schedule: Any, *, decided_s: int, now_s: int) -> Due:
-        found = whole(schedule, decided_s=decided_s, now_s=now_s)
+    def due(schedule: Any, **how: Any) -> Due:
+        found = whole(schedule, **how)
         return Due(found.times[:-1], found.decided_s) if len(found.times) > 1 else found
 
     patch.setattr(recurring, "due", due)

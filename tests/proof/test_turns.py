@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action
 from wfdeploy.model.rollout import Mode
 from wfdeploy.model.shard import Shard
+from wfdeploy.operations import rollouts
 from wfdeploy.pipeline.diff.rolling import rank
 
 
@@ -25,8 +27,8 @@ def bench() -> Iterator[VirtualBench]:
         yield bench
 
 
-def seed(runs: int = 3, **spec: object) -> dict[str, object]:
-    return group("seed", [run(f"s{index}") for index in range(runs)], **spec)
+def seed(runs: int = 3, body: int = 1, **spec: object) -> dict[str, object]:
+    return group("seed", [run(f"s{index}", body=body) for index in range(runs)], **spec)
 
 
 def load(condition: str = "succeeded", on: str = "seed", **spec: object) -> dict[str, object]:
@@ -256,3 +258,121 @@ def test_trouble_never_lets_more_go_than_a_step_allows(seed_: int) -> None:
             bench.pass_time(700)
             bench.apply()
         assert len(bench.triggered()) == 13, f"seed {seed_}"
+
+
+# --- a rollout whose runs all wait for something else ----------------------------------------------------------------
+
+
+def dependent(version: int = 1, runs: int = 6, **spec: Any) -> dict[str, Any]:
+    """A rollout of one run at a time in a group that depends on `seed`."""
+    rollout = {"steps": [{"count": 1, "pauseUntil": "finished"}], **spec.pop("rollout", {})}
+    return group(
+        "g", [run(f"r{n}", body=version) for n in range(runs)], rollout=rollout, dependsOn=[{"group": "seed"}], **spec
+    )
+
+
+def started(bench: VirtualBench) -> int:
+    return sum(run_id.startswith("wfr_g-") for run_id in bench.remote.counts)
+
+
+@pytest.mark.parametrize("how", ["paused", "aborted", "stopped"])
+def test_a_rollout_is_not_forgotten_while_all_of_it_waits_for_a_group(bench: VirtualBench, how: str) -> None:
+    bench.write(seed(), dependent(rollout={"maxFailures": 0}))
+    bench.remote.badly = lambda run_id: how == "stopped" and run_id.startswith("wfr_g-")
+    bench.apply()
+    bench.pass_time(120)
+    bench.apply()
+    assert started(bench) == 1
+    if how != "stopped":
+        (rollouts.pause if how == "paused" else rollouts.abort)(bench.workspace, "g")
+    bench.pass_time(120)
+    bench.apply()
+    bench.write(seed(body=2), dependent(rollout={"maxFailures": 0}))  # the dependency is edited
+    bench.apply()
+    assert set(reasons(bench).values()) == {"waits for group seed: 0 of 3 succeeded"}
+    for _ in range(3):
+        bench.pass_time(120)
+        bench.apply()
+    assert started(bench) == 1
+    assert f"rollout {how}" in next(iter(reasons(bench).values()))
+    rollouts.resume(bench.workspace, "g")
+    bench.remote.badly = lambda _: False
+    for _ in range(4):
+        bench.pass_time(120)
+        bench.apply()
+    assert started(bench) == 6
+
+
+def test_a_step_is_not_exceeded_while_its_runs_wait_for_their_predecessors() -> None:
+    with virtual_bench(duration_s=1000.0) as bench:
+        policy = {"replaceRunning": "wait"}
+        names = [f"r{n}" for n in range(6)]
+        bench.write(group("g", [run(name, body=1) for name in names], policy=policy))
+        bench.apply()
+        rollout = {"steps": [{"count": 1}]}
+        bench.write(group("g", [run(name, body=2) for name in names], policy=policy, rollout=rollout))
+        for _ in range(3):
+            bench.pass_time(300)
+            bench.apply()
+        assert started(bench) == 6
+        bench.pass_time(200)  # now all of them have ended
+        bench.apply()
+        assert started(bench) == 7
+        rollouts.pause(bench.workspace, "g")
+        bench.write(group("g", [run(name, body=3) for name in names], policy=policy, rollout=rollout))
+        bench.apply()
+        bench.pass_time(1200)
+        bench.apply()
+        assert started(bench) == 7, "what a person paused stays so, also for what is edited meanwhile"
+        rollouts.resume(bench.workspace, "g")
+        bench.apply()
+        assert started(bench) == 8
+        bench.apply()
+        assert started(bench) == 8
+
+
+def test_runs_that_wait_count_for_how_much_a_step_is(bench: VirtualBench) -> None:
+    """Half of four are two, though two of the four can't start now."""
+    bench.remote.durations_s = (100_000.0,)
+    policy = {"replaceRunning": "wait"}
+    bench.write(group("g", [run("old", body=1), run("older", body=1)], policy=policy))
+    bench.apply()
+    runs = [run("old", body=2), run("older", body=2), run("a"), run("b")]
+    bench.write(group("g", runs, policy=policy, rollout={"steps": [{"percent": 50}]}))
+    assert counts(bench.apply()) == {"triggered": 2, "blocked": 2}
+
+
+def test_a_run_let_go_without_a_record_has_not_succeeded(bench: VirtualBench) -> None:
+    bench.write(rolled(steps=[{"count": 2}]))
+    bench.remote.bad = lambda run_id: run_id.startswith("wfr_g-")
+    assert counts(bench.apply())["rejected"] == 2
+    # The two that were let go are given to a group that waits, so nothing of theirs is to be started now.
+    bench.remote.bad = lambda _: False
+    bench.write(group("z", [run("x")]), rolled(steps=[{"count": 2}]))
+    bench.remote.durations_s = (100_000.0,)
+    bench.apply(targets=("z/*",))
+    spec: Any = rolled(steps=[{"count": 2}])["spec"]
+    runs = spec.pop("runs")
+    bench.write(group("z", [run("x")]), group("g", runs, dependsOn=[{"group": "z"}], **spec))
+    for _ in range(3):
+        bench.pass_time(600)
+        bench.apply()
+    assert started(bench) == 0
+    with bench.open() as store:
+        assert store.rollouts()["g"].step == 0
+
+
+def test_what_people_decided_stays_when_all_is_started(bench: VirtualBench) -> None:
+    bench.write(rolled())
+    bench.apply()
+    rollouts.pause(bench.workspace, "g")
+    members = {key.address for key in bench.open().record_keys()}
+    left = [run(address.partition("/")[2], body=1) for address in sorted(members)]
+    spec: Any = rolled()["spec"]
+    bench.write(group("g", left, rollout=spec["rollout"]))
+    bench.pass_time(120)
+    bench.apply()
+    bench.write(rolled())
+    bench.apply()
+    assert started(bench) == 2
+    assert set(reasons(bench).values()) == {"rollout paused; `wfdeploy rollout resume g` goes on"}

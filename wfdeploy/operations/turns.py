@@ -19,7 +19,7 @@ from wfdeploy.model.run import DesiredRun, Group
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.differ import diff
-from wfdeploy.pipeline.diff.order import in_order, is_found, missing
+from wfdeploy.pipeline.diff.order import in_order, is_found, is_put_off, missing
 from wfdeploy.pipeline.diff.rolling import Underway, roll
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.ports import StateStore
@@ -186,13 +186,13 @@ class Turns:
         held.extend(changes)
         progress = self._progress(group.name)
         members = {} if progress is None else self._members(group.name)
-        states: dict[Address, RunState | None] = self._states(group.name) if members else {}
+        states = self._member_states(group.name, members) if members else {}
         underway = Underway(
             group=group.name,
             rollout=group.rollout,
             progress=progress,
             members=members,
-            state_of=lambda address: states.get(address, RunState.SUCCESS),
+            state_of=states.get,
             now_ms=self.context.now_ms,
         )
         rolled, decision = roll(held, underway, self.targets.match)
@@ -224,10 +224,22 @@ class Turns:
                 members[self.context.renames.get(address, Address(own))] = text
         return members
 
+    def _member_states(self, name: str, members: Collection[Address]) -> dict[Address, RunState | None]:
+        """How those of the runs let go do that are known to be started."""
+        unwell = self._states(name)
+        known = {*self._recorded(members), *self.context.adopted, *self._recovered(name)}
+        return {address: unwell.get(address, RunState.SUCCESS) for address in members if address in known}
+
+    def _recorded(self, addresses: Iterable[Address]) -> set[Address]:
+        """Those that have a record, maybe under a former name."""
+        context = self.context
+        records = self.store.records({context.former.get(address, address) for address in addresses})
+        return {context.renames.get(record.address, record.address) for record in records}
+
     def _members(self, name: str) -> dict[Address, str]:
         """The runs let go that are still of interest: declared, or recorded."""
         members = self._let_go(name)
-        known = {record.address for record in self.store.records(members)}
+        known = self._recorded(members)
         known |= self.manifests.runs.find(members).keys()
         return {address: text for address, text in members.items() if address in known}
 
@@ -236,9 +248,8 @@ def _is_current(change: Change) -> bool:
     """Whether what runs, or ran, at an address is what is declared."""
     if change.desired is None or change.action in (Action.TRIGGER, Action.RETRIGGER):
         return False
-    if change.action is Action.BLOCKED:
-        # A failed run waits for its own restart; any other waits for the run that it replaces.
-        return change.run_state is not None
+    if is_put_off(change):
+        return False
     if change.action is Action.RECOVER:
         return is_found(change)
     return True

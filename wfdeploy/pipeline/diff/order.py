@@ -15,6 +15,12 @@ def starts(change: Change) -> bool:
     return change.sends and change.action in (Action.TRIGGER, Action.RETRIGGER)
 
 
+def is_put_off(change: Change) -> bool:
+    """Whether a change would start what is declared, were there nothing that it has to wait for: another group, the run
+    that it replaces. (A failed run that is blocked waits for its own restart.)"""
+    return change.action is Action.BLOCKED and change.run_state is None
+
+
 def is_found(recovery: Change) -> bool:
     """Whether the run whose answer was lost turned out to have started."""
     return not recovery.sends and bool(recovery.edits)

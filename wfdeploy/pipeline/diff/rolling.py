@@ -11,13 +11,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from heapq import nsmallest
+from types import MappingProxyType
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Edit
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.rollout import EndRollout, Enlist, Gate, Mode, Progress, PutProgress, Rollout, Step
-from wfdeploy.pipeline.diff.order import blocked, is_found, starts
+from wfdeploy.pipeline.diff.order import blocked, is_found, is_put_off, starts
 
 _BADLY = (RunState.FAILED, RunState.CANCELED)
 
@@ -25,7 +26,8 @@ _BADLY = (RunState.FAILED, RunState.CANCELED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Underway:
     """What is known of a group's rollout. `progress`: None where none is under way. `members`: the runs let go, with
-    the fingerprint that they then had. `state_of`: how a recorded run does. `now_ms`: our clock."""
+    the fingerprint that they then had. `state_of`: how a recorded run does; None for one that isn't recorded.
+    `now_ms`: our clock."""
 
     group: str
     rollout: Rollout
@@ -60,24 +62,36 @@ def decide(
     underway: Underway,
     pending: Mapping[Address, str],
     *,
+    waiting: Mapping[Address, str] = MappingProxyType({}),
     unclear: Collection[str] = (),
     is_meant: Callable[[str], bool] = lambda _: True,
 ) -> Decision:
-    """Which of the pending runs (address -> fingerprint) may start now. `unclear`: runs that may have been started.
-    `is_meant`: the runs that may be let go; all pending ones count, for how far a rollout is isn't a matter of what one
-    apply is about."""
+    """Which of the pending runs (address -> fingerprint) may start now.
+
+    `waiting`: runs that are yet to be started, and wait for something else. `unclear`: runs that may have been started.
+    `is_meant`: the runs that may be released. All of them count, for how far a rollout is isn't a matter of what one
+    apply is about, or of what else there is to wait for.
+    """
     progress, members = underway.progress, dict(underway.members)
-    if not pending:
-        # All runs are let go, or none ever had to be; but one whose answer was lost may turn out to be refused.
-        return Decision(None, edits=[] if progress is None or unclear else [EndRollout(underway.group)])
+    unstarted = {**pending, **waiting}
+    if not unstarted:
+        # All runs are let go; but one whose answer was lost may turn out to be refused, and what people decided, or too
+        # many failures, holds for the runs to come.
+        is_over = progress is not None and progress.mode is Mode.RUNNING and not unclear
+        return Decision(None, edits=[EndRollout(underway.group)] if is_over else [])
+    if progress is None and not pending:
+        return Decision(None)  # it begins when a run may start
     edits: list[Edit] = []
-    if progress is None or any(members.get(address, text) != text for address, text in pending.items()):
-        # What was let go has changed since: it has to prove itself again.
+    if progress is None or any(members.get(address, text) != text for address, text in unstarted.items()):
+        # What was let go has changed since: it has to prove itself again. A person's pause is about that, too.
+        mode = Mode.PAUSED if progress is not None and progress.mode is Mode.PAUSED else Mode.RUNNING
         if progress is not None:
             edits.append(EndRollout(underway.group))
-        progress, members = Progress(group=underway.group, started_at_ms=underway.now_ms), {}
+        progress, members = Progress(group=underway.group, mode=mode, started_at_ms=underway.now_ms), {}
     before = None if edits else underway.progress
-    decision = _Deciding(underway, progress, members, pending=pending, unclear=unclear, is_meant=is_meant).decide()
+    decision = _Deciding(
+        underway, progress, members, pending=pending, waiting=waiting, unclear=unclear, is_meant=is_meant
+    ).decide()
     if decision.progress is not None and decision.progress != before:
         edits.append(PutProgress(decision.progress))
     decision.edits[:0] = edits
@@ -89,10 +103,11 @@ def roll(
 ) -> tuple[Iterator[Change], Decision]:
     """A group's changes, those that have to wait blocked. `is_meant`: whether a run is within the plan's targets."""
     pending = {change.address: change.fingerprint for change in changes if starts(change)}
-    if pending and not any(map(is_meant, pending)):
+    waiting = {change.address: change.fingerprint for change in changes if is_put_off(change)}
+    if (pending or waiting) and not any(map(is_meant, (*pending, *waiting))):
         return iter(changes), Decision(None)  # it isn't about this group, and leaves its rollout alone
     unclear = {change.address for change in changes if change.action is Action.RECOVER and not is_found(change)}
-    decision = decide(underway, pending, unclear=unclear, is_meant=is_meant)
+    decision = decide(underway, pending, waiting=waiting, unclear=unclear, is_meant=is_meant)
     return _applied(changes, decision), decision
 
 
@@ -105,7 +120,7 @@ def _applied(changes: Sequence[Change], decision: Decision) -> Iterator[Change]:
 
 
 class _Deciding:
-    """One look at a rollout in which something waits to start."""
+    """One look at a rollout in which something is yet to be started."""
 
     def __init__(
         self,
@@ -114,6 +129,7 @@ class _Deciding:
         members: dict[Address, str],
         *,
         pending: Mapping[Address, str],
+        waiting: Collection[Address],
         unclear: Collection[str],
         is_meant: Callable[[str], bool],
     ) -> None:
@@ -124,8 +140,8 @@ class _Deciding:
         self.pending = pending
         self.fresh = [address for address in pending if address not in members]
         self.meant = [address for address in self.fresh if is_meant(address)]
-        self.total = len(members) + len(self.fresh)
-        open_ = {*pending, *unclear}  # what is recorded of these is about the runs before
+        self.total = len({*members, *pending, *waiting})
+        open_ = {*pending, *waiting, *unclear}  # what is recorded of these is about the runs before
         states = [None if address in open_ else underway.state_of(address) for address in members]
         self.succeeded = sum(state is RunState.SUCCESS for state in states)
         self.finished = sum(state is not None and state.is_final for state in states)
