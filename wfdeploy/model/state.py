@@ -197,6 +197,11 @@ class Attempt(NamedTuple):
         return self.dlq_id is not None
 
     @property
+    def run_id(self) -> str:
+        """The id of the run that it is about: the one to start, or, of a resume, the one that was once triggered."""
+        return self.triggered_id if self.is_resume else self.workflow_run_id
+
+    @property
     def is_open(self) -> bool:
         """True while it may have started a run that isn't recorded."""
         return self.status is not AttemptStatus.REJECTED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from enum import Enum
@@ -10,13 +11,16 @@ from typing import Any
 
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.model.address import Address, split_address
-from wfdeploy.model.edits import Edit, Forget, PutAttempt, PutRecord, Rename
+from wfdeploy.model.edits import DropAttempt, Edit, Forget, PutAttempt, PutRecord, Rename
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
 from wfdeploy.model.status import StatusRow
 from wfdeploy.operations.status import attempted_row, recorded_row
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.targets import Targets
+from wfdeploy.pipeline.identify.run_ids import id_key, parse_attempt, parse_run_id
 from wfdeploy.ports import StateStore
+
+_RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 
 
 class Resolution(Enum):
@@ -88,31 +92,52 @@ def move(workspace: Workspace, origin: str, to: str) -> None:
         write(workspace, store, [Rename(Address(origin), Address(to))])
 
 
-def resolve(workspace: Workspace, address: str, resolution: Resolution) -> None:
-    """Settle by hand a run whose answer was lost. Raises: `StateError`, `UsageError`: its outcome isn't open."""
+def resolve(workspace: Workspace, address: str, resolution: Resolution, run_id: str | None = None) -> None:
+    """Settle by hand a run whose answer was lost. `run_id`: what the server called the run that it started, which only
+    it knows of a resumed one.
+
+    Raises: `StateError`, `UsageError`: its outcome isn't open, or the id is missing or can't be that of its run.
+    """
     with workspace.lock(), _opened(workspace, readonly=False) as store:
         attempt = _attempt(store, address)
         if attempt is None or not attempt.is_open:
             raise UsageError(f"the outcome of {address} is not open", hint="`wfdeploy state list` shows what is")
-        edit: Edit
         if resolution is Resolution.RESEND:
-            edit = PutAttempt(attempt._replace(status=AttemptStatus.UNKNOWN, resend=True))
-        else:
-            edit = PutRecord(
-                Record(
-                    address=attempt.address,
-                    fingerprint=attempt.fingerprint,
-                    generation=attempt.generation,
-                    workflow_run_id=attempt.workflow_run_id,
-                    delivery=attempt.delivery,
-                    origin=Origin.RECOVERED,
-                    recorded_at_ms=workspace.clock.now_ms(),
-                    by=attempt.by,
-                    source=attempt.source,
-                    request=attempt.request,
-                )
-            )
-        write(workspace, store, [edit])
+            again = attempt._replace(status=AttemptStatus.UNKNOWN, resend=True)
+            write(workspace, store, [PutAttempt(again)])
+            return
+        record = attempt.record(
+            origin=Origin.RECOVERED,
+            created_at_ms=None,
+            # When it was sent: a listing that reaches back to now only would call it missing.
+            recorded_at_ms=attempt.intent_at_ms,
+            workflow_run_id=_resumed_id(store, attempt, run_id) if attempt.is_resume else _own_id(attempt, run_id),
+        )
+        write(workspace, store, [DropAttempt(attempt.address), PutRecord(record)])
+
+
+def _own_id(attempt: Attempt, run_id: str | None) -> str:
+    if run_id is not None and id_key(run_id) != id_key(attempt.workflow_run_id):
+        raise UsageError(
+            f"the run of {attempt.address} has the id {attempt.workflow_run_id}, and not {run_id}",
+            hint="leave --run-id out; it is for resumed runs, whose ids the server chooses",
+        )
+    return attempt.workflow_run_id
+
+
+def _resumed_id(store: StateStore, attempt: Attempt, run_id: str | None) -> str:
+    where = f"look in the console for the run with the label {attempt.workflow_run_id}"
+    if run_id is None:
+        raise UsageError(
+            f"{attempt.address} was resumed, as a run with an id of the server's making: give it with --run-id",
+            hint=where,
+        )
+    records = [*store.records([attempt.address]), *(entry.record for entry in store.history(attempt.address))]
+    is_former = id_key(run_id) in {id_key(record.workflow_run_id) for record in records}
+    is_triggered = parse_run_id(run_id) is not None  # with an id of our own making
+    if not _RUN_ID.fullmatch(run_id) or parse_attempt((run_id,)) is not None or is_former or is_triggered:
+        raise UsageError(f"{run_id} is not the id of the run that was resumed from {attempt.address}", hint=where)
+    return run_id
 
 
 def export(workspace: Workspace) -> Iterator[str]:

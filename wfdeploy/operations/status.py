@@ -155,7 +155,7 @@ def attempted_row(attempt: Attempt, run: ObservedRun | None) -> StatusRow:
     return StatusRow(
         address=attempt.address,
         status=RowStatus(attempt.status.value),
-        workflow_run_id=attempt.workflow_run_id,
+        workflow_run_id=attempt.run_id if run is None else run.workflow_run_id,
         generation=attempt.generation,
         run_state=None if run is None else run.state,
         created_at_ms=None if run is None else run.created_at_ms,

@@ -120,11 +120,12 @@ class Engine:
             case Action.BLOCKED:
                 outcome = Outcome.BLOCKED
         if outcome is not None:
+            attempt = change.attempt if outcome is Outcome.UNKNOWN else None
             self._tell(
                 Result(
                     address=change.address,
                     outcome=outcome,
-                    workflow_run_id=change.workflow_run_id,
+                    workflow_run_id=change.workflow_run_id if attempt is None else attempt.run_id,
                     created_at_ms=created_at_ms,
                     error=change.reason if outcome is Outcome.UNKNOWN else None,
                 )
@@ -231,11 +232,11 @@ class Engine:
             attempt = shipment.attempt
             if attempt.address not in settled:
                 settled.add(attempt.address)
-                run_id = shipment.item.workflow_run_id
-                self._tell(Result(attempt.address, Outcome.UNKNOWN, run_id, error=attempt.error))
+                self._tell(Result(attempt.address, Outcome.UNKNOWN, attempt.run_id, error=attempt.error))
         for change in plan.changes:
             if change.address not in settled and (change.sends or change.action is Action.CANCEL):
-                self._tell(Result(change.address, Outcome.PENDING, change.workflow_run_id))
+                run_id = "" if change.resumes else change.workflow_run_id  # of a resume it is a label
+                self._tell(Result(change.address, Outcome.PENDING, run_id))
 
     def _report(self, plan: Plan, took_s: float) -> ApplyReport:
         sender = self.sender

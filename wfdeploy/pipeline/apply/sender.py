@@ -147,7 +147,7 @@ class Sender:
         self, shipment: Shipment, outcome: Outcome, created_at_ms: int | None = None, error: str | None = None
     ) -> None:
         """Say what became of a shipment; the state holds it already."""
-        self.tell(Result(shipment.attempt.address, outcome, shipment.item.workflow_run_id, created_at_ms, error))
+        self.tell(Result(shipment.attempt.address, outcome, shipment.attempt.run_id, created_at_ms, error))
 
     def tell(self, result: Result) -> None:
         """Say what became of a change; the state holds it already."""

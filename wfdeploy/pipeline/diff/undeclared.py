@@ -75,9 +75,9 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
     match verdict.finding:
         case Finding.FOUND:
             found = settled_record(attempt, verdict, context, edits)
-            change = change._replace(edits=tuple(edits))
+            change = change._replace(run_id=found.workflow_run_id, edits=tuple(edits))
             if wish is Wish.CANCEL and found.run_state is not None and found.run_state.may_run:
-                return change._replace(action=Action.CANCEL, reason="asked for", run_id=found.workflow_run_id)
+                return change._replace(action=Action.CANCEL, reason="asked for")
             if resumes:
                 return change._replace(reason=REPEATED)
             return change._replace(reason=f"found on the server{undeclared_}: recorded as triggered")
