@@ -9,14 +9,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 from filelock import FileLock, Timeout
 
+from wfdeploy.files.own import read_own
+from wfdeploy.files.writing import replace_file
 from wfdeploy.localserver.problems import DatabaseInUse
 
 PROBE_TIMEOUT_S = 2.0
+_LONGEST_NOTE = 4096
 
 
 def _beside(database: Path, suffix: str) -> Path:
@@ -41,9 +46,8 @@ class Occupancy:
 
     def announce(self, *, url: str, server_id: str) -> None:
         """Let other commands find the server."""
-        draft = self._sidecar.with_name(self._sidecar.name + ".new")
-        draft.write_text(json.dumps({"url": url, "pid": os.getpid(), "serverId": server_id}), encoding="utf-8")
-        draft.replace(self._sidecar)
+        note = {"url": url, "pid": os.getpid(), "serverId": server_id}
+        replace_file(self._sidecar, json.dumps(note).encode())
 
     def release(self) -> None:
         self._sidecar.unlink(missing_ok=True)
@@ -53,16 +57,33 @@ class Occupancy:
 def find_running(database: Path) -> str | None:
     """The URL of the server that runs on this file and announced itself, or None.
 
-    The server itself is asked: what the file says may be left over, and its port may belong to somebody else by now.
+    The file may be left over, or somebody else's, who would then be sent whole batches with their secrets. So it counts
+    only while a process holds the lock, for a loopback address (RFC 6890: 127.0.0.0/8 and ::1), and where the server
+    there says that it is the one.
     """
     try:
-        told = json.loads(_beside(database, ".server.json").read_text(encoding="utf-8"))
-        url, server_id = told["url"], told["serverId"]
-    except (OSError, ValueError, KeyError, TypeError):
+        told = json.loads(read_own(_beside(database, ".server.json"), most=_LONGEST_NOTE))
+        url, server_id = str(told["url"]), told["serverId"]
+        address = urlsplit(url)
+        is_near = address.scheme == "http" and ip_address(address.hostname or "").is_loopback
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not is_near or address.username is not None or not _is_held(_beside(database, ".lock")):
         return None
     with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
         # No token needed: the id is on every answer, a refusal too.
         answer = httpx.get(f"{url}/v2/keys", timeout=PROBE_TIMEOUT_S, trust_env=False)
         if answer.headers.get("Wfdeploy-Server-Id") == server_id:
-            return str(url)
+            return url
     return None
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether a process holds the lock of a database; this may be the one that asks."""
+    try:
+        with FileLock(lock, timeout=0, mode=0o600):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import itertools
 import json
+import os
 import signal
 import socket
 import sqlite3
@@ -172,6 +173,49 @@ def test_one_server_per_file(tmp_path: Path) -> None:
     assert find_running(database) is None
     with LocalServer(database):
         # Not announced: it belongs to a command and ends with it.
+        assert find_running(database) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"url": "http://192.0.2.1:8080"},
+        {"url": "https://127.0.0.1:8080"},
+        {"url": "http://evil.example@127.0.0.1:8080"},
+        {"url": "http://localhost.evil.example"},
+        {"url": "file:///etc/passwd"},
+        {"url": ["http://127.0.0.1"]},
+        {"serverId": "x"},
+    ],
+    ids=str,
+)
+def test_a_note_that_leads_elsewhere_is_not_believed(tmp_path: Path, changed: dict[str, object]) -> None:
+    database = tmp_path / "x.db"
+    note = tmp_path / "x.db.server.json"
+    with LocalServer(database, announce=True) as server:
+        told = json.loads(note.read_text())
+        assert find_running(database) == server.url
+        note.write_text(json.dumps(told | changed))
+        assert find_running(database) is None
+
+
+def test_a_note_is_believed_only_while_a_process_holds_the_lock(tmp_path: Path) -> None:
+    database, note = tmp_path / "x.db", tmp_path / "x.db.server.json"
+    with LocalServer() as other:  # which would answer, and isn't the server of this file
+        note.write_text(json.dumps({"url": other.url, "serverId": other.server_id}))
+        assert find_running(database) is None
+        (tmp_path / "x.db.lock").touch()
+        assert find_running(database) is None
+
+
+def test_a_note_that_is_a_link_or_a_pipe_is_not_read(tmp_path: Path) -> None:
+    database, note = tmp_path / "x.db", tmp_path / "x.db.server.json"
+    with LocalServer(database, announce=True):
+        note.rename(tmp_path / "elsewhere")
+        note.symlink_to("elsewhere")
+        assert find_running(database) is None
+        note.unlink()
+        os.mkfifo(note)
         assert find_running(database) is None
 
 
