@@ -319,7 +319,11 @@ _APPLY_LIMITS = (
         is_flag=True,
         help="Allow more than 100 runs to be triggered again, and new runs that the server may know by another name.",
     ),
-    _limit("--allow-cancel", is_flag=True, help="Allow more than 100 runs to be cancelled."),
+    _limit(
+        "--allow-cancel",
+        is_flag=True,
+        help="Allow more than 100 runs to be cancelled, and those of a generator that makes none any more.",
+    ),
     _limit("--batch-size", metavar="N", type=click.IntRange(min=1), help="At most N runs in one request."),
     _limit(
         "--concurrency",

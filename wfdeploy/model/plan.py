@@ -173,7 +173,7 @@ class Plan:
     project and that match no address. `orphans`: recorded, no longer declared, kept. `drifted`: declared runs by the
     state that they are in, should not be in, and are left in. `possibly_renamed`: pairs (orphan, new address) with
     equal fingerprints. `possibly_triggered`: pairs (workflow run id that no address stands for, new address) with equal
-    fingerprints.
+    fingerprints. `emptied`: how many runs would be cancelled, by generator that is declared and makes no runs any more.
     """
 
     project: str
@@ -194,6 +194,7 @@ class Plan:
     orphans: int = 0
     drifted: Mapping[RunState, int] = field(default_factory=dict)
     possibly_renamed: tuple[tuple[Address, Address], ...] = ()
+    emptied: Mapping[str, int] = field(default_factory=dict)
     possibly_triggered: tuple[tuple[str, Address], ...] = ()
     manifests_digest: str = ""
     notes: tuple[str, ...] = ()  # what there is to know of schedules and rollouts beside the changes

@@ -40,6 +40,13 @@ def require_consent(plan: Plan, options: ApplyOptions) -> None:
             origin, to = plan.possibly_renamed[0]
             hint += f". {renamed} of them look renamed: a `moved:` entry keeps them (from: {origin}, to: {to})"
         raise Withheld(f"the plan would trigger {again + renamed} runs again", hint=hint)
+    if plan.emptied and not options.allow_cancel:
+        count = sum(plan.emptied.values())
+        raise Withheld(
+            f"the plan would cancel {count:,} run{'s' if count != 1 else ''} since {', '.join(plan.emptied)} makes no "
+            "runs any more: data may have been lost",
+            hint="look at the data with `wfdeploy validate`; if it is meant, give --allow-cancel",
+        )
     cancels = plan.summary[Action.CANCEL]
     if cancels > MANY and not options.allow_cancel:
         raise Withheld(

@@ -54,6 +54,11 @@ class Manifests:
                 yield f"{warning.address}: {warning.message}; 'wfdeploy validate' says more"
 
     @property
+    def empty_generators(self) -> frozenset[str]:
+        """The entries with `forEach` or `matrix` that declare no runs, as `group/name`."""
+        return frozenset(warning.address for warning in self.warnings if warning.code == "no-rows")
+
+    @property
     def digest(self) -> str:
         """Over addresses, fingerprints and delivery options: equal manifests, equal digest."""
         tallies = sorted((name, group.tally) for name, group in self.runs.groups.items() if group.tally.count)

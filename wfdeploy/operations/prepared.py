@@ -61,6 +61,7 @@ class Prepared:
         self.head: Head = store.head()
         self.desired = manifests.runs
         self._identities = identities(workspace.project, manifests.requests, lambda: self.head.redaction_key)
+        self._empty_generators = manifests.empty_generators
         self.moves = Renames(manifests, store, sharded=workspace.target.shard is not None)
         self.renames = self.moves.by_origin
         self._former = {to: origin for origin, to in self.renames.items()}
@@ -167,6 +168,7 @@ class Prepared:
             renames=self.renames,
             on_remove=dict(self.store.groups()) | self.on_remove,
             is_gone=(lambda _: False) if narrowed else self._is_gone,
+            emptied_generator=self._emptied_generator,
             standings=runs.standings,
             live_states=runs.live,
             dlq_retention_s=self.workspace.project.server.dlq_retention_s,
@@ -212,6 +214,7 @@ class Prepared:
             orphans=gathered.orphans,
             drifted=gathered.drifted,
             possibly_renamed=tuple(gathered.possibly_renamed),
+            emptied=gathered.emptied,
             possibly_triggered=tuple(gathered.possibly_triggered),
             manifests_digest=self.manifests.digest,
             notes=tuple(notes(recurrences)),
@@ -281,6 +284,7 @@ class Prepared:
             strict=shard is None,
             wished=selection.wish is not None,
             is_gone=self._is_gone,
+            emptied_generator=context.emptied_generator,
         )
         gathered.summary[Action.KEEP] += sum(quiet.values())
         return turns, gathered
@@ -374,6 +378,10 @@ class Prepared:
 
     def _is_gone(self, address: Address) -> bool:
         return self.manifests.complete or group_of(address) in self.manifests.groups
+
+    def _emptied_generator(self, address: Address) -> str | None:
+        name, bracket, _ = self.moves.destination(address).partition("[")
+        return name if bracket and name in self._empty_generators else None
 
     def _is_mine(self, address: str) -> bool:
         """Whether an address belongs to the shard that is worked on."""

@@ -36,6 +36,17 @@ class Renames:
                     waiting.append(origin)
                     yield Address(origin)
 
+    def destination(self, address: str) -> str:
+        """The name that the moves give an address, through chains of them, whether it is declared or not."""
+        seen = {address}
+        while True:
+            after = (_after(move, address) for move in self._moved)
+            following = next((name for name in after if name is not None and name not in seen), None)
+            if following is None:
+                return address
+            seen.add(following)
+            address = following
+
     def former_groups(self, name: str) -> Iterator[str]:
         """Former names of a whole group."""
         return (group_of(origin) for origin in self.origins(f"{name}/"))
@@ -105,6 +116,13 @@ def _instances(recurring: Mapping[str, Address], store: StateStore) -> dict[Addr
         if parts is not None and parts[0] in recurring:
             found[address] = Address(f"{recurring[parts[0]]}@{parts[1]}")
     return found
+
+
+def _after(move: Move, address: str) -> str | None:
+    """The name that an address has after a move; None when the move isn't about it."""
+    if "/" in move.origin:
+        return move.to if move.origin == address else None
+    return f"{move.to}/{address.partition('/')[2]}" if group_of(address) == move.origin else None
 
 
 def _before(move: Move, address: str) -> str | None:

@@ -28,6 +28,7 @@ def text(plan: Plan) -> Iterator[str]:
         "drifted": {state.value: count for state, count in plan.drifted.items()},
         "unmatchedIds": list(plan.unmatched_ids),
         "possiblyRenamed": [{"from": old, "to": new} for old, new in plan.possibly_renamed],
+        "emptiedGenerators": [{"generator": name, "cancels": count} for name, count in plan.emptied.items()],
         "possiblyTriggered": [
             {"workflowRunId": run_id, "address": address} for run_id, address in plan.possibly_triggered
         ],

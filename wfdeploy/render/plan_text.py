@@ -96,6 +96,11 @@ def _remarks(plan: Plan, style: Style) -> Iterator[str]:
     if plan.unmatched_ids:
         yield f"{warning} the server lists {_several(len(plan.unmatched_ids), 'run')} that no address stands for:"
         yield from _listed(plan.unmatched_ids, style)
+    for generator, count in plan.emptied.items():
+        yield (
+            f"{warning} {_several(count, 'run')} would be cancelled since {printable(generator)} makes no runs any "
+            "more; that takes --allow-cancel."
+        )
     if plan.possibly_triggered:
         count = len(plan.possibly_triggered)
         yield (

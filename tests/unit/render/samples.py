@@ -82,6 +82,7 @@ def every_action() -> Plan:
         unmatched_ids=tuple(f"wfr_stray-{i}" for i in range(7)),
         possibly_renamed=((Address("jobs/a"), Address("jobs/b")),),
         possibly_triggered=(("wfr_stray-0", Address("jobs/new")),),
+        emptied={"jobs/row": 3},
     )
 
 
@@ -119,6 +120,7 @@ def hostile() -> Plan:
         unmatched_ids=(evil,),
         possibly_renamed=((Address(evil), Address(evil)),),
         possibly_triggered=((evil, Address(evil)),),
+        emptied={evil: 1},
     )
 
 

@@ -26,6 +26,7 @@ class Gathered:
     orphans: int = 0
     drifted: dict[RunState, int] = field(default_factory=dict)
     possibly_renamed: list[tuple[Address, Address]] = field(default_factory=list)
+    emptied: dict[str, int] = field(default_factory=dict)
     possibly_triggered: list[tuple[str, Address]] = field(default_factory=list)
 
 
@@ -38,10 +39,11 @@ def gather(
     strict: bool = True,
     wished: bool = False,
     is_gone: Callable[[Address], bool] = lambda _: True,
+    emptied_generator: Callable[[Address], str | None] = lambda _: None,
 ) -> Gathered:
     """Select and count. `strict`: a target that matches nothing is an error. `wished`: something was asked for of each
     of them, so that it is told of each why it isn't done. `is_gone`: whether an address that isn't declared here is
-    known to be declared nowhere.
+    known to be declared nowhere; `emptied_generator`: as in `DiffContext`.
 
     Changes outside the targets do nothing, yet what they learned about the server is kept. Beyond `limit` sends, a
     change is blocked. Raises: `UsageError` when a target matched nothing.
@@ -56,6 +58,9 @@ def gather(
         if not targets.match(change.address):
             result.housekeeping.extend(edit for edit in change.edits if isinstance(edit, (PutRecord, Rename)))
             continue
+        generator = emptied_generator(change.address) if is_orphan and change.action is Action.CANCEL else None
+        if generator is not None:
+            result.emptied[generator] = result.emptied.get(generator, 0) + 1
         if change.unclaimed:
             result.possibly_triggered.append((change.unclaimed, change.address))
         if change.sends:

@@ -58,7 +58,9 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         state = context.live_states.get(address) or (record.run_state if record else None)
         if state is not None and not state.may_run:
             return change._replace(reason="no longer declared, and its run has ended")
-        return change._replace(action=Action.CANCEL, reason="no longer declared, and the group's onRemove is cancel")
+        generator = context.emptied_generator(address)
+        why = "no longer declared" if generator is None else f"{generator} makes no runs any more"
+        return change._replace(action=Action.CANCEL, reason=f"{why}, and the group's onRemove is cancel")
     if policy is OnRemove.FORGET or context.prune:
         why = "the group's onRemove is forget" if policy is OnRemove.FORGET else "--prune was given"
         edits.append(Forget(address))

@@ -163,6 +163,7 @@ class _Generation:
         gathering = GatheringGenerated(self._entry.group)
         alone = True
         ordinal = start
+        before = len(self._entry.findings)
         combined, rows = self._combined, self._rows
         width = len(combined)
         scope: dict[str, Any] = {}
@@ -192,9 +193,11 @@ class _Generation:
         except FileProblem as problem:
             self._broken(problem)
         except _EveryRowError:
-            pass
+            alone = False  # there may well be runs, once that is mended
         yield from gathering.given()
         self._troubles.close(self._entry.address, self._count)
+        if alone and wanted is None and not self._entry.suffix:
+            self._tell_of_none(before)
         return ordinal
 
     def _run(self, scope: Mapping[str, Any], line: int, record: Any) -> DeclaredRun | None:
@@ -236,6 +239,17 @@ class _Generation:
             data,
             None if data is None else line,
         )
+
+    def _tell_of_none(self, before: int) -> None:
+        """Warn that no runs are declared, unless that is due to an error among the findings from `before` on."""
+        entry, rows = self._entry, self._rows
+        if any(finding.severity is Severity.ERROR for finding in entry.findings[before:]):
+            return
+        path, why = (*entry.path, "matrix"), "the matrix has no combinations"
+        if rows is not None and self._combined:
+            path = rows.path
+            why = f"{rows.display} has no rows" if not self._count else f"every row of {rows.display} is skipped"
+        entry.evaluation.warn(path, "no-rows", f"{why}, so this declares no runs")
 
     # --- what is wrong ---------------------------------------------------------------------------------------
 

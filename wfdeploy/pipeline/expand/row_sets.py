@@ -92,8 +92,6 @@ def open_rows(
                 message = f"{display} is not the file that is pinned: its SHA-256 is {digest}"
                 hint = "if the change is meant, pin the new one"
                 evaluation.problem((*path, "sha256"), "data-file-changed", message, hint)
-            elif rows.complete and not rows.any:
-                evaluation.warn(at, "no-rows", f"{display} has no rows, so this declares no runs")
     except FileProblem as problem:
         evaluation.problem(at, problem.code, f"{display}: {problem.message}", problem.hint)
         raise NoRows from problem
@@ -131,7 +129,6 @@ class _FileRows:
         self.display = display
         self.path = path
         self.skips = skips
-        self.any = self.complete = False
         self._rules = rules
 
     def open(self, rows: Rows) -> None:
@@ -143,10 +140,7 @@ class _FileRows:
             self.parse = rows.parse  # type: ignore[method-assign]  # spares a call for every row
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        for record in self._rows.records():
-            self.any = True
-            yield record
-        self.complete = True
+        return self._rows.records()
 
     def parse(self, record: Any) -> object:
         row = self._rows.parse(record)
