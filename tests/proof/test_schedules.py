@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -283,3 +284,113 @@ def test_days_of_trouble(seed: int) -> None:
             decided_s = store.schedules()["n"]
         assert bench.clock.now_ms() / 1000 - decided_s < 1200 + 60, f"seed {seed}"
         assert len(bench.triggered()) == (decided_s // 1200 - started // 1_200_000) * 3, f"seed {seed}"
+
+
+# --- a lost state, and what was made up for ---------------------------------------------------------------------------
+
+BACKLOG = {"cron": "0 * * * *", "catchUp": "all", "startAt": "2026-11-22T18:00:00Z"}
+"""By 14:00 on the 23rd, 21 times have come."""
+
+
+def lose_state(bench: VirtualBench) -> None:
+    bench.pass_time(30)
+    for file in bench.state_file.parent.iterdir():
+        file.unlink()
+
+
+def half_sent(bench: VirtualBench, *groups: dict[str, Any], sent: Callable[[int], bool] = lambda n: n % 3 > 0) -> int:
+    """A backlog of which only some was sent, newer and older ones, by a process that died; and its state is lost."""
+    bench.server(max_batch_items=1)
+    bench.write(*groups)
+    bench.remote.faults = [Fault.NONE if sent(number) else Fault.LOST_BEFORE for number in range(19)]
+    bench.remote.faults.append(Fault.CRASH_BEFORE)
+    with dying():
+        bench.apply(options=ApplyOptions(timeout_s=6.0, concurrency=30))
+    bench.remote.faults = []
+    started = len(bench.triggered())
+    lose_state(bench)
+    return started
+
+
+def test_each_instance_of_a_backlog_stands_for_itself(bench: VirtualBench) -> None:
+    started = half_sent(bench, recurring(run("a", body="${{ schedule.time }}"), schedule=BACKLOG))
+    assert 0 < started < 21
+    assert counts(bench.apply()) == {"adopted": started, "triggered": 21 - started}
+    assert len(bench.triggered()) == 21
+    assert counts(bench.apply()) == {}
+
+
+def test_so_does_each_of_several_runs_and_what_was_refused(bench: VirtualBench) -> None:
+    bench.remote.bad = lambda run_id: "t05-" in run_id
+    half_sent(bench, recurring(run("a"), run("b"), schedule=BACKLOG, history={"keep": 2}))
+    assert counts(bench.apply())["rejected"] == 2
+    bench.remote.bad = lambda _: False
+    bench.apply()
+    assert len(bench.triggered()) == 42
+    for _ in range(3):
+        bench.pass_time(60)
+        assert "triggered" not in counts(bench.apply()), "what history.keep has dropped is not due again"
+
+
+def test_so_it_is_under_a_new_name(bench: VirtualBench) -> None:
+    half_sent(bench, recurring(run("a"), schedule=BACKLOG))
+    bench.write(recurring(run("b"), name="m", schedule=BACKLOG, moved=[{"from": "n/a", "to": "m/b"}]))
+    bench.apply()
+    assert len(bench.triggered()) == 21
+    lose_state(bench)
+    bench.write(recurring(run("b"), name="m", schedule=BACKLOG, moved=[{"from": "n/a", "to": "m/b"}]))
+    assert "triggered" not in counts(bench.apply())
+
+
+def test_a_backlog_in_shards(bench: VirtualBench) -> None:
+    runs = [run(name) for name in "abcdef"]
+    create = ApplyOptions(create_state=True)
+    bench.server(max_batch_items=1)
+    bench.write(recurring(*runs, schedule=BACKLOG))
+    for trial in range(2):
+        for index in (1, 2):
+            bench.shard, bench.state_file = Shard(index, 2), bench.root / ".wfdeploy" / "state" / f"{index}.db"
+            bench.remote.faults = [] if trial else [Fault.LOST_BEFORE, Fault.NONE, Fault.LOST_BEFORE]
+            bench.apply(options=replace(create, timeout_s=300.0 if trial else 6.0))
+        lose_state(bench)
+    assert len(bench.triggered()) == 21 * 6
+
+
+def test_what_the_logs_have_forgotten_is_taken_as_triggered(bench: VirtualBench) -> None:
+    daily = {"cron": "0 3 * * *", "catchUp": "all", "startAt": "2026-11-01T00:00:00Z"}
+    bench.write(recurring(schedule=daily))
+    assert counts(bench.apply()) == {"triggered": 23}
+    for day in range(24, 30):
+        bench.at(f"2026-11-{day}T04:00:00Z")
+        bench.apply()
+    assert len(bench.triggered()) == 29
+    bench.at("2026-11-30T04:00:00Z")
+    lose_state(bench)
+    bench.remote.runs = [each for each in bench.remote.runs if each.created_ms > bench.clock.now_ms() - 3 * 86_400_000]
+    known = len(bench.triggered())
+    assert counts(bench.apply()) == {"adopted": known, "triggered": 1}
+    lose_state(bench)
+    assert any("is taken as triggered" in note for note in bench.plan().notes)
+
+
+def test_without_a_beginning_it_goes_on_from_the_newest(bench: VirtualBench) -> None:
+    begin(bench, recurring(schedule={**HOURLY, "catchUp": "all"}))
+    bench.at("2026-11-23T16:00:00Z")
+    bench.apply()
+    bench.write(recurring(schedule={"cron": "*/10 * * * *", "catchUp": "all"}))
+    lose_state(bench)
+    assert counts(bench.apply()) == {"adopted": 2}, "nothing was due by the schedule that there was then"
+
+
+def test_what_concurrency_skipped_is_not_made_up_for_after_a_lost_state() -> None:
+    with virtual_bench(duration_s=5400.0) as bench:
+        schedule = {"cron": "0 * * * *", "catchUp": "all", "startAt": "2026-11-23T14:00:00Z", "concurrency": "skip"}
+        bench.write(recurring(schedule=schedule))
+        for hour in range(14, 18):
+            bench.at(f"2026-11-23T{hour}:01:00Z")
+            bench.apply()
+        assert bench.triggered() == ["n-a-2026-11-23t14-00-00z", "n-a-2026-11-23t16-00-00z"]
+        bench.at("2026-11-23T17:20:00Z")
+        lose_state(bench)
+        bench.apply()
+        assert len(bench.triggered()) == 2

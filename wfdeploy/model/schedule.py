@@ -41,6 +41,12 @@ class Schedule:
     concurrency: Concurrency = Concurrency.ALLOW
     deadline_s: int | None = None
 
+    @property
+    def makes_up_for_all(self) -> bool:
+        """Whether each instance that was missed is triggered later. (Where an earlier one that is going has others
+        skipped, one that was not triggered may have been skipped.)"""
+        return self.catch_up is CatchUp.ALL and self.concurrency is Concurrency.ALLOW
+
 
 def instant(unix_s: int) -> str:
     """The time of an instance as addresses have it: `2026-11-23T03:00:00Z`. Sorts as the times do."""

@@ -30,6 +30,7 @@ from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.differ import diff
 from wfdeploy.pipeline.diff.listing import Adoption
+from wfdeploy.pipeline.diff.observing import NEAR_THE_END
 from wfdeploy.pipeline.diff.planner import Gathered, gather
 from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.targets import Targets
@@ -300,6 +301,7 @@ class Prepared:
         server = self.workspace.project.server
         around = Surroundings(
             now_ms=self.workspace.clock.now_ms(),
+            logs_since_s=self._logs_since_s,
             until_ms=None if self.held_back is None else self.held_back.planned_ms,
             attempts=self.attempts,
             adopted=adoption.adopted,
@@ -313,6 +315,14 @@ class Prepared:
             is_mine=self._is_mine,
         )
         return recur(self.manifests, self.store, around)
+
+    @property
+    def _logs_since_s(self) -> int:
+        """From when on the server's logs surely know every run that began (Unix seconds; 0: from the beginning)."""
+        if self.workspace.target.local:
+            return 0  # the embedded server forgets nothing
+        retention_s = NEAR_THE_END * self.workspace.project.server.log_retention_s
+        return self.workspace.clock.now_ms() // 1000 - round(retention_s)
 
     def _runs_of(self, name: str, recurrences: Mapping[str, Recurrence]) -> Iterable[DesiredRun]:
         """The desired runs of a group: of a recurring one, instances."""

@@ -20,7 +20,7 @@ from wfdeploy.model.state import Standing
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.pipeline.diff.care import Case, by_policy
 from wfdeploy.pipeline.identify.fingerprint import identify
-from wfdeploy.pipeline.recur.due import Due, due, following
+from wfdeploy.pipeline.recur.due import Due, due, following, occurrences
 from wfdeploy.ports import StateStore
 
 _MOST_NOTED = 5
@@ -56,7 +56,8 @@ class Recurrence:
 class Surroundings:
     """What is known beside manifests and state.
 
-    `until_ms`: instances after it aren't looked at (our clock; None: those after `now_ms`).
+    `until_ms`: instances after it aren't looked at (our clock; None: those after `now_ms`). `logs_since_s`: the runs of
+    all instances since then are in the server's logs (Unix seconds; 0: the logs forget nothing).
     `attempts`: addresses with an attempt. `adopted`: those whose run the listing showed and the state lacks. `listed`:
     there was a listing. `live`: how runs do as it told. `standings`: of the recorded runs that failed, were cancelled
     or are missing. `wanted`: which recorded instances are wanted for another reason (None: none). `former`: the names
@@ -67,6 +68,7 @@ class Surroundings:
     now_ms: int
     dlq_retention_s: float
     until_ms: int | None = None
+    logs_since_s: int = 0
     attempts: Collection[Address] = ()
     adopted: Collection[Address] = ()
     listed: bool = False
@@ -170,23 +172,36 @@ class _Looking:
     def _due(self) -> Due:
         decided_s = self.decided_s
         if decided_s is None:
-            # The state was lost. What the server knows of the newest time is adopted (by this apply, or by one that was
-            # about other groups), the rest of it is due.
-            recorded = (key.address for key in self.store.record_keys(self.names))
-            known = [
-                parts[1]
-                for address in (*self._mine(self.around.adopted), *recorded)
-                if (parts := instance_parts(address))
-            ]
-            if known:
-                decided_s = unix_of(max(known)) - 1
-        if decided_s is None:
-            self.result.undecided = not self.around.listed
-            if self.schedule.start_s is None:
+            decided_s = self._decided_by_logs()
+            if decided_s is None:
                 # A schedule begins when it is seen first.
                 return Due(decided_s=self.until_s)
-            decided_s = self.schedule.start_s - 1
         return due(self.schedule, decided_s=decided_s, now_s=self.now_s, until_s=self.until_s)
+
+    def _decided_by_logs(self) -> int | None:
+        """Up to when all is decided, as far as the runs tell that the server knows, where the state doesn't: it is new,
+        or was lost. None: nothing tells of any instance."""
+        # Those that were adopted by this apply, or by one that was about other groups.
+        recorded = (key.address for key in self.store.record_keys(self.names))
+        addresses = (*self._mine(self.around.adopted), *recorded)
+        known = {unix_of(parts[1]) for address in addresses if (parts := instance_parts(address))}
+        start_s = self.schedule.start_s
+        if not known:
+            self.result.undecided = not self.around.listed
+            return None if start_s is None else start_s - 1
+        # Of the newest time, some may not have been sent.
+        newest_s = max(known) - 1
+        if start_s is None or not self.schedule.makes_up_for_all:
+            return newest_s
+        # What was made up for was sent in many batches at once, so that no instance tells anything about an earlier
+        # one: each since the beginning was triggered if the logs know it. What they have forgotten they can't tell.
+        decided_s = min(newest_s, max(start_s - 1, self.around.logs_since_s))
+        if any(at_s not in known for at_s in occurrences(self.schedule, start_s - 1, decided_s)):
+            self.result.notes.append(
+                f"{self.group.name}: what was due until {instant(decided_s)} is taken as triggered: the state doesn't "
+                "tell, and the server's logs reach back no further (server.logRetention)"
+            )
+        return decided_s
 
     def _mine(self, addresses: Iterable[Address]) -> Iterator[Address]:
         return (address for address in addresses if group_of(address) == self.group.name)

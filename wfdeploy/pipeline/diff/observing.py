@@ -12,7 +12,7 @@ from wfdeploy.model.state import Origin, Standing
 _RESOLUTION_MS = 1000
 """Server times are cut to seconds."""
 
-_NEAR_THE_END = 0.9
+NEAR_THE_END = 0.9
 """From this part of the logs' retention on, a run that isn't shown counts no more as missing: it may just have gone."""
 
 
@@ -84,7 +84,7 @@ def _absent(
     age_ms = began_ms - known_ms
     if age_ms > view.log_retention_ms or not was_sent(standing):
         return RunState.EXPIRED
-    if age_ms > _NEAR_THE_END * view.log_retention_ms or view.began_ms is None:
+    if age_ms > NEAR_THE_END * view.log_retention_ms or view.began_ms is None:
         return None
     if began_ms < max(known_ms, starts_ms(standing)) + view.log_lag_ms + _RESOLUTION_MS:
         return None
