@@ -121,3 +121,24 @@ def test_a_run_that_was_to_be_cancelled_by_hand_is_not_restarted(scene: Scene, p
     assert scene.checkout.here("cancel", "g/r0", "--yes").code == 0
     assert scene.apply() == {"kept": RUNS}
     assert sorted(scene.states) == ["RUN_CANCELED", "RUN_STARTED", "RUN_STARTED"]
+
+
+@pytest.mark.parametrize("point", ["trigger:before:1", "trigger:after:1", "commit:torn:3"])
+@pytest.mark.parametrize(
+    "request_", [("retrigger", "g/r0"), ("restart", "g/r0"), ("apply", "--replace", "g/r0"), ("resume", "g/r0")]
+)
+def test_what_was_asked_for_by_hand_and_killed_is_asked_for_once_more(
+    scene: Scene, request_: tuple[str, ...], point: str
+) -> None:
+    scene.declare({}, ["run", "crash"], runs=1)
+    scene.apply()
+    if request_[0] == "resume":
+        point = point.replace("trigger", "resume")
+    dead = scene.checkout.run(*request_, "--yes", die=point)
+    assert dead.code in (-signal.SIGKILL, -signal.SIGXFSZ), dead.stderr
+    scene.server.settle()
+    again = scene.checkout.here(*request_, "--yes")
+    assert again.code == 0, again.stderr
+    scene.server.settle()
+    assert scene.states == ["RUN_FAILED"] * 2, "the first one, and the one that was asked for"
+    assert ("nothing more is sent" in again.stderr) is ("before" not in point)

@@ -236,7 +236,7 @@ def test_a_refusal_of_everything_stops_after_a_few(world: Workbench, remote: Mod
     remote.refuses_whole = lambda _: True
     before = remote.calls
     report = world.apply(options=ApplyOptions(concurrency=1))
-    assert "refused 8 runs sent alone" in (report.stopped or "")
+    assert "refused 8 runs, each by itself" in (report.stopped or "")
     assert remote.calls - before < 40
     assert report.summary[Outcome.PENDING] > 400
 
