@@ -22,7 +22,7 @@ def page() -> str:
         (
             "`labels`",
             LABEL,
-            "joined by commas; the project's own label is always first",
+            "joined by commas; the project's own label first, then the derived id where there is a `workflowRunId`",
             "wfdeploy.acme.prod,onboarding",
         ),
         *(

@@ -54,8 +54,8 @@ class Encoder(Protocol):
     """Makes items of a batch. Not for use from several threads at once. Raises: `KeyError` with the name of a secret
     that has no value; `ValueError` for a body that JSON or UTF-8 can't carry."""
 
-    def encode(self, request: Request, workflow_run_id: str) -> Item:
-        """The item of one request."""
+    def encode(self, request: Request, workflow_run_id: str, label: str = "") -> Item:
+        """The item of one request. `label`: what identifies a run whose id its author gave; empty for others."""
 
     def encode_together(self, runs: DeclaredAlike, workflow_run_ids: Sequence[str]) -> list[bytes]:
         """The items of runs that are alike, encoded; the ids are of letters, digits, dashes and underscores."""

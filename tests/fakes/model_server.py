@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.remote import (
@@ -43,6 +44,8 @@ from wfdeploy.model.remote import (
     TriggerReply,
 )
 from wfdeploy.model.run_log import RunLog
+from wfdeploy.model.workflow_id import parse_run_id
+from wfdeploy.pipeline.identify.run_ids import parse_attempt
 from wfdeploy.ports import Clock, RunGateway
 
 
@@ -81,6 +84,13 @@ class ModelRun:
     fails: bool = False
     cancelled: bool = False
     letter: str | None = None
+    body: str = ""
+    foreign: bool = False
+
+    @property
+    def identity(self) -> str:
+        """What no two runs of ours have in common: the derived id, also where it is the label of another one."""
+        return next((label for label in self.labels if parse_run_id(label)), self.run_id)
 
     def state(self, now_ms: int) -> RunState:
         """How it does at that time of the server's clock."""
@@ -95,7 +105,8 @@ class ModelRun:
 class ModelServer(RunGateway):
     """`clock` is shared with the client. `durations_s`: how long runs take, in turn. `bad`: refuses these ids,
     `refuses_whole`: answers 400 to a batch that holds one of these. `failing`: whether the n-th run fails.
-    `keeps_letters`: a dead letter stays when it was resumed, so that a second resume starts a second run."""
+    `keeps_letters`: a dead letter stays when it was resumed, so that a second resume starts a second run.
+    `ignores_filters`: listings show all that there is, whatever label and time are asked for."""
 
     clock: Clock
     lag_s: float = 60.0
@@ -110,6 +121,7 @@ class ModelServer(RunGateway):
     refuses_whole: Callable[[str], bool] = lambda _: False
     failing: Callable[[int], bool] = lambda _: False
     keeps_letters: bool = False
+    ignores_filters: bool = False
     logs_tell_letters: bool = True
     letter_listings: int = 0
     runs: list[ModelRun] = field(default_factory=list)
@@ -124,9 +136,9 @@ class ModelServer(RunGateway):
 
     @property
     def counts(self) -> Counter[str]:
-        """How many runs were accepted under each id."""
+        """How many runs were accepted under each identity."""
         self._arrive()
-        return Counter(run.run_id for run in self.runs)
+        return Counter(run.identity for run in self.runs if not run.foreign)
 
     @property
     def facts(self) -> ServerFacts:
@@ -139,7 +151,7 @@ class ModelServer(RunGateway):
     def tries(self) -> Counter[str]:
         """How many runs were started under each label of an attempt."""
         self._arrive()
-        return Counter(run.labels[1] for run in self.runs if len(run.labels) > 1)
+        return Counter(label for run in self.runs for label in run.labels if parse_attempt((label,)))
 
     def show_delayed(self) -> None:
         """From now on delayed runs show as others do. A lost state is made good by the logs alone, so where they
@@ -147,6 +159,14 @@ class ModelServer(RunGateway):
         self.hide_delayed = False
         for run in self.runs:
             run.visible_ms = min(run.visible_ms, run.created_ms + round(1000 * self.lag_s))
+
+    def add_foreign(self, run_id: str, labels: tuple[str, ...], duration_s: float) -> None:
+        """A run that somebody else triggered, under an id that isn't running."""
+        now_ms = self.now_ms()
+        if self._running(run_id, now_ms) is None:
+            ends_ms = now_ms + round(1000 * duration_s)
+            label = labels[0] if labels else ""
+            self.runs.append(ModelRun(run_id, label, now_ms, now_ms, ends_ms, now_ms, labels=labels, foreign=True))
 
     # --- triggers --------------------------------------------------------------------------------------------
 
@@ -217,10 +237,11 @@ class ModelServer(RunGateway):
             return BatchRefused(400, "there is a bad one among these")
         replies: list[ItemReply] = []
         for item, content in zip(items, parsed, strict=True):
-            replies.append(self._accept(item.workflow_run_id, content["headers"], now_ms, visible_ms))
+            replies.append(self._accept(item.workflow_run_id, content, now_ms, visible_ms))
         return Answered(tuple(replies))
 
-    def _accept(self, run_id: str, headers: dict[str, str], now_ms: int, visible_ms: int | None) -> ItemReply:
+    def _accept(self, run_id: str, content: dict[str, Any], now_ms: int, visible_ms: int | None) -> ItemReply:
+        headers: dict[str, str] = content["headers"]
         running = self._running(run_id, now_ms)
         if running is not None:
             return Taken(running.created_ms, deduplicated=True)
@@ -231,10 +252,13 @@ class ModelServer(RunGateway):
         duration_s = self.durations_s[len(self.runs) % len(self.durations_s)]
         lag_ms = round(1000 * self.lag_s)
         shows_from = starts_ms if self.hide_delayed and starts_ms > now_ms else now_ms
+        labels = headers["Upstash-Label"].split(",")
         self.runs.append(
             ModelRun(
                 run_id=run_id,
-                label=headers["Upstash-Label"].split(",")[0],
+                label=labels[0],
+                labels=tuple(labels),
+                body=content.get("body", ""),
                 created_ms=now_ms,
                 starts_ms=starts_ms,
                 ends_ms=starts_ms + round(1000 * duration_s),
@@ -260,14 +284,15 @@ class ModelServer(RunGateway):
             raise RemoteFailure("the logs are out of order")
         now_ms = self.now_ms()
         shown = [
-            run
-            for run in reversed(self.runs)
-            if run.label == label and run.visible_ms <= now_ms and (since_ms is None or run.created_ms >= since_ms)
+            run for run in reversed(self.runs) if run.visible_ms <= now_ms and self._is_asked_for(run, label, since_ms)
         ]
         date_ms = now_ms // 1000 * 1000
         pages = [shown[start : start + 3] for start in range(0, len(shown), 3)] or [[]]
         for index, page in enumerate(pages):
             yield RunPage(tuple(self._observed(run, now_ms) for run in page), date_ms, index == len(pages) - 1)
+
+    def _is_asked_for(self, run: ModelRun, label: str, since_ms: int | None) -> bool:
+        return self.ignores_filters or (run.label == label and (since_ms is None or run.created_ms >= since_ms))
 
     def _observed(self, run: ModelRun, now_ms: int) -> ObservedRun:
         state = run.state(now_ms)
@@ -276,7 +301,7 @@ class ModelServer(RunGateway):
             state=state,
             created_at_ms=run.created_ms,
             completed_at_ms=run.ends_ms if state.is_final else None,
-            labels=run.labels or (run.label,),
+            labels=run.labels,
             dlq_id=run.letter if state is RunState.FAILED and self.logs_tell_letters else None,
         )
 
@@ -286,12 +311,11 @@ class ModelServer(RunGateway):
         self.letter_listings += 1
         now_ms = self.now_ms()
         letters = [
-            DeadLetter(run.letter, run.run_id, run.created_ms)
+            DeadLetter(run.letter, run.run_id, run.created_ms, run.labels)
             for run in self.runs
             if run.letter is not None
             and run.state(now_ms) is RunState.FAILED
-            and run.label == label
-            and (since_ms is None or run.created_ms >= since_ms)
+            and self._is_asked_for(run, label, since_ms)
         ]
         for start in range(0, max(len(letters), 1), 3):
             yield letters[start : start + 3]

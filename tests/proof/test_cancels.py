@@ -12,7 +12,7 @@ from tests.fakes.model_server import Fault, ModelRun, dying
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import group, run
 from wfdeploy.model.remote import RunState
-from wfdeploy.pipeline.identify.run_ids import parse_run_id
+from wfdeploy.model.workflow_id import parse_run_id
 
 POLICY = {"onRemove": "cancel", "replaceRunning": "cancel", "onCancelled": "restart"}
 FAULTS = (*Fault, Fault.NONE, Fault.NONE, Fault.NONE)

@@ -11,6 +11,7 @@ import dataclasses
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,17 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, ModelServer, dying
 from tests.support.shared_values import copied
 from tests.support.workbench import Workbench, counts, group, run
-from wfdeploy.errors import WfdeployError
+from wfdeploy.errors import InvalidInput, WfdeployError
+from wfdeploy.model.canonical import canonical_json
+from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Wish
+from wfdeploy.model.workflow_id import parse_run_id
 from wfdeploy.operations.workspace import Stores
-from wfdeploy.pipeline.identify.run_ids import parse_run_id
+from wfdeploy.pipeline.identify.run_ids import Naming
 
 NAMES = ("a", "b", "c", "d", "e")
+OWN_IDS = ("one", "two", "three")
 MOST_TRIES = 2
 
 faults = st.lists(st.sampled_from([fault for fault in Fault if fault is not Fault.UNAUTHORISED]), max_size=4)
@@ -49,6 +54,7 @@ class World(RuleBasedStateMachine):
         failures=st.lists(st.booleans(), min_size=1, max_size=5),
         keeps_letters=st.booleans(),
         replace_running=st.sampled_from(["allow", "wait", "cancel"]),
+        ignores_filters=st.booleans(),
     )
     def begin(
         self,
@@ -62,6 +68,7 @@ class World(RuleBasedStateMachine):
         failures: list[bool],
         keeps_letters: bool,
         replace_running: str,
+        ignores_filters: bool,
     ) -> None:
         self.policy: dict[str, Any] = {
             "onFailure": {"action": on_failure, "maxAttempts": MOST_TRIES},
@@ -77,6 +84,7 @@ class World(RuleBasedStateMachine):
             skew_s=skew_s,
             failing=lambda number: failures[number % len(failures)],
             keeps_letters=keeps_letters,
+            ignores_filters=ignores_filters,
         )
         shm = Path("/dev/shm")
         self.root = Path(tempfile.mkdtemp(dir=shm if shm.is_dir() else None))
@@ -84,6 +92,8 @@ class World(RuleBasedStateMachine):
         self.bench.wrap = lambda _: self.remote
         self.bench.server(log_lag_s=lag_s, log_lag_given=True, max_batch_items=batch)
         self.declared: dict[str, tuple[int, int]] = {}  # name -> (version, delay)
+        self.own_ids: dict[str, str] = {}
+        self.problems: Sequence[Diagnostic] = []
         self.edits: dict[str, int] = {}
         self.copies: list[bytes] = []
 
@@ -100,12 +110,39 @@ class World(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), version=st.integers(1, 2), delay=st.sampled_from([0, 0, 0, 10, 100]))
     def declare(self, name: str, version: int, delay: int) -> None:
         if self.declared.get(name, (None, 0))[0] != version:
-            self.edits[name] = self.edits.get(name, 0) + 1
+            self._count_edit(name)
+            self.own_ids.pop(name, None)  # an edited run can't keep the id that it gave itself
         self.declared[name] = (version, delay)
+
+    def _count_edit(self, name: str) -> None:
+        self.edits[name] = self.edits.get(name, 0) + 1
 
     @rule(name=st.sampled_from(NAMES))
     def remove(self, name: str) -> None:
         self.declared.pop(name, None)
+        self.own_ids.pop(name, None)
+
+    @precondition(lambda self: bool(self.declared))
+    @rule(data=st.data(), own_id=st.sampled_from([*OWN_IDS, None]), swap=st.booleans())
+    def name_its_run(self, data: st.DataObject, own_id: str | None, swap: bool) -> None:
+        """An id is given, given up, swapped with another run's, or taken from it."""
+        name = data.draw(st.sampled_from(sorted(self.declared)))
+        before = self.own_ids.pop(name, None)
+        holder = next((other for other, taken in self.own_ids.items() if taken == own_id), None)
+        if holder is not None:
+            self._count_edit(holder)
+            del self.own_ids[holder]
+            if swap and before is not None:
+                self.own_ids[holder] = before
+        if own_id is not None:
+            self.own_ids[name] = own_id
+        if own_id != before:
+            self._count_edit(name)
+
+    @rule(own_id=st.sampled_from(OWN_IDS), labelled=st.booleans(), seconds=st.sampled_from([0.0, 100.0]))
+    def somebody_else_triggers(self, own_id: str, labelled: bool, seconds: float) -> None:
+        """Another project, which uses the same ids."""
+        self.remote.add_foreign(own_id, ("wfdeploy.other.default",) if labelled else (), seconds)
 
     @rule(seconds=st.sampled_from([1.0, 30.0, 61.0, 150.0, 4000.0]))
     def time_passes(self, seconds: float) -> None:
@@ -180,6 +217,9 @@ class World(RuleBasedStateMachine):
                     **selection,
                 )
                 note(f"apply: {counts(report)} {report.stopped or ''}")
+            except InvalidInput as error:
+                note(f"apply: {error.diagnostics}")
+                self.problems = error.diagnostics
             except WfdeployError as error:
                 note(f"apply: {error.message}")
         if crashed:
@@ -237,7 +277,12 @@ class World(RuleBasedStateMachine):
 
     def _write(self) -> None:
         runs = [
-            run(name, body={"v": version, "of": name}, **({"delay": delay} if delay else {}))
+            run(
+                name,
+                body={"v": version, "of": name},
+                **({"delay": delay} if delay else {}),
+                **({"workflowRunId": self.own_ids[name]} if name in self.own_ids else {}),
+            )
             for name, (version, delay) in sorted(self.declared.items())
         ]
         self.bench.write(group("g", [*runs, run("always", body=0)], policy=self.policy))
@@ -255,17 +300,27 @@ class World(RuleBasedStateMachine):
 
     def converge(self) -> None:
         """After the trouble: a few quiet applies, and everything declared has run once."""
-        for _ in range(6):
+        for number in range(8):
             self.clock._move(1000.0)
+            self.problems = []
             self._apply(100_000.0)
+            for problem in self.problems:  # an edit that came back to the id of the run that it was
+                assert problem.code == "same-run-id", problem
+                name = str(problem.address).removeprefix("g/")
+                self.own_ids[name] = f"another-{number}-{name}"
+                self._count_edit(name)
         self.never_twice()
         plan = self.bench.plan()
         assert not plan.has_changes, plan.changes
         counted = self.remote.counts
         with self.bench.open() as store:
-            ids = {str(key.address): key.workflow_run_id for key in store.record_keys()}
-        for name in (*self.declared, "always"):
-            assert counted[ids[f"g/{name}"]] == 1, f"g/{name} was accepted {counted[ids[f'g/{name}']]} times"
+            records = {str(record.address): record for record in store.records()}
+        for name, (version, _) in self.declared.items():
+            record = records[f"g/{name}"]
+            identity = Naming("bench", "default")(record.address, record.fingerprint, record.generation)
+            assert (record.triggered_id or record.workflow_run_id) == self.own_ids.get(name, identity)
+            bodies = [one.body for one in self.remote.runs if one.identity == identity]
+            assert bodies == [canonical_json({"of": name, "v": version}).decode()], f"g/{name} started {bodies}"
         for run_id in counted:
             parts = parse_run_id(run_id)
             assert parts is not None or run_id.startswith("wfr_resumed")

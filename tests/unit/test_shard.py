@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdeploy.model.shard import Shard, parse_shard
-from wfdeploy.pipeline.identify.run_ids import parse_run_id, place_of, run_id
+from wfdeploy.model.workflow_id import parse_run_id
+from wfdeploy.pipeline.identify.run_ids import place_of, run_id
 
 
 @given(st.text(min_size=1), st.integers(1, 64))

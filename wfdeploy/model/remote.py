@@ -183,11 +183,13 @@ CancelReply: TypeAlias = Cancelled | NotCancelled
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An entry of the dead-letter queue: what a failed run is resumed by. `created_at_ms`: of the run."""
+    """An entry of the dead-letter queue: what a failed run is resumed by. `created_at_ms`: of the run, and its
+    `labels` (empty: the entry tells none)."""
 
     dlq_id: str
     workflow_run_id: str
     created_at_ms: int | None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,6 @@ from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.resuming import Resumer
 from wfdeploy.pipeline.apply.sender import Limits, Sender
 from wfdeploy.pipeline.apply.unreachable import Unreachable
-from wfdeploy.pipeline.identify.run_ids import id_key
 from wfdeploy.ports import RunGateway, StateStore
 
 _MOST_TOLD = 20
@@ -212,8 +211,7 @@ class _Apply:
             # A suspect state becomes the whole story by a listing that began late enough, and by nothing else.
             whole_story = whole_story or settles
         plan = outlook.plan
-        if self.saved is not None:
-            self.saved.check(plan)
+        self._check(outlook)
         self._tell_why_not(plan)
         if not plan.has_changes and not plan.has_edits and not outlook.edits and not outlook.conclusions:
             return self._nothing_to_do(plan), outlook, store
@@ -233,7 +231,7 @@ class _Apply:
         ]
         since_ms = watermark_ms if seen is not None and seen.began_ms is not None else None
         by = authorship(workspace.environ, workspace.project.root)
-        report = await self._engine(store, discovery).carry_out(
+        report = await self._engine(prepared, store, discovery).carry_out(
             plan,
             edits,
             shipments(plan, prepared, secrets, since_ms=since_ms, by=by),
@@ -245,6 +243,12 @@ class _Apply:
         return report, outlook, store
 
     # --- pieces ----------------------------------------------------------------------------------------------
+
+    def _check(self, outlook: Outlook) -> None:
+        """Raises: `InvalidInput`; `StalePlan` where the saved plan is another one."""
+        outlook.require_no_conflicts()
+        if self.saved is not None:
+            self.saved.check(outlook.plan)
 
     def _tell_why_not(self, plan: Plan) -> None:
         """Tell where what was asked for is not done, or was done before."""
@@ -323,7 +327,7 @@ class _Apply:
     def _cancels(self, outlook: Outlook) -> bool:
         return outlook.plan.summary[Action.CANCEL] > 0
 
-    def _engine(self, store: StateStore, discovery: Discovery | None) -> Engine:
+    def _engine(self, prepared: Prepared, store: StateStore, discovery: Discovery | None) -> Engine:
         workspace, options = self.workspace, self.options
         server = workspace.project.server
         max_items = options.batch_size or server.max_batch_items
@@ -368,7 +372,6 @@ class _Apply:
             sender=sender,
             label=workspace.project.label,
             log_lag_s=log_lag_s,
-            id_key=id_key,
             oldest_ms=lambda addresses: since(
                 [record.standing for record in store.records(addresses)], round(1000 * log_lag_s())
             ),
@@ -384,7 +387,7 @@ class _Apply:
             listener=workspace.listener,
             label=workspace.project.label,
             log_lag_s=log_lag_s,
-            id_key=id_key,
+            names=prepared.names_of,
             before_sending=lambda: workspace.stores.clear_mark(store),
         )
 

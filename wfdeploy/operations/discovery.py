@@ -12,6 +12,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.edits import PutAttempt
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Sending
+from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import AttemptStatus, Standing
 from wfdeploy.operations.outlook import Seen
 from wfdeploy.operations.prepared import Prepared
@@ -19,10 +20,9 @@ from wfdeploy.operations.refreshing import since as since_oldest
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.absence import Absence
 from wfdeploy.pipeline.apply.patience import Patience
-from wfdeploy.pipeline.apply.recovery import Findings, Listed, by_key, examine, list_all, since
+from wfdeploy.pipeline.apply.recovery import Findings, Listed, examine, list_all, since
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, Finding, Verdict
 from wfdeploy.pipeline.diff.observing import View
-from wfdeploy.pipeline.identify.run_ids import id_key
 from wfdeploy.ports import RunGateway
 
 
@@ -58,10 +58,10 @@ class Discovery:
         """What a plan without guarantees shows: list, and tell what is found of open attempts; absence says nothing
         yet. `asked`: the runs whose state shall be known. Raises: `RemoteFailure`."""
         listed = await self._list(prepared, sending, asked)
-        found = by_key(listed.runs, id_key)
+        index = RunIndex(listed.runs)
         verdicts = {
             attempt.address: Verdict(Finding.FOUND, run)
-            if (run := found.get(id_key(attempt.workflow_run_id)))
+            if (run := index.attempted(attempt, prepared.names_of(attempt)))
             else NOT_LOOKED_UP
             for attempt in prepared.open_attempts
         }
@@ -190,9 +190,8 @@ class Discovery:
         )
 
     def _view(self, listed: Listed) -> View:
-        newest_last = sorted(listed.runs, key=lambda run: run.created_at_ms)
         return View(
-            runs={id_key(run.workflow_run_id): run for run in newest_last},
+            runs=RunIndex(listed.runs),
             since_ms=listed.since_ms,
             began_ms=listed.began_ms if listed.server_time_known else None,
             now_ms=self.workspace.clock.now_ms(),
@@ -225,7 +224,7 @@ class Discovery:
         return ended
 
     def _examine(self, prepared: Prepared, listed: Listed, ended: dict[Address, int], lag_ms: int) -> Findings:
-        return examine(prepared.open_attempts, listed, key=id_key, ended_at_ms=ended, log_lag_ms=lag_ms)
+        return examine(prepared.open_attempts, listed, names=prepared.names_of, ended_at_ms=ended, log_lag_ms=lag_ms)
 
     def _verdicts(self, prepared: Prepared, findings: Findings) -> dict[Address, Verdict]:
         oldest_ms = self.workspace.clock.now_ms() - round(1000 * self.workspace.project.server.log_retention_s)

@@ -10,10 +10,11 @@ from dataclasses import replace
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import ApplyReport, Following, Notice, Outcome
 from wfdeploy.model.plan import Plan
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.stop import StopFlag
+from wfdeploy.model.workflow_id import id_key
 from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.identify.run_ids import id_key
 from wfdeploy.ports import RunGateway
 
 _FIRST_LOOK_S = 0.1
@@ -34,7 +35,7 @@ async def follow(
     `scheduled`: workflow run ids that aren't waited for, since they begin later than that.
     """
     started = {
-        id_key(result.workflow_run_id): result.created_at_ms or 0
+        id_key(result.workflow_run_id): result.created_at_ms
         for result in report.results
         if result.outcome in (Outcome.TRIGGERED, Outcome.DEDUPLICATED, Outcome.RESUMED)
     }
@@ -50,12 +51,15 @@ async def follow(
             going = [run_id for run_id, state in states.items() if not state.is_final and run_id not in late]
             if not going:
                 break
-            oldest = min(started[run_id] for run_id in going)
+            oldest = min(started[run_id] or 0 for run_id in going)
+            runs: list[ObservedRun] = []
             async for page in gateway.list_runs(label=workspace.project.label, since_ms=oldest):
-                for run in page.runs:
-                    run_id = id_key(run.workflow_run_id)
-                    if run_id in states:
-                        states[run_id] = run.state
+                runs.extend(page.runs)
+            index = RunIndex(runs)
+            for run_id in going:
+                run = index.recorded(run_id, started[run_id])
+                if run is not None:
+                    states[run_id] = run.state
             workspace.listener(Following(sum(state.is_final for state in states.values()), len(states)))
             if clock.monotonic() >= deadline:
                 break

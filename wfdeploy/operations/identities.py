@@ -10,21 +10,17 @@ from wfdeploy.model.run import DesiredRun
 from wfdeploy.operations.requests import Requests
 from wfdeploy.pipeline.diff.context import Identities
 from wfdeploy.pipeline.identify.describe import describe
-from wfdeploy.pipeline.identify.fingerprint import fingerprint, is_known, version_of
+from wfdeploy.pipeline.identify.fingerprint import fingerprint_as, version_of
 from wfdeploy.pipeline.identify.run_ids import Naming, attempt_label, attempt_place
-from wfdeploy.pipeline.identify.version import CURRENT
 
 
 def identities(project: Project, requests: Requests, redaction_key: Callable[[], bytes]) -> Identities:
     """The identities of one project and environment. `redaction_key`: that of the state."""
 
     def fingerprint_under(run: DesiredRun, text: str) -> str | None:
-        version = version_of(text)
-        if version == CURRENT:
+        if version_of(text) == version_of(run.fingerprint):
             return run.fingerprint
-        if not is_known(version):
-            return None
-        return fingerprint(requests.of(run).request, run.group.identity, version)
+        return fingerprint_as(text, requests.of(run).request, run.group.identity, run.workflow_run_id)
 
     def described(run: DesiredRun) -> Mapping[str, Any]:
         return describe(requests.of(run).request, redaction_key())

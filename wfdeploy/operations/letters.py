@@ -13,11 +13,11 @@ from wfdeploy.model.plan import Refresh, Wish
 from wfdeploy.model.policy import FailureAction
 from wfdeploy.model.remote import DeadLetter, RunState
 from wfdeploy.model.state import Standing
+from wfdeploy.model.workflow_id import id_key
 from wfdeploy.operations.refreshing import since
 from wfdeploy.pipeline.diff.care import Case
 from wfdeploy.pipeline.diff.letters import Letters, letter_of
 from wfdeploy.pipeline.diff.targets import Targets
-from wfdeploy.pipeline.identify.run_ids import id_key
 
 if TYPE_CHECKING:
     from wfdeploy.operations.discovery import Discovery
@@ -74,7 +74,7 @@ async def _find(discovery: Discovery, wanted: Sequence[Standing]) -> Letters:
         # A run fails after it was created, so the oldest run's time bounds the list whichever of both is meant by date.
         since_ms = since(wanted, lag_ms)
         async for page in discovery.gateway.list_dead_letters(label=workspace.project.label, since_ms=since_ms):
-            _take(page, missing, found)
+            _take(page, workspace.project.label, missing, found)
             if not missing:
                 break
             if discovery.stopped():
@@ -85,8 +85,10 @@ async def _find(discovery: Discovery, wanted: Sequence[Standing]) -> Letters:
     return Letters(asked, began_ms, found, complete_at_ms=began_ms - lag_ms)
 
 
-def _take(page: Collection[DeadLetter], missing: dict[str, Standing], found: dict[str, str]) -> None:
+def _take(page: Collection[DeadLetter], label: str, missing: dict[str, Standing], found: dict[str, str]) -> None:
     for letter in page:
+        if letter.labels and label not in letter.labels:
+            continue  # another project's, which the server was not asked for
         key = id_key(letter.workflow_run_id)
         standing = missing.get(key)
         if standing is not None and letter_of(standing, letter):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from wfdeploy.errors import InvalidInput
 from wfdeploy.model.address import Address
+from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import Edit
 from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.plan import Plan
@@ -35,7 +37,8 @@ class Outlook:
     `edits` from the listing; `doubled`: ids that more than one run had; `conclusions`: by group, what is true once all
     of its sends are on their way. `undecided`: some schedule isn't known to the state, so the server has to be asked
     for its instances. `foreign`: there are runs that the state doesn't know and that another runner triggered.
-    `passes`: a rollout waits for nothing but time. `planned_ms`: when it was made (our clock).
+    `passes`: a rollout waits for nothing but time. `planned_ms`: when it was made (our clock). `conflicts`: why it must
+    not be carried out.
     """
 
     plan: Plan
@@ -46,3 +49,9 @@ class Outlook:
     undecided: bool = False
     passes: bool = False
     planned_ms: int = 0
+    conflicts: list[Diagnostic] = field(default_factory=list)
+
+    def require_no_conflicts(self) -> None:
+        """Raises: `InvalidInput`."""
+        if self.conflicts:
+            raise InvalidInput(self.conflicts)

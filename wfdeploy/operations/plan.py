@@ -79,6 +79,7 @@ def _plan(workspace: Workspace, manifests: Manifests, selection: Selection, *, o
         elif not offline:
             # Nothing would be sent, so there is nothing that the server could tell.
             outlook = prepared.outlook(Seen(runs=()), keep_all=keep_all)
+        outlook.require_no_conflicts()
         return outlook.plan
 
 

@@ -19,6 +19,7 @@ from wfdeploy.operations.held_back import HeldBack
 from wfdeploy.operations.identities import identities
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen
+from wfdeploy.operations.own_ids import TakenOver, taken_ids
 from wfdeploy.operations.passing_over import first, quiet_groups
 from wfdeploy.operations.recurring import Recurrence, Surroundings, conclusions, notes, recur
 from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labelled
@@ -35,7 +36,7 @@ from wfdeploy.pipeline.diff.planner import Gathered, gather
 from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.describe import recorded
-from wfdeploy.pipeline.identify.run_ids import place_of
+from wfdeploy.pipeline.identify.run_ids import Naming, place_of
 from wfdeploy.ports import StateStore
 
 
@@ -63,6 +64,7 @@ class Prepared:
         self.desired = manifests.runs
         self._identities = identities(workspace.project, manifests.requests, lambda: self.head.redaction_key)
         self._empty_generators = manifests.empty_generators
+        self._naming = Naming(workspace.project.key, workspace.project.environment)
         self.moves = Renames(manifests, store, sharded=workspace.target.shard is not None)
         self.renames = self.moves.by_origin
         self._former = {to: origin for origin, to in self.renames.items()}
@@ -79,6 +81,10 @@ class Prepared:
     @property
     def open_attempts(self) -> list[Attempt]:
         return [attempt for attempt in self.attempts.values() if attempt.is_open]
+
+    def names_of(self, attempt: Attempt) -> list[str]:
+        """What the run of an attempt is found by in a listing."""
+        return self._naming.of_attempt(attempt, self.moves.origins(attempt.address))
 
     def unfinished(self) -> list[Standing]:
         """The recorded runs that aren't known to have ended."""
@@ -135,7 +141,7 @@ class Prepared:
             redaction_key=self.head.redaction_key,
             now_ms=now_ms,
         )
-        sightings = matcher.sightings((*remembered, *(() if seen is None else seen.runs)))
+        sightings = matcher.sightings(() if seen is None else seen.runs, remembered)
         adoption = matcher.adoption(sightings)
         if self.held_back is not None and (adoption.adopted or adoption.noted):
             self.held_back.close()  # somebody else triggers runs of this project
@@ -173,6 +179,7 @@ class Prepared:
             standings=runs.standings,
             live_states=runs.live,
             dlq_retention_s=self.workspace.project.server.dlq_retention_s,
+            is_taken_over=TakenOver(self.store, self._renamed, self._record),
             wish=selection.wish,
             recurring=recurrences.keys(),
             names_past=keep_all or bool(targets),
@@ -236,6 +243,7 @@ class Prepared:
             planned_ms=now_ms,
             undecided=any(one.undecided for one in recurrences.values()),
             passes=turns.passes,
+            conflicts=taken_ids(gathered.changes, sightings.unmatched, self.desired),
         )
 
     def _compared(

@@ -18,7 +18,7 @@ from wfdeploy.catalogue.guards import sound
 from wfdeploy.errors import CacheDamaged, InvalidInput
 from wfdeploy.operations.parallel import WORTHWHILE_BYTES
 from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Remember, Requests
-from wfdeploy.pipeline.identify.version import CURRENT
+from wfdeploy.pipeline.identify.version import CURRENT, WITH_OWN_ID
 from wfdeploy.pipeline.load import sources
 
 if TYPE_CHECKING:
@@ -300,7 +300,7 @@ class Reading:
         project = self._project
         settings = {
             "wfdeploy": __version__,
-            "fingerprint": CURRENT,
+            "fingerprints": [CURRENT, WITH_OWN_ID],
             "variables": self._wanted.variables,
             "secrets": sorted(project.secrets),
             "maxMessageBytes": project.server.max_message_bytes,
@@ -348,7 +348,7 @@ class Reading:
             return  # the rules have seen them all
         seen: set[str] = set()
         for run in self.catalogue.with_own_ids():
-            from wfdeploy.pipeline.identify.run_ids import id_key
+            from wfdeploy.model.workflow_id import id_key
 
             assert run.workflow_run_id is not None
             key = id_key(run.workflow_run_id)

@@ -15,10 +15,10 @@ from wfdeploy.model.policy import ReplaceRunning
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import Group
 from wfdeploy.model.state import Record, Standing
+from wfdeploy.model.workflow_id import id_key
 from wfdeploy.pipeline.diff.care import UNFINISHED
 from wfdeploy.pipeline.diff.letters import Letters, lettered
 from wfdeploy.pipeline.diff.observing import View, observe, sent_by_hand
-from wfdeploy.pipeline.identify.run_ids import id_key
 from wfdeploy.ports import StateStore
 
 _CLOCKS_MS = 3_600_000
@@ -128,7 +128,7 @@ def _listed(
         return Condition(standings, {})
     live: dict[Address, RunState] = {}
     for standing in unfinished():
-        run = view.runs.get(id_key(standing.workflow_run_id))
+        run = view.runs.recorded(standing.workflow_run_id, standing.created_at_ms)
         if run is not None:
             live[renamed(standing.address)] = run.state
     edits = []
@@ -160,7 +160,7 @@ def observations(store: StateStore, unfinished: Collection[Standing], view: View
         known = record(standing)
         return known is not None and not sent_by_hand(known.origin, known.created_at_ms)
 
-    return observe(unfinished, view, key=id_key, starts_ms=starts_ms, was_sent=was_sent)
+    return observe(unfinished, view, starts_ms=starts_ms, was_sent=was_sent)
 
 
 def start_of(record: Record) -> int:

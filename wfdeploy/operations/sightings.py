@@ -12,11 +12,12 @@ from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.shard import Shard
 from wfdeploy.model.state import Attempt, Origin, Record
+from wfdeploy.model.workflow_id import RunIdParts, derived_id, id_key, parse_run_id
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.renames import Renames
 from wfdeploy.pipeline.diff.listing import Adoption, Place, Sighting, Sightings, adopt, sight
 from wfdeploy.pipeline.identify.describe import recorded
-from wfdeploy.pipeline.identify.run_ids import attempt_place, id_key, parse_attempt, parse_run_id, place_of, run_id
+from wfdeploy.pipeline.identify.run_ids import Naming, attempt_place, parse_attempt, place_of
 from wfdeploy.ports import StateStore
 
 
@@ -34,17 +35,18 @@ class Matcher:
     redaction_key: bytes
     now_ms: int
 
-    def sightings(self, runs: Sequence[ObservedRun]) -> Sightings:
-        """Whose the runs are."""
-        shard = self.shard
+    def sightings(self, listed: Sequence[ObservedRun], remembered: Sequence[ObservedRun]) -> Sightings:
+        """Whose the runs are: those of a listing, and those that belonged to nobody until now."""
+        shard, runs = self.shard, [*remembered, *listed]
         if shard is not None:
             # What other shards trigger carries the same label, and is theirs to know.
-            runs = [
-                run for run in runs if (parts := parse_run_id(run.workflow_run_id)) is None or shard.covers(parts.place)
-            ]
+            runs = [run for run in runs if (parts := _parts(run)) is None or shard.covers(parts.place)]
         if not runs:
             return Sightings()
         found = sight(runs, _Places(self, runs).locate)
+        # What the server listed although it isn't this project's has a derived id of another one.
+        ours, label = set(remembered), self.project.label
+        found.unmatched = [run for run in found.unmatched if run in ours or label in run.labels]
         if shard is not None:
             found.unmatched = [run for run in found.unmatched if parse_attempt(run.labels) is None]
         return found
@@ -85,8 +87,9 @@ class Matcher:
         project = self.project
         triggered_id = ""
         if sighting.tries:
-            triggered_id = run_id(
-                project.key, project.environment, sighting.address, sighting.fingerprint, sighting.generation
+            own_id = run.workflow_run_id if run is not None and same else None
+            triggered_id = own_id or Naming(project.key, project.environment)(
+                sighting.address, sighting.fingerprint, sighting.generation
             )
         request = ""
         if run is not None and same:
@@ -116,12 +119,13 @@ class _Places:
 
     def __init__(self, matcher: Matcher, runs: Sequence[ObservedRun]) -> None:
         self._matcher = matcher
-        self._wanted = {parts.place for run in runs if (parts := parse_run_id(run.workflow_run_id)) is not None}
-        self._times = {parts.at for run in runs if (parts := parse_run_id(run.workflow_run_id)) and parts.at}
+        told = [parts for run in runs if (parts := _parts(run)) is not None]
+        self._wanted = {parts.place for parts in told}
+        self._times = {parts.at for parts in told if parts.at}
         tried = [run for run in runs if parse_attempt(run.labels) is not None]
         self._wanted_tries = {found.place for run in tried if (found := parse_attempt(run.labels)) is not None}
         self._first: dict[str, str] = {}  # of several runs with one label, the one that got it from us
-        for run in sorted(tried, key=lambda run: run.created_at_ms, reverse=True):
+        for run in sorted(runs, key=lambda run: run.created_at_ms, reverse=True):
             for label in run.labels:
                 self._first[label] = run.workflow_run_id
         self._places: dict[str, Address] = {}
@@ -131,35 +135,40 @@ class _Places:
         if not self._wanted_tries and self._are_recorded(runs):
             return
         self._fill()
-        for run in runs:
+        for parts in told:
             # What resumed an edited run: its fingerprint is told by the run that was triggered.
-            parts = parse_run_id(run.workflow_run_id)
-            if parts is not None and parts.place in self._places:
+            if parts.place in self._places:
                 address = self._places[parts.place]
                 for name in {address, self._names[parts.place]}:  # it may have been renamed before or after its resume
                     self._offer_try(name, parts.fingerprint, address)
 
     def _are_recorded(self, runs: Sequence[ObservedRun]) -> bool:
         """Whether the state knows all of them, as it mostly does: then no other place need be looked at."""
-        matcher = self._matcher
-        asked = {run.workflow_run_id for run in runs}
+        matcher, project = self._matcher, self._matcher.project
+        name = Naming(project.key, project.environment)
         known: dict[str, Place] = {}
-        for key in matcher.store.keys_with_ids(asked):
+        for key in matcher.store.keys_with_ids({run.workflow_run_id for run in runs}):
             parts = parse_run_id(key.workflow_run_id)
             fingerprint = key.fingerprint if parts is None else parts.fingerprint
             address = matcher.renames.by_origin.get(key.address, key.address)
-            known[key.workflow_run_id] = address, fingerprint, key.generation, 0
-        if known.keys() != asked:
+            place = address, fingerprint, key.generation, 0
+            known[id_key(key.workflow_run_id)] = place
+            if parts is None:  # of several runs that had this id, one after the other, the record is about this one
+                known[name(key.address, key.fingerprint, key.generation)] = place
+        if any(_identity(run) not in known for run in runs):
             return False
-        self._explicit = {id_key(run_id): place for run_id, place in known.items()}
+        self._explicit = known
         return True
 
     def locate(self, run: ObservedRun) -> Place | None:
         """Where a run belongs; None when it belongs nowhere."""
         text = run.workflow_run_id
-        if (named := self._explicit.get(id_key(text))) is not None:
+        identity = _identity(run)
+        if identity != id_key(text) and self._first.get(identity, text) != text:
+            return None  # a resume, by hand, of the run that has this label
+        if (named := self._explicit.get(identity)) is not None:
             return named
-        parts = parse_run_id(text)
+        parts = parse_run_id(identity)
         if parts is not None:
             address = self._places.get(parts.place)
             return None if address is None else (address, parts.fingerprint, parts.generation, 0)
@@ -182,8 +191,6 @@ class _Places:
             for origin in matcher.renames.origins(run.address):
                 self._offer(origin, run.address)
                 self._offer_try(origin, run.fingerprint, run.address)
-            if run.workflow_run_id is not None:
-                self._explicit[id_key(run.workflow_run_id)] = (run.address, run.fingerprint, 1, 0)
         for key in matcher.store.record_keys():
             address = renamed.get(key.address, key.address)
             self._offer(key.address, address)
@@ -229,7 +236,7 @@ def memory(remembered: Collection[ObservedRun], sightings: Sightings) -> Iterato
     for run in sightings.unmatched:
         if run.workflow_run_id not in known:
             # Other labels are the users', and no business of the state's.
-            own = tuple(label for label in run.labels if parse_attempt((label,)) is not None)
+            own = tuple(label for label in run.labels if parse_attempt((label,)) or parse_run_id(label))
             yield Remember(replace(run, labels=own))
     for claimed in sorted(known - unmatched):
         yield Claim(claimed)
@@ -238,6 +245,15 @@ def memory(remembered: Collection[ObservedRun], sightings: Sightings) -> Iterato
 def is_news(remembered: Collection[ObservedRun], sightings: Sightings) -> bool:
     """Whether there are runs that belong to no known address, and weren't remembered."""
     return not {run.workflow_run_id for run in sightings.unmatched} <= {run.workflow_run_id for run in remembered}
+
+
+def _identity(run: ObservedRun) -> str:
+    """What a listed run is known by: its derived id where it tells one, else the id that it has."""
+    return derived_id(run) or id_key(run.workflow_run_id)
+
+
+def _parts(run: ObservedRun) -> RunIdParts | None:
+    return parse_run_id(_identity(run))
 
 
 def _tries(sighting: Sighting, known: Collection[tuple[int, int]]) -> int:

@@ -14,10 +14,11 @@ from wfdeploy.model.address import Address, split_address
 from wfdeploy.model.edits import DropAttempt, Edit, Forget, PutAttempt, PutRecord, Rename
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
 from wfdeploy.model.status import StatusRow
+from wfdeploy.model.workflow_id import id_key, parse_run_id
 from wfdeploy.operations.status import attempted_row, recorded_row
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.targets import Targets
-from wfdeploy.pipeline.identify.run_ids import id_key, parse_attempt, parse_run_id
+from wfdeploy.pipeline.identify.run_ids import parse_attempt
 from wfdeploy.ports import StateStore
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}")

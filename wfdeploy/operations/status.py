@@ -7,15 +7,16 @@ from collections.abc import Callable, Collection, Sequence
 
 from wfdeploy.model.event import Notice
 from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.model.status import RowStatus, StatusRow
 from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations.looking import selected
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.patience import Patience
-from wfdeploy.pipeline.apply.recovery import by_key, list_all
+from wfdeploy.pipeline.apply.recovery import list_all
 from wfdeploy.pipeline.diff.targets import Targets
-from wfdeploy.pipeline.identify.run_ids import id_key
+from wfdeploy.pipeline.identify.run_ids import Naming
 from wfdeploy.ports import RunGateway
 
 
@@ -32,7 +33,7 @@ def status(workspace: Workspace, globs: Sequence[str], labels: Collection[str] =
     if look.needs_server and workspace.target.token is None:
         workspace.listener(Notice(f"no token ({workspace.target.token_source}): showing what was last observed"))
     if not look.needs_server or workspace.target.token is None:
-        return look.rows({})
+        return look.rows(RunIndex())
 
     async def once() -> Sequence[StatusRow]:
         gateway = workspace.gateway()
@@ -101,10 +102,10 @@ class _Look:
     def needs_server(self) -> bool:
         return bool(self._moving or self._attempts)
 
-    async def listed(self, gateway: RunGateway) -> dict[str, ObservedRun]:
+    async def listed(self, gateway: RunGateway) -> RunIndex:
         """The server's runs, from the oldest on that may still change."""
         if not self.needs_server:
-            return {}
+            return RunIndex()
         starts = [record.created_at_ms for record in self._moving] + [attempt.since_ms for attempt in self._attempts]
         known = [start for start in starts if start is not None]
         workspace = self._workspace
@@ -115,14 +116,17 @@ class _Look:
             label=workspace.project.label,
             since_ms=min(known) if len(known) == len(starts) else None,
         )
-        return by_key(listed.runs, id_key)
+        return RunIndex(listed.runs)
 
-    def rows(self, live: dict[str, ObservedRun]) -> Sequence[StatusRow]:
+    def rows(self, live: RunIndex) -> Sequence[StatusRow]:
         rows = {
-            record.address: recorded_row(record, live.get(id_key(record.workflow_run_id))) for record in self._records
+            record.address: recorded_row(record, live.recorded(record.workflow_run_id, record.created_at_ms))
+            for record in self._records
         }
+        project = self._workspace.project
+        name = Naming(project.key, project.environment)
         for attempt in self._attempts:
-            rows[attempt.address] = attempted_row(attempt, live.get(id_key(attempt.workflow_run_id)))
+            rows[attempt.address] = attempted_row(attempt, live.attempted(attempt, name.of_attempt(attempt)))
         return [rows[address] for address in sorted(rows)]
 
 

@@ -12,8 +12,8 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
+from wfdeploy.model.workflow_id import RunIdParts, derived_id, parse_run_id
 from wfdeploy.pipeline.identify.fingerprint import version_of
-from wfdeploy.pipeline.identify.run_ids import RunIdParts, parse_run_id
 
 
 class Unclaimed:
@@ -71,7 +71,7 @@ def _latest(runs: Iterable[ObservedRun]) -> Iterator[tuple[str, RunIdParts]]:
     """The id of the latest run of each place: what ran there before was replaced."""
     latest: dict[str, tuple[tuple[int, int], str, RunIdParts]] = {}
     for run in runs:
-        parts = parse_run_id(run.workflow_run_id)
+        parts = parse_run_id(derived_id(run) or "")
         if parts is None:
             continue
         order = run.created_at_ms, parts.generation

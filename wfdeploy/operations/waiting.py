@@ -12,6 +12,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.event import Following
 from wfdeploy.model.order import Condition
 from wfdeploy.model.remote import RunState
+from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import Standing
 from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations.hearing import hearing
@@ -21,7 +22,6 @@ from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.recovery import list_all
 from wfdeploy.pipeline.diff.targets import Targets
-from wfdeploy.pipeline.identify.run_ids import id_key
 from wfdeploy.ports import RunGateway
 
 _FIRST_PAUSE_S = 0.2
@@ -132,7 +132,6 @@ class _Wait:
             label=workspace.project.label,
             since_ms=since(moving, round(1000 * workspace.project.server.log_lag_s)),
         )
-        found = {id_key(run.workflow_run_id): run.state for run in listed.runs}
-        return {
-            one.address: found[id_key(one.workflow_run_id)] for one in moving if id_key(one.workflow_run_id) in found
-        }
+        index = RunIndex(listed.runs)
+        found = ((one.address, index.recorded(one.workflow_run_id, one.created_at_ms)) for one in moving)
+        return {address: run.state for address, run in found if run is not None}

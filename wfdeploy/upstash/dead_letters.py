@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from wfdeploy.model.remote import DeadLetter
-from wfdeploy.upstash.logs import UnreadableError, dlq_id_of, milliseconds
+from wfdeploy.upstash.logs import UnreadableError, dlq_id_of, labels_of, milliseconds
 
 
 def read_letter_page(body: bytes) -> tuple[tuple[DeadLetter, ...], str]:
@@ -34,4 +34,4 @@ def _letter(entry: object) -> DeadLetter:
     dlq_id, run_id = dlq_id_of(entry.get("dlqId")), entry.get("workflowRunId")
     if dlq_id is None or not isinstance(run_id, str) or not run_id:
         raise UnreadableError("the dead letters hold one without its id or its run's")
-    return DeadLetter(dlq_id, run_id, milliseconds(entry.get("workflowCreatedAt")) or None)
+    return DeadLetter(dlq_id, run_id, milliseconds(entry.get("workflowCreatedAt")) or None, labels_of(entry))

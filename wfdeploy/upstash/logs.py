@@ -56,7 +56,7 @@ def _run(entry: object) -> ObservedRun:
         created_at_ms=created_at_ms,
         completed_at_ms=milliseconds(entry.get("workflowRunCompletedAt")) or None,
         url=url if isinstance(url, str) else "",
-        labels=_labels(entry),
+        labels=labels_of(entry),
         dlq_id=dlq_id_of(entry.get("dlqId")),
     )
 
@@ -73,7 +73,8 @@ def dlq_id_of(value: object) -> str | None:
     return value if isinstance(value, str) and any(char.isalnum() for char in value) else None
 
 
-def _labels(entry: dict[str, object]) -> tuple[str, ...]:
+def labels_of(entry: dict[str, object]) -> tuple[str, ...]:
+    """The labels that an entry tells."""
     labels = entry.get("labels")
     if isinstance(labels, list):
         return tuple(label for label in labels if isinstance(label, str))

@@ -35,14 +35,14 @@ class ItemEncoder:
         # By identity of headers and delivery options, which are held, so that no other object can take their place.
         self._kept: dict[tuple[object, ...], tuple[str, str, Request]] = {}
 
-    def encode(self, request: Request, workflow_run_id: str) -> Item:
-        """One run of a batch.
+    def encode(self, request: Request, workflow_run_id: str, label: str = "") -> Item:
+        """One run of a batch. `label`: see `Encoder.encode`.
 
         Raises: `KeyError` with the name of a secret that has no value; `ValueError` for a body that JSON or UTF-8
         can't carry.
         """
         body = request.body
-        before_id, after_id, _ = self._parts(request)
+        before_id, after_id, _ = self._made(request, label) if label else self._parts(request)
         plain = body.plain()  # nearly every body is JSON without secrets
         text = body_text(body, self._secrets) if plain is None else plain.decode()
         tail = "}}" if text is None else f'}},"body":{_text(text)}}}'
@@ -67,16 +67,20 @@ class ItemEncoder:
         return self._kept.get(key) or self._shared(key, request)
 
     def _shared(self, key: tuple[object, ...], request: Request) -> tuple[str, str, Request]:
+        made = self._made(request)
+        if len(self._kept) >= _KEPT:
+            self._kept.clear()
+        self._kept[key] = made
+        return made
+
+    def _made(self, request: Request, label: str = "") -> tuple[str, str, Request]:
         secrets = self._secrets
         destination = _text(resolved(request.destination, secrets))
         own = _members(_OWN_ROWS, request, secrets)
-        labels = joined_labels(self._label, request.delivery.labels)
+        own_labels = request.delivery.labels
+        labels = joined_labels(self._label, (label, *own_labels) if label else own_labels)
         delivery = f",{_text(LABEL)}:{_text(labels)}{_members(_DELIVERY_ROWS, request, secrets)}"
-        if len(self._kept) >= _KEPT:
-            self._kept.clear()
-        made = (f'{{"destination":{destination},"headers":{{"{RUN_ID}":', f"{own}{delivery}", request)
-        self._kept[key] = made
-        return made
+        return f'{{"destination":{destination},"headers":{{"{RUN_ID}":', f"{own}{delivery}", request
 
 
 def encode_item(request: Request, *, workflow_run_id: str, label: str, secrets: Mapping[str, str]) -> Item:

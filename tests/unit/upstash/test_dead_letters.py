@@ -19,7 +19,10 @@ def read(page: Any) -> tuple[tuple[DeadLetter, ...], str]:
 
 
 def test_a_page() -> None:
-    assert read({"messages": [ENTRY], "cursor": "next"}) == ((DeadLetter("1725323658779-0", "wfr_a", 1000),), "next")
+    assert read({"messages": [ENTRY], "cursor": "next"}) == (
+        (DeadLetter("1725323658779-0", "wfr_a", 1000, ("y",)),),
+        "next",
+    )
 
 
 @pytest.mark.parametrize(

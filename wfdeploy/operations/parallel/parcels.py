@@ -88,7 +88,8 @@ class Packer:
         if desired.has_secrets or request.delivery.redact is not None or run.group.schedule is not None:
             self.declined = True
             return None
-        run_id = self._name(run.address, desired.fingerprint, 1) if own_id is None else own_id
+        derived_id = self._name(run.address, desired.fingerprint, 1)
+        run_id, label = (derived_id, "") if own_id is None else (own_id, derived_id)
         return Parcel(
             desired.number,
             run.address,
@@ -100,7 +101,7 @@ class Packer:
             desired.delivery,
             str(run.source),
             *self._record(request, b""),
-            self._encoder.encode(request, run_id).encoded,
+            self._encoder.encode(request, run_id, label).encoded,
         )
 
     def together(self, runs: DeclaredAlike, desired: DesiredAlike) -> list[Parcel] | None:

@@ -8,7 +8,7 @@ how it ended. A second cancel of a run does nothing, so what is still going is j
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from wfdeploy.errors import RemoteFailure, StateUnusable
@@ -16,7 +16,8 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.event import Notice, Outcome, Result, Started
 from wfdeploy.model.plan import Change
-from wfdeploy.model.remote import Cancelled, NotCancelled, ObservedRun, RunState
+from wfdeploy.model.remote import Cancelled, NotCancelled, RunState
+from wfdeploy.model.run_index import RunIndex
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.recovery import list_all
@@ -53,8 +54,8 @@ class _Target:
 
 
 class Canceller:
-    """Cancels what changes ask for. `label`: of the project's runs. `id_key`: what of a workflow run id is compared.
-    `oldest_ms`: where a listing must begin to show the recorded runs of these addresses (server time, Unix ms)."""
+    """Cancels what changes ask for. `label`: of the project's runs. `oldest_ms`: where a listing must begin to show the
+    recorded runs of these addresses (server time, Unix ms)."""
 
     def __init__(
         self,
@@ -67,7 +68,6 @@ class Canceller:
         sender: Sender,
         label: str,
         log_lag_s: Callable[[], float],
-        id_key: Callable[[str], str],
         oldest_ms: Callable[[Collection[Address]], int | None],
     ) -> None:
         self._gateway = gateway
@@ -78,7 +78,6 @@ class Canceller:
         self._sender = sender
         self._label = label
         self._log_lag_s = log_lag_s
-        self._id_key = id_key
         self._oldest_ms = oldest_ms
         self._unclear: list[_Target] = []
         self._answered_at = 0.0  # monotonic
@@ -178,7 +177,7 @@ class Canceller:
         told: list[tuple[_Target, Outcome, str | None]] = []
         now_ms = self._clock.now_ms()
         for target in targets:
-            run = runs.get(self._id_key(target.run_id))
+            run = runs.recorded(target.run_id, None)
             if run is None and not proves:
                 left.append(target)
             elif run is None:
@@ -199,11 +198,10 @@ class Canceller:
             self._tell(*one)
         return left
 
-    async def _listed(self, addresses: Collection[Address]) -> Mapping[str, ObservedRun]:
+    async def _listed(self, addresses: Collection[Address]) -> RunIndex:
         since_ms = self._oldest_ms(addresses)
         listed = await list_all(self._gateway, self._clock, self._listener, label=self._label, since_ms=since_ms)
-        newest_last = sorted(listed.runs, key=lambda run: run.created_at_ms)
-        return {self._id_key(run.workflow_run_id): run for run in newest_last}
+        return RunIndex(listed.runs)
 
     # --- the end ---------------------------------------------------------------------------------------------
 

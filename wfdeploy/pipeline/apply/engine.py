@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from types import MappingProxyType
@@ -41,7 +41,7 @@ ROUNDS = 3
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
     """Carries plans out. `log_lag_s` is a function: the embedded server tells its own once it was asked.
-    `id_key`: what of a workflow run id is compared. `before_sending`: called once, before the first intent.
+    `names`: what the run of an attempt is found by. `before_sending`: called once, before the first intent.
     """
 
     gateway: RunGateway
@@ -54,7 +54,7 @@ class Engine:
     listener: Listener
     label: str
     log_lag_s: Callable[[], float]
-    id_key: Callable[[str], str]
+    names: Callable[[Attempt], Collection[str]]
     before_sending: Callable[[], None] = lambda: None
 
     async def carry_out(
@@ -209,7 +209,7 @@ class Engine:
         return examine(
             attempts,
             listed,
-            key=self.id_key,
+            names=self.names,
             ended_at_ms={attempt.address: attempt.ended_at_ms or 0 for attempt in attempts},
             log_lag_ms=round(1000 * lag_s),
         )

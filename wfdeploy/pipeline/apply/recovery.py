@@ -9,7 +9,9 @@ from wfdeploy.errors import ExitCode, Interrupted, RemoteFailure
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Listing
 from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import Attempt
+from wfdeploy.model.workflow_id import parse_run_id
 from wfdeploy.pipeline.apply.absence import Absence, judge
 from wfdeploy.ports import Clock, Listener, RunGateway
 
@@ -37,7 +39,8 @@ async def list_all(
     since_ms: int | None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Listed:
-    """The project's runs since a server time.
+    """The project's runs since a server time, whatever else the server lists: an entry must carry the label. Only a
+    derived id needs none, since nobody else's run has one.
 
     Raises: `RemoteFailure`, also when the listing ends without an end; `Interrupted` once `stopped()`.
     """
@@ -52,7 +55,7 @@ async def list_all(
             if server_ms is not None:
                 # The first answer's Date is later than the listing's beginning by at most the time it took.
                 began_ms = server_ms - (clock.now_ms() - asked_ms)
-        runs.extend(page.runs)
+        runs.extend(run for run in page.runs if label in run.labels or parse_run_id(run.workflow_run_id) is not None)
         complete = page.last
         if stopped():
             raise Interrupted("stopped while listing the server's runs", exit_code=ExitCode.SIGINT)
@@ -82,19 +85,19 @@ def examine(
     attempts: Iterable[Attempt],
     listed: Listed,
     *,
-    key: Callable[[str], str],
+    names: Callable[[Attempt], Collection[str]],
     ended_at_ms: Mapping[Address, int],
     log_lag_ms: int,
 ) -> Findings:
     """Judge attempts by a listing that began late enough.
 
-    `key`: what of a workflow run id is compared (servers may put a prefix before it). `ended_at_ms`: by address, when
-    (our clock, Unix ms) the attempt's last byte can have left.
+    `names`: what the run of an attempt is found by (`RunIndex.attempted`). `ended_at_ms`: by address, when (our clock,
+    Unix ms) the attempt's last byte can have left.
     """
     result = Findings()
-    found = by_key(listed.runs, key)
+    index = RunIndex(listed.runs)
     for attempt in attempts:
-        run = found.get(key(attempt.workflow_run_id))
+        run = index.attempted(attempt, names(attempt))
         if run is not None:
             result.found[attempt.address] = run
             continue
@@ -112,18 +115,6 @@ def examine(
             if judgement.send_before_ms is not None:
                 result.send_before_ms[attempt.address] = judgement.send_before_ms - listed.skew_ms
     return result
-
-
-def by_key(runs: Iterable[ObservedRun], key: Callable[[str], str]) -> dict[str, ObservedRun]:
-    """Runs by what attempts are found by: the id that was sent, or the label of a resumed run. Of several runs with one
-    label it is the first: the others are resumes of that one, by hand, which take its labels along."""
-    found: dict[str, ObservedRun] = {}
-    for run in runs:
-        for label in run.labels:
-            other = found.get(key(label))
-            if other is None or run.created_at_ms < other.created_at_ms:
-                found[key(label)] = run
-    return found | {key(run.workflow_run_id): run for run in runs}
 
 
 def since(attempts: Collection[Attempt]) -> int | None:

@@ -334,7 +334,10 @@ class Sender:
     def _conflict(self, shipment: Shipment, created_at_ms: int | None) -> str | None:
         """Whether the run that holds an author's own id is somebody else's. Empty: it is ours; None: look it up."""
         since_ms = shipment.attempt.since_ms
-        words = "a run of this workflowRunId is in progress that this declaration did not start: choose another id"
+        words = (
+            "a run of this workflowRunId is in progress that this declaration did not start: apply again when it has "
+            "ended, or choose another id"
+        )
         if created_at_ms is not None and since_ms is not None:
             if created_at_ms < since_ms:
                 return words

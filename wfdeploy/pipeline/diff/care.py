@@ -61,7 +61,9 @@ class Case:
     def restart(self, more: str) -> Remedy:
         """A new generation, where one can be made."""
         if self.fixed_id:
-            return self.keep("; its workflowRunId is fixed, so it can't be restarted: give it another one")
+            return self.keep(
+                "; its workflowRunId is fixed, so it can't be restarted: change it to trigger the run again"
+            )
         return Remedy(Action.RESTART, f"{self.what}{more}")
 
 

@@ -11,7 +11,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.plan import NameRun, Wish
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import DesiredRun, OnRemove
-from wfdeploy.model.state import Attempt, Record, Standing
+from wfdeploy.model.state import Attempt, Record, RecordKey, Standing
 
 
 class Finding(Enum):
@@ -59,9 +59,10 @@ class DiffContext:
     `emptied_generator(address)`: the generator that made a run, where it is declared and makes no runs any more.
     `standings`: of the recorded runs that failed, were cancelled or are missing, by address. `live_states`: how
     recorded runs do as the server told just now, by address. `dlq_retention_s`: how long a failed run can be resumed.
-    `wish`: what is wanted instead of everything else. `replaces_running`: what is triggered again takes no account of
-    a predecessor that may still run. `recurring`: groups whose past instances stay as they are, but
-    for those `expired`, which need no record any more; they are named only where `names_past`.
+    `is_taken_over(key)`: whether another run has the workflow run id of this record now, which the server gives away
+    only when the recorded run has ended. `wish`: what is wanted instead of everything else. `replaces_running`: what is
+    triggered again takes no account of a predecessor that may still run. `recurring`: groups whose past instances stay
+    as they are, but for those `expired`, which need no record any more; they are named only where `names_past`.
     """
 
     identities: Identities
@@ -78,6 +79,7 @@ class DiffContext:
     standings: Mapping[Address, Standing] = field(default_factory=dict)
     live_states: Mapping[Address, RunState] = field(default_factory=dict)
     dlq_retention_s: float = 3 * 86400.0
+    is_taken_over: Callable[[RecordKey], bool] = lambda _: False
     wish: Wish | None = None
     recurring: Collection[str] = ()
     expired: Collection[Address] = ()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import assert_never
 
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import DropAttempt, Edit, NoteGeneration, PutRecord, Rewrite
-from wfdeploy.model.observed import TROUBLED
+from wfdeploy.model.observed import TROUBLED, RunState
 from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, Wish
 from wfdeploy.model.policy import ReplaceRunning
 from wfdeploy.model.run import DesiredRun, OnChange
 from wfdeploy.model.state import Attempt, AttemptStatus, Record, RecordKey, Standing
+from wfdeploy.model.workflow_id import id_key, own_id
 from wfdeploy.pipeline.diff.care import BY_WISH, Case, Remedy, by_policy
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
 from wfdeploy.pipeline.diff.fields import compare_fields
+from wfdeploy.pipeline.diff.reasons import id_change, not_started, reason_of, sent_id
 from wfdeploy.pipeline.diff.settling import REPEATED, SENT_AGAIN, key_of, preparing, settled_record
 
 
@@ -40,7 +41,7 @@ class Declared:
         return self._compare()
 
     def _with_open_attempt(self, attempt: Attempt, verdict: Verdict) -> Change:
-        same = self._same(attempt.fingerprint)
+        same = self._same(attempt.fingerprint, attempt.run_id)
         match verdict.finding:
             case Finding.FOUND:
                 repeated = same and self._repeats(attempt)
@@ -100,7 +101,7 @@ class Declared:
             refused = self._refused()
             new = "new" if run.at_s is None else "due"
             return self._made(Action.TRIGGER, refused or new, generation=self._next_generation())
-        if self._same(known.fingerprint):
+        if self._is_known(known):
             if run.address in self.context.replace:
                 return self._again(known, "asked for with --replace")
             return self._unchanged(known, recovered=recovered)
@@ -111,7 +112,7 @@ class Declared:
         known = self.known
         if known is None:
             return self._made(Action.TRIGGER, self._refused() or "new", generation=self._next_generation())
-        if wish is Wish.RETRIGGER or (wish is Wish.RESTART and not self._same(known.fingerprint)):
+        if wish is Wish.RETRIGGER or (wish is Wish.RESTART and not self._is_known(known)):
             return self._again(known, "asked for")
         record = self._record_of(known)
         if record is None:
@@ -125,6 +126,8 @@ class Declared:
             if live is not None and live is not standing.run_state:
                 standing = replace(standing, run_state=live, observed_at_ms=context.now_ms)
             standing = context.standings.get(address, standing)
+            if self.known is not None and context.is_taken_over(self.known):
+                standing = replace(standing, run_state=RunState.EXPIRED)
         return Case(
             standing=standing,
             now_ms=context.now_ms,
@@ -198,7 +201,7 @@ class Declared:
                 change = change._replace(
                     reason="delivery options changed: used from its next trigger on",
                     diff=fields,
-                    warnings=_not_started(record, self.context.now_ms),
+                    warnings=not_started(record, self.context.now_ms),
                 )
         return change
 
@@ -221,24 +224,25 @@ class Declared:
                     hint="undo the change, give the changed run a new name, or set policy.onChange to retrigger",
                 )
             )
-        explicit = run.workflow_run_id
-        if explicit is not None and explicit in (known.workflow_run_id, "" if record is None else record.triggered_id):
+        own, before = run.workflow_run_id, sent_id(known, record)
+        if own is not None and id_key(own) == id_key(before):
             self.problems.append(
                 Diagnostic(
                     code="same-run-id",
-                    message=f"this run has changed, and its workflowRunId {explicit} is that of the run it was",
+                    message=f"this run has changed, and its workflowRunId {own} is that of the run it was",
                     place=place,
                     address=run.address,
-                    hint="give it another workflowRunId, which triggers it anew",
+                    hint="give it another workflowRunId, which triggers it again",
                 )
             )
         refused = self._refused()
+        id_changed = id_change(own, own_id(before))
         change = self._made(
             Action.RETRIGGER,
-            refused or _why(record, fields),
+            refused or reason_of(record, fields, id_changed),
             generation=self._next_generation(),
-            diff=fields,
-            warnings=_not_started(record, self.context.now_ms),
+            diff=(*fields, *id_changed),
+            warnings=not_started(record, self.context.now_ms),
         )
         return self._replacing(known, record, change)
 
@@ -248,7 +252,7 @@ class Declared:
         if policy is ReplaceRunning.ALLOW or record is None or self.context.replaces_running:
             return change
         state = self._case(record.standing).standing.run_state
-        if state is not None and not state.may_run:
+        if (state is not None and not state.may_run) or self.context.is_taken_over(known):
             return change
         if policy is ReplaceRunning.WAIT:
             return change._replace(
@@ -261,44 +265,55 @@ class Declared:
 
     def _again(self, known: RecordKey, reason: str) -> Change:
         run = self.run
-        if run.workflow_run_id is not None:
+        record = self._record_of(known)
+        own = run.workflow_run_id
+        if own is not None and id_key(own) == id_key(sent_id(known, record)):
             self.problems.append(
                 Diagnostic(
                     code="same-run-id",
                     message="a new trigger needs a new workflow run id, and this run's is fixed in the manifest",
                     place=run.source.place,
                     address=run.address,
-                    hint="change its workflowRunId instead: that triggers it anew",
+                    hint="change its workflowRunId instead: that triggers it again",
                 )
             )
-        record = self._record_of(known)
         generation = self._next_generation()
         change = self._made(
             Action.RETRIGGER,
             self._refused() or reason,
-            generation=max(generation, known.generation + 1) if self._same(known.fingerprint) else generation,
-            diff=self._fields(record),
+            generation=max(generation, known.generation + 1) if self._is_known(known) else generation,
+            diff=(*self._fields(record), *id_change(own, own_id(sent_id(known, record)))),
         )
         return self._replacing(known, record, change)
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
-    def _same(self, fingerprint: str) -> bool:
-        """Whether a recorded fingerprint is this run's, under the version it was written with."""
+    def _same(self, fingerprint: str, sent_id: str) -> bool:
+        """Whether a fingerprint is this run's, under the version it was written with. `sent_id`: what went with it."""
         if fingerprint == self.run.fingerprint:
             return True
-        return fingerprint == self.context.identities.fingerprint_under(self.run, fingerprint)
+        if fingerprint != self.context.identities.fingerprint_under(self.run, fingerprint):
+            return False
+        # An author's id is covered by fingerprints of newer versions only.
+        own = self.run.workflow_run_id
+        return own is None or id_key(own) == id_key(sent_id)
+
+    def _is_known(self, known: RecordKey) -> bool:
+        """Whether what is recorded is what is declared."""
+        if known.fingerprint == self.run.fingerprint:
+            return True
+        return self._same(known.fingerprint, sent_id(known, self._record_of(known)))
 
     def _next_generation(self) -> int:
         run = self.run
         highest = self.context.highest(run.address, run.fingerprint)
-        if self.known is not None and self._same(self.known.fingerprint):
+        if self.known is not None and self._is_known(self.known):
             highest = max(highest, self.known.generation)
         for edit in self.edits:
-            if isinstance(edit, PutRecord) and self._same(edit.record.fingerprint):
+            if isinstance(edit, PutRecord) and self._is_known(key_of(edit.record)):
                 highest = max(highest, edit.record.generation)
         attempt = self.attempt
-        if attempt is not None and attempt.is_open and self._same(attempt.fingerprint):
+        if attempt is not None and attempt.is_open and self._same(attempt.fingerprint, attempt.run_id):
             highest = max(highest, attempt.generation)
         return highest + 1
 
@@ -315,7 +330,9 @@ class Declared:
 
     def _refused(self) -> str | None:
         attempt = self.attempt
-        if attempt is None or attempt.status is not AttemptStatus.REJECTED or not self._same(attempt.fingerprint):
+        if attempt is None or attempt.status is not AttemptStatus.REJECTED:
+            return None
+        if not self._same(attempt.fingerprint, attempt.run_id):
             return None
         return f"rejected last time: {attempt.error}"
 
@@ -359,25 +376,3 @@ class Declared:
             tries=0 if attempt is None else attempt.tries,
             dlq_id=None if attempt is None else attempt.dlq_id,
         )
-
-
-def _why(record: Record | None, fields: tuple[FieldChange, ...]) -> str:
-    if fields:
-        return "changed"
-    if record is None or not record.request:
-        return "changed; what was triggered is not known in detail"
-    return (
-        "the same request, and another identity: its group's `identity` was changed (`wfdeploy adopt` keeps such runs)"
-    )
-
-
-def _not_started(record: Record | None, now_ms: int) -> tuple[str, ...]:
-    """A warning when the recorded run is delayed and has not begun: it still fires as it was queued."""
-    if record is None or not record.request:
-        return ()
-    request = json.loads(record.request)
-    begins = record.created_at_ms or record.recorded_at_ms
-    begins = max(begins + 1000 * int(request.get("delay") or 0), 1000 * int(request.get("notBefore") or 0))
-    if begins <= now_ms:
-        return ()
-    return ("the run that was triggered before has not started yet, and will, as it was queued",)

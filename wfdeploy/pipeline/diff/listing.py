@@ -10,6 +10,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.edits import NoteGeneration
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt, Record
+from wfdeploy.model.workflow_id import derived_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +54,20 @@ class Adoption:
 def sight(observed: Iterable[ObservedRun], locate: Callable[[ObservedRun], Place | None]) -> Sightings:
     """Match listed runs. `locate` gives a run's place, or None."""
     result = Sightings()
-    starts: dict[str, set[int]] = {}
-    unmatched: dict[str, ObservedRun] = {}
+    starts: dict[tuple[str, str | None], set[int]] = {}
+    unmatched: dict[tuple[str, str | None], ObservedRun] = {}
     for run in observed:
-        starts.setdefault(run.workflow_run_id, set()).add(run.created_at_ms)
+        # An author's id may have been given to one run after the other; the derived id that goes with it says to which.
+        key = run.workflow_run_id, derived_id(run)
+        starts.setdefault(key, set()).add(run.created_at_ms)
         place = locate(run)
         if place is None:
-            unmatched.setdefault(run.workflow_run_id, run)
+            unmatched.setdefault(key, run)
         else:
             address, fingerprint, generation, tries = place
             result.sightings.append(Sighting(address, fingerprint, generation, run, tries))
-    result.unmatched = [unmatched[run_id] for run_id in sorted(unmatched)]
-    result.doubled = sorted(run_id for run_id, times in starts.items() if len(times) > 1)
+    result.unmatched = sorted(unmatched.values(), key=lambda run: run.workflow_run_id)
+    result.doubled = sorted({run_id for (run_id, _), times in starts.items() if len(times) > 1})
     return result
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import Origin, Standing
 
 _RESOLUTION_MS = 1000
@@ -18,11 +19,11 @@ NEAR_THE_END = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A complete listing, for looking runs up in it. `runs` by the key of their ids. `since_ms`: where it began to list
+    """A complete listing, for looking runs up in it. `since_ms`: where it began to list
     (server time, Unix ms; None: at the beginning). `began_ms`: the server's time when it was asked, None when the
     server tells none. `now_ms`: our clock."""
 
-    runs: Mapping[str, ObservedRun]
+    runs: RunIndex
     since_ms: int | None
     began_ms: int | None
     now_ms: int
@@ -34,17 +35,16 @@ def observe(
     standings: Iterable[Standing],
     view: View,
     *,
-    key: Callable[[str], str],
     starts_ms: Callable[[Standing], int],
     was_sent: Callable[[Standing], bool],
 ) -> Iterator[tuple[Standing, Observe]]:
     """Each run whose state turns out to be another one, as it is now, with the edit that writes it down.
 
-    `key`: what of a workflow run id is compared. `starts_ms`: when the run begins at the latest (server time, Unix ms):
-    before that the logs may not show it. `was_sent`: False where its record was only ever written by hand.
+    `starts_ms`: when the run begins at the latest (server time, Unix ms): before that the logs may not show it.
+    `was_sent`: False where its record was only ever written by hand.
     """
     for standing in standings:
-        run = view.runs.get(key(standing.workflow_run_id))
+        run = view.runs.recorded(standing.workflow_run_id, standing.created_at_ms)
         if run is not None:
             if run.state is standing.run_state and (run.dlq_id is None or run.dlq_id == standing.dlq_id):
                 continue

@@ -7,12 +7,13 @@ from typing import assert_never
 
 from wfdeploy.model.address import group_of
 from wfdeploy.model.edits import DropAttempt, Edit, Forget
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Change, Wish
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, RecordKey
 from wfdeploy.pipeline.diff.care import BY_WISH, Case
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding
-from wfdeploy.pipeline.diff.settling import REPEATED, SENT_AGAIN, preparing, settled_record
+from wfdeploy.pipeline.diff.settling import REPEATED, SENT_AGAIN, key_of, preparing, settled_record
 
 
 def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
@@ -56,7 +57,7 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
     if policy is OnRemove.CANCEL:
         record = context.records(address)
         state = context.live_states.get(address) or (record.run_state if record else None)
-        if state is not None and not state.may_run:
+        if (state is not None and not state.may_run) or context.is_taken_over(known):
             return change._replace(reason="no longer declared, and its run has ended")
         generator = context.emptied_generator(address)
         why = "no longer declared" if generator is None else f"{generator} makes no runs any more"
@@ -116,6 +117,8 @@ def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
         standing = context.standings.get(
             change.address, standing if live is None else replace(standing, run_state=live)
         )
+    if context.is_taken_over(key_of(record)):
+        standing = replace(standing, run_state=RunState.EXPIRED)
     case = Case(standing=standing, now_ms=context.now_ms, dlq_retention_s=context.dlq_retention_s)
     remedy = BY_WISH[wish](case)
     change = change._replace(action=remedy.action, reason=remedy.reason)

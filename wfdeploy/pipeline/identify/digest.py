@@ -11,7 +11,6 @@ LENGTH = 26
 workflow run id that holds two of them stays readable, and an id carries its fingerprint whole, so that a lost state
 can be read back from the ids that the server lists."""
 
-
 _LETTERS = bytes(b"abcdefghijklmnopqrstuvwxyz234567"[code & 31] for code in range(256))
 
 

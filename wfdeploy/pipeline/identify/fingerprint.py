@@ -3,18 +3,21 @@
 A fingerprint is `<version>:<digest>`. It covers what a run does: destination, content type, forwarded headers, body
 bytes; secrets by reference. A group's `identity` may widen or narrow that. A version, once released, never changes:
 records are compared under the version they were written with.
+
+Version 1 is that of runs with a derived workflow run id. Where the author gave an id (`workflowRunId`), version 2
+covers it too: changing the id is how the author asks for another run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from types import MappingProxyType
 
 from wfdeploy.model.alike import DeclaredAlike, DesiredAlike, Shared
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Text, has_template
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Identity
+from wfdeploy.model.workflow_id import id_key
 from wfdeploy.pipeline.identify.describe import (
     Fields,
     delivery_fields,
@@ -25,7 +28,7 @@ from wfdeploy.pipeline.identify.describe import (
 )
 from wfdeploy.pipeline.identify.digest import digest, digests
 from wfdeploy.pipeline.identify.kept import Kept
-from wfdeploy.pipeline.identify.version import CURRENT
+from wfdeploy.pipeline.identify.version import CURRENT, WITH_OWN_ID
 
 
 def identify(run: DeclaredRun, file: int = 0, number: int = 0) -> DesiredRun:
@@ -34,7 +37,7 @@ def identify(run: DeclaredRun, file: int = 0, number: int = 0) -> DesiredRun:
     delay_s, not_before_s, has_secrets, delivery = _shared(request.destination, request.headers, request.delivery)
     return DesiredRun(
         run.address,
-        fingerprint(request, run.group.identity),
+        fingerprint(request, run.group.identity, run.workflow_run_id),
         delivery,
         run.group,
         run.source,
@@ -49,7 +52,7 @@ def identify(run: DeclaredRun, file: int = 0, number: int = 0) -> DesiredRun:
 
 def identify_together(runs: DeclaredAlike, file: int, numbers: Sequence[int]) -> DesiredAlike | None:
     """The same for runs that are alike; None where they have to be identified one by one."""
-    fingerprints = _TOGETHER[CURRENT](runs)
+    fingerprints = _version_1_together(runs)
     if fingerprints is None:
         return None
     shared = {id(model): _shared(model.destination, model.headers, model.delivery) for model in runs.distinct_models}
@@ -63,22 +66,29 @@ def _shared(destination: Text, headers: Mapping[str, Text], delivery: Delivery) 
     return Shared(delivery.delay_s, delivery.not_before_s, has_secrets, delivery_digest(request))
 
 
-def fingerprint(request: Request, identity: Identity, version: int = CURRENT) -> str:
-    """The fingerprint of a request under a version.
+def fingerprint(request: Request, identity: Identity, own_id: str | None = None) -> str:
+    """The fingerprint of a request, and of the workflow run id that its author gave it (None: it is derived)."""
+    covered = _version_1(request, identity)
+    if own_id is None:
+        return f"{CURRENT}:{covered}"
+    return f"{WITH_OWN_ID}:{digest(canonical_json([covered, id_key(own_id)]))}"
 
-    Raises: `KeyError` for a version that this wfdeploy doesn't know.
-    """
-    return f"{version}:{_VERSIONS[version](request, identity)}"
+
+def fingerprint_as(text: str, request: Request, identity: Identity, own_id: str | None) -> str | None:
+    """The fingerprint of a request under the version of another one; None where that version can't be computed here,
+    or isn't for such a run."""
+    match version_of(text):
+        case 1:  # of a run with an own id too: earlier builds left the id out
+            return fingerprint(request, identity)
+        case 2 if own_id is not None:
+            return fingerprint(request, identity, own_id)
+        case _:
+            return None
 
 
 def version_of(text: str) -> int:
     """The version of a fingerprint."""
     return int(text.partition(":")[0])
-
-
-def is_known(version: int) -> bool:
-    """Whether fingerprints of this version can be computed here."""
-    return version in _VERSIONS
 
 
 def delivery_digest(request: Request) -> str:
@@ -107,7 +117,7 @@ def _version_1_together(runs: DeclaredAlike) -> list[str] | None:
         b'{"body":"%b",%b' % (sha256(text.encode()).hexdigest().encode(), beside[id(model)])
         for text, model in zip(runs.texts, runs.models, strict=True)
     ]
-    return [f"1:{each}" for each in digests(covered)]
+    return [f"{CURRENT}:{each}" for each in digests(covered)]
 
 
 @Kept
@@ -150,9 +160,3 @@ def _fields_1(request: Request, identity: Identity, secrets: list[list[object]])
         elif isinstance(fields.get(name), dict):
             fields[name] = {key: value for key, value in fields[name].items() if key != rest.lower()}
     return fields
-
-
-_VERSIONS: Mapping[int, Callable[[Request, Identity], str]] = MappingProxyType({1: _version_1})
-
-_TOGETHER: Mapping[int, Callable[[DeclaredAlike], list[str] | None]] = MappingProxyType({1: _version_1_together})
-"""The same for runs that are alike; None where that takes all of their fields."""

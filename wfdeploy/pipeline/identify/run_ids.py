@@ -1,7 +1,8 @@
 """Workflow run ids: what makes an outcome verifiable.
 
 `wfr_<slug>-<digest of project, environment, address>-g<generation>-f<version><digest of the fingerprint>`: readable,
-derived from nothing but these, and the same after the state was lost.
+derived from nothing but these, and the same after the state was lost. A run to which its author gave another id carries
+its derived one as a label. How ids are read back: `model/workflow_id.py`.
 """
 
 from __future__ import annotations
@@ -11,31 +12,22 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from wfdeploy.model.address import instance_parts
 from wfdeploy.model.canonical import canonical_json, simple_json
+from wfdeploy.model.workflow_id import PREFIX
 from wfdeploy.pipeline.identify.digest import LENGTH, digest, digests
 
-PREFIX = "wfr_"
+if TYPE_CHECKING:
+    from wfdeploy.model.state import Attempt
+
 _SLUG_LENGTH = 40
-_AT = re.compile(r"(?:.*-)?([0-9]{4}-[0-9]{2}-[0-9]{2})t([0-9]{2})-([0-9]{2})-([0-9]{2})z")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _DASHES = {code: chr(code).lower() if chr(code).isalnum() else "-" for code in range(128)}
 _DASHES_BY_LINE = {**_DASHES, ord("\n"): "\n"}
 _text = json.encoder.encode_basestring
 _LABEL = re.compile(rf"wfdeploy\.([a-z2-7]{{{LENGTH}}})\.g([1-9][0-9]*)\.a([1-9][0-9]*)")
-_ID = re.compile(rf"{PREFIX}(?:(.*)-)?([a-z2-7]{{{LENGTH}}})-g([1-9][0-9]*)-f([0-9]+)([a-z2-7]{{{LENGTH}}})")
-
-
-@dataclass(frozen=True, slots=True)
-class RunIdParts:
-    """What an id of ours tells: the digest of its place, its generation and its fingerprint. `at`: the time that it
-    seems to be an instance of, as in addresses."""
-
-    place: str
-    generation: int
-    fingerprint: str
-    at: str | None = None
 
 
 def place_of(project: str, environment: str, address: str) -> str:
@@ -113,24 +105,13 @@ class Naming:
         """Those of many addresses, in one generation."""
         return run_ids(self.project, self.environment, addresses, fingerprints, generation)
 
-
-def parse_run_id(text: str) -> RunIdParts | None:
-    """Read an id back; None when it isn't one of ours. The prefix may stand once or more often."""
-    match = _ID.fullmatch(id_key(text))
-    if match is None:
-        return None
-    slug, place, generation, version, digest_text = match.groups()
-    at = _AT.fullmatch(slug) if slug else None
-    time = None if at is None else f"{at[1]}T{at[2]}:{at[3]}:{at[4]}Z"
-    return RunIdParts(place, int(generation), f"{int(version)}:{digest_text}", time)
-
-
-def id_key(text: str) -> str:
-    """What of an id is compared: the id with its prefix once. Servers and SDKs put `wfr_` before ids that have it
-    already, and before those that don't."""
-    while text.startswith(PREFIX):
-        text = text[len(PREFIX) :]
-    return PREFIX + text
+    def of_attempt(self, attempt: Attempt, origins: Iterable[str] = ()) -> list[str]:
+        """What the run of an attempt is found by: the id or the label that it goes out under. `origins`: former names
+        of its address, under which it may have gone out too."""
+        if not attempt.explicit_id:
+            return [attempt.workflow_run_id]
+        names = (attempt.address, *origins)
+        return [run_id(self.project, self.environment, name, attempt.fingerprint, attempt.generation) for name in names]
 
 
 @dataclass(frozen=True, slots=True)

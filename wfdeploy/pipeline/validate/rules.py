@@ -14,6 +14,7 @@ from wfdeploy.model.run import DeclaredRun
 from wfdeploy.pipeline.validate import headers as header_rules
 from wfdeploy.pipeline.validate.groups import group_problems
 from wfdeploy.pipeline.validate.numbers import number_problems
+from wfdeploy.pipeline.validate.own_ids import OwnIds
 from wfdeploy.pipeline.validate.problem import Problem
 from wfdeploy.pipeline.validate.retry_delay import retry_delay_problem
 from wfdeploy.pipeline.validate.row_findings import RowFindings, varies
@@ -56,7 +57,7 @@ class Rules:
         self._told: set[tuple[int, FieldPath, str, str]] = set()
         self._groups: dict[str, Document] = {}
         self._names: dict[str, tuple[Document, int]] = {}
-        self._ids: dict[str, str] = {}
+        self._own_ids = OwnIds()
         self._urls: dict[tuple[str, Text], Problem | None] = {}
         self._sound: dict[int, object] = {}  # by id: shared parts that nothing is wrong with
 
@@ -109,7 +110,8 @@ class Rules:
             self._all_but_body(document, index, own, request, is_generated=is_generated)
         self._body(document, index, own, request)
         if run.workflow_run_id is not None:
-            self._workflow_run_id(document, index, run.workflow_run_id, run.address)
+            for problem in self._own_ids.problems(run.workflow_run_id, run.address):
+                self._note(document, (*_path(index), "workflowRunId"), problem)
         self._generated = None
 
     def pass_together(self, document: Document, runs: DeclaredAlike) -> bool:
@@ -256,18 +258,6 @@ class Rules:
             sound = False
         if sound and own.keys().isdisjoint(_BODIES):
             self._sound[id(body)] = body
-
-    def _workflow_run_id(self, document: Document, index: int, text: str, address: str) -> None:
-        # The service knows an id with its prefix or without it (some answers carry it twice).
-        key = text
-        while key.startswith("wfr_"):
-            key = key.removeprefix("wfr_")
-        first = self._ids.setdefault(key, address)
-        if first != address:
-            problem = Problem(
-                "duplicate-run-id", f"the workflow run id {text} is that of {_shown(first)} already", "ids are unique"
-            )
-            self._note(document, (*_path(index), "workflowRunId"), problem)
 
     # --- how it is delivered ---------------------------------------------------------------------------------
 

@@ -25,7 +25,6 @@ from wfdeploy.pipeline.apply.cancelling import MOST_CHARACTERS, MOST_RUNS, Cance
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.sender import Limits, Sender
-from wfdeploy.pipeline.identify.run_ids import id_key
 
 LAG_S = 60.0
 
@@ -88,7 +87,9 @@ class Scene:
         for number in range(count):
             ends_ms = now_ms + (-3_600_000 if number < ended else 3_600_000)
             run_id = self.run_id(number)
-            self.server.runs.append(ModelRun(run_id, "ours", now_ms - 7_200_000, now_ms - 7_200_000, ends_ms, 0))
+            self.server.runs.append(
+                ModelRun(run_id, "ours", now_ms - 7_200_000, now_ms - 7_200_000, ends_ms, 0, labels=("ours",))
+            )
         self.count = count
 
     @staticmethod
@@ -133,7 +134,6 @@ class Scene:
             sender=sender,
             label="ours",
             log_lag_s=lambda: self.server.lag_s,
-            id_key=id_key,
             oldest_ms=lambda _: None,
         )
         asyncio.run(canceller.run(self.changes() if changes is None else changes))

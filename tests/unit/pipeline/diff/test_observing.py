@@ -9,6 +9,7 @@ import pytest
 from tests.unit.pipeline.diff.test_care import FAILED, NOW_MS
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import ObservedRun, RunState
+from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import Standing
 from wfdeploy.pipeline.diff.observing import View, observe
 
@@ -18,7 +19,7 @@ RUNNING = replace(FAILED, run_state=RunState.STARTED, created_at_ms=NOW_MS - HOU
 
 def view(*runs: ObservedRun, since_ms: int | None = None, began_ms: int | None = NOW_MS) -> View:
     return View(
-        runs={run.workflow_run_id: run for run in runs},
+        runs=RunIndex(runs),
         since_ms=since_ms,
         began_ms=began_ms,
         now_ms=NOW_MS,
@@ -28,7 +29,7 @@ def view(*runs: ObservedRun, since_ms: int | None = None, began_ms: int | None =
 
 
 def seen(standing: Standing, looked: View, *, starts_ms: int = 0, sent: bool = True) -> tuple[Standing, Observe] | None:
-    found = list(observe([standing], looked, key=str, starts_ms=lambda _: starts_ms, was_sent=lambda _: sent))
+    found = list(observe([standing], looked, starts_ms=lambda _: starts_ms, was_sent=lambda _: sent))
     assert len(found) <= 1
     return found[0] if found else None
 

@@ -7,7 +7,7 @@ import pytest
 from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Redact, Request, SecretRef, Template
 from wfdeploy.model.run import Identity
 from wfdeploy.pipeline.identify.describe import describe, secret_names
-from wfdeploy.pipeline.identify.fingerprint import delivery_digest, fingerprint, version_of
+from wfdeploy.pipeline.identify.fingerprint import delivery_digest, fingerprint, fingerprint_as, version_of
 
 ANY = Identity()
 BASE = Request(
@@ -96,10 +96,20 @@ def test_delivery_has_a_digest_of_its_own() -> None:
     assert delivery_digest(BASE) != delivery_digest(BASE._replace(delivery=Delivery(delay_s=0)))
 
 
-def test_an_unknown_version_is_an_error() -> None:
-    assert version_of("12:abc") == 12
-    with pytest.raises(KeyError):
-        fingerprint(BASE, ANY, 99)
+def test_an_authors_id_is_covered() -> None:
+    plain, one, other = (fingerprint(BASE, ANY, own_id) for own_id in (None, "one", "other"))
+    assert len({plain, one, other}) == 3
+    assert fingerprint(BASE, ANY, "wfr_one") == one  # which the service knows as the same id
+    assert one != fingerprint(BASE._replace(content_type="text/plain"), ANY, "one")
+    assert [version_of(text) for text in (plain, one)] == [1, 2]
+
+
+def test_fingerprints_are_made_under_the_version_of_another_one() -> None:
+    plain, own = fingerprint(BASE, ANY), fingerprint(BASE, ANY, "one")
+    assert fingerprint_as("1:x", BASE, ANY, None) == fingerprint_as("1:x", BASE, ANY, "one") == plain
+    assert fingerprint_as("2:x", BASE, ANY, "one") == own
+    assert fingerprint_as("2:x", BASE, ANY, None) is None
+    assert fingerprint_as("99:x", BASE, ANY, "one") is None
 
 
 def test_described_values_hide_what_is_redacted() -> None:

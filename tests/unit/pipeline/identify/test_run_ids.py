@@ -9,14 +9,13 @@ import re
 import hypothesis.strategies as st
 from hypothesis import given
 
+from wfdeploy.model.workflow_id import id_key, parse_run_id
 from wfdeploy.pipeline.identify.digest import digest, digests
 from wfdeploy.pipeline.identify.run_ids import (
     AttemptParts,
     attempt_label,
     attempt_place,
-    id_key,
     parse_attempt,
-    parse_run_id,
     place_of,
     places_of,
     run_id,

@@ -1,0 +1,46 @@
+"""Why a declared run is triggered again, and what is to be said about the run that it was."""
+
+from __future__ import annotations
+
+import json
+
+from wfdeploy.model.plan import ABSENT, FieldChange
+from wfdeploy.model.state import Record, RecordKey
+from wfdeploy.model.workflow_id import id_key
+
+
+def sent_id(known: RecordKey, record: Record | None) -> str:
+    """The workflow run id that was sent: of a resumed run not the one that it has."""
+    return known.workflow_run_id if record is None else record.triggered_id or record.workflow_run_id
+
+
+def id_change(own: str | None, before: str | None) -> tuple[FieldChange, ...]:
+    """An author's workflow run id that was given, changed or given up."""
+    if (None if own is None else id_key(own)) == (None if before is None else id_key(before)):
+        return ()
+    return (FieldChange("workflowRunId", ABSENT if before is None else before, ABSENT if own is None else own),)
+
+
+def reason_of(record: Record | None, fields: tuple[FieldChange, ...], id_changed: tuple[FieldChange, ...]) -> str:
+    """The reason of a re-trigger, from what differs."""
+    if id_changed and not fields:
+        return "its workflowRunId changed"
+    if fields:
+        return "changed"
+    if record is None or not record.request:
+        return "changed; what was triggered is not known in detail"
+    return (
+        "the same request, and another identity: its group's `identity` was changed (`wfdeploy adopt` keeps such runs)"
+    )
+
+
+def not_started(record: Record | None, now_ms: int) -> tuple[str, ...]:
+    """A warning when the recorded run is delayed and has not begun: it still fires as it was queued."""
+    if record is None or not record.request:
+        return ()
+    request = json.loads(record.request)
+    begins = record.created_at_ms or record.recorded_at_ms
+    begins = max(begins + 1000 * int(request.get("delay") or 0), 1000 * int(request.get("notBefore") or 0))
+    if begins <= now_ms:
+        return ()
+    return ("the run that was triggered before has not started yet, and will, as it was queued",)
