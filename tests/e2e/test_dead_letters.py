@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Refresh, Wish
-from wfdeploy.model.remote import DeadLetter
+from wfdeploy.model.remote import DeadLetter, Gone, ResumeReply
 from wfdeploy.testing import WorkflowServer
 from wfdeploy.upstash.client import UpstashGateway
 
@@ -100,14 +100,16 @@ def test_by_hand(fleet: Fleet) -> None:
     assert fleet.log.count("dead letters") == 1
 
 
+async def broken(*_: object, **__: object) -> AsyncIterator[Sequence[DeadLetter]]:
+    """The queue, where it can't be listed."""
+    none: list[Sequence[DeadLetter]] = []
+    for letters in none:
+        yield letters
+    raise RemoteFailure("listing dead letters: the server answered 404")
+
+
 def test_a_queue_that_cannot_be_read_stops_nothing_else(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     fail(fleet, 1)
-
-    async def broken(*_: object, **__: object) -> AsyncIterator[DeadLetter]:
-        none: list[DeadLetter] = []
-        for letter in none:
-            yield letter
-        raise RemoteFailure("listing dead letters: the server answered 404")
 
     with monkeypatch.context() as patch:
         patch.setattr(UpstashGateway, "list_dead_letters", broken)
@@ -152,3 +154,27 @@ def _vanished(bench: VirtualBench) -> None:
     bench.apply()
     bench.pass_time(120)
     remote.runs[0].letter = None
+
+
+@pytest.mark.parametrize("queue", ["holds it", "can't be listed", "does not hold it"])
+def test_a_404_is_believed_when_the_queue_says_so_too(queue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with virtual_bench(lag_s=5.0) as bench:
+        remote = bench.remote
+        remote.failing = lambda number: number == 0
+        bench.write(group("g", [run("a")], policy={"onFailure": "resume"}))
+        bench.apply()
+        bench.pass_time(60)
+
+        async def not_found(dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
+            if queue == "does not hold it":
+                remote.runs[0].letter = None
+            return Gone("404 Not Found: no such path")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(remote, "resume", not_found)
+            if queue == "can't be listed":
+                patch.setattr(remote, "list_dead_letters", broken)
+            believed = queue == "does not hold it"
+            assert counts(bench.apply()) == ({"kept": 1} if believed else {"rejected": 1})
+        bench.pass_time(60)
+        assert counts(bench.apply()) == ({"kept": 1} if believed else {"resumed": 1})

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from typing import assert_never
 
-from wfdeploy.errors import StateUnusable
+from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.edits import DropAttempt, Observe, PutAttempt, PutRecord
 from wfdeploy.model.event import Notice, Outcome, Result
 from wfdeploy.model.remote import Denied, Gone, Lost, NotSent, Resumed, RunState, Stop, Throttled
@@ -89,11 +89,12 @@ class Resumer:
             match reply:
                 case Resumed():
                     return await self._take(shipment, reply)
-                case Gone():
-                    return await self._let_go(shipment)
+                case Gone(message):
+                    if await self._is_gone(attempt.dlq_id):
+                        return await self._let_go(shipment)
+                    return await self._refuse(shipment, f"{message}; yet its dead letter is not known to be gone")
                 case Denied(message):
-                    await self._journal.commit([shipment.rejected(message)])
-                    return self._sender.settle(shipment, Outcome.REJECTED, error=message)
+                    return await self._refuse(shipment, message)
                 case Lost(reason):
                     await self._journal.commit([shipment.unknown(self._clock.now_ms(), reason)])
                     self._sender.lost.append(shipment)
@@ -124,6 +125,21 @@ class Resumer:
         )
         await self._journal.commit([DropAttempt(attempt.address), PutRecord(record)])
         self._tell(Result(attempt.address, Outcome.RESUMED, reply.workflow_run_id, reply.created_at_ms))
+
+    async def _is_gone(self, dlq_id: str) -> bool:
+        """Whether the queue, listed as a whole, doesn't hold a dead letter. A 404 alone may come from anything on the
+        way, and the run would be left alone for good."""
+        try:
+            async for letters in self._gateway.list_dead_letters(label=self._label, since_ms=None):
+                if any(letter.dlq_id == dlq_id for letter in letters):
+                    return False
+        except RemoteFailure:
+            return False
+        return True
+
+    async def _refuse(self, shipment: Shipment, message: str) -> None:
+        await self._journal.commit([shipment.rejected(message)])
+        self._sender.settle(shipment, Outcome.REJECTED, error=message)
 
     async def _let_go(self, shipment: Shipment) -> None:
         """Its dead letter is gone: somebody else dealt with it, and it is left to them for good."""
