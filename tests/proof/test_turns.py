@@ -14,7 +14,7 @@ from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.errors import InvalidInput, WfdeployError
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Action
+from wfdeploy.model.plan import Action, Refresh
 from wfdeploy.model.rollout import Mode
 from wfdeploy.model.shard import Shard
 from wfdeploy.operations import rollouts
@@ -376,3 +376,111 @@ def test_what_people_decided_stays_when_all_is_started(bench: VirtualBench) -> N
     bench.apply()
     assert started(bench) == 2
     assert set(reasons(bench).values()) == {"rollout paused; `wfdeploy rollout resume g` goes on"}
+
+
+# --- the order of recurring groups -----------------------------------------------------------------------------------
+
+
+def nightly(name: str, *on: str, cron: str = "0 2 * * *", condition: str = "succeeded", **spec: Any) -> dict[str, Any]:
+    depends = [{"group": other, "condition": condition} for other in on]
+    more = {"dependsOn": depends} if depends else {}
+    schedule = {"cron": cron, **spec.pop("schedule", {})}
+    return group(name, spec.pop("runs", [run("r")]), schedule=schedule, **more, **spec)
+
+
+def instances(bench: VirtualBench, name: str) -> list[str]:
+    """The times of a group's instances that were started."""
+    return sorted(slug.partition("-r-")[2] for slug in bench.triggered() if slug.startswith(f"{name}-r-"))
+
+
+@pytest.mark.parametrize("condition", ["triggered", "finished", "succeeded"])
+def test_tonights_report_waits_for_tonights_load(bench: VirtualBench, condition: str) -> None:
+    bench.write(nightly("load"), nightly("report", "load", condition=condition))
+    bench.apply()
+    for night in range(1, 5):
+        bench.at(f"2026-11-{23 + night}T02:00:00Z")
+        assert counts(bench.apply()) == {"triggered": 1, "blocked": 1}
+        assert (len(instances(bench, "load")), len(instances(bench, "report"))) == (night, night - 1)
+        if condition != "triggered":
+            assert counts(bench.apply()) == {"blocked": 1}
+        bench.pass_time(120)
+        assert counts(bench.apply()) == {"triggered": 1}
+        assert len(instances(bench, "report")) == night
+
+
+def test_so_it_does_in_one_command_and_through_a_chain(bench: VirtualBench) -> None:
+    bench.write(nightly("a"), nightly("b", "a"), nightly("c", "b"))
+    bench.apply()
+    for night in range(1, 4):
+        bench.at(f"2026-11-{23 + night}T02:00:00Z")
+        report = bench.apply(options=ApplyOptions(wait=True))
+        assert counts(report) == {"triggered": 3}
+        began = {each.run_id.partition("-r-")[0]: each.created_ms for each in bench.remote.runs[-3:]}
+        assert began["wfr_a"] + 100_000 <= began["wfr_b"]
+        assert began["wfr_b"] + 100_000 <= began["wfr_c"]
+
+
+def test_schedules_that_differ_wait_for_the_newest_instance(bench: VirtualBench) -> None:
+    bench.write(nightly("load", cron="0 2 * * *"), nightly("report", "load", cron="0 * * * *"))
+    bench.apply()
+    bench.at("2026-11-24T02:00:00Z")
+    bench.apply()
+    assert reasons(bench) == {"report/r@2026-11-24T02:00:00Z": "waits for group load: 0 of 1 succeeded"}
+    bench.at("2026-11-24T03:00:00Z")
+    assert counts(bench.apply()) == {"triggered": 1}
+    bench.at("2026-11-25T02:00:00Z")  # of both, and of the load alone it is the first since
+    assert counts(bench.apply()) == {"triggered": 1, "blocked": 1}
+    assert len(instances(bench, "load")) == 2
+
+
+def test_an_instance_that_was_refused_or_lost_is_the_newest(bench: VirtualBench) -> None:
+    bench.write(nightly("load"), nightly("report", "load"))
+    bench.apply()
+    bench.at("2026-11-24T02:00:00Z")
+    bench.apply()
+    bench.pass_time(120)
+    bench.apply()
+    bench.remote.bad = lambda run_id: "load" in run_id
+    bench.at("2026-11-25T02:00:00Z")
+    assert counts(bench.apply()) == {"rejected": 1, "blocked": 1}
+    assert counts(bench.apply()) == {"rejected": 1, "blocked": 1}
+    bench.remote.bad = lambda _: False
+    bench.remote.faults = [Fault.LOST_AFTER]
+    assert counts(bench.apply(options=ApplyOptions(timeout_s=0.0))) == {"unknown": 1, "blocked": 1}
+    bench.pass_time(20)
+    assert counts(bench.apply())["blocked"] == 1
+    bench.pass_time(120)
+    assert counts(bench.apply()) == {"triggered": 1}
+    assert len(instances(bench, "report")) == 2
+
+
+def test_a_run_that_is_added_or_blocked_counts_too(bench: VirtualBench) -> None:
+    hold = group("hold", [run("x")])
+    bench.write(nightly("load"), nightly("report", "load"))
+    bench.apply()
+    bench.at("2026-11-24T02:00:00Z")
+    bench.apply()
+    bench.pass_time(120)
+    bench.apply()
+    bench.remote.durations_s = (100_000.0,)
+    bench.write(hold, nightly("load", "hold"), nightly("report", "load"))
+    bench.apply()
+    bench.at("2026-11-25T02:00:00Z")
+    assert counts(bench.apply())["blocked"] == 2
+    assert set(reasons(bench).values()) == {
+        "waits for group hold: 0 of 1 succeeded",
+        "waits for group load: 0 of 1 triggered",
+    }
+
+
+def test_a_recurring_group_that_is_not_loaded_is_judged_by_its_newest_instances(bench: VirtualBench) -> None:
+    bench.write(nightly("load"))
+    bench.apply()
+    bench.remote.badly = lambda run_id: "24t02" in run_id
+    for night in (24, 25):
+        bench.at(f"2026-11-{night}T02:00:00Z")
+        bench.apply()
+        bench.pass_time(120)
+        bench.apply(refresh=Refresh.ALL)
+    bench.write(group("report", [run("r")], dependsOn=[{"group": "load"}]), file="report.yaml")
+    assert reasons_of(bench, [str(bench.root / "manifests" / "report.yaml")]) == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from wfdeploy.errors import InvalidInput
-from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.address import Address, group_of, instance_parts
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.edits import Edit
 from wfdeploy.model.order import Condition, Headcount
@@ -110,7 +110,9 @@ class Turns:
         if group is None:
             tally = self.store.tallies().get(name)
             # It isn't loaded: what it declared then is what counts.
-            return None if tally is None else self._tell(name, tally.count, tally.count, None)
+            if tally is None or name in self.store.schedules():
+                return None if tally is None else self._count_newest(name, None)
+            return self._tell(name, tally.count, tally.count, None)
         total = self.manifests.runs.groups[name].tally.count
         if group.schedule is not None:
             return self._count_newest(name, total)
@@ -135,16 +137,24 @@ class Turns:
         renames = self.context.renames
         return [name, *sorted({group_of(origin) for origin, to in renames.items() if group_of(to) == name} - {name})]
 
-    def _count_newest(self, name: str, total: int) -> Headcount:
-        """Of a recurring group: the newest instance of each run."""
-        newest: dict[str, Address] = {}
+    def _count_newest(self, name: str, total: int | None) -> Headcount:
+        """Of a recurring group: the newest instance of each run, whether or not it is triggered yet. `total`: how many
+        runs it has (None: it isn't loaded, and has those that have instances)."""
+        due = self.runs_of(name) if total is not None else ()
+        pending = {change.address for change in self._alone(name) if not _is_current(change)} if due else set()
         renames = self.context.renames
         known = (renames.get(key.address, key.address) for key in self.store.record_keys(self._names(name)))
-        adopted = (address for address in self.context.adopted if group_of(address) == name)
-        for address in sorted(one for one in {*known, *adopted} if group_of(one) == name):
-            newest[address.rpartition("@")[0]] = address
-        templates = {run.address for run in self.manifests.runs.runs([name])}
-        current = {address for template, address in newest.items() if template in templates}
+        newest: dict[str, Address] = {}
+        for address in sorted({*known, *self.context.adopted, *(run.address for run in due)}):
+            parts = instance_parts(address)
+            if parts is not None and group_of(address) == name:
+                newest[parts[0]] = address
+        if total is None:
+            total = len(newest)
+        else:
+            templates = {run.address for run in self.manifests.runs.runs([name])}
+            newest = {template: address for template, address in newest.items() if template in templates}
+        current = set(newest.values()) - pending
         return self._tell(name, total, len(current), current)
 
     def _tell(self, name: str, total: int, triggered: int, current: Collection[Address] | None) -> Headcount:
