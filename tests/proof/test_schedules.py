@@ -394,3 +394,52 @@ def test_what_concurrency_skipped_is_not_made_up_for_after_a_lost_state() -> Non
         lose_state(bench)
         bench.apply()
         assert len(bench.triggered()) == 2
+
+
+# --- one at a time ---------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_instance_has_no_others_skipped(bench: VirtualBench) -> None:
+    begin(bench, recurring(schedule={**HOURLY, "concurrency": "skip"}))
+    bench.remote.bad = lambda run_id: "t15-" in run_id
+    bench.at("2026-11-23T15:00:00Z")
+    assert counts(bench.apply()) == {"rejected": 1}
+    for hour in range(16, 20):
+        bench.at(f"2026-11-23T{hour}:00:00Z")
+        assert counts(bench.apply()) == {"triggered": 1}
+    assert bench.triggered() == [f"n-a-2026-11-23t{hour}-00-00z" for hour in range(16, 20)]
+
+
+def test_a_refused_instance_is_tried_again_until_the_next_is_due(bench: VirtualBench) -> None:
+    bench.remote.durations_s = (900.0,)
+    begin(bench, recurring(run("a"), run("b"), schedule={**HOURLY, "concurrency": "skip"}))
+    bench.remote.bad = lambda _: True
+    bench.at("2026-11-23T15:00:00Z")
+    assert counts(bench.apply()) == {"rejected": 2}
+    bench.remote.bad = lambda run_id: "n-a-" in run_id
+    bench.pass_time(60)
+    assert counts(bench.apply()) == {"triggered": 1, "rejected": 1}
+    bench.remote.bad = lambda _: False
+    bench.at("2026-11-23T16:00:00Z")
+    notes = bench.plan().notes
+    assert notes[0] == (
+        "n/a@2026-11-23T15:00:00Z is skipped: it was refused, and n/a@2026-11-23T16:00:00Z is due (concurrency: skip)"
+    )
+    assert counts(bench.apply()) == {"triggered": 2}
+    for _ in range(3):
+        bench.pass_time(600)
+        assert "triggered" not in counts(bench.apply()), "what was skipped stays skipped"
+    with bench.open() as store:
+        assert list(store.attempts()) == []
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_BEFORE, Fault.LOST_AFTER])
+def test_an_instance_whose_outcome_is_open_is_going(bench: VirtualBench, fault: Fault) -> None:
+    bench.remote.durations_s = (5000.0,)
+    begin(bench, recurring(schedule={**HOURLY, "concurrency": "skip"}))
+    bench.at("2026-11-23T15:59:57Z")
+    bench.remote.faults = [fault]
+    assert counts(bench.apply(options=ApplyOptions(timeout_s=0.0))) == {"unknown": 1}
+    bench.at("2026-11-23T16:00:00Z")
+    bench.apply()
+    assert bench.triggered() == ["n-a-2026-11-23t15-00-00z"]

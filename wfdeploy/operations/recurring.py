@@ -16,7 +16,7 @@ from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import DesiredRun, Group
 from wfdeploy.model.schedule import Concurrency, Decide, instant, unix_of
-from wfdeploy.model.state import Standing
+from wfdeploy.model.state import Attempt, Standing
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.pipeline.diff.care import Case, by_policy
 from wfdeploy.pipeline.identify.fingerprint import identify
@@ -58,7 +58,7 @@ class Surroundings:
 
     `until_ms`: instances after it aren't looked at (our clock; None: those after `now_ms`). `logs_since_s`: the runs of
     all instances since then are in the server's logs (Unix seconds; 0: the logs forget nothing).
-    `attempts`: addresses with an attempt. `adopted`: those whose run the listing showed and the state lacks. `listed`:
+    `attempts` by address. `adopted`: those whose run the listing showed and the state lacks. `listed`:
     there was a listing. `live`: how runs do as it told. `standings`: of the recorded runs that failed, were cancelled
     or are missing. `wanted`: which recorded instances are wanted for another reason (None: none). `former`: the names
     that a group had before; `renamed`: the name that a recorded address has now. `is_mine`: whether an instance belongs
@@ -69,7 +69,7 @@ class Surroundings:
     dlq_retention_s: float
     until_ms: int | None = None
     logs_since_s: int = 0
-    attempts: Collection[Address] = ()
+    attempts: Mapping[Address, Attempt] = field(default_factory=dict)
     adopted: Collection[Address] = ()
     listed: bool = False
     live: Mapping[Address, RunState] = field(default_factory=dict)
@@ -221,29 +221,43 @@ class _Looking:
             keys = self.store.record_keys([self.group.name])
             yield from (key.address for key in keys if self.around.wanted(key.address))
 
-    def _instances(self, wanted: Mapping[int, Collection[Address]], due_times: Collection[int]) -> Iterator[DesiredRun]:
+    def _instances(self, wanted: Mapping[int, Collection[Address]], due_times: Collection[int]) -> Iterable[DesiredRun]:
         requests, file = self.manifests.requests, self.manifests.runs.file_of(self.group.name)
-        skips = self.schedule.concurrency is Concurrency.SKIP
-        going = self._going() if skips and due_times else {}
+        skips = self.schedule.concurrency is Concurrency.SKIP and self.around.wanted is None
+        going = self._going() if skips and wanted else {}
+        refused: dict[str, Address] = {}
+        chosen: dict[Address, DesiredRun] = {}
         skipped: list[str] = []
         for at_s in sorted(wanted):
             for number, run in requests.instances(file, at_s):
-                if run.group.name != self.group.name or not self.around.is_mine(run.address):
+                address = run.address
+                if run.group.name != self.group.name or not self.around.is_mine(address):
                     continue
-                if run.address not in wanted[at_s]:
-                    if at_s not in due_times or self._is_known(run.address):
+                is_new = address not in wanted[at_s]
+                if is_new and (at_s not in due_times or self._is_known(address)):
+                    continue
+                if skips and (is_new or self._was_refused(address)):
+                    template = address.rpartition("@")[0]
+                    other = going.get(template)
+                    if other is not None and (other < address or not is_new):
+                        skipped.append(f"{address} is skipped: {other} is still going (concurrency: skip)")
                         continue
-                    template = run.address.rpartition("@")[0]
-                    earlier = going.get(template)
-                    if earlier is not None and earlier < run.address:
-                        skipped.append(f"{run.address} is skipped: {earlier} is still going (concurrency: skip)")
-                        continue
-                    if skips:
-                        going[template] = run.address
-                yield identify(run, file, number)._replace(at_s=at_s)
+                    if (
+                        template in refused
+                    ):  # it would be going beside this one, and hold up others when it is tried late
+                        former = refused.pop(template)
+                        del chosen[former]
+                        skipped.append(f"{former} is skipped: it was refused, and {address} is due (concurrency: skip)")
+                    (going if is_new else refused)[template] = address
+                chosen[address] = identify(run, file, number)._replace(at_s=at_s)
         self.result.notes += skipped[:_MOST_NOTED]
         if len(skipped) > _MOST_NOTED:
             self.result.notes.append(f"{self.group.name}: {len(skipped) - _MOST_NOTED:,} more are skipped alike")
+        return chosen.values()
+
+    def _was_refused(self, address: Address) -> bool:
+        attempt = self.around.attempts.get(address)
+        return attempt is not None and not attempt.is_open
 
     def _is_known(self, address: Address) -> bool:
         """Whether an instance was triggered already. It stays as it was, whatever the manifest says now."""
@@ -259,7 +273,8 @@ class _Looking:
             for name in self.names
             for standing in self.store.standings(unfinished, name)
         ]
-        for address in (*addresses, *self._mine(self.around.adopted), *self._mine(self.around.attempts)):
+        open_ = [address for address, attempt in self.around.attempts.items() if attempt.is_open]
+        for address in (*addresses, *self._mine(self.around.adopted), *self._mine(open_)):
             state = self.around.live.get(address)
             parts = instance_parts(address)
             if parts is not None and (state is None or not state.is_final):
