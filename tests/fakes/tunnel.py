@@ -9,18 +9,20 @@ from tests.fakes.loop_thread import LoopThread
 
 
 class Tunnel(LoopThread):
-    """A forward proxy that knows CONNECT, and leads every tunnel to one port of this machine."""
+    """A forward proxy that knows CONNECT, and leads every tunnel to one port of this machine; port 0 is nowhere."""
 
-    def __init__(self, to_port: int, *, status: bytes = b"200 OK", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, to_port: int, *, answer: bytes = b"HTTP/1.1 200 OK\r\n\r\n", tls: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__(tls=tls)
         self._to_port = to_port
-        self._status = status
+        self._answer = answer
         self.heads: list[bytes] = []
 
     async def serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.heads.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 " + self._status + b"\r\n\r\n")
-        if not self._status.startswith(b"200"):
+        writer.write(self._answer)
+        if not self._to_port:
             return
         upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
         try:

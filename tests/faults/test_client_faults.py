@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.fakes import chaos_server as chaos
@@ -36,7 +35,6 @@ from wfdeploy.model.remote import (
     Unclear,
 )
 from wfdeploy.upstash.client import UpstashGateway
-from wfdeploy.upstash.connect import open_transport
 from wfdeploy.upstash.scrub import Scrubber
 
 TOKEN = "tok-2f7a9c1e5b"
@@ -61,18 +59,14 @@ def items(ids: list[str]) -> list[Item]:
 
 
 class Net:
-    """Gateways over one of the transports that the product uses."""
-
-    def __init__(self, open_transport: Callable[[str, int], httpx.AsyncBaseTransport]) -> None:
-        self._open_transport = open_transport
+    """Gateways with a network of their own each."""
 
     @asynccontextmanager
     async def gateway(
         self, url: str, *, deadline_s: float = 20.0, connections: int = 8, **more: Any
     ) -> AsyncIterator[UpstashGateway]:
         arguments = {"settings": PATIENT, "clock": ManualClock(), "scrubber": Scrubber([TOKEN]), **more}
-        transport = self._open_transport(url, connections)
-        gateway = UpstashGateway(url, TOKEN, deadline_s=deadline_s, transport=transport, **arguments)
+        gateway = UpstashGateway(url, TOKEN, deadline_s=deadline_s, connections=connections, **arguments)
         try:
             yield gateway
         finally:
@@ -95,19 +89,9 @@ class Net:
             return self.trigger(server, ids, **more), server
 
 
-def _direct(url: str, connections: int) -> httpx.AsyncBaseTransport:
-    return open_transport(url, connections=connections)
-
-
-def _stock(_: str, connections: int) -> httpx.AsyncBaseTransport:
-    """What stands behind a proxy."""
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-    return httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
-
-
-@pytest.fixture(params=[_direct, _stock], ids=["direct", "httpx"])
-def net(request: pytest.FixtureRequest) -> Net:
-    return Net(request.param)
+@pytest.fixture
+def net() -> Net:
+    return Net()
 
 
 def test_a_good_batch_is_taken_and_carries_what_it_should(net: Net) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from base64 import b64encode
 from pathlib import Path
 
 import httpx
@@ -15,11 +16,11 @@ from tests.fakes.chaos_server import ChaosServer
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.tunnel import Tunnel
 from wfdeploy.errors import UsageError
+from wfdeploy.http.pool import Origin, Proxy
 from wfdeploy.model.project import ServerSettings
 from wfdeploy.model.remote import Answered, Item, Lost, NotSent, TriggerReply
 from wfdeploy.upstash.client import UpstashGateway
-from wfdeploy.upstash.connect import open_transport
-from wfdeploy.upstash.direct import DirectTransport
+from wfdeploy.upstash.connect import open_transport, proxy_for
 from wfdeploy.upstash.scrub import Scrubber
 
 TOKEN = "tok-2f7a9c1e5b"
@@ -117,7 +118,7 @@ def test_a_proxy_of_the_environment_is_used_and_sees_no_token(
 
 @pytest.mark.parametrize("status", [b"403 Forbidden", b"407 Proxy Authentication Required", b"502 Bad Gateway"])
 def test_a_tunnel_that_is_refused_sent_nothing(status: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Tunnel(0, status=status) as tunnel:
+    with Tunnel(0, answer=b"HTTP/1.1 " + status + b"\r\n\r\n") as tunnel:
         monkeypatch.setenv("HTTPS_PROXY", tunnel.url)
         (reply,) = trigger("https://qstash.test")
     assert isinstance(reply, NotSent)
@@ -159,7 +160,47 @@ def test_which_proxy_the_environment_means(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert isinstance(open_transport("https://qstash.test", connections=1), DirectTransport) == direct
+    proxy = proxy_for(httpx.URL("https://qstash.test"))
+    assert proxy == (None if direct else Proxy(Origin(False, "127.0.0.1", 1)))
+
+
+def test_a_proxy_gets_its_own_credentials_and_no_others(
+    tls: ssl.SSLContext, trusted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ChaosServer(tls=tls) as server, Tunnel(server.port) as tunnel:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:p%40ss@127.0.0.1:{tunnel.port}")
+        (reply,) = trigger("https://qstash.test")
+    assert isinstance(reply, Answered)
+    assert b"\r\nProxy-Authorization: Basic " + b64encode(b"me:p@ss") + b"\r\n" in tunnel.heads[0]
+    assert "proxy-authorization" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 101 Switching\r\n\r\n"])
+def test_a_proxy_that_speaks_no_http_sent_nothing(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Tunnel(0, answer=answer) as tunnel:
+        monkeypatch.setenv("HTTPS_PROXY", tunnel.url)
+        (reply,) = trigger("https://qstash.test")
+    assert isinstance(reply, NotSent)
+    assert "ProxyError" in reply.reason
+
+
+def test_a_tunnel_that_leads_nowhere_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Tunnel(0) as tunnel:
+        monkeypatch.setenv("HTTPS_PROXY", tunnel.url)
+        (reply,) = trigger("https://qstash.test")
+    assert isinstance(reply, NotSent)
+    assert "ConnectError" in reply.reason
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_tunnel_to_another_server_sent_nothing(tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The certificate is held against the server's name, not the proxy's."""
+    with ChaosServer(tls=tls) as server, Tunnel(server.port) as tunnel:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://localhost:{tunnel.port}")
+        (reply,) = trigger("https://elsewhere.test")
+    assert isinstance(reply, NotSent)
+    assert "certificate" in reply.reason
+    assert not server.requests
 
 
 @pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:1", "http://127.0.0.1:port"])

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="noth
 ROUTES = [
     ("trigger", "plain"),
     ("trigger", "tls"),
+    ("trigger", "proxy"),
+    ("trigger", "tls proxy"),
     ("deliver", "plain"),
 ]
 

@@ -11,8 +11,8 @@ How a run flows through these modules::
 is an endpoint to play with, `page` is what a person sees of it in a browser. The paths stand in one table, `openapi`;
 `routes` makes the routes of it.
 
-The package shares no code with the client in `wfdeploy.upstash`: both are written from the description of the API, so a
-misreading in one is found by the other.
+The package shares no reading of the API with the client in `wfdeploy.upstash`: both are written from its description,
+so a misreading in one is found by the other. Both send over `wfdeploy.http`, which knows nothing of it.
 
 Ended runs are kept for good.
 """

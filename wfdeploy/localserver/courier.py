@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache, partial
 
 import httpx
 
-from wfdeploy.localserver.lane import BadAnswer, BrokenExchange, ConnectError, Lane, Unsendable
+from wfdeploy.http.connection import Timeouts
+from wfdeploy.http.message import AnswerTooLarge, request_bytes
+from wfdeploy.http.pool import Origin, Pool
 
 MAX_ANSWER_BYTES = 50_000_000
 """The largest message of any plan; a longer answer counts as a failed attempt."""
 
 DEFAULT_TIMEOUT_S = 900.0
 """What the free plan grants an HTTP response (Upstash Workflow pricing page)."""
+
+_TIMEOUTS = Timeouts(connect=10.0)
+
+_KEEP_ALIVE_S = 4.0
+"""Less than the 5 s after which uvicorn closes an idle connection, so that a request never meets the closing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,42 +65,41 @@ class Reply:
 
 
 class Courier:
-    """Sends parcels, each over one of `max_connections` lanes, which keep their connections for the next."""
+    """Sends parcels, at most `max_connections` at once."""
 
     def __init__(self, *, max_connections: int) -> None:
-        self._lanes: list[Lane] = []
-        self._idle: list[Lane] = []
-        self._places = asyncio.Semaphore(max_connections)
-        self._tls: ssl.SSLContext | None = None
+        # At the first delivery that needs them: reading the certificates takes longer than the rest of the start.
+        tls = cache(partial(httpx.create_ssl_context, trust_env=False))
+        self._pool = Pool(connections=max_connections, idle_s=_KEEP_ALIVE_S, tls=tls)
 
     async def send(self, parcel: Parcel) -> Reply:
         """Never raises for what the far end does; redirects are answers like any other."""
-        async with self._places:
-            # The lane used last is taken first: its connection is the one most likely to be still open.
-            lane = self._idle.pop() if self._idle else self._new_lane()
-            try:
-                async with asyncio.timeout(parcel.timeout_s):
-                    answer = await lane.exchange(
-                        parcel.method, parcel.url, parcel.headers, parcel.body, most=MAX_ANSWER_BYTES
-                    )
-            except TimeoutError:
-                return Reply(None, error=f"no answer within {parcel.timeout_s:g}s")
-            except (ConnectError, BrokenExchange, BadAnswer, Unsendable, httpx.InvalidURL, ValueError) as error:
-                return Reply(None, error=f"{type(error).__name__}: {error}".rstrip(": "))
-            finally:
-                self._idle.append(lane)
-            return Reply(None, error="the answer is too large") if answer is None else Reply(*answer)
-
-    def _new_lane(self) -> Lane:
-        if self._tls is None:
-            # At the first delivery: reading the certificates takes longer than the rest of the server's start.
-            self._tls = httpx.create_ssl_context(trust_env=False)
-        lane = Lane(self._tls)
-        self._lanes.append(lane)
-        return lane
+        try:
+            origin, target, host = _parts(parcel.url)
+            headers = {**parcel.headers, "Host": host, "Content-Length": str(len(parcel.body))}
+            request = request_bytes(parcel.method, target, headers.items(), parcel.body)
+            async with asyncio.timeout(parcel.timeout_s):
+                answer = await self._pool.exchange(
+                    origin, request, _TIMEOUTS, max_bytes=MAX_ANSWER_BYTES, bodiless=parcel.method == "HEAD"
+                )
+        except TimeoutError:
+            return Reply(None, error=f"no answer within {parcel.timeout_s:g}s")
+        except AnswerTooLarge:
+            return Reply(None, error="the answer is too large")
+        except (httpx.TransportError, httpx.InvalidURL, ValueError) as error:
+            return Reply(None, error=f"{type(error).__name__}: {error}".rstrip(": "))
+        decoded = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers]
+        return Reply(answer.status, tuple(decoded), answer.body)
 
     async def close(self) -> None:
-        for lane in self._lanes:
-            await lane.close()
-        self._lanes.clear()
-        self._idle.clear()
+        await self._pool.aclose()
+
+
+@lru_cache(maxsize=1024)
+def _parts(url: str) -> tuple[Origin, str, str]:
+    """(where to, request target, host header)
+
+    Raises: `httpx.InvalidURL`.
+    """
+    parsed = httpx.URL(url)
+    return Origin.of(parsed), parsed.raw_path.decode("ascii"), parsed.netloc.decode("ascii")

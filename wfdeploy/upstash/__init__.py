@@ -14,8 +14,6 @@
     encodings.py   the forms in which a secret may come back
     transfer.py    one HTTP exchange, bounded in time and size
     reads.py       asking again what may be asked again
-    http1.py       reading HTTP/1.1 responses, without I/O
-    direct.py      an httpx transport straight over asyncio
     connect.py     directly, or through a proxy
     client.py      the gateway that puts these together
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
+from functools import cache
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from wfdeploy.errors import UsageError
-from wfdeploy.upstash.direct import DirectTransport
+from wfdeploy.http.pool import Pool, Proxy
+from wfdeploy.http.transport import PooledTransport
 from wfdeploy.upstash.urls import is_loopback
 
 _IDLE_S = 15.0
@@ -23,29 +24,27 @@ def open_transport(url: str, *, connections: int) -> httpx.AsyncBaseTransport:
     `UsageError` when the environment names a proxy that can't be used.
     """
     parsed = httpx.URL(url)
-    # Loading the CAs takes longer than a small apply, and plain HTTP needs none.
-    context = httpx.create_ssl_context() if parsed.scheme == "https" else None
-    proxy = _proxy(parsed)
-    if proxy is None:
-        return DirectTransport(ssl_context=context, connections=connections, idle_s=_IDLE_S)
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=_IDLE_S)
-    try:
-        return httpx.AsyncHTTPTransport(
-            verify=context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), proxy=proxy, limits=limits
-        )
-    except (ImportError, ValueError, httpx.InvalidURL) as fault:
-        raise UsageError(
-            f"the proxy that the environment names can't be used: {type(fault).__name__}",
-            hint="set HTTPS_PROXY to an http:// or https:// proxy, or NO_PROXY to the server's host",
-        ) from fault
+    tls = cache(httpx.create_ssl_context)
+    if parsed.scheme == "https":
+        tls()  # now, where it can be told that a file of CAs is no good; it takes long, and plain HTTP needs none
+    return PooledTransport(Pool(connections=connections, idle_s=_IDLE_S, tls=tls, proxy=proxy_for(parsed)))
 
 
-def _proxy(url: httpx.URL) -> str | None:
-    """The proxy for a URL as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` (any case) say; None for none."""
+def proxy_for(url: httpx.URL) -> Proxy | None:
+    """The proxy for a URL as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` (any case) say; None for none.
+
+    Raises: `UsageError`.
+    """
     if is_loopback(str(url)):
         return None  # this very machine, which no proxy can reach
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(url.host):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        return Proxy.of(proxy if "://" in proxy else f"http://{proxy}")
+    except (ValueError, httpx.InvalidURL) as fault:
+        raise UsageError(
+            f"the proxy that the environment names can't be used: {type(fault).__name__}",
+            hint="set HTTPS_PROXY to an http:// or https:// proxy, or NO_PROXY to the server's host",
+        ) from fault

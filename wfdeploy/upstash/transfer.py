@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from wfdeploy.http.transport import MAX_BYTES
+
 _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """Faults from before the first byte of a request: no connection, no TLS, no tunnel. So is no free place in
 the pool.
@@ -56,7 +58,7 @@ class Transfer:
         self._base = httpx.URL(url.rstrip("/"))
         self._headers = httpx.Headers([("Host", self._base.netloc.decode("ascii")), *headers.items()])
         self._target, self._url = "", self._base
-        self._extensions = {"timeout": timeout.as_dict()}
+        self._timeout = timeout.as_dict()
         self._deadline_s = deadline_s
 
     async def exchange(
@@ -77,13 +79,14 @@ class Transfer:
             path = self._base.raw_path.rstrip(b"/") + target.encode("ascii")
             self._target, self._url = target, self._base.copy_with(raw_path=path)
         own = self._headers if headers is None else httpx.Headers([*self._headers.items(), *headers.items()])
+        extensions = {"timeout": self._timeout, MAX_BYTES: max_bytes}
         if content is None:
-            request = httpx.Request(method, self._url, headers=own, extensions=self._extensions)
+            request = httpx.Request(method, self._url, headers=own, extensions=extensions)
         else:  # what httpx would make of `content`, in half the time
             own = own.copy()
             own["Content-Length"] = str(len(content))
             stream = httpx.ByteStream(content)
-            request = httpx.Request(method, self._url, headers=own, stream=stream, extensions=self._extensions)
+            request = httpx.Request(method, self._url, headers=own, stream=stream, extensions=extensions)
         try:
             async with asyncio.timeout(self._deadline_s):
                 response = await self._transport.handle_async_request(request)
@@ -112,7 +115,8 @@ class Transfer:
 def _fields(headers: httpx.Headers) -> dict[str, str]:
     """Headers as a dictionary, names in lower case, values of one name joined. httpx goes through all for each look."""
     fields: dict[str, str] = {}
-    for name, value in headers.multi_items():
+    for raw_name, raw_value in headers.raw:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
     return fields
 

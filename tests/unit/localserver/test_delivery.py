@@ -276,7 +276,7 @@ def test_header_that_cannot_travel_fails_the_run(
     api: Api, server: LocalServer, endpoint: Endpoint, header: str
 ) -> None:
     api.trigger("wfr_a", url=endpoint.url, Upstash_Retries="0", Upstash_Forward_X=header)
-    assert "Unsendable" in str(server.wait_ended("wfr_a").error)
+    assert "LocalProtocolError" in str(server.wait_ended("wfr_a").error)
 
 
 def test_open_deliveries_are_bounded(endpoint: Endpoint) -> None:

@@ -8,11 +8,11 @@ import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from wfdeploy.localserver import courier
 from wfdeploy.localserver.courier import Courier, Parcel, Reply
-from wfdeploy.localserver.lane import ConnectError, Lane
 
 PEM = Path(__file__).parents[2] / "fakes" / "tls" / "server.pem"
 
@@ -126,9 +126,9 @@ def test_answers_that_end_the_connection(answer: bytes) -> None:
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (b"", "BrokenExchange"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", "BrokenExchange"),
-        (b"nonsense\r\n\r\n", "BadAnswer"),
+        (b"", "RemoteProtocolError"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", "RemoteProtocolError"),
+        (b"nonsense\r\n\r\n", "RemoteProtocolError"),
     ],
 )
 def test_broken_answers(answer: bytes, error: str) -> None:
@@ -143,7 +143,7 @@ def test_too_large_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[0].error == "the answer is too large"
 
 
-def test_together_over_their_own_lanes() -> None:
+def test_together_over_connections_of_their_own() -> None:
     async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
         found = await asyncio.gather(*(carrier.send(parcel(b"x" * 300_000)) for _ in range(10)))
         assert [reply.status for reply in found] == [200] * 10
@@ -167,7 +167,7 @@ def test_more_than_was_asked_for_ends_the_connection() -> None:
 
 def test_another_protocol_is_no_answer() -> None:
     _, found = replies([b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"], 1)
-    assert found[0].error == "BadAnswer: the endpoint wants to speak another protocol"
+    assert found[0].error == "RemoteProtocolError: the server answered 101"
 
 
 @pytest.mark.parametrize(
@@ -187,14 +187,18 @@ def test_what_no_request_can_carry_is_not_sent(method: str, headers: dict[str, s
         found.append(await carrier.send(parcel(**headers)))
 
     assert run([OK], talk, method=method) == (0, [])
-    assert found[0].error.startswith("Unsendable")
+    assert found[0].error.startswith("LocalProtocolError")
 
 
-def test_over_tls() -> None:
+def test_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two requests over one connection, and then one to an address for which the certificate does not hold."""
     trusting = ssl.create_default_context(cafile=str(PEM))
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: trusting)
+    connections = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             while True:
                 await reader.readuntil(b"\r\n\r\n")
@@ -206,15 +210,15 @@ def test_over_tls() -> None:
         identity.load_cert_chain(PEM)
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=identity)
         port = server.sockets[0].getsockname()[1]
-        lane = Lane(trusting)
+        carrier = Courier(max_connections=1)
         for _ in range(2):
-            answer = await lane.exchange("POST", f"https://localhost:{port}/", {}, b"", most=100)
-            assert answer is not None
-            assert (answer.status, answer.body) == (200, b"ok")
-        with pytest.raises(ConnectError, match="certificate verify failed"):
-            await lane.exchange("POST", f"https://127.0.0.1:{port}/", {}, b"", most=100)
-        await lane.close()
+            reply = await carrier.send(Parcel("POST", f"https://localhost:{port}/", {}, b""))
+            assert (reply.status, reply.body) == (200, b"ok")
+        reply = await carrier.send(Parcel("POST", f"https://127.0.0.1:{port}/", {}, b""))
+        assert "certificate verify failed" in reply.error
+        await carrier.close()
         server.close()
         await server.wait_closed()
 
     asyncio.run(main())
+    assert connections == 1

@@ -1,0 +1,174 @@
+"""Requests as bytes, and bytes as answers: HTTP/1.1 (RFC 9112) without any I/O.
+
+llhttp (by httptools) parses. It is strict by itself, and here stricter: an answer that could be read in two ways must
+not decide whether a run was started, so what isn't plainly right is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from functools import lru_cache
+from typing import NamedTuple
+
+import httptools
+import httpx
+
+_OVERHEAD_BYTES = 64 * 1024
+"""What may come around a body: status line and headers, interim answers, lines between chunks, trailers."""
+
+_OVERHEAD_PER_BYTE = 8
+"""The same for each byte of the body: chunks may be small."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TARGET = re.compile(r"[\x21-\x7e]+")
+_CONTROL_CHARACTERS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
+
+
+class Answer(NamedTuple):
+    """A whole answer. Header names are as received."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+class AnswerTooLarge(httpx.RemoteProtocolError):
+    """The answer has more bytes than the caller wants."""
+
+
+def request_bytes(method: str, target: str, headers: Collection[tuple[str, str]], body: bytes) -> bytes:
+    """A request, ready to leave; `headers` say how long its body is.
+
+    Raises: `httpx.LocalProtocolError`, so that no value can say more than its own header.
+    """
+    if not _is_token(method) or not _TARGET.fullmatch(target):
+        raise httpx.LocalProtocolError(f"no request line can hold {method!r} and {target!r}")
+    head = "\r\n".join([f"{method} {target} HTTP/1.1", *map(": ".join, headers)]).encode()
+    if _control_characters(head) != 2 * len(headers) or not all(map(_is_token, dict(headers))):
+        bad = next(name for name, value in headers if not _is_token(name) or _control_characters(value.encode()))
+        raise httpx.LocalProtocolError(f"header {bad!r} holds what no header can")
+    return b"%s\r\n\r\n%s" % (head, body)
+
+
+def _control_characters(data: bytes) -> int:
+    return len(data) - len(data.translate(None, _CONTROL_CHARACTERS))
+
+
+@lru_cache(maxsize=1024)
+def _is_token(name: str) -> bool:
+    return _TOKEN.fullmatch(name) is not None
+
+
+class AnswerReader:
+    """Reads the answers of one connection, one for each `expect`. The methods `on_*` are for the parser.
+
+    `kept`: the server lets the connection be used again after the answer.
+    """
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self.expect(max_bytes=0)
+
+    def expect(self, *, max_bytes: int, bodiless: bool = False) -> None:
+        """Read one more answer, of at most `max_bytes`. `bodiless`: it has no body, whatever its headers say."""
+        self.kept = False
+        self.has_begun = False
+        self._max_bytes = max_bytes
+        self._bodiless = bodiless
+        self._answer: Answer | None = None
+        self._fault: httpx.RemoteProtocolError | None = None
+        self._fed = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body = bytearray()
+        self._size = 0
+        self._is_in_body = False
+        self._ends_with_connection = False
+
+    def feed(self, data: bytes) -> Answer | None:
+        """The answer, once it is whole. Raises: `httpx.RemoteProtocolError`."""
+        if not self.has_begun and data[:1] != b"H":  # llhttp would pass over empty lines, and knows other protocols
+            raise httpx.RemoteProtocolError("what came is no HTTP/1.1 answer")
+        self.has_begun = True
+        self._fed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self.kept = False
+            if self._answer is None:  # else it is about what came behind the answer
+                self._refuse(f"what came is no HTTP/1.1 answer: {error}")
+        if self._fed - self._size > _OVERHEAD_BYTES + _OVERHEAD_PER_BYTE * self._size:
+            self._refuse("the answer's headers are too long")
+        if self._fault is not None:
+            raise self._fault
+        return self._answer
+
+    def end(self) -> Answer:
+        """The answer that the end of the connection makes whole. Raises: `httpx.RemoteProtocolError`."""
+        if not self._is_in_body:
+            raise httpx.RemoteProtocolError("the connection was closed without an answer")
+        if not self._ends_with_connection:
+            raise httpx.RemoteProtocolError("the connection was closed inside the answer")
+        return self._take()
+
+    # -- the parser's side --------------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self.kept = False  # an answer too many, behind the one that was asked for
+        if self._answer is None:
+            self._headers.clear()  # those of an interim answer
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._is_in_body:  # else it is a trailer
+            self._headers.append((name, value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if self._answer is not None or (100 <= status < 200 and status != 101):
+            return
+        if status <= 101:
+            self._refuse(f"the server answered {status}")
+            return
+        version = self._parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            self._refuse(f"the server speaks HTTP/{version}")
+        framing = [(name.lower(), value) for name, value in self._headers if len(name) in (14, 17)]
+        lengths = [value for name, value in framing if name == b"content-length"]
+        codings = [value for name, value in framing if name == b"transfer-encoding"]
+        if codings and (lengths or len(codings) > 1 or codings[0].lower() != b"chunked" or version != "1.1"):
+            self._refuse("the answer's length can't be told")
+        self._is_in_body = True
+        self._ends_with_connection = not lengths and not codings
+        if self._bodiless:
+            self._settle()
+        elif lengths and status not in (204, 304) and int(lengths[0]) > self._max_bytes:
+            self._refuse_size()
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._answer is not None:
+            return  # it belongs to the answer too many
+        if self._size > self._max_bytes:
+            self._refuse_size()
+        else:
+            self._body += body
+
+    def on_message_complete(self) -> None:
+        if self._is_in_body and self._answer is None:
+            self._settle()
+            self.kept = self._parser.should_keep_alive()
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        self._answer = self._take()
+
+    def _take(self) -> Answer:
+        body, self._body = bytes(self._body), bytearray()
+        return Answer(self._parser.get_status_code(), tuple(self._headers), body)
+
+    def _refuse(self, reason: str) -> None:
+        self._fault = self._fault or httpx.RemoteProtocolError(reason)
+
+    def _refuse_size(self) -> None:
+        self._fault = self._fault or AnswerTooLarge(f"the answer is larger than {self._max_bytes:,} bytes")

@@ -1,0 +1,179 @@
+"""Connections: made, kept for the next exchange, and given up."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import httpx
+
+from wfdeploy.http.connection import Connection, Timeouts
+from wfdeploy.http.message import Answer, request_bytes
+
+_TUNNEL_BYTES = 64 * 1024
+"""What a proxy may have to say to a refusal."""
+
+
+class Origin(NamedTuple):
+    """Where a connection leads."""
+
+    secure: bool
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: httpx.URL) -> Origin:
+        secure = url.scheme == "https"
+        return cls(secure, url.raw_host.decode("ascii").strip("[]"), url.port or (443 if secure else 80))
+
+    @property
+    def authority(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Proxy(NamedTuple):
+    """A proxy that makes tunnels (CONNECT), and what it wants to know of us."""
+
+    origin: Origin
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, url: str) -> Proxy:
+        """Raises: `ValueError`, `httpx.InvalidURL`. Neither names the URL, which may hold a password."""
+        parsed = httpx.URL(url)
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise ValueError("only proxies of http:// and https:// can be used")
+        if not parsed.userinfo:
+            return cls(Origin.of(parsed))
+        credentials = b64encode(unquote(parsed.userinfo.decode("ascii")).encode()).decode("ascii")
+        return cls(Origin.of(parsed), (("Proxy-Authorization", f"Basic {credentials}"),))
+
+
+class Pool:
+    """At most `connections` exchanges at once, over connections that are kept for `idle_s` seconds between two of them.
+
+    `tls` is asked for by each connection that needs it. Safe to use from many tasks of one event loop.
+
+    It is certain whether a byte of a request may have left: `ConnectError`, `ConnectTimeout`, `ProxyError` and
+    `PoolTimeout` are raised before anything of it is written, everything else after. It is certain, too, that nothing
+    leaves once an exchange has failed or was cancelled: by then its socket is closed, and the kernel's queue dropped.
+    """
+
+    def __init__(
+        self, *, connections: int, idle_s: float, tls: Callable[[], ssl.SSLContext], proxy: Proxy | None = None
+    ) -> None:
+        self._connections = connections
+        self._places = asyncio.Semaphore(connections)
+        self._idle_s = idle_s
+        self._tls = tls
+        self._proxy = proxy
+        self._idle: list[tuple[Origin, Connection]] = []
+        self._open: set[Connection] = set()
+
+    async def exchange(
+        self, origin: Origin, request: bytes, timeouts: Timeouts, *, max_bytes: int, bodiless: bool = False
+    ) -> Answer:
+        """Send a request, once, and read its answer, as `Connection.exchange` says. Raises: httpx's errors."""
+        await self._place(timeouts.pool)
+        connection: Connection | None = None
+        try:
+            connection = self._kept(origin) or await self._connected(origin, timeouts.connect)
+            return await connection.exchange(request, timeouts, max_bytes=max_bytes, bodiless=bodiless)
+        finally:
+            try:
+                if connection is not None and connection.is_reusable:
+                    connection.idle_since = time.monotonic()
+                    self._idle.append((origin, connection))
+                elif connection is not None:
+                    await _close(connection)
+            finally:
+                self._places.release()
+
+    async def aclose(self) -> None:
+        self._idle.clear()
+        await asyncio.gather(*map(_close, tuple(self._open)))
+
+    async def _place(self, timeout_s: float | None) -> None:
+        if not self._places.locked():  # then there is nothing to wait for, and no timeout to be set up
+            await self._places.acquire()
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._places.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("no free connection") from None
+
+    def _kept(self, origin: Origin) -> Connection | None:
+        """The connection to there that was used last, if any is still good."""
+        while self._idle and self._idle[0][1].idle_since + self._idle_s <= time.monotonic():
+            self._idle.pop(0)[1].close()
+        for at in range(len(self._idle) - 1, -1, -1):
+            if self._idle[at][0] == origin:
+                connection = self._idle.pop(at)[1]
+                if connection.is_silent():
+                    return connection
+                connection.close()
+        return None
+
+    async def _connected(self, origin: Origin, timeout_s: float | None) -> Connection:
+        if self._idle and len(self._open) >= self._connections:  # they lead elsewhere
+            self._idle.pop(0)[1].close()
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                connection = await self._connect(origin if self._proxy is None else self._proxy.origin)
+                if self._proxy is not None:
+                    await self._tunnel(connection, self._proxy, origin)
+        except BaseException as fault:
+            if connection is not None:
+                connection.close()
+            if isinstance(fault, TimeoutError):  # asyncio's own clock or the system's (ETIMEDOUT)
+                raise httpx.ConnectTimeout(str(fault) or "no connection in time") from fault
+            if isinstance(fault, OSError):  # refused, unreachable, unknown names (gaierror), TLS (SSLError)
+                raise httpx.ConnectError(str(fault)) from fault
+            raise
+        self._open.add(connection)
+        connection.closed.add_done_callback(lambda _: self._open.discard(connection))
+        return connection
+
+    async def _connect(self, to: Origin) -> Connection:
+        loop = asyncio.get_running_loop()
+        # Several addresses at once, where the loop can do that: uvloop doesn't know it.
+        more: dict[str, Any] = {"happy_eyeballs_delay": 0.25} if isinstance(loop, asyncio.BaseEventLoop) else {}
+        _, connection = await loop.create_connection(
+            Connection,
+            to.host,
+            to.port,
+            ssl=self._tls() if to.secure else None,
+            server_hostname=to.host if to.secure else None,
+            **more,
+        )
+        try:
+            connection.drop_unsent()
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    async def _tunnel(self, connection: Connection, proxy: Proxy, to: Origin) -> None:
+        """Let the proxy lead the connection on to `to`. Raises: `httpx.ProxyError`, `OSError`."""
+        request = request_bytes("CONNECT", to.authority, (("Host", to.authority), *proxy.headers), b"")
+        try:
+            answer = await connection.exchange(request, Timeouts(), max_bytes=_TUNNEL_BYTES, bodiless=True)
+        except httpx.TransportError as fault:
+            raise httpx.ProxyError(str(fault)) from fault
+        if not 200 <= answer.status < 300:
+            raise httpx.ProxyError(f"the proxy answered {answer.status}")
+        if to.secure:
+            await connection.secure(self._tls(), to.host)
+
+
+async def _close(connection: Connection) -> None:
+    """Close a connection, and wait until its socket is closed."""
+    connection.close()
+    await asyncio.wait((connection.closed,))
