@@ -242,9 +242,7 @@ class _Looking:
                     if other is not None and (other < address or not is_new):
                         skipped.append(f"{address} is skipped: {other} is still going (concurrency: skip)")
                         continue
-                    if (
-                        template in refused
-                    ):  # it would be going beside this one, and hold up others when it is tried late
+                    if template in refused:  # tried again, it would be going beside this one, or hold up the next
                         former = refused.pop(template)
                         del chosen[former]
                         skipped.append(f"{former} is skipped: it was refused, and {address} is due (concurrency: skip)")
