@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,7 +49,23 @@ def load(
         encoder=workspace.encoder if sends_all else None,
         listener=workspace.listener,
     )
-    return load_manifests(workspace.project, paths, how=how)
+    manifests = load_manifests(workspace.project, paths, how=how)
+    return manifests if manifests.complete else _with_the_rest(manifests, workspace, how)
+
+
+def _with_the_rest(manifests: Manifests, workspace: Workspace, how: Loading) -> Manifests:
+    """Manifests that are a part of the project's, with what the others move."""
+    from wfdeploy.operations.elsewhere import Elsewhere
+
+    elsewhere = Elsewhere(workspace.project, manifests.left_out, replace(how, keep=0))
+    moved = list(manifests.moved)
+    if how.shard is None:
+        moved += [move for move in elsewhere.moves() if move not in moved and not _declares(manifests, move.origin)]
+    return replace(manifests, moved=tuple(moved), elsewhere=elsewhere)
+
+
+def _declares(manifests: Manifests, name: str) -> bool:
+    return bool(manifests.runs.find([name])) if "/" in name else name in manifests.groups
 
 
 def _nothing() -> Manifests:

@@ -13,6 +13,7 @@ from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import remove
 from wfdeploy.catalogue.guards import CacheBusy
 from wfdeploy.errors import CacheDamaged, InvalidInput, StateUnusable, UsageError
+from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.operations.project_file import load_project
 from wfdeploy.operations.reading import Reading, Wanted
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.project import Project
     from wfdeploy.model.run import DeclaredRun, Group, Move
     from wfdeploy.model.shard import Shard
+    from wfdeploy.operations.elsewhere import Elsewhere
     from wfdeploy.ports import Listener, MakeEncoder
 
 __all__ = ["Manifests", "load_manifests", "load_project", "validate", "validate_presuming"]
@@ -35,7 +37,8 @@ class Manifests:
 
     `runs` have the identities, `requests` find what is sent. `moved` are those of the project file and of the groups.
     `files` are the names of the files that were read, as a user would type them. `complete`: nothing of the project's
-    own manifests was left out, so a group that isn't here is gone.
+    own manifests was left out, so a group that isn't here is gone; else `left_out` are the files of the project that
+    weren't read, and `elsewhere` knows what they declare.
     """
 
     runs: Catalogue
@@ -45,6 +48,18 @@ class Manifests:
     files: tuple[str, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     complete: bool = True
+    left_out: tuple[Path, ...] = ()
+    elsewhere: Elsewhere | None = None
+
+    @property
+    def cautions(self) -> Iterator[str]:
+        """What a plan has to warn of: the omissions, and other manifests that can't be read."""
+        yield from self.omissions
+        if self.elsewhere is not None and self.elsewhere.problem is not None:
+            yield (
+                f"another manifest of the project can't be read ({self.elsewhere.problem}): what it may have moved "
+                "isn't known, and nothing is cancelled or forgotten"
+            )
 
     @property
     def omissions(self) -> Iterator[str]:
@@ -57,6 +72,14 @@ class Manifests:
     def empty_generators(self) -> frozenset[str]:
         """The entries with `forEach` or `matrix` that declare no runs, as `group/name`."""
         return frozenset(warning.address for warning in self.warnings if warning.code == "no-rows")
+
+    def is_gone(self, address: Address) -> bool:
+        """Whether an address that isn't declared here is declared nowhere in the project, and moved nowhere."""
+        if self.complete:
+            return True
+        if group_of(address) not in self.groups:
+            return False
+        return self.elsewhere is None or not self.elsewhere.accounts_for(address)
 
     @property
     def digest(self) -> str:
@@ -72,6 +95,8 @@ class Manifests:
         """Give the catalogue back, and what other processes hold."""
         self.runs.close()
         self.requests.close()
+        if self.elsewhere is not None:
+            self.elsewhere.close()
 
     def __enter__(self) -> Manifests:
         return self
@@ -180,6 +205,7 @@ def _load(
         files=tuple(entry.display for entry in reading.found),
         warnings=tuple(d for d in reading.diagnostics if not d.is_error),
         complete=reading.complete,
+        left_out=tuple(reading.left_out),
     )
     return manifests, reading.diagnostics
 

@@ -174,7 +174,7 @@ class Prepared:
             adopted=adoption.adopted,
             renames=self.renames,
             on_remove=dict(self.store.groups()) | self.on_remove,
-            is_gone=(lambda _: False) if narrowed else self._is_gone,
+            is_gone=(lambda _: False) if narrowed else self.manifests.is_gone,
             emptied_generator=self._emptied_generator,
             standings=runs.standings,
             live_states=runs.live,
@@ -215,7 +215,7 @@ class Prepared:
             housekeeping=(*runs.edits, *gathered.housekeeping),  # what was observed is about the runs of until now
             kept=gathered.kept,
             warnings=(
-                *self.manifests.omissions,
+                *self.manifests.cautions,
                 *(f"the server knows more than one run with the id {run_id}" for run_id in sightings.doubled),
             ),
             unmatched_ids=tuple(sorted(run.workflow_run_id for run in sightings.unmatched)),
@@ -292,7 +292,7 @@ class Prepared:
             keep_all=keep_all,
             strict=shard is None,
             wished=selection.wish is not None,
-            is_gone=self._is_gone,
+            is_gone=self.manifests.is_gone,
             emptied_generator=context.emptied_generator,
         )
         gathered.summary[Action.KEEP] += sum(quiet.values())
@@ -393,9 +393,6 @@ class Prepared:
     def is_blank(self) -> bool:
         """Whether the state knows of no run, past or present: then there is nothing to look up for each new one."""
         return next(self.store.record_keys(), None) is None and next(self.store.former_addresses(), None) is None
-
-    def _is_gone(self, address: Address) -> bool:
-        return self.manifests.complete or group_of(address) in self.manifests.groups
 
     def _emptied_generator(self, address: Address) -> str | None:
         name, bracket, _ = self.moves.destination(address).partition("[")

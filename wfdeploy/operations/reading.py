@@ -74,6 +74,7 @@ class Reading:
         self.found: list[sources.Found] = []
         self.moves: list[DeclaredMove] = []
         self.complete = True
+        self.left_out: list[Path] = []
         self._wanted = wanted
         self._project = wanted.project
         self._thorough = thorough
@@ -163,7 +164,10 @@ class Reading:
         have = {os.path.realpath(project_file)} | {
             os.path.realpath(entry.path) for entry in found if entry.path is not None
         }
-        return not aside and all(entry.path is not None and os.path.realpath(entry.path) in have for entry in own)
+        self.left_out = [
+            entry.path for entry in own if entry.path is not None and os.path.realpath(entry.path) not in have
+        ]
+        return not aside and not self.left_out and all(entry.path is not None for entry in own)
 
     def take_in(
         self, position: int, entry: sources.Found, remember: Remember | None = None, part: Part | None = None

@@ -40,8 +40,8 @@ class Renames:
         """The name that the moves give an address, through chains of them, whether it is declared or not."""
         seen = {address}
         while True:
-            after = (_after(move, address) for move in self._moved)
-            following = next((name for name in after if name is not None and name not in seen), None)
+            names = (after(move, address) for move in self._moved)
+            following = next((name for name in names if name is not None and name not in seen), None)
             if following is None:
                 return address
             seen.add(following)
@@ -118,7 +118,7 @@ def _instances(recurring: Mapping[str, Address], store: StateStore) -> dict[Addr
     return found
 
 
-def _after(move: Move, address: str) -> str | None:
+def after(move: Move, address: str) -> str | None:
     """The name that an address has after a move; None when the move isn't about it."""
     if "/" in move.origin:
         return move.to if move.origin == address else None
