@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, repeat
@@ -55,6 +55,7 @@ class _Member(NamedTuple):
     file: int
     name_of_file: str
     fresh: bool
+    respelled: bool
 
 
 class Catalogue:
@@ -90,13 +91,12 @@ class Catalogue:
         self._used.append(kept.id)
         with sound():
             rows = self._connection.execute(
-                "SELECT id, name, settings, count, total FROM groups WHERE entry = ?", (kept.id,)
+                "SELECT id, name, settings, count, total, respelled FROM groups WHERE entry = ?", (kept.id,)
             )
-            for id_, group, text, count, total in rows:
+            for id_, group, text, count, total, respelled in rows:
                 tally = Tally(count, int.from_bytes(total))
-                self._join(
-                    _Member(id_, settings.from_text(group, text), tally, file, name, fresh=id_ in self._absorbed)
-                )
+                declared, fresh = settings.from_text(group, text), id_ in self._absorbed
+                self._join(_Member(id_, declared, tally, file, name, fresh, bool(respelled)))
 
     def absorb(self, file: Path) -> None:
         """Take over the entries of another catalogue, which a process of this same command has just filled: they are as
@@ -110,10 +110,11 @@ class Catalogue:
                         "INSERT INTO entries (key, reads, notes, runs, used_on) VALUES (?, ?, ?, ?, ?)", (key, *columns)
                     ).lastrowid
                     for group, *rest in other.execute(
-                        "SELECT id, name, settings, count, total FROM groups WHERE entry = ?", (id_,)
+                        "SELECT id, name, settings, count, total, respelled FROM groups WHERE entry = ?", (id_,)
                     ):
                         mine = connection.execute(
-                            "INSERT INTO groups (entry, name, settings, count, total) VALUES (?, ?, ?, ?, ?)",
+                            "INSERT INTO groups (entry, name, settings, count, total, respelled) "
+                            "VALUES (?, ?, ?, ?, ?, ?)",
                             (entry, *rest),
                         ).lastrowid
                         connection.executemany(
@@ -128,7 +129,8 @@ class Catalogue:
         run = self._connection.execute
         found = [
             run(
-                "SELECT entries.id, reads, notes, groups.id, name, settings, groups.count, total, runs FROM entries "
+                "SELECT entries.id, reads, notes, groups.id, name, settings, groups.count, total, respelled, runs "
+                "FROM entries "
                 "JOIN groups ON groups.entry = entries.id WHERE key = ?",
                 (part,),
             ).fetchall()
@@ -146,13 +148,14 @@ class Catalogue:
                 (key, _json(reads), notes, sum(rows[0][-1] for rows in found), _today()),
             ).lastrowid
             group = run(
-                "INSERT INTO groups (entry, name, settings, count, total) VALUES (?, ?, ?, 0, x'')", (entry, name, text)
+                "INSERT INTO groups (entry, name, settings, count, total, respelled) VALUES (?, ?, ?, 0, x'', ?)",
+                (entry, name, text, max(rows[0][-2] for rows in found)),
             ).lastrowid
             assert group is not None
             twins: list[chunks.Row] = []
             writer = chunks.Writer(self._connection, group, name, lambda row, _: twins.append(row))
             tally = writer.join(
-                [(mine, Tally(count, int.from_bytes(total))) for ((*_, mine, _, _, count, total, _),) in found]
+                [(mine, Tally(count, int.from_bytes(total))) for ((*_, mine, _, _, count, total, _, _),) in found]
             )
             run("UPDATE groups SET count = ?, total = ? WHERE id = ?", (tally.count, tally.to_bytes(), group))
             for part in parts:
@@ -230,7 +233,9 @@ class Catalogue:
     @property
     def groups(self) -> Mapping[str, DesiredGroup]:
         """The groups, by name."""
-        return {name: DesiredGroup(member.group, member.tally) for name, member in self._members.items()}
+        return {
+            name: DesiredGroup(member.group, member.tally, member.respelled) for name, member in self._members.items()
+        }
 
     @property
     def is_fresh(self) -> bool:
@@ -343,16 +348,19 @@ class Adding:
         """Whether some of its runs have one address."""
         self._refused: list[tuple[DesiredRun, DesiredRun]] = []
 
-    def group(self, group: Group, runs: Iterable[DesiredRun | DesiredAlike]) -> None:
-        """Add a group with its runs, in any order."""
+    def group(
+        self, group: Group, runs: Iterable[DesiredRun | DesiredAlike], respelled: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Add a group with its runs, in any order. `respelled` tells at the end whether some text of theirs was another
+        one while numbers were written otherwise."""
         connection = self._connection
         cursor = connection.execute(
-            "INSERT INTO groups (entry, name, settings, count, total) VALUES (?, ?, ?, 0, x'')",
+            "INSERT INTO groups (entry, name, settings, count, total, respelled) VALUES (?, ?, ?, 0, x'', 0)",
             (self.id, group.name, settings.to_text(group)),
         )
         id_ = cursor.lastrowid
         assert id_ is not None
-        member = _Member(id_, group, Tally(), self._file, self._name, fresh=True)
+        member = _Member(id_, group, Tally(), self._file, self._name, fresh=True, respelled=False)
 
         def refused(row: chunks.Row, first: chunks.Row) -> None:
             self._catalogue.duplicates = self.has_twins = True
@@ -362,9 +370,13 @@ class Adding:
 
         writer = chunks.Writer(connection, id_, group.name, refused)
         tally = writer.write(chain.from_iterable(map(_rows, runs)))
-        connection.execute("UPDATE groups SET count = ?, total = ? WHERE id = ?", (tally.count, tally.to_bytes(), id_))
+        member = member._replace(tally=tally, respelled=respelled())
+        connection.execute(
+            "UPDATE groups SET count = ?, total = ?, respelled = ? WHERE id = ?",
+            (tally.count, tally.to_bytes(), member.respelled, id_),
+        )
         self.count += tally.count
-        self._catalogue._join(member._replace(tally=tally))
+        self._catalogue._join(member)
 
     def take_refused(self) -> list[tuple[DesiredRun, DesiredRun]]:
         """Runs whose address was taken, each with the run that has it; no more than a hundred of a group."""

@@ -2,7 +2,8 @@
 
 - `entries`: one for each file as it was loaded under certain settings. `key` stands for all that the content of an
   entry depends on but the files that the manifest names (`reads`, JSON): their digests are compared at each use.
-- `groups`: the groups of an entry, with the tally of their runs.
+- `groups`: the groups of an entry, with the tally of their runs. `respelled`: some text of theirs was another one while
+  numbers were written otherwise.
 - `chunks`: identities, some hundreds in each (`chunks.py`). `first`: the name that it begins with, so that a group is
   read in address order; `own_ids`: whether the author fixed the workflow run id of any of them. No request is kept.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 
-FORMAT = 4
+FORMAT = 5
 """Goes up whenever an entry would be read or made in another way; a cache of another format is thrown away."""
 
 _TABLES = (
@@ -29,7 +30,8 @@ _TABLES = (
         name TEXT NOT NULL,
         settings TEXT NOT NULL,
         count INTEGER NOT NULL,
-        total BLOB NOT NULL
+        total BLOB NOT NULL,
+        respelled INTEGER NOT NULL
     ) STRICT""",
     "CREATE INDEX groups_by_entry ON groups (entry)",
     """CREATE TABLE chunks (

@@ -122,10 +122,12 @@ class DesiredRun(NamedTuple):
 
 
 class DesiredGroup(NamedTuple):
-    """A declared group and the tally of its runs."""
+    """A declared group and the tally of its runs. `respelled`: some text of theirs was another one while numbers were
+    written otherwise."""
 
     group: Group
     tally: Tally
+    respelled: bool = False
 
 
 class Move(NamedTuple):

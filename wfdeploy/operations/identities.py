@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.operations.requests import Requests
+from wfdeploy.operations.respelled import Respelled
 from wfdeploy.pipeline.diff.context import Identities
 from wfdeploy.pipeline.identify.describe import describe
 from wfdeploy.pipeline.identify.fingerprint import fingerprint_as, version_of
 from wfdeploy.pipeline.identify.run_ids import Naming, attempt_label, attempt_place
 
 
-def identities(project: Project, requests: Requests, redaction_key: Callable[[], bytes]) -> Identities:
+def identities(
+    project: Project, requests: Requests, respelled: Respelled, redaction_key: Callable[[], bytes]
+) -> Identities:
     """The identities of one project and environment. `redaction_key`: that of the state."""
 
-    def fingerprint_under(run: DesiredRun, text: str) -> str | None:
+    def fingerprints_under(run: DesiredRun, text: str) -> Sequence[str]:
+        former = respelled.former(run)
         if version_of(text) == version_of(run.fingerprint):
-            return run.fingerprint
-        return fingerprint_as(text, requests.of(run).request, run.group.identity, run.workflow_run_id)
+            return (run.fingerprint,) if former is None else (run.fingerprint, former.fingerprint)
+        declared = (requests.of(run), None if former is None else requests.formerly(run))
+        found = [
+            fingerprint_as(text, one.request, run.group.identity, run.workflow_run_id)
+            for one in declared
+            if one is not None
+        ]
+        return [one for one in found if one is not None]
 
     def described(run: DesiredRun) -> Mapping[str, Any]:
         return describe(requests.of(run).request, redaction_key())
@@ -31,7 +41,7 @@ def identities(project: Project, requests: Requests, redaction_key: Callable[[],
 
     return Identities(
         run_id=Naming(project.key, project.environment),
-        fingerprint_under=fingerprint_under,
+        fingerprints_under=fingerprints_under,
         describe=described,
         attempt_label=label,
     )

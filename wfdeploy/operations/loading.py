@@ -74,7 +74,7 @@ def _nothing() -> Manifests:
     return Manifests(runs=runs, requests=Requests(_unread), groups={}, complete=False)
 
 
-def _unread(*_: object) -> Iterator[tuple[int, DeclaredRun]]:
+def _unread(*_: object, **_options: object) -> Iterator[tuple[int, DeclaredRun]]:
     """Nothing is declared, so nothing is ever read again."""
     return iter(())
 

@@ -110,21 +110,20 @@ class Parsing:
         if self._count >= _TOLD_EVERY:
             self._listener(Reading(self._count, done=True))
 
-    def again(self, source: SourceFile, at_s: int | None) -> Iterator[tuple[int, DeclaredRun]]:
+    def again(self, source: SourceFile, at_s: int | None, *, former: bool = False) -> Iterator[tuple[int, DeclaredRun]]:
         """The runs of a file that was sound, with their numbers; with `at_s`, the instances of its recurring runs at
-        that time (Unix seconds).
+        that time (Unix seconds). `former`: as they were while numbers were written otherwise.
 
         Raises: `InvalidInput` when an instance can't be made.
         """
+        evaluator = self._evaluator.former() if former else self._evaluator
         for document in parts.read_whole(source, []):
             data = cast("Mapping[str, Any]", document.data)
             if at_s is not None and data["spec"].get("schedule") is None:
                 continue
             findings: list[Finding] = []
-            for ordinal, run in expand(
-                document, evaluator=self._evaluator, files=self._inputs, findings=findings, at_s=at_s
-            ):
-                if at_s is not None and any(finding.severity is Severity.ERROR for finding in findings):
+            for ordinal, run in expand(document, evaluator=evaluator, files=self._inputs, findings=findings, at_s=at_s):
+                if at_s is not None and not former and any(finding.severity is Severity.ERROR for finding in findings):
                     raise InvalidInput(places.diagnose(findings))
                 yield (document.index << _DOCUMENT_BITS) + ordinal, run
 
@@ -144,7 +143,8 @@ class Parsing:
                 path = ("spec", "moved", index)
                 self.moves.append(DeclaredMove(Move(move["from"], move["to"]), document, path))
         self._rules.settings(document)
-        adding.group(group_of(data), self._identified(document, position, remember))
+        self._evaluator.numbers.respelled = False
+        adding.group(group_of(data), self._identified(document, position, remember), self._is_respelled)
         for run, first in adding.take_refused():
             if self._names and "[" in run.address:  # the rules have looked at the names of listed runs
                 self._problems.append(_declared_twice(run, first))
@@ -183,6 +183,10 @@ class Parsing:
             places = places_of(self._project.key, self._project.environment, runs.addresses)
             runs = runs.only([self._shard.covers(place) for place in places])
         return identify_together(runs, position, [base + ordinal for ordinal in runs.ordinals])
+
+    def _is_respelled(self) -> bool:
+        """Whether a number in a text of this document is written otherwise than it was once."""
+        return self._evaluator.numbers.respelled
 
     def _tell(self, more: int, source: Source) -> None:
         before, self._count = self._count, self._count + more

@@ -62,10 +62,12 @@ class Prepared:
         self.held_back = held_back
         self.head: Head = store.head()
         self.desired = manifests.runs
-        self._identities = identities(workspace.project, manifests.requests, lambda: self.head.redaction_key)
         self._empty_generators = manifests.empty_generators
         self._naming = Naming(workspace.project.key, workspace.project.environment)
         self.moves = Renames(manifests, store, sharded=workspace.target.shard is not None)
+        self._identities = identities(
+            workspace.project, manifests.requests, self.moves.respelled, lambda: self.head.redaction_key
+        )
         self.renames = self.moves.by_origin
         self._former = {to: origin for origin, to in self.renames.items()}
         self.attempts: dict[Address, Attempt] = {}
@@ -192,7 +194,7 @@ class Prepared:
         unclaimed = Unclaimed(
             sightings.unmatched if asks else (),
             self.store.dismissed() if asks else {},
-            self._identities.fingerprint_under,
+            self._identities.fingerprints_under,
         )
         turns, gathered = self._compared(context, targets, recurrences, unclaimed, problems, keep_all=keep_all)
         withheld = frozenset() if self.held_back is None else self.held_back.withheld
@@ -386,7 +388,7 @@ class Prepared:
     def _highest(self, address: str, fingerprint_text: str) -> int:
         if self.is_blank:
             return 0
-        known = self.store.generations([address, *self.moves.origins(address)])
+        known = self.store.generations([address, self.recorded_address(Address(address)), *self.moves.origins(address)])
         return max((n for (_, text), n in known.items() if text == fingerprint_text), default=0)
 
     @cached_property

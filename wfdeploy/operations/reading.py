@@ -280,9 +280,9 @@ class Reading:
         self.moves += parsing.moves[before:]
         self._whole = self._whole and parsing.whole
 
-    def _again(self, position: int, at_s: int | None) -> Iterator[tuple[int, DeclaredRun]]:
-        """The runs of a file that was read before, or its instances at a time. Raises: `InvalidInput` when it has
-        changed since."""
+    def _again(self, position: int, at_s: int | None, /, *, former: bool = False) -> Iterator[tuple[int, DeclaredRun]]:
+        """The runs of a file that was read before, or its instances at a time; `former`: as they were while numbers
+        were written otherwise. Raises: `InvalidInput` when the file has changed since."""
         entry = self.found[position]
         problems: list[Diagnostic] = []
         data = self._bytes(entry, problems)
@@ -295,7 +295,7 @@ class Reading:
             )
         source = self._decode(entry, data, problems)
         assert source is not None
-        return self._parsing.again(source, at_s)
+        return self._parsing.again(source, at_s, former=former)
 
     # --- the cache -------------------------------------------------------------------------------------------
 

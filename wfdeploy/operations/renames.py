@@ -1,15 +1,18 @@
-"""`moved:` against what the state has under a former name."""
+"""Former names, by `moved:` and by how numbers were written, against what the state has under them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from shlex import quote
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of, instance_parts
 from wfdeploy.model.diagnostic import Diagnostic, Place
-from wfdeploy.model.run import DesiredRun, Move
+from wfdeploy.model.run import DesiredRun, Move, OnRemove
+from wfdeploy.model.state import Record
 from wfdeploy.operations.manifests import Manifests
+from wfdeploy.operations.respelled import Respelled
 from wfdeploy.ports import StateStore
 
 
@@ -20,11 +23,30 @@ class Renames:
     def __init__(self, manifests: Manifests, store: StateStore, *, sharded: bool) -> None:
         self._moved = manifests.moved
         self._desired: Catalogue = manifests.runs
+        self.respelled = Respelled(manifests)
+        """The identities that runs had while numbers were written otherwise."""
         self.by_origin: Mapping[Address, Address] = self._find(store, sharded)
         """Former address -> declared one, for what the state still has under the former."""
 
+    def names(self, run: DesiredRun) -> Iterator[Address]:
+        """All former names of a run."""
+        yield from self.origins(run.address)
+        yield from self._spellings(run)
+
+    def owners(self, addresses: Collection[Address]) -> Mapping[Address, Address]:
+        """These addresses and all their former names, with the one that each belongs to now."""
+        found: dict[Address, Address] = {}
+        runs = {address: (instance_parts(address) or (address, None)) for address in addresses}
+        declared = self._desired.find({name for name, _ in runs.values() if group_of(name) in self.respelled.groups})
+        for address, (name, at) in runs.items():
+            origins = list(self.origins(address))
+            if (run := declared.get(Address(name))) is not None:
+                origins += [Address(f"{one}@{at}") if at else one for one in self._spellings(run)]
+            found.update((origin, address) for origin in origins)
+        return found | {address: address for address in addresses}
+
     def origins(self, address: str) -> Iterator[Address]:
-        """Former names of an address, nearest first, through chains of moves."""
+        """Former names of an address by `moved:`, nearest first, through chains of moves."""
         seen = {address}
         waiting = [address]
         while waiting:
@@ -60,9 +82,10 @@ class Renames:
 
     def _find(self, store: StateStore, sharded: bool) -> dict[Address, Address]:
         """Former address -> declared one, for what the state still has under the former."""
-        if not self._moved:
+        spelled = dict(self._spelled(store, sharded=sharded))
+        if not self._moved and not spelled:
             return {}
-        if sharded:
+        if self._moved and sharded:
             raise UsageError(
                 "moved: entries can't be carried out in shards: a run's new name may belong to another shard's state",
                 hint="remove the entries, and record the renamed runs as triggered: wfdeploy adopt --target NEW-NAME "
@@ -73,11 +96,14 @@ class Renames:
         for run in self._movable():
             for origin in self.origins(run.address):
                 (candidates if run.group.schedule is None else recurring).setdefault(origin, run.address)
+        for origin, run in spelled.items():
+            (candidates if run.group.schedule is None else recurring).setdefault(origin, run.address)
         candidates |= _instances(recurring, store)
         if not candidates:
             return {}
         asked = {*candidates, *candidates.values()}
-        known = {record.address for record in store.records(asked)} | {attempt.address for attempt in store.attempts()}
+        records = {record.address: record for record in store.records(asked)}
+        known = records.keys() | {attempt.address for attempt in store.attempts()}
         result: dict[Address, Address] = {}
         problems: list[Diagnostic] = []
         taken: dict[Address, Address] = {}
@@ -85,13 +111,15 @@ class Renames:
             if origin not in known:
                 continue
             if to in known or to in taken:
+                if origin in spelled and not self._matters(records.get(origin), records.get(to), spelled[origin]):
+                    continue
                 problems.append(
                     Diagnostic(
                         code="moved-onto-known",
                         message=f"moved from {origin}, and the state knows both {origin} and {to}",
                         place=self._place(to),
                         address=to,
-                        hint=f"if {origin} is of no interest any more: wfdeploy state rm '{origin}'",
+                        hint=f"keep the one that counts, and drop the other: wfdeploy state rm {quote(origin)}",
                     )
                 )
             else:
@@ -99,6 +127,52 @@ class Renames:
         if problems:
             raise InvalidInput(problems)
         return result
+
+    def _spelled(self, store: StateStore, *, sharded: bool) -> Iterator[tuple[Address, DesiredRun]]:
+        """Names that the state knows and nobody declares, of runs that had them while numbers were written otherwise.
+        Raises: `UsageError` where such a run's new name may belong to another shard."""
+        tallies = store.tallies() if self.respelled.groups else {}
+        attempts = [attempt.address for attempt in store.attempts()] if self.respelled.groups else []
+        for group in sorted(self.respelled.groups):
+            names = {group, *self.former_groups(group)}
+            known = {address for address in attempts if group_of(address) in names}
+            recorded = {name: tallies[name] for name in names if name in tallies}
+            if not known and recorded.keys() <= {group} and recorded.get(group) == self._desired.groups[group].tally:
+                continue  # all is as it is declared
+            known |= {key.address for key in store.record_keys(recorded)}
+            strays = {Address((instance_parts(address) or (address,))[0]) for address in known}
+            strays.difference_update(run.address for run in self._desired.runs([group]))
+            if not strays:
+                continue
+            if sharded and not strays.isdisjoint(self.respelled.former_addresses(self._desired.file_of(group))):
+                raise UsageError(
+                    f"{group}: numbers in keys are written otherwise than before (1 for 1.0), and a run's new name may "
+                    "belong to another shard's state",
+                    hint="record the runs under their new names: wfdeploy adopt --target NEW-NAME with each --shard, "
+                    "and drop the former ones: wfdeploy state rm",
+                )
+            for run in self._desired.runs([group]):
+                for name in self._spellings(run):
+                    if name in strays:
+                        yield name, run
+
+    def _spellings(self, run: DesiredRun) -> Iterator[Address]:
+        """Its names while numbers were written otherwise, where these were other ones."""
+        former = self.respelled.former(run)
+        if former is not None and former.address != run.address:
+            yield former.address
+            yield from self.origins(former.address)
+
+    def _matters(self, origin: Record | None, to: Record | None, run: DesiredRun) -> bool:
+        """Whether it matters which of two records a run goes by: that of its former name, which is the newer one, or
+        its own."""
+        if origin is None or to is None:
+            return True
+        if origin.recorded_at_ms <= to.recorded_at_ms:
+            return False
+        former = self.respelled.former(run)
+        same = to.fingerprint in (run.fingerprint, run.fingerprint if former is None else former.fingerprint)
+        return not same or run.group.policy.on_remove is not OnRemove.KEEP
 
     def _place(self, address: Address) -> Place:
         name = Address((instance_parts(address) or (address,))[0])

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address
@@ -23,9 +23,13 @@ KEPT_FOR_SENDING = 120_000
 
 K = TypeVar("K")
 
-Reread = Callable[[int, int | None], Iterator[tuple[int, DeclaredRun]]]
-"""The runs of the n-th file with their numbers, in order; with a time (Unix seconds), the instances of its recurring
-runs at that time."""
+
+class Reread(Protocol):
+    """Reads a file again."""
+
+    def __call__(self, file: int, at_s: int | None, /, *, former: bool = False) -> Iterator[tuple[int, DeclaredRun]]:
+        """The runs of the n-th file with their numbers, in order; with a time (Unix seconds), the instances of its
+        recurring runs at that time. `former`: as they were while numbers were written otherwise."""
 
 
 Remember = Callable[[Sequence[DeclaredRun], Sequence[DesiredRun]], None]
@@ -51,6 +55,7 @@ class Requests:
         self.crew: Crew | None = None
         """Other processes of this command that have read some of the files, and hold their requests."""
         self._looked: tuple[tuple[int, int | None], array[int], Spool[DeclaredRun]] | None = None
+        self._former: tuple[tuple[int, int | None], array[int], Spool[DeclaredRun]] | None = None
 
     def remember(self, runs: Sequence[DeclaredRun], desired: Sequence[DesiredRun]) -> None:
         """Keep runs of a file that were just expanded, if there is room for all of it."""
@@ -90,20 +95,28 @@ class Requests:
         which = run.file, run.at_s
         if self._looked is None or self._looked[0] != which:
             # All of the file, once: whoever asks for one run of it mostly asks for more, in an order of their own.
-            numbers = array("q")
-            spool: Spool[DeclaredRun] = Spool(held=self._most)
-            for number, declared in self._reread(*which) if self._in_parcels(*which) else self._read(*which):
-                assert isinstance(declared, DeclaredRun)
-                numbers.append(number)
-                spool.append(declared)
-            self._looked = which, numbers, spool
-        _, numbers, spool = self._looked
-        position = bisect_left(numbers, run.number)
-        if position == len(numbers) or numbers[position] != run.number:
+            runs = self._reread(*which) if self._in_parcels(*which) else self._read(*which)
+            self._looked = which, *self._spooled(runs)
+        found = _numbered(run.number, *self._looked[1:])
+        if found is None:
             raise _damaged(run)
-        found = spool[position]
         self._check(run, found)
         return found
+
+    def formerly(self, run: DesiredRun) -> DeclaredRun | None:
+        """The run as it would be declared if numbers were still written as they were; None where it would be none.
+        Raises: `InvalidInput` when its file has changed since it was loaded."""
+        return _numbered(run.number, *self._all_formerly(run.file, run.at_s))
+
+    def all_formerly(self, file: int) -> Sequence[DeclaredRun]:
+        """The same for all runs of a file, those of other shards too."""
+        return self._all_formerly(file, None)[1]
+
+    def _all_formerly(self, file: int, at_s: int | None) -> tuple[array[int], Spool[DeclaredRun]]:
+        which = file, at_s
+        if self._former is None or self._former[0] != which:
+            self._former = which, *self._spooled(self._reread(*which, former=True))
+        return self._former[1:]
 
     def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DeclaredRun | Parcel]]:
         """The same for many runs in the order of `file`, `at_s` and `number`, each file read at most once for a time
@@ -145,6 +158,15 @@ class Requests:
         if self.crew is not None:
             self.crew.stashes.pop(file, None)
 
+    def _spooled(self, runs: Iterable[tuple[int, DeclaredRun | Parcel]]) -> tuple[array[int], Spool[DeclaredRun]]:
+        numbers = array("q")
+        spool: Spool[DeclaredRun] = Spool(held=self._most)
+        for number, declared in runs:
+            assert isinstance(declared, DeclaredRun)
+            numbers.append(number)
+            spool.append(declared)
+        return numbers, spool
+
     def _read(self, file: int, at_s: int | None) -> Iterator[tuple[int, DeclaredRun | Parcel]]:
         if not self._is_stashed(file, at_s):
             return self._reread(file, at_s)
@@ -177,6 +199,11 @@ class Requests:
             return self._instances.get(run.address)
         kept = self.held.get(run.file)
         return None if kept is None else kept[run.number]
+
+
+def _numbered(number: int, numbers: array[int], spool: Spool[DeclaredRun]) -> DeclaredRun | None:
+    position = bisect_left(numbers, number)
+    return None if position == len(numbers) or numbers[position] != number else spool[position]
 
 
 def _damaged(run: DesiredRun) -> CacheDamaged:

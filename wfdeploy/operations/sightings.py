@@ -56,15 +56,14 @@ class Matcher:
         if not sightings.sightings:
             return Adoption({}, [], {})
         addresses = {sighting.address for sighting in sightings.sightings}
-        names = {name for address in addresses for name in (address, *self.renames.origins(address))}
+        declared = self.manifests.runs.find(addresses)
+        owner = self.renames.owners(addresses)
         highest: dict[tuple[str, str], int] = {}
-        owner = {origin: address for address in addresses for origin in (address, *self.renames.origins(address))}
-        for (name, text), generation in self.store.generations(names).items():
+        for (name, text), generation in self.store.generations(owner.keys()).items():
             key = (owner[Address(name)], text)
             highest[key] = max(highest.get(key, 0), generation)
         renamed = self.renames.by_origin
-        declared = self.manifests.runs.find(addresses)
-        recorded = {renamed.get(record.address, record.address): record for record in self.store.records(names)}
+        recorded = {renamed.get(record.address, record.address): record for record in self.store.records(owner.keys())}
         known: dict[tuple[str, str], set[tuple[int, int]]] = {}  # (generation, tries) of what the same was
         for address, record in recorded.items():
             known.setdefault((address, record.fingerprint), set()).add((record.generation, record.tries))
@@ -75,7 +74,7 @@ class Matcher:
             attempts=self.attempts,
             highest=highest,
             recorded=recorded,
-            is_declared=lambda sighting: _is_declared(sighting, declared),
+            is_declared=lambda sighting: self._is_declared(sighting, declared),
             record=lambda sighting: self._adopted(
                 sighting, declared, _tries(sighting, known[sighting.address, sighting.fingerprint])
             ),
@@ -83,7 +82,7 @@ class Matcher:
 
     def _adopted(self, sighting: Sighting, declared: Mapping[Address, DesiredRun], tries: int) -> Record:
         run, seen = declared.get(sighting.address), sighting.run
-        same = run is not None and _is_declared(sighting, declared)
+        same = run is not None and self._is_declared(sighting, declared)
         project = self.project
         triggered_id = ""
         if sighting.tries:
@@ -112,6 +111,13 @@ class Matcher:
             dlq_id=seen.dlq_id,
             triggered_id=triggered_id,
         )
+
+    def _is_declared(self, sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> bool:
+        run = declared.get(sighting.address)
+        if run is None or run.fingerprint == sighting.fingerprint:
+            return run is not None
+        former = self.renames.respelled.former(run)
+        return former is not None and former.fingerprint == sighting.fingerprint
 
 
 class _Places:
@@ -186,11 +192,15 @@ class _Places:
             if run.group.schedule is not None:
                 self._offer_instances(run)
                 continue
-            self._offer(run.address, run.address)
-            self._offer_try(run.address, run.fingerprint)
-            for origin in matcher.renames.origins(run.address):
+            self._offer(run.address, run.address, own=True)
+            former = matcher.renames.respelled.former(run)
+            texts = [run.fingerprint] if former is None else [run.fingerprint, former.fingerprint]
+            for text in texts:
+                self._offer_try(run.address, text)
+            for origin in matcher.renames.names(run):
                 self._offer(origin, run.address)
-                self._offer_try(origin, run.fingerprint, run.address)
+                for text in texts:
+                    self._offer_try(origin, text, run.address)
         for key in matcher.store.record_keys():
             address = renamed.get(key.address, key.address)
             self._offer(key.address, address)
@@ -209,14 +219,18 @@ class _Places:
 
     def _offer_instances(self, run: DesiredRun) -> None:
         """Those of a recurring run's instances that the listed ids may be about: an id tells the time."""
-        for name in (run.address, *self._matcher.renames.origins(run.address)):
+        for name in (run.address, *self._matcher.renames.names(run)):
             for at in self._times:
                 self._offer(f"{name}@{at}", Address(f"{run.address}@{at}"))
 
-    def _offer(self, name: str, address: Address) -> None:
+    def _offer(self, name: str, address: Address, *, own: bool = False) -> None:
+        """A place that ids may name; the `own` one of a declared run is that of no other."""
         project = self._matcher.project
         place = place_of(project.key, project.environment, name)
         if place in self._wanted:
+            if own:
+                self._places.pop(place, None)
+                self._names.pop(place, None)
             self._places.setdefault(place, address)
             self._names.setdefault(place, name)
 
@@ -266,8 +280,3 @@ def _tries(sighting: Sighting, known: Collection[tuple[int, int]]) -> int:
         told = max(told for each, told in known if each == generation)
         tries = max(tries + 1, generation - 1, told)
     return tries
-
-
-def _is_declared(sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> bool:
-    run = declared.get(sighting.address)
-    return run is not None and run.fingerprint == sighting.fingerprint

@@ -6,7 +6,7 @@ name would start the run a second time. Whoever applies has to confirm that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.plan import Action, Change
@@ -19,18 +19,18 @@ from wfdeploy.pipeline.identify.fingerprint import version_of
 class Unclaimed:
     """Finds the new runs that do what an unclaimed run did: each of these explains one.
 
-    `dismissed`: the questions that were answered, as new addresses by workflow run id. `fingerprint_under` gives a
-    run's fingerprint under the version of another one.
+    `dismissed`: the questions that were answered, as new addresses by workflow run id. `fingerprints_under` gives
+    those that a run has, and once had, under the version of another one.
     """
 
     def __init__(
         self,
         runs: Iterable[ObservedRun],
         dismissed: Mapping[str, Address],
-        fingerprint_under: Callable[[DesiredRun, str], str | None],
+        fingerprints_under: Callable[[DesiredRun, str], Sequence[str]],
     ) -> None:
         self._confirmed = frozenset(dismissed.values())
-        self._fingerprint_under = fingerprint_under
+        self._fingerprints_under = fingerprints_under
         self._left: dict[str, dict[str | None, list[str]]] = {}  # ids by fingerprint, and by the time of an instance
         self._samples: dict[int, str] = {}  # by version: a fingerprint
         for run_id, parts in sorted(_latest(runs), reverse=True):
@@ -58,12 +58,10 @@ class Unclaimed:
         if change.desired is None or change.address in self._confirmed:
             return None
         for sample in self._samples.values():
-            text = self._fingerprint_under(change.desired, sample)
-            if text is None or (by_time := self._left.get(text)) is None:
-                continue
-            named = parse_run_id(change.workflow_run_id)
-            if ids := by_time.get(None if named is None else named.at):
-                return ids.pop()
+            for text in self._fingerprints_under(change.desired, sample):
+                named = parse_run_id(change.workflow_run_id)
+                if ids := self._left.get(text, {}).get(None if named is None else named.at):
+                    return ids.pop()
         return None
 
 

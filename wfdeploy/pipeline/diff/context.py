@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -42,7 +42,9 @@ class Identities:
     """How identities are made; given by the caller, since stages never import one another."""
 
     run_id: NameRun
-    fingerprint_under: Callable[[DesiredRun, str], str | None]  # under the version of that text; None: unknown version
+    # All that a run has, or had while numbers were written otherwise, under the version of that text; none where that
+    # version isn't known.
+    fingerprints_under: Callable[[DesiredRun, str], Sequence[str]]
     describe: Callable[[DesiredRun], Mapping[str, Any]]  # the request's fields, as the state records them
     attempt_label: Callable[[str, str, int, int], str]  # address, fingerprint, generation, tries
 

@@ -292,7 +292,7 @@ class Declared:
         """Whether a fingerprint is this run's, under the version it was written with. `sent_id`: what went with it."""
         if fingerprint == self.run.fingerprint:
             return True
-        if fingerprint != self.context.identities.fingerprint_under(self.run, fingerprint):
+        if fingerprint not in self.context.identities.fingerprints_under(self.run, fingerprint):
             return False
         # An author's id is covered by fingerprints of newer versions only.
         own = self.run.workflow_run_id

@@ -21,6 +21,7 @@ from wfdeploy.pipeline.expand.expressions import (
     evaluate,
     evaluate_text,
 )
+from wfdeploy.pipeline.expand.numbers import Numbers
 
 
 class Evaluation:
@@ -104,6 +105,11 @@ class Evaluation:
                 severity=Severity.WARNING,
             )
         )
+
+    @property
+    def numbers(self) -> Numbers:
+        """What writes numbers as text."""
+        return self._evaluator.numbers
 
     @property
     def problems(self) -> int:

@@ -9,7 +9,6 @@ where nothing changes from row to row, else a function of the row's `Scope`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Protocol, TypeAlias, cast
 
 from wfdeploy.model.document import FieldPath
 from wfdeploy.model.request import SecretRef, Template, Text
+from wfdeploy.pipeline.expand.numbers import Numbers
 
 OPENING = "${{"
 
@@ -55,7 +55,9 @@ class Constant:
 
 
 class Evaluator(Protocol):
-    """Gives expressions their values."""
+    """Gives expressions their values; `numbers` writes those that become text."""
+
+    numbers: Numbers
 
     def evaluate(self, source: str) -> object:
         """The value of what stands between `${{` and `}}`; a `SecretRef` for a secret. Raises: `ExpressionError`."""
@@ -73,22 +75,25 @@ def evaluate(text: str, evaluator: Evaluator) -> object:
     Raises: `ExpressionError`.
     """
     parts = [part if isinstance(part, str) else _Value(part[0], evaluator.evaluate(part[0])) for part in split(text)]
-    return _whole(parts[0].value) if len(parts) == 1 and isinstance(parts[0], _Value) else _join(parts)
+    if len(parts) == 1 and isinstance(parts[0], _Value):
+        return _whole(parts[0])
+    return _join(parts, evaluator.numbers)
 
 
 def evaluate_text(text: str, evaluator: Evaluator) -> Text:
-    """The same, where only text makes sense: numbers and booleans are written as JSON writes them."""
-    return _join([p if isinstance(p, str) else _Value(p[0], evaluator.evaluate(p[0])) for p in split(text)])
+    """The same, where only text makes sense: numbers are written as `Numbers` does, booleans as JSON has them."""
+    parts = [part if isinstance(part, str) else _Value(part[0], evaluator.evaluate(part[0])) for part in split(text)]
+    return _join(parts, evaluator.numbers)
 
 
 def compile_value(text: str, evaluator: Evaluator, names: Collection[str], path: FieldPath = ()) -> Constant | Varying:
     """A text of a template, for `evaluate` with each row. Raises: `ExpressionError` for what is wrong with any row."""
     parts = _compiled(text, evaluator, names)
     if len(parts) > 1 or isinstance(parts[0], str):
-        return _compiled_text(parts, path)
+        return _compiled_text(parts, path, evaluator.numbers)
     source, value = parts[0]
     if isinstance(value, Constant):
-        return Constant(_whole(value.value))
+        return Constant(_whole(_Value(source, value.value)))
 
     def whole(scope: Scope) -> object:
         try:
@@ -105,7 +110,7 @@ def compile_text(
     text: str, evaluator: Evaluator, names: Collection[str], path: FieldPath = ()
 ) -> Constant | Callable[[Scope], Text]:
     """The same for `evaluate_text`."""
-    return _compiled_text(_compiled(text, evaluator, names), path)
+    return _compiled_text(_compiled(text, evaluator, names), path, evaluator.numbers)
 
 
 _Part: TypeAlias = "str | tuple[str, Constant | Varying]"
@@ -115,7 +120,7 @@ def _compiled(text: str, evaluator: Evaluator, names: Collection[str]) -> list[_
     return [part if isinstance(part, str) else (part[0], evaluator.compile(part[0], names)) for part in split(text)]
 
 
-def _compiled_text(parts: Sequence[_Part], path: FieldPath) -> Constant | Callable[[Scope], Text]:
+def _compiled_text(parts: Sequence[_Part], path: FieldPath, numbers: Numbers) -> Constant | Callable[[Scope], Text]:
     settled: list[str | _Value | tuple[str, Varying]] = []
     for part in parts:
         if isinstance(part, str):
@@ -125,13 +130,16 @@ def _compiled_text(parts: Sequence[_Part], path: FieldPath) -> Constant | Callab
         else:
             settled.append((part[0], part[1]))
     if all(isinstance(part, str | _Value) for part in settled):
-        return Constant(_join(cast("list[str | _Value]", settled)))
-    pieces = [part if isinstance(part, tuple) else _piece(part) for part in settled]
+        return Constant(_join(cast("list[str | _Value]", settled), numbers))
+    pieces = [part if isinstance(part, tuple) else _piece(part, numbers) for part in settled]
     has_secret = any(isinstance(piece, SecretRef) for piece in pieces)
 
     def joined(scope: Scope) -> Text:
         try:
-            found = [piece if not isinstance(piece, tuple) else _text_of(piece[0], piece[1](scope)) for piece in pieces]
+            found = [
+                piece if not isinstance(piece, tuple) else _text_of(piece[0], piece[1](scope), numbers)
+                for piece in pieces
+            ]
         except ExpressionError as error:
             error.path = path
             raise
@@ -179,12 +187,13 @@ class _Value:
         self.value = value
 
 
-def _whole(value: object) -> object:
-    return Template((value,)) if isinstance(value, SecretRef) else value
+def _whole(found: _Value) -> object:
+    value = found.value
+    return Template((value,)) if isinstance(value, SecretRef) else checked(value, found.source)
 
 
-def _join(parts: Sequence[str | _Value]) -> Text:
-    return _together([_piece(part) for part in parts])
+def _join(parts: Sequence[str | _Value], numbers: Numbers) -> Text:
+    return _together([_piece(part, numbers) for part in parts])
 
 
 def _together(found: Sequence[str | SecretRef]) -> Text:
@@ -199,17 +208,23 @@ def _together(found: Sequence[str | SecretRef]) -> Text:
     return Template(tuple(pieces))
 
 
-def _piece(part: str | _Value) -> str | SecretRef:
+def _piece(part: str | _Value, numbers: Numbers) -> str | SecretRef:
     if isinstance(part, str):
         return part
-    return part.value if isinstance(part.value, SecretRef) else _text_of(part.source, part.value)
+    return part.value if isinstance(part.value, SecretRef) else _text_of(part.source, part.value, numbers)
 
 
-def _text_of(source: str, value: object) -> str:
+def _text_of(source: str, value: object, numbers: Numbers) -> str:
     if type(value) is str:
         return value
-    if isinstance(value, str | bool | int | float):
-        return str(value) if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, int | float):
+        try:
+            return numbers.text(value)
+        except ValueError:
+            message = f"{one_line(source)} is {value}, which can't be put into text"
+            raise ExpressionError(message, source=source, code="not-a-json-number") from None
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, Template):
         message, hint = f"{one_line(source)} is a secret", "name it where it is needed: ${{ secrets.NAME }}"
         raise ExpressionError(message, source=source, code="secret-in-expression", hint=hint)

@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from jinja2 import Undefined
 
+from wfdeploy.pipeline.expand.numbers import Numbers
+
 MAX_TEXT = 2**20
 """Characters of a text, and items of a list, that an expression may make."""
 
@@ -72,16 +74,6 @@ def default(value: Any, other: Any) -> Any:
     return other if value is None or isinstance(value, Undefined) else value
 
 
-def string(value: Any) -> str:
-    """A scalar as text, written as JSON writes it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
-    _defined(value)
-    raise TypeError(f"{kind_of(value)} can't be put into text; there is the filter tojson")
-
-
 def integer(value: Any) -> int:
     """A whole number, of a number without fraction or of its text."""
     if isinstance(value, str) and len(value) <= 64 and value.strip().lstrip("+-").isdecimal():
@@ -129,28 +121,11 @@ def replace(value: Any, old: Any, new: Any) -> str:
     return text.replace(old, new)
 
 
-def join(value: Any, separator: Any = "") -> str:
-    """The items of a list as one text."""
-    parts = [string(item) for item in _list(value)]
-    if sum(map(len, parts)) + len(parts) * len(_text(separator)) > MAX_TEXT:
-        raise ValueError(TOO_LONG)
-    return str(separator).join(parts)
-
-
 def split(value: Any, separator: Any) -> list[str]:
     """The parts of a text between separators."""
     if not _text(separator):
         raise ValueError("the separator is empty")
     return _text(value).split(separator)
-
-
-def tojson(value: Any) -> str:
-    """A value as JSON text."""
-    _defined(value)
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    if len(text) > MAX_TEXT:
-        raise ValueError(TOO_LONG)
-    return text
 
 
 def fromjson(value: Any) -> Any:
@@ -187,9 +162,47 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def writing(numbers: Numbers) -> dict[str, Callable[..., Any]]:
+    """The filters that make text of numbers."""
+
+    def string(value: Any) -> str:
+        """A scalar as text."""
+        if isinstance(value, str):
+            return value
+        if isinstance(value, int | float):
+            return numbers.text(value)
+        _defined(value)
+        raise TypeError(f"{kind_of(value)} can't be put into text; there is the filter tojson")
+
+    def join(value: Any, separator: Any = "") -> str:
+        """The items of a list as one text."""
+        parts = [string(item) for item in _list(value)]
+        if sum(map(len, parts)) + len(parts) * len(_text(separator)) > MAX_TEXT:
+            raise ValueError(TOO_LONG)
+        return str(separator).join(parts)
+
+    def tojson(value: Any) -> str:
+        """A value as JSON text."""
+        _defined(value)
+        text = numbers.json(value)
+        if len(text) > MAX_TEXT:
+            raise ValueError(TOO_LONG)
+        return text
+
+    return {
+        "string": string,
+        "join": join,
+        "urlencode": lambda value: quote(string(value), safe=""),
+        "sha256": lambda value: sha256(string(value).encode()).hexdigest(),
+        "tojson": tojson,
+    }
+
+
+_WRITING = writing(Numbers())
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "default": default,
-    "string": string,
+    "string": _WRITING["string"],
     "int": integer,
     "float": real,
     "bool": boolean,
@@ -198,15 +211,15 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "trim": lambda value: _text(value).strip(),
     "replace": replace,
     "split": split,
-    "join": join,
+    "join": _WRITING["join"],
     "first": lambda value: _item(value, 0),
     "last": lambda value: _item(value, -1),
     "length": lambda value: len(_items(value)),
     "abs": lambda value: abs(_number(value)),
     "round": _round,
-    "urlencode": lambda value: quote(string(value), safe=""),
-    "sha256": lambda value: sha256(string(value).encode()).hexdigest(),
-    "tojson": tojson,
+    "urlencode": _WRITING["urlencode"],
+    "sha256": _WRITING["sha256"],
+    "tojson": _WRITING["tojson"],
     "fromjson": fromjson,
 }
 

@@ -51,4 +51,6 @@ def combinations(
 
 def _key(value: Any) -> str:
     """Equal JSON values, equal texts: to Python, 1 and true are equal too. Secrets are compared by reference."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # the same value in an address, too
     return json.dumps(value, sort_keys=True, default=repr)

@@ -19,9 +19,9 @@ from wfdeploy.pipeline.expand.expressions import (
     Scope,
     UnknownValueError,
     Varying,
-    checked,
     one_line,
 )
+from wfdeploy.pipeline.expand.numbers import Numbers
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _STEP = rf"""\s*\.\s*({_NAME})|\s*\[\s*(?:"([^"\\]*)"|'([^'\\]*)'|([0-9]{{1,9}}))\s*\]"""
@@ -42,7 +42,8 @@ class References:
         self._variables = variables
         self._secrets = secrets
         self._schedule: Mapping[str, object] | None = None
-        self._values: dict[str, Constant] = {}  # of expressions that are more than a reference
+        self._values: dict[str, tuple[Constant, bool]] = {}  # of expressions that are more than a reference
+        self.numbers = Numbers()
 
     def at(self, schedule: Mapping[str, object]) -> References:
         """The same, with values for `schedule`."""
@@ -51,16 +52,27 @@ class References:
         other._values = {}
         return other
 
+    def former(self) -> References:
+        """The same, writing numbers as they were written before."""
+        other = copy(self)
+        other.numbers = Numbers(former=True)
+        other._values = {}
+        return other
+
     def evaluate(self, source: str) -> object:
         reference = _parsed(source)
         if reference is not None:
             return self._constant(*reference, source, ())
         known = self._values.get(source)
+        numbers = self.numbers
         if known is None:
+            before, numbers.respelled = numbers.respelled, False
             compiled = self._compiled(source, ())
             assert isinstance(compiled, Constant), "nothing varies without a scope"
-            known = self._values[source] = compiled
-        return known.value
+            known = self._values[source] = compiled, numbers.respelled
+            numbers.respelled = before
+        numbers.respelled = numbers.respelled or known[1]
+        return known[0].value
 
     def compile(self, source: str, names: Collection[str]) -> Constant | Varying:
         reference = _parsed(source)
@@ -92,15 +104,15 @@ class References:
         """An expression that is more than a reference."""
         from wfdeploy.pipeline.expand.sandbox import compile_expression
 
-        expression = compile_expression(source, (*names, "vars", *self._known))
+        expression = compile_expression(source, (*names, "vars", *self._known), self.numbers)
         if "vars" in expression.names:
             self._use_variables(source)
         fixed: dict[str, object] = {"vars": self._variables}
         if self._schedule is not None:
             fixed["schedule"] = self._schedule
         if not expression.names.isdisjoint(names):
-            return lambda scope: checked(expression({**fixed, **scope}), source)
-        return Constant(checked(expression(fixed), source))
+            return lambda scope: expression({**fixed, **scope})
+        return Constant(expression(fixed))
 
     def _use_variables(self, source: str) -> None:
         """An expression is about to use some variable or other."""

@@ -11,7 +11,8 @@ from wfdeploy.model.document import Document, FieldPath, Fields
 from wfdeploy.pipeline.expand.data.rows import BadRow, CellTypes, Rows, format_of, shown_value
 from wfdeploy.pipeline.expand.data.streams import DataStream, FileProblem
 from wfdeploy.pipeline.expand.evaluation import Evaluation
-from wfdeploy.pipeline.expand.input_files import InputFiles, RowRules
+from wfdeploy.pipeline.expand.input_files import InputFiles, Readers, RowRules
+from wfdeploy.pipeline.expand.numbers import Numbers
 
 _TOLD = 3
 """Problems of one row that are told."""
@@ -84,7 +85,9 @@ def open_rows(
     rows = _FileRows(display, name, at, rules, skips)
     try:
         with files.open_data(found, name) as stream:
-            rows.open(_reader(form, stream, schema, files, display))
+            rows.open(
+                _reader(form, stream, display, CellTypes(schema), readers=files.readers, numbers=evaluation.numbers)
+            )
             yield rows
             pinned = for_each.get("sha256")
             digest = stream.finish()
@@ -97,12 +100,14 @@ def open_rows(
         raise NoRows from problem
 
 
-def _reader(form: str, stream: DataStream, schema: Mapping[str, Any] | None, files: InputFiles, display: str) -> Rows:
+def _reader(
+    form: str, stream: DataStream, display: str, types: CellTypes, *, readers: Readers, numbers: Numbers
+) -> Rows:
     match form:
         case "csv" | "tsv":
             from wfdeploy.pipeline.expand.data.delimited import DelimitedRows
 
-            return DelimitedRows(stream, "," if form == "csv" else "\t", CellTypes(schema))
+            return DelimitedRows(stream, "," if form == "csv" else "\t", types)
         case "jsonl":
             from wfdeploy.pipeline.expand.data.json_rows import JsonLines
 
@@ -114,11 +119,11 @@ def _reader(form: str, stream: DataStream, schema: Mapping[str, Any] | None, fil
         case "parquet":
             from wfdeploy.pipeline.expand.data.parquet_rows import ParquetRows
 
-            return ParquetRows(stream)
+            return ParquetRows(stream, numbers)
         case _:
             from wfdeploy.pipeline.expand.data.yaml_rows import YamlList
 
-            return YamlList(stream, files.readers.yaml, display)
+            return YamlList(stream, readers.yaml, display)
 
 
 class _FileRows:

@@ -25,6 +25,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from wfdeploy.pipeline.expand import filters
 from wfdeploy.pipeline.expand.expressions import ExpressionError, Scope, one_line
+from wfdeploy.pipeline.expand.numbers import Numbers
 from wfdeploy.pipeline.expand.references import undefined_within, unknown_name
 
 MAX_LENGTH = 2000
@@ -72,19 +73,23 @@ class Expression:
 
 
 @lru_cache(maxsize=1024)
-def compile_expression(source: str, names: Collection[str]) -> Expression:
-    """Compile an expression whose scope has these names. Raises: `ExpressionError`."""
+def compile_expression(source: str, names: Collection[str], numbers: Numbers) -> Expression:
+    """Compile an expression whose scope has these names; `numbers` writes those that it makes text of.
+
+    Raises: `ExpressionError`.
+    """
     if len(source) > MAX_LENGTH:
         raise ExpressionError(f"an expression has at most {MAX_LENGTH:,} characters", source=source[:40])
+    sandbox = _sandbox(numbers)
     try:
-        parser = Parser(_SANDBOX, source, state="variable")
+        parser = Parser(sandbox, source, state="variable")
         tree = parser.parse_expression()
         if not parser.stream.eos:
             raise ExpressionError(_not_one(source), source=source, hint="an operator or a quote is missing")
         used = _checked(tree, source, names)
-        tree.set_environment(_SANDBOX)
+        tree.set_environment(sandbox)
         body: list[nodes.Node] = [nodes.Assign(nodes.Name("result", "store"), tree, lineno=1)]
-        template = _SANDBOX.from_string(nodes.Template(body, lineno=1))
+        template = sandbox.from_string(nodes.Template(body, lineno=1))
     except TemplateError as error:
         raise ExpressionError(_not_one(source), source=source, hint=_syntax_hint(error)) from error
     except RecursionError as error:
@@ -178,11 +183,11 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(("+", "-", "*", "/", "//", "%", "**"))
     intercepted_unops = frozenset(("+", "-"))
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Numbers) -> None:
         # Not optimised: constants would be worked out while compiling, out of reach of the bounds below.
         super().__init__(undefined=_Undefined, optimized=False, autoescape=False, cache_size=0)
         self.globals = {}
-        self.filters = dict(filters.FILTERS)
+        self.filters = {**filters.FILTERS, **filters.writing(numbers)}
         self.tests = dict(filters.TESTS)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -227,7 +232,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return super().call_unop(context, operator, arg)
 
 
-_SANDBOX = _Sandbox()
+@lru_cache(maxsize=4)
+def _sandbox(numbers: Numbers) -> _Sandbox:
+    return _Sandbox(numbers)
 
 
 def _plain(value: Any, depth: int) -> object:

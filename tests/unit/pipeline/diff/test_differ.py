@@ -89,7 +89,7 @@ class Known:
         context = DiffContext(
             identities=Identities(
                 run_id=id_of,
-                fingerprint_under=lambda run, text: run.fingerprint if text.startswith("1:") else None,
+                fingerprints_under=lambda run, text: [run.fingerprint] if text.startswith("1:") else [],
                 describe=lambda run: describe(requests[run.address], b""),
                 attempt_label=lambda address, _, generation, tries: f"wfdeploy.{address}.g{generation}.a{tries}",
             ),

@@ -9,6 +9,7 @@ from typing import Any
 
 from wfdeploy.pipeline.expand.data.rows import BadRow, shown_value
 from wfdeploy.pipeline.expand.data.streams import DataStream, FileProblem
+from wfdeploy.pipeline.expand.numbers import Numbers
 
 _ROWS_AT_ONCE = 4096
 
@@ -16,14 +17,15 @@ _ROWS_AT_ONCE = 4096
 class ParquetRows:
     """Rows of a Parquet file. A record is a row as pyarrow gives it.
 
-    Times and dates become ISO 8601 text, decimals text; binary columns can't be used.
+    Times and dates become ISO 8601 text, decimals the text that `numbers` makes; binary columns can't be used.
     """
 
     uniform = True
     shares_lines = False
 
-    def __init__(self, stream: DataStream) -> None:
+    def __init__(self, stream: DataStream, numbers: Numbers) -> None:
         self._stream = stream
+        self._numbers = numbers
 
     def records(self) -> Iterator[tuple[int, Any]]:
         if self._stream.is_packed:
@@ -50,23 +52,23 @@ class ParquetRows:
 
     def parse(self, record: Any) -> object:
         try:
-            return {name: _plain(value) for name, value in record.items()}
-        except (TypeError, UnicodeError) as error:
+            return {name: _plain(value, self._numbers) for name, value in record.items()}
+        except (TypeError, ValueError) as error:
             return BadRow("bad-row", str(error))
 
     def shown(self, record: Any) -> str:
         return shown_value(record)
 
 
-def _plain(value: Any) -> object:
+def _plain(value: Any, numbers: Numbers) -> object:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, decimal.Decimal):
-        return str(value)
+        return numbers.text(value)
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, numbers) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, numbers) for item in value]
     raise TypeError(f"a value of the type {type(value).__name__} can't be used; convert the column to text")

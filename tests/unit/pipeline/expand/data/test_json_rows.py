@@ -108,5 +108,5 @@ def test_brackets_in_text_are_no_nesting(tmp_path: Path) -> None:
 
 def test_large_numbers_may_be_keys_and_text_and_no_values(tmp_path: Path) -> None:
     found = from_file(tmp_path, "a.jsonl", b'{"id": 9007199254740993}\n{"id": 1e999}\n')
-    assert found.told == ["a.jsonl:1 not-a-json-number", "a.jsonl:2 not-a-json-number"]
+    assert found.told == ["a.jsonl:1 not-a-json-number", "a.jsonl:2 bad-key"]
     assert found.diagnostics[0].hint == "send it as text: ${{ row.NAME | string }}"

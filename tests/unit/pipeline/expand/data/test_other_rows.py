@@ -70,7 +70,7 @@ def test_parquet_rows(tmp_path: Path) -> None:
             "n": 1,
             "when": "2026-01-01T00:00:00+00:00",
             "day": "2026-01-01",
-            "price": "1.10",
+            "price": "1.1",
             "tags": ["x"],
             "at": {"x": 1.5},
         },
