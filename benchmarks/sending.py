@@ -36,6 +36,7 @@ def ours(count: int, url: str) -> Spent:
     from wfdeploy.pipeline.apply.journal import Journal
     from wfdeploy.pipeline.apply.patience import Patience
     from wfdeploy.pipeline.apply.sender import Limits, Sender
+    from wfdeploy.pipeline.apply.server_time import ServerTime
     from wfdeploy.upstash.client import UpstashGateway
     from wfdeploy.upstash.scrub import Scrubber
 
@@ -54,6 +55,7 @@ def ours(count: int, url: str) -> Spent:
             gateway=gateway,
             journal=Journal(NullStore()),
             clock=clock,
+            time=ServerTime(clock),
             patience=Patience(clock, StopFlag(), unheard, 60.0),
             listener=unheard,
             limits=Limits(max_items=BATCH),

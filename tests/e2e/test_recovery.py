@@ -68,7 +68,7 @@ def test_nothing_is_sent_again_before_the_logs_can_tell(world: Workbench, remote
         (attempt,) = store.attempts()
     assert attempt.status is AttemptStatus.UNKNOWN
     assert planned(world.plan(offline=True)) == {"g/a": "recover"}
-    remote.clock._move(LAG_S)  # type: ignore[attr-defined]
+    remote.clock._move(LAG_S)
     assert counts(world.apply(options=ApplyOptions(timeout_s=10.0))) == {"triggered": 1, "kept": 1}
     assert remote.calls == before + 1, "it was found, not sent again"
 
@@ -119,7 +119,7 @@ def test_an_attempt_older_than_the_logs_is_never_sent_by_itself(world: Workbench
     remote.faults = [Fault.CRASH_BEFORE]
     with dying():
         world.apply()
-    remote.clock._move(4 * 86400.0)  # type: ignore[attr-defined]
+    remote.clock._move(4 * 86400.0)
     assert counts(world.apply()) == {"unknown": 2, "kept": 1}
     assert sum(remote.counts.values()) == 1
     state_operations.resolve(world.workspace, "g/a", Resolution.RESEND)

@@ -15,16 +15,31 @@ class ManualClock:
 
     def __init__(self, *, now_ms: int = 1_795_442_400_000, auto: bool = True) -> None:
         self._start_ms = now_ms
-        self._passed_s = 0.0
+        self._wrong_ms = 0
+        self._passed_s = self._booted_s = 0.0
         self._auto = auto
         self._waiting: list[tuple[float, int, asyncio.Event]] = []
         self.sleeps: list[float] = []
 
     def now_ms(self) -> int:
-        return self._start_ms + round(self._passed_s * 1000)
+        return self.true_ms + self._wrong_ms
 
     def monotonic(self) -> float:
-        return self._passed_s
+        return self._passed_s - self._booted_s
+
+    @property
+    def true_ms(self) -> int:
+        """What a right clock shows, Unix milliseconds: `step` and `boot` leave it as it is."""
+        return self._start_ms + round(self._passed_s * 1000)
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock, forward or (negative) back; the monotonic one goes on."""
+        self._wrong_ms += round(seconds * 1000)
+
+    def boot(self) -> None:
+        """Let the monotonic clock begin at 0, as for a process on another machine. Nobody may sleep."""
+        assert not self._waiting
+        self._booted_s = self._passed_s
 
     async def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from tests.fakes.manual_clock import ManualClock
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.remote import (
     Answered,
@@ -46,7 +47,7 @@ from wfdeploy.model.remote import (
 from wfdeploy.model.run_log import RunLog
 from wfdeploy.model.workflow_id import parse_run_id
 from wfdeploy.pipeline.identify.run_ids import parse_attempt
-from wfdeploy.ports import Clock, RunGateway
+from wfdeploy.ports import RunGateway
 
 
 class Crash(BaseException):
@@ -103,12 +104,13 @@ class ModelRun:
 
 @dataclass
 class ModelServer(RunGateway):
-    """`clock` is shared with the client. `durations_s`: how long runs take, in turn. `bad`: refuses these ids,
-    `refuses_whole`: answers 400 to a batch that holds one of these. `failing`: whether the n-th run fails.
-    `keeps_letters`: a dead letter stays when it was resumed, so that a second resume starts a second run.
-    `ignores_filters`: listings show all that there is, whatever label and time are asked for."""
+    """`clock` is shared with the client, who may have it wrong. `durations_s`: how long runs take, in turn. `bad`:
+    refuses these ids, `refuses_whole`: answers 400 to a batch that holds one of these. `failing`: whether the n-th run
+    fails. `keeps_letters`: a dead letter stays when it was resumed, so that a second resume starts a second run.
+    `ignores_filters`: listings show all that there is, whatever label and time are asked for. `tells_time`: answers
+    have a `Date`."""
 
-    clock: Clock
+    clock: ManualClock
     lag_s: float = 60.0
     hide_delayed: bool = True
     duplicates_are_errors: bool = False
@@ -122,6 +124,7 @@ class ModelServer(RunGateway):
     failing: Callable[[int], bool] = lambda _: False
     keeps_letters: bool = False
     ignores_filters: bool = False
+    tells_time: bool = True
     logs_tell_letters: bool = True
     letter_listings: int = 0
     runs: list[ModelRun] = field(default_factory=list)
@@ -132,7 +135,7 @@ class ModelServer(RunGateway):
 
     def now_ms(self) -> int:
         """The server's clock."""
-        return self.clock.now_ms() + round(1000 * self.skew_s)
+        return self.clock.true_ms + round(1000 * self.skew_s)
 
     @property
     def counts(self) -> Counter[str]:
@@ -286,7 +289,7 @@ class ModelServer(RunGateway):
         shown = [
             run for run in reversed(self.runs) if run.visible_ms <= now_ms and self._is_asked_for(run, label, since_ms)
         ]
-        date_ms = now_ms // 1000 * 1000
+        date_ms = now_ms // 1000 * 1000 if self.tells_time else None
         pages = [shown[start : start + 3] for start in range(0, len(shown), 3)] or [[]]
         for index, page in enumerate(pages):
             yield RunPage(tuple(self._observed(run, now_ms) for run in page), date_ms, index == len(pages) - 1)

@@ -89,6 +89,7 @@ class World(RuleBasedStateMachine):
         shm = Path("/dev/shm")
         self.root = Path(tempfile.mkdtemp(dir=shm if shm.is_dir() else None))
         self.bench = Workbench(self.root, "http://127.0.0.1:9", "token", clock=self.clock)
+        self.bench.user_environ = {"XDG_STATE_HOME": str(self.root / "home")}
         self.bench.wrap = lambda _: self.remote
         self.bench.server(log_lag_s=lag_s, log_lag_given=True, max_batch_items=batch)
         self.declared: dict[str, tuple[int, int]] = {}  # name -> (version, delay)
@@ -148,6 +149,12 @@ class World(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.clock._move(seconds)
 
+    @rule(seconds=st.sampled_from([-7200.0, -61.0, -1.0, 2.5, 61.0, 3600.0, 86400.0 * 30]), boots=st.booleans())
+    def the_clock_is_set(self, seconds: float, boots: bool) -> None:
+        self.clock.step(seconds)
+        if boots:
+            self.clock.boot()
+
     # --- applies ---------------------------------------------------------------------------------------------
 
     @rule(
@@ -198,11 +205,12 @@ class World(RuleBasedStateMachine):
         self.remote.show_delayed()
         self.clock._move(self.remote.lag_s + 1)
         mine, self.bench.state_file = self.bench.state_file, self.bench.state_file.with_name("other.db")
+        home, self.bench.user_environ = self.bench.user_environ, {"XDG_STATE_HOME": str(self.root / "other home")}
         try:
             self.remote.faults = list(faults)
             self._apply(300.0)
         finally:
-            self.bench.state_file = mine
+            self.bench.state_file, self.bench.user_environ = mine, home
         self.clock._move(self.remote.lag_s + 1)
 
     def _apply(

@@ -37,8 +37,8 @@ class VirtualBench(Workbench):
     remote: EndingServer
 
     def at(self, text: str) -> None:
-        """Let time pass until then (as in `2026-11-23T15:00:00Z`)."""
-        seconds = unix_of(text) - self.clock.now_ms() / 1000
+        """Let time pass until then (as in `2026-11-23T15:00:00Z`), by a right clock."""
+        seconds = unix_of(text) - self.clock.true_ms / 1000
         assert seconds >= 0, "time doesn't go back"
         self.clock._move(seconds)
 

@@ -59,6 +59,7 @@ class Workbench:
     log_lag_s: float | None = None
     wrap: Callable[[RunGateway], RunGateway] = lambda gateway: gateway
     shard: Shard | None = None
+    user_environ: Mapping[str, str] = field(default_factory=lambda: os.environ)  # where the user's directories are
 
     def __post_init__(self) -> None:
         (self.root / "manifests").mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ class Workbench:
             listener=self.events.append,
             environ=self.environ,
             command="test",
-            stores=stores(os.environ),
+            stores=stores(self.user_environ),
             gateway=self.gateway,
             encoder=encoder,
             log_lag_s=self.log_lag_s,

@@ -80,7 +80,7 @@ class Change(NamedTuple):
     at `action`, `sends`, `edits`, `desired` and `generation`; `reason`, `diff` and `warnings` are for people. `edits`
     are committed before anything is sent for this address (settling what an older attempt started, recording an
     adopted run). `sends`: whether a request leaves that starts a run (a trigger; a resume, where there is a
-    `dlq_id`); `send_before_ms`: not after this (our clock, Unix ms). `tries`: how often the run was resumed or
+    `dlq_id`); `send_before_ms`: not after this (server time, Unix ms). `tries`: how often the run was resumed or
     restarted then. `cancels`: the workflow run id of a run to be cancelled first. `run_state`: how the recorded run
     does, where that is not as declared (it failed, was cancelled, or vanished). `unclaimed`: the workflow run id of a
     run that did the same under a name that nothing declares, where a new run may be that one.

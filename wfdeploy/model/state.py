@@ -154,10 +154,11 @@ class AttemptStatus(Enum):
 class Attempt(NamedTuple):
     """A trigger that isn't known to have taken. There may be many: a tuple is made in a third of a dataclass's time.
 
-    `intent_at_ms`: our clock when the intent was made, right before it was written. `since_ms`: a server time (Unix
-    ms) that surely lies before the server can have accepted it: where a listing must begin to find it (None: the
-    beginning).
-    `ended_at_ms`: our clock when the connection of an UNKNOWN attempt was given up; no byte left after it.
+    `intent_at_ms`: our clock when the intent was made, right before it was written; for people. `since_ms`: a server
+    time (Unix ms) that surely lies before the server can have accepted it: where a listing must begin to find it (None:
+    the beginning).
+    `ended_at_ms`: a server time (Unix ms) after which no byte of an UNKNOWN attempt left; None where the server had
+    told no time yet. It is fixed once, and only another intent reopens it.
     `delay_s`, `not_before_s`: of the request, since a delayed run may not show in the logs before it starts.
     `resend`: the user said that it may be sent again whatever its age. `inconclusive`: the logs did not know it,
     but it may be a delayed run that they don't show yet: only a positive answer clears it. `tries`: as the record that

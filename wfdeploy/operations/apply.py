@@ -38,6 +38,7 @@ from wfdeploy.operations.requests import KEPT_FOR_SENDING
 from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, look_back
 from wfdeploy.operations.saved_plan import SavedPlan, read_plan
 from wfdeploy.operations.shipping import gather_secrets, resumes, shipments
+from wfdeploy.operations.trust import why_suspect
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.cancelling import Canceller
 from wfdeploy.pipeline.apply.engine import Engine
@@ -45,6 +46,7 @@ from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.resuming import Resumer
 from wfdeploy.pipeline.apply.sender import Limits, Sender
+from wfdeploy.pipeline.apply.server_time import ROUNDED_S, ServerTime
 from wfdeploy.pipeline.apply.unreachable import Unreachable
 from wfdeploy.ports import RunGateway, StateStore
 
@@ -117,6 +119,7 @@ class _Apply:
         self.saved = saved
         self.stop = stop
         self.patience = Patience(workspace.clock, stop, workspace.listener, options.timeout_s)
+        self.time = ServerTime(workspace.clock)
         self.gateway: RunGateway | None = None
         self.scheduled: frozenset[str] = frozenset()
         self.held_back: HeldBack | None = None  # once the first of several rounds was carried out
@@ -145,7 +148,7 @@ class _Apply:
         """Under the lock: plan, carry out, and see how things stand then. `before`: the round before this one."""
         workspace = self.workspace
         with workspace.lock(lock_timeout_s):
-            locked_at_ms = workspace.clock.now_ms()
+            locked_at = self.time.now()
             is_new = not workspace.has_state
             store = workspace.open_state()
             try:
@@ -153,7 +156,7 @@ class _Apply:
                     self._require_state(is_new)
                 elif self.held_back.has_moved_on(None if is_new else store):
                     return ended(before, ANOTHER_COMMAND)
-                report, outlook, store = await self._plan_and_carry_out(store, is_new, locked_at_ms, stack)
+                report, outlook, store = await self._plan_and_carry_out(store, is_new, locked_at, stack)
                 report = replace(report, warnings=outlook.plan.warnings)
                 if not self.options.wait:  # then nobody asks, and looking at each record takes its time
                     return Round(report=report, going=frozenset())
@@ -177,7 +180,7 @@ class _Apply:
         return await self._once(stack, max(options.lock_timeout_s, options.timeout_s), before)
 
     async def _plan_and_carry_out(
-        self, store: StateStore, is_new: bool, locked_at_ms: int, stack: AsyncExitStack
+        self, store: StateStore, is_new: bool, locked_at: float, stack: AsyncExitStack
     ) -> tuple[ApplyReport, Outlook, StateStore]:
         workspace, options = self.workspace, self.options
         prepared = Prepared(workspace, self.manifests, store, self.selection, held_back=self.held_back)
@@ -187,23 +190,23 @@ class _Apply:
         discovery: Discovery | None = None
         sending = outlook.plan.sending
         asked = prepared.asked_after(outlook.plan)
-        open_ = bool(prepared.open_attempts or asked or outlook.undecided or lacking(prepared))
+        open_ = bool(prepared.open_attempts or asked or outlook.undecided or lacking(prepared) or outlook.conclusions)
         if outlook.plan.sends or open_ or self._cancels(outlook):
             if self.gateway is None:
                 self.gateway = workspace.gateway()
                 stack.push_async_callback(self.gateway.aclose)
-            discovery = Discovery(workspace, self.gateway, locked_at_ms, lambda: self.stop.requested)
+            discovery = Discovery(workspace, self.gateway, self.time, locked_at, lambda: self.stop.requested)
             settles = bool(outlook.plan.sends or prepared.open_attempts or outlook.undecided)
-            suspect = self._suspect(prepared, is_new) if settles else None
+            suspect = why_suspect(workspace, prepared.store, is_new=is_new) if settles else None
             if settles:
                 seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect, asked=asked)
             else:
                 seen = await discovery.look(prepared, sending, asked)
-            seen, outlook = await with_letters(discovery, prepared, seen)
+            seen, outlook = await with_letters(discovery, prepared, await self._until_due(outlook, seen))
             added = outlook.plan.sending
             if outlook.plan.sends:
                 # How runs do may add to what is sent; then the same must be known as for everything that is sent.
-                suspect = suspect if settles else self._suspect(prepared, is_new)
+                suspect = suspect if settles else why_suspect(workspace, prepared.store, is_new=is_new)
                 if (suspect is not None and not settles) or not discovery.covers(prepared, seen, added):
                     more = await discovery.settle(prepared, added, self.patience, suspect=suspect, asked=asked)
                     seen, outlook = await with_letters(discovery, prepared, more, known=seen.letters)
@@ -250,6 +253,15 @@ class _Apply:
         if self.saved is not None:
             self.saved.check(outlook.plan)
 
+    async def _until_due(self, outlook: Outlook, seen: Seen) -> Seen:
+        """Where an instance is due by this machine's clock and almost by the server's, wait for that one too: else a
+        job that begins on the stroke of its schedule would leave it for the next."""
+        if outlook.due_s is None or seen.now_ms is None or seen.now_ms >= 1000 * outlook.due_s:
+            return seen
+        early_s = outlook.due_s - seen.now_ms / 1000
+        await self.patience.wait(early_s + ROUNDED_S, "an instance is due, but not yet by the server's clock: waiting")
+        return replace(seen, now_ms=self.time.earliest_ms())
+
     def _tell_why_not(self, plan: Plan) -> None:
         """Tell where what was asked for is not done, or was done before."""
         selection = self.selection
@@ -289,27 +301,6 @@ class _Apply:
                 "--create-state (what the server's logs still know is adopted)",
             )
 
-    def _suspect(self, prepared: Prepared, is_new: bool) -> str | None:
-        """Why this state may not be the whole story; None when it surely is."""
-        workspace = self.workspace
-        if is_new:
-            if not workspace.target.local:  # whose server remembers everything
-                days = workspace.project.server.log_retention_s / 86400
-                workspace.listener(
-                    Notice(
-                        f"no state yet: runs of this project that the server's logs remember (about {days:g} days) "
-                        "are adopted; what is older cannot be known"
-                    )
-                )
-            return "this state is new"
-        if not workspace.stores.is_latest(prepared.store):
-            return "this state may have been copied or restored"
-        if prepared.head.watermark_ms is None:
-            return "this state was never compared with the server"
-        if prepared.head.is_one_of_several(round(1000 * workspace.project.server.log_retention_s)):
-            return "another runner may trigger runs of this project too"
-        return None
-
     def _begin_state(self, prepared: Prepared, empty: StateStore) -> StateStore:
         """Put a file where so far there was an empty state in memory."""
         workspace = self.workspace
@@ -346,6 +337,7 @@ class _Apply:
             gateway=gateway,
             journal=journal,
             clock=workspace.clock,
+            time=self.time,
             patience=self.patience,
             listener=workspace.listener,
             limits=limits,
@@ -354,6 +346,7 @@ class _Apply:
             gateway=gateway,
             journal=journal,
             clock=workspace.clock,
+            time=self.time,
             patience=self.patience,
             listener=workspace.listener,
             sender=sender,
@@ -383,6 +376,7 @@ class _Apply:
             resumer=resumer,
             canceller=canceller,
             clock=workspace.clock,
+            time=self.time,
             patience=self.patience,
             listener=workspace.listener,
             label=workspace.project.label,

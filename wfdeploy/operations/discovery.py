@@ -21,26 +21,29 @@ from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.absence import Absence
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.recovery import Findings, Listed, examine, list_all, since
+from wfdeploy.pipeline.apply.server_time import DATE_RESOLUTION_MS, ROUNDED_S, ServerTime
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, Finding, Verdict
 from wfdeploy.pipeline.diff.observing import View
 from wfdeploy.ports import RunGateway
 
 
 class Discovery:
-    """Listings for one command. `locked_at_ms`: when (our clock) it got the state's lock; no process that held it
-    before has sent anything since. None without a lock: then nothing is proven about open attempts. `stopped`: the
-    user's wish to stop, heeded between pages."""
+    """Listings for one command. `locked_at`: when (monotonic) it got the state's lock; no process that held it before
+    has sent anything since. None without a lock: then nothing is proven about open attempts. `stopped`: the user's wish
+    to stop, heeded between pages."""
 
     def __init__(
         self,
         workspace: Workspace,
         gateway: RunGateway,
-        locked_at_ms: int | None = None,
+        time: ServerTime,
+        locked_at: float | None = None,
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.workspace = workspace
         self.gateway = gateway
-        self.locked_at_ms = locked_at_ms
+        self.time = time
+        self.locked_at = locked_at
         self.stopped = stopped
 
     @property
@@ -81,58 +84,48 @@ class Discovery:
         `suspect`: why the state may not know all that was triggered (then the listing must also be late enough for
         what another process may just have done); None when it does. Raises: `RemoteFailure`.
         """
-        assert self.locked_at_ms is not None
-        clock = self.workspace.clock
-        ended = self._close_intents(prepared, suspect=suspect is not None)
-        if self._lag_is_open:
+        assert self.locked_at is not None
+        time = self.time
+        if self._lag_is_open or (prepared.open_attempts and not time.is_known):
             await self._probe()
-        lag_ms = round(1000 * self.log_lag_s)
-        now_ms = clock.now_ms()
-        wait_ms = 0
+        self._close_intents(prepared)
+        lag_s = self.log_lag_s
+        wait_s = 0.0
         reasons = []
-        for attempt in prepared.open_attempts:
-            # No later than the lock allows, also where the clock that wrote the time was wrong.
-            last_ms = min(ended[attempt.address], self.locked_at_ms)
-            wait_ms = max(wait_ms, last_ms + lag_ms - now_ms)
         if prepared.open_attempts:
+            locked_ms = time.earliest_ms(self.locked_at)
+            last_ms = max(min(locked_ms, ended_ms + DATE_RESOLUTION_MS) for ended_ms in self._ended(prepared).values())
+            wait_s = (last_ms - time.earliest_ms()) / 1000 + lag_s
             count = len(prepared.open_attempts)
             reasons.append(f"the outcome of {count} run{'s' if count > 1 else ''} is not known")
         if suspect is not None:
-            wait_ms = max(wait_ms, self.locked_at_ms + lag_ms - now_ms)
+            wait_s = max(wait_s, self.locked_at + lag_s - time.now())
             reasons.append(suspect)
         settled = await patience.wait(
-            wait_ms / 1000, f"{' and '.join(reasons)}: waiting until the server's logs can tell (server.logLag)"
+            wait_s + ROUNDED_S if wait_s > 0 else 0.0,
+            f"{' and '.join(reasons)}: waiting until the server's logs can tell (server.logLag)",
         )
         if not settled:
             if suspect is not None and not patience.stopped:
                 self._say_unsettled(suspect)
             return await self.look(prepared, sending, asked)
         listed = await self._list(prepared, sending, asked)
-        findings = self._examine(prepared, listed, ended, lag_ms)
+        findings = self._examine(prepared, listed)
         if findings.too_early and await patience.wait(
             findings.wait_ms / 1000,
             "a delayed run whose answer was lost may just be starting: waiting until the logs can tell",
         ):
             listed = await self._list(prepared, sending, asked)
-            findings = self._examine(prepared, listed, ended, lag_ms)
+            findings = self._examine(prepared, listed)
         return self._seen(listed, self._verdicts(prepared, findings))
 
     async def inspect(self, standings: Collection[Standing]) -> View:
         """How these runs do, and nothing else, by one listing. Raises: `RemoteFailure`."""
-        workspace = self.workspace
-        listed = await list_all(
-            self.gateway,
-            workspace.clock,
-            workspace.listener,
-            label=workspace.project.label,
-            since_ms=since_oldest(standings, round(1000 * self.log_lag_s)),
-            stopped=self.stopped,
-        )
-        return self._view(listed)
+        return self._view(await self._list_since(since_oldest(standings, round(1000 * self.log_lag_s))))
 
     def covers(self, prepared: Prepared, seen: Seen, sending: Sending) -> bool:
         """Whether a listing reaches back as far as it must before these changes are sent."""
-        needed = _reach(prepared, sending, self.workspace.clock.now_ms(), round(1000 * self.log_lag_s))
+        needed = _reach(prepared, sending, self.time.latest_ms(), round(1000 * self.log_lag_s))
         return seen.reach_ms is None or (needed is not None and needed >= seen.reach_ms)
 
     # --- pieces ----------------------------------------------------------------------------------------------
@@ -148,43 +141,53 @@ class Discovery:
 
     async def _probe(self) -> None:
         """One page, for what the answer's headers tell."""
+        asked_at = self.time.now()
         pages = self.gateway.list_runs(label=self.workspace.project.label, since_ms=self.workspace.clock.now_ms())
-        async for _ in pages:
+        async for page in pages:
+            self.time.learn(page.server_time_ms, asked_at=asked_at, answered_at=self.time.now())
             break
 
     async def _list(self, prepared: Prepared, sends: Sending, asked: Collection[Standing]) -> Listed:
         """One listing for all purposes: it reaches back to what may be unknown, and to the oldest run asked after."""
         workspace = self.workspace
         lag_ms = round(1000 * self.log_lag_s)
-        start = _reach(prepared, sends, workspace.clock.now_ms(), lag_ms)
+        start = _reach(prepared, sends, self.time.latest_ms(), lag_ms)
         oldest = since_oldest(asked, lag_ms)
+        listed = await self._list_since(start if start is None or oldest is None else min(start, oldest))
+        listed.reach_ms = start
         retention_ms = round(1000 * workspace.project.server.log_retention_s)
-        if start is not None and start < workspace.clock.now_ms() - retention_ms:
+        if start is not None and start < self.time.latest_ms() - retention_ms:
             workspace.listener(
                 Notice(
                     "this state was last brought up to date longer ago than the server's logs reach back "
                     "(server.logRetention): runs that another runner triggered in between cannot be known"
                 )
             )
+        return listed
+
+    async def _list_since(self, since_ms: int | None) -> Listed:
+        workspace = self.workspace
         listed = await list_all(
             self.gateway,
             workspace.clock,
             workspace.listener,
             label=workspace.project.label,
-            since_ms=start if start is None or oldest is None else min(start, oldest),
+            since_ms=since_ms,
             stopped=self.stopped,
         )
-        listed.reach_ms = start
+        self.time.learn(listed.date_ms, asked_at=listed.asked_at, answered_at=listed.answered_at)
+        if (words := self.time.complaint()) is not None:
+            workspace.listener(words)
         return listed
 
     def _seen(self, listed: Listed, verdicts: dict[Address, Verdict]) -> Seen:
         reach_ms = listed.reach_ms
-        began_ms = listed.began_ms if listed.server_time_known else None
         return Seen(
             # What lies further back is known to the state already, or is too old to be told.
             runs=tuple(run for run in listed.runs if reach_ms is None or run.created_at_ms >= reach_ms),
             verdicts=verdicts,
-            began_ms=began_ms,
+            began_ms=self._began_ms(listed),
+            now_ms=self.time.earliest_ms() if self.time.is_known else None,
             view=self._view(listed),
             reach_ms=reach_ms,
         )
@@ -193,41 +196,58 @@ class Discovery:
         return View(
             runs=RunIndex(listed.runs),
             since_ms=listed.since_ms,
-            began_ms=listed.began_ms if listed.server_time_known else None,
+            began_ms=self._began_ms(listed),
             now_ms=self.workspace.clock.now_ms(),
             log_lag_ms=round(1000 * self.log_lag_s),
             log_retention_ms=round(1000 * self.workspace.project.server.log_retention_s),
         )
 
-    def _close_intents(self, prepared: Prepared, *, suspect: bool) -> dict[Address, int]:
-        """When each open attempt's last byte can have left. For those of a process that died, that is before we got
-        the lock; so it is for all of a state that isn't the whole story, since another process may have sent them
-        again. It is written down, so that it never moves later."""
-        assert self.locked_at_ms is not None
-        ended: dict[Address, int] = {}
+    def _began_ms(self, listed: Listed) -> int | None:
+        """When a listing began, in server time; None where the server tells none."""
+        return self.time.earliest_ms(listed.asked_at) if self.time.is_known else None
+
+    def _close_intents(self, prepared: Prepared) -> None:
+        """Fix the last moment of each open attempt for which that wasn't done: nobody who held the lock before this
+        process can have sent a byte since. It is written down in server time, and never moves later."""
+        time = self.time
+        assert self.locked_at is not None
         edits = []
         for attempt in prepared.open_attempts:
-            ended_ms = attempt.ended_at_ms
-            if suspect or attempt.status is AttemptStatus.INTENT or ended_ms is None:
-                ended_ms = self.locked_at_ms
+            if attempt.status is AttemptStatus.INTENT or attempt.ended_at_ms is None:
                 closed = attempt._replace(
                     status=AttemptStatus.UNKNOWN,
-                    ended_at_ms=ended_ms,
+                    ended_at_ms=time.latest_ms(self.locked_at) if time.is_known else None,
                     error=attempt.error or "the process that sent it ended before its answer was recorded",
                 )
-                prepared.attempts[attempt.address] = closed
-                edits.append(PutAttempt(closed._replace(address=prepared.recorded_address(attempt.address))))
-            ended[attempt.address] = ended_ms
+                if closed != attempt:
+                    prepared.attempts[attempt.address] = closed
+                    edits.append(PutAttempt(closed._replace(address=prepared.recorded_address(attempt.address))))
         if edits:
             prepared.store.commit(edits)
             prepared.head = prepared.store.head()
-        return ended
 
-    def _examine(self, prepared: Prepared, listed: Listed, ended: dict[Address, int], lag_ms: int) -> Findings:
-        return examine(prepared.open_attempts, listed, names=prepared.names_of, ended_at_ms=ended, log_lag_ms=lag_ms)
+    def _ended(self, prepared: Prepared) -> dict[Address, int]:
+        """When each open attempt's last byte can have left, in server time. No later than the lock allows, also where
+        the server's clock was put back since the time was written."""
+        assert self.locked_at is not None
+        locked_ms = self.time.earliest_ms(self.locked_at)
+        return {
+            attempt.address: locked_ms if attempt.ended_at_ms is None else min(attempt.ended_at_ms, locked_ms)
+            for attempt in prepared.open_attempts
+        }
+
+    def _examine(self, prepared: Prepared, listed: Listed) -> Findings:
+        return examine(
+            prepared.open_attempts,
+            listed.runs,
+            names=prepared.names_of,
+            listed_at_ms=self.time.earliest_ms(listed.asked_at),
+            ended_at_ms=self._ended(prepared),
+            log_lag_ms=round(1000 * self.log_lag_s),
+        )
 
     def _verdicts(self, prepared: Prepared, findings: Findings) -> dict[Address, Verdict]:
-        oldest_ms = self.workspace.clock.now_ms() - round(1000 * self.workspace.project.server.log_retention_s)
+        oldest_ms = self.time.latest_ms() - round(1000 * self.workspace.project.server.log_retention_s)
         verdicts: dict[Address, Verdict] = {}
         for attempt in prepared.open_attempts:
             address = attempt.address
@@ -239,7 +259,7 @@ class Discovery:
                 verdicts[address] = Verdict(Finding.ABSENT)
             elif absence is None:
                 verdicts[address] = NOT_LOOKED_UP
-            elif attempt.intent_at_ms < oldest_ms:
+            elif (attempt.intent_at_ms if attempt.since_ms is None else attempt.since_ms) < oldest_ms:
                 verdicts[address] = Verdict(Finding.TOO_OLD)
             elif absence is Absence.RESERVED_IF_ACCEPTED:
                 verdicts[address] = Verdict(

@@ -96,11 +96,12 @@ def _look(
 
     from wfdeploy.operations.discovery import Discovery
     from wfdeploy.operations.letters import with_letters
+    from wfdeploy.pipeline.apply.server_time import ServerTime
 
     async def look() -> Outlook:
         gateway = workspace.gateway()
         try:
-            discovery = Discovery(workspace, gateway)
+            discovery = Discovery(workspace, gateway, ServerTime(workspace.clock))
             seen = await discovery.look(prepared, sending, asked)
             seen, outlook = await with_letters(discovery, prepared, seen, keep_all=keep_all)
             sends = outlook.plan.sending

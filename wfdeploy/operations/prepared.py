@@ -18,7 +18,7 @@ from wfdeploy.model.state import Attempt, Head, Record, RecordKey, Standing
 from wfdeploy.operations.held_back import HeldBack
 from wfdeploy.operations.identities import identities
 from wfdeploy.operations.manifests import Manifests
-from wfdeploy.operations.outlook import Outlook, Seen
+from wfdeploy.operations.outlook import Outlook, Seen, due_until_ms, logs_since_s
 from wfdeploy.operations.own_ids import TakenOver, taken_ids
 from wfdeploy.operations.passing_over import first, quiet_groups
 from wfdeploy.operations.recurring import Recurrence, Surroundings, conclusions, notes, recur
@@ -31,7 +31,6 @@ from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.differ import diff
 from wfdeploy.pipeline.diff.listing import Adoption
-from wfdeploy.pipeline.diff.observing import NEAR_THE_END
 from wfdeploy.pipeline.diff.planner import Gathered, gather
 from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.targets import Targets
@@ -119,7 +118,7 @@ class Prepared:
         telling = seen is not None and (
             seen.runs or seen.verdicts or seen.letters is not None or (seen.view is not None and self.unfinished())
         )
-        if before is not None and seen is not None and not telling and not self.attempts:
+        if before is not None and seen is not None and not (telling or self.attempts or before.is_early(seen)):
             # The usual listing: it told nothing, so what was planned without it stands.
             return replace(before, plan=replace(before.plan, verified=True))
         self._unverified.pop(keep_all, None)  # it may hold very many changes, and is of no use any more
@@ -242,10 +241,11 @@ class Prepared:
             foreign=bool(adoption.adopted or adoption.noted or is_news(remembered, sightings)),
             doubled=sightings.doubled,
             conclusions={} if targets or selection.wish else conclusions(recurrences, gathered.changes, withheld),
-            planned_ms=now_ms,
+            planned_ms=due_until_ms(now_ms, seen),
             undecided=any(one.undecided for one in recurrences.values()),
             passes=turns.passes,
             conflicts=taken_ids(gathered.changes, sightings.unmatched, self.desired),
+            due_s=max((one.due_s for one in recurrences.values() if one.due_s is not None), default=None),
         )
 
     def _compared(
@@ -309,9 +309,10 @@ class Prepared:
         found = {address: verdict.run.state for address, verdict in verdicts.items() if verdict.run is not None}
         wish = self.selection.wish
         server = self.workspace.project.server
+        now_ms = self.workspace.clock.now_ms()
         around = Surroundings(
-            now_ms=self.workspace.clock.now_ms(),
-            logs_since_s=self._logs_since_s,
+            now_ms=due_until_ms(now_ms, seen),
+            logs_since_s=logs_since_s(self.workspace.target, now_ms, seen),
             until_ms=None if self.held_back is None else self.held_back.planned_ms,
             attempts=self.attempts,
             adopted=adoption.adopted,
@@ -325,14 +326,6 @@ class Prepared:
             is_mine=self._is_mine,
         )
         return recur(self.manifests, self.store, around)
-
-    @property
-    def _logs_since_s(self) -> int:
-        """From when on the server's logs surely know every run that began (Unix seconds; 0: from the beginning)."""
-        if self.workspace.target.local:
-            return 0  # the embedded server forgets nothing
-        retention_s = NEAR_THE_END * self.workspace.project.server.log_retention_s
-        return self.workspace.clock.now_ms() // 1000 - round(retention_s)
 
     def _runs_of(self, name: str, recurrences: Mapping[str, Recurrence]) -> Iterable[DesiredRun]:
         """The desired runs of a group: of a recurring one, instances."""

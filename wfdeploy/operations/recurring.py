@@ -34,7 +34,8 @@ class Recurrence:
     `runs`: the instances that a plan decides about, by address: those that are due, those whose outcome is open, those
     that failed and are to be seen to. `decide`: what is true once they are on their way. `expired`: past instances
     beyond what is kept. `undecided`: nothing is known of the group yet, so the server has to be asked. `watches`: it
-    matters how its runs do. `notes`: for people. `next_s`: when the next instance is due (Unix seconds).
+    matters how its runs do. `notes`: for people. `next_s`: when the next instance is due, `due_s`: the
+    latest time of those that are (Unix seconds).
     """
 
     group: Group
@@ -44,6 +45,7 @@ class Recurrence:
     undecided: bool = False
     notes: list[str] = field(default_factory=list)
     next_s: int | None = None
+    due_s: int | None = None
     watches: bool = False
 
     @property
@@ -56,8 +58,9 @@ class Recurrence:
 class Surroundings:
     """What is known beside manifests and state.
 
-    `until_ms`: instances after it aren't looked at (our clock; None: those after `now_ms`). `logs_since_s`: the runs of
-    all instances since then are in the server's logs (Unix seconds; 0: the logs forget nothing).
+    `now_ms`: our clock, and where the server told its time, no later than that. `until_ms`: instances after it aren't
+    looked at (the same; None: those after `now_ms`). `logs_since_s`: the runs of all instances since then are in the
+    server's logs (Unix seconds; 0: the logs forget nothing).
     `attempts` by address. `adopted`: those whose run the listing showed and the state lacks. `listed`:
     there was a listing. `live`: how runs do as it told. `standings`: of the recorded runs that failed, were cancelled
     or are missing. `wanted`: which recorded instances are wanted for another reason (None: none). `former`: the names
@@ -144,6 +147,7 @@ class _Looking:
     def look(self) -> Recurrence:
         result = self.result
         found = self._due()
+        result.due_s = max(found.times, default=None)
         # Which instances are wanted, by their times; of the times that are due, all of them.
         wanted: dict[int, set[Address]] = {at_s: set() for at_s in found.times}
         for address in self._wanted():

@@ -15,6 +15,7 @@ from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.looking import selected
 from wfdeploy.operations.refreshing import all_unfinished, observations
 from wfdeploy.operations.workspace import Workspace
+from wfdeploy.pipeline.apply.server_time import ServerTime
 from wfdeploy.pipeline.diff.observing import View
 
 
@@ -75,7 +76,7 @@ def refresh(
 async def _view(workspace: Workspace, unfinished: Sequence[Standing]) -> View:
     gateway = workspace.gateway()
     try:
-        return await Discovery(workspace, gateway).inspect(unfinished)
+        return await Discovery(workspace, gateway, ServerTime(workspace.clock)).inspect(unfinished)
     finally:
         await gateway.aclose()
 

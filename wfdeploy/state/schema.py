@@ -30,7 +30,7 @@ from wfdeploy.state.rows import attempt_from
 APPLICATION_ID = 0x77666470
 """`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
 
-VERSION = 8
+VERSION = 9
 
 _NOT_SUCCEEDED = "run_state IS NOT 'RUN_SUCCESS'"
 
@@ -243,6 +243,11 @@ def _version_8(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE unclaimed ADD COLUMN dismissed_for TEXT")
 
 
+def _version_9(connection: sqlite3.Connection) -> None:
+    # The times were this machine's: the next apply fixes them anew, in the server's time.
+    connection.execute("UPDATE attempts SET ended_at_ms = NULL")
+
+
 _MIGRATIONS = (
     _version_1,
     _version_2,
@@ -252,6 +257,7 @@ _MIGRATIONS = (
     _version_6,
     _version_7,
     _version_8,
+    _version_9,
 )
 """Element n takes version n to version n + 1. A released one never changes."""
 

@@ -32,7 +32,7 @@ class Known:
 
 @dataclass
 class Recurrence:
-    """`skew_ms`: how much later it is by the client's clock."""
+    """`skew_ms`: how much later it is by the client's clock. An instance is due when both clocks say so."""
 
     observer: Observer
     skew_ms: int
@@ -167,7 +167,7 @@ class Recurrence:
                 raise Violation(f"{who}@{_text(at_s)} was due by {_text(began_s)} and never started ({table})")
 
     def _client_s(self, ms: int) -> float:
-        return (ms + self.skew_ms) / 1000
+        return (ms + min(self.skew_ms, 0)) / 1000
 
 
 def _unix(text: str | None) -> int:

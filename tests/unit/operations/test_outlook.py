@@ -89,8 +89,9 @@ def test_a_state_with_nothing_but_a_past_is_asked_for_generations(tmp_path: Path
 
 
 def test_runs_of_groups_that_were_not_loaded_are_not_taken_for_removed(tmp_path: Path) -> None:
-    bench = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=ManualClock())
-    remote = ModelServer(bench.clock)
+    clock = ManualClock()
+    bench = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=clock)
+    remote = ModelServer(clock)
     bench.wrap = lambda _: remote
     bench.write(group("g", [run("a"), run("b")]), file="g.yaml")
     bench.write(group("h", [run("a", body=2)]), file="h.yaml")

@@ -177,6 +177,17 @@ def test_a_state_counts_as_one_of_several_for_as_long_as_the_logs_reach_back(
         assert store.head().is_one_of_several(10) is several
 
 
+def test_when_attempts_ended_is_forgotten_where_this_machines_clock_told_it(path: Path) -> None:
+    with SqliteStore.open_existing(path, BINDING) as store:
+        store.commit([PutAttempt(OPEN._replace(ended_at_ms=7))])
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 8")
+    connection.commit()
+    connection.close()
+    with SqliteStore.open_existing(path, BINDING) as store:
+        assert list(store.attempts()) == [OPEN]
+
+
 def as_version_1(path: Path) -> None:
     """What the first wfdeploy left: the same without tallies, its attempts as JSON, no word of how runs do."""
     with SqliteStore.open_existing(path, BINDING) as store:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from wfdeploy.model.state import Attempt
+from wfdeploy.pipeline.apply.server_time import DATE_RESOLUTION_MS
 
 
 class Absence(Enum):
@@ -26,10 +27,6 @@ class Absence(Enum):
     NEVER_ACCEPTED = "never accepted"
     RESERVED_IF_ACCEPTED = "reserved if accepted"  # sending again is safe, giving up its generation is not
     TOO_EARLY = "too early"  # wait, then look again
-
-
-DATE_RESOLUTION_MS = 1000
-"""Server times come from the `Date` header, which is cut to seconds (RFC 9110, 5.6.7): it may be that much later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +42,11 @@ class Judgement:
 def judge(attempt: Attempt, *, listed_at_ms: int, ended_at_ms: int, log_lag_ms: int) -> Judgement:
     """Judge an attempt that a complete listing doesn't show.
 
-    `listed_at_ms`: server time when the listing began, at least `log_lag_ms` after the attempt's last byte can have
-    left. `ended_at_ms`: that last moment, in server time. All Unix milliseconds.
+    `listed_at_ms`: server time when the listing began. `ended_at_ms`: the last moment at which a byte of the attempt
+    can have left, in server time. All Unix milliseconds.
     """
+    if listed_at_ms < ended_at_ms + log_lag_ms:
+        return Judgement(Absence.TOO_EARLY, ended_at_ms + log_lag_ms + DATE_RESOLUTION_MS - listed_at_ms)
     delay_ms = 1000 * (attempt.delay_s or 0)
     not_before_ms = 1000 * (attempt.not_before_s or 0)
     if not delay_ms and not not_before_ms:

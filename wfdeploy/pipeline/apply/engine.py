@@ -31,6 +31,7 @@ from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.recovery import Findings, examine, list_all, since
 from wfdeploy.pipeline.apply.resuming import Resumer
 from wfdeploy.pipeline.apply.sender import Halt, Sender
+from wfdeploy.pipeline.apply.server_time import ROUNDED_S, ServerTime
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.ports import Clock, Listener, RunGateway
 
@@ -50,6 +51,7 @@ class Engine:
     resumer: Resumer
     canceller: Canceller
     clock: Clock
+    time: ServerTime
     patience: Patience
     listener: Listener
     label: str
@@ -167,16 +169,15 @@ class Engine:
         """Settle lost shipments that the server knows; give back those to send again. None: out of time."""
         lag_s = self.log_lag_s()
         by_address = {shipment.attempt.address: shipment for shipment in lost}
-        attempts = [shipment.attempt for shipment in lost]
-        last_ms = max(attempt.ended_at_ms or 0 for attempt in attempts)
+        last_at = max(map(_ended_at, lost))
         count = len(lost)
         why = f"{count} answer{'s were' if count > 1 else ' was'} lost: looking up what became of them"
-        if not await self.patience.wait(last_ms / 1000 + lag_s - self.clock.now_ms() / 1000, why):
+        if not await self.patience.wait(last_at + lag_s + ROUNDED_S - self.time.now(), why):
             self.sender.lost.extend(lost)
             return None
-        findings = await self._examine(attempts, lag_s)
+        findings = await self._examine(lost, lag_s)
         if findings.too_early and await self.patience.wait(findings.wait_ms / 1000, f"{why}; they are delayed"):
-            findings = await self._examine(attempts, lag_s)
+            findings = await self._examine(lost, lag_s)
         self.sender.halt = None
         found = [(by_address[address], run) for address, run in findings.found.items()]
         await self.journal.commit(_settling(found, self.clock.now_ms()))
@@ -204,13 +205,17 @@ class Engine:
             await self.sender.refuse(refused)
         return again
 
-    async def _examine(self, attempts: Sequence[Attempt], lag_s: float) -> Findings:
+    async def _examine(self, lost: Sequence[Shipment], lag_s: float) -> Findings:
+        attempts = [shipment.attempt for shipment in lost]
         listed = await list_all(self.gateway, self.clock, self.listener, label=self.label, since_ms=since(attempts))
+        self.time.learn(listed.date_ms, asked_at=listed.asked_at, answered_at=listed.answered_at)
+        # Both in one count of server time, so that what lies between them is as the monotonic clock has it.
         return examine(
             attempts,
-            listed,
+            listed.runs,
             names=self.names,
-            ended_at_ms={attempt.address: attempt.ended_at_ms or 0 for attempt in attempts},
+            listed_at_ms=self.time.earliest_ms(listed.asked_at),
+            ended_at_ms={one.attempt.address: self.time.earliest_ms(_ended_at(one)) for one in lost},
             log_lag_ms=round(1000 * lag_s),
         )
 
@@ -280,6 +285,11 @@ def _settling(found: Sequence[tuple[Shipment, ObservedRun]], now_ms: int) -> lis
             )
             edits += [DropAttempt(attempt.address), PutRecord(record)]
     return edits
+
+
+def _ended_at(lost: Shipment) -> float:
+    assert lost.ended_at is not None
+    return lost.ended_at
 
 
 _address = itemgetter(0)

@@ -18,14 +18,14 @@ from wfdeploy.ports import Clock, Listener, RunGateway
 
 @dataclass(slots=True)
 class Listed:
-    """A complete listing. `began_ms`: server time when it began (our clock where the server tells none). `since_ms`:
-    where it was asked to begin, `reach_ms`: where it had to for the sake of what may be unknown (None: at the
-    beginning)."""
+    """A complete listing. `asked_at`, `answered_at`: moments (monotonic) between which its first page was made;
+    `date_ms`: the server's time that this page told. `since_ms`: where it was asked to begin, `reach_ms`: where it had
+    to for the sake of what may be unknown (None: at the beginning)."""
 
     runs: list[ObservedRun]
-    began_ms: int
-    server_time_known: bool
-    skew_ms: int  # server time minus ours
+    asked_at: float
+    answered_at: float
+    date_ms: int | None
     since_ms: int | None = None
     reach_ms: int | None = None
 
@@ -44,34 +44,29 @@ async def list_all(
 
     Raises: `RemoteFailure`, also when the listing ends without an end; `Interrupted` once `stopped()`.
     """
-    asked_ms = clock.now_ms()
+    asked_at = clock.monotonic()
+    answered_at: float | None = None
+    date_ms: int | None = None
     runs: list[ObservedRun] = []
-    server_ms: int | None = None
-    began_ms = asked_ms
-    complete = first = False
+    complete = False
     async for page in gateway.list_runs(label=label, since_ms=since_ms):
-        if not first:
-            first, server_ms = True, page.server_time_ms
-            if server_ms is not None:
-                # The first answer's Date is later than the listing's beginning by at most the time it took.
-                began_ms = server_ms - (clock.now_ms() - asked_ms)
+        if answered_at is None:
+            answered_at, date_ms = clock.monotonic(), page.server_time_ms
         runs.extend(run for run in page.runs if label in run.labels or parse_run_id(run.workflow_run_id) is not None)
         complete = page.last
         if stopped():
             raise Interrupted("stopped while listing the server's runs", exit_code=ExitCode.SIGINT)
         listener(Listing(len(runs), done=complete))
-    if not complete:
+    if not complete or answered_at is None:
         raise RemoteFailure("the server's listing of runs broke off", hint="run it again")
-    if server_ms is None:
-        return Listed(runs, asked_ms, server_time_known=False, skew_ms=0, since_ms=since_ms)
-    return Listed(runs, began_ms, server_time_known=True, skew_ms=began_ms - asked_ms, since_ms=since_ms)
+    return Listed(runs, asked_at, answered_at, date_ms, since_ms)
 
 
 @dataclass(slots=True)
 class Findings:
     """What a listing says of attempts whose outcome is open, by address. `wait_ms` until a listing tells more.
 
-    `send_before_ms`: for those that may be sent again only until then (our clock, Unix ms).
+    `send_before_ms`: for those that may be sent again only until then (server time, Unix ms).
     """
 
     found: dict[Address, ObservedRun] = field(default_factory=dict)
@@ -83,19 +78,20 @@ class Findings:
 
 def examine(
     attempts: Iterable[Attempt],
-    listed: Listed,
+    runs: Iterable[ObservedRun],
     *,
     names: Callable[[Attempt], Collection[str]],
+    listed_at_ms: int,
     ended_at_ms: Mapping[Address, int],
     log_lag_ms: int,
 ) -> Findings:
-    """Judge attempts by a listing that began late enough.
+    """Judge attempts by a complete listing.
 
-    `names`: what the run of an attempt is found by (`RunIndex.attempted`). `ended_at_ms`: by address, when (our clock,
-    Unix ms) the attempt's last byte can have left.
+    `names`: what the run of an attempt is found by (`RunIndex.attempted`). `listed_at_ms`: when the listing began,
+    `ended_at_ms`: by address, when the attempt's last byte can have left (server time, Unix ms).
     """
     result = Findings()
-    index = RunIndex(listed.runs)
+    index = RunIndex(runs)
     for attempt in attempts:
         run = index.attempted(attempt, names(attempt))
         if run is not None:
@@ -103,8 +99,8 @@ def examine(
             continue
         judgement = judge(
             attempt,
-            listed_at_ms=listed.began_ms,
-            ended_at_ms=ended_at_ms[attempt.address] + listed.skew_ms,
+            listed_at_ms=listed_at_ms,
+            ended_at_ms=ended_at_ms[attempt.address],
             log_lag_ms=log_lag_ms,
         )
         if judgement.absence is Absence.TOO_EARLY:
@@ -113,7 +109,7 @@ def examine(
         else:
             result.absent[attempt.address] = judgement.absence
             if judgement.send_before_ms is not None:
-                result.send_before_ms[attempt.address] = judgement.send_before_ms - listed.skew_ms
+                result.send_before_ms[attempt.address] = judgement.send_before_ms
     return result
 
 

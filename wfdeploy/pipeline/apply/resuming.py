@@ -19,6 +19,7 @@ from wfdeploy.model.state import Origin
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.sender import CONNECT_TRIES, Halt, Sender
+from wfdeploy.pipeline.apply.server_time import ServerTime
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.ports import Clock, Listener, RunGateway
 
@@ -35,6 +36,7 @@ class Resumer:
         gateway: RunGateway,
         journal: Journal,
         clock: Clock,
+        time: ServerTime,
         patience: Patience,
         listener: Listener,
         sender: Sender,
@@ -43,6 +45,7 @@ class Resumer:
         self._gateway = gateway
         self._journal = journal
         self._clock = clock
+        self._time = time
         self._patience = patience
         self._listener = listener
         self._sender = sender
@@ -96,7 +99,7 @@ class Resumer:
                 case Denied(message):
                     return await self._refuse(shipment, message)
                 case Lost(reason):
-                    await self._journal.commit([shipment.unknown(self._clock.now_ms(), reason)])
+                    await self._journal.commit([shipment.unknown(self._time, reason)])
                     self._sender.lost.append(shipment)
                     return None
                 case Stop(status, message, hint):
@@ -112,7 +115,7 @@ class Resumer:
                         self._sender.stop(Halt(f"no connection: {reason}", "check the network and the server's URL"))
                 case _:
                     assert_never(reply)
-        await self._journal.commit([shipment.withdrawn(self._clock.now_ms())])
+        await self._journal.commit([shipment.withdrawn(self._time)])
         return None
 
     async def _take(self, shipment: Shipment, reply: Resumed) -> None:

@@ -33,6 +33,7 @@ from wfdeploy.model.state import AttemptStatus, Origin
 from wfdeploy.pipeline.apply.batch import Batch, ReadyBatch, flat, halves, halves_by_bytes, pack
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
+from wfdeploy.pipeline.apply.server_time import ServerTime
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.pipeline.apply.window import Window, sign_of, throttled
 from wfdeploy.ports import Clock, Listener, RunGateway
@@ -76,6 +77,7 @@ class Sender:
         gateway: RunGateway,
         journal: Journal,
         clock: Clock,
+        time: ServerTime,
         patience: Patience,
         listener: Listener,
         limits: Limits,
@@ -83,6 +85,7 @@ class Sender:
         self._gateway = gateway
         self._journal = journal
         self._clock = clock
+        self._time = time
         self._patience = patience
         self._listener = listener
         self._limits = limits
@@ -245,11 +248,10 @@ class Sender:
 
     async def _still_safe(self, batch: Batch) -> Batch:
         """Without those that were held up until sending them again could start a second run."""
-        now_ms = self._clock.now_ms()
-        late = batch.late(now_ms)
+        late = batch.late(self._time.latest_ms())
         if not late:
             return batch
-        await self._journal.commit([shipment.withdrawn(now_ms) for shipment in late])
+        await self._journal.commit([shipment.withdrawn(self._time) for shipment in late])
         self.lost.extend(late)
         return Batch([shipment for shipment in batch if shipment not in late])
 
@@ -276,7 +278,6 @@ class Sender:
             await self._journal.commit([self._settling(batch, created, Origin.TRIGGERED)])
             self._tell_taken(batch, created, Outcome.TRIGGERED)
             return Batch([])
-        now_ms = self._clock.now_ms()
         edits: list[Edit] = []
         fresh: list[Shipment] = []
         there: list[Shipment] = []
@@ -292,7 +293,7 @@ class Sender:
                     conflict = self._conflict(shipment, created_at_ms) if shipment.attempt.explicit_id else ""
                     if conflict is None:
                         lost.append(shipment)
-                        edits.append(shipment.unknown(now_ms, "the server has a run of this workflowRunId"))
+                        edits.append(shipment.unknown(self._time, "the server has a run of this workflowRunId"))
                     elif conflict:
                         edits.append(shipment.rejected(conflict))
                         refused.append((shipment, conflict))
@@ -301,13 +302,13 @@ class Sender:
                         there_created.append(created_at_ms)
                 case Denied(message) if shipment.inconclusive:
                     lost.append(shipment)
-                    edits.append(shipment.unknown(now_ms, message))
+                    edits.append(shipment.unknown(self._time, message))
                 case Denied(message):
                     edits.append(shipment.rejected(message))
                     refused.append((shipment, message))
                 case Unclear(words) | InProgress(words):
                     lost.append(shipment)
-                    edits.append(shipment.unknown(now_ms, words, said_to_run=isinstance(reply, InProgress)))
+                    edits.append(shipment.unknown(self._time, words, said_to_run=isinstance(reply, InProgress)))
                 case Throttled():
                     later.append(shipment)
                 case _:
@@ -361,14 +362,12 @@ class Sender:
                 )
 
     async def _lose(self, batch: Batch, reason: str) -> None:
-        now_ms = self._clock.now_ms()
-        await self._journal.commit([shipment.unknown(now_ms, reason) for shipment in batch])
+        await self._journal.commit([shipment.unknown(self._time, reason) for shipment in batch])
         self.lost.extend(batch)
         self._lost_in_a_row += 1
         if self._lost_in_a_row >= LOST_IN_A_ROW:
             self.stop(Halt(f"the server's answers are lost: {reason}", final=False))
 
     async def _withdraw(self, batch: Batch) -> None:
-        now_ms = self._clock.now_ms()
-        await self._journal.commit([shipment.withdrawn(now_ms) for shipment in batch])
+        await self._journal.commit([shipment.withdrawn(self._time) for shipment in batch])
         self.put_back(batch)

@@ -26,8 +26,8 @@ class Finding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A finding, with the run where there is one. `send_before_ms`: until when it may be sent again (our clock,
-    Unix ms; None: always)."""
+    """A finding, with the run where there is one. `send_before_ms`: until when it may be sent again (server
+    time, Unix ms; None: always)."""
 
     finding: Finding
     run: ObservedRun | None = None

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import hypothesis.strategies as st
 from hypothesis import given
 
+from tests.fakes.manual_clock import ManualClock
 from wfdeploy.model.address import Address
 from wfdeploy.model.attempts import Columns, FirstAttempts
 from wfdeploy.model.remote import Item
 from wfdeploy.model.state import Attempt
 from wfdeploy.pipeline.apply.batch import Batch, ReadyBatch, flat, halves, halves_by_bytes, pack
+from wfdeploy.pipeline.apply.server_time import ServerTime
 from wfdeploy.pipeline.apply.shipment import Shipment
 
 
@@ -109,7 +111,7 @@ def test_what_is_ready_is_what_its_shipments_are() -> None:
 
 def test_what_became_of_one_that_was_looked_at_is_not_forgotten() -> None:
     batch = ready("ab", [b"a", b"b"])
-    batch[0].unknown(8, "lost")
+    batch[0].unknown(ServerTime(ManualClock()), "lost")
     batch[1].send_before_ms = 5
     assert [one.error for one in batch.attempts] == ["lost", None]
     assert [one.intent_at_ms for one in batch.intents(9)] == [9, 7]

@@ -25,6 +25,7 @@ from wfdeploy.pipeline.apply.cancelling import MOST_CHARACTERS, MOST_RUNS, Cance
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.sender import Limits, Sender
+from wfdeploy.pipeline.apply.server_time import ServerTime
 
 LAG_S = 60.0
 
@@ -121,6 +122,7 @@ class Scene:
             gateway=self.server,
             journal=journal,
             clock=self.clock,
+            time=ServerTime(self.clock),
             patience=patience,
             listener=self.heard.append,
             limits=Limits(),
