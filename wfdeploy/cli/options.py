@@ -191,13 +191,7 @@ def target(function: Function) -> Function:
             ),
             _PROJECT_FILE,
             _ENV_FILE,
-            _place(
-                "--allow",
-                metavar="KIND=PATTERN",
-                multiple=True,
-                help="What the project file may ask for: token=VARIABLE, secret=NAME, url=HOST. May be repeated.  "
-                "[default: the variable WFDEPLOY_ALLOW]",
-            ),
+            _ALLOW,
         )
     ):
         with_target = option(with_target)
@@ -208,6 +202,13 @@ _LOCAL = _place("--local", is_flag=True, help="Work on a server embedded in this
 _PROJECT_FILE = _place(
     "--project-file", metavar="FILE", help="Project file.  [default: wfdeploy.yaml here or in a directory above]"
 )
+_ALLOW = _place(
+    "--allow",
+    metavar="KIND=PATTERN",
+    multiple=True,
+    help="What the project may ask for: token=VARIABLE, secret=NAME, url=HOST, path=PATH. May be repeated.  "
+    "[default: the variable WFDEPLOY_ALLOW]",
+)
 _ENV_FILE = _place("--env-file", metavar="FILE", help="Read variables from a .env file; those already set win.")
 
 
@@ -215,10 +216,17 @@ def project(function: Function) -> Function:
     """Adds the options of commands that read manifests and talk to nobody; passes `target`."""
 
     @wraps(function)
-    def with_project(*, environment: str | None, project_file: str | None, env_file: str | None, **flags: Any) -> Any:
+    def with_project(
+        *,
+        environment: str | None,
+        project_file: str | None,
+        env_file: str | None,
+        allow: tuple[str, ...],
+        **flags: Any,
+    ) -> Any:
         from wfdeploy.cli.flags import TargetFlags
 
-        chosen = TargetFlags(environment=environment, project_file=project_file, env_file=env_file)
+        chosen = TargetFlags(environment=environment, project_file=project_file, env_file=env_file, allow=allow)
         return function(target=chosen, **flags)
 
     for option in reversed(
@@ -232,6 +240,7 @@ def project(function: Function) -> Function:
             ),
             _PROJECT_FILE,
             _ENV_FILE,
+            _ALLOW,
         )
     ):
         with_project = option(with_project)

@@ -68,7 +68,7 @@ def resolve(
         from wfdeploy.cli.env_file import with_env_file
 
         environ = with_env_file(environ, cwd / flags.env_file)
-    from wfdeploy.operations.permissions import require_permitted
+    from wfdeploy.operations.permissions import require_permitted, require_within
     from wfdeploy.upstash.settings import resolve_endpoint, wants_dev_server
 
     if flags.local and flags.token_file is not None:
@@ -76,6 +76,7 @@ def resolve(
     is_embedded = flags.local or (flags.url is None and (flags.environment == LOCAL or wants_dev_server(environ)))
     wanted = LOCAL if is_embedded and flags.environment is None else flags.environment
     project = _load_project(flags, cwd, wanted, by_cache=by_cache)
+    project = replace(project, allowed_paths=permissions.paths())
     endpoint = resolve_endpoint(
         environ,
         server=project.server,
@@ -85,8 +86,11 @@ def resolve(
         chosen=flags.environment,
     )
     require_permitted(project, None if endpoint.dev else endpoint.url, permissions, cwd=cwd)
+    state_file = _state_file(flags, project, cwd)
+    if flags.state is None:
+        require_within(project, state_file, cwd=cwd)
     return Settings(
-        target=replace(_target(endpoint, project, _state_file(flags, project, cwd)), shard=flags.shard),
+        target=replace(_target(endpoint, project, state_file), shard=flags.shard),
         environ=environ,
         cwd=cwd,
         stdin_taken=flags.token_file == "-",  # noqa: S105 (a file name)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 from filelock import FileLock, Timeout
 
-from wfdeploy.files.own import read_own
+from wfdeploy.files.reading import read_own
 from wfdeploy.files.writing import replace_file
 from wfdeploy.localserver.problems import DatabaseInUse
 

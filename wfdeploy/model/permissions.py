@@ -1,8 +1,8 @@
 """What the operator of a command allows the files of a checkout to ask for.
 
 Whoever opens a pull request writes those files. What they may name (the variable that is read as a token, the host
-that it is sent to, secrets) is therefore bounded from outside of the checkout: by `--allow` on the command line and the
-variable `WFDEPLOY_ALLOW`, both lists of `KIND=PATTERN`.
+that it is sent to, secrets, other files) is therefore bounded from outside of the checkout: by `--allow` on the command
+line and the variable `WFDEPLOY_ALLOW`, both lists of `KIND=PATTERN`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Kind(Enum):
     TOKEN = "token"  # noqa: S105 - a kind
     SECRET = "secret"  # noqa: S105
     URL = "url"
+    PATH = "path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Permissions:
     """Patterns by kind, with `*` and `?` as in file names.
 
     Those of `TOKEN` add to the names that QStash tokens have. Of `SECRET` and `URL` everything is allowed as long as
-    there is no pattern; one pins them.
+    there is no pattern; one pins them. Those of `PATH` are plain paths, relative to the project file: of files and
+    folders that may be named although they are hidden or lie elsewhere.
     """
 
     patterns: frozenset[tuple[Kind, str]] = frozenset()
@@ -66,6 +68,10 @@ class Permissions:
         secure = parts.scheme == "https"
         whole, hosts = ([one.lower() for one in wanted if ("://" in one) is is_whole] for is_whole in (True, False))
         return _matches(origin, (one.rstrip("/") for one in whole)) or (secure and _matches(parts.netloc, hosts))
+
+    def paths(self) -> tuple[str, ...]:
+        """What may be named beside the files of the project."""
+        return self._of(Kind.PATH)
 
     def _of(self, kind: Kind) -> tuple[str, ...]:
         return tuple(sorted(pattern for one, pattern in self.patterns if one is kind))

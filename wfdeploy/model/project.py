@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wfdeploy.files.bounds import Bounds
     from wfdeploy.model.run import Move
     from wfdeploy.model.shard import Shard
 
@@ -40,7 +41,8 @@ class Project:
     """`wfdeploy.yaml` for one environment: overrides merged, expressions in `url` not allowed.
 
     `root` is the directory of the project file (the working directory without one); `manifests` are paths
-    relative to it. `vars` may hold any JSON value. `secrets` are the names that manifests may use.
+    relative to it. `vars` may hold any JSON value. `secrets` are the names that manifests may use. `allowed_paths` are
+    files and folders that may be named although they are hidden or lie elsewhere; the operator gives them.
     """
 
     root: Path
@@ -56,6 +58,14 @@ class Project:
     secrets: tuple[str, ...] = ()
     moved: tuple[Move, ...] = ()
     server: ServerSettings = field(default_factory=ServerSettings)
+    allowed_paths: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def bounds(self) -> Bounds:
+        """Where the files lie that the project may name."""
+        from wfdeploy.files.bounds import Bounds
+
+        return Bounds.around(self.root, map(Path, self.allowed_paths))
 
     @property
     def key(self) -> str:

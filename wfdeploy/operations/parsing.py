@@ -61,9 +61,8 @@ class Parsing:
         self._project = project
         self._shard = shard
         self._evaluator = UnknownReferences() if variables is None else References(variables, project.secrets)
-        self._inputs = InputFiles(
-            project.root, project.server.max_message_bytes, Readers(yaml=_read_yaml, row_rules=RowSchema)
-        )
+        readers = Readers(yaml=_read_yaml, row_rules=RowSchema)
+        self._inputs = InputFiles(project.root, project.server.max_message_bytes, readers, project.bounds)
         self._rules = Rules(
             insecure=project.server.insecure_destinations,
             max_message_bytes=project.server.max_message_bytes,

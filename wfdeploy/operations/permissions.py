@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from wfdeploy.errors import InvalidInput, UsageError
+from wfdeploy.files.bounds import OutOfBoundsError
 from wfdeploy.model.permissions import VARIABLE, Permissions
 from wfdeploy.model.project import Project
 
@@ -44,6 +46,18 @@ def require_permitted(project: Project, url: str | None, permissions: Permission
         if project.file is None or project.server.url is None or not url.startswith(project.server.url.rstrip("/")):
             raise UsageError(message, hint=hint)
         _refuse(project, cwd, _fields(project, "url"), message=message, hint=hint)
+
+
+def require_within(project: Project, state_file: Path, *, cwd: Path) -> None:
+    """Raise where the project's state would lie elsewhere. Raises: `InvalidInput`, with the place of `state.path`."""
+    try:
+        project.bounds.resolve(state_file, may_hide=True)
+    except OutOfBoundsError as error:
+        message = f"the state {project.state_path or state_file} {error.reason}"
+        hint = f"whoever runs this command allows it: --allow path={os.path.realpath(state_file)}, or names it: --state"
+        if project.file is None or project.state_path is None:
+            raise UsageError(message, hint=hint) from error
+        _refuse(project, cwd, _fields(project, "state", "path"), message=message, hint=hint)
 
 
 def _fields(project: Project, *name: str) -> Iterator[FieldPath]:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from wfdeploy.errors import InvalidInput
+from wfdeploy.files.bounds import Bounds, OutOfBoundsError
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.document import Document, Finding
 from wfdeploy.model.project import Project, ServerSettings
@@ -19,7 +20,9 @@ def project_document(path: Path, *, cwd: Path) -> Document:
     """The one document of a project file, valid. Raises: `InvalidInput`."""
     problems: list[Diagnostic] = []
     display = sources.shown_path(path, cwd)
-    source = sources.read(sources.Found(display, path), root=path.parent, cwd=cwd, stdin=None, problems=problems)
+    source = None
+    if _is_within(path, display, problems):
+        source = sources.read(sources.Found(display, path), root=path.parent, cwd=cwd, stdin=None, problems=problems)
     documents = [] if source is None else list(yaml_docs.read(source, problems))
     findings = [finding for document in documents[:1] for finding in structure.check(document, "project")]
     if documents and not findings:
@@ -38,6 +41,16 @@ def project_document(path: Path, *, cwd: Path) -> Document:
     return documents[0]
 
 
+def _is_within(path: Path, display: str, problems: list[Diagnostic]) -> bool:
+    """Whether it isn't a link to somewhere else, whose content would be shown where it makes no sense."""
+    try:
+        Bounds.around(path.parent).named(path.parent, [path.name]).resolve(path)
+    except OutOfBoundsError as error:
+        problems.append(Diagnostic(code="out-of-bounds", message=f"this {error.reason}", place=Place(display)))
+        return False
+    return True
+
+
 def presumed_project(*, cwd: Path, file: Path | None = None) -> Project:
     """What can be presumed of a project whose file is wrong: where it is and where its manifests are.
 
@@ -47,7 +60,8 @@ def presumed_project(*, cwd: Path, file: Path | None = None) -> Project:
     if path is None:
         return Project(root=cwd.absolute())
     found = sources.Found(path.name, path)
-    source = sources.read(found, root=path.parent, cwd=cwd, stdin=None, problems=[])
+    is_within = _is_within(path, path.name, [])
+    source = sources.read(found, root=path.parent, cwd=cwd, stdin=None, problems=[]) if is_within else None
     data = next((document.data for document in yaml_docs.read(source, [])), None) if source is not None else None
     spec = data.get("spec") if isinstance(data, dict) else None
     named = spec.get("manifests") if isinstance(spec, dict) else None

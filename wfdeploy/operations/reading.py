@@ -16,6 +16,7 @@ from wfdeploy import __version__
 from wfdeploy.catalogue.catalogue import Catalogue, Kept
 from wfdeploy.catalogue.guards import sound
 from wfdeploy.errors import CacheDamaged, InvalidInput
+from wfdeploy.files.reading import open_regular
 from wfdeploy.operations.parallel import WORTHWHILE_BYTES
 from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Remember, Requests
 from wfdeploy.pipeline.identify.version import CURRENT, WITH_OWN_ID
@@ -141,10 +142,13 @@ class Reading:
 
     def _find(self, paths: Sequence[str] | None) -> list[sources.Found]:
         cwd = self._wanted.cwd
-        base = cwd
+        base, bounds = cwd, self._project.bounds
         if paths is None:
             base, paths = self._project.root, self._project.manifests
-        found = sources.find(paths, base=base, cwd=cwd, problems=self._problems, project_file=self._project.file)
+        else:
+            bounds = bounds.named(base, paths)
+        file = self._project.file
+        found = sources.find(paths, base=base, cwd=cwd, problems=self._problems, bounds=bounds, project_file=file)
         if self._project.file is None:
             return found
         own = os.path.realpath(self._project.file)  # it may stand among the manifests, under a name of its own
@@ -158,6 +162,7 @@ class Reading:
             base=self._project.root,
             cwd=self._wanted.cwd,
             problems=aside,
+            bounds=self._project.bounds,
             project_file=self._project.file,
         )
         project_file = self._project.file or self._project.root
@@ -309,6 +314,7 @@ class Reading:
             "secrets": sorted(project.secrets),
             "maxMessageBytes": project.server.max_message_bytes,
             "insecure": project.server.insecure_destinations,
+            "allowedPaths": project.allowed_paths,
             "shard": None
             if self._wanted.shard is None
             else [str(self._wanted.shard), project.key, project.environment],
@@ -322,7 +328,7 @@ class Reading:
         """Whether the files that a manifest names hold what they held."""
         for name, expected in reads.items():
             try:
-                with (self._project.root / name).open("rb") as file:
+                with open_regular(self._project.root / name) as file:
                     if file_digest(file, "sha256").hexdigest() != expected:
                         return False
             except (OSError, ValueError):  # no file has such a name

@@ -228,3 +228,26 @@ def test_an_env_file_allows_nothing(greedy: Path) -> None:
 def test_a_permission_that_cannot_be_read_is_an_error(greedy: Path) -> None:
     with pytest.raises(UsageError, match="'tokn=A' is not KIND=PATTERN"):
         settled(greedy, {"WFDEPLOY_ALLOW": "token=A tokn=A"})
+
+
+@pytest.mark.parametrize("path", ["../elsewhere.db", "/tmp/elsewhere.db", "link/elsewhere.db"])
+def test_a_state_lies_in_the_project_unless_the_operator_says_so(tmp_path: Path, path: str) -> None:
+    root = tmp_path / "shop"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path)
+    (root / "wfdeploy.yaml").write_text(
+        f"apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {{name: shop}}\nspec:\n  state: {{path: {path}}}\n"
+    )
+    assert refused(root) == "wfdeploy.yaml:5:17 spec.state.path"
+    real = str((root / path).resolve())
+    assert settled(root, allow=(f"path={real}",)).target.state_file == root / path
+    assert settled(root, state="../mine.db").target.state_file == root / "../mine.db"
+
+
+def test_a_project_file_that_is_a_link_to_elsewhere_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("TOKEN=abc", encoding="utf-8")
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "wfdeploy.yaml").symlink_to("../secret")
+    with pytest.raises(InvalidInput) as caught:
+        settled(tmp_path / "shop")
+    assert [(d.code, d.excerpt) for d in caught.value.diagnostics] == [("out-of-bounds", None)]

@@ -83,6 +83,7 @@ def _problems(
     from functools import cache
 
     from wfdeploy.cli import settings, wiring
+    from wfdeploy.model.permissions import VARIABLE
     from wfdeploy.model.project import LOCAL
     from wfdeploy.operations.loading import cache_folder
     from wfdeploy.operations.manifests import validate
@@ -91,9 +92,10 @@ def _problems(
     named = settings.resolve(replace(target, environment=target.environment or LOCAL, local=False), app.environ)
     declared = named.target.project.environments
     environments = (target.environment,) if target.environment is not None else declared or (None,)
+    allowed = {VARIABLE: app.environ.get(VARIABLE, "")}  # no other variable counts for what is valid
     seen: dict[tuple[object, ...], tuple[Diagnostic, list[str | None]]] = {}
     for environment in environments:
-        project = settings.resolve(replace(target, environment=environment), {}).target.project
+        project = settings.resolve(replace(target, environment=environment), allowed).target.project
         defaults = wiring.local_variables(named) if environment in (None, LOCAL) else {}
         times: Counter[tuple[object, ...]] = Counter()
         for diagnostic in validate(

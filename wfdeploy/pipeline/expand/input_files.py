@@ -1,4 +1,4 @@
-"""The files that manifests name: body files and data files, found inside the project only."""
+"""The files that manifests name: body files and data files, found within the bounds of the project only."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from wfdeploy.errors import InvalidInput
+from wfdeploy.files.bounds import Bounds, OutOfBoundsError
+from wfdeploy.files.reading import read_at_most
 from wfdeploy.model import git_lfs
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.pipeline.expand.data.rows import YamlReader
@@ -42,8 +44,11 @@ class InputFiles:
     since it was last asked. A file that isn't the same when it is read again stops the command.
     """
 
-    def __init__(self, root: Path, max_body_bytes: int, readers: Readers | None = None) -> None:
+    def __init__(
+        self, root: Path, max_body_bytes: int, readers: Readers | None = None, bounds: Bounds | None = None
+    ) -> None:
         self._root = Path(os.path.realpath(root))
+        self._bounds = bounds or Bounds.around(root)
         self._max_body_bytes = max_body_bytes
         self._readers = readers
         self._digests: dict[str, str] = {}
@@ -80,11 +85,11 @@ class InputFiles:
         with _told("body-file"):
             path = self._find(folder, text, "body-file")
             shown = _printable(text)
-            size = path.stat().st_size
-            if size > self._max_body_bytes:
+            data = read_at_most(path, self._max_body_bytes)
+            if len(data) > self._max_body_bytes:
+                size = max(path.stat().st_size, len(data))
                 message = f"{shown} holds {size:,} bytes; at most {self._max_body_bytes:,} are sent"
                 raise FileProblem("message-too-big", message)
-            data = path.read_bytes()
             if git_lfs.is_pointer(data):
                 raise FileProblem(git_lfs.CODE, f"{shown} is a Git LFS pointer, not the file itself", git_lfs.HINT)
             try:
@@ -93,7 +98,7 @@ class InputFiles:
                 message = f"{shown} is not UTF-8 (byte 0x{error.object[error.start]:02x} at offset {error.start:,})"
                 hint = "the API carries bodies as text; encode binary data, for example as base64"
                 raise FileProblem("body-file-not-utf8", message, hint) from error
-        name = path.relative_to(self._root).as_posix()
+        name = self._name(path)
         self._note(name, sha256(data).hexdigest())
         return name, content
 
@@ -101,7 +106,7 @@ class InputFiles:
         """Path and project-relative name of a data file. Raises: `FileProblem`, by the same rules."""
         with _told("data-file"):
             path = self._find(folder, text, "data-file")
-        return path, path.relative_to(self._root).as_posix()
+        return path, self._name(path)
 
     @contextmanager
     def open_data(self, path: Path, name: str) -> Iterator[DataStream]:
@@ -129,14 +134,18 @@ class InputFiles:
             raise InvalidInput([Diagnostic(code="file-changed", message=message, place=Place(name), hint=hint)])
         self._fresh[name] = digest
 
+    def _name(self, path: Path) -> str:
+        return Path(os.path.relpath(path, self._root)).as_posix()
+
     def _find(self, folder: Path, text: str, what: str) -> Path:
         if "\0" in text:
             raise FileProblem(f"{what}-missing", "the path holds a NUL character")
         name = _printable(text)
-        path = Path(os.path.realpath(folder / text))
-        if not path.is_relative_to(self._root):
-            message, hint = f"{name} lies outside of the project", f"the project is {_shown(self._root)}"
-            raise FileProblem(f"{what}-outside", message, hint)
+        try:
+            path = self._bounds.resolve(folder / text)
+        except OutOfBoundsError as error:
+            hint = "name a file of the project's repository; whoever runs this command allows others: --allow path=PATH"
+            raise FileProblem(f"{what}-{error.code}", f"{name} {error.reason}", hint) from error
         if not path.is_file():
             state = "is a folder" if path.is_dir() else "does not exist" if not path.exists() else "is no plain file"
             raise FileProblem(f"{what}-missing", f"{name} {state}", "the path is relative to the manifest's folder")
@@ -155,8 +164,3 @@ def _told(what: str) -> Iterator[None]:
 
 def _printable(text: str) -> str:
     return text if text.isprintable() else repr(text)
-
-
-def _shown(root: Path) -> str:
-    relative = os.path.relpath(root)
-    return "the working directory" if relative == "." else relative

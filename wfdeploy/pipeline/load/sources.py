@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from wfdeploy.files.bounds import OutOfBoundsError
+from wfdeploy.files.reading import read_at_most
 from wfdeploy.model import git_lfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wfdeploy.files.bounds import Bounds
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.document import SourceFile
 
@@ -33,16 +36,23 @@ class Found(NamedTuple):
 
 
 def find(
-    paths: Sequence[str], *, base: Path, cwd: Path, problems: list[Diagnostic], project_file: Path | None = None
+    paths: Sequence[str],
+    *,
+    base: Path,
+    cwd: Path,
+    problems: list[Diagnostic],
+    bounds: Bounds,
+    project_file: Path | None = None,
 ) -> list[Found]:
     """The manifest files that `paths` stand for, each once: in the order of the paths, folders sorted by name.
 
     Paths are relative to `base` and shown relative to `cwd`, unless they are absolute. Hidden entries of folders and
     project files are passed over, and so are folders below with a project file of their own, which are other projects
-    (`project_file` is this one's); what is named outright is taken whatever its name. What can't be found or entered
-    is added to `problems`.
+    (`project_file` is this one's); what is named outright is taken whatever its name. What can't be found or entered,
+    or lies out of bounds, is added to `problems`.
     """
     own = "" if project_file is None else os.path.realpath(project_file)
+    search = _Search(own, bounds, problems)
     found: dict[str, Found] = {}
     for text in paths:
         if text == STDIN:
@@ -50,7 +60,7 @@ def find(
             continue
         path = base / text
         display = _display(path, text, base, cwd)
-        for entry in _expand(path, display, own, problems):
+        for entry in search.expand(path, display):
             found.setdefault(os.path.realpath(entry.path or STDIN), entry)
     return list(found.values())
 
@@ -67,10 +77,7 @@ def read_bytes(found: Found, *, stdin: bytes | None, problems: list[Diagnostic])
         data = stdin if stdin is not None else b""
     else:
         try:
-            if found.path.stat().st_size > MAX_FILE_BYTES:
-                problems.append(_problem("file-too-big", _too_big(), found.display, "split the group over files"))
-                return None
-            data = found.path.read_bytes()
+            data = _inherited(found.path) or read_at_most(found.path, MAX_FILE_BYTES)
         except OSError as error:
             problems.append(_problem("unreadable", f"can't be read: {reason(error)}", found.display))
             return None
@@ -78,6 +85,14 @@ def read_bytes(found: Found, *, stdin: bytes | None, problems: list[Diagnostic])
         problems.append(_problem("file-too-big", _too_big(), found.display, "split the group over files"))
         return None
     return data
+
+
+def _inherited(path: Path) -> bytes:
+    """The content of a descriptor that the shell opened, as for `<(command)`; else nothing."""
+    if not str(path).startswith(("/dev/fd/", "/dev/stdin", "/proc/self/fd/")):
+        return b""
+    with path.open("rb") as file:
+        return file.read(MAX_FILE_BYTES + 1)
 
 
 def decode(found: Found, data: bytes, *, root: Path, cwd: Path, problems: list[Diagnostic]) -> SourceFile | None:
@@ -107,6 +122,11 @@ def shown_path(path: Path, cwd: Path) -> str:
     return str(path) if relative.startswith(os.path.join("..", "..", "..", "..")) else relative  # noqa: PTH118
 
 
+def allow(path: Path) -> str:
+    """How an operator allows a project to name a path."""
+    return f"whoever runs this command allows it: --allow path={os.path.realpath(path)}"
+
+
 def reason(error: OSError) -> str:
     """What the operating system says, without its number and path."""
     return (error.strerror or str(error)).lower()
@@ -118,47 +138,76 @@ def _display(path: Path, text: str, base: Path, cwd: Path) -> str:
     return shown_path(path, cwd)
 
 
-def _expand(path: Path, display: str, own: str, problems: list[Diagnostic]) -> Iterator[Found]:
-    try:
-        is_folder = path.stat() and path.is_dir()
-    except FileNotFoundError:
-        problems.append(_problem("not-found", "there is no such file or folder", display))
-        return
-    except OSError as error:
-        problems.append(_problem("unreadable", f"can't be read: {reason(error)}", display))
-        return
-    if is_folder:
-        before = len(problems)
-        entries = list(_folder(path, display, (), own, problems))
-        if not entries and len(problems) == before:
-            message = "this folder holds no manifests"
-            problems.append(_problem("no-manifests", message, display, "manifests are files *.yaml and *.yml"))
-        yield from entries
-    else:
-        yield Found(display, path)
+class _Search:
+    """One search for manifests. `own`: the project file's real path."""
 
+    def __init__(self, own: str, bounds: Bounds, problems: list[Diagnostic]) -> None:
+        self._own = own
+        self._bounds = bounds
+        self._problems = problems
 
-def _folder(path: Path, display: str, above: tuple[str, ...], own: str, problems: list[Diagnostic]) -> Iterator[Found]:
-    real = os.path.realpath(path)
-    if real in above:
-        problems.append(_problem("symlink-loop", "this link leads back to a folder it stands in", display))
-        return
-    try:
-        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
-    except OSError as error:
-        problems.append(_problem("unreadable", f"can't be read: {reason(error)}", display))
-        return
-    if above and any(entry.name == PROJECT_FILE and os.path.realpath(entry) != own for entry in entries):
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        shown = os.path.join(display, entry.name) if display != "." else entry.name  # noqa: PTH118 - text as typed
-        child = path / entry.name
-        if _is_folder(entry):
-            yield from _folder(child, shown, (*above, real), own, problems)
-        elif entry.name.endswith(SUFFIXES) and entry.name != PROJECT_FILE:
-            yield Found(shown, child)
+    def expand(self, path: Path, display: str) -> Iterator[Found]:
+        """The files that a path stands for."""
+        if not self._is_within(path, display):
+            return
+        try:
+            is_folder = path.stat() and path.is_dir()
+        except FileNotFoundError:
+            self._problem("not-found", "there is no such file or folder", display)
+            return
+        except OSError as error:
+            self._problem("unreadable", f"can't be read: {reason(error)}", display)
+            return
+        if is_folder:
+            before = len(self._problems)
+            entries = list(self._folder(path, display, ()))
+            if not entries and len(self._problems) == before:
+                message = "this folder holds no manifests"
+                self._problem("no-manifests", message, display, "manifests are files *.yaml and *.yml")
+            yield from entries
+        else:
+            yield Found(display, path)
+
+    def _folder(self, path: Path, display: str, above: tuple[str, ...]) -> Iterator[Found]:
+        real = os.path.realpath(path)
+        if real in above:
+            self._problem("symlink-loop", "this link leads back to a folder it stands in", display)
+            return
+        try:
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+        except OSError as error:
+            self._problem("unreadable", f"can't be read: {reason(error)}", display)
+            return
+        if above and any(entry.name == PROJECT_FILE and os.path.realpath(entry) != self._own for entry in entries):
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            shown = os.path.join(display, entry.name) if display != "." else entry.name  # noqa: PTH118 - text as typed
+            child = path / entry.name
+            is_folder = _is_folder(entry)
+            if not is_folder and (not entry.name.endswith(SUFFIXES) or entry.name == PROJECT_FILE):
+                continue
+            if entry.is_symlink() and not self._is_within(child, shown):
+                continue
+            if is_folder:
+                yield from self._folder(child, shown, (*above, real))
+            else:
+                yield Found(shown, child)
+
+    def _is_within(self, path: Path, display: str) -> bool:
+        """Whether a file or folder may be looked at: a link may lead to where only the operator may look."""
+        try:
+            self._bounds.resolve(path)
+        except OutOfBoundsError as error:
+            self._problem("out-of-bounds", f"this {error.reason}", display, allow(path))
+            return False
+        except (OSError, ValueError):
+            pass  # opening it tells
+        return True
+
+    def _problem(self, code: str, message: str, display: str, hint: str | None = None) -> None:
+        self._problems.append(_problem(code, message, display, hint))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from wfdeploy.files.bounds import Bounds
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.pipeline.load import sources
 
 
 def find(paths: list[str], base: Path, cwd: Path | None = None) -> tuple[list[str], list[Diagnostic]]:
     problems: list[Diagnostic] = []
-    found = sources.find(paths, base=base, cwd=cwd or base, problems=problems)
+    found = sources.find(paths, base=base, cwd=cwd or base, problems=problems, bounds=Bounds(base))
     return [entry.display for entry in found], problems
 
 
@@ -36,7 +37,12 @@ def test_a_folder_below_with_a_project_file_is_another_project(tmp_path: Path) -
     assert find(["m/other/b.yaml"], tmp_path) == (["m/other/b.yaml"], [])
     problems: list[Diagnostic] = []
     own = sources.find(
-        ["m"], base=tmp_path, cwd=tmp_path, problems=problems, project_file=tmp_path / "m" / "other" / "wfdeploy.yaml"
+        ["m"],
+        base=tmp_path,
+        cwd=tmp_path,
+        problems=problems,
+        bounds=Bounds(tmp_path),
+        project_file=tmp_path / "m" / "other" / "wfdeploy.yaml",
     )
     assert [entry.display for entry in own] == [
         "m/a.yaml",
@@ -139,3 +145,56 @@ def test_name_is_relative_to_the_project(tmp_path: Path) -> None:
     )
     assert found is not None
     assert (found.name, found.display, found.folder) == ("m/a.yaml", "x", tmp_path / "m")
+
+
+def test_a_link_that_leads_out_of_bounds_is_told_and_not_read(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    put(root, "m/a.yaml", ".env")
+    put(tmp_path, "secret.yaml", "other/b.yaml")
+    for name, target in {
+        "environ.yaml": "/proc/self/environ",
+        "folder": str(tmp_path / "other"),
+        "hidden.yaml": "../.env",
+        "zero.yaml": "/dev/zero",
+        "not-a-manifest": "/etc/passwd",
+    }.items():
+        (root / "m" / name).symlink_to(target)
+    found, problems = find(["m"], root)
+    assert found == ["m/a.yaml"]
+    assert [(p.code, p.place.file) for p in problems] == [
+        ("out-of-bounds", f"m/{name}") for name in ("environ.yaml", "folder", "hidden.yaml", "zero.yaml")
+    ]
+    assert problems[1].hint == f"whoever runs this command allows it: --allow path={tmp_path / 'other'}"
+
+
+def test_a_folder_outside_is_not_entered(tmp_path: Path) -> None:
+    put(tmp_path, "other/b.yaml", "project/x")
+    root = tmp_path / "project"
+    (root / "m").symlink_to(tmp_path / "other")
+    for named in ("../other", "m", str(tmp_path / "other"), "../other/b.yaml"):
+        found, problems = find([named], root)
+        assert (found, [p.code for p in problems]) == ([], ["out-of-bounds"])
+
+
+def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    put(tmp_path, "m/a.yaml")
+    os.mkfifo(tmp_path / "m" / "pipe.yaml")
+    problems: list[Diagnostic] = []
+    for entry in sources.find(["m"], base=tmp_path, cwd=tmp_path, problems=problems, bounds=Bounds(tmp_path)):
+        sources.read_bytes(entry, stdin=None, problems=problems)
+    assert [(p.code, p.message, p.place.file) for p in problems] == [
+        ("unreadable", "can't be read: it is no regular file", "m/pipe.yaml")
+    ]
+
+
+def test_a_descriptor_that_the_shell_opened_is_read(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"a: 1\n")
+    os.close(writer)
+    path = f"/dev/fd/{reader}"
+    problems: list[Diagnostic] = []
+    bounds = Bounds(tmp_path).named(tmp_path, [path])
+    (entry,) = sources.find([path], base=tmp_path, cwd=tmp_path, problems=problems, bounds=bounds)
+    assert sources.read_bytes(entry, stdin=None, problems=problems) == b"a: 1\n"
+    os.close(reader)
+    assert not problems

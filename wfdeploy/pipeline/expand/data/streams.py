@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, cast
 
+from wfdeploy.files.reading import open_regular
 from wfdeploy.model import git_lfs
 
 BLOCK_BYTES = 256 * 1024
@@ -57,7 +58,7 @@ class DataStream:
         self._name = path.name.lower()
 
     def __enter__(self) -> DataStream:
-        self._file: IO[bytes] = self.path.open("rb")
+        self._file: IO[bytes] = open_regular(self.path)
         self.stamp = self._stamp()
         if self.size < git_lfs.MAX_BYTES and git_lfs.is_pointer(self._file.read(git_lfs.MAX_BYTES)):
             self._file.close()

@@ -1,0 +1,72 @@
+"""Where the files lie that a project may name.
+
+Whoever opens a pull request can name any path, and can put links into the checkout. What a project names is therefore
+resolved first, and must lie in git's work tree (without one, in the project's folder), under no hidden name. What the
+operator names on the command line, or allows, may lie anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+_NEVER = frozenset((".git", ".wfdeploy"))
+"""Credentials of a checkout, and what wfdeploy keeps: of no use in a manifest, and of much to somebody else."""
+
+
+class OutOfBoundsError(Exception):
+    """A path that a project may not name. `code`: `outside` or `hidden`; `reason` in words."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """`root`: the folder within which everything may be named that isn't hidden; `allowed`: files and folders (with all
+    that is in them) that an operator named."""
+
+    root: Path
+    allowed: tuple[Path, ...] = ()
+
+    @classmethod
+    def around(cls, project: Path, allowed: Iterable[Path] = ()) -> Bounds:
+        """The bounds of the project in a folder, to which `allowed` is relative."""
+        real = Path(os.path.realpath(project))
+        root = next((folder for folder in (real, *real.parents) if (folder / ".git").exists()), real)
+        return cls(root).named(real, allowed)
+
+    def named(self, folder: Path, paths: Iterable[Path | str]) -> Bounds:
+        """The same, and what an operator named, relative to a folder.
+
+        Within the root that is the path as it reads: where a link leads that was put there isn't the operator's word.
+        """
+        real = os.path.realpath(folder)
+        plain = [Path(os.path.normpath(os.path.join(real, path))) for path in paths]  # noqa: PTH118 - `..` as it reads
+        resolved = (path if path.is_relative_to(self.root) else Path(os.path.realpath(path)) for path in plain)
+        return replace(self, allowed=(*self.allowed, *resolved))
+
+    def resolve(self, path: Path, *, may_hide: bool = False) -> Path:
+        """Follow all links of a path that need not exist. `may_hide`: its names may be hidden ones.
+
+        Raises: `OutOfBoundsError`.
+        """
+        real = Path(os.path.realpath(path))
+        base = next((allowed for allowed in self.allowed if real.is_relative_to(allowed)), None)
+        if base is None and not real.is_relative_to(self.root):
+            raise OutOfBoundsError("outside", "lies outside of the project")
+        if may_hide:
+            return real
+        names = real.relative_to(self.root).parts if real.is_relative_to(self.root) else real.parts
+        # Where case doesn't count, `.GIT` is `.git`.
+        if any(name.casefold() in _NEVER for name in names) or (base is None and any(map(_is_hidden, names))):
+            raise OutOfBoundsError("hidden", "is hidden, or in a hidden folder")
+        return real
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")

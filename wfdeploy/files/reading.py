@@ -1,0 +1,38 @@
+"""Open files where somebody else may have put something in their place: a link, a pipe, a device."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import BufferedReader
+from pathlib import Path
+
+
+def open_regular(path: Path, *, follow: bool = True) -> BufferedReader:
+    """Open a regular file for reading. `follow`: it may be a link to one.
+
+    Raises: `OSError`, for whatever isn't a regular file at once and without waiting for it.
+    """
+    # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever (open(2)); regular files don't care.
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    file = open(os.open(path, flags), "rb")  # noqa: PTH123, SIM115 - a descriptor, which the caller closes
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return file
+
+
+def read_at_most(path: Path, most: int) -> bytes:
+    """Read a regular file, and one byte more than `most` of one that is larger: what a size says is no bound.
+
+    Raises: `OSError`.
+    """
+    with open_regular(path) as file:
+        return file.read(most + 1)
+
+
+def read_own(path: Path, *, most: int) -> bytes:
+    """Read at most `most` bytes of a file that wfdeploy wrote; a link is none. Raises: `OSError`."""
+    with open_regular(path, follow=False) as file:
+        return file.read(most)
