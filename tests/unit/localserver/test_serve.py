@@ -70,7 +70,7 @@ def test_it_starts_and_stops_without_a_trace() -> None:
         server.wait_idle()
     assert time.perf_counter() - started < 2
     gc.collect()
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before  # a thread of a test before may have ended meanwhile
     if descriptors:
         assert len(list(Path("/proc/self/fd").iterdir())) <= descriptors
     with pytest.raises(RuntimeError, match="not running"):
@@ -105,7 +105,7 @@ def test_interrupt_while_starting_leaves_nothing_behind(monkeypatch: pytest.Monk
         patch.setattr("concurrent.futures.Future.result", interrupted)
         with pytest.raises(KeyboardInterrupt):
             LocalServer().start()
-    assert set(threading.enumerate()) == before
+    assert set(threading.enumerate()) <= before  # a thread of a test before may have ended meanwhile
 
 
 def test_server_can_be_started_again(tmp_path: Path) -> None:
