@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.contracts.test_state_store import record, store
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import Expire, Observe, PutRecord, Rename
+from wfdeploy.model.edits import Expire, Observe, PutRecord, Rename, RenameGroup
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.rollout import EndRollout, Enlist, Mode, Progress, PutProgress
 from wfdeploy.model.schedule import Decide
@@ -52,6 +54,23 @@ def test_members_go_along_with_a_rename(store: StateStore) -> None:
     store.commit([PutRecord(record("g/a")), PutProgress(Progress(group="g")), Enlist("g", ((Address("g/a"), "1:a"),))])
     store.commit([Rename(Address("g/a"), Address("g/b"))])
     assert store.members("g") == {"g/b": "1:a"}
+
+
+def test_what_is_known_of_a_group_gets_another_name(store: StateStore) -> None:
+    members = ((Address("g/a"), "1:a"), (Address("g-h/a"), "1:b"))
+    store.commit([Decide("g", 7), PutProgress(PROGRESS), Enlist("g", members)])
+    serial = store.commit([RenameGroup("g", "n")])
+    assert store.commit([RenameGroup("g", "n")]) == serial
+    assert store.schedules() == {"n": 7}
+    assert store.rollouts() == {"n": replace(PROGRESS, group="n")}
+    assert store.members("n") == {"n/a": "1:a", "g-h/a": "1:b"}
+    store.commit(
+        [Decide("other", 9), PutProgress(Progress(group="other")), Enlist("other", ((Address("other/x"), "1"),))]
+    )
+    store.commit([RenameGroup("other", "n")])
+    assert store.schedules() == {"n": 7}, "what is known under the name stands"
+    assert store.rollouts() == {"n": replace(PROGRESS, group="n")}
+    assert "n/x" not in store.members("n")
 
 
 def test_standings_of_one_group(store: StateStore) -> None:

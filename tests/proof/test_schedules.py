@@ -15,6 +15,7 @@ from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, planned, run
 from wfdeploy.errors import InvalidInput, UsageError, WfdeployError
 from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.plan import Wish
 from wfdeploy.model.shard import Shard
 from wfdeploy.operations.manifests import load_manifests
 from wfdeploy.operations.rendering import render
@@ -443,3 +444,82 @@ def test_an_instance_whose_outcome_is_open_is_going(bench: VirtualBench, fault: 
     bench.at("2026-11-23T16:00:00Z")
     bench.apply()
     assert bench.triggered() == ["n-a-2026-11-23t15-00-00z"]
+
+
+# --- a group under another name --------------------------------------------------------------------------------------
+
+
+def moved(name: str, *moves: tuple[str, str], **spec: Any) -> dict[str, Any]:
+    return recurring(name=name, moved=[{"from": origin, "to": to} for origin, to in moves], **spec)
+
+
+@pytest.mark.parametrize("way", ["apply", "targeted", "retrigger", "chain"])
+def test_what_is_decided_moves_with_the_name_of_a_group(bench: VirtualBench, way: str) -> None:
+    spec: dict[str, Any] = {"schedule": {**HOURLY, "catchUp": "all"}, "history": {"keep": 2}}
+    bench.write(recurring(**spec), group("other", [run("x")]))
+    for hour in (14, 15, 16, 17, 18):
+        bench.at(f"2026-11-23T{hour}:00:00Z")
+        bench.apply()
+    moves = [("n", "m")] if way != "chain" else [("n", "k"), ("k", "m")]
+    bench.write(moved("m", *moves, **spec), group("other", [run("x")]))
+    bench.pass_time(60)
+    if way in ("apply", "chain"):
+        assert "triggered" not in counts(bench.apply()), "there is nothing to do but to rename"
+    elif way == "targeted":
+        bench.apply(targets=("other/*",))
+    else:
+        bench.apply(wish=Wish.RETRIGGER, targets=("other/x",))
+    with bench.open() as store:
+        assert store.schedules().keys() == {"m"}
+    bench.write(recurring(name="m", **spec), group("other", [run("x")]))
+    bench.at("2026-11-23T20:30:00Z")
+    assert counts(bench.apply())["triggered"] == 2
+    assert [slug for slug in bench.triggered() if slug.startswith("m-")] == [
+        "m-a-2026-11-23t19-00-00z",
+        "m-a-2026-11-23t20-00-00z",
+    ]
+
+
+def test_what_was_skipped_stays_skipped_under_another_name(bench: VirtualBench) -> None:
+    spec: dict[str, Any] = {"schedule": {**HOURLY, "startAt": "2026-11-23T10:00:00Z"}}
+    begin(bench, recurring(schedule={**HOURLY, "startAt": "2026-11-23T15:00:00Z"}))
+    bench.at("2026-11-23T15:30:00Z")
+    bench.apply()
+    bench.write(moved("m", ("n", "m"), **spec))
+    bench.apply()
+    bench.write(recurring(name="m", schedule={**spec["schedule"], "catchUp": "all"}))
+    bench.apply()
+    assert bench.triggered() == ["n-a-2026-11-23t15-00-00z"]
+
+
+def test_runs_that_are_moved_one_by_one_take_along_what_is_decided(bench: VirtualBench) -> None:
+    spec: dict[str, Any] = {
+        "schedule": {**HOURLY, "catchUp": "all", "startAt": "2026-11-23T14:00:00Z"},
+        "history": {"keep": 1},
+    }
+    bench.write(recurring(run("a"), run("b"), **spec))
+    for hour in (15, 16, 17, 18):
+        bench.at(f"2026-11-23T{hour}:00:00Z")
+        bench.apply()
+    bench.pass_time(60)
+    bench.apply()
+    assert len(bench.triggered()) == 10
+    bench.write(recurring(run("b"), **spec), moved("m", ("n/a", "m/a"), **spec))
+    bench.apply()
+    bench.write(recurring(run("b"), **spec), recurring(run("a"), name="m", **spec))
+    bench.at("2026-11-23T19:00:00Z")
+    assert counts(bench.apply())["triggered"] == 2
+    assert len(bench.triggered()) == 12, "what history.keep has dropped is not due again under another name"
+
+
+def test_a_name_that_is_given_to_another_group_begins_anew(bench: VirtualBench) -> None:
+    spec: dict[str, Any] = {"schedule": {**HOURLY, "catchUp": "all"}}
+    begin(bench, recurring(**spec))
+    bench.at("2026-11-23T15:00:00Z")
+    bench.apply()
+    bench.write(moved("m", ("n", "m"), **spec))
+    bench.apply()
+    bench.at("2026-11-23T20:30:00Z")
+    bench.write(recurring(name="m", **spec), recurring(run("z"), **spec))
+    bench.apply()
+    assert not any(slug.startswith("n-z") for slug in bench.triggered())

@@ -484,3 +484,25 @@ def test_a_recurring_group_that_is_not_loaded_is_judged_by_its_newest_instances(
         bench.apply(refresh=Refresh.ALL)
     bench.write(group("report", [run("r")], dependsOn=[{"group": "load"}]), file="report.yaml")
     assert reasons_of(bench, [str(bench.root / "manifests" / "report.yaml")]) == []
+
+
+def test_a_rollout_moves_with_the_name_of_its_group(bench: VirtualBench) -> None:
+    bench.write(rolled())
+    bench.remote.bad = lambda _: True
+    bench.apply()  # two are let go, and refused
+    rollouts.pause(bench.workspace, "g")
+    spec: Any = rolled()["spec"]
+    runs = spec.pop("runs")
+    bench.write(group("h", runs, **spec, moved=[{"from": "g", "to": "h"}]))
+    bench.apply()
+    bench.write(group("h", runs, **spec))
+    bench.remote.bad = lambda _: False
+    bench.apply()
+    with bench.open() as store:
+        assert store.rollouts().keys() == {"h"}
+        assert {address.partition("/")[0] for address in store.members("h")} == {"h"}
+        assert len(store.members("h")) == 2
+        assert not store.members("g")
+    assert set(reasons(bench).values()) == {"rollout paused; `wfdeploy rollout resume h` goes on"}
+    rollouts.resume(bench.workspace, "h")
+    assert counts(bench.apply()) == {"triggered": 2, "blocked": 8}

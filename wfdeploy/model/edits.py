@@ -91,6 +91,15 @@ class Rename:
 
 
 @dataclass(frozen=True, slots=True)
+class RenameGroup:
+    """Give what is known of a group as a whole another name: up to when its schedule is decided, its rollout, and the
+    runs that it has let go. What is known under that name already stands."""
+
+    origin: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observe:
     """The last observed state of the recorded run. What is None leaves what is known as it is; the time of an
     observation counts where the state is another one than before."""
@@ -164,6 +173,7 @@ Edit: TypeAlias = (
     | Forget
     | Expire
     | Rename
+    | RenameGroup
     | Observe
     | Rewrite
     | PutGroups

@@ -34,9 +34,7 @@ def quiet_groups(prepared: Prepared, context: DiffContext, recurrences: Mapping[
         )
         for address in addresses
     }
-    if under_way := store.rollouts().keys():
-        names = {name: {name, *moves.former_groups(name)} for name in prepared.manifests.groups}
-        busy |= {name for name, all_names in names.items() if not under_way.isdisjoint(all_names)}
+    busy |= moves.rollouts.keys()
     recorded = store.tallies()
     quiet = {
         name: group.tally.count

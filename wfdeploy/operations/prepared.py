@@ -236,6 +236,7 @@ class Prepared:
                 *memory(remembered, sightings),
                 *(Dismiss(run_id, address) for run_id, address in gathered.possibly_triggered),
                 *self._policies(),
+                *self.moves.group_edits(),
                 *turns.edits,
             ],
             foreign=bool(adoption.adopted or adoption.noted or is_news(remembered, sightings)),
@@ -278,6 +279,7 @@ class Prepared:
             targets=targets,
             quiet=quiet,
             runs_of=lambda name: self._runs_of(name, recurrences),
+            rollouts=self.moves.rollouts,
             former=self.moves.former_groups,
             sharded=shard is not None,
         )
@@ -313,6 +315,7 @@ class Prepared:
         around = Surroundings(
             now_ms=due_until_ms(now_ms, seen),
             logs_since_s=logs_since_s(self.workspace.target, now_ms, seen),
+            decided=self.moves.schedules,
             until_ms=None if self.held_back is None else self.held_back.planned_ms,
             attempts=self.attempts,
             adopted=adoption.adopted,

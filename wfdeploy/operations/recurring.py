@@ -61,6 +61,7 @@ class Surroundings:
     `now_ms`: our clock, and where the server told its time, no later than that. `until_ms`: instances after it aren't
     looked at (the same; None: those after `now_ms`). `logs_since_s`: the runs of all instances since then are in the
     server's logs (Unix seconds; 0: the logs forget nothing).
+    `decided`: by group, up to when all of its instances are decided (Unix seconds).
     `attempts` by address. `adopted`: those whose run the listing showed and the state lacks. `listed`:
     there was a listing. `live`: how runs do as it told. `standings`: of the recorded runs that failed, were cancelled
     or are missing. `wanted`: which recorded instances are wanted for another reason (None: none). `former`: the names
@@ -70,6 +71,7 @@ class Surroundings:
 
     now_ms: int
     dlq_retention_s: float
+    decided: Mapping[str, int]
     until_ms: int | None = None
     logs_since_s: int = 0
     attempts: Mapping[Address, Attempt] = field(default_factory=dict)
@@ -117,7 +119,7 @@ def recur(manifests: Manifests, store: StateStore, around: Surroundings) -> dict
     groups = recurring(manifests)
     if not groups:
         return {}
-    decided = store.schedules()
+    decided = around.decided
     return {name: _Looking(manifests, store, around, group, decided).look() for name, group in groups.items()}
 
 
@@ -141,7 +143,7 @@ class _Looking:
         self.now_s = around.now_ms // 1000
         self.until_s = self.now_s if around.until_ms is None else min(around.until_ms // 1000, self.now_s)
         self.names = (group.name, *around.former(group.name))
-        self.decided_s = max((decided[name] for name in self.names if name in decided), default=None)
+        self.decided_s = decided.get(group.name)
         self.result = Recurrence(group)
 
     def look(self) -> Recurrence:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
 from shlex import quote
+from typing import TypeVar
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of, instance_parts
 from wfdeploy.model.diagnostic import Diagnostic, Place
+from wfdeploy.model.edits import Edit, RenameGroup
+from wfdeploy.model.rollout import Progress
 from wfdeploy.model.run import DesiredRun, Move, OnRemove
+from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import Record
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.respelled import Respelled
 from wfdeploy.ports import StateStore
+
+T = TypeVar("T")
 
 
 class Renames:
@@ -22,7 +30,9 @@ class Renames:
 
     def __init__(self, manifests: Manifests, store: StateStore, *, sharded: bool) -> None:
         self._moved = manifests.moved
+        self._groups = manifests.groups
         self._desired: Catalogue = manifests.runs
+        self._store = store
         self.respelled = Respelled(manifests)
         """The identities that runs had while numbers were written otherwise."""
         self.by_origin: Mapping[Address, Address] = self._find(store, sharded)
@@ -69,9 +79,55 @@ class Renames:
             seen.add(following)
             address = following
 
+    # --- groups ----------------------------------------------------------------------------------------------
+
     def former_groups(self, name: str) -> Iterator[str]:
-        """Former names of a whole group."""
+        """Former names of a whole group, nearest first."""
         return (group_of(origin) for origin in self.origins(f"{name}/"))
+
+    @cached_property
+    def schedules(self) -> Mapping[str, int]:
+        """What `StateStore.schedules` tells, by the names that groups have now."""
+        known = self._store.schedules()
+        if not self._moved:
+            return known
+        result = {**known, **self._inherited(known)}
+        for name, group in self._groups.items():
+            if group.schedule is not None and name not in result:
+                # Its runs were moved one by one: what is decided of them was decided in their former groups.
+                moved = [move.to for move in self._moved if "/" in move.to and group_of(move.to) == name]
+                former = {group_of(origin) for address in moved for origin in self.origins(address)}
+                if times := [known[each] for each in former if each in known]:
+                    result[name] = max(times)
+        return result
+
+    @cached_property
+    def rollouts(self) -> Mapping[str, Progress]:
+        """What `StateStore.rollouts` tells, by the names that groups have now."""
+        known = self._store.rollouts()
+        inherited = self._inherited(known) if self._moved else {}
+        return {**known, **{name: replace(one, group=name) for name, one in inherited.items()}}
+
+    def group_edits(self) -> Iterator[Edit]:
+        """What the state holds of groups as a whole gets their names, as what it holds of runs does."""
+        if not self._moved:
+            return
+        schedules = self._store.schedules()
+        held = {*schedules, *self._store.rollouts()}
+        for name in self._groups:
+            former = [origin for origin in self.former_groups(name) if origin in held]
+            yield from (RenameGroup(origin, name) for origin in former)
+            if name in self.schedules and not held.intersection((name, *former)):
+                yield Decide(name, self.schedules[name])
+
+    def _inherited(self, known: Mapping[str, T]) -> dict[str, T]:
+        """What is known of whole groups under a former name, and not under the one that they have."""
+        found: dict[str, T] = {}
+        for name in self._groups:
+            former = next((origin for origin in (name, *self.former_groups(name)) if origin in known), name)
+            if former != name:
+                found[name] = known[former]
+        return found
 
     def _movable(self) -> Iterator[DesiredRun]:
         """The runs that some move may be about."""

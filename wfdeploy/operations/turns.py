@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -14,7 +14,7 @@ from wfdeploy.model.order import Condition, Headcount
 from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.rollout import EndRollout, Enlist, Progress, PutProgress
+from wfdeploy.model.rollout import EndRollout, Progress
 from wfdeploy.model.run import DesiredRun, Group
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.pipeline.diff.context import DiffContext
@@ -34,8 +34,8 @@ class Turns:
     Raises: `InvalidInput` where runs are shared out to shards and a group depends on another.
 
     `runs_of` gives the desired runs of a group (instances, of a recurring one); `former` the names that a group had
-    before. `quiet`: groups in which everything is
-    as declared. After `changes` was read to its end: `edits` are to be on disk before anything is sent; `watched` are
+    before; `rollouts`: those under way, by the names that groups have now. `quiet`: groups in which everything is as
+    declared. After `changes` was read to its end: `edits` are to be on disk before anything is sent; `watched` are
     groups of which it matters how their runs do; `passes`: a rollout waits for nothing but time.
     """
 
@@ -45,6 +45,7 @@ class Turns:
     targets: Targets
     quiet: Collection[str]
     runs_of: Callable[[str], Iterable[DesiredRun]]
+    rollouts: Mapping[str, Progress] = field(default_factory=dict)
     former: Callable[[str], Iterable[str]] = lambda _: ()
     sharded: bool = False
     edits: list[Edit] = field(default_factory=list)
@@ -55,8 +56,7 @@ class Turns:
     def changes(self, changes: Iterable[Change]) -> Iterator[Change]:
         """All changes, in order, those blocked that have to wait."""
         groups = self.manifests.groups
-        under_way = self.store.rollouts()
-        for name in under_way:
+        for name in self.rollouts:
             group = groups.get(name)
             if group is not None and group.rollout is None:
                 self.edits.append(EndRollout(name))  # its manifest wants none any more
@@ -194,7 +194,7 @@ class Turns:
         assert group.rollout is not None
         held = change_spool()
         held.extend(changes)
-        progress = self._progress(group.name)
+        progress = self.rollouts.get(group.name)
         members = {} if progress is None else self._members(group.name)
         states = self._member_states(group.name, members) if members else {}
         underway = Underway(
@@ -211,19 +211,6 @@ class Turns:
         if members and decision.progress is not None:
             self.watched.add(group.name)
         yield from rolled
-
-    def _progress(self, name: str) -> Progress | None:
-        """How far the rollout of a group is, whatever the group was called when it began."""
-        under_way = self.store.rollouts()
-        if name in under_way:
-            return under_way[name]
-        former = next((former for former in self.former(name) if former in under_way), None)
-        if former is None:
-            return None
-        progress = replace(under_way[former], group=name)
-        members = tuple(self._let_go(name).items())
-        self.edits += [EndRollout(former), PutProgress(progress), Enlist(name, members)]
-        return progress
 
     def _let_go(self, name: str) -> dict[Address, str]:
         """The runs of a group that are let go, by the addresses that they have now."""

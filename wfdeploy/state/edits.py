@@ -26,6 +26,7 @@ from wfdeploy.model.edits import (
     PutRecord,
     Remember,
     Rename,
+    RenameGroup,
     Rewrite,
     SetHead,
     Settle,
@@ -124,6 +125,8 @@ class Editor:
                     "UPDATE history SET address = ?1, value = json_set(value, '$.address', ?1) WHERE address = ?2",
                     (to, origin),
                 )
+            case RenameGroup(former, name):
+                pace.rename(self._connection, former, name)
             case Observe():
                 self._observe(edit)
             case Rewrite(address, fingerprint, delivery):

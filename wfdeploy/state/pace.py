@@ -108,3 +108,18 @@ def edit(connection: sqlite3.Connection, change: PaceEdit) -> None:
             run("DELETE FROM rollout_members WHERE name = ?", (group,))
         case _:
             assert_never(change)
+
+
+def rename(connection: sqlite3.Connection, origin: str, to: str) -> None:
+    """Give what is known of a group another name; what is known under that one stands."""
+    run = connection.execute
+    if run("SELECT 1 FROM rollouts WHERE name = ?", (to,)).fetchone() is None:
+        run(
+            "UPDATE OR REPLACE rollout_members SET name = ?2, address = "
+            "iif(address LIKE ?1 || '/%', ?2 || substr(address, length(?1) + 1), address) WHERE name = ?1",
+            (origin, to),
+        )
+    for table in ("schedules", "rollouts"):
+        run(f"UPDATE OR IGNORE {table} SET name = ? WHERE name = ?", (to, origin))  # noqa: S608
+    for table in ("schedules", "rollouts", "rollout_members"):
+        run(f"DELETE FROM {table} WHERE name = ?", (origin,))  # noqa: S608
