@@ -16,8 +16,8 @@ class StallingRelay:
 
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port
-        self._flowing = threading.Event()
-        self._flowing.set()
+        self._flowing = [threading.Event()]
+        self._flowing[-1].set()
         self._changed = threading.Condition()
         self._listener = socket.socket()
         # Inherited by the accepted sockets: nearly all of a request has to wait at its sender.
@@ -27,15 +27,16 @@ class StallingRelay:
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._sockets: list[socket.socket] = []
         self.port: int = self._listener.getsockname()[1]
-        self.endings: list[str] = []
-        """How clients ended their connections: "closed" or "reset"."""
+        self.stalls_behind = b""
+        """It stalls, once, when these bytes come from a client."""
+        self._endings: dict[socket.socket, str] = {}
 
     def __enter__(self) -> Self:
         self._threads[0].start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._flowing.set()
+        self.release()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._threads[0].join(10)
         for sock in self._sockets:
@@ -46,16 +47,25 @@ class StallingRelay:
             sock.close()
 
     def hold(self) -> None:
-        self._flowing.clear()
+        """Stall."""
+        self._flowing[-1].clear()
+
+    def reroute(self) -> None:
+        """Let new connections flow, and no others."""
+        self._flowing.append(threading.Event())
+        self._flowing[-1].set()
 
     def release(self) -> None:
-        self._flowing.set()
+        """Let everything flow."""
+        for flowing in self._flowing:
+            flowing.set()
 
     def wait_for_an_end(self, *, timeout_s: float = 20.0) -> str:
-        """How the first connection ended, once everything that came over it was passed on."""
+        """How the client ended the first connection ("closed" or "reset"), once all that came over it was passed on."""
+        first = self._sockets[0]
         with self._changed:
-            assert self._changed.wait_for(lambda: self.endings, timeout_s), "the connection goes on"
-            return self.endings[0]
+            assert self._changed.wait_for(lambda: first in self._endings, timeout_s), "the connection goes on"
+            return self._endings[first]
 
     def wait_until_unsent(self, size: int, *, is_alive: Callable[[], bool] = lambda: True) -> None:
         """Wait until some client's kernel holds so many bytes that it can't get rid of."""
@@ -86,20 +96,23 @@ class StallingRelay:
                 thread.start()
 
     def _up(self, client: socket.socket, server: socket.socket) -> None:
-        ending = "closed"
+        ending, flowing = "closed", self._flowing[-1]
         try:
             while True:
                 select.select([client], [], [])  # a read that had begun before would take the first bytes
-                self._flowing.wait()
+                flowing.wait()
                 data = client.recv(65536)
                 if not data:
                     break
+                if self.stalls_behind and self.stalls_behind in data:
+                    flowing.clear()
+                    self.stalls_behind = b""
                 server.sendall(data)
         except OSError:
             ending = "reset"
         _shut(server)
         with self._changed:
-            self.endings.append(ending)
+            self._endings[client] = ending
             self._changed.notify_all()
 
 

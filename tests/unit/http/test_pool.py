@@ -269,6 +269,25 @@ def test_a_socket_that_can_not_be_set_is_not_used(monkeypatch: pytest.MonkeyPatc
     asyncio.run(main())
 
 
+def test_another_event_loop() -> None:
+    """Whoever embeds the server may have chosen one."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main() -> None:
+        async with Server() as server, Server(serve=silent()) as other:
+            connections = pool()
+            for _ in range(2):
+                assert (await ask(connections, server)).body == b"ok"
+            with pytest.raises(httpx.ReadTimeout):
+                await ask(connections, other, read=0.05)
+            assert await other.wait_for_endings(1) == {"reset": 1}
+            await connections.aclose()
+            assert await server.wait_for_endings(1) == {"closed": 1}
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
+
+
 def test_no_child_process_inherits_a_connection() -> None:
     async def main() -> None:
         async with Server() as server:
