@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from wfdeploy.model.pasting import shell_word
 
 if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
@@ -15,7 +16,8 @@ def command_line(
     command: str, flags: TargetFlags, arguments: Sequence[str] = (), selection: Selection | None = None
 ) -> str:
     """`wfdeploy COMMAND` with the arguments and flags that lead to the same place."""
-    words = ["wfdeploy", command, *arguments]
+    words = ["wfdeploy", command]
+    words += [f"./{path}" if path.startswith("-") and path != "-" else path for path in arguments]  # no option
     for name, value in (
         ("-e", flags.environment),
         ("--url", flags.url),
@@ -42,4 +44,4 @@ def command_line(
             words.append(f"--refresh={selection.refresh.value}")
         for name, value in selection.variables.items():
             words += ["--var", f"{name}={value}"]
-    return shlex.join(words)
+    return " ".join(map(shell_word, words))

@@ -18,13 +18,14 @@ GROUP_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 RUN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 
 _ADDRESS = re.compile(r"([^/\[\]@]+)/([^/\[\]@]+)(?:\[(.*)\])?(?:@([^\[\]]+))?", re.DOTALL)
-_ESCAPED = (
-    "[%\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+INVISIBLE = (
+    "\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e007f"
 )
-"""What can't be seen, and the sign that stands for it. A fixed list: Unicode's own classes change with its versions,
-and an address never may."""
+"""What can't be seen, for the brackets of a regular expression. A fixed list: Unicode's own classes change with its
+versions, and an address never may."""
+_ESCAPED = f"[%{INVISIBLE}]"
 _INSTANCE = re.compile(r"(.+)@([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)", re.DOTALL)
 _ESCAPES = re.compile("(?:%[0-9A-F]{2})+")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from wfdeploy.errors import Withheld
 from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.pasting import moved_entry
 from wfdeploy.model.plan import Action, Plan
 
 Confirm = Callable[[Plan], bool]
@@ -38,7 +39,7 @@ def require_consent(plan: Plan, options: ApplyOptions) -> None:
         hint = "look at it with `wfdeploy plan`; if it is meant, give --allow-retrigger"
         if renamed:
             origin, to = plan.possibly_renamed[0]
-            hint += f". {renamed} of them look renamed: a `moved:` entry keeps them (from: {origin}, to: {to})"
+            hint += f". {renamed} of them look renamed: an entry of `moved:` keeps each ({moved_entry(origin, to)})"
         raise Withheld(f"the plan would trigger {again + renamed} runs again", hint=hint)
     if plan.emptied and not options.allow_cancel:
         count = sum(plan.emptied.values())

@@ -8,6 +8,7 @@ from functools import cached_property
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.pasting import shell_pattern
 from wfdeploy.model.plan import Change
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Record, RecordKey
@@ -32,7 +33,7 @@ def taken_ids(changes: Iterable[Change], unmatched: Iterable[ObservedRun], decla
             "run's labels tell whether it is this one",
             place=run.source.place,
             address=run.address,
-            hint=f"if it is, record it as triggered: wfdeploy adopt --target '{run.address}'; "
+            hint=f"if it is, record it as triggered: wfdeploy adopt --target {shell_pattern(run.address)}; "
             "else give this one another workflowRunId",
         )
         for change in changes

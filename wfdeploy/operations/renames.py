@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from shlex import quote
 from typing import TypeVar
 
 from wfdeploy.catalogue.catalogue import Catalogue
@@ -13,6 +12,7 @@ from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of, instance_parts
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.edits import Edit, RenameGroup
+from wfdeploy.model.pasting import shell_pattern
 from wfdeploy.model.rollout import Progress
 from wfdeploy.model.run import DesiredRun, Move, OnRemove
 from wfdeploy.model.schedule import Decide
@@ -175,7 +175,7 @@ class Renames:
                         message=f"moved from {origin}, and the state knows both {origin} and {to}",
                         place=self._place(to),
                         address=to,
-                        hint=f"keep the one that counts, and drop the other: wfdeploy state rm {quote(origin)}",
+                        hint=f"keep the one that counts, and drop the other: wfdeploy state rm {shell_pattern(origin)}",
                     )
                 )
             else:

@@ -12,6 +12,7 @@ from typing import Any
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.model.address import Address, split_address
 from wfdeploy.model.edits import DropAttempt, Edit, Forget, PutAttempt, PutRecord, Rename
+from wfdeploy.model.pasting import shell_pattern
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
 from wfdeploy.model.status import StatusRow
 from wfdeploy.model.workflow_id import id_key, parse_run_id
@@ -89,7 +90,9 @@ def move(workspace: Workspace, origin: str, to: str) -> None:
         if origin not in known:
             raise UsageError(f"nothing is recorded of {origin}", hint="`wfdeploy state list` shows what is")
         if to in known:
-            raise UsageError(f"{to} is recorded already", hint=f"forget it first: wfdeploy state rm '{to}'")
+            raise UsageError(
+                f"{to} is recorded already", hint=f"forget it first: wfdeploy state rm {shell_pattern(to)}"
+            )
         write(workspace, store, [Rename(Address(origin), Address(to))])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from wfdeploy.model.observed import RunState
+from wfdeploy.model.pasting import moved_entry
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.render.printable import printable
 from wfdeploy.render.run_states import WORDS
@@ -111,7 +112,7 @@ def _remarks(plan: Plan, style: Style) -> Iterator[str]:
     if plan.possibly_renamed:
         yield f"{warning} {_several(len(plan.possibly_renamed), 'run')} may only have got another name. To keep, add:"
         yield "  moved:"
-        yield from _listed([f"- {{from: {old}, to: {new}}}" for old, new in plan.possibly_renamed], style)
+        yield from _listed([moved_entry(old, new) for old, new in plan.possibly_renamed], style)
 
 
 def drift(drifted: Mapping[RunState, int]) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from wfdeploy.cli.flags import TargetFlags
 from wfdeploy.cli.next_step import command_line
 from wfdeploy.model.plan import Selection
@@ -19,3 +24,15 @@ def test_flags_are_repeated_and_quoted() -> None:
         "--replace 'g/r[1]' --limit 3 --prune --var 'a=b c'"
     )
     assert command_line("apply", TargetFlags(local=True), ["p.plan"]) == "wfdeploy apply p.plan --local"
+
+
+WORDS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=10)
+
+
+@given(WORDS, WORDS, WORDS)
+def test_what_is_quoted_is_read_back(path: str, target: str, value: str) -> None:
+    selection = Selection(targets=(target,), variables={"a": value})
+    words = shlex.split(command_line("apply", TargetFlags(state=path), [path], selection))
+    assert words[2].removeprefix("./") == path.removeprefix("./")
+    assert not words[2].startswith("-") or path == "-"
+    assert words[3:] == ["--state", path, "--target", target, "--var", f"a={value}"]

@@ -39,7 +39,6 @@ def command(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
     A file that exists is never touched, so init may be repeated, and adds what is missing.
     """
     import re
-    import shlex
     from pathlib import Path
 
     from wfdeploy.cli.scaffold import project_name, scaffold
@@ -60,7 +59,9 @@ def command(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
             output.warn(f"{path / file.name} was there already", f"add to it: {'  '.join(file.missing)}")
         elif not file.created and file.name in (".gitlab-ci.yml", ".github/workflows/wfdeploy.yml"):
             output.warn(f"{path / file.name} was there already, so no CI workflow was written")
-    here = "" if path.resolve() == Path.cwd() else f"cd {shlex.quote(folder)} && "
+    from wfdeploy.model.pasting import shell_word
+
+    here = "" if path.resolve() == Path.cwd() else f"cd {shell_word(folder)} && "
     output.note(f"\nNext: {here}wfdeploy apply --local")
 
 

@@ -8,6 +8,7 @@ from typing import assert_never
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import DropAttempt, Edit, NoteGeneration, PutRecord, Rewrite
 from wfdeploy.model.observed import TROUBLED, RunState
+from wfdeploy.model.pasting import shell_word
 from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, Wish
 from wfdeploy.model.policy import ReplaceRunning
 from wfdeploy.model.run import DesiredRun, OnChange
@@ -74,7 +75,7 @@ class Declared:
                 return self._made(
                     Action.RECOVER,
                     "its answer was lost longer ago than the server's logs remember: say what became of it with "
-                    f"`wfdeploy state resolve '{attempt.address}' --triggered` or `--resend`",
+                    f"`wfdeploy state resolve {shell_word(attempt.address)} --triggered` or `--resend`",
                     attempt=attempt,
                     sends=False,
                 )

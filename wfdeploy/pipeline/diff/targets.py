@@ -1,4 +1,5 @@
-"""`--target`: globs on addresses in which brackets are literal, since addresses have them."""
+"""`--target`: globs on addresses in which brackets are literal, since addresses have them; `%2A` and `%3F` stand for
+an asterisk and a question mark."""
 
 from __future__ import annotations
 
@@ -44,8 +45,13 @@ class Targets:
             )
 
 
+_PARTS = re.compile(r"%2A|%3F|.", re.DOTALL)
+_SIGNS = {"*": ".*", "?": ".", "%2A": r"\*", "%3F": r"\?"}
+"""An address never holds the escapes themselves: a percent sign of a key is written `%25`."""
+
+
 def _test(pattern: str) -> Callable[[str], object]:
-    expression = "".join(".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
+    expression = "".join(_SIGNS.get(part) or re.escape(part) for part in _PARTS.findall(pattern))
     if "/" not in pattern and "*" not in pattern:
         expression += "/.*"
     return re.compile(expression, re.DOTALL).fullmatch

@@ -8,6 +8,7 @@ from typing import assert_never
 from wfdeploy.model.address import group_of
 from wfdeploy.model.edits import DropAttempt, Edit, Forget
 from wfdeploy.model.observed import RunState
+from wfdeploy.model.pasting import shell_word
 from wfdeploy.model.plan import Action, Change, Wish
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, RecordKey
@@ -100,7 +101,7 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
         case Finding.TOO_OLD:
             return change._replace(
                 reason=f"its answer was lost longer ago than the server's logs remember{undeclared_}: "
-                f"settle it with `wfdeploy state resolve '{address}' --triggered` or `state rm`",
+                f"settle it with `wfdeploy state resolve {shell_word(address)} --triggered` or `state rm`",
             )
         case _:
             assert_never(verdict.finding)

@@ -21,6 +21,7 @@ from wfdeploy.pipeline.expand.numbers import Numbers
 OPENING = "${{"
 
 _OPENING = re.compile(r"\$?\$\{\{")
+_REFERENCE = re.compile(r"[\w.\[\]]+")
 _INSIDE = re.compile(r"""(?:[^"'}]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\}(?!\}))*""", re.DOTALL)
 
 Scope: TypeAlias = Mapping[str, object]
@@ -245,7 +246,8 @@ def checked(value: object, source: str, *, inside: bool = False) -> object:
         if not -_MAX_INTEGER <= cast("int", value) <= _MAX_INTEGER:
             what = "holds" if inside else "is"
             message = f"{one_line(source)} {what} an integer beyond 2^53 - 1, which would change on its way"
-            of = f"{one_line(source)}.NAME" if inside else one_line(source)
+            of = one_line(source) if _REFERENCE.fullmatch(source.strip()) else f"({one_line(source)})"
+            of += ".NAME" if inside else ""
             hint = f"send it as text: ${{{{ {of} | string }}}}"
             raise ExpressionError(message, source=source, code="not-a-json-number", hint=hint)
     elif kind is float:

@@ -129,9 +129,8 @@ class References:
                 raise ExpressionError(message, source=source, code="undefined-variable")
             if step not in value:
                 name = _name("vars", steps[: depth + 1])
-                hint = _did_you_mean(str(step), value) or (
-                    f"give it in wfdeploy.yaml (spec.vars) or with --var {step}=TEXT"
-                )
+                option = f" or with --var {step}=TEXT" if depth == 0 and is_variable_name(str(step)) else ""
+                hint = _did_you_mean(str(step), value) or f"give it in wfdeploy.yaml (spec.vars){option}"
                 raise ExpressionError(f"{name} is not defined", source=source, code="undefined-variable", hint=hint)
             value = value[step]
         return value

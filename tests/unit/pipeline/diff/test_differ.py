@@ -212,7 +212,7 @@ def test_an_open_attempt_is_recovered_by_what_the_logs_say() -> None:
     delayed = recovered(Verdict(Finding.ABSENT_OR_DELAYED, send_before_ms=7))
     assert (delayed.sends, delayed.send_before_ms) == (True, 7)
     old = recovered(Verdict(Finding.TOO_OLD))
-    assert (old.sends, "state resolve 'g/a'" in old.reason) == (False, True)
+    assert (old.sends, "state resolve g/a --triggered" in old.reason) == (False, True)
 
 
 def test_an_edit_never_hides_a_run_whose_answer_was_lost() -> None:

@@ -342,3 +342,10 @@ def test_what_json_writes_is_read_back(value: object) -> None:
 def test_any_text_is_an_expression_or_an_error(text: str) -> None:
     with suppress(ExpressionError):
         value_of(text)
+
+
+@pytest.mark.parametrize("source", ["vars.big + 0", "vars.big", "vars.big if true else 0", "[vars.big, 1] | first"])
+def test_what_a_hint_suggests_works(source: str) -> None:
+    hint = error_of(source).hint or ""
+    suggested = hint.partition("send it as text: ")[2]
+    assert evaluate(suggested, NAMES) == str(2**60)
