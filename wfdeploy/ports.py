@@ -38,7 +38,7 @@ class Clock(Protocol):
         """Wall clock, Unix milliseconds."""
 
     def monotonic(self) -> float:
-        """Seconds that never go backwards."""
+        """Seconds that never go backwards, and go on while the machine sleeps."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait, cancellably."""

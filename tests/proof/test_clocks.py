@@ -18,7 +18,7 @@ from tests.support.workbench import counts, group, run
 from wfdeploy.errors import Withheld
 from wfdeploy.model.event import Notice
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.schedule import unix_of
+from wfdeploy.model.schedule import instant, unix_of
 
 LAG_S = 60.0
 STEPS_S = [3600.0, -3600.0, 86400.0 * 30]
@@ -125,6 +125,26 @@ def test_without_a_date_the_process_own_monotonic_clock_stands_in(bench: Virtual
     bench.apply()
     once_each(bench, 2)
     assert not bench.plan().has_changes
+
+
+@pytest.mark.parametrize("step_s", [0.0, -3600.0, -86400.0])
+def test_how_far_a_listing_reaches_back_goes_by_the_servers_clock(bench: VirtualBench, step_s: float) -> None:
+    """Another runner has triggered a run that was hidden until its `notBefore`, and has ended since."""
+    first, now_s = bench.state_file, bench.clock.true_ms // 1000
+    b = run("b", notBefore=instant(now_s + 1800))
+    bench.write(group("g", [run("a"), b]))
+    bench.state_file = first.with_name("other.db")
+    bench.user_environ = {"XDG_STATE_HOME": str(bench.root / "other home")}
+    bench.apply()
+    bench.state_file = first
+    bench.pass_time(1200)
+    bench.write(group("g", [run("a"), run("c")]))
+    bench.apply()
+    bench.pass_time(900)
+    bench.clock.step(step_s)
+    bench.write(group("g", [run("a"), run("c"), b]))
+    assert counts(bench.apply()) == {"adopted": 1, "kept": 2}
+    once_each(bench, 3)
 
 
 # --- schedules -----------------------------------------------------------------------------------------------

@@ -44,6 +44,11 @@ class Batch(Sequence[Shipment]):
         """The attempts as they are written before the request leaves."""
         return [shipment.intent(now_ms) for shipment in self._shipments]
 
+    @property
+    def send_before_ms(self) -> int | None:
+        """When all of it must have left (server time, Unix ms; None: at any time)."""
+        return min((one.send_before_ms for one in self if one.send_before_ms is not None), default=None)
+
     def late(self, now_ms: int) -> list[Shipment]:
         """Those that it would not be safe to send any more."""
         return [one for one in self if one.send_before_ms is not None and now_ms >= one.send_before_ms]
@@ -97,6 +102,10 @@ class ReadyBatch(Batch):
 
     def intents(self, now_ms: int) -> Sequence[Attempt]:
         return self._first if self._made is None else super().intents(now_ms)
+
+    @property
+    def send_before_ms(self) -> int | None:
+        return None if self._made is None else super().send_before_ms
 
     def late(self, now_ms: int) -> list[Shipment]:
         return [] if self._made is None else super().late(now_ms)

@@ -27,6 +27,7 @@ from wfdeploy.model.remote import (
     Taken,
     Throttled,
     TooLarge,
+    TriggerReply,
     Unclear,
 )
 from wfdeploy.model.state import AttemptStatus, Origin
@@ -195,7 +196,7 @@ class Sender:
                 if not batch:
                     return None
                 place.begin()
-                reply = await self._gateway.trigger(batch.items)
+                reply = await self._trigger(batch)
                 place.heed(sign_of(reply))
             match reply:
                 case Answered(items):
@@ -233,6 +234,17 @@ class Sender:
                 case _:
                     assert_never(reply)
         return None
+
+    async def _trigger(self, batch: Batch) -> TriggerReply:
+        """Send a batch, once. What must have left by some time is given up then, wherever it is held up."""
+        until_ms = batch.send_before_ms
+        if until_ms is None:
+            return await self._gateway.trigger(batch.items)
+        try:
+            async with asyncio.timeout((until_ms - self._time.latest_ms()) / 1000):
+                return await self._gateway.trigger(batch.items)
+        except TimeoutError:
+            return Lost("given up: sent any later, it might have started a second run")
 
     async def _may_send(self, runs: int) -> bool:
         """Wait until a request may leave: limits of the server, limits of the user. False: not any more."""
