@@ -17,6 +17,7 @@ from wfdeploy.errors import InvalidInput
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import ABSENT, Action, FieldChange, Wish
 from wfdeploy.model.state import AttemptStatus
+from wfdeploy.operations.state import move
 
 RUNNING_S = 100.0
 
@@ -350,3 +351,63 @@ def test_a_foreign_dead_letter_resumes_nothing(bench: VirtualBench) -> None:
     bench.pass_time(100)
     bench.apply()
     assert (ours.letter, foreign.letter) == (None, "foreign")
+
+
+# --- renames -------------------------------------------------------------------------------------------------------
+
+
+def test_a_renamed_run_keeps_its_id(bench: VirtualBench) -> None:
+    declare(bench, a="one")
+    bench.apply()
+    bench.pass_time(RUNNING_S)
+    bench.write(
+        group("g", [run("b", body={"of": "a"}, workflowRunId="one")], moved=[{"from": "g/a", "to": "g/b"}]),
+        group("always", [run("there")]),
+    )
+    assert not [change for change in bench.plan().changes if change.sends]
+    lose_state(bench)
+    assert counts(bench.apply()) == {"adopted": 2}
+    assert started(bench) == [("a", "one")]
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_an_open_attempt_is_found_under_the_name_that_it_went_out_under(bench: VirtualBench, by_hand: bool) -> None:
+    begin(bench)
+    declare(bench, a="one")
+    bench.remote.faults = [Fault.LOST_AFTER]
+    bench.apply(options=ApplyOptions(timeout_s=0.0))
+    if by_hand:
+        move(bench.workspace, "g/a", "g/b")
+    moved = {} if by_hand else {"moved": [{"from": "g/a", "to": "g/b"}]}
+    bench.write(group("g", [run("b", body={"of": "a"}, workflowRunId="one")], **moved), group("always", [run("there")]))
+    bench.pass_time(2 * RUNNING_S)
+    bench.apply()
+    assert started(bench) == [("a", "one")]
+    assert not bench.plan().has_changes
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_BEFORE, Fault.LOST_AFTER, Fault.LOST_LATE])
+@pytest.mark.parametrize("refuses", [False, True])
+def test_delayed_runs_that_do_not_show_are_not_taken_for_one_another(
+    bench: VirtualBench, fault: Fault, refuses: bool
+) -> None:
+    """Swapped a moment after they were triggered, with a lost answer, and nothing is shown before it begins."""
+    bench.remote.hide_delayed = True
+    bench.remote.duplicates_are_errors = refuses
+    begin(bench)
+
+    def declare_delayed(a: str, b: str) -> None:
+        runs = [run(name, body={"of": name}, workflowRunId=own_id, delay=300) for name, own_id in (("a", a), ("b", b))]
+        bench.write(group("g", runs), group("always", [run("there")]))
+
+    declare_delayed("one", "two")
+    bench.apply()
+    bench.pass_time(1)
+    declare_delayed("two", "one")
+    bench.remote.faults = [fault]
+    assert not set(counts(bench.apply())) & {"triggered", "deduplicated"}
+    for _ in range(8):
+        bench.pass_time(300)
+        bench.apply()
+    assert sorted(started(bench)) == [("a", "one"), ("a", "two"), ("b", "one"), ("b", "two")]
+    assert not bench.plan().has_changes

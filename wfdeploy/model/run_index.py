@@ -32,23 +32,23 @@ class RunIndex:
     def recorded(self, workflow_run_id: str, created_at_ms: int | None) -> ObservedRun | None:
         """The run of a record. `created_at_ms`: as it is recorded (None: not known, then it is the newest one)."""
         for run in reversed(self._by_id.get(id_key(workflow_run_id), ())):
-            if created_at_ms is None or derived_id(run) in (None, id_key(workflow_run_id)):
+            if created_at_ms is None or abs(run.created_at_ms - created_at_ms) <= SAME_MS:
                 return run
-            if abs(run.created_at_ms - created_at_ms) <= SAME_MS:
+            if derived_id(run) in (None, id_key(workflow_run_id)):
                 return run
         return None
 
     def attempted(self, attempt: Attempt, names: Collection[str]) -> ObservedRun | None:
         """The run that an attempt started. `names`: the derived ids that it may have gone out under (more than one for
         an address that was renamed); of a resume, its label."""
+        since_ms = (attempt.since_ms or 0) if attempt.explicit_id else 0
         for name in map(id_key, names):
             run = self._by_id.get(name, [None])[-1] or self._by_label.get(name)
-            if run is not None:
+            if run is not None and run.created_at_ms >= since_ms:
                 return run
         if not attempt.explicit_id:
             return None
         # Earlier builds sent an author's id without the label that identifies its run.
-        since_ms = attempt.since_ms or 0
         for run in self._by_id.get(id_key(attempt.workflow_run_id), ()):
             if derived_id(run) is None and run.created_at_ms >= since_ms:
                 return run

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 PREFIX = "wfr_"
 
 _AT = re.compile(r"(?:.*-)?([0-9]{4}-[0-9]{2}-[0-9]{2})t([0-9]{2})-([0-9]{2})-([0-9]{2})z")
-_DIGEST = "([a-z2-7]{26})"  # of `identify/digest.py`
-_ID = re.compile(f"{PREFIX}(?:(.*)-)?{_DIGEST}-g([1-9][0-9]*)-f([0-9]+){_DIGEST}")
+_DIGEST = 26  # characters, as of `identify/digest.py`
+_END = re.compile(rf"([a-z2-7]{{{_DIGEST}}})-g([1-9][0-9]*)-f([0-9]+)([a-z2-7]{{{_DIGEST}}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,16 @@ class RunIdParts:
 
 def parse_run_id(text: str) -> RunIdParts | None:
     """Read a derived id back; None when it isn't one. The prefix may stand once or more often."""
-    match = _ID.fullmatch(id_key(text))
+    key = id_key(text)
+    start = key.rfind("-g") - _DIGEST  # found from behind: whole listings are read
+    if start < len(PREFIX) or (start > len(PREFIX) and key[start - 1] != "-"):
+        return None
+    match = _END.fullmatch(key, start)
     if match is None:
         return None
-    slug, place, generation, version, digest_text = match.groups()
-    at = _AT.fullmatch(slug) if slug else None
+    place, generation, version, digest_text = match.groups()
+    slug = key[len(PREFIX) : start - 1]
+    at = _AT.fullmatch(slug) if slug.endswith("z") else None
     time = None if at is None else f"{at[1]}T{at[2]}:{at[3]}:{at[4]}Z"
     return RunIdParts(place, int(generation), f"{int(version)}:{digest_text}", time)
 

@@ -10,10 +10,11 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.pasting import shell_pattern
 from wfdeploy.model.plan import Change
+from wfdeploy.model.project import Project
 from wfdeploy.model.remote import ObservedRun
-from wfdeploy.model.state import Record, RecordKey
+from wfdeploy.model.state import Attempt, Record, RecordKey
 from wfdeploy.model.workflow_id import derived_id, id_key, own_id
-from wfdeploy.pipeline.identify.run_ids import parse_attempt
+from wfdeploy.pipeline.identify.run_ids import Naming, parse_attempt
 from wfdeploy.ports import StateStore
 
 
@@ -47,6 +48,37 @@ def taken_ids(changes: Iterable[Change], unmatched: Iterable[ObservedRun], decla
 
 def _tells_nothing(run: ObservedRun) -> bool:
     return derived_id(run) is None and parse_attempt(run.labels) is None
+
+
+class AttemptNames:
+    """What the run of an attempt is found by in a listing. `store` gives the state, which may be made meanwhile,
+    `origins` the former names of an address."""
+
+    def __init__(
+        self, project: Project, store: Callable[[], StateStore], origins: Callable[[str], Iterable[str]]
+    ) -> None:
+        self._name = Naming(project.key, project.environment)
+        self._store = store
+        self._origins = origins
+        self._tombstones: dict[tuple[str, int], list[str]] | None = None
+
+    def __call__(self, attempt: Attempt) -> list[str]:
+        if not attempt.explicit_id:
+            return self._name.of_attempt(attempt)
+        # It may have gone out under a name that nothing but a tombstone remembers: a rename leaves one.
+        former = self._former_names().get((attempt.fingerprint, attempt.generation), ())
+        return self._name.of_attempt(attempt, (*self._origins(attempt.address), *former))
+
+    def of_new(self, attempt: Attempt) -> str:
+        """The derived id that an attempt with an author's id goes out under; empty for another one."""
+        return self._name.of_attempt(attempt)[0] if attempt.explicit_id else ""
+
+    def _former_names(self) -> dict[tuple[str, int], list[str]]:
+        if self._tombstones is None:
+            self._tombstones = {}
+            for address, fingerprint, generation in self._store().burned():
+                self._tombstones.setdefault((fingerprint, generation), []).append(address)
+        return self._tombstones
 
 
 class TakenOver:

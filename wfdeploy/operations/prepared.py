@@ -19,7 +19,7 @@ from wfdeploy.operations.held_back import HeldBack
 from wfdeploy.operations.identities import identities
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen, due_until_ms, logs_since_s
-from wfdeploy.operations.own_ids import TakenOver, taken_ids
+from wfdeploy.operations.own_ids import AttemptNames, TakenOver, taken_ids
 from wfdeploy.operations.passing_over import first, quiet_groups
 from wfdeploy.operations.recurring import Recurrence, Surroundings, conclusions, notes, recur
 from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labelled
@@ -35,7 +35,7 @@ from wfdeploy.pipeline.diff.planner import Gathered, gather
 from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.describe import recorded
-from wfdeploy.pipeline.identify.run_ids import Naming, place_of
+from wfdeploy.pipeline.identify.run_ids import place_of
 from wfdeploy.ports import StateStore
 
 
@@ -62,12 +62,12 @@ class Prepared:
         self.head: Head = store.head()
         self.desired = manifests.runs
         self._empty_generators = manifests.empty_generators
-        self._naming = Naming(workspace.project.key, workspace.project.environment)
         self.moves = Renames(manifests, store, sharded=workspace.target.shard is not None)
         self._identities = identities(
             workspace.project, manifests.requests, self.moves.respelled, lambda: self.head.redaction_key
         )
         self.renames = self.moves.by_origin
+        self.names_of = AttemptNames(workspace.project, lambda: self.store, self.moves.origins)
         self._former = {to: origin for origin, to in self.renames.items()}
         self.attempts: dict[Address, Attempt] = {}
         for attempt in store.attempts():
@@ -82,10 +82,6 @@ class Prepared:
     @property
     def open_attempts(self) -> list[Attempt]:
         return [attempt for attempt in self.attempts.values() if attempt.is_open]
-
-    def names_of(self, attempt: Attempt) -> list[str]:
-        """What the run of an attempt is found by in a listing."""
-        return self._naming.of_attempt(attempt, self.moves.origins(attempt.address))
 
     def unfinished(self) -> list[Standing]:
         """The recorded runs that aren't known to have ended."""

@@ -111,8 +111,7 @@ def shipments(
             change.tries,
             by,
         )
-        label = "" if declared.workflow_run_id is None else prepared.names_of(attempt)[0]
-        shipment = Shipment(encode(request, run_id, label), attempt)
+        shipment = Shipment(encode(request, run_id, prepared.names_of.of_new(attempt)), attempt)
         if change.send_before_ms is not None:
             shipment.send_before_ms, shipment.inconclusive = change.send_before_ms, True
         if change.attempt is not None:

@@ -200,7 +200,8 @@ class Engine:
                 # An answer of it was lost before, and now the server says that it runs: the logs may be late after all.
                 self.sender.lost.append(shipment)
             else:
-                refused.append((shipment, f"{shipment.attempt.error}; the logs show no such run of this project"))
+                why = "" if shipment.attempt.explicit_id else "; the logs show no such run of this project"
+                refused.append((shipment, f"{shipment.attempt.error}{why}"))
         if refused:
             await self.sender.refuse(refused)
         return again

@@ -301,17 +301,17 @@ class Sender:
             match reply:
                 case Taken(_, deduplicated=False):
                     fresh.append(shipment)
-                case Taken(created_at_ms):
-                    conflict = self._conflict(shipment, created_at_ms) if shipment.attempt.explicit_id else ""
-                    if conflict is None:
-                        lost.append(shipment)
-                        edits.append(shipment.unknown(self._time, "the server has a run of this workflowRunId"))
-                    elif conflict:
-                        edits.append(shipment.rejected(conflict))
-                        refused.append((shipment, conflict))
+                case Taken() | InProgress() if shipment.attempt.explicit_id:
+                    words = _taken_id(shipment)
+                    if _is_another_run(shipment, reply):
+                        edits.append(shipment.rejected(words))
+                        refused.append((shipment, words))
                     else:
-                        there.append(shipment)
-                        there_created.append(created_at_ms)
+                        lost.append(shipment)
+                        edits.append(shipment.unknown(self._time, words, said_to_run=True))
+                case Taken(created_at_ms):
+                    there.append(shipment)
+                    there_created.append(created_at_ms)
                 case Denied(message) if shipment.inconclusive:
                     lost.append(shipment)
                     edits.append(shipment.unknown(self._time, message))
@@ -344,22 +344,6 @@ class Sender:
     def _tell_taken(self, taken: Batch, created: list[int | None], outcome: Outcome) -> None:
         self._tell_all(outcome, Result.several(taken.addresses, outcome, taken.workflow_run_ids, created))
 
-    def _conflict(self, shipment: Shipment, created_at_ms: int | None) -> str | None:
-        """Whether the run that holds an author's own id is somebody else's. Empty: it is ours; None: look it up."""
-        since_ms = shipment.attempt.since_ms
-        words = (
-            "a run of this workflowRunId is in progress that this declaration did not start: apply again when it has "
-            "ended, or choose another id"
-        )
-        if created_at_ms is not None and since_ms is not None:
-            if created_at_ms < since_ms:
-                return words
-            if shipment.inconclusive:
-                return ""  # an earlier attempt of ours, delayed and not in the logs yet, may well hold the id
-        # `since_ms` is earlier than our first request by up to the logs' lag, so time alone doesn't make it ours: the
-        # logs must tell, and if they don't know it as one of ours, it isn't.
-        return words if shipment.looked_up else None
-
     async def refuse(self, refused: Sequence[tuple[Shipment, str]]) -> None:
         """Record refusals that were each about one run, with the server's words."""
         await self._take(Batch([shipment for shipment, _ in refused]), [Denied(words) for _, words in refused])
@@ -383,3 +367,25 @@ class Sender:
     async def _withdraw(self, batch: Batch) -> None:
         await self._journal.commit([shipment.withdrawn(self._time) for shipment in batch])
         self.put_back(batch)
+
+
+def _taken_id(shipment: Shipment) -> str:
+    """Why a run with an author's id wasn't started."""
+    return (
+        f"another run with the workflowRunId {shipment.attempt.workflow_run_id} is in progress: apply again when it "
+        "has ended, or give this one another id"
+    )
+
+
+def _is_another_run(shipment: Shipment, reply: Taken | InProgress) -> bool:
+    """Whether the run in progress that has an author's id is surely not this one.
+
+    One from before our first intent isn't. `since_ms` is earlier than that by up to the logs' lag, so of a later one
+    the logs must tell, and where these were asked and don't know it as ours, it isn't; but for one that may be delayed,
+    which they don't show yet.
+    """
+    since_ms = shipment.attempt.since_ms
+    created_at_ms = reply.created_at_ms if isinstance(reply, Taken) else None
+    if created_at_ms is not None and since_ms is not None and created_at_ms < since_ms:
+        return True
+    return shipment.looked_up and not shipment.inconclusive
