@@ -36,6 +36,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._poll = select.poll()
         self._reader = AnswerReader()
         self._answer: asyncio.Future[Answer | httpx.TransportError] | None = None
         self._timeouts = Timeouts()
@@ -84,11 +85,7 @@ class Connection(asyncio.Protocol):
 
         The socket itself is asked too: the loop may not have got round to reading a close yet.
         """
-        if self._has_ended or self._transport.is_closing():
-            return False
-        poll = select.poll()
-        poll.register(self._socket.fileno(), select.POLLIN)
-        return not poll.poll(0)
+        return not (self._has_ended or self._transport.is_closing() or self._poll.poll(0))
 
     def drop_unsent(self) -> None:
         """Leave nothing to the kernel when the connection, or the process, comes to its end. Raises: `OSError`."""
@@ -115,6 +112,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no instances of it
         self._socket = transport.get_extra_info("socket")
+        self._poll.register(self._socket.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None or self._answer.done():

@@ -132,9 +132,7 @@ class AnswerReader:
         version = self._parser.get_http_version()
         if version not in ("1.1", "1.0"):
             self._refuse(f"the server speaks HTTP/{version}")
-        framing = [(name.lower(), value) for name, value in self._headers if len(name) in (14, 17)]
-        lengths = [value for name, value in framing if name == b"content-length"]
-        codings = [value for name, value in framing if name == b"transfer-encoding"]
+        lengths, codings = self._values(b"content-length"), self._values(b"transfer-encoding")
         if codings and (lengths or len(codings) > 1 or codings[0].lower() != b"chunked" or version != "1.1"):
             self._refuse("the answer's length can't be told")
         self._is_in_body = True
@@ -159,6 +157,9 @@ class AnswerReader:
             self.kept = self._parser.should_keep_alive()
 
     # -- the end ------------------------------------------------------------------------------------------------------
+
+    def _values(self, wanted: bytes) -> list[bytes]:
+        return [value for name, value in self._headers if len(name) == len(wanted) and name.lower() == wanted]
 
     def _settle(self) -> None:
         self._answer = self._take()

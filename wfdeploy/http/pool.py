@@ -79,7 +79,10 @@ class Pool:
         self, origin: Origin, request: bytes, timeouts: Timeouts, *, max_bytes: int, bodiless: bool = False
     ) -> Answer:
         """Send a request, once, and read its answer, as `Connection.exchange` says. Raises: httpx's errors."""
-        await self._place(timeouts.pool)
+        if self._places.locked():
+            await self._place(timeouts.pool)
+        else:  # nothing to wait for, and no timeout to be set up
+            await self._places.acquire()
         connection: Connection | None = None
         try:
             connection = self._kept(origin) or await self._connected(origin, timeouts.connect)
@@ -99,9 +102,6 @@ class Pool:
         await asyncio.gather(*map(_close, tuple(self._open)))
 
     async def _place(self, timeout_s: float | None) -> None:
-        if not self._places.locked():  # then there is nothing to wait for, and no timeout to be set up
-            await self._places.acquire()
-            return
         try:
             async with asyncio.timeout(timeout_s):
                 await self._places.acquire()
