@@ -19,7 +19,7 @@ from tests.proof.test_turns import load, rolled, seed
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.cli.exit_codes import of_report
-from wfdeploy.errors import ExitCode, UsageError
+from wfdeploy.errors import ExitCode, UsageError, Withheld
 from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Plan, Selection, Wish
@@ -311,3 +311,21 @@ def test_a_cancel_by_hand_does_not_end_the_wait(bench: VirtualBench) -> None:
     report = waits(bench, lambda: bench.apply(wish=Wish.CANCEL, targets=("seed/s0",)))
     assert counts(report) == {"triggered": 5}
     assert report.watched == {RunState.SUCCESS: 4, RunState.CANCELED: 1}
+
+
+def test_consent_covers_what_is_released_later(bench: VirtualBench) -> None:
+    limited = ApplyOptions(wait=True, max_triggers=4)
+    bench.write(seed(), load())
+    with pytest.raises(Withheld, match="would trigger 5 runs"):
+        bench.apply(options=limited)
+    assert counts(bench.apply(options=replace(limited, wait=False))) == {"triggered": 3, "blocked": 2}
+    bench.pass_time(120)
+    assert counts(bench.apply(options=limited)) == {"triggered": 2, "kept": 3}
+    many = [run(f"r{n:03}") for n in range(101)]
+    bench.write(group("g", many))
+    bench.apply()
+    edited = [{**each, "body": 2} for each in many]
+    bench.write(group("g", edited, rollout={"steps": [{"count": 1}]}))
+    with pytest.raises(Withheld, match="would trigger 101 runs again"):
+        bench.apply(options=WAITING)
+    assert counts(bench.apply(options=ApplyOptions(wait=True, allow_retrigger=True)))["triggered"] == 101

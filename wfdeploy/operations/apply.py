@@ -23,7 +23,7 @@ from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Plan, Refresh, Selection
 from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations.authorship import authorship
-from wfdeploy.operations.consent import Confirm, require_consent
+from wfdeploy.operations.consent import Confirm, Later, held_back, require_consent
 from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.follow import begin_later, follow
 from wfdeploy.operations.hearing import hearing
@@ -218,7 +218,7 @@ class _Apply:
         self._tell_why_not(plan)
         if not plan.has_changes and not plan.has_edits and not outlook.edits and not outlook.conclusions:
             return self._nothing_to_do(plan), outlook, store
-        require_consent(plan, options)
+        require_consent(plan, options, held_back(plan, prepared) if options.wait else Later())
         secrets = gather_secrets(plan, prepared)
         self._heed_stop()
         if plan.has_changes and not self.confirm(plan):

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wfdeploy.errors import Withheld
+from wfdeploy.model.address import group_of
+from wfdeploy.model.first_changes import but_plain_triggers
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.pasting import moved_entry
 from wfdeploy.model.plan import Action, Plan
+from wfdeploy.pipeline.diff.order import is_put_off
+
+if TYPE_CHECKING:
+    from wfdeploy.operations.prepared import Prepared
 
 Confirm = Callable[[Plan], bool]
 """Shows the plan and asks; False declines."""
@@ -16,11 +24,30 @@ MANY = 100
 """More re-triggers or cancels than this in one apply need a word of consent."""
 
 
-def require_consent(plan: Plan, options: ApplyOptions) -> None:
-    """Raises: `Withheld` when the plan is beyond what the options allow."""
-    if options.max_triggers is not None and plan.sends > options.max_triggers:
+@dataclass(frozen=True, slots=True)
+class Later:
+    """How many runs a plan holds back that are released when it is followed through (`apply --wait`), and how many of
+    them were triggered before."""
+
+    triggers: int = 0
+    retriggers: int = 0
+
+
+def held_back(plan: Plan, prepared: Prepared) -> Later:
+    """What following a plan through adds to it."""
+    waiting = {
+        prepared.recorded_address(change.address) for change in but_plain_triggers(plan.changes) if is_put_off(change)
+    }
+    groups = {group_of(address) for address in waiting}
+    return Later(len(waiting), sum(key.address in waiting for key in prepared.store.record_keys(groups)))
+
+
+def require_consent(plan: Plan, options: ApplyOptions, later: Later = Later()) -> None:
+    """Raises: `Withheld` when the plan is beyond what the options allow, with what it adds `later`."""
+    sends = plan.sends + later.triggers
+    if options.max_triggers is not None and sends > options.max_triggers:
         raise Withheld(
-            f"the plan would trigger {plan.sends} run{'s' if plan.sends != 1 else ''}, more than --max-triggers "
+            f"the plan would trigger {sends} run{'s' if sends != 1 else ''}, more than --max-triggers "
             f"{options.max_triggers}",
             hint="look at it with `wfdeploy plan`, then raise the number",
         )
@@ -33,7 +60,7 @@ def require_consent(plan: Plan, options: ApplyOptions) -> None:
             hint="a `moved:` entry from the former name keeps a run, `wfdeploy adopt --target ADDRESS` records it as "
             "triggered; if it is to be triggered, give --allow-retrigger",
         )
-    again = plan.summary[Action.RETRIGGER]
+    again = plan.summary[Action.RETRIGGER] + later.retriggers
     renamed = len(plan.possibly_renamed)
     if again + renamed > MANY and not options.allow_retrigger:
         hint = "look at it with `wfdeploy plan`; if it is meant, give --allow-retrigger"
