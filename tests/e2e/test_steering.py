@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import Checkout
+from tests.support.command import Checkout, ended
 from tests.support.workbench import group, run
 from wfdeploy.localserver.serve import LocalServer
 
@@ -106,3 +106,27 @@ def test_a_plan_names_the_next_instances(checkout: Checkout, server: LocalServer
     assert "Next instances: nightly at " in result.stdout
     assert checkout.apply().counts == {"triggered": 1}
     assert "No changes: no runs are due." in checkout.here("plan").stdout
+
+
+def test_an_apply_that_waits_does_not_undo_a_newer_one(checkout: Checkout, server: LocalServer) -> None:
+    """The newer one waits for the lock until the first round of the other has ended."""
+
+    def commit(body: int) -> None:
+        checkout.write(
+            declared(server, "seed", 1, defaults={"delay": "5s"}),
+            group("g", [run("a", body=body)], destination=f"{server.demo_url}/demo/flow"),
+            declared(server, "load", 2, dependsOn=[{"group": "seed"}]),
+        )
+
+    commit(1)
+    with ended(checkout.start("apply", "--yes", "--wait", "--wait-timeout", "60")) as older:
+        older.wait_for_words("2 blocked")
+        commit(2)
+        newer = checkout.here("apply", "--yes", "--lock-timeout", "30", "-o", "json")
+        assert (newer.code, newer.counts) == (0, {"triggered": 1, "blocked": 2, "kept": 1}), newer.stderr
+        result = older.result()
+    assert result.code == 7, result.stderr
+    assert "Unsettled: another command has changed the state meanwhile" in result.stdout
+    assert "2 blocked; load/r0: waits for group seed" in result.stdout
+    assert checkout.here("plan").code == 0
+    assert "g/a" not in checkout.here("plan").stdout, "version 2 is what is declared, and what was triggered last"
