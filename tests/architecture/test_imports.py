@@ -103,6 +103,15 @@ def test_only_the_output_writes() -> None:
     assert [str(path) for path in files if writing.search(path.read_text(encoding="utf-8"))] == []
 
 
+def test_no_process_shares_a_connection() -> None:
+    """A copy of a socket in another process would keep it open after this one was killed, and its queue with it."""
+    sharing = re.compile(
+        r"os\.(fork|posix_spawn)|multiprocessing|ProcessPoolExecutor|close_fds|pass_fds|set_inheritable"
+    )
+    files = (ROOT / "wfdeploy").rglob("*.py")
+    assert [str(path) for path in files if sharing.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_rows_and_references_load_no_expression_engine(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"id": "a"}\n', encoding="utf-8")
     manifest = tmp_path / "rows.yaml"
