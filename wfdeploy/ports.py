@@ -81,8 +81,9 @@ class RunGateway(Protocol):
         page by page, waiting out rate limits. The last page says so; a listing that doesn't reach one is
         incomplete. Raises: `RemoteFailure`."""
 
-    async def read_run(self, workflow_run_id: str) -> RunLog | None:
-        """One run with its steps, the newest of that id; None when the logs don't know it. Raises: `RemoteFailure`."""
+    async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:
+        """One run with its steps: of several that had an author's id, the one of that time (None: the newest). None
+        when the logs don't know it. Raises: `RemoteFailure`."""
 
     def list_dead_letters(self, *, label: str, since_ms: int | None) -> AsyncIterator[Sequence[DeadLetter]]:
         """The dead letters of runs that carry `label` and were created, or failed, at or after `since_ms` (server time,

@@ -323,7 +323,7 @@ class ModelServer(RunGateway):
         for start in range(0, max(len(letters), 1), 3):
             yield letters[start : start + 3]
 
-    async def read_run(self, workflow_run_id: str) -> RunLog | None:
+    async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:
         raise NotImplementedError
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:

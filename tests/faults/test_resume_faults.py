@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.fakes.chaos_server import ChaosServer
 from tests.faults.test_reading_faults import QUICK, TOKEN, entry, with_gateway
 from wfdeploy.model.remote import Denied, Gone, Lost, NotSent, Resumed, ResumeReply, Stop, Throttled
 from wfdeploy.model.run_log import RunLog, Step, StepError, StepGroup
+from wfdeploy.ports import RunGateway
 
 LABELS = ("wfdeploy.p.e", "wfdeploy.x.g1.a1", "mine", "wfdeploy.p.e")
 
@@ -117,6 +119,27 @@ def test_a_run_is_read_with_its_steps() -> None:
     assert (step.name, step.retries, step.next_delivery_ms, step.created_at_ms) == ("pay", 3, 12, 9)
     assert step.errors[0] == StepError("E: no money", 500, 10)
     assert TOKEN not in repr(log)
+
+
+def test_of_several_runs_that_had_an_id_the_one_that_is_meant_is_read() -> None:
+    def labelled(run_id: str, created_at_ms: int, generation: int) -> dict[str, object]:
+        derived = f"wfr_g-a-{'a' * 26}-g{generation}-f2{'b' * 26}"
+        return entry(1) | {
+            "workflowRunId": run_id,
+            "workflowRunCreatedAt": created_at_ms,
+            "labels": ["wfdeploy.shop.default", derived],
+        }
+
+    async def read_one(gateway: RunGateway, created_at_ms: int | None) -> RunLog | None:
+        return await gateway.read_run("one", created_at_ms)
+
+    page = {"runs": [labelled("foreign", 9, 1), labelled("one", 90_000, 2), labelled("one", 5, 1)], "cursor": ""}
+    with ChaosServer(otherwise=chaos.answer(200, page)) as server:
+        for asked_ms, found_ms in ((5, 5), (90_000, 90_000), (None, 90_000)):
+            log = with_gateway(server, partial(read_one, created_at_ms=asked_ms))
+            assert log is not None
+            assert (log.workflow_run_id, log.created_at_ms) == ("one", found_ms)
+        assert with_gateway(server, lambda gateway: gateway.read_run("two")) is None, "the filter was ignored"
 
 
 def test_a_run_that_the_logs_dont_know_is_asked_for_by_both_of_its_names() -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.fakes.model_server import Fault, ModelRun, dying
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
-from wfdeploy.errors import InvalidInput
+from wfdeploy.errors import InvalidInput, Withheld
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import ABSENT, Action, FieldChange, Wish
 from wfdeploy.model.state import AttemptStatus
@@ -411,3 +411,39 @@ def test_delayed_runs_that_do_not_show_are_not_taken_for_one_another(
         bench.apply()
     assert sorted(started(bench)) == [("a", "one"), ("a", "two"), ("b", "one"), ("b", "two")]
     assert not bench.plan().has_changes
+
+
+# --- policies ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("policy", "applies"), [("cancel", 1), ("wait", 2)])
+def test_swapped_ids_by_the_policy_for_running_predecessors(bench: VirtualBench, policy: str, applies: int) -> None:
+    declare(bench, {"replaceRunning": policy}, a="one", b="two")
+    bench.apply()
+    bench.pass_time(20)
+    declare(bench, {"replaceRunning": policy}, a="two", b="one")
+    for _ in range(applies):
+        assert "rejected" not in counts(bench.apply())
+        bench.pass_time(RUNNING_S)
+    assert sorted(started(bench)) == [("a", "one"), ("a", "two"), ("b", "one"), ("b", "two")]
+    assert not bench.plan().has_changes
+
+
+def test_a_group_that_ignores_changes_ignores_that_of_an_id(bench: VirtualBench) -> None:
+    declare(bench, {"onChange": "ignore"}, a="one")
+    bench.apply()
+    declare(bench, {"onChange": "ignore"}, a="two")
+    (change,) = bench.plan().changes
+    assert (change.action, change.diff) == (Action.KEEP, (FieldChange("workflowRunId", "one", "two"),))
+    assert not change.sends
+
+
+def test_a_rename_without_moved_and_without_a_state_is_asked_about(bench: VirtualBench) -> None:
+    declare(bench, a="one")
+    bench.apply()
+    bench.pass_time(RUNNING_S)
+    lose_state(bench)
+    bench.write(group("g", [run("b", body={"of": "a"}, workflowRunId="one")]), group("always", [run("there")]))
+    with pytest.raises(Withheld):
+        bench.apply()
+    assert started(bench) == [("a", "one")]

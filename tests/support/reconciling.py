@@ -62,8 +62,8 @@ class Tap(RunGateway):
         reply = await self.inner.trigger(items)
         return Lost("the test lost it") if self.lose("trigger") else reply
 
-    async def read_run(self, workflow_run_id: str) -> RunLog | None:
-        return await self.inner.read_run(workflow_run_id)
+    async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:
+        return await self.inner.read_run(workflow_run_id, created_at_ms)
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
         self.log.append("resume")

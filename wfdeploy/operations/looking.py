@@ -58,7 +58,10 @@ def logs(workspace: Workspace, globs: Sequence[str], labels: Collection[str]) ->
     async def read() -> list[LoggedRun]:
         gateway = workspace.gateway()
         try:
-            return [LoggedRun(record, await gateway.read_run(record.workflow_run_id)) for record in records]
+            return [
+                LoggedRun(record, await gateway.read_run(record.workflow_run_id, record.created_at_ms))
+                for record in records
+            ]
         finally:
             await gateway.aclose()
 

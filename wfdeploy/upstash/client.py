@@ -189,15 +189,16 @@ class UpstashGateway(RunGateway):
 
         return await self._reader.ask(what, "GET", f"/v2/workflows/logs?{urlencode(query)}", read=read, budget=budget)
 
-    async def read_run(self, workflow_run_id: str) -> RunLog | None:
+    async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:
         budget = Budget(self._wait_budget_s)
         for known_as in (workflow_run_id, f"wfr_{workflow_run_id}"):  # servers may put a prefix before it
-            query = urlencode({"groupBy": "workflowRunId", "workflowRunId": known_as, "count": 1, "trimBody": _BODY})
+            asked = {"groupBy": "workflowRunId", "workflowRunId": known_as, "count": _PAGE_RUNS, "trimBody": _BODY}
+            query = urlencode(asked)
 
             def read(answer: Answer) -> RunLog | None:
                 if answer.status != 200:
                     raise self._reader.refusal("reading a run", answer)
-                return read_run(answer.body, scrub=self._scrub)
+                return read_run(answer.body, workflow_run_id, created_at_ms, scrub=self._scrub)
 
             found = await self._reader.ask(
                 "reading a run", "GET", f"/v2/workflows/logs?{query}", read=read, budget=budget

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.run_log import RunLog, Step, StepError, StepGroup
 from wfdeploy.upstash.logs import read_log_page
 
@@ -16,13 +17,16 @@ _DETAILS = ("callUrl", "waitEventId", "invokedWorkflowRunId", "sleepFor", "sleep
 _LONGEST = 2000
 
 
-def read_run(body: bytes, *, scrub: Callable[[str], str]) -> RunLog | None:
-    """The newest run of a page; None when it holds none. Raises: `UnreadableError`."""
+def read_run(
+    body: bytes, workflow_run_id: str, created_at_ms: int | None, *, scrub: Callable[[str], str]
+) -> RunLog | None:
+    """The run of a page that is meant (`RunIndex.recorded`); None when it isn't among them. Raises:
+    `UnreadableError`."""
     page = read_log_page(body)
-    if not page.runs:
+    run = RunIndex(page.runs).recorded(workflow_run_id, created_at_ms)
+    if run is None:
         return None
-    run = page.runs[0]
-    raw = json.loads(body)["runs"][0]
+    raw = json.loads(body)["runs"][page.runs.index(run)]
     failure = raw.get("failureFunction")
     return RunLog(
         workflow_run_id=run.workflow_run_id,

@@ -35,7 +35,7 @@ class Unreachable(RunGateway):
     def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:  # noqa: ARG002
         raise RemoteFailure(_WORDS)
 
-    async def read_run(self, workflow_run_id: str) -> RunLog | None:  # noqa: ARG002
+    async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:  # noqa: ARG002
         raise RemoteFailure(_WORDS)
 
     def list_dead_letters(self, *, label: str, since_ms: int | None) -> AsyncIterator[Sequence[DeadLetter]]:  # noqa: ARG002

@@ -210,11 +210,13 @@ class Declared:
         run = self.run
         record = self._record_of(known)
         fields = self._fields(record)
+        own, before = run.workflow_run_id, sent_id(known, record)
+        id_changed = id_change(own, own_id(before))
         policy = run.group.policy.on_change
         place = run.source.place
         if policy is OnChange.IGNORE or run.at_s is not None:
             why = "an instance stays as it was triggered" if run.at_s else "the group's onChange is ignore"
-            return self._made(Action.KEEP, f"changed, and {why}", key=known, sends=False, diff=fields)
+            return self._made(Action.KEEP, f"changed, and {why}", key=known, sends=False, diff=(*fields, *id_changed))
         if policy is OnChange.ERROR:
             self.problems.append(
                 Diagnostic(
@@ -225,7 +227,6 @@ class Declared:
                     hint="undo the change, give the changed run a new name, or set policy.onChange to retrigger",
                 )
             )
-        own, before = run.workflow_run_id, sent_id(known, record)
         if own is not None and id_key(own) == id_key(before):
             self.problems.append(
                 Diagnostic(
@@ -237,7 +238,6 @@ class Declared:
                 )
             )
         refused = self._refused()
-        id_changed = id_change(own, own_id(before))
         change = self._made(
             Action.RETRIGGER,
             refused or reason_of(record, fields, id_changed),
