@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.support.workbench import counts, group, run
 from wfdeploy.errors import Withheld
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Selection
+from wfdeploy.model.shard import Shard
 from wfdeploy.operations.saved_plan import plan_file_text, save_plan
 from wfdeploy.render import plan_json, plan_text
 
@@ -162,6 +164,43 @@ def test_a_part_of_the_manifests_gives_no_reason_to_ask(bench: VirtualBench) -> 
     lose(bench)
     assert counts(bench.apply(paths=[str(bench.root / "manifests" / "b.yaml")])) == {"triggered": 1}
     assert counts(bench.apply()) == {"adopted": 1, "kept": 1}
+
+
+def test_the_rest_of_the_project_tells_whose_a_run_is(bench: VirtualBench) -> None:
+    bench.write(group("a", [run("a", body=1)]), file="a.yaml")
+    bench.write(group("old", [run("b", body=1)]), file="b.yaml")
+    bench.apply()
+    bench.write(group("b", [run("b", body=1), run("c", body=1)]), file="b.yaml")
+    lose(bench)
+    only = [str(bench.root / "manifests" / "b.yaml")]
+    assert bench.plan(paths=only).possibly_triggered == bench.plan().possibly_triggered
+    with pytest.raises(Withheld, match=r"b/b again.*wfr_old-b"):
+        bench.apply(paths=only)
+    bench.write(group("a", [run("a", body=1)]), group("a", []), file="a.yaml")
+    assert counts(bench.apply(paths=only)) == {"triggered": 2}, "nothing is known of the rest: it can't be read"
+
+
+def test_a_new_name_may_belong_to_another_shard(bench: VirtualBench) -> None:
+    bench.shard = Shard(1, 2)
+    two = replace(bench, shard=Shard(2, 2))
+    two.clock, two.remote, two.project = bench.clock, bench.remote, bench.project
+    two.state_file = bench.state_file.with_name("two.db")
+    create = ApplyOptions(create_state=True)
+    bench.write(group("old", [run(f"r{index}", body=index // 2) for index in range(12)]))
+    assert {**counts(bench.apply(options=create))}["triggered"] + counts(two.apply(options=create))["triggered"] == 12
+    bench.pass_time(60)
+    for one in (bench, two):
+        one.state_file.unlink()
+        assert "triggered" not in counts(one.apply(options=create)), "the runs of the other shard are its own"
+    bench.write(group("new", [run(f"r{index}", body=index // 2) for index in range(12)]))
+    asked = []
+    for one in (bench, two):
+        one.state_file.unlink()
+        plan = one.plan()
+        asked += [address for _, address in plan.possibly_triggered]
+        with pytest.raises(Withheld, match="may trigger"):
+            one.apply(options=create)
+    assert sorted(asked) == sorted(f"new/r{index}" for index in range(12))
 
 
 def test_another_runners_state_has_the_same_question(bench: VirtualBench) -> None:

@@ -31,24 +31,24 @@ class Elsewhere:
 
     def moves(self) -> Sequence[Move]:
         """The project's moves; read only where one of the other files may hold some."""
-        if not any(map(_may_move, self._left_out)) or self._whole is None:
+        if not any(map(_may_move, self._left_out)) or self.whole is None:
             return ()
-        return self._whole.moved
+        return self.whole.moved
 
     def accounts_for(self, address: str) -> bool:
         """Whether the project declares or moves a recorded address, or may do so."""
         if self._is_nothing:
             return False
-        if self._whole is None:
+        if self.whole is None:
             return True
         parts = instance_parts(address)
         names = (address,) if parts is None else (address, parts[0])
-        is_moved = any(after(move, name) is not None for move in self._whole.moved for name in names)
-        return is_moved or bool(self._whole.runs.find(names))
+        is_moved = any(after(move, name) is not None for move in self.whole.moved for name in names)
+        return is_moved or bool(self.whole.runs.find(names))
 
     def close(self) -> None:
         """Give back what was read."""
-        whole = self.__dict__.get("_whole")
+        whole = self.__dict__.get("whole")
         if whole is not None:
             whole.close()
 
@@ -59,7 +59,10 @@ class Elsewhere:
         return project.file is None and not any((project.root / text).exists() for text in project.manifests)
 
     @cached_property
-    def _whole(self) -> Manifests | None:
+    def whole(self) -> Manifests | None:
+        """All of the project's manifests; None where they can't be read, or where there is no project."""
+        if self._is_nothing:
+            return None
         try:
             return load_manifests(self._project, how=self._how)
         except InvalidInput as error:

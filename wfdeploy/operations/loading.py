@@ -50,11 +50,12 @@ def load(
         listener=workspace.listener,
     )
     manifests = load_manifests(workspace.project, paths, how=how)
-    return manifests if manifests.complete else _with_the_rest(manifests, workspace, how)
+    is_all = manifests.complete and how.shard is None
+    return manifests if is_all else _with_the_rest(manifests, workspace, how)
 
 
 def _with_the_rest(manifests: Manifests, workspace: Workspace, how: Loading) -> Manifests:
-    """Manifests that are a part of the project's, with what the others move."""
+    """Manifests, or runs, that are a part of the project's, with what the others move."""
     from wfdeploy.operations.elsewhere import Elsewhere
 
     elsewhere = Elsewhere(workspace.project, manifests.left_out, replace(how, keep=0))

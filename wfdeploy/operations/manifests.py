@@ -38,7 +38,7 @@ class Manifests:
     `runs` have the identities, `requests` find what is sent. `moved` are those of the project file and of the groups.
     `files` are the names of the files that were read, as a user would type them. `complete`: nothing of the project's
     own manifests was left out, so a group that isn't here is gone; else `left_out` are the files of the project that
-    weren't read, and `elsewhere` knows what they declare.
+    weren't read. `elsewhere` knows what these declare, and what other shards have.
     """
 
     runs: Catalogue

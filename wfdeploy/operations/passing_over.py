@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
+from heapq import merge
 from typing import TYPE_CHECKING
 
 from wfdeploy.model.address import group_of
@@ -11,12 +12,18 @@ from wfdeploy.model.first_changes import FirstChanges
 from wfdeploy.model.plan import Action
 from wfdeploy.pipeline.diff.differ import unheard_of
 from wfdeploy.pipeline.diff.planner import Gathered
+from wfdeploy.pipeline.diff.settling import key_of
 
 if TYPE_CHECKING:
+    from wfdeploy.catalogue.catalogue import Catalogue
+    from wfdeploy.model.address import Address
+    from wfdeploy.model.run import DesiredRun
+    from wfdeploy.model.state import RecordKey
     from wfdeploy.operations.prepared import Prepared
     from wfdeploy.operations.recurring import Recurrence
     from wfdeploy.pipeline.diff.context import DiffContext
     from wfdeploy.pipeline.diff.targets import Targets
+    from wfdeploy.ports import StateStore
 
 
 def quiet_groups(prepared: Prepared, context: DiffContext, recurrences: Mapping[str, Recurrence]) -> dict[str, int]:
@@ -61,3 +68,30 @@ def first(
     gathered = Gathered(changes=changes, sends=len(changes))
     gathered.summary[Action.TRIGGER] = len(changes)
     return gathered
+
+
+def runs_but(
+    desired: Catalogue, quiet: Collection[str], loud: Sequence[Address], recurrences: Mapping[str, Recurrence]
+) -> Iterator[DesiredRun]:
+    """The declared runs of the other groups, and of the quiet ones those that are `loud`: by address."""
+    names = [name for name in desired.groups if name not in quiet]
+    runs = desired.runs([name for name in names if name not in recurrences])
+    instances = [recurrences[name].runs for name in sorted(names) if name in recurrences]
+    if any(instances):
+        runs = merge(runs, *instances, key=_address)
+    if not loud:
+        return runs
+    found = desired.find(loud)
+    return merge(runs, [found[address] for address in loud], key=_address)
+
+
+def keys_but(store: StateStore, quiet: Collection[str], loud: Sequence[Address]) -> Iterator[RecordKey]:
+    """The keys of the records of the other groups, and of the loud runs: by address."""
+    if not quiet:
+        return store.record_keys()
+    keys = store.record_keys([name for name in store.tallies() if name not in quiet])
+    return merge(keys, map(key_of, store.records(loud)), key=_address) if loud else keys
+
+
+def _address(one: DesiredRun | RecordKey) -> str:
+    return one.address

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from heapq import merge
 
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of
@@ -14,25 +13,24 @@ from wfdeploy.model.edits import Dismiss, Edit, PutGroups
 from wfdeploy.model.plan import Action, Plan, Selection, Wish
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun, OnRemove
-from wfdeploy.model.state import Attempt, Head, Record, RecordKey, Standing
+from wfdeploy.model.state import Attempt, Head, Record, Standing
 from wfdeploy.operations.held_back import HeldBack
 from wfdeploy.operations.identities import identities
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen, due_until_ms, logs_since_s
 from wfdeploy.operations.own_ids import AttemptNames, TakenOver, taken_ids
-from wfdeploy.operations.passing_over import first, quiet_groups
+from wfdeploy.operations.passing_over import first, keys_but, quiet_groups, runs_but
 from wfdeploy.operations.recurring import Recurrence, Surroundings, conclusions, notes, recur
 from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labelled
 from wfdeploy.operations.renames import Renames
 from wfdeploy.operations.sightings import Matcher, is_news, memory
 from wfdeploy.operations.turns import Turns
-from wfdeploy.operations.unclaimed import Unclaimed
+from wfdeploy.operations.unclaimed import Unclaimed, unclaimed_runs
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.differ import diff
 from wfdeploy.pipeline.diff.listing import Adoption
 from wfdeploy.pipeline.diff.planner import Gathered, gather
-from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.describe import recorded
 from wfdeploy.pipeline.identify.run_ids import place_of
@@ -138,7 +136,8 @@ class Prepared:
             redaction_key=self.head.redaction_key,
             now_ms=now_ms,
         )
-        sightings = matcher.sightings(() if seen is None else seen.runs, remembered)
+        listed = () if seen is None else seen.runs
+        sightings = matcher.sightings(listed, remembered)
         adoption = matcher.adoption(sightings)
         if self.held_back is not None and (adoption.adopted or adoption.noted):
             self.held_back.close()  # somebody else triggers runs of this project
@@ -185,10 +184,9 @@ class Prepared:
             replaces_running=self._only_records,
             prune=selection.prune,
         )
-        asks = self.manifests.complete and selection.wish is None
         unclaimed = Unclaimed(
-            sightings.unmatched if asks else (),
-            self.store.dismissed() if asks else {},
+            unclaimed_runs(matcher, sightings, listed) if selection.wish is None else (),
+            self.store.dismissed(),
             self._identities.fingerprints_under,
         )
         turns, gathered = self._compared(context, targets, recurrences, unclaimed, problems, keep_all=keep_all)
@@ -265,7 +263,9 @@ class Prepared:
         )
         for address in loud:
             quiet[group_of(address)] -= 1
-        changes = diff(self._runs_but(quiet, loud, recurrences), self._keys_but(quiet, loud), context, problems)
+        changes = diff(
+            runs_but(self.desired, quiet, loud, recurrences), keys_but(self.store, quiet, loud), context, problems
+        )
         if unclaimed:
             changes = unclaimed.marked(changes, targets.match)
         turns = Turns(
@@ -330,28 +330,6 @@ class Prepared:
         """The desired runs of a group: of a recurring one, instances."""
         return recurrences[name].runs if name in recurrences else self.desired.runs([name])
 
-    # --- what didn't change ----------------------------------------------------------------------------------
-
-    def _runs_but(
-        self, quiet: Mapping[str, int], loud: Sequence[Address], recurrences: Mapping[str, Recurrence]
-    ) -> Iterator[DesiredRun]:
-        """The declared runs of the other groups, and of the quiet ones those that are `loud`: by address."""
-        names = [name for name in self.desired.groups if name not in quiet]
-        runs = self.desired.runs([name for name in names if name not in recurrences])
-        instances = [recurrences[name].runs for name in sorted(names) if name in recurrences]
-        if any(instances):
-            runs = merge(runs, *instances, key=_address)
-        if not loud:
-            return runs
-        found = self.desired.find(loud)
-        return merge(runs, [found[address] for address in loud], key=_address)
-
-    def _keys_but(self, quiet: Mapping[str, int], loud: Sequence[Address]) -> Iterator[RecordKey]:
-        if not quiet:
-            return self.store.record_keys()
-        keys = self.store.record_keys([name for name in self.store.tallies() if name not in quiet])
-        return merge(keys, map(key_of, self.store.records(loud)), key=_address) if loud else keys
-
     def _policies(self) -> Iterator[Edit]:
         """What a group wants done with removed runs is written down while its manifest is there to say it."""
         known = self.store.groups()
@@ -396,10 +374,6 @@ class Prepared:
         """Whether an address belongs to the shard that is worked on."""
         project, shard = self.workspace.project, self.workspace.target.shard
         return shard is None or shard.covers(place_of(project.key, project.environment, address))
-
-
-def _address(one: DesiredRun | RecordKey) -> str:
-    return one.address
 
 
 def _moved(attempt: Attempt, address: Address) -> Attempt:

@@ -7,12 +7,17 @@ name would start the run a second time. Whoever applies has to confirm that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from wfdeploy.errors import InvalidInput
 from wfdeploy.model.address import Address
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.workflow_id import RunIdParts, derived_id, parse_run_id
+from wfdeploy.operations.renames import Renames
+from wfdeploy.operations.sightings import Matcher
+from wfdeploy.pipeline.diff.listing import Sightings
 from wfdeploy.pipeline.identify.fingerprint import version_of
 
 
@@ -65,11 +70,40 @@ class Unclaimed:
         return None
 
 
+def unclaimed_runs(matcher: Matcher, sightings: Sightings, listed: Sequence[ObservedRun]) -> Sequence[ObservedRun]:
+    """The listed and remembered runs that nothing in the whole project stands for.
+
+    Where a part of its manifests is loaded, or one shard of its runs, the rest is read to know that: if a run of this
+    part does the same as one of them. Where the rest can't be read, nothing is known to be unclaimed.
+    """
+    manifests, shard = matcher.manifests, matcher.shard
+    if manifests.complete and shard is None:
+        return sightings.unmatched
+    candidates = list(sightings.unmatched)
+    if shard is not None:
+        # A new name mostly belongs to another shard than the former one.
+        candidates += [run for run in listed if (parts := _parts(run)) is not None and not shard.covers(parts.place)]
+    texts = {parts.fingerprint for run in candidates if (parts := _parts(run)) is not None}
+    if not texts or manifests.elsewhere is None:
+        return ()
+    if not any(run.fingerprint in texts or run.group.schedule is not None for run in manifests.runs.runs()):
+        return ()
+    whole = manifests.elsewhere.whole
+    if whole is None:
+        return ()
+    try:
+        renames = Renames(whole, matcher.store, sharded=False)
+    except InvalidInput:
+        return ()
+    everything = replace(matcher, manifests=whole, renames=renames, shard=None)
+    return everything.sightings(candidates, ()).unmatched
+
+
 def _latest(runs: Iterable[ObservedRun]) -> Iterator[tuple[str, RunIdParts]]:
     """The id of the latest run of each place: what ran there before was replaced."""
     latest: dict[str, tuple[tuple[int, int], str, RunIdParts]] = {}
     for run in runs:
-        parts = parse_run_id(derived_id(run) or "")
+        parts = _parts(run)
         if parts is None:
             continue
         order = run.created_at_ms, parts.generation
@@ -77,3 +111,7 @@ def _latest(runs: Iterable[ObservedRun]) -> Iterator[tuple[str, RunIdParts]]:
         if known is None or order > known[0]:
             latest[parts.place] = order, run.workflow_run_id, parts
     return ((run_id, parts) for _, run_id, parts in latest.values())
+
+
+def _parts(run: ObservedRun) -> RunIdParts | None:
+    return parse_run_id(derived_id(run) or "")
