@@ -15,31 +15,51 @@ from typing import Any
 
 import pytest
 
+from tests.proof.fleet.extras import SIGNS, Extra, drawn
 from tests.proof.fleet.observer import Violation
 from tests.proof.fleet.world import World, world
 from wfdeploy.model.order import Headcount
+from wfdeploy.model.remote import Taken
 from wfdeploy.model.rollout import Amount
 from wfdeploy.model.schedule import Decide
+from wfdeploy.operations import apply as applying
 from wfdeploy.operations import recurring
 from wfdeploy.operations.discovery import Discovery
+from wfdeploy.operations.held_back import HeldBack
+from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.pipeline.diff import care
 from wfdeploy.pipeline.recur import due as due_times
 from wfdeploy.pipeline.recur.due import Due
 from wfdeploy.state import pace
+from wfdeploy.upstash import replies
 
 WEEKS = float(os.environ.get("FLEET_WEEKS", "2"))
 RECONCILES = int(os.environ.get("FLEET_RUNS", "105"))
 
 
+DEFAULT_SEEDS = (4, 14, 39)
+"""With both changes of the clocks, with and without lost states; together with all extras."""
+
+
 def _seeds() -> list[int]:
     if "FLEET_SEED" in os.environ:
         return [int(os.environ["FLEET_SEED"])]
-    return [4, 6, 41]  # both changes of the clocks; with and without lost states
+    return list(DEFAULT_SEEDS)
 
 
-def _live(seed: int, weeks: float = WEEKS, reconciles: int = RECONCILES) -> World:
-    print(f"FLEET_SEED={seed} FLEET_WEEKS={weeks:g} FLEET_RUNS={reconciles}", flush=True)
-    with world(seed) as one:
+def _extras(seed: int) -> frozenset[Extra]:
+    if "FLEET_EXTRAS" in os.environ:
+        return frozenset(Extra(name) for name in os.environ["FLEET_EXTRAS"].split(",") if name)
+    return drawn(seed)
+
+
+def _live(
+    seed: int, weeks: float = WEEKS, reconciles: int = RECONCILES, extras: frozenset[Extra] | None = None
+) -> World:
+    extras = _extras(seed) if extras is None else extras
+    told = ",".join(sorted(extra.value for extra in extras))
+    print(f"FLEET_SEED={seed} FLEET_WEEKS={weeks:g} FLEET_RUNS={reconciles} FLEET_EXTRAS={told}", flush=True)
+    with world(seed, extras) as one:
         try:
             one.live(weeks, reconciles)
         except BaseException:
@@ -54,6 +74,13 @@ def test_weeks_of_reconciles_keep_every_promise(seed: int) -> None:
     one = _live(seed)
     assert one.reconciles >= RECONCILES
     assert len(one.observer.runs) > 2 * RECONCILES, "there was something to be kept"
+    if seed in DEFAULT_SEEDS and RECONCILES >= 105:
+        missing = {sign for extra in one.extras for sign in SIGNS[extra]} - one.wire.happened.keys()
+        assert not missing, "each kind of trouble that the world has came"
+
+
+def test_the_default_worlds_have_all_kinds_of_trouble() -> None:
+    assert frozenset[Extra]().union(*map(drawn, DEFAULT_SEEDS)) == set(Extra) == SIGNS.keys()
 
 
 @pytest.mark.skipif("FLEET_SOAK" not in os.environ, reason="FLEET_SOAK=<seconds> says for how long")
@@ -116,24 +143,63 @@ def _lag_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Discovery, "log_lag_s", 0.0)
 
 
+def _words_believed(patch: pytest.MonkeyPatch) -> None:
+    """Whoever says that something is active, says that the refused run is."""
+    whole = replies._refused
+
+    def refused(status: int, message: str, *rest: Any) -> Any:
+        heard = "already" in message or "active" in message
+        return Taken(None, deduplicated=True) if heard else whole(status, message, *rest)
+
+    patch.setattr(replies, "_refused", refused)
+
+
+def _any_state_is_the_latest(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(applying, "why_suspect", lambda workspace, store, *, is_new: "it is new" if is_new else None)
+
+
+def _given_up_when_sent(patch: pytest.MonkeyPatch) -> None:
+    """The logs are asked as if a request that was stuck had left at once."""
+    whole = Shipment.unknown
+
+    def unknown(self: Shipment, *rest: Any, **more: Any) -> Any:
+        edit = whole(self, *rest, **more)
+        assert self.ended_at is not None
+        self.ended_at -= 29.0
+        return edit
+
+    patch.setattr(Shipment, "unknown", unknown)
+
+
+def _waits_for_nobody(patch: pytest.MonkeyPatch) -> None:
+    """Later rounds of `apply --wait` do all that the manifests of the first one say."""
+    patch.setattr(HeldBack, "has_moved_on", lambda self, store: False)
+    patch.setattr(HeldBack, "allows", lambda self, change: True)
+
+
 @pytest.mark.parametrize(
-    ("breaks", "told"),
+    ("breaks", "told", "extra"),
     [
-        (_attempts_without_end, "tried more than"),
-        (_steps_without_bounds, "step [0-9] not over"),
-        (_dependencies_always_met, "started, but"),
-        (_times_passed_over, "never started"),
-        (_lag_ignored, "accepted twice under one id|two runs under the label|started twice"),
-        (_cursor_never_written, "never started|after it was decided"),
+        (_attempts_without_end, "tried more than", None),
+        (_steps_without_bounds, "step [0-9] not over", None),
+        (_dependencies_always_met, "started, but", None),
+        (_times_passed_over, "never started", None),
+        (_lag_ignored, "accepted twice under one id|two runs under the label|started twice", None),
+        (_cursor_never_written, "never started|after it was decided", None),
+        (_words_believed, "called deduplicated, and not there|never started", Extra.ODD_WORDS),
+        (_any_state_is_the_latest, "accepted twice under one id|started twice", Extra.RESTORES),
+        (_given_up_when_sent, "accepted twice under one id|two runs under the label|started twice", Extra.STALLS),
+        (_waits_for_nobody, "by an older commit", Extra.SECOND_WRITER),
     ],
 )
-def test_a_broken_rule_is_noticed(breaks: Callable[[pytest.MonkeyPatch], None], told: str) -> None:
+def test_a_broken_rule_is_noticed(breaks: Callable[[pytest.MonkeyPatch], None], told: str, extra: Extra | None) -> None:
+    extras = frozenset(() if extra is None else (extra,))
     with pytest.MonkeyPatch.context() as patch:
         breaks(patch)
         with pytest.raises(Violation, match=told):
-            _live_in_turn((4, 10, 13))
+            _live_in_turn((4, 10, 13), extras)
 
 
-def _live_in_turn(seeds: Iterable[int]) -> None:
+def _live_in_turn(seeds: Iterable[int], extras: frozenset[Extra]) -> None:
     for seed in seeds:
-        _live(seed, 1, 40)
+        _live(seed, 1, 40, extras)

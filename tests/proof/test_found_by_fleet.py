@@ -153,6 +153,24 @@ def test_an_instance_is_skipped_while_the_resume_of_one_is_going(bench: VirtualB
     assert len(bench.remote.runs) == 2
 
 
+def test_an_instance_is_skipped_while_a_resume_that_the_state_never_knew_is_going(bench: VirtualBench) -> None:
+    """The restored state is from before the resume; the listing shows both runs."""
+    bench.remote.durations_s = (100.0, 90_000.0)
+    bench.remote.failing = lambda number: number == 0
+    bench.write(nightly(schedule={"concurrency": "skip"}, policy={"onFailure": "resume"}))
+    bench.apply()
+    bench.at("2026-11-23T15:00:00Z")
+    bench.apply()
+    bench.pass_time(600)
+    copy = bench.state_file.read_bytes()
+    assert counts(bench.apply()) == {"resumed": 1}
+    lose_state(bench)
+    bench.state_file.write_bytes(copy)
+    bench.at("2026-11-23T16:00:00Z")
+    bench.apply()
+    assert len(bench.remote.runs) == 2
+
+
 def test_a_resumed_instance_is_known_again_under_its_new_name(bench: VirtualBench) -> None:
     """The label of a resume is made of the name that its run had then."""
     bench.remote.failing = lambda number: number == 0

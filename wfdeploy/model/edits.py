@@ -138,10 +138,9 @@ class Remember:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A remembered run found its address. `created_at_ms`: since an author's id may have been that of several."""
+    """A remembered run found its address."""
 
     workflow_run_id: str
-    created_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +157,11 @@ class SetHead:
 
     watermark_ms: int | None = None
     foreign_ms: int | None = None
-    held_back: str | None = None
 
+
+ABOUT_NO_TRIGGER = (Observe, PutProgress, SetHead)
+"""Edits that change nothing about which runs are triggered: how recorded runs do, how a rollout is steered, how far the
+server's runs are known."""
 
 Edit: TypeAlias = (
     PutAttempt
@@ -184,11 +186,3 @@ Edit: TypeAlias = (
     | Enlist
     | EndRollout
 )
-
-
-def is_about_triggers(edit: Edit) -> bool:
-    """Whether an edit is about which runs are triggered, or are to be; and not only about how recorded runs do, how a
-    rollout is steered, or how far the server's runs are known."""
-    if isinstance(edit, SetHead):
-        return edit.held_back is not None
-    return not isinstance(edit, Observe | PutProgress)

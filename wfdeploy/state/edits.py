@@ -11,6 +11,7 @@ from typing import assert_never
 from wfdeploy.model.address import group_of
 from wfdeploy.model.attempts import FirstAttempts, columns_of
 from wfdeploy.model.edits import (
+    ABOUT_NO_TRIGGER,
     Claim,
     Dismiss,
     DropAttempt,
@@ -29,7 +30,6 @@ from wfdeploy.model.edits import (
     Rewrite,
     SetHead,
     Settle,
-    is_about_triggers,
 )
 from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
 from wfdeploy.model.schedule import Decide
@@ -65,7 +65,8 @@ class Editor:
         """Give the state its next serial and another nonce, after a change by these edits."""
         run = self._connection.execute
         run("UPDATE head SET value = value + 1 WHERE key = 'serial'")
-        for key in ("nonce", "runs_nonce") if any(map(is_about_triggers, edits)) else ("nonce",):
+        is_about_triggers = not all(isinstance(edit, ABOUT_NO_TRIGGER) for edit in edits)
+        for key in ("nonce", "runs_nonce") if is_about_triggers else ("nonce",):
             run(
                 "INSERT INTO head VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
                 (key, secrets.token_hex(16)),
@@ -143,8 +144,8 @@ class Editor:
                 )
             case Remember() | Claim() | Dismiss():
                 self._apply_unclaimed(edit)
-            case SetHead(watermark_ms, foreign_ms, held_back):
-                values = {"watermark_ms": watermark_ms, "foreign_ms": foreign_ms, "held_back": held_back}
+            case SetHead(watermark_ms, foreign_ms):
+                values = {"watermark_ms": watermark_ms, "foreign_ms": foreign_ms}
                 self._connection.executemany(
                     "INSERT INTO head VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value "
                     "WHERE value IS NOT excluded.value",
@@ -164,11 +165,8 @@ class Editor:
                     "ON CONFLICT DO NOTHING",
                     (seen.workflow_run_id, seen.created_at_ms, seen.state.value, ",".join(seen.labels) or None),
                 )
-            case Claim(workflow_run_id, created_at_ms):
-                run(
-                    "DELETE FROM unclaimed WHERE workflow_run_id = ? AND created_at_ms = ?",
-                    (workflow_run_id, created_at_ms),
-                )
+            case Claim(workflow_run_id):
+                run("DELETE FROM unclaimed WHERE workflow_run_id = ?", (workflow_run_id,))
             case Dismiss(workflow_run_id, address):
                 run(
                     "UPDATE unclaimed SET dismissed_for = ? WHERE workflow_run_id = ?",

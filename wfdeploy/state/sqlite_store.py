@@ -156,7 +156,6 @@ class SqliteStore:
                 redaction_key=values["redaction_key"],
                 nonce=values.get("nonce", ""),
                 runs_nonce=values.get("runs_nonce", ""),
-                held_back=values.get("held_back", ""),
             )
         except KeyError as error:
             raise StateUnusable(f"the state {self._name} is damaged: its head lacks {error}", hint=DAMAGED) from error
@@ -287,7 +286,7 @@ class SqliteStore:
     def unclaimed(self) -> Sequence[ObservedRun]:
         """Remembered runs of this project that belong to no known address, by id."""
         with translated(self._name):
-            rows = self._connection.execute(f"{SELECT_UNCLAIMED} ORDER BY 1, 2").fetchall()
+            rows = self._connection.execute(f"{SELECT_UNCLAIMED} ORDER BY 1").fetchall()
         return list(map(unclaimed_from_row, rows))
 
     def dismissed(self) -> Mapping[str, Address]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -32,10 +32,12 @@ class Inline(ThreadPoolExecutor):
 
 
 class FleetBench(Workbench):
-    """`wire`: instead of the network. `round_begins` is called whenever an apply takes the lock."""
+    """`wire`: instead of the network. `round_begins` is called whenever an apply takes the lock; `is_locked`: somebody
+    has it."""
 
     wire: Wire
     round_begins: Callable[[], None]
+    is_locked: bool = False
 
     def gateway(self) -> RunGateway:
         return UpstashGateway(
@@ -56,12 +58,16 @@ class FleetBench(Workbench):
         def doomed(store: StateStore) -> StateStore:
             return cast("StateStore", CrashingStore(store, countdown, after=after)) if commit else store
 
-        def lock(
-            path: Path, command: str, timeout_s: float, on_wait: Callable[[str], None]
-        ) -> AbstractContextManager[None]:
+        @contextmanager
+        def lock(path: Path, command: str, timeout_s: float, on_wait: Callable[[str], None]) -> Iterator[None]:
             asyncio.get_running_loop().set_default_executor(Inline())
             self.round_begins()
-            return whole.lock(path, command, timeout_s, on_wait)
+            with whole.lock(path, command, timeout_s, on_wait):
+                self.is_locked = True
+                try:
+                    yield
+                finally:
+                    self.is_locked = False
 
         return replace(
             whole,
@@ -69,6 +75,18 @@ class FleetBench(Workbench):
             open=lambda path, binding, readonly: doomed(whole.open(path, binding, readonly)),
             create=lambda path, binding: doomed(whole.create(path, binding)),
         )
+
+    @contextmanager
+    def another_checkout(self) -> Iterator[None]:
+        """The same project and state, with manifests in another folder."""
+        root, project = self.root, self.project
+        self.root = root / "another"
+        (self.root / "manifests").mkdir(parents=True, exist_ok=True)
+        self.project = replace(project, root=self.root)
+        try:
+            yield
+        finally:
+            self.root, self.project = root, project
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log in, as the end of the last process would have."""

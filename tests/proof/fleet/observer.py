@@ -48,12 +48,16 @@ class Seen:
 @dataclass(slots=True, eq=False)
 class Round:
     """One apply, or one round of `apply --wait`. Times are the server's. `kind`: what it was about, "everything", "a
-    part" or "by hand". `is_clean`: it was about everything, and says that it left nothing open."""
+    part" or "by hand". `planned_ms`: when it was decided what it is about: of later rounds, when the first one began.
+    `is_overtaken`: a newer commit was applied since. `is_clean`: it was about everything, and says that it left nothing
+    open."""
 
     number: int
     began_ms: int
     groups: dict[str, Picture]
+    planned_ms: int
     kind: str = "everything"
+    is_overtaken: bool = False
     ended_ms: int = 0
     is_clean: bool = False
 

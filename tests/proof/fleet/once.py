@@ -85,6 +85,8 @@ class Once:
 
     def _check_start(self, run: Seen, round_: Round) -> None:
         assert run.sent is not None
+        if round_.is_overtaken:
+            raise Violation(f"started by an older commit than the last one that was applied: {run}")
         if run.at is None:
             picture = round_.groups.get(run.kind)
             declared = None if picture is None else picture.runs.get(run.who)
@@ -146,6 +148,8 @@ class Once:
             run, then = self._observer.by_id.get(run_id), self._observer.rounds[sent.round]
             if run is None:
                 raise Violation(f"cancelled, and never started: {run_id}")
+            if then.is_overtaken:
+                raise Violation(f"cancelled by an older commit than the last one that was applied: {run}")
             if run_id not in self._may_end and not self._ends(run, then):
                 raise Violation(f"cancelled, and nobody wanted it: {run}")
         self._cancels_seen = len(cancels)

@@ -122,6 +122,13 @@ class Team:
             group.runs[who] = replace(run, version=run.version + 1)
         return "change all of wave"
 
+    def change_half(self, kind: str) -> str:
+        """An edit of many runs of a group at once."""
+        group = self.groups[kind]
+        for who in sorted(group.runs)[::2]:
+            group.runs[who] = replace(group.runs[who], version=group.runs[who].version + 1)
+        return f"change half of {kind}"
+
     def _vanish(self) -> str:
         group = self._pick(*VANISHING)
         group.is_present = not group.is_present

@@ -60,7 +60,9 @@ class Recurrence:
         for kind, known in self.known.items():
             then = copy.get(kind, Known())
             self.known[kind] = replace(
-                known, decided_s=min(known.decided_s, then.decided_s), owed_s=max(known.owed_s, known.ended_s)
+                known,
+                decided_s=min(known.decided_s, then.decided_s),
+                owed_s=max(known.owed_s, known.ended_s, then.owed_s),
             )
 
     # --- what came of it -------------------------------------------------------------------------------------
@@ -92,7 +94,7 @@ class Recurrence:
             self._ended(round_)
 
     def _ended(self, round_: Round) -> None:
-        began_s, ended_s = self._client_s(round_.began_ms), self._client_s(round_.ended_ms)
+        began_s, ended_s = self._client_s(round_.planned_ms), self._client_s(round_.ended_ms)
         for kind, picture in round_.groups.items():
             if picture.timetable is None:
                 continue
@@ -145,7 +147,7 @@ class Recurrence:
         return None
 
     def _check_none_missed(self, picture: Picture, table: Timetable, owed_s: float, round_: Round) -> None:
-        began_s, ended_s = self._client_s(round_.began_ms), self._client_s(round_.ended_ms)
+        began_s, ended_s = self._client_s(round_.planned_ms), self._client_s(round_.ended_ms)
         if owed_s >= began_s:
             return
         times = cron.between(table.cron, table.timezone, owed_s, began_s)

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import httpx
 
 from tests.fakes.model_server import Crash
+from tests.proof.fleet.odd_words import odd_item, odd_words
 from wfdeploy.localserver.app import create_app
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.page.routes import Page
@@ -44,6 +46,11 @@ class Trouble(Enum):
     CRASH_BEFORE = "the process dies, nothing left"
     CRASH_AFTER = "the process dies, the server acted"
     CRASH_LATE = "the process dies, the request is there later"
+    ODDLY_REFUSED = "refused as a whole, in odd words"
+    PARTLY_REFUSED = "some or all of its runs refused, in odd words"
+    STUCK = "stuck until given up, never there"
+    STUCK_LATE = "stuck until given up, and there later"
+    CRASH_STUCK = "stuck until the process dies, and there later"
 
 
 MOODS: dict[str, dict[Trouble, float]] = {
@@ -72,17 +79,31 @@ MOODS: dict[str, dict[Trouble, float]] = {
         Trouble.CRASH_LATE: 1,
         Trouble.LOST_AFTER: 1,
     },
+    "wordy": {
+        Trouble.NONE: 4,
+        Trouble.ODDLY_REFUSED: 3,
+        Trouble.PARTLY_REFUSED: 3,
+        Trouble.LOST_AFTER: 1,
+        Trouble.LOST_BEFORE: 1,
+    },
+    "stalling": {Trouble.NONE: 6, Trouble.STUCK: 1, Trouble.STUCK_LATE: 2, Trouble.CRASH_STUCK: 1},
 }
+
+_ACTS_LATE = (Trouble.LOST_LATE, Trouble.CRASH_LATE, Trouble.STUCK_LATE, Trouble.CRASH_STUCK)
+_STUCK = (Trouble.STUCK, Trouble.STUCK_LATE, Trouble.CRASH_STUCK)
+_ODD = (Trouble.ODDLY_REFUSED, Trouble.PARTLY_REFUSED)
 
 
 class Clock:
-    """The client's clock, off by `skew_ms`. It moves the server's; whoever sleeps lets all that is due happen."""
+    """The client's clock, off by `skew_ms`. It moves the server's; whoever sleeps lets all that is due happen.
+    `pausing` is called when somebody is about to sleep."""
 
     def __init__(self, clock: ManualClock, move: Callable[[float], None], skew_ms: int) -> None:
         self._clock = clock
         self._began_ms = clock.now_ms()
         self.move = move
         self.skew_ms = skew_ms
+        self.pausing: Callable[[], None] = lambda: None
 
     def now_ms(self) -> int:
         return self._clock.now_ms() + self.skew_ms
@@ -91,6 +112,7 @@ class Clock:
         return (self._clock.now_ms() - self._began_ms) / 1000
 
     async def sleep(self, seconds: float) -> None:
+        self.pausing()
         self.move(max(seconds, 0.0))
         await asyncio.sleep(0)
 
@@ -106,7 +128,8 @@ class Sent:
 @dataclass
 class Wire(httpx.AsyncBaseTransport):
     """`sent`: by workflow run id, or label of an attempt. `cancels`: (workflow run id, round) asked for. `round` is
-    counted by whoever applies. `late_ms`: how late a late request is. `told`: what happened, for those who read it."""
+    counted by whoever applies. `late_ms`: how late a late request is. `told`: what happened, for those who read it;
+    `happened` counts it. `under_way` is called when a request is about to leave."""
 
     server: LocalServer
     clock: ManualClock
@@ -117,6 +140,8 @@ class Wire(httpx.AsyncBaseTransport):
     sent: dict[str, Sent] = field(default_factory=dict)
     cancels: list[tuple[str, Sent]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    happened: Counter[str] = field(default_factory=Counter)
+    under_way: Callable[[], None] = lambda: None
     _late: list[tuple[int, httpx.Request]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -153,7 +178,11 @@ class Wire(httpx.AsyncBaseTransport):
         await request.aread()
         self.move(self.chance.choice((0.004, 0.03, 0.4)))
         trouble = self.chance.choices(tuple(self.mood), tuple(self.mood.values()))[0]
+        if (request.method == "GET" and trouble in _STUCK) or (not _is_batch(request) and trouble in _ODD):
+            trouble = Trouble.NONE
+        self.under_way()
         if trouble is not Trouble.NONE:
+            self.happened[trouble.value] += 1
             self.told.append(f"{request.method} {request.url.path}: {trouble.value}")
         match trouble:
             case Trouble.REFUSED:
@@ -162,13 +191,19 @@ class Wire(httpx.AsyncBaseTransport):
                 raise Crash
             case Trouble.THROTTLED:
                 return httpx.Response(429, headers={"Retry-After": "2"}, json={"error": "slow down"})
+            case Trouble.ODDLY_REFUSED | Trouble.PARTLY_REFUSED:
+                return self._refuse(request, trouble)
         self._note(request)
-        if trouble in (Trouble.LOST_LATE, Trouble.CRASH_LATE) and request.method != "GET":
+        if trouble in _STUCK:
+            self.move(self.chance.choice((1.0, 8.0, 29.0)))
+        if trouble in _ACTS_LATE and request.method != "GET":
             self._late.append((self.clock.now_ms() + self.late_ms, request))
         match trouble:
             case Trouble.LOST_BEFORE | Trouble.LOST_LATE:
                 raise httpx.ReadError("reset")
-            case Trouble.CRASH_LATE:
+            case Trouble.STUCK | Trouble.STUCK_LATE:
+                raise httpx.WriteTimeout("timeout")
+            case Trouble.CRASH_LATE | Trouble.CRASH_STUCK:
                 raise Crash
             case Trouble.UNAVAILABLE:
                 return httpx.Response(503, json={"error": "not now"})
@@ -185,6 +220,29 @@ class Wire(httpx.AsyncBaseTransport):
             case Trouble.CUT:
                 body = body[: len(body) // 2]
         return httpx.Response(status, headers=headers, content=body)
+
+    def _refuse(self, request: httpx.Request, trouble: Trouble) -> httpx.Response:
+        """The server's no to all runs of a batch, or to some."""
+        items = json.loads(request.content)
+        ids = [_run_id(item) for item in items]
+        self.chance.shuffle(ids)
+        bad = set(ids[: self.chance.randint(1, len(ids))])
+        if trouble is Trouble.ODDLY_REFUSED:
+            return httpx.Response(self.chance.choice((400, 412)), json={"error": odd_words(ids, self.chance)})
+        if len(bad) == len(ids):
+            return httpx.Response(201, json=[odd_item(_run_id(item), self.chance) for item in items])
+        good = [item for item in items if _run_id(item) not in bad]
+        passed = httpx.Request(
+            request.method, request.url, headers={"Authorization": request.headers["Authorization"]}, json=good
+        )
+        self._note(passed)
+        status, headers, body = self._forward(passed)
+        if status >= 300:  # the server has something to say against the others
+            return httpx.Response(status, headers=headers, content=body)
+        taken = iter(json.loads(body))
+        answer = [odd_item(_run_id(item), self.chance) if _run_id(item) in bad else next(taken) for item in items]
+        date = {name: value for name, value in headers.items() if name not in ("content-length", "content-type")}
+        return httpx.Response(status, headers=date, json=answer)
 
     def ask(self, method: str, path: str, **params: str) -> httpx.Response:
         """A request of somebody else's, which nothing happens to."""
@@ -209,10 +267,9 @@ class Wire(httpx.AsyncBaseTransport):
         """What this request would start or end, before anything becomes of it."""
         now = Sent(self.clock.now_ms(), self.round)
         path = request.url.path
-        if path == "/v2/batch/trigger":
+        if _is_batch(request):
             for item in json.loads(request.content):
-                headers = {name.lower(): value for name, value in item["headers"].items()}
-                self.sent.setdefault(headers["upstash-workflow-runid"], now)
+                self.sent.setdefault(_run_id(item), now)
         elif path.startswith("/v2/workflows/dlq/resume"):
             for label in request.headers["upstash-label"].split(","):
                 if re.fullmatch(r"wfdeploy\.[a-z2-7]+\.g\d+\.a\d+", label):
@@ -222,3 +279,13 @@ class Wire(httpx.AsyncBaseTransport):
             for text in request.url.params.get_list("workflowRunIds"):
                 named += text.split(",")
             self.cancels += [(run_id, now) for run_id in named if run_id]
+
+
+def _is_batch(request: httpx.Request) -> bool:
+    return request.url.path == "/v2/batch/trigger"
+
+
+def _run_id(item: dict[str, Any]) -> str:
+    """The workflow run id that an item of a batch asks for."""
+    headers: dict[str, str] = item["headers"]
+    return next(value for name, value in headers.items() if name.lower() == "upstash-workflow-runid")

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from tests.fakes.model_server import dying
 from tests.proof.fleet.bench import FleetBench
+from tests.proof.fleet.claims import Claims
 from tests.proof.fleet.endpoint import Endpoint
+from tests.proof.fleet.extras import Extra, drawn
 from tests.proof.fleet.fleet import Picture, manifests, picture
+from tests.proof.fleet.misfortune import Misfortune
 from tests.proof.fleet.observer import Observer, Round, Seen, Violation
 from tests.proof.fleet.once import Once
+from tests.proof.fleet.operators import Operators
 from tests.proof.fleet.order import Order
 from tests.proof.fleet.people import Team
-from tests.proof.fleet.recurrence import Known, Recurrence
-from tests.proof.fleet.steps import Course, Steps
+from tests.proof.fleet.recurrence import Recurrence
+from tests.proof.fleet.steps import Steps
 from tests.proof.fleet.wire import MOODS, Clock, Wire
 from tests.support.scratch import scratch
-from wfdeploy.errors import RemoteFailure, UsageError, WfdeployError, Withheld
+from wfdeploy.errors import RemoteFailure, UsageError, Withheld
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.scenario import Refusal, Scenario
 from wfdeploy.localserver.serve import LocalServer
@@ -30,7 +33,7 @@ from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Wish
 from wfdeploy.model.schedule import unix_of
-from wfdeploy.operations import refresh, rollouts
+from wfdeploy.operations import refresh
 
 WEEK_S = 7 * 86_400
 BEGINS = ("2026-10-20T09:00:00Z", "2027-03-16T09:00:00Z", "2026-10-22T21:30:00Z")
@@ -39,25 +42,29 @@ BEGINS = ("2026-10-20T09:00:00Z", "2027-03-16T09:00:00Z", "2026-10-22T21:30:00Z"
 _OPEN = (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.PENDING)
 
 
-@dataclass(frozen=True, slots=True)
-class StateCopy:
-    """A state, and what the rules knew when it was taken."""
-
-    content: bytes
-    known: dict[str, Known]
-    courses: set[Course]
-
-
 class World:
     """`journal`: what happened, for whoever reads a failure."""
 
-    def __init__(self, seed: int, root: Path, server: LocalServer, endpoint: Endpoint, clock: ManualClock) -> None:
+    def __init__(
+        self,
+        seed: int,
+        root: Path,
+        server: LocalServer,
+        endpoint: Endpoint,
+        clock: ManualClock,
+        extras: frozenset[Extra],
+    ) -> None:
         self.chance = chance = Random(seed)
         self.journal: list[str] = []
         self.reconciles = 0
+        self.extras = extras
+        self.luck = {extra: Random(f"{seed}/{extra.value}/luck") for extra in Extra}
         self.server, self.endpoint = server, endpoint
         lag_s = chance.choice((0, 4, 60))
-        self.may_lose_state = chance.random() < 0.6
+        if lag_s == 0 and extras & {Extra.RESTORES, Extra.STALLS}:
+            lag_s = 60  # these are about what the logs don't show yet
+        self.lag_s = lag_s
+        self.may_lose_state = chance.random() < 0.6 or Extra.RESTORES in extras
         scenario = server.scenario
         scenario.duplicates = chance.choice(("deduplicate", "error"))
         scenario.hide_delayed = not self.may_lose_state  # a lost state is made good by the logs alone
@@ -78,9 +85,16 @@ class World:
         self.order = Order(self.observer)
         self.steps = Steps(self.observer, self.once, "wave", 1000 * lag_s)
         self.recurrence = Recurrence(self.observer, skew_ms)
-        self.copies: list[StateCopy] = []
+        self.operators = Operators(self.bench, self.team, self.observer, self.once, self.steps, self._look, self._say)
+        self.claims = Claims(self.observer)
+        self.misfortune = Misfortune(self.bench, self.once, self.steps, self.recurrence, self._say)
+        self.wire.under_way = self._request_under_way
+        self.clock.pausing = self._pausing
         self._kind = "everything"
         self._round: Round | None = None
+        self._commit: dict[str, Picture] = {}
+        self._planned_ms: int | None = None
+        self._waits = self._is_overtaken = False
 
     # --- weeks -----------------------------------------------------------------------------------------------
 
@@ -90,8 +104,10 @@ class World:
         for _ in range(reconciles):
             self._pass(mean_s * self.chance.choice((0.02, 0.1, 0.3, 0.6, 1.0, 1.5, 3.48)))
             self._people()
-            self._misfortune()
+            if self.may_lose_state:
+                self.misfortune.befall(self.chance)
             self._reconcile()
+            self._at_once()
         self._converge()
 
     def _pass(self, seconds: float) -> None:
@@ -104,83 +120,51 @@ class World:
         while self.chance.random() < 0.4:
             self._say(self.team.edit())
         if self.chance.random() < 0.15:
-            self._meddle()
+            self.operators.meddle(self.chance)
         if self.chance.random() < 0.25:
-            self._steer(self.chance.choice(("approve", "approve", "pause", "resume", "resume", "abort")))
+            self.operators.steer(self.chance.choice(("approve", "approve", "pause", "resume", "resume", "abort")))
         if self.chance.random() < 0.05 and self.bench.state_file.exists():
             refresh.refresh(self.bench.workspace, (), ())
 
-    def _meddle(self) -> None:
-        """Somebody deals with a run by other means."""
-        what = self.chance.choice(("cancelled", "resumed", "deleted"))
-        wanted = "RUN_STARTED" if what == "cancelled" else "RUN_FAILED"
-        self._look()
-        found = [run for runs in self.observer.own.values() if (run := runs[-1]).state == wanted]
-        if not found:
-            return
-        run = self.chance.choice(found)
-        if what == "cancelled":
-            self.wire.ask("DELETE", f"/v2/workflows/runs/{run.run_id}")
-        else:
-            letters = self.wire.ask("GET", "/v2/workflows/dlq", workflowRunId=run.run_id).json()["messages"]
-            if not letters:
-                return
-            path = f"/v2/workflows/dlq/{letters[0]['dlqId']}"
-            if what == "deleted":
-                self.wire.ask("DELETE", path)
-            else:
-                answer = self.wire.ask("POST", path.replace("/dlq/", "/dlq/resume/")).json()
-                self.observer.foreign.add(answer["workflowRunId"])
-        self._say(f"{run.run_id} {what} by somebody else")
-        self.once.meddled(run, what=what)
+    def _at_once(self) -> None:
+        """One apply right after another, before the logs can tell what the first one did."""
+        luck = self.luck[Extra.RESTORES]
+        if Extra.RESTORES in self.extras and luck.random() < 0.12:
+            if luck.random() < 0.7:
+                self.misfortune.copy()
+                self._say(self.team.change_half("kept"))
+                self.wire.mood = MOODS[luck.choice(("calm", "lossy", "deadly"))]
+                self._apply()
+                self.wire.mood = MOODS["calm"]
+            self._pass(luck.uniform(0, self.lag_s / 2))
+            self._look()
+            if self.misfortune.restore_all(luck):
+                self._apply()
+        luck = self.luck[Extra.STALLS]
+        if Extra.STALLS in self.extras and luck.random() < 0.12:
+            self._pass(luck.uniform(0, self.lag_s))
+            self._apply()
 
-    def _steer(self, what: str) -> None:
-        steer: Callable[..., object] = getattr(rollouts, what)
-        try:
-            steer(self.bench.workspace, self.team.groups["wave"].name)
-        except WfdeployError:
-            return
-        self._look()
-        self._say(f"rollout {what}")
-        self.steps.steered(what, self.server_clock.now_ms())
-
-    def _misfortune(self) -> None:
-        if not self.may_lose_state or not self.bench.state_file.exists():
-            return
-        dice = self.chance.random()
-        if dice < 0.08:
-            self.bench.checkpoint()
-            known, courses = copy.deepcopy(self.recurrence.known), set(self.steps.courses)
-            self.copies.append(StateCopy(self.bench.state_file.read_bytes(), known, courses))
-        elif dice < 0.11 and self.copies:
-            then = self.chance.choice(self.copies[-3:])
-            if self.chance.random() < 0.5:
-                self.bench.lose_state()
-            else:
-                self.bench.checkpoint()
-            self.bench.state_file.write_bytes(then.content)
-            self._say("an older state is restored")
-            self.once.lost_state()
-            self.recurrence.restored_state(then.known)
-            self.steps.restored_state(then.courses)
-        elif dice < 0.125:
-            self.bench.lose_state()
-            self._say("the state is lost")
-            self.once.lost_state()
-            self.recurrence.lost_state()
-            self.steps.lost_state()
+    def _request_under_way(self) -> None:
+        luck = self.luck[Extra.RESTORES]
+        if Extra.RESTORES in self.extras and self._round is not None and luck.random() < 0.04:
+            self.misfortune.copy()
 
     # --- reconciles ------------------------------------------------------------------------------------------
 
     def _reconcile(self) -> None:
         mood = self.chance.choices(("calm", "lossy", "busy", "broken", "deadly"), (6, 3, 1, 2, 2))[0]
+        if Extra.ODD_WORDS in self.extras and self.luck[Extra.ODD_WORDS].random() < 0.15:
+            mood = "wordy"
+        elif Extra.STALLS in self.extras and self.luck[Extra.STALLS].random() < 0.2:
+            mood = "stalling"
         self.wire.mood = MOODS[mood]
         dice = self.chance.random()
         if dice < 0.08:
             self._by_hand()
         elif dice < 0.13:
             self._part()
-        elif dice < 0.16:
+        elif dice < 0.16 or (Extra.SECOND_WRITER in self.extras and self.luck[Extra.SECOND_WRITER].random() < 0.15):
             self._apply(options=ApplyOptions(wait=True, wait_timeout_s=self.chance.choice((600.0, 4000.0))))
         elif dice < 0.20:
             self._apply(prune=True)
@@ -233,8 +217,10 @@ class World:
     ) -> None:
         self._pass(0.02)  # no two applies within one millisecond: the order of their runs could not be told
         self.bench.write(*manifests(self.team.groups))
+        self._commit = picture(self.team.groups)
         self._forget(prunes=bool(selection.get("prune")))
-        self._kind = kind
+        self._kind, self._planned_ms, self._is_overtaken = kind, None, False
+        self._waits = options is not None and options.wait
         report: ApplyReport | None = None
         told = ""
         with dying() as crashed:
@@ -251,11 +237,30 @@ class World:
                 if kind == "everything":
                     raise
                 told = error.message
+        self._waits = False
         told = "died" if crashed else told
         self._say(f"apply {kind}: {told} [{'; '.join(self.wire.told)}]")
         self._round_ends(report)
         self.wire.told.clear()
         self.reconciles += 1
+
+    def _pausing(self) -> None:
+        """Somebody sleeps: if that is an apply between two rounds, another one of a newer commit may come."""
+        if not self._waits or self.bench.is_locked or self._is_overtaken or Extra.SECOND_WRITER not in self.extras:
+            return
+        luck = self.luck[Extra.SECOND_WRITER]
+        if luck.random() > 0.05:
+            return
+        self._round_ends(None)
+        then = (self._commit, self._kind, self._planned_ms)
+        first = self.wire.round + 1
+        self._say(f"meanwhile: {', '.join(self.team.edit() for _ in range(3))}, {self.team.change_half('kept')}")
+        with self.bench.another_checkout(), ThreadPoolExecutor(1) as second:  # this thread has a loop that runs
+            second.submit(self._apply).result()
+        self.wire.happened["a second writer during --wait"] += 1
+        (self._commit, self._kind, self._planned_ms), self._waits = then, True
+        acts = (*self.wire.sent.values(), *(sent for _, sent in self.wire.cancels))
+        self._is_overtaken = any(sent.round >= first for sent in acts)
 
     def _forget(self, *, prunes: bool) -> None:
         """The records of what isn't declared any more may go, where that is wanted."""
@@ -273,8 +278,16 @@ class World:
         self._look()
         self.wire.round += 1
         now_ms = self.server_clock.now_ms()
-        groups: dict[str, Picture] = picture(self.team.groups)
-        self._round = Round(self.wire.round, now_ms, groups, self._kind, ended_ms=now_ms)
+        self._planned_ms = self._planned_ms or now_ms
+        self._round = Round(
+            self.wire.round,
+            now_ms,
+            self._commit,
+            self._planned_ms,
+            self._kind,
+            is_overtaken=self._is_overtaken,
+            ended_ms=now_ms,
+        )
         self.observer.rounds[self.wire.round] = self._round
         self.steps.begins(self._round)
         self.recurrence.begins(self._round)
@@ -288,6 +301,7 @@ class World:
             report is not None
             and round_.kind == "everything"
             and report.stopped is None
+            and not round_.is_overtaken
             and not any(report.summary[outcome] for outcome in _OPEN)
         )
         self._check(self.observer.look(), round_)
@@ -303,6 +317,8 @@ class World:
         self.steps.check(fresh, round_)
         self.recurrence.check(fresh, round_)
         self.once.check(fresh, round_)
+        self.claims.check(self.bench.events)
+        self.bench.events.clear()
 
     # --- the end ---------------------------------------------------------------------------------------------
 
@@ -314,7 +330,7 @@ class World:
             self._pass(3 * 3600)
             self._look()
             for what in ("resume", "approve"):
-                self._steer(what)
+                self.operators.steer(what)
             for group in self.team.groups.values():
                 for who, run in group.runs.items() if group.timetable is None else ():
                     newest = self.observer.newest(who)
@@ -343,8 +359,8 @@ class World:
 
 
 @contextmanager
-def world(seed: int) -> Iterator[World]:
-    """A world of its own."""
+def world(seed: int, extras: frozenset[Extra] | None = None) -> Iterator[World]:
+    """A world of its own, with these extras or those that its seed has."""
     with ExitStack() as stack:
         root = stack.enter_context(scratch())
         clock = ManualClock(1000 * unix_of(BEGINS[seed % len(BEGINS)]))
@@ -352,6 +368,6 @@ def world(seed: int) -> Iterator[World]:
         server = stack.enter_context(LocalServer(clock=clock, scenario=Scenario(answer=endpoint.answer)))
         services = server.inside(lambda inside: inside)
         endpoint.services, endpoint.tenant = (lambda: services), server.tenant
-        one = World(seed, root, server, endpoint, clock)
+        one = World(seed, root, server, endpoint, clock, drawn(seed) if extras is None else extras)
         stack.callback(one.wire.close)
         yield one

@@ -1,0 +1,38 @@
+"""What not every world has: its seed says which of these, and an environment variable may say so instead."""
+
+from __future__ import annotations
+
+from enum import Enum
+from random import Random
+
+from tests.proof.fleet.wire import Trouble
+
+
+class Extra(Enum):
+    """`value`: how it is called in `FLEET_EXTRAS`."""
+
+    ODD_WORDS = "odd-words"
+    """Refusals whose texts sound as if the runs were there."""
+
+    RESTORES = "restores"
+    """Whole folders are restored, also right after an apply, and also copied while one was under way."""
+
+    STALLS = "stalls"
+    """Requests are stuck until they are given up, or until the process dies; the next apply may come at once."""
+
+    SECOND_WRITER = "second-writer"
+    """While `apply --wait` waits, somebody applies a newer commit."""
+
+
+SIGNS = {
+    Extra.ODD_WORDS: (Trouble.ODDLY_REFUSED.value, Trouble.PARTLY_REFUSED.value),
+    Extra.RESTORES: ("a whole folder restored",),
+    Extra.STALLS: (Trouble.STUCK.value, Trouble.STUCK_LATE.value, Trouble.CRASH_STUCK.value),
+    Extra.SECOND_WRITER: ("a second writer during --wait",),
+}
+"""What has happened in a world that had it, as `Wire.happened` counts it."""
+
+
+def drawn(seed: int) -> frozenset[Extra]:
+    """Those of the world with this seed."""
+    return frozenset(one for one in Extra if Random(f"{seed}/{one.value}").random() < 0.4)
