@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ import pytest
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, dying
 from tests.support.virtual import VirtualBench, virtual_bench
-from tests.support.workbench import counts, group, run
+from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import Withheld
+from wfdeploy.localserver.clock import ManualClock as ServersClock
+from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.model.event import Notice
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.schedule import instant, unix_of
@@ -207,3 +210,11 @@ def test_a_machine_whose_clock_is_off_is_told_so(bench: VirtualBench, step_s: fl
     else:
         (message,) = told
         assert message == f"this machine's clock is {words} the server's"
+
+
+def test_the_clock_of_an_embedded_server_may_be_moved(tmp_path: Path) -> None:
+    with LocalServer(clock=ServersClock()) as server:
+        bench = Workbench(tmp_path, server.url, server.token)
+        bench.write(group("g", [run("a")]))
+        bench.apply()
+        assert [event for event in bench.events if isinstance(event, Notice) and "clock" in event.message] == []
