@@ -27,7 +27,8 @@ from wfdeploy.state.edits import Editor
 from wfdeploy.state.rows import attempt_from, attempt_to_json, record_from, record_to_json
 from wfdeploy.state.sqlite_store import SqliteStore
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1: of builds before the bounds of attempts went by the server's time."""
 
 
 def export_lines(store: StateStore) -> Iterator[str]:
@@ -96,11 +97,14 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
         _, head = next(rows)
     except StopIteration:
         raise StateUnusable("nothing to import: the input is empty") from None
-    if head.get("kind") != "head" or head.get("formatVersion") != FORMAT_VERSION:
+    if head.get("kind") != "head" or head.get("formatVersion") not in (1, FORMAT_VERSION):
         raise StateUnusable(
-            f"line 1 is not the head of a state export of format {FORMAT_VERSION}",
+            f"line 1 is not the head of a state export of format {FORMAT_VERSION} or older",
             hint="give what `wfdeploy state export` printed",
         )
+    if head["formatVersion"] == 1:
+        head["foreignMs"] = head.get("watermarkMs") if head.get("shared") else None
+        rows = _with_open_ends(rows)
     try:
         theirs = Binding(head["project"], head["environment"], head["server"], head.get("shard", ""))
         values = {
@@ -185,6 +189,12 @@ def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
         editor.apply([PutGroups({row["name"]: OnRemove(row["onRemove"])})])
     else:
         raise ValueError(f"unknown kind {kind!r}")
+
+
+def _with_open_ends(rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of format 1. When an attempt ended was told by a machine's own clock; the next apply fixes it anew."""
+    for number, row in rows:
+        yield number, row | {"endedAtMs": None} if row.get("kind") == "attempt" else row
 
 
 def _parsed(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:

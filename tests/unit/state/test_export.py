@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,18 @@ def test_import_and_export_give_the_same_bytes(lines: list[str], tmp_path: Path)
     assert list(export_lines(store)) == lines
     store.close()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["first.db", "second.db"]
+
+
+def test_an_export_of_format_1_is_still_imported(tmp_path: Path) -> None:
+    old = (Path(__file__).parents[2] / "cases" / "upgrade" / "export-1.jsonl").read_text(encoding="utf-8").split("\n")
+    with closing(import_lines(old, tmp_path / "new.db", BINDING)) as store:
+        assert (store.head().foreign_ms, store.head().watermark_ms) == (12, 12)
+        ends = {attempt.address: (attempt.status.value, attempt.ended_at_ms) for attempt in store.attempts()}
+        assert ends == {"g/c": ("unknown", None), "g/c2": ("intent", None), "g/d": ("intent", None)}
+        assert [record.address for record in store.records()] == ["h/b"]
+        again = list(export_lines(store))
+    with closing(import_lines(again, tmp_path / "again.db", BINDING)) as store:
+        assert list(export_lines(store)) == again
 
 
 @pytest.mark.parametrize(
