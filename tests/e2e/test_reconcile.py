@@ -315,7 +315,7 @@ def test_a_fixed_id_is_resumed_and_not_restarted(fleet: Fleet) -> None:
     fleet.apply()
     fleet.settle()
     assert fleet.apply() == {"kept": 1}
-    assert "give it another one" in fleet.planned()["g/a"][1]
+    assert "change it to trigger the run again" in fleet.planned()["g/a"][1]
     fleet.declare(runs, {"onFailure": "resume"})
     assert fleet.apply() == {"resumed": 1}
     assert fleet.record().triggered_id == "mine-1"
