@@ -121,6 +121,18 @@ def test_what_puts_it_right_needs_no_consent(bench: VirtualBench) -> None:
     assert bench.triggered() == ["old-a"]
 
 
+def test_adopt_answers_for_what_it_records_alone(bench: VirtualBench) -> None:
+    bench.write(group("old", [run(name, body=1) for name in "ab"]))
+    bench.apply()
+    lose(bench)
+    bench.write(group("other", [run("o")]))
+    bench.apply()
+    bench.write(group("other", [run("o")]), group("new", [run(name, body=1) for name in "ab"]))
+    assert counts(bench.adopt(limit=1))["adopted"] == 1
+    with pytest.raises(Withheld, match="new/b"):
+        bench.apply()
+
+
 def test_one_unclaimed_run_explains_one_new_run(bench: VirtualBench) -> None:
     renamed(bench)
     bench.write(group("new", [run(f"r{index}", body=1) for index in range(3)]))

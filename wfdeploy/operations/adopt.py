@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wfdeploy.errors import Withheld
-from wfdeploy.model.edits import Edit, PutRecord
+from wfdeploy.model.edits import Dismiss, Edit, PutRecord
 from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.plan import Action, Change, Plan, Selection
 from wfdeploy.model.state import Origin, Record
@@ -51,7 +51,9 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
                 store = workspace.stores.create(workspace.target.state_file, workspace.binding)
                 prepared.store, prepared.head = store, store.head()
             by = authorship(workspace.environ, workspace.project.root)
-            edits: list[Edit] = [*outlook.edits]
+            recorded = {change.address for change in taken}
+            # Of what --limit left out, nothing was said.
+            edits: list[Edit] = [e for e in outlook.edits if not isinstance(e, Dismiss) or e.address in recorded]
             for change in taken:
                 edits.extend(change.edits)
                 edits.append(PutRecord(_record(change, prepared, by)))
