@@ -82,6 +82,10 @@ class SharedClock:
     def now_ms(self) -> int:
         return self._clock.now_ms() + self._skew_ms
 
+    def step(self, seconds: float) -> None:
+        """Set the wall clock; the monotonic one goes on."""
+        self._skew_ms += round(1000 * seconds)
+
     def monotonic(self) -> float:
         return (self._clock.now_ms() - self._began_ms) / 1000
 
@@ -205,6 +209,10 @@ class World(RuleBasedStateMachine):
             if self.declared.get(name, (None, 0))[0] != declaration[0]:
                 self.edits[name] = self.edits.get(name, 0) + 1
             self.declared[name] = declaration
+
+    @rule(seconds=st.sampled_from([-7200.0, -61.0, 2.5, 61.0, 3600.0, 86400.0 * 30]))
+    def the_clock_is_set(self, seconds: float) -> None:
+        self.clock.step(seconds)
 
     @rule(seconds=st.sampled_from([1.0, 5.0, 30.0, 61.0, 100.0, 4000.0]))
     def time_passes(self, seconds: float) -> None:
