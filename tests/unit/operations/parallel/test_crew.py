@@ -349,3 +349,26 @@ def test_what_they_read_is_sent(tmp_path: Path, processes: list[subprocess.Popen
     assert set(remote.counts.values()) == {1}
     assert len(remote.counts) == 240
     assert counts(bench.apply()) == {"kept": 240}
+
+
+@pytest.mark.parametrize("files", [1, 2], ids=["parts", "files"])
+@pytest.mark.parametrize("where", [None, 3, 29])
+def test_whoever_reads_it_a_number_that_was_written_otherwise_is_noted(
+    tmp_path: Path,
+    processes: list[subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    where: int | None,
+    files: int,
+) -> None:
+    runs = "\n".join(
+        (RUN % (n, n)).replace("${{ vars.plan }}", "v${{ 1.0 }}" if n == where else "v1") for n in range(30)
+    )
+    texts = {"a.yaml": MANIFEST % ("a", runs), "b.yaml": MANIFEST % ("b", RUNS)}
+    one = project(tmp_path, dict(list(texts.items())[:files]))
+    for processors in (2, 1):
+        monkeypatch.setattr(crew, "_processors", lambda count=processors: count)
+        for _ in range(2):
+            with load_manifests(one, cwd=tmp_path, cache=tmp_path / f"cache-{processors}") as manifests:
+                marked = [name for name, group in manifests.runs.groups.items() if group.respelled]
+            assert marked == ([] if where is None else ["a"])
+    assert len(processes) == 2
