@@ -86,6 +86,9 @@ def _absent(
         return RunState.EXPIRED
     if age_ms > NEAR_THE_END * view.log_retention_ms or view.began_ms is None:
         return None
+    if created_ms is None and view.since_ms is not None:
+        # When it was recorded is told by our clock, and a run that was there already began any time before that.
+        return None
     if began_ms < max(known_ms, starts_ms(standing)) + view.log_lag_ms + _RESOLUTION_MS:
         return None
     return RunState.MISSING

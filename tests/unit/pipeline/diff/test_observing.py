@@ -78,6 +78,13 @@ def test_an_absence_that_tells_nothing(standing: Standing, looked: View) -> None
     assert seen(standing, looked) is None
 
 
+def test_a_run_whose_beginning_is_not_known_is_missed_by_a_listing_of_everything_only() -> None:
+    """It may have begun long before its record was written, by a clock that may be wrong."""
+    unknown = replace(RUNNING, created_at_ms=None, recorded_at_ms=NOW_MS - HOUR_MS)
+    assert seen(unknown, view(since_ms=NOW_MS - 3 * HOUR_MS)) is None
+    assert state(unknown, view()) is RunState.MISSING
+
+
 def test_a_delayed_run_is_not_missed_before_its_start() -> None:
     assert seen(RUNNING, view(), starts_ms=NOW_MS - 60_999) is None
     assert state(RUNNING, view(), starts_ms=NOW_MS - 61_000) is RunState.MISSING
