@@ -329,3 +329,20 @@ def test_consent_covers_what_is_released_later(bench: VirtualBench) -> None:
     with pytest.raises(Withheld, match="would trigger 101 runs again"):
         bench.apply(options=WAITING)
     assert counts(bench.apply(options=ApplyOptions(wait=True, allow_retrigger=True)))["triggered"] == 101
+
+
+@pytest.mark.parametrize("what", ["edited", "removed"])
+def test_a_newer_apply_that_triggers_nothing_yet_ends_the_wait_too(bench: VirtualBench, what: str) -> None:
+    bench.write(seed(), load())
+    later = group("load", [run("l0", body=2), run("l1")] if what == "edited" else [run("l1")])
+    later["spec"]["dependsOn"] = [{"group": "seed"}]
+    report = waits(bench, newer(bench, seed(), later))
+    assert not any("load" in run_id for run_id in bench.remote.counts)
+    assert report.unsettled is not None
+    assert report.unsettled.startswith("another command has changed the state meanwhile")
+
+
+def test_applies_of_the_same_commit_do_not_end_the_wait(bench: VirtualBench) -> None:
+    bench.write(seed(), load(), group("last", [run("x")], dependsOn=[{"group": "load"}]))
+    report = waits(bench, bench.apply, lambda: bench.apply(targets=("seed/*",)), bench.apply)
+    assert (counts(report), report.watched) == ({"triggered": 6}, {RunState.SUCCESS: 6})

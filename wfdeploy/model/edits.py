@@ -157,11 +157,8 @@ class SetHead:
 
     watermark_ms: int | None = None
     foreign_ms: int | None = None
+    held_back: str | None = None
 
-
-ABOUT_NO_TRIGGER = (Observe, PutProgress, SetHead)
-"""Edits that change nothing about which runs are triggered: how recorded runs do, how a rollout is steered, how far the
-server's runs are known."""
 
 Edit: TypeAlias = (
     PutAttempt
@@ -186,3 +183,11 @@ Edit: TypeAlias = (
     | Enlist
     | EndRollout
 )
+
+
+def is_about_triggers(edit: Edit) -> bool:
+    """Whether an edit is about which runs are triggered, or are to be; and not only about how recorded runs do, how a
+    rollout is steered, or how far the server's runs are known."""
+    if isinstance(edit, SetHead):
+        return edit.held_back is not None
+    return not isinstance(edit, Observe | PutProgress)

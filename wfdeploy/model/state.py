@@ -36,8 +36,9 @@ class Head(NamedTuple):
 
     `lineage`: random id of this state's line of descent; `serial` counts its changes; `nonce`: random, another one
     with each change (empty where none was made since there are nonces). `runs_nonce`: that of the last change which was
-    about which runs are triggered, and not only about how they do. `watermark_ms`: server time
-    (Unix ms) up to which the project's runs on the server are known here; None before the first listing.
+    about which runs are triggered, and not only about how they do; `held_back`: digest of what the latest plan held
+    back (empty for nothing). `watermark_ms`: server time (Unix ms) up to which the project's runs on the server are
+    known here; None before the first listing.
     `foreign_ms`: server time of the listing that last showed runs which another runner triggered; None where none did.
     `redaction_key`: key of the digests that stand for redacted values.
     """
@@ -50,6 +51,7 @@ class Head(NamedTuple):
     redaction_key: bytes = b""
     nonce: str = ""
     runs_nonce: str = ""
+    held_back: str = ""
 
     def is_one_of_several(self, log_retention_ms: int) -> bool:
         """Whether other states of this project may be in use: until no listing has shown a foreign trigger for as long

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from wfdeploy.model.address import Address, group_of
-from wfdeploy.model.edits import PutRecord, Rename
+from wfdeploy.model.canonical import canonical_json
+from wfdeploy.model.edits import PutRecord, Rename, SetHead
 from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.first_changes import but_plain_triggers
 from wfdeploy.model.plan import Action, Change, Plan
 from wfdeploy.model.run import Group
 from wfdeploy.model.state import Head
+from wfdeploy.pipeline.diff.order import is_put_off
+from wfdeploy.pipeline.identify.digest import digest
 from wfdeploy.ports import StateStore
 
 _STARTED = (Outcome.TRIGGERED, Outcome.DEDUPLICATED, Outcome.RESUMED)
@@ -106,3 +109,12 @@ class HeldBack:
             return (store is None) is not (self._head is None)
         now, then = store.head(), self._head
         return (now.lineage, now.runs_nonce) != (then.lineage, then.runs_nonce)
+
+
+def note_held_back(changes: Sequence[Change], head: Head) -> Iterator[SetHead]:
+    """Write down what a plan holds back, where the state doesn't tell the same. So an apply that waits sees that
+    another one declares otherwise, although that one has nothing to trigger yet."""
+    waiting = [[change.address, change.fingerprint] for change in but_plain_triggers(changes) if is_put_off(change)]
+    text = digest(canonical_json(waiting)) if waiting else ""
+    if text != head.held_back:
+        yield SetHead(held_back=text)

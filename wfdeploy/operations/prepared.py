@@ -14,7 +14,7 @@ from wfdeploy.model.plan import Action, Plan, Selection, Wish
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Head, Record, Standing
-from wfdeploy.operations.held_back import HeldBack
+from wfdeploy.operations.held_back import HeldBack, note_held_back
 from wfdeploy.operations.identities import identities
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen, due_until_ms, logs_since_s
@@ -190,6 +190,7 @@ class Prepared:
             self._identities.fingerprints_under,
         )
         turns, gathered = self._compared(context, targets, recurrences, unclaimed, problems, keep_all=keep_all)
+        is_whole = not (narrowed or self._only_records)
         withheld = frozenset() if self.held_back is None else self.held_back.withheld
         if problems:
             raise InvalidInput(problems)
@@ -232,6 +233,7 @@ class Prepared:
                 *self._policies(),
                 *self.moves.group_edits(),
                 *turns.edits,
+                *(note_held_back(gathered.changes, self.head) if is_whole else ()),
             ],
             foreign=bool(adoption.adopted or adoption.noted or is_news(remembered, sightings)),
             doubled=sightings.doubled,

@@ -11,7 +11,6 @@ from typing import assert_never
 from wfdeploy.model.address import group_of
 from wfdeploy.model.attempts import FirstAttempts, columns_of
 from wfdeploy.model.edits import (
-    ABOUT_NO_TRIGGER,
     Claim,
     Dismiss,
     DropAttempt,
@@ -30,6 +29,7 @@ from wfdeploy.model.edits import (
     Rewrite,
     SetHead,
     Settle,
+    is_about_triggers,
 )
 from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
 from wfdeploy.model.schedule import Decide
@@ -65,8 +65,7 @@ class Editor:
         """Give the state its next serial and another nonce, after a change by these edits."""
         run = self._connection.execute
         run("UPDATE head SET value = value + 1 WHERE key = 'serial'")
-        is_about_triggers = not all(isinstance(edit, ABOUT_NO_TRIGGER) for edit in edits)
-        for key in ("nonce", "runs_nonce") if is_about_triggers else ("nonce",):
+        for key in ("nonce", "runs_nonce") if any(map(is_about_triggers, edits)) else ("nonce",):
             run(
                 "INSERT INTO head VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
                 (key, secrets.token_hex(16)),
@@ -144,8 +143,8 @@ class Editor:
                 )
             case Remember() | Claim() | Dismiss():
                 self._apply_unclaimed(edit)
-            case SetHead(watermark_ms, foreign_ms):
-                values = {"watermark_ms": watermark_ms, "foreign_ms": foreign_ms}
+            case SetHead(watermark_ms, foreign_ms, held_back):
+                values = {"watermark_ms": watermark_ms, "foreign_ms": foreign_ms, "held_back": held_back}
                 self._connection.executemany(
                     "INSERT INTO head VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value "
                     "WHERE value IS NOT excluded.value",

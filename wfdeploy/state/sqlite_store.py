@@ -156,6 +156,7 @@ class SqliteStore:
                 redaction_key=values["redaction_key"],
                 nonce=values.get("nonce", ""),
                 runs_nonce=values.get("runs_nonce", ""),
+                held_back=values.get("held_back", ""),
             )
         except KeyError as error:
             raise StateUnusable(f"the state {self._name} is damaged: its head lacks {error}", hint=DAMAGED) from error
