@@ -374,9 +374,22 @@ def test_runs_without_an_address_are_remembered_until_claimed(store: StateStore)
     store.commit([Dismiss("wfr_x", Address("g/a")), Remember(seen), Dismiss("wfr_unknown", Address("g/b"))])
     assert store.dismissed() == {"wfr_x": "g/a"}
     assert list(store.unclaimed()) == [seen]
-    store.commit([Claim("wfr_x")])
+    store.commit([Claim("wfr_x", 4)])
+    assert list(store.unclaimed()) == [seen]
+    store.commit([Claim("wfr_x", 3)])
     assert list(store.unclaimed()) == []
     assert store.dismissed() == {}
+
+
+def test_several_runs_that_had_one_id_are_remembered(store: StateStore) -> None:
+    first, second = (
+        ObservedRun(workflow_run_id="one", state=RunState.SUCCESS, created_at_ms=at, labels=(f"label-{at}",))
+        for at in (3, 4)
+    )
+    store.commit([Remember(second), Remember(first)])
+    assert list(store.unclaimed()) == [first, second]
+    store.commit([Claim("one", 3)])
+    assert list(store.unclaimed()) == [second]
 
 
 def test_group_policies_are_kept(store: StateStore) -> None:

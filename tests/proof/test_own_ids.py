@@ -447,3 +447,18 @@ def test_a_rename_without_moved_and_without_a_state_is_asked_about(bench: Virtua
     with pytest.raises(Withheld):
         bench.apply()
     assert started(bench) == [("a", "one")]
+
+
+def test_each_of_several_unclaimed_runs_that_had_an_id_is_remembered(bench: VirtualBench) -> None:
+    for name in ("a", "b", "c"):
+        declare(bench, None, **{name: "one"})
+        bench.apply()
+        bench.pass_time(RUNNING_S)
+    lose_state(bench)
+    declare(bench)
+    bench.apply()
+    for name in ("b", "a", "c"):
+        declare(bench, None, **{name: "one"})
+        bench.apply()
+        bench.pass_time(RUNNING_S)
+    assert started(bench) == [("a", "one"), ("b", "one"), ("c", "one")]

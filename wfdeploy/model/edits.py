@@ -138,9 +138,10 @@ class Remember:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A remembered run found its address."""
+    """A remembered run found its address. `created_at_ms`: since an author's id may have been that of several."""
 
     workflow_run_id: str
+    created_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,20 +245,24 @@ class _Places:
 
 def memory(remembered: Collection[ObservedRun], sightings: Sightings) -> Iterator[Edit]:
     """Remember runs that belong to no known address, claim those that found theirs."""
-    known = {run.workflow_run_id for run in remembered}
-    unmatched = {run.workflow_run_id for run in sightings.unmatched}
+    known, unmatched = set(map(_which, remembered)), set(map(_which, sightings.unmatched))
     for run in sightings.unmatched:
-        if run.workflow_run_id not in known:
+        if _which(run) not in known:
             # Other labels are the users', and no business of the state's.
             own = tuple(label for label in run.labels if parse_attempt((label,)) or parse_run_id(label))
             yield Remember(replace(run, labels=own))
     for claimed in sorted(known - unmatched):
-        yield Claim(claimed)
+        yield Claim(*claimed)
 
 
 def is_news(remembered: Collection[ObservedRun], sightings: Sightings) -> bool:
     """Whether there are runs that belong to no known address, and weren't remembered."""
-    return not {run.workflow_run_id for run in sightings.unmatched} <= {run.workflow_run_id for run in remembered}
+    return not set(map(_which, sightings.unmatched)) <= set(map(_which, remembered))
+
+
+def _which(run: ObservedRun) -> tuple[str, int]:
+    """What tells a remembered run from another one that had its id, which its author gave it."""
+    return run.workflow_run_id, run.created_at_ms
 
 
 def _identity(run: ObservedRun) -> str:

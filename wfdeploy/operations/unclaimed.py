@@ -38,7 +38,7 @@ class Unclaimed:
         self._fingerprints_under = fingerprints_under
         self._left: dict[str, dict[str | None, list[str]]] = {}  # ids by fingerprint, and by the time of an instance
         self._samples: dict[int, str] = {}  # by version: a fingerprint
-        for run_id, parts in sorted(_latest(runs), reverse=True):
+        for run_id, parts in sorted(_latest(runs), key=lambda one: (one[0], one[1].place), reverse=True):
             if run_id not in dismissed:
                 self._left.setdefault(parts.fingerprint, {}).setdefault(parts.at, []).append(run_id)
                 self._samples[version_of(parts.fingerprint)] = parts.fingerprint

@@ -164,8 +164,11 @@ class Editor:
                     "ON CONFLICT DO NOTHING",
                     (seen.workflow_run_id, seen.created_at_ms, seen.state.value, ",".join(seen.labels) or None),
                 )
-            case Claim(workflow_run_id):
-                run("DELETE FROM unclaimed WHERE workflow_run_id = ?", (workflow_run_id,))
+            case Claim(workflow_run_id, created_at_ms):
+                run(
+                    "DELETE FROM unclaimed WHERE workflow_run_id = ? AND created_at_ms = ?",
+                    (workflow_run_id, created_at_ms),
+                )
             case Dismiss(workflow_run_id, address):
                 run(
                     "UPDATE unclaimed SET dismissed_for = ? WHERE workflow_run_id = ?",

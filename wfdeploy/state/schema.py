@@ -30,7 +30,7 @@ from wfdeploy.state.rows import attempt_from
 APPLICATION_ID = 0x77666470
 """`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
 
-VERSION = 9
+VERSION = 10
 
 _NOT_SUCCEEDED = "run_state IS NOT 'RUN_SUCCESS'"
 
@@ -248,6 +248,26 @@ def _version_9(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE attempts SET ended_at_ms = NULL")
 
 
+def _version_10(connection: sqlite3.Connection) -> None:
+    # An author's id may be that of one run after the other.
+    run = connection.execute
+    run(
+        """CREATE TABLE unclaimed_10 (
+            workflow_run_id TEXT NOT NULL,
+            created_at_ms INTEGER NOT NULL,
+            run_state TEXT NOT NULL,
+            label TEXT,
+            dismissed_for TEXT,
+            PRIMARY KEY (workflow_run_id, created_at_ms)
+        ) STRICT, WITHOUT ROWID"""
+    )
+    run(
+        "INSERT INTO unclaimed_10 SELECT workflow_run_id, created_at_ms, run_state, label, dismissed_for FROM unclaimed"
+    )
+    run("DROP TABLE unclaimed")
+    run("ALTER TABLE unclaimed_10 RENAME TO unclaimed")
+
+
 _MIGRATIONS = (
     _version_1,
     _version_2,
@@ -258,6 +278,7 @@ _MIGRATIONS = (
     _version_7,
     _version_8,
     _version_9,
+    _version_10,
 )
 """Element n takes version n to version n + 1. A released one never changes."""
 

@@ -287,7 +287,7 @@ class SqliteStore:
     def unclaimed(self) -> Sequence[ObservedRun]:
         """Remembered runs of this project that belong to no known address, by id."""
         with translated(self._name):
-            rows = self._connection.execute(f"{SELECT_UNCLAIMED} ORDER BY 1").fetchall()
+            rows = self._connection.execute(f"{SELECT_UNCLAIMED} ORDER BY 1, 2").fetchall()
         return list(map(unclaimed_from_row, rows))
 
     def dismissed(self) -> Mapping[str, Address]:
