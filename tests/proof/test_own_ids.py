@@ -462,3 +462,42 @@ def test_each_of_several_unclaimed_runs_that_had_an_id_is_remembered(bench: Virt
         bench.apply()
         bench.pass_time(RUNNING_S)
     assert started(bench) == [("a", "one"), ("b", "one"), ("c", "one")]
+
+
+# --- resumes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_resumed_run_is_still_the_one_that_has_the_id(bench: VirtualBench, lost: bool) -> None:
+    bench.remote.failing = lambda number: number == 0
+    bench.remote.durations_s = (1.0,)
+    policy = {"onFailure": {"action": "resume", "maxAttempts": 1}}
+    declare(bench, policy, a="one")
+    bench.apply()
+    bench.pass_time(20)
+    assert counts(bench.apply())["resumed"] == 1
+    bench.pass_time(20)
+    if lost:
+        lose_state(bench)
+        bench.apply()
+    assert not bench.plan().has_changes
+    declare(bench, policy, a="two")
+    (change,) = bench.plan().changes
+    assert (change.action, change.diff) == (Action.RETRIGGER, (FieldChange("workflowRunId", "one", "two"),))
+    bench.apply()
+    assert [one.run_id for one in bench.remote.runs if "wfr_g-a" in one.identity] == ["one", "two"]
+
+
+def test_a_failed_run_is_triggered_again_by_another_id_and_not_restarted(bench: VirtualBench) -> None:
+    bench.remote.failing = lambda number: number == 0
+    bench.remote.durations_s = (1.0,)
+    policy = {"onFailure": {"action": "restart", "maxAttempts": 3}}
+    declare(bench, policy, a="one")
+    bench.apply()
+    bench.pass_time(20)
+    assert counts(bench.apply()) == {"kept": 2}
+    with pytest.raises(InvalidInput):
+        bench.apply(replace=("g/a",))
+    declare(bench, policy, a="two")
+    assert counts(bench.apply())["triggered"] == 1
+    assert started(bench) == [("a", "one"), ("a", "two")]

@@ -11,6 +11,7 @@ from wfdeploy.model.alike import DeclaredAlike
 from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
 from wfdeploy.model.request import BodyKind, Delivery, Request, Template, Text
 from wfdeploy.model.run import DeclaredRun
+from wfdeploy.model.workflow_id import parse_run_id
 from wfdeploy.pipeline.validate import headers as header_rules
 from wfdeploy.pipeline.validate.groups import group_problems
 from wfdeploy.pipeline.validate.numbers import number_problems
@@ -344,6 +345,8 @@ def _label_problem(what: str, text: Text) -> Problem | None:
         return Problem("bad-label", f"{what} can't be {text!r}", _CHARACTERS)
     if text.startswith(_RESERVED_LABEL):
         return Problem("reserved-label", f"{what} can't begin with {_RESERVED_LABEL!r}", "wfdeploy marks its runs so")
+    if parse_run_id(text) is not None:
+        return Problem("reserved-label", f"{what} can't have the form of a derived id", "wfdeploy marks its runs so")
     return None
 
 
