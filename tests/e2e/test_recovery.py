@@ -15,7 +15,7 @@ from tests.support.workbench import Workbench, counts, group, planned, run
 from wfdeploy.errors import RemoteFailure, Withheld
 from wfdeploy.model.event import Notice, Outcome, Waiting
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.remote import Item, TriggerReply
+from wfdeploy.model.remote import Answered, Item, Throttled, TriggerReply
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import AttemptStatus
 from wfdeploy.operations import state as state_operations
@@ -239,6 +239,23 @@ def test_a_refusal_of_everything_stops_after_a_few(world: Workbench, remote: Mod
     assert "refused 8 runs, each by itself" in (report.stopped or "")
     assert remote.calls - before < 40
     assert report.summary[Outcome.PENDING] > 400
+
+
+def test_a_server_that_takes_a_few_at_a_time_gets_all_of_them(
+    world: Workbench, remote: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others of each batch are put off; as long as it gets on, the waits don't grow."""
+    honest = remote.trigger
+
+    async def three(items: Sequence[Item]) -> TriggerReply:
+        reply = await honest(items[:3])
+        assert isinstance(reply, Answered)
+        return Answered((*reply.items, *(Throttled("too many at once") for _ in items[3:])))
+
+    monkeypatch.setattr(remote, "trigger", three)
+    world.write(group("g", [run("first"), *(run(f"r{index:03}") for index in range(100))]))
+    assert counts(world.apply(options=ApplyOptions(timeout_s=100.0))) == {"triggered": 100, "kept": 1}
+    assert set(remote.counts.values()) == {1}
 
 
 class Together:

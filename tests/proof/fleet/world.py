@@ -196,7 +196,9 @@ class World:
             keys += [(each, run.version) for each, run in runs.items() if whole or each == who]
         self.once.asked(wish.value, keys)
         self._say(f"{wish.value} {pattern}")
-        self._apply("by hand", wish=wish, targets=(pattern,))
+        if self._apply("by hand", wish=wish, targets=(pattern,)) and not whole:
+            self._say(f"{wish.value} {pattern}, once more")  # of one run: that is not asked for twice
+            self._apply("by hand", wish=wish, targets=(pattern,))
 
     def _part(self) -> None:
         """An apply of some runs alone."""
@@ -214,7 +216,8 @@ class World:
         after: bool = False,
         options: ApplyOptions | None = None,
         **selection: Any,
-    ) -> None:
+    ) -> bool:
+        """Apply, and see what came of it. Returns whether the process died."""
         self._pass(0.02)  # no two applies within one millisecond: the order of their runs could not be told
         self.bench.write(*manifests(self.team.groups))
         self._commit = picture(self.team.groups)
@@ -243,6 +246,7 @@ class World:
         self._round_ends(report)
         self.wire.told.clear()
         self.reconciles += 1
+        return bool(crashed)
 
     def _pausing(self) -> None:
         """Somebody sleeps: if that is an apply between two rounds, another one of a newer commit may come."""

@@ -201,7 +201,9 @@ class Sender:
             match reply:
                 case Answered(items):
                     self._lost_in_a_row = 0
-                    batch = await self._take(batch, items)
+                    sent, batch = len(batch), await self._take(batch, items)
+                    if len(batch) < sent:
+                        self._throttles = 0  # it gets on, so there is no need to wait longer and longer
                     if (later := throttled(items)) is not None:
                         await self._throttle(later.message, later.wait_s)
                 case BatchRefused(_, message, running):
