@@ -383,6 +383,24 @@ def test_without_a_beginning_it_goes_on_from_the_newest(bench: VirtualBench) -> 
     assert counts(bench.apply()) == {"adopted": 2}, "nothing was due by the schedule that there was then"
 
 
+def test_times_of_an_edited_cron_before_the_edit_are_not_due_after_a_lost_state(bench: VirtualBench) -> None:
+    spec = {"catchUp": "all", "startAt": "2026-11-23T12:00:00Z"}
+    bench.write(recurring(schedule={"cron": "0 * * * *", **spec}))
+    bench.apply()
+    for minute in (0, 10):
+        bench.at(f"2026-11-23T16:{minute:02}:00Z")
+        bench.apply()
+    bench.write(recurring(schedule={"cron": "30 * * * *", **spec}))
+    bench.at("2026-11-23T18:45:00Z")
+    bench.apply()
+    started = bench.triggered()
+    assert len(started) == 5 + 3
+    lose_state(bench)
+    assert not any("taken as triggered" in note for note in bench.plan().notes)
+    assert counts(bench.apply()) == {"adopted": 8}
+    assert bench.triggered() == started
+
+
 def test_what_concurrency_skipped_is_not_made_up_for_after_a_lost_state() -> None:
     with virtual_bench(duration_s=5400.0) as bench:
         schedule = {"cron": "0 * * * *", "catchUp": "all", "startAt": "2026-11-23T14:00:00Z", "concurrency": "skip"}

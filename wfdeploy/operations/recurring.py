@@ -201,8 +201,11 @@ class _Looking:
             return newest_s
         # What was made up for was sent in many batches at once, so that no instance tells anything about an earlier
         # one: each since the beginning was triggered if the logs know it. What they have forgotten they can't tell.
-        decided_s = min(newest_s, max(start_s - 1, self.around.logs_since_s))
-        if any(at_s not in known for at_s in occurrences(self.schedule, start_s - 1, decided_s)):
+        # Times that aren't the schedule's are those of another cron, and an edited one counts from the last of them.
+        others = known.difference(occurrences(self.schedule, min(known) - 1, max(known)))
+        decided_s = min(newest_s, max(start_s - 1, self.around.logs_since_s, *others))
+        forgotten = occurrences(self.schedule, start_s - 1, min(decided_s, self.around.logs_since_s))
+        if any(at_s not in known for at_s in forgotten):
             self.result.notes.append(
                 f"{self.group.name}: what was due until {instant(decided_s)} is taken as triggered: the state doesn't "
                 "tell, and the server's logs reach back no further (server.logRetention)"
