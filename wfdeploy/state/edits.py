@@ -124,8 +124,8 @@ class Editor:
                     "UPDATE history SET address = ?1, value = json_set(value, '$.address', ?1) WHERE address = ?2",
                     (to, origin),
                 )
-            case RenameGroup(former, name):
-                pace.rename(self._connection, former, name)
+            case RenameGroup(origin, to):
+                pace.rename(self._connection, origin, to)
             case Observe():
                 self._observe(edit)
             case Rewrite(address, fingerprint, delivery):
