@@ -22,10 +22,13 @@ _FEW = 5
 _DIFFERENT = 20
 """Up to so many are shown where each names something else."""
 
-_NAMED = re.compile(r"(?<!\w)'.*?'(?!\w)|\"[^\"]*\"|[^\s'\"]*[./][^\s'\"]*\w|[0-9][0-9,]*")
+_NAMED = re.compile(r"(?<!\w)'.*?'(?!\w)|\"[^\"]*\"|[^\s'\"./]*[./][^\s'\"]*\w|[0-9][0-9,]*")
 """What a message names: values in quotes, dotted names, paths, hosts, numbers."""
 
 _NUMBER = re.compile(r"[0-9][0-9,]*")
+
+_COMPARED = 1000
+"""Characters by which messages are compared: `_NAMED` may look at each of them once for each other one."""
 
 
 def text(diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int = 100, everything: bool = False) -> str:
@@ -99,6 +102,7 @@ def _likeness(diagnostic: Diagnostic) -> tuple[Hashable, Hashable]:
     message = diagnostic.message
     if diagnostic.address:
         message = message.replace(diagnostic.address, "0")
+    message = message[:_COMPARED]
     where = (diagnostic.place.file, diagnostic.severity, diagnostic.code)
     return (*where, _NAMED.sub("0", message)), (*where, _NUMBER.sub("0", message))
 

@@ -7,8 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from html import unescape
 
-_TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.DOTALL | re.IGNORECASE)
-_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1\s*>", re.DOTALL | re.IGNORECASE)
+# What is never closed ends with the text: else each beginning would look through all the rest in vain.
+_TAGS = re.compile(
+    r"<(script|style)\b.*?(?:</\1\b[^<>]*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*(?:>|(?=<)|\Z)", re.DOTALL | re.IGNORECASE
+)
+_TITLE = re.compile(r"<(title|h1)\b[^<>]*>(.*?)(?:</\1\b|\Z)", re.DOTALL | re.IGNORECASE)
 _LONGEST_READ = 64 * 1024
 
 _RUNS = re.compile(
@@ -24,7 +27,7 @@ _DENIES = re.compile(
     r"|\bwhether\b",
     re.IGNORECASE | re.DOTALL,
 )
-_SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)|[;\r\n]+")
+_SENTENCE_END = re.compile(r"(?<![.!?])[.!?]++(?=\s|$)|[;\r\n]+")
 _ID_LIKE = re.compile(r"[\w.-]+")
 
 

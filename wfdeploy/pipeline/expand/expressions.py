@@ -20,6 +20,9 @@ from wfdeploy.pipeline.expand.numbers import Numbers
 
 OPENING = "${{"
 
+MAX_LENGTH = 2000
+"""Characters of an expression that is more than a reference."""
+
 _OPENING = re.compile(r"\$?\$\{\{")
 _REFERENCE = re.compile(r"[\w.\[\]]+")
 _INSIDE = re.compile(r"""(?:[^"'}]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\}(?!\}))*""", re.DOTALL)
@@ -172,7 +175,8 @@ def split(text: str) -> list[str | tuple[str]]:
 
 def _end(text: str, start: int) -> int:
     """Where the `}}` of an expression stands; one inside of quotes is text."""
-    match = _INSIDE.match(text, start)
+    # No further than expressions go: a quote that is never closed is looked for from each `${{` on.
+    match = _INSIDE.match(text, start, start + MAX_LENGTH + 1)
     if match is not None and text.startswith("}}", match.end()):
         return match.end()
     return text.find("}}", start)

@@ -23,10 +23,10 @@ class RowRules(Protocol):
     """A `rowSchema`, ready to be asked."""
 
     def is_valid(self, row: object) -> bool:
-        """Whether a row fits. Asked for every row."""
+        """Whether a row fits. Asked for every row. Raises: `ValueError` when the answer would take too long."""
 
     def problems(self, row: object) -> list[str]:
-        """What is wrong with one that doesn't, in words."""
+        """What is wrong with one that doesn't, in words. Raises: as `is_valid`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,8 +201,12 @@ class _Items:
 
 
 def _fitting(row: object, rules: RowRules) -> object:
-    if rules.is_valid(row):
-        return row
-    problems = rules.problems(row)
+    """The row, or a `BadRow`. Raises: `FileProblem`: where one row takes too long, nobody waits for the others."""
+    try:
+        if rules.is_valid(row):
+            return row
+        problems = rules.problems(row)
+    except ValueError as error:
+        raise FileProblem("bad-row-schema", f"rowSchema: {error}") from error
     more = f" (and {len(problems) - _TOLD} more)" if len(problems) > _TOLD else ""
     return BadRow("row-schema", "; ".join(problems[:_TOLD]) + more)

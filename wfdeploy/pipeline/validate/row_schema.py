@@ -2,108 +2,140 @@
 
 from __future__ import annotations
 
-import warnings
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol, cast
 
 from wfdeploy.pipeline.validate import words
 from wfdeploy.pipeline.validate.row_gate import gate_of, is_finite
+from wfdeploy.pipeline.validate.row_patterns import Keyword, Patterns
+from wfdeploy.pipeline.validate.row_subschemas import subschemas, without_dialects
 
-_DATA = frozenset(("const", "default", "enum", "examples"))
-"""Keywords whose values are data and no schemas."""
+MAX_CHECKS = 1_000_000
+"""Of one row: some seconds. Alternatives that refer to each other can ask for more than anybody waits for."""
 
 
 class RowSchema:
     """A schema, ready to be asked. It may refer to parts of itself and to nothing else: nothing is ever fetched."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        """Raises: `ValueError` for what is no JSON Schema (Draft 2020-12)."""
-        from jsonschema import Draft202012Validator
+        """Raises: `ValueError` for what is no JSON Schema (Draft 2020-12), or has patterns that `Patterns` refuses."""
+        from jsonschema import Draft202012Validator, FormatChecker
         from jsonschema.exceptions import SchemaError
-        from referencing import Registry
 
+        patterns = self._patterns = Patterns()
         try:
-            with warnings.catch_warnings(action="error", category=FutureWarning):
-                Draft202012Validator.check_schema(schema)
+            # Without `format`, by which Python's `re` would be asked about patterns.
+            Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
+            _check(tuple(subschemas(schema)), patterns)
+            ready = without_dialects(schema)
         except SchemaError as error:
             where = ".".join(map(str, error.absolute_path))
             raise ValueError(f"{where}: {error.message}" if where else error.message) from error
-        except FutureWarning as error:  # a set in a set, which other programs read in another way
-            raise ValueError(f"a pattern may be misread: {error}") from error
         except RecursionError as error:
             raise ValueError("it is nested too deeply") from error
-        for keyword, value in _keywords(schema):
-            _check(keyword, value)
-        _check_references(schema)
-        ready = _with_ends(schema)
-        self._gate = gate_of(schema, ready)
-        self._validator = Draft202012Validator(ready, registry=Registry())
+        self._gate = gate_of(ready)
+        self._budget = _Budget()
+        self._validator = _validator(ready, patterns, self._budget)
         try:
+            self._budget.renew()
             self._validator.is_valid(None)
         except RecursionError as error:
             raise ValueError("it refers to itself without end") from error
 
     def is_valid(self, row: object) -> bool:
-        """Whether a row fits. The one question that is asked for every row."""
+        """Whether a row fits. The one question that is asked for every row.
+
+        Raises: `ValueError` when it takes more than `MAX_CHECKS`.
+        """
         if self._gate is not None and is_finite(row) and self._gate.passes(row):
             return True
+        self._budget.renew()
         try:
             return self._validator.is_valid(row)
         except RecursionError:
             return False
 
     def problems(self, row: object) -> list[str]:
-        """What is wrong with a row that doesn't fit, in words."""
+        """What is wrong with a row that doesn't fit, in words. Raises: as `is_valid`."""
         found = []
+        self._budget.renew()
         try:
             for error in self._validator.iter_errors(row):
-                found += [told.message for told in words.tell(error, tuple(error.absolute_path))]
+                path = tuple(error.absolute_path)
+                found += [told.message for told in words.tell(error, path, matches=self._patterns.match)]
         except RecursionError:
             found.append("the row is nested too deeply for its schema")
         return found
 
 
-def _keywords(node: Any) -> Iterator[tuple[str, Any]]:
-    """All keywords of a schema and of those in it, with names of properties among them."""
-    if isinstance(node, Mapping):
-        for keyword, value in node.items():
-            yield keyword, value
-            if keyword not in _DATA:
-                yield from _keywords(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from _keywords(item)
+class _Budget:
+    """Counts the checks of one row."""
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def renew(self) -> None:
+        self._left = MAX_CHECKS
+
+    def counting(self, name: str, keyword: Keyword) -> Keyword:
+        """The same keyword, counted: once, and once for each of the things that it lists. A reference takes longer."""
+        cost = 10 if name in ("$ref", "$dynamicRef") else 1
+
+        def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any] | None:
+            self._left -= cost + (len(value) if isinstance(value, list | dict) else 0)
+            if self._left < 0:
+                raise ValueError(
+                    f"a row takes more than {MAX_CHECKS:,} checks: alternatives repeat, or nest, too often"
+                )
+            return keyword(validator, value, instance, schema)
+
+        return counted
 
 
-def _check(keyword: str, value: Any) -> None:
-    """Raises: `ValueError` for what would have to be fetched."""
-    if keyword in ("$ref", "$dynamicRef") and isinstance(value, str) and not value.startswith("#"):
-        raise ValueError(f"{keyword} leads out of the schema ({value}); put what it needs under $defs")
+class _Validator(Protocol):
+    def is_valid(self, instance: object) -> bool: ...
+
+    def iter_errors(self, instance: object) -> Iterator[Any]: ...
 
 
-def _check_references(schema: Mapping[str, Any]) -> None:
-    from referencing import Registry, Resource
-    from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT202012
+def _validator(schema: Mapping[str, Any], patterns: Patterns, budget: _Budget) -> _Validator:
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+    from referencing import Registry
 
-    resource = Resource.from_contents(schema, default_specification=DRAFT202012)
-    resolver: Any = Registry().resolver_with_root(resource)
-    for keyword, value in _keywords(schema):
-        if keyword == "$ref" and isinstance(value, str):
-            try:
-                resolver.lookup(value)
-            except Unresolvable as error:
-                raise ValueError(f"{value} refers to nothing in the schema") from error
+    keywords = {**Draft202012Validator.VALIDATORS, **patterns.keywords, "uniqueItems": _unique_items}
+    counted = {name: budget.counting(name, keyword) for name, keyword in keywords.items()}
+    made: Any = extend(Draft202012Validator, counted)  # type: ignore[no-untyped-call]
+    return cast("_Validator", made(schema, registry=Registry()))
 
 
-def _with_ends(node: Any) -> Any:
-    """Patterns as JSON Schema means them: to Python, `$` lets a line break at the end pass."""
-    if isinstance(node, list):
-        return [_with_ends(item) for item in node]
-    if not isinstance(node, Mapping):
-        return node
-    made = {key: value if key in _DATA else _with_ends(value) for key, value in node.items()}
-    pattern = made.get("pattern")
-    if isinstance(pattern, str) and pattern.endswith("$") and not pattern.endswith("\\$"):
-        made["pattern"] = pattern[:-1] + r"\Z"
-    return made
+def _check(parts: tuple[Mapping[str, Any], ...], patterns: Patterns) -> None:
+    """Raises: `ValueError` for patterns that can't be used."""
+    for part in parts:
+        if "pattern" in part:
+            patterns.add(part["pattern"])
+        for pattern in part.get("patternProperties", ()):
+            patterns.add(pattern)
+    if any("patternProperties" in part for part in parts) and any("unevaluatedProperties" in part for part in parts):
+        # jsonschema's way to tell what is evaluated asks Python's `re`.
+        raise ValueError("unevaluatedProperties and patternProperties don't go together; use additionalProperties")
+
+
+def _unique_items(validator: Any, value: bool, instance: Any, _schema: object) -> Iterator[Any]:
+    """jsonschema's compares each item with each other one."""
+    from jsonschema import ValidationError
+
+    if value and validator.is_type(instance, "array") and len(set(map(_spelled, instance))) < len(instance):
+        yield ValidationError("it holds an item more than once")
+
+
+def _spelled(value: Any) -> str:
+    """One text for values that JSON Schema calls equal, such as 1 and 1.0, and another one for others."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dict):
+        return "{" + ",".join(sorted(f"{json.dumps(key)}:{_spelled(item)}" for key, item in value.items())) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_spelled, value)) + "]"
+    return json.dumps(value)

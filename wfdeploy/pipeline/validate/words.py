@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -65,8 +65,16 @@ class Told:
     at_key: bool = False
 
 
-def tell(error: ValidationError, path: FieldPath) -> Iterator[Told]:
-    """One error of a validator, as one or more of ours."""
+def _in_python(pattern: str, text: str) -> bool:
+    return re.search(pattern, text) is not None
+
+
+def tell(
+    error: ValidationError, path: FieldPath, *, matches: Callable[[str, str], bool] = _in_python
+) -> Iterator[Told]:
+    """One error of a validator, as one or more of ours. `matches`: whether a text holds a match of a pattern. The
+    default is for our own schemas: an author's pattern may take Python for ever.
+    """
     name = dotted(path[-1:]) if path and isinstance(path[-1], str) else dotted(path[-2:])
     match error.validator:
         case "additionalProperties":
@@ -86,7 +94,7 @@ def tell(error: ValidationError, path: FieldPath) -> Iterator[Told]:
                         hint = _example_hint(missing, error.schema.get("properties", {}).get(missing, {}))
                         yield Told("missing-field", f"{field} needs the field {missing}", path, hint)
         case "type":
-            yield _wrong_type(name, error, path)
+            yield _wrong_type(name, error, path, matches)
         case "enum":
             yield _not_one_of(name, error, path)
         case "pattern" if _is_key(error):
@@ -151,7 +159,7 @@ def _unknown_field(key: str, known: dict[str, Any], path: FieldPath) -> Told:
     return Told("unknown-field", f"the field {key!r} is not known here", (*path, key), hint, at_key=True)
 
 
-def _wrong_type(name: str, error: ValidationError, path: FieldPath) -> Told:
+def _wrong_type(name: str, error: ValidationError, path: FieldPath, matches: Callable[[str, str], bool]) -> Told:
     expected = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
     wanted = [_TYPES[kind] for kind in expected if kind != "null"] or ["null"]
     value = error.instance
@@ -160,7 +168,7 @@ def _wrong_type(name: str, error: ValidationError, path: FieldPath) -> Told:
         hint = "expressions are evaluated in destination, headers, bodies, labels, failureUrl and flowControl.key only"
     elif isinstance(value, bool | int | float) and expected[0] == "string":
         text = json.dumps(value)
-        fits = re.search(error.schema.get("pattern", ""), text) is not None
+        fits = "pattern" not in error.schema or matches(error.schema["pattern"], text)
         hint = f"put quotes around it: {json.dumps(text)}" if fits else _examples_hint(error)
     elif isinstance(value, str) and value.isdigit() and expected[0] in ("integer", "number"):
         hint = "remove the quotes"

@@ -349,3 +349,20 @@ def consumed(root: Path) -> int:
     document = Document(SourceFile("m.yaml", "m.yaml", root, ""), 0, 1, data)
     files = InputFiles(root, 1000, Readers(yaml=read_yaml, row_rules=RowSchema))
     return sum(1 for _ in expand(document, evaluator=References({}, ()), files=files, findings=[]))
+
+
+def test_a_row_schema_whose_patterns_may_take_for_ever_is_refused_at_its_place(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "a.csv", b"id\na\n", more=r", rowSchema: {properties: {id: {pattern: '(?=a)a'}}}")
+    assert found.told == ["m.yaml:8 bad-row-schema"]
+    assert "looks around" in found.diagnostics[0].message
+
+
+def test_a_row_that_takes_too_many_checks_ends_the_file(tmp_path: Path) -> None:
+    row = "1"
+    for _ in range(40):
+        row = f'{{"a": {row}}}'
+    deeper = "{properties: {a: {$ref: '#/$defs/d'}}, required: [b]}"
+    schema = f"{{$ref: '#/$defs/d', $defs: {{d: {{anyOf: [{deeper}, {deeper}, {{type: string}}]}}}}}}"
+    found = from_file(tmp_path, "a.jsonl", f"{row}\n{row}\n".encode(), more=f", onBadRow: skip, rowSchema: {schema}")
+    assert found.told == ["m.yaml:8 bad-row-schema"]
+    assert "more than 1,000,000 checks" in found.diagnostics[0].message

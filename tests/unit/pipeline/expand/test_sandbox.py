@@ -10,9 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdeploy.pipeline.expand import filters
-from wfdeploy.pipeline.expand.expressions import Constant, ExpressionError, compile_text, compile_value, evaluate
+from wfdeploy.pipeline.expand.expressions import (
+    MAX_LENGTH,
+    Constant,
+    ExpressionError,
+    compile_text,
+    compile_value,
+    evaluate,
+)
 from wfdeploy.pipeline.expand.references import References
-from wfdeploy.pipeline.expand.sandbox import MAX_LENGTH
 
 NAMES = References(
     {"x": "X", "n": 3, "f": 1.5, "l": [1, "two"], "m": {"items": 5, "none": None}, "big": 2**60}, ("TOKEN",)

@@ -26,7 +26,7 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 PATTERNS = st.sampled_from(
-    ["^a", "a$", "^[a-z]+$", "^.$", "\\d", "^\\w+$", "^(a|A)?$", "[^a]", "^.{1,2}$", "a*", "\\.", "^\\w+@x"]
+    ["^a", "a$", "^[a-z]+$", "^.$", "\\d", "^\\w+$", "^(a|A)?$", "[^a]", "^.{1,2}$", "a*", "\\s", "^\\p{L}", "(?i)a"]
 )
 TYPES = st.sampled_from(["null", "boolean", "integer", "number", "string", "array", "object"])
 KEYWORDS: dict[str, st.SearchStrategy[Any]] = {
@@ -73,7 +73,7 @@ def test_the_gate_is_there_for_usual_schemas() -> None:
         "properties": {"id": {"type": "string", "pattern": "^[a-z0-9-]{1,63}$"}, "at": {"$ref": "#/$defs/at"}},
         "$defs": {"at": {"type": "object", "properties": {"city": {"type": "string", "minLength": 1}}}},
     }
-    gate = gate_of(schema, schema)
+    gate = gate_of(schema)
     assert gate is not None
     assert gate.passes({"id": "a-1", "at": {"city": "x"}})
     assert not gate.passes({"id": "a-1", "at": {"city": ""}})
@@ -89,19 +89,13 @@ def test_the_gate_is_there_for_usual_schemas() -> None:
         {"properties": {"a": {"unevaluatedProperties": False}}},
         {"$id": "https://example.com/x"},
         {"$ref": "#"},
-        {"pattern": "(?i)a"},
-        {"pattern": "\\s"},
-        {"pattern": "[^\\d]"},
-        {"pattern": "[a&&b]"},
-        {"pattern": "a++"},
-        {"pattern": "\\Z"},
-        {"pattern": "\\p{L}"},
-        {"pattern": "a{,3}"},
         {"x-own": 1},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"properties": {"x": {"$ref": "#/$defs/a"}}}}},
+        {"items": {"anyOf": [{"minimum": 1}] * 2000}},
     ],
 )
-def test_what_the_two_may_read_differently_is_left_to_jsonschema(schema: dict[str, Any]) -> None:
-    assert gate_of(schema, schema) is None
+def test_what_they_may_read_differently_or_takes_long_is_left_to_jsonschema(schema: dict[str, Any]) -> None:
+    assert gate_of(schema) is None
 
 
 @given(

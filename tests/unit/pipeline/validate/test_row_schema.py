@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import sys
+import time
 from typing import Any
 
 import pytest
@@ -21,6 +24,12 @@ SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
     "$defs": {"address": {"type": "object", "required": ["city"], "properties": {"next": {"$ref": "#/$defs/address"}}}},
 }
+
+
+def doubling(count: int, last: dict[str, Any]) -> dict[str, Any]:
+    """A schema each of whose definitions asks the next one twice."""
+    defs = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"$ref": f"#/$defs/d{n + 1}"}]} for n in range(count)}
+    return {"$ref": "#/$defs/d0", "$defs": {**defs, f"d{count}": last}}
 
 
 @pytest.mark.parametrize(
@@ -65,12 +74,21 @@ def test_rows_that_do_not_fit_are_told_in_words(row: object, words: str) -> None
         ({"type": "objct"}, "type"),
         ({"type": "object", "properties": {"a": {"minimum": "x"}}}, "properties.a.minimum"),
         ({"properties": {"a": {"pattern": "("}}}, "pattern"),
-        ({"patternProperties": {"(": {}}}, "not a 'regex'"),
+        ({"patternProperties": {"(": {}}}, 'the pattern "(" can'),
+        ({"properties": {"a": {"pattern": "^(?=a)"}}}, "looks around"),
+        ({"items": {"pattern": r"(a)\1"}}, "refers back"),
+        ({"propertyNames": {"pattern": "((a{100}){100}){100}"}}, "is too large"),
+        ({"anyOf": [{"pattern": f"^{number}$"} for number in range(101)]}, "more than 100 different patterns"),
+        ({"unevaluatedProperties": False, "patternProperties": {"a": {}}}, "don't go together"),
+        ({"properties": {"default": {"$ref": "http://x/"}}}, "leads out of the schema"),
+        ({"properties": {"enum": {"pattern": "(?!a)"}}}, "looks around"),
+        ({"examples": [{"pattern": "(a+)+$"}], "$ref": "#/examples/0"}, "what is no schema"),
         ({"$ref": "https://example.com/row.json"}, "leads out of the schema"),
         ({"properties": {"a": {"$ref": "other.json#/x"}}}, "leads out of the schema"),
         ({"properties": {"a": {"$dynamicRef": "http://x#y"}}}, "leads out of the schema"),
         ({"properties": {"a": {"$ref": "#/$defs/nowhere"}}}, "refers to nothing"),
         ({"$ref": "#"}, "without end"),
+        (doubling(60, {"type": "string"}), "more than 1,000,000 checks"),
         ({"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#/$defs/a"}}}, "without end"),
     ],
 )
@@ -87,6 +105,74 @@ def test_a_row_that_is_too_deep_for_its_schema_is_refused() -> None:
     rules = RowSchema({"properties": {"next": {"$ref": "#"}}})
     assert not rules.is_valid(row)
     assert rules.problems(row) == ["the row is nested too deeply for its schema"]
+
+
+EXPLODING = ["^(a+)+$", "(x+x+)+y", "^(a|aa)+$", "^(a*)*b", "(.*a){20}$", "^([a-zA-Z0-9])(([-.]|_+)?[a-zA-Z0-9]+)*@x"]
+TEXT = "a" * 50_000 + "!"
+
+
+@pytest.mark.parametrize("pattern", EXPLODING)
+@pytest.mark.parametrize(
+    ("schema", "row"),
+    [
+        ({"pattern": "P"}, TEXT),
+        ({"not": {"not": {"pattern": "P"}}}, TEXT),
+        ({"patternProperties": {"P": False}, "additionalProperties": False}, {TEXT: 1}),
+        ({"propertyNames": {"pattern": "P"}}, {TEXT: 1}),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"items": {"pattern": "P"}}}}, [TEXT]),
+        ({"dependentSchemas": {"a": {"properties": {"a": {"pattern": "P"}}}}}, {"a": TEXT}),
+        ({"properties": {"a": {"$schema": "http://json-schema.org/draft-07/schema#", "pattern": "P"}}}, {"a": TEXT}),
+        ({"unevaluatedProperties": {"pattern": "P"}}, {"a": TEXT}),
+        ({"properties": {"a": {"type": "string", "pattern": "P"}}}, {"a": 10**4000}),
+    ],
+)
+def test_a_pattern_takes_time_in_proportion_to_the_text(pattern: str, schema: dict[str, Any], row: object) -> None:
+    rules = RowSchema(json.loads(json.dumps(schema).replace('"P"', json.dumps(pattern))))
+    began = time.process_time()
+    assert not rules.is_valid(row)
+    assert rules.problems(row)
+    assert time.process_time() - began < 2
+
+
+def test_alternatives_that_multiply_with_the_depth_of_a_row_end_with_an_error() -> None:
+    step = {"properties": {"next": {"$ref": "#/$defs/a"}}}
+    node = {"type": "object", "anyOf": [{**step, "minProperties": 2}, step]}
+    rules = RowSchema({"$ref": "#/$defs/a", "$defs": {"a": node}})
+    row: Any = {"next": {"next": "text"}}
+    assert not rules.is_valid(row)
+    for _ in range(60):
+        row = {"next": row}
+    with pytest.raises(ValueError, match="more than 1,000,000 checks"):
+        rules.is_valid(row)
+    assert rules.is_valid({}), "each row has as many"
+
+
+def test_names_that_a_pattern_allows_are_not_told() -> None:
+    rules = RowSchema({"properties": {"id": {}}, "patternProperties": {"^x-": {}}, "additionalProperties": False})
+    assert rules.is_valid({"id": 1, "x-a": 2})
+    assert rules.problems({"id": 1, "x-a": 2, "other": 3}) == ["the field 'other' is not known here"]
+
+
+@pytest.mark.parametrize(
+    ("items", "unique"),
+    [([1, 1.0], False), ([1, True], True), ([{"a": [1]}, {"a": [1.0]}], False), (["1", 1], True), ([[], {}], True)],
+)
+def test_items_are_unique_as_json_schema_means_it(items: list[object], unique: bool) -> None:
+    assert RowSchema({"uniqueItems": True}).is_valid(items) is unique
+
+
+def test_many_items_are_compared_in_time() -> None:
+    rules = RowSchema({"uniqueItems": True})
+    began = time.process_time()
+    assert rules.is_valid([{"a": number} for number in range(50_000)])
+    assert time.process_time() - began < 5
+
+
+def test_without_the_engine_patterns_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
+    assert RowSchema({"minLength": 1}).is_valid("a")
+    with pytest.raises(ValueError, match="need the package jsonschema-rs"):
+        RowSchema({"pattern": "a"})
 
 
 ROWS = st.dictionaries(
