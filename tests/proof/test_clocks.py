@@ -165,10 +165,10 @@ def test_a_clock_that_is_ahead_triggers_nothing_of_the_future(catch_up: str, ste
     with virtual_bench(lag_s=LAG_S) as bench:
         bench.write(recurring(catchUp=catch_up))
         bench.clock.step(step_s)
-        bench.apply()
+        bench.apply(options=ApplyOptions(timeout_s=10.0**9))
         for text in ("15:20:00Z", "15:40:00Z", "16:00:01Z", "16:20:00Z", "17:00:01Z"):
             bench.at(f"2026-11-23T{text}")
-            bench.apply()
+            bench.apply(options=ApplyOptions(timeout_s=10.0**9))
             with bench.open() as store:
                 (decided_s,) = store.schedules().values()
             assert decided_s <= bench.remote.now_ms() / 1000

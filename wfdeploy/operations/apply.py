@@ -50,6 +50,9 @@ from wfdeploy.pipeline.apply.server_time import ROUNDED_S, ServerTime
 from wfdeploy.pipeline.apply.unreachable import Unreachable
 from wfdeploy.ports import RunGateway, StateStore
 
+_MOST_AHEAD_S = 300.0
+"""By so much a clock may be ahead for a due instance to be waited for; further ahead, it is just wrong."""
+
 _MOST_TOLD = 20
 """Of how many runs it is told why what was asked for isn't done."""
 
@@ -259,6 +262,8 @@ class _Apply:
         if outlook.due_s is None or seen.now_ms is None or seen.now_ms >= 1000 * outlook.due_s:
             return seen
         early_s = outlook.due_s - seen.now_ms / 1000
+        if early_s > _MOST_AHEAD_S:
+            return seen
         await self.patience.wait(early_s + ROUNDED_S, "an instance is due, but not yet by the server's clock: waiting")
         return replace(seen, now_ms=self.time.earliest_ms())
 
