@@ -12,6 +12,7 @@ from tests.proof.test_turns import load, rolled, seed
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.plan import Wish
 
 HOURLY = {"cron": "0 * * * *", "catchUp": "all"}
 
@@ -169,6 +170,17 @@ def test_an_instance_is_skipped_while_a_resume_that_the_state_never_knew_is_goin
     bench.at("2026-11-23T16:00:00Z")
     bench.apply()
     assert len(bench.remote.runs) == 2
+
+
+def test_a_restart_by_hand_starts_no_instance_that_is_to_be_skipped() -> None:
+    with virtual_bench(duration_s=90_000.0) as bench:
+        bench.write(nightly(schedule={"concurrency": "skip"}))
+        bench.apply()
+        bench.at("2026-11-23T15:00:00Z")
+        bench.apply()
+        bench.at("2026-11-23T16:00:00Z")
+        bench.apply(targets=("n/*",), wish=Wish.RESTART)
+        assert bench.triggered() == ["n-a-2026-11-23t15-00-00z"]
 
 
 def test_a_resumed_instance_is_known_again_under_its_new_name(bench: VirtualBench) -> None:

@@ -232,7 +232,7 @@ class _Looking:
 
     def _instances(self, wanted: Mapping[int, Collection[Address]], due_times: Collection[int]) -> Iterable[DesiredRun]:
         requests, file = self.manifests.requests, self.manifests.runs.file_of(self.group.name)
-        skips = self.schedule.concurrency is Concurrency.SKIP and self.around.wanted is None
+        skips, asked = self.schedule.concurrency is Concurrency.SKIP, self.around.wanted is not None
         going = self._going() if skips and wanted else {}
         refused: dict[str, Address] = {}
         chosen: dict[Address, DesiredRun] = {}
@@ -245,7 +245,7 @@ class _Looking:
                 is_new = address not in wanted[at_s]
                 if is_new and (at_s not in due_times or self._is_known(address)):
                     continue
-                if skips and (is_new or self._was_refused(address)):
+                if skips and (is_new or (self._was_refused(address) and not asked)):
                     template = address.rpartition("@")[0]
                     other = going.get(template)
                     if other is not None and (other < address or not is_new):

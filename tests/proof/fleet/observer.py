@@ -50,7 +50,7 @@ class Round:
     """One apply, or one round of `apply --wait`. Times are the server's. `kind`: what it was about, "everything", "a
     part" or "by hand". `planned_ms`: when it was decided what it is about: of later rounds, when the first one began.
     `is_overtaken`: a newer commit was applied since. `is_clean`: it was about everything, and says that it left nothing
-    open."""
+    open. `blocked`: the kinds of groups of which it says that something has to wait."""
 
     number: int
     began_ms: int
@@ -60,6 +60,7 @@ class Round:
     is_overtaken: bool = False
     ended_ms: int = 0
     is_clean: bool = False
+    blocked: frozenset[str] = frozenset()
 
 
 @dataclass

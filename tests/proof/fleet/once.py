@@ -18,10 +18,12 @@ DLQ_RETENTION_S = 3 * _DAY_S
 
 
 class Once:
-    """Told of what people do, then of the runs that it led to. A permit is a (key, version)."""
+    """Told of what people do, then of the runs that it led to. A permit is a (key, version). `slack_s`: by how much the
+    client's clock may be set, which policies go by."""
 
-    def __init__(self, observer: Observer, groups: Mapping[str, Group]) -> None:
+    def __init__(self, observer: Observer, groups: Mapping[str, Group], *, slack_s: int) -> None:
         self._observer = observer
+        self._slack_s = slack_s
         self._groups = groups
         self._permits: set[tuple[str, int]] = set()
         self._asked: set[tuple[str, int]] = set()
@@ -120,7 +122,7 @@ class Once:
             self._by_hand[run.key] -= 1
             return
         assert before.completed_ms is not None
-        waited_s = (run.sent.ms - before.completed_ms) / 1000
+        waited_s = (run.sent.ms - before.completed_ms) / 1000 + self._slack_s
         if state == "RUN_CANCELED":
             if not care.restarts_cancelled:
                 raise Violation(f"restarted, though cancelled ones are to be reported: {run}")

@@ -1,6 +1,6 @@
 """Every instance that is due starts once, as `catchUp` and `concurrency` say; none that is decided starts later.
 
-Times here are Unix seconds of the client's clock, by which instances are due.
+Times here are Unix seconds of the server's clock, or of the client's where that is behind.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from math import inf
 from tests.proof.fleet import cron
 from tests.proof.fleet.fleet import Picture, Timetable
 from tests.proof.fleet.observer import Observer, Round, Seen, Violation
+from tests.proof.fleet.wire import Clock
 
 DEADLINE_S = 1800
 """How late an instance may be with `catchUp: none`."""
@@ -32,10 +33,10 @@ class Known:
 
 @dataclass
 class Recurrence:
-    """`skew_ms`: how much later it is by the client's clock. An instance is due when both clocks say so."""
+    """An instance is due when both the client's clock and the server's say so."""
 
     observer: Observer
-    skew_ms: int
+    clock: Clock
     known: dict[str, Known] = field(default_factory=dict)
     _since_clean: list[Round] = field(default_factory=list)
 
@@ -69,7 +70,7 @@ class Recurrence:
 
     def begins(self, round_: Round) -> None:
         """A round begins: schedules may be seen for the first time, or after an edit."""
-        began_s = self._client_s(round_.began_ms)
+        began_s = self._early_s(round_.began_ms, round_.began_ms)
         for kind, picture in round_.groups.items():
             if picture.timetable is None:
                 continue
@@ -94,18 +95,20 @@ class Recurrence:
             self._ended(round_)
 
     def _ended(self, round_: Round) -> None:
-        began_s, ended_s = self._client_s(round_.planned_ms), self._client_s(round_.ended_ms)
+        began_s = self._early_s(round_.planned_ms, round_.ended_ms)
+        ended_s = self._late_s(round_.planned_ms, round_.ended_ms)
         for kind, picture in round_.groups.items():
             if picture.timetable is None:
                 continue
             known = replace(self.known[kind], ended_s=ended_s, was_clean=round_.is_clean)
-            if round_.is_clean:
+            if round_.is_clean and kind not in round_.blocked:
                 self._check_none_missed(picture, picture.timetable, known.owed_s, round_)
                 table = picture.timetable
                 past = cron.between(
                     table.cron, table.timezone, max(known.decided_s, began_s - 40 * cron.DAY_S), began_s
                 )
-                known = replace(known, decided_s=max([known.decided_s, *past[-1:]]), owed_s=began_s)
+                owed_s = began_s if known.owed_s == inf else max(known.owed_s, began_s)
+                known = replace(known, decided_s=max([known.decided_s, *past[-1:]]), owed_s=owed_s)
             self.known[kind] = known
         if round_.is_clean:
             self._since_clean = [round_]
@@ -114,8 +117,8 @@ class Recurrence:
         """Whether an instance was due when its request first left."""
         assert run.sent is not None
         assert run.at is not None
-        at_s, sent_s = _unix(run.at), self._client_s(run.sent.ms)
-        if at_s > sent_s:
+        at_s = _unix(run.at)
+        if 1000 * at_s > run.sent.ms:
             raise Violation(f"started before its time: {run}")
         if at_s <= self.known[run.kind].decided_s:
             raise Violation(f"started after it was decided: {run}")
@@ -128,8 +131,8 @@ class Recurrence:
         picture = round_.groups.get(run.kind)
         if picture is None or picture.timetable is None or run.who not in picture.runs:
             return "it was not declared"
-        table, began_s = picture.timetable, self._client_s(round_.began_ms)
-        if at_s > self._client_s(round_.ended_ms):
+        table, began_s = picture.timetable, self._early_s(round_.began_ms, round_.ended_ms)
+        if at_s > self._late_s(round_.began_ms, round_.ended_ms):
             return "it was not due yet"
         if at_s not in cron.between(table.cron, table.timezone, at_s - 1, at_s):
             return f"that is no time of {table}"
@@ -147,7 +150,8 @@ class Recurrence:
         return None
 
     def _check_none_missed(self, picture: Picture, table: Timetable, owed_s: float, round_: Round) -> None:
-        began_s, ended_s = self._client_s(round_.planned_ms), self._client_s(round_.ended_ms)
+        began_s = self._early_s(round_.planned_ms, round_.ended_ms)
+        ended_s = self._late_s(round_.planned_ms, round_.ended_ms)
         if owed_s >= began_s:
             return
         times = cron.between(table.cron, table.timezone, owed_s, began_s)
@@ -155,21 +159,29 @@ class Recurrence:
         if table.catch_up != "all":
             times = times[-1:]
         if table.catch_up == "none":
-            times = [at_s for at_s in times if at_s > ended_s - DEADLINE_S]
+            ahead_ms = max(0, *self.clock.skews_ms(round_.planned_ms, round_.ended_ms))
+            times = [at_s for at_s in times if at_s > round_.ended_ms / 1000 + ahead_ms / 1000 - DEADLINE_S]
         for who in picture.runs:
             started = {_unix(run.at): run for run in self.observer.instances(who)}
             for at_s in times:
                 if at_s in started or (table.catch_up != "all" and any(later in started for later in meanwhile)):
                     continue
                 if table.skips and any(
-                    earlier < at_s and (run.completed_ms is None or self._client_s(run.completed_ms) >= at_s)
+                    earlier < at_s
+                    and (run.completed_ms is None or self._late_s(run.completed_ms, run.completed_ms) >= at_s)
                     for earlier, run in started.items()
                 ):
                     continue
                 raise Violation(f"{who}@{_text(at_s)} was due by {_text(began_s)} and never started ({table})")
 
-    def _client_s(self, ms: int) -> float:
-        return (ms + min(self.skew_ms, 0)) / 1000
+    def _early_s(self, from_ms: int, until_ms: int) -> float:
+        """No later than any time that a plan made between two moments of the server's clock goes by. The server's is
+        told in whole seconds."""
+        return (from_ms + min(0, *self.clock.skews_ms(from_ms, until_ms))) / 1000 - 1
+
+    def _late_s(self, from_ms: int, until_ms: int) -> float:
+        """No earlier than any such time."""
+        return (until_ms + min(0, max(self.clock.skews_ms(from_ms, until_ms)))) / 1000
 
 
 def _unix(text: str | None) -> int:

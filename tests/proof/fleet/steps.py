@@ -29,12 +29,13 @@ class Course:
 
 @dataclass
 class Steps:
-    """Of the groups of one kind. `lag_ms`: how late the logs may tell of a run."""
+    """Of the groups of one kind. `lag_ms`: how late the logs may tell of a run. `slack_s`: see `Once`."""
 
     observer: Observer
     once: Once
     kind: str
     lag_ms: int
+    slack_s: int = 0
     courses: set[Course] = field(default_factory=lambda: {Course()})
     _pending: dict[int, frozenset[str]] = field(default_factory=dict)
     _totals: list[int] = field(default_factory=list)
@@ -140,9 +141,10 @@ class Steps:
         if step.until == "approved":
             return None if course.is_approved else "nobody approved it"
         wanted = ("RUN_SUCCESS",) if step.until == "succeeded" else _ENDED
+        then_ms = ms - 1000 * max(step.bake_s - self.slack_s, 0)
         for who, _ in members:
-            run = self._newest(who, ms - 1000 * step.bake_s)
-            if run is None or run.state_at(ms - 1000 * step.bake_s) not in wanted:
+            run = self._newest(who, then_ms)
+            if run is None or run.state_at(then_ms) not in wanted:
                 return f"{run or who} had not {step.until} for {step.bake_s} s"
         return None
 

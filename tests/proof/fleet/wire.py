@@ -95,15 +95,29 @@ _ODD = (Trouble.ODDLY_REFUSED, Trouble.PARTLY_REFUSED)
 
 
 class Clock:
-    """The client's clock, off by `skew_ms`. It moves the server's; whoever sleeps lets all that is due happen.
-    `pausing` is called when somebody is about to sleep."""
+    """The client's clock, off by `skew_ms`, which may change. It moves the server's; whoever sleeps lets what is due
+    happen. `pausing` is called when somebody is about to sleep."""
 
     def __init__(self, clock: ManualClock, move: Callable[[float], None], skew_ms: int) -> None:
         self._clock = clock
         self._began_ms = clock.now_ms()
         self.move = move
-        self.skew_ms = skew_ms
+        self._skews = [(self._began_ms, skew_ms)]
         self.pausing: Callable[[], None] = lambda: None
+
+    @property
+    def skew_ms(self) -> int:
+        """How much later it is by the client's clock."""
+        return self._skews[-1][1]
+
+    def step_to(self, skew_ms: int) -> None:
+        """Set the client's clock, forward or back; the monotonic one goes on."""
+        self._skews.append((self._clock.now_ms(), skew_ms))
+
+    def skews_ms(self, from_ms: int, until_ms: int) -> list[int]:
+        """All that there were from one moment of the server's clock until another."""
+        before = [skew for at_ms, skew in self._skews if at_ms <= from_ms]
+        return [*before[-1:], *(skew for at_ms, skew in self._skews if from_ms < at_ms <= until_ms)]
 
     def now_ms(self) -> int:
         return self._clock.now_ms() + self.skew_ms

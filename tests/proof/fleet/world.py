@@ -29,6 +29,7 @@ from wfdeploy.errors import RemoteFailure, UsageError, Withheld
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.scenario import Refusal, Scenario
 from wfdeploy.localserver.serve import LocalServer
+from wfdeploy.model.address import group_of
 from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Wish
@@ -38,6 +39,9 @@ from wfdeploy.operations import refresh
 WEEK_S = 7 * 86_400
 BEGINS = ("2026-10-20T09:00:00Z", "2027-03-16T09:00:00Z", "2026-10-22T21:30:00Z")
 """Not long before clocks are put back, forward, and back again, in one of the time zones or in both."""
+
+SKEWS_MS = (0, 0, 7_500, -60_000, 90_000, -3_600_000, 7_200_000)
+"""How wrong clocks that are set may be."""
 
 _OPEN = (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.PENDING)
 
@@ -61,7 +65,7 @@ class World:
         self.luck = {extra: Random(f"{seed}/{extra.value}/luck") for extra in Extra}
         self.server, self.endpoint = server, endpoint
         lag_s = chance.choice((0, 4, 60))
-        if lag_s == 0 and extras & {Extra.RESTORES, Extra.STALLS}:
+        if lag_s == 0 and extras & {Extra.RESTORES, Extra.STALLS, Extra.CLOCK_STEPS}:
             lag_s = 60  # these are about what the logs don't show yet
         self.lag_s = lag_s
         self.may_lose_state = chance.random() < 0.6 or Extra.RESTORES in extras
@@ -71,20 +75,20 @@ class World:
         # Half of what the project allows for belongs to late logs, half to late requests.
         scenario.log_lag_s = lag_s / 2
         self.wire = Wire(server, clock, Random(seed + 1), late_ms=max(500 * lag_s - 1, 0))
-        skew_ms = chance.choice((0, -3_600_000, 7_500))
-        self.clock = Clock(clock, self.wire.move, skew_ms)
+        self.clock = Clock(clock, self.wire.move, chance.choice((0, -3_600_000, 7_500)))
         self.server_clock = clock
         self.bench = FleetBench(root, server.url, server.token, clock=self.clock)
         self.bench.wire, self.bench.round_begins = self.wire, self._round_begins
         self.bench.server(log_lag_s=lag_s, log_lag_given=True, max_batch_items=chance.choice((1, 3, 50)))
         if self.may_lose_state:
             self.bench.server(log_retention_s=60 * 86_400.0)
+        slack_s = (max(SKEWS_MS) - min(SKEWS_MS)) // 1000 if Extra.CLOCK_STEPS in extras else 0
         self.team = Team(chance)
         self.observer = Observer(server, self.wire)
-        self.once = self.team.once = Once(self.observer, self.team.groups)
+        self.once = self.team.once = Once(self.observer, self.team.groups, slack_s=slack_s)
         self.order = Order(self.observer)
-        self.steps = Steps(self.observer, self.once, "wave", 1000 * lag_s)
-        self.recurrence = Recurrence(self.observer, skew_ms)
+        self.steps = Steps(self.observer, self.once, "wave", 1000 * lag_s, slack_s)
+        self.recurrence = Recurrence(self.observer, self.clock)
         self.operators = Operators(self.bench, self.team, self.observer, self.once, self.steps, self._look, self._say)
         self.claims = Claims(self.observer)
         self.misfortune = Misfortune(self.bench, self.once, self.steps, self.recurrence, self._say)
@@ -145,7 +149,22 @@ class World:
             self._pass(luck.uniform(0, self.lag_s))
             self._apply()
 
+        luck = self.luck[Extra.CLOCK_STEPS]
+        if Extra.CLOCK_STEPS in self.extras and luck.random() < 0.3:
+            self._set_clock("the clock is set")
+            if luck.random() < 0.5:
+                self._pass(luck.uniform(0, self.lag_s))
+                self._apply()
+
+    def _set_clock(self, what: str) -> None:
+        skew_ms = self.luck[Extra.CLOCK_STEPS].choice(SKEWS_MS)
+        self.clock.step_to(skew_ms)
+        self.wire.happened[what] += 1
+        self._say(f"{what}: {skew_ms / 1000:+g} s")
+
     def _request_under_way(self) -> None:
+        if Extra.CLOCK_STEPS in self.extras and self.luck[Extra.CLOCK_STEPS].random() < 0.04:
+            self._set_clock("the clock is set, with an apply under way")
         luck = self.luck[Extra.RESTORES]
         if Extra.RESTORES in self.extras and self._round is not None and luck.random() < 0.04:
             self.misfortune.copy()
@@ -308,6 +327,9 @@ class World:
             and not round_.is_overtaken
             and not any(report.summary[outcome] for outcome in _OPEN)
         )
+        if report is not None:
+            names = {group_of(one.address) for one in report.results if one.outcome is Outcome.BLOCKED}
+            round_.blocked = frozenset(kind for kind, one in round_.groups.items() if one.name in names)
         self._check(self.observer.look(), round_)
 
     def _look(self) -> None:
@@ -329,6 +351,8 @@ class World:
     def _converge(self) -> None:
         """The trouble is over: after some quiet reconciles all is as declared, and there is nothing left to do."""
         self._say("all quiet")
+        self.clock.step_to(0)
+        self.extras = frozenset()
         self.endpoint.is_calm = True
         for _ in range(40):
             self._pass(3 * 3600)
