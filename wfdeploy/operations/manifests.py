@@ -13,6 +13,7 @@ from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import remove
 from wfdeploy.catalogue.guards import CacheBusy
 from wfdeploy.errors import CacheDamaged, InvalidInput, StateUnusable, UsageError
+from wfdeploy.files.scratch import clear_abandoned
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.operations.project_file import load_project
@@ -165,6 +166,7 @@ def _load(
     project: Project, paths: Sequence[str] | None, how: Loading, *, presuming: bool = False
 ) -> tuple[Manifests, list[Diagnostic]]:
     _check_variables(how.variables)
+    clear_abandoned()
     wanted = Wanted(
         project=project,
         paths=paths or None,

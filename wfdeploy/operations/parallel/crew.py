@@ -7,13 +7,13 @@ import pickle
 import selectors
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wfdeploy.catalogue import database
+from wfdeploy.files.scratch import ScratchFolder
 from wfdeploy.model.event import Reading
 from wfdeploy.operations.parallel import WORTHWHILE_BYTES
 from wfdeploy.operations.parallel.member import MIXED, Task
@@ -49,12 +49,12 @@ class Crew:
         self.stashes: dict[int, list[Path]] = {}
         self.has_parcels = False
         self.only_parcels = False
-        self._temporary = tempfile.TemporaryDirectory(prefix="wfdeploy-", ignore_cleanup_errors=True)
+        self._scratch = ScratchFolder()
 
     @property
     def folder(self) -> Path:
         """Where its files are."""
-        return Path(self._temporary.name)
+        return self._scratch.path
 
     def read(self, wanted: Wanted, files: Sequence[Work], text_of: Callable[[Work], str], *, stashes: bool) -> None:
         """Read these files, or the most of them, where that is worthwhile. Raises: `OSError` when nothing can be
@@ -95,7 +95,7 @@ class Crew:
 
     def close(self) -> None:
         """Remove all files."""
-        self._temporary.cleanup()
+        self._scratch.close()
 
 
 def shared_out(files: Sequence[Work]) -> list[list[Work]]:
