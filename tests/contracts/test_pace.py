@@ -15,7 +15,16 @@ from wfdeploy.ports import StateStore
 
 __all__ = ["store"]
 
-PROGRESS = Progress(group="g", step=1, mode=Mode.PAUSED, approved=2, open_since_ms=5, started_at_ms=3, tolerated=4)
+PROGRESS = Progress(
+    group="g",
+    step=1,
+    steps="1 approved 0s",
+    mode=Mode.PAUSED,
+    approved=2,
+    open_since_ms=5,
+    started_at_ms=3,
+    tolerated=4,
+)
 
 
 def test_a_schedule_is_decided_and_never_goes_back(store: StateStore) -> None:

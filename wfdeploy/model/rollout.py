@@ -47,6 +47,9 @@ class Step:
     gate: Gate = Gate.SUCCEEDED
     bake_s: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.amount} {self.gate.value} {self.bake_s}s"
+
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
@@ -55,6 +58,11 @@ class Rollout:
 
     steps: tuple[Step, ...]
     max_failures: Amount | None = None
+
+    @property
+    def plan(self) -> str:
+        """The steps as text, to tell whether they were edited."""
+        return ", ".join(map(str, self.steps))
 
 
 class Mode(Enum):
@@ -69,13 +77,15 @@ class Mode(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far a group's rollout is, as the state holds it. `step`: index of the step that is being filled, or waits;
-    equal to the number of steps once all runs are let go. `approved`: up to which step (its index + 1) people approved.
+    equal to the number of steps once all runs are let go. `steps`: what the steps were when `step` was reached
+    (`Rollout.plan`; empty: it isn't known). `approved`: up to which step (its index + 1) people approved.
     `open_since_ms`: since when the gate of `step` was seen to be open (our clock, Unix ms). `tolerated`: failures that
-    `resume` took note of.
+    `resume` took note of, as far as they still stand.
     """
 
     group: str
     step: int = 0
+    steps: str = ""
     mode: Mode = Mode.RUNNING
     approved: int = 0
     open_since_ms: int | None = None

@@ -47,7 +47,7 @@ def rollouts(connection: sqlite3.Connection) -> Mapping[str, Progress]:
     from wfdeploy.model.rollout import Mode, Progress
 
     rows = connection.execute(
-        "SELECT name, step, mode, approved, open_since_ms, started_at_ms, tolerated FROM rollouts ORDER BY name"
+        "SELECT name, step, mode, approved, open_since_ms, started_at_ms, tolerated, steps FROM rollouts ORDER BY name"
     ).fetchall()
     return {
         name: Progress(
@@ -58,8 +58,9 @@ def rollouts(connection: sqlite3.Connection) -> Mapping[str, Progress]:
             open_since_ms=open_since_ms,
             started_at_ms=started_at_ms,
             tolerated=tolerated,
+            steps=steps,
         )
-        for name, step, mode, approved, open_since_ms, started_at_ms, tolerated in rows
+        for name, step, mode, approved, open_since_ms, started_at_ms, tolerated, steps in rows
     }
 
 
@@ -84,9 +85,10 @@ def edit(connection: sqlite3.Connection, change: PaceEdit) -> None:
             )
         case PutProgress(progress):
             run(
-                "INSERT INTO rollouts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET step = ?2, "
-                "mode = ?3, approved = ?4, open_since_ms = ?5, started_at_ms = ?6, tolerated = ?7 "
-                "WHERE (step, mode, approved, open_since_ms, started_at_ms, tolerated) IS NOT (?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO rollouts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE SET step = ?2, "
+                "mode = ?3, approved = ?4, open_since_ms = ?5, started_at_ms = ?6, tolerated = ?7, steps = ?8 "
+                "WHERE (step, mode, approved, open_since_ms, started_at_ms, tolerated, steps) "
+                "IS NOT (?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 (
                     progress.group,
                     progress.step,
@@ -95,6 +97,7 @@ def edit(connection: sqlite3.Connection, change: PaceEdit) -> None:
                     progress.open_since_ms,
                     progress.started_at_ms,
                     progress.tolerated,
+                    progress.steps,
                 ),
             )
         case Enlist(group, runs):

@@ -30,7 +30,7 @@ from wfdeploy.state.rows import attempt_from
 APPLICATION_ID = 0x77666470
 """`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
 
-VERSION = 10
+VERSION = 11
 
 _NOT_SUCCEEDED = "run_state IS NOT 'RUN_SUCCESS'"
 
@@ -268,6 +268,11 @@ def _version_10(connection: sqlite3.Connection) -> None:
     run("ALTER TABLE unclaimed_10 RENAME TO unclaimed")
 
 
+def _version_11(connection: sqlite3.Connection) -> None:
+    # Which steps a rollout went by isn't known: the next apply writes down those of the manifest.
+    connection.execute("ALTER TABLE rollouts ADD COLUMN steps TEXT NOT NULL DEFAULT ''")
+
+
 _MIGRATIONS = (
     _version_1,
     _version_2,
@@ -279,6 +284,7 @@ _MIGRATIONS = (
     _version_8,
     _version_9,
     _version_10,
+    _version_11,
 )
 """Element n takes version n to version n + 1. A released one never changes."""
 

@@ -149,6 +149,7 @@ def as_version_5(connection: sqlite3.Connection) -> None:
     )
     connection.execute("ALTER TABLE records DROP COLUMN details_id")
     connection.execute("ALTER TABLE unclaimed DROP COLUMN dismissed_for")
+    connection.execute("ALTER TABLE rollouts DROP COLUMN steps")
     connection.execute("PRAGMA user_version = 5")
 
 
@@ -158,6 +159,7 @@ def test_that_another_runner_was_seen_gets_a_time(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("INSERT INTO head VALUES ('shared', 1)")
     connection.execute("ALTER TABLE unclaimed DROP COLUMN dismissed_for")
+    connection.execute("ALTER TABLE rollouts DROP COLUMN steps")
     connection.execute("PRAGMA user_version = 6")
     connection.commit()
     connection.close()
@@ -181,6 +183,7 @@ def test_when_attempts_ended_is_forgotten_where_this_machines_clock_told_it(path
     with SqliteStore.open_existing(path, BINDING) as store:
         store.commit([PutAttempt(OPEN._replace(ended_at_ms=7))])
     connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE rollouts DROP COLUMN steps")
     connection.execute("PRAGMA user_version = 8")
     connection.commit()
     connection.close()

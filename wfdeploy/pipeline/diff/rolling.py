@@ -87,7 +87,8 @@ def decide(
         mode = Mode.PAUSED if progress is not None and progress.mode is Mode.PAUSED else Mode.RUNNING
         if progress is not None:
             edits.append(EndRollout(underway.group))
-        progress, members = Progress(group=underway.group, mode=mode, started_at_ms=underway.now_ms), {}
+        progress = Progress(group=underway.group, mode=mode, started_at_ms=underway.now_ms)
+        progress, members = replace(progress, steps=underway.rollout.plan), {}
     before = None if edits else underway.progress
     decision = _Deciding(
         underway, progress, members, pending=pending, waiting=waiting, unclear=unclear, is_meant=is_meant
@@ -135,12 +136,14 @@ class _Deciding:
     ) -> None:
         self.underway = underway
         self.steps = underway.rollout.steps
-        self.progress = progress
         self.members = members
         self.pending = pending
-        self.fresh = [address for address in pending if address not in members]
-        self.meant = [address for address in self.fresh if is_meant(address)]
+        # Let go, and not sent: a process died, the server refused it. It keeps its place, if the step has that many.
+        self.unsent = [address for address in pending if address in members]
+        self.started = len(members) - len(self.unsent)
+        self.meant = [address for address in pending if address not in members and is_meant(address)]
         self.total = len({*members, *pending, *waiting})
+        self.progress = self._placed(progress)
         open_ = {*pending, *waiting, *unclear}  # what is recorded of these is about the runs before
         states = [None if address in open_ else underway.state_of(address) for address in members]
         self.succeeded = sum(state is RunState.SUCCESS for state in states)
@@ -151,26 +154,40 @@ class _Deciding:
         stopped = self._stopped()
         if stopped is not None:
             return Decision(frozenset(), stopped, [], self.progress)
-        released = [address for address in self.pending if address in self.members]
         while True:
             step = self.progress.step
-            allowed = self.total if step >= len(self.steps) else min(self.steps[step].amount.of(self.total), self.total)
-            room = allowed - len(self.members)
-            if room > 0:
-                chosen = nsmallest(room, self.meant, key=rank)
+            allowed = self._allowed(step)
+            room = allowed - self.started
+            if room > 0 or step >= len(self.steps):
+                released = nsmallest(room, self.unsent, key=rank)
+                chosen = nsmallest(room - len(released), self.meant, key=rank)
                 runs = tuple((address, self.pending[address]) for address in chosen)
                 edits: list[Edit] = [Enlist(self.underway.group, runs)] if runs else []
                 return Decision(frozenset((*released, *chosen)), self._turn(allowed), edits, self.progress)
-            if step >= len(self.steps):
-                return Decision(frozenset(released), self._turn(allowed), [], self.progress)
             reason = self._held_up(self.steps[step])
             if reason is not None:
-                return Decision(frozenset(released), f"rollout, {self._where()}: {reason}", [], self.progress)
+                return Decision(frozenset(), f"rollout, {self._where()}: {reason}", [], self.progress)
             self.progress = replace(self.progress, step=step + 1, open_since_ms=None)
+
+    def _allowed(self, step: int) -> int:
+        """How many runs a step lets go, with those of the steps before it."""
+        return self.total if step >= len(self.steps) else min(self.steps[step].amount.of(self.total), self.total)
+
+    def _placed(self, progress: Progress) -> Progress:
+        """How far it is by the steps that are declared now. Where they were edited, that is the first one that has
+        place for what was started, and it has to be passed: which of its gates were open before tells nothing."""
+        plan = self.underway.rollout.plan
+        if progress.steps in ("", plan):
+            return replace(progress, steps=plan, step=min(progress.step, len(self.steps)))
+        last = len(self.steps) - 1
+        step = next((step for step in range(last) if self._allowed(step) >= self.started), last)
+        return replace(progress, steps=plan, step=step, approved=0, open_since_ms=None)
 
     def _stopped(self) -> str | None:
         """Why nothing may start; None when the rollout is running."""
         most = self.underway.rollout.max_failures
+        # What was tolerated, and goes well by now, is no licence for others to fail.
+        self.progress = replace(self.progress, tolerated=min(self.progress.tolerated, self.failed))
         failed = self.failed - self.progress.tolerated
         if self.progress.mode is Mode.RUNNING and most is not None and most.is_exceeded(failed, len(self.members)):
             self.progress = replace(self.progress, mode=Mode.STOPPED, open_since_ms=None)
@@ -180,6 +197,8 @@ class _Deciding:
                 return None
             case Mode.STOPPED:
                 count = f"{self.failed:,} of {len(self.members):,} runs failed"
+                if most is None or not most.is_exceeded(failed, len(self.members)):
+                    count = "too many runs had failed"  # some were restarted since
                 return f"rollout stopped: {count} (maxFailures: {most}); {resume}"
             case Mode.PAUSED:
                 return f"rollout paused; {resume}"
@@ -188,7 +207,7 @@ class _Deciding:
 
     def _held_up(self, step: Step) -> str | None:
         """Why the gate of a step that is full isn't passed yet; None when it is."""
-        group, count = self.underway.group, len(self.members)
+        group, count = self.underway.group, self.started
         closed: str | None = None
         match step.gate:
             case Gate.SUCCEEDED if self.succeeded < count:
