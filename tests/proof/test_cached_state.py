@@ -33,7 +33,7 @@ def ci(duration_s: float = 0.5, *, hides_delayed: bool = True) -> Iterator[tuple
         numbers = itertools.count()
 
         def job(*faults: Fault, saves: bool = True) -> None:
-            patch.setenv("XDG_STATE_HOME", str(bench.root / f"home{next(numbers)}"))
+            patch.setenv("XDG_STATE_HOME", str(bench.root.parent / f"home{next(numbers)}"))
             bench.clock.boot()
             bench.remote.faults = list(faults)
             before = _read(bench.state_file)

@@ -137,7 +137,7 @@ def test_how_far_a_listing_reaches_back_goes_by_the_servers_clock(bench: Virtual
     b = run("b", notBefore=instant(now_s + 1800))
     bench.write(group("g", [run("a"), b]))
     bench.state_file = first.with_name("other.db")
-    bench.user_environ = {"XDG_STATE_HOME": str(bench.root / "other home")}
+    bench.user_environ = {"XDG_STATE_HOME": str(bench.root.parent / "other home")}
     bench.apply()
     bench.state_file = first
     bench.pass_time(1200)

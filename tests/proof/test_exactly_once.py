@@ -88,7 +88,7 @@ class World(RuleBasedStateMachine):
         )
         shm = Path("/dev/shm")
         self.root = Path(tempfile.mkdtemp(dir=shm if shm.is_dir() else None))
-        self.bench = Workbench(self.root, "http://127.0.0.1:9", "token", clock=self.clock)
+        self.bench = Workbench(self.root / "project", "http://127.0.0.1:9", "token", clock=self.clock)
         self.bench.user_environ = {"XDG_STATE_HOME": str(self.root / "home")}
         self.bench.wrap = lambda _: self.remote
         self.bench.server(log_lag_s=lag_s, log_lag_given=True, max_batch_items=batch)

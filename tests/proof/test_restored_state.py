@@ -160,6 +160,50 @@ def test_without_a_place_for_the_marker_each_trigger_waits(
     assert clock.sleeps == [], "nothing to send, nothing to wait for"
 
 
+@pytest.mark.parametrize("home", ["project", "project/home", "project/.wfdeploy/state", "link"])
+def test_a_marker_within_the_project_would_be_restored_with_it(
+    bench: Workbench, remote: ModelServer, clock: ManualClock, tmp_path: Path, home: str
+) -> None:
+    """As where a CI job has `HOME: $WORKSPACE`, and somebody puts the whole folder back."""
+    bench.user_environ = {"HOME": str(tmp_path / home)}
+    (tmp_path / "link").symlink_to(bench.root)
+    declare(bench, "a")
+    bench.apply()
+    clock._move(1000)
+    declare(bench, "a", "b")
+    bench.apply()
+    shutil.copytree(bench.root, tmp_path / "copy")
+    clock._move(1000)
+    declare(bench, "a", "b", "c")
+    bench.apply()
+    shutil.rmtree(bench.root)
+    (tmp_path / "copy").rename(bench.root)
+    declare(bench, "a", "b", "c")
+    assert counts(bench.apply()) == {"adopted": 1, "kept": 2}
+    assert set(remote.counts.values()) == {1}
+
+
+def test_a_marker_beside_a_state_that_lies_elsewhere_would_be_too(
+    bench: Workbench, remote: ModelServer, clock: ManualClock, tmp_path: Path
+) -> None:
+    """As where a service keeps all it has in one folder (`/var/lib/wfdeploy`)."""
+    service = tmp_path / "lib" / "wfdeploy"
+    service.mkdir(parents=True)
+    bench.state_file = service / "production.db"
+    bench.user_environ = {"XDG_STATE_HOME": str(service.parent)}
+    declare(bench, "a")
+    bench.apply()
+    clock._move(1000)
+    bench.apply()
+    shutil.copytree(service, tmp_path / "copy")
+    declare(bench, "a", "b")
+    bench.apply()
+    shutil.rmtree(service)
+    (tmp_path / "copy").rename(service)
+    assert counts(bench.apply()) == {"adopted": 1, "kept": 1}
+    assert set(remote.counts.values()) == {1}
+
+
 @pytest.fixture
 def machines(bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Workbench]:
     """The project on several machines, each with a lasting state of its own."""

@@ -182,7 +182,7 @@ class Checkout:
     def _environ(self) -> dict[str, str]:
         return {
             "PATH": os.environ.get("PATH", ""),
-            "HOME": str(self.root),
+            "HOME": f"{self.root}-home",
             "PYTHONPATH": str(REPOSITORY),
             "QSTASH_URL": self.url,
             "QSTASH_TOKEN": self.token,

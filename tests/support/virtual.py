@@ -76,7 +76,7 @@ def virtual_bench(
     """A project in memory whose runs take `duration_s`."""
     with scratch() as folder:
         clock = ManualClock(now_ms=1000 * unix_of(begin))
-        bench = VirtualBench(root or folder, "http://127.0.0.1:9", "token", clock=clock)
+        bench = VirtualBench(root or folder / "project", "http://127.0.0.1:9", "token", clock=clock)
         bench.remote = EndingServer(clock, lag_s=lag_s, durations_s=(duration_s,))
         bench.wrap = lambda _: bench.remote
         bench.server(log_lag_s=lag_s, log_lag_given=True)

@@ -89,7 +89,7 @@ class Workbench:
             listener=self.events.append,
             environ=self.environ,
             command="test",
-            stores=stores(self.user_environ),
+            stores=stores(self.user_environ, (self.root, self.state_file.parent)),
             gateway=self.gateway,
             encoder=encoder,
             log_lag_s=self.log_lag_s,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -108,7 +108,7 @@ def _workspace(
         listener=listener,
         environ=settings.environ,
         command=shlex.join(("wfdeploy", *app.arguments)),
-        stores=stores(settings.environ),
+        stores=stores(settings.environ, (settings.target.project.root, settings.target.state_file.parent)),
         gateway=lambda: _gateway(settings, url or settings.target.url, listener, clock, budget_s),
         encoder=encoder,
         budget_s=budget_s,
@@ -140,16 +140,17 @@ def _conceal(app: App, settings: Settings) -> None:
     app.concealed.update(value for value in (settings.target.token, *secrets) if value)
 
 
-def stores(environ: Mapping[str, str]) -> Stores:
+def stores(environ: Mapping[str, str], copied_with_state: Collection[Path]) -> Stores:
+    """The SQLite stores. `copied_with_state`: the folders with which a state is copied and restored."""
     from wfdeploy.state.sqlite_store import SqliteStore
 
     def open_(path: Path, binding: Binding, readonly: bool) -> StateStore:
         return SqliteStore.open_existing(path, binding, readonly=readonly)
 
     def marker() -> FreshnessMarker:
-        from wfdeploy.state.freshness import FreshnessMarker, user_state_folder
+        from wfdeploy.state.freshness import FreshnessMarker, marker_folder
 
-        return FreshnessMarker(user_state_folder(environ))
+        return FreshnessMarker(marker_folder(environ, copied_with_state))
 
     return Stores(
         exists=Path.exists,

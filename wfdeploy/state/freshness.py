@@ -18,7 +18,7 @@ import secrets
 import socket
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +42,16 @@ def user_state_folder(environ: Mapping[str, str]) -> Path | None:
     if sys.platform == "darwin":
         return Path(home) / "Library" / "Application Support" / "wfdeploy"
     return Path(home) / ".local" / "state" / "wfdeploy"
+
+
+def marker_folder(environ: Mapping[str, str], copied_with_state: Iterable[Path]) -> Path | None:
+    """Where the markers lie. None where there is no such place, or where it lies within one of the folders that are
+    copied with the state (a CI job's HOME is often its workspace): what is restored there restores the marker too."""
+    folder = user_state_folder(environ)
+    if folder is None:
+        return None
+    real = folder.resolve()
+    return None if any(real.is_relative_to(each.resolve()) for each in copied_with_state) else folder
 
 
 @dataclass(frozen=True, slots=True)
