@@ -342,6 +342,31 @@ def test_a_newer_apply_that_triggers_nothing_yet_ends_the_wait_too(bench: Virtua
     assert report.unsettled.startswith("another command has changed the state meanwhile")
 
 
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        {"dependsOn": [{"group": "seed"}, {"group": "third"}]},
+        {"dependsOn": [{"group": "third"}]},
+        {"dependsOn": [{"group": "seed", "condition": "finished"}]},
+        {"dependsOn": [{"group": "seed"}], "rollout": {"steps": [{"count": 1, "pauseUntil": "approved"}]}},
+        {"dependsOn": [{"group": "seed"}], "defaults": {"delay": "5h"}},
+        {"dependsOn": [{"group": "seed"}], "defaults": {"flowControl": {"key": "k", "parallelism": 1}}},
+    ],
+)
+def test_a_newer_apply_ends_the_wait_if_the_same_runs_shall_go_otherwise(
+    bench: VirtualBench, otherwise: dict[str, Any]
+) -> None:
+    """By other conditions, or delivered otherwise: what waits is the same."""
+    third = group("third", [run("t")], dependsOn=[{"group": "seed"}])
+    runs = [run("l0"), run("l1")]
+    bench.write(seed(), third, group("load", runs, dependsOn=[{"group": "seed"}]))
+    report = waits(bench, newer(bench, seed(), third, group("load", runs, **otherwise)))
+    assert not any("load" in run_id for run_id in bench.remote.counts)
+    assert report.unsettled is not None
+    assert report.unsettled.startswith("another command has changed the state meanwhile")
+    assert of_report(report) is ExitCode.PARTIAL
+
+
 def test_applies_of_the_same_commit_do_not_end_the_wait(bench: VirtualBench) -> None:
     bench.write(seed(), load(), group("last", [run("x")], dependsOn=[{"group": "load"}]))
     report = waits(bench, bench.apply, lambda: bench.apply(targets=("seed/*",)), bench.apply)

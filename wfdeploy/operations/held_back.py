@@ -111,10 +111,24 @@ class HeldBack:
         return (now.lineage, now.runs_nonce) != (then.lineage, then.runs_nonce)
 
 
+def _conditions(group: Group) -> list[object]:
+    """What the runs of a group have to wait for, as values that can be compared across processes."""
+    return [[[each.group, each.condition.value] for each in group.depends_on], repr(group.rollout)]
+
+
 def note_held_back(changes: Sequence[Change], head: Head) -> Iterator[SetHead]:
     """Write down what a plan holds back, where the state doesn't tell the same. So an apply that waits sees that
-    another one declares otherwise, although that one has nothing to trigger yet."""
-    waiting = [[change.address, change.fingerprint] for change in but_plain_triggers(changes) if is_put_off(change)]
-    text = digest(canonical_json(waiting)) if waiting else ""
+    another one declares otherwise, although that one has nothing to trigger yet: another run, another way to deliver
+    it, or other conditions to wait for."""
+    groups: dict[str, Group] = {}
+    waiting: list[object] = []
+    for change in but_plain_triggers(changes):
+        if is_put_off(change):
+            delivery = ""
+            if change.desired is not None:
+                delivery, groups[change.desired.group.name] = change.desired.delivery, change.desired.group
+            waiting.append([change.address, change.fingerprint, delivery])
+    conditions = [[name, *_conditions(group)] for name, group in groups.items()]
+    text = digest(canonical_json([waiting, conditions])) if waiting else ""
     if text != head.held_back:
         yield SetHead(held_back=text)
