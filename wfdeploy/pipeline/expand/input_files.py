@@ -25,8 +25,8 @@ class RowRules(Protocol):
     def is_valid(self, row: object) -> bool:
         """Whether a row fits. Asked for every row. Raises: `ValueError` when the answer would take too long."""
 
-    def problems(self, row: object) -> list[str]:
-        """What is wrong with one that doesn't, in words. Raises: as `is_valid`."""
+    def problems(self, row: object, *, most: int) -> list[str]:
+        """What is wrong with one that doesn't, in words: the first `most`, about. Raises: as `is_valid`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class InputFiles:
     ) -> None:
         self._root = Path(os.path.realpath(root))
         self._bounds = bounds or Bounds.around(root)
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
         self._readers = readers
         self._digests: dict[str, str] = {}
         self._fresh: dict[str, str] = {}
@@ -85,10 +85,10 @@ class InputFiles:
         with _told("body-file"):
             path = self._find(folder, text, "body-file")
             shown = _printable(text)
-            data = read_at_most(path, self._max_body_bytes)
-            if len(data) > self._max_body_bytes:
+            data = read_at_most(path, self.max_body_bytes)
+            if len(data) > self.max_body_bytes:
                 size = max(path.stat().st_size, len(data))
-                message = f"{shown} holds {size:,} bytes; at most {self._max_body_bytes:,} are sent"
+                message = f"{shown} holds {size:,} bytes; at most {self.max_body_bytes:,} are sent"
                 raise FileProblem("message-too-big", message)
             if git_lfs.is_pointer(data):
                 raise FileProblem(git_lfs.CODE, f"{shown} is a Git LFS pointer, not the file itself", git_lfs.HINT)

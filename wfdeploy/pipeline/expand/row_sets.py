@@ -11,11 +11,14 @@ from wfdeploy.model.document import Document, FieldPath, Fields
 from wfdeploy.pipeline.expand.data.rows import BadRow, CellTypes, Rows, format_of, shown_value
 from wfdeploy.pipeline.expand.data.streams import DataStream, FileProblem
 from wfdeploy.pipeline.expand.evaluation import Evaluation
-from wfdeploy.pipeline.expand.input_files import InputFiles, Readers, RowRules
+from wfdeploy.pipeline.expand.input_files import InputFiles, RowRules
 from wfdeploy.pipeline.expand.numbers import Numbers
 
 _TOLD = 3
 """Problems of one row that are told."""
+
+_COUNTED = 100
+"""Problems of one row that are looked for: a wide table may have one in each column."""
 
 
 class NoRows(Exception):
@@ -85,9 +88,7 @@ def open_rows(
     rows = _FileRows(display, name, at, rules, skips)
     try:
         with files.open_data(found, name) as stream:
-            rows.open(
-                _reader(form, stream, display, CellTypes(schema), readers=files.readers, numbers=evaluation.numbers)
-            )
+            rows.open(_reader(form, stream, display, CellTypes(schema), files=files, numbers=evaluation.numbers))
             yield rows
             pinned = for_each.get("sha256")
             digest = stream.finish()
@@ -101,13 +102,13 @@ def open_rows(
 
 
 def _reader(
-    form: str, stream: DataStream, display: str, types: CellTypes, *, readers: Readers, numbers: Numbers
+    form: str, stream: DataStream, display: str, types: CellTypes, *, files: InputFiles, numbers: Numbers
 ) -> Rows:
     match form:
         case "csv" | "tsv":
             from wfdeploy.pipeline.expand.data.delimited import DelimitedRows
 
-            return DelimitedRows(stream, "," if form == "csv" else "\t", types)
+            return DelimitedRows(stream, "," if form == "csv" else "\t", types, files.max_body_bytes)
         case "jsonl":
             from wfdeploy.pipeline.expand.data.json_rows import JsonLines
 
@@ -123,7 +124,7 @@ def _reader(
         case _:
             from wfdeploy.pipeline.expand.data.yaml_rows import YamlList
 
-            return YamlList(stream, readers.yaml, display)
+            return YamlList(stream, files.readers.yaml, display)
 
 
 class _FileRows:
@@ -205,8 +206,9 @@ def _fitting(row: object, rules: RowRules) -> object:
     try:
         if rules.is_valid(row):
             return row
-        problems = rules.problems(row)
+        problems = rules.problems(row, most=_COUNTED)
     except ValueError as error:
         raise FileProblem("bad-row-schema", f"rowSchema: {error}") from error
-    more = f" (and {len(problems) - _TOLD} more)" if len(problems) > _TOLD else ""
+    count = f"{len(problems) - _TOLD}" if len(problems) < _COUNTED else "many"
+    more = f" (and {count} more)" if len(problems) > _TOLD else ""
     return BadRow("row-schema", "; ".join(problems[:_TOLD]) + more)

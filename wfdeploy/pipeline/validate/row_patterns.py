@@ -103,4 +103,5 @@ class Patterns:
             for name in extras:
                 yield from validator.descend(instance[name], value, path=name)
         elif not value and extras:
-            yield ValidationError("not known here", instance={name: instance[name] for name in extras})
+            for name in extras:
+                yield ValidationError("not known here", instance={name: instance[name]})

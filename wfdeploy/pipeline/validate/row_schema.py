@@ -11,7 +11,7 @@ from wfdeploy.pipeline.validate.row_gate import gate_of, is_finite
 from wfdeploy.pipeline.validate.row_patterns import Keyword, Patterns
 from wfdeploy.pipeline.validate.row_subschemas import subschemas, without_dialects
 
-MAX_CHECKS = 1_000_000
+MAX_CHECKS = 300_000
 """Of one row: some seconds. Alternatives that refer to each other can ask for more than anybody waits for."""
 
 
@@ -56,14 +56,16 @@ class RowSchema:
         except RecursionError:
             return False
 
-    def problems(self, row: object) -> list[str]:
-        """What is wrong with a row that doesn't fit, in words. Raises: as `is_valid`."""
+    def problems(self, row: object, *, most: int = 100) -> list[str]:
+        """What is wrong with a row that doesn't fit, in words: the first problems. Raises: as `is_valid`."""
         found = []
         self._budget.renew()
         try:
             for error in self._validator.iter_errors(row):
                 path = tuple(error.absolute_path)
                 found += [told.message for told in words.tell(error, path, matches=self._patterns.match)]
+                if len(found) >= most:
+                    break
         except RecursionError:
             found.append("the row is nested too deeply for its schema")
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import json
 import re
@@ -41,6 +42,9 @@ _ELSEWHERE = {
     "strategy": "matrix stands directly in the run",
     "env": "variables stand in wfdeploy.yaml, under spec.vars",
 }
+
+_MANY = 200
+"""Names among which a similar one is looked for, and which are listed: columns of a table may be more."""
 
 # Titles of fields whose form is a set of characters.
 _FORMS = {
@@ -83,7 +87,7 @@ def tell(
                     yield _unknown_field(key, error.schema.get("properties", {}), path)
         case "required":
             # jsonschema gives one error for each missing field and names it in the message only.
-            missing = next(key for key in error.validator_value if error.message.startswith(repr(key)))
+            missing = ast.literal_eval(error.message.rpartition(" is a required ")[0])
             where = f"{dotted(path)}: " if path and not isinstance(path[-1], int) else ""
             hint = _example_hint(missing, error.schema.get("properties", {}).get(missing, {}))
             yield Told("missing-field", f"{where}the field {missing} is missing", path, hint)
@@ -142,6 +146,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
 
 @lru_cache(maxsize=1024)  # the search is slow, and one misspelling may stand in a hundred thousand runs
 def _closest(name: str, names: tuple[str, ...]) -> str | None:
+    if len(names) > _MANY:
+        return None
     for candidate in names:
         if candidate.lower() == name.lower():
             return candidate
@@ -154,7 +160,7 @@ def _unknown_field(key: str, known: dict[str, Any], path: FieldPath) -> Told:
         hint = _ELSEWHERE[key]
     if hint is None and key == "destination":
         hint = "the group's destination is spec.destination; a run may have its own"
-    if hint is None and known:
+    if hint is None and 0 < len(known) <= _MANY:
         hint = f"known here: {', '.join(known)}"
     return Told("unknown-field", f"the field {key!r} is not known here", (*path, key), hint, at_key=True)
 

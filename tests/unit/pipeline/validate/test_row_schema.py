@@ -88,7 +88,7 @@ def test_rows_that_do_not_fit_are_told_in_words(row: object, words: str) -> None
         ({"properties": {"a": {"$dynamicRef": "http://x#y"}}}, "leads out of the schema"),
         ({"properties": {"a": {"$ref": "#/$defs/nowhere"}}}, "refers to nothing"),
         ({"$ref": "#"}, "without end"),
-        (doubling(60, {"type": "string"}), "more than 1,000,000 checks"),
+        (doubling(60, {"type": "string"}), "more than 300,000 checks"),
         ({"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#/$defs/a"}}}, "without end"),
     ],
 )
@@ -142,7 +142,7 @@ def test_alternatives_that_multiply_with_the_depth_of_a_row_end_with_an_error() 
     assert not rules.is_valid(row)
     for _ in range(60):
         row = {"next": row}
-    with pytest.raises(ValueError, match="more than 1,000,000 checks"):
+    with pytest.raises(ValueError, match="more than 300,000 checks"):
         rules.is_valid(row)
     assert rules.is_valid({}), "each row has as many"
 

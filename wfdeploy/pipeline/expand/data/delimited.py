@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from wfdeploy.pipeline.expand.data.records import Lines, read_again
 from wfdeploy.pipeline.expand.data.rows import BadRow, CellTypes, cut, typed
 from wfdeploy.pipeline.expand.data.streams import DataStream, FileProblem
 
@@ -19,38 +20,50 @@ _NUL = BadRow("bad-row", "the row holds a NUL character")
 
 
 class DelimitedRows:
-    """Rows of a CSV or TSV file. A record is a list of cells."""
+    """Rows of a CSV or TSV file. A record is a list of cells, each of at most `most` characters."""
 
     uniform = True
     shares_lines = False
 
-    def __init__(self, stream: DataStream, delimiter: str, types: CellTypes) -> None:
+    def __init__(self, stream: DataStream, delimiter: str, types: CellTypes, most: int) -> None:
         self._stream = stream
         self._delimiter = delimiter
         self._types = types
+        self._most = most
         self._columns: list[str] = []
         self._typed: list[tuple[str, tuple[str, ...]]] = []
         self._suspect = False  # some block so far is not UTF-8, or holds NULs: rows are looked at closely
 
     def records(self) -> Iterator[tuple[int, Any]]:
-        lines = chain.from_iterable(map(self._lines, self._stream.blocks()))
-        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
-        header = self._next(reader)
-        while header is not None and _is_blank(header):
-            header = self._next(reader)
+        lines = Lines(chain.from_iterable(map(self._lines, self._stream.blocks())))
+        records = self._read(lines)
+        line, header = next(records, (0, None))
         if header is None:
             message = "the file is empty; its first line names the columns"
             raise FileProblem("data-file-empty", message, "export it with a header")
-        self._head(header, reader.line_num)
+        if type(header) is BadRow:
+            message = f"the header can't be read: {header.message}"
+            raise FileProblem("bad-header", message, header.hint, line)
+        self._head(header, lines.number)
+        yield from records
+
+    def _read(self, lines: Lines) -> Iterator[tuple[int, Any]]:
+        """The records that hold something, the header too, with the lines on which they begin."""
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        recent = lines.recent
         while True:
-            line = reader.line_num + 1
+            line = lines.number + 1
             try:
                 for cells in reader:
                     if not _is_blank(cells):
                         yield line, cells
-                    line = reader.line_num + 1
-            except csv.Error as error:
-                yield line, self._broken(error, line)
+                    recent.clear()
+                    line = lines.number + 1
+            except csv.Error:
+                again = read_again(lines, self._delimiter, self._most)
+                if isinstance(again, BadRow) or not _is_blank(again):
+                    yield line, again
+                recent.clear()
             else:
                 return
 
@@ -82,34 +95,18 @@ class DelimitedRows:
         self._suspect = self._suspect or "\0" in text
         return io.StringIO(text, newline="")
 
-    def _next(self, reader: Any) -> list[str] | None:
-        try:
-            return next(reader, None)
-        except csv.Error as error:
-            raise FileProblem("bad-header", f"the header can't be read: {error}", None, 1) from error
-
     def _head(self, header: list[str], line: int) -> None:
         if self._suspect and (problem := _looked_at(header)) is not None:
             raise FileProblem(problem.code, problem.message.replace("row", "header"), problem.hint, line)
+        seen: set[str] = set()
         for number, name in enumerate(header, start=1):
             if not name:
                 raise FileProblem("bad-header", f"column {number} has no name", "name every column", line)
-            if name in header[: number - 1]:
+            if name in seen:
                 raise FileProblem("bad-header", f"two columns are called {name!r}", "rename one of them", line)
+            seen.add(name)
         self._columns = header
         self._typed = self._types.of(header)
-
-    @staticmethod
-    def _broken(error: csv.Error, line: int) -> BadRow:
-        words = str(error)
-        if "field larger" in words:
-            # Most likely a quote that is never closed: what follows would be read out of step.
-            message = f"a cell has more than {csv.field_size_limit():,} characters"
-            raise FileProblem("row-too-long", message, "check the quotes of the row that begins here", line) from error
-        if "unexpected end" in words:
-            raise FileProblem("open-quote", "a quoted cell is not closed before the file ends", None, line) from error
-        hint = "a quote inside of a quoted cell is written twice"
-        return BadRow("bad-row", f"the row can't be read: {words}", hint)
 
 
 def _is_blank(cells: list[str]) -> bool:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import io
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.pipeline.expand.expanding import from_file
-from wfdeploy.pipeline.expand.data.streams import BLOCK_BYTES
+from wfdeploy.pipeline.expand.data.records import Lines, read_again
+from wfdeploy.pipeline.expand.data.rows import BadRow
+from wfdeploy.pipeline.expand.data.streams import BLOCK_BYTES, FileProblem
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,15 @@ def test_tabs(tmp_path: Path) -> None:
         (b"id,n\na,\x00\nb,2\n", ["a.csv:2 bad-row"]),
         (b'id,n\na,"x"y\nb,2\n', ["a.csv:2 bad-row"]),
         (b'id,n\na,"x\nb,2\n', ["a.csv:2 open-quote"]),
-        (b"id,n\na," + b"x" * 200_000 + b"\nb,2\n", ["a.csv:2 row-too-long"]),
+        (b'id,n\n"a\nb\nc","x\nb,2\n', ["a.csv:4 open-quote"]),
+        (b'id,n\na,"x\nb,2\n' + b"c,3\n" * 500_000, ["a.csv:2 open-quote"]),
+        (b'id,n\na,"x""\n', ["a.csv:2 open-quote"]),
+        (b'id,"n\na,2\n', ["a.csv:1 open-quote"]),
+        (b'id,"n"x\na,2\n', ["a.csv:1 bad-header"]),
+        (b"id,n\na," + b"x" * 1_000_001 + b"\nb,2\n", ["a.csv:2 row-too-long"]),
+        (b'id,n\na,"' + b'x""\n' * 600_000 + b'"\nb\n', ["a.csv:2 row-too-long", "a.csv:600003 ragged-row"]),
+        (b"id,n\nb\n" + b"a," * 9_000_000 + b"\n", ["a.csv:2 ragged-row", "m.yaml:8 row-too-long"]),
+        (b"id,n\nb\n" + b'"a\n",' * 4_000_000 + b"x\n", ["a.csv:2 ragged-row", "a.csv:3 row-too-long"]),
         ("id\n1\n".encode("utf-16"), ["a.csv:1 data-file-not-utf8"]),
     ],
 )
@@ -71,6 +83,71 @@ def test_rows_after_a_bad_one_are_read(tmp_path: Path) -> None:
     found = from_file(tmp_path, "a.csv", b'id,n\na,\xff\nb,2\nc,"x"y\nd,4\ne\nf,\xc3\xa9\n', more=", onBadRow: skip")
     assert found.keys == ["b", "d", "f"]
     assert [number for number, _ in found.runs] == [1, 3, 5]
+
+
+@pytest.mark.parametrize(
+    "cell", ["x" * 999_990, '"' + "x\n" * 330_000 + '"', '"' + 'x""' * 499_900 + '"', "é" * 200_000], ids=range(4)
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_cell_may_be_as_long_as_a_message(tmp_path: Path, cell: str, newline: str) -> None:
+    before = csv.field_size_limit()
+    content = f'id,n,m\na,{cell},"1"\nb,2,\n'.replace("\n", newline)
+    found = from_file(tmp_path, "a.csv", content.encode())
+    assert found.told == []
+    text = cell.replace("\n", newline)
+    text = text[1:-1].replace('""', '"') if text.startswith('"') else text
+    assert found.bodies == [{"id": "a", "n": text, "m": "1"}, {"id": "b", "n": "2", "m": ""}]
+    assert csv.field_size_limit() == before
+
+
+def test_a_row_whose_cell_is_too_long_is_skipped_with_the_bad_ones(tmp_path: Path) -> None:
+    long = b"x" * 1_000_001
+    content = b"id,n\na," + long + b'\nb,2\nc,"' + long + b'\n"\nd,"' + long + b'"x\n' + long + b",3\ne,5\n"
+    found = from_file(tmp_path, "a.csv", content, more=", onBadRow: skip")
+    assert found.keys == ["b", "e"]
+    assert [one.message for one in found.diagnostics][:2] == [
+        "this row is skipped: cell 2 has more than 1,000,000 characters",
+        "this row is skipped: cell 2 has more than 1,000,000 characters, lines 4 to 5",
+    ]
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+def test_what_is_too_long_is_not_held(tmp_path: Path, quoted: bool) -> None:
+    quote = b'"' if quoted else b""
+    lines = b"x" * 9_999 + (b"\n" if quoted else b"x")
+    content = b"id,n\na," + quote + lines * 1_600 + quote + b"\nb,2\n"
+    tracemalloc.start()
+    found = from_file(tmp_path, "a.csv", content, more=", onBadRow: skip")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.keys == ["b"]
+    assert peak < (8_000_000 if quoted else 130_000_000)  # a line is held as a whole
+
+
+@pytest.mark.parametrize("content", ["id," + ",".join(f"c{n}" for n in range(200_000)) + "\n"], ids=["header"])
+def test_width_takes_time_in_proportion(tmp_path: Path, content: str) -> None:
+    began = time.process_time()
+    found = from_file(tmp_path, "a.csv", (content + "a" + ",1" * 200_000 + "\n").encode())
+    assert found.keys == ["a"]
+    assert time.process_time() - began < 5
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.text(alphabet='ab,"\n\r', max_size=30))
+def test_a_record_that_is_read_again_is_read_as_before(text: str) -> None:
+    lines = Lines(iter(io.StringIO(text, newline="")))
+    first = next(iter(lines), None)
+    if first is None:
+        return
+    try:
+        expected: object = next(csv.reader(io.StringIO(text, newline=""), strict=True)) or [""]
+    except csv.Error as error:
+        expected = FileProblem if "unexpected end" in str(error) else BadRow
+    try:
+        found: object = read_again(lines, ",", 1000)
+    except FileProblem:
+        found = FileProblem
+    assert (type(found) if isinstance(found, BadRow) else found) == expected
 
 
 @pytest.mark.parametrize(
