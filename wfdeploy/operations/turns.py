@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from wfdeploy.errors import InvalidInput
-from wfdeploy.model.address import Address, group_of, instance_parts
+from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.edits import Edit
 from wfdeploy.model.order import Condition, Headcount
@@ -17,6 +17,7 @@ from wfdeploy.model.remote import RunState
 from wfdeploy.model.rollout import EndRollout, Progress
 from wfdeploy.model.run import DesiredRun, Group
 from wfdeploy.operations.manifests import Manifests
+from wfdeploy.operations.unloaded import count_elsewhere, newest_instances
 from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.differ import diff
 from wfdeploy.pipeline.diff.order import in_order, is_found, is_put_off, missing
@@ -107,12 +108,17 @@ class Turns:
     def _count(self, name: str) -> Headcount | None:
         """How the runs of a group do; None where nothing is known of it."""
         group = self.manifests.groups.get(name)
+        decided = self.store.schedules()
         if group is None:
-            tally = self.store.tallies().get(name)
-            # It isn't loaded: what it declared then is what counts.
-            if tally is None or name in self.store.schedules():
-                return None if tally is None else self._count_newest(name, None)
-            return self._tell(name, tally.count, tally.count, None)
+            counted = count_elsewhere(
+                name,
+                names=self._names(name),
+                manifests=self.manifests,
+                store=self.store,
+                context=self.context,
+                decided_s=max((decided[one] for one in (name, *self.former(name)) if one in decided), default=None),
+            )
+            return None if counted is None else self._tell(name, *counted)
         total = self.manifests.runs.groups[name].tally.count
         if group.schedule is not None:
             return self._count_newest(name, total)
@@ -137,24 +143,15 @@ class Turns:
         renames = self.context.renames
         return [name, *sorted({group_of(origin) for origin, to in renames.items() if group_of(to) == name} - {name})]
 
-    def _count_newest(self, name: str, total: int | None) -> Headcount:
-        """Of a recurring group: the newest instance of each run, whether or not it is triggered yet. `total`: how many
-        runs it has (None: it isn't loaded, and has those that have instances)."""
-        due = self.runs_of(name) if total is not None else ()
+    def _count_newest(self, name: str, total: int) -> Headcount:
+        """Of a recurring group: the newest instance of each of its runs, whether or not it is triggered yet."""
+        due = self.runs_of(name)
         pending = {change.address for change in self._alone(name) if not _is_current(change)} if due else set()
         renames = self.context.renames
         known = (renames.get(key.address, key.address) for key in self.store.record_keys(self._names(name)))
-        newest: dict[str, Address] = {}
-        for address in sorted({*known, *self.context.adopted, *(run.address for run in due)}):
-            parts = instance_parts(address)
-            if parts is not None and group_of(address) == name:
-                newest[parts[0]] = address
-        if total is None:
-            total = len(newest)
-        else:
-            templates = {run.address for run in self.manifests.runs.runs([name])}
-            newest = {template: address for template, address in newest.items() if template in templates}
-        current = set(newest.values()) - pending
+        newest = newest_instances({*known, *self.context.adopted, *(run.address for run in due)})
+        templates = {run.address for run in self.manifests.runs.runs([name])}
+        current = {address for template, address in newest.items() if template in templates} - pending
         return self._tell(name, total, len(current), current)
 
     def _tell(self, name: str, total: int, triggered: int, current: Collection[Address] | None) -> Headcount:

@@ -72,9 +72,9 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
 
 def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], context: DiffContext) -> Change:
     wish, address = context.wish, change.address
-    is_unread = wish in (Wish.CANCEL, Wish.RESUME)  # for which manifests aren't read, so nobody knows what they declare
     resumes = wish is Wish.RESUME and attempt.is_resume
-    undeclared_ = "" if is_unread else ", no longer declared"
+    is_gone = context.is_gone(address)  # else another file may declare it, or this isn't about what is declared
+    undeclared_ = ", no longer declared" if is_gone else ""
     verdict = context.verdicts.get(address, NOT_LOOKED_UP)
     match verdict.finding:
         case Finding.FOUND:
@@ -87,7 +87,7 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
             return change._replace(reason=f"found on the server{undeclared_}: recorded as triggered")
         case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if resumes:
             return change._replace(reason=SENT_AGAIN, sends=True, tries=attempt.tries, dlq_id=attempt.dlq_id)
-        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if is_unread:
+        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if not is_gone:
             words = "its answer was lost and the server does not know it: what becomes of it is up to the next apply"
             return change._replace(action=Action.KEEP, reason=words)
         case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
