@@ -19,6 +19,7 @@ from wfdeploy.model.remote import (
     Items,
     Lost,
     NotSent,
+    ObservedRun,
     ResumeReply,
     RunPage,
     ServerFacts,
@@ -61,15 +62,22 @@ _ANSWER_BYTES_PER_RUN = 4 * 1024
 _PAGE_LETTERS = 100
 """Dead letters per page: the most there are ("Workflow REST reference: List Failed Workflow Runs")."""
 
+_ENTRY_BYTES = 300
+"""What an entry of a listing takes in memory, beside its texts."""
+
+FREE_S = 30.0
+"""What a trigger may take beside `--timeout`. More than a question may: its runs must be looked up once it is given up.
+"""
+
 
 class UpstashGateway(RunGateway):
     """`RunGateway` over the Upstash Workflow REST API.
 
     `url` is the server's base URL, `token` its bearer token, `token_source` the variable or file it came from (for
     hints). `scrubber` takes secrets out of everything the server says. `wait_budget_s`: how long one listing or
-    cancel may be held up by rate limits. `connections`: how many requests are under way at once, at most. Nothing is
+    cancel may be held up (`reads.Budget`). `connections`: how many requests are under way at once, at most. Nothing is
     opened before the first request; `aclose` gives the connections back. `deadline_s` bounds one exchange as a whole
-    (default: long enough for every phase to use up its own timeout). `transport` replaces the network. Raises:
+    (default: as every phase's own timeout and `wait_budget_s` allow). `transport` replaces the network. Raises:
     `UsageError` for a URL that a token must not be sent to (see `urls.base_url`).
     """
 
@@ -100,7 +108,7 @@ class UpstashGateway(RunGateway):
             url,
             headers=_headers(token),
             timeout=_timeout(settings),
-            deadline_s=_deadline_s(settings) if deadline_s is None else deadline_s,
+            deadline_s=min(_deadline_s(settings), FREE_S + wait_budget_s) if deadline_s is None else deadline_s,
         )
         self._reader = Reader(
             self._transfer,
@@ -148,13 +156,14 @@ class UpstashGateway(RunGateway):
         query: dict[str, str | int] = {"groupBy": "workflowRunId", "label": label, "count": _PAGE_RUNS, "trimBody": -1}
         if since_ms is not None:
             query["fromDate"] = max(since_ms, 0)
-        cursors = Cursors("listing runs")
+        cursors = Cursors("listing runs", budget, self._clock)
         while True:
             if self._facts.facts.server_id is not None:
                 query["pageSize"] = _PAGE_RUNS_EMBEDDED
             page, server_time_ms = await self._log_page(query, budget)
             yield RunPage(page.runs, server_time_ms, not page.cursor)
-            if not cursors.go_on(page.cursor, page.runs):
+            ids = [run.workflow_run_id for run in page.runs]
+            if not cursors.go_on(page.cursor, ids, sum(map(_size, page.runs))):
                 return
             query["cursor"] = page.cursor
 
@@ -164,7 +173,7 @@ class UpstashGateway(RunGateway):
         if since_ms is not None:
             query["fromDate"] = max(since_ms, 0)
         what = "listing dead letters"
-        cursors = Cursors(what)
+        cursors = Cursors(what, budget, self._clock)
 
         def read(answer: Answer) -> tuple[tuple[DeadLetter, ...], str]:
             if answer.status != 200:
@@ -175,7 +184,8 @@ class UpstashGateway(RunGateway):
             url = f"/v2/workflows/dlq?{urlencode(query)}"
             letters, cursor = await self._reader.ask(what, "GET", url, read=read, budget=budget)
             yield letters
-            if not cursors.go_on(cursor, letters):
+            ids = [letter.dlq_id for letter in letters]
+            if not cursors.go_on(cursor, ids, sum(map(_size, letters))):
                 return
             query["cursor"] = cursor
 
@@ -261,6 +271,12 @@ def _timeout(settings: ServerSettings) -> httpx.Timeout:
 def _deadline_s(settings: ServerSettings) -> float:
     """Long enough for every phase to use up its own timeout; connecting counts twice, for TCP and for TLS."""
     return settings.pool_timeout_s + 2 * settings.connect_timeout_s + settings.write_timeout_s + settings.read_timeout_s
+
+
+def _size(entry: ObservedRun | DeadLetter) -> int:
+    """About how many bytes an entry takes while a listing is kept."""
+    of_url = len(entry.url) if isinstance(entry, ObservedRun) else 0
+    return _ENTRY_BYTES + len(entry.workflow_run_id) + len(entry.dlq_id or "") + of_url + sum(map(len, entry.labels))
 
 
 def _unheard(event: Event, /) -> None:

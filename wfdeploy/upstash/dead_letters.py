@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from wfdeploy.model.remote import DeadLetter
-from wfdeploy.upstash.logs import UnreadableError, dlq_id_of, labels_of, milliseconds
+from wfdeploy.upstash.logs import UnreadableError, cursor_of, dlq_id_of, labels_of, milliseconds
 
 
 def read_letter_page(body: bytes) -> tuple[tuple[DeadLetter, ...], str]:
@@ -22,10 +22,7 @@ def read_letter_page(body: bytes) -> tuple[tuple[DeadLetter, ...], str]:
     # A server written in Go says null for an empty list.
     if not isinstance(page, dict) or not isinstance(messages, list | None) or "messages" not in page:
         raise UnreadableError("the answer holds no list of dead letters")
-    cursor = page.get("cursor") or ""
-    if not isinstance(cursor, str):
-        raise UnreadableError("the dead letters' cursor isn't text")
-    return tuple(_letter(entry) for entry in messages or ()), cursor
+    return tuple(_letter(entry) for entry in messages or ()), cursor_of(page)
 
 
 def _letter(entry: object) -> DeadLetter:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wfdeploy.model.remote import ObservedRun, RunState
+
+_CURSOR_CHARACTERS = 16 * 1024
+"""It has to fit into a URL."""
 
 
 class UnreadableError(Exception):
@@ -34,10 +39,17 @@ def read_log_page(body: bytes) -> LogPage:
     # A server written in Go says null for an empty list.
     if not isinstance(page, dict) or not isinstance(runs, list | None) or "runs" not in page:
         raise UnreadableError("the logs hold no list of runs")
+    return LogPage(tuple(_run(entry) for entry in runs or ()), cursor_of(page))
+
+
+def cursor_of(page: Mapping[str, object]) -> str:
+    """Where the next page begins (empty: there is none). Raises: `UnreadableError`."""
     cursor = page.get("cursor") or ""
     if not isinstance(cursor, str):
-        raise UnreadableError("the logs' cursor isn't text")
-    return LogPage(tuple(_run(entry) for entry in runs or ()), cursor)
+        raise UnreadableError("the page's cursor isn't text")
+    if len(cursor) > _CURSOR_CHARACTERS:
+        raise UnreadableError(f"the page's cursor has {len(cursor):,} characters")
+    return cursor
 
 
 def _run(entry: object) -> ObservedRun:
@@ -55,7 +67,7 @@ def _run(entry: object) -> ObservedRun:
         state=_state(entry.get("workflowState")),
         created_at_ms=created_at_ms,
         completed_at_ms=milliseconds(entry.get("workflowRunCompletedAt")) or None,
-        url=url if isinstance(url, str) else "",
+        url=sys.intern(url) if isinstance(url, str) else "",
         labels=labels_of(entry),
         dlq_id=dlq_id_of(entry.get("dlqId")),
     )
@@ -74,10 +86,10 @@ def dlq_id_of(value: object) -> str | None:
 
 
 def labels_of(entry: dict[str, object]) -> tuple[str, ...]:
-    """The labels that an entry tells."""
+    """The labels that an entry tells. Like URLs they are the same for most runs, of which there may be a million."""
     labels = entry.get("labels")
     if isinstance(labels, list):
-        return tuple(label for label in labels if isinstance(label, str))
+        return tuple(sys.intern(label) for label in labels if isinstance(label, str))
     first = entry.get("label")  # deprecated upstream: the first label only
     return (first,) if isinstance(first, str) and first else ()
 

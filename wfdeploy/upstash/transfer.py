@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import zlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -69,9 +70,10 @@ class Transfer:
         content: bytes | None = None,
         max_bytes: int,
         headers: Mapping[str, str] | None = None,
+        deadline_s: float = math.inf,
     ) -> Answer:
         """Send one request, once. `target`: path below the base URL, and query, both already quoted. `headers`: beside
-        those that go with every request.
+        those that go with every request. `deadline_s`: an earlier deadline than that of all exchanges.
 
         `max_bytes` bounds the answer's body, before and after decompression. Raises: `TransferError`.
         """
@@ -87,8 +89,9 @@ class Transfer:
             own["Content-Length"] = str(len(content))
             stream = httpx.ByteStream(content)
             request = httpx.Request(method, self._url, headers=own, stream=stream, extensions=extensions)
+        deadline_s = min(self._deadline_s, deadline_s)
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(deadline_s):
                 response = await self._transport.handle_async_request(request)
                 try:
                     fields = _fields(response.headers)
@@ -103,7 +106,7 @@ class Transfer:
         except httpx.HTTPError as fault:
             raise TransferError(_reason(fault), left=True) from fault
         except TimeoutError as fault:
-            raise TransferError(f"no whole answer within {self._deadline_s:g} s", left=True) from fault
+            raise TransferError(f"no whole answer within {deadline_s:.3g} s", left=True) from fault
         except (OSError, zlib.error) as fault:
             raise TransferError(_reason(fault), left=True) from fault
 

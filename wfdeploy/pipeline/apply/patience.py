@@ -12,6 +12,10 @@ SAID_FROM_S = 1.0
 """Shorter waits are not worth a word."""
 
 
+_GRACE_S = 30.0
+"""What a request may take in any case, however short the budget."""
+
+
 class Patience:
     """A budget of seconds for all the waits of one apply (`--timeout`)."""
 
@@ -20,6 +24,7 @@ class Patience:
         self._stop = stop
         self._listener = listener
         self._left_s = budget_s
+        self._used_until = clock.monotonic()
         self._stopped: asyncio.Event | None = None
 
     @property
@@ -35,6 +40,14 @@ class Patience:
         if seconds >= SAID_FROM_S:
             self._listener(Waiting(why, seconds))
         return await self.pause(seconds)
+
+    def use(self, since: float) -> bool:
+        """Take the time since a moment (monotonic) out of the budget: a request went out then, and its answer was lost.
+        Several that went out together count once. False: more is gone than there was, beyond what one request takes."""
+        now = self._clock.monotonic()
+        self._left_s -= max(now - max(since, self._used_until), 0.0)
+        self._used_until = now
+        return self._left_s + _GRACE_S >= 0
 
     async def pause(self, seconds: float) -> bool:
         """Wait without touching the budget. False: the user asked to stop meanwhile."""

@@ -88,6 +88,7 @@ class Resumer:
         labels = (self._label, attempt.workflow_run_id, *own_labels(attempt.request))
         tries = 0
         while not self._halted():
+            began = self._clock.monotonic()
             reply = await self._gateway.resume(attempt.dlq_id, labels=labels)
             match reply:
                 case Resumed():
@@ -101,6 +102,9 @@ class Resumer:
                 case Lost(reason):
                     await self._journal.commit([shipment.unknown(self._time, reason)])
                     self._sender.lost.append(shipment)
+                    if not self._patience.use(began):
+                        words = f"the server's answers are lost: {reason}"
+                        self._sender.stop(Halt(words, "give it more time with --timeout"))
                     return None
                 case Stop(status, message, hint):
                     self._sender.stop(Halt(f"the server answered {status}: {message}", hint))

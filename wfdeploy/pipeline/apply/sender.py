@@ -196,6 +196,7 @@ class Sender:
                 if not batch:
                     return None
                 place.begin()
+                began = self._clock.monotonic()
                 reply = await self._trigger(batch)
                 place.heed(sign_of(reply))
             match reply:
@@ -232,7 +233,7 @@ class Sender:
                     if tries >= CONNECT_TRIES or not await self._patience.wait(0.1 * 2**tries, "connecting again"):
                         self.stop(Halt(f"the server cannot be reached: {reason}", "check the URL and the network"))
                 case Lost(reason):
-                    return await self._lose(batch, reason)
+                    return await self._lose(batch, reason, began)
                 case _:
                     assert_never(reply)
         return None
@@ -359,11 +360,13 @@ class Sender:
                     )
                 )
 
-    async def _lose(self, batch: Batch, reason: str) -> None:
+    async def _lose(self, batch: Batch, reason: str, began: float) -> None:
         await self._journal.commit([shipment.unknown(self._time, reason) for shipment in batch])
         self.lost.extend(batch)
         self._lost_in_a_row += 1
-        if self._lost_in_a_row >= LOST_IN_A_ROW:
+        if not self._patience.use(began):
+            self.stop(Halt(f"the server's answers are lost: {reason}", "give it more time with --timeout"))
+        elif self._lost_in_a_row >= LOST_IN_A_ROW:
             self.stop(Halt(f"the server's answers are lost: {reason}", final=False))
 
     async def _withdraw(self, batch: Batch) -> None:

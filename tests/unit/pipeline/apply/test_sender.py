@@ -12,7 +12,7 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Edit
-from wfdeploy.model.remote import Item, TriggerReply
+from wfdeploy.model.remote import Answered, Item, Lost, Taken, TriggerReply
 from wfdeploy.model.state import Attempt, AttemptStatus
 from wfdeploy.model.stop import StopFlag
 from wfdeploy.pipeline.apply.journal import Journal
@@ -67,3 +67,36 @@ def test_what_must_have_left_by_some_time_is_given_up_then(left_ms: int, calls: 
     assert sender.lost == [shipment]
     assert shipment.attempt.status is AttemptStatus.UNKNOWN
     assert shipment.attempt.inconclusive
+
+
+@dataclass
+class Dripping(ModelServer):
+    """Every other answer is given up after a minute."""
+
+    async def trigger(self, items: Sequence[Item]) -> TriggerReply:
+        self.calls += 1
+        if self.calls % 2:
+            await self.clock.sleep(60.0)
+            return Lost("no whole answer within 60 s")
+        return Answered((Taken(1),) * len(items))
+
+
+@pytest.mark.parametrize(("budget_s", "lost"), [(0.0, 1), (100.0, 3), (300.0, 6)])
+def test_requests_whose_answers_do_not_come_use_the_time_for_waiting_up(budget_s: float, lost: int) -> None:
+    clock = ManualClock()
+    time, server, stop = ServerTime(clock), Dripping(clock), StopFlag()
+    sender = Sender(
+        gateway=server,
+        journal=Journal(Notes()),
+        clock=clock,
+        time=time,
+        patience=Patience(clock, stop, print, budget_s),
+        listener=lambda _: None,
+        limits=Limits(max_items=1, concurrency=1),
+    )
+    names = [f"wfr_{n}" for n in range(40)]
+    asyncio.run(sender.run(Shipment(Item(n, b"{}"), Attempt(Address(f"g/{n}"), "1:a", 1, n, 0)) for n in names))
+    assert len(sender.lost) == lost
+    assert sender.halt is not None
+    assert sender.halt.final
+    assert "--timeout" in (sender.halt.hint or "")
