@@ -18,16 +18,18 @@ import pytest
 from tests.proof.fleet.extras import SIGNS, Extra, drawn
 from tests.proof.fleet.observer import Violation
 from tests.proof.fleet.world import World, world
+from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.order import Headcount
 from wfdeploy.model.remote import Taken
 from wfdeploy.model.rollout import Amount
 from wfdeploy.model.schedule import Decide
 from wfdeploy.operations import apply as applying
-from wfdeploy.operations import prepared, recurring
+from wfdeploy.operations import consent, prepared, recurring
 from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.held_back import HeldBack
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.pipeline.diff import care
+from wfdeploy.pipeline.expand.numbers import Numbers
 from wfdeploy.pipeline.recur import due as due_times
 from wfdeploy.pipeline.recur.due import Due
 from wfdeploy.state import pace
@@ -75,7 +77,7 @@ def test_weeks_of_reconciles_keep_every_promise(seed: int) -> None:
     assert one.reconciles >= RECONCILES
     assert len(one.observer.runs) > 2 * RECONCILES, "there was something to be kept"
     if seed in DEFAULT_SEEDS and RECONCILES >= 105:
-        missing = {sign for extra in drawn(seed) for sign in SIGNS[extra]} - one.wire.happened.keys()
+        missing = {sign for extra in drawn(seed) for sign in SIGNS[extra]} - (+one.wire.happened).keys()
         assert not missing, "each kind of trouble that the world has came"
 
 
@@ -182,6 +184,19 @@ def _own_clock_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(prepared, "due_until_ms", lambda now_ms, seen: now_ms)
 
 
+def _numbers_as_they_come(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Numbers, "text", lambda self, value: str(value))
+
+
+def _consent_not_asked_for(patch: pytest.MonkeyPatch) -> None:
+    whole = consent.require_consent
+
+    def require_consent(plan: Any, options: ApplyOptions, *rest: Any, **more: Any) -> None:
+        whole(plan, replace(options, allow_cancel=True), *rest, **more)
+
+    patch.setattr(applying, "require_consent", require_consent)
+
+
 @pytest.mark.parametrize(
     ("breaks", "told", "extra"),
     [
@@ -195,6 +210,8 @@ def _own_clock_believed(patch: pytest.MonkeyPatch) -> None:
         (_any_state_is_the_latest, "accepted twice under one id|started twice", Extra.RESTORES),
         (_given_up_when_sent, "accepted twice under one id|two runs under the label|started twice", Extra.STALLS),
         (_own_clock_believed, "before its time|never started", Extra.CLOCK_STEPS),
+        (_numbers_as_they_come, "started twice", Extra.TABLES),
+        (_consent_not_asked_for, "cancelled, and nobody wanted it", Extra.TABLES),
         (_waits_for_nobody, "by an older commit", Extra.SECOND_WRITER),
     ],
 )
@@ -203,7 +220,7 @@ def test_a_broken_rule_is_noticed(breaks: Callable[[pytest.MonkeyPatch], None], 
     with pytest.MonkeyPatch.context() as patch:
         breaks(patch)
         with pytest.raises(Violation, match=told):
-            _live_in_turn((4, 10, 13), extras)
+            _live_in_turn((25, 13, 4) if extras else (4, 10, 13), extras)
 
 
 def _live_in_turn(seeds: Iterable[int], extras: frozenset[Extra]) -> None:

@@ -26,12 +26,16 @@ class Extra(Enum):
     CLOCK_STEPS = "clock-steps"
     """The client's clock is set, between applies and while one is under way; the next apply may come at once."""
 
+    TABLES = "tables"
+    """Groups whose runs are made of data files that people edit, empty and write with other numerals."""
+
 
 SIGNS = {
     Extra.ODD_WORDS: (Trouble.ODDLY_REFUSED.value, Trouble.PARTLY_REFUSED.value),
     Extra.RESTORES: ("a whole folder restored",),
     Extra.STALLS: (Trouble.STUCK.value, Trouble.STUCK_LATE.value, Trouble.CRASH_STUCK.value),
     Extra.CLOCK_STEPS: ("the clock is set", "the clock is set, with an apply under way"),
+    Extra.TABLES: ("all rows gone", "numbers written otherwise"),
     Extra.SECOND_WRITER: ("a second writer during --wait",),
 }
 """What has happened in a world that had it, as `Wire.happened` counts it."""

@@ -62,8 +62,16 @@ class Timetable:
 
 
 @dataclass(slots=True)
+class Table:
+    """The data file that the runs of a group are made of: its suffix, and how its numbers are written."""
+
+    suffix: str
+    numbers: str = "{}"
+
+
+@dataclass(slots=True)
 class Group:
-    """A group as it is being edited. `kind` stays whatever it is called."""
+    """A group as it is being edited. `kind` stays whatever it is called. With a `table`, each run is a row of it."""
 
     kind: str
     name: str
@@ -76,6 +84,7 @@ class Group:
     former: dict[str, Declared] = field(default_factory=dict)
     moved: list[tuple[str, str]] = field(default_factory=list)
     is_present: bool = True
+    table: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,7 @@ class Picture:
     max_failures: int | None
     timetable: Timetable | None
     runs: Mapping[str, Declared]
+    is_table: bool = False
 
 
 def picture(groups: Mapping[str, Group]) -> dict[str, Picture]:
@@ -104,6 +114,7 @@ def picture(groups: Mapping[str, Group]) -> dict[str, Picture]:
             max_failures=one.max_failures,
             timetable=one.timetable,
             runs=dict(one.runs),
+            is_table=one.table is not None,
         )
         for kind, one in groups.items()
         if one.is_present
@@ -148,7 +159,57 @@ def _manifest(one: Group, groups: Mapping[str, Group]) -> dict[str, Any]:
             "concurrency": "skip" if table.skips else "allow",
         }
         spec["history"] = {"keep": table.keep}
+    if one.table is not None:
+        return group(one.name, [_rows(one, one.table)], **spec)
     return group(one.name, [_run(each, one) for each in one.runs.values()], **spec)
+
+
+def data_files(groups: Mapping[str, Group]) -> dict[str, str]:
+    """By name, what lies beside the manifests."""
+    return {
+        f"{one.kind}.{one.table.suffix}": _table(one, one.table)
+        for one in groups.values()
+        if one.is_present and one.table is not None
+    }
+
+
+def _rows(one: Group, table: Table) -> dict[str, Any]:
+    """The generator of a run of each row."""
+    columns = {"id": {"type": "number"}, "v": {"type": "integer"}}
+    return run(
+        "r",
+        forEach={"file": f"{one.kind}.{table.suffix}", "rowSchema": {"properties": columns}},
+        key="${{ row.id }}",
+        body={"run": "${{ row.who }}", "v": "${{ row.v }}"},
+    )
+
+
+def _table(one: Group, table: Table) -> str:
+    rows = [(table.numbers.format(row_number(each)), each.who, each.version) for each in one.runs.values()]
+    if table.suffix == "csv":
+        return "id,who,v\n" + "".join(f"{number},{who},{version}\n" for number, who, version in rows)
+    return "".join(f'{{"id": {number}, "who": "{who}", "v": {version}}}\n' for number, who, version in rows)
+
+
+def row_name(number: int) -> str:
+    """What the run of a row is called."""
+    return f"r[{number}]"
+
+
+def row_number(each: Declared) -> int:
+    """The other way round."""
+    return int(each.name[2:-1])
+
+
+def tables() -> dict[str, Group]:
+    """The groups that are made of data files, by kind."""
+    groups = (
+        Group("rows", "rows", Care(on_remove="cancel"), table=Table("csv")),
+        Group("lines", "lines", table=Table("jsonl")),
+    )
+    for one in groups:
+        one.runs = {f"{one.kind}-{n}": Declared(f"{one.kind}-{n}", row_name(n)) for n in range(4)}
+    return {one.kind: one for one in groups}
 
 
 def _run(each: Declared, one: Group) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -67,8 +68,10 @@ class Misfortune:
         self.steps.lost_state()
 
     def copy(self) -> None:
-        """Copy the whole folder as it is, also while an apply is under way."""
-        files = {file.name: file.read_bytes() for file in self.bench.state_file.parent.iterdir() if file.is_file()}
+        """Copy the whole folder as it is, also while an apply is under way; but for the memory that SQLite's open
+        connections share, which it makes anew."""
+        found = [file for file in self.bench.state_file.parent.iterdir() if not file.name.endswith("-shm")]
+        files = {file.name: file.read_bytes() for file in found if file.is_file()}
         if self.bench.state_file.name in files:
             self.copies.append(
                 StateCopy(self.bench.wire.round, files, copy.deepcopy(self.recurrence.known), set(self.steps.courses))
@@ -80,6 +83,7 @@ class Misfortune:
         if not self.copies:
             return False
         then, anew = self.copies[-min(chance.choice((1, 1, 1, 2, 3)), len(self.copies))], chance.random() < 0.5
+        gc.collect()  # a process that dies here leaves its connections behind, and SQLite shares them within a process
         folder = self.bench.state_file.parent
         for file in folder.iterdir():
             if anew or file.name not in then.files:

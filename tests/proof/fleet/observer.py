@@ -49,8 +49,9 @@ class Seen:
 class Round:
     """One apply, or one round of `apply --wait`. Times are the server's. `kind`: what it was about, "everything", "a
     part" or "by hand". `planned_ms`: when it was decided what it is about: of later rounds, when the first one began.
-    `is_overtaken`: a newer commit was applied since. `is_clean`: it was about everything, and says that it left nothing
-    open. `blocked`: the kinds of groups of which it says that something has to wait."""
+    `allows_cancel`: with `--allow-cancel`. `is_overtaken`: a newer commit was applied since. `is_clean`: it was about
+    everything, and says that it left nothing open. `blocked`: the kinds of groups of which it says that something has
+    to wait."""
 
     number: int
     began_ms: int
@@ -58,6 +59,7 @@ class Round:
     planned_ms: int
     kind: str = "everything"
     is_overtaken: bool = False
+    allows_cancel: bool = False
     ended_ms: int = 0
     is_clean: bool = False
     blocked: frozenset[str] = frozenset()

@@ -161,7 +161,8 @@ class Once:
         care, picture = self._care(run.kind), then.groups.get(run.kind)
         declared = None if picture is None else picture.runs.get(run.who)
         if declared is None:
-            return care.on_remove == "cancel"
+            is_lost = picture is not None and picture.is_table and not picture.runs
+            return care.on_remove == "cancel" and (then.allows_cancel or not is_lost)
         return care.replaces == "cancel" and (
             declared.version != run.version or (run.who, run.version) in self._permits | self._asked
         )

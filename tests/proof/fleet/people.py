@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from tests.proof.fleet.fleet import Declared, Group, begin
+from tests.proof.fleet.fleet import Declared, Group, begin, row_name, tables
 from tests.proof.fleet.once import Once
 
 CRONS = {
@@ -25,6 +25,7 @@ class Team:
         self._chance = chance
         self._count = 0
         self.groups: dict[str, Group] = begin()
+        self._plain = tuple(self.groups)
         self.once: Once
 
     def edit(self) -> str:
@@ -60,7 +61,7 @@ class Team:
         return version - 1 if version > 1 and self._chance.random() < 0.3 else version + 1
 
     def _add(self, kind: str = "") -> str:
-        group = self.groups[kind] if kind else self._pick(*self.groups)
+        group = self.groups[kind] if kind else self._pick(*self._plain)
         if len(group.runs) > 24:
             return "nothing"
         self._count += 1
@@ -70,7 +71,7 @@ class Team:
         return f"add {who}"
 
     def _remove(self) -> str:
-        group = self._pick(*self.groups)
+        group = self._pick(*self._plain)
         if len(group.runs) < 2:
             return "nothing"
         who = self._chance.choice(sorted(group.runs))
@@ -78,7 +79,7 @@ class Team:
         return f"remove {who}"
 
     def _declare_again(self) -> str:
-        group = self._pick(*self.groups)
+        group = self._pick(*self._plain)
         if not group.former:
             return "nothing"
         who = self._chance.choice(sorted(group.former))
@@ -121,6 +122,52 @@ class Team:
         for who, run in group.runs.items():
             group.runs[who] = replace(run, version=run.version + 1)
         return "change all of wave"
+
+    # --- data files ------------------------------------------------------------------------------------------
+
+    def begin_tables(self) -> None:
+        """From now on some groups are made of data files."""
+        self.groups |= tables()
+
+    def edit_table(self, luck: Random) -> str:
+        """One edit of a data file; what it was."""
+        group = self.groups[luck.choice(("rows", "lines"))]
+        assert group.table is not None
+        if not group.runs:
+            return self.refill(group.kind)
+        who = luck.choice(sorted(group.runs))
+        match luck.choice(("change", "change", "add", "add", "remove", "again", "respell", "respell", "empty")):
+            case "change":
+                group.runs[who] = replace(group.runs[who], version=group.runs[who].version + 1)
+                return f"change row {who}"
+            case "add":
+                number = len(group.runs) + len(group.former)
+                added = f"{group.kind}-{number}"
+                group.runs[added] = Declared(added, row_name(number))
+                return f"add row {added}"
+            case "remove":
+                group.former[who] = group.runs.pop(who)
+                return f"remove row {who}"
+            case "again" if group.former:
+                return self._back(group, luck.choice(sorted(group.former)))
+            case "empty":
+                group.former |= group.runs
+                group.runs = {}
+                return f"all rows of {group.kind} are gone"
+        group.table.numbers = luck.choice(("{}", "{}.0", "{}e0", "{}.00"))
+        return f"numbers of {group.kind} are written as {group.table.numbers}"
+
+    def refill(self, kind: str) -> str:
+        """The rows that were lost are there again."""
+        group = self.groups[kind]
+        return ", ".join(self._back(group, who) for who in sorted(group.former)) if not group.runs else "nothing"
+
+    def _back(self, group: Group, who: str) -> str:
+        group.runs[who] = group.former.pop(who)
+        self.once.redeclared(who, group.runs[who].version)
+        return f"row {who} is back"
+
+    # --- at once ---------------------------------------------------------------------------------------------
 
     def change_half(self, kind: str) -> str:
         """An edit of many runs of a group at once."""

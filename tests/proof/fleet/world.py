@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from tests.fakes.model_server import dying
 from tests.proof.fleet.bench import FleetBench
-from tests.proof.fleet.claims import Claims
 from tests.proof.fleet.endpoint import Endpoint
 from tests.proof.fleet.extras import Extra, drawn
-from tests.proof.fleet.fleet import Picture, manifests, picture
+from tests.proof.fleet.fleet import data_files, manifests, picture
+from tests.proof.fleet.judge import Command, Judge
 from tests.proof.fleet.misfortune import Misfortune
-from tests.proof.fleet.observer import Observer, Round, Seen, Violation
+from tests.proof.fleet.observer import Observer, Violation
 from tests.proof.fleet.once import Once
 from tests.proof.fleet.operators import Operators
 from tests.proof.fleet.order import Order
@@ -29,8 +30,7 @@ from wfdeploy.errors import RemoteFailure, UsageError, Withheld
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.scenario import Refusal, Scenario
 from wfdeploy.localserver.serve import LocalServer
-from wfdeploy.model.address import group_of
-from wfdeploy.model.event import ApplyReport, Outcome
+from wfdeploy.model.event import ApplyReport
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Wish
 from wfdeploy.model.schedule import unix_of
@@ -42,8 +42,6 @@ BEGINS = ("2026-10-20T09:00:00Z", "2027-03-16T09:00:00Z", "2026-10-22T21:30:00Z"
 
 SKEWS_MS = (0, 0, 7_500, -60_000, 90_000, -3_600_000, 7_200_000)
 """How wrong clocks that are set may be."""
-
-_OPEN = (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.PENDING)
 
 
 class World:
@@ -78,27 +76,28 @@ class World:
         self.clock = Clock(clock, self.wire.move, chance.choice((0, -3_600_000, 7_500)))
         self.server_clock = clock
         self.bench = FleetBench(root, server.url, server.token, clock=self.clock)
-        self.bench.wire, self.bench.round_begins = self.wire, self._round_begins
+        self.bench.wire = self.wire
         self.bench.server(log_lag_s=lag_s, log_lag_given=True, max_batch_items=chance.choice((1, 3, 50)))
         if self.may_lose_state:
             self.bench.server(log_retention_s=60 * 86_400.0)
         slack_s = (max(SKEWS_MS) - min(SKEWS_MS)) // 1000 if Extra.CLOCK_STEPS in extras else 0
         self.team = Team(chance)
+        if Extra.TABLES in extras:
+            self.team.begin_tables()
         self.observer = Observer(server, self.wire)
         self.once = self.team.once = Once(self.observer, self.team.groups, slack_s=slack_s)
         self.order = Order(self.observer)
         self.steps = Steps(self.observer, self.once, "wave", 1000 * lag_s, slack_s)
         self.recurrence = Recurrence(self.observer, self.clock)
-        self.operators = Operators(self.bench, self.team, self.observer, self.once, self.steps, self._look, self._say)
-        self.claims = Claims(self.observer)
+        self.judge = Judge(self.bench, self.observer, self.once, self.order, self.steps, self.recurrence)
+        self.bench.round_begins = self.judge.round_begins
+        self.operators = Operators(
+            self.bench, self.team, self.observer, self.once, self.steps, self.judge.look, self._say
+        )
         self.misfortune = Misfortune(self.bench, self.once, self.steps, self.recurrence, self._say)
         self.wire.under_way = self._request_under_way
         self.clock.pausing = self._pausing
-        self._kind = "everything"
-        self._round: Round | None = None
-        self._commit: dict[str, Picture] = {}
-        self._planned_ms: int | None = None
-        self._waits = self._is_overtaken = False
+        self._waits = False
 
     # --- weeks -----------------------------------------------------------------------------------------------
 
@@ -121,6 +120,12 @@ class World:
         self.journal.append(f"{self.reconciles:4} {self.server_clock.now_ms() / 1000:.3f} {text}")
 
     def _people(self) -> None:
+        luck = self.luck[Extra.TABLES]
+        while Extra.TABLES in self.extras and luck.random() < 0.5:
+            told = self.team.edit_table(luck)
+            self.wire.happened["all rows gone"] += "gone" in told
+            self.wire.happened["numbers written otherwise"] += "written" in told
+            self._say(told)
         while self.chance.random() < 0.4:
             self._say(self.team.edit())
         if self.chance.random() < 0.15:
@@ -141,7 +146,7 @@ class World:
                 self._apply()
                 self.wire.mood = MOODS["calm"]
             self._pass(luck.uniform(0, self.lag_s / 2))
-            self._look()
+            self.judge.look()
             if self.misfortune.restore_all(luck):
                 self._apply()
         luck = self.luck[Extra.STALLS]
@@ -166,7 +171,7 @@ class World:
         if Extra.CLOCK_STEPS in self.extras and self.luck[Extra.CLOCK_STEPS].random() < 0.04:
             self._set_clock("the clock is set, with an apply under way")
         luck = self.luck[Extra.RESTORES]
-        if Extra.RESTORES in self.extras and self._round is not None and luck.random() < 0.04:
+        if Extra.RESTORES in self.extras and self.judge.round is not None and luck.random() < 0.04:
             self.misfortune.copy()
 
     # --- reconciles ------------------------------------------------------------------------------------------
@@ -239,16 +244,22 @@ class World:
         """Apply, and see what came of it. Returns whether the process died."""
         self._pass(0.02)  # no two applies within one millisecond: the order of their runs could not be told
         self.bench.write(*manifests(self.team.groups))
-        self._commit = picture(self.team.groups)
+        for name, text in data_files(self.team.groups).items():
+            (self.bench.root / "manifests" / name).write_text(text, encoding="utf-8")
         self._forget(prunes=bool(selection.get("prune")))
-        self._kind, self._planned_ms, self._is_overtaken = kind, None, False
         self._waits = options is not None and options.wait
+        options = options or ApplyOptions(timeout_s=self.chance.choice((0.0, 30.0, 300.0, 300.0)))
+        rows = self.team.groups.get("rows")
+        if rows is not None and not rows.runs and self.luck[Extra.TABLES].random() < 0.4:
+            options = replace(options, allow_cancel=True)
+            self.wire.happened["cancels consented to"] += 1
+        self.judge.command = Command(picture(self.team.groups), kind, options.allow_cancel)
         report: ApplyReport | None = None
         told = ""
         with dying() as crashed:
             try:
                 report = self.bench.apply(
-                    options=options or ApplyOptions(timeout_s=self.chance.choice((0.0, 30.0, 300.0, 300.0))),
+                    options=options,
                     stores=self.bench.stores(commit, after=after),
                     **selection,
                 )
@@ -262,28 +273,32 @@ class World:
         self._waits = False
         told = "died" if crashed else told
         self._say(f"apply {kind}: {told} [{'; '.join(self.wire.told)}]")
-        self._round_ends(report)
+        self.judge.round_ends(report)
         self.wire.told.clear()
         self.reconciles += 1
         return bool(crashed)
 
     def _pausing(self) -> None:
         """Somebody sleeps: if that is an apply between two rounds, another one of a newer commit may come."""
-        if not self._waits or self.bench.is_locked or self._is_overtaken or Extra.SECOND_WRITER not in self.extras:
+        if (
+            not self._waits
+            or self.bench.is_locked
+            or self.judge.command.is_overtaken
+            or Extra.SECOND_WRITER not in self.extras
+        ):
             return
         luck = self.luck[Extra.SECOND_WRITER]
         if luck.random() > 0.05:
             return
-        self._round_ends(None)
-        then = (self._commit, self._kind, self._planned_ms)
-        first = self.wire.round + 1
+        self.judge.round_ends(None)
+        command, first = self.judge.command, self.wire.round + 1
         self._say(f"meanwhile: {', '.join(self.team.edit() for _ in range(3))}, {self.team.change_half('kept')}")
         with self.bench.another_checkout(), ThreadPoolExecutor(1) as second:  # this thread has a loop that runs
             second.submit(self._apply).result()
         self.wire.happened["a second writer during --wait"] += 1
-        (self._commit, self._kind, self._planned_ms), self._waits = then, True
         acts = (*self.wire.sent.values(), *(sent for _, sent in self.wire.cancels))
-        self._is_overtaken = any(sent.round >= first for sent in acts)
+        command.is_overtaken = any(sent.round >= first for sent in acts)
+        self.judge.command, self._waits = command, True
 
     def _forget(self, *, prunes: bool) -> None:
         """The records of what isn't declared any more may go, where that is wanted."""
@@ -293,59 +308,6 @@ class World:
                 if not group.is_present:
                     self.once.forgot(group.runs)
 
-    # --- the rules -------------------------------------------------------------------------------------------
-
-    def _round_begins(self) -> None:
-        if self._round is not None:
-            self._round_ends(None)
-        self._look()
-        self.wire.round += 1
-        now_ms = self.server_clock.now_ms()
-        self._planned_ms = self._planned_ms or now_ms
-        self._round = Round(
-            self.wire.round,
-            now_ms,
-            self._commit,
-            self._planned_ms,
-            self._kind,
-            is_overtaken=self._is_overtaken,
-            ended_ms=now_ms,
-        )
-        self.observer.rounds[self.wire.round] = self._round
-        self.steps.begins(self._round)
-        self.recurrence.begins(self._round)
-
-    def _round_ends(self, report: ApplyReport | None) -> None:
-        round_, self._round = self._round, None
-        if round_ is None:
-            return
-        round_.ended_ms = self.server_clock.now_ms()
-        round_.is_clean = (
-            report is not None
-            and round_.kind == "everything"
-            and report.stopped is None
-            and not round_.is_overtaken
-            and not any(report.summary[outcome] for outcome in _OPEN)
-        )
-        if report is not None:
-            names = {group_of(one.address) for one in report.results if one.outcome is Outcome.BLOCKED}
-            round_.blocked = frozenset(kind for kind, one in round_.groups.items() if one.name in names)
-        self._check(self.observer.look(), round_)
-
-    def _look(self) -> None:
-        """What happened since the last round: late requests may have arrived."""
-        if fresh := self.observer.look():
-            assert self.observer.rounds
-            self._check(fresh, None)
-
-    def _check(self, fresh: list[Seen], round_: Round | None) -> None:
-        self.order.check(fresh)
-        self.steps.check(fresh, round_)
-        self.recurrence.check(fresh, round_)
-        self.once.check(fresh, round_)
-        self.claims.check(self.bench.events)
-        self.bench.events.clear()
-
     # --- the end ---------------------------------------------------------------------------------------------
 
     def _converge(self) -> None:
@@ -353,10 +315,12 @@ class World:
         self._say("all quiet")
         self.clock.step_to(0)
         self.extras = frozenset()
+        for kind in {"rows", "lines"} & self.team.groups.keys():
+            self.team.refill(kind)
         self.endpoint.is_calm = True
         for _ in range(40):
             self._pass(3 * 3600)
-            self._look()
+            self.judge.look()
             for what in ("resume", "approve"):
                 self.operators.steer(what)
             for group in self.team.groups.values():
