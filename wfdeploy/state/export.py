@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import Binding
 from wfdeploy.ports import StateStore
 from wfdeploy.state.edits import Editor
+from wfdeploy.state.exported import check_head, check_record, check_row, rows_of
 from wfdeploy.state.rows import attempt_from, attempt_to_json, record_from, record_to_json
 from wfdeploy.state.sqlite_store import SqliteStore
 
@@ -92,7 +95,7 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
     Raises: `StateUnusable` when a line isn't of the format (with its number), the state belongs elsewhere than to
     `binding`, or the file can't be made.
     """
-    rows = _parsed(lines)
+    rows = rows_of(lines)
     try:
         _, head = next(rows)
     except StopIteration:
@@ -106,16 +109,17 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
         head["foreignMs"] = head.get("watermarkMs") if head.get("shared") else None
         rows = _with_open_ends(rows)
     try:
+        check_head(_snake(head))
         theirs = Binding(head["project"], head["environment"], head["server"], head.get("shard", ""))
         values = {
-            "lineage": str(head["lineage"]),
-            "serial": int(head["serial"]),
+            "lineage": head["lineage"],
+            "serial": head["serial"],
             "watermark_ms": head["watermarkMs"],
             "foreign_ms": head["foreignMs"],
-            "redaction_key": b64decode(head["redactionKey"]),
+            "redaction_key": b64decode(head["redactionKey"], validate=True),
         }
-    except (KeyError, TypeError, ValueError) as error:
-        raise StateUnusable(f"line 1: not a state's head: {error}") from error
+    except (KeyError, ValueError) as error:
+        raise StateUnusable(f"line 1: not a state's head: {_words(error)}") from error
     if theirs != binding:
         raise StateUnusable(
             f"the exported state belongs to {theirs}, not to {binding}",
@@ -126,11 +130,14 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
     try:
         with SqliteStore.create(draft, binding) as store, store.restoring() as connection:
             editor = Editor(connection, lambda: 0)
+            counts: Counter[str] = Counter()
             for number, row in rows:
                 try:
                     _restore(connection, editor, row)
-                except (KeyError, TypeError, ValueError) as error:
-                    raise StateUnusable(f"line {number}: not a line of a state export: {error}") from error
+                except (KeyError, TypeError, ValueError, sqlite3.IntegrityError) as error:
+                    raise StateUnusable(f"line {number}: not a line of a state export: {_words(error)}") from error
+                counts[row["kind"]] += 1
+            _require_all(connection, counts)
             connection.executemany(
                 "INSERT INTO head (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
                 [(key, value) for key, value in values.items() if value is not None],
@@ -145,13 +152,17 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
 
 
 def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
-    kind = row.pop("kind")
+    kind = row["kind"]
+    values = _snake({name: value for name, value in row.items() if name != "kind"})
+    check_row(kind, values)
     if kind == "record":
-        editor.apply([PutRecord(record_from(_snake(row)))])
+        editor.apply([PutRecord(record_from(values))])
     elif kind == "attempt":
-        editor.apply([PutAttempt(attempt_from(_snake(row)))])
+        editor.apply([PutAttempt(attempt_from(values))])
     elif kind == "history":
-        record = record_from(_snake(row["record"]))
+        former = _snake(row["record"])
+        check_record(former)
+        record = record_from(former)
         connection.execute(
             "INSERT INTO history (address, fingerprint, generation, ended, ended_at_ms, value) "
             "VALUES (?, ?, ?, ?, ?, ?)",
@@ -179,16 +190,13 @@ def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
         if "dismissedFor" in row:
             editor.apply([Dismiss(seen.workflow_run_id, Address(row["dismissedFor"]))])
     elif kind == "schedule":
-        editor.apply([Decide(row["name"], int(row["decided"]))])
+        editor.apply([Decide(row["name"], row["decided"])])
     elif kind == "rollout":
-        values = _snake(row)
         editor.apply([PutProgress(Progress(**{**values, "mode": Mode(values["mode"])}))])
     elif kind == "member":
         editor.apply([Enlist(row["group"], ((Address(row["address"]), row["fingerprint"]),))])
-    elif kind == "group":
-        editor.apply([PutGroups({row["name"]: OnRemove(row["onRemove"])})])
     else:
-        raise ValueError(f"unknown kind {kind!r}")
+        editor.apply([PutGroups({row["name"]: OnRemove(row["onRemove"])})])
 
 
 def _with_open_ends(rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -197,17 +205,31 @@ def _with_open_ends(rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tupl
         yield number, row | {"endedAtMs": None} if row.get("kind") == "attempt" else row
 
 
-def _parsed(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise StateUnusable(f"line {number}: not JSON: {error.msg}") from error
-        if not isinstance(row, dict):
-            raise StateUnusable(f"line {number}: not a JSON object")
-        yield number, row
+_TABLES = {
+    "record": "records",
+    "attempt": "attempts",
+    "history": "history",
+    "unclaimed": "unclaimed",
+    "group": "groups",
+    "schedule": "schedules",
+    "rollout": "rollouts",
+    "member": "rollout_members",
+}
+
+
+def _require_all(connection: Any, counts: Mapping[str, int]) -> None:
+    """Raises: `StateUnusable` where one line took the place of another."""
+    for kind, table in _TABLES.items():
+        (held,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+        if held != counts.get(kind, 0):
+            raise StateUnusable(
+                f"{counts.get(kind, 0):,} lines of the kind {kind} are about {held:,} things",
+                hint="give what `wfdeploy state export` printed, each line once",
+            )
+
+
+def _words(error: Exception) -> str:
+    return f"it lacks {error}" if isinstance(error, KeyError) else str(error)
 
 
 def _camel(values: dict[str, Any]) -> dict[str, Any]:

@@ -100,16 +100,19 @@ def _with_id(item: Mapping[str, object], workflow_run_id: str, scrub: Callable[[
 def _without_id(item: object, workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:
     if not isinstance(item, dict) or item.get("workflowRunId"):
         return Unclear("the answer has an item of unknown shape")
-    message, status = error_of(item), _status(item)
-    if not message and status < 300:
+    status = _status(item)
+    if not error_of(item.get("error")) and not status:
+        # Other words, of a `message` say, may be about anything.
         return Unclear("the answer has an item with neither an id nor an error")
-    return _refused(status, message, workflow_run_id, scrub)
+    return _refused(status, error_of(item), workflow_run_id, scrub)
 
 
 def _refused(status: int, message: str, workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:
     words = scrub(message or (reason_of(status) if status else "no reason given"))
     if status >= 500 or status == 408:
         return Unclear(f"the server had trouble with this run: {words}")
+    if 0 < status < 400:
+        return Unclear(f"the answer holds an error that is none: {words}")
     if status == 429:
         return Throttled(words)
     if named_running(message, (workflow_run_id,)):

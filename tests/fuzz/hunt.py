@@ -1,0 +1,142 @@
+"""Examples of a format, from a seed: made, held to what must be true of each, and told how to be had again."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_SECONDS = float(os.environ.get("FUZZ_SECONDS", "0"))
+"""Of processor time, for each test; 0: so many examples as are in the test, the same each time."""
+
+_SEED = os.environ.get("FUZZ_SEED")
+_EXAMPLE = os.environ.get("FUZZ_EXAMPLE")
+_MOST_CPU_S = 20.0
+"""For one example, on a machine that has other things to do. What takes more than linear time takes minutes."""
+
+_MOST_MIB = 600
+"""That the process may grow by in one hunt."""
+
+
+@dataclass
+class Hunt:
+    """One format's examples. `outcomes` counts what became of them, for whoever wants to know what a hunt covers."""
+
+    name: str
+    seed: int
+    outcomes: Counter[str] = field(default_factory=Counter)
+    examples: int = 0
+
+    def note(self, outcome: str) -> None:
+        self.outcomes[outcome] += 1
+
+
+def hunt(name: str, examples: int, example: Callable[[random.Random, Hunt], None], *, allowed: Path) -> Hunt:
+    """Try `examples` examples, or as many as fit into FUZZ_SECONDS. Nothing may be written but below `allowed`."""
+    seed = int(_SEED) if _SEED else time.time_ns() % 1_000_000_000 if _SECONDS else 0
+    done = Hunt(name, seed)
+    print(f"FUZZ_SEED={seed}")
+    until = time.process_time() + _SECONDS
+    before = _peak_mib()
+    number = int(_EXAMPLE) if _EXAMPLE else 0
+    while True:
+        rng = random.Random(f"{name}/{seed}/{number}")  # text: the same on every machine
+        try:
+            with _bounded(), _watched(allowed):
+                example(rng, done)
+        except BaseException as error:
+            error.add_note(f"again: FUZZ_SEED={seed} FUZZ_EXAMPLE={number} (the example {number} of {name})")
+            raise
+        done.examples += 1
+        number += 1
+        if _EXAMPLE or (time.process_time() > until if _SECONDS else done.examples >= examples):
+            break
+    assert _peak_mib() - before < _MOST_MIB, f"{name}: too much memory, seed {seed}"
+    print(f"{name}: {done.examples} examples, {dict(done.outcomes)}")
+    return done
+
+
+def _peak_mib() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Processor time, not the clock's: the machine may have other things to do."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGVTALRM, _too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _MOST_CPU_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, former)
+
+
+def _too_long(*_: object) -> None:
+    raise AssertionError(f"an example takes more than {_MOST_CPU_S:g} s of processor time")
+
+
+_STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "pty.spawn",
+           "socket.connect", "socket.bind", "webbrowser.open", "ctypes.dlopen", "urllib.Request")  # fmt: skip
+_WRITES = ("os.remove", "os.rename", "os.link", "os.symlink", "os.mkdir", "os.rmdir", "os.chmod", "os.chown",
+           "os.truncate", "os.utime", "shutil.rmtree", "shutil.move")  # fmt: skip
+
+
+class _Watch:
+    """Python's own audit events (PEP 578), while an example is tried. A hook can't be taken off again."""
+
+    def __init__(self) -> None:
+        self.allowed: str | None = None
+        self.broken: list[str] = []
+        self.is_on = False
+
+    def __call__(self, event: str, args: tuple[object, ...]) -> None:
+        if self.allowed is None or threading.current_thread() is not threading.main_thread():
+            return
+        if event in _STARTS:
+            self.broken.append(f"{event} {args!r:.200}")
+        elif event == "open":
+            path, _, flags = args
+            if isinstance(path, str) and isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                self._held(event, path)
+        elif event in _WRITES:
+            for path in args[:2] if event in ("os.rename", "os.link", "os.symlink") else args[:1]:
+                if isinstance(path, str | bytes | os.PathLike):
+                    self._held(event, os.fsdecode(path))
+
+    def _held(self, event: str, path: str) -> None:
+        whole = os.path.abspath(path)  # noqa: PTH100 - links are to stay
+        if os.path.dirname(path) and not whole.startswith((f"{self.allowed}/", "/dev/null")):  # noqa: PTH120
+            self.broken.append(f"{event} {path!r}")
+
+
+_watch = _Watch()
+
+
+@contextmanager
+def _watched(allowed: Path) -> Iterator[None]:
+    if not _watch.is_on:
+        _watch.is_on = True
+        sys.addaudithook(_watch)
+    sys.dont_write_bytecode, wrote = True, sys.dont_write_bytecode
+    _watch.broken.clear()
+    _watch.allowed = str(allowed)
+    try:
+        yield
+    finally:
+        _watch.allowed = None
+        sys.dont_write_bytecode = wrote
+    assert not _watch.broken, f"an example may start nothing, and write nothing elsewhere: {_watch.broken}"

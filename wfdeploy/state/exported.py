@@ -1,0 +1,173 @@
+"""A line of a state export, held to what an export writes: other values would only be found out where they are used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from wfdeploy.errors import StateUnusable
+from wfdeploy.model.address import Address
+from wfdeploy.model.observed import RunState
+from wfdeploy.model.rollout import Progress
+from wfdeploy.model.run import OnRemove
+from wfdeploy.model.state import Attempt, Ended, Record
+
+_MOST = 2**63
+"""SQLite's integers have 64 bits."""
+
+
+@dataclass
+class _Head:
+    kind: str
+    format_version: int
+    lineage: str
+    serial: int
+    project: str
+    environment: str
+    server: str
+    watermark_ms: int | None
+    foreign_ms: int | None
+    redaction_key: str
+    shard: str = ""
+    shared: bool = False  # of format 1
+
+
+@dataclass
+class _History:
+    ended: Ended
+    ended_at_ms: int
+    record: dict[str, Any]
+
+
+@dataclass
+class _Burned:
+    address: Address
+    fingerprint: str
+    generation: int
+
+
+@dataclass
+class _Unclaimed:
+    workflow_run_id: str
+    created_at_ms: int
+    run_state: RunState
+    labels: list[str]
+    dismissed_for: Address
+
+
+@dataclass
+class _Group:
+    name: str
+    on_remove: OnRemove
+
+
+@dataclass
+class _Schedule:
+    name: str
+    decided: int
+
+
+@dataclass
+class _Member:
+    group: str
+    address: Address
+    fingerprint: str
+
+
+_KINDS: Mapping[str, type] = {
+    "record": Record,
+    "attempt": Attempt,
+    "history": _History,
+    "burned": _Burned,
+    "unclaimed": _Unclaimed,
+    "group": _Group,
+    "schedule": _Schedule,
+    "rollout": Progress,
+    "member": _Member,
+}
+
+
+def rows_of(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The JSON objects of an export, with the numbers of their lines. Raises: `StateUnusable`."""
+    number = 0
+    try:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise StateUnusable(f"line {number}: not a JSON object")
+            yield number, row
+    except UnicodeDecodeError as error:
+        raise StateUnusable(f"line {number + 1} or one after it is not UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise StateUnusable(f"line {number}: not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, endless nesting
+        raise StateUnusable(f"line {number}: JSON that no export holds: {error}") from error
+
+
+def check_head(values: Mapping[str, Any]) -> None:
+    """Raises: `ValueError` where it isn't a head's fields, in snake case."""
+    _check(_Head, values)
+
+
+def check_row(kind: object, values: Mapping[str, Any]) -> None:
+    """Raises: `ValueError` where these aren't the fields, in snake case, of a line of this kind."""
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise ValueError(f"unknown kind {kind!r:.100}")
+    _check(_KINDS[kind], values)
+
+
+def check_record(values: Mapping[str, Any]) -> None:
+    """Raises: `ValueError` where these aren't a record's fields."""
+    _check(Record, values)
+
+
+def _check(of: type, values: Mapping[str, Any]) -> None:
+    hints = _hints(of)
+    for name, value in values.items():
+        if name not in hints:
+            raise ValueError(f"unknown field {name!r:.100}")
+        if not _fits(value, hints[name]):
+            raise ValueError(f"{name} can't be {value!r:.100}")
+        if name == "address" and "/" not in value:
+            raise ValueError(f"{value!r:.100} is not an address")
+    for name in ("by", "request"):
+        if name in hints and values.get(name) and not _is_json_object(values[name]):
+            raise ValueError(f"{name} is not a JSON object in text")
+
+
+@cache
+def _hints(of: type) -> Mapping[str, Any]:
+    # Some of the models import these for type checkers alone.
+    return get_type_hints(of, localns={"Address": Address, "RunState": RunState})
+
+
+def _fits(value: object, wanted: Any) -> bool:
+    if get_origin(wanted) in (Union, UnionType):
+        return any(_fits(value, one) for one in get_args(wanted))
+    if get_origin(wanted) is list:
+        return isinstance(value, list) and all(_fits(item, get_args(wanted)[0]) for item in value)
+    if get_origin(wanted) is dict:
+        return isinstance(value, dict)
+    if wanted is NoneType:
+        return value is None
+    if isinstance(wanted, type) and issubclass(wanted, Enum):
+        return isinstance(value, str) and value in {member.value for member in wanted}
+    if wanted is int:
+        return type(value) is int and -_MOST <= value < _MOST
+    if wanted is bool:
+        return type(value) is bool
+    return type(value) is str  # an address too
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
