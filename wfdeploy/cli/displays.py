@@ -49,6 +49,7 @@ class Lines:
         self._total = 0
         self._settled = 0
         self._begun = self._said = monotonic() if begun is None else begun
+        self._listed: tuple[float, int] | None = None  # when a listing began, and how many runs its first page had
 
     def __call__(self, event: Event, /) -> None:
         match event:
@@ -67,10 +68,13 @@ class Lines:
             case Waiting(why, seconds):
                 if seconds >= _SHORT_WAIT_S:
                     self._output.note(f"waiting {seconds:.0f} s: {printable(why)}")
-            case Listing(seen, done):
+            case Listing(seen, done, total):
+                if self._listed is None or seen < self._listed[1]:
+                    self._listed = self._monotonic(), seen
                 if not done and self._is_time():
-                    self._output.note(f"asking the server what it runs: {_runs(seen)} so far")
+                    self._output.note(f"asking the server what it runs: {_runs(seen)} so far{self._left(seen, total)}")
                 elif done:
+                    self._listed = None
                     self._output.detail(f"the server listed {_runs(seen)}")
             case Following(ended, total):
                 if ended < total and self._is_time():
@@ -92,6 +96,15 @@ class Lines:
 
     def _rate(self, count: int) -> float:
         return count / max(self._monotonic() - self._begun, 0.001)
+
+    def _left(self, seen: int, total: int | None) -> str:
+        """How much of a listing is still to come, where that can be told."""
+        assert self._listed is not None
+        began, first = self._listed
+        if total is None or seen == first:
+            return ""
+        seconds = (self._monotonic() - began) / (seen - first) * (total - seen)
+        return f" of at most {total:,}, about {max(round(seconds / 60), 1)} min left"
 
 
 class Bar:
@@ -133,8 +146,8 @@ class Bar:
             case Waiting(why, seconds):
                 if seconds >= _SHORT_WAIT_S:
                     self._wait(printable(why), seconds)
-            case Listing(seen, done):
-                self._list(seen, done)
+            case Listing(seen, done, total):
+                self._list(seen, done, total)
             case Following(ended, total):
                 self._follow(ended, total)
             case Notice(message, hint):
@@ -175,19 +188,17 @@ class Bar:
         rate = (event.runs - runs) / max(time.monotonic() - begun, 0.001)
         self._show(_READING, event.part, count=_runs(event.runs), rate=rate, total=event.whole or None)
 
-    def _list(self, seen: int, done: bool) -> None:
-        is_sending = self._settled < self._total
-        if not is_sending:
-            self._count(_ASKING, seen, done)
-
-    def _count(self, what: str, seen: int, done: bool) -> None:
-        """Something whose end isn't known."""
+    def _list(self, seen: int, done: bool, total: int | None) -> None:
+        if self._settled < self._total:  # of what is being sent, more is to be told
+            return
         if done:
             self.pause()
             return
-        if seen == 0 or self._task is None:
-            self._begin(what, None)
-        self._draw(what, seen)
+        task = None if self._task is None else self._progress.tasks[0]
+        if seen == 0 or task is None or (task.total is None) != (total is None):
+            self._begin(_ASKING, total or None)
+            task = self._progress.tasks[0]
+        self._show(_ASKING, seen, count=_runs(seen), rate=task.speed, total=total)
 
     def _follow(self, ended: int, total: int) -> None:
         if ended >= total:

@@ -117,10 +117,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A listing of the server's runs goes on: `seen` runs so far."""
+    """A listing of the server's runs goes on: `seen` runs so far, of at most `total`, where that can be told."""
 
     seen: int
     done: bool = False
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

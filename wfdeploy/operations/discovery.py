@@ -121,7 +121,8 @@ class Discovery:
 
     async def inspect(self, standings: Collection[Standing]) -> View:
         """How these runs do, and nothing else, by one listing. Raises: `RemoteFailure`."""
-        return self._view(await self._list_since(since_oldest(standings, round(1000 * self.log_lag_s))))
+        start = since_oldest(standings, round(1000 * self.log_lag_s))
+        return self._view(await self._list_since(start, len(standings)))
 
     def covers(self, prepared: Prepared, seen: Seen, sending: Sending) -> bool:
         """Whether a listing reaches back as far as it must before these changes are sent."""
@@ -153,7 +154,8 @@ class Discovery:
         lag_ms = round(1000 * self.log_lag_s)
         start = _reach(prepared, sends, self.time.latest_ms(), lag_ms)
         oldest = since_oldest(asked, lag_ms)
-        listed = await self._list_since(start if start is None or oldest is None else min(start, oldest))
+        declared = sum(group.tally.count for group in prepared.manifests.runs.groups.values())
+        listed = await self._list_since(start if start is None or oldest is None else min(start, oldest), declared)
         listed.reach_ms = start
         retention_ms = round(1000 * workspace.project.server.log_retention_s)
         if start is not None and start < self.time.latest_ms() - retention_ms:
@@ -165,7 +167,7 @@ class Discovery:
             )
         return listed
 
-    async def _list_since(self, since_ms: int | None) -> Listed:
+    async def _list_since(self, since_ms: int | None, expected: int) -> Listed:
         workspace = self.workspace
         listed = await list_all(
             self.gateway,
@@ -173,6 +175,7 @@ class Discovery:
             workspace.listener,
             label=workspace.project.label,
             since_ms=since_ms,
+            expected=expected,
             stopped=self.stopped,
         )
         self.time.learn(listed.date_ms, asked_at=listed.asked_at, answered_at=listed.answered_at)

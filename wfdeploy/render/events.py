@@ -29,7 +29,7 @@ def _line(event: Reading | Started | Waiting | Listing | Following | Notice) -> 
         case Waiting():
             return "waiting", {"why": event.why, "seconds": round(event.seconds, 3)}
         case Listing():
-            return "listing", {"seen": event.seen, "done": event.done}
+            return "listing", {"seen": event.seen, "done": event.done, "total": event.total}
         case Following():
             return "following", {"ended": event.ended, "total": event.total}
         case Notice():

@@ -174,6 +174,28 @@ def test_of_a_listing_it_is_shown_how_many_runs_it_had() -> None:
     assert frames(Listing(0), Listing(2000))[1].startswith("asking the server 2,000 runs")
 
 
+def test_of_a_long_listing_the_time_left_is_shown() -> None:
+    first, *more = frames(Listing(10, total=12_000), Listing(3000, total=12_000), Listing(6000))
+    assert first == "asking the server 10 runs --:--"
+    assert re.fullmatch(r"asking the server 3,000 runs ([0-9,]+/s )?00:\d\d", more[0])
+    assert more[1].startswith("asking the server 6,000 runs")
+
+
+def test_so_it_is_without_a_terminal() -> None:
+    output, stderr = outputs()
+    now = 100.0
+    with listener(output, monotonic=lambda: now) as say:
+        for seen in (10, 1010, 2010):
+            say(Listing(seen, total=100_000))
+            now += 11.0
+        say(Listing(3010))
+    assert stderr.getvalue().splitlines() == [
+        "asking the server what it runs: 1,010 runs so far of at most 100,000, about 18 min left",
+        "asking the server what it runs: 2,010 runs so far of at most 100,000, about 18 min left",
+        "asking the server what it runs: 3,010 runs so far",
+    ]
+
+
 QUIET: dict[str, dict[str, object]] = {
     "no terminal": {"terminal": False},
     "quiet": {"verbosity": -1},

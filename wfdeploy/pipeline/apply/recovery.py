@@ -13,6 +13,7 @@ from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import Attempt
 from wfdeploy.model.workflow_id import parse_run_id
 from wfdeploy.pipeline.apply.absence import Absence, judge
+from wfdeploy.pipeline.apply.forecast import Forecast
 from wfdeploy.ports import Clock, Listener, RunGateway
 
 
@@ -37,10 +38,11 @@ async def list_all(
     *,
     label: str,
     since_ms: int | None,
+    expected: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Listed:
     """The project's runs since a server time, whatever else the server lists: an entry must carry the label. Only a
-    derived id needs none, since nobody else's run has one.
+    derived id needs none, since nobody else's run has one. `expected`: how many there may be (see `Forecast`).
 
     Raises: `RemoteFailure`, also when the listing ends without an end; `Interrupted` once `stopped()`.
     """
@@ -49,6 +51,7 @@ async def list_all(
     date_ms: int | None = None
     runs: list[ObservedRun] = []
     complete = False
+    forecast = Forecast(clock, since_ms, expected)
     async for page in gateway.list_runs(label=label, since_ms=since_ms):
         if answered_at is None:
             answered_at, date_ms = clock.monotonic(), page.server_time_ms
@@ -56,7 +59,9 @@ async def list_all(
         complete = page.last
         if stopped():
             raise Interrupted("stopped while listing the server's runs", exit_code=ExitCode.SIGINT)
-        listener(Listing(len(runs), done=complete))
+        if (notice := forecast.add(page)) is not None:
+            listener(notice)
+        listener(Listing(len(runs), done=complete, total=forecast.total))
     if not complete or answered_at is None:
         raise RemoteFailure("the server's listing of runs broke off", hint="run it again")
     return Listed(runs, asked_at, answered_at, date_ms, since_ms)
