@@ -16,7 +16,7 @@ from tests.fakes import chaos_server as chaos
 from tests.fakes.chaos_server import Behaviour, ChaosServer, Exchange
 from tests.fakes.raw_http import response
 from tests.support.command import Checkout, Result, once_each
-from tests.support.relay import Relay, pass_on
+from tests.support.relay import Relay, RelayExchange, pass_on
 from tests.support.scratch import scratch
 from tests.support.workbench import group, run
 from wfdeploy.localserver.scenario import Refusal
@@ -293,12 +293,37 @@ def test_a_run_that_is_put_off_is_sent_again(
     checkout: Checkout, relay: Relay, server: LocalServer, status: object
 ) -> None:
     async def one_at_a_time(exchange: Exchange) -> None:
+        assert isinstance(exchange, RelayExchange)
         first, *rest = exchange.request.items
-        exchange.request.items[:] = [first]
-        answer = [*exchange.act(), *({"error": "too many runs at once", "status": status} for _ in rest)]
+        answer = [*exchange.act_on([first]), *({"error": "too many runs at once", "status": status} for _ in rest)]
         await exchange.send(response(201, answer))
 
     relay._otherwise = one_at_a_time
+    result = apply(checkout)
+    assert (result.code, result.counts) == (0, {"triggered": RUNS}), result.stdout + result.stderr
+    assert len(relay.triggers) == RUNS, "one was taken each time"
+    converge(checkout, server)
+
+
+UNSAID: dict[str, Callable[[str], object]] = {
+    "an id alone": lambda run_id: {"workflowRunId": run_id},
+    "a message": lambda run_id: {"workflowRunId": run_id, "message": "your plan has no runs left"},
+    "no success": lambda run_id: {"workflowRunId": run_id, "success": False},
+    "a status of its own": lambda run_id: {"workflowRunId": run_id, "workflowCreatedAt": 1, "status": "failed"},
+    "an empty error": lambda run_id: {"workflowRunId": run_id, "workflowCreatedAt": None, "error": []},
+}
+
+
+@pytest.mark.parametrize("item", UNSAID)
+def test_an_item_that_does_not_say_that_its_run_was_created_is_looked_up(
+    checkout: Checkout, relay: Relay, server: LocalServer, item: str
+) -> None:
+    async def but_one(exchange: Exchange) -> None:
+        assert isinstance(exchange, RelayExchange)
+        rest = exchange.act_on(exchange.request.items[1:])
+        await exchange.send(response(201, [UNSAID[item](exchange.request.run_ids[0]), *rest]))
+
+    relay.then(but_one)
     result = apply(checkout)
     assert (result.code, result.counts) == (0, {"triggered": RUNS}), result.stdout + result.stderr
     converge(checkout, server)

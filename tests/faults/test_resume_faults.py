@@ -59,6 +59,8 @@ def test_no_id_is_never_the_bulk_call(dlq_id: str) -> None:
         (200, b"not json", Lost),
         (200, [], Lost),
         (200, {"workflowRunId": ""}, Lost),
+        (200, {"workflowRunId": "wfr_new"}, Lost),
+        (200, {"workflowRunId": "wfr_new", "workflowCreatedAt": 7, "error": "no"}, Lost),
         (200, {"workflowRunId": 7}, Lost),
         (200, {"workflowRuns": [{"workflowRunId": "wfr_new"}]}, Lost),
     ],

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,11 +22,15 @@ class RelayExchange(Exchange):
     """Acts by asking the real server."""
 
     def act(self) -> list[dict[str, Any]]:
+        return self.act_on(self.request.items)
+
+    def act_on(self, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Start these runs of the request alone."""
         assert isinstance(self.server, Relay)
-        _, _, body = self.server.ask(self.request)
-        items = json.loads(body)
-        assert isinstance(items, list), items
-        return items
+        _, _, body = self.server.ask(replace(self.request, body=json.dumps(list(items)).encode()))
+        answer = json.loads(body)
+        assert isinstance(answer, list), answer
+        return answer
 
 
 class Relay(ChaosServer):
@@ -47,7 +51,8 @@ class Relay(ChaosServer):
         """The real server's answer. It works in a thread of its own, so that waiting here is no deadlock."""
         connection = http.client.HTTPConnection(*self._upstream, timeout=20)
         try:
-            headers = {name: value for name, value in request.headers.items() if name not in ("host", "connection")}
+            kept_out = ("host", "connection", "content-length")
+            headers = {name: value for name, value in request.headers.items() if name not in kept_out}
             if self.token is not None:
                 headers["authorization"] = f"Bearer {self.token}"
             connection.request(request.method, request.target, request.body or None, headers)

@@ -88,12 +88,17 @@ def _with_id(item: Mapping[str, object], workflow_run_id: str, scrub: Callable[[
     deduplicated = item.get("deduplicated")
     created_at = item.get("workflowCreatedAt")
     status = _status(item)
+    if status is None:
+        return Unclear("the answer has an item whose status can't be read")
     if (error := item.get("error")) or status >= 300:
         if created_at is not None or deduplicated is not None:
             return Unclear("the answer holds both a run and an error")
         return _refused(status, error_of(error), workflow_run_id, scrub)
     if deduplicated is not None and not isinstance(deduplicated, bool):
         return Unclear("the answer's deduplicated is neither true nor false")
+    if not created_at and deduplicated is not True:
+        words = scrub(error_of(item))
+        return Unclear(f"the answer doesn't say that the run was created{words and f', but: {words}'}")
     return Taken(_whole(created_at), deduplicated is True)
 
 
@@ -101,6 +106,8 @@ def _without_id(item: object, workflow_run_id: str, scrub: Callable[[str], str])
     if not isinstance(item, dict) or item.get("workflowRunId"):
         return Unclear("the answer has an item of unknown shape")
     status = _status(item)
+    if status is None:
+        return Unclear("the answer has an item whose status can't be read")
     if not error_of(item.get("error")) and not status:
         # Other words, of a `message` say, may be about anything.
         return Unclear("the answer has an item with neither an id nor an error")
@@ -120,12 +127,15 @@ def _refused(status: int, message: str, workflow_run_id: str, scrub: Callable[[s
     return Denied(words)
 
 
-def _status(item: Mapping[str, object]) -> int:
-    """The status of one item, 0 where it has none."""
+def _status(item: Mapping[str, object]) -> int | None:
+    """The status of one item, 0 where it has none, None where it has one that can't be read."""
     status = item.get("status")
-    if type(status) is int:
-        return status
-    return int(status) if isinstance(status, str) and re.fullmatch(r"[1-5][0-9]{2}", status) else 0
+    if status is None:
+        return 0
+    if type(status) is float and status.is_integer():
+        status = int(status)
+    text = str(status) if type(status) in (int, str) else ""
+    return int(text) if re.fullmatch(r"[1-5][0-9]{2}", text) else None
 
 
 def _whole(value: object) -> int | None:

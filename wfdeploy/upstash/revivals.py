@@ -39,5 +39,7 @@ def _read(body: bytes) -> Resumed | Lost:
     if not isinstance(run_id, str) or not run_id:
         return Lost("the answer names no run")
     created = told.get("workflowCreatedAt")
+    if not created or told.get("error"):
+        return Lost("the answer doesn't say that the run was created")
     is_time = isinstance(created, int) and not isinstance(created, bool) and created > 0
     return Resumed(run_id, created if is_time else None)

@@ -13,6 +13,8 @@ from wfdeploy.model.remote import Answered, Denied, InProgress, Lost, Taken, Thr
 from wfdeploy.upstash.replies import read_batch_reply
 from wfdeploy.upstash.words import error_text, named_running
 
+NOT_CREATED = Unclear("the answer doesn't say that the run was created")
+NO_STATUS = Unclear("the answer has an item whose status can't be read")
 IDS = ["wfr_a", "wfr_b", "c", "wfr_c-longer"]
 
 
@@ -82,7 +84,21 @@ def test_an_id_as_sent_wins_over_a_prefixed_form_of_another() -> None:
         ({"error": "boom", "status": 500}, Unclear("the server had trouble with this run: BOOM")),
         ({"error": "slow", "status": 408}, Unclear("the server had trouble with this run: SLOW")),
         ({"workflowRunId": "wfr_b", "error": "bad url"}, Denied("BAD URL")),
-        ({"workflowRunId": "wfr_b", "error": {}}, Taken(None)),
+        ({"workflowRunId": "wfr_b", "error": {}}, NOT_CREATED),
+        ({"workflowRunId": "wfr_b"}, NOT_CREATED),
+        ({"workflowRunId": "wfr_b", "success": False}, NOT_CREATED),
+        ({"workflowRunId": "wfr_b", "message": "no plan"}, Unclear(f"{NOT_CREATED.reason}, but: NO PLAN")),
+        ({"workflowRunId": "wfr_b", "deduplicated": True}, Taken(None, deduplicated=True)),
+        ({"workflowRunId": "wfr_b", "deduplicated": False}, NOT_CREATED),
+        ({**ok("wfr_b"), "message": "created"}, Taken(1)),
+        ({**ok("wfr_b"), "status": "failed"}, NO_STATUS),
+        ({**ok("wfr_b"), "status": 0}, NO_STATUS),
+        ({**ok("wfr_b"), "status": None}, Taken(1)),
+        ({"error": "boom", "status": "500 Internal Server Error"}, NO_STATUS),
+        ({"error": "boom", "status": 99999}, NO_STATUS),
+        ({"error": "boom", "status": [500]}, NO_STATUS),
+        ({"error": "boom", "status": 500.0}, Unclear("the server had trouble with this run: BOOM")),
+        ({"error": "slow down", "status": 429.0}, Throttled("SLOW DOWN")),
         ({"workflowRunId": "wfr_b", "error": ["?"]}, Denied("NO REASON GIVEN")),
         ({"error": "run wfr_b is already running"}, InProgress("RUN WFR_B IS ALREADY RUNNING")),
         ({"error": "run wfr_b is already running", "status": 400}, InProgress("RUN WFR_B IS ALREADY RUNNING")),
@@ -106,7 +122,8 @@ def test_an_id_as_sent_wins_over_a_prefixed_form_of_another() -> None:
         ({**ok("wfr_b"), "deduplicated": None}, Taken(1)),
         ({**ok("wfr_b"), "deduplicated": "yes"}, Unclear("the answer's deduplicated is neither true nor false")),
         ({**ok("wfr_b"), "more": [1, 2]}, Taken(1)),
-        (ok("wfr_b", None), Taken(None)),
+        (ok("wfr_b", None), NOT_CREATED),
+        (ok("wfr_b", 0), NOT_CREATED),
         ({"workflowRunId": "wfr_b", "workflowCreatedAt": "2026-11-23"}, Taken(None)),
         ({"workflowRunId": "wfr_b", "workflowCreatedAt": True}, Taken(None)),
         ({"workflowRunId": "wfr_b", "workflowCreatedAt": 1795436398723.0}, Taken(1795436398723)),
