@@ -123,6 +123,40 @@ def test_where_nothing_is_cancelled_it_is_a_warning(bench: VirtualBench, policy:
     assert [text for text in report.warnings if "g/r" in text and "has no rows" in text]
 
 
+@pytest.mark.parametrize("wait", [False, True])
+@pytest.mark.parametrize("count", [100, 101])
+def test_rows_that_come_back_after_they_were_forgotten_are_counted_as_triggered_again(
+    bench: VirtualBench, count: int, wait: bool
+) -> None:
+    """A file that was empty for one night must not have everything done twice."""
+    before: dict[str, Any] = {"rollout": {"steps": [{"count": 1}]}} if wait else {}
+    bench.remote.durations_s = (1.0,)
+    begin(bench, "forget", count)
+    bench.pass_time(200_000)
+    rows(bench, "id\n")
+    assert counts(bench.apply())["forgotten"] == count
+    rows(bench, "id\n" + "".join(f"{number}\n" for number in range(1, count + 1)))
+    declare(bench, entry(forEach=FILE), policy="forget", **before)
+    change = next(change for change in bench.plan().changes if change.sends)
+    assert change.generation == 2
+    assert wait or change.reason == "declared again: it was triggered before, and forgotten"
+    if count > 100:
+        with pytest.raises(Withheld, match="trigger 101 runs again"):
+            bench.apply(options=ApplyOptions(wait=wait))
+    allowed = ApplyOptions(wait=wait, allow_retrigger=count > 100)
+    assert counts(bench.apply(options=allowed))["triggered"] == count
+
+
+def test_rows_that_were_forgotten_by_mistake_can_be_adopted(bench: VirtualBench) -> None:
+    begin(bench, "forget")
+    rows(bench, "id\n")
+    bench.apply()
+    rows(bench, "id\n1\n2\n3\n")
+    assert counts(bench.adopt())["adopted"] == 3
+    assert not bench.plan().has_changes
+    assert set(bench.remote.counts.values()) == {1}
+
+
 def test_runs_that_have_ended_are_not_cancelled(bench: VirtualBench) -> None:
     begin(bench)
     bench.pass_time(200_000)

@@ -174,6 +174,7 @@ class Plan:
     state that they are in, should not be in, and are left in. `possibly_renamed`: pairs (orphan, new address) with
     equal fingerprints. `possibly_triggered`: pairs (workflow run id that no address stands for, new address) with equal
     fingerprints. `emptied`: how many runs would be cancelled, by generator that is declared and makes no runs any more.
+    `declared_again`: how many triggers are of runs that were triggered before, and forgotten.
     """
 
     project: str
@@ -196,6 +197,7 @@ class Plan:
     possibly_renamed: tuple[tuple[Address, Address], ...] = ()
     emptied: Mapping[str, int] = field(default_factory=dict)
     possibly_triggered: tuple[tuple[str, Address], ...] = ()
+    declared_again: int = 0
     manifests_digest: str = ""
     notes: tuple[str, ...] = ()  # what there is to know of schedules and rollouts beside the changes
     shard: str = ""  # `I/N` where the plan is about a part of all runs

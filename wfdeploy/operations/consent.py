@@ -36,10 +36,14 @@ class Later:
 def held_back(plan: Plan, prepared: Prepared) -> Later:
     """What following a plan through adds to it."""
     waiting = {
-        prepared.recorded_address(change.address) for change in but_plain_triggers(plan.changes) if is_put_off(change)
+        prepared.recorded_address(change.address): change.generation
+        for change in but_plain_triggers(plan.changes)
+        if is_put_off(change)
     }
-    groups = {group_of(address) for address in waiting}
-    return Later(len(waiting), sum(key.address in waiting for key in prepared.store.record_keys(groups)))
+    recorded = prepared.store.record_keys({group_of(address) for address in waiting})
+    before = {address for address, generation in waiting.items() if generation > 1}
+    before.update(key.address for key in recorded if key.address in waiting)
+    return Later(len(waiting), len(before))
 
 
 def require_consent(plan: Plan, options: ApplyOptions, later: Later = Later()) -> None:
@@ -60,10 +64,12 @@ def require_consent(plan: Plan, options: ApplyOptions, later: Later = Later()) -
             hint="a `moved:` entry from the former name keeps a run, `wfdeploy adopt --target ADDRESS` records it as "
             "triggered; if it is to be triggered, give --allow-retrigger",
         )
-    again = plan.summary[Action.RETRIGGER] + later.retriggers
+    again = plan.summary[Action.RETRIGGER] + plan.declared_again + later.retriggers
     renamed = len(plan.possibly_renamed)
     if again + renamed > MANY and not options.allow_retrigger:
         hint = "look at it with `wfdeploy plan`; if it is meant, give --allow-retrigger"
+        if plan.declared_again:
+            hint += f". {plan.declared_again:,} of them were triggered before, and forgotten when nothing declared them"
         if renamed:
             origin, to = plan.possibly_renamed[0]
             hint += f". {renamed} of them look renamed: an entry of `moved:` keeps each ({moved_entry(origin, to)})"

@@ -220,6 +220,7 @@ class Prepared:
             possibly_renamed=tuple(gathered.possibly_renamed),
             emptied=gathered.emptied,
             possibly_triggered=tuple(gathered.possibly_triggered),
+            declared_again=gathered.declared_again,
             manifests_digest=self.manifests.digest,
             notes=tuple(notes(recurrences)),
             shard="" if shard is None else str(shard),

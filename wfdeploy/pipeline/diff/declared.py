@@ -17,7 +17,7 @@ from wfdeploy.model.workflow_id import id_key, own_id
 from wfdeploy.pipeline.diff.care import BY_WISH, Case, Remedy, by_policy
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
 from wfdeploy.pipeline.diff.fields import compare_fields
-from wfdeploy.pipeline.diff.reasons import id_change, not_started, reason_of, sent_id
+from wfdeploy.pipeline.diff.reasons import id_change, not_started, reason_of, sent_id, why_new
 from wfdeploy.pipeline.diff.settling import REPEATED, SENT_AGAIN, key_of, preparing, settled_record
 
 
@@ -99,9 +99,8 @@ class Declared:
         if self.context.wish is not None:
             return self._wished(self.context.wish)
         if known is None:
-            refused = self._refused()
-            new = "new" if run.at_s is None else "due"
-            return self._made(Action.TRIGGER, refused or new, generation=self._next_generation())
+            generation = self._next_generation()
+            return self._made(Action.TRIGGER, self._refused() or why_new(run, generation), generation=generation)
         if self._is_known(known):
             if run.address in self.context.replace:
                 return self._again(known, "asked for with --replace")

@@ -17,6 +17,7 @@ from wfdeploy.model.state import RecordKey
 from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.declared import Declared
 from wfdeploy.pipeline.diff.instances import is_past, past_instance
+from wfdeploy.pipeline.diff.reasons import why_new
 from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.undeclared import undeclared
 
@@ -43,13 +44,14 @@ def diff(
 
 def unheard_of(run: DesiredRun, context: DiffContext) -> Change:
     """The change of a declared run of which there is nothing, neither a record nor an attempt: most of a first plan."""
+    generation = context.highest(run.address, run.fingerprint) + 1
     return Change(
         address=run.address,
         action=Action.TRIGGER,
-        reason="new" if run.at_s is None else "due",
+        reason=why_new(run, generation),
         run_id=context.identities.run_id if run.workflow_run_id is None else run.workflow_run_id,
         fingerprint=run.fingerprint,
-        generation=context.highest(run.address, run.fingerprint) + 1,
+        generation=generation,
         source=run.source,
         sends=True,
         desired=run,

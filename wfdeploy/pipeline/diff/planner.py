@@ -28,6 +28,7 @@ class Gathered:
     possibly_renamed: list[tuple[Address, Address]] = field(default_factory=list)
     emptied: dict[str, int] = field(default_factory=dict)
     possibly_triggered: list[tuple[str, Address]] = field(default_factory=list)
+    declared_again: int = 0
 
 
 def gather(
@@ -71,6 +72,7 @@ def gather(
                 )
             else:
                 result.sends += 1
+                result.declared_again += change.action is Action.TRIGGER and change.generation > 1
         result.summary[change.action] += 1
         if change.run_state is not None and change.action is Action.KEEP:
             result.drifted[change.run_state] = result.drifted.get(change.run_state, 0) + 1

@@ -1,12 +1,20 @@
-"""Why a declared run is triggered again, and what is to be said about the run that it was."""
+"""Why a declared run is triggered, or triggered again, and what is to be said about the run that it was."""
 
 from __future__ import annotations
 
 import json
 
 from wfdeploy.model.plan import ABSENT, FieldChange
+from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import Record, RecordKey
 from wfdeploy.model.workflow_id import id_key
+
+
+def why_new(run: DesiredRun, generation: int) -> str:
+    """The reason of a trigger for which there is no record."""
+    if run.at_s is not None:
+        return "due"
+    return "new" if generation == 1 else "declared again: it was triggered before, and forgotten"
 
 
 def sent_id(known: RecordKey, record: Record | None) -> str:
