@@ -14,6 +14,7 @@ from wfdeploy.model.plan import Action, Plan, Selection, Wish
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Head, Record, Standing
+from wfdeploy.operations.claimed import brought_up_to_date, going
 from wfdeploy.operations.held_back import HeldBack, note_held_back
 from wfdeploy.operations.identities import identities
 from wfdeploy.operations.manifests import Manifests
@@ -73,6 +74,7 @@ class Prepared:
             self.attempts[address] = _moved(attempt, address)
         self._unverified: dict[bool, Outlook] = {}  # made without a listing, by `keep_all`
         self._unfinished: list[Standing] | None = None
+        self._claimed: list[Standing] = []  # runs to be adopted that aren't known to have ended
         self._only_records = only_records
         self.condition = Condition({}, {})  # as it was known for the latest outlook
         self._watched: set[str] = set()  # groups of which it matters how their runs do
@@ -90,7 +92,12 @@ class Prepared:
     def asked_after(self, plan: Plan) -> list[Standing]:
         """Those of them whose state should be known for this plan."""
         return asked_after(
-            self.selection, self.manifests.groups, plan, self.unfinished, self._renamed, watched=self._watched
+            self.selection,
+            self.manifests.groups,
+            plan,
+            lambda: [*self.unfinished(), *self._claimed],
+            self._renamed,
+            watched=self._watched,
         )
 
     def _renamed(self, address: Address) -> Address:
@@ -110,7 +117,10 @@ class Prepared:
         """The plan. Raises: `InvalidInput` for changes that the manifests' policies forbid; `UsageError`."""
         before = self._unverified.get(keep_all)
         telling = seen is not None and (
-            seen.runs or seen.verdicts or seen.letters is not None or (seen.view is not None and self.unfinished())
+            seen.runs
+            or seen.verdicts
+            or seen.letters is not None
+            or (seen.view is not None and (self.unfinished() or self._claimed))
         )
         if before is not None and seen is not None and not (telling or self.attempts or before.is_early(seen)):
             # The usual listing: it told nothing, so what was planned without it stands.
@@ -138,10 +148,11 @@ class Prepared:
         )
         listed = () if seen is None else seen.runs
         sightings = matcher.sightings(listed, remembered)
-        adoption = matcher.adoption(sightings)
+        view, letters = (None, None) if seen is None else (seen.view, seen.letters)
+        adoption = brought_up_to_date(matcher.adoption(sightings), view)
+        self._claimed = going(adoption)
         if self.held_back is not None and (adoption.adopted or adoption.noted):
             self.held_back.close()  # somebody else triggers runs of this project
-        view, letters = (None, None) if seen is None else (seen.view, seen.letters)
         self.condition = runs = condition(self.store, self.unfinished, view, self._renamed, letters)
         noted: dict[tuple[str, str], int] = {}
         for note in adoption.noted:
