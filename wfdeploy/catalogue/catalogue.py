@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wfdeploy.catalogue import chunks, database, settings
+from wfdeploy.catalogue.authentication import StoredGroup, code_of, is_code, name_of
 from wfdeploy.catalogue.guards import CacheBusy, busy, sound
-from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.run import DesiredGroup, DesiredRun, Group, Source
-from wfdeploy.model.tally import Tally, term
+from wfdeploy.model.tally import Tally
 
 if TYPE_CHECKING:
     from wfdeploy.model.alike import DesiredAlike
@@ -35,6 +36,7 @@ class Kept(NamedTuple):
     id: int
     reads: Mapping[str, str]
     notes: Mapping[str, Any]
+    groups: Sequence[StoredGroup]
 
 
 @dataclass(slots=True)
@@ -56,16 +58,19 @@ class _Member(NamedTuple):
     name_of_file: str
     fresh: bool
     respelled: bool
+    chunks: tuple[chunks.Chunk, ...]
 
 
 class Catalogue:
-    """The desired runs of one command. `folder`: where the cache is kept (None: nowhere).
+    """The desired runs of one command. `folder`: where the cache is kept (None: nowhere); `key`: of its entries, one
+    that nobody else has (None: a new one, so that no entry of another command is known).
 
     Entries are added or taken from the cache, file by file; `seal` ends that, and from then on it is read.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, key: bytes | None = None) -> None:
         self._connection, self._lasting = database.connect(folder)
+        self._key = os.urandom(32) if key is None else key
         # One transaction from the first look on: what other processes do to the cache is not seen.
         self._connection.execute("BEGIN")
         self._members: dict[str, _Member] = {}
@@ -79,38 +84,46 @@ class Catalogue:
     # --- filling ---------------------------------------------------------------------------------------------
 
     def cached(self, key: str) -> Kept | None:
-        """The entry that was made under this key. Raises: `CacheDamaged`."""
+        """The entry that was made under this key; none that somebody else made, or changed. Raises: `CacheDamaged`."""
         if not (self._lasting or self._absorbed):
             return None
+        name = name_of(self._key, key)
         with sound():
-            row = self._connection.execute("SELECT id, reads, notes FROM entries WHERE key = ?", (key,)).fetchone()
-            return None if row is None else Kept(row[0], _mapping(row[1]), _mapping(row[2]))
+            row = self._connection.execute(
+                "SELECT id, reads, notes, code FROM entries WHERE key = ?", (name,)
+            ).fetchone()
+            if row is None:
+                return None
+            id_, reads, notes, code = row
+            groups = self._stored(id_)
+            if not is_code(code, code_of(self._key, name, reads, notes, groups)):
+                return None
+            return Kept(id_, _mapping(reads), _mapping(notes), groups)
 
     def take(self, kept: Kept, file: int, name: str) -> None:
         """Use an entry as it is, for the `file`th file, called `name`."""
         self._used.append(kept.id)
         with sound():
-            rows = self._connection.execute(
-                "SELECT id, name, settings, count, total, respelled FROM groups WHERE entry = ?", (kept.id,)
-            )
-            for id_, group, text, count, total, respelled in rows:
+            for id_, group, text, count, total, respelled, chunks_ in kept.groups:
                 tally = Tally(count, int.from_bytes(total))
                 declared, fresh = settings.from_text(group, text), id_ in self._absorbed
-                self._join(_Member(id_, declared, tally, file, name, fresh, bool(respelled)))
+                self._join(_Member(id_, declared, tally, file, name, fresh, bool(respelled), chunks_))
 
     def absorb(self, file: Path) -> None:
-        """Take over the entries of another catalogue, which a process of this same command has just filled: they are as
-        good as made here. Raises: `CacheBusy`, `CacheDamaged`."""
+        """Take over the entries of another catalogue, which a process of this same command has just filled under the
+        same key: they are as good as made here. Raises: `CacheBusy`, `CacheDamaged`."""
         connection = self._connection
         with sound(), closing(sqlite3.connect(file)) as other:
-            for id_, key, *columns in other.execute("SELECT id, key, reads, notes, runs, used_on FROM entries"):
+            for id_, key, *columns in other.execute("SELECT id, key, reads, notes, runs, used_on, code FROM entries"):
                 self._drop("SELECT id FROM entries WHERE key = ?", (key,))
                 with busy():
                     entry = connection.execute(
-                        "INSERT INTO entries (key, reads, notes, runs, used_on) VALUES (?, ?, ?, ?, ?)", (key, *columns)
+                        "INSERT INTO entries (key, reads, notes, runs, used_on, code) VALUES (?, ?, ?, ?, ?, ?)",
+                        (key, *columns),
                     ).lastrowid
                     for group, *rest in other.execute(
-                        "SELECT id, name, settings, count, total, respelled FROM groups WHERE entry = ?", (id_,)
+                        "SELECT id, name, settings, count, total, respelled FROM groups WHERE entry = ? ORDER BY id",
+                        (id_,),
                     ):
                         mine = connection.execute(
                             "INSERT INTO groups (entry, name, settings, count, total, respelled) "
@@ -118,8 +131,11 @@ class Catalogue:
                             (entry, *rest),
                         ).lastrowid
                         connection.executemany(
-                            f"INSERT INTO chunks (grp, first, own_ids, runs) VALUES ({mine}, ?, ?, ?)",  # noqa: S608
-                            other.execute("SELECT first, own_ids, runs FROM chunks WHERE grp = ?", (group,)),
+                            f"INSERT INTO chunks (grp, first, own_ids, digest, runs) VALUES ({mine}, ?, ?, ?, ?)",  # noqa: S608
+                            other.execute(
+                                "SELECT first, own_ids, digest, runs FROM chunks WHERE grp = ? ORDER BY first, id",
+                                (group,),
+                            ),
                         )
                         self._absorbed.add(mine)
 
@@ -127,6 +143,7 @@ class Catalogue:
         """Make one entry, under this key, of entries that hold the runs of one group in parts, in the order of these;
         nothing, when one of them isn't there, or a name stands in two. Raises: `CacheBusy`."""
         run = self._connection.execute
+        key, parts = name_of(self._key, key), [name_of(self._key, part) for part in parts]
         found = [
             run(
                 "SELECT entries.id, reads, notes, groups.id, name, settings, groups.count, total, respelled, runs "
@@ -144,7 +161,7 @@ class Catalogue:
         with busy():
             self._drop("SELECT id FROM entries WHERE key = ?", (key,))
             entry = run(
-                "INSERT INTO entries (key, reads, notes, runs, used_on) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO entries (key, reads, notes, runs, used_on, code) VALUES (?, ?, ?, ?, ?, x'')",
                 (key, _json(reads), notes, sum(rows[0][-1] for rows in found), _today()),
             ).lastrowid
             group = run(
@@ -163,6 +180,9 @@ class Catalogue:
             if twins:
                 self._drop("SELECT ?", (entry,))
                 return
+            assert entry is not None
+            code = code_of(self._key, key, _json(reads), notes, self._stored(entry))
+            run("UPDATE entries SET code = ? WHERE id = ?", (code, entry))
         self._absorbed.add(group)
 
     @contextmanager
@@ -172,7 +192,8 @@ class Catalogue:
         connection.execute("SAVEPOINT entry")
         with busy():
             cursor = connection.execute(
-                "INSERT INTO entries (key, reads, notes, runs, used_on) VALUES (hex(randomblob(16)), '{}', '{}', 0, 0)"
+                "INSERT INTO entries (key, reads, notes, runs, used_on, code) "
+                "VALUES (hex(randomblob(16)), '{}', '{}', 0, 0, x'')"
             )
         assert cursor.lastrowid is not None
         adding = Adding(self, connection, cursor.lastrowid, file, name)
@@ -187,10 +208,12 @@ class Catalogue:
             self._private.append(adding.id)
         else:
             # Another process may have made the same entry meanwhile: the newer one stays.
-            self._drop("SELECT id FROM entries WHERE key = ?", (draft.key,))
+            key, reads, notes = name_of(self._key, draft.key), _json(draft.reads), _json(draft.notes)
+            code = code_of(self._key, key, reads, notes, self._stored(adding.id))
+            self._drop("SELECT id FROM entries WHERE key = ?", (key,))
             connection.execute(
-                "UPDATE entries SET key = ?, reads = ?, notes = ?, runs = ?, used_on = ? WHERE id = ?",
-                (draft.key, _json(draft.reads), _json(draft.notes), adding.count, _today(), adding.id),
+                "UPDATE entries SET key = ?, reads = ?, notes = ?, runs = ?, used_on = ?, code = ? WHERE id = ?",
+                (key, reads, notes, adding.count, _today(), code, adding.id),
             )
             self._used.append(adding.id)
         connection.execute("RELEASE entry")
@@ -252,14 +275,14 @@ class Catalogue:
     def runs(self, groups: Collection[str] | None = None) -> Iterator[DesiredRun]:
         """The runs of these groups (None: of all) in address order.
 
-        Raises: `CacheDamaged`, at the latest at the end of a group: only then its runs may be relied on.
+        Raises: `CacheDamaged`, before it yields anything that wasn't written by a command with the same key.
         """
         names = self._members if groups is None else groups
         # Addresses are ordered with the slash after the group's name.
         for name in sorted(names, key=lambda name: f"{name}/"):
             member = self._members.get(name)
             if member is not None:
-                yield from self._of(member) if member.fresh else self._checked(member)
+                yield from _runs(member, chunks.rows(self._connection, member.chunks))
 
     def find(self, addresses: Collection[str]) -> Mapping[Address, DesiredRun]:
         """Those of these addresses that are declared."""
@@ -270,34 +293,21 @@ class Catalogue:
         for group, names in wanted.items():
             member = self._members.get(group)
             if member is not None:
-                rows = chunks.find(self._connection, member.id, names)
+                rows = chunks.find(self._connection, member.chunks, names)
                 found.update((run.address, run) for run in _runs(member, rows))
         return found
 
     def with_own_ids(self) -> Iterator[DesiredRun]:
         """The runs whose workflow run id the author fixed."""
         for member in self._members.values():
-            yield from _runs(member, chunks.rows(self._connection, member.id, with_own_ids=True))
+            yield from _runs(member, chunks.rows(self._connection, member.chunks, with_own_ids=True))
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
-    def _of(self, member: _Member) -> Iterator[DesiredRun]:
-        return _runs(member, chunks.rows(self._connection, member.id))
-
-    def _checked(self, member: _Member) -> Iterator[DesiredRun]:
-        """The same for what another process wrote down: at its end, it is known whether it adds up."""
-        count = total = 0
-        last = ""
-        with sound():
-            for run in self._of(member):
-                if run.address <= last:
-                    break
-                last = run.address
-                count += 1
-                total += term(run.address, run.fingerprint, run.delivery)
-                yield run
-        if Tally().plus(count, total) != member.tally:
-            raise CacheDamaged(f"the cache of manifests is damaged (the runs of {member.group.name} don't add up)")
+    def _stored(self, entry: int) -> list[StoredGroup]:
+        query = "SELECT id, name, settings, count, total, respelled FROM groups WHERE entry = ? ORDER BY id"
+        found = self._connection.execute(query, (entry,)).fetchall()
+        return [StoredGroup._make((*row, chunks.listed(self._connection, row[0]))) for row in found]
 
     def _join(self, member: _Member) -> None:
         if self._members.setdefault(member.group.name, member) is not member:
@@ -360,7 +370,7 @@ class Adding:
         )
         id_ = cursor.lastrowid
         assert id_ is not None
-        member = _Member(id_, group, Tally(), self._file, self._name, fresh=True, respelled=False)
+        member = _Member(id_, group, Tally(), self._file, self._name, fresh=True, respelled=False, chunks=())
 
         def refused(row: chunks.Row, first: chunks.Row) -> None:
             self._catalogue.duplicates = self.has_twins = True
@@ -370,7 +380,7 @@ class Adding:
 
         writer = chunks.Writer(connection, id_, group.name, refused)
         tally = writer.write(chain.from_iterable(map(_rows, runs)))
-        member = member._replace(tally=tally, respelled=respelled())
+        member = member._replace(tally=tally, respelled=respelled(), chunks=chunks.listed(connection, id_))
         connection.execute(
             "UPDATE groups SET count = ?, total = ?, respelled = ? WHERE id = ?",
             (tally.count, tally.to_bytes(), member.respelled, id_),

@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from hashlib import sha256
 from heapq import merge
 from itertools import islice, pairwise
-from operator import itemgetter
-from typing import TypeAlias, cast
+from operator import attrgetter, itemgetter
+from typing import NamedTuple, TypeAlias, cast
 
 from wfdeploy.catalogue.guards import busy, sound
+from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.tally import Tally, term
 
 Row: TypeAlias = tuple[str, str, str, int, int, int, str | None, int | None, str | None, int | None, int | None, bool]
 """A run without what it shares with its group: name (the address without the group), fingerprint, delivery, number,
 line, entry, data, row, run id, delay, start, whether there are secrets."""
+
+
+class Chunk(NamedTuple):
+    """One chunk of a group, without its runs."""
+
+    id: int
+    first: str
+    own_ids: int
+    digest: bytes
+
 
 SIZE = 500
 SORTED_AT_ONCE = 20_000
@@ -70,17 +83,14 @@ class Writer:
 
     def _ends(self, group: int) -> tuple[str, str]:
         """The first and the last name of a group that has some."""
-        (first,) = self._connection.execute("SELECT min(first) FROM chunks WHERE grp = ?", (group,)).fetchone()
-        (text,) = self._connection.execute(
-            "SELECT runs FROM chunks WHERE grp = ? ORDER BY first DESC, id DESC LIMIT 1", (group,)
-        ).fetchone()
-        *_, last = _decoded(text)
-        return first, last[0]
+        found = listed(self._connection, group)
+        *_, last = _read(self._connection, found[-1])
+        return found[0].first, last[0]
 
     def _merged(self, pieces: list[int]) -> Tally:
         whole = min(0, *pieces) - 1
         # Equal names come in the order of the pieces, which is that of the rows.
-        stream = merge(*(rows(self._connection, piece) for piece in pieces), key=_name)
+        stream = merge(*(rows(self._connection, listed(self._connection, piece)) for piece in pieces), key=_name)
         tally, last = Tally(), None
         while piece := list(islice(stream, SORTED_AT_ONCE)):
             kept = self._distinct(piece if last is None else [last, *piece])
@@ -104,46 +114,53 @@ class Writer:
         prefix = self._prefix
         with busy():
             self._connection.executemany(
-                "INSERT INTO chunks (grp, first, own_ids, runs) VALUES (?, ?, ?, ?)", _chunks(group, piece)
+                "INSERT INTO chunks (grp, first, own_ids, digest, runs) VALUES (?, ?, ?, ?, ?)", _chunks(group, piece)
             )
         return tally.plus(len(piece), sum([term(prefix + name, text, delivery) for name, text, delivery, *_ in piece]))
 
 
-def _chunks(group: int, piece: list[Row]) -> Iterator[tuple[int, str, bool, str]]:
+def _chunks(group: int, piece: list[Row]) -> Iterator[tuple[int, str, bool, bytes, str]]:
     for start in range(0, len(piece), SIZE):
         columns = list(zip(*piece[start : start + SIZE], strict=True))
         own_ids = any(run_id is not None for run_id in columns[_RUN_ID])
-        yield group, columns[0][0], own_ids, _encode(columns)
+        text = _encode(columns)
+        yield group, columns[0][0], own_ids, sha256(text.encode()).digest(), text
 
 
-def rows(connection: sqlite3.Connection, group: int, *, with_own_ids: bool = False) -> Iterator[Row]:
-    """The rows of a group, by name. `with_own_ids`: those whose run id the author fixed. Raises: `CacheDamaged`."""
-    only = "AND own_ids" if with_own_ids else ""
+def listed(connection: sqlite3.Connection, group: int) -> tuple[Chunk, ...]:
+    """The chunks of a group, by the names that they begin with."""
+    query = "SELECT id, first, own_ids, digest FROM chunks WHERE grp = ? ORDER BY first, id"
+    return tuple(map(Chunk._make, connection.execute(query, (group,))))
+
+
+def rows(connection: sqlite3.Connection, chunks: Iterable[Chunk], *, with_own_ids: bool = False) -> Iterator[Row]:
+    """The rows of these chunks. `with_own_ids`: those whose run id the author fixed. Raises: `CacheDamaged`."""
+    for chunk in chunks:
+        if not with_own_ids:
+            yield from _read(connection, chunk)
+        elif chunk.own_ids:
+            yield from (row for row in _read(connection, chunk) if row[_RUN_ID] is not None)
+
+
+def find(connection: sqlite3.Connection, chunks: Sequence[Chunk], names: Collection[str]) -> Iterator[Row]:
+    """Those of a group's rows that have one of these names, by name. Raises: `CacheDamaged`."""
+    known: tuple[int, dict[str, Row]] = (-1, {})
+    for name in sorted(names):
+        position = bisect_right(chunks, name, key=attrgetter("first")) - 1
+        if position < 0:
+            continue
+        if position != known[0]:
+            known = position, {row[0]: row for row in _read(connection, chunks[position])}
+        row = known[1].get(name)
+        if row is not None:
+            yield row
+
+
+def _read(connection: sqlite3.Connection, chunk: Chunk) -> Iterator[Row]:
+    """The rows of a chunk, once they are known to be those that were written. Raises: `CacheDamaged`."""
     with sound():
-        cursor = connection.execute(f"SELECT runs FROM chunks WHERE grp = ? {only} ORDER BY first, id", (group,))  # noqa: S608
-        for (text,) in cursor:
-            for row in _decoded(text):
-                if not with_own_ids or row[_RUN_ID] is not None:
-                    yield row
-
-
-def find(connection: sqlite3.Connection, group: int, names: Collection[str]) -> Iterator[Row]:
-    """Those of the group's rows that have one of these names, by name. Raises: `CacheDamaged`."""
-    known: tuple[int, dict[str, Row]] = (0, {})
-    with sound():
-        for name in sorted(names):
-            found = connection.execute(
-                "SELECT id FROM chunks WHERE grp = ? AND first <= ? ORDER BY first DESC, id DESC LIMIT 1", (group, name)
-            ).fetchone()
-            if found is None:
-                continue
-            if found[0] != known[0]:
-                (text,) = connection.execute("SELECT runs FROM chunks WHERE id = ?", found).fetchone()
-                known = found[0], {row[0]: row for row in _decoded(text)}
-            row = known[1].get(name)
-            if row is not None:
-                yield row
-
-
-def _decoded(text: str) -> Iterator[Row]:
-    return cast("Iterator[Row]", zip(*json.loads(text), strict=True))
+        found = connection.execute("SELECT runs FROM chunks WHERE id = ?", (chunk.id,)).fetchone()
+        text = None if found is None else found[0]
+        if not isinstance(text, str) or sha256(text.encode()).digest() != chunk.digest:
+            raise CacheDamaged("the cache of manifests is damaged (some of its runs are other ones)")
+        return cast("Iterator[Row]", zip(*json.loads(text), strict=True))

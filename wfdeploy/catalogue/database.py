@@ -79,7 +79,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
             if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
                 schema.create(connection)
             connection.execute("COMMIT")
-        elif version != schema.FORMAT:
+        elif version != schema.FORMAT or not schema.is_ours(connection):
             raise sqlite3.DatabaseError("another format")
         # A cache that a power loss takes is made again.
         connection.execute("PRAGMA synchronous = OFF")

@@ -2,17 +2,19 @@
 
 - `entries`: one for each file as it was loaded under certain settings. `key` stands for all that the content of an
   entry depends on but the files that the manifest names (`reads`, JSON): their digests are compared at each use.
+  `code` authenticates all of the entry (`authentication.py`).
 - `groups`: the groups of an entry, with the tally of their runs. `respelled`: some text of theirs was another one while
   numbers were written otherwise.
 - `chunks`: identities, some hundreds in each (`chunks.py`). `first`: the name that it begins with, so that a group is
-  read in address order; `own_ids`: whether the author fixed the workflow run id of any of them. No request is kept.
+  read in address order; `own_ids`: whether the author fixed the workflow run id of any of them; `digest`: SHA-256 of
+  `runs`. The index has all that an entry's code covers, so that nothing else is read to check it. No request is kept.
 """
 
 from __future__ import annotations
 
 import sqlite3
 
-FORMAT = 5
+FORMAT = 6
 """Goes up whenever an entry would be read or made in another way; a cache of another format is thrown away."""
 
 _TABLES = (
@@ -22,7 +24,8 @@ _TABLES = (
         reads TEXT NOT NULL,
         notes TEXT NOT NULL,
         runs INTEGER NOT NULL,
-        used_on INTEGER NOT NULL
+        used_on INTEGER NOT NULL,
+        code BLOB NOT NULL
     ) STRICT""",
     """CREATE TABLE groups (
         id INTEGER PRIMARY KEY,
@@ -39,9 +42,10 @@ _TABLES = (
         grp INTEGER NOT NULL,
         first TEXT NOT NULL,
         own_ids INTEGER NOT NULL,
+        digest BLOB NOT NULL,
         runs TEXT NOT NULL
     ) STRICT""",
-    "CREATE INDEX chunks_in_order ON chunks (grp, first)",
+    "CREATE INDEX chunks_in_order ON chunks (grp, first, own_ids, digest)",
 )
 
 
@@ -50,3 +54,9 @@ def create(connection: sqlite3.Connection) -> None:
     for statement in _TABLES:
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether the database has these tables and nothing else: no view, trigger or expression of somebody else's."""
+    rows = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")
+    return [sql for (sql,) in rows] == list(_TABLES)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfdeploy.errors import UsageError
+from wfdeploy.files.user_folder import user_state_folder
 from wfdeploy.model.project import LOCAL, Project, Target
 
 if TYPE_CHECKING:
@@ -33,15 +34,15 @@ LOCAL_DATABASE = f"{OWN_FOLDER}/local-server.db"
 class Settings:
     """Everything a command was told about where it works. `environ`: the process environment and the env file.
 
-    `stdin_taken`: standard input was read for the token, so nothing else can be read from it. `by_cache`: the project
-    may be as a cache has it.
+    `stdin_taken`: standard input was read for the token, so nothing else can be read from it. `by_cache`: the folder of
+    the user's state, where the project may be as a cache there has it.
     """
 
     target: Target
     environ: Mapping[str, str] = field(repr=False)
     cwd: Path
     stdin_taken: bool = False
-    by_cache: bool = False
+    by_cache: Path | None = None
 
     @property
     def local_database(self) -> Path:
@@ -63,7 +64,9 @@ def resolve(
     A missing token is no error yet: many commands don't need one.
     """
     cwd = Path.cwd() if cwd is None else cwd
-    permissions = _permissions(flags, environ)  # before the env file, which may be part of the checkout
+    # Before the env file, which may be part of the checkout.
+    permissions = _permissions(flags, environ)
+    folder = user_state_folder(environ) if by_cache else None
     if flags.env_file is not None:
         from wfdeploy.cli.env_file import with_env_file
 
@@ -75,7 +78,7 @@ def resolve(
         raise UsageError("--local brings its own token, so --token-file makes no sense beside it")
     is_embedded = flags.local or (flags.url is None and (flags.environment == LOCAL or wants_dev_server(environ)))
     wanted = LOCAL if is_embedded and flags.environment is None else flags.environment
-    project = _load_project(flags, cwd, wanted, by_cache=by_cache)
+    project = _load_project(flags, cwd, wanted, by_cache=folder)
     project = replace(project, allowed_paths=permissions.paths())
     endpoint = resolve_endpoint(
         environ,
@@ -94,7 +97,7 @@ def resolve(
         environ=environ,
         cwd=cwd,
         stdin_taken=flags.token_file == "-",  # noqa: S105 (a file name)
-        by_cache=by_cache,
+        by_cache=folder,
     )
 
 
@@ -121,7 +124,7 @@ def _target(endpoint: Endpoint, project: Project, state_file: Path) -> Target:
     return Target(project=project, url=url, token=token, token_source=source, state_file=state_file, local=endpoint.dev)
 
 
-def _load_project(flags: TargetFlags, cwd: Path, environment: str | None, *, by_cache: bool) -> Project:
+def _load_project(flags: TargetFlags, cwd: Path, environment: str | None, *, by_cache: Path | None) -> Project:
     from wfdeploy.operations.project_file import load_project
 
     file = None if flags.project_file is None else Path(flags.project_file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -108,7 +109,8 @@ def _workspace(
         listener=listener,
         environ=settings.environ,
         command=shlex.join(("wfdeploy", *app.arguments)),
-        stores=stores(settings.environ, (settings.target.project.root, settings.target.state_file.parent)),
+        # An env file, which may be part of the checkout, doesn't choose the user's folder.
+        stores=stores(app.environ, (settings.target.project.root, settings.target.state_file.parent)),
         gateway=lambda: _gateway(settings, url or settings.target.url, listener, clock, budget_s),
         encoder=encoder,
         budget_s=budget_s,
@@ -144,6 +146,8 @@ def stores(environ: Mapping[str, str], copied_with_state: Collection[Path]) -> S
     """The SQLite stores. `copied_with_state`: the folders with which a state is copied and restored."""
     from wfdeploy.state.sqlite_store import SqliteStore
 
+    new_key = os.urandom(32)
+
     def open_(path: Path, binding: Binding, readonly: bool) -> StateStore:
         return SqliteStore.open_existing(path, binding, readonly=readonly)
 
@@ -155,8 +159,9 @@ def stores(environ: Mapping[str, str], copied_with_state: Collection[Path]) -> S
     return Stores(
         exists=Path.exists,
         open=open_,
-        create=SqliteStore.create,
-        empty=SqliteStore.in_memory,
+        create=lambda path, binding: SqliteStore.create(path, binding, redaction_key=new_key),
+        empty=lambda binding: SqliteStore.in_memory(binding, redaction_key=new_key),
+        new_key=new_key,
         lock=_lock,
         is_latest=lambda store: marker().matches(store.head()),
         mark_latest=lambda store: marker().write(store.head()),
@@ -192,10 +197,10 @@ def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemCloc
             hint=f"export {target.token_source}=... (the console shows it), name a file with --token-file, "
             "or work without an account: --local",
         )
-    if settings.by_cache:
+    if settings.by_cache is not None:
         from wfdeploy.operations.project_file import confirm
 
-        confirm(target.project, cwd=settings.cwd)  # a token never leaves by a cache's word
+        confirm(target.project, cwd=settings.cwd, by_cache=settings.by_cache)  # a token never leaves by a cache's word
     from wfdeploy.upstash.client import UpstashGateway
     from wfdeploy.upstash.scrub import Scrubber
 

@@ -29,7 +29,7 @@ def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selec
 
 
 def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selection, confirm: Confirm) -> ApplyReport:
-    with load(workspace, paths, selection, keep=KEPT_FOR_SENDING) as manifests, workspace.lock():
+    with load(workspace, paths, selection, keep=KEPT_FOR_SENDING, begins=True) as manifests, workspace.lock():
         store = workspace.open_state()
         try:
             prepared = Prepared(workspace, manifests, store, selection, only_records=True)

@@ -81,7 +81,7 @@ def apply(
         raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")
 
     def once() -> ApplyReport:
-        manifests = load(workspace, paths, selection, keep=KEPT_FOR_SENDING, first=not workspace.has_state)
+        manifests = load(workspace, paths, selection, keep=KEPT_FOR_SENDING, first=not workspace.has_state, begins=True)
         with manifests, asyncio.Runner() as runner:
             work = _Apply(
                 workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import remove
 from wfdeploy.errors import CacheDamaged
@@ -29,9 +30,11 @@ def load(
     *,
     keep: int = KEPT_FOR_A_LOOK,
     first: bool = False,
+    begins: bool = False,
 ) -> Manifests:
     """Read, check and expand; to be closed. `keep`: requests to hold in memory; `first`: as far as
-    anybody here knows, what will be sent was never sent before. For a wish that needs no declaration nothing is read:
+    anybody here knows, what will be sent was never sent before; `begins`: this command makes a state where there is
+    none. For a wish that needs no declaration nothing is read:
     a run can be cancelled while the manifests are broken.
 
     Raises: `InvalidInput`, `UsageError`.
@@ -43,7 +46,7 @@ def load(
         variables=dict(selection.variables),
         stdin=workspace.stdin,
         defaults=workspace.defaults,
-        cache=cache_folder(workspace.project),
+        cache=_cache(workspace, begins=begins),
         keep=keep,
         shard=workspace.target.shard,
         encoder=workspace.encoder if sends_all else None,
@@ -52,6 +55,12 @@ def load(
     manifests = load_manifests(workspace.project, paths, how=how)
     is_all = manifests.complete and how.shard is None
     return manifests if is_all else _with_the_rest(manifests, workspace, how)
+
+
+def _cache(workspace: Workspace, *, begins: bool) -> Cache | None:
+    """The cache, known by a key of the state; none where there is no state and won't be."""
+    folder, secret = cache_folder(workspace.project), workspace.secret(begins=begins)
+    return None if folder is None or secret is None else Cache.of(folder, secret)
 
 
 def _with_the_rest(manifests: Manifests, workspace: Workspace, how: Loading) -> Manifests:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Requests
 from wfdeploy.pipeline.identify.digest import digest
 
 if TYPE_CHECKING:
+    from wfdeploy.catalogue.authentication import Cache
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.project import Project
     from wfdeploy.model.run import DeclaredRun, Group, Move
@@ -111,7 +113,7 @@ class Loading:
     """How manifests are to be loaded.
 
     `variables` (`--var`) beat the project's, `defaults` are beaten by all. `cwd` is the working directory unless given.
-    `cache`: a folder in which what was loaded may be kept for the next command (None: nowhere). `keep`: how many
+    `cache`: where what was loaded may be kept for the next command (None: nowhere). `keep`: how many
     requests to hold in memory. `shard`: the part of all runs that is meant (None: all); all are checked.
     `encoder`: all will be sent, and nothing was before, so that runs may be made ready to be sent as they are read.
     `listener` hears how far it is.
@@ -121,7 +123,7 @@ class Loading:
     defaults: Mapping[str, object] = field(default_factory=dict)
     stdin: bytes | Callable[[], bytes] | None = None
     cwd: Path | None = None
-    cache: Path | None = None
+    cache: Cache | None = None
     keep: int = KEPT_FOR_A_LOOK
     shard: Shard | None = None
     encoder: MakeEncoder | None = None
@@ -177,8 +179,9 @@ def _load(
         shard=how.shard,
         encoder=how.encoder,
         listener=how.listener or (lambda _: None),
+        key=os.urandom(32) if how.cache is None else how.cache.key,
     )
-    cache = None if presuming else how.cache
+    cache = None if presuming or how.cache is None else how.cache.folder
     with _collector_at_rest():
         while True:
             try:
@@ -213,7 +216,7 @@ def _load(
 
 
 def _read(wanted: Wanted, cache: Path | None, *, thorough: bool) -> Reading:
-    catalogue = Catalogue(cache)
+    catalogue = Catalogue(cache, wanted.key)
     reading = Reading(wanted, catalogue, thorough=thorough)
     try:
         reading.read()

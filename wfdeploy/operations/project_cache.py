@@ -1,8 +1,10 @@
 """The project file as an earlier command read it: to import what reads and checks YAML takes longer than all else
 that a plan without changes does.
 
-What is kept goes by the file's content, this version of the program and a checksum. It is for commands that change
-nothing, and `confirm` (project_file.py) holds it to the file before a server is asked.
+What is kept goes by the file's path and content, and this version of the program. It lies in the user's state folder:
+what lies in the checkout may have come with it, and the key that authenticates other caches is found by what the
+project file says. It is for commands that change nothing, and `confirm` (project_file.py) holds it to the file before a
+server is asked.
 """
 
 from __future__ import annotations
@@ -16,49 +18,49 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy import __version__
+from wfdeploy.files.user_folder import is_ours, opened, read, replace
 
 _FORMAT = 1
 """Goes up whenever the same content would be read in another way, or be wrong."""
 
-_NAME = "project.json"
 _BOM = b"\xef\xbb\xbf"
+_MOST_BYTES = 1_000_000
 
 
-def recall(path: Path) -> Mapping[str, Any] | None:
-    """What a project file says, when this very content was found to be sound."""
+def recall(path: Path, folder: Path) -> Mapping[str, Any] | None:
+    """What a project file says, when this very content was found to be sound. `folder`: of the user's state."""
     try:
-        digest, _, text = _kept(path).read_bytes().partition(b"\n")
+        with opened(folder) as handle:
+            if not is_ours(handle):
+                return None
+            digest, _, text = read(handle, _name(path), most=_MOST_BYTES).partition(b"\n")
         if digest != _digest(path.read_bytes().removeprefix(_BOM), text):
             return None
         data: Mapping[str, Any] = json.loads(text)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return data
 
 
-def remember(path: Path, content: str, data: Mapping[str, Any]) -> None:
-    """Keep what a sound project file says, where there is a cache already and JSON says the same."""
-    kept = _kept(path)
-    draft = kept.with_name(f"{_NAME}.{os.getpid()}")
+def remember(path: Path, folder: Path, content: str, data: Mapping[str, Any]) -> None:
+    """Keep what a sound project file says, where there is such a folder already and JSON says the same."""
     with suppress(OSError, ValueError):
         text = json.dumps(data).encode()
-        if json.loads(text) != data or not kept.parent.is_dir():
+        if json.loads(text) != data or len(text) > _MOST_BYTES // 2:
             return
-        try:
-            draft.write_bytes(_digest(content.encode(), text) + b"\n" + text)
-            draft.replace(kept)
-        finally:
-            draft.unlink(missing_ok=True)
+        with opened(folder) as handle:
+            if is_ours(handle):
+                replace(handle, _name(path), _digest(content.encode(), text) + b"\n" + text)
 
 
-def forget(path: Path) -> None:
+def forget(path: Path, folder: Path) -> None:
     """Throw away what is kept of a project file."""
-    with suppress(OSError):
-        _kept(path).unlink(missing_ok=True)
+    with suppress(OSError), opened(folder) as handle:
+        os.unlink(_name(path), dir_fd=handle)
 
 
-def _kept(path: Path) -> Path:
-    return path.parent / ".wfdeploy" / "cache" / _NAME
+def _name(path: Path) -> str:
+    return f"project-{sha256(os.fsencode(path)).hexdigest()[:32]}.json"
 
 
 def _digest(content: bytes, text: bytes) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from wfdeploy.errors import CacheDamaged, UsageError
+from wfdeploy.files.bounds import Bounds
 from wfdeploy.model.project import LOCAL, Project, ServerSettings
 from wfdeploy.model.run import Move
 from wfdeploy.operations import project_cache
@@ -20,13 +21,13 @@ DEFAULT = "default"
 
 
 def load_project(
-    *, cwd: Path, file: Path | None = None, environment: str | None = None, by_cache: bool = False
+    *, cwd: Path, file: Path | None = None, environment: str | None = None, by_cache: Path | None = None
 ) -> Project:
     """The project that a command in `cwd` works on, for one environment.
 
     `file` (relative to `cwd`) wins over the search, which goes from `cwd` upwards. Without a project file everything
-    has its default and `cwd` is the root. `local` may always be chosen as environment. `by_cache`: a file whose content
-    is known need not be read again; for commands that change nothing.
+    has its default and `cwd` is the root. `local` may always be chosen as environment. `by_cache`: the folder of the
+    user's state; a file whose content is known there need not be read again. For commands that change nothing.
 
     Raises: `InvalidInput` with all that is wrong with the file; `UsageError` when environments are declared and none
     is chosen, or one that isn't declared.
@@ -41,11 +42,11 @@ def load_project(
     return _with_environment(replace(project, environment=chosen), declared.get(chosen) or {})
 
 
-def confirm(project: Project, *, cwd: Path) -> None:
+def confirm(project: Project, *, cwd: Path, by_cache: Path) -> None:
     """Read the project file itself, and hold it to what was made of it by the cache. Raises: `CacheDamaged`."""
     if project.file is None or load_project(cwd=cwd, file=project.file, environment=project.environment) == project:
         return
-    project_cache.forget(project.file)
+    project_cache.forget(project.file, by_cache)
     raise CacheDamaged(f"the cache of {project.file.name} doesn't say what the file says", hint="run the command again")
 
 
@@ -58,17 +59,19 @@ def find_project_file(cwd: Path) -> Path | None:
     return None
 
 
-def _read(path: Path, cwd: Path, *, by_cache: bool) -> Mapping[str, Any]:
+def _read(path: Path, cwd: Path, *, by_cache: Path | None) -> Mapping[str, Any]:
     """What the project file says, checked."""
-    known = project_cache.recall(path) if by_cache else None
+    if by_cache is not None and by_cache.resolve().is_relative_to(Bounds.around(path.parent).root):
+        by_cache = None  # a CI job's HOME is often its checkout, and then anybody may have put something there
+    known = None if by_cache is None else project_cache.recall(path, by_cache)
     if known is not None:
         return known
     from wfdeploy.operations.project_document import project_document
 
     document = project_document(path, cwd=cwd)
     data = cast("Mapping[str, Any]", document.data)
-    if by_cache:
-        project_cache.remember(path, document.source.text, data)
+    if by_cache is not None:
+        project_cache.remember(path, by_cache, document.source.text, data)
     return data
 
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What to read. `variables`: None where nothing is known of the project's variables, secrets and moves; `keep`: how
-    many requests to hold in memory; `encoder`: where all runs may be made ready to be sent for the first time."""
+    many requests to hold in memory; `encoder`: where all runs may be made ready to be sent for the first time; `key`:
+    of the catalogue's entries."""
 
     project: Project
     paths: Sequence[str] | None
@@ -49,6 +50,7 @@ class Wanted:
     shard: Shard | None = None
     encoder: MakeEncoder | None = None
     listener: Listener
+    key: bytes
 
 
 @dataclass(frozen=True, slots=True)

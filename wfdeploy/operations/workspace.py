@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ class Stores:
 
     `exists`, `open` (path, binding, readonly), `create` (path, binding), `empty` (binding), `lock` (path, command,
     timeout_s, on_wait), `is_latest`, `mark_latest` and `clear_mark` (store), `export` (store -> lines), `import_`
-    (lines, path, binding).
+    (lines, path, binding). `new_key`: the redaction key of states that `create` and `empty` begin.
     """
 
     exists: Callable[[Path], bool]
@@ -35,6 +35,7 @@ class Stores:
     clear_mark: Callable[[StateStore], None]
     export: Callable[[StateStore], Iterator[str]]
     import_: Callable[[Iterable[str], Path, Binding], StateStore]
+    new_key: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,20 @@ class Workspace:
         if not self.stores.exists(path):
             return self.stores.empty(self.binding)
         return self.stores.open(path, self.binding, readonly)
+
+    def secret(self, *, begins: bool) -> bytes | None:
+        """What the state knows and a file that came with the checkout can't be made with: its redaction key.
+
+        Where there is no state, that of the one to come if this command `begins` it, else None; so where it can't be
+        opened, which is told when it is needed.
+        """
+        if not self.has_state:
+            return self.stores.new_key if begins else None
+        try:
+            with closing(self.open_state(readonly=True)) as store:
+                return store.head().redaction_key
+        except StateUnusable:
+            return None
 
     @property
     def has_state(self) -> bool:

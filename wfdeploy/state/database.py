@@ -38,8 +38,8 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
         return connection
 
 
-def begin(connection: sqlite3.Connection, binding: Binding) -> None:
-    """Fill an empty database with a state that knows of nothing yet."""
+def begin(connection: sqlite3.Connection, binding: Binding, redaction_key: bytes | None = None) -> None:
+    """Fill an empty database with a state that knows of nothing yet. `redaction_key`: None for a new one."""
     import secrets
 
     connection.execute("BEGIN IMMEDIATE")
@@ -54,7 +54,7 @@ def begin(connection: sqlite3.Connection, binding: Binding) -> None:
             ("environment", binding.environment),
             ("server", binding.server),
             ("shard", binding.shard),
-            ("redaction_key", secrets.token_bytes(32)),
+            ("redaction_key", redaction_key or secrets.token_bytes(32)),
         ],
     )
     connection.execute("COMMIT")

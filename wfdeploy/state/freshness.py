@@ -14,34 +14,18 @@ import errno
 import hashlib
 import json
 import os
-import secrets
 import socket
-import stat
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wfdeploy.errors import StateUnusable
+from wfdeploy.files.user_folder import is_ours, opened, read, replace, user_state_folder
 from wfdeploy.model.state import Head
 
 _MOST_BYTES = 4096
-
-
-def user_state_folder(environ: Mapping[str, str]) -> Path | None:
-    """Where programs keep a user's state (XDG Base Directory Specification; macOS has a folder of its own). None where
-    there is no such place."""
-    given = environ.get("XDG_STATE_HOME", "")
-    if Path(given).is_absolute():  # the specification has relative ones ignored
-        return Path(given) / "wfdeploy"
-    home = environ.get("HOME", "")
-    if not Path(home).is_absolute():
-        return None
-    if sys.platform == "darwin":
-        return Path(home) / "Library" / "Application Support" / "wfdeploy"
-    return Path(home) / ".local" / "state" / "wfdeploy"
 
 
 def marker_folder(environ: Mapping[str, str], copied_with_state: Iterable[Path]) -> Path | None:
@@ -66,7 +50,7 @@ class FreshnessMarker:
             return False
         try:
             with self._opened() as folder:
-                return _is_ours(folder) and _read(folder, _name(head)) == _content(head)
+                return is_ours(folder) and json.loads(read(folder, _name(head), most=_MOST_BYTES)) == _content(head)
         except (OSError, ValueError, RecursionError):
             return False
 
@@ -100,25 +84,14 @@ class FreshnessMarker:
                 with contextlib.suppress(FileExistsError):
                     self.folder.mkdir(mode=0o700)
             with self._opened() as folder:
-                if _is_ours(folder):
-                    _replace(folder, _name(head), json.dumps(_content(head)).encode())
+                if is_ours(folder):
+                    replace(folder, _name(head), json.dumps(_content(head)).encode())
 
-    @contextmanager
-    def _opened(self) -> Iterator[int]:
+    def _opened(self) -> AbstractContextManager[int]:
         """The folder's descriptor. Raises: `OSError`, also where the folder is a link."""
         if self.folder is None:
             raise FileNotFoundError(errno.ENOENT, "there is no directory for a user's state")
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            yield folder
-        finally:
-            os.close(folder)
-
-
-def _is_ours(folder: int) -> bool:
-    """Whether nobody else may write to it."""
-    status = os.fstat(folder)
-    return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return opened(self.folder)
 
 
 def _exists(folder: int, name: str) -> bool:
@@ -136,30 +109,6 @@ def _name(head: Head) -> str:
 
 def _content(head: Head) -> dict[str, Any]:
     return {"lineage": head.lineage, "serial": head.serial, "nonce": head.nonce, "machine": _machine()}
-
-
-def _read(folder: int, name: str) -> object:
-    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            return None
-        return json.loads(file.read(_MOST_BYTES))
-
-
-def _replace(folder: int, name: str, content: bytes) -> None:
-    draft = f".{name}.{secrets.token_hex(4)}"
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(handle)
-        os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(draft, dir_fd=folder)
-        raise
 
 
 def _machine() -> str:

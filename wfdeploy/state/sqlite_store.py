@@ -67,7 +67,14 @@ class SqliteStore:
     # --- opening ---------------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, path: Path, binding: Binding, *, now_ms: Callable[[], int] | None = None) -> SqliteStore:
+    def create(
+        cls,
+        path: Path,
+        binding: Binding,
+        *,
+        redaction_key: bytes | None = None,
+        now_ms: Callable[[], int] | None = None,
+    ) -> SqliteStore:
         """Begin a new state in a file that isn't there yet, mode 0600, born whole: another process sees either no
         file or a complete one. Raises: `StateUnusable`."""
         import secrets
@@ -85,7 +92,7 @@ class SqliteStore:
             try:
                 with translated(str(path)):
                     make_durable(connection)
-                    begin(connection, binding)
+                    begin(connection, binding, redaction_key)
             finally:
                 connection.close()
             with draft.open("rb") as file:
@@ -134,10 +141,12 @@ class SqliteStore:
         return store
 
     @classmethod
-    def in_memory(cls, binding: Binding, *, now_ms: Callable[[], int] | None = None) -> SqliteStore:
+    def in_memory(
+        cls, binding: Binding, *, redaction_key: bytes | None = None, now_ms: Callable[[], int] | None = None
+    ) -> SqliteStore:
         """An empty state that is gone when closed: what a plan without a state compares against."""
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        begin(connection, binding)
+        begin(connection, binding, redaction_key)
         return cls(connection, "(no state)", now_ms or _wall_clock_ms)
 
     # --- reading ---------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.run import DesiredRun, Group, Identity, OnChange, OnRemove, Policy, Source
 from wfdeploy.model.tally import Tally, term
 
+KEY = b"k" * 32
+
 
 def desired(address: str, number: int = 0, fingerprint: str = "1:a", **more: object) -> DesiredRun:
     group = more.pop("group", None) or Group(address.partition("/")[0])
@@ -34,7 +36,7 @@ def desired(address: str, number: int = 0, fingerprint: str = "1:a", **more: obj
 
 
 def fill(folder: Path | None, *runs: DesiredRun, key: str | None = "key") -> Catalogue:
-    catalogue = Catalogue(folder)
+    catalogue = Catalogue(folder, KEY)
     with catalogue.adding(0, "m.yaml") as adding:
         for name in dict.fromkeys(run.group.name for run in runs):
             members = [run for run in runs if run.group.name == name]
@@ -47,7 +49,7 @@ def fill(folder: Path | None, *runs: DesiredRun, key: str | None = "key") -> Cat
 
 
 def cached(folder: Path, key: str = "key") -> Catalogue:
-    catalogue = Catalogue(folder)
+    catalogue = Catalogue(folder, KEY)
     kept = catalogue.cached(key)
     assert kept is not None
     assert (kept.reads, kept.notes) == ({"data.csv": "abc"}, {"said": ["x"]})
@@ -160,39 +162,129 @@ def test_an_entry_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
         yield desired("g/a")
         raise RuntimeError("no more")
 
-    catalogue = Catalogue(tmp_path)
+    catalogue = Catalogue(tmp_path, KEY)
     with pytest.raises(RuntimeError), catalogue.adding(0, "m.yaml") as adding:
         adding.group(Group("g"), broken())
     catalogue.seal()
     catalogue.close()
-    again = Catalogue(tmp_path)
+    again = Catalogue(tmp_path, KEY)
     assert again.cached("key") is None
     again.close()
 
 
+def change(folder: Path, statement: str, *values: object) -> None:
+    """What somebody does who can write to the cache, and doesn't know the key."""
+    connection = sqlite3.connect(folder / database.FILE)
+    connection.execute(statement, values)
+    assert connection.total_changes >= 1
+    connection.commit()
+    connection.close()
+
+
 @pytest.mark.parametrize(
-    ("before", "after", "words"),
+    ("before", "after"),
+    [('["1:a","1:a"]', '["1:a","1:z"]'), ('["a","b"]', '["b","a"]'), ('["a","b"]', '["a"]'), ('["a","b"]', "[")],
+)
+def test_a_chunk_that_was_changed_is_noticed_before_it_is_used(tmp_path: Path, before: str, after: str) -> None:
+    fill(tmp_path, desired("g/a"), desired("g/b", 1)).close()
+    change(tmp_path, "UPDATE chunks SET runs = replace(runs, ?, ?)", before, after)
+    catalogue = cached(tmp_path)
+    with pytest.raises(CacheDamaged):
+        next(catalogue.runs())
+    with pytest.raises(CacheDamaged):
+        catalogue.find(["g/a"])
+    catalogue.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
     [
-        ('["1:a","1:a"]', '["1:a","1:z"]', "add up"),
-        ('["a","b"]', '["b","a"]', "add up"),  # what isn't in order can't be compared
-        ('["a","b"]', '["a"]', "can't be read"),
-        ('["a","b"]', '["a",1]', "can't be read"),
-        ('["a","b"]', "[", "can't be read"),
+        *(
+            f"UPDATE {table} SET {column} = {value}"
+            for table, column, value in (
+                ("entries", "reads", "'{}'"),
+                ("entries", "notes", "'{}'"),
+                ("entries", "code", "zeroblob(32)"),
+                ("entries", "code", "x''"),
+                ("groups", "name", "'h'"),
+                ("groups", "settings", "replace(settings, 'keep', 'cancel')"),
+                ("groups", "count", "2"),
+                ("groups", "total", "zeroblob(32)"),
+                ("groups", "respelled", "1"),
+                ("chunks", "first", "'b'"),
+                ("chunks", "own_ids", "1"),
+                ("chunks", "digest", "zeroblob(32)"),
+                ("chunks", "grp", "grp + 1"),
+            )
+        ),
+        "DELETE FROM groups",
+        "DELETE FROM chunks",
+        "DELETE FROM chunks WHERE first = 'n0500'",
+        "INSERT INTO chunks (grp, first, own_ids, digest, runs) SELECT grp, 'z', 0, digest, runs FROM chunks LIMIT 1",
+        "INSERT INTO groups SELECT id + 9, entry, 'other', settings, count, total, respelled FROM groups",
     ],
 )
-def test_a_row_that_was_changed_is_noticed_before_it_is_used(
-    tmp_path: Path, before: str, after: str, words: str
-) -> None:
-    fill(tmp_path, desired("g/a"), desired("g/b", 1)).close()
+def test_an_entry_that_was_changed_is_not_there(tmp_path: Path, statement: str) -> None:
+    fill(tmp_path, *(desired(f"g/n{number:04}", number) for number in range(700))).close()
+    cached(tmp_path).close()
+    change(tmp_path, statement)
+    catalogue = Catalogue(tmp_path, KEY)
+    assert catalogue.cached("key") is None
+    catalogue.close()
+    fill(tmp_path, desired("g/a")).close()  # it is made again
+    cached(tmp_path).close()
+
+
+def test_an_entry_is_no_other_files_and_no_other_states(tmp_path: Path) -> None:
+    fill(tmp_path, desired("g/a")).close()
+    fill(tmp_path, desired("g/a"), desired("g/b"), key="other").close()
     connection = sqlite3.connect(tmp_path / database.FILE)
-    connection.execute("UPDATE chunks SET runs = replace(runs, ?, ?)", (before, after))
-    assert connection.total_changes == 1
+    keys = [key for (key,) in connection.execute("SELECT key FROM entries ORDER BY id")]
+    connection.executemany("UPDATE entries SET key = ? WHERE id = ?", [("x", 1), (keys[0], 2), (keys[1], 1)])
+    connection.commit()
+    connection.close()
+    catalogue = Catalogue(tmp_path, KEY)
+    assert [catalogue.cached(key) for key in ("key", "other")] == [None, None]
+    catalogue.close()
+    fill(tmp_path, desired("g/a")).close()
+    stranger = Catalogue(tmp_path, b"s" * 32)
+    assert stranger.cached("key") is None
+    stranger.close()
+    cached(tmp_path).close()
+
+
+def test_chunks_that_changed_places_are_noticed(tmp_path: Path) -> None:
+    fill(tmp_path, desired("g/a"), desired("h/a", 1, fingerprint="1:b")).close()
+    connection = sqlite3.connect(tmp_path / database.FILE)
+    (first, second) = (runs for (runs,) in connection.execute("SELECT runs FROM chunks ORDER BY id"))
+    connection.executemany("UPDATE chunks SET runs = ? WHERE id = ?", [(second, 1), (first, 2)])
     connection.commit()
     connection.close()
     catalogue = cached(tmp_path)
-    with pytest.raises(CacheDamaged, match=words):
+    with pytest.raises(CacheDamaged):
         list(catalogue.runs())
     catalogue.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER t AFTER UPDATE ON entries BEGIN DELETE FROM chunks; END",
+        "CREATE VIEW v AS SELECT 1",
+        "ALTER TABLE entries ADD COLUMN more TEXT",
+        "CREATE INDEX more ON entries (length(notes))",
+    ],
+)
+def test_a_database_with_more_in_it_is_begun_anew(tmp_path: Path, statement: str) -> None:
+    fill(tmp_path, desired("g/a")).close()
+    connection = sqlite3.connect(tmp_path / database.FILE)
+    connection.execute(statement)
+    connection.close()
+    catalogue = Catalogue(tmp_path, KEY)
+    assert catalogue.cached("key") is None
+    catalogue.close()
+    fill(tmp_path, desired("g/a")).close()
+    cached(tmp_path).close()
 
 
 @pytest.mark.parametrize("at", [0, 5000, 9000])
@@ -203,7 +295,7 @@ def test_a_spoilt_file_is_noticed_or_begun_anew(tmp_path: Path, at: int) -> None
     data[at : at + 3000] = b"\xff" * 3000
     file.write_bytes(data)
     try:
-        catalogue = Catalogue(tmp_path)
+        catalogue = Catalogue(tmp_path, KEY)
         kept = catalogue.cached("key")
         if kept is not None:
             catalogue.take(kept, 0, "m.yaml")
@@ -218,7 +310,7 @@ def test_a_cache_of_another_format_is_begun_anew(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / database.FILE)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    catalogue = Catalogue(tmp_path)
+    catalogue = Catalogue(tmp_path, KEY)
     assert catalogue.cached("key") is None
     catalogue.close()
     fill(tmp_path, desired("g/a")).close()
@@ -271,12 +363,12 @@ def test_what_was_not_used_lately_is_evicted_first(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(subject, "_today", lambda number=number: day + number)
         runs = [desired(f"g{number}/{name}") for name in ("a", "b")]
         fill(tmp_path, *runs, key=f"k{number}").close()
-    catalogue = Catalogue(tmp_path)
+    catalogue = Catalogue(tmp_path, KEY)
     assert [number for number in range(4) if catalogue.cached(f"k{number}")] == [2, 3]
     catalogue.close()
     monkeypatch.setattr(subject, "_today", lambda: day + 3 + subject.KEPT_DAYS)
     fill(tmp_path, desired("x/a"), key="new").close()
-    catalogue = Catalogue(tmp_path)
+    catalogue = Catalogue(tmp_path, KEY)
     assert [number for number in range(4) if catalogue.cached(f"k{number}")] == [3]
     catalogue.close()
 

@@ -146,6 +146,7 @@ class Told:
             keep=0,
             shard=shard,
             listener=self.events.append,
+            key=b"key",
         )
 
         def remember(declared: Sequence[DeclaredRun], desired: Sequence[DesiredRun]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,9 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
 from tests.support.workbench import Workbench, counts, group, planned, run
 from wfdeploy.catalogue import chunks, database
+from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.event import Notice
 from wfdeploy.model.project import Project
 from wfdeploy.model.tally import Tally, term
 from wfdeploy.operations import parsing
@@ -51,18 +53,18 @@ def no_parsing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def identities(project: Project, cache: Path | None, **options: Any) -> dict[str, str]:
+def identities(project: Project, cache: Cache | None, **options: Any) -> dict[str, str]:
     with load_manifests(project, cwd=project.root, cache=cache, **options) as manifests:
         return {run.address: run.fingerprint for run in manifests.runs.runs()}
 
 
-def said(project: Project, cache: Path | None) -> list[Diagnostic]:
+def said(project: Project, cache: Cache | None) -> list[Diagnostic]:
     return list(validate(project, cwd=project.root, cache=cache))
 
 
 def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x, body: 1}", "{name: y}")})
-    cache = tmp_path / "cache"
+    cache = Cache(tmp_path / "cache", b"key")
     first = identities(project, cache)
     assert list(first) == ["a/x", "a/y"]
     with no_parsing(monkeypatch):
@@ -81,7 +83,7 @@ CHANGES: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("what", CHANGES)
 def test_whatever_changes_is_seen(tmp_path: Path, what: str) -> None:
     files = {"manifests/a.yaml": manifest("a", "{name: x, bodyFile: body.json}"), "manifests/body.json": "{}"}
-    project, cache = put(tmp_path, files), tmp_path / "cache"
+    project, cache = put(tmp_path, files), Cache(tmp_path / "cache", b"key")
     before = identities(project, cache)
     put(tmp_path, CHANGES[what])
     after = identities(project, cache)
@@ -91,7 +93,7 @@ def test_whatever_changes_is_seen(tmp_path: Path, what: str) -> None:
 
 def test_a_file_that_is_gone_is_missed(tmp_path: Path) -> None:
     files = {"manifests/a.yaml": manifest("a", "{name: x, bodyFile: body.json}"), "manifests/body.json": "{}"}
-    project, cache = put(tmp_path, files), tmp_path / "cache"
+    project, cache = put(tmp_path, files), Cache(tmp_path / "cache", b"key")
     identities(project, cache)
     (tmp_path / "manifests/body.json").unlink()
     assert [d.code for d in said(project, cache)] == ["body-file-missing"]
@@ -99,7 +101,7 @@ def test_a_file_that_is_gone_is_missed(tmp_path: Path) -> None:
 
 def test_variables_and_secrets_are_part_of_the_key(tmp_path: Path) -> None:
     text = manifest("a", "{name: x, body: '${{ vars.plan }}'}", "{name: y, body: '${{ secrets.TOKEN }}'}")
-    project, cache = put(tmp_path, {"manifests/a.yaml": text}), tmp_path / "cache"
+    project, cache = put(tmp_path, {"manifests/a.yaml": text}), Cache(tmp_path / "cache", b"key")
     before = identities(project, cache)
     other = identities(project, cache, variables={"plan": "free"})
     assert (other["a/x"] != before["a/x"], other["a/y"] == before["a/y"]) == (True, True)
@@ -111,7 +113,7 @@ def test_a_file_with_an_error_is_not_remembered_and_warnings_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = {"manifests/a.yaml": manifest("a", "{name: x, retries: -1}"), "manifests/b.yaml": "# nothing\n"}
-    project, cache = put(tmp_path, files), tmp_path / "cache"
+    project, cache = put(tmp_path, files), Cache(tmp_path / "cache", b"key")
     first = said(project, cache)
     assert len(first) == 2
     assert said(project, cache) == first == said(project, None)
@@ -137,7 +139,7 @@ CLASHES = {
 @pytest.mark.parametrize("what", CLASHES)
 def test_what_clashes_with_a_remembered_file_is_told_in_full(tmp_path: Path, what: str) -> None:
     first, second = CLASHES[what]
-    project, cache = put(tmp_path, {"manifests/a.yaml": first}), tmp_path / "cache"
+    project, cache = put(tmp_path, {"manifests/a.yaml": first}), Cache(tmp_path / "cache", b"key")
     identities(project, cache)
     put(tmp_path, {"manifests/b.yaml": second})
     expected = said(project, None)
@@ -147,7 +149,7 @@ def test_what_clashes_with_a_remembered_file_is_told_in_full(tmp_path: Path, wha
 
 def test_moves_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x}", more="  moved: [{from: c, to: a}]\n")})
-    cache = tmp_path / "cache"
+    cache = Cache(tmp_path / "cache", b"key")
     moved = [load_manifests(project, cwd=tmp_path, cache=cache).moved]
     with no_parsing(monkeypatch):
         moved.append(load_manifests(project, cwd=tmp_path, cache=cache).moved)
@@ -156,10 +158,10 @@ def test_moves_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_locked_cache_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_BUSY_S", 0.05)
-    project, cache = put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x}")}), tmp_path / "cache"
+    project, cache = put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x}")}), Cache(tmp_path / "cache", b"key")
     expected = identities(project, cache)
     put(tmp_path, {"manifests/b.yaml": manifest("b", "{name: x}")})
-    other = sqlite3.connect(cache / database.FILE, isolation_level=None)
+    other = sqlite3.connect(cache.folder / database.FILE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert identities(project, cache).keys() == {*expected, "b/x"}
     other.close()
@@ -185,48 +187,86 @@ def bench(remote: ModelServer, tmp_path: Path) -> Workbench:
     return bench
 
 
-def lie(bench: Workbench, fingerprint: str, *, well: bool) -> None:
-    """Give the run g/b another fingerprint in the cache; `well`: so that it adds up."""
-    tamper(bench, lambda row: (row[0], fingerprint, *row[2:]) if row[0] == "b" else row, well=well)
-
-
-def tamper(bench: Workbench, change: Callable[[chunks.Row], chunks.Row], *, well: bool) -> None:
+def edit(bench: Workbench, statement: str, *values: object) -> None:
     connection = sqlite3.connect(bench.root / ".wfdeploy" / "cache" / database.FILE)
-    rows = [change(row) for row in chunks.rows(connection, *connection.execute("SELECT id FROM groups").fetchone())]
-    connection.execute("UPDATE chunks SET runs = ?", (json.dumps(list(zip(*rows, strict=True))),))
-    if well:
-        terms = (term(f"g/{name}", fingerprint, delivery) for name, fingerprint, delivery, *_ in rows)
-        connection.execute("UPDATE groups SET total = ?", (Tally.of(terms).to_bytes(),))
+    connection.execute(statement, values)
+    assert connection.total_changes
     connection.commit()
     connection.close()
 
 
-def test_a_cache_that_does_not_add_up_is_thrown_away(bench: Workbench) -> None:
-    lie(bench, "1:" + "a" * 26, well=False)
+def tamper(bench: Workbench, change: Callable[[chunks.Row], chunks.Row]) -> None:
+    """Write other runs into the cache, and all sums that need no key."""
     connection = sqlite3.connect(bench.root / ".wfdeploy" / "cache" / database.FILE)
-    connection.execute("UPDATE groups SET total = zeroblob(32)")  # so that the group is looked at
+    (group,) = connection.execute("SELECT id FROM groups").fetchone()
+    rows = [change(row) for row in chunks.rows(connection, chunks.listed(connection, group))]
+    connection.close()
+    text = json.dumps(list(zip(*rows, strict=True)))
+    edit(bench, "UPDATE chunks SET runs = ?, digest = ?", text, sha256(text.encode()).digest())
+    terms = (term(f"g/{name}", fingerprint, delivery) for name, fingerprint, delivery, *_ in rows)
+    edit(bench, "UPDATE groups SET total = ?, count = ?", Tally.of(terms).to_bytes(), len(rows))
+
+
+LIES: list[Callable[[chunks.Row], chunks.Row]] = [
+    lambda row: (row[0], "1:" + "a" * 26, *row[2:]) if row[0] == "b" else row,
+    lambda row: ("c", *row[1:]) if row[0] == "b" else row,
+]
+
+
+@pytest.mark.parametrize("change", LIES)
+def test_a_cache_that_was_written_without_the_key_says_nothing(
+    bench: Workbench, remote: ModelServer, change: Callable[[chunks.Row], chunks.Row]
+) -> None:
+    before = dict(remote.counts)
+    tamper(bench, change)
+    assert planned(bench.plan(offline=True)) == {}
+    tamper(bench, change)
+    assert counts(bench.apply()) == {"kept": 2}
+    assert remote.counts == before
+
+
+def test_a_cache_hides_no_new_run_and_removes_no_declared_one(bench: Workbench, remote: ModelServer) -> None:
+    file = bench.root / ".wfdeploy" / "cache" / database.FILE
+    (name,) = sqlite3.connect(file).execute("SELECT key FROM entries").fetchone()
+    bench.write(group("g", [run("a"), run("b"), run("c")], policy={"onRemove": "cancel"}))
+    assert planned(bench.plan(offline=True)) == {"g/c": "trigger"}
+    # The entry of the file as it was, under the name of the one as it is, and the other way round.
+    connection = sqlite3.connect(file)
+    (other,) = connection.execute("SELECT key FROM entries WHERE key <> ?", (name,)).fetchone()
+    for old, new in ((name, "x"), (other, name), ("x", other)):
+        connection.execute("UPDATE entries SET key = ? WHERE key = ?", (new, old))
     connection.commit()
     connection.close()
-    assert planned(bench.plan()) == {}
-    assert any("damaged" in event.message for event in bench.events if isinstance(event, Notice))
-
-
-def test_a_cache_that_lies_well_never_sends(bench: Workbench, remote: ModelServer) -> None:
-    lie(bench, "1:" + "a" * 26, well=True)
-    assert planned(bench.plan(offline=True)) == {}, "its requests were looked at, and the lie came out"
-    lie_again = bench.root / ".wfdeploy" / "cache" / database.FILE
-    assert lie_again.exists()
-    lie(bench, "1:" + "b" * 26, well=True)
+    assert planned(bench.plan(offline=True)) == {"g/c": "trigger"}
+    edit(bench, "DELETE FROM chunks")
     before = dict(remote.counts)
-    assert counts(bench.apply()) == {"kept": 2}
-    assert remote.counts == before
+    assert counts(bench.apply()) == {"triggered": 1, "kept": 2}
+    assert remote.counts.get("cancel") == before.get("cancel")
 
 
-def test_a_cache_that_invents_a_run_never_sends_it(bench: Workbench, remote: ModelServer) -> None:
-    tamper(bench, lambda row: ("c", *row[1:]) if row[0] == "b" else row, well=True)
-    before = dict(remote.counts)
-    assert counts(bench.apply()) == {"kept": 2}
-    assert remote.counts == before
+def test_the_cache_of_another_state_says_nothing(
+    bench: Workbench, remote: ModelServer, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = Workbench(tmp_path_factory.mktemp("other"), "http://127.0.0.1:9", "token", clock=remote.clock)
+    other.wrap = bench.wrap
+    other.write(group("g", [run("a"), run("b")]))
+    other.apply()
+    other.plan()
+    name = f".wfdeploy/cache/{database.FILE}"
+    for suffix in ("", "-wal", "-shm"):
+        (bench.root / f"{name}{suffix}").unlink(missing_ok=True)
+    shutil.copyfile(other.root / name, bench.root / name)
+    assert planned(bench.plan(offline=True)) == {}
+    (entries,) = sqlite3.connect(bench.root / name).execute("SELECT count(*) FROM entries").fetchone()
+    assert entries == 2, "read anew, and kept beside it"
+
+
+def test_a_plan_after_the_first_apply_reads_nothing(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.write(group("g", [run("a"), run("b"), run("c")]))
+    shutil.rmtree(bench.root / ".wfdeploy" / "state")
+    bench.apply()
+    with no_parsing(monkeypatch):
+        assert planned(bench.plan()) == {}
 
 
 def test_a_file_that_changes_before_it_is_sent_stops_the_apply(bench: Workbench, remote: ModelServer) -> None:
@@ -263,11 +303,11 @@ def test_what_is_declared_twice_is_told_each_time(tmp_path: Path, runs: tuple[st
             "manifests/o.yaml": manifest("o"),
         },
     )
-    told = [said(one, tmp_path / "cache") for _ in range(3)]
+    told = [said(one, Cache(tmp_path / "cache", b"key")) for _ in range(3)]
     assert "duplicate-address" in [diagnostic.code for diagnostic in told[0]]
     assert told == [said(one, None)] * 3
     with pytest.raises(InvalidInput):
-        identities(one, tmp_path / "cache")
+        identities(one, Cache(tmp_path / "cache", b"key"))
 
 
 WARNING = {
@@ -316,13 +356,4 @@ def test_json_of_another_shape_is_thrown_away(bench: Workbench, column: str, val
     connection.close()
     for _ in range(2):
         assert planned(bench.plan()) == {}
-        assert said(bench.project, bench.root / ".wfdeploy" / "cache") == []
-
-
-def test_a_run_whose_fingerprint_is_no_text_is_thrown_away(bench: Workbench) -> None:
-    tamper(bench, lambda row: (row[0], "\ud800", *row[2:]), well=False)
-    connection = sqlite3.connect(bench.root / ".wfdeploy" / "cache" / database.FILE)
-    connection.execute("UPDATE groups SET total = zeroblob(32)")
-    connection.commit()
-    connection.close()
-    assert planned(bench.plan()) == {}
+        assert said(bench.project, Cache(bench.root / ".wfdeploy" / "cache", b"key")) == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.document import MOST_ROWS_TOLD
 from wfdeploy.model.project import Project, ServerSettings
@@ -102,7 +103,7 @@ def test_a_cached_file_declares_the_same_and_warns_the_same(tmp_path: Path) -> N
     project = Project(root=tmp_path)
     seen = []
     for _ in range(3):
-        with load_manifests(project, cwd=tmp_path, cache=tmp_path / "cache") as manifests:
+        with load_manifests(project, cwd=tmp_path, cache=Cache(tmp_path / "cache", b"key")) as manifests:
             runs = [(run.address, str(run.source), run.fingerprint) for run in manifests.runs.runs()]
             seen.append((runs, list(manifests.omissions), [warning.message for warning in manifests.warnings]))
     assert seen[0] == seen[1] == seen[2]

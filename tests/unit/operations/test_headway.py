@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.model.event import Event, Reading
 from wfdeploy.model.project import Project
 from wfdeploy.operations import parsing
@@ -33,7 +34,7 @@ def rows(path: Path, count: int = 10_000) -> int:
     return path.write_text(lines)
 
 
-def told(root: Path, cache: Path | None = None) -> list[Reading]:
+def told(root: Path, cache: Cache | None = None) -> list[Reading]:
     events: list[Event] = []
     validate(Project(root=root), cwd=root, cache=cache, listener=events.append)
     *found, last = [event for event in events if isinstance(event, Reading)]
@@ -89,7 +90,7 @@ def test_listed_runs_are_read_by_the_lines(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_file_that_is_known_is_not_in_the_way(tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
+    cache = Cache(tmp_path / "cache", b"key")
     for name in "abc":
         rows(tmp_path / f"{name}.jsonl", 1000)
         manifest(tmp_path, name, GENERATED % (name, f"../{name}.jsonl", ""))

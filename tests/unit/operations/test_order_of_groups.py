@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tests.support.workbench import group, run
+from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.project import Project
 from wfdeploy.operations.manifests import validate
@@ -18,7 +19,7 @@ def told(root: Path, **files: list[dict[str, object]]) -> list[Diagnostic]:
         text = "\n---\n".join(json.dumps(value, indent=1) for value in groups)
         (root / "manifests" / f"{name}.yaml").write_text(text, encoding="utf-8")
     project = Project(root=root)
-    first, second = (list(validate(project, cwd=root, cache=root / "cache")) for _ in range(2))
+    first, second = (list(validate(project, cwd=root, cache=Cache(root / "cache", b"key"))) for _ in range(2))
     assert first == second
     return first
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from wfdeploy.errors import StateUnusable
+from wfdeploy.files.user_folder import user_state_folder
 from wfdeploy.model.edits import SetHead
 from wfdeploy.model.state import Binding
 from wfdeploy.state import freshness
-from wfdeploy.state.freshness import FreshnessMarker, user_state_folder
+from wfdeploy.state.freshness import FreshnessMarker
 from wfdeploy.state.sqlite_store import SqliteStore
 
 BINDING = Binding("shop", "production", "https://workflow.example.com")

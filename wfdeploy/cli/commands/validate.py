@@ -85,7 +85,6 @@ def _problems(
     from wfdeploy.cli import settings, wiring
     from wfdeploy.model.permissions import VARIABLE
     from wfdeploy.model.project import LOCAL
-    from wfdeploy.operations.loading import cache_folder
     from wfdeploy.operations.manifests import validate
 
     read_stdin = cache(lambda: bytes(sys.stdin.buffer.read()))
@@ -104,7 +103,6 @@ def _problems(
             variables=variables,
             defaults=defaults,
             stdin=read_stdin,
-            cache=cache_folder(project),
             listener=listener,
         ):
             # Not compared by its excerpt: a line may be the whole of a large file.

@@ -78,6 +78,7 @@ class Crew:
                 files=tuple((work.position, work.found, work.part) for work in share),
                 stashes=stashes,
                 encoder=wanted.encoder if stashes else None,
+                key=wanted.key,
             )
             (folder / "task").write_bytes(pickle.dumps(task))
         whole = sum(work.part.count for share in shares for work in share if work.part is not None)

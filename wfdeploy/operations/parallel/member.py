@@ -34,7 +34,7 @@ MIXED = "mixed"
 class Task:
     """What one process is to read, into `folder`. `files` with their positions, and the part that is meant (None: all);
     `stashes`: whether requests are wanted too, each file's under the name of its position; with an `encoder`, as
-    parcels where that can be."""
+    parcels where that can be; `key`: of the catalogue's entries."""
 
     folder: Path
     project: Project
@@ -44,6 +44,7 @@ class Task:
     files: tuple[tuple[int, Found, Part | None], ...]
     stashes: bool
     encoder: MakeEncoder | None
+    key: bytes
 
 
 def main(path: str) -> None:
@@ -51,7 +52,7 @@ def main(path: str) -> None:
     gc.disable()  # it lives for a few seconds, and most of what it makes lives as long
     with Path(path).open("rb") as file:
         task: Task = pickle.load(file)  # noqa: S301 - written by the process that started this one, for it alone
-    catalogue = Catalogue(task.folder)
+    catalogue = Catalogue(task.folder, task.key)
     wanted = Wanted(
         project=task.project,
         paths=None,
@@ -61,6 +62,7 @@ def main(path: str) -> None:
         keep=0,
         shard=task.shard,
         listener=_tell,
+        key=task.key,
     )
     reading = Reading(wanted, catalogue, thorough=False)
     packer = None if task.encoder is None else Packer(task.project, task.encoder)

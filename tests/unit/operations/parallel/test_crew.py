@@ -15,6 +15,7 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.catalogue import database
+from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.model.event import Event, Reading
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DesiredRun, Move
@@ -79,7 +80,7 @@ def test_several_processes_read_what_one_reads(
 
 def test_the_cache_keeps_what_they_read(tmp_path: Path, processes: list[subprocess.Popen[bytes]]) -> None:
     one = project(tmp_path, FILES)
-    cache = tmp_path / "cache"
+    cache = Cache(tmp_path / "cache", b"key")
     first = loaded(load_manifests(one, cwd=tmp_path, cache=cache))
     assert len(processes) == 2
     assert first == loaded(load_manifests(one, cwd=tmp_path, cache=cache))
@@ -128,7 +129,7 @@ def test_what_is_declared_twice_is_told_each_time(
     files: Mapping[str, str],
 ) -> None:
     one = project(tmp_path, files)
-    cache = tmp_path / "cache"
+    cache = Cache(tmp_path / "cache", b"key")
     said = [validate(one, cwd=tmp_path, cache=cache) for _ in range(3)]
     assert processes
     monkeypatch.setattr(crew, "_processors", lambda: 1)
@@ -231,7 +232,7 @@ def test_one_long_file_is_read_in_parts(
     keep: int,
 ) -> None:
     one = project(tmp_path, files)
-    cache = tmp_path / "cache"
+    cache = Cache(tmp_path / "cache", b"key")
     with monkeypatch.context() as patch:
         patch.setattr(reading.Reading, "_parsing", None)  # nothing is to be read here
         together = load_manifests(one, cwd=tmp_path, keep=keep, cache=cache)
@@ -286,7 +287,7 @@ def test_a_part_that_is_missing_is_missed(
 
     monkeypatch.setattr(crew, "_started", troubled)
     one = project(tmp_path, ONE)
-    cache = tmp_path / "cache"
+    cache = Cache(tmp_path / "cache", b"key")
     assert len(loaded(load_manifests(one, cwd=tmp_path, keep=KEPT_FOR_SENDING, cache=cache))[0]) == 30
     assert len(loaded(load_manifests(one, cwd=tmp_path, cache=cache))[0]) == 30
 
@@ -368,7 +369,7 @@ def test_whoever_reads_it_a_number_that_was_written_otherwise_is_noted(
     for processors in (2, 1):
         monkeypatch.setattr(crew, "_processors", lambda count=processors: count)
         for _ in range(2):
-            with load_manifests(one, cwd=tmp_path, cache=tmp_path / f"cache-{processors}") as manifests:
+            with load_manifests(one, cwd=tmp_path, cache=Cache(tmp_path / f"cache-{processors}", b"key")) as manifests:
                 marked = [name for name, group in manifests.runs.groups.items() if group.respelled]
             assert marked == ([] if where is None else ["a"])
     assert len(processes) == 2
