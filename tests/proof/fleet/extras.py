@@ -29,18 +29,26 @@ class Extra(Enum):
     TABLES = "tables"
     """Groups whose runs are made of data files that people edit, empty and write with other numerals."""
 
+    SHARDS = "shards"
+    """Everything is shared out to two shards with a state each, which apply in turn. Not with a second writer."""
+
 
 SIGNS = {
     Extra.ODD_WORDS: (Trouble.ODDLY_REFUSED.value, Trouble.PARTLY_REFUSED.value),
     Extra.RESTORES: ("a whole folder restored",),
     Extra.STALLS: (Trouble.STUCK.value, Trouble.STUCK_LATE.value, Trouble.CRASH_STUCK.value),
     Extra.CLOCK_STEPS: ("the clock is set", "the clock is set, with an apply under way"),
+    Extra.SHARDS: ("an apply of shard 1/2", "an apply of shard 2/2"),
     Extra.TABLES: ("all rows gone", "numbers written otherwise"),
     Extra.SECOND_WRITER: ("a second writer during --wait",),
 }
 """What has happened in a world that had it, as `Wire.happened` counts it."""
 
 
+DRAWN = frozenset(Extra) - {Extra.SHARDS}
+"""Shards come when they are asked for: what they find isn't all mended yet."""
+
+
 def drawn(seed: int) -> frozenset[Extra]:
     """Those of the world with this seed."""
-    return frozenset(one for one in Extra if Random(f"{seed}/{one.value}").random() < 0.4)
+    return frozenset(one for one in DRAWN if Random(f"{seed}/{one.value}").random() < 0.4)

@@ -24,6 +24,7 @@ class Team:
     def __init__(self, chance: Random) -> None:
         self._chance = chance
         self._count = 0
+        self._renames = True
         self.groups: dict[str, Group] = begin()
         self._plain = tuple(self.groups)
         self.once: Once
@@ -87,7 +88,19 @@ class Team:
         self.once.redeclared(who, group.runs[who].version)
         return f"declare {who} again"
 
+    def share_out(self) -> None:
+        """From now on the runs are shared out to shards, which know no order, no renames, and not how the instances of
+        others do."""
+        self._renames = False
+        for group in self.groups.values():
+            group.depends_on = group.steps = ()
+            group.max_failures = None
+            if group.timetable is not None:
+                group.timetable = replace(group.timetable, skips=False)
+
     def _rename_run(self) -> str:
+        if not self._renames:
+            return "nothing"
         group = self._pick(*CHANGEABLE)
         who = self._chance.choice(sorted(group.runs))
         run = group.runs[who]
@@ -98,6 +111,8 @@ class Team:
         return f"rename {group.name}/{run.name} to {name}"
 
     def _rename_group(self) -> str:
+        if not self._renames:
+            return "nothing"
         group = self._pick("kept", "tried", "again", "hours", "nightly", "wave")
         self._count += 1
         name = f"{group.kind}-m{self._count}"

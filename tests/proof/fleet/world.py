@@ -30,10 +30,11 @@ from wfdeploy.errors import RemoteFailure, UsageError, Withheld
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.scenario import Refusal, Scenario
 from wfdeploy.localserver.serve import LocalServer
-from wfdeploy.model.event import ApplyReport
+from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Wish
 from wfdeploy.model.schedule import unix_of
+from wfdeploy.model.shard import Shard
 from wfdeploy.operations import refresh
 
 WEEK_S = 7 * 86_400
@@ -84,6 +85,11 @@ class World:
         self.team = Team(chance)
         if Extra.TABLES in extras:
             self.team.begin_tables()
+        self.shards: tuple[Shard, ...] = ()
+        if Extra.SHARDS in extras:
+            self.team.share_out()
+            self.shards = (Shard(1, 2), Shard(2, 2))
+            self._use(self.shards[0])
         self.observer = Observer(server, self.wire)
         self.once = self.team.once = Once(self.observer, self.team.groups, slack_s=slack_s)
         self.order = Order(self.observer)
@@ -97,7 +103,11 @@ class World:
         self.misfortune = Misfortune(self.bench, self.once, self.steps, self.recurrence, self._say)
         self.wire.under_way = self._request_under_way
         self.clock.pausing = self._pausing
-        self._waits = False
+        self._waits = self._is_open = False
+
+    def _use(self, shard: Shard) -> None:
+        self.bench.shard = shard
+        self.bench.state_file = self.bench.state_file.with_name(f"default.shard-{shard.index}.db")
 
     # --- weeks -----------------------------------------------------------------------------------------------
 
@@ -242,6 +252,10 @@ class World:
         **selection: Any,
     ) -> bool:
         """Apply, and see what came of it. Returns whether the process died."""
+        if self.bench.shard is not None:
+            if Extra.SHARDS in self.extras:
+                self._use(self.luck[Extra.SHARDS].choice(self.shards))
+            self.wire.happened[f"an apply of shard {self.bench.shard}"] += 1
         self._pass(0.02)  # no two applies within one millisecond: the order of their runs could not be told
         self.bench.write(*manifests(self.team.groups))
         for name, text in data_files(self.team.groups).items():
@@ -253,7 +267,9 @@ class World:
         if rows is not None and not rows.runs and self.luck[Extra.TABLES].random() < 0.4:
             options = replace(options, allow_cancel=True)
             self.wire.happened["cancels consented to"] += 1
-        self.judge.command = Command(picture(self.team.groups), kind, options.allow_cancel)
+        options = replace(options, create_state=self.bench.shard is not None)
+        part = "a part" if self.bench.shard is not None and kind == "everything" else kind
+        self.judge.command = Command(picture(self.team.groups), part, options.allow_cancel)
         report: ApplyReport | None = None
         told = ""
         with dying() as crashed:
@@ -267,7 +283,7 @@ class World:
             except (RemoteFailure, Withheld) as error:
                 told = error.message
             except UsageError as error:
-                if kind == "everything":
+                if kind == "everything" and not selection:
                     raise
                 told = error.message
         self._waits = False
@@ -276,6 +292,7 @@ class World:
         self.judge.round_ends(report)
         self.wire.told.clear()
         self.reconciles += 1
+        self._is_open = report is None or report.summary[Outcome.UNKNOWN] > 0
         return bool(crashed)
 
     def _pausing(self) -> None:
@@ -328,8 +345,13 @@ class World:
                     newest = self.observer.newest(who)
                     if newest is not None and newest.state in ("RUN_FAILED", "RUN_CANCELED"):
                         group.runs[who] = type(run)(who, run.name, max(run.version, newest.version) + 1)
-            self._apply(options=ApplyOptions(timeout_s=10_000.0))
-            if self._unsettled() is None:
+            is_open = False
+            for shard in self.shards or (None,):
+                if shard is not None:
+                    self._use(shard)
+                self._apply(options=ApplyOptions(timeout_s=10_000.0))
+                is_open |= self.shards != () and self._is_open
+            if self._unsettled() is None and not is_open:
                 break
         reason = self._unsettled()
         if reason is not None:
