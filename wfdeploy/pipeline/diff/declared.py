@@ -111,13 +111,20 @@ class Declared:
         """What a person wants done now, and nothing else."""
         known = self.known
         if known is None:
-            return self._made(Action.TRIGGER, self._refused() or "new", generation=self._next_generation())
-        if wish is Wish.RETRIGGER or (wish is Wish.RESTART and not self._is_known(known)):
+            refused, generation = self._refused(), self._next_generation()
+            if wish is Wish.RESTART and refused is None:
+                # It may wait for another group, for a rollout, for its time.
+                return self._made(Action.KEEP, "was never triggered: apply does it", generation=generation, sends=False)
+            return self._made(Action.TRIGGER, refused or "new", generation=generation)
+        if wish is Wish.RETRIGGER:
             return self._again(known, "asked for")
         record = self._record_of(known)
         if record is None:
             return self._made(Action.KEEP, "", key=known, sends=False)
-        return self._remedied(known, self._case(record.standing), BY_WISH[wish](self._case(record.standing)))
+        case = self._case(record.standing)
+        if wish is Wish.RESTART and case.standing.run_state in TROUBLED and not self._is_known(known):
+            return self._again(known, "asked for")
+        return self._remedied(known, case, BY_WISH[wish](case))
 
     def _case(self, standing: Standing) -> Case:
         context, address = self.context, self.run.address
