@@ -15,6 +15,7 @@ from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Move, Source
 from wfdeploy.model.shard import Shard
 from wfdeploy.operations.requests import Remember
+from wfdeploy.pipeline.expand.data.streams import MAX_LINE_BYTES
 from wfdeploy.pipeline.expand.groups import group_of
 from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
 from wfdeploy.pipeline.expand.references import References, UnknownReferences
@@ -60,7 +61,10 @@ class Parsing:
         self._names = names
         self._project = project
         self._shard = shard
-        self._evaluator = UnknownReferences() if variables is None else References(variables, project.secrets)
+        most = min(project.server.max_message_bytes, MAX_LINE_BYTES)  # the first stands in the checkout
+        self._evaluator = (
+            UnknownReferences() if variables is None else References(variables, project.secrets, most=most)
+        )
         readers = Readers(yaml=_read_yaml, row_rules=RowSchema)
         self._inputs = InputFiles(project.root, project.server.max_message_bytes, readers, project.bounds)
         self._rules = Rules(

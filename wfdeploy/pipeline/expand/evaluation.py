@@ -14,6 +14,7 @@ from wfdeploy.pipeline.expand.expressions import (
     Evaluator,
     ExpressionError,
     Scope,
+    Tally,
     UnknownValueError,
     Varying,
     compile_text,
@@ -22,6 +23,13 @@ from wfdeploy.pipeline.expand.expressions import (
     evaluate_text,
 )
 from wfdeploy.pipeline.expand.numbers import Numbers
+
+_MOST_OF_A_TREE = 2**26
+"""Characters that the expressions of a list of rows may make, or of a matrix."""
+
+
+class _TooBigError(Exception):
+    """Expressions make too much, and it is told."""
 
 
 class Evaluation:
@@ -45,17 +53,30 @@ class Evaluation:
 
     def headers(self, value: Mapping[str, str | None], path: FieldPath) -> dict[str, Text | None]:
         """Headers with their values evaluated."""
-        return {name: None if text is None else self.text(text, (*path, name)) for name, text in value.items()}
+        tally = Tally(self.most)
+        made: dict[str, Text | None] = {}
+        for name, text in value.items():
+            made[name] = None if text is None else self.text(text, (*path, name))
+            if made[name] is not text:
+                try:
+                    self._count(made[name], tally, (*path, name), str(text))
+                except _TooBigError:
+                    break
+        return made
 
-    def tree(self, value: BodyValue, path: FieldPath) -> BodyValue:
-        """A structured body, with expressions evaluated in every string. What holds none is given back as it is."""
+    def tree(self, value: BodyValue, path: FieldPath, *, most: int = _MOST_OF_A_TREE) -> BodyValue:
+        """A structured value, with expressions evaluated in every string. What holds none is given back as it is.
+        `most`: characters that they may make."""
         if not self.document.has_expressions or not _has_expression(value):
             return value
-        return self._tree(value, path)
+        try:
+            return self._tree(value, path, Tally(most))
+        except _TooBigError:
+            return value
 
     def json(self, value: BodyValue, path: FieldPath) -> Body:
         """A structured body."""
-        evaluated = self.tree(value, path)
+        evaluated = self.tree(value, path, most=self.most)
         return Body(BodyKind.JSON, evaluated, None, self.document.is_even and evaluated is value)
 
     # --- templates: evaluated once for each row ---------------------------------------------------------------
@@ -72,13 +93,17 @@ class Evaluation:
             self.bad_expression(error, path)
             return Constant(stand_in)
 
-    def compiled_tree(self, value: BodyValue, path: FieldPath, names: Collection[str]) -> Constant | Varying:
-        """A structured body of a template. What doesn't change from row to row is shared by all."""
+    def compiled_tree(
+        self, value: BodyValue, path: FieldPath, names: Collection[str], tally: Tally | None
+    ) -> Constant | Varying:
+        """A structured body of a template. What doesn't change from row to row is shared by all. `tally` adds up what
+        its expressions make."""
         if not _has_expression(value):
             return Constant(value)
         if isinstance(value, str):
             try:
-                return compile_value(value, self._evaluator, names, path)
+                compiled = compile_value(value, self._evaluator, names, path)
+                return compiled if tally is None else _tallied(compiled, tally, value, path)
             except ExpressionError as error:
                 self.bad_expression(error, path)
                 return Constant(value)
@@ -86,10 +111,10 @@ class Evaluation:
             for key in value:
                 if OPENING in key:
                     self._in_key(key, path)
-            fields = ((key, self.compiled_tree(item, (*path, key), names)) for key, item in value.items())
+            fields = ((key, self.compiled_tree(item, (*path, key), names, tally)) for key, item in value.items())
             return _container(dict.fromkeys(value), fields)
         assert isinstance(value, list)
-        items = ((index, self.compiled_tree(item, (*path, index), names)) for index, item in enumerate(value))
+        items = ((index, self.compiled_tree(item, (*path, index), names, tally)) for index, item in enumerate(value))
         return _container([None] * len(value), items)
 
     def warn(self, path: FieldPath, code: str, message: str) -> None:
@@ -105,6 +130,11 @@ class Evaluation:
                 severity=Severity.WARNING,
             )
         )
+
+    @property
+    def most(self) -> int:
+        """Characters of a text or body that expressions make."""
+        return self._evaluator.most
 
     @property
     def numbers(self) -> Numbers:
@@ -123,21 +153,33 @@ class Evaluation:
             Finding(document=self.document, path=path, code=code, message=message, address=address, hint=hint)
         )
 
-    def _tree(self, value: BodyValue, path: FieldPath) -> BodyValue:
+    def _tree(self, value: BodyValue, path: FieldPath, tally: Tally) -> BodyValue:
         if isinstance(value, str):
+            if OPENING not in value:
+                return value
             try:
-                return evaluate(value, self._evaluator) if OPENING in value else value  # type: ignore[return-value]
+                made = evaluate(value, self._evaluator)
             except ExpressionError as error:
                 self.bad_expression(error, path)
                 return value
+            self._count(made, tally, path, value)
+            return made  # type: ignore[return-value]
         if isinstance(value, dict):
             for key in value:
                 if OPENING in key:
                     self._in_key(key, path)
-            return {key: self._tree(item, (*path, key)) for key, item in value.items()}
+            return {key: self._tree(item, (*path, key), tally) for key, item in value.items()}
         if isinstance(value, list):
-            return [self._tree(item, (*path, index)) for index, item in enumerate(value)]
+            return [self._tree(item, (*path, index), tally) for index, item in enumerate(value)]
         return value
+
+    def _count(self, value: object, tally: Tally, path: FieldPath, source: str) -> None:
+        """Raises: `_TooBigError`, with a finding, when it becomes too much: the rest isn't evaluated."""
+        try:
+            tally.add(value, source)
+        except ExpressionError as error:
+            self.bad_expression(error, path)
+            raise _TooBigError from error
 
     def _in_key(self, key: str, path: FieldPath) -> None:
         self._findings.append(
@@ -166,6 +208,24 @@ class Evaluation:
                 needle=error.source.strip() or None,
             )
         )
+
+
+def _tallied(compiled: Constant | Varying, tally: Tally, source: str, path: FieldPath) -> Constant | Varying:
+    """Raises: `ExpressionError`, as what it gives does."""
+    if isinstance(compiled, Constant):
+        tally.add(compiled.value, source)
+        return compiled
+
+    def counted(scope: Scope) -> object:
+        value = compiled(scope)
+        try:
+            tally.add(value, source)
+        except ExpressionError as error:
+            error.path = path
+            raise
+        return value
+
+    return counted
 
 
 def _container(base: Any, parts: Iterable[tuple[Any, Constant | Varying]]) -> Constant | Varying:

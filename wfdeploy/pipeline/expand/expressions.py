@@ -10,8 +10,9 @@ where nothing changes from row to row, else a function of the row's `Scope`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol, TypeAlias, cast
 
 from wfdeploy.model.document import FieldPath
@@ -26,6 +27,9 @@ MAX_LENGTH = 2000
 _OPENING = re.compile(r"\$?\$\{\{")
 _REFERENCE = re.compile(r"[\w.\[\]]+")
 _INSIDE = re.compile(r"""(?:[^"'}]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\}(?!\}))*""", re.DOTALL)
+
+MAX_TEXT = 1_000_000
+"""Characters of a text that expressions make, where a project's message limit is not known."""
 
 Scope: TypeAlias = Mapping[str, object]
 """What the expressions of a run's template may use beside variables: `row`, `matrix`."""
@@ -59,9 +63,10 @@ class Constant:
 
 
 class Evaluator(Protocol):
-    """Gives expressions their values; `numbers` writes those that become text."""
+    """Gives expressions their values; `numbers` writes those that become text, of at most `most` characters."""
 
     numbers: Numbers
+    most: int
 
     def evaluate(self, source: str) -> object:
         """The value of what stands between `${{` and `}}`; a `SecretRef` for a secret. Raises: `ExpressionError`."""
@@ -78,23 +83,27 @@ def evaluate(text: str, evaluator: Evaluator) -> object:
 
     Raises: `ExpressionError`.
     """
-    parts = [part if isinstance(part, str) else _Value(part[0], evaluator.evaluate(part[0])) for part in split(text)]
-    if len(parts) == 1 and isinstance(parts[0], _Value):
-        return _whole(parts[0])
-    return _join(parts, evaluator.numbers)
+    parts = split(text)
+    if len(parts) == 1 and not isinstance(parts[0], str):
+        return _whole(_Value(parts[0][0], evaluator.evaluate(parts[0][0])))
+    return _evaluated(parts, evaluator)
 
 
 def evaluate_text(text: str, evaluator: Evaluator) -> Text:
     """The same, where only text makes sense: numbers are written as `Numbers` does, booleans as JSON has them."""
-    parts = [part if isinstance(part, str) else _Value(part[0], evaluator.evaluate(part[0])) for part in split(text)]
-    return _join(parts, evaluator.numbers)
+    return _evaluated(split(text), evaluator)
+
+
+def _evaluated(parts: Sequence[str | tuple[str]], evaluator: Evaluator) -> Text:
+    values = (part if isinstance(part, str) else _Value(part[0], evaluator.evaluate(part[0])) for part in parts)
+    return _join(values, evaluator)
 
 
 def compile_value(text: str, evaluator: Evaluator, names: Collection[str], path: FieldPath = ()) -> Constant | Varying:
     """A text of a template, for `evaluate` with each row. Raises: `ExpressionError` for what is wrong with any row."""
     parts = _compiled(text, evaluator, names)
     if len(parts) > 1 or isinstance(parts[0], str):
-        return _compiled_text(parts, path, evaluator.numbers)
+        return _compiled_text(parts, path, evaluator)
     source, value = parts[0]
     if isinstance(value, Constant):
         return Constant(_whole(_Value(source, value.value)))
@@ -114,17 +123,30 @@ def compile_text(
     text: str, evaluator: Evaluator, names: Collection[str], path: FieldPath = ()
 ) -> Constant | Callable[[Scope], Text]:
     """The same for `evaluate_text`."""
-    return _compiled_text(_compiled(text, evaluator, names), path, evaluator.numbers)
+    return _compiled_text(_compiled(text, evaluator, names), path, evaluator)
 
 
 _Part: TypeAlias = "str | tuple[str, Constant | Varying]"
 
 
 def _compiled(text: str, evaluator: Evaluator, names: Collection[str]) -> list[_Part]:
-    return [part if isinstance(part, str) else (part[0], evaluator.compile(part[0], names)) for part in split(text)]
+    found: list[_Part] = []
+    size = 0
+    for part in split(text):
+        if isinstance(part, str):
+            found.append(part)
+            continue
+        compiled = evaluator.compile(part[0], names)
+        if isinstance(compiled, Constant) and isinstance(compiled.value, str):
+            size += len(compiled.value)
+            if found and size > evaluator.most:
+                raise too_long(part[0], evaluator.most)
+        found.append((part[0], compiled))
+    return found
 
 
-def _compiled_text(parts: Sequence[_Part], path: FieldPath, numbers: Numbers) -> Constant | Callable[[Scope], Text]:
+def _compiled_text(parts: Sequence[_Part], path: FieldPath, evaluator: Evaluator) -> Constant | Callable[[Scope], Text]:
+    numbers, most = evaluator.numbers, evaluator.most
     settled: list[str | _Value | tuple[str, Varying]] = []
     for part in parts:
         if isinstance(part, str):
@@ -134,16 +156,24 @@ def _compiled_text(parts: Sequence[_Part], path: FieldPath, numbers: Numbers) ->
         else:
             settled.append((part[0], part[1]))
     if all(isinstance(part, str | _Value) for part in settled):
-        return Constant(_join(cast("list[str | _Value]", settled), numbers))
+        return Constant(_join(cast("list[str | _Value]", settled), evaluator))
     pieces = [part if isinstance(part, tuple) else _piece(part, numbers) for part in settled]
     has_secret = any(isinstance(piece, SecretRef) for piece in pieces)
+    fixed = sum(len(piece) for piece in pieces if isinstance(piece, str))
 
     def joined(scope: Scope) -> Text:
+        found: list[str | SecretRef] = []
+        size = fixed
         try:
-            found = [
-                piece if not isinstance(piece, tuple) else _text_of(piece[0], piece[1](scope), numbers)
-                for piece in pieces
-            ]
+            for piece in pieces:
+                if isinstance(piece, tuple):
+                    made = _text_of(piece[0], piece[1](scope), numbers)
+                    size += len(made)
+                    if size > most:
+                        raise too_long(piece[0], most)
+                    found.append(made)
+                else:
+                    found.append(piece)
         except ExpressionError as error:
             error.path = path
             raise
@@ -197,19 +227,34 @@ def _whole(found: _Value) -> object:
     return Template((value,)) if isinstance(value, SecretRef) else checked(value, found.source)
 
 
-def _join(parts: Sequence[str | _Value], numbers: Numbers) -> Text:
-    return _together([_piece(part, numbers) for part in parts])
+def _join(parts: Iterable[str | _Value], evaluator: Evaluator) -> Text:
+    """Join text and values. Raises: `ExpressionError` as soon as it is too long: the rest isn't evaluated."""
+    pieces: list[str | SecretRef] = []
+    size = 0
+    for part in parts:
+        piece = _piece(part, evaluator.numbers)
+        size += len(piece) if isinstance(piece, str) else 0
+        if size > evaluator.most and isinstance(part, _Value):
+            raise too_long(part.source, evaluator.most)
+        pieces.append(piece)
+    return _together(pieces)
+
+
+def too_long(source: str, most: int) -> ExpressionError:
+    """For an expression that makes a text too long."""
+    message = f"with {one_line(source)[:100]} expressions make more than {most:,} characters here"
+    return ExpressionError(message, source=source, code="message-too-big")
 
 
 def _together(found: Sequence[str | SecretRef]) -> Text:
+    if not any(isinstance(piece, SecretRef) for piece in found):
+        return "".join(cast("Sequence[str]", found))
     pieces: list[str | SecretRef] = []
-    for piece in found:
-        if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
-            pieces[-1] += piece
+    for is_secret, run in groupby(found, lambda piece: isinstance(piece, SecretRef)):
+        if is_secret:
+            pieces += run
         else:
-            pieces.append(piece)
-    if len(pieces) == 1 and isinstance(pieces[0], str):
-        return pieces[0]
+            pieces.append("".join(cast("Iterator[str]", run)))
     return Template(tuple(pieces))
 
 
@@ -274,3 +319,46 @@ _INFINITY = float("inf")
 def one_line(source: str) -> str:
     """The text of an expression, for messages."""
     return " ".join(source.split())
+
+
+def size_of(value: object, most: int) -> int:
+    """How many characters a value has as JSON, at least; counted no further than `most`."""
+    size = 0
+    left = [value]
+    while left and size <= most:
+        one = left.pop()
+        if isinstance(one, str):
+            size += len(one) + 2
+        elif isinstance(one, dict):
+            size += 3 * len(one) + sum(map(len, one))
+            left += one.values()
+        elif isinstance(one, list | tuple):
+            size += len(one)
+            left += one
+        elif isinstance(one, Template):
+            left += (piece for piece in one.parts if isinstance(piece, str))
+        else:
+            size += 1
+    return size
+
+
+class Tally:
+    """Adds up what several expressions make that end up in one value."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = self._fixed = 0
+
+    def add(self, value: object, source: str) -> None:
+        """Raises: `ExpressionError` when it becomes too much."""
+        self._size += len(value) if type(value) is str else size_of(value, self._most)
+        if self._size > self._most:
+            raise too_long(source, self._most)
+
+    def fix(self) -> None:
+        """Keep what was added so far, for every row."""
+        self._fixed = self._size
+
+    def renew(self) -> None:
+        """Begin another row."""
+        self._size = self._fixed

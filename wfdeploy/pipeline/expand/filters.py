@@ -14,13 +14,11 @@ from jinja2 import Undefined
 
 from wfdeploy.pipeline.expand.numbers import Numbers
 
-MAX_TEXT = 2**20
-"""Characters of a text, and items of a list, that an expression may make."""
+MAX_ITEMS = 2**20
+"""Items of a list that an expression may make."""
 
 MAX_BITS = 1024
 """Of an integer that an expression computes with: about the range of floating point numbers."""
-
-TOO_LONG = f"the result is longer than {MAX_TEXT:,} characters"
 
 
 def kind_of(value: object) -> str:
@@ -111,20 +109,12 @@ def boolean(value: Any) -> bool:
     raise ValueError(f"{_shown(value)} is neither true nor false")
 
 
-def replace(value: Any, old: Any, new: Any) -> str:
-    """Each occurrence of one text by another."""
-    text, old, new = _text(value), _text(old), _text(new)
-    if not old:
-        raise ValueError("the text to replace is empty")
-    if len(text) + text.count(old) * max(len(new) - len(old), 0) > MAX_TEXT:
-        raise ValueError(TOO_LONG)
-    return text.replace(old, new)
-
-
 def split(value: Any, separator: Any) -> list[str]:
     """The parts of a text between separators."""
     if not _text(separator):
         raise ValueError("the separator is empty")
+    if _text(value).count(separator) >= MAX_ITEMS:
+        raise ValueError(f"the result has more than {MAX_ITEMS:,} items")
     return _text(value).split(separator)
 
 
@@ -162,8 +152,22 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def writing(numbers: Numbers) -> dict[str, Callable[..., Any]]:
-    """The filters that make text of numbers."""
+def too_long(most: int) -> ValueError:
+    """For a text that would be longer than it may be."""
+    return ValueError(f"the result is longer than {most:,} characters")
+
+
+def writing(numbers: Numbers, most: int) -> dict[str, Callable[..., Any]]:
+    """The filters that make text of numbers, or a text longer than the ones they are given: `most` characters."""
+
+    def replace(value: Any, old: Any, new: Any) -> str:
+        """Each occurrence of one text by another."""
+        text, old, new = _text(value), _text(old), _text(new)
+        if not old:
+            raise ValueError("the text to replace is empty")
+        if len(text) + text.count(old) * max(len(new) - len(old), 0) > most:
+            raise too_long(most)
+        return text.replace(old, new)
 
     def string(value: Any) -> str:
         """A scalar as text."""
@@ -176,29 +180,38 @@ def writing(numbers: Numbers) -> dict[str, Callable[..., Any]]:
 
     def join(value: Any, separator: Any = "") -> str:
         """The items of a list as one text."""
-        parts = [string(item) for item in _list(value)]
-        if sum(map(len, parts)) + len(parts) * len(_text(separator)) > MAX_TEXT:
-            raise ValueError(TOO_LONG)
+        parts: list[str] = []
+        size = 0
+        for item in _list(value):
+            parts.append(string(item))
+            size += len(parts[-1]) + len(_text(separator))
+            if size > most + len(separator):
+                raise too_long(most)
         return str(separator).join(parts)
 
     def tojson(value: Any) -> str:
         """A value as JSON text."""
         _defined(value)
-        text = numbers.json(value)
-        if len(text) > MAX_TEXT:
-            raise ValueError(TOO_LONG)
+        return numbers.json(value, most)
+
+    def urlencode(value: Any) -> str:
+        """A text, made part of a URL."""
+        text = quote(string(value), safe="")  # nine times as long at most
+        if len(text) > most:
+            raise too_long(most)
         return text
 
     return {
+        "replace": replace,
         "string": string,
         "join": join,
-        "urlencode": lambda value: quote(string(value), safe=""),
+        "urlencode": urlencode,
         "sha256": lambda value: sha256(string(value).encode()).hexdigest(),
         "tojson": tojson,
     }
 
 
-_WRITING = writing(Numbers())
+_WRITING = writing(Numbers(), 0)
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "default": default,
@@ -209,7 +222,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "lower": lambda value: _text(value).lower(),
     "upper": lambda value: _text(value).upper(),
     "trim": lambda value: _text(value).strip(),
-    "replace": replace,
+    "replace": _WRITING["replace"],
     "split": split,
     "join": _WRITING["join"],
     "first": lambda value: _item(value, 0),

@@ -40,15 +40,42 @@ class Numbers:
             self.respelled = True
         return text
 
-    def json(self, value: object) -> str:
-        """A JSON value as text, its mappings in their own order. Raises: `ValueError` for NaN and infinities."""
-        if isinstance(value, float):
-            return self.text(value)
-        if isinstance(value, Mapping):
-            return "{" + ",".join(f"{_json(key)}:{self.json(item)}" for key, item in value.items()) + "}"
-        if isinstance(value, list | tuple):
-            return "[" + ",".join(map(self.json, value)) + "]"
-        return _json(value)
+    def json(self, value: object, most: int) -> str:
+        """A JSON value as text, its mappings in their own order.
+
+        Raises: `ValueError` for NaN and infinities, and as soon as it has more than `most` characters.
+        """
+        pieces: list[str] = []
+        left = most
+
+        def add(text: str) -> None:
+            nonlocal left
+            left -= len(text)
+            if left < 0:
+                raise ValueError(f"the result is longer than {most:,} characters")
+            pieces.append(text)
+
+        def write(value: object) -> None:
+            if isinstance(value, float):
+                add(self.text(value))
+            elif isinstance(value, Mapping):
+                add("{")
+                for number, (key, item) in enumerate(value.items()):
+                    add(f",{_json(key)}:" if number else f"{_json(key)}:")
+                    write(item)
+                add("}")
+            elif isinstance(value, list | tuple):
+                add("[")
+                for number, item in enumerate(value):
+                    if number:
+                        add(",")
+                    write(item)
+                add("]")
+            else:
+                add(_json(value))
+
+        write(value)
+        return "".join(pieces)
 
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode

@@ -14,12 +14,14 @@ from typing import Any, TypeAlias
 
 from wfdeploy.model.request import SecretRef
 from wfdeploy.pipeline.expand.expressions import (
+    MAX_TEXT,
     Constant,
     ExpressionError,
     Scope,
     UnknownValueError,
     Varying,
     one_line,
+    size_of,
 )
 from wfdeploy.pipeline.expand.numbers import Numbers
 
@@ -31,32 +33,37 @@ _PATTERN_OF_A_NAME = re.compile(_NAME)
 _LITERALS = frozenset(("true", "false", "none", "True", "False", "None"))
 _OF_TEMPLATES = {"row": "a run with forEach", "matrix": "a run with a matrix", "schedule": "a group with a schedule"}
 _SHOWN_FIELDS = 12
+_MOST_HELD = 2**24
+"""Characters of values that are kept for the next time."""
 
 _Steps: TypeAlias = Sequence[str | int]
 
 
 class References:
-    """Evaluates expressions with the project's variables. `secrets` are the names that may be used."""
+    """Evaluates expressions with the project's variables. `secrets` are the names that may be used; what is made has
+    at most `most` characters."""
 
-    def __init__(self, variables: Mapping[str, object], secrets: Collection[str]) -> None:
+    def __init__(self, variables: Mapping[str, object], secrets: Collection[str], *, most: int = MAX_TEXT) -> None:
+        self.most = most
         self._variables = variables
         self._secrets = secrets
         self._schedule: Mapping[str, object] | None = None
         self._values: dict[str, tuple[Constant, bool]] = {}  # of expressions that are more than a reference
+        self._held = 0  # characters of these, about
         self.numbers = Numbers()
 
     def at(self, schedule: Mapping[str, object]) -> References:
         """The same, with values for `schedule`."""
         other = copy(self)
         other._schedule = schedule
-        other._values = {}
+        other._values, other._held = {}, 0
         return other
 
     def former(self) -> References:
         """The same, writing numbers as they were written before."""
         other = copy(self)
         other.numbers = Numbers(former=True)
-        other._values = {}
+        other._values, other._held = {}, 0
         return other
 
     def evaluate(self, source: str) -> object:
@@ -69,7 +76,12 @@ class References:
             before, numbers.respelled = numbers.respelled, False
             compiled = self._compiled(source, ())
             assert isinstance(compiled, Constant), "nothing varies without a scope"
-            known = self._values[source] = compiled, numbers.respelled
+            known = compiled, numbers.respelled
+            self._held += size_of(compiled.value, self.most)
+            if self._held > _MOST_HELD:
+                self._values.clear()
+                self._held = 0
+            self._values[source] = known
             numbers.respelled = before
         numbers.respelled = numbers.respelled or known[1]
         return known[0].value
@@ -104,7 +116,7 @@ class References:
         """An expression that is more than a reference."""
         from wfdeploy.pipeline.expand.sandbox import compile_expression
 
-        expression = compile_expression(source, (*names, "vars", *self._known), self.numbers)
+        expression = compile_expression(source, (*names, "vars", *self._known), self.numbers, self.most)
         if "vars" in expression.names:
             self._use_variables(source)
         fixed: dict[str, object] = {"vars": self._variables}

@@ -5,15 +5,16 @@ beyond bounds. On top of Jinja's immutable sandbox:
 
 - a dot or a bracket gives an item of a mapping or list, never an attribute of an object: there are no methods;
 - nothing can be called, and there are no globals; filters and tests are those of `filters.py` and no others;
-- operators work on numbers (`+` on text and lists too), and no text grows beyond `filters.MAX_TEXT`;
+- operators work on numbers (`+` on text and lists too), and no text grows beyond a bound, the message limit; all that
+  one evaluation makes on the way to its value has a bound, too;
 - expressions are short, and none of them loops.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache, wraps
 from inspect import signature
 from typing import Any
 
@@ -33,6 +34,12 @@ MAX_DEPTH = 50
 
 _MAX_EXPONENT = 64
 
+_ITEM = 16
+"""Characters that an item of a list stands for, when what an evaluation makes is added up."""
+
+_TIMES = 16
+"""So many times the longest text may be made on the way to a value."""
+
 _WORDS = {
     "not supported between": "numbers are compared with numbers, text with text; there are the filters int and string",
     "as left operand": "text holds nothing but text; there is the filter string",
@@ -50,16 +57,18 @@ _HINTS = {
 class Expression:
     """A compiled expression. `names` are those of the scope that it uses."""
 
-    def __init__(self, source: str, expression: TemplateExpression, names: frozenset[str]) -> None:
+    def __init__(self, source: str, expression: TemplateExpression, names: frozenset[str], account: _Account) -> None:
         self._source = source
         self._expression = expression
+        self._account = account
         self.names = names
 
     def __call__(self, scope: Scope) -> object:
         """Its value. Raises: `ExpressionError`."""
         try:
+            self._account.renew()
             value = self._expression(scope)
-            return value if type(value) is str else _plain(value, 0)
+            return value if type(value) is str else _plain(value, 0, self._account)
         except UndefinedError as error:
             raise undefined_within(
                 scope, error.message or "this", getattr(error, "holder", None), self._source
@@ -70,14 +79,15 @@ class Expression:
 
 
 @lru_cache(maxsize=1024)
-def compile_expression(source: str, names: Collection[str], numbers: Numbers) -> Expression:
-    """Compile an expression whose scope has these names; `numbers` writes those that it makes text of.
+def compile_expression(source: str, names: Collection[str], numbers: Numbers, most: int) -> Expression:
+    """Compile an expression whose scope has these names; `numbers` writes those that it makes text of. A text that it
+    makes has at most `most` characters.
 
     Raises: `ExpressionError`.
     """
     if len(source) > MAX_LENGTH:
         raise ExpressionError(f"an expression has at most {MAX_LENGTH:,} characters", source=source[:40])
-    sandbox = _sandbox(numbers)
+    sandbox = _sandbox(numbers, most)
     try:
         parser = Parser(sandbox, source, state="variable")
         tree = parser.parse_expression()
@@ -91,7 +101,7 @@ def compile_expression(source: str, names: Collection[str], numbers: Numbers) ->
         raise ExpressionError(_not_one(source), source=source, hint=_syntax_hint(error)) from error
     except RecursionError as error:
         raise ExpressionError(f"{one_line(source)[:40]}... is nested too deeply", source=source) from error
-    return Expression(source, TemplateExpression(template, undefined_to_none=False), used)
+    return Expression(source, TemplateExpression(template, undefined_to_none=False), used, sandbox.account)
 
 
 def _not_one(source: str) -> str:
@@ -129,7 +139,8 @@ def _checked(tree: nodes.Expr, source: str, names: Collection[str]) -> frozenset
             case nodes.Filter() | nodes.Test() if (usage := _proper_usage(node)) is not None:
                 raise ExpressionError(_not_one(source), source=source, hint=usage)
             case nodes.Concat():  # text is made of values as in the middle of a text: as JSON writes them
-                node.nodes = [nodes.Filter(part, "string", [], [], None, None) for part in node.nodes]
+                # Joined by the filter, which adds up lengths first; Jinja's own way joins whatever there is.
+                node.nodes = [nodes.Filter(nodes.List(node.nodes), "join", [], [], None, None)]
             case _:
                 pass
     return frozenset(used)
@@ -180,11 +191,14 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(("+", "-", "*", "/", "//", "%", "**"))
     intercepted_unops = frozenset(("+", "-"))
 
-    def __init__(self, numbers: Numbers) -> None:
+    def __init__(self, numbers: Numbers, most: int) -> None:
         # Not optimised: constants would be worked out while compiling, out of reach of the bounds below.
         super().__init__(undefined=_Undefined, optimized=False, autoescape=False, cache_size=0)
         self.globals = {}
-        self.filters = {**filters.FILTERS, **filters.writing(numbers)}
+        self.account = _Account(most)
+        known = {**filters.FILTERS, **filters.writing(numbers, most)}
+        self.filters = {name: self.account.counting(name, known[name]) for name in known}
+        self._most = most
         self.tests = dict(filters.TESTS)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -206,8 +220,13 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "+" and type(left) is type(right) and isinstance(left, str | list):
-            if len(left) + len(right) > filters.MAX_TEXT:
-                raise ValueError(filters.TOO_LONG)
+            size = len(left) + len(right)
+            if isinstance(left, str):
+                if size > self._most:
+                    raise filters.too_long(self._most)
+                self.account.add(size)
+            else:
+                self.account.add(size * _ITEM)
             return left + right
         for operand in (left, right):
             if isinstance(operand, _Undefined):
@@ -230,23 +249,58 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 @lru_cache(maxsize=4)
-def _sandbox(numbers: Numbers) -> _Sandbox:
-    return _Sandbox(numbers)
+def _sandbox(numbers: Numbers, most: int) -> _Sandbox:
+    return _Sandbox(numbers, most)
 
 
-def _plain(value: Any, depth: int) -> object:
+class _Account:
+    """What one evaluation has made so far, in characters."""
+
+    def __init__(self, most: int) -> None:
+        self._most = max(most, filters.MAX_ITEMS) * _TIMES
+        self._left = 0
+
+    def renew(self) -> None:
+        self._left = self._most
+
+    def add(self, size: int) -> None:
+        """Raises: `ValueError` when it becomes too much."""
+        self._left -= size
+        if self._left < 0:
+            raise ValueError("it makes too much text, or lists that are too long, on its way")
+
+    def counting(self, name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
+        """The same filter, with what it gives added."""
+
+        @wraps(filter_)
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if name == "fromjson" and isinstance(args[0], str):
+                self.add(len(args[0]) * 8)  # `[],` takes that many bytes for each character
+            value = filter_(*args, **kwargs)
+            if isinstance(value, str):
+                self.add(len(value))
+            elif isinstance(value, list):
+                self.add(len(value) * _ITEM)
+            return value
+
+        return counted
+
+
+def _plain(value: Any, depth: int, account: _Account) -> object:
     """What an expression gave as plain data. Raises: `TypeError` for anything else; `UndefinedError`."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if depth > MAX_DEPTH:
         raise ValueError("the result is nested too deeply")
     if isinstance(value, Mapping):
+        account.add(len(value) * _ITEM)
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"keys are text, not {filters.kind_of(key)}")
-        return {key: _plain(item, depth + 1) for key, item in value.items()}
+        return {key: _plain(item, depth + 1, account) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, depth + 1) for item in value]
+        account.add(len(value) * _ITEM)
+        return [_plain(item, depth + 1, account) for item in value]
     if isinstance(value, _Undefined):
         value._fail_with_undefined_error()
     if isinstance(value, Undefined):

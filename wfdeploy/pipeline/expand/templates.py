@@ -10,12 +10,15 @@ from wfdeploy.model.document import FieldPath
 from wfdeploy.model.request import Body, BodyKind, BodyValue, Delivery, Request, Text
 from wfdeploy.pipeline.expand.defaults import STAND_IN_URL, layer
 from wfdeploy.pipeline.expand.evaluation import Evaluation
-from wfdeploy.pipeline.expand.expressions import OPENING, Constant, Scope
+from wfdeploy.pipeline.expand.expressions import OPENING, Constant, Scope, Tally
 from wfdeploy.pipeline.expand.input_files import InputFiles
 
 _Part: TypeAlias = Constant | Callable[[Scope], Any]
 
 _NO_ROW: Scope = {}
+
+_FEW = 16
+"""Expressions of a body that aren't added up: each is bounded by itself."""
 
 
 class RunTemplate:
@@ -37,6 +40,7 @@ class RunTemplate:
         self._evaluation = evaluation
         self._path = path
         self._names = names
+        self._tally: Tally | None = None
         fixed = dict(own)
         destination = self._text(fixed, ("destination",), STAND_IN_URL)
         body = self._tree(fixed) or self._text(fixed, ("bodyText",))
@@ -64,7 +68,7 @@ class RunTemplate:
 
     def body(self, scope: Scope) -> BodyValue:
         """The structured body for a row. Raises: `ExpressionError`."""
-        return self._shared.body.value if self._body is None else cast("BodyValue", self._body(scope))
+        return self._shared.body.value if self._body is None else cast("BodyValue", self._made(self._body, scope))
 
     def __call__(self, scope: Scope) -> Request:
         """The request for a row. Raises: `ExpressionError`."""
@@ -76,14 +80,23 @@ class RunTemplate:
             destination=shared.destination if self._destination is None else self._destination(scope),
             content_type=shared.content_type,
             headers=headers,
-            body=shared.body if self._body is None else Body(shared.body.kind, self._body(scope)),
+            body=shared.body if self._body is None else Body(shared.body.kind, self._made(self._body, scope)),
             delivery=shared.delivery if self._delivery is None else self._delivery.make(shared.delivery, scope),
         )
+
+    def _made(self, body: Callable[[Scope], Any], scope: Scope) -> Any:
+        if self._tally is not None:
+            self._tally.renew()
+        return body(scope)
 
     def _tree(self, fixed: dict[str, Any]) -> _Part | None:
         if fixed.get("body") is None:
             return None
-        compiled = self._evaluation.compiled_tree(fixed["body"], (*self._path, "body"), self._names)
+        if repr(fixed["body"]).count(OPENING) > _FEW:
+            self._tally = Tally(self._evaluation.most)
+        compiled = self._evaluation.compiled_tree(fixed["body"], (*self._path, "body"), self._names, self._tally)
+        if self._tally is not None:
+            self._tally.fix()
         fixed["body"] = "x"
         return compiled
 

@@ -366,3 +366,51 @@ def test_a_row_that_takes_too_many_checks_ends_the_file(tmp_path: Path) -> None:
     found = from_file(tmp_path, "a.jsonl", f"{row}\n{row}\n".encode(), more=f", onBadRow: skip, rowSchema: {schema}")
     assert found.told == ["m.yaml:8 bad-row-schema"]
     assert "more than 300,000 checks" in found.diagnostics[0].message
+
+
+WIDE = ", ".join(f"k{n}: '${{{{ row.x | upper }}}}'" for n in range(200))
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        (f"forEach: {{file: a.jsonl}}, key: '${{{{ row.id }}}}', body: {{{WIDE}}}", "body.k"),
+        (
+            "forEach: {file: a.jsonl}, key: '${{ row.id }}', bodyText: '" + "${{ row.x | upper }}" * 200 + "'",
+            "bodyText",
+        ),
+        (
+            "forEach: {file: a.jsonl}, key: '${{ row.id }}', headers: {X-A: '" + "${{ row.x }}" * 200 + "'}",
+            "headers.X-A",
+        ),
+        ("body: {" + WIDE.replace("row.x", "vars.url * 1") + "}", ""),
+    ],
+)
+def test_a_body_is_bounded_while_expressions_make_it(tmp_path: Path, fields: str, field: str) -> None:
+    import tracemalloc
+
+    (tmp_path / "a.jsonl").write_text(json.dumps({"id": "a", "x": "b" * 900_000}) + "\n")
+    tracemalloc.start()
+    found = expanded(tmp_path, f"\n    - {{name: r, {fields}}}")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    if field:
+        (told,) = found.diagnostics
+        assert told.code == "message-too-big"
+        assert told.message.startswith(field)
+    assert peak < 25_000_000
+
+
+def test_values_of_one_run_are_bounded_in_all(tmp_path: Path) -> None:
+    import tracemalloc
+
+    (tmp_path / "a.json").write_text("[]")
+    long = "b" * 900
+    many = ", ".join(f"k{n}: \"${{{{ '{long}' | replace('b', '{'c' * 800}') }}}}\"" for n in range(200))
+    for field in ("body", "headers"):
+        tracemalloc.start()
+        found = expanded(tmp_path, f"\n    - {{name: r, {field}: {{{many}}}}}")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert [one.code for one in found.diagnostics] == ["message-too-big"]
+        assert peak < 40_000_000

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import time
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from wfdeploy.pipeline.expand import filters
 from wfdeploy.pipeline.expand.expressions import (
     MAX_LENGTH,
+    MAX_TEXT,
     Constant,
     ExpressionError,
     compile_text,
@@ -203,10 +205,58 @@ def test_work_is_bounded_and_failures_are_told(source: str) -> None:
 
 
 def test_text_does_not_grow_without_bounds() -> None:
-    names = References({"t": "x" * (filters.MAX_TEXT // 2 + 1)}, ())
-    for source in ("vars.t + vars.t", "vars.t | replace('x', 'yy')", "[vars.t, vars.t] | join(',')"):
+    names = References({"t": "x" * (MAX_TEXT // 2 + 1), "e": "é" * (MAX_TEXT // 4)}, ())
+    for source in (
+        "vars.t + vars.t", "vars.t | replace('x', 'yy')", "[vars.t, vars.t] | join(',')", "vars.t ~ vars.t",
+        "[vars.t, vars.t] | tojson", "vars.e | urlencode", "(vars.t ~ 'a') ~ (vars.t ~ 'b')",
+    ):  # fmt: skip
         with pytest.raises(ExpressionError, match="longer than"):
             evaluate(f"${{{{ {source} }}}}", names)
+    assert len(str(evaluate("${{ vars.t ~ 'x' }}", names))) == MAX_TEXT // 2 + 2
+
+
+BIG: dict[str, object] = {"x": "a" * 900_000, "list": list(range(250_000)), "json": "[" + "[]," * 290_000 + "[]]"}
+GREEDY = [
+    "${{ " + " ~ ".join(["vars.x"] * 200) + " }}",
+    "${{ vars.x }}" * 200,
+    "${{ vars.x | upper }}" * 200,
+    "${{ [" + ", ".join(["vars.x | upper"] * 100) + "] }}",
+    "${{ [" + ", ".join(["vars.x ~ 1"] * 150) + "] | length }}",
+    "${{ [" + ", ".join(["vars.list"] * 150) + "] }}",
+    "${{ [" + ", ".join(["vars.list"] * 150) + "] | tojson }}",
+    "${{ [" + ", ".join(["vars.list + [1]"] * 100) + "] | length }}",
+    "${{ [" + ", ".join(["vars.json | fromjson"] * 80) + "] | length }}",
+    "${{ [" + ", ".join(["vars.x | split('a')"] * 80) + "] | length }}",
+    "${{ vars.x" + " | urlencode | replace('a', '%')" * 15 + " }}",
+]
+
+
+@pytest.mark.parametrize("text", GREEDY, ids=range(len(GREEDY)))
+def test_memory_is_bounded_while_text_is_made(text: str) -> None:
+    names = References(BIG, ())
+    tracemalloc.start()
+    try:
+        with pytest.raises(ExpressionError):
+            evaluate(text, names)
+        if text.count("${{") > 1:
+            with pytest.raises(ExpressionError):
+                compile_text(text, names, ("row",))
+        made = compile_text(text.replace("vars.", "row."), names, ("row",))
+        assert not isinstance(made, Constant)
+        with pytest.raises(ExpressionError):
+            made({"row": BIG})
+        assert tracemalloc.get_traced_memory()[1] < 160_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_values_that_are_kept_for_the_next_time_are_bounded() -> None:
+    names = References(BIG, ())
+    tracemalloc.start()
+    for number in range(200):
+        assert evaluate(f"${{{{ vars.x ~ {number} }}}}", names) == f"{BIG['x']}{number}"
+    assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("source", ["1e999", "-1e999", "[1, 1e400]", "vars.n < 1e999", "1e999 ~ ''"])
