@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
 import sys
-import tempfile
 import weakref
 from contextlib import suppress
 from pathlib import Path
@@ -28,8 +26,13 @@ class ScratchFolder:
 
     def __init__(self) -> None:
         """Raises: `OSError`."""
+        import tempfile
+
+        _clear_in(tempfile.gettempdir())
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))  # mode 0700
         if sys.platform == "win32":  # where folders can't be locked
+            import shutil
+
             self._end = weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
             return
         while (descriptor := _held(self.path)) is None:
@@ -43,9 +46,14 @@ class ScratchFolder:
 
 def clear_abandoned() -> None:
     """Remove the folders of processes that are gone: those of this user, with the name and mode of ours, unlocked."""
+    # Without `tempfile`, which takes longer to import than most directories take to read.
+    _clear_in(next(filter(None, map(os.environ.get, ("TMPDIR", "TEMP", "TMP"))), "/tmp"))  # noqa: S108
+
+
+def _clear_in(directory: str) -> None:
     if sys.platform == "win32":
         return
-    with suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+    with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             if _NAME.fullmatch(entry.name) is not None:
                 with suppress(OSError):
@@ -96,6 +104,8 @@ def _remove(path: Path, descriptor: int) -> None:
     for name in os.listdir(descriptor):
         with suppress(OSError):
             if stat.S_ISDIR(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
+                import shutil
+
                 shutil.rmtree(name, ignore_errors=True, dir_fd=descriptor)
             else:
                 os.unlink(name, dir_fd=descriptor)

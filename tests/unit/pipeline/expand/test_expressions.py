@@ -54,7 +54,7 @@ def test_text_is_always_text(text: str, value: object) -> None:
     ("text", "code", "hint"),
     [
         ("${{ vars.y }}", "undefined-variable", "--var y=TEXT"),
-        ("${{ vars.m.a.c }}", "undefined-variable", "--var c=TEXT"),
+        ("${{ vars.m.a.c }}", "undefined-variable", "spec.vars"),
         ("${{ vars.x.y }}", "undefined-variable", ""),
         ("${{ secrets.APP_TOKE }}", "undefined-secret", "did you mean 'APP_TOKEN'?"),
         ("${{ secrets.OTHER_ONE }}", "undefined-secret", "spec.secrets"),
