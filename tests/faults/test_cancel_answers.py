@@ -133,6 +133,20 @@ def test_a_cancel_that_the_server_carries_out_later_is_followed_up(checkout: Che
     assert asked == ["/v2/workflows/bulkActions/act_1"] * 2
 
 
+def test_a_number_beside_an_action_is_not_how_many_were_cancelled(checkout: Checkout, relay: Relay) -> None:
+    relay.cancels = [cancel(202, {**STARTED, "cancelled": RUNS}, act=False)]
+    relay.bulk_actions = [chaos.answer(404, {"error": "no such path"})]
+    result = apply_without(checkout)
+    assert result.code == 7
+    assert outcomes(result) == {**dict.fromkeys(CANCELS, "unknown"), "g/other": "pending"}
+
+
+def test_a_number_beside_an_error_is_not_believed(checkout: Checkout, relay: Relay) -> None:
+    relay.cancels = [cancel(200, {"cancelled": RUNS, "error": "not allowed"}, act=False)]
+    assert apply_without(checkout).counts == {"cancelled": RUNS, "triggered": 1}
+    assert sum(request.method == "DELETE" for request in relay.requests) == 2, "it was sent again"
+
+
 def test_a_cancel_that_nobody_can_be_asked_about_is_unknown_until_the_logs_tell(
     checkout: Checkout, relay: Relay
 ) -> None:

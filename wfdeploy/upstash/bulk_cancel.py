@@ -114,11 +114,11 @@ def _read(body: bytes) -> int | _Later:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         raise UnreadableError("the answer isn't JSON") from None
-    if not isinstance(answer, dict):
+    if not isinstance(answer, dict) or answer.get("error"):
         raise UnreadableError("the answer doesn't tell how many runs were cancelled")
     count, action_id = answer.get("cancelled"), answer.get("actionId")
+    if isinstance(action_id, str) and re.search(r"[A-Za-z0-9]", action_id):
+        return _Later(action_id)  # a count beside it may be that of the runs to be cancelled
     if type(count) is int and count >= 0:
         return count
-    if isinstance(action_id, str) and re.search(r"[A-Za-z0-9]", action_id):
-        return _Later(action_id)
     raise UnreadableError("the answer doesn't tell how many runs were cancelled")
