@@ -260,3 +260,32 @@ def test_added_runs_change_nothing_for_the_others(names: set[str], extra: set[st
     gone = many.apply()
     chosen = [address for address in order if address in gone]
     assert chosen == order[: len(chosen)], "of those, the same ones go first"
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None)
+def test_edited_steps_let_nobody_go_beyond_them_and_it_comes_to_an_end(chance: random.Random) -> None:
+    def steps() -> tuple[Step, ...]:
+        counts = sorted(chance.sample(range(1, 12), chance.randint(1, 4)))
+        return tuple(Step(Amount(count), chance.choice([Gate.SUCCEEDED, Gate.FINISHED])) for count in counts)
+
+    rolling = fleet(*steps(), runs=12)
+    for _ in range(12):
+        if chance.random() < 0.4:
+            rolling.rollout = Rollout(steps())
+        if chance.random() < 0.1:
+            rolling.declare(*chance.sample([f"r{index}" for index in range(12)], 2), version=str(chance.random()))
+        if chance.random() < 0.6:
+            rolling.end()
+        before = set(rolling.running.items())
+        started = rolling.apply(sends=0.6, chance=chance)
+        if rolling.progress is None or not started:
+            continue
+        let_go = {(address, text) for address, text in rolling.members.items() if rolling.running.get(address) == text}
+        step, plan = rolling.progress.step, rolling.rollout.steps
+        allowed = 12 if step >= len(plan) else plan[step].amount.of(12)
+        assert len(let_go) <= max(allowed, len(let_go & before))
+    for _ in range(20):
+        rolling.end()
+        rolling.apply()
+    assert not rolling.pending
