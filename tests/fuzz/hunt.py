@@ -7,6 +7,7 @@ import random
 import resource
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -95,6 +96,10 @@ _WRITES = ("os.remove", "os.rename", "os.link", "os.symlink", "os.mkdir", "os.rm
            "os.truncate", "os.utime", "shutil.rmtree", "shutil.move")  # fmt: skip
 
 
+_ABANDONED = str(Path(tempfile.gettempdir()).absolute() / "wfdeploy-scratch-")
+"""Folders of killed commands, which any command that reads manifests removes."""
+
+
 class _Watch:
     """Python's own audit events (PEP 578), while an example is tried. A hook can't be taken off again."""
 
@@ -119,7 +124,7 @@ class _Watch:
 
     def _held(self, event: str, path: str) -> None:
         whole = os.path.abspath(path)  # noqa: PTH100 - links are to stay
-        if os.path.dirname(path) and not whole.startswith((f"{self.allowed}/", "/dev/null")):  # noqa: PTH120
+        if os.path.dirname(path) and not f"{whole}/".startswith((f"{self.allowed}/", "/dev/null", _ABANDONED)):  # noqa: PTH120
             self.broken.append(f"{event} {path!r}")
 
 

@@ -23,6 +23,19 @@ def busy() -> Iterator[None]:
 
 
 @contextmanager
+def intact() -> Iterator[None]:
+    """What SQLite finds wrong with a file, while it is read or written, as `CacheDamaged`; its refusals as
+    `CacheBusy`."""
+    with busy():
+        try:
+            yield
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise CacheDamaged(f"the cache of manifests can't be used ({error})") from error
+
+
+@contextmanager
 def sound() -> Iterator[None]:
     """What can't be read of a cache as `CacheDamaged`."""
     try:

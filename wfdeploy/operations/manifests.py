@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import remove
-from wfdeploy.catalogue.guards import CacheBusy
+from wfdeploy.catalogue.guards import CacheBusy, intact
 from wfdeploy.errors import CacheDamaged, InvalidInput, StateUnusable, UsageError
 from wfdeploy.files.scratch import clear_abandoned
 from wfdeploy.model.address import Address, group_of
@@ -219,8 +219,9 @@ def _read(wanted: Wanted, cache: Path | None, *, thorough: bool) -> Reading:
     catalogue = Catalogue(cache, wanted.key)
     reading = Reading(wanted, catalogue, thorough=thorough)
     try:
-        reading.read()
-        catalogue.seal()
+        with intact():
+            reading.read()
+            catalogue.seal()
     except BaseException:
         reading.close()
         raise

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,47 +116,72 @@ def is_plan_file(path: Path) -> bool:
         with path.open("rb") as file:
             head = file.read(1 << 16)
         return head.lstrip().startswith(b"{") and json.loads(path.read_bytes()).get("kind") == KIND
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 
 def read_plan(path: Path) -> SavedPlan:
     """Read a plan file. Raises: `StalePlan` when it is unverified, of another format or damaged."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if content["kind"] != KIND or content["formatVersion"] != FORMAT_VERSION:
+        content = json.loads(path.read_bytes())
+        if not isinstance(content, dict) or (content["kind"], content["formatVersion"]) != (KIND, FORMAT_VERSION):
             raise StalePlan(f"{path} is not a plan of this format", hint="make a new one with `wfdeploy plan --out`")
-        verified = content["verified"]
-        selection = content["selection"]
-        saved = SavedPlan(
-            paths=None if content["paths"] is None else tuple(content["paths"]),
-            selection=Selection(
-                targets=tuple(selection["targets"]),
-                replace=tuple(selection["replace"]),
-                limit=selection["limit"],
-                prune=selection["prune"],
-                refresh=Refresh(selection["refresh"]),
-                variables=dict(selection["variables"]),
-            ),
-            project=content["target"]["project"],
-            environment=content["target"]["environment"],
-            url=content["target"]["url"],
-            lineage=content["state"]["lineage"],
-            serial=content["state"]["serial"],
-            new_state=content["state"]["new"],
-            manifests=content["manifests"],
-            changes=content["changes"],
-        )
+        verified, saved = content["verified"], _saved(content)
     except OSError as error:
         raise UsageError(f"cannot read the plan {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StalePlan(f"{path} is not a plan: {error}", hint="make a new one with `wfdeploy plan --out`") from error
-    if not verified:
+    except (ValueError, KeyError, RecursionError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise StalePlan(f"{path} is not a plan: {reason}", hint="make a new one with `wfdeploy plan --out`") from error
+    if verified is not True:
         raise StalePlan(
             f"the plan {path} is unverified: it was made without asking the server",
             hint="make it with a token and without --offline",
         )
     return saved
+
+
+def _saved(content: Mapping[str, Any]) -> SavedPlan:
+    """A plan file's content, held to what is written there: it says what is sent. Raises: `ValueError`."""
+    match content:
+        case {
+            "paths": None | list() as paths,
+            "selection": {
+                "targets": list() as targets,
+                "replace": list() as replace,
+                "limit": None | int() as limit,
+                "prune": bool() as prune,
+                "refresh": str() as refresh,
+                "variables": dict() as variables,
+            },
+            "target": {"project": str() as project, "environment": str() as environment, "url": str() as url},
+            "state": {"lineage": str() as lineage, "serial": int() as serial, "new": bool() as new_state},
+            "manifests": str() as manifests,
+            "changes": str() as changes,
+        } if _are_texts([*(paths or ()), *targets, *replace, *variables.values()]) and type(limit) is not bool:
+            return SavedPlan(
+                paths=None if paths is None else tuple(paths),
+                selection=Selection(
+                    targets=tuple(targets),
+                    replace=tuple(replace),
+                    limit=limit,
+                    prune=prune,
+                    refresh=Refresh(refresh),
+                    variables=variables,
+                ),
+                project=project,
+                environment=environment,
+                url=url,
+                lineage=lineage,
+                serial=serial,
+                new_state=new_state,
+                manifests=manifests,
+                changes=changes,
+            )
+    raise ValueError("a field is missing, or has a value that plans don't have")
+
+
+def _are_texts(values: Sequence[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def changes_digest(plan: Plan) -> str:

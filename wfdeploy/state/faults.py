@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ def translated(name: str) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         raise _words(name, error) from error
-    except (json.JSONDecodeError, TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise StateUnusable(f"the state {name} is damaged: {error}", hint=DAMAGED) from error
 
 

@@ -16,6 +16,9 @@ from pathlib import Path
 
 from wfdeploy import __version__
 from wfdeploy.errors import StateLocked, StateUnusable
+from wfdeploy.files.reading import read_own
+
+_LONGEST_NOTE = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +101,11 @@ def _user() -> str:
 def _describe(info: Path) -> str:
     """The holder in words; vague where its note can't be read (it is written just after the lock is taken)."""
     try:
-        holder = LockInfo(**json.loads(info.read_text(encoding="utf-8")))
+        holder = LockInfo(**json.loads(read_own(info, most=_LONGEST_NOTE)))
         since = datetime.fromtimestamp(holder.since_ms / 1000, UTC)
         return (
             f"process {holder.pid} of {holder.user} on {holder.host} since {since:%Y-%m-%d %H:%M:%S} UTC "
             f"(wfdeploy {holder.command})"
         )
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError):
         return "another wfdeploy process"

@@ -6,10 +6,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from wfdeploy.model.observed import ObservedRun, RunState
-from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, Standing
+from wfdeploy.model.state import Attempt, AttemptStatus, Binding, Head, Origin, Record, Standing
+
+T = TypeVar("T")
+D = TypeVar("D")
 
 _ATTEMPT_FIELDS = tuple(sorted({*Attempt._fields} - {"shared"}))
 _attempt_values = itemgetter(*map(Attempt._fields.index, _ATTEMPT_FIELDS))
@@ -38,6 +41,41 @@ SELECT_UNCLAIMED = "SELECT workflow_run_id, created_at_ms, run_state, label FROM
 
 STANDING_COLUMNS = _columns(_STANDING_FIELDS)
 """What `standing_from_row` takes."""
+
+
+def head_from(values: Mapping[str, Any]) -> Head:
+    """The head of the rows of `head`, whose values may have any type. Raises: `ValueError` when it isn't one."""
+    match values:
+        case {
+            "lineage": str() as lineage,
+            "serial": int() as serial,
+            "project": str() as project,
+            "environment": str() as environment,
+            "server": str() as server,
+            "redaction_key": bytes() as redaction_key,
+        }:
+            binding = Binding(project, environment, server, _optional(values, "shard", str, ""))
+            return Head(
+                lineage=lineage,
+                serial=serial,
+                binding=binding,
+                watermark_ms=_optional(values, "watermark_ms", int, None),
+                foreign_ms=_optional(values, "foreign_ms", int, None),
+                redaction_key=redaction_key,
+                nonce=_optional(values, "nonce", str, ""),
+                runs_nonce=_optional(values, "runs_nonce", str, ""),
+                held_back=_optional(values, "held_back", str, ""),
+            )
+    raise ValueError("its head lacks a value, or has one of another type")
+
+
+def _optional(values: Mapping[str, Any], name: str, kind: type[T], default: D) -> T | D:
+    value = values.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, kind):
+        raise ValueError(f"its {name} is {value!r:.100}")
+    return value
 
 
 def attempt_to_json(attempt: Attempt) -> str:

@@ -21,13 +21,14 @@ from wfdeploy.model.state import Attempt, Binding, Ended, Head, HistoryEntry, Re
 from wfdeploy.model.tally import Tally
 from wfdeploy.state import flights, pace
 from wfdeploy.state.database import begin, connect, elsewhere, make_durable, recognise, sync_folder, upgrade
-from wfdeploy.state.faults import DAMAGED, translated
+from wfdeploy.state.faults import translated
 from wfdeploy.state.rows import (
     ATTEMPT_COLUMNS,
     SELECT_RECORDS,
     SELECT_UNCLAIMED,
     STANDING_COLUMNS,
     attempt_from_row,
+    head_from,
     record_from,
     record_from_row,
     standing_from_row,
@@ -154,27 +155,13 @@ class SqliteStore:
     def head(self) -> Head:
         """The state as a whole."""
         with translated(self._name):
-            values = dict(self._connection.execute("SELECT key, value FROM head").fetchall())
-        try:
-            return Head(
-                lineage=values["lineage"],
-                serial=values["serial"],
-                binding=Binding(values["project"], values["environment"], values["server"], values.get("shard", "")),
-                watermark_ms=values.get("watermark_ms"),
-                foreign_ms=values.get("foreign_ms"),
-                redaction_key=values["redaction_key"],
-                nonce=values.get("nonce", ""),
-                runs_nonce=values.get("runs_nonce", ""),
-                held_back=values.get("held_back", ""),
-            )
-        except KeyError as error:
-            raise StateUnusable(f"the state {self._name} is damaged: its head lacks {error}", hint=DAMAGED) from error
+            return head_from(dict(self._connection.execute("SELECT key, value FROM head").fetchall()))
 
     def tallies(self) -> Mapping[str, Tally]:
         """What the records of each group sum up to; nothing for an older state that may not be written to."""
         with translated(self._name):
             rows = self._connection.execute("SELECT name, count, total FROM tallies").fetchall()
-        return {name: Tally(count, int.from_bytes(total)) for name, count, total in rows}
+            return {name: Tally(count, int.from_bytes(total)) for name, count, total in rows}
 
     def record_keys(self, groups: Collection[str] | None = None) -> Iterator[RecordKey]:
         """The records' keys in address order: of these groups (None: of all)."""
@@ -272,7 +259,7 @@ class SqliteStore:
         """The policies last seen, by group."""
         with translated(self._name):
             rows = self._connection.execute("SELECT name, on_remove FROM groups ORDER BY name").fetchall()
-        return {name: OnRemove(value) for name, value in rows}
+            return {name: OnRemove(value) for name, value in rows}
 
     def history(self, address: str | None) -> Sequence[HistoryEntry]:
         """Former records of an address (of all: None), oldest first."""
@@ -282,7 +269,7 @@ class SqliteStore:
                 f"SELECT value, ended, ended_at_ms FROM history {where} ORDER BY id",  # noqa: S608
                 () if address is None else (address,),
             ).fetchall()
-        return [HistoryEntry(record_from(json.loads(value)), Ended(ended), at) for value, ended, at in rows]
+            return [HistoryEntry(record_from(json.loads(value)), Ended(ended), at) for value, ended, at in rows]
 
     def former_addresses(self) -> Iterator[Address]:
         """Addresses that have a past here and no record: forgotten, or dropped."""
@@ -297,7 +284,7 @@ class SqliteStore:
         """Remembered runs of this project that belong to no known address, by id."""
         with translated(self._name):
             rows = self._connection.execute(f"{SELECT_UNCLAIMED} ORDER BY 1, 2").fetchall()
-        return list(map(unclaimed_from_row, rows))
+            return list(map(unclaimed_from_row, rows))
 
     def dismissed(self) -> Mapping[str, Address]:
         """By id of such a run: the new address that was confirmed not to be it."""

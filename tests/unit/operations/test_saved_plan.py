@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from wfdeploy.errors import UsageError
-from wfdeploy.operations.saved_plan import is_plan_file, save_plan
+from tests.unit.render import samples
+from wfdeploy.errors import StalePlan, UsageError
+from wfdeploy.model.plan import Selection
+from wfdeploy.operations.saved_plan import is_plan_file, plan_file_text, read_plan, save_plan
 
 PLAN = '{"kind": "Plan"}\n'
 
@@ -21,7 +24,9 @@ def test_an_older_plan_and_an_empty_file_are_replaced(tmp_path: Path) -> None:
     assert file.read_text() == PLAN + "\n"
 
 
-@pytest.mark.parametrize("content", ["kind: RunGroup\n", '{"kind": "Plans"}', "\xff", "{" * 100_000])
+@pytest.mark.parametrize(
+    "content", ["kind: RunGroup\n", '{"kind": "Plans"}', "\xff", "{" * 100_000, '{"kind":' + "[" * 100_000]
+)
 def test_a_file_that_is_no_plan_is_kept(tmp_path: Path, content: str) -> None:
     file = tmp_path / "runs.yaml"
     file.write_text(content, encoding="latin-1")
@@ -67,3 +72,38 @@ def test_what_cannot_be_written_says_why(tmp_path: Path) -> None:
 def test_a_pipe_is_no_plan_and_asking_does_not_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert not is_plan_file(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("selection.limit", "3"),
+        ("selection.limit", True),
+        ("selection.targets", "g/*"),
+        ("selection.targets", [1]),
+        ("selection.variables", {"a": None}),
+        ("selection.prune", "no"),
+        ("state.new", 1),
+        ("state.serial", "7"),
+        ("paths", "manifests"),
+        ("verified", "false"),
+    ],
+)
+def test_a_plan_with_a_value_of_another_type_is_none(tmp_path: Path, field: str, value: object) -> None:
+    text = plan_file_text(samples.plan_of([]), paths=None, selection=Selection(), new_state=False)
+    content = json.loads(text) | {"verified": True}
+    file = tmp_path / "tonight.plan"
+    file.write_text(json.dumps(content))
+    read_plan(file)
+    *above, name = field.split(".")
+    (content[above[0]] if above else content)[name] = value
+    file.write_text(json.dumps(content))
+    with pytest.raises(StalePlan):
+        read_plan(file)
+
+
+def test_a_plan_of_endless_nesting_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "tonight.plan"
+    file.write_text("[" * 100_000)
+    with pytest.raises(StalePlan, match="is not a plan"):
+        read_plan(file)
