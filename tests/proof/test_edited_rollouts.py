@@ -13,6 +13,7 @@ from tests.support.workbench import group, run
 from wfdeploy.model.plan import Action
 from wfdeploy.model.rollout import Mode
 from wfdeploy.operations import rollouts
+from wfdeploy.render.rollouts import text
 
 
 @pytest.fixture
@@ -132,3 +133,17 @@ def test_failures_that_were_tolerated_and_mended_are_no_licence_for_others(bench
     with bench.open() as store:
         assert store.rollouts()["g"].mode is Mode.STOPPED
     assert sum("-g1-" in run_id for run_id in bench.remote.counts) < 10, "what follows are restarts"
+
+
+def test_until_the_next_apply_its_status_tells_that_the_steps_are_others(bench: VirtualBench) -> None:
+    def shown() -> str:
+        return list(text(rollouts.status(bench.workspace, ())))[-1]
+
+    bench.write(rolled(*COUNTS))
+    assert applied(bench, 3) == 3
+    assert "3 of 4 (3)" in shown()
+    bench.write(rolled({"count": 3, "pauseUntil": "approved"}, {"percent": 50}))
+    assert "3, of other steps" in shown()
+    assert "approved" not in shown()
+    bench.apply()
+    assert "1 of 2 (3)" in shown()

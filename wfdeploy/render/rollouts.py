@@ -92,9 +92,14 @@ def _mode(view: View) -> Cell:
 
 def _current(view: View) -> Step | None:
     progress, rollout = view.progress, view.rollout
-    if progress is None or rollout is None or progress.step >= len(rollout.steps):
+    if progress is None or rollout is None or _was_edited(progress, rollout) or progress.step >= len(rollout.steps):
         return None
     return rollout.steps[progress.step]
+
+
+def _was_edited(progress: Progress, rollout: Rollout) -> bool:
+    """Whether the next apply finds other steps than those that the last one went by."""
+    return progress.steps not in ("", rollout.plan)
 
 
 def _step(view: View) -> str:
@@ -103,6 +108,8 @@ def _step(view: View) -> str:
         return "" if rollout is None else f"of {len(rollout.steps)}"
     if rollout is None:
         return str(progress.step + 1)
+    if _was_edited(progress, rollout):
+        return f"{progress.step + 1}, of other steps"
     if progress.step >= len(rollout.steps):
         return "all runs"
     return f"{progress.step + 1} of {len(rollout.steps)} ({rollout.steps[progress.step].amount})"
