@@ -150,7 +150,7 @@ def _time(value: object, path: FieldPath, evaluation: Evaluation) -> int:
 
 
 def _labels(value: list[str], path: FieldPath, evaluation: Evaluation) -> tuple[Text, ...]:
-    return tuple(evaluation.text(label, (*path, index)) for index, label in enumerate(value))
+    return evaluation.labels(value, path)
 
 
 def _flow_control(value: Mapping[str, Any], path: FieldPath, evaluation: Evaluation) -> FlowControl:

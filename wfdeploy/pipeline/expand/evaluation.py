@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from wfdeploy.model.diagnostic import Severity
 from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
@@ -26,6 +26,9 @@ from wfdeploy.pipeline.expand.numbers import Numbers
 
 _MOST_OF_A_TREE = 2**26
 """Characters that the expressions of a list of rows may make, or of a matrix."""
+
+
+_Key = TypeVar("_Key", str, int)
 
 
 class _TooBigError(Exception):
@@ -53,16 +56,24 @@ class Evaluation:
 
     def headers(self, value: Mapping[str, str | None], path: FieldPath) -> dict[str, Text | None]:
         """Headers with their values evaluated."""
+        return dict(self._texts(value.items(), path))
+
+    def labels(self, value: Sequence[str], path: FieldPath) -> tuple[Text, ...]:
+        """A list of texts, evaluated."""
+        return tuple(text for _, text in self._texts(enumerate(value), path) if text is not None)
+
+    def _texts(self, items: Iterable[tuple[_Key, str | None]], path: FieldPath) -> Iterator[tuple[_Key, Text | None]]:
         tally = Tally(self.most)
-        made: dict[str, Text | None] = {}
-        for name, text in value.items():
-            made[name] = None if text is None else self.text(text, (*path, name))
-            if made[name] is not text:
-                try:
-                    self._count(made[name], tally, (*path, name), str(text))
-                except _TooBigError:
-                    break
-        return made
+        for key, text in items:
+            if text is None or OPENING not in text:
+                yield key, text
+                continue
+            made = self.text(text, (*path, key))
+            try:
+                self._count(made, tally, (*path, key), text)
+            except _TooBigError:
+                return
+            yield key, made
 
     def tree(self, value: BodyValue, path: FieldPath, *, most: int = _MOST_OF_A_TREE) -> BodyValue:
         """A structured value, with expressions evaluated in every string. What holds none is given back as it is.

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from wfdeploy.model.document import FieldPath
 from wfdeploy.model.request import Body, BodyKind, BodyValue, Delivery, Request, Text
 from wfdeploy.pipeline.expand.defaults import STAND_IN_URL, layer
 from wfdeploy.pipeline.expand.evaluation import Evaluation
-from wfdeploy.pipeline.expand.expressions import OPENING, Constant, Scope, Tally
+from wfdeploy.pipeline.expand.expressions import OPENING, Constant, ExpressionError, Scope, Tally
 from wfdeploy.pipeline.expand.input_files import InputFiles
 
 _Part: TypeAlias = Constant | Callable[[Scope], Any]
 
+_Key = TypeVar("_Key", str, int)
+
 _NO_ROW: Scope = {}
 
 _FEW = 16
-"""Expressions of a body that aren't added up: each is bounded by itself."""
+"""Expressions of a body, headers or labels that aren't added up: each is bounded by itself."""
 
 
 class RunTemplate:
@@ -75,7 +77,8 @@ class RunTemplate:
         shared = self._shared
         headers = shared.headers
         if self._headers:
-            headers = {**headers, **{name: text(scope) for name, text in self._headers}}
+            made = _all(self._headers, scope, self._evaluation.most, (*self._path, "headers"))
+            headers = {**headers, **made}
         return Request(
             destination=shared.destination if self._destination is None else self._destination(scope),
             content_type=shared.content_type,
@@ -126,6 +129,8 @@ class RunTemplate:
             failure_url=self._text(fixed, ("failureUrl",), STAND_IN_URL),
             failure_headers=self._texts(fixed, "failureHeaders"),
             flow_key=flow_key,
+            most=self._evaluation.most,
+            path=self._path,
         )
         return parts if parts.parts() else None
 
@@ -150,7 +155,11 @@ class _DeliveryParts:
         failure_url: _Part | None,
         failure_headers: Mapping[str, _Part],
         flow_key: _Part | None,
+        most: int,
+        path: FieldPath,
     ) -> None:
+        self._most = most
+        self._path = path
         self._labels = labels
         self._failure_url = failure_url
         self._failure_headers = failure_headers
@@ -163,11 +172,13 @@ class _DeliveryParts:
     def make(self, shared: Delivery, scope: Scope) -> Delivery:
         changed: dict[str, Any] = {}
         if self._labels:
-            changed["labels"] = tuple(_valued(part, scope) for part in self._labels)
+            labels = _all(enumerate(self._labels), scope, self._most, (*self._path, "labels"))
+            changed["labels"] = tuple(labels.values())
         if self._failure_url is not None:
             changed["failure_url"] = _valued(self._failure_url, scope)
         if self._failure_headers:
-            given = {name: _valued(part, scope) for name, part in self._failure_headers.items()}
+            path = (*self._path, "failureHeaders")
+            given = _all(self._failure_headers.items(), scope, self._most, path)
             changed["failure_headers"] = {**shared.failure_headers, **given}
         if self._flow_key is not None and shared.flow_control is not None:
             changed["flow_control"] = replace(shared.flow_control, key=_valued(self._flow_key, scope))
@@ -180,3 +191,18 @@ def _varying(part: _Part | None) -> Callable[[Scope], Any] | None:
 
 def _valued(part: _Part, scope: Scope) -> Any:
     return part.value if isinstance(part, Constant) else part(scope)
+
+
+def _all(parts: Iterable[tuple[_Key, _Part]], scope: Scope, most: int, path: FieldPath) -> dict[_Key, Any]:
+    """Several texts for a row. Raises: `ExpressionError`, as soon as they are too much together."""
+    tally = Tally(most)
+    made: dict[_Key, Any] = {}
+    for key, part in parts:
+        made[key] = _valued(part, scope)
+        if len(made) > _FEW:
+            try:
+                tally.add(made[key], f"{path[-1]}.{key}")
+            except ExpressionError as error:
+                error.path = (*path, key)
+                raise
+    return made
