@@ -309,3 +309,27 @@ def test_a_read_only_directory_can_still_be_read(path: Path) -> None:
             assert [key.address for key in store.record_keys()] == ["g/a"]
     finally:
         path.parent.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE head SET value = 5",
+        "UPDATE head SET value = NULL WHERE key = 'lineage'",
+        "UPDATE head SET value = 'x' WHERE key = 'serial'",
+        "INSERT INTO head VALUES ('watermark_ms', 'soon')",
+        "UPDATE history SET ended = 'never'",
+        "UPDATE history SET value = '[]'",
+        "INSERT INTO groups VALUES ('g', 'burn')",
+        "INSERT INTO unclaimed VALUES ('wfr_a', 1, 'RUN_AWAY', NULL, NULL)",
+    ],
+)
+def test_a_value_that_no_wfdeploy_wrote_is_damage(path: Path, edit: str) -> None:
+    with SqliteStore.open_existing(path, BINDING) as store:
+        store.commit([Forget(Address("g/a"))])
+    connection = sqlite3.connect(path)
+    connection.execute(edit)
+    connection.commit()
+    connection.close()
+    with pytest.raises(StateUnusable, match="damaged"), SqliteStore.open_existing(path, BINDING) as store:
+        assert (store.history(None), store.groups(), store.unclaimed()) is None
