@@ -374,6 +374,20 @@ def test_what_the_logs_have_forgotten_is_taken_as_triggered(bench: VirtualBench)
     assert any("is taken as triggered" in note for note in bench.plan().notes)
 
 
+def test_a_forgotten_time_of_which_a_part_is_known_is_told_too(bench: VirtualBench) -> None:
+    """Each time has one known instance, and another that was never triggered."""
+    bench.write(recurring(run("a"), run("b"), schedule=BACKLOG))
+    bench.apply(limit=21)
+    bench.pass_time(60)
+    lose_state(bench)
+    assert not any("is taken as triggered" in note for note in bench.plan().notes)
+    bench.server(log_retention_s=6 * 3600.0)
+    notes = bench.plan().notes
+    left = counts(bench.apply())
+    assert 0 < left["triggered"] < 21
+    assert any("is taken as triggered" in note for note in notes)
+
+
 def test_without_a_beginning_it_goes_on_from_the_newest(bench: VirtualBench) -> None:
     begin(bench, recurring(schedule={**HOURLY, "catchUp": "all"}))
     bench.at("2026-11-23T16:00:00Z")

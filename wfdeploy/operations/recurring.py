@@ -7,7 +7,7 @@ process that died.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wfdeploy.model.address import Address, group_of, instance_parts
@@ -189,7 +189,7 @@ class _Looking:
         or was lost. None: nothing tells of any instance."""
         # Those that were adopted by this apply, or by one that was about other groups.
         recorded = (key.address for key in self.store.record_keys(self.names))
-        addresses = (*self._mine(self.around.adopted), *recorded)
+        addresses = {*self._mine(self.around.adopted), *map(self.around.renamed, recorded)}
         known = {unix_of(parts[1]) for address in addresses if (parts := instance_parts(address))}
         start_s = self.schedule.start_s
         if not known:
@@ -205,12 +205,21 @@ class _Looking:
         others = known.difference(occurrences(self.schedule, min(known) - 1, max(known)))
         decided_s = min(newest_s, max(start_s - 1, self.around.logs_since_s, *others))
         forgotten = occurrences(self.schedule, start_s - 1, min(decided_s, self.around.logs_since_s))
-        if any(at_s not in known for at_s in forgotten):
+        if any(at_s not in known or not self._are_all_known(at_s, addresses) for at_s in forgotten):
             self.result.notes.append(
                 f"{self.group.name}: what was due until {instant(decided_s)} is taken as triggered: the state doesn't "
                 "tell, and the server's logs reach back no further (server.logRetention)"
             )
         return decided_s
+
+    def _are_all_known(self, at_s: int, known: Container[Address]) -> bool:
+        """Whether each run's instance of a time is known: what was made up for may have been sent in part."""
+        instances = self.manifests.requests.instances(self.manifests.runs.file_of(self.group.name), at_s)
+        return all(
+            run.address in known
+            for _, run in instances
+            if run.group.name == self.group.name and self.around.is_mine(run.address)
+        )
 
     def _mine(self, addresses: Iterable[Address]) -> Iterator[Address]:
         return (address for address in addresses if group_of(address) == self.group.name)
