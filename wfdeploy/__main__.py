@@ -13,8 +13,25 @@ def tame_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
+def open_standard_streams() -> None:
+    """Put the null device where standard input, output or error is closed (`>&-`), and have reads and writes wait.
+
+    Otherwise the next file that is opened, the state too, would get its number, and with it whatever is written there.
+    A pipe that another program (Node.js, say) set to not wait would lose what its reader isn't ready for.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            if not os.get_blocking(number):
+                os.set_blocking(number, True)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - a descriptor
+
+
 def main() -> int:
     """Run the command line of this process; returns its exit code."""
+    open_standard_streams()
     tame_collector()  # before the imports: what they make lives until the end, too
 
     from wfdeploy.cli.app import App

@@ -11,6 +11,7 @@
     ├── PartialFailure             7    some took and some did not
     ├── Withheld                   8    a cap or a missing consent stopped it
     ├── UsageError                 64   a wrong command line
+    ├── SystemRefused              74   a full disk, a limit of the process, a closed door of this machine
     └── Interrupted                130, 143
 
 What can be many and is the user's to fix is a `Diagnostic` (model/diagnostic.py), not an exception.
@@ -39,6 +40,7 @@ class ExitCode(IntEnum):
     PARTIAL = 7
     WITHHELD = 8
     USAGE = 64
+    SYSTEM = 74
     SIGINT = 130
     SIGTERM = 143
 
@@ -53,6 +55,7 @@ EXIT_CODE_MEANING: dict[ExitCode, str] = {
     ExitCode.PARTIAL: "some changes took and some did not, or a watched run ended badly",
     ExitCode.WITHHELD: "a cap or a missing consent stopped it; nothing was sent",
     ExitCode.USAGE: "a wrong command line",
+    ExitCode.SYSTEM: "this machine refused: a full disk, a limit, an output or a directory that can't be used",
     ExitCode.SIGINT: "interrupted (^C); the state is saved up to the last answer",
     ExitCode.SIGTERM: "terminated; the state is saved up to the last answer",
 }
@@ -127,6 +130,15 @@ class UsageError(WfdeployError):
     """The command line asks for something that makes no sense."""
 
     exit_code = ExitCode.USAGE
+
+
+class SystemRefused(WfdeployError):
+    """The operating system refused what any command needs. What had been done by then stands, and is recorded.
+
+    The number is that of an I/O error in sysexits(3), as the one of a wrong command line is.
+    """
+
+    exit_code = ExitCode.SYSTEM
 
 
 class Interrupted(WfdeployError):

@@ -15,7 +15,7 @@ from wfdeploy.errors import EXIT_CODE_MEANING, ExitCode
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-ALWAYS = (ExitCode.OK, ExitCode.BUG, ExitCode.USAGE, ExitCode.SIGINT, ExitCode.SIGTERM)
+ALWAYS = (ExitCode.OK, ExitCode.BUG, ExitCode.USAGE, ExitCode.SYSTEM, ExitCode.SIGINT, ExitCode.SIGTERM)
 """Exit codes that any command may end with."""
 
 

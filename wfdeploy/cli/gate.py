@@ -6,6 +6,10 @@ else is a bug of ours and leaves a report that can be pasted into an issue.
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -55,7 +59,7 @@ def run(arguments: Sequence[str], app: App, group: click.Group | None = None) ->
         app.output.error("interrupted")
         return ExitCode.SIGINT
     except Exception as error:
-        return _bug(error, app)
+        return _refused(error, app) or _bug(error, app)
 
 
 def _wfdeploy() -> click.Group:
@@ -101,6 +105,54 @@ def _show_diagnostics(error: InvalidInput, app: App) -> None:
     else:
         output.block(text(error.diagnostics, output.error_style, width=output.error_width), always=True)
     output.error(error.message, error.hint, exitCode=int(error.exit_code))
+
+
+_REFUSALS = frozenset(
+    (
+        errno.EACCES,
+        errno.EBADF,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENAMETOOLONG,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.ENOSPC,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ESTALE,
+    )
+)
+"""What the operating system says of itself, the process's limits or its permissions, wherever that is met."""
+
+
+def _refused(error: Exception, app: App) -> ExitCode | None:
+    """Report what isn't our fault, but the machine's. None for anything else."""
+    hint = None
+    if isinstance(error, MemoryError):
+        message, hint = "out of memory", "give it more, or less to do at once"
+    elif isinstance(error, OSError) and not _has_working_directory():
+        message, hint = "the working directory is gone", "change to one that is there: cd DIR"
+    elif isinstance(error, OSError) and error.errno in _REFUSALS:
+        name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        message = f"{name}{error.strerror}"
+    else:
+        return None
+    if isinstance(error, MemoryError) or error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        # What Python says of objects that are torn down half made comes after the error, and means nothing to a user.
+        sys.unraisablehook = lambda _: None
+        warnings.simplefilter("ignore")
+    app.output.error(message, hint, exitCode=int(ExitCode.SYSTEM))
+    return ExitCode.SYSTEM
+
+
+def _has_working_directory() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - asks no more than that
+    except OSError:
+        return False
+    return True
 
 
 def _bug(error: Exception, app: App) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import TextIO
 
-from wfdeploy.errors import WfdeployError
+from wfdeploy.errors import SystemRefused
 from wfdeploy.render.printable import json_safe, printable_lines, without_commands
 from wfdeploy.render.style import Style, Tone, plain
 
@@ -83,9 +83,12 @@ class Output:
                 self._stdout.write(self._harmless(chunk))
             self._stdout.flush()
         except OSError as error:
-            if error.errno != errno.EPIPE:
-                raise WfdeployError(f"can't write to standard output: {error}") from error
             _mute(self._stdout)
+            if error.errno != errno.EPIPE:
+                raise SystemRefused(
+                    f"can't write to standard output: {error.strerror or error}",
+                    hint="what the command did stands; only the rest of its result is lost",
+                ) from error
 
     def redraw(self, text: str) -> None:
         """Write a result that takes the place of the one before: on a terminal the screen is cleared for it."""

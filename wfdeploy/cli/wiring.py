@@ -220,7 +220,10 @@ def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemCloc
 def _read_stdin(settings: Settings) -> bytes:
     if settings.stdin_taken:
         raise UsageError("standard input can't give both the token and the manifests")
-    return sys.stdin.buffer.read()
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise UsageError(f"standard input can't be read: {error.strerror or error}") from error
 
 
 # --- the embedded server -----------------------------------------------------------------------------------------

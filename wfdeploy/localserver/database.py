@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import Timeout
+
 from wfdeploy.errors import StateUnusable
 from wfdeploy.localserver.ids import new_server_id
 
@@ -128,24 +130,51 @@ _VERSIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 SCHEMA_VERSION = len(_VERSIONS)
 
 
+@contextmanager
+def writing(database: Path) -> Iterator[None]:
+    """Turn what the operating system has against files beside a database into `StateUnusable`."""
+    try:
+        yield
+    except Timeout:  # an OSError, and not of this kind
+        raise
+    except OSError as error:
+        raise _unwritable(database, error.strerror or str(error)) from error
+
+
+def _unwritable(database: Path, reason: str) -> StateUnusable:
+    return StateUnusable(
+        f"cannot write the embedded server's database {database}: {reason}",
+        hint="--local keeps its runs there: make the folder writable for this user, or work on a copy of the project",
+    )
+
+
 def open_database(path: Path | None) -> sqlite3.Connection:
     """Open or create the file (mode 0600: it holds the payloads and headers it delivers); `None` is in memory.
 
-    Raises: StateUnusable when the file is no such database, or of a newer version.
+    Raises: StateUnusable when the file is no such database, of a newer version, or can't be written.
     """
-    if path is not None:
+    if path is None:
+        return _connected(":memory:")
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Created by us with its mode, since SQLite would use the umask; -wal and -shm take the mode over from it.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = sqlite3.connect(
-        str(path) if path else ":memory:", isolation_level=None, check_same_thread=False, cached_statements=256
-    )
+    try:
+        return _connected(str(path))
+    except sqlite3.DatabaseError as error:
+        if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in _NO_DATABASE:
+            raise StateUnusable(f"{path}: not a local server database: {error}") from error
+        raise _unwritable(path, str(error)) from error
+
+
+_NO_DATABASE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
+
+
+def _connected(name: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.row_factory = sqlite3.Row
     try:
         _prepare(connection)
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise StateUnusable(f"{path}: not a local server database: {error}") from error
     except BaseException:
         connection.close()
         raise

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from wfdeploy.files.reading import read_own
 from wfdeploy.files.writing import replace_file
+from wfdeploy.localserver.database import writing
 from wfdeploy.localserver.problems import DatabaseInUse
 
 PROBE_TIMEOUT_S = 2.0
@@ -32,25 +33,34 @@ class Occupancy:
     """The right to serve a database file, held until `release`."""
 
     def __init__(self, database: Path) -> None:
-        """Raises: DatabaseInUse when another process, or another server in this one, has it."""
-        database.parent.mkdir(parents=True, exist_ok=True)
+        """Raises: DatabaseInUse when another process, or another server in this one, has it; StateUnusable where its
+        folder can't be used."""
+        self._database = database
         self._sidecar = _beside(database, ".server.json")
         # Not per thread: it is taken by the thread that starts the server and may be released by another.
         self._lock = FileLock(_beside(database, ".lock"), timeout=0, thread_local=False, mode=0o600)
         try:
-            self._lock.acquire()
+            with writing(database):
+                database.parent.mkdir(parents=True, exist_ok=True)
+                self._lock.acquire()
         except Timeout:
             raise DatabaseInUse(str(database), url=find_running(database)) from None
-        # Left by a process that was killed; we are the only one now.
-        self._sidecar.unlink(missing_ok=True)
+        try:
+            with writing(database):
+                self._sidecar.unlink(missing_ok=True)  # left by a process that was killed; we are the only one now
+        except BaseException:
+            self._lock.release()
+            raise
 
     def announce(self, *, url: str, server_id: str) -> None:
-        """Let other commands find the server."""
+        """Let other commands find the server. Raises: StateUnusable."""
         note = {"url": url, "pid": os.getpid(), "serverId": server_id}
-        replace_file(self._sidecar, json.dumps(note).encode())
+        with writing(self._database):
+            replace_file(self._sidecar, json.dumps(note).encode())
 
     def release(self) -> None:
-        self._sidecar.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # believed only while the lock is held
+            self._sidecar.unlink(missing_ok=True)
         self._lock.release()
 
 

@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from wfdeploy.files.names import escaped
+
 _CI_JOB = ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
 _CI_COMMIT = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "CIRCLE_SHA1")
 
@@ -27,7 +29,7 @@ def authorship(environ: Mapping[str, str], root: Path) -> str:
         facts["job"] = job
     if commit:
         facts["commit"] = commit
-    return json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return json.dumps({name: escaped(fact) for name, fact in facts.items()}, sort_keys=True, separators=(",", ":"))
 
 
 def _head(root: Path) -> str | None:

@@ -16,6 +16,7 @@ from wfdeploy import __version__
 from wfdeploy.catalogue.catalogue import Catalogue, Kept
 from wfdeploy.catalogue.guards import sound
 from wfdeploy.errors import CacheDamaged, InvalidInput
+from wfdeploy.files.names import is_text
 from wfdeploy.files.reading import open_regular
 from wfdeploy.operations.parallel import WORTHWHILE_BYTES
 from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Remember, Requests
@@ -151,6 +152,10 @@ class Reading:
             bounds = bounds.named(base, paths)
         file = self._project.file
         found = sources.find(paths, base=base, cwd=cwd, problems=self._problems, bounds=bounds, project_file=file)
+        for entry in found:
+            if not is_text(self._name(entry)):
+                self._problems.append(sources.unnameable(entry))
+        found = [entry for entry in found if is_text(self._name(entry))]
         if self._project.file is None:
             return found
         own = os.path.realpath(self._project.file)  # it may stand among the manifests, under a name of its own

@@ -69,7 +69,7 @@ def _command() -> re.Pattern[str]:
 
 def _escape(match: re.Match[str]) -> str:
     character = match[0]
-    code = ord(character)
+    code = _byte_or_code(character)
     if character in _SHORT:
         return _SHORT[character]
     if code <= 0xFF:
@@ -77,8 +77,17 @@ def _escape(match: re.Match[str]) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
+def _byte_or_code(character: str) -> int:
+    """The byte that half of a surrogate pair stands for, as in a file name that isn't UTF-8 (PEP 383); else the code
+    point."""
+    code = ord(character)
+    return code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
+
+
 def _json_escape(match: re.Match[str]) -> str:
     code = ord(match[0])
+    if 0xD800 <= code <= 0xDFFF:  # many readers of JSON refuse half of a pair
+        return "\\" + _escape(match)
     if code > 0xFFFF:
         code -= 0x10000
         return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"

@@ -15,7 +15,7 @@ from wfdeploy.state.schema import APPLICATION_ID, VERSION, migrate
 
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     """Open a file that is there. Raises: `StateUnusable`."""
-    uri = f"file:{quote(str(path.absolute()))}"
+    uri = f"file:{quote(os.fsencode(path.absolute()))}"
     with translated(str(path)):
         if not readonly:
             return sqlite3.connect(

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wfdeploy.errors import StateUnusable
+from wfdeploy.errors import StateUnusable, UsageError
+from wfdeploy.files.names import escaped
 
 DAMAGED = "restore it from a copy, or set it aside: the next apply reads back what the server still knows"
 
@@ -20,6 +21,8 @@ def translated(name: str) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         raise _words(name, error) from error
+    except UnicodeEncodeError as error:  # what was typed: no state holds such text
+        raise UsageError(f"{escaped(str(error.object)[:100])} is not UTF-8") from error
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise StateUnusable(f"the state {name} is damaged: {error}", hint=DAMAGED) from error
 

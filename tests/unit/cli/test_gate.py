@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +62,8 @@ def raising(error: BaseException) -> click.Group:
         (Terminated(), 143),
         (click.UsageError("wrong"), 64),
         (click.FileError("f", "gone"), 64),
+        (OSError(errno.ENOSPC, "No space left on device"), 74),
+        (PermissionError(errno.EACCES, "Permission denied", os.fsdecode(b"b\xff")), 74),
     ],
 )
 def test_each_error_has_its_exit_code(error: BaseException, code: int) -> None:
@@ -66,6 +71,22 @@ def test_each_error_has_its_exit_code(error: BaseException, code: int) -> None:
     assert ran.code == code
     assert ran.stdout == ""
     assert ran.stderr.startswith("error: ")
+
+
+def test_a_working_directory_that_is_gone_is_told(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with contextlib.chdir(gone):
+        gone.rmdir()
+        ran = command_line("act", group=group_that(Path.cwd))
+    assert (ran.code, ran.stderr) == (
+        74,
+        "error: the working directory is gone\nhint: change to one that is there: cd DIR\n",
+    )
+
+
+def test_a_file_that_is_missing_is_a_bug_where_nobody_expects_it() -> None:
+    assert command_line("act", group=raising(FileNotFoundError(errno.ENOENT, "No such file", "x"))).code == 1
 
 
 def test_a_command_returns_its_exit_code() -> None:

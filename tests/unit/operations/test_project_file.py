@@ -190,6 +190,8 @@ def test_environment_without_a_project_file(tmp_path: Path) -> None:
         (HEAD + "spec: {environments: {e: {server: {logRetention: .inf}}}}\n", ["not-a-json-number"]),
         (HEAD + "spec: {secrets: [a b]}\n", ["bad-form"]),
         (HEAD + "spec: {server: {logLag: soon, maxBatchItems: 0}}\n", ["bad-form", "too-small"]),
+        (HEAD + 'spec: {state: {path: "a\\0b"}, manifests: [m, "n\\0"]}\n', ["bad-path"] * 2),
+        (HEAD + 'spec: {environments: {e: {state: {path: "\\0"}}}}\n', ["bad-path"]),
         (HEAD + "spec: {state: {path: a.db}, environments: {a: {}, b: {}}}\n", ["shared-state"]),
         (HEAD + "spec: {environments: {a: {state: {path: x}}, b: {state: {path: x}}}}\n", ["shared-state"]),
     ],

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from wfdeploy.errors import InvalidInput
 from wfdeploy.files.bounds import Bounds, OutOfBoundsError
+from wfdeploy.files.names import is_text
 from wfdeploy.files.reading import read_at_most
 from wfdeploy.model import git_lfs
 from wfdeploy.model.diagnostic import Diagnostic, Place
@@ -149,6 +150,8 @@ class InputFiles:
         if not path.is_file():
             state = "is a folder" if path.is_dir() else "does not exist" if not path.exists() else "is no plain file"
             raise FileProblem(f"{what}-missing", f"{name} {state}", "the path is relative to the manifest's folder")
+        if not is_text(self._name(path)):
+            raise FileProblem(f"{what}-not-utf8", f"{name} leads to a file whose name is not UTF-8", "rename it")
         return path
 
 

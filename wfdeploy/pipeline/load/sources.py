@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from wfdeploy.files.bounds import OutOfBoundsError
+from wfdeploy.files.names import escaped
 from wfdeploy.files.reading import read_at_most
 from wfdeploy.model import git_lfs
 
@@ -119,12 +120,19 @@ def relative_name(path: Path, root: Path) -> str:
 def shown_path(path: Path, cwd: Path) -> str:
     """A path as a user in `cwd` would type it: relative, unless that would climb out of everything."""
     relative = os.path.relpath(path, cwd)
-    return str(path) if relative.startswith(os.path.join("..", "..", "..", "..")) else relative  # noqa: PTH118
+    return escaped(str(path) if relative.startswith(os.path.join("..", "..", "..", "..")) else relative)  # noqa: PTH118
+
+
+def unnameable(found: Found) -> Diagnostic:
+    """What is wrong with a file whose name below the project isn't UTF-8."""
+    return _problem(
+        "name-not-utf8", "the name of this file, or of its folder, is not UTF-8", found.display, "rename it"
+    )
 
 
 def allow(path: Path) -> str:
     """How an operator allows a project to name a path."""
-    return f"whoever runs this command allows it: --allow path={os.path.realpath(path)}"
+    return f"whoever runs this command allows it: --allow path={escaped(os.path.realpath(path))}"
 
 
 def reason(error: OSError) -> str:
@@ -134,7 +142,7 @@ def reason(error: OSError) -> str:
 
 def _display(path: Path, text: str, base: Path, cwd: Path) -> str:
     if base == cwd or Path(text).is_absolute():
-        return text
+        return escaped(text)
     return shown_path(path, cwd)
 
 
@@ -183,7 +191,7 @@ class _Search:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            shown = os.path.join(display, entry.name) if display != "." else entry.name  # noqa: PTH118 - text as typed
+            shown = escaped(os.path.join(display, entry.name) if display != "." else entry.name)  # noqa: PTH118 - text as typed
             child = path / entry.name
             is_folder = _is_folder(entry)
             if not is_folder and (not entry.name.endswith(SUFFIXES) or entry.name == PROJECT_FILE):

@@ -19,6 +19,8 @@ def check(document: Document) -> list[Finding]:
         path: FieldPath = ("spec", "environments", name)
         findings += _variables(document, environment or {}, path)
         findings += _url(document, (environment or {}).get("url"), (*path, "url"))
+        findings += _paths(document, environment or {}, path)
+    findings += _paths(document, spec, ("spec",))
     findings += _shared_state(document, spec)
     if document.has_extreme_numbers:
         findings += _endless(document, spec.get("server", {}), ("spec", "server"))
@@ -26,6 +28,16 @@ def check(document: Document) -> list[Finding]:
             server = (environment or {}).get("server", {})
             findings += _endless(document, server, ("spec", "environments", name, "server"))
     return findings
+
+
+def _paths(document: Document, holder: Mapping[str, Any], path: FieldPath) -> Iterator[Finding]:
+    """No file can have a NUL character in its name, and Python raises `ValueError` for one."""
+    named: list[tuple[FieldPath, object]] = [((*path, "state", "path"), holder.get("state", {}).get("path"))]
+    named += [((*path, "manifests", index), name) for index, name in enumerate(holder.get("manifests", ()))]
+    for at, name in named:
+        if isinstance(name, str) and "\0" in name:
+            message = "a path can't hold a NUL character"
+            yield Finding(document=document, path=at, code="bad-path", message=message, address=dotted(at))
 
 
 def _shared_state(document: Document, spec: Mapping[str, Any]) -> Iterator[Finding]:

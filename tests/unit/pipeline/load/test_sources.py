@@ -57,6 +57,14 @@ def test_file_is_taken_whatever_its_name(tmp_path: Path) -> None:
     assert find(["notes.txt"], tmp_path) == (["notes.txt"], [])
 
 
+def test_names_that_are_not_utf8_are_shown_as_escapes(tmp_path: Path) -> None:
+    bad = os.fsdecode(b"b\xff")
+    put(tmp_path, f"{bad}/{bad}.yaml", f"{bad}/a.yaml")
+    assert find([bad], tmp_path) == ([r"b\xff/a.yaml", r"b\xff/b\xff.yaml"], [])
+    assert find([f"{bad}/{bad}.yaml"], tmp_path)[0] == [r"b\xff/b\xff.yaml"]
+    assert find(["a.yaml"], tmp_path / bad, tmp_path)[0] == [r"b\xff/a.yaml"]
+
+
 def test_file_is_read_once(tmp_path: Path) -> None:
     put(tmp_path, "m/a.yaml", "m/b.yaml")
     assert find(["m/b.yaml", "m", "./m/a.yaml", "-", "-"], tmp_path)[0] == ["m/b.yaml", "m/a.yaml", "<stdin>"]
