@@ -69,12 +69,14 @@ def damaged(rng: random.Random, lines: list[str]) -> list[str]:
         data = damage.octets("\n".join(lines).encode(), [damage.nested()])
         return data.decode(errors=rng.choice(("replace", "surrogateescape"))).split("\n")
     rows = [json.loads(line) for line in lines]
+    head = rows[0]
     if rng.random() < 0.3:
-        rows = damage.value(rows, PIECES) if rng.random() < 0.5 else [rows[0], *damage.value(rows[1:], PIECES)]
+        changed = damage.value(rows if rng.random() < 0.5 else rows[1:], PIECES)
+        rows = changed if isinstance(changed, list) else [changed]
+        rows = rows if rows[:1] and isinstance(rows[0], dict) and rows[0].get("kind") == "head" else [head, *rows]
     else:
         spot = rng.randrange(len(rows))
         rows[spot] = damage.value(rows[spot], PIECES)
-    rows = rows if isinstance(rows, list) else [rows]
     return [json.dumps(row, ensure_ascii=rng.random() < 0.5) for row in rows]
 
 
