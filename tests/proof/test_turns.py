@@ -170,6 +170,33 @@ def test_shards_know_too_little_to_wait(bench: VirtualBench) -> None:
     assert [diagnostic.code for diagnostic in error.value.diagnostics] == ["sharded-order"]
 
 
+def test_shards_know_too_little_to_skip(bench: VirtualBench) -> None:
+    """The instances of one run belong to several shards, none of which knows whether another's is going."""
+    bench.write(group("n", [run("a")], schedule={"cron": "0 * * * *", "concurrency": "skip"}), seed())
+    bench.shard = Shard(1, 2)
+    with pytest.raises(InvalidInput) as error:
+        bench.plan()
+    (problem,) = error.value.diagnostics
+    assert (problem.code, problem.address) == ("sharded-skip", "n")
+
+
+def test_in_a_shard_a_lost_attempt_of_a_run_that_nobody_declares_is_decided(bench: VirtualBench) -> None:
+    """It was kept for good, and each apply listed from it on."""
+    bench.shard = Shard(1, 1)
+    bench.write(group("g", [run("b")]))
+    bench.apply(options=ApplyOptions(create_state=True))
+    bench.write(group("g", [run("a"), run("b")]))
+    bench.remote.faults = [Fault.LOST_BEFORE]
+    assert counts(bench.apply(options=ApplyOptions(timeout_s=0.0))) == {"unknown": 1, "kept": 1}
+    bench.write(group("g", [run("b")]))
+    bench.pass_time(1000)
+    bench.apply()
+    with bench.open() as store:
+        assert list(store.attempts()) == []
+    assert counts(bench.apply()) == {"kept": 1}
+    assert bench.triggered() == ["g-b"]
+
+
 # --- rollouts --------------------------------------------------------------------------------------------------------
 
 

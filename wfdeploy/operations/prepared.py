@@ -162,7 +162,8 @@ class Prepared:
         self._watched |= {name for name, one in recurrences.items() if one.watches}
         problems: list[Diagnostic] = []
         shard = self.workspace.target.shard
-        narrowed = bool(targets) or selection.limit is not None or shard is not None or selection.wish is not None
+        chosen = bool(targets) or selection.limit is not None or selection.wish is not None
+        narrowed = chosen or shard is not None
         declared = {
             address: run for address, run in self.desired.find(selection.replace).items() if run.group.schedule is None
         }
@@ -182,6 +183,7 @@ class Prepared:
             renames=self.renames,
             on_remove=dict(self.store.groups()) | self.on_remove,
             is_gone=(lambda _: False) if narrowed else self.manifests.is_gone,
+            is_undeclared=(lambda _: False) if chosen else self.manifests.is_gone,
             emptied_generator=self._emptied_generator,
             standings=runs.standings,
             live_states=runs.live,

@@ -16,6 +16,7 @@ from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.rollout import EndRollout, Progress
 from wfdeploy.model.run import DesiredRun, Group
+from wfdeploy.model.schedule import Concurrency
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.unloaded import count_elsewhere, newest_instances
 from wfdeploy.pipeline.diff.context import DiffContext
@@ -32,7 +33,7 @@ _NOT_SUCCEEDED = (None, *(state for state in RunState if state is not RunState.S
 class Turns:
     """Blocks the changes that have to wait.
 
-    Raises: `InvalidInput` where runs are shared out to shards and a group depends on another.
+    Raises: `InvalidInput` where runs are shared out to shards and a group depends on another, or skips instances.
 
     `runs_of` gives the desired runs of a group (instances, of a recurring one); `former` the names that a group had
     before; `rollouts`: those under way, by the names that groups have now. `quiet`: groups in which everything is as
@@ -61,9 +62,9 @@ class Turns:
             group = groups.get(name)
             if group is not None and group.rollout is None:
                 self.edits.append(EndRollout(name))  # its manifest wants none any more
+        if self.sharded and (refused := list(self._refused())):
+            raise InvalidInput(refused)
         if any(group.depends_on for group in groups.values()):
-            if self.sharded:
-                raise InvalidInput(list(self._refused()))
             changes = in_order(changes, self._waits)
         if not any(group.rollout is not None for group in groups.values()):
             yield from changes
@@ -80,12 +81,22 @@ class Turns:
     def _refused(self) -> Iterator[Diagnostic]:
         manifests = self.manifests
         for name, group in manifests.groups.items():
+            place = Place(manifests.files[manifests.runs.file_of(name)])
+            if group.schedule is not None and group.schedule.concurrency is Concurrency.SKIP:
+                yield Diagnostic(
+                    code="sharded-skip",
+                    message=f"{name} has concurrency: skip, which can't be judged in shards: the instances of one run "
+                    "belong to several of them",
+                    place=place,
+                    address=name,
+                    hint="leave it to the flow control of the runs, or apply the file without --shard",
+                )
             for dependency in group.depends_on:
                 yield Diagnostic(
                     code="sharded-order",
                     message=f"{name} depends on the group {dependency.group}, which can't be judged in shards: none of "
                     "them knows how all runs of a group do",
-                    place=Place(manifests.files[manifests.runs.file_of(name)], dependency.line),
+                    place=replace(place, line=dependency.line),
                     address=name,
                     hint="share out the files of the groups that wait for nobody; then apply everything without "
                     "--shard, which adopts what the shards have triggered",

@@ -57,7 +57,8 @@ class DiffContext:
     gave and the state lacks, by address (they stand before the state's own). `renames`: former address -> new one,
     for the addresses that the state still has under the former. `highest(address, fingerprint)`: highest known
     generation, 0 for none. `records(address)`: the full record. `on_remove`: policy by group, the manifest's where
-    it was loaded, else the state's. `is_gone(address)`: whether a recorded run that isn't declared was removed.
+    it was loaded, else the state's. `is_gone(address)`: whether a recorded run that isn't declared was removed;
+    `is_undeclared(address)`: whether nobody declares it, also where that is no reason to cancel or forget (in a shard).
     `emptied_generator(address)`: the generator that made a run, where it is declared and makes no runs any more.
     `standings`: of the recorded runs that failed, were cancelled or are missing, by address. `live_states`: how
     recorded runs do as the server told just now, by address. `dlq_retention_s`: how long a failed run can be resumed.
@@ -77,6 +78,7 @@ class DiffContext:
     renames: Mapping[Address, Address] = field(default_factory=dict)
     on_remove: Mapping[str, OnRemove] = field(default_factory=dict)
     is_gone: Callable[[Address], bool] = lambda _: False
+    is_undeclared: Callable[[Address], bool] = lambda _: False
     emptied_generator: Callable[[Address], str | None] = lambda _: None
     standings: Mapping[Address, Standing] = field(default_factory=dict)
     live_states: Mapping[Address, RunState] = field(default_factory=dict)

@@ -38,7 +38,7 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         return _with_open_attempt(change, attempt, edits, context)
     if known is None:
         # Nothing but a refused attempt of a run that nobody declares any more.
-        if context.is_gone(address):
+        if context.is_undeclared(address):
             return Change(address=address, action=Action.KEEP, reason="", edits=(DropAttempt(address),))
         return None
     change = Change(
@@ -73,8 +73,8 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
 def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], context: DiffContext) -> Change:
     wish, address = context.wish, change.address
     resumes = wish is Wish.RESUME and attempt.is_resume
-    is_gone = context.is_gone(address)  # else another file may declare it, or this isn't about what is declared
-    undeclared_ = ", no longer declared" if is_gone else ""
+    is_undeclared = context.is_undeclared(address)  # else another file may declare it, or that isn't what this is about
+    undeclared_ = ", no longer declared" if is_undeclared else ""
     verdict = context.verdicts.get(address, NOT_LOOKED_UP)
     match verdict.finding:
         case Finding.FOUND:
@@ -87,7 +87,7 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
             return change._replace(reason=f"found on the server{undeclared_}: recorded as triggered")
         case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if resumes:
             return change._replace(reason=SENT_AGAIN, sends=True, tries=attempt.tries, dlq_id=attempt.dlq_id)
-        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if not is_gone:
+        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if not is_undeclared:
             words = "its answer was lost and the server does not know it: what becomes of it is up to the next apply"
             return change._replace(action=Action.KEEP, reason=words)
         case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
