@@ -76,10 +76,10 @@ class RunGateway(Protocol):
         """One batch trigger call, sent once. Never raises for what the network or the server do: every way it can
         end is a `TriggerReply`. Cancelling it leaves the outcome open."""
 
-    def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:
+    def list_runs(self, *, label: str, since_ms: int | None, cursor: str = "") -> AsyncIterator[RunPage]:
         """The runs that carry `label` and were created at or after `since_ms` (server time, Unix ms; None: all),
         page by page, waiting out rate limits. The last page says so; a listing that doesn't reach one is
-        incomplete. Raises: `RemoteFailure`."""
+        incomplete. `cursor`: begin with the page that an earlier listing had there. Raises: `RemoteFailure`."""
 
     async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:
         """One run with its steps: of several that had an author's id, the one of that time (None: the newest). None

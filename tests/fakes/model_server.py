@@ -117,6 +117,7 @@ class ModelServer(RunGateway):
     durations_s: Sequence[float] = (0.5,)
     faults: list[Fault] = field(default_factory=list)
     listing_faults: list[Fault] = field(default_factory=list)
+    page_s: float = 0.0
     cancel_faults: list[Fault] = field(default_factory=list)
     uncancellable: Callable[[str], bool] = lambda _: False
     bad: Callable[[str], bool] = lambda _: False
@@ -277,7 +278,7 @@ class ModelServer(RunGateway):
 
     # --- reading ---------------------------------------------------------------------------------------------
 
-    async def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:
+    async def list_runs(self, *, label: str, since_ms: int | None, cursor: str = "") -> AsyncIterator[RunPage]:
         await self.clock.sleep(0.01)
         self._arrive()
         fault = self.listing_faults.pop(0) if self.listing_faults else Fault.NONE
@@ -290,9 +291,15 @@ class ModelServer(RunGateway):
             run for run in reversed(self.runs) if run.visible_ms <= now_ms and self._is_asked_for(run, label, since_ms)
         ]
         date_ms = now_ms // 1000 * 1000 if self.tells_time else None
+        if cursor:  # it names the run that its page begins with; one that isn't known ends the listing
+            shown = shown[next((at for at, run in enumerate(shown) if _cursor(run) == cursor), len(shown)) :]
         pages = [shown[start : start + 3] for start in range(0, len(shown), 3)] or [[]]
         for index, page in enumerate(pages):
-            yield RunPage(tuple(self._observed(run, now_ms) for run in page), date_ms, index == len(pages) - 1)
+            last = index == len(pages) - 1
+            runs = tuple(self._observed(run, now_ms) for run in page)
+            yield RunPage(runs, date_ms, last, "" if last else _cursor(pages[index + 1][0]))
+            if self.page_s:
+                await self.clock.sleep(self.page_s)
 
     def _is_asked_for(self, run: ModelRun, label: str, since_ms: int | None) -> bool:
         return self.ignores_filters or (run.label == label and (since_ms is None or run.created_ms >= since_ms))
@@ -428,3 +435,7 @@ def dying() -> Iterator[list[bool]]:
         if group.split(Crash)[1] is not None:
             raise
         crashed.append(True)
+
+
+def _cursor(run: ModelRun) -> str:
+    return f"{run.run_id}@{run.created_ms}"

@@ -89,6 +89,16 @@ def test_pages_are_followed_to_the_last() -> None:
     assert {request.path for request in server.requests} == {"/v2/workflows/logs"}
 
 
+def test_a_listing_can_go_on_where_another_one_was() -> None:
+    async def use(gateway: UpstashGateway) -> list[RunPage]:
+        return [page async for page in gateway.list_runs(label="l", since_ms=None, cursor="c1")]
+
+    with ChaosServer([logs([entry(2)], "c2"), logs([entry(3)])]) as server:
+        pages = with_gateway(server, use)
+    assert [page.next_cursor for page in pages] == ["c2", ""]
+    assert [parse_qs(urlsplit(request.target).query)["cursor"] for request in server.requests] == [["c1"], ["c2"]]
+
+
 def test_without_a_date_the_server_time_is_unknown() -> None:
     with ChaosServer([logs([], headers={"X-A": "b"})]) as server:
         (page,) = listing(server)

@@ -76,9 +76,9 @@ class Tap(RunGateway):
         self.log.append("cancel")
         return await self.inner.cancel(workflow_run_ids, label=label)
 
-    async def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:
+    async def list_runs(self, *, label: str, since_ms: int | None, cursor: str = "") -> AsyncIterator[RunPage]:
         self.log.append("list")
-        async for page in self.inner.list_runs(label=label, since_ms=since_ms):
+        async for page in self.inner.list_runs(label=label, since_ms=since_ms, cursor=cursor):
             yield replace(page, runs=tuple(map(self._shown, page.runs)))
 
     def _shown(self, run: ObservedRun) -> ObservedRun:

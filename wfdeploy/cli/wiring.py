@@ -21,6 +21,7 @@ from wfdeploy.upstash.encoding import encoder
 
 if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.model.saved_listing import ListingFile
     from wfdeploy.model.state import Binding
     from wfdeploy.ports import Listener, RunGateway, StateStore
     from wfdeploy.state.freshness import FreshnessMarker
@@ -156,6 +157,12 @@ def stores(environ: Mapping[str, str], copied_with_state: Collection[Path]) -> S
 
         return FreshnessMarker(marker_folder(environ, copied_with_state))
 
+    def listing_file(name: str) -> ListingFile:
+        from wfdeploy.state.freshness import marker_folder
+        from wfdeploy.state.listing_file import SavedListingFile
+
+        return SavedListingFile(marker_folder(environ, copied_with_state), name)
+
     return Stores(
         exists=Path.exists,
         open=open_,
@@ -168,6 +175,7 @@ def stores(environ: Mapping[str, str], copied_with_state: Collection[Path]) -> S
         clear_mark=lambda store: marker().clear(store.head()),
         export=_export,
         import_=_import,
+        listing_file=listing_file,
     )
 
 

@@ -199,6 +199,7 @@ class RunPage:
     runs: tuple[ObservedRun, ...]
     server_time_ms: int | None
     last: bool
+    next_cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

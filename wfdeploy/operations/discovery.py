@@ -14,6 +14,7 @@ from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Sending
 from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import AttemptStatus, Standing
+from wfdeploy.operations.long_listings import LongListings
 from wfdeploy.operations.outlook import Seen
 from wfdeploy.operations.prepared import Prepared
 from wfdeploy.operations.refreshing import since as since_oldest
@@ -45,6 +46,8 @@ class Discovery:
         self.time = time
         self.locked_at = locked_at
         self.stopped = stopped
+        self._long = None if locked_at is None else LongListings(workspace, gateway, time, stopped)
+        self._joined: tuple[int, int] | None = None  # see `_list_after`
 
     @property
     def log_lag_s(self) -> float:
@@ -127,7 +130,13 @@ class Discovery:
     def covers(self, prepared: Prepared, seen: Seen, sending: Sending) -> bool:
         """Whether a listing reaches back as far as it must before these changes are sent."""
         needed = _reach(prepared, sending, self.time.latest_ms(), round(1000 * self.log_lag_s))
-        return seen.reach_ms is None or (needed is not None and needed >= seen.reach_ms)
+        if seen.reach_ms is not None and (needed is None or needed < seen.reach_ms):
+            return False
+        if self._joined is None:
+            return True
+        watermark_ms, start_ms = self._joined
+        needed = _reach(prepared, sending, self.time.latest_ms(), round(1000 * self.log_lag_s), watermark_ms)
+        return needed is not None and needed >= start_ms
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
@@ -155,7 +164,11 @@ class Discovery:
         start = _reach(prepared, sends, self.time.latest_ms(), lag_ms)
         oldest = since_oldest(asked, lag_ms)
         declared = sum(group.tally.count for group in prepared.manifests.runs.groups.values())
-        listed = await self._list_since(start if start is None or oldest is None else min(start, oldest), declared)
+        since_ms = start if start is None or oldest is None else min(start, oldest)
+        self._joined = None
+        listed = await self._list_after(prepared, sends, since_ms, oldest, declared)
+        if listed is None:
+            listed = await self._list_since(since_ms, declared, self._long)
         listed.reach_ms = start
         retention_ms = round(1000 * workspace.project.server.log_retention_s)
         if start is not None and start < self.time.latest_ms() - retention_ms:
@@ -167,7 +180,30 @@ class Discovery:
             )
         return listed
 
-    async def _list_since(self, since_ms: int | None, expected: int) -> Listed:
+    async def _list_after(
+        self, prepared: Prepared, sends: Sending, since_ms: int | None, oldest_ms: int | None, expected: int
+    ) -> Listed | None:
+        """Continue a listing that an earlier command began, and list what came after that. None: there is none.
+
+        The earlier one is worth what it would be had it ended then and moved the watermark: the second one reaches
+        back to there, or further, by the rules for watermarks.
+        """
+        earlier = None if self._long is None else await self._long.continued(since_ms, expected, self._probe)
+        if earlier is None:
+            return None
+        lag_ms = round(1000 * self.log_lag_s)
+        watermark_ms = earlier.began_ms - lag_ms
+        start_ms = _reach(prepared, sends, self.time.latest_ms(), lag_ms, watermark_ms)
+        if start_ms is None:
+            return None
+        start_ms = start_ms if oldest_ms is None else min(start_ms, oldest_ms)
+        listed = await self._list_since(start_ms, expected)
+        newer = {(run.workflow_run_id, run.created_at_ms) for run in listed.runs}
+        listed.runs += [run for run in earlier.runs if (run.workflow_run_id, run.created_at_ms) not in newer]
+        self._joined = watermark_ms, start_ms
+        return listed
+
+    async def _list_since(self, since_ms: int | None, expected: int, long: LongListings | None = None) -> Listed:
         workspace = self.workspace
         listed = await list_all(
             self.gateway,
@@ -176,6 +212,7 @@ class Discovery:
             label=workspace.project.label,
             since_ms=since_ms,
             expected=expected,
+            keep=(lambda _cursor, _page: None) if long is None else long.keeper(since_ms),
             stopped=self.stopped,
         )
         self.time.learn(listed.date_ms, asked_at=listed.asked_at, answered_at=listed.answered_at)
@@ -282,13 +319,14 @@ class Discovery:
         )
 
 
-def _reach(prepared: Prepared, sends: Sending, now_ms: int, lag_ms: int) -> int | None:
-    """Where the listing must begin: server time in Unix ms, None for the beginning.
+def _reach(prepared: Prepared, sends: Sending, now_ms: int, lag_ms: int, watermark_ms: int | None = None) -> int | None:
+    """Where the listing must begin: server time in Unix ms, None for the beginning. `watermark_ms`: in place of the
+    state's.
 
     The watermark covers what showed when it was set. A delayed run may show only once it starts, under the time at
     which it was accepted; so for runs about to be triggered the listing begins earlier by their delay.
     """
-    watermark = prepared.head.watermark_ms
+    watermark = prepared.head.watermark_ms if watermark_ms is None else watermark_ms
     if watermark is None:
         return None
     start = watermark

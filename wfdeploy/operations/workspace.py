@@ -13,6 +13,7 @@ from wfdeploy.model.state import Binding
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import Project, Target
+    from wfdeploy.model.saved_listing import ListingFile
     from wfdeploy.ports import Clock, Listener, MakeEncoder, RunGateway, StateStore
 
 
@@ -22,7 +23,8 @@ class Stores:
 
     `exists`, `open` (path, binding, readonly), `create` (path, binding), `empty` (binding), `lock` (path, command,
     timeout_s, on_wait), `is_latest`, `mark_latest` and `clear_mark` (store), `export` (store -> lines), `import_`
-    (lines, path, binding). `new_key`: the redaction key of states that `create` and `empty` begin.
+    (lines, path, binding), `listing_file` (name). `new_key`: the redaction key of states that `create` and `empty`
+    begin.
     """
 
     exists: Callable[[Path], bool]
@@ -36,6 +38,7 @@ class Stores:
     export: Callable[[StateStore], Iterator[str]]
     import_: Callable[[Iterable[str], Path, Binding], StateStore]
     new_key: bytes
+    listing_file: Callable[[str], ListingFile]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,17 +151,19 @@ class UpstashGateway(RunGateway):
             scrub=self._scrub,
         )
 
-    async def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:
+    async def list_runs(self, *, label: str, since_ms: int | None, cursor: str = "") -> AsyncIterator[RunPage]:
         budget = Budget(self._wait_budget_s)
         query: dict[str, str | int] = {"groupBy": "workflowRunId", "label": label, "count": _PAGE_RUNS, "trimBody": -1}
         if since_ms is not None:
             query["fromDate"] = max(since_ms, 0)
+        if cursor:
+            query["cursor"] = cursor
         cursors = Cursors("listing runs", budget, self._clock)
         while True:
             if self._facts.facts.server_id is not None:
                 query["pageSize"] = _PAGE_RUNS_EMBEDDED
             page, server_time_ms = await self._log_page(query, budget)
-            yield RunPage(page.runs, server_time_ms, not page.cursor)
+            yield RunPage(page.runs, server_time_ms, not page.cursor, page.cursor)
             ids = [run.workflow_run_id for run in page.runs]
             if not cursors.go_on(page.cursor, ids, sum(map(_size, page.runs))):
                 return

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from wfdeploy.errors import ExitCode, Interrupted, RemoteFailure
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Listing
-from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.remote import ObservedRun, RunPage
 from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import Attempt
 from wfdeploy.model.workflow_id import parse_run_id
@@ -39,10 +39,13 @@ async def list_all(
     label: str,
     since_ms: int | None,
     expected: int | None = None,
+    cursor: str = "",
+    keep: Callable[[str, RunPage], None] = lambda _cursor, _page: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Listed:
     """The project's runs since a server time, whatever else the server lists: an entry must carry the label. Only a
     derived id needs none, since nobody else's run has one. `expected`: how many there may be (see `Forecast`).
+    `cursor`: begin with the page that an earlier listing had there. `keep`: gets each page, and its cursor.
 
     Raises: `RemoteFailure`, also when the listing ends without an end; `Interrupted` once `stopped()`.
     """
@@ -52,10 +55,12 @@ async def list_all(
     runs: list[ObservedRun] = []
     complete = False
     forecast = Forecast(clock, since_ms, expected)
-    async for page in gateway.list_runs(label=label, since_ms=since_ms):
+    async for page in gateway.list_runs(label=label, since_ms=since_ms, cursor=cursor):
+        keep(cursor, page)
+        cursor = page.next_cursor
         if answered_at is None:
             answered_at, date_ms = clock.monotonic(), page.server_time_ms
-        runs.extend(run for run in page.runs if label in run.labels or parse_run_id(run.workflow_run_id) is not None)
+        runs.extend(run for run in page.runs if is_ours(run, label))
         complete = page.last
         if stopped():
             raise Interrupted("stopped while listing the server's runs", exit_code=ExitCode.SIGINT)
@@ -65,6 +70,11 @@ async def list_all(
     if not complete or answered_at is None:
         raise RemoteFailure("the server's listing of runs broke off", hint="run it again")
     return Listed(runs, asked_at, answered_at, date_ms, since_ms)
+
+
+def is_ours(run: ObservedRun, label: str) -> bool:
+    """Whether a listed run belongs to the project."""
+    return label in run.labels or parse_run_id(run.workflow_run_id) is not None
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ class Unreachable(RunGateway):
     async def trigger(self, items: Sequence[Item]) -> TriggerReply:  # noqa: ARG002
         return NotSent(_WORDS)
 
-    def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:  # noqa: ARG002
+    def list_runs(self, *, label: str, since_ms: int | None, cursor: str = "") -> AsyncIterator[RunPage]:  # noqa: ARG002
         raise RemoteFailure(_WORDS)
 
     async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:  # noqa: ARG002

@@ -24,7 +24,7 @@ class Pages(ModelServer):
         super().__init__(clock)
         self._times = [NEWEST_MS - 1000 * n for n in range(count)]
 
-    async def list_runs(self, *, label: str, since_ms: int | None) -> AsyncIterator[RunPage]:
+    async def list_runs(self, *, label: str, since_ms: int | None, cursor: str = "") -> AsyncIterator[RunPage]:
         for at in range(0, len(self._times), 10):
             await self.clock.sleep(0.1)
             runs = tuple(
