@@ -257,6 +257,7 @@ def _headers(token: str) -> dict[str, str]:
         "Content-Type": "application/json",
         "User-Agent": f"wfdeploy/{__version__}",
         "Accept": "application/json",
+        "Cache-Control": "no-cache",  # what the logs said a moment ago proves nothing
         "Accept-Encoding": "identity",  # answers are small, and inflating them safely is not free
     }
 
