@@ -160,6 +160,20 @@ def test_the_embedded_server_says_what_it_cannot_write(
         usable_again(project.folder)
 
 
+_LOCALLY = ("no stdin, stdout, stderr", "full stdout", "reader gone", "nothing set", "files of no size", "deaf")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [place for place in PLACES if place.name in _LOCALLY], ids=lambda place: place.name)
+def test_surroundings_of_the_embedded_server(place: Place, server: WorkflowServer, tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", server, f"local-{PLACES.index(place)}")
+    for arguments in (("apply", "--local", "--yes", "--timeout", "1"), ("plan", "--local")):
+        ended = project.run(place, *arguments)
+        assert ended.complaints == [], ended
+        assert ended.code in {0, *place.refusals}, ended
+    project.require_sound()
+
+
 def test_closed_streams_are_not_reused_for_the_state(server: WorkflowServer, tmp_path: Path) -> None:
     """What is written to a closed output must not end up in the file that got its number."""
     project = Project(tmp_path / "project", server, "reused")
