@@ -228,6 +228,11 @@ def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemCloc
 def _read_stdin(settings: Settings) -> bytes:
     if settings.stdin_taken:
         raise UsageError("standard input can't give both the token and the manifests")
+    return read_stdin()
+
+
+def read_stdin() -> bytes:
+    """Everything that standard input holds. Raises: `UsageError`."""
     try:
         return sys.stdin.buffer.read()
     except OSError as error:

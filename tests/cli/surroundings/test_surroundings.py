@@ -184,6 +184,16 @@ def test_closed_streams_are_not_reused_for_the_state(server: WorkflowServer, tmp
     project.require_sound()
 
 
+def test_a_standard_input_that_cannot_be_read_is_told(server: WorkflowServer, tmp_path: Path) -> None:
+    def write_only() -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 0)
+
+    project = Project(tmp_path / "project", server, "write-only")
+    for arguments in (("validate", "-"), ("plan", "-"), ("plan", "--token-file", "-")):
+        ended = project.run(Place("write only", begin=write_only), *arguments)
+        assert (ended.code, ended.complaints) == (64, []), ended
+
+
 def test_a_pipe_that_was_set_not_to_wait_loses_nothing(server: WorkflowServer, tmp_path: Path) -> None:
     project = Project(tmp_path / "project", server, "not-to-wait")
     reading, writing = os.pipe()

@@ -77,7 +77,6 @@ def _problems(
     app: App, target: TargetFlags, paths: Sequence[str] | None, variables: Mapping[str, str], listener: Listener
 ) -> Iterator[Diagnostic]:
     """What is wrong in the chosen environment, or in any where none is chosen: each problem once."""
-    import sys
     from collections import Counter
     from dataclasses import replace
     from functools import cache
@@ -87,7 +86,7 @@ def _problems(
     from wfdeploy.model.project import LOCAL
     from wfdeploy.operations.manifests import validate
 
-    read_stdin = cache(lambda: bytes(sys.stdin.buffer.read()))
+    read_stdin = cache(wiring.read_stdin)
     named = settings.resolve(replace(target, environment=target.environment or LOCAL, local=False), app.environ)
     declared = named.target.project.environments
     environments = (target.environment,) if target.environment is not None else declared or (None,)
@@ -119,15 +118,15 @@ def _problems(
 
 def _problems_anyway(target: TargetFlags, paths: Sequence[str] | None, listener: Listener) -> Sequence[Diagnostic]:
     """What is wrong with the manifests, as far as it can be said without a project file to rely on."""
-    import sys
     from pathlib import Path
 
+    from wfdeploy.cli import wiring
     from wfdeploy.operations.manifests import validate_presuming
     from wfdeploy.operations.project_document import presumed_project
 
     file = None if target.project_file is None else Path(target.project_file)
     project = presumed_project(cwd=Path.cwd(), file=file)
-    return validate_presuming(project, paths, stdin=lambda: bytes(sys.stdin.buffer.read()), listener=listener)
+    return validate_presuming(project, paths, stdin=wiring.read_stdin, listener=listener)
 
 
 def _verdict(errors: int, warnings: int) -> str:
