@@ -41,7 +41,7 @@ class LongListings:
     ) -> None:
         target = workspace.target
         key = "\0".join([*workspace.binding, target.token or "", str(target.state_file.resolve())])
-        self._file = workspace.stores.listing_file(hashlib.sha256(key.encode()).hexdigest()[:32])
+        self._file = workspace.stores.listing_file(hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:32])
         self._workspace = workspace
         self._gateway = gateway
         self._time = time
