@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from wfdeploy.model.remote import Cancelled, CancelReply, NotCancelled
 from wfdeploy.upstash.logs import UnreadableError
 from wfdeploy.upstash.reads import Budget, Reader
 from wfdeploy.upstash.transfer import Answer
+from wfdeploy.upstash.words import json_of
 
 if TYPE_CHECKING:
     from wfdeploy.ports import Clock, Listener
@@ -96,7 +96,7 @@ async def _is_finished(reader: Reader, later: _Later, what: str, budget: Budget)
         if answer.status == 404:
             raise RemoteFailure(f"{what}: the server took the request and doesn't tell what became of it")
         try:
-            action = json.loads(answer.body)
+            action = json_of(answer.body)
         except (ValueError, RecursionError):
             raise UnreadableError("the answer isn't JSON") from None
         state = action.get("state") if isinstance(action, dict) else None
@@ -111,7 +111,7 @@ async def _is_finished(reader: Reader, later: _Later, what: str, budget: Budget)
 def _read(body: bytes) -> int | _Later:
     """How many runs a 2xx answer says were cancelled, or what is to be asked after. Raises: `UnreadableError`."""
     try:
-        answer = json.loads(body)
+        answer = json_of(body)
     except (ValueError, RecursionError):
         raise UnreadableError("the answer isn't JSON") from None
     if not isinstance(answer, dict) or answer.get("error"):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from wfdeploy.model.remote import DeadLetter
 from wfdeploy.upstash.logs import UnreadableError, cursor_of, dlq_id_of, labels_of, milliseconds
+from wfdeploy.upstash.words import json_of
 
 
 def read_letter_page(body: bytes) -> tuple[tuple[DeadLetter, ...], str]:
@@ -15,7 +14,7 @@ def read_letter_page(body: bytes) -> tuple[tuple[DeadLetter, ...], str]:
     `UnreadableError`.
     """
     try:
-        page = json.loads(body)
+        page = json_of(body)
     except (ValueError, RecursionError):
         raise UnreadableError("the dead letters aren't JSON") from None
     messages = page.get("messages") if isinstance(page, dict) else None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.upstash.words import json_of
 
 _CURSOR_CHARACTERS = 16 * 1024
 """It has to fit into a URL."""
@@ -32,7 +32,7 @@ def read_log_page(body: bytes) -> LogPage:
     again. Raises: `UnreadableError`.
     """
     try:
-        page = json.loads(body)
+        page = json_of(body)
     except (ValueError, RecursionError):
         raise UnreadableError("the logs aren't JSON") from None
     runs = page.get("runs") if isinstance(page, dict) else None

@@ -7,7 +7,6 @@ documented; `{"error": "..."}` is what is known of it. Whatever can't be read wi
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
@@ -16,7 +15,7 @@ from typing import Any
 
 from wfdeploy.model.remote import Answered, Denied, InProgress, ItemReply, Lost, Taken, Throttled, Unclear
 from wfdeploy.upstash.faults import reason_of
-from wfdeploy.upstash.words import by_returned_id, error_of, named_running
+from wfdeploy.upstash.words import by_returned_id, error_of, json_of, named_running
 
 _usual = itemgetter("workflowRunId", "workflowCreatedAt")
 
@@ -28,7 +27,7 @@ def read_batch_reply(body: bytes, sent: Sequence[str], *, scrub: Callable[[str],
     id is matched by position, and only while every item that has an id stands at its own position.
     """
     try:
-        answer = json.loads(body)
+        answer = json_of(body)
     except (ValueError, RecursionError):
         return Lost("the answer isn't JSON")
     if not isinstance(answer, list):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 from wfdeploy.model.remote import Answered, BatchRefused, Denied, Gone, Lost, Resumed, ResumeReply, TooLarge
 from wfdeploy.upstash.faults import read_refusal, reason_of
 from wfdeploy.upstash.transfer import Answer
-from wfdeploy.upstash.words import error_text
+from wfdeploy.upstash.words import error_text, json_of
 
 
 def read_resume_reply(answer: Answer, *, now_ms: int, token_source: str, scrub: Callable[[str], str]) -> ResumeReply:
@@ -32,7 +31,7 @@ def read_resume_reply(answer: Answer, *, now_ms: int, token_source: str, scrub: 
 
 def _read(body: bytes) -> Resumed | Lost:
     try:
-        told = json.loads(body)
+        told = json_of(body)
     except (ValueError, RecursionError):
         return Lost("the answer isn't JSON")
     run_id = told.get("workflowRunId") if isinstance(told, dict) else None

@@ -5,13 +5,13 @@ It is for people to look at: what can't be read is left out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.run_log import RunLog, Step, StepError, StepGroup
 from wfdeploy.upstash.logs import read_log_page
+from wfdeploy.upstash.words import json_of
 
 _DETAILS = ("callUrl", "waitEventId", "invokedWorkflowRunId", "sleepFor", "sleepUntil")
 _LONGEST = 2000
@@ -26,7 +26,7 @@ def read_run(
     run = RunIndex(page.runs).recorded(workflow_run_id, created_at_ms)
     if run is None:
         return None
-    raw = json.loads(body)["runs"][page.runs.index(run)]
+    raw = json_of(body)["runs"][page.runs.index(run)]
     failure = raw.get("failureFunction")
     return RunLog(
         workflow_run_id=run.workflow_run_id,
@@ -75,7 +75,7 @@ def _error(error: Mapping[str, Any], scrub: Callable[[str], str]) -> StepError:
 def _words(body: str) -> str:
     """What an SDK's answer says of an error, or the answer as it is."""
     try:
-        told = json.loads(body)
+        told = json_of(body)
     except (ValueError, RecursionError):
         return body
     if isinstance(told, dict):

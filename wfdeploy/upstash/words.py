@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from html import unescape
+from typing import Any
 
 # What is never closed ends with the text: else each beginning would look through all the rest in vain.
 _TAGS = re.compile(
@@ -31,6 +32,15 @@ _SENTENCE_END = re.compile(r"(?<![.!?])[.!?]++(?=\s|$)|[;\r\n]+")
 _ID_LIKE = re.compile(r"[\w.-]+")
 
 
+def json_of(body: bytes | str) -> Any:
+    """The JSON value of an answer. Half of a surrogate pair becomes a question mark: it can be neither stored nor sent
+    back, as a cursor say. Raises: `ValueError`, `RecursionError`."""
+    value = json.loads(body)
+    if (b"\\u" in body or b"\xed" in body) if isinstance(body, bytes) else "\\u" in body:
+        return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    return value
+
+
 def error_text(body: bytes, *, reason: str = "") -> str:
     """What an error answer says: JSON `{"error": ...}`, the title of an HTML page, plain text, else `reason`.
 
@@ -40,7 +50,7 @@ def error_text(body: bytes, *, reason: str = "") -> str:
     if not text:
         return reason
     try:
-        value = json.loads(text)
+        value = json_of(text)
     except (ValueError, RecursionError):
         return _page_text(text) or reason
     return error_of(value) or reason

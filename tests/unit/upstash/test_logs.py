@@ -89,3 +89,10 @@ def test_a_run_is_never_passed_over(page: Any) -> None:
 def test_what_is_not_json(body: bytes) -> None:
     with pytest.raises(UnreadableError):
         read_log_page(body)
+
+
+def test_half_of_a_surrogate_pair_can_be_stored_and_sent_back() -> None:
+    page = read({"runs": [RUN | {"workflowRunId": "wfr_\ud83d", "labels": ["\udc00x"]}], "cursor": "\ud800"})
+    assert (page.cursor, page.runs[0].workflow_run_id, page.runs[0].labels) == ("?", "wfr_?", ("?x",))
+    assert read_log_page(b'{"runs":[],"cursor":"\xed\xa0\x80"}').cursor == "?"
+    assert read({"runs": [], "cursor": "\U0001f600"}).cursor == "\U0001f600"
