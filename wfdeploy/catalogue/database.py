@@ -7,13 +7,17 @@ damaged is thrown away.
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sqlite3
 from pathlib import Path
 
 from wfdeploy.catalogue import schema
+from wfdeploy.files.databases import StrangeFileError, make_private, require_database
+from wfdeploy.files.writing import replace_file
 
 FILE = f"catalogue-{schema.FORMAT}.db"
-_IGNORE = "*\n"
+_IGNORE = b"*\n"
 _BUSY_S = 2.0
 
 
@@ -30,18 +34,28 @@ def connect(folder: Path | None) -> tuple[sqlite3.Connection, bool]:
 
 def remove(folder: Path) -> None:
     """Throw the cache away. What can't be removed is left: it isn't trusted anyway."""
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-journal"):
         with contextlib.suppress(OSError):
             (folder / f"{FILE}{suffix}").unlink(missing_ok=True)
 
 
 def _cached(folder: Path) -> sqlite3.Connection:
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_symlink() or folder.parent.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "the cache's folder is a link", str(folder))
+    make_private(folder)
     ignore = folder / ".gitignore"
-    if not ignore.exists():
-        ignore.write_text(_IGNORE, encoding="utf-8")
+    if not os.path.lexists(ignore):
+        replace_file(ignore, _IGNORE)
     path = folder / FILE
+    try:
+        require_database(path)
+    except StrangeFileError as error:
+        remove(folder)  # links, not where they lead
+        raise FileExistsError(errno.EEXIST, str(error)) from error
     is_new = not path.exists()
+    if is_new:
+        # With this mode, since SQLite would use the umask; -wal and -shm take the mode over from it.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
     connection = _open(path)
     try:
         _prepare(connection)

@@ -10,13 +10,16 @@ import contextlib
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from wfdeploy.files.reading import read_own
+from wfdeploy.files.writing import replace_file
+
 USUAL = 8081
 
 
 def wished(database: Path) -> int:
     """The port to ask for."""
     try:
-        port = int(_note(database).read_text(encoding="ascii"))
+        port = int(read_own(_note(database), most=16))
     except (OSError, ValueError):
         return USUAL
     return port if 0 < port < 65536 else USUAL
@@ -33,7 +36,7 @@ def remember(database: Path, url: str | None) -> None:
     if port is None or (was_used(database) and port == wished(database)):
         return
     with contextlib.suppress(OSError):
-        _note(database).write_text(str(port), encoding="ascii")
+        replace_file(_note(database), str(port).encode())
 
 
 def url(database: Path) -> str:

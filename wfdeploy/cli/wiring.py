@@ -164,7 +164,7 @@ def stores(environ: Mapping[str, str], copied_with_state: Collection[Path]) -> S
         return SavedListingFile(marker_folder(environ, copied_with_state), name)
 
     return Stores(
-        exists=Path.exists,
+        exists=os.path.lexists,  # a link to nothing is no state that may be begun
         open=open_,
         create=lambda path, binding: SqliteStore.create(path, binding, redaction_key=new_key),
         empty=lambda binding: SqliteStore.in_memory(binding, redaction_key=new_key),
@@ -281,8 +281,13 @@ def _local_id(database: Path) -> str:
 
     if not database.exists():
         return _LOCAL_ID_UNKNOWN
+    from wfdeploy.files.databases import StrangeFileError, require_database
     from wfdeploy.localserver.database import server_id
 
+    try:
+        require_database(database)
+    except StrangeFileError as error:
+        raise StateUnusable(f"the local server's database can't be used: {error}", hint="take it away") from error
     try:
         connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
         try:

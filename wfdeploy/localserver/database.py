@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from wfdeploy.errors import StateUnusable
+from wfdeploy.files.databases import StrangeFileError, make_private, require_database
 from wfdeploy.localserver.ids import new_server_id
 
 _VERSION_1 = """
@@ -155,8 +156,12 @@ def open_database(path: Path | None) -> sqlite3.Connection:
     """
     if path is None:
         return _connected(":memory:")
+    try:
+        require_database(path)
+    except StrangeFileError as error:
+        raise StateUnusable(f"the local server's database can't be used: {error}", hint="take it away") from error
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         # Created by us with its mode, since SQLite would use the umask; -wal and -shm take the mode over from it.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     try:

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 from filelock import FileLock, Timeout
 
+from wfdeploy.errors import StateUnusable
+from wfdeploy.files.databases import StrangeFileError, make_private, require_regular
 from wfdeploy.files.reading import read_own
 from wfdeploy.files.writing import replace_file
 from wfdeploy.localserver.database import writing
@@ -34,14 +36,18 @@ class Occupancy:
 
     def __init__(self, database: Path) -> None:
         """Raises: DatabaseInUse when another process, or another server in this one, has it; StateUnusable where its
-        folder can't be used."""
+        folder can't be used, or something else lies in the place of its lock."""
         self._database = database
+        try:
+            require_regular(_beside(database, ".lock"))
+        except StrangeFileError as error:
+            raise StateUnusable(f"the local server's database can't be locked: {error}", hint="take it away") from error
         self._sidecar = _beside(database, ".server.json")
         # Not per thread: it is taken by the thread that starts the server and may be released by another.
         self._lock = FileLock(_beside(database, ".lock"), timeout=0, thread_local=False, mode=0o600)
         try:
             with writing(database):
-                database.parent.mkdir(parents=True, exist_ok=True)
+                make_private(database.parent)
                 self._lock.acquire()
         except Timeout:
             raise DatabaseInUse(str(database), url=find_running(database)) from None

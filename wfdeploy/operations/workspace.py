@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import StateUnusable
+from wfdeploy.files.databases import make_private
 from wfdeploy.model.state import Binding
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Workspace:
                     f"the directory of the state {path} does not exist", hint=f"create it: mkdir -p {path.parent}"
                 )
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                make_private(path.parent)
             except OSError as error:
                 raise StateUnusable(
                     f"cannot make the directory {path.parent}: {error.strerror}", hint="name another with --state"

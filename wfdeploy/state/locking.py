@@ -16,7 +16,9 @@ from pathlib import Path
 
 from wfdeploy import __version__
 from wfdeploy.errors import StateLocked, StateUnusable
+from wfdeploy.files.databases import StrangeFileError, require_regular
 from wfdeploy.files.reading import read_own
+from wfdeploy.files.writing import replace_file
 
 _LONGEST_NOTE = 4096
 
@@ -49,6 +51,10 @@ def lock(
 
     # Two names of one file must meet at one lock.
     state = state.resolve()
+    try:
+        require_regular(state.with_name(f"{state.name}.lock"))
+    except StrangeFileError as error:
+        raise StateUnusable(f"cannot lock the state {state}: {error}", hint="take it away") from error
     guard = FileLock(f"{state}.lock", mode=0o600, thread_local=False)
     info = state.with_name(f"{state.name}.lock.json")
     try:
@@ -72,7 +78,7 @@ def lock(
         ) from error
     try:
         with contextlib.suppress(OSError):
-            info.write_text(json.dumps(asdict(_current(command))), encoding="utf-8")
+            replace_file(info, json.dumps(asdict(_current(command))).encode())
         yield
     finally:
         with contextlib.suppress(OSError):

@@ -20,7 +20,17 @@ from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Binding, Ended, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.model.tally import Tally
 from wfdeploy.state import flights, pace
-from wfdeploy.state.database import begin, connect, elsewhere, make_durable, recognise, sync_folder, upgrade
+from wfdeploy.state.database import (
+    begin,
+    connect,
+    elsewhere,
+    make_durable,
+    recognise,
+    require_own_files,
+    require_own_log,
+    sync_folder,
+    upgrade,
+)
 from wfdeploy.state.faults import translated
 from wfdeploy.state.rows import (
     ATTEMPT_COLUMNS,
@@ -80,6 +90,7 @@ class SqliteStore:
         file or a complete one. Raises: `StateUnusable`."""
         import secrets
 
+        require_own_files(path)
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
         try:
             os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -117,8 +128,8 @@ class SqliteStore:
         now_ms: Callable[[], int] | None = None,
     ) -> SqliteStore:
         """Open a state. With `binding`, one that belongs elsewhere is refused. Raises: `StateUnusable`."""
-        if path.is_dir():
-            raise StateUnusable(f"{path} is a directory, not a state", hint="name the right file with --state")
+        require_own_files(path)
+        require_own_log(path)
         connection = connect(path, readonly=readonly)
         store = cls(connection, str(path), now_ms or _wall_clock_ms)
         try:

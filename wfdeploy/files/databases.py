@@ -1,0 +1,88 @@
+"""The files of an SQLite database, before SQLite opens them: it follows links, waits for pipes, and takes over whatever
+log lies beside a database, whoever wrote it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+_KINDS = (
+    (stat.S_ISLNK, "a link"),
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+_WAL_HEADER, _FRAME_HEADER = 32, 24
+
+
+class StrangeFileError(Exception):
+    """What lies at `path` isn't what a program would have put there; the message says what it is."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} {reason}")
+        self.path = path
+
+
+def require_regular(path: Path) -> os.stat_result | None:
+    """What lies at a path, if anything does. Raises: `StrangeFileError` for all but a regular file."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None  # whoever opens it says why it can't be
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((word for is_kind, word in _KINDS if is_kind(status.st_mode)), "a device")
+        raise StrangeFileError(path, f"is {kind}, not a file")
+    return status
+
+
+def require_database(path: Path) -> None:
+    """Hold a database in WAL mode, and what lies beside it, to be files of one owner.
+
+    Raises: `StrangeFileError`; also for a rollback journal, which such a database never has and SQLite would obey.
+    """
+    own = require_regular(path)
+    for suffix in ("-wal", "-shm", "-journal"):
+        beside = path.with_name(f"{path.name}{suffix}")
+        status = require_regular(beside)
+        if status is None:
+            continue
+        if own is None:
+            raise StrangeFileError(beside, "belongs to a database that isn't there")
+        if suffix == "-journal":
+            raise StrangeFileError(beside, "belongs to no database of this kind")
+        if status.st_uid != own.st_uid:
+            raise StrangeFileError(beside, f"isn't owned by the owner of {path.name}")
+
+
+def pages_in_log(path: Path) -> frozenset[int]:
+    """The pages that SQLite would take from the write-ahead log beside a database (SQLite documentation: WAL-mode File
+    Format); checksums are left to it. Raises: `OSError`."""
+    with path.with_name(f"{path.name}-wal").open("rb") as file:
+        header = file.read(_WAL_HEADER)
+        page_size, salts = int.from_bytes(header[8:12], "big"), header[16:24]
+        if not 512 <= page_size <= 65536:
+            return frozenset()  # none that SQLite would read
+        committed: set[int] = set()
+        pending: set[int] = set()
+        for number, is_commit, frame_salts in _frames(iter(lambda: file.read(_FRAME_HEADER + page_size), b"")):
+            if frame_salts != salts:
+                break  # of an earlier use of the file
+            pending.add(number)
+            if is_commit:
+                committed |= pending
+    return frozenset(committed)
+
+
+def _frames(frames: Iterator[bytes]) -> Iterator[tuple[int, bool, bytes]]:
+    for frame in frames:
+        yield int.from_bytes(frame[:4], "big"), any(frame[4:8]), frame[8:16]
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and what lacks above it, for this user alone; what is there stays as it is. Raises: `OSError`."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
