@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.proof.fleet.extras import DRAWN, SIGNS, Extra, drawn
+from tests.proof.fleet.extras import SIGNS, Extra, drawn
 from tests.proof.fleet.observer import Violation
 from tests.proof.fleet.world import World, world
 from wfdeploy.model.options import ApplyOptions
@@ -40,7 +40,7 @@ WEEKS = float(os.environ.get("FLEET_WEEKS", "2"))
 RECONCILES = int(os.environ.get("FLEET_RUNS", "105"))
 
 
-DEFAULT_SEEDS = (4, 14, 39)
+DEFAULT_SEEDS = (4, 8, 14, 39)
 """With both changes of the clocks, with and without lost states; together with all extras."""
 
 
@@ -83,7 +83,7 @@ def test_weeks_of_reconciles_keep_every_promise(seed: int) -> None:
 
 
 def test_the_default_worlds_have_all_kinds_of_trouble() -> None:
-    assert frozenset[Extra]().union(*map(drawn, DEFAULT_SEEDS)) == DRAWN
+    assert frozenset[Extra]().union(*map(drawn, DEFAULT_SEEDS)) == frozenset(Extra)
 
 
 @pytest.mark.skipif("FLEET_SOAK" not in os.environ, reason="FLEET_SOAK=<seconds> says for how long")

@@ -45,10 +45,9 @@ SIGNS = {
 """What has happened in a world that had it, as `Wire.happened` counts it."""
 
 
-DRAWN = frozenset(Extra) - {Extra.SHARDS}
-"""Shards come when they are asked for: what they find isn't all mended yet."""
-
-
 def drawn(seed: int) -> frozenset[Extra]:
-    """Those of the world with this seed."""
-    return frozenset(one for one in DRAWN if Random(f"{seed}/{one.value}").random() < 0.4)
+    """Those of the world with this seed. Shards are rarer: a world that has them has no order and no rollouts."""
+    found = {one for one in Extra if Random(f"{seed}/{one.value}").random() < (0.2 if one is Extra.SHARDS else 0.4)}
+    if Extra.SHARDS in found:
+        found.discard(Extra.SECOND_WRITER)
+    return frozenset(found)
