@@ -15,12 +15,6 @@ from wfdeploy.model.plan import Action, Selection
 from wfdeploy.operations.saved_plan import plan_file_text, save_plan
 
 
-def lose_state(bench: Workbench) -> None:
-    """The file, and the log beside it."""
-    for file in bench.state_file.parent.glob(f"{bench.state_file.name}*"):
-        file.unlink()
-
-
 def test_apply_triggers_each_declared_run_once_and_then_nothing(bench: Workbench, server: LocalServer) -> None:
     bench.write(group("g", [run(f"r{i}", body={"i": i}) for i in range(250)]))
     assert counts(bench.apply()) == {"triggered": 250}
@@ -87,7 +81,7 @@ def test_a_lost_state_is_read_back_from_the_server(bench: Workbench, server: Loc
     server.scenario.instant_finish = True
     bench.write(group("g", [run("a", body=1), run("b", body=2)]))
     bench.apply()
-    lose_state(bench)
+    bench.lose_state()
     plan = bench.plan()
     assert planned(plan) == {"g/a": "adopt", "g/b": "adopt"}
     assert plan.verified
@@ -151,7 +145,7 @@ def test_moved_addresses_are_not_triggered_again_with_and_without_state(bench: W
     assert counts(bench.apply()) == {"kept": 2}
     with bench.open() as store:
         assert [key.address for key in store.record_keys()] == ["h/a", "h/c"]
-    lose_state(bench)
+    bench.lose_state()
     assert planned(bench.plan()) == {"h/a": "adopt", "h/c": "adopt"}
     assert counts(bench.apply()) == {"adopted": 2}
     assert len(server.accepted()) == 2

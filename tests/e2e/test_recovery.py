@@ -149,7 +149,7 @@ def test_a_state_that_was_moved_waits_for_the_logs_before_its_first_trigger(
     world.write(group("g", [run("first"), run("a")]))
     world.apply()
     assert waits(world) == []
-    world.state_file.unlink()
+    world.lose_state()
     world.state_file.write_bytes(copy)
     assert counts(world.apply()) == {"adopted": 1, "kept": 1}
     assert waits(world) == [pytest.approx(LAG_S, abs=1)]
@@ -179,7 +179,7 @@ def test_an_apply_with_nothing_to_send_does_not_make_a_copy_the_whole_story(
     copy = world.state_file.read_bytes()
     world.write(group("g", [run("first"), run("a")]))
     world.apply()
-    world.state_file.unlink()
+    world.lose_state()
     world.state_file.write_bytes(copy)
     world.write(group("g", [run("first")], policy={"onRemove": "forget"}))
     before = remote.calls
@@ -193,7 +193,7 @@ def test_an_apply_with_nothing_to_send_does_not_make_a_copy_the_whole_story(
 
 
 def test_without_time_to_wait_a_suspect_state_triggers_nothing(world: Workbench, remote: ModelServer) -> None:
-    world.state_file.unlink()
+    world.lose_state()
     with pytest.raises(Withheld, match="state is new"):
         world.apply(options=ApplyOptions(timeout_s=5.0))
     assert sum(remote.counts.values()) == 1
@@ -201,7 +201,7 @@ def test_without_time_to_wait_a_suspect_state_triggers_nothing(world: Workbench,
 
 def test_runs_of_an_address_that_is_not_declared_now_are_remembered(world: Workbench, remote: ModelServer) -> None:
     """A hole once: the state is lost while a run isn't declared, the watermark moves past it, it is declared again."""
-    world.state_file.unlink()
+    world.lose_state()
     world.write(group("g", [run("other", body=1)]))
     report = world.apply()
     assert counts(report) == {"triggered": 1}
@@ -287,7 +287,7 @@ def test_a_pause_that_the_server_asks_for_is_taken_once(world: Workbench, remote
 
 
 def test_a_new_hosted_state_says_what_cannot_be_known(world: Workbench, remote: ModelServer) -> None:
-    world.state_file.unlink()
+    world.lose_state()
     world.events.clear()
     world.apply()
     assert any("cannot be known" in event.message for event in world.events if isinstance(event, Notice))

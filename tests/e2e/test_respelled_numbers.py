@@ -123,7 +123,7 @@ def test_with_no_state_once_more_after_the_upgrade(left: Workbench, server: Loca
     """Some runs have ids of then, others of now; an edit of now counts."""
     start(left, IDS[:10])
     assert counts(left.apply()) == {"adopted": 10, "triggered": 11}
-    left.state_file.unlink()
+    left.lose_state()
     assert counts(left.apply()) == {"adopted": 21}
     assert len(server.accepted()) == 21
 
@@ -171,7 +171,7 @@ def test_a_group_that_is_renamed_with_the_upgrade(
     assert counts(bench.apply()) == {"kept": 2}
     assert addresses(bench) == {"new/r[1]", "new/r[2]"}
     assert len(server.accepted()) == 2
-    bench.state_file.unlink()
+    bench.lose_state()
     assert counts(bench.apply()) == {"adopted": 2}
 
 

@@ -62,7 +62,7 @@ def test_swapped_ids(checkout: Checkout, server: LocalServer, duplicates: str) -
     assert sorted(server.accepted_counts().values()) == [2, 2]
     end_all(server)
     assert apply(checkout).counts == {"kept": 2}
-    checkout.state_file.unlink()
+    checkout.lose_state()
     assert apply(checkout).counts == {"adopted": 2}
     assert sorted(server.accepted_counts().values()) == [2, 2]
 
@@ -91,5 +91,5 @@ def test_a_server_that_ignores_filters(checkout: Checkout, relay: Relay, server:
     (count,) = server.accepted_counts().values()
     assert count == 2
     end_all(server)
-    checkout.state_file.unlink()
+    checkout.lose_state()
     assert apply(checkout).counts == {"adopted": 1}

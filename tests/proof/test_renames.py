@@ -202,12 +202,12 @@ def test_a_new_name_may_belong_to_another_shard(bench: VirtualBench) -> None:
     assert {**counts(bench.apply(options=create))}["triggered"] + counts(two.apply(options=create))["triggered"] == 12
     bench.pass_time(60)
     for one in (bench, two):
-        one.state_file.unlink()
+        one.lose_state()
         assert "triggered" not in counts(one.apply(options=create)), "the runs of the other shard are its own"
     bench.write(group("new", [run(f"r{index}", body=index // 2) for index in range(12)]))
     asked = []
     for one in (bench, two):
-        one.state_file.unlink()
+        one.lose_state()
         plan = one.plan()
         asked += [address for _, address in plan.possibly_triggered]
         with pytest.raises(Withheld, match="may trigger"):

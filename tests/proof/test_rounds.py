@@ -185,7 +185,7 @@ def test_any_other_change_of_the_state_ends_the_wait(bench: VirtualBench, what: 
         elif what == "retrigger":
             bench.apply(wish=Wish.RETRIGGER, targets=("seed/s0",))
         elif what == "lost":
-            bench.state_file.unlink()
+            bench.lose_state()
         else:
             shutil.copy(copy, bench.state_file)
 

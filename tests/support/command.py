@@ -125,6 +125,12 @@ class Checkout:
     def state_file(self) -> Path:
         return self.root / ".wfdeploy" / "state" / "default.db"
 
+    def lose_state(self) -> None:
+        """Delete the file, and what lies beside it but for the lock."""
+        for file in self.state_file.parent.glob(f"{self.state_file.name}*"):
+            if not file.name.endswith(".lock"):
+                file.unlink()
+
     def configure(self, **server: Any) -> None:
         """Write the project file, with more server settings."""
         self.server.update(server)

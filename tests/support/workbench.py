@@ -143,6 +143,12 @@ class Workbench:
     def adopt(self, *, confirm: Callable[[Plan], bool] = lambda _: True, **selection: Any) -> ApplyReport:
         return adopting.adopt(self.workspace, paths=None, selection=Selection(**selection), confirm=confirm)
 
+    def lose_state(self) -> None:
+        """Delete the file, and what lies beside it but for the lock."""
+        for file in self.state_file.parent.glob(f"{self.state_file.name}*"):
+            if not file.name.endswith(".lock"):
+                file.unlink()
+
     def open(self) -> SqliteStore:
         """The state, for looking."""
         return SqliteStore.open_existing(self.state_file, None, readonly=True)

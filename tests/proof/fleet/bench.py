@@ -95,9 +95,3 @@ class FleetBench(Workbench):
         connection = sqlite3.connect(self.state_file)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.close()
-
-    def lose_state(self) -> None:
-        """The file, and what lies beside it."""
-        for file in self.state_file.parent.glob(f"{self.state_file.name}*"):
-            if not file.name.endswith(".lock"):
-                file.unlink()

@@ -107,7 +107,7 @@ def test_what_the_server_knows_is_adopted_and_not_sent(tmp_path: Path, monkeypat
     one = bench(tmp_path, remote)
     write(one, "a", RUNS[:15])
     one.apply()
-    one.state_file.unlink()
+    one.lose_state()
     write(one, "a", [*RUNS, *MANY_ROWS])
     assert counts(one.apply()) == {"adopted": 15, "triggered": len(RUNS) - 15 + 30}
     assert set(remote.counts.values()) == {1}

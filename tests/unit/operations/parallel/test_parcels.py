@@ -148,7 +148,7 @@ def test_runs_that_the_server_knows_are_not_sent_again(
     one = bench(tmp_path, remote)
     write(one, "g", RUNS[:20])
     one.apply()
-    one.state_file.unlink()
+    one.lose_state()
     edited = [*RUNS[5:], *({**entry, "body": "edited"} for entry in RUNS[:5])]
     write(one, "g", edited)
     assert counts(one.apply()) == {"adopted": 15, "triggered": 25}
