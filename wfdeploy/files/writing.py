@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 
@@ -15,6 +14,8 @@ def replace_file(path: Path, content: bytes) -> None:
 
     Raises: `OSError`.
     """
+    import tempfile  # takes as long to load as all else that a plan without changes does with files
+
     # mkstemp: a draft with a name that can be guessed may already be there, as a link to somewhere else.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new")
     draft = Path(name)
