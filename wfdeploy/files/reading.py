@@ -9,14 +9,15 @@ from io import BufferedReader
 from pathlib import Path
 
 
-def open_regular(path: Path, *, follow: bool = True) -> BufferedReader:
-    """Open a regular file for reading. `follow`: it may be a link to one.
+def open_regular(path: Path | str, *, follow: bool = True, folder: int | None = None) -> BufferedReader:
+    """Open a regular file for reading. `follow`: it may be a link to one; `folder`: the descriptor of what the path is
+    relative to (None: the working directory).
 
     Raises: `OSError`, for whatever isn't a regular file at once and without waiting for it.
     """
     # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever (open(2)); regular files don't care.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
-    file = open(os.open(path, flags), "rb")  # noqa: PTH123, SIM115 - a descriptor, which the caller closes
+    file = open(os.open(path, flags, dir_fd=folder), "rb")  # noqa: PTH123, SIM115 - a descriptor, which the caller closes
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(errno.EINVAL, "it is no regular file", str(path))

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from wfdeploy.files.reading import open_regular
+
 
 def user_state_folder(environ: Mapping[str, str]) -> Path | None:
     """Where programs keep a user's state (XDG Base Directory Specification; macOS has a folder of its own). None where
@@ -44,10 +46,8 @@ def is_ours(folder: int) -> bool:
 
 def read(folder: int, name: str, *, most: int) -> bytes:
     """Read at most `most` bytes of a file that this user made. Raises: `OSError`."""
-    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+    with open_regular(name, follow=False, folder=folder) as file:
+        if os.fstat(file.fileno()).st_uid != os.geteuid():
             raise OSError(errno.EPERM, "it is no file of this user's", name)
         return file.read(most)
 
