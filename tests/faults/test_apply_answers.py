@@ -34,12 +34,6 @@ def server() -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def relay(server: LocalServer) -> Iterator[Relay]:
-    with Relay(server.url) as relay:
-        yield relay
-
-
-@pytest.fixture
 def checkout(relay: Relay, server: LocalServer) -> Iterator[Checkout]:
     with scratch() as root:
         checkout = Checkout(root / "project", relay.url, server.token)

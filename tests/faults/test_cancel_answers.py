@@ -20,19 +20,6 @@ BROKEN = chaos.answer(500, {"error": "the logs are broken"})
 
 
 @pytest.fixture
-def server() -> Iterator[LocalServer]:
-    with LocalServer() as server:
-        server.scenario.hold_deliveries = True
-        yield server
-
-
-@pytest.fixture
-def relay(server: LocalServer) -> Iterator[Relay]:
-    with Relay(server.url) as relay:
-        yield relay
-
-
-@pytest.fixture
 def checkout(relay: Relay, server: LocalServer) -> Iterator[Checkout]:
     with scratch() as root:
         checkout = Checkout(root / "project", relay.url, server.token)

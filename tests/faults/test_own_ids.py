@@ -18,19 +18,6 @@ from wfdeploy.localserver.serve import LocalServer
 
 
 @pytest.fixture
-def server() -> Iterator[LocalServer]:
-    with LocalServer() as server:
-        server.scenario.hold_deliveries = True
-        yield server
-
-
-@pytest.fixture
-def relay(server: LocalServer) -> Iterator[Relay]:
-    with Relay(server.url) as relay:
-        yield relay
-
-
-@pytest.fixture
 def checkout(relay: Relay, server: LocalServer) -> Iterator[Checkout]:
     with scratch() as root:
         yield Checkout(root / "project", relay.url, server.token)

@@ -13,7 +13,7 @@ from wfdeploy.files.bounds import Bounds, OutOfBoundsError
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     root = tmp_path / "checkout"
-    for folder in (".git", ".github", "infra/manifests", "infra/.wfdeploy", "shared", "shared/.hidden"):
+    for folder in (".git", ".github", "infra/manifests", "infra/.wfdeploy", "common", "common/.hidden"):
         (root / folder).mkdir(parents=True)
     return root
 
@@ -31,14 +31,14 @@ def test_everything_in_the_work_tree_may_be_named_that_is_not_hidden(checkout: P
     assert bounds.root == checkout
     assert [
         refusal(bounds, checkout / path)
-        for path in ("infra/a.csv", "shared/a.csv", "infra/../shared/a.csv", "missing/a", ".")
+        for path in ("infra/a.csv", "common/a.csv", "infra/../common/a.csv", "missing/a", ".")
     ] == [None] * 5
     for hidden in (
         ".git/config",
         ".github/a",
         "infra/.env",
         "infra/.wfdeploy/cache",
-        "shared/.hidden/a",
+        "common/.hidden/a",
         ".GIT/config",
     ):
         assert refusal(bounds, checkout / hidden) == "hidden"
@@ -49,7 +49,7 @@ def test_everything_in_the_work_tree_may_be_named_that_is_not_hidden(checkout: P
 def test_links_are_followed_before_it_is_decided(checkout: Path, tmp_path: Path) -> None:
     bounds = Bounds.around(checkout / "infra")
     links = {
-        "infra/ok": "../shared",
+        "infra/ok": "../common",
         "infra/out": str(tmp_path),
         "infra/git": "../.git",
         "infra/twice": "out",
