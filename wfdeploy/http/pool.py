@@ -7,7 +7,7 @@ import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import httpx
@@ -142,16 +142,14 @@ class Pool:
         return connection
 
     async def _connect(self, to: Origin) -> Connection:
-        loop = asyncio.get_running_loop()
-        # Several addresses at once, where the loop can do that: uvloop doesn't know it.
-        more: dict[str, Any] = {"happy_eyeballs_delay": 0.25} if isinstance(loop, asyncio.BaseEventLoop) else {}
-        _, connection = await loop.create_connection(
+        # One address after the other: asyncio's race between them (happy eyeballs), cancelled in the moment after one has
+        # won, leaves its socket open.
+        _, connection = await asyncio.get_running_loop().create_connection(
             Connection,
             to.host,
             to.port,
             ssl=self._tls() if to.secure else None,
             server_hostname=to.host if to.secure else None,
-            **more,
         )
         try:
             connection.drop_unsent()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 from collections import Counter
@@ -202,6 +203,25 @@ def test_a_request_that_is_cancelled_resets_its_connection_before_anybody_is_tol
                     await ask(connections, server)
             assert not connections._open
             assert await server.wait_for_endings(1) == {"reset": 1}
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_is_given_up_while_it_is_made_is_closed() -> None:
+    """Whenever that happens: before the socket connects, between its winning the race of addresses and its use, after."""
+
+    async def main() -> None:
+        async with Server() as server:
+            connections = pool()
+            for turns in [*range(20)] * 10:
+                asking = asyncio.create_task(ask(connections, server))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                asking.cancel()
+                await asyncio.wait([asking])
+            await connections.aclose()
+            await server.wait_for_endings(server.connections)
+            gc.collect()  # a socket that was left open is a ResourceWarning, and so an error of this test
 
     asyncio.run(main())
 
