@@ -142,8 +142,8 @@ class Pool:
         return connection
 
     async def _connect(self, to: Origin) -> Connection:
-        # One address after the other: asyncio's race between them (happy eyeballs), cancelled in the moment after one has
-        # won, leaves its socket open.
+        # One address after the other: asyncio's race between them (happy eyeballs), cancelled in the moment after one
+        # has won, leaves its socket open.
         _, connection = await asyncio.get_running_loop().create_connection(
             Connection,
             to.host,

@@ -208,7 +208,7 @@ def test_a_request_that_is_cancelled_resets_its_connection_before_anybody_is_tol
 
 
 def test_a_connection_that_is_given_up_while_it_is_made_is_closed() -> None:
-    """Whenever that happens: before the socket connects, between its winning the race of addresses and its use, after."""
+    """Whenever that happens: before the socket connects, between its winning the race and its use, after."""
 
     async def main() -> None:
         async with Server() as server:
