@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -50,19 +49,3 @@ def read(folder: int, name: str, *, most: int) -> bytes:
         if os.fstat(file.fileno()).st_uid != os.geteuid():
             raise OSError(errno.EPERM, "it is no file of this user's", name)
         return file.read(most)
-
-
-def replace(folder: int, name: str, content: bytes) -> None:
-    """Put a file of mode 0600 into a folder, whole or not at all, and on disk. Raises: `OSError`."""
-    draft = f".{name}.{os.urandom(4).hex()}"
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(handle)
-        os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(draft, dir_fd=folder)
-        raise

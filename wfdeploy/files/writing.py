@@ -9,23 +9,24 @@ import stat
 from pathlib import Path
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Put a file of mode 0600 at `path`, whole or not at all. A link there is replaced, not followed.
+def replace_file(path: Path | str, content: bytes, *, folder: int | None = None) -> None:
+    """Put a file of mode 0600 at `path`, whole or not at all. A link there is replaced, not followed. `folder`: the
+    descriptor of what the path is relative to (None: the working directory).
 
     Raises: `OSError`.
     """
-    import tempfile  # takes as long to load as all else that a plan without changes does with files
-
-    # mkstemp: a draft with a name that can be guessed may already be there, as a link to somewhere else.
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".new")
-    draft = Path(name)
+    # A draft with a name that can be guessed may already be there, as a link to somewhere else. It is no longer than
+    # other names, whatever the file's own is.
+    draft = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.new")  # noqa: PTH118, PTH120 - may be relative to `folder`
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(draft, flags, 0o600, dir_fd=folder)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
             file.write(content)
-        draft.replace(path)
+        os.replace(draft, path, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with contextlib.suppress(OSError):
-            draft.unlink()
+            os.unlink(draft, dir_fd=folder)
         raise
 
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy import __version__
-from wfdeploy.files.user_folder import is_ours, opened, read, replace
+from wfdeploy.files.user_folder import is_ours, opened, read
+from wfdeploy.files.writing import replace_file
 
 _FORMAT = 1
 """Goes up whenever the same content would be read in another way, or be wrong."""
@@ -50,7 +51,7 @@ def remember(path: Path, folder: Path, content: str, data: Mapping[str, Any]) ->
             return
         with opened(folder) as handle:
             if is_ours(handle):
-                replace(handle, _name(path), _digest(content.encode(), text) + b"\n" + text)
+                replace_file(_name(path), _digest(content.encode(), text) + b"\n" + text, folder=handle)
 
 
 def forget(path: Path, folder: Path) -> None:

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.files.user_folder import is_ours, opened, read, replace, user_state_folder
+from wfdeploy.files.user_folder import is_ours, opened, read, user_state_folder
+from wfdeploy.files.writing import replace_file
 from wfdeploy.model.state import Head
 
 _MOST_BYTES = 4096
@@ -85,7 +86,7 @@ class FreshnessMarker:
                     self.folder.mkdir(mode=0o700)
             with self._opened() as folder:
                 if is_ours(folder):
-                    replace(folder, _name(head), json.dumps(_content(head)).encode())
+                    replace_file(_name(head), json.dumps(_content(head)).encode(), folder=folder)
 
     def _opened(self) -> AbstractContextManager[int]:
         """The folder's descriptor. Raises: `OSError`, also where the folder is a link."""

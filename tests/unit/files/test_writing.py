@@ -22,6 +22,23 @@ def test_a_replaced_file_is_private_and_leaves_no_draft(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
+def test_a_file_is_replaced_in_a_folder_that_is_open(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    handle = os.open(tmp_path / "a", os.O_RDONLY)
+    (tmp_path / "a").rename(tmp_path / "b")
+    try:
+        replace_file("f", b"new", folder=handle)
+    finally:
+        os.close(handle)
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["f"]
+    assert (tmp_path / "b" / "f").read_bytes() == b"new"
+
+
+def test_a_name_may_be_as_long_as_any(tmp_path: Path) -> None:
+    replace_file(tmp_path / ("f" * 255), b"new")
+    assert [len(path.name) for path in tmp_path.iterdir()] == [255]
+
+
 def test_a_link_is_replaced_and_not_written_through(tmp_path: Path) -> None:
     victim, file = tmp_path / "victim", tmp_path / "f"
     victim.write_text("precious")
