@@ -4,9 +4,12 @@ log lies beside a database, whoever wrote it."""
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 _KINDS = (
     (stat.S_ISLNK, "a link"),
@@ -57,7 +60,36 @@ def require_database(path: Path) -> None:
             raise StrangeFileError(beside, f"isn't owned by the owner of {path.name}")
 
 
-def pages_in_log(path: Path) -> frozenset[int]:
+def uri_of(path: Path) -> str:
+    """A database's URI, without parameters (SQLite documentation: URI Filenames)."""
+    return f"file:{quote(os.fsencode(path.absolute()))}"
+
+
+def is_own_log(path: Path, secrets: Sequence[str]) -> bool:
+    """Whether SQLite may fold the log beside a database into it. It would take any.
+
+    Ours hold the table `head` in each commit: its `serial`, which only grows, and `secrets`, which a stranger doesn't
+    know. So a log goes on from its database if it holds the head, knows the secrets and isn't older.
+
+    Raises: `sqlite3.Error`.
+    """
+    try:
+        pages = _pages_in_log(path)
+        if not pages:
+            return True
+        # Without its log, whatever that holds.
+        with closing(sqlite3.connect(f"{uri_of(path)}?mode=ro&immutable=1", uri=True)) as alone:
+            (root,) = alone.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'head'").fetchone()
+            before = dict(alone.execute("SELECT key, value FROM head"))
+    except (OSError, sqlite3.Error, TypeError):
+        return True  # no log; or a file that a checkpoint has half written, which only its own log makes whole
+    with closing(sqlite3.connect(f"{uri_of(path)}?mode=ro", uri=True, timeout=10)) as both:
+        after = dict(both.execute("SELECT key, value FROM head"))
+    is_same = all(before.get(name) == after.get(name) for name in secrets)
+    return root in pages and is_same and after.get("serial", -1) >= before["serial"]
+
+
+def _pages_in_log(path: Path) -> frozenset[int]:
     """The pages that SQLite would take from the write-ahead log beside a database (SQLite documentation: WAL-mode File
     Format); checksums are left to it. Raises: `OSError`."""
     with path.with_name(f"{path.name}-wal").open("rb") as file:

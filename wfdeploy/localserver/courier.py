@@ -34,6 +34,7 @@ class Parcel:
     headers: Mapping[str, str]
     body: bytes
     timeout_s: float = DEFAULT_TIMEOUT_S
+    max_answer_bytes: int = MAX_ANSWER_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Courier:
             request = request_bytes(parcel.method, target, headers.items(), parcel.body)
             async with asyncio.timeout(parcel.timeout_s):
                 answer = await self._pool.exchange(
-                    origin, request, _TIMEOUTS, max_bytes=MAX_ANSWER_BYTES, bodiless=parcel.method == "HEAD"
+                    origin, request, _TIMEOUTS, max_bytes=parcel.max_answer_bytes, bodiless=parcel.method == "HEAD"
                 )
         except TimeoutError:
             return Reply(None, error=f"no answer within {parcel.timeout_s:g}s")

@@ -6,6 +6,7 @@ One connection, used from the event loop's thread only, so a transaction is neve
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.files.databases import StrangeFileError, make_private, require_database
+from wfdeploy.files.databases import StrangeFileError, is_own_log, make_private, require_database
 from wfdeploy.localserver.ids import new_server_id
 
 _VERSION_1 = """
@@ -125,7 +126,15 @@ ALTER TABLE flow_keys ADD COLUMN period_start INTEGER NOT NULL DEFAULT 0; -- tha
 CREATE INDEX dlq_of_run ON dlq (run_seq);
 """
 
-_VERSIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+CREATE TABLE head (                   -- in each commit, so that the file's own log is told from another one
+    key TEXT PRIMARY KEY,
+    value NOT NULL
+) WITHOUT ROWID;
+INSERT INTO head VALUES ('secret', lower(hex(randomblob(16)))), ('serial', 0);
+"""
+
+_VERSIONS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """What each version adds to the one before; a new file goes through all of them."""
 
 SCHEMA_VERSION = len(_VERSIONS)
@@ -165,6 +174,11 @@ def open_database(path: Path | None) -> sqlite3.Connection:
         # Created by us with its mode, since SQLite would use the umask; -wal and -shm take the mode over from it.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     try:
+        if not is_own_log(path, ("secret",)):
+            raise StateUnusable(
+                f"the log {path.name}-wal doesn't belong to the local server's database {path}",
+                hint=f"restore both together; or take it away: mv {shlex.quote(f'{path}-wal')} elsewhere",
+            )
         return _connected(str(path))
     except sqlite3.DatabaseError as error:
         if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in _NO_DATABASE:
@@ -217,10 +231,11 @@ def _statements(script: str) -> Iterator[str]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, also when the process is killed in between."""
+    """All or nothing, also when the process is killed in between. Nothing is written outside of one."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("UPDATE head SET value = value + 1 WHERE key = 'serial'")
     except BaseException:
         connection.execute("ROLLBACK")
         raise

@@ -6,24 +6,29 @@ while a server wants to be found, `local-server.db.server.json`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 from filelock import FileLock, Timeout
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import StrangeFileError, make_private, require_regular
 from wfdeploy.files.reading import read_own
 from wfdeploy.files.writing import replace_file
+from wfdeploy.localserver.courier import Courier, Parcel
 from wfdeploy.localserver.database import writing
 from wfdeploy.localserver.problems import DatabaseInUse
 
 PROBE_TIMEOUT_S = 2.0
+"""For the whole answer."""
+
+_PROBE_BYTES = 64 * 1024
 _LONGEST_NOTE = 4096
 
 
@@ -79,19 +84,25 @@ def find_running(database: Path) -> str | None:
     """
     try:
         told = json.loads(read_own(_beside(database, ".server.json"), most=_LONGEST_NOTE))
-        url, server_id = str(told["url"]), told["serverId"]
+        url, server_id = str(told["url"]), str(told["serverId"])
         address = urlsplit(url)
         is_near = address.scheme == "http" and ip_address(address.hostname or "").is_loopback
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if not is_near or address.username is not None or not _is_held(_beside(database, ".lock")):
         return None
-    with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
+    with ThreadPoolExecutor(max_workers=1) as pool:  # the caller's thread may have a running event loop
+        return url if pool.submit(asyncio.run, _server_id_at(url)).result() == server_id else None
+
+
+async def _server_id_at(url: str) -> str | None:
+    courier = Courier(max_connections=1)
+    try:
         # No token needed: the id is on every answer, a refusal too.
-        answer = httpx.get(f"{url}/v2/keys", timeout=PROBE_TIMEOUT_S, trust_env=False)
-        if answer.headers.get("Wfdeploy-Server-Id") == server_id:
-            return url
-    return None
+        probe = Parcel("GET", f"{url}/v2/keys", {}, b"", PROBE_TIMEOUT_S, max_answer_bytes=_PROBE_BYTES)
+        return (await courier.send(probe)).header("Wfdeploy-Server-Id")
+    finally:
+        await courier.close()
 
 
 def _is_held(lock: Path) -> bool:

@@ -11,6 +11,7 @@ import json
 import sqlite3
 from dataclasses import dataclass, replace
 
+from wfdeploy.localserver.database import transaction
 from wfdeploy.localserver.ids import new_signing_key
 from wfdeploy.localserver.tenants import TENANTS, Tenant
 
@@ -38,8 +39,8 @@ class Keyring:
     def rotate(self, name: str) -> Tenant:
         old = self._tenants[name]
         new = replace(old, current_key=old.next_key, next_key=new_signing_key())
-        self.connection.execute(
-            "INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"keys:{name}", json.dumps([new.current_key, new.next_key]))
-        )
+        kept = json.dumps([new.current_key, new.next_key])
+        with transaction(self.connection):
+            self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"keys:{name}", kept))
         self._tenants[name] = new
         return new

@@ -153,7 +153,8 @@ class Ledger:
 
     def note_stop(self, now_ms: int) -> None:
         """The server stops; time goes on from here when it is started again, if its clock was ahead."""
-        self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('stopped_at', ?)", (str(now_ms),))
+        with self.transaction():
+            self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('stopped_at', ?)", (str(now_ms),))
 
     def last_seq(self) -> int:
         return int(self.connection.execute("SELECT COALESCE(MAX(seq), 0) FROM runs").fetchone()[0])

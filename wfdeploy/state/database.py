@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import sqlite3
-from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.files.databases import StrangeFileError, pages_in_log, require_database
+from wfdeploy.files.databases import StrangeFileError, is_own_log, require_database, uri_of
 from wfdeploy.model.state import Binding
 from wfdeploy.state.faults import DAMAGED, translated
 from wfdeploy.state.schema import APPLICATION_ID, VERSION, migrate
@@ -30,37 +28,21 @@ def require_own_files(path: Path) -> None:
 def require_own_log(path: Path) -> None:
     """Hold the log beside a state to be its own, before a connection that may write folds it into the state.
 
-    SQLite takes any log. Ours holds the head in each commit, so of one that holds it, the state goes on in it where it
-    knows the state's secrets, and isn't older. Raises: `StateUnusable`.
+    Raises: `StateUnusable`.
     """
-    try:
-        pages = pages_in_log(path)
-        if not pages:
-            return
-        # Without its log, whatever that holds.
-        with closing(sqlite3.connect(f"{_uri(path)}?mode=ro&immutable=1", uri=True)) as alone:
-            (root,) = alone.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'head'").fetchone()
-            before = dict(alone.execute("SELECT key, value FROM head"))
-    except (OSError, sqlite3.Error, TypeError):
-        return  # no log; or a file that a checkpoint has half written, which only its own log makes whole
-    with translated(str(path)), closing(sqlite3.connect(f"{_uri(path)}?mode=ro", uri=True, timeout=10)) as both:
-        after = dict(both.execute("SELECT key, value FROM head"))
-    is_same = all(before.get(name) == after.get(name) for name in ("lineage", "redaction_key"))
-    if root not in pages or not is_same or after.get("serial", -1) < before["serial"]:
+    with translated(str(path)):
+        is_own = is_own_log(path, ("lineage", "redaction_key"))
+    if not is_own:
         raise StateUnusable(
             f"the log {path.name}-wal doesn't belong to the state {path}",
             hint=f"restore both together; or take it away: mv {shlex.quote(f'{path}-wal')} elsewhere",
         )
 
 
-def _uri(path: Path) -> str:
-    return f"file:{quote(os.fsencode(path.absolute()))}"
-
-
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     """Open a file that is there. Raises: `StateUnusable`."""
     require_own_files(path)
-    uri = _uri(path)
+    uri = uri_of(path)
     with translated(str(path)):
         if not readonly:
             return sqlite3.connect(

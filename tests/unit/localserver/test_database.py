@@ -16,16 +16,24 @@ from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 from wfdeploy.testing.apps import serving
 
-WORDS = ("SELECT", "UPDATE", "DELETE", "INSERT")
+WRITING = ("UPDATE", "DELETE", "INSERT", "REPLACE")
+WORDS = ("SELECT", *WRITING)
 
 
 def test_statements_find_their_rows_by_an_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     statements: set[str] = set()
+    outside: set[str] = set()  # written in no transaction of ours, so without the head
     whole = database.open_database
 
     def traced(path: Path | None) -> sqlite3.Connection:
         connection = whole(path)
-        connection.set_trace_callback(statements.add)
+
+        def note(statement: str) -> None:
+            statements.add(statement)
+            if statement.startswith(WRITING) and not connection.in_transaction:
+                outside.add(statement)
+
+        connection.set_trace_callback(note)
         return connection
 
     monkeypatch.setattr(database, "open_database", traced)
@@ -52,3 +60,4 @@ def test_statements_find_their_rows_by_an_index(tmp_path: Path, monkeypatch: pyt
         if step.startswith("SCAN") and "INDEX" not in step and "json_each" not in step and "CONSTANT" not in step
     }
     assert whole_tables == {}
+    assert outside == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import itertools
@@ -21,8 +22,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fakes.loop_thread import LoopThread
+from tests.fakes.raw_http import read_request
 from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
 from wfdeploy.errors import StateUnusable
+from wfdeploy.localserver import instance
 from wfdeploy.localserver.problems import DatabaseInUse, NotLoopback, PortTaken
 from wfdeploy.localserver.serve import LocalServer, find_running
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
@@ -206,6 +210,69 @@ def test_a_note_is_believed_only_while_a_process_holds_the_lock(tmp_path: Path) 
         assert find_running(database) is None
         (tmp_path / "x.db.lock").touch()
         assert find_running(database) is None
+
+
+class Answering(LoopThread):
+    """Sends a beginning, and the same piece again and again."""
+
+    def __init__(self, beginning: bytes, piece: bytes = b"", *, pause_s: float = 0.0) -> None:
+        super().__init__()
+        self._beginning, self._piece, self._pause_s = beginning, piece, pause_s
+        self.sent = 0
+
+    async def serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(self._beginning)
+        while self._piece:
+            writer.write(self._piece)
+            await writer.drain()
+            self.sent += len(self._piece)
+            await asyncio.sleep(self._pause_s)
+
+
+SOUND = b"HTTP/1.1 200 OK\r\nWfdeploy-Server-Id: s1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("beginning", "piece", "pause_s"),
+    [
+        (SOUND, b"X-More: x\r\n", 0.05),
+        (SOUND, b"X-More: " + b"x" * 50_000 + b"\r\n", 0),
+        (SOUND + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", 0.05),
+        (SOUND + b"\r\n", b"x" * 50_000, 0),
+        (SOUND + b"Content-Length: 99999999999\r\n\r\n", b"x" * 50_000, 0),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
+    ],
+    ids=["drip of headers", "headers", "drip of chunks", "body", "length", "interim"],
+)
+def test_an_endless_answer_of_what_a_note_names_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beginning: bytes, piece: bytes, pause_s: float
+) -> None:
+    monkeypatch.setattr(instance, "PROBE_TIMEOUT_S", 0.5)
+    database, note = tmp_path / "x.db", tmp_path / "x.db.server.json"
+    with LocalServer(database), Answering(beginning, piece, pause_s=pause_s) as other:
+        note.write_text(json.dumps({"url": other.url, "serverId": "s1"}))
+        started = time.perf_counter()
+        assert find_running(database) is None
+        assert time.perf_counter() - started < 3
+        assert other.sent < 20_000_000  # sockets and pipes hold some
+
+
+def test_a_server_without_an_id_is_none(tmp_path: Path) -> None:
+    database, note = tmp_path / "x.db", tmp_path / "x.db.server.json"
+    with LocalServer(database), Answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as other:
+        note.write_text(json.dumps({"url": other.url, "serverId": None}))
+        assert find_running(database) is None
+
+
+def test_a_server_is_found_from_within_an_event_loop(tmp_path: Path) -> None:
+    database = tmp_path / "x.db"
+
+    async def found() -> str | None:
+        return find_running(database)
+
+    with LocalServer(database, announce=True) as server:
+        assert asyncio.run(found()) == server.url
 
 
 def test_a_note_that_is_a_link_or_a_pipe_is_not_read(tmp_path: Path) -> None:
