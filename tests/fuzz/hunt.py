@@ -30,12 +30,14 @@ _MOST_MIB = 600
 
 @dataclass
 class Hunt:
-    """One format's examples. `outcomes` counts what became of them, for whoever wants to know what a hunt covers."""
+    """One format's examples. `outcomes` counts what became of them, for whoever wants to know what a hunt covers;
+    `input` is what the present example is about, and is kept when that fails."""
 
     name: str
     seed: int
     outcomes: Counter[str] = field(default_factory=Counter)
     examples: int = 0
+    input: object = None
 
     def note(self, outcome: str) -> None:
         self.outcomes[outcome] += 1
@@ -51,11 +53,13 @@ def hunt(name: str, examples: int, example: Callable[[random.Random, Hunt], None
     number = int(_EXAMPLE) if _EXAMPLE else 0
     while True:
         rng = random.Random(f"{name}/{seed}/{number}")  # text: the same on every machine
+        done.input = None
         try:
             with _bounded(), _watched(allowed):
                 example(rng, done)
         except BaseException as error:
             error.add_note(f"again: FUZZ_SEED={seed} FUZZ_EXAMPLE={number} (the example {number} of {name})")
+            error.add_note(_kept(done.input, f"{name.replace(': ', '-').replace(' ', '-')}-{seed}-{number}"))
             raise
         done.examples += 1
         number += 1
@@ -64,6 +68,19 @@ def hunt(name: str, examples: int, example: Callable[[random.Random, Hunt], None
     assert _peak_mib() - before < _MOST_MIB, f"{name}: too much memory, seed {seed}"
     print(f"{name}: {done.examples} examples, {dict(done.outcomes)}")
     return done
+
+
+def _kept(given: object, name: str) -> str:
+    """Keep what failed, for those who have no checkout of this very commit; say where, and how it begins."""
+    content = (
+        given
+        if isinstance(given, bytes)
+        else (given if isinstance(given, str) else repr(given)).encode(errors="backslashreplace")
+    )
+    folder = Path(tempfile.gettempdir(), "wfdeploy-fuzz")
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(content)
+    return f"its input, {len(content):,} bytes, is kept as {folder / name}: {content[:2000]!r}"
 
 
 def _peak_mib() -> int:

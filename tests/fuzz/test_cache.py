@@ -73,6 +73,7 @@ def test_the_cache_of_manifests_never_says_anything_of_its_own() -> None:
             else:
                 file.write_bytes(Damage(rng).octets(sound))
                 done.note("damaged")
+            done.input = file.read_bytes()
             assert declared(root, cache) == truth
             assert declared(root, cache) == truth, "once more"
 
@@ -95,6 +96,7 @@ def test_the_cache_of_a_project_file_is_found_out() -> None:
         def example(rng: random.Random, done: Hunt) -> None:
             for file, data in sound.items():
                 file.write_bytes(Damage(rng).octets(data))
+            done.input = {file.name: file.read_bytes() for file in sound}
             assert load() == truth
             done.note("same")
 

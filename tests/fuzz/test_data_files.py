@@ -87,7 +87,7 @@ def plain_sample(damage: Damage, form: str) -> bytes:
         case _:
             try:
                 data = parquet(rows)
-            except (pa.ArrowException, AttributeError, TypeError, OverflowError, UnicodeError):
+            except (pa.ArrowException, LookupError, AttributeError, TypeError, OverflowError, UnicodeError):
                 data = parquet(FLAT)
     return data if rng.random() < 0.35 else damage.octets(data, [json.dumps(ROWS).encode(), delimited(",")])
 
@@ -117,6 +117,7 @@ def test_data_files_give_rows_or_say_why_not(form: str) -> None:
             suffix, data = packed(damage, plain_sample(damage, form))
             file = root.root / f"data.{form}{suffix}"
             file.write_bytes(data)
+            done.input = data
             more = rng.choice(("", "\n        onBadRow: skip"))
             text = MANIFEST % (f"{form}{suffix}", rng.choice(("", SCHEMA)), more)
             try:

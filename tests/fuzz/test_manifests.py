@@ -56,7 +56,7 @@ def test_manifests_are_refused_or_mean_one_thing(monkeypatch: pytest.MonkeyPatch
         file, cache = root.root / "valid" / "fuzzed.yaml", Cache.of(root.root.parent / "cache", b"secret")
 
         def example(rng: random.Random, done: Hunt) -> None:
-            data = damaged(Damage(rng), sound, all_)
+            data = done.input = damaged(Damage(rng), sound, all_)
             file.write_bytes(data)
             try:
                 found = validate(root, ["valid/fuzzed.yaml"], cwd=root.root)
@@ -136,7 +136,7 @@ def test_parts_of_a_manifest_say_what_the_whole_says(tmp_path: Path) -> None:
     ]
 
     def example(rng: random.Random, done: Hunt) -> None:
-        text = Damage(rng).octets(rng.choice(LISTS), others).decode("utf-8", "replace")
+        text = done.input = Damage(rng).octets(rng.choice(LISTS), others).decode("utf-8", "replace")
         source = SourceFile("f", "f", tmp_path, text)
         problems: list[Any] = []
         whole = list(yaml_docs.read(source, problems))

@@ -42,7 +42,8 @@ def test_whoever_is_said_to_hold_a_lock_it_is_held(tmp_path: Path) -> None:
     guard = FileLock(f"{state.resolve()}.lock")
 
     def example(rng: random.Random, done: Hunt) -> None:
-        note.write_bytes(damaged(rng, sound, [0, 1e30, -(10**18), "now"]))
+        done.input = data = damaged(rng, sound, [0, 1e30, -(10**18), "now"])
+        note.write_bytes(data)
         with pytest.raises(StateLocked) as caught, lock(state, command="plan"):
             pass
         check_error(caught.value)
@@ -76,7 +77,8 @@ def test_no_server_is_found_but_a_near_one(tmp_path: Path, monkeypatch: pytest.M
 
     def example(rng: random.Random, done: Hunt) -> None:
         asked.clear()
-        note.write_bytes(damaged(rng, sound, urls))
+        done.input = data = damaged(rng, sound, urls)
+        note.write_bytes(data)
         os.chmod(note, 0o600)  # noqa: PTH101
         found = find_running(database)
         done.note("found" if found else "none")
@@ -99,7 +101,7 @@ def test_only_the_marker_itself_says_that_a_state_is_the_latest(tmp_path: Path) 
     sound = json.loads(file.read_bytes())
 
     def example(rng: random.Random, done: Hunt) -> None:
-        data = damaged(rng, sound, ["lineage", 7, 7.0, "n7", "n8", True])
+        data = done.input = damaged(rng, sound, ["lineage", 7, 7.0, "n7", "n8", True])
         file.write_bytes(data)
         is_latest = marker.matches(head)
         try:

@@ -48,6 +48,7 @@ def test_project_files_are_refused_or_mean_one_thing() -> None:
                 value = damage.value(PROJECT_BASE, PIECES)
                 data = damage.encoded(value) if rng.random() < 0.5 else dumped(value)
             file.write_bytes(data)
+            done.input = data
             first = load()
             assert first == load(by_cache=cache) == load(by_cache=cache) == load()
             presumed = presumed_project(cwd=folder)

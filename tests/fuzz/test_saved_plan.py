@@ -37,6 +37,7 @@ def test_a_saved_plan_is_refused_or_means_what_it_says(tmp_path: Path) -> None:
         else:
             data = damage.encoded(damage.value(value, PIECES))
         file.write_bytes(data)
+        done.input = data
         is_plan = is_plan_file(file)
         try:
             saved = read_plan(file)

@@ -157,7 +157,7 @@ def test_no_answer_to_a_trigger_is_misread(tmp_path: Path) -> None:
 
         def example(rng: random.Random, done: Hunt) -> None:
             damage = Damage(rng)
-            given = answer(damage, rng.choice(ANSWERS), 201)
+            given = done.input = answer(damage, rng.choice(ANSWERS), 201)
             status, _, body = given
             reply: Any = told(runner, [given], lambda remote: remote.trigger(ITEMS))
             done.note(type(reply).__name__)
@@ -226,7 +226,7 @@ def test_no_listing_tells_of_a_run_that_the_server_did_not_list(tmp_path: Path) 
         def example(rng: random.Random, done: Hunt) -> None:
             damage = Damage(rng)
             page = {**LOGS, "cursor": rng.choice(("", "c1", "c2"))}
-            given = [answer(damage, page, 200) for _ in range(rng.randint(1, 3))]
+            given = done.input = [answer(damage, page, 200) for _ in range(rng.randint(1, 3))]
 
             async def listed(remote: UpstashGateway) -> Any:
                 return [page async for page in remote.list_runs(label="wfdeploy.p.e", since_ms=None)]
@@ -252,7 +252,7 @@ def test_a_run_that_is_looked_at_is_the_one_that_was_asked_for(tmp_path: Path) -
     with asyncio.Runner() as runner:
 
         def example(rng: random.Random, done: Hunt) -> None:
-            given = [answer(Damage(rng), LOGS, 200)]
+            given = done.input = [answer(Damage(rng), LOGS, 200)]
             run: Any = told(runner, given, lambda remote: remote.read_run(SENT[0], rng.choice((None, CREATED))))
             done.note(type(run).__name__)
             assert isinstance(run, str) or run is None or run.workflow_run_id in (SENT[0], f"wfr_{SENT[0]}")
@@ -266,6 +266,7 @@ def test_dead_letters_and_resumes(tmp_path: Path) -> None:
         def example(rng: random.Random, done: Hunt) -> None:
             damage = Damage(rng)
             pages = [answer(damage, {**LETTERS, "cursor": rng.choice(("", "c", "d"))}, 200) for _ in range(2)]
+            done.input = pages
 
             async def listed(remote: UpstashGateway) -> Any:
                 return [letters async for letters in remote.list_dead_letters(label="wfdeploy.p.e", since_ms=1)]
@@ -277,6 +278,7 @@ def test_dead_letters_and_resumes(tmp_path: Path) -> None:
                 assert letter.workflow_run_id
 
             given = answer(damage, TRIGGERED[0], 200)
+            done.input = pages, given
             status, _, body = given
             reply: Any = told(runner, [given], lambda remote: remote.resume("1-2", labels=["x"]))
             done.note(type(reply).__name__)
@@ -301,7 +303,7 @@ def test_cancels(tmp_path: Path) -> None:
         def example(rng: random.Random, done: Hunt) -> None:
             damage = Damage(rng)
             samples: list[Any] = [{"cancelled": 2}, {"actionId": "a1"}, {"state": "FINISHED"}, {"state": "RUNNING"}]
-            given = [answer(damage, rng.choice(samples), 200) for _ in range(rng.randint(1, 3))]
+            given = done.input = [answer(damage, rng.choice(samples), 200) for _ in range(rng.randint(1, 3))]
             reply: Any = told(runner, given, lambda remote: remote.cancel(SENT, label="wfdeploy.p.e"))
             done.note(type(reply).__name__)
             match reply:

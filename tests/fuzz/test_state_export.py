@@ -86,6 +86,7 @@ def test_an_export_is_refused_or_taken_as_it_is() -> None:
 
         def example(rng: random.Random, done: Hunt) -> None:
             lines = damaged(rng, rng.choice(samples))
+            done.input = "\n".join(lines)
             new, again = folder / "new.db", folder / "again.db"
             try:
                 with closing(import_lines(lines, new, BINDING)) as store:

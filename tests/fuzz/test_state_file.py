@@ -67,6 +67,7 @@ def test_a_state_file_is_unusable_or_a_state() -> None:
                 path.write_bytes(early if rng.random() < 0.8 else damage.octets(early))
                 log.write_bytes(damage.octets(sound_log, [sound]))
             readonly = rng.random() < 0.5
+            done.input = {"readonly": readonly, **{file.name: file.read_bytes() for file in folder.iterdir()}}
             try:
                 with SqliteStore.open_existing(path, BINDING, readonly=readonly) as opened:
                     assert all_of(opened) == all_of(opened)

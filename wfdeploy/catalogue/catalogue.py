@@ -246,7 +246,7 @@ class Catalogue:
             if self._private and self._lasting:
                 for id_ in self._private:
                     self._drop("SELECT ?", (id_,))
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeDecodeError):
             pass  # a later command evicts it
         finally:
             connection.close()

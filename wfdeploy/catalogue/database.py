@@ -59,7 +59,7 @@ def _cached(folder: Path) -> sqlite3.Connection:
     connection = _open(path)
     try:
         _prepare(connection)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # what SQLite says, too, may be of a damaged file
         connection.close()
         if isinstance(error, sqlite3.OperationalError):
             raise  # in use, or not to be written: it may well be sound

@@ -31,7 +31,7 @@ def intact() -> Iterator[None]:
             yield
         except sqlite3.OperationalError:
             raise
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise CacheDamaged(f"the cache of manifests can't be used ({error})") from error
 
 

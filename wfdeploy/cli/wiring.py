@@ -281,7 +281,7 @@ def _local_id(database: Path) -> str:
 
     if not database.exists():
         return _LOCAL_ID_UNKNOWN
-    from wfdeploy.files.databases import StrangeFileError, require_database
+    from wfdeploy.files.databases import StrangeFileError, require_database, uri_of
     from wfdeploy.localserver.database import server_id
 
     try:
@@ -289,10 +289,10 @@ def _local_id(database: Path) -> str:
     except StrangeFileError as error:
         raise StateUnusable(f"the local server's database can't be used: {error}", hint="take it away") from error
     try:
-        connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{uri_of(database)}?mode=ro", uri=True)
         try:
             return server_id(connection)
         finally:
             connection.close()
-    except sqlite3.Error:
+    except (sqlite3.Error, TypeError, UnicodeDecodeError):  # such a table isn't there, or nothing is in it
         return _LOCAL_ID_UNKNOWN

@@ -71,7 +71,7 @@ def is_own_log(path: Path, secrets: Sequence[str]) -> bool:
     Ours hold the table `head` in each commit: its `serial`, which only grows, and `secrets`, which a stranger doesn't
     know. So a log goes on from its database if it holds the head, knows the secrets and isn't older.
 
-    Raises: `sqlite3.Error`.
+    Raises: `sqlite3.Error`, `UnicodeDecodeError` (of what a damaged file holds).
     """
     try:
         pages = _pages_in_log(path)
@@ -81,12 +81,14 @@ def is_own_log(path: Path, secrets: Sequence[str]) -> bool:
         with closing(sqlite3.connect(f"{uri_of(path)}?mode=ro&immutable=1", uri=True)) as alone:
             (root,) = alone.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'head'").fetchone()
             before = dict(alone.execute("SELECT key, value FROM head"))
-    except (OSError, sqlite3.Error, TypeError):
+            serial = int(before["serial"])
+    except (OSError, sqlite3.Error, TypeError, ValueError, KeyError):
         return True  # no log; or a file that a checkpoint has half written, which only its own log makes whole
     with closing(sqlite3.connect(f"{uri_of(path)}?mode=ro", uri=True, timeout=10)) as both:
         after = dict(both.execute("SELECT key, value FROM head"))
     is_same = all(before.get(name) == after.get(name) for name in secrets)
-    return root in pages and is_same and after.get("serial", -1) >= before["serial"]
+    own = after.get("serial")
+    return root in pages and is_same and isinstance(own, int) and own >= serial
 
 
 def _pages_in_log(path: Path) -> frozenset[int]:

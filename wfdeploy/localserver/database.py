@@ -180,10 +180,23 @@ def open_database(path: Path | None) -> sqlite3.Connection:
                 hint=f"restore both together; or take it away: mv {shlex.quote(f'{path}-wal')} elsewhere",
             )
         return _connected(str(path))
-    except sqlite3.DatabaseError as error:
-        if (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in _NO_DATABASE:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        code = getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_CORRUPT
+        if code & 0xFF in _NO_DATABASE:
             raise StateUnusable(f"{path}: not a local server database: {error}") from error
         raise _unwritable(path, str(error)) from error
+
+
+@contextmanager
+def reading(path: Path | None) -> Iterator[None]:
+    """Turn what rows of other kinds than the server's lead to into `StateUnusable`."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, TypeError, ValueError, LookupError) as error:
+        raise StateUnusable(
+            f"the local server's database {path} is damaged: {error}",
+            hint=f"nothing in it is worth keeping: rm {shlex.quote(str(path))}*",
+        ) from error
 
 
 _NO_DATABASE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)

@@ -44,9 +44,6 @@ class Ledger:
         with database.transaction(self.connection):
             yield
 
-    def close(self) -> None:
-        self.connection.close()
-
     # -- runs ---------------------------------------------------------------------------------------------------------
 
     def newest(self, tenant: str, run_id: str) -> tuple[int, str, int] | None:

@@ -162,14 +162,16 @@ class LocalServer(Steering):
         if self._stop_asked.is_set():
             return
         async with contextlib.AsyncExitStack() as stack:
-            ledger = Ledger(database.open_database(self.database))
-            stack.callback(ledger.close)
-            self.clock.catch_up(ledger.latest_ms())
+            connection = database.open_database(self.database)
+            stack.callback(connection.close)
+            with database.reading(self.database):
+                ledger, keyring = Ledger(connection), Keyring.load(connection)
+                self.clock.catch_up(ledger.latest_ms())
+                self.server_id = ledger.server_id
             stack.callback(self._note_stop, ledger)
-            self.server_id = ledger.server_id
             courier = Courier(max_connections=self._max_open)
             stack.push_async_callback(courier.close)
-            services = self._services = self._assemble(ledger, courier)
+            services = self._services = self._assemble(ledger, keyring, courier)
             await self._listen(stack, services, sockets)
             engine = asyncio.create_task(services.engine.run())
             stack.push_async_callback(_cancel, engine)
@@ -178,11 +180,12 @@ class LocalServer(Steering):
 
     def _note_stop(self, ledger: Ledger) -> None:
         if self.clock.ahead_ms() > 0:
-            with contextlib.suppress(sqlite3.Error):  # on a full disk, say; it will be a little earlier then
+            with contextlib.suppress(
+                sqlite3.Error, UnicodeDecodeError
+            ):  # on a full disk, say; it will be a little earlier then
                 ledger.note_stop(self.clock.now_ms())
 
-    def _assemble(self, ledger: Ledger, courier: Courier) -> Services:
-        keyring = Keyring.load(ledger.connection)
+    def _assemble(self, ledger: Ledger, keyring: Keyring, courier: Courier) -> Services:
         self.tenant = keyring.tenant(self.tenant.name)
         delivery = Delivery(ledger, courier, self.clock, self.scenario, keyring)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +20,9 @@ from wfdeploy.model.state import Attempt, Ended, Record
 
 _MOST = 2**63
 """SQLite's integers have 64 bits."""
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a pair, which JSON's escapes can hold, and no UTF-8."""
 
 
 @dataclass
@@ -163,7 +167,7 @@ def _fits(value: object, wanted: Any) -> bool:
         return type(value) is int and -_MOST <= value < _MOST
     if wanted is bool:
         return type(value) is bool
-    return type(value) is str  # an address too
+    return type(value) is str and not _LONE_SURROGATE.search(value)  # an address too
 
 
 def _is_json_object(text: str) -> bool:

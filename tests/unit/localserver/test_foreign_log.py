@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.localserver.database import open_database, server_id, transaction
+from wfdeploy.localserver.instance import Occupancy
+from wfdeploy.localserver.serve import LocalServer
+from wfdeploy.localserver.tenants import DEFAULT_TENANT
 
 
 def log_of(path: Path) -> Path:
@@ -105,3 +110,37 @@ def test_a_database_from_before_has_a_head_from_now_on(tmp_path: Path) -> None:
     assert server_id(connection) == name
     assert dict(connection.execute("SELECT key, value FROM head").fetchall())["serial"] >= 1
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(rb"runsruns(.)CREATE TABLE", b"\xffunsruns\\1CREATE TABXE"), (b"CREATE TABLE meta", b"CREATE TABLE nowt")],
+    ids=["not UTF-8", "not ours"],
+)
+def test_a_damaged_database_is_told(tmp_path: Path, old: bytes, new: bytes) -> None:
+    """SQLite's own words about it may be no UTF-8."""
+    path = settled(tmp_path / "a")
+    sound = path.read_bytes()
+    path.write_bytes(re.sub(old, new, sound))
+    assert path.read_bytes() != sound
+    with pytest.raises(StateUnusable, match=r"local\.db"):
+        open_database(path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM meta",
+        "INSERT INTO runs VALUES (1, 't', 'r', 'u', 'RUN_STARTED', 'x', 1, 1, '', '', '', '', '{}', '', '', '')",
+        "UPDATE meta SET value = '[' WHERE name LIKE 'keys%'",
+    ],
+)
+def test_rows_that_no_server_wrote_are_told(tmp_path: Path, statement: str) -> None:
+    path = settled(tmp_path / "a")
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute(f"INSERT INTO meta VALUES ('keys:{DEFAULT_TENANT.name}', '[\"a\", \"b\"]')")
+        writer.execute(statement)
+    with pytest.raises(StateUnusable, match="is damaged") as caught:
+        LocalServer(path).start()
+    assert f"rm {path}" in str(caught.value.hint)
+    Occupancy(path).release()  # it was given back

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,19 @@ def test_the_cache_of_another_state_says_nothing(
     assert planned(bench.plan(offline=True)) == {}
     (entries,) = sqlite3.connect(bench.root / name).execute("SELECT count(*) FROM entries").fetchone()
     assert entries == 2, "read anew, and kept beside it"
+
+
+def test_a_cache_that_is_not_utf8_is_made_anew(bench: Workbench) -> None:
+    """What SQLite says about it isn't, either."""
+    (file,) = (bench.root / ".wfdeploy" / "cache").glob("*.db")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    sound = file.read_bytes()
+    damaged = re.sub(rb"entriesentries(.)CREATE TABLE", b"\xffntriesentries\\1CREATE TABXE", sound)
+    assert damaged != sound
+    file.write_bytes(damaged)
+    assert planned(bench.plan(offline=True)) == {}
+    assert b"\xffntries" not in file.read_bytes()
 
 
 def test_a_plan_after_the_first_apply_reads_nothing(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,8 @@ def test_an_export_of_format_1_is_still_imported(tmp_path: Path) -> None:
         (lambda lines: [*lines, '{"kind":' + "[" * 100_000], "JSON that no export holds"),
         (lambda lines: [*lines, '{"kind":"history","ended":"moved","endedAtMs":1,"record":[]}'], "record can't be"),
         (lambda lines: [*lines, '{"kind":"schedule","name":1,"decided":1}'], "name can't be 1"),
+        (lambda lines: [*lines, r'{"kind":"schedule","name":"\ud800","decided":1}'], "line .*name can't be"),
+        (lambda lines: [lines[0].replace('"lineage":"', r'"lineage":"\ud800'), *lines[1:]], "line 1.*lineage can't be"),
         (lambda lines: [*lines, '{"kind":"rollout","group":"x","step":true,"mode":"paused"}'], "step can't be True"),
         (
             lambda lines: [*lines, next(line for line in lines if '"kind":"record"' in line)],

@@ -1,0 +1,72 @@
+"""The embedded server's database, and a log beside it: unusable, or one that a server begins with."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+
+from tests.fuzz.hunt import Hunt, hunt
+from tests.fuzz.mutation import Damage
+from tests.fuzz.sound import check_error
+from tests.fuzz.test_state_file import edited
+from tests.support.scratch import scratch
+from wfdeploy.errors import StateUnusable
+from wfdeploy.localserver.database import open_database, reading, server_id, transaction
+from wfdeploy.localserver.keyring import Keyring
+from wfdeploy.localserver.ledger import Ledger
+from wfdeploy.localserver.records import RunState
+from wfdeploy.localserver.settings import Settings
+from wfdeploy.localserver.tenants import DEFAULT_TENANT
+
+
+def filled(ledger: Ledger, keyring: Keyring) -> None:
+    for run_id in ("wfr_a", "wfr_b"):
+        with ledger.transaction():
+            ledger.add_run(
+                tenant=DEFAULT_TENANT.name, run_id=run_id, url="http://127.0.0.1:9/x", state=RunState.STARTED,
+                created_at=1, starts_at=1, caller_ip="127.0.0.1", labels=("x",), payload=b"{}",
+                settings=Settings(),
+            )  # fmt: skip
+    keyring.rotate(DEFAULT_TENANT.name)
+    ledger.note_stop(7)
+
+
+def test_a_local_servers_database_is_unusable_or_one() -> None:
+    with scratch() as folder:
+        path, log = folder / "local.db", folder / "local.db-wal"
+        with closing(open_database(path)) as connection:
+            filled(Ledger(connection), Keyring.load(connection))
+            sound_log = log.read_bytes()
+        sound = path.read_bytes()
+
+        def example(rng: random.Random, done: Hunt) -> None:
+            damage = Damage(rng)
+            for file in folder.iterdir():
+                file.unlink()
+            chance = rng.random()
+            if chance < 0.4:
+                path.write_bytes(sound)
+                with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+                    edited(rng, connection)
+            elif chance < 0.7:
+                path.write_bytes(damage.octets(sound, [sound_log]))
+            else:
+                path.write_bytes(sound if rng.random() < 0.8 else damage.octets(sound))
+                log.write_bytes(damage.octets(sound_log, [sound]))
+            done.input = {file.name: file.read_bytes() for file in folder.iterdir()}
+            try:
+                with closing(open_database(path)) as connection, reading(path):
+                    ledger, keyring = Ledger(connection), Keyring.load(connection)
+                    ledger.latest_ms()
+                    assert keyring.tenant(DEFAULT_TENANT.name)
+                    assert server_id(connection)
+                    with transaction(connection):
+                        connection.execute("INSERT OR REPLACE INTO meta VALUES ('x', '1')")
+                done.note("a database")
+            except StateUnusable as error:
+                check_error(error)
+                done.note("unusable")
+
+        done = hunt("local databases", 250, example, allowed=folder)
+    assert min(done.outcomes["a database"], done.outcomes["unusable"]) > 20 or done.examples < 200
