@@ -15,7 +15,8 @@ from wfdeploy.cli.app import App
 from wfdeploy.cli.clock import SystemClock
 from wfdeploy.cli.settings import OWN_FOLDER, Settings
 from wfdeploy.errors import StateUnusable, UsageError
-from wfdeploy.files.tracking import tracked
+from wfdeploy.files.tracking import UnreadableIndexError, tracked
+from wfdeploy.model.pasting import shell_word
 from wfdeploy.operations.workspace import Stores, Workspace
 from wfdeploy.upstash.encoding import encoder
 
@@ -37,7 +38,7 @@ def workspace(
 
     Raises: `StateUnusable` where git tracks what only this machine may have written.
     """
-    _require_untracked(settings)
+    require_untracked(settings.target.project.root, settings.target.state_file)
     if not settings.target.local:
         from wfdeploy.upstash.urls import origin
 
@@ -121,16 +122,23 @@ def _workspace(
     )
 
 
-def _require_untracked(settings: Settings) -> None:
-    """A state, cache or database that came with the checkout is the word of whoever opened the pull request."""
-    root, state = settings.target.project.root, settings.target.state_file
-    found = tracked(root, [OWN_FOLDER])
-    if found is None and root / OWN_FOLDER not in state.parents:
-        found = tracked(
-            state.parent, [state.name, *(f"{state.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))]
-        )
+def require_untracked(root: Path, database: Path) -> None:
+    """A state, cache or database that came with the checkout is the word of whoever opened the pull request.
+
+    `root`: of the project; `database`: that of its state, or of the embedded server. Raises: `StateUnusable`.
+    """
+    try:
+        found = tracked(root, [OWN_FOLDER])
+        if found is None and root / OWN_FOLDER not in database.parents:
+            beside = (f"{database.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))
+            found = tracked(database.parent, [database.name, *beside])
+    except UnreadableIndexError as error:
+        raise StateUnusable(
+            f"it can't be told whether git tracks what wfdeploy keeps: {error}",
+            hint="mend the repository; `git status` says what is wrong with it",
+        ) from error
     if found is not None:
-        shown = shlex.quote(str(found))
+        shown = shell_word(str(found))
         raise StateUnusable(
             f"git tracks {found}: what wfdeploy keeps would be what a commit says, and not what happened",
             hint=f"take it out of the repository: git rm -r --cached {shown}; a line in .gitignore keeps it out",

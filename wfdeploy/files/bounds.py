@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from wfdeploy.files.tracking import work_tree
+
 _NEVER = frozenset((".git", ".wfdeploy"))
 """Credentials of a checkout, and what wfdeploy keeps: of no use in a manifest, and of much to somebody else."""
 
@@ -37,8 +39,7 @@ class Bounds:
     def around(cls, project: Path, allowed: Iterable[Path] = ()) -> Bounds:
         """The bounds of the project in a folder, to which `allowed` is relative."""
         real = Path(os.path.realpath(project))
-        root = next((folder for folder in (real, *real.parents) if (folder / ".git").exists()), real)
-        return cls(root).named(real, allowed)
+        return cls(work_tree(real) or real).named(real, allowed)
 
     def named(self, folder: Path, paths: Iterable[Path | str]) -> Bounds:
         """The same, and what an operator named, relative to a folder.

@@ -1,34 +1,130 @@
-"""Ask git whether it tracks files that nobody may bring along with a checkout."""
+"""Which files of a work tree git tracks: nobody may bring along with a checkout what only this machine writes.
+
+Git's index is read here, and git isn't asked. It takes a folder that looks like a repository for one, with the
+configuration in it, which names programs; anybody can commit such a folder. And images for CI jobs often lack git.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-_TIMEOUT_S = 30.0
+from wfdeploy.files.reading import read_at_most
+
+_MOST_BYTES = 1 << 28
+_HASHES = (20, 32)  # SHA-1, SHA-256
+_WITH_WHOLE_NAMES = (b"DIRC\0\0\0\2", b"DIRC\0\0\0\3")  # version 4 leaves out what the name before has too
+
+
+class UnreadableIndexError(Exception):
+    """What git tracks can't be told."""
+
+
+def work_tree(folder: Path) -> Path | None:
+    """The top of git's work tree around a folder, with no links in its path; None where there is none."""
+    real = Path(os.path.realpath(folder))
+    # Nobody can commit a `.git`: git refuses the name, in any case.
+    return next((above for above in (real, *real.parents) if (above / ".git").exists()), None)
 
 
 def tracked(folder: Path, names: Iterable[str]) -> Path | None:
     """Return the first file at or below the named entries of a folder that git tracks, as the repository calls it.
 
-    None where there is none, or no git to ask.
+    Only entries that are there count. None where there is no such file, or no work tree. Raises:
+    `UnreadableIndexError`.
     """
-    if not folder.is_dir() or not any((above / ".git").exists() for above in (folder, *folder.parents)):
+    present = [name for name in names if os.path.lexists(folder / name)]
+    top = work_tree(folder) if present else None
+    if top is None:
         return None
-    import subprocess
-
-    # Another user's checkout, as containers of CI have it, may be asked about, and runs nothing: safe.directory only
-    # counts here (git-config(1)), and fsmonitor is the one program that ls-files would start.
-    git = ("git", "-C", str(folder), "--literal-pathspecs", "-c", "safe.directory=*", "-c", "core.fsmonitor=false")
+    within = Path(os.path.realpath(folder)).relative_to(top)
+    # Where case doesn't count, another spelling leads to the same file.
+    wanted = [os.fsencode((within / name).as_posix()).lower() for name in present]
     try:
-        listed = subprocess.run(  # noqa: S603 (git is found as the user's shell finds it; names stand after --)
-            (*git, "ls-files", "-z", "--full-name", "--", *names),
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    first = listed.stdout.partition(b"\0")[0]
-    return Path(first.decode(errors="replace")) if listed.returncode == 0 and first else None
+        git = _git_folder(top)
+        found = _find(git, "index", wanted) if (git / "index").exists() else None  # nothing was ever added
+    except (OSError, ValueError, IndexError) as error:
+        raise UnreadableIndexError(f"{top / '.git'} can't be read: {error}") from error
+    return None if found is None else Path(os.fsdecode(found))
+
+
+def _git_folder(top: Path) -> Path:
+    """Where a work tree's index is: `.git`, or what it leads to (gitrepository-layout(5))."""
+    entry = top / ".git"
+    if entry.is_dir():
+        return entry
+    text = os.fsdecode(read_at_most(entry, 1 << 16))
+    return top / text.removeprefix("gitdir:").strip()
+
+
+def _find(git: Path, file: str, wanted: list[bytes]) -> bytes | None:
+    data = read_at_most(git / file, _MOST_BYTES)
+    if data[:8] in _WITH_WHOLE_NAMES and b"link" not in data:
+        low = data.lower()
+        if not any(name in low for name in wanted):
+            return None  # without a look at each of 100,000 names
+    names, shared = _read(data)
+    for name in names:
+        if any(name.lower() == one or name.lower().startswith(one + b"/") for one in wanted):
+            return name
+    # Of a split index. An entry that was taken out since still counts, until git writes the whole anew.
+    return _find(git, f"sharedindex.{shared}", wanted) if shared else None
+
+
+def _read(data: bytes) -> tuple[list[bytes], str]:
+    """The names in an index, and the hash of the one that it goes on from (gitformat-index(5)). Raises: `ValueError`,
+    `IndexError`."""
+    version, count = int.from_bytes(data[4:8]), int.from_bytes(data[8:12])
+    if data[:4] != b"DIRC" or version not in (2, 3, 4):
+        raise ValueError("its index has another format")
+    for hash_size in _HASHES:  # which of them it is stands in the configuration
+        try:
+            entries = list(_entries(data, version, count, hash_size))
+            return [name for name, _ in entries], _shared(data, entries[-1][1] if entries else 12, hash_size)
+        except (ValueError, IndexError):
+            if hash_size == _HASHES[-1]:
+                raise
+    raise AssertionError
+
+
+def _entries(data: bytes, version: int, count: int, hash_size: int) -> Iterator[tuple[bytes, int]]:
+    """Names, and where each entry ends."""
+    at, name = 12, b""
+    for _ in range(count):
+        start = at
+        at += 40 + hash_size
+        flags = int.from_bytes(data[at : at + 2])
+        at += 4 if flags & 0x4000 else 2
+        if version == 4:  # how much to cut off of the last name, and what comes in its place
+            cut, at = _number(data, at)
+            end = data.index(b"\0", at)
+            name, at = name[: len(name) - cut] + data[at:end], end + 1
+        else:
+            end = data.index(b"\0", at)
+            name, at = data[at:end], start + ((end - start) // 8 + 1) * 8
+        if flags & 0xFFF != min(len(name), 0xFFF):
+            raise ValueError("its index is damaged")
+        yield name, at
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """A number of as many bytes as it takes, as offsets in pack files are written, and where it ends."""
+    value = data[at] & 0x7F
+    while data[at] & 0x80:
+        at += 1
+        value = ((value + 1) << 7) | (data[at] & 0x7F)
+    return value, at + 1
+
+
+def _shared(data: bytes, at: int, hash_size: int) -> str:
+    """What the extension `link` says, behind the entries; empty without it."""
+    shared, end = "", len(data) - hash_size
+    while at < end:
+        size = int.from_bytes(data[at + 4 : at + 8])
+        if data[at : at + 4] == b"link" and any(data[at + 8 : at + 8 + hash_size]):
+            shared = data[at + 8 : at + 8 + hash_size].hex()
+        at += 8 + size
+    if at != end:
+        raise ValueError("its index is damaged")
+    return shared

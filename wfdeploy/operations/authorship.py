@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from wfdeploy.files.names import escaped
+from wfdeploy.files.tracking import work_tree
 
 _CI_JOB = ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
 _CI_COMMIT = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "CIRCLE_SHA1")
@@ -33,10 +34,13 @@ def authorship(environ: Mapping[str, str], root: Path) -> str:
 
 
 def _head(root: Path) -> str | None:
+    top = work_tree(root)
+    if top is None:
+        return None
     try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607  (git is found as the user's shell finds it)
-            cwd=root,
+        # Of this very repository: git would take a committed folder for one that looks like it, and obey what it says.
+        done = subprocess.run(  # noqa: S603  (git is found as the user's shell finds it)
+            ["git", f"--git-dir={top / '.git'}", "rev-parse", "HEAD"],  # noqa: S607
             capture_output=True,
             text=True,
             timeout=5,

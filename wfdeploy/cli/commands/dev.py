@@ -72,6 +72,7 @@ def command(app: App, port: int, db: str | None, time_scale: float, plan: str | 
     project_file = find_project_file(cwd)
     root = cwd if project_file is None else project_file.parent
     database = cwd / db if db is not None else root / settings.LOCAL_DATABASE
+    wiring.require_untracked(root, database)
 
     def greet(server: LocalServer) -> None:
         demo_port.remember(database, server.demo_url)

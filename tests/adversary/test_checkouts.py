@@ -1,0 +1,103 @@
+"""What a pull request can bring, held against the command as CI runs it: files of every kind, committed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Checkout, Result
+
+STATE = ".wfdeploy/state/default.db"
+
+
+def git(root: Path, *arguments: str) -> None:
+    environ = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    who = ("-c", "user.name=somebody", "-c", "user.email=somebody")
+    subprocess.run(["git", "-C", str(root), *who, *arguments], check=True, capture_output=True, env=environ)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A project in a folder of a repository, and a server that nobody reaches."""
+    git(tmp_path, "init", "-q")
+    made = Checkout(tmp_path / "infra", url="http://127.0.0.1:9", token="t0ken")
+    made.write({**GROUP, "spec": {"destination": "https://app.example.com/wf", "runs": [{"name": "a"}]}})
+    return made
+
+
+GROUP = {"apiVersion": "wfdeploy/v1", "kind": "RunGroup", "metadata": {"name": "g"}}
+
+
+def commit(checkout: Checkout) -> None:
+    git(checkout.root.parent, "add", "--all", "--force")
+    git(checkout.root.parent, "commit", "-qm", "x")
+
+
+def is_refused(result: Result) -> bool:
+    return result.code == 5 and f"git tracks infra/{STATE}" in result.stderr
+
+
+def commit_state(checkout: Checkout) -> None:
+    """A state that says that all is triggered."""
+    assert checkout.here("adopt", "--yes").code == 0
+    shutil.rmtree(checkout.root / ".wfdeploy" / "cache", ignore_errors=True)
+    commit(checkout)
+
+
+def test_a_committed_state_is_refused_by_a_machine_without_git(checkout: Checkout) -> None:
+    commit_state(checkout)
+    checkout.environ = {"PATH": "/missing"}
+    assert is_refused(checkout.run("plan", "--offline"))
+
+
+def test_a_committed_state_is_refused_within_a_hook_of_git(checkout: Checkout) -> None:
+    commit_state(checkout)
+    checkout.environ = {"GIT_DIR": ".git", "GIT_INDEX_FILE": "/dev/null"}
+    assert is_refused(checkout.run("apply", "--yes"))
+
+
+def test_a_committed_folder_like_a_repository_runs_no_program(checkout: Checkout, tmp_path: Path) -> None:
+    """Git would list the files of it, and to tell what is in the part that its index leaves out, it would fetch that
+    from where the configuration says: from what a program prints."""
+    witness = tmp_path / "witness"
+    sparse = tmp_path / "sparse"
+    for folder in ("left", "taken"):
+        (sparse / folder).mkdir(parents=True)
+        (sparse / folder / "a").write_text(folder)
+    git(sparse, "init", "-q")
+    git(sparse, "add", ".")
+    git(sparse, "commit", "-qm", "x")
+    git(sparse, "sparse-checkout", "init", "--cone", "--sparse-index")
+    git(sparse, "sparse-checkout", "set", "taken")
+    for folder in ("objects", "refs", "info"):
+        (checkout.root / folder).mkdir()
+        (checkout.root / folder / ".keep").touch()
+    shutil.copy(sparse / ".git" / "index", checkout.root / "index")
+    (checkout.root / "HEAD").write_text("ref: refs/heads/main\n")
+    (checkout.root / "info" / "sparse-checkout").write_text("/*\n!/*/\n/taken/\n")
+    (checkout.root / "config").write_text(
+        "[core]\n repositoryformatversion = 1\n bare = false\n worktree = .\n"
+        " sparseCheckout = true\n sparseCheckoutCone = true\n[index]\n sparse = true\n"
+        f'[extensions]\n partialClone = origin\n[remote "origin"]\n url = "ext::touch {witness}"\n promisor = true\n'
+        '[protocol "ext"]\n allow = always\n'
+    )
+    shutil.rmtree(sparse)
+    commit_state(checkout)
+    commands = (("plan", "--offline"), ("render",), ("apply", "--yes"), ("state", "list"), ("status",))
+    refused = [is_refused(checkout.here(*words)) for words in commands]
+    assert not witness.exists()
+    assert all(refused)
+
+
+@pytest.mark.parametrize("name", [".wfdeploy/local-server.db", ".wfdeploy/local-server.db.demo-port"])
+def test_dev_delivers_nothing_that_was_committed(checkout: Checkout, name: str) -> None:
+    pytest.importorskip("starlette")
+    (checkout.root / ".wfdeploy").mkdir()
+    (checkout.root / name).write_bytes(b"8081")
+    commit(checkout)
+    refused = checkout.here("dev", "--port", "0")
+    assert (refused.code, f"git tracks infra/{name}" in refused.stderr) == (5, True)
