@@ -13,7 +13,7 @@ import sqlite3
 from pathlib import Path
 
 from wfdeploy.catalogue import schema
-from wfdeploy.files.databases import StrangeFileError, make_private, require_database
+from wfdeploy.files.databases import StrangeFileError, make_private, remove_database, require_database
 from wfdeploy.files.writing import replace_file
 
 FILE = f"catalogue-{schema.FORMAT}.db"
@@ -34,9 +34,7 @@ def connect(folder: Path | None) -> tuple[sqlite3.Connection, bool]:
 
 def remove(folder: Path) -> None:
     """Throw the cache away. What can't be removed is left: it isn't trusted anyway."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        with contextlib.suppress(OSError):
-            (folder / f"{FILE}{suffix}").unlink(missing_ok=True)
+    remove_database(folder / FILE)
 
 
 def _cached(folder: Path) -> sqlite3.Connection:

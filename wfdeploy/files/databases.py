@@ -7,7 +7,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +17,8 @@ _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),
 )
+
+_BESIDE = ("-wal", "-shm", "-journal")
 
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 
@@ -47,7 +49,7 @@ def require_database(path: Path) -> None:
     Raises: `StrangeFileError`; also for a rollback journal, which such a database never has and SQLite would obey.
     """
     own = require_regular(path)
-    for suffix in ("-wal", "-shm", "-journal"):
+    for suffix in _BESIDE:
         beside = path.with_name(f"{path.name}{suffix}")
         status = require_regular(beside)
         if status is None:
@@ -58,6 +60,13 @@ def require_database(path: Path) -> None:
             raise StrangeFileError(beside, "belongs to no database of this kind")
         if status.st_uid != own.st_uid:
             raise StrangeFileError(beside, f"isn't owned by the owner of {path.name}")
+
+
+def remove_database(path: Path) -> None:
+    """Remove a database and what lies beside it. What can't be removed stays."""
+    for suffix in ("", *_BESIDE):
+        with suppress(OSError):
+            path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
 
 
 def uri_of(path: Path) -> str:

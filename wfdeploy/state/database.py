@@ -101,6 +101,16 @@ def make_durable(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA checkpoint_fullfsync = ON")
 
 
+def fold_log(connection: sqlite3.Connection) -> None:
+    """Write what is in the log into the file, which then is all of the state. Raises: `sqlite3.Error`.
+
+    Closing does it too, but says nothing where the disk is full and the file stays half of a state.
+    """
+    (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if is_busy:
+        raise sqlite3.OperationalError("the log is in use")
+
+
 def recognise(connection: sqlite3.Connection, path: Path) -> int:
     """The version of a state that this program can use. Raises: `StateUnusable` when it isn't one."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()

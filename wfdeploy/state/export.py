@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy.errors import StateUnusable
+from wfdeploy.files.databases import remove_database
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Dismiss, PutAttempt, PutGroups, PutRecord, Remember
 from wfdeploy.model.observed import ObservedRun, RunState
@@ -25,6 +26,7 @@ from wfdeploy.model.run import OnRemove
 from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import Binding
 from wfdeploy.ports import StateStore
+from wfdeploy.state.database import sync_folder
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.exported import check_head, check_record, check_row, rows_of
 from wfdeploy.state.rows import attempt_from, attempt_to_json, record_from, record_to_json
@@ -126,7 +128,7 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
             hint="choose the environment it was exported from",
         )
     draft = path.with_name(f".{path.name}.import")
-    draft.unlink(missing_ok=True)
+    remove_database(draft)
     try:
         with SqliteStore.create(draft, binding) as store, store.restoring() as connection:
             editor = Editor(connection, lambda: 0)
@@ -145,9 +147,9 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
         if path.exists():
             raise StateUnusable(f"{path} exists", hint="move it away first: import never replaces a state")
         draft.rename(path)
+        sync_folder(path.parent)
     finally:
-        for leftover in (draft, draft.with_name(f"{draft.name}-wal"), draft.with_name(f"{draft.name}-shm")):
-            leftover.unlink(missing_ok=True)
+        remove_database(draft)
     return SqliteStore.open_existing(path, binding)
 
 

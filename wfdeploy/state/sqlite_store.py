@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import StateUnusable
+from wfdeploy.files.databases import remove_database
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
@@ -24,6 +25,7 @@ from wfdeploy.state.database import (
     begin,
     connect,
     elsewhere,
+    fold_log,
     make_durable,
     recognise,
     require_own_files,
@@ -105,6 +107,7 @@ class SqliteStore:
                 with translated(str(path)):
                     make_durable(connection)
                     begin(connection, binding, redaction_key)
+                    fold_log(connection)
             finally:
                 connection.close()
             with draft.open("rb") as file:
@@ -115,7 +118,7 @@ class SqliteStore:
         except OSError as error:
             raise StateUnusable(f"cannot create the state {path}: {error.strerror}") from error
         finally:
-            draft.unlink(missing_ok=True)
+            remove_database(draft)
         return cls.open_existing(path, binding, now_ms=now_ms)
 
     @classmethod
@@ -360,12 +363,13 @@ class SqliteStore:
 
     @contextmanager
     def restoring(self) -> Iterator[sqlite3.Connection]:
-        """For `import` alone: fill the tables of a new state in one transaction."""
+        """For `import` alone: fill the tables of a new state in one transaction. Its file then holds all of it."""
         with translated(self._name):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
+                fold_log(self._connection)
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
