@@ -101,3 +101,88 @@ def test_dev_delivers_nothing_that_was_committed(checkout: Checkout, name: str) 
     commit(checkout)
     refused = checkout.here("dev", "--port", "0")
     assert (refused.code, f"git tracks infra/{name}" in refused.stderr) == (5, True)
+
+
+SECRET = "hunter2hunter2"
+
+
+@pytest.mark.parametrize("words", [("validate", "."), ("plan", "--offline", "."), ("render", "../infra")])
+def test_a_folder_that_is_named_is_what_is_to_be_seen_in_it(checkout: Checkout, words: tuple[str, ...]) -> None:
+    (checkout.root / ".env").write_text(f"PASSWORD={SECRET}: x\n")
+    (checkout.root / "manifests" / "b.yaml").symlink_to("../.env")
+    (checkout.root / "manifests" / "c.yaml").symlink_to("../../.git/config")
+    commit(checkout)
+    result = checkout.here(*words)
+    assert result.code == 4
+    assert (result.stdout + result.stderr).count("this is hidden, or in a hidden folder") == 2
+    assert SECRET not in result.stdout + result.stderr
+
+
+@pytest.fixture
+def elsewhere(checkout: Checkout, tmp_path: Path) -> Path:
+    """A file outside of the checkout, in the place of which a link in the checkout is."""
+    folder = tmp_path.parent / f"{tmp_path.name}-elsewhere"
+    folder.mkdir()
+    (folder / "file").write_text(f"SECRET_{SECRET}=1\n")
+    (checkout.root / "link").symlink_to(folder / "file")
+    (checkout.root / "folder").symlink_to(folder)
+    commit(checkout)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("plan", "--offline", "--env-file", "link"), "the variables file"),
+        (("validate", "--env-file", "folder/file"), "the variables file"),
+        (("cancel", "a", "--token-file", "link"), "the token file"),
+        (("apply", "--yes", "--token-file", "../infra/folder/file"), "the token file"),
+        (("plan", "--offline", "--state", "folder/new.db"), "the state"),
+        (("state", "import", "link", "--state", "folder/new.db"), "the state"),
+        (("plan", "--out", "folder/new"), "the plan"),
+        (("plan", "--out", "missing/../folder/new"), "the plan"),
+        (("dev", "--port", "0", "--db", "folder/new.db"), "the database"),
+    ],
+)
+def test_a_link_in_the_place_of_what_an_operator_named_is_not_that(
+    checkout: Checkout, elsewhere: Path, words: tuple[str, ...], what: str
+) -> None:
+    result = checkout.here(*words)
+    assert (result.code, what in result.stderr) == (64, True), result.stderr
+    assert "lies outside of the project: a link leads to" in result.stderr
+    assert SECRET not in result.stdout + result.stderr
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["file"]
+
+
+def test_an_operator_may_mean_what_the_link_leads_to(checkout: Checkout, elsewhere: Path) -> None:
+    named = ("plan", "--offline", "--env-file")
+    assert checkout.here(*named, str(elsewhere / "file")).code == 0
+    assert checkout.here(*named, "link", "--allow", f"path={elsewhere}").code == 0
+    (elsewhere / "own").symlink_to(elsewhere / "file")
+    assert checkout.here(*named, str(elsewhere / "own")).code == 0
+    (checkout.root / ".env").write_text("A=1\n")
+    (checkout.root / "env").symlink_to(".env")
+    assert checkout.here(*named, "env").code == 0
+    (checkout.root / "git").symlink_to("../.git/config")
+    assert checkout.here(*named, "git").code == 64
+
+
+@pytest.mark.parametrize("option", ["--env-file", "--token-file"])
+def test_a_file_that_is_named_ends(checkout: Checkout, option: str) -> None:
+    os.mkfifo(checkout.root / "pipe")
+    for name, reason in (("pipe", "no regular file"), ("/dev/zero", "")):
+        result = checkout.run("plan", "--offline", option, name, timeout_s=20)
+        assert (result.code, reason in result.stderr) == (64, True), result.stderr
+
+
+def test_a_committed_plan_is_not_carried_out(checkout: Checkout) -> None:
+    """It needs no secret, nor a state: digests of what is declared, and that it was made without a state."""
+    shutil.move(checkout.root / "manifests", checkout.root / "declared")
+    (checkout.root / "manifests").write_text('{"kind": "Plan", "paths": ["/proc/self/environ"]}')
+    (checkout.root / "folder").symlink_to(".")
+    commit(checkout)
+    (checkout.root / "link").symlink_to("manifests")
+    for name in ("manifests", "manifests/", "folder/manifests", "link"):
+        result = checkout.here("apply", "--yes", name)
+        assert result.code == 5, result.stderr
+        assert "git tracks infra/manifests: a saved plan is carried out for whoever made it" in result.stderr

@@ -18,6 +18,7 @@ from wfdeploy.model.project import LOCAL, Project, Target
 
 if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.files.bounds import Bounds
     from wfdeploy.model.permissions import Permissions
     from wfdeploy.upstash.settings import Endpoint, TokenFile
 
@@ -26,6 +27,8 @@ EMBEDDED = "local"
 
 OWN_FOLDER = ".wfdeploy"
 """Beside the project file: what only this machine writes."""
+
+_LONGEST_TOKEN = 16_384
 
 LOCAL_DATABASE = f"{OWN_FOLDER}/local-server.db"
 
@@ -70,7 +73,7 @@ def resolve(
     if flags.env_file is not None:
         from wfdeploy.cli.env_file import with_env_file
 
-        environ = with_env_file(environ, cwd / flags.env_file)
+        environ = with_env_file(environ, flags.env_file, folder=cwd, bounds=_bounds(flags, permissions, cwd))
     from wfdeploy.operations.permissions import require_permitted, require_within
     from wfdeploy.upstash.settings import resolve_endpoint, wants_dev_server
 
@@ -84,7 +87,7 @@ def resolve(
         environ,
         server=project.server,
         url=flags.url,
-        token_file=_token_file(flags.token_file, cwd),
+        token_file=_token_file(flags, permissions, cwd),
         local=flags.local or (is_embedded and flags.environment == LOCAL),
         chosen=flags.environment,
     )
@@ -92,6 +95,10 @@ def resolve(
     state_file = _state_file(flags, project, cwd)
     if flags.state is None:
         require_within(project, state_file, cwd=cwd)
+    else:
+        from wfdeploy.cli.named import require_as_named
+
+        require_as_named("the state", flags.state, folder=cwd, bounds=project.bounds)
     return Settings(
         target=replace(_target(endpoint, project, state_file), shard=flags.shard),
         environ=environ,
@@ -133,17 +140,34 @@ def _load_project(flags: TargetFlags, cwd: Path, environment: str | None, *, by_
     return load_project(cwd=cwd, file=file, environment=environment, by_cache=by_cache)
 
 
-def _token_file(name: str | None, cwd: Path) -> TokenFile | None:
+def _bounds(flags: TargetFlags, permissions: Permissions, cwd: Path) -> Bounds:
+    """The project's bounds, before its file is read."""
+    from wfdeploy.files.bounds import Bounds
+    from wfdeploy.operations.project_file import find_project_file
+
+    file = find_project_file(cwd) if flags.project_file is None else cwd / flags.project_file
+    return Bounds.around(cwd if file is None else file.parent, map(Path, permissions.paths()))
+
+
+def _token_file(flags: TargetFlags, permissions: Permissions, cwd: Path) -> TokenFile | None:
+    name = flags.token_file
     if name is None:
         return None
+    from wfdeploy.cli.named import not_as_named
+    from wfdeploy.files.bounds import OutOfBoundsError
+    from wfdeploy.files.reading import read_named
     from wfdeploy.upstash.settings import TokenFile
 
     try:
-        text = sys.stdin.read() if name == "-" else (cwd / name).read_text(encoding="utf-8")
+        if name == "-":
+            return TokenFile("standard input", sys.stdin.read())
+        data = read_named(name, folder=cwd, bounds=_bounds(flags, permissions, cwd), most=_LONGEST_TOKEN)
+        return TokenFile(name, data.decode())
+    except OutOfBoundsError as error:
+        raise not_as_named("the token file", cwd / name, error) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise UsageError(f"the token file {name} can't be read: {reason}", hint="check --token-file") from error
-    return TokenFile("standard input" if name == "-" else name, text)
 
 
 def _state_file(flags: TargetFlags, project: Project, cwd: Path) -> Path:

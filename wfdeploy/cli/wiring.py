@@ -127,21 +127,39 @@ def require_untracked(root: Path, database: Path) -> None:
 
     `root`: of the project; `database`: that of its state, or of the embedded server. Raises: `StateUnusable`.
     """
+    why = "what wfdeploy keeps would be what a commit says, and not what happened"
+    _require_untracked(root, [OWN_FOLDER], why)
+    if root / OWN_FOLDER not in database.parents:
+        beside = (f"{database.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))
+        _require_untracked(database.parent, [database.name, *beside], why)
+
+
+def _require_untracked(folder: Path, names: Collection[str], why: str) -> None:
     try:
-        found = tracked(root, [OWN_FOLDER])
-        if found is None and root / OWN_FOLDER not in database.parents:
-            beside = (f"{database.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))
-            found = tracked(database.parent, [database.name, *beside])
+        found = tracked(folder, names)
     except UnreadableIndexError as error:
         raise StateUnusable(
-            f"it can't be told whether git tracks what wfdeploy keeps: {error}",
+            f"it can't be told whether git tracks {', '.join(names)} in {folder}: {error}",
             hint="mend the repository; `git status` says what is wrong with it",
         ) from error
     if found is not None:
         shown = shell_word(str(found))
         raise StateUnusable(
-            f"git tracks {found}: what wfdeploy keeps would be what a commit says, and not what happened",
+            f"git tracks {found}: {why}",
             hint=f"take it out of the repository: git rm -r --cached {shown}; a line in .gitignore keeps it out",
+        )
+
+
+def require_own_plan(file: Path, settings: Settings) -> None:
+    """A saved plan that came with the checkout, perhaps in the place of the manifests, says what somebody else wants:
+    which paths are read, with which variables, and what is triggered again. Raises: `UsageError`, `StateUnusable`."""
+    from wfdeploy.cli.named import require_as_named
+
+    require_as_named("the plan", str(file), folder=settings.cwd, bounds=settings.target.project.bounds)
+    path = settings.cwd / file
+    for each in (path, path.resolve()):
+        _require_untracked(
+            each.parent, [each.name], "a saved plan is carried out for whoever made it, not for a commit"
         )
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from wfdeploy.files.tracking import work_tree
 
-_NEVER = frozenset((".git", ".wfdeploy"))
+_GIT = frozenset((".git",))
+_NEVER = _GIT | {".wfdeploy"}
 """Credentials of a checkout, and what wfdeploy keeps: of no use in a manifest, and of much to somebody else."""
 
 
@@ -29,8 +30,8 @@ class OutOfBoundsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`root`: the folder within which everything may be named that isn't hidden; `allowed`: files and folders (with all
-    that is in them) that an operator named."""
+    """`root`: the folder within which everything may be named that isn't hidden. `allowed`: files, and folders with
+    what isn't hidden in them, that an operator named."""
 
     root: Path
     allowed: tuple[Path, ...] = ()
@@ -52,21 +53,32 @@ class Bounds:
         return replace(self, allowed=(*self.allowed, *resolved))
 
     def resolve(self, path: Path, *, may_hide: bool = False) -> Path:
-        """Follow all links of a path that need not exist. `may_hide`: its names may be hidden ones.
+        """Follow all links of a path that need not exist. `may_hide`: its names may be hidden ones, but for git's.
 
         Raises: `OutOfBoundsError`.
         """
         real = Path(os.path.realpath(path))
-        base = next((allowed for allowed in self.allowed if real.is_relative_to(allowed)), None)
-        if base is None and not real.is_relative_to(self.root):
+        bases = [base for base in (self.root, *self.allowed) if real.is_relative_to(base)]
+        if not bases:
             raise OutOfBoundsError("outside", "lies outside of the project")
-        if may_hide:
-            return real
         names = real.relative_to(self.root).parts if real.is_relative_to(self.root) else real.parts
-        # Where case doesn't count, `.GIT` is `.git`.
-        if any(name.casefold() in _NEVER for name in names) or (base is None and any(map(_is_hidden, names))):
+        # Where case doesn't count, `.GIT` is `.git`. Whoever names a folder means what is to be seen in it.
+        is_seen = any(not any(map(_is_hidden, real.relative_to(base).parts)) for base in bases)
+        if any(name.casefold() in (_GIT if may_hide else _NEVER) for name in names) or not (may_hide or is_seen):
             raise OutOfBoundsError("hidden", "is hidden, or in a hidden folder")
         return real
+
+    def as_named(self, folder: Path, path: Path | str) -> Path | None:
+        """Where a path leads that an operator named, relative to a folder, when it lies within the root; None for one
+        that lies elsewhere, where nobody else puts anything.
+
+        Raises: `OutOfBoundsError` where a link has taken its place, or that of a folder above, and leads out.
+        """
+        joined = os.path.join(os.path.realpath(folder), path)  # noqa: PTH118 - an absolute one stays what it is
+        plain, real = os.path.normpath(joined), os.path.realpath(joined)
+        if not Path(plain).is_relative_to(self.root):
+            return None
+        return Path(real) if real == plain else self.resolve(Path(real), may_hide=True)
 
 
 def _is_hidden(name: str) -> bool:

@@ -7,6 +7,10 @@ import os
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wfdeploy.files.bounds import Bounds
 
 
 def open_regular(path: Path | str, *, follow: bool = True, folder: int | None = None) -> BufferedReader:
@@ -30,6 +34,19 @@ def read_at_most(path: Path, most: int) -> bytes:
     Raises: `OSError`.
     """
     with open_regular(path) as file:
+        return file.read(most + 1)
+
+
+def read_named(path: str, *, folder: Path, bounds: Bounds, most: int) -> bytes:
+    """Read a file that an operator named, relative to a folder, and one byte more than `most` of one that is larger.
+
+    Within the bounds' root it is a regular file; elsewhere it may be a pipe, as `<(command)` makes it. Raises:
+    `OSError`; `OutOfBoundsError` for a link that leads out of the root.
+    """
+    within = bounds.as_named(folder, path)
+    if within is not None:
+        return read_at_most(within, most)
+    with (folder / path).open("rb") as file:
         return file.read(most + 1)
 
 

@@ -12,11 +12,13 @@ from functools import cached_property
 from pathlib import Path
 
 from wfdeploy.errors import InvalidInput
+from wfdeploy.files.reading import read_at_most
 from wfdeploy.model.address import instance_parts
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import Move
 from wfdeploy.operations.manifests import Loading, Manifests, load_manifests
 from wfdeploy.operations.renames import after
+from wfdeploy.pipeline.load.sources import MAX_FILE_BYTES
 
 
 class Elsewhere:
@@ -73,6 +75,6 @@ class Elsewhere:
 
 def _may_move(path: Path) -> bool:
     try:
-        return b"moved" in path.read_bytes()
+        return b"moved" in read_at_most(path, MAX_FILE_BYTES)
     except OSError:
         return True

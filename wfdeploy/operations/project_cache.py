@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy import __version__
+from wfdeploy.files.reading import read_at_most
 from wfdeploy.files.user_folder import is_ours, opened, read
 from wfdeploy.files.writing import replace_file
 
@@ -35,7 +36,7 @@ def recall(path: Path, folder: Path) -> Mapping[str, Any] | None:
             if not is_ours(handle):
                 return None
             digest, _, text = read(handle, _name(path), most=_MOST_BYTES).partition(b"\n")
-        if digest != _digest(path.read_bytes().removeprefix(_BOM), text):
+        if digest != _digest(read_at_most(path, _MOST_BYTES).removeprefix(_BOM), text):
             return None
         data: Mapping[str, Any] = json.loads(text)
     except (OSError, ValueError, RecursionError):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy.errors import StalePlan, UsageError
+from wfdeploy.files.reading import read_at_most
 from wfdeploy.files.writing import replace_file, write_through
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.plan import Plan, Refresh, Selection
@@ -20,6 +21,7 @@ from wfdeploy.pipeline.identify.digest import digest
 
 KIND = "Plan"
 FORMAT_VERSION = 1
+_MOST_BYTES = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ def is_plan_file(path: Path) -> bool:
             return False
         with path.open("rb") as file:
             head = file.read(1 << 16)
-        return head.lstrip().startswith(b"{") and json.loads(path.read_bytes()).get("kind") == KIND
+        return head.lstrip().startswith(b"{") and json.loads(read_at_most(path, _MOST_BYTES)).get("kind") == KIND
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
@@ -123,7 +125,7 @@ def is_plan_file(path: Path) -> bool:
 def read_plan(path: Path) -> SavedPlan:
     """Read a plan file. Raises: `StalePlan` when it is unverified, of another format or damaged."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_at_most(path, _MOST_BYTES))
         if not isinstance(content, dict) or (content["kind"], content["formatVersion"]) != (KIND, FORMAT_VERSION):
             raise StalePlan(f"{path} is not a plan of this format", hint="make a new one with `wfdeploy plan --out`")
         verified, saved = content["verified"], _saved(content)

@@ -88,6 +88,8 @@ def test_a_state_may_be_hidden(checkout: Path) -> None:
     assert bounds.resolve(path, may_hide=True) == path
     with pytest.raises(OutOfBoundsError, match="outside of the project"):
         bounds.resolve(Path("/tmp/a.db"), may_hide=True)
+    with pytest.raises(OutOfBoundsError, match="hidden"):  # its lock would be `.git/index.lock`
+        bounds.resolve(checkout / ".git/index", may_hide=True)
 
 
 def test_a_link_in_the_place_of_what_an_operator_named_leads_nowhere(checkout: Path, tmp_path: Path) -> None:
@@ -103,3 +105,27 @@ def test_a_link_in_the_place_of_what_an_operator_named_leads_nowhere(checkout: P
     )
     assert refusal(bounds, checkout / ".github/a") is None
     assert refusal(bounds, tmp_path / "a") is None  # the last one is the operator's own
+
+
+def test_of_a_folder_that_was_named_what_is_hidden_in_it_is_not_meant(checkout: Path, tmp_path: Path) -> None:
+    bounds = Bounds.around(checkout).named(checkout, [".", ".github", str(tmp_path)])
+    for hidden in (".env", ".git/config", "infra/.wfdeploy/cache", ".github/.a", "../.a"):
+        assert refusal(bounds, checkout / hidden) == "hidden"
+    for seen in ("infra/a", ".github/a", "../a"):
+        assert refusal(bounds, checkout / seen) is None
+
+
+def test_what_an_operator_named_leads_where_they_meant(checkout: Path, tmp_path: Path) -> None:
+    (checkout / "out").symlink_to(tmp_path)
+    (checkout / "in").symlink_to("infra/.hidden")
+    bounds = Bounds.around(checkout / "infra", [Path("/usr")])
+    assert bounds.as_named(checkout, "in/a") == checkout / "infra/.hidden/a"
+    assert bounds.as_named(checkout / "infra", ".env") == checkout / "infra/.env"
+    assert bounds.as_named(checkout, ".git/plan") == checkout / ".git/plan"  # nobody else's word
+    for elsewhere in (tmp_path / "a", "../a", "/dev/fd/0"):
+        assert bounds.as_named(checkout, elsewhere) is None
+    for name in ("out/a", "infra/../out", "infra/missing/../../out/a"):
+        with pytest.raises(OutOfBoundsError):
+            bounds.as_named(checkout, name)
+    (checkout / "allowed").symlink_to("/usr/bin")
+    assert bounds.as_named(checkout, "allowed/env") == Path(os.path.realpath("/usr/bin/env"))

@@ -76,6 +76,8 @@ def command(
 
     plan_file = _plan_file(paths, selection)
     chosen = settings.resolve(target, app.environ)
+    if plan_file is not None:
+        wiring.require_own_plan(plan_file, chosen)
     wiring.warn_of_shared_names(app, chosen)
     output = app.output
     with (

@@ -56,6 +56,8 @@ def command(app: App, port: int, db: str | None, time_scale: float, plan: str | 
     from pathlib import Path
 
     from wfdeploy.cli import demo_port, logs, settings, wiring
+    from wfdeploy.cli.named import require_as_named
+    from wfdeploy.files.bounds import Bounds
     from wfdeploy.operations.project_file import find_project_file
 
     try:
@@ -72,6 +74,8 @@ def command(app: App, port: int, db: str | None, time_scale: float, plan: str | 
     project_file = find_project_file(cwd)
     root = cwd if project_file is None else project_file.parent
     database = cwd / db if db is not None else root / settings.LOCAL_DATABASE
+    if db is not None:
+        require_as_named("the database", db, folder=cwd, bounds=Bounds.around(root))
     wiring.require_untracked(root, database)
 
     def greet(server: LocalServer) -> None:

@@ -76,6 +76,10 @@ def command(
         from wfdeploy.errors import UsageError
 
         raise UsageError("--out - and --output json both write to standard output", hint="give --out a file")
+    if out not in (None, "-"):
+        from wfdeploy.cli.named import require_as_named
+
+        require_as_named("the plan", out, folder=chosen.cwd, bounds=chosen.target.project.bounds)
     with ExitStack() as stack:
         with (
             progress.listener(app.output) as listener,
