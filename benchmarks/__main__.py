@@ -1,23 +1,119 @@
-"""`python -m benchmarks`: measure, print, write JSON (and, with `--docs`, tables and plot of docs/performance.md)."""
+"""`python -m benchmarks WHAT`: measure whole processes; print tables, write JSON and, with `--docs`, the page."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from benchmarks import corpus, javascript, machine, page, results, sinks
-from benchmarks.limits import Limits
-from benchmarks.measure import Sample, TooSlow, run
-from benchmarks.works import ON_CORPUS, ON_ROWS, WORKS, Peer, Work, of_sending, of_start_up, on_corpus, on_rows
+from benchmarks import figures, goals, javascript, machine, operations, page, sending, sinks
+from benchmarks.harness import ROOT, Harness, Limits, Round
+from benchmarks.layouts import LAYOUTS
+from benchmarks.measure import Sample
 
-ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+ROWS_PER_RUN = 10
+"""Of the data file with very many rows: a million, where the others have 100,000 runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`data`: what was measured. `tables`: for people, by their place in the page. `left_out`: and why."""
+
+    data: dict[str, Any]
+    tables: dict[str, str]
+    left_out: list[str] = field(default_factory=list)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments, argparse.Namespace(began=time.monotonic()))
+    busy = machine.load()
+    with tempfile.TemporaryDirectory(prefix="wfdeploy-benchmark-") as folder:
+        report: Report = options.measure(options, Path(folder))
+    described = machine.describe() | (javascript.versions() if options.what == "sending" else {})
+    data = {"machine": described, "load": [busy, machine.load()], "left_out": report.left_out, **report.data}
+    file: Path = options.json or RESULTS / f"{options.what}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    out = "".join(f"\n- left out: {one}" for one in report.left_out)
+    for name, text in report.tables.items():
+        print(f"\n{text}")
+        if options.docs:
+            page.put(name, text)
+    print(out)
+    if options.docs:
+        page.put(
+            f"{options.what}-machine",
+            f"{page.machine_line(described, (busy, machine.load()))}{out and f'{chr(10)}{out}'}",
+        )
+    return 0
+
+
+def layouts(options: argparse.Namespace, folder: Path) -> Report:
+    """Compare with the naive script, and with ourselves, for every layout."""
+    chosen = [layout for layout in LAYOUTS if layout.name in options.layouts]
+    measured: dict[tuple[str, str], list[Round]] = {}
+
+    def took(layout: str, figure: str, rounds: list[Round]) -> None:
+        measured[layout, figure] = rounds
+        print("\n".join(goals.sample_lines({(layout, figure): rounds})), flush=True)
+
+    with sinks.running() as sink:
+        harness = _harness(options, sink)
+        for layout in chosen:
+            with figures.case(harness, folder / "case", layout, options.runs, options.added) as case:
+                for figure in figures.FIGURES:
+                    if figure in options.only:
+                        took(layout.name, figure, list(case.figure(figure)))
+        if figures.START_UP in options.only:
+            took("", figures.START_UP, list(figures.start_up(harness, folder)))
+        if figures.MANY_ROWS in options.only:
+            took("", figures.MANY_ROWS, list(figures.many_rows(harness, folder, ROWS_PER_RUN * options.runs)))
+    tables = {
+        "headline": goals.headline(measured, options.runs),
+        "goals": goals.goal_table(measured, options.runs),
+        "layouts": goals.layout_table(measured, options.runs),
+    }
+    return Report({"runs": options.runs, **goals.data(measured, options.runs)}, tables, harness.left_out)
+
+
+def all_operations(options: argparse.Namespace, folder: Path) -> Report:
+    """Measure every operation at several numbers of runs."""
+    chosen = [one for one in operations.OPERATIONS if one.name in options.only]
+    found: dict[tuple[str, int], list[Sample]] = {}
+    left_out: list[str] = []
+    for size in options.sizes:
+        with sinks.running(remember=True) as sink:
+            harness = _harness(options, sink)
+            for operation, samples in operations.measure(harness, folder / str(size), size, chosen):
+                found[operation.name, size] = samples
+                print(f"{size:,} runs: {operation.name}, {samples[0].cpu_s:.2f} s", flush=True)
+            left_out += harness.left_out
+    table = operations.table(found, options.sizes)
+    return Report({"operations": operations.data(found, options.sizes)}, {"operations": table}, left_out)
+
+
+def all_sending(options: argparse.Namespace, folder: Path) -> Report:
+    """Send runs from memory, beside the official SDK and raw sockets."""
+    sdk = javascript.sending(folder / "javascript") if options.javascript else None
+    rows = list(sending.measure(folder, options.sizes, options.latencies, sdk, repeat=options.repeat))
+    return Report({"sending": [row.data() for row in rows]}, {"sending": sending.table(rows)})
+
+
+def _harness(options: argparse.Namespace, sink: sinks.RunningSink) -> Harness:
+    limits = Limits(
+        repeat=options.repeat,
+        budget_s=options.budget,
+        longest_s=options.longest,
+        ends_at=options.began + 60 * options.minutes,
+    )
+    return Harness(sink, limits, options.package)
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -25,121 +121,56 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(",") if part)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    unknown = set(options.works) - set(WORKS)
-    if unknown:
-        sys.exit(f"no such work: {', '.join(unknown)}; there are {', '.join(WORKS)}")
-    found: list[results.Row] = []
-    busy = machine.load()
-    limits = Limits(total_s=60 * options.minutes, longest_s=options.longest, budget_s=options.budget)
-    with tempfile.TemporaryDirectory(prefix="wfdeploy-benchmark-") as folder:
-        for work, sink in _works(options, Path(folder)):
-            told = _measure(work, sink, Path(folder), options, limits)
-            lines = (results.start_up_table if work.small else results.table)(told).splitlines()
-            print("\n".join(lines[2 if found else 0 :]), flush=True)
-            found.extend(told)
-    for words in limits.left_out:
-        print("left out:", words)
-    measured = {
-        "machine": machine.describe() | javascript.versions(),
-        "load": [busy, machine.load()],
-        "rows": [row.data() for row in found],
-        "left_out": limits.left_out,
-    }
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-    if options.docs:
-        page.write([measured])
-    return 0
+class _Names(argparse.Action):
+    """Names out of a few, or a part of each; all of them without the option."""
 
-
-def _works(options: argparse.Namespace, folder: Path) -> Iterator[tuple[Work, sinks.RunningSink]]:
-    with ExitStack() as stack:
-        sink = stack.enter_context(sinks.running(0))
-        if "start-up" in options.works:
-            small = corpus.write(folder / "ten", 10)
-            for work in of_start_up(small, sink.url):
-                yield work, sink
-        if "sending" in options.works:
-            sdk = javascript.sending(folder / "javascript") if options.javascript else None
-            for latency_ms in options.latencies:
-                slow = sink if latency_ms == 0 else stack.enter_context(sinks.running(latency_ms))
-                for size in options.sizes:
-                    yield of_sending(size, latency_ms, slow.url, sdk), slow
-        for size in options.sizes:
-            if set(ON_CORPUS) & set(options.works):
-                project = corpus.write(folder / str(size), size, options.runs_per_file)
-                for work in on_corpus(project, sink.url, options.works):
-                    yield work, sink
-            if set(ON_ROWS) & set(options.works):
-                rows = corpus.write_rows(folder / f"rows-{size}", size)
-                for work in on_rows(rows, sink.url, options.works):
-                    yield work, sink
-
-
-def _measure(
-    work: Work, sink: sinks.RunningSink, folder: Path, options: argparse.Namespace, limits: Limits
-) -> list[results.Row]:
-    """Every peer in turn, again and again, so that a busy minute hits all of them. A peer that has used up its time
-    sits the rest out."""
-    cwd = work.folder or folder
-    environ = _environ(options)
-    peers = [peer for peer in work.peers if limits.allow(work, peer)]
-    if not peers or peers[0] is not work.peers[0]:
-        return []
-    for peer in peers:
-        if peer.prepare:
-            run(peer.prepare, cwd=cwd, environ=environ, timeout_s=limits.preparing_s)
-    repeat = options.start_up_repeat if work.small else options.repeat
-    measured: dict[str, list[Sample]] = {peer.name: [] for peer in peers}
-    for _ in range(repeat):
-        for peer in peers:
-            if not limits.again(work, peer):
-                continue
-            began = time.perf_counter()
-            try:
-                measured[peer.name].append(_once(peer, sink, cwd, environ, limits.longest_s))
-            except TooSlow:
-                limits.leave_out(work, peer, f"not done after {limits.longest_s:.0f} s")
-            limits.spent(work, peer, time.perf_counter() - began)
-    return results.rows(work.name, work.size, work.latency_ms, {name: told for name, told in measured.items() if told})
-
-
-def _once(peer: Peer, sink: sinks.RunningSink, cwd: Path, environ: Mapping[str, str], longest_s: float) -> Sample:
-    peer.before()
-    before = sink.taken() if peer.runs else 0
-    sample = run(peer.command, cwd=cwd, environ=environ, timeout_s=longest_s, tells=peer.tells)
-    if peer.runs and (got := sink.taken() - before) != peer.runs:
-        raise RuntimeError(f"{peer.name} sent {got} runs, not {peer.runs}: {' '.join(peer.command)}")
-    return sample
-
-
-def _environ(options: argparse.Namespace) -> dict[str, str]:
-    """A bare environment: no variable of the user's changes what is measured."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(options.package), "QSTASH_TOKEN": "benchmark", "NO_COLOR": "1"}
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: Any = None) -> None:
+        known: Sequence[str] = getattr(namespace, self.dest)
+        found: list[str] = []
+        for word in values:
+            match = [name for name in known if name == word] or [name for name in known if word in name]
+            if not match:
+                parser.error(f"{option}: there is no {word!r}, but {', '.join(map(repr, known))}")
+            found += match
+        setattr(namespace, self.dest, found)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "--sizes", type=numbers, default=(1000, 10_000, 100_000, 1_000_000), help="runs, comma-separated"
+    commands = parser.add_subparsers(dest="what", required=True)
+
+    def command(name: str, measure: Any, repeat: int) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=measure.__doc__, description=measure.__doc__)
+        one.set_defaults(measure=measure)
+        one.add_argument("--repeat", type=int, default=repeat, help="rounds, of which the median counts (%(default)s)")
+        one.add_argument("--json", type=Path, help=f"where to write what was measured (benchmarks/results/{name}.json)")
+        one.add_argument("--docs", action="store_true", help="write the tables of docs/performance.md")
+        return one
+
+    def bounded(one: argparse.ArgumentParser) -> None:
+        one.add_argument("--budget", type=float, default=600.0, help="seconds for the rounds of a figure, one at least")
+        one.add_argument("--longest", type=float, default=900.0, help="seconds after which a process is given up")
+        one.add_argument("--minutes", type=float, default=float("inf"), help="after that no figure is begun")
+        one.add_argument("--package", type=Path, default=ROOT, help="where wfdeploy is imported from, to compare trees")
+
+    names = "names, or parts of them"
+    one = command("layouts", layouts, 5)
+    bounded(one)
+    one.add_argument("--runs", type=int, default=100_000)
+    one.add_argument("--added", type=int, help="by the second apply (a fifth)")
+    one.add_argument("--layouts", action=_Names, nargs="+", default=[layout.name for layout in LAYOUTS], help=names)
+    every = [*figures.FIGURES, figures.START_UP, figures.MANY_ROWS]
+    one.add_argument("--only", action=_Names, nargs="+", default=every, help=f"{', '.join(every)}: {names}")
+    one = command("operations", all_operations, 1)
+    bounded(one)
+    one.add_argument("--sizes", type=numbers, default=(1_000, 10_000, 100_000), help="runs, comma-separated")
+    one.add_argument(
+        "--only", action=_Names, nargs="+", default=[one.name for one in operations.OPERATIONS], help=names
     )
-    parser.add_argument("--works", type=lambda text: tuple(text.split(",")), default=WORKS, help=", ".join(WORKS))
-    parser.add_argument("--latencies", type=numbers, default=(0, 30), help="of the sink, in ms, for sending alone")
-    parser.add_argument("--repeat", type=int, default=5, help="starts of each peer at each work, at most")
-    parser.add_argument("--start-up-repeat", type=int, default=15, help="the same for start-up")
-    parser.add_argument("--budget", type=float, default=40.0, help="seconds for one peer at one work (once at least)")
-    parser.add_argument("--longest", type=float, default=240.0, help="seconds after which one start is given up")
-    parser.add_argument(
-        "--minutes", type=float, default=60.0, help="nothing is begun after that long; what is left out is named"
-    )
-    parser.add_argument("--no-javascript", dest="javascript", action="store_false", help="without the JavaScript SDK")
-    parser.add_argument("--runs-per-file", type=int, default=100_000, help="how the manifests are cut")
-    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "results" / "latest.json")
-    parser.add_argument("--docs", action="store_true", help="write tables and plot of docs/performance.md")
-    parser.add_argument("--package", type=Path, default=ROOT, help="where wfdeploy is imported from, to compare trees")
+    one = command("sending", all_sending, 5)
+    one.add_argument("--sizes", type=numbers, default=(10_000, 100_000), help="runs, comma-separated")
+    one.add_argument("--latencies", type=numbers, default=(0, 30), help="of the sink, in ms")
+    one.add_argument("--no-javascript", dest="javascript", action="store_false", help="without the JavaScript SDK")
     return parser
 
 

@@ -1,18 +1,10 @@
-"""Parts of docs/performance.md that are written by the harness, each between two markers.
-
-`python -m benchmarks.page FILE...` writes what was measured before, in several turns.
-"""
+"""Parts of docs/performance.md that are written by the harness, each between two markers."""
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from benchmarks import goals, plot, results
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 
@@ -27,34 +19,11 @@ def put(name: str, text: str, page: Path = PAGE) -> None:
     page.write_text(pattern.sub(lambda _: f"{begin}\n{text}\n{end}", old), encoding="utf-8")
 
 
-def write(measured: Sequence[Mapping[str, Any]]) -> None:
-    """Put measurements (the JSON of `python -m benchmarks`) into their places."""
-    rows = [results.Row.read(row) for part in measured for row in part["rows"]]
-    big, small = [row for row in rows if not row.is_start_up], [row for row in rows if row.is_start_up]
-    loads = [load for part in measured for load in part["load"]]
-    put(
-        "machine",
-        f"{machine_line(measured[-1]['machine'])} The machine's load was {min(loads):.1f} to {max(loads):.1f} at the "
-        "time; where it is far above what one process makes, the processor time tells more than the clock.",
-    )
-    if big:
-        put("figures", results.table(big))
-        plot.draw(big)
-        put("goals", goals.table(big))
-    left_out = [words for part in measured for words in part["left_out"]]
-    put("left-out", "\n".join(f"- {words}" for words in left_out) or "Nothing was left out.")
-    if small:
-        put("start-up", results.start_up_table(small))
-
-
-def machine_line(machine: Mapping[str, str]) -> str:
-    """The machine in one sentence."""
+def machine_line(machine: Mapping[str, str], loads: Sequence[float] = ()) -> str:
+    """The machine in a sentence, and how busy it was."""
     versions = ", ".join(f"{name} {machine[name]}" for name in ("sqlite", "pyyaml", "jsonschema", "httpx"))
+    busy = f" Its load was {' to '.join(f'{load:.1f}' for load in sorted(loads))}." if loads else ""
     return (
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory']}; {machine['system']}; "
-        f"{machine['python']}; wfdeploy {machine['wfdeploy']}, {versions}."
+        f"{machine['python']}; wfdeploy {machine['wfdeploy']}, {versions}.{busy}"
     )
-
-
-if __name__ == "__main__":
-    write([json.loads(Path(name).read_text(encoding="utf-8")) for name in sys.argv[1:]])

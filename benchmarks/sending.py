@@ -1,9 +1,10 @@
-"""Sending alone: runs that are in memory go to the sink. `python -m benchmarks.sending PEER COUNT URL`.
+"""Sending alone: runs that are in memory go to the sink.
 
-Prints the seconds from the first run being encoded to the last answer being read: wall clock, processor time. `ours`
-is the sender of apply with its gateway and a journal that keeps nothing; `naive` the loop of the naive script, without
-a state; `raw8` and `raw64` send batches that were made before the clock started over as many plain connections, and
-look at no answer: the limit. `benchmarks/sending.mjs` is the same for the official JavaScript SDK.
+`python -m benchmarks.sending PEER COUNT URL` is one of the peers. It prints the seconds from the first run being
+encoded to the last answer being read: wall clock, processor time. `ours` is the sender of apply with its gateway and a
+journal that keeps nothing; `naive` the loop of the naive script, without a state; `raw8` and `raw64` send batches that
+were made before the clock started over as many plain connections, and look at no answer: the limit.
+`benchmarks/sending.mjs` is the same for the official JavaScript SDK.
 """
 
 from __future__ import annotations
@@ -11,18 +12,28 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
+import itertools
 import json
+import os
 import re
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks import sinks
 from benchmarks.material import batches, items, requests
+from benchmarks.measure import run
 
 Spent = tuple[float, float]
 """Wall clock and processor time, seconds."""
 
 BATCH = 100
+LONGEST_S = 900.0
 
 
 def ours(count: int, url: str) -> Spent:
@@ -138,6 +149,61 @@ PEERS: dict[str, Callable[[int, str], Spent]] = {
     "raw8": functools.partial(raw, connections=8),
     "raw64": functools.partial(raw, connections=64),
 }
+
+NAMES = {"ours": "wfdeploy", "naive": "naive", "raw8": "raw sockets, 8", "raw64": "raw sockets, 64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a peer took."""
+
+    runs: int
+    latency_ms: int
+    peer: str
+    wall_s: float
+    cpu_s: float
+
+    def data(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def measure(
+    folder: Path, sizes: Sequence[int], latencies: Sequence[int], sdk: tuple[str, ...] | None, *, repeat: int
+) -> Iterator[Row]:
+    """Every peer in turn, again and again. `sdk`: how the JavaScript SDK is started, if it is there."""
+    commands: dict[str, tuple[str, ...]] = {
+        NAMES[peer]: (sys.executable, "-m", "benchmarks.sending", peer) for peer in PEERS
+    }
+    commands |= {"JavaScript SDK": sdk} if sdk is not None else {}
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+    for latency_ms, size in itertools.product(latencies, sizes):
+        with sinks.running(latency_ms) as sink:
+            spent: dict[str, list[Spent]] = {peer: [] for peer in commands}
+            for _, (peer, command) in itertools.product(range(repeat), commands.items()):
+                line = (*command, str(size), sink.url)
+                before = sink.taken()
+                sample = run(line, cwd=folder, environ=environ, timeout_s=LONGEST_S, tells=True)
+                if sink.taken() - before != size or sample.own is None:
+                    raise RuntimeError(f"{peer} sent {sink.taken() - before} runs, not {size}")
+                spent[peer].append(sample.own)
+            for peer, times in spent.items():
+                walls, cpus = zip(*times, strict=True)
+                yield Row(size, latency_ms, peer, median(walls), median(cpus))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A Markdown table: a line a row, beside ours."""
+    ours = {(row.latency_ms, row.runs): row for row in rows if row.peer == NAMES["ours"]}
+    lines = ["| latency | runs | peer | wall | runs a second | CPU | vs ours |", "|---:|---:|---|---:|---:|---:|---:|"]
+    for row in rows:
+        times = row.wall_s / ours[row.latency_ms, row.runs].wall_s
+        lines.append(
+            f"| {row.latency_ms} ms | {row.runs:,} | {row.peer} | {1000 * row.wall_s:,.0f} ms "
+            f"| {row.runs / row.wall_s:,.0f} | {1000 * row.cpu_s:,.0f} ms | {times:.2f}x |"
+        )
+    return "\n".join(lines)
+
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,7 +1,8 @@
 """A server that takes every run and does nothing with it: `python -m benchmarks.sink`.
 
-It speaks as much of the API as an apply needs, over HTTP/1.1 on a loopback socket, so fast that the client is what is
-measured. It prints its port, and ends when its standard input does.
+It speaks as much of the API as the commands need, over HTTP/1.1 on a loopback socket, so fast that the client is what
+is measured. With `--remember` it lists what it took, all in the state that it was told to give. It prints its port, and
+ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -14,20 +15,45 @@ import re
 import sys
 import time
 from email.utils import formatdate
+from urllib.parse import parse_qsl
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 # Looked for, not parsed: parsing would be most of what the machine does, and the harness counts what was found.
 _RUN_ID = re.compile(rb'"Upstash-Workflow-RunId":"([^"]*)"')
 _RUN_ID_OF_SDK = re.compile(rb'"upstash-workflow-runid":"([^"]*)"')
-_LOGS = b'{"cursor":"","runs":[]}'
+_LETTERS = 100
+"""Dead letters a page, the most there are."""
 
 
-class Counts:
-    """What came in, over all connections."""
+class Taken:
+    """What came in, over all connections. `runs`: ids and times of creation, if they are remembered; the first `shown`
+    are listed."""
 
-    def __init__(self) -> None:
-        self.requests = 0
-        self.runs = 0
+    def __init__(self, *, remember: bool) -> None:
+        self.count = 0
+        self.remember = remember
+        self.runs: list[tuple[str, int]] = []
+        self.shown: int | None = None
+        self.state = "RUN_STARTED"
+
+    def page(self, query: dict[str, str], what: str, size: int) -> bytes:
+        """A page of a listing, the latest first; the cursor is a position."""
+        found = self.runs[: self.shown]
+        if wanted := query.get("workflowRunId"):
+            found = [run for run in found if run[0] == wanted]
+        end = int(query.get("cursor") or len(found))
+        start = max(end - size, 0)
+        since_ms = int(query.get("fromDate", 0))
+        shown = [self._entry(run, query) for run in reversed(found[start:end]) if run[1] >= since_ms]
+        cursor = str(start) if start and len(shown) == end - start else ""
+        return json.dumps({"cursor": cursor, what: shown}).encode()
+
+    def _entry(self, run: tuple[str, int], query: dict[str, str]) -> dict[str, object]:
+        run_id, created_at_ms = run
+        entry: dict[str, object] = {"workflowRunId": run_id, "labels": [query.get("label", "")]}
+        entry |= {"workflowRunCreatedAt": created_at_ms, "workflowCreatedAt": created_at_ms}
+        entry |= {"workflowState": self.state, "workflowUrl": "https://app.example.com/api/workflow/onboard"}
+        return entry | ({"dlqId": f"dlq-{run_id}"} if self.state == "RUN_FAILED" else {})
 
 
 class Sink(asyncio.Protocol):
@@ -35,8 +61,8 @@ class Sink(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, counts: Counts, latency_s: float) -> None:
-        self._counts = counts
+    def __init__(self, taken: Taken, latency_s: float) -> None:
+        self._taken = taken
         self._latency_s = latency_s
         self._buffer = bytearray()
 
@@ -68,22 +94,48 @@ class Sink(asyncio.Protocol):
             self._transport.write(reply)
 
     def _answer(self, head: bytes, body: bytes) -> bytes:
-        if head.startswith(b"POST /v2/batch/trigger "):
-            return _response(201, self._take(_RUN_ID.findall(body)))
-        if head.startswith(b"POST /v2/batch "):  # what the official SDKs use
-            return _response(201, self._take(_RUN_ID_OF_SDK.findall(body)))
-        if head.startswith(b"GET /v2/workflows/logs"):
-            return _response(200, _LOGS)
-        if head.startswith(b"GET /counts "):
-            return _response(200, json.dumps(vars(self._counts)).encode())
+        method, target, _ = head.decode("latin-1").split(" ", 2)
+        path, _, query = target.partition("?")
+        match method, path:
+            case "POST", "/v2/batch/trigger":
+                return _response(201, self._take(_RUN_ID.findall(body)))
+            case "POST", "/v2/batch":  # what the official SDKs use
+                return _response(201, self._take(_RUN_ID_OF_SDK.findall(body)))
+            case "GET", "/v2/workflows/logs":
+                asked = dict(parse_qsl(query))
+                return _response(200, self._taken.page(asked, "runs", int(asked["count"])))
+            case "GET", "/v2/workflows/dlq":
+                return _response(200, self._taken.page(dict(parse_qsl(query)), "messages", _LETTERS))
+            case "DELETE", "/v2/workflows/runs":
+                return _response(200, b'{"cancelled":%d}' % query.count("workflowRunIds="))
+            case "POST", _ if path.startswith("/v2/workflows/dlq/resume/"):
+                self._taken.count += 1
+                again = {"workflowRunId": f"wfr_again-{self._taken.count}", "workflowCreatedAt": _now_ms()}
+                return _response(200, json.dumps(again).encode())
+            case "GET", "/taken":
+                return _response(200, b"%d" % self._taken.count)
+            case "POST", "/forget":
+                self._taken.runs.clear()
+                self._taken.shown = None
+                return _response(200, b"")
+            case "POST", "/show":
+                count, self._taken.state = query.split("&")
+                self._taken.shown = int(count)
+                return _response(200, b"")
         return _response(404, b'{"error":"not found"}')
 
     def _take(self, ids: list[bytes]) -> bytes:
-        self._counts.requests += 1
-        self._counts.runs += len(ids)
-        between = b'","workflowCreatedAt":%d},{"workflowRunId":"' % (time.time_ns() // 1_000_000)
+        self._taken.count += len(ids)
+        now_ms = _now_ms()
+        if self._taken.remember:
+            self._taken.runs.extend((run_id.decode(), now_ms) for run_id in ids)
+        between = b'","workflowCreatedAt":%d},{"workflowRunId":"' % now_ms
         middle = between.join(ids)
         return b'[{"workflowRunId":"' + middle + between[: between.index(b"}") + 1] + b"]" if ids else b"[]"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 @functools.lru_cache(maxsize=2)
@@ -96,11 +148,11 @@ def _response(status: int, body: bytes) -> bytes:
     return head % (status, _date(int(time.time())), len(body)) + body
 
 
-async def serve(latency_s: float) -> None:
+async def serve(latency_s: float, *, remember: bool) -> None:
     """Answer until standard input ends."""
-    counts = Counts()
+    taken = Taken(remember=remember)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Sink(counts, latency_s), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: Sink(taken, latency_s), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
@@ -109,4 +161,6 @@ async def serve(latency_s: float) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latency-ms", type=float, default=0.0)
-    asyncio.run(serve(parser.parse_args().latency_ms / 1000))
+    parser.add_argument("--remember", action="store_true")
+    options = parser.parse_args()
+    asyncio.run(serve(options.latency_ms / 1000, remember=options.remember))

@@ -26,7 +26,9 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import corpus, machine, page, sinks
+from benchmarks import machine, page, sinks
+from benchmarks.layouts import BY_NAME, Runs
+from benchmarks.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
 REST = "start-up, event loop, the rest"
@@ -167,10 +169,10 @@ def inside(arguments: list[str]) -> None:
     sys.exit(code)
 
 
-def measure(runs: int) -> dict[str, dict[str, Any]]:
+def measure(runs: int, layout: str) -> dict[str, dict[str, Any]]:
     """The stages of each command."""
-    with tempfile.TemporaryDirectory(prefix="wfdeploy-benchmark-") as folder, sinks.running(0) as sink:
-        project = corpus.write(Path(folder) / "project", runs)
+    with tempfile.TemporaryDirectory(prefix="wfdeploy-benchmark-") as folder, sinks.running() as sink:
+        project = Project(Path(folder), BY_NAME[layout]).write(Runs(numbers=range(runs)))
         told: dict[str, dict[str, Any]] = {}
         for name, (command, alone) in COMMANDS.items():
             if name.startswith("cold"):
@@ -179,8 +181,8 @@ def measure(runs: int) -> dict[str, dict[str, Any]]:
         return told
 
 
-def _run(project: corpus.Corpus, arguments: list[str], *, alone: bool) -> dict[str, Any]:
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "QSTASH_TOKEN": "benchmark"}
+def _run(project: Project, arguments: list[str], *, alone: bool) -> dict[str, Any]:
+    environ = {**os.environ, **project.environ, "PYTHONPATH": str(ROOT), "QSTASH_TOKEN": "benchmark"}
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks.stages", "--inside", *arguments],
         cwd=project.root,
@@ -224,9 +226,10 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stages", description=__doc__)
     parser.add_argument("runs", type=int)
+    parser.add_argument("--layout", choices=BY_NAME, default="corpus")
     parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md")
     options = parser.parse_args()
-    text = table(options.runs, measure(options.runs))
+    text = table(options.runs, measure(options.runs, options.layout))
     print(text)
     if options.docs:
         page.put("stages", f"{page.machine_line(machine.describe())}\n\n{text}")

@@ -7,57 +7,121 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import goals, measure, page, plot, results
-from benchmarks.limits import Limits
-from benchmarks.measure import TooSlow
-from benchmarks.works import Peer, Work
+from benchmarks import figures, goals, measure, naive, operations, page
+from benchmarks.harness import Harness, Limits, Round
+from benchmarks.layouts import LAYOUTS, Layout, Runs
+from benchmarks.measure import Sample, TooSlow
+from benchmarks.project import Project
+from benchmarks.sinks import RunningSink
 
 ROOT = Path(__file__).resolve().parents[2]
+NOWHERE = RunningSink("http://127.0.0.1:1")
 
 
-def test_every_work_runs_and_is_told(tmp_path: Path) -> None:
+def benchmark(what: str, *options: str, tmp_path: Path) -> tuple[str, Any]:
+    """What it prints, and what it writes."""
     file = tmp_path / "results" / "figures.json"
-    ran = subprocess.run(
-        [
-            *(sys.executable, "-m", "benchmarks", "--sizes", "20", "--repeat", "1", "--start-up-repeat", "1"),
-            *("--latencies", "0,1", "--runs-per-file", "15", "--no-javascript", "--json", str(file)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+    command = [sys.executable, "-m", "benchmarks", what, "--repeat", "1", "--json", str(file), *options]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     told = json.loads(file.read_text(encoding="utf-8"))
-    works = {(row["work"], row["peer"]) for row in told["rows"]}
-    peers = ("wfdeploy", "naive", "naive, unsafe")
-    assert works >= {
-        (work, peer) for work in ("validate", "cold plan", "no-op plan", "cold apply") for peer in peers
-    } | {("sending", "raw sockets, 8"), ("sending", "raw sockets, 64"), ("no-op plan of ten runs", "python -c pass")}
-    assert all(row["median_s"] > 0 and row["peak_kib"] > 0 for row in told["rows"])
     assert {"processor", "cores", "python"} <= told["machine"].keys()
     assert told["left_out"] == []
+    return ran.stdout, told
 
 
-def test_what_would_take_too_long_is_not_begun_and_named() -> None:
-    limits = Limits(total_s=60, longest_s=10, budget_s=5)
-    slow, quick = (Peer(name=name, command=("true",)) for name in ("slow", "quick"))
-    small, large = (Work(name="plan", size=size, peers=(quick, slow)) for size in (1_000, 10_000))
-    assert limits.allow(small, slow)
-    assert limits.again(small, slow)
-    limits.spent(small, slow, 2.0)
-    limits.spent(small, quick, 0.5)
-    assert limits.again(small, slow)
-    limits.spent(small, slow, 2.0)
-    assert not limits.again(small, slow)  # a third one would be beyond the budget
-    assert limits.allow(large, quick)
-    assert not limits.allow(large, slow)
-    assert limits.left_out == ["plan, 10,000 runs, slow: it takes 2 s for 1,000 runs"]
-    assert not Limits(total_s=-1, longest_s=10, budget_s=5).allow(small, quick)
+def test_every_figure_is_measured_beside_what_was_asked_for(tmp_path: Path) -> None:
+    options = ("--runs", "20", "--layouts", "corpus", "matrix")
+    printed, told = benchmark("layouts", *options, tmp_path=tmp_path)
+    assert {goal["goal"] for goal in told["goals"]} == {goal.title for goal in goals.GOALS if goal.only is None}
+    assert all(goal.title in printed for goal in goals.GOALS if goal.only is None)
+    assert {(one["layout"], one["figure"]) for one in told["figures"]} == {
+        *((layout, figure) for layout in ("corpus", "matrix") for figure in figures.FIGURES),
+        *(("", figure) for figure in (figures.START_UP, figures.MANY_ROWS)),
+    }
+    assert "The slowest layout of 1, corpus" in printed
+
+
+def test_every_operation_is_measured(tmp_path: Path) -> None:
+    printed, told = benchmark("operations", "--sizes", "100", tmp_path=tmp_path)
+    names = [operation.name for operation in operations.OPERATIONS]
+    assert {one["operation"] for one in told["operations"]} == set(names)
+    assert all(f"| {name} |" in printed for name in names)
+
+
+def test_sending_is_measured(tmp_path: Path) -> None:
+    options = ("--sizes", "20", "--latencies", "0,1", "--no-javascript")
+    printed, told = benchmark("sending", *options, tmp_path=tmp_path)
+    peers = {"wfdeploy", "naive", "raw sockets, 8", "raw sockets, 64"}
+    assert {(row["latency_ms"], row["peer"]) for row in told["sending"]} == {
+        (ms, peer) for ms in (0, 1) for peer in peers
+    }
+    assert "| 1 ms | 20 | wfdeploy |" in printed
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_the_naive_script_does_the_same_work(layout: Layout, tmp_path: Path) -> None:
+    edits = Runs(numbers=range(20)).edited({7: 1001})
+    project = Project(tmp_path, layout).write(edits)
+    harness = Harness(NOWHERE, package=ROOT)
+    rendered = []
+    for file in sorted((project.root / "manifests").rglob("*.yaml")):
+        harness.ours(project, "render", str(file), "--output", "json")
+        rendered += json.loads((project.root / "output.txt").read_text(encoding="utf-8"))["requests"]
+    assert len(rendered) == 20
+    if not layout.naive:
+        assert sum("1001" in json.dumps(run) for run in rendered) == 1
+        return
+    items = naive.declared(naive.load(project.root))
+    assert {run["address"]: sent(run) for run in rendered} == {
+        address: (
+            item["destination"],
+            json.loads(item["body"]),
+            item["headers"]["Upstash-Retries"],
+            item["headers"]["Upstash-Label"],
+            "Upstash-Delay" in item["headers"],
+        )
+        for address, item in items.items()
+    }
+    assert sum('"seats":1001' in item["body"] or '"seats":"1001"' in item["body"] for item in items.values()) == 1
+
+
+def sent(run: dict[str, Any]) -> tuple[Any, ...]:
+    request = run["request"]
+    labels = ",".join(request["labels"])
+    return request["destination"], request["body"], str(request["retries"]), labels, "delay" in request
+
+
+def test_other_runs_change_only_their_files(tmp_path: Path) -> None:
+    layout = next(layout for layout in LAYOUTS if layout.name == "files of ten")
+    project = Project(tmp_path, layout).write(Runs(numbers=range(30)))
+    files = {file: file.stat().st_mtime_ns for file in project.root.rglob("*.yaml")}
+    project.write(Runs(numbers=range(25)).edited({3: 1001}))
+    changed = {file.name for file, time in files.items() if not file.exists() or file.stat().st_mtime_ns != time}
+    assert changed == {"wave-0.yaml", "wave-2.yaml"}
+    project.write(Runs(numbers=range(10)))
+    assert [file.name for file in (project.root / "manifests").rglob("*.yaml")] == ["wave-0.yaml"]
+
+
+def test_what_would_take_too_long_is_not_begun_or_repeated_and_named() -> None:
+    def slow() -> Round:
+        raise TooSlow
+
+    sample = Sample(wall_s=1.0, cpu_s=1.0, peak_kib=1000)
+    limits = Limits(repeat=3, budget_s=0.0, longest_s=10.0)
+    harness = Harness(NOWHERE, limits)
+    assert len(list(harness.rounds("plan", lambda: {"wfdeploy": sample}))) == 1
+    assert list(harness.rounds("apply", slow)) == []
+    assert harness.left_out == ["apply: not done after 10 s"]
+    late = Harness(NOWHERE, Limits(ends_at=time.monotonic() - 1))
+    assert list(late.rounds("plan", lambda: {"wfdeploy": sample})) == []
+    assert late.left_out == ["plan: the time is used up"]
 
 
 def test_a_process_is_ended_when_it_takes_too_long(tmp_path: Path) -> None:
@@ -65,18 +129,41 @@ def test_a_process_is_ended_when_it_takes_too_long(tmp_path: Path) -> None:
         measure.run(("sleep", "60"), cwd=tmp_path, environ={"PATH": os.environ["PATH"]}, timeout_s=0.2)
 
 
-def test_the_plot_shows_each_work_and_peer(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="the plot needs the extra `bench`")
-    sample = measure.Sample(wall_s=1.0, user_s=0.5, system_s=0.1, peak_kib=1000)
-    rows = [
-        row
-        for work in ("cold plan", "sending")
-        for size in (10, 100)
-        for row in results.rows(work, size, 30, {"wfdeploy": [sample], "naive": [sample]})
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of children is read from /proc")
+def test_the_processes_that_a_process_starts_count_too(tmp_path: Path) -> None:
+    held = "import time; held = bytearray(60_000_000); began = time.process_time()\n"
+    work = held + "while time.process_time() - began < 0.2: pass\n"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {work!r}])"
+    both = f"import subprocess, sys; one = subprocess.Popen([sys.executable, '-c', {child!r}])\n{work}\none.wait()"
+    sample = measure.run((sys.executable, "-c", both), cwd=tmp_path, environ={}, timeout_s=60)
+    assert sample.peak_kib > 110_000_000 / 1024
+    assert sample.cpu_s > 0.4
+
+
+def test_goals_are_held_against_the_slowest_layout() -> None:
+    def measured(naive_s: float) -> list[Round]:
+        ours = Sample(wall_s=1.0, cpu_s=2.0, peak_kib=100)
+        return [{figures.OURS: ours, figures.NAIVE: Sample(wall_s=naive_s, cpu_s=naive_s, peak_kib=350)}]
+
+    found = {("corpus", "cold plan"): measured(14), ("labels", "cold plan"): measured(9)}
+    assert goals.goal_table(found, 100_000).splitlines()[2:] == [
+        "| cold plan, naive over ours | labels | clock | 9.00x | 5.50x | 10.0x | met |",
+        "| cold plan, naive over ours | labels | CPU | 4.50x | 5.00x | 8.00x | **missed** |",
+        "| peak memory of a cold plan, naive over ours | corpus | memory | 3.50x | 5.00x | 8.00x | **missed** |",
     ]
-    plot.draw(rows, tmp_path / "plot.svg")
-    text = (tmp_path / "plot.svg").read_text(encoding="utf-8")
-    assert {"cold plan", "sending, 30 ms", "wfdeploy", "naive", "runs a second"} <= set(re.findall(r">([^<>]+)<", text))
+
+
+def test_what_grows_faster_than_the_runs_is_flagged() -> None:
+    def took(cpu_s: float) -> list[Sample]:
+        return [Sample(wall_s=cpu_s, cpu_s=cpu_s, peak_kib=1000)]
+
+    found = {
+        **{("refresh", size): took(seconds) for size, seconds in ((1_000, 0.2), (10_000, 0.4), (100_000, 6.0))},
+        **{("render, one", size): took(seconds) for size, seconds in ((1_000, 0.2), (10_000, 0.3), (100_000, 0.5))},
+    }
+    lines = operations.table(found, (1_000, 10_000, 100_000)).splitlines()
+    assert "| 1.18 | – | **superlinear** |" in next(line for line in lines if "refresh" in line)
+    assert "| 0.22 | 0.4 s | **slow** |" in next(line for line in lines if "render, one" in line)
 
 
 def test_the_stages_are_told() -> None:
@@ -87,17 +174,6 @@ def test_the_stages_are_told() -> None:
     assert "| **all, 30 runs** |" in ran.stdout
 
 
-def test_goals_stand_beside_what_was_measured() -> None:
-    ours, naive = (
-        measure.Sample(wall_s=wall, user_s=wall / 2, system_s=0.0, peak_kib=peak) for wall, peak in ((1, 100), (9, 350))
-    )
-    rows = results.rows("cold plan", 100_000, 0, {"wfdeploy": [ours], "naive": [naive]})
-    assert goals.table(rows).splitlines()[2:] == [
-        "| cold plan, naive over wfdeploy | 8x | 15x | 9x | 9x |",
-        "| cold plan, peak memory, naive over wfdeploy | 3x | 6x | 3.5x | – |",
-    ]
-
-
 def test_the_page_keeps_what_people_wrote(tmp_path: Path) -> None:
     file = tmp_path / "performance.md"
     file.write_text("before\n<!-- figures:begin -->\nold\n<!-- figures:end -->\nafter\n", encoding="utf-8")
@@ -105,6 +181,12 @@ def test_the_page_keeps_what_people_wrote(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == "before\n<!-- figures:begin -->\nnew \\1\n<!-- figures:end -->\nafter\n"
     with pytest.raises(ValueError, match="no place for stages"):
         page.put("stages", "", file)
+
+
+def test_the_page_has_a_place_for_every_table() -> None:
+    places = set(re.findall(r"<!-- ([\w-]+):begin -->", page.PAGE.read_text(encoding="utf-8")))
+    tables = {"headline", "goals", "layouts", "operations", "sending", "stages", "server"}
+    assert places == tables | {f"{what}-machine" for what in ("layouts", "operations", "sending")}
 
 
 def test_the_server_is_measured() -> None:
