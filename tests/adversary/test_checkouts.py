@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,6 +141,7 @@ def elsewhere(checkout: Checkout, tmp_path: Path) -> Path:
         (("apply", "--yes", "--token-file", "../infra/folder/file"), "the token file"),
         (("plan", "--offline", "--state", "folder/new.db"), "the state"),
         (("state", "import", "link", "--state", "folder/new.db"), "the state"),
+        (("state", "import", "link"), "the export"),
         (("plan", "--out", "folder/new"), "the plan"),
         (("plan", "--out", "missing/../folder/new"), "the plan"),
         (("dev", "--port", "0", "--db", "folder/new.db"), "the database"),
@@ -186,3 +189,32 @@ def test_a_committed_plan_is_not_carried_out(checkout: Checkout) -> None:
         result = checkout.here("apply", "--yes", name)
         assert result.code == 5, result.stderr
         assert "git tracks infra/manifests: a saved plan is carried out for whoever made it" in result.stderr
+
+
+def test_init_writes_through_no_link(checkout: Checkout, elsewhere: Path) -> None:
+    (checkout.root / ".github").symlink_to(elsewhere)
+    assert checkout.here("init", "--ci", "github").code == 64
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"manifests": ["link"]},
+        {"state": {"path": "/x/$(touch here);/y.db"}},
+        {"state": {"path": "$(touch here);/y.db"}},
+    ],
+)
+def test_what_is_printed_to_be_pasted_is_one_word(checkout: Checkout, spec: dict[str, Any], tmp_path: Path) -> None:
+    checkout.spec = spec
+    checkout.configure()
+    (checkout.root / "link").symlink_to("/etc/$(touch here);")
+    commit(checkout)
+    result = checkout.here("apply", "--yes")
+    hints = [line for line in result.stderr.splitlines() if "hint:" in line]
+    assert hints
+    assert result.code in (4, 5)
+    for hint in hints:
+        pasted = re.sub(r".*?(--allow|mkdir)", r"echo \1", hint)
+        subprocess.run(["sh", "-c", pasted], cwd=tmp_path, check=True, capture_output=True)
+    assert not (tmp_path / "here").exists()

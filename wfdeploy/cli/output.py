@@ -17,9 +17,6 @@ from wfdeploy.render.style import Style, Tone, plain
 DEFAULT_WIDTH = 100
 """Columns for text that goes to a file or a pipe: the same everywhere, so that outputs compare."""
 
-_RUNNERS = ("GITHUB_ACTIONS", "GITEA_ACTIONS", "FORGEJO_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
-"""Variables of CI runners that obey what a job prints."""
-
 _ANSI = {
     Tone.GOOD: "32",
     Tone.CHANGED: "33",
@@ -51,6 +48,9 @@ class View(Enum):
 class Output:
     """Standard output and error under one policy.
 
+    What a file is called, and what a server says, must not become a command of the CI job that shows it. Nothing tells
+    reliably that there is one: its variables don't get through `docker run`, `sudo` and the like, and the output does.
+
     Made before the command line is read, so that a complaint about the command line follows the same policy as far
     as it was understood; the options set the attributes. `verbosity`: -1 hides progress and notes, -2 warnings too,
     1 and more tell details.
@@ -72,7 +72,6 @@ class Output:
         self.log_format = LogFormat.TEXT
         self.view = View.TEXT
         self.verbosity = 0
-        self._is_obeyed = any(environ.get(name) for name in _RUNNERS)
 
     # --- what a command was asked for ---
 
@@ -80,7 +79,7 @@ class Output:
         """Write the command's result. A reader that went away (`| head`) doesn't change what the command did."""
         try:
             for chunk in (chunks,) if isinstance(chunks, str) else chunks:
-                self._stdout.write(self._harmless(chunk))
+                self._stdout.write(without_commands(chunk))
             self._stdout.flush()
         except OSError as error:
             _mute(self._stdout)
@@ -232,14 +231,10 @@ class Output:
         entry = {"time": f"{stamp}.{millis:03d}Z", **fields}
         self._write_error(json_safe(json.dumps(entry, ensure_ascii=False, default=str)) + "\n")
 
-    def _harmless(self, text: str) -> str:
-        """What a file is called, and what a server says, must not become a command of the job."""
-        return without_commands(text) if self._is_obeyed else text
-
     def _write_error(self, text: str) -> None:
         # Nobody left to tell: that must not stop the work that is being told about.
         try:
-            self._stderr.write(self._harmless(text))
+            self._stderr.write(without_commands(text))
             self._stderr.flush()
         except (OSError, ValueError):
             _mute(self._stderr)

@@ -11,7 +11,9 @@ from importlib import resources
 from pathlib import Path
 
 from wfdeploy import __version__
+from wfdeploy.cli.named import require_as_named
 from wfdeploy.errors import UsageError
+from wfdeploy.files.bounds import Bounds
 
 FILES: Mapping[str, str] = {
     "wfdeploy.yaml": "wfdeploy.yaml",
@@ -67,6 +69,7 @@ def new_uid() -> str:
 
 def _write(folder: Path, name: str, text: str) -> Written:
     path = folder / name
+    require_as_named("the file", name, folder=folder, bounds=Bounds.around(folder))
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:  # x: never over a file, a race included

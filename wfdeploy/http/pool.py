@@ -48,6 +48,8 @@ class Proxy(NamedTuple):
         parsed = httpx.URL(url)
         if parsed.scheme not in ("http", "https") or not parsed.host:
             raise ValueError("only proxies of http:// and https:// can be used")
+        if parsed.port is not None and not 0 < parsed.port < 65536:
+            raise ValueError("no port has that number")
         if not parsed.userinfo:
             return cls(Origin.of(parsed))
         credentials = b64encode(unquote(parsed.userinfo.decode("ascii")).encode()).decode("ascii")

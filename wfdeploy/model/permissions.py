@@ -78,4 +78,5 @@ class Permissions:
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+    # Only * and ? are signs: brackets stand around an IPv6 address.
+    return any(fnmatchcase(name, pattern.replace("[", "[[]")) for pattern in patterns)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.files.bounds import OutOfBoundsError
+from wfdeploy.model.pasting import shell_word
 from wfdeploy.model.permissions import VARIABLE, Permissions
 from wfdeploy.model.project import Project
 
@@ -54,7 +55,8 @@ def require_within(project: Project, state_file: Path, *, cwd: Path) -> None:
         project.bounds.resolve(state_file, may_hide=True)
     except OutOfBoundsError as error:
         message = f"the state {project.state_path or state_file} {error.reason}"
-        hint = f"whoever runs this command allows it: --allow path={os.path.realpath(state_file)}, or names it: --state"
+        path = shell_word(os.path.realpath(state_file))
+        hint = f"whoever runs this command allows it: --allow path={path}, or names it: --state"
         if project.file is None or project.state_path is None:
             raise UsageError(message, hint=hint) from error
         _refuse(project, cwd, _fields(project, "state", "path"), message=message, hint=hint)

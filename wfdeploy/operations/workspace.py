@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import make_private
+from wfdeploy.model.pasting import shell_word
 from wfdeploy.model.state import Binding
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class Workspace:
         if not path.parent.is_dir():
             if path.parent.parts[-2:] != (".wfdeploy", "state"):
                 raise StateUnusable(
-                    f"the directory of the state {path} does not exist", hint=f"create it: mkdir -p {path.parent}"
+                    f"the directory of the state {path} does not exist",
+                    hint=f"create it: mkdir -p {shell_word(str(path.parent))}",
                 )
             try:
                 make_private(path.parent)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sqlite3
 from pathlib import Path
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import StrangeFileError, is_own_log, require_database, uri_of
+from wfdeploy.model.pasting import shell_word
 from wfdeploy.model.state import Binding
 from wfdeploy.state.faults import DAMAGED, translated
 from wfdeploy.state.schema import APPLICATION_ID, VERSION, migrate
@@ -21,7 +21,7 @@ def require_own_files(path: Path) -> None:
     try:
         require_database(path)
     except StrangeFileError as error:
-        hint = f"take it away: mv {shlex.quote(str(error.path))} elsewhere" if error.path != path else _ANOTHER
+        hint = f"take it away: mv {shell_word(str(error.path))} elsewhere" if error.path != path else _ANOTHER
         raise StateUnusable(f"the state can't be used: {error}", hint=hint) from error
 
 
@@ -35,7 +35,7 @@ def require_own_log(path: Path) -> None:
     if not is_own:
         raise StateUnusable(
             f"the log {path.name}-wal doesn't belong to the state {path}",
-            hint=f"restore both together; or take it away: mv {shlex.quote(f'{path}-wal')} elsewhere",
+            hint=f"restore both together; or take it away: mv {shell_word(f'{path}-wal')} elsewhere",
         )
 
 
@@ -156,7 +156,8 @@ def elsewhere(path: Path, theirs: Binding, ours: Binding) -> str:
             "the server's logs still remember every run, or with `wfdeploy adopt`"
         )
     if theirs.server.startswith("local:") and ours.server.startswith("local:"):
-        return f"the local server's database was replaced, or the project got another name: begin anew with rm {path}*"
+        anew = f"begin anew with rm {shell_word(str(path))}*"
+        return f"the local server's database was replaced, or the project got another name: {anew}"
     return "choose the environment it was made for, or name another state with --state"
 
 

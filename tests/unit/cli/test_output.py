@@ -135,10 +135,10 @@ def test_width_of_a_pipe_is_always_the_same() -> None:
     assert output({"COLUMNS": "30"}, stdout=Terminal()).width == 30
 
 
-@pytest.mark.parametrize("variable", ["GITHUB_ACTIONS", "GITEA_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION"])
-def test_a_ci_runner_gets_no_commands_from_what_is_printed(variable: str) -> None:
+def test_a_ci_runner_gets_no_commands_from_what_is_printed() -> None:
+    """With no variable that tells of one: the output of `docker run` and `sudo` goes to the runner, too."""
     stdout, stderr = io.StringIO(), io.StringIO()
-    it = output({variable: "true"}, stdout=stdout, stderr=stderr)
+    it = output(stdout=stdout, stderr=stderr)
     it.payload("::error::from a file name\n")
     it.payload('{"message": "##[add-mask]x"}\n')
     it.block("::stop-commands::x\n")
@@ -147,9 +147,3 @@ def test_a_ci_runner_gets_no_commands_from_what_is_printed(variable: str) -> Non
     assert stdout.getvalue() == '\\u003a:error::from a file name\n{"message": "##\\u005badd-mask]x"}\n'
     assert stderr.getvalue().startswith("\\u003a:stop-commands::x\n")
     assert "##[" not in stderr.getvalue()
-
-
-def test_elsewhere_text_is_shown_as_it_is() -> None:
-    stdout = io.StringIO()
-    output(stdout=stdout).payload("::a ##[b]\n")
-    assert stdout.getvalue() == "::a ##[b]\n"

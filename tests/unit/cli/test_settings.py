@@ -11,6 +11,7 @@ import pytest
 from wfdeploy.cli.flags import TargetFlags
 from wfdeploy.cli.settings import EMBEDDED, Settings, resolve
 from wfdeploy.errors import InvalidInput, UsageError
+from wfdeploy.model.permissions import Permissions
 
 PROJECT = """\
 apiVersion: wfdeploy/v1
@@ -251,3 +252,11 @@ def test_a_project_file_that_is_a_link_to_elsewhere_is_not_read(tmp_path: Path) 
     with pytest.raises(InvalidInput) as caught:
         settled(tmp_path / "shop")
     assert [(d.code, d.excerpt) for d in caught.value.diagnostics] == [("out-of-bounds", None)]
+
+
+def test_brackets_of_a_permission_stand_around_an_address() -> None:
+    permissions = Permissions.read(["url=http://[::1]:8080", "url=q?.example.com"])
+    assert permissions.url("http://[::1]:8080")
+    assert permissions.url("https://q1.example.com")
+    for other in ("http://1:8080", "http://::8080", "https://q12.example.com", "https://[::1]:8080"):
+        assert not permissions.url(other)

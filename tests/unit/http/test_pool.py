@@ -325,6 +325,9 @@ def test_proxies() -> None:
     assert Proxy.of("http://proxy.test") == Proxy(Origin(False, "proxy.test", 80))
     assert Proxy.of("https://proxy.test") == Proxy(Origin(True, "proxy.test", 443))
     assert Proxy.of("http://[::1]:3128").origin == Origin(False, "::1", 3128)
+    for port in ("0", "99999"):
+        with pytest.raises(ValueError, match="no port"):
+            Proxy.of(f"http://proxy.test:{port}")
     assert Proxy.of("http://a:b@proxy.test").headers == (("Proxy-Authorization", "Basic YTpi"),)
     assert Origin(True, "::1", 443).authority == "[::1]:443"
     for bad in ("ftp://proxy.test", "http://", "socks5://proxy.test", "http://proxy.test:port"):

@@ -10,6 +10,7 @@ from wfdeploy.files.bounds import OutOfBoundsError
 from wfdeploy.files.names import escaped
 from wfdeploy.files.reading import read_at_most
 from wfdeploy.model import git_lfs
+from wfdeploy.model.pasting import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -132,7 +133,7 @@ def unnameable(found: Found) -> Diagnostic:
 
 def allow(path: Path) -> str:
     """How an operator allows a project to name a path."""
-    return f"whoever runs this command allows it: --allow path={escaped(os.path.realpath(path))}"
+    return f"whoever runs this command allows it: --allow path={shell_word(os.path.realpath(path))}"
 
 
 def reason(error: OSError) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,18 +24,24 @@ if TYPE_CHECKING:
         ssh runner wfdeploy state export -e production | wfdeploy state import - -e production
     """,
 )
-@click.argument("file", type=click.File(encoding="utf-8"))
+@click.argument("file", type=click.Path())
 @options.target
 @options.log
-def command(app: App, target: TargetFlags, file: TextIO) -> None:
+def command(app: App, target: TargetFlags, file: str) -> None:
     """Make the state from exported lines.
 
     FILE is what `wfdeploy state export` printed; - is standard input. All of it is imported or nothing, and a state
     that exists is never replaced.
     """
+    from pathlib import Path
+
     from wfdeploy.cli import wiring
+    from wfdeploy.cli.named import require_as_named
     from wfdeploy.operations import state as operation
 
     with wiring.offline_workspace(app, target) as workspace:
-        count = operation.import_(workspace, file)
+        if file != "-":
+            require_as_named("the export", file, folder=Path.cwd(), bounds=workspace.project.bounds)
+        with click.File(encoding="utf-8").convert(file, None, None) as lines:
+            count = operation.import_(workspace, lines)
     app.output.note(f"imported {count:,} record{'' if count == 1 else 's'}")
