@@ -4,6 +4,7 @@ hangs, breaks down, or writes where a link leads."""
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -28,10 +29,16 @@ LOCAL = ("", "-wal", "-journal", ".lock", ".server.json", ".demo-port")
 ONLINE_NOT_NEEDED = (("plan", "--offline"), ("apply", "--yes"), ("state", "list"))
 
 
-def ran(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def ran(root: Path, *arguments: str, most_kib: int | None = None) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("QSTASH_")}
+
+    def limit() -> None:
+        if most_kib is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (most_kib * 1024, most_kib * 1024))
+
     return subprocess.run(
         [sys.executable, "-m", "wfdeploy", *arguments],
+        preexec_fn=limit,
         cwd=root,
         env={**environ, "QSTASH_TOKEN": "t", "QSTASH_URL": "http://127.0.0.1:9"},
         stdin=subprocess.DEVNULL,
@@ -66,6 +73,10 @@ def link(path: Path) -> None:
 
 def dangling(path: Path) -> None:
     path.symlink_to(path.parents[3] / "nowhere")
+
+
+def endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
 
 
 def rubbish(path: Path) -> None:
@@ -141,6 +152,49 @@ def test_no_file_of_the_embedded_server_leads_elsewhere(copy: Path, suffix: str,
         is_refusal(ran(copy, *command))
     assert victim.read_bytes() == content
     assert not (copy.parent / "nowhere").exists()
+
+
+GIVEN = ("--env-file", "--token-file", "import", "plan", ".gitignore", "beside", "project file")
+
+
+@pytest.mark.parametrize("how", [os.mkfifo, endless], ids=["pipe", "endless"])
+@pytest.mark.parametrize("what", GIVEN)
+def test_a_file_that_a_command_names_neither_hangs_it_nor_fills_the_memory(
+    copy: Path, what: str, how: Callable[[Path], None]
+) -> None:
+    """A checkout may hold something else in its place."""
+    path = copy / {"beside": "manifests/z.yaml", "project file": "wfdeploy.yaml"}.get(what, "given")
+    command: tuple[str, ...] = ("plan", "--offline", what, str(path))
+    match what:
+        case "import":
+            command = ("state", "import", str(path), "--state", "new.db")
+        case "plan":
+            command = ("apply", str(path), "--yes")
+        case ".gitignore":
+            path.mkdir()
+            command, path = ("init", str(path), "--name", "x"), path / ".gitignore"
+        case "beside":
+            command = ("plan", "--offline", "manifests/g.yaml")
+        case "project file":
+            path.unlink()
+            command = ("plan", "--offline")
+    how(path)
+    done = ran(copy, *command, most_kib=2 * 1024 * 1024)
+    codes = {"plan": 4, ".gitignore": 0, "beside": 0, "project file": 4}
+    assert done.returncode == codes.get(what, 64), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "out of memory" not in done.stderr
+    assert str(path.name) in done.stderr or not done.returncode
+
+
+def test_a_link_that_leads_nowhere_is_no_missing_project_file(copy: Path) -> None:
+    """Without it, the runs would be those of another project, and all of them new."""
+    (copy / "wfdeploy.yaml").unlink()
+    (copy / "wfdeploy.yaml").symlink_to("shared/wfdeploy.yaml")
+    for command in ("plan --offline", "apply --yes", "status", "validate"):
+        done = ran(copy, *command.split())
+        assert done.returncode == 4, done.stdout + done.stderr
+        assert "wfdeploy.yaml" in done.stdout + done.stderr
 
 
 def test_an_older_or_a_strangers_copy_of_the_cache_changes_nothing(copy: Path, tmp_path: Path) -> None:

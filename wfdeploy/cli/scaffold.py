@@ -14,6 +14,7 @@ from wfdeploy import __version__
 from wfdeploy.cli.named import require_as_named
 from wfdeploy.errors import UsageError
 from wfdeploy.files.bounds import Bounds
+from wfdeploy.files.reading import read_at_most
 
 FILES: Mapping[str, str] = {
     "wfdeploy.yaml": "wfdeploy.yaml",
@@ -30,6 +31,7 @@ CI_FILES: Mapping[str, tuple[str, str]] = {
 
 _UID_LETTERS = string.ascii_lowercase + string.digits
 _UID_LENGTH = 16
+_MOST_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def _missing(path: Path, text: str) -> tuple[str, ...]:
     if path.name not in (".gitignore", ".gitattributes"):
         return ()
     try:
-        present = {line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()}
+        present = {line.strip() for line in read_at_most(path, _MOST_BYTES).decode(errors="replace").splitlines()}
     except OSError:
         return ()
     lines = (line for line in text.splitlines() if line and not line.startswith("#"))

@@ -160,7 +160,7 @@ def _token_file(flags: TargetFlags, permissions: Permissions, cwd: Path) -> Toke
 
     try:
         if name == "-":
-            return TokenFile("standard input", sys.stdin.read())
+            return TokenFile("standard input", sys.stdin.buffer.read(_LONGEST_TOKEN).decode())
         data = read_named(name, folder=cwd, bounds=_bounds(flags, permissions, cwd), most=_LONGEST_TOKEN)
         return TokenFile(name, data.decode())
     except OutOfBoundsError as error:

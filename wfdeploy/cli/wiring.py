@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -258,11 +258,27 @@ def _read_stdin(settings: Settings) -> bytes:
 
 
 def read_stdin() -> bytes:
-    """Everything that standard input holds. Raises: `UsageError`."""
+    """What standard input holds, up to more than any file may. Raises: `UsageError`."""
+    from wfdeploy.pipeline.load.sources import MAX_FILE_BYTES
+
     try:
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)  # whoever reads it says that this is too much
     except OSError as error:
         raise UsageError(f"standard input can't be read: {error.strerror or error}") from error
+
+
+@contextmanager
+def exported_lines(name: str) -> Iterator[Iterator[str]]:
+    """The lines of a state export, as far as a line may be long; `-` is standard input. Raises: `UsageError`."""
+    from wfdeploy.files.reading import open_given
+    from wfdeploy.state.exported import LONGEST_LINE
+
+    try:
+        file = nullcontext(sys.stdin.buffer) if name == "-" else open_given(Path(name))
+    except OSError as error:
+        raise UsageError(f"{name} can't be read: {error.strerror}", hint="name an export, or - for it") from error
+    with file as lines:
+        yield (line.decode() for line in iter(lambda: lines.readline(LONGEST_LINE + 1), b""))
 
 
 # --- the embedded server -----------------------------------------------------------------------------------------

@@ -28,6 +28,22 @@ def open_regular(path: Path | str, *, follow: bool = True, folder: int | None = 
     return file
 
 
+def open_given(path: Path) -> BufferedReader:
+    """Open a file that a command line names: a regular one, or a descriptor that the shell opened, as for `<(command)`.
+
+    Raises: `OSError`, for other pipes and for devices: nobody may ever write to them, and they may never end.
+    """
+    if str(path).startswith(("/dev/fd/", "/dev/stdin", "/proc/self/fd/")):
+        return path.open("rb")
+    return open_regular(path)
+
+
+def read_given(path: Path, most: int) -> bytes:
+    """Read a file that a command line names, and one byte more than `most` of one that is larger. Raises: `OSError`."""
+    with open_given(path) as file:
+        return file.read(most + 1)
+
+
 def read_at_most(path: Path, most: int) -> bytes:
     """Read a regular file, and one byte more than `most` of one that is larger: what a size says is no bound.
 

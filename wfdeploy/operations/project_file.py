@@ -54,7 +54,7 @@ def find_project_file(cwd: Path) -> Path | None:
     """The nearest `wfdeploy.yaml` from a folder upwards."""
     for folder in (cwd.absolute(), *cwd.absolute().parents):
         candidate = folder / PROJECT_FILE
-        if candidate.is_file():
+        if os.path.lexists(candidate):  # not only a file: without one, runs would be another project's
             return candidate
     return None
 

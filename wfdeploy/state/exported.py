@@ -18,6 +18,8 @@ from wfdeploy.model.rollout import Progress
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Ended, Record
 
+LONGEST_LINE = 256 * 1024 * 1024
+
 _MOST = 2**63
 """SQLite's integers have 64 bits."""
 
@@ -101,6 +103,8 @@ def rows_of(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     number = 0
     try:
         for number, line in enumerate(lines, start=1):
+            if len(line) > LONGEST_LINE:
+                raise StateUnusable(f"line {number}: longer than {LONGEST_LINE // (1024 * 1024)} MiB")
             if not line.strip():
                 continue
             row = json.loads(line)

@@ -128,7 +128,7 @@ def test_token_file(project: Path) -> None:
 
 
 def test_token_from_standard_input(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("piped\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"piped\n")))
     settings = settled(project, environment="production", token_file="-")
     assert settings.target.token == "piped"
     assert settings.stdin_taken

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wfdeploy.files.bounds import OutOfBoundsError
 from wfdeploy.files.names import escaped
-from wfdeploy.files.reading import read_at_most
+from wfdeploy.files.reading import read_given
 from wfdeploy.model import git_lfs
 from wfdeploy.model.pasting import shell_word
 
@@ -79,7 +79,7 @@ def read_bytes(found: Found, *, stdin: bytes | None, problems: list[Diagnostic])
         data = stdin if stdin is not None else b""
     else:
         try:
-            data = _inherited(found.path) or read_at_most(found.path, MAX_FILE_BYTES)
+            data = read_given(found.path, MAX_FILE_BYTES)
         except OSError as error:
             problems.append(_problem("unreadable", f"can't be read: {reason(error)}", found.display))
             return None
@@ -87,14 +87,6 @@ def read_bytes(found: Found, *, stdin: bytes | None, problems: list[Diagnostic])
         problems.append(_problem("file-too-big", _too_big(), found.display, "split the group over files"))
         return None
     return data
-
-
-def _inherited(path: Path) -> bytes:
-    """The content of a descriptor that the shell opened, as for `<(command)`; else nothing."""
-    if not str(path).startswith(("/dev/fd/", "/dev/stdin", "/proc/self/fd/")):
-        return b""
-    with path.open("rb") as file:
-        return file.read(MAX_FILE_BYTES + 1)
 
 
 def decode(found: Found, data: bytes, *, root: Path, cwd: Path, problems: list[Diagnostic]) -> SourceFile | None:

@@ -42,6 +42,6 @@ def command(app: App, target: TargetFlags, file: str) -> None:
     with wiring.offline_workspace(app, target) as workspace:
         if file != "-":
             require_as_named("the export", file, folder=Path.cwd(), bounds=workspace.project.bounds)
-        with click.File(encoding="utf-8").convert(file, None, None) as lines:
+        with wiring.exported_lines(file) as lines:
             count = operation.import_(workspace, lines)
     app.output.note(f"imported {count:,} record{'' if count == 1 else 's'}")
