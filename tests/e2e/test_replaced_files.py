@@ -180,8 +180,8 @@ def test_a_file_that_a_command_names_neither_hangs_it_nor_fills_the_memory(
             command = ("plan", "--offline")
     how(path)
     done = ran(copy, *command, most_kib=2 * 1024 * 1024)
-    codes = {"plan": 4, ".gitignore": 0, "beside": 0, "project file": 4}
-    assert done.returncode == codes.get(what, 64), done.stderr
+    codes = {"plan": (4,), ".gitignore": (0, 64), "beside": (0,), "project file": (4,)}  # 64: it leads elsewhere
+    assert done.returncode in codes.get(what, (64,)), done.stderr
     assert "Traceback" not in done.stderr
     assert "out of memory" not in done.stderr
     assert str(path.name) in done.stderr or not done.returncode
