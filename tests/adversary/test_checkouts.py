@@ -218,3 +218,23 @@ def test_what_is_printed_to_be_pasted_is_one_word(checkout: Checkout, spec: dict
         pasted = re.sub(r".*?(--allow|mkdir)", r"echo \1", hint)
         subprocess.run(["sh", "-c", pasted], cwd=tmp_path, check=True, capture_output=True)
     assert not (tmp_path / "here").exists()
+
+
+def test_a_checkout_may_be_reached_by_another_name(checkout: Checkout, elsewhere: Path, tmp_path: Path) -> None:
+    """As `/tmp` is on macOS, and the workspaces of some runners are."""
+    alias = tmp_path.parent / f"{tmp_path.name}-alias"
+    alias.symlink_to(tmp_path)
+    (elsewhere / "a.yaml").write_text(f"{SECRET}: 1")
+    result = checkout.here("validate", f"{alias}/infra/folder")
+    assert "this lies outside of the project" in result.stdout
+    assert SECRET not in result.stdout
+    assert checkout.here("plan", "--offline", "--env-file", f"{alias}/infra/link").code == 64
+
+
+def test_a_home_in_the_checkout_is_the_users_no_more(checkout: Checkout) -> None:
+    """Some CI jobs have it there, beside the project's folder too: then a commit could bring what lies in it."""
+    home = checkout.root.parent
+    checkout.environ = {"HOME": str(home)}
+    assert checkout.here("adopt", "--yes").code == 0
+    assert checkout.here("plan", "--offline").code == 0
+    assert not (home / ".local").exists()

@@ -112,7 +112,7 @@ def _workspace(
         environ=settings.environ,
         command=shlex.join(("wfdeploy", *app.arguments)),
         # An env file, which may be part of the checkout, doesn't choose the user's folder.
-        stores=stores(app.environ, (settings.target.project.root, settings.target.state_file.parent)),
+        stores=stores(app.environ, (settings.target.project.bounds.root, settings.target.state_file.parent)),
         gateway=lambda: _gateway(settings, url or settings.target.url, listener, clock, budget_s),
         encoder=encoder,
         budget_s=budget_s,

@@ -47,8 +47,7 @@ class Bounds:
 
         Within the root that is the path as it reads: where a link leads that was put there isn't the operator's word.
         """
-        real = os.path.realpath(folder)
-        plain = [Path(os.path.normpath(os.path.join(real, path))) for path in paths]  # noqa: PTH118 - `..` as it reads
+        plain = [self._as_read(folder, path) for path in paths]
         resolved = (path if path.is_relative_to(self.root) else Path(os.path.realpath(path)) for path in plain)
         return replace(self, allowed=(*self.allowed, *resolved))
 
@@ -74,11 +73,16 @@ class Bounds:
 
         Raises: `OutOfBoundsError` where a link has taken its place, or that of a folder above, and leads out.
         """
-        joined = os.path.join(os.path.realpath(folder), path)  # noqa: PTH118 - an absolute one stays what it is
-        plain, real = os.path.normpath(joined), os.path.realpath(joined)
-        if not Path(plain).is_relative_to(self.root):
+        plain, real = self._as_read(folder, path), Path(os.path.realpath(os.path.join(folder, path)))  # noqa: PTH118
+        if not plain.is_relative_to(self.root):
             return None
-        return Path(real) if real == plain else self.resolve(Path(real), may_hide=True)
+        return real if real == plain else self.resolve(real, may_hide=True)
+
+    def _as_read(self, folder: Path, path: Path | str) -> Path:
+        """A path with none of its links followed; but those above the root, which nobody can commit."""
+        plain = Path(os.path.normpath(os.path.join(os.path.realpath(folder), path)))  # noqa: PTH118 - `..` as it reads
+        top = next((above for above in (plain, *plain.parents) if os.path.realpath(above) == str(self.root)), None)
+        return plain if top is None else self.root / plain.relative_to(top)
 
 
 def _is_hidden(name: str) -> bool:

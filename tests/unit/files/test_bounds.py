@@ -129,3 +129,17 @@ def test_what_an_operator_named_leads_where_they_meant(checkout: Path, tmp_path:
             bounds.as_named(checkout, name)
     (checkout / "allowed").symlink_to("/usr/bin")
     assert bounds.as_named(checkout, "allowed/env") == Path(os.path.realpath("/usr/bin/env"))
+
+
+def test_the_root_may_be_reached_by_another_name(checkout: Path, tmp_path: Path) -> None:
+    """As `/tmp` is on macOS, and the workspaces of some runners are."""
+    (tmp_path / "alias").symlink_to(checkout)
+    (checkout / "out").symlink_to(tmp_path)
+    (checkout / "self").symlink_to(".")
+    bounds = Bounds.around(tmp_path / "alias" / "infra")
+    for folder in (tmp_path / "alias", tmp_path / "alias" / "self", checkout / "self"):
+        assert bounds.as_named(tmp_path, folder / "infra/a") == checkout / "infra/a"
+        with pytest.raises(OutOfBoundsError):
+            bounds.as_named(tmp_path, folder / "out/a")
+        assert refusal(bounds.named(tmp_path, [folder / "out"]), checkout / "out/a") == "outside"
+        assert refusal(bounds.named(tmp_path, [folder / ".github"]), checkout / ".github/a") is None
