@@ -159,10 +159,12 @@ def test_what_grows_faster_than_the_runs_is_flagged() -> None:
 
     found = {
         **{("refresh", size): took(seconds) for size, seconds in ((1_000, 0.2), (10_000, 0.4), (100_000, 6.0))},
+        **{("adopt all", size): took(seconds) for size, seconds in ((1_000, 0.3), (10_000, 1.3), (100_000, 18.0))},
         **{("render, one", size): took(seconds) for size, seconds in ((1_000, 0.2), (10_000, 0.3), (100_000, 0.5))},
     }
     lines = operations.table(found, (1_000, 10_000, 100_000)).splitlines()
     assert "| 1.18 | – | **superlinear** |" in next(line for line in lines if "refresh" in line)
+    assert "| 1.20 | 5 s, 150 MiB | **superlinear**, **slow** |" in next(line for line in lines if "adopt" in line)
     assert "| 0.22 | 0.4 s | **slow** |" in next(line for line in lines if "render, one" in line)
 
 
