@@ -11,6 +11,7 @@ from tests.fakes.model_server import Fault
 from tests.proof.test_turns import load, rolled, seed
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
+from wfdeploy.model.event import Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Wish
 
@@ -220,3 +221,47 @@ def test_resumes_before_a_restart_count_where_the_state_forgot_them(bench: Virtu
         bench.pass_time(4 * 86_400)
         bench.apply()
     assert len(bench.remote.runs) == 3
+
+
+@pytest.mark.parametrize("is_declared", [False, True])
+@pytest.mark.parametrize("is_forgotten", [False, True], ids=["the logs tell", "the logs have forgotten"])
+def test_a_run_that_the_listing_shows_is_not_told_as_that_of_a_lost_answer(
+    bench: VirtualBench, *, is_declared: bool, is_forgotten: bool
+) -> None:
+    """The restored state is from before the address was triggered otherwise."""
+    bench.server(log_retention_s=30 * 86_400.0)
+    other = group("other", [run("a")])
+    bench.write(other)
+    bench.apply()
+    bench.write(other, group("g", [run("a", body=1)]))
+    bench.remote.faults = [Fault.LOST_BEFORE]
+    bench.apply(options=ApplyOptions(timeout_s=0.0))
+    copy = bench.state_file.read_bytes()
+    bench.pass_time(20 * 86_400)
+    bench.write(other, group("g", [run("a", body=2)]))
+    assert counts(bench.apply()) == {"triggered": 1, "kept": 1}
+    (newest,) = (one.run_id for one in bench.remote.runs if one.body == "2")
+    lose_state(bench)
+    bench.state_file.write_bytes(copy)
+    bench.pass_time((15 if is_forgotten else 5) * 86_400)
+    bench.write(other, *([group("g", [run("a", body=2)])] if is_declared else []))
+    (result,) = (one for one in bench.apply().results if one.address == "g/a")
+    if is_forgotten:
+        assert (result.outcome, result.workflow_run_id != newest) == (Outcome.UNKNOWN, True)
+    else:
+        assert (result.outcome, result.workflow_run_id) == (Outcome.ADOPTED, newest)
+    with bench.open() as store:
+        assert [record.workflow_run_id for record in store.records(["g/a"])] == [newest]
+        assert len(list(store.attempts())) == is_forgotten
+
+
+def test_a_renamed_run_whose_answer_is_not_known_is_not_called_forgotten(bench: VirtualBench) -> None:
+    bench.server(log_retention_s=30 * 86_400.0)
+    bench.write(group("other", [run("a")]))
+    bench.apply()
+    bench.write(group("other", [run("a")]), group("g", [run("a")]))
+    bench.remote.faults = [Fault.LOST_BEFORE]
+    bench.apply(options=ApplyOptions(timeout_s=0.0))
+    bench.pass_time(40 * 86_400)
+    bench.write(group("other", [run("a")]), group("g", [run("b")], moved=[{"from": "g/a", "to": "g/b"}]))
+    assert counts(bench.apply())["unknown"] == 1

@@ -102,33 +102,34 @@ class Engine:
 
     def _settle_without_sending(self, change: Change) -> None:
         outcome: Outcome | None = None
-        created_at_ms = None
-        for edit in change.edits:
-            if isinstance(edit, PutRecord):
-                created_at_ms = edit.record.created_at_ms
+        records = [edit.record for edit in change.edits if isinstance(edit, PutRecord)]
+        latest = records[-1] if records else None
         match change.action:
             case Action.ADOPT:
                 outcome = Outcome.ADOPTED
             case Action.FORGET:
                 outcome = Outcome.FORGOTTEN
             case Action.RECOVER if not change.sends:
-                if any(isinstance(edit, PutRecord) for edit in change.edits):
+                if any(record.origin is Origin.RECOVERED for record in records):
                     resumed = change.attempt is not None and change.attempt.is_resume
                     outcome = Outcome.RESUMED if resumed else Outcome.TRIGGERED
-                elif change.edits:
-                    outcome = Outcome.FORGOTTEN
-                else:
+                elif not any(isinstance(edit, DropAttempt) for edit in change.edits):
                     outcome = Outcome.UNKNOWN
+                else:  # the listing may have shown another run of the address, which the state lacked
+                    outcome = Outcome.FORGOTTEN if latest is None else Outcome.ADOPTED
             case Action.BLOCKED:
                 outcome = Outcome.BLOCKED
         if outcome is not None:
             attempt = change.attempt if outcome is Outcome.UNKNOWN else None
+            run_id = change.workflow_run_id if attempt is None else attempt.run_id
+            if outcome is Outcome.ADOPTED and latest is not None:
+                run_id = latest.workflow_run_id
             self._tell(
                 Result(
                     address=change.address,
                     outcome=outcome,
-                    workflow_run_id=change.workflow_run_id if attempt is None else attempt.run_id,
-                    created_at_ms=created_at_ms,
+                    workflow_run_id=run_id,
+                    created_at_ms=None if latest is None or attempt is not None else latest.created_at_ms,
                     error=change.reason if outcome is Outcome.UNKNOWN else None,
                 )
             )
