@@ -21,7 +21,9 @@ class Claims:
         """Raises: Violation."""
         for event in events:
             for result in event.results if isinstance(event, Settled) else ():
-                run = self._observer.by_id.get(result.workflow_run_id)
+                runs = self._observer.by_id.get(result.workflow_run_id, [])
+                own = [one for one in runs if one.own_id is None or one.who == result.address.partition("/")[2]]
+                run = own[-1] if own else None
                 if result.outcome in _THERE and run is None:
                     raise Violation(f"called {result.outcome.value}, and not there: {result}")
                 if result.outcome is Outcome.CANCELLED and run is not None and run.state != "RUN_CANCELED":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from random import Random
 
-from tests.proof.fleet.wire import Trouble
+from tests.proof.fleet import own_ids
+from tests.proof.fleet.wire import IN_USE, Trouble
 
 
 class Extra(Enum):
@@ -29,6 +30,9 @@ class Extra(Enum):
     TABLES = "tables"
     """Groups whose runs are made of data files that people edit, empty and write with other numerals."""
 
+    OWN_IDS = "own-ids"
+    """Groups whose runs have workflow run ids of their own, which people swap, give up, hand over and bring back."""
+
     SHARDS = "shards"
     """Everything is shared out to two shards with a state each, which apply in turn. Not with a second writer."""
 
@@ -40,6 +44,7 @@ SIGNS = {
     Extra.CLOCK_STEPS: ("the clock is set", "the clock is set, with an apply under way"),
     Extra.SHARDS: ("an apply of shard 1/2", "an apply of shard 2/2"),
     Extra.TABLES: ("all rows gone", "numbers written otherwise"),
+    Extra.OWN_IDS: (own_ids.SWAPPED, own_ids.GIVEN_UP, own_ids.HANDED_OVER, own_ids.CAME_BACK, IN_USE),
     Extra.SECOND_WRITER: ("a second writer during --wait",),
 }
 """What has happened in a world that had it, as `Wire.happened` counts it."""

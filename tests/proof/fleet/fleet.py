@@ -35,6 +35,7 @@ class Declared:
     name: str
     version: int = 1
     delay_s: int = 0
+    own_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,8 @@ def _run(each: Declared, one: Group) -> dict[str, Any]:
     body: dict[str, Any] = {"run": each.who, "v": each.version}
     if one.timetable is not None:
         body["at"] = "${{ schedule.time }}"
-    return run(each.name, body=body, **({"delay": each.delay_s} if each.delay_s else {}))
+    delay = {"delay": each.delay_s} if each.delay_s else {}
+    return run(each.name, body=body, **delay, **({} if each.own_id is None else {"workflowRunId": each.own_id}))
 
 
 def begin() -> dict[str, Group]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.proof.fleet.bench import FleetBench
@@ -12,10 +13,11 @@ from tests.proof.fleet.once import Once
 from tests.proof.fleet.order import Order
 from tests.proof.fleet.recurrence import Recurrence
 from tests.proof.fleet.steps import Steps
+from tests.proof.fleet.wire import IN_USE
 from wfdeploy.model.address import group_of
 from wfdeploy.model.event import ApplyReport, Outcome
 
-_OPEN = (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.PENDING)
+_OPEN = (Outcome.UNKNOWN, Outcome.PENDING)
 
 
 @dataclass(slots=True)
@@ -74,17 +76,34 @@ class Judge:
         if round_ is None:
             return
         round_.ended_ms = self.observer.wire.clock.now_ms()
+        in_use = 0 if report is None else self._count_in_use(report)
         round_.is_clean = (
             report is not None
             and round_.kind == "everything"
             and report.stopped is None
             and not round_.is_overtaken
+            and report.summary[Outcome.REJECTED] == in_use
             and not any(report.summary[outcome] for outcome in _OPEN)
         )
         if report is not None:
             names = {group_of(one.address) for one in report.results if one.outcome is Outcome.BLOCKED}
             round_.blocked = frozenset(kind for kind, one in round_.groups.items() if one.name in names)
         self._check(self.observer.look(), round_)
+
+    def _count_in_use(self, report: ApplyReport) -> int:
+        """How many runs couldn't be started yet, since their own ids are those of runs in progress."""
+        count = sum("another run with the workflowRunId" in (one.error or "") for one in report.results)
+        self.observer.wire.happened[IN_USE] += count
+        return count
+
+    def unsettled(self, groups: Mapping[str, Picture]) -> str | None:
+        """A run without a schedule that hasn't succeeded as it is declared, and how it did."""
+        for group in groups.values():
+            for who, declared in group.runs.items() if group.timetable is None else ():
+                newest = self.observer.newest(who)
+                if newest is None or newest.version != declared.version or newest.state != "RUN_SUCCESS":
+                    return f"{who} v{declared.version} is not there: {newest}"
+        return None
 
     def look(self) -> None:
         """What happened since the last round: late requests may have arrived. Raises: Violation."""

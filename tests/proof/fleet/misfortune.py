@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.proof.fleet.bench import FleetBench
+from tests.proof.fleet.observer import Round
 from tests.proof.fleet.once import Once
 from tests.proof.fleet.recurrence import Known, Recurrence
 from tests.proof.fleet.steps import Course, Steps
@@ -21,6 +22,7 @@ class StateCopy:
     round: int
     files: Mapping[str, bytes]
     known: dict[str, Known]
+    since_clean: tuple[Round, ...]
     courses: set[Course]
 
     @property
@@ -50,6 +52,7 @@ class Misfortune:
             self.copy()
         elif dice < 0.11 and (whole := [one for one in self.copies if self.bench.state_file.name in one.whole]):
             then = chance.choice(whole[-3:])
+            _end_dead_processes()
             if chance.random() < 0.5:
                 self.bench.lose_state()
             else:
@@ -74,7 +77,13 @@ class Misfortune:
         files = {file.name: file.read_bytes() for file in found if file.is_file()}
         if self.bench.state_file.name in files:
             self.copies.append(
-                StateCopy(self.bench.wire.round, files, copy.deepcopy(self.recurrence.known), set(self.steps.courses))
+                StateCopy(
+                    self.bench.wire.round,
+                    files,
+                    copy.deepcopy(self.recurrence.known),
+                    tuple(self.recurrence.since_clean),
+                    set(self.steps.courses),
+                )
             )
 
     def restore_all(self, chance: Random) -> bool:
@@ -83,7 +92,7 @@ class Misfortune:
         if not self.copies:
             return False
         then, anew = self.copies[-min(chance.choice((1, 1, 1, 2, 3)), len(self.copies))], chance.random() < 0.5
-        gc.collect()  # a process that dies here leaves its connections behind, and SQLite shares them within a process
+        _end_dead_processes()
         folder = self.bench.state_file.parent
         for file in folder.iterdir():
             if anew or file.name not in then.files:
@@ -97,5 +106,10 @@ class Misfortune:
     def _restored(self, then: StateCopy, what: str) -> None:
         self.say(what)
         self.once.lost_state()
-        self.recurrence.restored_state(then.known)
+        self.recurrence.restored_state(then.known, then.since_clean)
         self.steps.restored_state(then.courses)
+
+
+def _end_dead_processes() -> None:
+    """A process that dies here leaves its connections behind, and SQLite shares them within a process."""
+    gc.collect()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.proof.fleet.fleet import Picture
-from tests.proof.fleet.wire import Sent, Wire
+from tests.proof.fleet.wire import ATTEMPT, Sent, Wire, identity
 from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.services import Services
 
@@ -19,10 +19,12 @@ class Violation(AssertionError):
 @dataclass(slots=True, eq=False)
 class Seen:
     """A run as the server has it. `key`: who it is, with the time of an instance. `sent`: when the request for it first
-    left; None for what others than apply started. `label`: of a resume."""
+    left; None for what others than apply started. `label`: of a resume. `identity`: what no two runs share; ids that
+    authors give go from one to another."""
 
     seq: int
     run_id: str
+    identity: str
     kind: str
     who: str
     version: int
@@ -36,6 +38,11 @@ class Seen:
     @property
     def key(self) -> str:
         return self.who if self.at is None else f"{self.who}@{self.at}"
+
+    @property
+    def own_id(self) -> str | None:
+        """The id that its author gave it."""
+        return None if self.identity == self.run_id else self.run_id
 
     def state_at(self, ms: int) -> str:
         """How it did at a moment of the server's clock."""
@@ -68,15 +75,17 @@ class Round:
 @dataclass
 class Observer:
     """`runs`: all, in order of acceptance; `own`: by key, those that apply started. `foreign`: the ids of those that
-    others started."""
+    others started. `cancelled`: those that somebody ended."""
 
     server: LocalServer
     wire: Wire
     runs: list[Seen] = field(default_factory=list)
     own: dict[str, list[Seen]] = field(default_factory=dict)
-    by_id: dict[str, Seen] = field(default_factory=dict)
+    by_id: dict[str, list[Seen]] = field(default_factory=dict)
     rounds: dict[int, Round] = field(default_factory=dict)
     foreign: set[str] = field(default_factory=set)
+    cancelled: list[Seen] = field(default_factory=list)
+    _by_identity: dict[str, Seen] = field(default_factory=dict)
     _going: dict[int, Seen] = field(default_factory=dict)
 
     def look(self) -> list[Seen]:
@@ -85,29 +94,33 @@ class Observer:
         rows, ended = self.server.inside(lambda services: _read(services, last, self._going))
         fresh = [self._seen(row) for row in rows]
         for one in fresh:
-            if one.run_id in self.by_id:
-                raise Violation(f"accepted twice under one id: {self.by_id[one.run_id]}, {one}")
+            if one.identity in self._by_identity:
+                raise Violation(f"accepted twice under one id: {self._by_identity[one.identity]}, {one}")
+            self._by_identity[one.identity] = one
             self.runs.append(one)
             self._going[one.seq] = one
-            self.by_id[one.run_id] = one
+            self.by_id.setdefault(one.run_id, []).append(one)
             if one.sent is not None:
                 self.own.setdefault(one.key, []).append(one)
         for seq, state, completed_ms in ended:
             one = self._going.pop(seq)
             one.state, one.completed_ms = state, completed_ms
+            if state == "RUN_CANCELED":
+                self.cancelled.append(one)
         return fresh
 
     def _seen(self, row: tuple[int, str, str, bytes, int, str]) -> Seen:
         seq, run_id, url, payload, created_ms, labels = row
         body = json.loads(payload)
-        label = next((text for text in (labels or "").split(",") if text in self.wire.sent), None)
-        if run_id in self.foreign:  # which carries the labels of the run that it goes on with
-            label = None
-        sent = self.wire.sent.get(run_id if label is None else label)
+        # One that others resumed carries the labels of the run that it goes on with.
+        told = [] if run_id in self.foreign else (labels or "").split(",")
+        label = next((text for text in told if ATTEMPT.fullmatch(text) and text in self.wire.sent), None)
+        name = identity(run_id, told) if label is None else run_id
+        sent = self.wire.sent.get(name if label is None else label)
         if label is not None and any(one.label == label for one in self.runs):
             raise Violation(f"two runs under the label {label} of one attempt: {body}")
         at = body.get("at")
-        return Seen(seq, run_id, url.rpartition("/")[2], body["run"], body["v"], at, created_ms, label, sent)
+        return Seen(seq, run_id, name, url.rpartition("/")[2], body["run"], body["v"], at, created_ms, label, sent)
 
     # --- questions -------------------------------------------------------------------------------------------
 
@@ -118,6 +131,11 @@ class Observer:
             if before is None or one.seq < before.seq:
                 return one
         return None
+
+    def with_id(self, run_id: str, *, ms: int) -> Seen | None:
+        """The last run that had an id at a moment of the server's clock; the first one that got it where none had."""
+        runs = self.by_id.get(run_id, [])
+        return next((one for one in reversed(runs) if one.created_ms <= ms), runs[0] if runs else None)
 
     def instances(self, who: str) -> Iterable[Seen]:
         """The runs that apply started for the instances of a run."""

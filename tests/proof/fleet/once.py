@@ -30,11 +30,12 @@ class Once:
         self._tries: Counter[str] = Counter()
         self._by_hand: Counter[str] = Counter()
         self._most_by_hand: Counter[str] = Counter()
-        self._handled: set[str] = set()
-        self._stays_cancelled: set[str] = set()
-        self._may_end: set[str] = set()
+        self._handled: set[Seen] = set()
+        self._stays_cancelled: set[Seen] = set()
+        self._may_end: set[Seen] = set()
         self._forgotten: set[str] = set()
         self._cancels_seen = 0
+        self._cancelled_seen = 0
 
     # --- what people do --------------------------------------------------------------------------------------
 
@@ -45,20 +46,20 @@ class Once:
             if action == "retrigger":
                 self._asked.add((key, version))
                 if newest is not None and self._care(newest.kind).replaces == "cancel":
-                    self._may_end.add(newest.run_id)
+                    self._may_end.add(newest)
             elif action in ("resume", "restart"):
                 self._by_hand[key] += 1
                 self._most_by_hand[key] += 1
             elif action == "cancel" and newest is not None:
-                self._may_end.add(newest.run_id)
-                self._stays_cancelled.add(newest.run_id)
+                self._may_end.add(newest)
+                self._stays_cancelled.add(newest)
 
     def meddled(self, run: Seen, *, what: str) -> None:
         """Others dealt with a run: its dead letter is gone, or it was cancelled."""
         if what == "cancelled":
-            self._may_end.add(run.run_id)
+            self._may_end.add(run)
         else:
-            self._handled.add(run.run_id)
+            self._handled.add(run)
 
     def forgot(self, whos: Iterable[str]) -> None:
         """The records of these may be forgotten, on purpose: declared again, they may be triggered again."""
@@ -94,6 +95,8 @@ class Once:
             declared = None if picture is None else picture.runs.get(run.who)
             if (declared is None or declared.version != run.version) and run.label is None:
                 raise Violation(f"started, and not declared so: {run}")
+            if run.label is None and declared is not None and declared.own_id != run.own_id:
+                raise Violation(f"started, and declared with the id {declared.own_id}: {run}")
         before = self._observer.newest(run.key, before=run)
         if run.at is not None and before is None:
             return
@@ -126,11 +129,11 @@ class Once:
         if state == "RUN_CANCELED":
             if not care.restarts_cancelled:
                 raise Violation(f"restarted, though cancelled ones are to be reported: {run}")
-            if before.run_id in self._stays_cancelled:
+            if before in self._stays_cancelled:
                 raise Violation(f"restarted, though it was cancelled by hand: {run}")
         elif care.on_failure == "report":
             raise Violation(f"tried again, though failures are to be reported: {run}")
-        elif care.on_failure == "resume" and before.run_id in self._handled and waited_s < DLQ_RETENTION_S:
+        elif care.on_failure == "resume" and before in self._handled and waited_s < DLQ_RETENTION_S:
             raise Violation(f"tried again, though somebody else had dealt with it: {run}")
         if run.label is not None and care.on_failure != "resume":
             raise Violation(f"resumed, where it should be restarted: {run}")
@@ -141,20 +144,27 @@ class Once:
         assert run.sent is not None
         if before is None or run.who in self._forgotten:
             return
-        if self._care(run.kind).replaces != "allow" and before.state_at(run.sent.ms) == "RUN_STARTED":
+        # One that left in vain is sent again, perhaps after another one.
+        ms = run.sent.ms if run.sent.ms >= before.created_ms else run.created_ms
+        if self._care(run.kind).replaces != "allow" and before.state_at(ms) == "RUN_STARTED":
             raise Violation(f"replaced while {before} was going: {run}")
 
     def _check_cancels(self) -> None:
         cancels = self._observer.wire.cancels
         for run_id, sent in cancels[self._cancels_seen :]:
-            run, then = self._observer.by_id.get(run_id), self._observer.rounds[sent.round]
+            run, then = self._observer.with_id(run_id, ms=sent.ms), self._observer.rounds[sent.round]
             if run is None:
                 raise Violation(f"cancelled, and never started: {run_id}")
             if then.is_overtaken:
                 raise Violation(f"cancelled by an older commit than the last one that was applied: {run}")
-            if run_id not in self._may_end and not self._ends(run, then):
+            if run not in self._may_end and not self._ends(run, then):
                 raise Violation(f"cancelled, and nobody wanted it: {run}")
+            self._may_end.add(run)
         self._cancels_seen = len(cancels)
+        for run in self._observer.cancelled[self._cancelled_seen :]:
+            if run not in self._may_end:
+                raise Violation(f"cancelled in another one's place: {run}")
+        self._cancelled_seen = len(self._observer.cancelled)
 
     def _ends(self, run: Seen, then: Round) -> bool:
         """Whether the manifests of that moment want a run ended."""

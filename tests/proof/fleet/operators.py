@@ -41,6 +41,7 @@ class Operators:
             wire.ask("DELETE", f"/v2/workflows/runs/{run.run_id}")
         else:
             letters = wire.ask("GET", "/v2/workflows/dlq", workflowRunId=run.run_id).json()["messages"]
+            letters = [one for one in letters if one["workflowCreatedAt"] == run.created_ms]
             if not letters:
                 return
             path = f"/v2/workflows/dlq/{letters[0]['dlqId']}"

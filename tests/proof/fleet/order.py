@@ -69,6 +69,6 @@ class Order:
             declared = None if picture is None else picture.runs.get(run.who)
             if round_.is_clean or picture is None or declared is None or declared.version != run.version:
                 return False
-            if self.missing(round_, picture, round_.ended_ms) is None:
+            if None in (self.missing(round_, picture, ms) for ms in (round_.began_ms, round_.ended_ms)):
                 return True
         return False

@@ -7,6 +7,8 @@ from random import Random
 
 from tests.proof.fleet.fleet import Declared, Group, begin, row_name, tables
 from tests.proof.fleet.once import Once
+from tests.proof.fleet.own_ids import OwnIds
+from wfdeploy.errors import WfdeployError
 
 CRONS = {
     "hours": ("20 */6 * * *", "5 1,9,17 * * *", "20 */8 * * *"),
@@ -27,6 +29,7 @@ class Team:
         self._renames = True
         self.groups: dict[str, Group] = begin()
         self._plain = tuple(self.groups)
+        self._own_ids: OwnIds | None = None
         self.once: Once
 
     def edit(self) -> str:
@@ -181,6 +184,35 @@ class Team:
         group.runs[who] = group.former.pop(who)
         self.once.redeclared(who, group.runs[who].version)
         return f"row {who} is back"
+
+    # --- ids of their own ------------------------------------------------------------------------------------
+
+    def begin_own_ids(self) -> None:
+        """From now on there are groups whose runs have ids of their own."""
+        self._own_ids = OwnIds(self.groups, self.once.redeclared)
+
+    def edit_ids(self, luck: Random) -> str:
+        """One edit of such a group; what it was."""
+        assert self._own_ids is not None
+        return self._own_ids.edit(luck)
+
+    def answers(self, error: WfdeployError) -> bool:
+        """Apply refused the manifests: whether that was right, and is mended. Of an edited run that has an id which it
+        had before, nothing may tell what it was when it had it."""
+        whos = {(one.address or "").partition("/")[2] for one in getattr(error, "diagnostics", ())}
+        if not whos or self._own_ids is None or not all(map(self._own_ids.had_before, whos)):
+            return False
+        for who in whos:
+            self._own_ids.declare_anew(who)
+        return True
+
+    def declare_anew(self, group: Group, who: str, *, above: int) -> None:
+        """As another version than the run that ended badly."""
+        if self._own_ids is not None and self._own_ids.has(who):
+            self._own_ids.declare_anew(who)
+        else:
+            run = group.runs[who]
+            group.runs[who] = Declared(who, run.name, max(run.version, above) + 1)
 
     # --- at once ---------------------------------------------------------------------------------------------
 

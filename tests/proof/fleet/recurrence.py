@@ -33,12 +33,13 @@ class Known:
 
 @dataclass
 class Recurrence:
-    """An instance is due when both the client's clock and the server's say so."""
+    """An instance is due when both the client's clock and the server's say so. `since_clean`: the rounds whose
+    instances may still be open, that of the last clean apply first."""
 
     observer: Observer
     clock: Clock
     known: dict[str, Known] = field(default_factory=dict)
-    _since_clean: list[Round] = field(default_factory=list)
+    since_clean: list[Round] = field(default_factory=list)
 
     # --- what people do --------------------------------------------------------------------------------------
 
@@ -56,8 +57,10 @@ class Recurrence:
             else:
                 self.known[kind] = replace(known, owed_s=inf)
 
-    def restored_state(self, copy: dict[str, Known]) -> None:
-        """It goes on from what was decided then; what the schedules were meanwhile is forgotten."""
+    def restored_state(self, copy: dict[str, Known], since_clean: Iterable[Round]) -> None:
+        """It goes on from what was decided then, and from what was open; what the schedules were meanwhile is
+        forgotten."""
+        self.since_clean = [*since_clean, *self.since_clean]
         for kind, known in self.known.items():
             then = copy.get(kind, Known())
             self.known[kind] = replace(
@@ -70,6 +73,7 @@ class Recurrence:
 
     def begins(self, round_: Round) -> None:
         """A round begins: schedules may be seen for the first time, or after an edit."""
+        self.since_clean.append(round_)
         began_s = self._early_s(round_.began_ms, round_.began_ms)
         for kind, picture in round_.groups.items():
             if picture.timetable is None:
@@ -86,8 +90,6 @@ class Recurrence:
 
     def check(self, fresh: Iterable[Seen], round_: Round | None) -> None:
         """Raises: Violation."""
-        if round_ is not None:
-            self._since_clean.append(round_)
         for run in fresh:
             if run.at is not None and run.sent is not None and self.observer.newest(run.key, before=run) is None:
                 self._check_instance(run, self.observer.rounds[run.sent.round])
@@ -111,7 +113,7 @@ class Recurrence:
                 known = replace(known, decided_s=max([known.decided_s, *past[-1:]]), owed_s=owed_s)
             self.known[kind] = known
         if round_.is_clean:
-            self._since_clean = [round_]
+            self.since_clean = [round_]
 
     def _check_instance(self, run: Seen, round_: Round) -> None:
         """Whether an instance was due when its request first left."""
@@ -122,7 +124,7 @@ class Recurrence:
             raise Violation(f"started before its time: {run}")
         if at_s <= self.known[run.kind].decided_s:
             raise Violation(f"started after it was decided: {run}")
-        reasons = {self._not_due(run, at_s, earlier) for earlier in {*self._since_clean, round_}}
+        reasons = {self._not_due(run, at_s, earlier) for earlier in {*self.since_clean, round_}}
         if None not in reasons:
             raise Violation(f"{run} started, and {reasons}")
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
@@ -94,6 +94,20 @@ _STUCK = (Trouble.STUCK, Trouble.STUCK_LATE, Trouble.CRASH_STUCK)
 _ODD = (Trouble.ODDLY_REFUSED, Trouble.PARTLY_REFUSED)
 
 
+IN_USE = "refused, for its id is that of a run in progress"
+
+ATTEMPT = re.compile(r"wfdeploy\.[a-z2-7]+\.g\d+\.a\d+")
+"""The label of a resume."""
+
+_DERIVED = re.compile(r"wfr_(?:.*-)?[a-z2-7]{26}-g\d+-f\d+[a-z2-7]{26}")
+
+
+def identity(run_id: str, labels: Iterable[str]) -> str:
+    """What a triggered run is known by: its id where that is derived, else the derived one that it has as a label. An
+    id of its author's may be another run's later."""
+    return next((text for text in (run_id, *labels) if _DERIVED.fullmatch(text)), run_id)
+
+
 class Clock:
     """The client's clock, off by `skew_ms`, which may change. It moves the server's; whoever sleeps lets what is due
     happen. `pausing` is called when somebody is about to sleep."""
@@ -141,7 +155,7 @@ class Sent:
 
 @dataclass
 class Wire(httpx.AsyncBaseTransport):
-    """`sent`: by workflow run id, or label of an attempt. `cancels`: (workflow run id, round) asked for. `round` is
+    """`sent`: by `identity`, or label of an attempt. `cancels`: (workflow run id, round) asked for. `round` is
     counted by whoever applies. `late_ms`: how late a late request is. `told`: what happened, for those who read it;
     `happened` counts it. `under_way` is called when a request is about to leave."""
 
@@ -283,10 +297,10 @@ class Wire(httpx.AsyncBaseTransport):
         path = request.url.path
         if _is_batch(request):
             for item in json.loads(request.content):
-                self.sent.setdefault(_run_id(item), now)
+                self.sent.setdefault(identity(_run_id(item), _labels(item)), now)
         elif path.startswith("/v2/workflows/dlq/resume"):
             for label in request.headers["upstash-label"].split(","):
-                if re.fullmatch(r"wfdeploy\.[a-z2-7]+\.g\d+\.a\d+", label):
+                if ATTEMPT.fullmatch(label):
                     self.sent.setdefault(label, now)
         elif request.method == "DELETE" and path.startswith("/v2/workflows/runs"):
             named = [unquote(path.removeprefix("/v2/workflows/runs").strip("/"))]
@@ -301,5 +315,13 @@ def _is_batch(request: httpx.Request) -> bool:
 
 def _run_id(item: dict[str, Any]) -> str:
     """The workflow run id that an item of a batch asks for."""
+    return _header(item, "upstash-workflow-runid")
+
+
+def _labels(item: dict[str, Any]) -> list[str]:
+    return _header(item, "upstash-label").split(",")
+
+
+def _header(item: dict[str, Any], wanted: str) -> str:
     headers: dict[str, str] = item["headers"]
-    return next(value for name, value in headers.items() if name.lower() == "upstash-workflow-runid")
+    return next(value for name, value in headers.items() if name.lower() == wanted)

@@ -26,7 +26,7 @@ from tests.proof.fleet.recurrence import Recurrence
 from tests.proof.fleet.steps import Steps
 from tests.proof.fleet.wire import MOODS, Clock, Wire
 from tests.support.scratch import scratch
-from wfdeploy.errors import RemoteFailure, UsageError, Withheld
+from wfdeploy.errors import InvalidInput, RemoteFailure, UsageError, Withheld
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.scenario import Refusal, Scenario
 from wfdeploy.localserver.serve import LocalServer
@@ -92,6 +92,8 @@ class World:
             self._use(self.shards[0])
         self.observer = Observer(server, self.wire)
         self.once = self.team.once = Once(self.observer, self.team.groups, slack_s=slack_s)
+        if Extra.OWN_IDS in extras:
+            self.team.begin_own_ids()
         self.order = Order(self.observer)
         self.steps = Steps(self.observer, self.once, "wave", 1000 * lag_s, slack_s)
         self.recurrence = Recurrence(self.observer, self.clock)
@@ -136,6 +138,7 @@ class World:
             self.wire.happened["all rows gone"] += "gone" in told
             self.wire.happened["numbers written otherwise"] += "written" in told
             self._say(told)
+        self._edit_ids()
         while self.chance.random() < 0.4:
             self._say(self.team.edit())
         if self.chance.random() < 0.15:
@@ -145,6 +148,13 @@ class World:
         if self.chance.random() < 0.05 and self.bench.state_file.exists():
             refresh.refresh(self.bench.workspace, (), ())
 
+    def _edit_ids(self) -> None:
+        luck = self.luck[Extra.OWN_IDS]
+        while Extra.OWN_IDS in self.extras and luck.random() < 0.5:
+            told = self.team.edit_ids(luck)
+            self.wire.happened[told.partition(":")[0]] += 1
+            self._say(told)
+
     def _at_once(self) -> None:
         """One apply right after another, before the logs can tell what the first one did."""
         luck = self.luck[Extra.RESTORES]
@@ -152,6 +162,7 @@ class World:
             if luck.random() < 0.7:
                 self.misfortune.copy()
                 self._say(self.team.change_half("kept"))
+                self._edit_ids()
                 self.wire.mood = MOODS[luck.choice(("calm", "lossy", "deadly"))]
                 self._apply()
                 self.wire.mood = MOODS["calm"]
@@ -163,7 +174,13 @@ class World:
         if Extra.STALLS in self.extras and luck.random() < 0.12:
             self._pass(luck.uniform(0, self.lag_s))
             self._apply()
-
+        luck = self.luck[Extra.OWN_IDS]
+        if Extra.OWN_IDS in self.extras and luck.random() < 0.2:
+            self._pass(luck.uniform(0, self.lag_s))
+            self._edit_ids()
+            self.wire.mood = MOODS[luck.choice(("calm", "lossy", "deadly"))]
+            self._apply()
+            self.wire.mood = MOODS["calm"]
         luck = self.luck[Extra.CLOCK_STEPS]
         if Extra.CLOCK_STEPS in self.extras and luck.random() < 0.3:
             self._set_clock("the clock is set")
@@ -282,8 +299,8 @@ class World:
                 told = f"{ {o.value: n for o, n in report.summary.items() if n} } {report.stopped or ''}"
             except (RemoteFailure, Withheld) as error:
                 told = error.message
-            except UsageError as error:
-                if kind == "everything" and not selection:
+            except (InvalidInput, UsageError) as error:
+                if kind == "everything" and not selection and not self.team.answers(error):
                     raise
                 told = error.message
         self._waits = False
@@ -341,35 +358,25 @@ class World:
             for what in ("resume", "approve"):
                 self.operators.steer(what)
             for group in self.team.groups.values():
-                for who, run in group.runs.items() if group.timetable is None else ():
+                for who in tuple(group.runs) if group.timetable is None else ():
                     newest = self.observer.newest(who)
                     if newest is not None and newest.state in ("RUN_FAILED", "RUN_CANCELED"):
-                        group.runs[who] = type(run)(who, run.name, max(run.version, newest.version) + 1)
+                        self.team.declare_anew(group, who, above=newest.version)
             is_open = False
             for shard in self.shards or (None,):
                 if shard is not None:
                     self._use(shard)
                 self._apply(options=ApplyOptions(timeout_s=10_000.0))
                 is_open |= self.shards != () and self._is_open
-            if self._unsettled() is None and not is_open:
+            reason = self.judge.unsettled(picture(self.team.groups))
+            if reason is None and not is_open:
                 break
-        reason = self._unsettled()
         if reason is not None:
             raise Violation(f"40 quiet reconciles, and {reason}")
         plan = self.bench.plan()
         if plan.has_changes or plan.summary[Action.BLOCKED]:
             changes = [f"{c.address}: {c.action.value} {c.reason}" for c in plan.changes if c.action is not Action.KEEP]
             raise Violation(f"everything is as declared, and the plan is {changes}")
-
-    def _unsettled(self) -> str | None:
-        for group in picture(self.team.groups).values():
-            if group.timetable is not None:
-                continue
-            for who, declared in group.runs.items():
-                newest = self.observer.newest(who)
-                if newest is None or newest.version != declared.version or newest.state != "RUN_SUCCESS":
-                    return f"{who} v{declared.version} is not there: {newest}"
-        return None
 
 
 @contextmanager
