@@ -70,7 +70,7 @@ class Layout:
     naive: bool = True
 
 
-def head(name: str, retries: int, destination: str = f"{APP_URL}/api/workflow/onboard") -> str:
+def head(name: str, retries: int) -> str:
     """A group, up to its runs."""
     return f"""apiVersion: wfdeploy/v1
 kind: RunGroup
@@ -78,7 +78,7 @@ metadata:
   name: {name}
   annotations: {{owner: growth}}
 spec:
-  destination: {destination}
+  destination: {APP_URL}/api/workflow/onboard
   defaults:
     retries: {retries}
     retryDelay: "pow(2, retried) * 1000"
@@ -108,6 +108,14 @@ def label(run: Tenant) -> str:
 
 def amount(run: Tenant) -> str:
     return f"{label(run)}        amount: {run.n * 7919 % 1_000_000 / 100:.2f}\n"
+
+
+def expression(run: Tenant) -> str:
+    return f"    - name: {run.name}\n      destination: ${{{{ vars.app_url }}}}/api/{run.plan}/onboard\n{body(run)}"
+
+
+def own_destination(run: Tenant) -> str:
+    return f"    - name: {run.name}\n      destination: {APP_URL}/api/{run.name}/onboard\n{body(run)}"
 
 
 def optional(run: Tenant) -> str:
@@ -175,17 +183,17 @@ def long_keys(run: Tenant) -> str:
     return f"    - name: {run.name}\n{body(run)}        {key}: {run.n % 1000}\n        {key}_for_the_first_time: 1\n"
 
 
-def one_file(run: Callable[[Tenant], str], **more: str) -> Callable[[Runs], Iterator[File]]:
+def one_file(run: Callable[[Tenant], str]) -> Callable[[Runs], Iterator[File]]:
     """One group in one file."""
 
     def files(runs: Runs) -> Iterator[File]:
-        yield "manifests/wave-0.yaml", _group(runs, run, **more)
+        yield "manifests/wave-0.yaml", _group(runs, run)
 
     return files
 
 
-def _group(runs: Runs, run: Callable[[Tenant], str] = corpus, name: str = "wave-0", **more: str) -> Iterator[str]:
-    yield head(name, runs.retries, **more)
+def _group(runs: Runs, run: Callable[[Tenant], str] = corpus, name: str = "wave-0") -> Iterator[str]:
+    yield head(name, runs.retries)
     yield from map(run, runs)
 
 
@@ -257,7 +265,7 @@ LAYOUTS = (
     Layout("plain scalars", one_file(scalars)),
     Layout("labels", one_file(label)),
     Layout("labels and amounts", one_file(amount)),
-    Layout("expression", one_file(corpus, destination="${{ vars.app_url }}/api/workflow/onboard")),
+    Layout("expressions", one_file(expression)),
     Layout("optional fields", one_file(optional)),
     Layout("nested", one_file(nested)),
     Layout("flow style", one_file(flow)),
@@ -271,5 +279,6 @@ LAYOUTS = (
     Layout("matrix", matrix, naive=False),
     Layout("1,000 groups", groups),
     Layout("files of ten", files_of_ten),
+    Layout("own destinations", one_file(own_destination)),
 )
 BY_NAME = {layout.name: layout for layout in LAYOUTS}

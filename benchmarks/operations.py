@@ -22,7 +22,7 @@ NOTICEABLE_S = 0.3
 APPLY = ("apply", "--yes", "--allow-retrigger", "--allow-cancel")
 ONE = "wave-0/tenant-{middle}"
 ENVIRONMENTS = "  environments:\n" + "".join(f"    e{n:02}: {{vars: {{n: {n}}}}}\n" for n in range(50))
-MOVED = "  moved: [{from: wave-0/before, to: wave-0/tenant-0000005}]\n"
+MOVED = "  moved: [{from: before, to: wave-0}]\n"
 
 Change = Callable[[Runs], Runs]
 
