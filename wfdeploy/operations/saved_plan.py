@@ -117,7 +117,10 @@ def is_plan_file(path: Path) -> bool:
             return False
         with path.open("rb") as file:
             head = file.read(1 << 16)
-        return head.lstrip().startswith(b"{") and json.loads(read_at_most(path, _MOST_BYTES)).get("kind") == KIND
+        return (
+            head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+            and json.loads(read_at_most(path, _MOST_BYTES)).get("kind") == KIND
+        )
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
 

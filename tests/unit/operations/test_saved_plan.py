@@ -107,3 +107,10 @@ def test_a_plan_of_endless_nesting_is_none(tmp_path: Path) -> None:
     file.write_text("[" * 100_000)
     with pytest.raises(StalePlan, match="is not a plan"):
         read_plan(file)
+
+
+def test_a_plan_with_a_byte_order_mark_is_one(tmp_path: Path) -> None:
+    """Shells of Windows write one."""
+    file = tmp_path / "a.plan"
+    file.write_bytes(b'\xef\xbb\xbf{"kind": "Plan"}')
+    assert is_plan_file(file)
