@@ -81,8 +81,15 @@ class Bounds:
     def _as_read(self, folder: Path, path: Path | str) -> Path:
         """A path with none of its links followed; but those above the root, which nobody can commit."""
         plain = Path(os.path.normpath(os.path.join(os.path.realpath(folder), path)))  # noqa: PTH118 - `..` as it reads
-        top = next((above for above in (plain, *plain.parents) if os.path.realpath(above) == str(self.root)), None)
+        top = next((above for above in (plain, *plain.parents) if _is_same(above, self.root)), None)
         return plain if top is None else self.root / plain.relative_to(top)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def _is_hidden(name: str) -> bool:
