@@ -1,4 +1,4 @@
-"""`python -m tests.vectors show SEED [ASPECT]`, `codes`, `freeze`: look at a case, at what all reach, freeze them anew.
+"""`python -m tests.vectors show NUMBER [ASPECT]`, `codes`, `freeze`: look at one, at what all reach, freeze them anew.
 
 `show` prints what is digested, to be compared between two checkouts; what the project looks like is below `--files`.
 """
@@ -17,8 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tests.vectors import cases
-from tests.vectors.living import ASPECTS
+from tests.vectors.cases import LARGE, SMALL, Cases, different
 
 _PARTS = 20
 
@@ -27,36 +26,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.vectors", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     show = commands.add_parser("show", help="what is digested of one case")
-    show.add_argument("seed", type=int)
-    show.add_argument("aspect", nargs="?", help="the begin of its name")
-    show.add_argument(
-        "--files", action="store_true", help="the files of the project instead, before and after its edit"
-    )
+    show.add_argument("number", type=int)
+    show.add_argument("aspect", nargs="?", default="", help="the begin of its name")
+    show.add_argument("--files", action="store_true", help="the project's files instead, before and after its edit")
     commands.add_parser("codes", help="which codes of diagnostics the cases reach")
     freeze = commands.add_parser("freeze", help="take what the code does now for right")
     freeze.add_argument("--differences", action="store_true", help="only say what would change")
     freeze.add_argument("--jobs", type=int, default=2, help="processes at once")
+    for command in (show, freeze):
+        command.add_argument("--large", action="store_true", help="of the large cases")
     chosen = parser.parse_args()
     match chosen.command:
         case "show" if chosen.files:
-            _files(chosen.seed)
+            _files(LARGE if chosen.large else SMALL, chosen.number)
         case "show":
-            _show(chosen.seed, chosen.aspect or "")
+            _show(LARGE if chosen.large else SMALL, chosen.number, chosen.aspect)
         case "codes":
             _codes()
         case _:
-            _freeze(keep=chosen.differences, jobs=chosen.jobs)
+            _freeze(LARGE if chosen.large else SMALL, keep=chosen.differences, jobs=chosen.jobs)
 
 
-def _show(seed: int, aspect: str) -> None:
-    ((_, found),) = cases.values([seed])
+def _show(cases: Cases, number: int, aspect: str) -> None:
+    ((_, found),) = cases.values([number])
     shown = {name: value for name, value in found.items() if name.startswith(aspect)}
     json.dump(shown, sys.stdout, indent=1, ensure_ascii=False, sort_keys=True)
     print()
 
 
-def _files(seed: int) -> None:
-    project = cases.project(seed)
+def _files(cases: Cases, number: int) -> None:
+    project = cases.make(number)
     for round_ in ("before", "after"):
         for name, content in project.contents().items():
             print(f"===== {name} ({round_})\n{content.decode(errors='backslashreplace')}")
@@ -65,19 +64,16 @@ def _files(seed: int) -> None:
     print(f"===== {project.note}")
 
 
-def _freeze(*, keep: bool, jobs: int) -> None:
-    was = cases.frozen() if cases.FROZEN.exists() else {}
+def _freeze(cases: Cases, *, keep: bool, jobs: int) -> None:
+    was = cases.frozen() if cases.file.exists() else {}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        parts = pool.map(cases.all_digests, [range(part, cases.COUNT, _PARTS) for part in range(_PARTS)])
-        found = {seed: text for part in parts for seed, text in part.items()}
-    for seed, now in sorted(found.items()):
-        if seed in was and was[seed] != now:
-            print(cases.different(seed, was[seed], now))
+        parts = pool.map(cases.digests, [range(part, cases.count, _PARTS) for part in range(_PARTS)])
+        found = {number: text for part in parts for number, text in part.items()}
+    for number, now in sorted(found.items()):
+        if number in was and (told := different(number, was[number], now)):
+            print(told)
     if not keep:
-        cases.FROZEN.parent.mkdir(exist_ok=True)
-        head = f"# Digests of what becomes of each case (python -m tests.vectors): {', '.join(ASPECTS)}.\n"
-        lines = (f"{seed} {text}\n" for seed, text in sorted(found.items()))
-        cases.FROZEN.write_text(head + "".join(lines), encoding="utf-8")
+        cases.freeze(found)
 
 
 # --- codes --------------------------------------------------------------------------------------------------------
@@ -86,7 +82,7 @@ def _freeze(*, keep: bool, jobs: int) -> None:
 def _codes() -> None:
     reached: Counter[str] = Counter()
     first: dict[str, int] = {}
-    for seed, found in cases.values(range(0, cases.COUNT, int(__import__("os").environ.get("STEP", "1")))):
+    for seed, found in SMALL.values(range(SMALL.count)):
         for code in {code for value in found.values() for code in _in(value)}:
             reached[code] += 1
             first.setdefault(code, seed)

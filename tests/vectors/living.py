@@ -45,7 +45,7 @@ ENVIRON = {"GITHUB_SHA": "0" * 40, "GITHUB_RUN_ID": "7"}
 ASPECTS = tuple(
     f"{aspect} {round_}"
     for round_ in ("before", "after")
-    for aspect in ("diagnostics", "rendered", "plan", "report", "requests")
+    for aspect in ("diagnostics", "rendered", "plan", "report", "requests", "state")
 )
 """Of the project as it is made, and after its edit."""
 
@@ -85,7 +85,7 @@ def live(project: Project, edit: Callable[[Project], None], folder: Path) -> dic
     """Every aspect, by its name. `edit` changes the project between its two applies; `folder` is emptied."""
     luck = project.seed
     clock = ManualClock(now_ms=BEGIN_MS)
-    recorder = Recorder(clock, refuses=(0, 0, 0, 20)[luck % 4], fails=(0, 40, 120)[luck % 3])
+    recorder = Recorder(clock, refuses=(0, 0, 0, 20)[luck % 4], fails=(0, 40, 120)[luck % 3], page=project.page)
     found: dict[str, Any] = {}
     with _emptied(folder) as root:
         for round_ in ("before", "after"):

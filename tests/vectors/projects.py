@@ -65,6 +65,7 @@ class Project:
     secrets: dict[str, str] = field(default_factory=lambda: dict(SECRETS))
     beside: list[Any] = field(default_factory=list)  # more documents of the project file
     loses_state: bool = False  # between its applies
+    page: int = 5  # runs in a page of the server's listings
     note: str = ""
 
     def contents(self) -> dict[str, bytes]:

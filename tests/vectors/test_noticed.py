@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.vectors import cases, living
+from tests.vectors import living
+from tests.vectors.cases import SMALL, different
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.remote import Item, TriggerReply
 from wfdeploy.operations.manifests import validate
@@ -19,8 +20,7 @@ SOUND, WRONG = 2, 9
 
 def differing(seed: int) -> str:
     """What differs from what was frozen, in words."""
-    ((_, found),) = cases.values([seed])
-    return cases.different(seed, cases.frozen()[seed], cases.digests(found))
+    return different(seed, SMALL.frozen()[seed], SMALL.digests([seed])[seed])
 
 
 def test_nothing_differs() -> None:
