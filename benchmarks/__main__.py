@@ -41,18 +41,17 @@ def main(arguments: list[str] | None = None) -> int:
     file: Path = options.json or RESULTS / f"{options.what}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    out = "".join(f"\n- left out: {one}" for one in report.left_out)
-    for name, text in report.tables.items():
+    machine_line = page.machine_line(described, (busy, machine.load()))
+    left_out = [f"- left out: {one}" for one in report.left_out]
+    tables = {
+        **report.tables,
+        f"{options.what}-machine": "\n".join([machine_line, *(["", *left_out] if left_out else [])]),
+    }
+    for name, text in tables.items():
         print(f"\n{text}")
         if options.docs:
             page.put(name, text)
-    print(out)
-    if options.docs:
-        page.put(
-            f"{options.what}-machine",
-            f"{page.machine_line(described, (busy, machine.load()))}{out and f'{chr(10)}{out}'}",
-        )
-    return 0
+    return 1 if left_out else 0
 
 
 def layouts(options: argparse.Namespace, folder: Path) -> Report:

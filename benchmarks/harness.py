@@ -72,6 +72,9 @@ class Harness:
             except TooSlow:
                 self.left_out.append(f"{what}: not done after {self.limits.longest_s:.0f} s")
                 return
+            except RuntimeError as problem:  # the others take hours, and are worth having
+                self.left_out.append(f"{what}: {problem}")
+                return
             spent = time.monotonic() - began
             if spent + spent / count > self.limits.budget_s:
                 return

@@ -30,7 +30,8 @@ class Sample:
 
     def data(self) -> dict[str, float]:
         """As JSON."""
-        return {"wall_s": self.wall_s, "cpu_s": self.cpu_s, "peak_kib": self.peak_kib}
+        told = {"wall_s": self.wall_s, "cpu_s": self.cpu_s, "peak_kib": self.peak_kib}
+        return told | {"output_bytes": self.output_bytes}
 
 
 class TooSlow(Exception):

@@ -22,7 +22,7 @@ def put(name: str, text: str, page: Path = PAGE) -> None:
 def machine_line(machine: Mapping[str, str], loads: Sequence[float] = ()) -> str:
     """The machine in a sentence, and how busy it was."""
     versions = ", ".join(f"{name} {machine[name]}" for name in ("sqlite", "pyyaml", "jsonschema", "httpx"))
-    busy = f" Its load was {' to '.join(f'{load:.1f}' for load in sorted(loads))}." if loads else ""
+    busy = f" The load was {' to '.join(f'{load:.1f}' for load in sorted(loads))}." if loads else ""
     return (
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory']}; {machine['system']}; "
         f"{machine['python']}; wfdeploy {machine['wfdeploy']}, {versions}.{busy}"

@@ -113,12 +113,16 @@ def test_what_would_take_too_long_is_not_begun_or_repeated_and_named() -> None:
     def slow() -> Round:
         raise TooSlow
 
+    def broken() -> Round:
+        raise RuntimeError("sent 1 runs, not 2")
+
     sample = Sample(wall_s=1.0, cpu_s=1.0, peak_kib=1000)
     limits = Limits(repeat=3, budget_s=0.0, longest_s=10.0)
     harness = Harness(NOWHERE, limits)
     assert len(list(harness.rounds("plan", lambda: {"wfdeploy": sample}))) == 1
     assert list(harness.rounds("apply", slow)) == []
-    assert harness.left_out == ["apply: not done after 10 s"]
+    assert list(harness.rounds("edit", broken)) == []
+    assert harness.left_out == ["apply: not done after 10 s", "edit: sent 1 runs, not 2"]
     late = Harness(NOWHERE, Limits(ends_at=time.monotonic() - 1))
     assert list(late.rounds("plan", lambda: {"wfdeploy": sample})) == []
     assert late.left_out == ["plan: the time is used up"]
