@@ -62,6 +62,30 @@ def test_a_committed_state_is_refused_within_a_hook_of_git(checkout: Checkout) -
     assert is_refused(checkout.run("apply", "--yes"))
 
 
+@pytest.mark.parametrize("path", [".wfdeploy/../data.db", "link/../infra/data.db"])
+def test_a_committed_state_is_refused_whatever_its_path_reads_like(checkout: Checkout, path: str) -> None:
+    checkout.spec = {"state": {"path": path}}
+    checkout.configure()
+    (checkout.root / "link").symlink_to("manifests/..")
+    assert checkout.here("adopt", "--yes").code == 0
+    shutil.rmtree(checkout.root / ".wfdeploy" / "cache")
+    commit(checkout)
+    for words in (("plan", "--offline"), ("apply", "--yes"), ("plan", "--offline", "--state", path)):
+        result = checkout.here(*words)
+        assert (result.code, "git tracks infra/data.db" in result.stderr) == (5, True), result.stderr
+
+
+def test_a_committed_state_is_refused_where_a_link_leads_to_it(checkout: Checkout) -> None:
+    """One that an operator made, who may have meant a folder for all states."""
+    assert checkout.here("adopt", "--yes").code == 0
+    shutil.rmtree(checkout.root / ".wfdeploy" / "cache")
+    (checkout.root / ".wfdeploy").rename(checkout.root / "kept")
+    commit(checkout)
+    (checkout.root / ".wfdeploy").symlink_to("kept")
+    result = checkout.here("apply", "--yes")
+    assert (result.code, "git tracks infra/kept/state/default.db" in result.stderr) == (5, True), result.stderr
+
+
 def test_a_committed_folder_like_a_repository_runs_no_program(checkout: Checkout, tmp_path: Path) -> None:
     """Git would list the files of it, and to tell what is in the part that its index leaves out, it would fetch that
     from where the configuration says: from what a program prints."""

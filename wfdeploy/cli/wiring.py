@@ -129,7 +129,9 @@ def require_untracked(root: Path, database: Path) -> None:
     """
     why = "what wfdeploy keeps would be what a commit says, and not what happened"
     _require_untracked(root, [OWN_FOLDER], why)
-    if root / OWN_FOLDER not in database.parents:
+    # Not by what the path reads: `.wfdeploy/../data.db` lies elsewhere, and so does all in it where it is a link.
+    real = Path(os.path.realpath(database.parent))
+    if not real.is_relative_to(Path(os.path.realpath(root), OWN_FOLDER)):
         beside = (f"{database.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))
         _require_untracked(database.parent, [database.name, *beside], why)
 

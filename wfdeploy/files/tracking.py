@@ -39,8 +39,7 @@ def tracked(folder: Path, names: Iterable[str]) -> Path | None:
     if top is None:
         return None
     within = Path(os.path.realpath(folder)).relative_to(top)
-    # Where case doesn't count, another spelling leads to the same file.
-    wanted = [os.fsencode((within / name).as_posix()).lower() for name in present]
+    wanted = [_folded(os.fsencode((within / name).as_posix())) for name in present]
     try:
         git = _git_folder(top)
         found = _find(git, "index", wanted) if (git / "index").exists() else None  # nothing was ever added
@@ -60,16 +59,38 @@ def _git_folder(top: Path) -> Path:
 
 def _find(git: Path, file: str, wanted: list[bytes]) -> bytes | None:
     data = read_at_most(git / file, _MOST_BYTES)
-    if data[:8] in _WITH_WHOLE_NAMES and b"link" not in data:
-        low = data.lower()
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"its index has more than {_MOST_BYTES:,} bytes")  # what is wanted may be in the rest
+    if data[:8] in _WITH_WHOLE_NAMES and b"link" not in data and all(map(bytes.isascii, wanted)):
+        low = _with_ascii_folded(data)
         if not any(name in low for name in wanted):
             return None  # without a look at each of 100,000 names
     names, shared = _read(data)
     for name in names:
-        if any(name.lower() == one or name.lower().startswith(one + b"/") for one in wanted):
+        folded = _folded(name)
+        if any(folded == one or folded.startswith(one + b"/") for one in wanted):
             return name
-    # Of a split index. An entry that was taken out since still counts, until git writes the whole anew.
-    return _find(git, f"sharedindex.{shared}", wanted) if shared else None
+    if not shared:
+        return None
+    if file != "index":
+        raise ValueError("its split index goes on from a split one")
+    # An entry that was taken out since still counts, until git writes the whole anew.
+    return _find(git, f"sharedindex.{shared}", wanted)
+
+
+def _folded(name: bytes) -> bytes:
+    """The name as file systems compare it where neither case counts nor how accents are written."""
+    if name.isascii():
+        return name.lower()
+    from unicodedata import normalize
+
+    text = normalize("NFC", normalize("NFD", name.decode(errors="surrogateescape")).casefold())
+    return text.encode(errors="surrogateescape")
+
+
+def _with_ascii_folded(data: bytes) -> bytes:
+    """The same for ASCII letters alone, and for the two signs beyond that stand for some: the long s and the Kelvin."""
+    return data.lower().replace(b"\xc5\xbf", b"s").replace(b"\xe2\x84\xaa", b"k")
 
 
 def _read(data: bytes) -> tuple[list[bytes], str]:
@@ -114,6 +135,8 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
     while data[at] & 0x80:
         at += 1
         value = ((value + 1) << 7) | (data[at] & 0x7F)
+        if value > len(data):
+            raise ValueError("its index is damaged")
     return value, at + 1
 
 

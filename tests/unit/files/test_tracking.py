@@ -149,3 +149,36 @@ def test_what_is_not_there_is_nobodys(checkout: Path) -> None:
     (checkout / ".wfdeploy/state").rmdir()
     (checkout / ".wfdeploy").rmdir()
     assert tracked(checkout, [".wfdeploy"]) is None
+
+
+def test_other_signs_are_the_same_file_where_case_does_not_count(checkout: Path) -> None:
+    """As macOS compares names: composed or not, and with the long s and the Kelvin sign as their letters."""
+    for kept, committed in (("u\u0308.db", "\u00fc.db"), ("\u00e9.db", "\u00c9.db"), ("sink.db", "\u017fin\u212a.db")):
+        (checkout / kept).touch()
+        assert tracked(checkout, [kept]) is None
+        (checkout / committed).touch()
+        git(checkout, "add", committed)
+        (checkout / committed).unlink()
+        assert tracked(checkout, [kept]) == Path("infra", committed)
+
+
+def test_a_huge_index_is_not_read_in_part(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few kilobytes of a repository can make one: folders that share their entries."""
+    (checkout.parent / ("a" * 200)).touch()
+    git(checkout, "add", "-f", ".wfdeploy", ":/")
+    monkeypatch.setattr("wfdeploy.files.tracking._MOST_BYTES", 200)
+    with pytest.raises(UnreadableIndexError, match="more than 200 bytes"):
+        tracked(checkout, [".wfdeploy"])
+
+
+def test_what_is_damaged_is_read_to_no_end(checkout: Path) -> None:
+    git(checkout, "add", "-f", ".wfdeploy")
+    index = checkout.parent / ".git" / "index"
+    shared = b"\x11" * 20
+    itself = b"DIRC\0\0\0\2" + bytes(4) + b"link\0\0\0\x14" + shared + bytes(20)
+    (index.parent / f"sharedindex.{shared.hex()}").write_bytes(itself)
+    digits = b"DIRC\0\0\0\4\0\0\0\1" + bytes(62) + 1_000_000 * b"\xff" + bytes(20)
+    for damaged in (itself, digits):
+        index.write_bytes(damaged)
+        with pytest.raises(UnreadableIndexError):
+            tracked(checkout, [".wfdeploy"])
