@@ -31,6 +31,13 @@ def open_standard_streams() -> None:
 
 def main() -> int:
     """Run the command line of this process; returns its exit code."""
+    try:
+        return _main()
+    except KeyboardInterrupt:  # before there is anything to interrupt, or after
+        return 130
+
+
+def _main() -> int:
     open_standard_streams()
     tame_collector()  # before the imports: what they make lives until the end, too
 

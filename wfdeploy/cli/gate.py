@@ -1,6 +1,6 @@
 """The one way in and out: runs a command line and turns however it ends into an exit code.
 
-Here is the only `except Exception` of the program. Errors that a user can act on are shown with a hint; anything
+Here are the only `except Exception` of the program. Errors that a user can act on are shown with a hint; anything
 else is a bug of ours and leaves a report that can be pasted into an issue.
 """
 
@@ -42,24 +42,41 @@ def run(arguments: Sequence[str], app: App, group: click.Group | None = None) ->
             group.make_context(PROGRAM, list(arguments), obj=app, terminal_width=_help_width(app)) as ctx,
         ):
             return int(group.invoke(ctx) or ExitCode.OK)
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
-    except click.ClickException as error:
-        return _wrong_command_line(error, app)
-    except InvalidInput as error:
-        _show_diagnostics(error, app)
-        return error.exit_code
-    except WfdeployError as error:
-        app.output.error(error.message, error.hint, exitCode=int(error.exit_code))
-        return error.exit_code
-    except Terminated:
-        app.output.error("terminated")
-        return ExitCode.SIGTERM
-    except (KeyboardInterrupt, click.Abort):
-        app.output.error("interrupted")
-        return ExitCode.SIGINT
-    except Exception as error:
-        return _refused(error, app) or _bug(error, app)
+    except (Exception, KeyboardInterrupt, Terminated) as error:
+        return _told(error, app)
+
+
+def _told(error: BaseException, app: App) -> int:
+    """Tell how a command ended, or what came between: another ^C, or no file left for what would tell it."""
+    try:
+        return _tell(error, app)
+    except (Exception, KeyboardInterrupt, Terminated) as another:
+        try:
+            return _tell(another, app)
+        except KeyboardInterrupt:  # of somebody who holds it down
+            return ExitCode.SIGINT
+
+
+def _tell(error: BaseException, app: App) -> int:
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            return _wrong_command_line(error, app)
+        case InvalidInput():
+            _show_diagnostics(error, app)
+            return error.exit_code
+        case WfdeployError():
+            app.output.error(error.message, error.hint, exitCode=int(error.exit_code))
+            return error.exit_code
+        case Terminated():
+            app.output.error("terminated")
+            return ExitCode.SIGTERM
+        case KeyboardInterrupt() | click.Abort():
+            app.output.error("interrupted")
+            return ExitCode.SIGINT
+        case _:
+            return _refused(error, app) or _bug(error, app)
 
 
 def _wfdeploy() -> click.Group:
@@ -126,8 +143,10 @@ _REFUSALS = frozenset(
 )
 """What the operating system says of itself, the process's limits or its permissions, wherever that is met."""
 
+_SCARCE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 
-def _refused(error: Exception, app: App) -> ExitCode | None:
+
+def _refused(error: BaseException, app: App) -> ExitCode | None:
     """Report what isn't our fault, but the machine's. None for anything else."""
     hint = None
     if isinstance(error, MemoryError):
@@ -137,9 +156,11 @@ def _refused(error: Exception, app: App) -> ExitCode | None:
     elif isinstance(error, OSError) and error.errno in _REFUSALS:
         name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         message = f"{name}{error.strerror}"
+    elif isinstance(error, ImportError) and any(os.strerror(number) in str(error) for number in _SCARCE):
+        message = str(error)  # as the system's loader says it, which has no number
     else:
         return None
-    if isinstance(error, MemoryError) or error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+    if not isinstance(error, OSError) or error.errno in _SCARCE:
         # What Python says of objects that are torn down half made comes after the error, and means nothing to a user.
         sys.unraisablehook = lambda _: None
         warnings.simplefilter("ignore")
@@ -155,10 +176,13 @@ def _has_working_directory() -> bool:
     return True
 
 
-def _bug(error: Exception, app: App) -> int:
-    from wfdeploy.cli.report_file import write_report
+def _bug(error: BaseException, app: App) -> int:
+    try:
+        from wfdeploy.cli.report_file import write_report
 
-    path = write_report(error, app)
+        path = write_report(error, app)
+    except Exception:  # nothing is left to write it with
+        path = None
     app.output.error(
         f"this is a bug in wfdeploy: {type(error).__name__}",
         f"a report is in {path}; please attach it to an issue" if path else "no report could be written",

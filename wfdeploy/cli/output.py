@@ -195,7 +195,7 @@ class Output:
         if not _is_terminal(stream):
             return DEFAULT_WIDTH
         columns = self._environ.get("COLUMNS", "")
-        if columns.isdigit() and int(columns) > 0:
+        if columns.isdecimal() and len(columns) < 6 and int(columns) > 0:
             return int(columns)
         try:
             return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +20,8 @@ from tests.golden_files import command_line
 from wfdeploy.cli import options
 from wfdeploy.cli.app import App
 from wfdeploy.cli.command import Command
+from wfdeploy.cli.gate import run
+from wfdeploy.cli.output import Output
 from wfdeploy.cli.signals import Terminated
 from wfdeploy.errors import (
     ExitCode,
@@ -71,6 +76,64 @@ def test_each_error_has_its_exit_code(error: BaseException, code: int) -> None:
     assert ran.code == code
     assert ran.stdout == ""
     assert ran.stderr.startswith("error: ")
+
+
+_WITHOUT_FILES = """
+import os, resource, sys
+import click
+from wfdeploy.cli.app import App
+from wfdeploy.cli.gate import run
+from wfdeploy.cli.output import Output
+from wfdeploy.errors import InvalidInput
+from wfdeploy.model.diagnostic import Diagnostic, Place
+
+@click.command()
+def act():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+    raise {error}
+
+sys.exit(run([], App(output=Output(stdout=sys.stdout, stderr=sys.stderr, environ={{}}), environ={{}}), act))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such limits are POSIX ones")
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        ("ValueError('x')", 1, "error: this is a bug in wfdeploy: ValueError\nhint: no report could be written\n"),
+        ("InvalidInput([Diagnostic(code='x', message='m', place=Place('a', 1))])", 74, "Too many open files"),
+        ("ImportError('libz.so: cannot open it: Too many open files')", 74, "libz.so: cannot open it: "),
+        ("click.UsageError('x')", 64, "error: x\n"),
+    ],
+)
+def test_how_it_ended_is_told_with_no_file_left(error: str, code: int, said: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_FILES.format(error=error)], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, said in ended.stderr, "Traceback" in ended.stderr) == (code, True, False), ended.stderr
+
+
+def test_another_interrupt_while_it_is_told() -> None:
+    class Impatient(io.StringIO):
+        left = 1
+
+        def write(self, text: str) -> int:
+            if self.left:
+                self.left -= 1
+                raise KeyboardInterrupt
+            return super().write(text)
+
+    for error in (
+        ValueError("x"),
+        KeyboardInterrupt(),
+        InvalidInput([Diagnostic(code="c", message="m", place=Place("a", 1))]),
+    ):
+        for left in (1, 2):
+            stderr = Impatient()
+            stderr.left = left
+            app = App(output=Output(stdout=io.StringIO(), stderr=stderr, environ={}), environ={})
+            assert run(["act"], app, raising(error)) == 130
+            assert stderr.getvalue() == ("error: interrupted\n" if left == 1 else "")
 
 
 def test_a_working_directory_that_is_gone_is_told(tmp_path: Path) -> None:
