@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from wfdeploy.pipeline.expand.data.rows import BadRow, shown_value
-from wfdeploy.pipeline.expand.data.streams import DataStream, FileProblem
+from wfdeploy.pipeline.expand.data.streams import FREE_BYTES, MAX_RATIO, DataStream, FileProblem, too_much
 from wfdeploy.pipeline.expand.numbers import Numbers
 
 _ROWS_AT_ONCE = 4096
+
+_VALUE_BYTES = 8
+"""Of a value in a list, about; and of what stands for a text that others share."""
 
 
 class ParquetRows:
@@ -37,15 +40,24 @@ class ParquetRows:
         except ImportError as error:
             hint = "install it: pip install 'wfdeploy[parquet]'"
             raise FileProblem("missing-extra", "reading Parquet needs the extra 'parquet'", hint) from error
-        number = 0
+        number = total = 0
         try:
-            with parquet.ParquetFile(self._stream.hash_first(), pre_buffer=False) as file:
+            content = self._stream.hash_first()
+            footer = parquet.read_metadata(content)
+            _require_moderate(footer)
+            # Texts that repeat stay shared: as a column of its own each would take as much room as the longest.
+            texts = _text_columns(footer)
+            with parquet.ParquetFile(content, metadata=footer, read_dictionary=texts, pre_buffer=False) as file:
                 names = file.schema_arrow.names
                 if (twice := next((name for name in names if names.count(name) > 1), None)) is not None:
                     raise FileProblem("bad-header", f"two columns are called {twice!r}", "rename one of them")
                 for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, use_threads=False):
-                    for number, row in enumerate(batch.to_pylist(), start=number + 1):  # noqa: B020 - it goes on counting
-                        yield number, row
+                    for part, size in _parts(batch, number + 1):
+                        total += size
+                        if total > FREE_BYTES and total > self._stream.size * MAX_RATIO:
+                            raise too_much()
+                        for number, row in enumerate(part.to_pylist(), start=number + 1):  # noqa: B020 - it goes on counting
+                            yield number, row
         except (pyarrow.ArrowException, ValueError, OverflowError) as error:
             words = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise FileProblem("data-file-broken", f"the file can't be read as Parquet: {words}") from error
@@ -58,6 +70,59 @@ class ParquetRows:
 
     def shown(self, record: Any) -> str:
         return shown_value(record)
+
+
+def _require_moderate(footer: Any) -> None:
+    """Hold a file to what its footer says, before a page is unpacked. Raises: `FileProblem`."""
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        for number, column in enumerate(map(group.column, range(group.num_columns))):
+            size = column.total_uncompressed_size
+            if footer.schema.column(number).max_repetition_level:  # a row may have all of them
+                size = max(size, column.num_values * _VALUE_BYTES)
+            if size > FREE_BYTES and size > column.total_compressed_size * MAX_RATIO:
+                raise too_much()
+
+
+def _text_columns(footer: Any) -> list[str]:
+    columns = map(footer.schema.column, range(len(footer.schema)))
+    return [
+        column.path
+        for column in columns
+        if column.physical_type == "BYTE_ARRAY" and column.logical_type.type in ("STRING", "JSON", "ENUM", "NONE")
+    ]
+
+
+def _parts(batch: Any, first: int) -> Iterator[tuple[Any, int]]:
+    """A batch in parts that are of some size as rows, and that size. Raises: `FileProblem` for a row beyond."""
+    size = sum(map(_unpacked_bytes, batch.columns))
+    if size <= FREE_BYTES:
+        yield batch, size
+    elif batch.num_rows == 1:
+        raise FileProblem("row-too-long", f"row {first} has more than {FREE_BYTES >> 20} MiB")
+    else:
+        half = batch.num_rows // 2
+        yield from _parts(batch.slice(0, half), first)
+        yield from _parts(batch.slice(half), first + half)
+
+
+def _unpacked_bytes(array: Any) -> int:
+    """About how many bytes the values of an array take, each by itself."""
+    from pyarrow import compute, types
+
+    kind = array.type
+    if types.is_dictionary(kind):
+        lengths = compute.binary_length(array.dictionary).take(array.indices)
+        return _VALUE_BYTES * len(array) + (compute.sum(lengths.cast("int64")).as_py() or 0)
+    if types.is_struct(kind):
+        return sum(map(_unpacked_bytes, array.flatten()))
+    if types.is_map(kind):
+        start, end = array.offsets[0].as_py(), array.offsets[-1].as_py()
+        return _VALUE_BYTES * len(array) + sum(
+            _unpacked_bytes(child.slice(start, end - start)) for child in (array.keys, array.items)
+        )
+    if types.is_nested(kind):  # lists of all kinds
+        return _VALUE_BYTES * len(array) + _unpacked_bytes(array.flatten())
+    return int(array.nbytes)
 
 
 def _plain(value: Any, numbers: Numbers) -> object:

@@ -41,6 +41,12 @@ class FileProblem(Exception):
         self.line = line
 
 
+def too_much() -> FileProblem:
+    """The problem of a file that unpacks to more than it may."""
+    message = f"the file unpacks to more than {MAX_RATIO} times its size"
+    return FileProblem("data-file-too-big", message, "this is no data that anyone would send")
+
+
 class _Reader(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
@@ -131,8 +137,7 @@ class DataStream:
             while block := unpacked.read(BLOCK_BYTES):
                 total += len(block)
                 if total > FREE_BYTES and total > self._raw.count * MAX_RATIO:
-                    message = f"the file unpacks to more than {MAX_RATIO} times its size"
-                    raise FileProblem("data-file-too-big", message, "this is no data that anyone would send")
+                    raise too_much()
                 if first:
                     block, first = _without_mark(block), False
                 cut = block.rfind(b"\n") + 1

@@ -6,6 +6,7 @@ import datetime
 import decimal
 import gzip
 import io
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,68 @@ def test_parquet_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     assert found.told == ["a.parquet:2 bad-row"]
     found = from_file(tmp_path, "a.parquet", packed({"id": [1], "x": [float("nan")]}))
     assert found.told == ["a.parquet:1 not-a-json-number"]
+
+
+def _shared(text: str, count: int) -> pyarrow.Array:
+    return pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * count, pyarrow.int32()), pyarrow.array([text]))
+
+
+def _list_of(values: pyarrow.Array) -> pyarrow.Array:
+    return pyarrow.LargeListArray.from_arrays(pyarrow.array([0, len(values)], pyarrow.int64()), values)
+
+
+_MEBIBYTE = "x" * (1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"id": list(range(3000)), "s": _shared(_MEBIBYTE, 3000)}, "data-file-too-big"),
+        ({"id": list(range(3000)), "s": pyarrow.StructArray.from_arrays([_shared(_MEBIBYTE, 3000)], ["t"])}, None),
+        ({"id": [1], "s": _list_of(_shared(_MEBIBYTE, 3000))}, "row-too-long"),
+        (
+            {
+                "id": list(range(50)),
+                "s": pyarrow.MapArray.from_arrays(
+                    pyarrow.array(range(0, 5100, 100), pyarrow.int32()),
+                    pyarrow.array([str(n) for n in range(5000)]),
+                    _shared(_MEBIBYTE, 5000),
+                ),
+            },
+            "row-too-long",
+        ),
+        ({"id": [1], "s": _list_of(pyarrow.nulls(9_000_000, pyarrow.int8()).fill_null(0))}, "data-file-too-big"),
+        ({"id": list(range(70)), "s": [_MEBIBYTE + str(number) for number in range(70)]}, "data-file-too-big"),
+    ],
+    ids=["texts", "structs", "list of texts", "maps", "list", "packed pages"],
+)
+def test_parquet_takes_no_room_that_its_size_does_not_allow(
+    tmp_path: Path, columns: dict[str, Any], told: str | None
+) -> None:
+    """A page says how often a value comes, so some hundred bytes can be gigabytes of rows."""
+    content = packed(columns, compression="zstd", use_dictionary="s" in columns and len(columns["id"]) != 70)
+    assert len(content) < 20_000
+    tracemalloc.start()
+    before = pyarrow.default_memory_pool().max_memory()
+    try:
+        found = from_file(tmp_path, "a.parquet", content)
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
+    assert pyarrow.default_memory_pool().max_memory() - before < 200 << 20
+    assert found.told[-1:] == [f"m.yaml:8 {told or 'data-file-too-big'}"]
+
+
+def test_parquet_texts_in_all_places(tmp_path: Path) -> None:
+    columns = {
+        "id": ["a", "b"],
+        "s": [{"t": "x", "u": ["y", None]}, None],
+        "l": [["x", "x"], []],
+        "m": pyarrow.array([[("k", "v")], None], pyarrow.map_(pyarrow.string(), pyarrow.string())),
+    }
+    found = from_file(tmp_path, "a.parquet", packed(columns))
+    assert found.told == []
+    assert found.bodies == [
+        {"id": "a", "s": {"t": "x", "u": ["y", None]}, "l": ["x", "x"], "m": [["k", "v"]]},
+        {"id": "b", "s": None, "l": [], "m": None},
+    ]
