@@ -96,13 +96,21 @@ def _parts(batch: Any, first: int) -> Iterator[tuple[Any, int]]:
     """A batch in parts that are of some size as rows, and that size. Raises: `FileProblem` for a row beyond."""
     size = sum(map(_unpacked_bytes, batch.columns))
     if size <= FREE_BYTES:
-        yield batch, size
+        yield _unshared(batch), size
     elif batch.num_rows == 1:
         raise FileProblem("row-too-long", f"row {first} has more than {FREE_BYTES >> 20} MiB")
     else:
         half = batch.num_rows // 2
         yield from _parts(batch.slice(0, half), first)
         yield from _parts(batch.slice(half), first + half)
+
+
+def _unshared(batch: Any) -> Any:
+    """The same with each text by itself, which takes a tenth of the time to make rows of."""
+    from pyarrow import RecordBatch, types
+
+    columns = (one.dictionary_decode() if types.is_dictionary(one.type) else one for one in batch.columns)
+    return RecordBatch.from_arrays(list(columns), names=batch.schema.names)
 
 
 def _unpacked_bytes(array: Any) -> int:
