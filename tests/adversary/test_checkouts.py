@@ -221,6 +221,17 @@ def test_init_writes_through_no_link(checkout: Checkout, elsewhere: Path) -> Non
     assert sorted(path.name for path in elsewhere.iterdir()) == ["file"]
 
 
+def test_init_looks_through_no_other_folder(checkout: Checkout, tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    for target in ("/", "/proc", "/missing"):
+        (fresh / "manifests").symlink_to(target)
+        result = checkout.run("init", str(fresh), timeout_s=20)
+        assert (result.code, "the folder" in result.stderr) == (64, True), result.stderr
+        assert [path.name for path in fresh.iterdir()] == ["manifests"]
+        (fresh / "manifests").unlink()
+
+
 @pytest.mark.parametrize(
     "spec",
     [

@@ -32,7 +32,10 @@ def run(arguments: Sequence[str], app: App, group: click.Group | None = None) ->
     if instruction:
         from click.shell_completion import shell_complete
 
-        return shell_complete(group, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
+        try:
+            return shell_complete(group, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
+        except (KeyError, ValueError, IndexError):  # no shell asks like this; what it shows would be in the way
+            return ExitCode.USAGE
 
     # click's own `main` is not used: it would take any broken pipe, a socket's too, for a reader that went away,
     # and any end of file for ^C.

@@ -46,13 +46,15 @@ class Written:
 def scaffold(folder: Path, *, name: str, ci: str | None) -> Sequence[Written]:
     """Write the files that aren't there. Raises: `UsageError` when the folder can't be written."""
     wanted = dict(FILES)
-    if any((folder / "manifests").glob("**/*.y*ml")):
-        del wanted["manifests/hello.yaml"]  # somebody's manifests are there: no example among them
+    # Before it is looked through: a link may lead to all files of the machine.
+    require_as_named("the folder", "manifests", folder=folder, bounds=Bounds.around(folder))
     if ci is not None:
         path, template = CI_FILES[ci]
         wanted[path] = template
     values = {"NAME": name, "UID": new_uid(), "VERSION": __version__}
     try:
+        if any((folder / "manifests").glob("**/*.y*ml")):
+            del wanted["manifests/hello.yaml"]  # somebody's manifests are there: no example among them
         return [_write(folder, path, _filled(template, values)) for path, template in wanted.items()]
     except OSError as error:
         raise UsageError(f"{error.filename or folder} can't be written: {error.strerror}") from error

@@ -176,7 +176,7 @@ PLACES = (
     Place("full stderr", stderr=_full),
     Place("reader gone", stdout=_gone, stderr=_gone),
     Place("deleted folder", begin=_in_deleted_folder, refusals=frozenset({_SYSTEM, _USAGE})),
-    Place("unreachable folder", begin=_in_unreachable_folder, refusals=frozenset({_SYSTEM, _USAGE})),
+    Place("unreachable folder", begin=_in_unreachable_folder, refusals=frozenset({_SYSTEM, _USAGE, _STATE})),
     Place("deep folder", begin=_in_deep_folder, refusals=frozenset({_SYSTEM, _USAGE, _STATE, _INVALID, 0})),
     Place(
         "nothing set",

@@ -48,3 +48,15 @@ def test_environments_are_completed_from_the_project_file(
     assert complete("wfdeploy plan -e pr", capsys, monkeypatch) == ["production"]
     (tmp_path / "wfdeploy.yaml").write_text("nonsense", encoding="utf-8")
     assert complete("wfdeploy plan -e ", capsys, monkeypatch) == ["local"]
+
+
+@pytest.mark.parametrize("environ", [{}, {"COMP_WORDS": "wfdeploy "}, {"COMP_WORDS": "wfdeploy ", "COMP_CWORD": "x"}])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_question_that_no_shell_asks(shell: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COMP_WORDS", "COMP_CWORD"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    ran = command_line(environ={"_WFDEPLOY_COMPLETE": f"{shell}_complete"})
+    assert ran.code in (0, 64)
+    assert ran.stderr == ""
