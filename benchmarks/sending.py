@@ -26,7 +26,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks import sinks
-from benchmarks.material import batches, items, requests
+from benchmarks.material import items, runs, shipments
 from benchmarks.measure import run
 
 Spent = tuple[float, float]
@@ -52,7 +52,7 @@ def ours(count: int, url: str) -> Spent:
     from wfdeploy.upstash.scrub import Scrubber
 
     tame_collector()
-    made = requests(count)
+    made = runs(count)
     clock = SystemClock()
 
     def unheard(event: Event, /) -> None:
@@ -72,7 +72,7 @@ def ours(count: int, url: str) -> Spent:
             limits=Limits(max_items=BATCH),
         )
         began = _now()
-        await sender.run(batches(made, BATCH))
+        await sender.run(shipments(made))
         took = _since(began)
         await gateway.aclose()
         assert len(sender.results) == count, sender.halt
@@ -87,9 +87,7 @@ def naive(count: int, url: str) -> Spent:
 
     from benchmarks.naive import send
 
-    wanted = [
-        ("wave-000/" + item.workflow_run_id, "f" * 64, json.loads(item.encoded)) for item in items(requests(count))
-    ]
+    wanted = [("wave-000/" + item.workflow_run_id, "f" * 64, json.loads(item.encoded)) for item in items(runs(count))]
     began = _now()
     send(url, wanted, {}, None)
     return _since(began)
@@ -99,7 +97,7 @@ def raw(count: int, url: str, *, connections: int) -> Spent:
     """Prebuilt bytes over plain sockets, one request at a time on each."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
-    encoded = [item.encoded for item in items(requests(count))]
+    encoded = [item.encoded for item in items(runs(count))]
     ready = [_request(parts.netloc, encoded[at : at + BATCH]) for at in range(0, count, BATCH)]
     waiting = iter(ready)
 

@@ -1,9 +1,8 @@
 """Where the time goes: `python -m benchmarks.stages RUNS` runs a cold plan, a cold apply and a no-op plan, each in a
-process of its own whose stages are timed from the inside: on one processor, so that one process does it all, and then
-on all of them, where others may read the manifests.
+process of its own whose stages are timed from the inside, on one processor.
 
-Figures are processor time, each stage without the stages that it calls; of the processes that read, it is the whole of
-them. The journal writes in a thread of its own, beside the rest.
+Figures are processor time, each stage without the stages that it calls. The journal writes in a thread of its own,
+beside the rest.
 """
 
 from __future__ import annotations
@@ -32,28 +31,19 @@ from benchmarks.project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
 REST = "start-up, event loop, the rest"
-READERS = "reading, in other processes"
 
-COMMANDS: Mapping[str, tuple[str, bool]] = {
-    "cold plan": ("plan", True),
-    "cold apply": ("apply", True),
-    "no-op plan": ("plan", True),
-    "cold plan, shared": ("plan", False),
-    "cold apply, shared": ("apply", False),
-}
-"""What is run, and whether on one processor."""
+COMMANDS: Mapping[str, str] = {"cold plan": "plan", "cold apply": "apply", "no-op plan": "plan"}
+"""What is run."""
 
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "load": ("wfdeploy.pipeline.load.sources:read", "wfdeploy.pipeline.load.parts:read_whole"),
+    "load": ("wfdeploy.pipeline.load.sources:decode", "wfdeploy.pipeline.load.yaml_docs:read"),
     "validate": (
         "wfdeploy.pipeline.validate.structure:check",
         "wfdeploy.pipeline.validate.rules:Rules.group",
         "wfdeploy.pipeline.validate.rules:Rules.run",
-        "wfdeploy.pipeline.validate.rules:Rules.pass_together",
     ),
-    "expand": ("wfdeploy.operations.parsing:expand_together",),
-    "identify": ("wfdeploy.operations.parsing:identify", "wfdeploy.operations.parsing:identify_together"),
-    "parcels": ("wfdeploy.operations.parallel.aside:Aside.__call__",),
+    "expand": ("wfdeploy.operations.parsing:expand",),
+    "identify": ("wfdeploy.operations.parsing:identify",),
     "catalogue": (
         "wfdeploy.catalogue.catalogue:Adding.group",
         "wfdeploy.catalogue.catalogue:Catalogue.runs",
@@ -67,7 +57,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "diff": ("wfdeploy.operations.prepared:Prepared.outlook", "wfdeploy.model.first_changes:FirstChanges.__iter__"),
     "render": ("wfdeploy.render.plan_text:text", "wfdeploy.render.report:text"),
     "intents": ("wfdeploy.operations.apply:shipments",),
-    "encode": ("wfdeploy.upstash.wire:ItemEncoder.encode", "wfdeploy.upstash.wire:ItemEncoder.encode_together"),
+    "encode": ("wfdeploy.upstash.wire:ItemEncoder.encode",),
     "send": ("wfdeploy.upstash.client:UpstashGateway.trigger",),
     "settle": ("wfdeploy.pipeline.apply.sender:Sender._take", "wfdeploy.pipeline.apply.sender:Sender._deliver"),
     "journal": ("wfdeploy.state.sqlite_store:SqliteStore.stage",),
@@ -163,8 +153,6 @@ def inside(arguments: list[str]) -> None:
     code = main()
     told = dict(clock.spent)
     told[REST] = time.process_time() - sum(told.values())
-    ended = os.times()
-    told[READERS] = ended.children_user + ended.children_system
     sys.stderr.write("\n" + json.dumps({"wall_s": time.perf_counter() - began, "stages": told}))
     sys.exit(code)
 
@@ -174,14 +162,14 @@ def measure(runs: int, layout: str) -> dict[str, dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="wfdeploy-benchmark-") as folder, sinks.running() as sink:
         project = Project(Path(folder), BY_NAME[layout]).write(Runs(numbers=range(runs)))
         told: dict[str, dict[str, Any]] = {}
-        for name, (command, alone) in COMMANDS.items():
+        for name, command in COMMANDS.items():
             if name.startswith("cold"):
                 project.forget()
-            told[name] = _run(project, [command, "--url", sink.url], alone=alone)
+            told[name] = _run(project, [command, "--url", sink.url])
         return told
 
 
-def _run(project: Project, arguments: list[str], *, alone: bool) -> dict[str, Any]:
+def _run(project: Project, arguments: list[str]) -> dict[str, Any]:
     environ = {**os.environ, **project.environ, "PYTHONPATH": str(ROOT), "QSTASH_TOKEN": "benchmark"}
     ran = subprocess.run(
         [sys.executable, "-m", "benchmarks.stages", "--inside", *arguments],
@@ -191,7 +179,7 @@ def _run(project: Project, arguments: list[str], *, alone: bool) -> dict[str, An
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        preexec_fn=_on_one_processor if alone else None,
+        preexec_fn=_on_one_processor,
     )
     if ran.returncode:
         raise RuntimeError(ran.stderr)
@@ -200,13 +188,13 @@ def _run(project: Project, arguments: list[str], *, alone: bool) -> dict[str, An
 
 
 def _on_one_processor() -> None:
-    if hasattr(os, "sched_setaffinity"):  # elsewhere it says of both what it does when left alone
+    if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 def table(runs: int, told: Mapping[str, Mapping[str, Any]]) -> str:
     """A Markdown table: stages by commands, seconds of processor time and the share."""
-    order = (READERS, *STAGES, "garbage collector", REST)
+    order = (*STAGES, "garbage collector", REST)
     lines = [f"| stage | {' | '.join(told)} |", f"|---|{'---:|' * len(told)}"]
     for stage in order:
         cells = []

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wfdeploy.model.address import Address
-    from wfdeploy.model.alike import DeclaredAlike
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.event import Event
     from wfdeploy.model.remote import (
@@ -56,9 +55,6 @@ class Encoder(Protocol):
 
     def encode(self, request: Request, workflow_run_id: str, label: str = "") -> Item:
         """The item of one request. `label`: what identifies a run whose id its author gave; empty for others."""
-
-    def encode_together(self, runs: DeclaredAlike, workflow_run_ids: Sequence[str]) -> list[bytes]:
-        """The items of runs that are alike, encoded; the ids are of letters, digits, dashes and underscores."""
 
 
 MakeEncoder: TypeAlias = "Callable[[str, Mapping[str, str]], Encoder]"
@@ -118,6 +114,12 @@ class StateStore(Protocol):
 
     def record_keys(self, groups: Collection[str] | None = None) -> Iterator[RecordKey]:
         """The keys of the records of these groups (None: of all), ordered by address (by code point)."""
+
+    def record_keys_of(self, addresses: Collection[str]) -> Iterator[RecordKey]:
+        """The keys of the records of these addresses, ordered by address; unknown addresses are passed over."""
+
+    def identities(self, low: str, high: str) -> Sequence[tuple[str, str, str]]:
+        """Address, fingerprint and delivery of the records from the address `low` up to (without) `high`."""
 
     def keys_with_ids(self, workflow_run_ids: Collection[str]) -> Iterator[RecordKey]:
         """The keys of the records that have one of these workflow run ids, in any order."""

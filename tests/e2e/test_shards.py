@@ -213,3 +213,25 @@ def test_targets_and_replacements_may_be_another_shards(remote: ModelServer, tmp
                     bench.plan(replace=(name,))
             else:
                 assert not planned(bench.plan(replace=(name,)))
+
+
+@pytest.mark.parametrize(
+    "rows", [{"matrix": {"n": list(range(9))}}, {"forEach": {"items": [{"n": number} for number in range(9)]}}]
+)
+def test_each_instance_of_a_generated_recurring_run_belongs_to_one_shard(
+    remote: ModelServer, tmp_path: Path, rows: dict[str, object]
+) -> None:
+    """That is told by the instance's address, not by that of the run: all shards declare all runs."""
+    name = "matrix" if "matrix" in rows else "row"
+    shards = benches(tmp_path, remote, 3)
+    shards[0].write(group("g", [{"name": "r", "key": f"k${{{{ {name}.n }}}}", **rows}], schedule={"cron": "0 * * * *"}))
+    for bench in shards:
+        bench.apply(options=NEW)
+    started = set[str]()
+    for hour in range(1, 4):
+        asyncio.run(remote.clock.sleep(3600))
+        for bench in shards:
+            bench.apply()
+        started.update(remote.counts)
+        assert len(started) == 9 * hour
+    assert set(remote.counts.values()) == {1}

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.fuzz.hunt import Hunt, hunt
 from tests.fuzz.mutation import Damage
@@ -14,12 +11,9 @@ from tests.fuzz.project import CANARY, dumped, project, samples, values_of
 from tests.fuzz.sound import check_diagnostics, check_error
 from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.errors import WfdeployError
-from wfdeploy.model.document import Document, SourceFile
 from wfdeploy.model.project import Project
-from wfdeploy.operations import reading
 from wfdeploy.operations.manifests import load_manifests, validate
-from wfdeploy.operations.parallel import crew
-from wfdeploy.pipeline.load import parts, yaml_docs
+from wfdeploy.operations.requests import HELD
 
 PIECES: list[Any] = [
     "10s", "-1s", "2026-12-01T06:00:00Z", "${{ row.id }}", "${{ row }}", "${{ matrix.region }}", "${{ vars.regions }}",
@@ -43,15 +37,14 @@ def damaged(damage: Damage, sound: list[bytes], all_: list[bytes]) -> bytes:
     return b"\n---\n".join(damage.encoded(one) if rng.random() < 0.4 else dumped(one) for one in documents)
 
 
-def declared(root: Project, cache: Cache | None) -> dict[str, tuple[str, str, str]]:
-    with load_manifests(root, ["valid/fuzzed.yaml"], cwd=root.root, cache=cache) as manifests:
+def declared(root: Project, cache: Cache | None, keep: int = HELD) -> dict[str, tuple[str, str, str]]:
+    with load_manifests(root, ["valid/fuzzed.yaml"], cwd=root.root, cache=cache, keep=keep) as manifests:
         requests = {run.address: repr(run.request) for run in manifests.declared()}
         return {run.address: (run.fingerprint, run.delivery, requests[run.address]) for run in manifests.runs.runs()}
 
 
-def test_manifests_are_refused_or_mean_one_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_manifests_are_refused_or_mean_one_thing() -> None:
     sound, all_ = samples("valid"), samples("valid", "invalid")
-    accepted: list[bytes] = []
     with project() as root:
         file, cache = root.root / "valid" / "fuzzed.yaml", Cache.of(root.root.parent / "cache", b"secret")
 
@@ -79,79 +72,7 @@ def test_manifests_are_refused_or_mean_one_thing(monkeypatch: pytest.MonkeyPatch
             assert CANARY not in repr(runs)
             assert declared(root, cache) == runs, "by an empty cache"
             assert declared(root, cache) == runs, "by the cache"
-            if len(runs) > 1:
-                accepted.append(data)
+            assert declared(root, None, keep=0) == runs, "read again"
 
         done = hunt("manifests", 300, example, allowed=root.root.parent)
         assert min(done.outcomes["accepted"], done.outcomes["refused"]) > 20 or done.examples < 250
-
-        # Several processes read them, too.
-        monkeypatch.setattr(crew, "WORTHWHILE_BYTES", 10)
-        monkeypatch.setattr(reading, "WORTHWHILE_BYTES", 10)
-        monkeypatch.setattr(crew, "_processors", lambda: 2)
-        for data in sorted(set(accepted), key=len)[-3:]:
-            file.write_bytes(data)
-            with monkeypatch.context() as alone:
-                alone.setattr(reading, "WORTHWHILE_BYTES", 10**9)
-                runs = declared(root, None)
-            assert declared(root, None) == runs, "by several processes"
-
-
-def runs_of(document: Document) -> Any:
-    data: Any = document.data
-    return data["spec"]["runs"] if isinstance(data.get("spec"), dict) else None
-
-
-def head_of(document: Document) -> Any:
-    data: Any = document.data
-    return {**data, "spec": {**data["spec"], "runs": None}}
-
-
-LISTS = [
-    b"""apiVersion: wfdeploy/v1
-kind: RunGroup
-metadata: {name: list}
-spec:
-  destination: https://a
-  runs:
-%s""" % b"".join(
-        indent * b" " + b"- name: r%d\n" % n + indent * b" " + more + b"\n" for n in range(12)
-    )
-    for indent, more in ((4, b"  body: {a: 1, b: [x, 'y: z']}"), (2, b"  bodyText: |\n      - a\n      - b"),
-                         (4, b'  body: "a\\n - b"'), (6, b"  # - name: x\n\n        labels: [a]"))
-]  # fmt: skip
-
-
-def test_parts_of_a_manifest_say_what_the_whole_says(tmp_path: Path) -> None:
-    others = [
-        *samples("valid"),
-        b"\n---\n",
-        b"\n...\n",
-        b"    - &a\n",
-        b"    - *a\n",
-        b"- \n",
-        b"      -\n",
-        b"'\n",
-        b"|\n",
-    ]
-
-    def example(rng: random.Random, done: Hunt) -> None:
-        text = done.input = Damage(rng).octets(rng.choice(LISTS), others).decode("utf-8", "replace")
-        source = SourceFile("f", "f", tmp_path, text)
-        problems: list[Any] = []
-        whole = list(yaml_docs.read(source, problems))
-        for most in (1, 2, 3, 7):
-            cut = parts.cut(text, most)
-            read = [list(parts.read_part(source, part)) for part in cut]
-            if not cut or any(len(documents) != 1 for documents in read):
-                done.note("as a whole")
-                continue
-            done.note("in parts")
-            assert not problems, "parts hide what is wrong with the whole"
-            (document,) = whole
-            joined = [run for ((part,), own) in zip(read, cut, strict=True) for run in runs_of(part) if own]
-            assert joined == runs_of(document)
-            assert all(head_of(part) == head_of(document) for (part,) in read)
-
-    done = hunt("parts", 400, example, allowed=tmp_path)
-    assert done.outcomes["in parts"] > 20 or done.examples < 250

@@ -7,11 +7,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from wfdeploy.catalogue import chunks, database, settings
 from wfdeploy.catalogue.authentication import StoredGroup, code_of, is_code, name_of
@@ -19,9 +18,6 @@ from wfdeploy.catalogue.guards import CacheBusy, busy, sound
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.run import DesiredGroup, DesiredRun, Group, Source
 from wfdeploy.model.tally import Tally
-
-if TYPE_CHECKING:
-    from wfdeploy.model.alike import DesiredAlike
 
 KEPT_RUNS = 2_500_000
 """Of entries that this command doesn't use, the cache keeps no more runs than this; a run takes about 150 bytes."""
@@ -76,7 +72,6 @@ class Catalogue:
         self._members: dict[str, _Member] = {}
         self._used: list[int] = []
         self._private: list[int] = []
-        self._absorbed: set[int | None] = set()  # groups
         self.duplicates = False
         """Whether some group or address is declared more than once. A file that does so by itself has no entry that a
         later command could use, for it would not hold what is to be told."""
@@ -85,7 +80,7 @@ class Catalogue:
 
     def cached(self, key: str) -> Kept | None:
         """The entry that was made under this key; none that somebody else made, or changed. Raises: `CacheDamaged`."""
-        if not (self._lasting or self._absorbed):
+        if not self._lasting:
             return None
         name = name_of(self._key, key)
         with sound():
@@ -106,84 +101,8 @@ class Catalogue:
         with sound():
             for id_, group, text, count, total, respelled, chunks_ in kept.groups:
                 tally = Tally(count, int.from_bytes(total))
-                declared, fresh = settings.from_text(group, text), id_ in self._absorbed
-                self._join(_Member(id_, declared, tally, file, name, fresh, bool(respelled), chunks_))
-
-    def absorb(self, file: Path) -> None:
-        """Take over the entries of another catalogue, which a process of this same command has just filled under the
-        same key: they are as good as made here. Raises: `CacheBusy`, `CacheDamaged`."""
-        connection = self._connection
-        with sound(), closing(sqlite3.connect(file)) as other:
-            for id_, key, *columns in other.execute("SELECT id, key, reads, notes, runs, used_on, code FROM entries"):
-                self._drop("SELECT id FROM entries WHERE key = ?", (key,))
-                with busy():
-                    entry = connection.execute(
-                        "INSERT INTO entries (key, reads, notes, runs, used_on, code) VALUES (?, ?, ?, ?, ?, ?)",
-                        (key, *columns),
-                    ).lastrowid
-                    for group, *rest in other.execute(
-                        "SELECT id, name, settings, count, total, respelled FROM groups WHERE entry = ? ORDER BY id",
-                        (id_,),
-                    ):
-                        mine = connection.execute(
-                            "INSERT INTO groups (entry, name, settings, count, total, respelled) "
-                            "VALUES (?, ?, ?, ?, ?, ?)",
-                            (entry, *rest),
-                        ).lastrowid
-                        connection.executemany(
-                            f"INSERT INTO chunks (grp, first, own_ids, digest, runs) VALUES ({mine}, ?, ?, ?, ?)",  # noqa: S608
-                            other.execute(
-                                "SELECT first, own_ids, digest, runs FROM chunks WHERE grp = ? ORDER BY first, id",
-                                (group,),
-                            ),
-                        )
-                        self._absorbed.add(mine)
-
-    def join(self, key: str, parts: Sequence[str]) -> None:
-        """Make one entry, under this key, of entries that hold the runs of one group in parts, in the order of these;
-        nothing, when one of them isn't there, or a name stands in two. Raises: `CacheBusy`."""
-        run = self._connection.execute
-        key, parts = name_of(self._key, key), [name_of(self._key, part) for part in parts]
-        found = [
-            run(
-                "SELECT entries.id, reads, notes, groups.id, name, settings, groups.count, total, respelled, runs "
-                "FROM entries "
-                "JOIN groups ON groups.entry = entries.id WHERE key = ?",
-                (part,),
-            ).fetchall()
-            for part in parts
-        ]
-        first = found[0]
-        if any(len(rows) != 1 or rows[0][4:6] != first[0][4:6] for rows in found):
-            return
-        _, _, notes, _, name, text, *_ = first[0]
-        reads = {file: digest for ((_, own, *_),) in found for file, digest in json.loads(own).items()}
-        with busy():
-            self._drop("SELECT id FROM entries WHERE key = ?", (key,))
-            entry = run(
-                "INSERT INTO entries (key, reads, notes, runs, used_on, code) VALUES (?, ?, ?, ?, ?, x'')",
-                (key, _json(reads), notes, sum(rows[0][-1] for rows in found), _today()),
-            ).lastrowid
-            group = run(
-                "INSERT INTO groups (entry, name, settings, count, total, respelled) VALUES (?, ?, ?, 0, x'', ?)",
-                (entry, name, text, max(rows[0][-2] for rows in found)),
-            ).lastrowid
-            assert group is not None
-            twins: list[chunks.Row] = []
-            writer = chunks.Writer(self._connection, group, name, lambda row, _: twins.append(row))
-            tally = writer.join(
-                [(mine, Tally(count, int.from_bytes(total))) for ((*_, mine, _, _, count, total, _, _),) in found]
-            )
-            run("UPDATE groups SET count = ?, total = ? WHERE id = ?", (tally.count, tally.to_bytes(), group))
-            for part in parts:
-                self._drop("SELECT id FROM entries WHERE key = ?", (part,))
-            if twins:
-                self._drop("SELECT ?", (entry,))
-                return
-            assert entry is not None
-            code = code_of(self._key, key, _json(reads), notes, self._stored(entry))
-            run("UPDATE entries SET code = ? WHERE id = ?", (code, entry))
-        self._absorbed.add(group)
+                declared = settings.from_text(group, text)
+                self._join(_Member(id_, declared, tally, file, name, False, bool(respelled), chunks_))
 
     @contextmanager
     def adding(self, file: int, name: str) -> Iterator[Adding]:
@@ -297,6 +216,19 @@ class Catalogue:
                 found.update((run.address, run) for run in _runs(member, rows))
         return found
 
+    def differing(self, group: str, recorded: Callable[[str, str], Iterable[tuple[str, str, str]]]) -> set[Address]:
+        """The addresses of a group at which what is declared differs from what is recorded, or that only one of the two
+        has. `recorded`: gives address, fingerprint and delivery of the records from one address up to another."""
+        member = self._members[group]
+        prefix, found = f"{group}/", set[Address]()
+        lows = [prefix, *(prefix + chunk.first for chunk in member.chunks[1:])]
+        highs = [*lows[1:], f"{group}0"]  # the character after the slash
+        for chunk, low, high in zip(member.chunks, lows, highs, strict=True):
+            names, fingerprints, deliveries = chunks.identities(self._connection, chunk)
+            declared = set(zip([prefix + name for name in names], fingerprints, deliveries, strict=True))
+            found.update(Address(address) for address, _, _ in declared.symmetric_difference(recorded(low, high)))
+        return found
+
     def with_own_ids(self) -> Iterator[DesiredRun]:
         """The runs whose workflow run id the author fixed."""
         for member in self._members.values():
@@ -358,9 +290,7 @@ class Adding:
         """Whether some of its runs have one address."""
         self._refused: list[tuple[DesiredRun, DesiredRun]] = []
 
-    def group(
-        self, group: Group, runs: Iterable[DesiredRun | DesiredAlike], respelled: Callable[[], bool] = lambda: False
-    ) -> None:
+    def group(self, group: Group, runs: Iterable[DesiredRun], respelled: Callable[[], bool] = lambda: False) -> None:
         """Add a group with its runs, in any order. `respelled` tells at the end whether some text of theirs was another
         one while numbers were written otherwise."""
         connection = self._connection
@@ -379,7 +309,7 @@ class Adding:
                 self._refused.append((run, other))
 
         writer = chunks.Writer(connection, id_, group.name, refused)
-        tally = writer.write(chain.from_iterable(map(_rows, runs)))
+        tally = writer.write(map(_row, runs))
         member = member._replace(tally=tally, respelled=respelled(), chunks=chunks.listed(connection, id_))
         connection.execute(
             "UPDATE groups SET count = ?, total = ?, respelled = ? WHERE id = ?",
@@ -405,18 +335,11 @@ def _runs(member: _Member, rows: Iterable[chunks.Row]) -> Iterator[DesiredRun]:
             )
 
 
-def _rows(run: DesiredRun | DesiredAlike) -> Iterable[chunks.Row]:
-    if isinstance(run, DesiredRun):
-        _, fingerprint, delivery, group, source, run_id, _, number, delay_s, not_before_s, has_secrets, _ = run
-        _, line, entry, data, row = source
-        name = run.address[len(group.name) + 1 :]
-        where = number, line, entry, data, row
-        return ((name, fingerprint, delivery, *where, run_id, delay_s, not_before_s, has_secrets),)
-    declared = run.declared
-    _, *places = zip(*declared.sources, strict=True)
-    delays, starts, secrets, deliveries = zip(*run.shared, strict=True)
-    own = declared.names, run.fingerprints, deliveries, run.numbers
-    return zip(*own, *places, repeat(None), delays, starts, secrets, strict=False)
+def _row(run: DesiredRun) -> chunks.Row:
+    address, fingerprint, delivery, group, source, run_id, _, number, delay_s, not_before_s, has_secrets, _ = run
+    _, line, entry, data, row = source
+    name = address[len(group.name) + 1 :]
+    return name, fingerprint, delivery, number, line, entry, data, row, run_id, delay_s, not_before_s, has_secrets
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from hashlib import sha256
 from heapq import merge
-from itertools import islice, pairwise
+from itertools import islice
 from operator import attrgetter, itemgetter
-from typing import NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from wfdeploy.catalogue.guards import busy, sound
 from wfdeploy.errors import CacheDamaged
@@ -69,23 +69,6 @@ class Writer:
                 pieces.append(-1 - len(pieces))
                 self._put(pieces[-1], piece)
         return self._merged([self._group, *pieces]) if pieces else tally
-
-    def join(self, pieces: list[tuple[int, Tally]]) -> Tally:
-        """Make of other groups' rows those of this one; of two with one name, that of the earlier group stays."""
-        ends = [self._ends(group) for group, tally in pieces if tally.count]
-        if any(before[1] >= after[0] for before, after in pairwise(ends)):
-            return self._merged([group for group, _ in pieces])
-        total = Tally()
-        for group, tally in pieces:
-            self._connection.execute("UPDATE chunks SET grp = ? WHERE grp = ?", (self._group, group))
-            total = total.plus(tally.count, tally.total)
-        return total
-
-    def _ends(self, group: int) -> tuple[str, str]:
-        """The first and the last name of a group that has some."""
-        found = listed(self._connection, group)
-        *_, last = _read(self._connection, found[-1])
-        return found[0].first, last[0]
 
     def _merged(self, pieces: list[int]) -> Tally:
         whole = min(0, *pieces) - 1
@@ -156,11 +139,21 @@ def find(connection: sqlite3.Connection, chunks: Sequence[Chunk], names: Collect
             yield row
 
 
+def identities(connection: sqlite3.Connection, chunk: Chunk) -> tuple[list[str], list[str], list[str]]:
+    """Names, fingerprints and deliveries of a chunk's rows. Raises: `CacheDamaged`."""
+    names, fingerprints, deliveries, *_ = _columns(connection, chunk)
+    return names, fingerprints, deliveries
+
+
 def _read(connection: sqlite3.Connection, chunk: Chunk) -> Iterator[Row]:
-    """The rows of a chunk, once they are known to be those that were written. Raises: `CacheDamaged`."""
+    return cast("Iterator[Row]", zip(*_columns(connection, chunk), strict=True))
+
+
+def _columns(connection: sqlite3.Connection, chunk: Chunk) -> list[list[Any]]:
+    """The columns of a chunk's rows, once they are known to be those that were written. Raises: `CacheDamaged`."""
     with sound():
         found = connection.execute("SELECT runs FROM chunks WHERE id = ?", (chunk.id,)).fetchone()
         text = None if found is None else found[0]
         if not isinstance(text, str) or sha256(text.encode()).digest() != chunk.digest:
             raise CacheDamaged("the cache of manifests is damaged (some of its runs are other ones)")
-        return cast("Iterator[Row]", zip(*json.loads(text), strict=True))
+        return cast("list[list[Any]]", json.loads(text))

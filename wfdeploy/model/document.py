@@ -49,9 +49,7 @@ class Document:
     """One YAML document of a file: the `index`th (from 0), beginning at `line` (from 1).
 
     `has_expressions`: some string of it holds `${{`. `has_extreme_numbers`: some number of it can't be carried by
-    JSON between programs (integers beyond 2^53 - 1, NaN, infinities). `is_even`: no number of it is a float or extreme,
-    and no key holds characters from U+D800 on, so that its values have but one way to be written as JSON. All three
-    spare the stages a walk. `first_run`: of a part of a document, the index of its first run in the whole.
+    JSON between programs (integers beyond 2^53 - 1, NaN, infinities). Both spare the stages a walk.
     """
 
     source: SourceFile
@@ -60,8 +58,6 @@ class Document:
     data: object = field(repr=False)
     has_expressions: bool = True
     has_extreme_numbers: bool = True
-    is_even: bool = False
-    first_run: int = 0
 
 
 class Part(Enum):

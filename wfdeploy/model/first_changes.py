@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import overload
 
-from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Change
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.spool import Spool
@@ -47,7 +46,7 @@ class FirstChanges(Sequence[Change]):
         if self._kept is not None:
             yield from self._kept
             return
-        kept = change_spool()
+        kept = Spool[Change]()
         for change in map(self._change, self._runs(self._counts.keys())):
             kept.append(change)
             yield change

@@ -5,9 +5,8 @@ The wire's own words stay in `upstash`; the apply engine decides on these types 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias, overload
+from typing import NamedTuple, TypeAlias
 
 from wfdeploy.model.observed import ObservedRun as ObservedRun  # noqa: PLC0414 - part of what this module is about
 from wfdeploy.model.observed import RunState as RunState  # noqa: PLC0414
@@ -18,36 +17,6 @@ class Item(NamedTuple):
 
     workflow_run_id: str
     encoded: bytes
-
-
-class Items(Sequence[Item]):
-    """Items by column: their ids and what they are encoded as. One is made when it is asked for."""
-
-    def __init__(self, workflow_run_ids: Sequence[str], encoded: Sequence[bytes]) -> None:
-        self.workflow_run_ids = workflow_run_ids
-        self.encoded = encoded
-
-    @classmethod
-    def of(cls, items: Sequence[Item]) -> Items:
-        """The same by column."""
-        if isinstance(items, Items):
-            return items
-        return cls([item.workflow_run_id for item in items], [item.encoded for item in items])
-
-    def __len__(self) -> int:
-        return len(self.encoded)
-
-    @overload
-    def __getitem__(self, index: int) -> Item: ...
-    @overload
-    def __getitem__(self, index: slice) -> Items: ...
-    def __getitem__(self, index: int | slice) -> Item | Items:
-        if isinstance(index, slice):
-            return Items(self.workflow_run_ids[index], self.encoded[index])
-        return Item(self.workflow_run_ids[index], self.encoded[index])
-
-    def __iter__(self) -> Iterator[Item]:
-        return map(Item, self.workflow_run_ids, self.encoded)
 
 
 @dataclass(frozen=True, slots=True)

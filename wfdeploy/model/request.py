@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, TypeAlias, Union
+from typing import NamedTuple, TypeAlias, Union, cast
 
-from wfdeploy.model.canonical import canonical_json, even_json, simple_json
+from wfdeploy.model.canonical import canonical_json, usual_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class SecretRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class SecretText:
     """Text with at least one secret in it; `str()` shows the references."""
 
     parts: tuple[str | SecretRef, ...]
@@ -34,11 +35,11 @@ class Template:
         return "".join(part if isinstance(part, str) else secrets[part.name] for part in self.parts)
 
 
-Text: TypeAlias = str | Template
-"""A string of a request; a `Template` when it holds a secret."""
+Text: TypeAlias = str | SecretText
+"""A string of a request; a `SecretText` when it holds a secret."""
 
 JsonValue: TypeAlias = Union[bool, int, float, str, "Sequence[JsonValue]", "Mapping[str, JsonValue]", None]
-BodyValue: TypeAlias = Union[bool, int, float, str, Template, "Sequence[BodyValue]", "Mapping[str, BodyValue]", None]
+BodyValue: TypeAlias = Union[bool, int, float, str, SecretText, "Sequence[BodyValue]", "Mapping[str, BodyValue]", None]
 """A structured body: JSON whose strings may be templates (keys may not)."""
 
 
@@ -49,47 +50,64 @@ class BodyKind(Enum):
     FILE = "file"  # bodyFile; sent as it is
 
 
-@dataclass(slots=True)
 class Body:
-    """What is sent as the run's payload. `value` is a `BodyValue` for JSON, `Text` for TEXT and FILE.
+    """What is sent as the run's payload. Nobody changes one.
 
-    Nobody changes one. It isn't frozen, since there is one for each run, and making it would take three times as long.
+    kind: how it was given.
+    file: the project-relative path of a FILE body, for display.
     """
 
-    kind: BodyKind = BodyKind.NONE
-    value: BodyValue = None
-    file: str | None = None  # project-relative path of a FILE body, for display
-    is_even: bool = field(default=False, repr=False, compare=False)  # as in `Document.is_even`
-    _plain: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    __slots__ = ("_is_usual", "_plain", "_value", "file", "kind")
 
-    @classmethod
-    def even(cls, value: BodyValue, plain: bytes) -> Body:
-        """The body of a value that has but one form as JSON, which is known: in RFC 8785 form, `plain`."""
-        body = cls(BodyKind.JSON, value, None, True)
-        body._plain = plain
-        return body
+    def __init__(self, kind: BodyKind = BodyKind.NONE, value: BodyValue = None, file: str | None = None) -> None:
+        self.kind = kind
+        self.file = file
+        self._value = value
+        self._plain = usual_json(value) if kind is BodyKind.JSON else None
+        self._is_usual = self._plain is not None
+
+    @property
+    def value(self) -> BodyValue:
+        """A `BodyValue` for JSON, `Text` for TEXT and FILE."""
+        if self._value is None and self._plain is not None:
+            return cast("BodyValue", json.loads(self._plain))
+        return self._value
 
     def plain(self) -> bytes | None:
-        """A JSON body without secrets in RFC 8785 form, worked out once; None for any other body.
+        """A JSON body without secrets in RFC 8785 form; None for any other body.
 
         Raises: `ValueError` as `canonical_json` does.
         """
-        found = self._plain
-        if found is None and self.kind is BodyKind.JSON:
-            found = even_json(self.value) if self.is_even else simple_json(self.value)
-            if found is None and not has_template(self.value):
-                found = canonical_json(self.value)
-            self._plain = found
-        return found
+        if self._plain is None and self.kind is BodyKind.JSON and not has_secret_text(self._value):
+            self._plain = canonical_json(self._value)
+        return self._plain
+
+    def shrink(self) -> None:
+        """Drop a value that its text gives again, but for the order of its keys: the text is much smaller."""
+        if self._is_usual:
+            self._value = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Body):
+            return NotImplemented
+        return (self.kind, self.file, self.value) == (other.kind, other.file, other.value)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Body({self.kind}, {self.value!r}, {self.file!r})"
 
 
-def has_template(value: object) -> bool:
+NO_BODY = Body()
+
+
+def has_secret_text(value: object) -> bool:
     """Whether some text of a body holds a secret."""
-    if isinstance(value, Template):
+    if isinstance(value, SecretText):
         return True
     if isinstance(value, Mapping):
-        return any(map(has_template, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(has_template, value))
+        return any(map(has_secret_text, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(has_secret_text, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +144,24 @@ class Delivery:
     redact: Redact | None = None
 
 
-_NO_HEADERS: Mapping[str, Text] = {}
+@dataclass(frozen=True, slots=True)
+class Template:
+    """All of a request but its body, as any number of runs share it: it is merged, checked and described once.
+
+    destination: a URL.
+    content_type: None where there is no body.
+    headers: the forwarded ones, with the author's spelling; names are unique without regard to case.
+    delivery: how the run is delivered.
+    """
+
+    destination: Text = ""
+    content_type: str | None = None
+    headers: Mapping[str, Text] = field(default_factory=dict)
+    delivery: Delivery = Delivery()
 
 
 class Request(NamedTuple):
-    """What a run does (destination, content type, headers, body) and how it is delivered.
+    """What a run does (destination, content type, headers, body) and how it is delivered."""
 
-    `headers` are the forwarded ones, with the author's spelling; names are unique without regard to case.
-    """
-
-    destination: Text
-    content_type: str | None = None
-    headers: Mapping[str, Text] = _NO_HEADERS
-    body: Body = Body()
-    delivery: Delivery = Delivery()
+    template: Template
+    body: Body = NO_BODY

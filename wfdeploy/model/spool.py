@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import weakref
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import eq
-from typing import IO, Any, Generic, TypeVar, overload
+from typing import IO, Generic, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -20,28 +19,18 @@ _CHUNK = 64
 
 
 class Spool(Sequence[T], Generic[T]):
-    """Append and read. Items are values.
+    """Append and read. Items are values that can be pickled.
 
-    Beyond `held` of them they are written, in chunks, to a file that nobody else can open; then `pack` makes of each
-    what `marshal` takes, and `unpack` makes the item again (None: `pickle` does).
+    Beyond `held` of them they are written, in chunks, to a file that nobody else can open.
     """
 
-    def __init__(
-        self,
-        items: Iterable[T] = (),
-        *,
-        held: int = HELD,
-        pack: Callable[[T], object] | None = None,
-        unpack: Callable[[Any], T] | None = None,
-    ) -> None:
+    def __init__(self, items: Iterable[T] = (), *, held: int = HELD) -> None:
         self._most = held
-        self._pack = pack or _pickled
-        self._unpack = unpack or _unpickled
         self._held: list[T] = []
-        self._last: list[object] = []  # packed, not written yet
+        self._last: list[T] = []  # not written yet
         self._offsets = array("Q", [0])
         self._file: IO[bytes] | None = None
-        self._read: tuple[int, list[object]] = (-1, [])  # the chunk that was read last
+        self._read: tuple[int, list[T]] = (-1, [])  # the chunk that was read last
         self.extend(items)
 
     def append(self, item: T) -> None:
@@ -49,17 +38,16 @@ class Spool(Sequence[T], Generic[T]):
         if len(self._held) < self._most:
             self._held.append(item)
         else:
-            self.extend((item,))
+            self._last.append(item)
+            if len(self._last) == _CHUNK:
+                self._write()
 
     def extend(self, items: Iterable[T]) -> None:
         """Add items at the end. Raises: as `append`."""
         remaining = iter(items)
         self._held.extend(islice(remaining, max(self._most - len(self._held), 0)))
-        packed = map(self._pack, remaining)
-        while more := list(islice(packed, _CHUNK - len(self._last))):
-            self._last += more
-            if len(self._last) == _CHUNK:
-                self._write()
+        for item in remaining:
+            self.append(item)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
@@ -83,7 +71,7 @@ class Spool(Sequence[T], Generic[T]):
         if index < len(self._held):
             return self._held[index]
         number, position = divmod(index - len(self._held), _CHUNK)
-        return self._unpack(self._chunk(number)[position])
+        return self._chunk(number)[position]
 
     def __iter__(self) -> Iterator[T]:
         yield from self._held
@@ -93,35 +81,26 @@ class Spool(Sequence[T], Generic[T]):
             position += 1
 
     def _write(self) -> None:
-        if self._file is None:
-            import tempfile  # with all that it imports, for the few that need it
+        import pickle
+        import tempfile  # with all that it imports, for the few that need it
 
+        if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="wfdeploy-")  # noqa: SIM115 - lives as long as this does
             weakref.finalize(self, self._file.close)
-        data = marshal.dumps(self._last)
+        data = pickle.dumps(self._last)
         self._file.write(data)
         self._offsets.append(self._offsets[-1] + len(data))
         self._last = []
 
-    def _chunk(self, number: int) -> list[object]:
+    def _chunk(self, number: int) -> list[T]:
         if number == len(self._offsets) - 1:
             return self._last
         if self._read[0] != number:
+            import pickle
+
             assert self._file is not None
             self._file.flush()
             begin, end = self._offsets[number], self._offsets[number + 1]
-            chunk: list[object] = marshal.loads(os.pread(self._file.fileno(), end - begin, begin))  # noqa: S302 - ours
-            self._read = number, chunk
+            data = os.pread(self._file.fileno(), end - begin, begin)
+            self._read = number, pickle.loads(data)  # noqa: S301 - our own, from a file without a name
         return self._read[1]
-
-
-def _pickled(item: object) -> bytes:
-    import pickle
-
-    return pickle.dumps(item)
-
-
-def _unpickled(packed: Any) -> Any:
-    import pickle
-
-    return pickle.loads(packed)  # noqa: S301 - our own, from a file without a name

@@ -14,7 +14,6 @@ from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.consent import Confirm
 from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.prepared import Prepared
-from wfdeploy.operations.requests import KEPT_FOR_SENDING
 from wfdeploy.operations.workspace import Workspace
 
 
@@ -29,7 +28,7 @@ def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selec
 
 
 def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selection, confirm: Confirm) -> ApplyReport:
-    with load(workspace, paths, selection, keep=KEPT_FOR_SENDING, begins=True) as manifests, workspace.lock():
+    with load(workspace, paths, selection, begins=True) as manifests, workspace.lock():
         store = workspace.open_state()
         try:
             prepared = Prepared(workspace, manifests, store, selection, only_records=True)
@@ -94,7 +93,7 @@ def _record(change: Change, prepared: Prepared, by: str) -> Record:
         recorded_at_ms=prepared.workspace.clock.now_ms(),
         by=by,
         source=str(change.desired.source),
-        request=prepared.recorded(prepared.manifests.requests.of(change.desired).request),
+        request=prepared.recorded(prepared.manifests.requests.of(change.desired)),
     )
 
 

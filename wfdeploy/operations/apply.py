@@ -34,7 +34,6 @@ from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen
 from wfdeploy.operations.prepared import Prepared
 from wfdeploy.operations.refreshing import since
-from wfdeploy.operations.requests import KEPT_FOR_SENDING
 from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, look_back
 from wfdeploy.operations.saved_plan import SavedPlan, read_plan
 from wfdeploy.operations.shipping import gather_secrets, resumes, shipments
@@ -81,7 +80,7 @@ def apply(
         raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")
 
     def once() -> ApplyReport:
-        manifests = load(workspace, paths, selection, keep=KEPT_FOR_SENDING, first=not workspace.has_state, begins=True)
+        manifests = load(workspace, paths, selection, begins=True)
         with manifests, asyncio.Runner() as runner:
             work = _Apply(
                 workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved

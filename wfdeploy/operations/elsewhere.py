@@ -27,7 +27,7 @@ class Elsewhere:
     def __init__(self, project: Project, left_out: Sequence[Path], how: Loading) -> None:
         self._project = project
         self._left_out = left_out
-        self._how = replace(how, shard=None, encoder=None, listener=None, stdin=None)
+        self._how = replace(how, shard=None, listener=None, stdin=None)
         self.problem: str | None = None
         """Why it isn't known what the project declares, where that was asked."""
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import json
+from collections.abc import Callable, Sequence
 
+from wfdeploy.model.plan import FieldChange
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.operations.requests import Requests
 from wfdeploy.operations.respelled import Respelled
 from wfdeploy.pipeline.diff.context import Identities
-from wfdeploy.pipeline.identify.describe import describe
+from wfdeploy.pipeline.diff.fields import compare_fields
+from wfdeploy.pipeline.identify.describe import describe, recorded_parts
 from wfdeploy.pipeline.identify.fingerprint import fingerprint_as, version_of
 from wfdeploy.pipeline.identify.run_ids import Naming, attempt_label, attempt_place
+
+_MOST_KEPT = 1000
+"""Differences beside bodies that are remembered."""
 
 
 def identities(
@@ -24,16 +29,27 @@ def identities(
         former = respelled.former(run)
         if version_of(text) == version_of(run.fingerprint):
             return (run.fingerprint,) if former is None else (run.fingerprint, former.fingerprint)
-        declared = (requests.of(run), None if former is None else requests.formerly(run))
-        found = [
-            fingerprint_as(text, one.request, run.group.identity, run.workflow_run_id)
-            for one in declared
-            if one is not None
-        ]
+        declared = [requests.of(run)]
+        if former is not None and (other := requests.formerly(run)) is not None:
+            declared.append(other.request)
+        found = [fingerprint_as(text, request, run.group.identity, run.workflow_run_id) for request in declared]
         return [one for one in found if one is not None]
 
-    def described(run: DesiredRun) -> Mapping[str, Any]:
-        return describe(requests.of(run).request, redaction_key())
+    beside_bodies: dict[tuple[str, str], tuple[FieldChange, ...]] = {}
+
+    def changes(run: DesiredRun, before: str) -> tuple[FieldChange, ...]:
+        request = requests.of(run)
+        body, rest = recorded_parts(request, redaction_key())
+        rest_before = before[len(body) :]
+        if not rest or not before.startswith(body) or rest_before[:1] not in (",", "}"):
+            return compare_fields(before, describe(request, redaction_key()))
+        # The body is the same, and the rest is that of many runs.
+        key = rest_before, rest
+        if key not in beside_bodies:
+            if len(beside_bodies) >= _MOST_KEPT:
+                beside_bodies.clear()
+            beside_bodies[key] = compare_fields(f'{{"body":0{rest_before}', json.loads(f'{{"body":0{rest}'))
+        return beside_bodies[key]
 
     def label(address: str, fingerprint_text: str, generation: int, tries: int) -> str:
         place = attempt_place(project.key, project.environment, address, fingerprint_text)
@@ -42,6 +58,6 @@ def identities(
     return Identities(
         run_id=Naming(project.key, project.environment),
         fingerprints_under=fingerprints_under,
-        describe=described,
+        changes=changes,
         attempt_label=label,
     )

@@ -13,7 +13,7 @@ from wfdeploy.catalogue.database import remove
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.plan import Selection, Wish
 from wfdeploy.operations.manifests import Loading, Manifests, load_manifests
-from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Requests
+from wfdeploy.operations.requests import Requests
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import Project
@@ -28,28 +28,26 @@ def load(
     paths: Sequence[str] | None,
     selection: Selection,
     *,
-    keep: int = KEPT_FOR_A_LOOK,
-    first: bool = False,
     begins: bool = False,
+    shrink: bool = True,
 ) -> Manifests:
-    """Read, check and expand; to be closed. `keep`: requests to hold in memory; `first`: as far as
-    anybody here knows, what will be sent was never sent before; `begins`: this command makes a state where there is
-    none. For a wish that needs no declaration nothing is read:
-    a run can be cancelled while the manifests are broken.
+    """Read, check and expand; to be closed. For a wish that needs no declaration nothing is read: a run can be
+    cancelled while the manifests are broken.
+
+    begins: this command makes a state where there is none.
+    shrink: bodies needn't be shown in the order of their keys.
 
     Raises: `InvalidInput`, `UsageError`.
     """
     if selection.wish in (Wish.CANCEL, Wish.RESUME):
         return _nothing()
-    sends_all = first and not selection.targets and selection.limit is None
     how = Loading(
         variables=dict(selection.variables),
         stdin=workspace.stdin,
         defaults=workspace.defaults,
         cache=_cache(workspace, begins=begins),
-        keep=keep,
         shard=workspace.target.shard,
-        encoder=workspace.encoder if sends_all else None,
+        shrink=shrink,
         listener=workspace.listener,
     )
     manifests = load_manifests(workspace.project, paths, how=how)

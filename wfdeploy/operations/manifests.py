@@ -14,22 +14,22 @@ from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import remove
 from wfdeploy.catalogue.guards import CacheBusy, intact
 from wfdeploy.errors import CacheDamaged, InvalidInput, StateUnusable, UsageError
-from wfdeploy.files.scratch import clear_abandoned
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.canonical import canonical_json
+from wfdeploy.model.run import DeclaredRun
 from wfdeploy.operations.project_file import load_project
 from wfdeploy.operations.reading import Reading, Wanted
-from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Requests
+from wfdeploy.operations.requests import HELD, Requests
 from wfdeploy.pipeline.identify.digest import digest
 
 if TYPE_CHECKING:
     from wfdeploy.catalogue.authentication import Cache
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.project import Project
-    from wfdeploy.model.run import DeclaredRun, Group, Move
+    from wfdeploy.model.run import Group, Move
     from wfdeploy.model.shard import Shard
     from wfdeploy.operations.elsewhere import Elsewhere
-    from wfdeploy.ports import Listener, MakeEncoder
+    from wfdeploy.ports import Listener
 
 __all__ = ["Manifests", "load_manifests", "load_project", "validate", "validate_presuming"]
 
@@ -92,12 +92,12 @@ class Manifests:
 
     def declared(self) -> Iterator[DeclaredRun]:
         """Every run with its request, by address."""
-        return (self.requests.of(run) for run in self.runs.runs())
+        for run in self.runs.runs():
+            yield DeclaredRun(run.address, run.group, run.source, self.requests.of(run), run.workflow_run_id)
 
     def close(self) -> None:
-        """Give the catalogue back, and what other processes hold."""
+        """Give the catalogue back."""
         self.runs.close()
-        self.requests.close()
         if self.elsewhere is not None:
             self.elsewhere.close()
 
@@ -113,10 +113,8 @@ class Loading:
     """How manifests are to be loaded.
 
     `variables` (`--var`) beat the project's, `defaults` are beaten by all. `cwd` is the working directory unless given.
-    `cache`: where what was loaded may be kept for the next command (None: nowhere). `keep`: how many
-    requests to hold in memory. `shard`: the part of all runs that is meant (None: all); all are checked.
-    `encoder`: all will be sent, and nothing was before, so that runs may be made ready to be sent as they are read.
-    `listener` hears how far it is.
+    `cache`: where what was loaded may be kept for the next command (None: nowhere). `keep`, `shrink`: as in `Wanted`.
+    `shard`: the part of all runs that is meant (None: all); all are checked. `listener` hears how far it is.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -124,9 +122,9 @@ class Loading:
     stdin: bytes | Callable[[], bytes] | None = None
     cwd: Path | None = None
     cache: Cache | None = None
-    keep: int = KEPT_FOR_A_LOOK
+    keep: int = HELD
+    shrink: bool = True
     shard: Shard | None = None
-    encoder: MakeEncoder | None = None
     listener: Listener | None = None
 
 
@@ -168,7 +166,6 @@ def _load(
     project: Project, paths: Sequence[str] | None, how: Loading, *, presuming: bool = False
 ) -> tuple[Manifests, list[Diagnostic]]:
     _check_variables(how.variables)
-    clear_abandoned()
     wanted = Wanted(
         project=project,
         paths=paths or None,
@@ -176,8 +173,8 @@ def _load(
         variables=None if presuming else {**how.defaults, **project.vars, **how.variables},
         stdin=_once(how.stdin),
         keep=how.keep,
+        shrink=how.shrink,
         shard=how.shard,
-        encoder=how.encoder,
         listener=how.listener or (lambda _: None),
         key=os.urandom(32) if how.cache is None else how.cache.key,
     )

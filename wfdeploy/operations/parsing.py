@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, cast
 
 from wfdeploy.catalogue.catalogue import Adding
 from wfdeploy.errors import InvalidInput
-from wfdeploy.model.alike import DeclaredAlike, DesiredAlike
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
 from wfdeploy.model.event import Reading
@@ -19,10 +18,10 @@ from wfdeploy.pipeline.expand.data.streams import MAX_LINE_BYTES
 from wfdeploy.pipeline.expand.groups import group_of
 from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
 from wfdeploy.pipeline.expand.references import References, UnknownReferences
-from wfdeploy.pipeline.expand.runs import expand, expand_together
-from wfdeploy.pipeline.identify.fingerprint import identify, identify_together
-from wfdeploy.pipeline.identify.run_ids import place_of, places_of
-from wfdeploy.pipeline.load import parts, places, yaml_docs
+from wfdeploy.pipeline.expand.runs import expand
+from wfdeploy.pipeline.identify.fingerprint import identify
+from wfdeploy.pipeline.identify.run_ids import place_of
+from wfdeploy.pipeline.load import places, yaml_docs
 from wfdeploy.pipeline.validate import structure
 from wfdeploy.pipeline.validate.numbers import number_problems
 from wfdeploy.pipeline.validate.remains import remains
@@ -82,12 +81,9 @@ class Parsing:
         self._looked_at = 0
         self._unsound = False
 
-    def file(
-        self, source: SourceFile, position: int, adding: Adding, remember: Remember, part: parts.Part | None = None
-    ) -> list[Diagnostic]:
+    def file(self, source: SourceFile, position: int, adding: Adding, remember: Remember) -> list[Diagnostic]:
         """Read the `position`th file into an entry of the catalogue, and say what there is to say about it.
-        `remember` is given the runs. With a `part`, of that part alone: whatever is said then, says that the file is to
-        be read as a whole.
+        `remember` is given the runs.
 
         Only where that holds no error, the entry's runs have identities. Its `reads` are filled in.
         """
@@ -97,7 +93,7 @@ class Parsing:
         self._inputs.take()
         self._lines = source.text.count("\n") + 1
         documents = 0
-        for document in parts.read_whole(source, self._problems) if part is None else parts.read_part(source, part):
+        for document in yaml_docs.read(source, self._problems):
             documents += 1
             self._document(document, adding, position, remember)
         if not documents and not self._problems:
@@ -113,22 +109,34 @@ class Parsing:
         if self._count >= _TOLD_EVERY:
             self._listener(Reading(self._count, done=True))
 
-    def again(self, source: SourceFile, at_s: int | None, *, former: bool = False) -> Iterator[tuple[int, DeclaredRun]]:
-        """The runs of a file that was sound, with their numbers; with `at_s`, the instances of its recurring runs at
-        that time (Unix seconds). `former`: as they were while numbers were written otherwise.
+    def again(
+        self, source: SourceFile, at_s: int | None, *, wanted: Container[int] | None = None, former: bool = False
+    ) -> Iterator[tuple[int, DeclaredRun]]:
+        """The runs of a file that was sound, with their numbers: those that are `wanted` (None: all); with `at_s`, the
+        instances of its recurring runs at that time (Unix seconds). `former`: as they were while numbers were written
+        otherwise.
 
         Raises: `InvalidInput` when an instance can't be made.
         """
         evaluator = self._evaluator.former() if former else self._evaluator
-        for document in parts.read_whole(source, []):
+        for document in yaml_docs.read(source, []):
             data = cast("Mapping[str, Any]", document.data)
             if at_s is not None and data["spec"].get("schedule") is None:
                 continue
             findings: list[Finding] = []
-            for ordinal, run in expand(document, evaluator=evaluator, files=self._inputs, findings=findings, at_s=at_s):
+            base = document.index << _DOCUMENT_BITS
+            runs = expand(
+                document,
+                evaluator=evaluator,
+                files=self._inputs,
+                findings=findings,
+                wanted=None if wanted is None else _Ordinals(wanted, base),
+                at_s=at_s,
+            )
+            for ordinal, run in runs:
                 if at_s is not None and not former and any(finding.severity is Severity.ERROR for finding in findings):
                     raise InvalidInput(places.diagnose(findings))
-                yield (document.index << _DOCUMENT_BITS) + ordinal, run
+                yield base + ordinal, run
 
     def _document(self, document: Document, adding: Adding, position: int, remember: Remember) -> None:
         self._rules.group(document)
@@ -152,48 +160,29 @@ class Parsing:
             if self._names and "[" in run.address:  # the rules have looked at the names of listed runs
                 self._problems.append(_declared_twice(run, first))
 
-    def _identified(self, document: Document, position: int, remember: Remember) -> Iterator[DesiredRun | DesiredAlike]:
+    def _identified(self, document: Document, position: int, remember: Remember) -> Iterator[DesiredRun]:
         """The runs of a document, checked; without an identity once something is wrong with their file."""
         base = document.index << _DOCUMENT_BITS
-        for made in expand_together(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings):
-            if isinstance(made, DeclaredAlike):
-                together = self._together(document, made, position, base)
-                if together is not None:
-                    if together:
-                        self._tell(len(together), made.sources[0])
-                        remember(together.declared, together)
-                        yield together
-                    continue
-            for ordinal, run in made.numbered() if isinstance(made, DeclaredAlike) else (made,):
-                self._rules.run(document, run.source.entry - document.first_run, run)
-                if self._is_unsound():
-                    self._tell(1, run.source)
-                    yield DesiredRun(run.address, "", "", run.group, run.source)
-                    continue
-                # Of a recurring run, each instance has a shard of its own.
-                if self._shard is not None and run.group.schedule is None and not self._shard.covers(self._place(run)):
-                    continue
-                desired = identify(run, position, base + ordinal)
-                self._tell(1, run.source)
-                remember((run,), (desired,))
-                yield desired
-
-    def _together(self, document: Document, runs: DeclaredAlike, position: int, base: int) -> DesiredAlike | None:
-        """The same for runs that are alike; None where each has to be looked at."""
-        if self._is_unsound() or not self._rules.pass_together(document, runs):
-            return None
-        if self._shard is not None:
-            places = places_of(self._project.key, self._project.environment, runs.addresses)
-            runs = runs.only([self._shard.covers(place) for place in places])
-        return identify_together(runs, position, [base + ordinal for ordinal in runs.ordinals])
+        for ordinal, run in expand(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings):
+            self._rules.run(document, run.source.entry, run)
+            self._tell(run.source)
+            if self._is_unsound():
+                yield DesiredRun(run.address, "", "", run.group, run.source)
+                continue
+            # Of a recurring run, each instance has a shard of its own.
+            if self._shard is not None and run.group.schedule is None and not self._shard.covers(self._place(run)):
+                continue
+            desired = identify(run, position, base + ordinal)
+            remember(desired, run.request)
+            yield desired
 
     def _is_respelled(self) -> bool:
         """Whether a number in a text of this document is written otherwise than it was once."""
         return self._evaluator.numbers.respelled
 
-    def _tell(self, more: int, source: Source) -> None:
-        before, self._count = self._count, self._count + more
-        if before // _TOLD_EVERY != self._count // _TOLD_EVERY:
+    def _tell(self, source: Source) -> None:
+        self._count += 1
+        if not self._count % _TOLD_EVERY:
             part, whole = self._headway(source.line)
             self._listener(Reading(self._count, part=part, whole=whole))
 
@@ -215,6 +204,17 @@ class Parsing:
             self._looked_at += len(new)
             self._unsound = self._unsound or any(finding.severity is Severity.ERROR for finding in new)
         return self._unsound
+
+
+class _Ordinals:
+    """Those numbers of a file's runs that are of one document, as ordinals in it."""
+
+    def __init__(self, numbers: Container[int], base: int) -> None:
+        self._numbers = numbers
+        self._base = base
+
+    def __contains__(self, ordinal: object) -> bool:
+        return isinstance(ordinal, int) and self._base + ordinal in self._numbers
 
 
 def _declared_twice(run: DesiredRun, first: DesiredRun) -> Diagnostic:

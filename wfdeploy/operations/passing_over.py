@@ -7,16 +7,14 @@ from functools import partial
 from heapq import merge
 from typing import TYPE_CHECKING
 
-from wfdeploy.model.address import group_of
+from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.first_changes import FirstChanges
 from wfdeploy.model.plan import Action
 from wfdeploy.pipeline.diff.differ import unheard_of
 from wfdeploy.pipeline.diff.planner import Gathered
-from wfdeploy.pipeline.diff.settling import key_of
 
 if TYPE_CHECKING:
     from wfdeploy.catalogue.catalogue import Catalogue
-    from wfdeploy.model.address import Address
     from wfdeploy.model.run import DesiredRun
     from wfdeploy.model.state import RecordKey
     from wfdeploy.operations.prepared import Prepared
@@ -52,6 +50,27 @@ def quiet_groups(prepared: Prepared, context: DiffContext, recurrences: Mapping[
     return quiet | {name: 0 for name, one in recurrences.items() if one.is_still and name not in busy}
 
 
+def partly_unchanged(
+    prepared: Prepared, context: DiffContext, quiet: Collection[str], recurrences: Mapping[str, Recurrence]
+) -> dict[str, set[Address]]:
+    """The groups most of whose runs are kept, each with the addresses about which there may be more to say: what is
+    declared and what is recorded differ there, or something else is known."""
+    store, desired = prepared.store, prepared.desired
+    special = {*context.attempts, *context.adopted, *context.replace, *context.standings}
+    renamed = {group_of(address) for address in (*context.renames, *context.renames.values())}
+    recorded = store.tallies()
+    found: dict[str, set[Address]] = {}
+    for name, group in desired.groups.items():
+        if name in quiet or name in renamed or name in recurrences or name in prepared.moves.rollouts:
+            continue
+        if group.group.rollout is not None or name not in recorded or not group.tally.count:
+            continue
+        differing = {Address(address) for address in special if group_of(address) == name} | prepared.differing(name)
+        if 2 * len(differing) < group.tally.count:
+            found[name] = differing
+    return found
+
+
 def first(
     prepared: Prepared, context: DiffContext, targets: Targets, recurrences: Mapping[str, Recurrence]
 ) -> Gathered | None:
@@ -82,7 +101,7 @@ def runs_but(
     if not loud:
         return runs
     found = desired.find(loud)
-    return merge(runs, [found[address] for address in loud], key=_address)
+    return merge(runs, [found[address] for address in loud if address in found], key=_address)
 
 
 def keys_but(store: StateStore, quiet: Collection[str], loud: Sequence[Address]) -> Iterator[RecordKey]:
@@ -90,7 +109,7 @@ def keys_but(store: StateStore, quiet: Collection[str], loud: Sequence[Address])
     if not quiet:
         return store.record_keys()
     keys = store.record_keys([name for name in store.tallies() if name not in quiet])
-    return merge(keys, map(key_of, store.records(loud)), key=_address) if loud else keys
+    return merge(keys, store.record_keys_of(loud), key=_address) if loud else keys
 
 
 def _address(one: DesiredRun | RecordKey) -> str:

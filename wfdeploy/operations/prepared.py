@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.address import Address, group_of
@@ -13,14 +14,15 @@ from wfdeploy.model.edits import Dismiss, Edit, PutGroups
 from wfdeploy.model.plan import Action, Plan, Selection, Wish
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun, OnRemove
-from wfdeploy.model.state import Attempt, Head, Record, Standing
+from wfdeploy.model.state import Attempt, Head, Standing
 from wfdeploy.operations.claimed import brought_up_to_date, going
 from wfdeploy.operations.held_back import HeldBack, note_held_back
 from wfdeploy.operations.identities import identities
+from wfdeploy.operations.lookups import Lookups
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen, due_until_ms, logs_since_s
 from wfdeploy.operations.own_ids import AttemptNames, TakenOver, taken_ids
-from wfdeploy.operations.passing_over import first, keys_but, quiet_groups, runs_but
+from wfdeploy.operations.passing_over import first, keys_but, partly_unchanged, quiet_groups, runs_but
 from wfdeploy.operations.recurring import Recurrence, Surroundings, conclusions, notes, recur
 from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labelled
 from wfdeploy.operations.renames import Renames
@@ -68,10 +70,12 @@ class Prepared:
         self.renames = self.moves.by_origin
         self.names_of = AttemptNames(workspace.project, lambda: self.store, self.moves.origins)
         self._former = {to: origin for origin, to in self.renames.items()}
+        self._lookups = Lookups(lambda: self.store, self.recorded_address, self.moves.origins)
         self.attempts: dict[Address, Attempt] = {}
         for attempt in store.attempts():
             address = self.renames.get(attempt.address, attempt.address)
             self.attempts[address] = _moved(attempt, address)
+        self._differing: dict[str, set[Address]] = {}  # by group: what is declared and recorded differs there
         self._unverified: dict[bool, Outlook] = {}  # made without a listing, by `keep_all`
         self._unfinished: list[Standing] | None = None
         self._claimed: list[Standing] = []  # runs to be adopted that aren't known to have ended
@@ -176,7 +180,8 @@ class Prepared:
             identities=self._identities,
             now_ms=now_ms,
             highest=lambda address, text: max(self._highest(address, text), noted.get((address, text), 0)),
-            records=self._record,
+            records=self._lookups.record,
+            fetch=lambda addresses: None if self.is_blank else self._lookups.fetch(addresses),
             attempts=self.attempts,
             verdicts={} if seen is None else seen.verdicts,
             adopted=adoption.adopted,
@@ -188,7 +193,7 @@ class Prepared:
             standings=runs.standings,
             live_states=runs.live,
             dlq_retention_s=self.workspace.project.server.dlq_retention_s,
-            is_taken_over=TakenOver(self.store, self._renamed, self._record),
+            is_taken_over=TakenOver(self.store, self._renamed, self._lookups.record),
             wish=selection.wish,
             recurring=recurrences.keys(),
             names_past=keep_all or bool(targets),
@@ -279,8 +284,14 @@ class Prepared:
         )
         for address in loud:
             quiet[group_of(address)] -= 1
+        partly = {} if keep_all or targets else partly_unchanged(self, context, quiet, recurrences)
+        differing = set(chain.from_iterable(partly.values()))
+        declared = self.desired.find(differing)
+        self.manifests.requests.fetch(declared.values())
+        alone = sorted([*loud, *differing])
+        settled = {*quiet, *partly}
         changes = diff(
-            runs_but(self.desired, quiet, loud, recurrences), keys_but(self.store, quiet, loud), context, problems
+            runs_but(self.desired, settled, alone, recurrences), keys_but(self.store, settled, alone), context, problems
         )
         if unclaimed:
             changes = unclaimed.marked(changes, targets.match)
@@ -312,7 +323,14 @@ class Prepared:
             emptied_generator=context.emptied_generator,
         )
         gathered.summary[Action.KEEP] += sum(quiet.values())
+        gathered.summary[Action.KEEP] += sum(self.desired.groups[name].tally.count for name in partly) - len(declared)
         return turns, gathered
+
+    def differing(self, group: str) -> set[Address]:
+        """The addresses of a group at which what is declared and what is recorded differ."""
+        if group not in self._differing:
+            self._differing[group] = self.desired.differing(group, self.store.identities)
+        return self._differing[group]
 
     def _recurrences(
         self, targets: Targets, adoption: Adoption, runs: Condition, seen: Seen | None
@@ -366,16 +384,10 @@ class Prepared:
         is_whole = self.workspace.target.shard is None
         return frozenset(map(self._renamed, labelled(self.store, self.selection.labels, strict=is_whole)))
 
-    def _record(self, address: str) -> Record | None:
-        former = self.recorded_address(Address(address))
-        record = next(iter(self.store.records([former])), None)
-        return record if record is None or former == address else replace(record, address=Address(address))
-
     def _highest(self, address: str, fingerprint_text: str) -> int:
         if self.is_blank:
             return 0
-        known = self.store.generations([address, self.recorded_address(Address(address)), *self.moves.origins(address)])
-        return max((n for (_, text), n in known.items() if text == fingerprint_text), default=0)
+        return self._lookups.highest(address, fingerprint_text)
 
     @cached_property
     def is_blank(self) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest, sha256
@@ -15,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 from wfdeploy import __version__
 from wfdeploy.catalogue.catalogue import Catalogue, Kept
 from wfdeploy.catalogue.guards import sound
-from wfdeploy.errors import CacheDamaged, InvalidInput
+from wfdeploy.errors import InvalidInput
 from wfdeploy.files.names import is_text
 from wfdeploy.files.reading import open_regular
-from wfdeploy.operations.parallel import WORTHWHILE_BYTES
-from wfdeploy.operations.requests import KEPT_FOR_A_LOOK, Remember, Requests
+from wfdeploy.operations.requests import Requests
 from wfdeploy.pipeline.identify.version import CURRENT, WITH_OWN_ID
 from wfdeploy.pipeline.load import sources
 
@@ -29,18 +27,19 @@ if TYPE_CHECKING:
     from wfdeploy.model.project import Project
     from wfdeploy.model.run import DeclaredRun
     from wfdeploy.model.shard import Shard
-    from wfdeploy.operations.parallel.aside import Aside
-    from wfdeploy.operations.parallel.crew import Work
     from wfdeploy.operations.parsing import Parsing
-    from wfdeploy.pipeline.load.parts import Part
-    from wfdeploy.ports import Listener, MakeEncoder
+    from wfdeploy.ports import Listener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What to read. `variables`: None where nothing is known of the project's variables, secrets and moves; `keep`: how
-    many requests to hold in memory; `encoder`: where all runs may be made ready to be sent for the first time; `key`:
-    of the catalogue's entries."""
+    """What to read.
+
+    variables: None where nothing is known of the project's variables, secrets and moves.
+    keep: how many requests to hold in memory.
+    shrink: hold of their bodies no more than the canonical text.
+    key: of the catalogue's entries.
+    """
 
     project: Project
     paths: Sequence[str] | None
@@ -48,8 +47,8 @@ class Wanted:
     variables: Mapping[str, object] | None
     stdin: Callable[[], bytes]
     keep: int
+    shrink: bool
     shard: Shard | None = None
-    encoder: MakeEncoder | None = None
     listener: Listener
     key: bytes
 
@@ -73,7 +72,7 @@ class Reading:
 
     def __init__(self, wanted: Wanted, catalogue: Catalogue, *, thorough: bool) -> None:
         self.catalogue = catalogue
-        self.requests = Requests(self._again, most=wanted.keep)
+        self.requests = Requests(self._again, most=wanted.keep, shrink=wanted.shrink)
         self.diagnostics: list[Diagnostic] = []
         self.found: list[sources.Found] = []
         self.moves: list[DeclaredMove] = []
@@ -86,7 +85,6 @@ class Reading:
         self._whole = wanted.variables is not None  # nothing had to be left out of a document
         self._context = self._settings_digest()
         self._digests: dict[int, str] = {}  # of the files' content, by position
-        self._looks: dict[int, _Look] = {}  # ahead of reading, by position
         self._sizes: dict[int, int] = {}  # by position; 0 of files that needn't be read here
         self._passed = self._present = self._all = 0  # bytes of the files before this one, of this one, of all
         self._doubts_in_moves = False
@@ -102,18 +100,11 @@ class Reading:
         self.found = self._find(paths)
         self.complete = paths is None or self._covers(self.found)
         self._sizes = {position: _size(entry) for position, entry in enumerate(self.found)}
-        if not self._thorough:
-            self._read_ahead()
         self._all = sum(self._sizes.values())
-        aside = self._aside()
-        try:
-            for position, entry in enumerate(self.found):
-                self._present = self._sizes[position]
-                self.take_in(position, entry, aside)
-                self._passed += self._present
-        finally:
-            if aside is not None:
-                aside.close()
+        for position, entry in enumerate(self.found):
+            self._present = self._sizes[position]
+            self._take_in(position, entry)
+            self._passed += self._present
         if "_parsing" in self.__dict__:
             self._parsing.end()
         self._check_own_ids()
@@ -126,20 +117,9 @@ class Reading:
             key=lambda d: (order.get(d.place.file, -1), d.place.file, d.place.line, d.place.column),
         )
 
-    def _aside(self) -> Aside | None:
-        """What takes the runs, where they are to be sent and may be many."""
-        project, encoder = self._wanted.project, self._wanted.encoder
-        if encoder is None or self._wanted.keep <= KEPT_FOR_A_LOOK:
-            return None
-        from wfdeploy.operations.parallel.aside import Aside
-        from wfdeploy.operations.parallel.parcels import Packer
-
-        return Aside(self.requests, lambda: Packer(project, encoder))
-
     def close(self) -> None:
         """It was of no use."""
         self.catalogue.close()
-        self.requests.close()
 
     # --- files -----------------------------------------------------------------------------------------------
 
@@ -181,24 +161,20 @@ class Reading:
         ]
         return not aside and not self.left_out and all(entry.path is not None for entry in own)
 
-    def take_in(
-        self, position: int, entry: sources.Found, remember: Remember | None = None, part: Part | None = None
-    ) -> None:
-        """Read one file, or a part of it, unless it is known. `remember` is given its runs; without it, some are held
-        in memory."""
-        look = self._looks.pop(position, None) or self._look(entry)
+    def _take_in(self, position: int, entry: sources.Found) -> None:
+        """Read one file, unless it is known."""
+        look = self._look(entry)
         self._digests[position] = look.digest
         if look.kept is not None:
             self._take(look.kept, position, entry, look.name)
             return
-        self.requests.without_stash(position)
         if look.data is None:
             return
         source = self._decode(entry, look.data, self._problems)
         del look
         if source is not None:
             key = None if entry.path is None else self._key(entry, source.name, self._digests[position])
-            self._file(source, position, key, remember or self.requests.remember, part)
+            self._file(source, position, key)
 
     def _look(self, entry: sources.Found) -> _Look:
         data = self._bytes(entry, self._problems)
@@ -211,43 +187,6 @@ class Reading:
             if kept is not None and self._unchanged(kept.reads):
                 return _Look(name, digest, kept=kept)
         return _Look(name, digest, data)
-
-    def _read_ahead(self) -> None:
-        """Where there is much to read, have several processes do it, each some of the files."""
-        sizes = self._sizes
-        if sum(sizes.values()) < 2 * WORTHWHILE_BYTES or not self._whole:
-            return
-        unknown: dict[int, str] = {}
-        for position, entry in enumerate(self.found):
-            if sizes[position]:
-                look = self._look(entry)
-                if look.kept is not None:
-                    self._looks[position] = look  # the others are looked at again when their turn comes
-                    sizes[position] = 0
-                elif look.data is not None:
-                    unknown[position] = self._key(entry, look.name, look.digest)
-        if sum(map(sizes.__getitem__, unknown)) < 2 * WORTHWHILE_BYTES:
-            return
-        from wfdeploy.operations.parallel.crew import Crew, Work
-
-        crew = self.requests.crew = Crew()
-        works = [Work(position, self.found[position], sizes[position]) for position in unknown]
-        with suppress(OSError, CacheDamaged):
-            crew.read(self._wanted, works, self._text, stashes=self._wanted.keep > KEPT_FOR_A_LOOK)
-            for file in crew.catalogues:
-                self.catalogue.absorb(file)
-            for position, parts in crew.parts.items():
-                key = unknown[position]
-                self.catalogue.join(key, [_key_of_part(key, part) for part in parts])
-            for position, key in unknown.items():
-                if self.catalogue.cached(key) is not None:
-                    sizes[position] = 0
-
-    def _text(self, work: Work) -> str:
-        """What is in a file; nothing where it can't be read."""
-        data = self._bytes(work.found, [])
-        source = None if data is None else self._decode(work.found, data, [])
-        return "" if source is None else source.text
 
     def _bytes(self, entry: sources.Found, problems: list[Diagnostic]) -> bytes | None:
         stdin = self._wanted.stdin() if entry.path is None else None
@@ -273,15 +212,15 @@ class Reading:
             sizes=lambda: (self._passed, self._present, self._all),
         )
 
-    def _file(self, source: SourceFile, position: int, key: str | None, remember: Remember, part: Part | None) -> None:
+    def _file(self, source: SourceFile, position: int, key: str | None) -> None:
         """Read a file that isn't known. When there is nothing wrong with it, later commands may use the outcome."""
         parsing = self._parsing
         before = len(parsing.moves)
         with self.catalogue.adding(position, source.name) as adding:
-            said = parsing.file(source, position, adding, remember, part)
+            said = parsing.file(source, position, adding, self.requests.remember)
             self.diagnostics += said
-            if not any(diagnostic.is_error or part is not None for diagnostic in said):
-                adding.draft.key = key if key is None or part is None else _key_of_part(key, part)
+            if not any(diagnostic.is_error for diagnostic in said):
+                adding.draft.key = key
                 adding.draft.notes = {
                     "warnings": [_plain(diagnostic) for diagnostic in said],
                     "moves": [
@@ -292,9 +231,10 @@ class Reading:
         self.moves += parsing.moves[before:]
         self._whole = self._whole and parsing.whole
 
-    def _again(self, position: int, at_s: int | None, /, *, former: bool = False) -> Iterator[tuple[int, DeclaredRun]]:
-        """The runs of a file that was read before, or its instances at a time; `former`: as they were while numbers
-        were written otherwise. Raises: `InvalidInput` when the file has changed since."""
+    def _again(
+        self, position: int, at_s: int | None, /, *, wanted: Container[int] | None = None, former: bool = False
+    ) -> Iterator[tuple[int, DeclaredRun]]:
+        """See `Reread`. Raises: `InvalidInput` when the file has changed since it was read."""
         entry = self.found[position]
         problems: list[Diagnostic] = []
         data = self._bytes(entry, problems)
@@ -307,7 +247,7 @@ class Reading:
             )
         source = self._decode(entry, data, problems)
         assert source is not None
-        return self._parsing.again(source, at_s, former=former)
+        return self._parsing.again(source, at_s, wanted=wanted, former=former)
 
     # --- the cache -------------------------------------------------------------------------------------------
 
@@ -410,10 +350,6 @@ class Reading:
         self._problems += check(
             groups, lambda name: self.found[self.catalogue.file_of(name)].display, complete=complete
         )
-
-
-def _key_of_part(key: str, part: Part) -> str:
-    return f"{key}#{part.first}"
 
 
 def _size(entry: sources.Found) -> int:

@@ -30,8 +30,8 @@ def render(manifests: Manifests, address: str | None) -> Iterator[Rendered]:
     for run in manifests.runs.runs() if address is None else _runs(manifests, address):
         if targets.match(run.address):
             found = True
-            declared = manifests.requests.of(run)
-            yield Rendered(run.address, run.source, run.fingerprint, run.workflow_run_id, _fields(declared.request))
+            fields = _fields(manifests.requests.of(run))
+            yield Rendered(run.address, run.source, run.fingerprint, run.workflow_run_id, fields)
     if not found and address is not None:
         hint = "addresses look like group/name or group/name[key]; without one all runs are shown"
         raise UsageError(f"no declared run matches {address}", hint=hint)
@@ -55,9 +55,10 @@ def _runs(manifests: Manifests, address: str) -> Iterator[DesiredRun]:
 
 
 def _fields(request: Request) -> Mapping[str, Any]:
-    fields = {**doing(request), **delivery_fields(request.delivery)}
-    if request.delivery.redact is not None:
-        fields |= _redacted(request.delivery.redact, fields)
+    delivery = request.template.delivery
+    fields = {**doing(request), **delivery_fields(delivery)}
+    if delivery.redact is not None:
+        fields |= _redacted(delivery.redact, fields)
     return {name: value for name, value in fields.items() if value is not None and value != {}}
 
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address
+from wfdeploy.model.request import Request
 from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.spool import Spool
 
-if TYPE_CHECKING:
-    from wfdeploy.operations.parallel.crew import Crew
-    from wfdeploy.operations.parallel.parcels import Crate, Parcel
-
-KEPT_FOR_A_LOOK = 20_000
-KEPT_FOR_SENDING = 120_000
-"""Requests that stay in memory after loading, about a kilobyte each; others are read from their files again."""
+HELD = 200_000
+"""Requests that stay in memory, about a quarter of a kilobyte each and their bodies; others are read from their files
+again."""
 
 K = TypeVar("K")
 
@@ -27,52 +25,56 @@ K = TypeVar("K")
 class Reread(Protocol):
     """Reads a file again."""
 
-    def __call__(self, file: int, at_s: int | None, /, *, former: bool = False) -> Iterator[tuple[int, DeclaredRun]]:
-        """The runs of the n-th file with their numbers, in order; with a time (Unix seconds), the instances of its
-        recurring runs at that time. `former`: as they were while numbers were written otherwise."""
+    def __call__(
+        self, file: int, at_s: int | None, /, *, wanted: Container[int] | None = None, former: bool = False
+    ) -> Iterator[tuple[int, DeclaredRun]]:
+        """The runs of the n-th file with their numbers, in order: those that are `wanted` (None: all); with a time
+        (Unix seconds), the instances of its recurring runs at that time. `former`: as they were while numbers were
+        written otherwise."""
 
 
-Remember = Callable[[Sequence[DeclaredRun], Sequence[DesiredRun]], None]
-"""Hears of the runs of a file as they are read, one or several: as they are declared and with their identities."""
+Remember: TypeAlias = Callable[[DesiredRun, Request], None]
+"""Hears of the runs of a file as they are read, in order."""
 
 
 class Requests:
-    """Gives desired runs their requests. `reread` reads a file again; `most`: see `KEPT_FOR_SENDING`.
+    """Gives desired runs their requests. `reread` reads a file again; `most`: see `HELD`; `shrink`: hold of bodies no
+    more than their canonical text.
 
     What is read again must still have the identity that it was planned with, or `CacheDamaged` is raised: nothing that
     a cache says is ever sent by its word.
     """
 
-    def __init__(self, reread: Reread, *, most: int = KEPT_FOR_A_LOOK) -> None:
+    def __init__(self, reread: Reread, *, most: int = HELD, shrink: bool = True) -> None:
         self._reread = reread
         self._most = most
-        self.held: dict[int, dict[int, DeclaredRun]] = {}
-        """The runs that are in memory, by file and number."""
+        self._shrink = shrink
+        self._held: dict[int, _Numbered[Request]] = {}  # by file
         self._count = 0
         self._over: set[int] = set()  # files that are too long to be kept
-        self._instances: dict[Address, DeclaredRun] = {}
+        self._fetched: dict[int, dict[int, Request]] = {}  # some of a file's, by number
+        self._instances: dict[Address, Request] = {}
         self._made: tuple[tuple[int, int], Spool[tuple[int, DeclaredRun]]] | None = None
-        self.crew: Crew | None = None
-        """Other processes of this command that have read some of the files, and hold their requests."""
-        self._looked: tuple[tuple[int, int | None], array[int], Spool[DeclaredRun]] | None = None
-        self._former: tuple[tuple[int, int | None], array[int], Spool[DeclaredRun]] | None = None
+        self._looked: tuple[tuple[int, int | None], _Numbered[DeclaredRun]] | None = None
+        self._former: tuple[tuple[int, int | None], _Numbered[DeclaredRun]] | None = None
 
-    def remember(self, runs: Sequence[DeclaredRun], desired: Sequence[DesiredRun]) -> None:
-        """Keep runs of a file that were just expanded, if there is room for all of it."""
-        file = desired[0].file
+    def remember(self, run: DesiredRun, request: Request) -> None:
+        """Keep the request of a run that was just expanded, if there is room for all of its file. Runs of a file come
+        in order."""
+        file = run.file
         if file in self._over:
             return
-        if self._count + len(runs) > self._most:
-            self.cannot_hold(file)
+        if self._count >= self._most:
+            self._over.add(file)
+            self._count -= len(self._held.pop(file, ()))
             return
-        kept = self.held.setdefault(file, {})
-        kept.update((one.number, run) for one, run in zip(desired, runs, strict=True))
-        self._count += len(runs)
-
-    def cannot_hold(self, file: int) -> None:
-        """There is no room for all of a file: its runs are read again."""
-        self._over.add(file)
-        self._count -= len(self.held.pop(file, ()))
+        held = self._held.get(file)
+        if held is None:
+            held = self._held[file] = _Numbered(self._most)
+        if self._shrink:
+            request.body.shrink()
+        held.append(run.number, request)
+        self._count += 1
 
     def instances(self, file: int, at_s: int) -> Iterator[tuple[int, DeclaredRun]]:
         """The instances of a file's recurring runs at a time (Unix seconds), with their numbers. Raises: `InvalidInput`
@@ -82,128 +84,142 @@ class Requests:
             made: Spool[tuple[int, DeclaredRun]] = Spool(held=self._most)
             for number, run in self._reread(file, at_s):
                 if len(self._instances) < self._most:
-                    self._instances[run.address] = run
+                    self._instances[run.address] = run.request
                 made.append((number, run))
             self._made = (file, at_s), made
         yield from self._made[1]
 
-    def of(self, run: DesiredRun) -> DeclaredRun:
-        """The run as it was declared. Raises: `InvalidInput` when its file has changed since it was loaded."""
-        kept = self._held(run)
-        if kept is not None:
-            return kept
+    def of(self, run: DesiredRun) -> Request:
+        """The request of a run. Raises: `InvalidInput` when its file has changed since it was loaded."""
+        found = self._known(run)
+        if found is not None:
+            return found
         which = run.file, run.at_s
         if self._looked is None or self._looked[0] != which:
             # All of the file, once: whoever asks for one run of it mostly asks for more, in an order of their own.
-            runs = self._reread(*which) if self._in_parcels(*which) else self._read(*which)
-            self._looked = which, *self._spooled(runs)
-        found = _numbered(run.number, *self._looked[1:])
-        if found is None:
+            self._looked = which, self._all(self._reread(*which))
+        declared = self._looked[1].get(run.number)
+        if declared is None:
             raise _damaged(run)
-        self._check(run, found)
-        return found
+        return _checked(run, declared)
+
+    def fetch(self, runs: Iterable[DesiredRun]) -> None:
+        """Make the requests of these runs be at hand, each file read at most once. Raises: as `of`."""
+        missing = sorted((run for run in runs if self._known(run) is None and run.at_s is None), key=_place)
+        for run, _, request in self.each((run, run) for run in missing[: self._most]):
+            held = self._fetched.setdefault(run.file, {})
+            held[run.number] = request
 
     def formerly(self, run: DesiredRun) -> DeclaredRun | None:
         """The run as it would be declared if numbers were still written as they were; None where it would be none.
         Raises: `InvalidInput` when its file has changed since it was loaded."""
-        return _numbered(run.number, *self._all_formerly(run.file, run.at_s))
+        return self._all_formerly(run.file, run.at_s).get(run.number)
 
     def all_formerly(self, file: int) -> Sequence[DeclaredRun]:
         """The same for all runs of a file, those of other shards too."""
-        return self._all_formerly(file, None)[1]
+        return self._all_formerly(file, None).values
 
-    def _all_formerly(self, file: int, at_s: int | None) -> tuple[array[int], Spool[DeclaredRun]]:
+    def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DesiredRun, Request]]:
+        """The requests of many runs in the order of `file`, `at_s` and `number`, each file read at most once for a time
+        and never held. What comes with a run is given back with it."""
+        for which, members in groupby(runs, key=lambda pair: (pair[1].file, pair[1].at_s)):
+            first = next(members)
+            if self._known(first[1]) is not None:
+                for key, run in chain((first,), members):
+                    yield key, run, self.of(run)
+                continue
+            wanted = _Ascending(first, members)  # noqa: B031 - this, or the loop above
+            for number, declared in self._reread(*which, wanted=wanted):
+                key, run = wanted.taken.popleft()
+                if run.number != number:
+                    raise _damaged(run)
+                yield key, run, _checked(run, declared)
+            for _, run in (*wanted.taken, *wanted.rest()):
+                raise _damaged(run)
+
+    def _all_formerly(self, file: int, at_s: int | None) -> _Numbered[DeclaredRun]:
         which = file, at_s
         if self._former is None or self._former[0] != which:
-            self._former = which, *self._spooled(self._reread(*which, former=True))
-        return self._former[1:]
+            self._former = which, self._all(self._reread(*which, former=True))
+        return self._former[1]
 
-    def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DeclaredRun | Parcel]]:
-        """The same for many runs in the order of `file`, `at_s` and `number`, each file read at most once for a time
-        and never held; as parcels where there are some. What comes with a run is given back with it."""
-        for which, members in groupby(runs, key=lambda pair: (pair[1].file, pair[1].at_s)):
-            stream: Iterator[tuple[int, DeclaredRun | Parcel]] | None = None
-            for key, run in members:
-                held = self._held(run)
-                if held is not None:
-                    yield key, held
-                    continue
-                stream = stream or self._read(*which)
-                declared = next((declared for number, declared in stream if number == run.number), None)
-                if declared is None:
-                    raise _damaged(run)
-                self._check(run, declared)
-                yield key, declared
-
-    def crates(self, count: int) -> Iterator[Crate] | None:
-        """All `count` runs that are declared, in the order of `file` and `number`; None where it isn't known that each
-        is in a crate, and nothing else is."""
-        crew = self.crew
-        if crew is None or not crew.only_parcels:
-            return None
-        from wfdeploy.operations.parallel.stash import count_of, crates
-
-        stashes = [path for _, paths in sorted(crew.stashes.items()) for path in paths]
-        if sum(map(count_of, stashes)) != count:
-            return None
-        return chain.from_iterable(map(crates, stashes))
-
-    def close(self) -> None:
-        """Let go of what other processes hold."""
-        if self.crew is not None:
-            self.crew.close()
-
-    def without_stash(self, file: int) -> None:
-        """A file is read by this process after all: what another one holds of it may be about other content."""
-        if self.crew is not None:
-            self.crew.stashes.pop(file, None)
-
-    def _spooled(self, runs: Iterable[tuple[int, DeclaredRun | Parcel]]) -> tuple[array[int], Spool[DeclaredRun]]:
-        numbers = array("q")
-        spool: Spool[DeclaredRun] = Spool(held=self._most)
+    def _all(self, runs: Iterable[tuple[int, DeclaredRun]]) -> _Numbered[DeclaredRun]:
+        made: _Numbered[DeclaredRun] = _Numbered(self._most)
         for number, declared in runs:
-            assert isinstance(declared, DeclaredRun)
-            numbers.append(number)
-            spool.append(declared)
-        return numbers, spool
+            made.append(number, declared)
+        return made
 
-    def _read(self, file: int, at_s: int | None) -> Iterator[tuple[int, DeclaredRun | Parcel]]:
-        if not self._is_stashed(file, at_s):
-            return self._reread(file, at_s)
-        from wfdeploy.operations.parallel.stash import stashed
-
-        assert self.crew is not None
-        return chain.from_iterable(map(stashed, self.crew.stashes[file]))
-
-    def _is_stashed(self, file: int, at_s: int | None) -> bool:
-        return at_s is None and self.crew is not None and file in self.crew.stashes
-
-    def _in_parcels(self, file: int, at_s: int | None) -> bool:
-        return self._is_stashed(file, at_s) and self.crew is not None and self.crew.has_parcels
-
-    def _check(self, run: DesiredRun, declared: DeclaredRun | Parcel) -> None:
-        """Raises: `CacheDamaged` for another run than this one."""
-        if declared.address != run.address:
-            raise _damaged(run)
-        if not isinstance(declared, DeclaredRun):
-            if declared.fingerprint != run.fingerprint:
-                raise _damaged(run)
-        elif not self._is_stashed(run.file, run.at_s) or self._in_parcels(run.file, run.at_s):
-            from wfdeploy.pipeline.identify.fingerprint import identify
-
-            if identify(declared).fingerprint != run.fingerprint:
-                raise _damaged(run)
-
-    def _held(self, run: DesiredRun) -> DeclaredRun | None:
+    def _known(self, run: DesiredRun) -> Request | None:
         if run.at_s is not None:
             return self._instances.get(run.address)
-        kept = self.held.get(run.file)
-        return None if kept is None else kept[run.number]
+        held = self._held.get(run.file)
+        if held is not None:
+            return held.get(run.number)
+        return self._fetched.get(run.file, {}).get(run.number)
 
 
-def _numbered(number: int, numbers: array[int], spool: Spool[DeclaredRun]) -> DeclaredRun | None:
-    position = bisect_left(numbers, number)
-    return None if position == len(numbers) or numbers[position] != number else spool[position]
+T = TypeVar("T")
+
+
+class _Numbered(Iterable[T]):
+    """What comes with numbers that grow, and is found by them."""
+
+    def __init__(self, most: int) -> None:
+        self._numbers = array("q")
+        self.values: Spool[T] = Spool(held=most)
+
+    def append(self, number: int, value: T) -> None:
+        self._numbers.append(number)
+        self.values.append(value)
+
+    def get(self, number: int) -> T | None:
+        position = bisect_left(self._numbers, number)
+        return None if position == len(self._numbers) or self._numbers[position] != number else self.values[position]
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self.values)
+
+
+class _Ascending(Container[int], Generic[K]):
+    """The numbers of runs that come in their order, for somebody who asks for numbers in that order, some of them more
+    than once: no more than one run is taken ahead. `taken` are the pairs that were asked for."""
+
+    def __init__(self, first: tuple[K, DesiredRun], others: Iterator[tuple[K, DesiredRun]]) -> None:
+        self.taken: deque[tuple[K, DesiredRun]] = deque()
+        self._next: tuple[K, DesiredRun] | None = first
+        self._others = others
+        self._last = -1
+
+    def __contains__(self, number: object) -> bool:
+        if number == self._last:
+            return True
+        if self._next is None or self._next[1].number != number:
+            return False
+        self._last = number
+        self.taken.append(self._next)
+        self._next = next(self._others, None)
+        return True
+
+    def rest(self) -> Iterator[tuple[K, DesiredRun]]:
+        """The one that nobody asked for."""
+        if self._next is not None:
+            yield self._next
+
+
+def _place(run: DesiredRun) -> tuple[int, int]:
+    return run.file, run.number
+
+
+def _checked(run: DesiredRun, declared: DeclaredRun) -> Request:
+    """Raises: `CacheDamaged` for another run than this one."""
+    from wfdeploy.pipeline.identify.fingerprint import identify
+
+    if declared.address != run.address or identify(declared).fingerprint != run.fingerprint:
+        raise _damaged(run)
+    return declared.request
 
 
 def _damaged(run: DesiredRun) -> CacheDamaged:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 
-from wfdeploy.errors import CacheDamaged, InvalidInput
-from wfdeploy.model.attempts import Columns, FirstAttempts
+from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.first_changes import FirstChanges, but_plain_triggers
-from wfdeploy.model.packing import change_packer
+from wfdeploy.model.first_changes import but_plain_triggers
 from wfdeploy.model.plan import Change, Plan
 from wfdeploy.model.remote import Item
-from wfdeploy.model.run import DeclaredRun, DesiredRun
+from wfdeploy.model.request import Request
+from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.spool import HELD
 from wfdeploy.model.state import Attempt, AttemptStatus
-from wfdeploy.operations.parallel.parcels import Crate, Parcel
 from wfdeploy.operations.prepared import Prepared
-from wfdeploy.pipeline.apply.batch import ReadyBatch
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.pipeline.identify.describe import Recorder, secret_names
 
@@ -27,14 +24,10 @@ def gather_secrets(plan: Plan, prepared: Prepared) -> dict[str, str]:
 
     Raises: `InvalidInput` naming every secret without a value, at the first run that needs it.
     """
-    if _crates(plan, prepared) is not None:
-        return {}  # they hold no secrets
     workspace = prepared.workspace
     values: dict[str, str] = {}
     problems: dict[str, Diagnostic] = {}
-    for change, declared in _sends(plan, prepared, only=lambda run: run.has_secrets):
-        assert not isinstance(declared, Parcel)  # which hold no secrets
-        request = declared.request
+    for change, run, request in _sends(plan, prepared, only=lambda run: run.has_secrets):
         for name in secret_names(request):
             if name in values or name in problems:
                 continue
@@ -46,7 +39,7 @@ def gather_secrets(plan: Plan, prepared: Prepared) -> dict[str, str]:
             problems[name] = Diagnostic(
                 code="bad-secret",
                 message=f"the secret {name} {problem}",
-                place=declared.source.place,
+                place=run.source.place,
                 address=change.address,
                 hint=f"set the environment variable {name}",
             )
@@ -66,32 +59,13 @@ def _problem(value: str, *, in_header: bool) -> str | None:
 
 def shipments(
     plan: Plan, prepared: Prepared, secrets: Mapping[str, str], *, since_ms: int | None, by: str
-) -> Iterator[Shipment | ReadyBatch]:
+) -> Iterator[Shipment]:
     """What is sent for the changes that send, in the order of the manifests, made when it is asked for."""
     workspace = prepared.workspace
     now_ms = workspace.clock.now_ms
-    crates = _crates(plan, prepared)
-    if crates is not None:
-        left = plan.sends
-        for crate in crates:
-            left -= len(crate.number)
-            if left < 0:
-                break
-            yield _ready(crate, now_ms=now_ms(), since_ms=since_ms, by=by)
-        if left:
-            raise CacheDamaged("what was made ready to be sent is not what it says: it isn't as many runs as planned")
-        return
     record = Recorder()
     encode = workspace.encoder(workspace.project.label, secrets).encode
-    for change, declared in _sends(plan, prepared):
-        assert change.desired is not None
-        if isinstance(declared, Parcel):
-            if change.generation == 1 and change.attempt is None and not change.tries:
-                yield _unpacked(declared, now_ms=now_ms(), since_ms=since_ms, by=by)
-                continue
-            declared = prepared.manifests.requests.of(change.desired)  # noqa: PLW2901
-        request = declared.request
-        delivery = request.delivery
+    for change, run, request in _sends(plan, prepared):
         run_id = change.workflow_run_id
         own, end = record(request, prepared.head.redaction_key)
         attempt = Attempt(
@@ -101,11 +75,11 @@ def shipments(
             run_id,
             now_ms(),  # the batch that it goes into is sent when it is full
             since_ms,
-            delivery.delay_s,
-            delivery.not_before_s,
-            declared.workflow_run_id is not None,
-            change.desired.delivery,
-            str(declared.source),
+            run.delay_s,
+            run.not_before_s,
+            run.workflow_run_id is not None,
+            run.delivery,
+            str(run.source),
             own + end,
             len(end),
             change.tries,
@@ -117,62 +91,6 @@ def shipments(
         if change.attempt is not None:
             _continue(shipment, change.attempt)
         yield shipment
-
-
-def _crates(plan: Plan, prepared: Prepared) -> Iterator[Crate] | None:
-    """All that the plan sends, where that is all that is declared and each run of it was made ready when it was read.
-
-    The processes that did so made the plan's catalogue of the same runs in the same breath, and both lie in a folder of
-    this command's own. So they aren't compared one by one; only that they are as many.
-    """
-    return prepared.manifests.requests.crates(plan.sends) if isinstance(plan.changes, FirstChanges) else None
-
-
-def _ready(crate: Crate, *, now_ms: int, since_ms: int | None, by: str) -> ReadyBatch:
-    """What is sent for runs that were made ready when they were read."""
-    count = len(crate.number)
-    columns = Columns(
-        address=crate.address,
-        fingerprint=crate.fingerprint,
-        generation=(1,) * count,
-        workflow_run_id=crate.workflow_run_id,
-        intent_at_ms=(now_ms,) * count,
-        since_ms=(since_ms,) * count,
-        delay_s=crate.delay_s,
-        not_before_s=crate.not_before_s,
-        explicit_id=crate.explicit_id,
-        delivery=crate.delivery,
-        source=crate.source,
-        own=crate.own,
-        end=crate.end,
-        tries=(0,) * count,
-        by=(by,) * count,
-        triggered_id=("",) * count,
-    )
-    return ReadyBatch(FirstAttempts(columns, crate.shifts), crate.encoded)
-
-
-def _unpacked(parcel: Parcel, *, now_ms: int, since_ms: int | None, by: str) -> Shipment:
-    """The shipment of one such run, among others that were not made ready."""
-    _, address, fingerprint, run_id, explicit_id, delay_s, not_before_s, delivery, source, own, end, encoded = parcel
-    attempt = Attempt(
-        address,
-        fingerprint,
-        1,
-        run_id,
-        now_ms,
-        since_ms,
-        delay_s,
-        not_before_s,
-        explicit_id,
-        delivery,
-        source,
-        own + end,
-        len(end),
-        0,
-        by,
-    )
-    return Shipment(Item(run_id, encoded), attempt)
 
 
 def _continue(shipment: Shipment, former: Attempt) -> None:
@@ -191,7 +109,7 @@ def _continue(shipment: Shipment, former: Attempt) -> None:
 
 def _sends(
     plan: Plan, prepared: Prepared, only: Callable[[DesiredRun], bool] = lambda _: True
-) -> Iterator[tuple[Change, DeclaredRun | Parcel]]:
+) -> Iterator[tuple[Change, DesiredRun, Request]]:
     """The changes that send, with their requests, in the order of the manifests: files are read from front to back."""
     chosen = (
         change
@@ -216,18 +134,17 @@ def _place(change: Change) -> tuple[int, int, int]:
 
 def _sorted_on_disk(changes: Iterable[Change]) -> Iterator[Change]:
     """The same for more changes than are to be held in memory."""
-    import marshal
+    import pickle
     import sqlite3
 
-    pack, unpack = change_packer()
     with closing(sqlite3.connect("", isolation_level=None)) as connection:  # a temporary file of this connection
         connection.execute("PRAGMA cache_size = -8000")
         connection.execute("CREATE TABLE changes (file INTEGER, at_s INTEGER, number INTEGER, packed BLOB)")
         connection.execute("BEGIN")
-        rows = ((*_place(change), marshal.dumps(pack(change))) for change in changes)
+        rows = ((*_place(change), pickle.dumps(change)) for change in changes)
         connection.executemany("INSERT INTO changes VALUES (?, ?, ?, ?)", rows)
         for (data,) in connection.execute("SELECT packed FROM changes ORDER BY file, at_s, number"):
-            yield unpack(marshal.loads(data))  # noqa: S302 - our own
+            yield pickle.loads(data)  # noqa: S301 - our own
 
 
 def resumes(plan: Plan, prepared: Prepared, *, since_ms: int | None, by: str) -> Iterator[Shipment]:

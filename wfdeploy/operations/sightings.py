@@ -92,7 +92,7 @@ class Matcher:
             )
         request = ""
         if run is not None and same:
-            request = recorded(self.manifests.requests.of(run).request, self.redaction_key)
+            request = recorded(self.manifests.requests.of(run), self.redaction_key)
         return Record(
             address=sighting.address,
             fingerprint=sighting.fingerprint,

@@ -11,12 +11,12 @@ from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.edits import Edit
 from wfdeploy.model.order import Condition, Headcount
-from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.rollout import EndRollout, Progress
 from wfdeploy.model.run import DesiredRun, Group
 from wfdeploy.model.schedule import Concurrency
+from wfdeploy.model.spool import Spool
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.unloaded import count_elsewhere, newest_instances
 from wfdeploy.pipeline.diff.context import DiffContext
@@ -200,8 +200,7 @@ class Turns:
 
     def _rolled(self, group: Group, changes: Iterable[Change]) -> Iterator[Change]:
         assert group.rollout is not None
-        held = change_spool()
-        held.extend(changes)
+        held = Spool(changes)
         progress = self.rollouts.get(group.name)
         members = {} if progress is None else self._members(group.name)
         states = self._member_states(group.name, members) if members else {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import sqlite3
 from collections.abc import Iterable, Sequence
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from operator import attrgetter, itemgetter
 
-from wfdeploy.model.attempts import Columns
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.state.rows import ATTEMPT_COLUMNS
 
@@ -113,7 +113,7 @@ class Bulk:
 
     def insert_settled(
         self,
-        attempts: Columns,
+        attempts: Sequence[Attempt],
         end_ids: Sequence[int | None],
         created_at_ms: Sequence[int | None],
         origin: str,
@@ -122,24 +122,25 @@ class Bulk:
         """The records that attempts become, at addresses that have none. `end_ids`: theirs, of `ends`. False: two have
         one address, or one of the addresses has a record; then nothing is written."""
         numbers = self._numbers(len(end_ids))
-        address, fingerprint, generation, run_id = attempts[:4]
-        rows = zip(address, fingerprint, generation, run_id, attempts.delivery, numbers, strict=True)
+        rows = [(*record_row(attempt), number) for attempt, number in zip(attempts, numbers, strict=True)]
         # Whether there is one is found out by writing: asking for each beforehand would take a fifth of all the time.
         if _insert_new_records(self._connection, rows) < len(numbers):
-            ours = zip(address, numbers, strict=True)
+            ours = [(attempt.address, number) for attempt, number in zip(attempts, numbers, strict=True)]
             self._connection.executemany("DELETE FROM records WHERE address = ? AND details_id = ?", ours)
             return False
-        ids = {by: self.actor(by) for by in set(attempts.by)}
-        actors = map(ids.__getitem__, attempts.by)
-        told = repeat(origin), created_at_ms, repeat(recorded_at_ms), actors, attempts.source, attempts.own, end_ids
-        rows_of_details = zip(numbers, address, *told, attempts.tries, attempts.triggered_id, strict=False)
-        _insert_fresh(self._connection, rows_of_details)
+        actor = self.actor
+        details = (
+            (number, one.address, origin, at_ms, recorded_at_ms, actor(one.by), one.source, own_request(one), end_id)
+            for number, one, at_ms, end_id in zip(numbers, attempts, created_at_ms, end_ids, strict=True)
+        )
+        rest = ((one.tries, one.triggered_id) for one in attempts)
+        _insert_fresh(self._connection, map(operator.add, details, rest))
         return True
 
-    def ends(self, ends: Sequence[str]) -> list[int | None]:
-        """The ids of what requests end with, None for nothing."""
-        ids: dict[str, int | None] = {end: self._ends.id_of(end) if end else None for end in set(ends)}
-        return [ids[end] for end in ends]
+    def ends(self, attempts: Iterable[Attempt]) -> list[int | None]:
+        """The ids of what the attempts' requests end with, None for nothing."""
+        id_of = self._ends.id_of
+        return [id_of(attempt.request[-attempt.shared :]) if attempt.shared else None for attempt in attempts]
 
     def actor(self, by: str) -> int:
         """The id of what did it."""
@@ -176,3 +177,8 @@ class Bulk:
 
 record_row = attrgetter("address", "fingerprint", "generation", "workflow_run_id", "delivery")
 """The row of `records` of a record, or of the one that an attempt becomes."""
+
+
+def own_request(attempt: Attempt) -> str:
+    """The request of an attempt, without the end that others share."""
+    return attempt.request[: -attempt.shared] if attempt.shared else attempt.request

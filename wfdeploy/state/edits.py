@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from wfdeploy.model.address import group_of
-from wfdeploy.model.attempts import FirstAttempts, columns_of
 from wfdeploy.model.edits import (
     Claim,
     Dismiss,
@@ -33,7 +32,7 @@ from wfdeploy.model.edits import (
 )
 from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
 from wfdeploy.model.schedule import Decide
-from wfdeploy.model.state import Attempt, Ended, Record
+from wfdeploy.model.state import Ended, Record
 from wfdeploy.model.tally import Tally, term
 from wfdeploy.state import pace
 from wfdeploy.state.bulk import Bulk
@@ -210,13 +209,13 @@ class Editor:
         if not attempts:
             return
         flight = self._flights.land(attempts)
-        columns = columns_of(attempts) if flight is None else flight.columns
-        end_ids = self._bulk.ends(columns.end) if flight is None else flight.end_ids
-        if self._bulk.insert_settled(columns, end_ids, edit.created_at_ms, edit.origin.value, edit.recorded_at_ms):
+        end_ids = self._bulk.ends(attempts) if flight is None else flight.end_ids
+        if self._bulk.insert_settled(attempts, end_ids, edit.created_at_ms, edit.origin.value, edit.recorded_at_ms):
             if flight is None:
-                self._flights.scatter(columns.address)
-                self._bulk.drop_attempts(zip(columns.address, columns.workflow_run_id, strict=True))
-            self._add(attempts)
+                self._flights.scatter([attempt.address for attempt in attempts])
+                self._bulk.drop_attempts([(attempt.address, attempt.workflow_run_id) for attempt in attempts])
+            for attempt in attempts:
+                self._shift(1, attempt.address, attempt.fingerprint, attempt.delivery)
             return
         for attempt, created_at_ms in zip(attempts, edit.created_at_ms, strict=True):
             self._put_record(
@@ -268,14 +267,6 @@ class Editor:
         run("DELETE FROM records WHERE address = ?", (former.address,))
 
     # --- tallies: every change of `records` passes here ------------------------------------------------------
-
-    def _add(self, attempts: Sequence[Attempt]) -> None:
-        if isinstance(attempts, FirstAttempts):
-            for group, (count, total) in attempts.shifts.items():
-                self._shift_group(group, count, total)
-            return
-        for one in attempts:
-            self._shift(1, one.address, one.fingerprint, one.delivery)
 
     def _shift(self, sign: int, address: str, fingerprint: str, delivery: str) -> None:
         self._shift_group(group_of(address), sign, sign * term(address, fingerprint, delivery))

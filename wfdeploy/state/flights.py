@@ -12,15 +12,10 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
-from wfdeploy.model.attempts import Columns, FirstAttempts, columns_of
 from wfdeploy.model.state import Attempt, AttemptStatus
-
-if TYPE_CHECKING:
-    from wfdeploy.state.bulk import Bulk
+from wfdeploy.state.bulk import Bulk, own_request
 
 TABLE = """CREATE TABLE flights (
     id INTEGER PRIMARY KEY,
@@ -30,7 +25,7 @@ TABLE = """CREATE TABLE flights (
 """`attempts` is a JSON array with an array for each: the first eleven fields of `Attempt`, the request but for the end
 that it shares with others, the id of that end, the tries."""
 
-_END = Columns._fields.index("end")
+_REQUEST = Attempt._fields.index("request")
 _BY = Attempt._fields.index("by")
 _REST = (AttemptStatus.INTENT, None, False, False, None, None, "")
 """What a first intent has after `by`."""
@@ -41,11 +36,10 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flight:
-    """The row `id` of `flights`. `columns`: its attempts, by column; `end_ids`: of what their requests end with."""
+    """The row `id` of `flights`. `end_ids`: of what the requests of its attempts end with."""
 
     id: int
     attempts: Sequence[Attempt]
-    columns: Columns
     end_ids: Sequence[int | None]
 
 
@@ -63,20 +57,20 @@ class Flights:
         """Write attempts down, as a flight if they can be one."""
         if not attempts:
             return
-        columns = columns_of(attempts)
-        before = self._aloft.get(columns.address[0])
+        before = self._aloft.get(attempts[0].address)
         if before is not None and before.attempts == attempts:
             return
-        self.scatter(columns.address)
-        if not self._can_fly(attempts, columns):
+        self.scatter([attempt.address for attempt in attempts])
+        if not self._can_fly(attempts):
             self._bulk.put_attempts(attempts)
             return
-        end_ids = self._bulk.ends(columns.end)
-        told = _encode(list(zip(*columns[:_END], end_ids, columns.tries, strict=True)))
-        row = self._bulk.actor(columns.by[0]), told
+        end_ids = self._bulk.ends(attempts)
+        pairs = zip(attempts, end_ids, strict=True)
+        told = [(*one[:_REQUEST], own_request(one), end_id, one.tries) for one, end_id in pairs]
+        row = self._bulk.actor(attempts[0].by), _encode(told)
         cursor = self._connection.execute("INSERT INTO flights (by_id, attempts) VALUES (?, ?)", row)
         assert cursor.lastrowid is not None
-        self._hold(Flight(cursor.lastrowid, attempts, columns, end_ids))
+        self._hold(Flight(cursor.lastrowid, attempts, end_ids))
 
     def land(self, attempts: Sequence[Attempt]) -> Flight | None:
         """Where these were a flight, as a whole and in this order, it is gone, and given back."""
@@ -95,11 +89,11 @@ class Flights:
                     self._take_away(flight)
                     self._bulk.put_attempts(flight.attempts)
 
-    def _can_fly(self, attempts: Sequence[Attempt], columns: Columns) -> bool:
-        if not isinstance(attempts, FirstAttempts) and not all(_rest_of(one) == _REST for one in attempts):
+    def _can_fly(self, attempts: Sequence[Attempt]) -> bool:
+        if not all(_rest_of(one) == _REST for one in attempts):
             return False
-        addresses = columns.address
-        if len(set(columns.by)) > 1 or len(set(addresses)) < len(addresses):
+        addresses = {attempt.address for attempt in attempts}
+        if len({attempt.by for attempt in attempts}) > 1 or len(addresses) < len(attempts):
             return False
         run = self._connection.execute
         if run("SELECT 1 FROM attempts LIMIT 1").fetchone() is None:  # as nearly always
@@ -108,12 +102,12 @@ class Flights:
         return run(with_rows, (json.dumps(list(addresses)),)).fetchone() is None
 
     def _hold(self, flight: Flight) -> None:
-        self._aloft.update(zip(flight.columns.address, repeat(flight)))
+        self._aloft.update((attempt.address, flight) for attempt in flight.attempts)
 
     def _take_away(self, flight: Flight) -> None:
         self._connection.execute("DELETE FROM flights WHERE id = ?", (flight.id,))
-        for address in flight.columns.address:
-            del self._aloft[address]
+        for attempt in flight.attempts:
+            del self._aloft[attempt.address]
 
 
 def read(connection: sqlite3.Connection) -> list[Flight]:
@@ -132,5 +126,5 @@ def read(connection: sqlite3.Connection) -> list[Flight]:
             Attempt._make((*lead, own + ends[end_id], len(ends[end_id]), tries, by, *_REST))
             for *lead, own, end_id, tries in told
         ]
-        flights.append(Flight(number, attempts, columns_of(attempts), end_ids))
+        flights.append(Flight(number, attempts, end_ids))
     return flights

@@ -191,6 +191,19 @@ class SqliteStore:
                     for row in rows:
                         yield RecordKey(*row)
 
+    def record_keys_of(self, addresses: Collection[str]) -> Iterator[RecordKey]:
+        """The keys of the records of these addresses, in address order."""
+        with translated(self._name):
+            for chunk in _chunks(sorted(addresses)):
+                query = f"{_SELECT_KEYS} WHERE address IN ({_marks(chunk)}) ORDER BY address"
+                yield from (RecordKey(*row) for row in self._connection.execute(query, chunk).fetchall())
+
+    def identities(self, low: str, high: str) -> Sequence[tuple[str, str, str]]:
+        """See `StateStore.identities`."""
+        query = "SELECT address, fingerprint, delivery FROM records WHERE address >= ? AND address < ?"
+        with translated(self._name):
+            return self._connection.execute(query, (low, high)).fetchall()
+
     def keys_with_ids(self, workflow_run_ids: Collection[str]) -> Iterator[RecordKey]:
         """The keys of the records that have one of these workflow run ids. They are looked for in one pass over the
         table: an index would cost each trigger more than this does."""

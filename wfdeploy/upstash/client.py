@@ -16,7 +16,6 @@ from wfdeploy.model.remote import (
     CancelReply,
     DeadLetter,
     Item,
-    Items,
     Lost,
     NotSent,
     ObservedRun,
@@ -126,13 +125,12 @@ class UpstashGateway(RunGateway):
     async def trigger(self, items: Sequence[Item]) -> TriggerReply:
         if not items:
             return Answered(())
-        batch = Items.of(items)
-        sent = batch.workflow_run_ids
+        sent = [item.workflow_run_id for item in items]
         try:
             answer = await self._transfer.exchange(
                 "POST",
                 "/v2/batch/trigger",
-                content=batch_bytes(batch),
+                content=batch_bytes(items),
                 max_bytes=_ANSWER_BYTES + _ANSWER_BYTES_PER_RUN * len(items),
             )
         except TransferError as fault:

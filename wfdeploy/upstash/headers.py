@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from wfdeploy.model.request import FlowControl, Redact, Request, Template, Text
+from wfdeploy.model.request import FlowControl, Redact, SecretText, Template, Text
 
 RUN_ID = "Upstash-Workflow-RunId"
 LABEL = "Upstash-Label"
 
 Pairs: TypeAlias = Iterator[tuple[str, Text]]
-Write: TypeAlias = Callable[[str, Request], Pairs]
-"""Gives the headers of one row for a request; the first argument is the row's header name or prefix."""
+Write: TypeAlias = Callable[[str, Template], Pairs]
+"""Gives the headers of one row for a template; the first argument is the row's header name or prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,67 +34,67 @@ class Row:
     write: Write
     of_delivery: bool = True  # False: it belongs to what the run does
 
-    def pairs(self, request: Request) -> Pairs:
-        return self.write(self.header, request)
+    def pairs(self, template: Template) -> Pairs:
+        return self.write(self.header, template)
 
 
-def _content_type(header: str, request: Request) -> Pairs:
-    if request.content_type is not None:
-        yield header, request.content_type
+def _content_type(header: str, template: Template) -> Pairs:
+    if template.content_type is not None:
+        yield header, template.content_type
 
 
-def _forwarded(prefix: str, request: Request) -> Pairs:
-    for name, value in request.headers.items():
+def _forwarded(prefix: str, template: Template) -> Pairs:
+    for name, value in template.headers.items():
         yield prefix + name, value
 
 
-def _retries(header: str, request: Request) -> Pairs:
-    if request.delivery.retries is not None:
-        yield header, str(request.delivery.retries)
+def _retries(header: str, template: Template) -> Pairs:
+    if template.delivery.retries is not None:
+        yield header, str(template.delivery.retries)
 
 
-def _retry_delay(header: str, request: Request) -> Pairs:
-    if request.delivery.retry_delay is not None:
-        yield header, request.delivery.retry_delay
+def _retry_delay(header: str, template: Template) -> Pairs:
+    if template.delivery.retry_delay is not None:
+        yield header, template.delivery.retry_delay
 
 
-def _delay(header: str, request: Request) -> Pairs:
-    if request.delivery.delay_s is not None:
-        yield header, f"{request.delivery.delay_s}s"
+def _delay(header: str, template: Template) -> Pairs:
+    if template.delivery.delay_s is not None:
+        yield header, f"{template.delivery.delay_s}s"
 
 
-def _not_before(header: str, request: Request) -> Pairs:
-    if request.delivery.not_before_s is not None:
-        yield header, str(request.delivery.not_before_s)
+def _not_before(header: str, template: Template) -> Pairs:
+    if template.delivery.not_before_s is not None:
+        yield header, str(template.delivery.not_before_s)
 
 
-def _timeout(header: str, request: Request) -> Pairs:
-    if request.delivery.timeout_s is not None:
-        yield header, f"{request.delivery.timeout_s}s"
+def _timeout(header: str, template: Template) -> Pairs:
+    if template.delivery.timeout_s is not None:
+        yield header, f"{template.delivery.timeout_s}s"
 
 
-def _flow_control_key(header: str, request: Request) -> Pairs:
-    if request.delivery.flow_control is not None:
-        yield header, request.delivery.flow_control.key
+def _flow_control_key(header: str, template: Template) -> Pairs:
+    if template.delivery.flow_control is not None:
+        yield header, template.delivery.flow_control.key
 
 
-def _flow_control_value(header: str, request: Request) -> Pairs:
-    if request.delivery.flow_control is not None:
-        yield header, flow_control_value(request.delivery.flow_control)
+def _flow_control_value(header: str, template: Template) -> Pairs:
+    if template.delivery.flow_control is not None:
+        yield header, flow_control_value(template.delivery.flow_control)
 
 
-def _failure_url(header: str, request: Request) -> Pairs:
-    if request.delivery.failure_url is not None:
-        yield header, request.delivery.failure_url
+def _failure_url(header: str, template: Template) -> Pairs:
+    if template.delivery.failure_url is not None:
+        yield header, template.delivery.failure_url
 
 
-def _failure_headers(prefix: str, request: Request) -> Pairs:
-    for name, value in request.delivery.failure_headers.items():
+def _failure_headers(prefix: str, template: Template) -> Pairs:
+    for name, value in template.delivery.failure_headers.items():
         yield prefix + name, value
 
 
-def _redact(header: str, request: Request) -> Pairs:
-    if request.delivery.redact is not None and (fields := redact_fields(request.delivery.redact)):
+def _redact(header: str, template: Template) -> Pairs:
+    if template.delivery.redact is not None and (fields := redact_fields(template.delivery.redact)):
         yield header, fields
 
 
@@ -125,7 +125,7 @@ def joined_labels(label: str, labels: tuple[str, ...]) -> str:
 
 def resolved(text: Text, secrets: Mapping[str, str]) -> str:
     """The text as it is sent. Raises: `KeyError` with the name of a missing secret."""
-    return text.resolve(secrets) if isinstance(text, Template) else text
+    return text.resolve(secrets) if isinstance(text, SecretText) else text
 
 
 ROWS: tuple[Row, ...] = (

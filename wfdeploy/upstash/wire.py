@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from wfdeploy.model.alike import DeclaredAlike
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.remote import Item, Items
-from wfdeploy.model.request import Body, BodyKind, BodyValue, Request, Template, Text
+from wfdeploy.model.remote import Item
+from wfdeploy.model.request import Body, BodyKind, BodyValue, Request, SecretText, Template, Text
 from wfdeploy.upstash.headers import LABEL, ROWS, RUN_ID, Row, joined_labels, resolved
 
 _text: Callable[[str], str] = json.encoder.encode_basestring  # what `JSONEncoder(ensure_ascii=False)` uses for text
@@ -32,8 +31,8 @@ class ItemEncoder:
     def __init__(self, *, label: str, secrets: Mapping[str, str]) -> None:
         self._label = label
         self._secrets = secrets
-        # By identity of headers and delivery options, which are held, so that no other object can take their place.
-        self._kept: dict[tuple[object, ...], tuple[str, str, Request]] = {}
+        # By identity of the template, which is held, so that no other object can take its place.
+        self._kept: dict[int, tuple[str, str, Template]] = {}
 
     def encode(self, request: Request, workflow_run_id: str, label: str = "") -> Item:
         """One run of a batch. `label`: see `Encoder.encode`.
@@ -42,45 +41,31 @@ class ItemEncoder:
         can't carry.
         """
         body = request.body
-        before_id, after_id, _ = self._made(request, label) if label else self._parts(request)
+        before_id, after_id, _ = self._made(request.template, label) if label else self._parts(request.template)
         plain = body.plain()  # nearly every body is JSON without secrets
         text = body_text(body, self._secrets) if plain is None else plain.decode()
         tail = "}}" if text is None else f'}},"body":{_text(text)}}}'
         return Item(workflow_run_id, f"{before_id}{_text(workflow_run_id)}{after_id}{tail}".encode())
 
-    def encode_together(self, runs: DeclaredAlike, workflow_run_ids: Sequence[str]) -> list[bytes]:
-        """See `Encoder.encode_together`."""
-        around: dict[int, tuple[str, str]] = {}
-        for model in runs.distinct_models:
-            before_id, after_id, _ = self._parts(model)
-            around[id(model)] = f'{before_id}"', f'"{after_id}}},"body":'
-        encoded: list[bytes] = []
-        for model, run_id, text in zip(runs.models, workflow_run_ids, runs.texts, strict=True):
-            before, after = around[id(model)]
-            encoded.append(f"{before}{run_id}{after}{_text(text)}}}".encode())
-        return encoded
+    def _parts(self, template: Template) -> tuple[str, str, Template]:
+        """What stands before the workflow run id and between it and the body."""
+        return self._kept.get(id(template)) or self._shared(template)
 
-    def _parts(self, request: Request) -> tuple[str, str, Request]:
-        """What stands before the workflow run id and between it and the body; the request is held for its parts."""
-        destination, content_type, headers, _, delivery = request
-        key = (destination, content_type, id(headers), id(delivery))
-        return self._kept.get(key) or self._shared(key, request)
-
-    def _shared(self, key: tuple[object, ...], request: Request) -> tuple[str, str, Request]:
-        made = self._made(request)
+    def _shared(self, template: Template) -> tuple[str, str, Template]:
+        made = self._made(template)
         if len(self._kept) >= _KEPT:
             self._kept.clear()
-        self._kept[key] = made
+        self._kept[id(template)] = made
         return made
 
-    def _made(self, request: Request, label: str = "") -> tuple[str, str, Request]:
+    def _made(self, template: Template, label: str = "") -> tuple[str, str, Template]:
         secrets = self._secrets
-        destination = _text(resolved(request.destination, secrets))
-        own = _members(_OWN_ROWS, request, secrets)
-        own_labels = request.delivery.labels
+        destination = _text(resolved(template.destination, secrets))
+        own = _members(_OWN_ROWS, template, secrets)
+        own_labels = template.delivery.labels
         labels = joined_labels(self._label, (label, *own_labels) if label else own_labels)
-        delivery = f",{_text(LABEL)}:{_text(labels)}{_members(_DELIVERY_ROWS, request, secrets)}"
-        return f'{{"destination":{destination},"headers":{{"{RUN_ID}":', f"{own}{delivery}", request
+        delivery = f",{_text(LABEL)}:{_text(labels)}{_members(_DELIVERY_ROWS, template, secrets)}"
+        return f'{{"destination":{destination},"headers":{{"{RUN_ID}":', f"{own}{delivery}", template
 
 
 def encode_item(request: Request, *, workflow_run_id: str, label: str, secrets: Mapping[str, str]) -> Item:
@@ -102,20 +87,20 @@ def body_text(body: Body, secrets: Mapping[str, str]) -> str | None:
             return resolved(cast("Text", body.value), secrets)
 
 
-def batch_bytes(items: Items) -> bytes:
+def batch_bytes(items: Sequence[Item]) -> bytes:
     """The request body of a batch: a JSON array."""
-    return b"[%b]" % b",".join(items.encoded)
+    return b"[%b]" % b",".join([item.encoded for item in items])
 
 
-def _members(rows: Sequence[Row], request: Request, secrets: Mapping[str, str]) -> str:
+def _members(rows: Sequence[Row], template: Template, secrets: Mapping[str, str]) -> str:
     """The headers of these rows as JSON members, each after a comma."""
-    pairs = [f",{_text(name)}:{_text(resolved(value, secrets))}" for row in rows for name, value in row.pairs(request)]
+    pairs = [f",{_text(name)}:{_text(resolved(value, secrets))}" for row in rows for name, value in row.pairs(template)]
     return "".join(pairs)
 
 
 def _resolved(value: BodyValue, secrets: Mapping[str, str]) -> Any:
     """The value with secrets put in, made of `dict` and `list`."""
-    if isinstance(value, Template):
+    if isinstance(value, SecretText):
         return value.resolve(secrets)
     if isinstance(value, Mapping):
         return {key: _resolved(inner, secrets) for key, inner in value.items()}

@@ -13,7 +13,6 @@ from wfdeploy.model.event import Event, Reading
 from wfdeploy.model.project import Project
 from wfdeploy.operations import parsing
 from wfdeploy.operations.manifests import validate
-from wfdeploy.operations.parallel import crew
 
 HEAD = "apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {name: %s}\nspec:\n  destination: https://a.example.com\n"
 GENERATED = HEAD + "  runs:\n    - {name: r, forEach: {file: %s}, key: '${{ row.id }}'%s}\n"
@@ -79,8 +78,7 @@ def test_of_a_file_that_is_read_before_its_rows_come_nothing_is_told(tmp_path: P
 
 
 @pytest.mark.parametrize("kinds", [1, 2])
-def test_listed_runs_are_read_by_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kinds: int) -> None:
-    monkeypatch.setattr(crew, "_processors", lambda: 1)
+def test_listed_runs_are_read_by_the_lines(tmp_path: Path, kinds: int) -> None:
     listed = "".join(f"    - {{name: r{n}}}\n" if n % kinds else f"    - name: r{n}\n" for n in range(5000))
     size = sum(manifest(tmp_path, name, f"{HEAD % name}  runs:\n{listed}") for name in "ab")
     found = told(tmp_path)

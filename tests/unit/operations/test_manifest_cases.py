@@ -13,7 +13,7 @@ import pytest
 
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.project import Project
-from wfdeploy.model.request import SecretRef, Template
+from wfdeploy.model.request import Body, Request, SecretRef, SecretText
 from wfdeploy.operations.manifests import load_manifests, validate
 
 CASES = Path(__file__).parents[2] / "cases"
@@ -81,8 +81,16 @@ def shown(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def plain(value: Any) -> Any:
-    if isinstance(value, SecretRef | Template):
+    if isinstance(value, SecretRef | SecretText):
         return f"<{type(value).__name__} {value}>"
+    if isinstance(value, Request):
+        template = {f.name: getattr(value.template, f.name) for f in dataclasses.fields(value.template)}
+        delivery = template.pop("delivery")
+        fields = {**template, "body": value.body, "delivery": delivery}  # as a manifest says it, all on one level
+        return {name: plain(item) for name, item in fields.items() if item not in (None, (), {})}
+    if isinstance(value, Body):
+        body = {"kind": value.kind, "value": value.value, "file": value.file}
+        return {name: plain(item) for name, item in body.items() if item not in (None, (), {})}
     if dataclasses.is_dataclass(value):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.compare}
         return {name: plain(item) for name, item in fields.items() if item not in (None, (), {})}

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.docs_headers import PAGE, page
+from tests.support.requests import request_of
 from tests.support.shared_values import copied
-from wfdeploy.model.remote import Item, Items
+from wfdeploy.model.remote import Item
 from wfdeploy.model.request import (
     Body,
     BodyKind,
@@ -21,66 +22,65 @@ from wfdeploy.model.request import (
     Redact,
     Request,
     SecretRef,
+    SecretText,
     Template,
 )
 from wfdeploy.upstash.headers import LABEL, ROWS, RUN_ID
-from wfdeploy.upstash.wire import ItemEncoder, batch_bytes, body_text, encode_item
+from wfdeploy.upstash.wire import _KEPT, ItemEncoder, batch_bytes, body_text, encode_item
 
 SECRETS = {"TOKEN": 's3"cr\\et', "KEY": "k-1", "HOST": "ops.example.com"}
-BEARER = Template(("Bearer ", SecretRef("TOKEN")))
+BEARER = SecretText(("Bearer ", SecretRef("TOKEN")))
 
-FULL = Request(
-    destination="https://app.example.com/api/workflow/onboard?a=1",
+FULL = request_of(
+    "https://app.example.com/api/workflow/onboard?a=1",
     content_type="application/json",
     headers={"X-Team": "growth", "Authorization": BEARER},
     body=Body(BodyKind.JSON, {"tenant": "acme", "seats": 12}),
-    delivery=Delivery(
-        retries=5,
-        retry_delay="pow(2, retried) * 1000",
-        delay_s=90,
-        not_before_s=1_796_104_800,
-        timeout_s=30,
-        labels=("onboarding", "beta"),
-        flow_control=FlowControl(key=Template((SecretRef("KEY"),)), parallelism=10, rate=100, period_s=60),
-        failure_url=Template(("https://", SecretRef("HOST"), "/failed")),
-        failure_headers={"X-Team": "growth", "Authorization": BEARER},
-        redact=Redact(body=True, headers=("Authorization", "X-Team")),
-    ),
+    retries=5,
+    retry_delay="pow(2, retried) * 1000",
+    delay_s=90,
+    not_before_s=1_796_104_800,
+    timeout_s=30,
+    labels=("onboarding", "beta"),
+    flow_control=FlowControl(key=SecretText((SecretRef("KEY"),)), parallelism=10, rate=100, period_s=60),
+    failure_url=SecretText(("https://", SecretRef("HOST"), "/failed")),
+    failure_headers={"X-Team": "growth", "Authorization": BEARER},
+    redact=Redact(body=True, headers=("Authorization", "X-Team")),
 )
 
 # Field by field: what is declared, and the headers that come of it.
 FIELDS: dict[str, tuple[Request, dict[str, str]]] = {
-    "contentType": (Request(destination="d", content_type="text/csv"), {"Content-Type": "text/csv"}),
+    "contentType": (request_of("d", content_type="text/csv"), {"Content-Type": "text/csv"}),
     "headers": (
-        Request(destination="d", headers={"X-A": "1", "Authorization": BEARER}),
+        request_of("d", headers={"X-A": "1", "Authorization": BEARER}),
         {"Upstash-Forward-X-A": "1", "Upstash-Forward-Authorization": 'Bearer s3"cr\\et'},
     ),
-    "retries": (Request(destination="d", delivery=Delivery(retries=0)), {"Upstash-Retries": "0"}),
-    "retryDelay": (Request(destination="d", delivery=Delivery(retry_delay="1000")), {"Upstash-Retry-Delay": "1000"}),
-    "delay": (Request(destination="d", delivery=Delivery(delay_s=90)), {"Upstash-Delay": "90s"}),
+    "retries": (request_of("d", retries=0), {"Upstash-Retries": "0"}),
+    "retryDelay": (request_of("d", retry_delay="1000"), {"Upstash-Retry-Delay": "1000"}),
+    "delay": (request_of("d", delay_s=90), {"Upstash-Delay": "90s"}),
     "notBefore": (
-        Request(destination="d", delivery=Delivery(not_before_s=1_796_104_800)),
+        request_of("d", not_before_s=1_796_104_800),
         {"Upstash-Not-Before": "1796104800"},
     ),
-    "timeout": (Request(destination="d", delivery=Delivery(timeout_s=3600)), {"Upstash-Timeout": "3600s"}),
+    "timeout": (request_of("d", timeout_s=3600), {"Upstash-Timeout": "3600s"}),
     "flowControl.key": (
-        Request(destination="d", delivery=Delivery(flow_control=FlowControl(key="k", rate=5))),
+        request_of("d", flow_control=FlowControl(key="k", rate=5)),
         {"Upstash-Flow-Control-Key": "k", "Upstash-Flow-Control-Value": "rate=5"},
     ),
     "flowControl": (
-        Request(destination="d", delivery=Delivery(flow_control=FlowControl("k", parallelism=2, rate=5, period_s=60))),
+        request_of("d", flow_control=FlowControl("k", parallelism=2, rate=5, period_s=60)),
         {"Upstash-Flow-Control-Key": "k", "Upstash-Flow-Control-Value": "parallelism=2, rate=5, period=60s"},
     ),
     "failureUrl": (
-        Request(destination="d", delivery=Delivery(failure_url="https://ops")),
+        request_of("d", failure_url="https://ops"),
         {"Upstash-Failure-Callback": "https://ops"},
     ),
     "failureHeaders": (
-        Request(destination="d", delivery=Delivery(failure_headers={"X-A": "1"})),
+        request_of("d", failure_headers={"X-A": "1"}),
         {"Upstash-Failure-Callback-Forward-X-A": "1"},
     ),
     "redact": (
-        Request(destination="d", delivery=Delivery(redact=Redact(body=True, headers=("A", "B")))),
+        request_of("d", redact=Redact(body=True, headers=("A", "B"))),
         {"Upstash-Redact-Fields": "body,header[A],header[B]"},
     ),
 }
@@ -134,13 +134,13 @@ def test_everything_at_once() -> None:
 
 
 def test_all_headers_can_be_redacted() -> None:
-    headers = wire(Request(destination="d", delivery=Delivery(redact=Redact(headers=True))))["headers"]
+    headers = wire(request_of("d", redact=Redact(headers=True)))["headers"]
     assert headers["Upstash-Redact-Fields"] == "header"
-    assert "Upstash-Redact-Fields" not in wire(Request(destination="d", delivery=Delivery(redact=Redact())))["headers"]
+    assert "Upstash-Redact-Fields" not in wire(request_of("d", redact=Redact()))["headers"]
 
 
 def test_the_project_label_is_there_once_and_first() -> None:
-    request = Request(destination="d", delivery=Delivery(labels=("b", "wfdeploy.p.e", "a", "b")))
+    request = request_of("d", labels=("b", "wfdeploy.p.e", "a", "b"))
     assert wire(request)["headers"][LABEL] == "wfdeploy.p.e,b,a"
 
 
@@ -159,7 +159,7 @@ def test_the_project_label_is_there_once_and_first() -> None:
     ],
 )
 def test_bodies(body: Body, sent: str | None) -> None:
-    value = wire(Request(destination="d", body=body))
+    value = wire(request_of("d", body=body))
     if body.kind is BodyKind.NONE:
         assert "body" not in value
     elif sent is None:
@@ -174,9 +174,7 @@ def test_bodies(body: Body, sent: str | None) -> None:
 )
 def test_what_canonical_json_cannot_say_is_refused(value: Any) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever the words, never bytes
-        encode_item(
-            Request(destination="d", body=Body(BodyKind.JSON, value)), workflow_run_id="w", label="l", secrets={}
-        )
+        encode_item(request_of("d", body=Body(BodyKind.JSON, value)), workflow_run_id="w", label="l", secrets={})
 
 
 def test_a_missing_secret_is_named() -> None:
@@ -202,7 +200,7 @@ def test_structured_bodies_are_in_rfc_8785_form(value: Any) -> None:
 
 @given(st.text(), st.text(), st.dictionaries(st.text(min_size=1), st.text(), max_size=3), st.text())
 def test_any_text_survives_the_wire(destination: str, run_id: str, headers: dict[str, str], body: str) -> None:
-    request = Request(destination=destination, headers=headers, body=Body(BodyKind.TEXT, body))
+    request = request_of(destination, headers=headers, body=Body(BodyKind.TEXT, body))
     value = wire(request, workflow_run_id=run_id)
     assert value["destination"] == destination
     assert value["body"] == body
@@ -217,33 +215,46 @@ HEADERS: list[Any] = [{}, {"X-A": "1"}, {"X-A": BEARER}]
 BODIES = [
     Body(),
     Body(BodyKind.JSON, None),
-    Body(BodyKind.JSON, {"b": "\u00e4", "a": [1]}, is_even=True),
+    Body(BodyKind.JSON, {"b": "\u00e4", "a": [1]}),
     Body(BodyKind.JSON, {"k": BEARER}),
     Body(BodyKind.TEXT, "as it is"),
     Body(BodyKind.FILE, BEARER, "b.txt"),
 ]
-requests = st.builds(
-    Request,
-    destination=st.sampled_from(["d", "e", Template(("https://", SecretRef("HOST")))]),
-    content_type=st.sampled_from([None, "text/csv"]),
-    headers=copied(st.sampled_from(HEADERS)),
-    body=st.sampled_from(BODIES),
-    delivery=st.sampled_from([FULL.delivery, Delivery(), Delivery(retries=1), Delivery(labels=("x",))]),
+templates = st.lists(
+    st.builds(
+        Template,
+        destination=st.sampled_from(["d", "e", SecretText(("https://", SecretRef("HOST")))]),
+        content_type=st.sampled_from([None, "text/csv"]),
+        headers=copied(st.sampled_from(HEADERS)),
+        delivery=st.sampled_from([FULL.template.delivery, Delivery(), Delivery(retries=1), Delivery(labels=("x",))]),
+    ),
+    min_size=1,
+    max_size=3,
 )
 
 
-@given(st.lists(requests, max_size=6))
+@given(templates.flatmap(lambda some: st.lists(st.builds(Request, st.sampled_from(some), st.sampled_from(BODIES)))))
 def test_an_encoder_that_remembers_gives_what_a_fresh_one_gives(sequence: list[Request]) -> None:
     encoder = ItemEncoder(label="l", secrets=SECRETS)
     for n, request in enumerate(sequence):
         fresh = encode_item(request, workflow_run_id=f"w{n}", label="l", secrets=SECRETS)
         assert encoder.encode(request, f"w{n}") == fresh
+        own = encoder.encode(request, f"w{n}", "own")  # the derived id of a run to which its author gave another one
+        labels = json.loads(fresh.encoded)["headers"][LABEL].split(",")
+        assert json.loads(own.encoded)["headers"][LABEL].split(",") == [labels[0], "own", *labels[1:]]
+
+
+def test_a_new_template_is_never_taken_for_one_that_is_gone() -> None:
+    encoder = ItemEncoder(label="l", secrets={})
+    for n in range(3 * _KEPT):
+        item = encoder.encode(request_of("d", headers={"X-A": str(n)}), "w")  # nobody else holds it: its id is free
+        assert json.loads(item.encoded)["headers"]["Upstash-Forward-X-A"] == str(n)
 
 
 def test_a_request_that_fails_is_not_half_remembered() -> None:
     encoder = ItemEncoder(label="l", secrets={})
-    missing = Request(destination="other", headers={"X-A": BEARER}, delivery=Delivery(retries=1))
-    for request in (Request(destination="d"), missing, Request(destination="d")):
+    missing = request_of("other", headers={"X-A": BEARER}, retries=1)
+    for request in (request_of("d"), missing, request_of("d")):
         if request is missing:
             with pytest.raises(KeyError):
                 encoder.encode(request, "w")
@@ -252,8 +263,8 @@ def test_a_request_that_fails_is_not_half_remembered() -> None:
 
 
 def test_a_batch_is_a_json_array() -> None:
-    assert batch_bytes(Items.of([])) == b"[]"
-    assert batch_bytes(Items.of([Item("a", b"{}"), Item("b", b'{"x":1}')])) == b'[{},{"x":1}]'
+    assert batch_bytes([]) == b"[]"
+    assert batch_bytes([Item("a", b"{}"), Item("b", b'{"x":1}')]) == b'[{},{"x":1}]'
 
 
 def test_the_page_of_headers_is_current() -> None:

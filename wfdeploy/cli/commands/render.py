@@ -56,7 +56,7 @@ def command(
     with (
         progress.bar(output) as listener,
         wiring.workspace(app, settings.resolve(target, app.environ), listener, online=False) as workspace,
-        load(workspace, paths, Selection(variables=variables)) as manifests,
+        load(workspace, paths, Selection(variables=variables), shrink=False) as manifests,
     ):
         shown = render(manifests, address)
         output.payload(view.json_text(shown) if output.view is View.JSON else view.text(shown, output.style))

@@ -24,7 +24,6 @@ from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.spool import HELD
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin
 from wfdeploy.pipeline.apply.absence import Absence
-from wfdeploy.pipeline.apply.batch import ReadyBatch
 from wfdeploy.pipeline.apply.cancelling import Canceller
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
@@ -63,7 +62,7 @@ class Engine:
         self,
         plan: Plan,
         edits: Sequence[Edit],
-        shipments: Iterator[Shipment | ReadyBatch],
+        shipments: Iterator[Shipment],
         resumes: Iterable[Shipment] = (),
         conclusions: Mapping[str, Edit] = MappingProxyType({}),
     ) -> ApplyReport:
@@ -136,7 +135,7 @@ class Engine:
 
     # --- lost answers ----------------------------------------------------------------------------------------
 
-    async def _recover(self, shipments: Iterator[Shipment | ReadyBatch]) -> None:
+    async def _recover(self, shipments: Iterator[Shipment]) -> None:
         sender = self.sender
         for _ in range(ROUNDS):
             if not sender.lost or self.patience.stopped or (sender.halt is not None and sender.halt.final):

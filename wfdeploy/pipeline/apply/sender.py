@@ -14,7 +14,6 @@ from typing import assert_never
 from wfdeploy.errors import StateUnusable, WfdeployError
 from wfdeploy.model.edits import Edit, Intend, Settle
 from wfdeploy.model.event import Outcome, Result, Settled
-from wfdeploy.model.packing import result_spool
 from wfdeploy.model.remote import (
     Answered,
     BatchRefused,
@@ -30,8 +29,9 @@ from wfdeploy.model.remote import (
     TriggerReply,
     Unclear,
 )
+from wfdeploy.model.spool import Spool
 from wfdeploy.model.state import AttemptStatus, Origin
-from wfdeploy.pipeline.apply.batch import Batch, ReadyBatch, flat, halves, halves_by_bytes, pack
+from wfdeploy.pipeline.apply.batch import Batch, halves, halves_by_bytes, pack
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.server_time import ServerTime
@@ -102,16 +102,16 @@ class Sender:
         self.broken: WfdeployError | None = None
         self.lost: list[Shipment] = []
         self.held_back: list[Shipment] = []
-        self.results = result_spool()
+        self.results: Spool[Result] = Spool()
         self.counts = dict.fromkeys(Outcome, 0)
 
-    async def run(self, shipments: Iterator[Shipment | ReadyBatch]) -> None:
+    async def run(self, shipments: Iterator[Shipment]) -> None:
         """Send until there is nothing left or there is a reason to halt. The iterator keeps what was not begun, but for
         what stands in `held_back` then.
 
         Raises nothing for what the far end does; `halt`, `lost` and `results` tell. Cancelled, it leaves intents.
         """
-        ahead: deque[Shipment | ReadyBatch] = deque()
+        ahead: deque[Shipment] = deque()
         batches = pack(shipments, max_items=self._limits.max_items, max_bytes=self._limits.max_bytes, ahead=ahead)
         begun: set[asyncio.Task[None]] = set()
         ended = asyncio.Event()
@@ -139,7 +139,7 @@ class Sender:
                 begun.add(task)
                 task.add_done_callback(end)
                 await asyncio.sleep(0)  # what was begun gets on while the next one is encoded
-        self.put_back(flat(ahead))
+        self.put_back(ahead)
 
     def put_back(self, shipments: Iterable[Shipment]) -> None:
         """What was not begun, to be sent when it goes on; what may have been sent before is looked up once more."""
@@ -179,7 +179,7 @@ class Sender:
     async def _deliver(self, batch: Batch) -> None:
         try:
             now_ms = self._clock.now_ms()
-            await self._journal.commit([Intend(batch.intents(now_ms))])
+            await self._journal.commit([Intend([shipment.intent(now_ms) for shipment in batch])])
             await self._post(batch)
         except StateUnusable as error:
             # Whatever was sent has its intent on disk, and the next command looks it up.
@@ -208,10 +208,10 @@ class Sender:
                     if (later := throttled(items)) is not None:
                         await self._throttle(later.message, later.wait_s)
                 case BatchRefused(_, message, running):
-                    named = Batch([one for one in batch if one.item.workflow_run_id in running])
+                    named = [one for one in batch if one.item.workflow_run_id in running]
                     if named:
                         await self._take(named, [InProgress(message)] * len(named))
-                        batch = Batch([one for one in batch if one.item.workflow_run_id not in running])
+                        batch = [one for one in batch if one.item.workflow_run_id not in running]
                     elif len(batch) == 1:
                         return await self.refuse([(batch[0], message)])
                     else:
@@ -240,12 +240,13 @@ class Sender:
 
     async def _trigger(self, batch: Batch) -> TriggerReply:
         """Send a batch, once. What must have left by some time is given up then, wherever it is held up."""
-        until_ms = batch.send_before_ms
+        items = [shipment.item for shipment in batch]
+        until_ms = min((one.send_before_ms for one in batch if one.send_before_ms is not None), default=None)
         if until_ms is None:
-            return await self._gateway.trigger(batch.items)
+            return await self._gateway.trigger(items)
         try:
             async with asyncio.timeout((until_ms - self._time.latest_ms()) / 1000):
-                return await self._gateway.trigger(batch.items)
+                return await self._gateway.trigger(items)
         except TimeoutError:
             return Lost("given up: sent any later, it might have started a second run")
 
@@ -263,12 +264,13 @@ class Sender:
 
     async def _still_safe(self, batch: Batch) -> Batch:
         """Without those that were held up until sending them again could start a second run."""
-        late = batch.late(self._time.latest_ms())
+        now_ms = self._time.latest_ms()
+        late = [one for one in batch if one.send_before_ms is not None and now_ms >= one.send_before_ms]
         if not late:
             return batch
         await self._journal.commit([shipment.withdrawn(self._time) for shipment in late])
         self.lost.extend(late)
-        return Batch([shipment for shipment in batch if shipment not in late])
+        return [shipment for shipment in batch if shipment not in late]
 
     async def _throttle(self, message: str, wait_s: float | None) -> None:
         self._throttles += 1
@@ -292,7 +294,7 @@ class Sender:
         if len(created) == len(batch):  # nearly always
             await self._journal.commit([self._settling(batch, created, Origin.TRIGGERED)])
             self._tell_taken(batch, created, Outcome.TRIGGERED)
-            return Batch([])
+            return []
         edits: list[Edit] = []
         fresh: list[Shipment] = []
         there: list[Shipment] = []
@@ -329,27 +331,29 @@ class Sender:
                 case _:
                     assert_never(reply)
         if fresh:
-            edits.append(self._settling(Batch(fresh), created, Origin.TRIGGERED))
+            edits.append(self._settling(fresh, created, Origin.TRIGGERED))
         if there:
-            edits.append(self._settling(Batch(there), there_created, Origin.DEDUPLICATED))
+            edits.append(self._settling(there, there_created, Origin.DEDUPLICATED))
         await self._journal.commit(edits)
         self.lost.extend(lost)
-        self._tell_taken(Batch(fresh), created, Outcome.TRIGGERED)
-        self._tell_taken(Batch(there), there_created, Outcome.DEDUPLICATED)
+        self._tell_taken(fresh, created, Outcome.TRIGGERED)
+        self._tell_taken(there, there_created, Outcome.DEDUPLICATED)
         for shipment, error in refused:
             self.settle(shipment, Outcome.REJECTED, error=error)
-        return Batch(later)
+        return later
 
     def _settling(self, taken: Batch, created: list[int | None], origin: Origin) -> Settle:
         self._accepted += len(taken)
-        return Settle(taken.attempts, created, origin, self._clock.now_ms())
+        return Settle([shipment.attempt for shipment in taken], created, origin, self._clock.now_ms())
 
     def _tell_taken(self, taken: Batch, created: list[int | None], outcome: Outcome) -> None:
-        self._tell_all(outcome, Result.several(taken.addresses, outcome, taken.workflow_run_ids, created))
+        ids = [shipment.item.workflow_run_id for shipment in taken]
+        addresses = [shipment.attempt.address for shipment in taken]
+        self._tell_all(outcome, Result.several(addresses, outcome, ids, created))
 
     async def refuse(self, refused: Sequence[tuple[Shipment, str]]) -> None:
         """Record refusals that were each about one run, with the server's words."""
-        await self._take(Batch([shipment for shipment, _ in refused]), [Denied(words) for _, words in refused])
+        await self._take([shipment for shipment, _ in refused], [Denied(words) for _, words in refused])
         for _, message in refused:
             self._refusals[message] += 1
             if self._accepted == 0 and self._refusals[message] >= SYSTEMIC:

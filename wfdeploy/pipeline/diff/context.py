@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.plan import NameRun, Wish
+from wfdeploy.model.plan import FieldChange, NameRun, Wish
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Record, RecordKey, Standing
@@ -45,7 +44,7 @@ class Identities:
     # All that a run has, or had while numbers were written otherwise, under the version of that text; none where that
     # version isn't known.
     fingerprints_under: Callable[[DesiredRun, str], Sequence[str]]
-    describe: Callable[[DesiredRun], Mapping[str, Any]]  # the request's fields, as the state records them
+    changes: Callable[[DesiredRun, str], tuple[FieldChange, ...]]  # since its request was recorded as this JSON text
     attempt_label: Callable[[str, str, int, int], str]  # address, fingerprint, generation, tries
 
 
@@ -56,7 +55,8 @@ class DiffContext:
     `attempts` by address. `verdicts` by address of an open attempt. `adopted`: records that the server's listing
     gave and the state lacks, by address (they stand before the state's own). `renames`: former address -> new one,
     for the addresses that the state still has under the former. `highest(address, fingerprint)`: highest known
-    generation, 0 for none. `records(address)`: the full record. `on_remove`: policy by group, the manifest's where
+    generation, 0 for none. `records(address)`: the full record. `fetch(addresses)`: `highest` and `records` are about
+    to be asked about these. `on_remove`: policy by group, the manifest's where
     it was loaded, else the state's. `is_gone(address)`: whether a recorded run that isn't declared was removed;
     `is_undeclared(address)`: whether nobody declares it, also where that is no reason to cancel or forget (in a shard).
     `emptied_generator(address)`: the generator that made a run, where it is declared and makes no runs any more.
@@ -72,6 +72,7 @@ class DiffContext:
     now_ms: int
     highest: Callable[[str, str], int]
     records: Callable[[str], Record | None]
+    fetch: Callable[[Collection[Address]], None] = lambda _: None
     attempts: Mapping[Address, Attempt] = field(default_factory=dict)
     verdicts: Mapping[Address, Verdict] = field(default_factory=dict)
     adopted: Mapping[Address, Record] = field(default_factory=dict)

@@ -16,7 +16,6 @@ from wfdeploy.model.state import Attempt, AttemptStatus, Record, RecordKey, Stan
 from wfdeploy.model.workflow_id import id_key, own_id
 from wfdeploy.pipeline.diff.care import BY_WISH, Case, Remedy, by_policy
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
-from wfdeploy.pipeline.diff.fields import compare_fields
 from wfdeploy.pipeline.diff.reasons import id_change, not_started, reason_of, sent_id, why_new
 from wfdeploy.pipeline.diff.settling import REPEATED, SENT_AGAIN, key_of, preparing, settled_record
 
@@ -333,7 +332,7 @@ class Declared:
     def _fields(self, record: Record | None) -> tuple[FieldChange, ...]:
         if record is None:
             return ()
-        return compare_fields(record.request, self.context.identities.describe(self.run))
+        return self.context.identities.changes(self.run, record.request)
 
     def _refused(self) -> str | None:
         attempt = self.attempt

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
@@ -30,7 +31,7 @@ def diff(
     Both streams come in address order (by code point). What the manifests' author must fix goes to `problems`.
     """
     plain = context.wish is None
-    for run, key in _merge(desired, _known(recorded, context)):
+    for run, key in _fetched(_merge(desired, _known(recorded, context)), context):
         if run is not None:
             if key is None and plain and run.address not in context.former:
                 yield unheard_of(run, context)
@@ -40,6 +41,27 @@ def diff(
             change = past_instance(key, context) if is_past(key, context) else undeclared(key, context)
             if change is not None:
                 yield change
+
+
+_AT_ONCE = 500
+
+
+def _fetched(
+    pairs: Iterator[tuple[DesiredRun | None, RecordKey | None]], context: DiffContext
+) -> Iterator[tuple[DesiredRun | None, RecordKey | None]]:
+    """The pairs; what has to be known of their addresses is fetched for many at once."""
+    while batch := list(islice(pairs, _AT_ONCE)):
+        context.fetch(list(filter(None, map(_differing, batch))))
+        yield from batch
+
+
+def _differing(pair: tuple[DesiredRun | None, RecordKey | None]) -> Address | None:
+    """The address of a pair, where the two aren't the same."""
+    run, key = pair
+    if run is None:
+        return None if key is None else key.address
+    same = key is not None and run.fingerprint == key.fingerprint and run.delivery == key.delivery
+    return None if same else run.address
 
 
 def unheard_of(run: DesiredRun, context: DiffContext) -> Change:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from wfdeploy.model.address import Address, instance_parts
 from wfdeploy.model.edits import Edit, PutRecord, Rename
-from wfdeploy.model.packing import change_spool
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.spool import Spool
@@ -19,7 +18,7 @@ class Gathered:
     """The parts of a `Plan` that come from the changes; see there."""
 
     changes: Sequence[Change] = ()
-    kept: Spool[Change] = field(default_factory=change_spool)
+    kept: Spool[Change] = field(default_factory=Spool)
     housekeeping: list[Edit] = field(default_factory=list)
     summary: dict[Action, int] = field(default_factory=lambda: dict.fromkeys(Action, 0))
     sends: int = 0
@@ -49,7 +48,7 @@ def gather(
     Changes outside the targets do nothing, yet what they learned about the server is kept. Beyond `limit` sends, a
     change is blocked. Raises: `UsageError` when a target matched nothing.
     """
-    changed = change_spool()
+    changed = Spool[Change]()
     result = Gathered(changes=changed)
     gone: dict[str, list[Address]] = {}  # by what they did
     for change in changes:

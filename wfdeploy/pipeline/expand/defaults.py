@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from wfdeploy.model.document import FieldPath
-from wfdeploy.model.request import Body, BodyKind, BodyValue, Delivery, FlowControl, Redact, Request, Text
+from wfdeploy.model.request import NO_BODY, Body, BodyKind, Delivery, FlowControl, Redact, Template, Text
 from wfdeploy.pipeline.expand.data.streams import FileProblem
 from wfdeploy.pipeline.expand.durations import seconds, unix_seconds
 from wfdeploy.pipeline.expand.evaluation import Evaluation
@@ -23,29 +23,12 @@ BODY_FIELDS = ("body", "bodyText", "bodyFile")
 JSON_TYPE = "application/json"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
-MOST_DELIVERIES = 1000
-"""Delivery options that are remembered for one group."""
-
 STAND_IN_URL = "https://stand-in.invalid/"
 """For one whose expressions can't be evaluated."""
 
 
-def layer(
-    base: Request,
-    own: Mapping[str, Any],
-    path: FieldPath,
-    *,
-    evaluation: Evaluation,
-    files: InputFiles,
-    last: bool = False,
-    deliveries: dict[object, Delivery] | None = None,
-) -> Request:
-    """A request with the fields of `own` (at `path` of the document) over those of `base`.
-
-    `deliveries`, for one `base`: remembers delivery options, so that runs that say the same share them. Only the
-    `last` layer gets the content type that follows from its body: before, it would look like the author's word to the
-    layers above.
-    """
+def layer(base: Template, own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation) -> Template:
+    """A template with the fields of `own` (at `path` of the document) over those of `base`; bodies are left out."""
     changed: dict[str, Any] = {}
     if own.get("destination") is not None:
         changed["destination"] = evaluation.text(own["destination"], (*path, "destination"), stand_in=STAND_IN_URL)
@@ -53,20 +36,14 @@ def layer(
         changed["content_type"] = own["contentType"]
     if "headers" in own:
         changed["headers"] = merge_headers(base.headers, own["headers"], (*path, "headers"), evaluation)
-    if not own.keys().isdisjoint(BODY_FIELDS):
-        changed["body"] = _body(own, path, evaluation, files)
     if not own.keys().isdisjoint(DELIVERY_FIELDS):
-        changed["delivery"] = _shared_delivery(base.delivery, own, path, evaluation, deliveries)
-    if last and changed.get("content_type", base.content_type) is None:
-        changed["content_type"] = default_content_type(changed.get("body", base.body))
-    return base._replace(**changed) if changed else base
+        changed["delivery"] = _delivery(base.delivery, own, path, evaluation)
+    return replace(base, **changed) if changed else base
 
 
-def with_body(base: Request, value: BodyValue, path: FieldPath, evaluation: Evaluation) -> Request:
-    """What `layer` makes, as the last one, of a run that has a structured body and no other field: most of them."""
-    destination, content_type, headers, _, delivery = base
-    body = evaluation.json(value, (*path, "body"))
-    return Request(destination, JSON_TYPE if content_type is None else content_type, headers, body, delivery)
+def with_content_type(template: Template, default: str | None) -> Template:
+    """A template with a content type, the author's or else this one."""
+    return template if default is None or template.content_type is not None else replace(template, content_type=default)
 
 
 def default_content_type(body: Body) -> str | None:
@@ -90,7 +67,8 @@ def merge_headers(
     return merged
 
 
-def _body(own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, files: InputFiles) -> Body:
+def body_of(own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, files: InputFiles) -> Body | None:
+    """The body that `own` says, where it says something about one."""
     if own.get("body") is not None:
         return evaluation.json(own["body"], (*path, "body"))
     if own.get("bodyText") is not None:
@@ -100,30 +78,9 @@ def _body(own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, files
             name, content = files.read_body(evaluation.document.source.folder, own["bodyFile"])
         except FileProblem as error:
             evaluation.problem((*path, "bodyFile"), error.code, error.message, error.hint)
-            return Body()
+            return NO_BODY
         return Body(BodyKind.FILE, content, name)
-    return Body()
-
-
-def _shared_delivery(
-    base: Delivery,
-    own: Mapping[str, Any],
-    path: FieldPath,
-    evaluation: Evaluation,
-    known: dict[object, Delivery] | None,
-) -> Delivery:
-    if known is None:
-        return _delivery(base, own, path, evaluation)
-    said = tuple([(name, value) for name, value in own.items() if name in DELIVERY_FIELDS])
-    if not all(value is None or type(value) in (str, int) for _, value in said):
-        return _delivery(base, own, path, evaluation)
-    found = known.get(said)
-    if found is None:
-        before = evaluation.problems
-        found = _delivery(base, own, path, evaluation)
-        if evaluation.problems == before and len(known) < MOST_DELIVERIES:  # what is wrong is told wherever it stands
-            known[said] = found
-    return found
+    return None if own.keys().isdisjoint(BODY_FIELDS) else NO_BODY
 
 
 def _delivery(base: Delivery, own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation) -> Delivery:

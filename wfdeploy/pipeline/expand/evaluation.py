@@ -87,8 +87,7 @@ class Evaluation:
 
     def json(self, value: BodyValue, path: FieldPath) -> Body:
         """A structured body."""
-        evaluated = self.tree(value, path, most=self.most)
-        return Body(BodyKind.JSON, evaluated, None, self.document.is_even and evaluated is value)
+        return Body(BodyKind.JSON, self.tree(value, path, most=self.most))
 
     # --- templates: evaluated once for each row ---------------------------------------------------------------
 

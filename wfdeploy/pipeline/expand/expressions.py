@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Protocol, TypeAlias, cast
 
 from wfdeploy.model.document import FieldPath
-from wfdeploy.model.request import SecretRef, Template, Text
+from wfdeploy.model.request import SecretRef, SecretText, Text
 from wfdeploy.pipeline.expand.numbers import Numbers
 
 OPENING = "${{"
@@ -224,7 +224,7 @@ class _Value:
 
 def _whole(found: _Value) -> object:
     value = found.value
-    return Template((value,)) if isinstance(value, SecretRef) else checked(value, found.source)
+    return SecretText((value,)) if isinstance(value, SecretRef) else checked(value, found.source)
 
 
 def _join(parts: Iterable[str | _Value], evaluator: Evaluator) -> Text:
@@ -255,7 +255,7 @@ def _together(found: Sequence[str | SecretRef]) -> Text:
             pieces += run
         else:
             pieces.append("".join(cast("Iterator[str]", run)))
-    return Template(tuple(pieces))
+    return SecretText(tuple(pieces))
 
 
 def _piece(part: str | _Value, numbers: Numbers) -> str | SecretRef:
@@ -275,7 +275,7 @@ def _text_of(source: str, value: object, numbers: Numbers) -> str:
             raise ExpressionError(message, source=source, code="not-a-json-number") from None
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, Template):
+    if isinstance(value, SecretText):
         message, hint = f"{one_line(source)} is a secret", "name it where it is needed: ${{ secrets.NAME }}"
         raise ExpressionError(message, source=source, code="secret-in-expression", hint=hint)
     what = "null" if value is None else "a mapping" if isinstance(value, Mapping) else "a list"
@@ -335,7 +335,7 @@ def size_of(value: object, most: int) -> int:
         elif isinstance(one, list | tuple):
             size += len(one)
             left += one
-        elif isinstance(one, Template):
+        elif isinstance(one, SecretText):
             left += (piece for piece in one.parts if isinstance(piece, str))
         else:
             size += 1

@@ -6,27 +6,24 @@ lists). A run that both multiply has every combination for every row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Generator, Mapping, Sequence
+from collections.abc import Container, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from wfdeploy.model.address import MAX_KEY_LENGTH, Address, escaped_key
 from wfdeploy.model.diagnostic import Place, Severity
 from wfdeploy.model.document import Document, FieldPath, Finding
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DeclaredRun, Group, Source
-from wfdeploy.pipeline.expand.alike import GatheringGenerated, Made
 from wfdeploy.pipeline.expand.data.rows import BadRow
 from wfdeploy.pipeline.expand.data.streams import FileProblem
 from wfdeploy.pipeline.expand.evaluation import Evaluation
-from wfdeploy.pipeline.expand.expressions import Constant, ExpressionError, Scope, UnknownValueError, Varying
+from wfdeploy.pipeline.expand.expressions import Constant, ExpressionError, UnknownValueError, Varying
 from wfdeploy.pipeline.expand.input_files import InputFiles
 from wfdeploy.pipeline.expand.matrix import combinations
 from wfdeploy.pipeline.expand.row_sets import NoRows, RowSet, open_rows
 from wfdeploy.pipeline.expand.templates import RunTemplate
 from wfdeploy.pipeline.expand.troubles import Troubles
-
-T = TypeVar("T")
 
 GENERATORS = ("forEach", "matrix")
 
@@ -63,9 +60,8 @@ def is_generated(fields: Mapping[str, Any]) -> bool:
     return "forEach" in fields or "matrix" in fields
 
 
-def generate(entry: Entry, start: int, wanted: Container[int] | None, *, together: bool) -> Generator[Made, None, int]:
+def generate(entry: Entry, start: int, wanted: Container[int] | None) -> Generator[tuple[int, DeclaredRun], None, int]:
     """The runs of an entry with their ordinals, from `start` on; returns the first ordinal after them.
-    `together`: those that are alike may come together.
 
     Every row counts, bad ones too: ordinals depend on nothing but the document and its data.
     """
@@ -79,10 +75,10 @@ def generate(entry: Entry, start: int, wanted: Container[int] | None, *, togethe
         return start
     for_each = entry.fields.get("forEach")
     if for_each is None:
-        return (yield from _Generation(entry, key, None, combined).runs(start, wanted, together=together))
+        return (yield from _Generation(entry, key, None, combined).runs(start, wanted))
     try:
         with open_rows(for_each, entry.document, (*entry.path, "forEach"), entry.evaluation, entry.files) as rows:
-            return (yield from _Generation(entry, key, rows, combined).runs(start, wanted, together=together))
+            return (yield from _Generation(entry, key, rows, combined).runs(start, wanted))
     except NoRows:
         return start
 
@@ -155,13 +151,11 @@ class _Generation:
         )
         where = "forEach.items" if rows is None else rows.display
         self._troubles = Troubles(entry.document, entry.path, where, entry.findings)
+        self._prefix = f"{entry.address}["
         self._count = 0  # rows so far, bad ones too
 
-    def runs(self, start: int, wanted: Container[int] | None, *, together: bool) -> Generator[Made, None, int]:
-        # The first one comes by itself: it is looked at as ever, and stands for what the others have in common.
-        model = self._request.model if together and not self._entry.suffix else None
-        gathering = GatheringGenerated(self._entry.group)
-        alone = True
+    def runs(self, start: int, wanted: Container[int] | None) -> Generator[tuple[int, DeclaredRun], None, int]:
+        is_empty = True
         ordinal = start
         before = len(self._entry.findings)
         combined, rows = self._combined, self._rows
@@ -183,36 +177,21 @@ class _Generation:
                 for number in range(ordinal - width, ordinal):
                     if wanted is None or number in wanted:
                         scope["matrix"] = combined[number - ordinal]
-                        if model is None or alone:
-                            run = self._run(scope, line, record)
-                            if run is not None:
-                                alone = False
-                                yield number, run
-                        elif (made := self._name_and(self._request.body, scope, line, record)) is not None:
-                            yield from gathering.add(made[0], number, self._source(line), model, made[1])
+                        run = self._run(scope, line, record)
+                        if run is not None:
+                            is_empty = False
+                            yield number, run
         except FileProblem as problem:
             self._broken(problem)
         except _EveryRowError:
-            alone = False  # there may well be runs, once that is mended
-        yield from gathering.given()
+            is_empty = False  # there may well be runs, once that is mended
         self._troubles.close(self._entry.address, self._count)
-        if alone and wanted is None and not self._entry.suffix:
+        if is_empty and wanted is None and not self._entry.suffix:
             self._tell_of_none(before)
         return ordinal
 
     def _run(self, scope: Mapping[str, Any], line: int, record: Any) -> DeclaredRun | None:
-        entry = self._entry
-        made = self._name_and(self._request, scope, line, record)
-        if made is None:
-            return None
-        name, request = made
-        address = Address(f"{entry.group.name}/{name}")
-        return DeclaredRun(address=address, group=entry.group, source=self._source(line), request=request)
-
-    def _name_and(
-        self, make: Callable[[Scope], T], scope: Mapping[str, Any], line: int, record: Any
-    ) -> tuple[str, T] | None:
-        """A run's address without its group, and what else is made of its row; None, and a note, where it can't be."""
+        """The run of a row; None, and a note, where it can't be made."""
         entry = self._entry
         try:
             key = self._key(scope)
@@ -222,11 +201,11 @@ class _Generation:
         if type(key) is not str or not 0 < len(key) <= MAX_KEY_LENGTH:
             self._unusable_key(key, line, record)
             return None
-        name = f"{entry.fields['name']}[{escaped_key(key)}]{entry.suffix}"
+        address = Address(f"{self._prefix}{escaped_key(key)}]{entry.suffix}")
         try:
-            return name, make(scope)
+            return DeclaredRun(address, entry.group, self._source(line), self._request(scope))
         except ExpressionError as error:
-            self._bad_expression(error, f"{entry.group.name}/{name}", line, record)
+            self._bad_expression(error, address, line, record)
             return None
 
     def _source(self, line: int) -> Source:

@@ -1,4 +1,4 @@
-"""Groups into declared runs. What the runs of a group share is made once and held once."""
+"""Groups into declared runs. What runs share is a template, which is made once (`model/request.py`)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from typing import Any, cast
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.document import Document, Fields, Finding
-from wfdeploy.model.request import Delivery, Request
+from wfdeploy.model.request import NO_BODY, Request, Template
 from wfdeploy.model.run import DeclaredRun, Source
 from wfdeploy.model.schedule import instant
-from wfdeploy.pipeline.expand.alike import GatheringListed, Made, kind_of
-from wfdeploy.pipeline.expand.defaults import layer, with_body
+from wfdeploy.pipeline.expand.defaults import BODY_FIELDS, body_of, default_content_type, layer, with_content_type
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import Evaluator
 from wfdeploy.pipeline.expand.groups import group_of
 from wfdeploy.pipeline.expand.input_files import InputFiles
+
+MOST_TEMPLATES = 1000
+"""Templates that are remembered of a group."""
+
+_OWN = frozenset(("name", "key", "workflowRunId", *BODY_FIELDS))
+"""What a listed run has for itself."""
 
 
 def expand(
@@ -33,30 +38,10 @@ def expand(
     the same ordinals. With `wanted`, runs with other ordinals are read past as cheaply as can be. Nothing is held: the
     same again is had by calling this again. `at_s` (Unix seconds): of a recurring group, the instances at that time.
 
-    Where there are findings, runs hold stand-ins for what they are about: good for further checks and nothing else. A
-    run without a destination has an empty one.
+    Runs that say the same but for their bodies have one template, the very same object, most of the time. Where there
+    are findings, runs hold stand-ins for what they are about: good for further checks and nothing else. A run without a
+    destination has an empty one.
     """
-    made = _expand(document, evaluator, files, findings, wanted=wanted, at_s=at_s, together=False)
-    return cast("Iterator[tuple[int, DeclaredRun]]", made)
-
-
-def expand_together(
-    document: Document, *, evaluator: Evaluator, files: InputFiles, findings: list[Finding]
-) -> Iterator[Made]:
-    """The same, but that runs which are alike come together, where they can be told to be at little cost."""
-    return _expand(document, evaluator, files, findings, wanted=None, at_s=None, together=True)
-
-
-def _expand(
-    document: Document,
-    evaluator: Evaluator,
-    files: InputFiles,
-    findings: list[Finding],
-    *,
-    wanted: Container[int] | None,
-    at_s: int | None,
-    together: bool,
-) -> Iterator[Made]:
     data = cast("Mapping[str, Any]", document.data)
     spec = data["spec"]
     group = group_of(data)
@@ -67,24 +52,13 @@ def _expand(
         evaluator = evaluator.at(schedule_values(group.schedule, at_s))
     evaluation = Evaluation(document, evaluator, findings)
     base = _base(spec, evaluation, files)
-    plain = layer(base, {}, ("spec",), evaluation=evaluation, files=files, last=True)
-    deliveries: dict[object, Delivery] = {}
+    templates = _Templates(base.template, evaluation)
     name_of_file = document.source.name
-    gathering = GatheringListed(group, evaluation) if together and document.is_even and group.schedule is None else None
-    ordinal = document.first_run  # a part of a document has no generators, and no nulls, before it
-    for index, fields in enumerate(spec["runs"], document.first_run):
+    ordinal = 0
+    for index, fields in enumerate(spec["runs"]):
         if fields is None:
             continue
         line = fields.line if isinstance(fields, Fields) else document.line
-        kind = None if gathering is None else kind_of(fields)
-        if gathering is not None:
-            model = None if kind is None else gathering.model_of(kind)
-            if model is not None:
-                source = Source(name_of_file, line, index)
-                yield from gathering.add(fields["name"], ordinal, source, model, fields["body"])
-                ordinal += 1
-                continue
-            yield from gathering.given()
         if "forEach" in fields or "matrix" in fields:
             from wfdeploy.pipeline.expand.generators import Entry, generate
 
@@ -100,7 +74,7 @@ def _expand(
                 findings=findings,
                 suffix=suffix,
             )
-            ordinal = yield from generate(entry, ordinal, wanted, together=together)
+            ordinal = yield from generate(entry, ordinal, wanted)
             continue
         ordinal += 1
         if wanted is not None and ordinal - 1 not in wanted:
@@ -108,32 +82,49 @@ def _expand(
         if fields.get("key") is not None:
             hint = "remove it, or say with forEach or matrix what it tells apart"
             evaluation.problem(("spec", "runs", index, "key"), "key-of-one", "a single run needs no key", hint)
-        at = ("spec", "runs", index)
-        before = evaluation.problems
-        if len(fields) == 1:
-            request = plain
-        elif len(fields) == 2 and fields.get("body") is not None:
-            request = with_body(base, fields["body"], at, evaluation)
-        else:
-            request = layer(base, fields, at, evaluation=evaluation, files=files, last=True, deliveries=deliveries)
-        if gathering is not None and kind is not None and evaluation.problems == before:
-            gathering.learn(kind, request)
+        body = body_of(fields, ("spec", "runs", index), evaluation, files)
+        if body is None:
+            body = base.body
         yield (
             ordinal - 1,
             DeclaredRun(
-                address=Address(f"{group.name}/{fields['name']}{suffix}"),
-                group=group,
-                source=Source(name_of_file, line, index),
-                request=request,
-                workflow_run_id=fields.get("workflowRunId"),
+                Address(f"{group.name}/{fields['name']}{suffix}"),
+                group,
+                Source(name_of_file, line, index),
+                Request(templates.of(fields, index, default_content_type(body)), body),
+                fields.get("workflowRunId"),
             ),
         )
-    if gathering is not None:
-        yield from gathering.given()
+
+
+class _Templates:
+    """The templates of the listed runs of one group. What a run says beside its body is looked at once."""
+
+    def __init__(self, base: Template, evaluation: Evaluation) -> None:
+        self._base = base
+        self._evaluation = evaluation
+        self._known: dict[tuple[str, str | None], Template] = {}
+
+    def of(self, fields: Mapping[str, Any], index: int, content_type: str | None) -> Template:
+        """The template of a run. `content_type`: what its body is without a word of the author about it."""
+        shared = [item for item in fields.items() if item[0] not in _OWN]
+        key = (repr(shared) if shared else "", content_type)
+        template = self._known.get(key)
+        if template is None:
+            evaluation = self._evaluation
+            before = evaluation.problems
+            template = layer(self._base, fields, ("spec", "runs", index), evaluation)
+            template = with_content_type(template, content_type)
+            if evaluation.problems == before:  # what is wrong is told wherever it stands
+                if len(self._known) >= MOST_TEMPLATES:
+                    self._known.clear()
+                self._known[key] = template
+        return template
 
 
 def _base(spec: Mapping[str, Any], evaluation: Evaluation, files: InputFiles) -> Request:
     """What a group says of all its runs."""
-    base = Request(destination="")
-    base = layer(base, {"destination": spec.get("destination")}, ("spec",), evaluation=evaluation, files=files)
-    return layer(base, spec.get("defaults", {}), ("spec", "defaults"), evaluation=evaluation, files=files)
+    defaults, path = spec.get("defaults", {}), ("spec", "defaults")
+    template = layer(Template(), {"destination": spec.get("destination")}, ("spec",), evaluation)
+    template = layer(template, defaults, path, evaluation)
+    return Request(template, body_of(defaults, path, evaluation, files) or NO_BODY)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar, cast
 
 from wfdeploy.model.document import FieldPath
-from wfdeploy.model.request import Body, BodyKind, BodyValue, Delivery, Request, Text
-from wfdeploy.pipeline.expand.defaults import STAND_IN_URL, layer
+from wfdeploy.model.request import Body, Delivery, Request, Template, Text
+from wfdeploy.pipeline.expand.defaults import STAND_IN_URL, body_of, default_content_type, layer, with_content_type
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import OPENING, Constant, ExpressionError, Scope, Tally
 from wfdeploy.pipeline.expand.input_files import InputFiles
@@ -18,6 +18,9 @@ _Part: TypeAlias = Constant | Callable[[Scope], Any]
 _Key = TypeVar("_Key", str, int)
 
 _NO_ROW: Scope = {}
+
+_MOST_TEMPLATES = 1000
+"""Templates that are remembered of one generator."""
 
 _FEW = 16
 """Expressions of a body, headers or labels that aren't added up: each is bounded by itself."""
@@ -48,44 +51,51 @@ class RunTemplate:
         body = self._tree(fixed) or self._text(fixed, ("bodyText",))
         headers = self._texts(fixed, "headers")
         delivery = self._of_delivery(fixed)
-        shared = layer(base, fixed, path, evaluation=evaluation, files=files, last=True)
+        shared = layer(base.template, fixed, path, evaluation)
+        own_body = body_of(fixed, path, evaluation, files)
+        self._fixed_body = base.body if own_body is None else own_body
+        shared = with_content_type(shared, default_content_type(self._fixed_body))
         if isinstance(destination, Constant):
-            shared = shared._replace(destination=cast("Text", destination.value))
+            shared = replace(shared, destination=cast("Text", destination.value))
         if isinstance(body, Constant):
-            shared = shared._replace(body=Body(shared.body.kind, cast("Any", body.value)))
+            self._fixed_body = Body(self._fixed_body.kind, cast("Any", body.value))
         if headers:
             same = {name: cast("Text", part.value) for name, part in headers.items() if isinstance(part, Constant)}
-            shared = shared._replace(headers={**shared.headers, **same})
+            shared = replace(shared, headers={**shared.headers, **same})
         if delivery is not None and all(isinstance(part, Constant) for part in delivery.parts()):
-            shared = shared._replace(delivery=delivery.make(shared.delivery, _NO_ROW))
+            shared = replace(shared, delivery=delivery.make(shared.delivery, _NO_ROW))
             delivery = None
         self._shared = shared
         self._destination = _varying(destination)
         self._body = _varying(body)
         self._headers = [(name, text) for name, part in headers.items() if (text := _varying(part)) is not None]
         self._delivery = delivery
-        only_body = self._destination is None and not self._headers and delivery is None
-        self.model = shared._replace(body=Body()) if only_body and shared.body.kind is BodyKind.JSON else None
-        """What all its requests have in common, where they differ in nothing but a structured body."""
-
-    def body(self, scope: Scope) -> BodyValue:
-        """The structured body for a row. Raises: `ExpressionError`."""
-        return self._shared.body.value if self._body is None else cast("BodyValue", self._made(self._body, scope))
+        self._is_one = self._destination is None and not self._headers and delivery is None
+        self._known: dict[str, Template] = {}
 
     def __call__(self, scope: Scope) -> Request:
         """The request for a row. Raises: `ExpressionError`."""
+        template = self._shared if self._is_one else self._template(scope)
+        if self._body is None:
+            return Request(template, self._fixed_body)
+        return Request(template, Body(self._fixed_body.kind, self._made(self._body, scope)))
+
+    def _template(self, scope: Scope) -> Template:
+        """That of a row; rows for which it comes to the same have the same one."""
         shared = self._shared
         headers = shared.headers
         if self._headers:
             made = _all(self._headers, scope, self._evaluation.most, (*self._path, "headers"))
             headers = {**headers, **made}
-        return Request(
+        template = Template(
             destination=shared.destination if self._destination is None else self._destination(scope),
             content_type=shared.content_type,
             headers=headers,
-            body=shared.body if self._body is None else Body(shared.body.kind, self._made(self._body, scope)),
             delivery=shared.delivery if self._delivery is None else self._delivery.make(shared.delivery, scope),
         )
+        if len(self._known) >= _MOST_TEMPLATES:
+            self._known.clear()
+        return self._known.setdefault(repr(template), template)
 
     def _made(self, body: Callable[[Scope], Any], scope: Scope) -> Any:
         if self._tally is not None:

@@ -8,9 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from wfdeploy.model.alike import DeclaredAlike
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.request import Body, Delivery, Request, Template, Text
+from wfdeploy.model.request import Body, Delivery, Request, SecretText, Template, Text
 from wfdeploy.pipeline.identify.kept import Kept
 
 Fields = dict[str, Any]
@@ -23,8 +22,9 @@ LARGE_BODY = 4096
 def describe(request: Request, redaction_key: bytes) -> Fields:
     """Everything about a request, for the state and for people: redacted values as keyed digests, large bodies by
     digest. Equal requests give equal fields."""
-    fields = doing(request) | delivery_fields(request.delivery)
-    redact = request.delivery.redact
+    delivery = request.template.delivery
+    fields = doing(request) | delivery_fields(delivery)
+    redact = delivery.redact
     if redact is not None:
         if redact.body and fields.get("body") is not None:
             fields["body"] = _keyed(redaction_key, fields["body"])
@@ -58,7 +58,7 @@ def recorded(request: Request, redaction_key: bytes) -> str:
 def recorded_parts(request: Request, redaction_key: bytes) -> tuple[str, str]:
     """The same in two parts: the body, which only is a run's own as a rule, and the rest. That is the same object for
     all runs that share what it is made of; it may be empty."""
-    body, redact = request.body.plain(), request.delivery.redact
+    body, redact = request.body.plain(), request.template.delivery.redact
     if body is None or body == b"null" or len(body) > LARGE_BODY or (redact is not None and redact.body):
         return _encode(describe(request, redaction_key)), ""
     # Counting digits is cheaper than looking for so many in a row, and mostly enough.
@@ -66,7 +66,7 @@ def recorded_parts(request: Request, redaction_key: bytes) -> tuple[str, str]:
         body
     ):  # RFC 8785 writes 1e17 as an integer, which Python would read as one
         return _encode(describe(request, redaction_key)), ""
-    rest = _beside_body(request.destination, request.content_type, request.headers, request.delivery, redaction_key)
+    rest = _beside_body(request.template, redaction_key)
     return f'{{"body":{body.decode()}', rest
 
 
@@ -88,42 +88,21 @@ class Recorder:
         self._seen.add(rest)
         return own + rest, ""
 
-    def together(self, runs: DeclaredAlike) -> list[tuple[str, str]]:
-        """The same for runs that are alike and redact nothing."""
-        texts = runs.texts
-        rests = {
-            id(model): _beside_body(model.destination, model.content_type, model.headers, model.delivery, b"")
-            for model in runs.distinct_models
-        }
-        if (
-            not self._seen.issuperset(rests.values())
-            or 4 * max(map(len, texts)) > LARGE_BODY
-            or _LONG_NUMBER.search("\n".join(texts).encode())
-        ):
-            return [self(run.request, b"") for run in runs]
-        return [(f'{{"body":{text}', rests[id(model)]) for text, model in zip(texts, runs.models, strict=True)]
-
 
 @Kept
-def _beside_body(
-    destination: Text,
-    content_type: str | None,
-    headers: Mapping[str, Text],
-    delivery: Delivery,
-    redaction_key: bytes,
-) -> str:
+def _beside_body(template: Template, redaction_key: bytes) -> str:
     """What follows the body, which is the first of the fields in their order."""
-    request = Request(destination=destination, content_type=content_type, headers=headers, delivery=delivery)
-    fields = _encode(describe(request, redaction_key))[1:]
+    fields = _encode(describe(Request(template), redaction_key))[1:]
     return fields if fields == "}" else f",{fields}"
 
 
 def doing(request: Request) -> Fields:
     """What a run does: destination, content type, headers (lower-case names), body. The values are shared."""
+    template = request.template
     return {
-        "destination": str(request.destination),
-        "contentType": request.content_type,
-        "headers": _headers(request.headers),
+        "destination": str(template.destination),
+        "contentType": template.content_type,
+        "headers": _headers(template.headers),
         "body": shown(request.body),
     }
 
@@ -171,8 +150,9 @@ def secret_places(request: Request) -> list[list[object]]:
     A fingerprint covers these beside the text, so that a literal `${{ secrets.X }}` and a reference differ.
     """
     places: list[list[object]] = []
-    _collect(request.destination, "destination", places)
-    for name, value in request.headers.items():
+    template = request.template
+    _collect(template.destination, "destination", places)
+    for name, value in template.headers.items():
         _collect(value, f"headers.{name.lower()}", places)
     if request.body.plain() is None:
         _collect(request.body.value, "body", places)
@@ -181,8 +161,9 @@ def secret_places(request: Request) -> list[list[object]]:
 
 def secret_names(request: Request, *, body: bool = True) -> set[str]:
     """The names of all secrets that a request needs, delivery options included; without `body`, all but the body's."""
-    delivery = request.delivery
-    values: list[object] = [request.destination, delivery.failure_url, *request.headers.values()]
+    template = request.template
+    delivery = template.delivery
+    values: list[object] = [template.destination, delivery.failure_url, *template.headers.values()]
     if body:
         values.append(request.body.value)
     values.extend(delivery.failure_headers.values())
@@ -197,7 +178,7 @@ def secret_names(request: Request, *, body: bool = True) -> set[str]:
 
 
 def _shown(value: object) -> object:
-    if isinstance(value, Template):
+    if isinstance(value, SecretText):
         return str(value)
     if isinstance(value, Mapping):
         return {key: _shown(item) for key, item in value.items()}
@@ -207,7 +188,7 @@ def _shown(value: object) -> object:
 
 
 def _collect(value: object, path: str, places: list[list[object]]) -> None:
-    if isinstance(value, Template):
+    if isinstance(value, SecretText):
         places.append([path, [part if isinstance(part, str) else {"secret": part.name} for part in value.parts]])
     elif isinstance(value, Mapping):
         for key, item in value.items():

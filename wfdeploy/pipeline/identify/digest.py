@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
 from hashlib import sha256
 
 LENGTH = 26
@@ -31,24 +29,3 @@ def digest(data: bytes) -> str:
     for low, high, up in _SPLITS:
         number = number & low | (number & high) << up
     return number.to_bytes(32)[:LENGTH].translate(_LETTERS).decode()
-
-
-_CELL = 32
-_PADDING = bytes(_CELL - 20)
-
-
-@lru_cache(maxsize=2)
-def _splits(count: int) -> list[tuple[int, int, int]]:
-    """The same for so many numbers in a row, in as many bytes each as a split one takes."""
-    ones = sum(1 << 8 * _CELL * number for number in range(count))
-    return [(low * ones, high * ones, up) for low, high, up in _SPLITS]
-
-
-def digests(data: Sequence[bytes]) -> list[str]:
-    """`digest` of each of these, three times as fast: they are pulled apart together."""
-    whole = _PADDING.join([b"", *[sha256(each).digest()[:20] for each in data]])
-    number = int.from_bytes(whole)
-    for low, high, up in _splits(len(data)):
-        number = number & low | (number & high) << up
-    letters = number.to_bytes(len(whole)).translate(_LETTERS).decode()
-    return [letters[start : start + LENGTH] for start in range(0, len(letters), _CELL)]

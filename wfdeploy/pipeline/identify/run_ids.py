@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from wfdeploy.model.address import instance_parts
-from wfdeploy.model.canonical import canonical_json, simple_json
+from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.workflow_id import PREFIX
-from wfdeploy.pipeline.identify.digest import LENGTH, digest, digests
+from wfdeploy.pipeline.identify.digest import LENGTH, digest
 
 if TYPE_CHECKING:
     from wfdeploy.model.state import Attempt
@@ -25,22 +25,13 @@ if TYPE_CHECKING:
 _SLUG_LENGTH = 40
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _DASHES = {code: chr(code).lower() if chr(code).isalnum() else "-" for code in range(128)}
-_DASHES_BY_LINE = {**_DASHES, ord("\n"): "\n"}
 _text = json.encoder.encode_basestring
 _LABEL = re.compile(rf"wfdeploy\.([a-z2-7]{{{LENGTH}}})\.g([1-9][0-9]*)\.a([1-9][0-9]*)")
 
 
 def place_of(project: str, environment: str, address: str) -> str:
     """The digest that stands for an address in ids; no two projects or environments share one."""
-    told = simple_json(address)
-    assert told is not None  # as that of any text
-    return digest(_before_address(project, environment) + told + b"]")
-
-
-def places_of(project: str, environment: str, addresses: Sequence[str]) -> list[str]:
-    """`place_of` each of these."""
-    before = _before_address(project, environment)
-    return digests([before + _text(address).encode() + b"]" for address in addresses])
+    return digest(_before_address(project, environment) + _text(address).encode() + b"]")
 
 
 @lru_cache(maxsize=8)
@@ -74,23 +65,6 @@ def _dashed(text: str) -> str:
     return _NOT_SLUG.sub("-", text.lower()).strip("-")
 
 
-def run_ids(
-    project: str, environment: str, addresses: Sequence[str], fingerprints: Sequence[str], generation: int
-) -> list[str]:
-    """`run_id` of each of these, which are of this generation."""
-    lines = "\n".join(addresses)
-    dashed = lines.translate(_DASHES_BY_LINE)
-    if not lines.isascii() or "@" in lines or "--" in dashed or lines.count("\n") >= len(addresses):
-        pairs = zip(addresses, fingerprints, strict=True)
-        return [run_id(project, environment, address, text, generation) for address, text in pairs]
-    places = places_of(project, environment, addresses)
-    slugs = [slug.strip("-")[:_SLUG_LENGTH].strip("-") for slug in dashed.split("\n")]
-    return [
-        f"{PREFIX}{slug + '-' if slug else ''}{place}-g{generation}-f{text.replace(':', '', 1)}"
-        for slug, place, text in zip(slugs, places, fingerprints, strict=True)
-    ]
-
-
 @dataclass(frozen=True, slots=True)
 class Naming:
     """`run_id` for the addresses of one project and environment."""
@@ -100,10 +74,6 @@ class Naming:
 
     def __call__(self, address: str, fingerprint: str, generation: int) -> str:
         return run_id(self.project, self.environment, address, fingerprint, generation)
-
-    def together(self, addresses: Sequence[str], fingerprints: Sequence[str], generation: int) -> list[str]:
-        """Those of many addresses, in one generation."""
-        return run_ids(self.project, self.environment, addresses, fingerprints, generation)
 
     def of_attempt(self, attempt: Attempt, origins: Iterable[str] = ()) -> list[str]:
         """What the run of an attempt is found by: the id or the label that it goes out under. `origins`: former names

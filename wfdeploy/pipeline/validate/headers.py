@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from wfdeploy.model.request import Template, Text
+from wfdeploy.model.request import SecretText, Text
 from wfdeploy.pipeline.validate.problem import Problem
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -34,7 +34,7 @@ def name_problem(name: str) -> Problem | None:
 
 def value_problem(name: str, value: Text) -> Problem | None:
     """Why a header can't have this value; None when it can. Of a secret's value nothing is known here."""
-    parts = value.parts if isinstance(value, Template) else (value,)
+    parts = value.parts if isinstance(value, SecretText) else (value,)
     for part in parts:
         bad = _NOT_IN_A_VALUE.search(part) if isinstance(part, str) else None
         if bad is not None:

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from wfdeploy.model.alike import DeclaredAlike
 from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
-from wfdeploy.model.request import BodyKind, Delivery, Request, Template, Text
+from wfdeploy.model.request import Body, BodyKind, Delivery, SecretText, Template, Text
 from wfdeploy.model.run import DeclaredRun
 from wfdeploy.model.workflow_id import parse_run_id
 from wfdeploy.pipeline.validate import headers as header_rules
@@ -24,10 +23,6 @@ from wfdeploy.pipeline.validate.urls import url_problem
 _LABEL = re.compile(r"[A-Za-z0-9_.-]+")
 _RESERVED_LABEL = "wfdeploy."
 _BODIES = ("body", "bodyText", "bodyFile")
-_OWN_LOOK = frozenset(("headers", "bodyText", "bodyFile"))
-"""Fields that are looked at where they stand, not in what they come to."""
-
-_NEVER_SEEN = Problem("", "")
 _CHARACTERS = "letters, digits, '.', '_' and '-' are possible"
 _MAX_PERIOD_S = 7 * 86400
 _MOST_KEPT = 10_000
@@ -102,54 +97,39 @@ class Rules:
     def run(self, document: Document, index: int, run: DeclaredRun) -> None:
         """A run that a document declares at `spec.runs[index]`, as it came out of expansion."""
         own = _run_at(document, index)
-        request = run.request
+        template, body = run.request
         is_generated = "forEach" in own or "matrix" in own
         self._generated = run if is_generated else None
         if len(self._sound) > _MOST_KEPT:
             self._sound.clear()
-        if not self._is_usual(document, own, request, is_generated=is_generated):
-            self._all_but_body(document, index, own, request, is_generated=is_generated)
-        self._body(document, index, own, request)
+        if is_generated and id(own) not in self._sound:
+            self._sound[id(own)] = own  # what is wrong with a generator is told once
+            self._one_body(document, _path(index), own)
+            self._same_name(document, own)
+        elif "bodyText" in own or "bodyFile" in own:
+            self._one_body(document, _path(index), own)
+        if id(document) not in self._sound:
+            self._sound[id(document)] = document  # its defaults are looked at once, with its first run
+            self._one_body(document, ("spec", "defaults"), _defaults(document))
+        if id(template) not in self._sound:
+            self._template(document, index, own, template)
+        self._body(document, index, own, body)
         if run.workflow_run_id is not None:
             for problem in self._own_ids.problems(run.workflow_run_id, run.address):
                 self._note(document, (*_path(index), "workflowRunId"), problem)
         self._generated = None
 
-    def pass_together(self, document: Document, runs: DeclaredAlike) -> bool:
-        """Whether a look at each of these runs, of a document that it was begun with, would find nothing."""
-        if document.has_extreme_numbers or self._extreme_variables or 4 * max(map(len, runs.texts)) > self._max_bytes:
-            return False
-        own = _run_at(document, runs.sources[0].entry - document.first_run) if runs.is_generated else {}
-        return all(
-            self._is_usual(document, own, model, is_generated=runs.is_generated) for model in runs.distinct_models
-        )
-
-    def _is_usual(self, document: Document, own: Mapping[str, Any], request: Request, *, is_generated: bool) -> bool:
-        """Whether all but its body was looked at with an earlier run, and was sound."""
-        sound = self._sound
-        return (
-            id(request.delivery) in sound
-            and id(request.headers) in sound
-            and id(document) in sound
-            and (request.content_type is None or id(request.content_type) in sound)
-            and (id(own) in sound if is_generated else own.keys().isdisjoint(_OWN_LOOK))
-            and self._urls.get(("destination", request.destination), _NEVER_SEEN) is None
-        )
-
-    def _all_but_body(
-        self, document: Document, index: int, own: Mapping[str, Any], request: Request, *, is_generated: bool
-    ) -> None:
-        self._destination(document, index, own, request)
-        if not is_generated or id(own) not in self._sound:
-            self._bodies(document, index, own)
-            if is_generated:
-                self._sound[id(own)] = own  # what is wrong with a template is told once
-                self._same_name(document, own)
-        if (own.get("headers") and not is_generated) or id(request.headers) not in self._sound:
-            self._headers(document, index, own, "headers", request.headers)
-        if id(request.delivery) not in self._sound:
-            self._delivery(document, index, own, request.delivery)
-        self._content_type(document, index, own, request)
+    def _template(self, document: Document, index: int, own: Mapping[str, Any], template: Template) -> None:
+        """What a run has in common with others: looked at once, unless something is wrong with it."""
+        before = self._noted
+        self._destination(document, index, own, template.destination)
+        if (own.get("headers") and self._generated is None) or id(template.headers) not in self._sound:
+            self._headers(document, index, own, "headers", template.headers)
+        if id(template.delivery) not in self._sound:
+            self._delivery(document, index, own, template.delivery)
+        self._content_type(document, index, own, template.content_type)
+        if self._noted == before:
+            self._sound[id(template)] = template
 
     def _same_name(self, document: Document, own: Mapping[str, Any]) -> None:
         """The name of a generator is its own too, though its runs' addresses go on with a key."""
@@ -168,12 +148,12 @@ class Rules:
 
     # --- what a run does -------------------------------------------------------------------------------------
 
-    def _destination(self, document: Document, index: int, own: Mapping[str, Any], request: Request) -> None:
-        if request.destination == "":
+    def _destination(self, document: Document, index: int, own: Mapping[str, Any], destination: Text) -> None:
+        if destination == "":
             hint = "give spec.destination, or a destination in the run"
             self._note(document, _path(index), Problem("no-destination", "the run has no destination", hint))
             return
-        problem = self._url("destination", request.destination)
+        problem = self._url("destination", destination)
         if problem is not None:
             at = (*_path(index), "destination") if own.get("destination") is not None else ("spec", "destination")
             self._note(document, at, problem)
@@ -185,13 +165,6 @@ class Rules:
                 self._urls.clear()
             self._urls[key] = url_problem(what, url, insecure=self._insecure)
         return self._urls[key]
-
-    def _bodies(self, document: Document, index: int, own: Mapping[str, Any]) -> None:
-        """One way to give a body, in the run and in the defaults."""
-        self._one_body(document, _path(index), own)
-        if self._sound.get(id(document)) is not document:
-            self._sound[id(document)] = document  # its defaults are looked at once, with its first run
-            self._one_body(document, ("spec", "defaults"), _defaults(document))
 
     def _one_body(self, document: Document, path: FieldPath, fields: Mapping[str, Any]) -> None:
         given = [name for name in _BODIES if fields.get(name) is not None]
@@ -218,20 +191,17 @@ class Rules:
         if self._noted == before and (field not in own or self._generated is not None):
             self._sound[id(effective)] = effective
 
-    def _content_type(self, document: Document, index: int, own: Mapping[str, Any], request: Request) -> None:
-        if request.content_type is None or id(request.content_type) in self._sound:
+    def _content_type(self, document: Document, index: int, own: Mapping[str, Any], content_type: str | None) -> None:
+        if content_type is None:
             return
-        problem = header_rules.value_problem("Content-Type", request.content_type)
-        if problem is None and "/" not in request.content_type:
-            message = f"contentType: {request.content_type!r} is not a media type"
+        problem = header_rules.value_problem("Content-Type", content_type)
+        if problem is None and "/" not in content_type:
+            message = f"contentType: {content_type!r} is not a media type"
             problem = Problem("bad-content-type", message, "for example application/json")
-        if problem is None:
-            self._sound[id(request.content_type)] = request.content_type
-        else:
+        if problem is not None:
             self._note(document, _origin(index, own, "contentType"), problem)
 
-    def _body(self, document: Document, index: int, own: Mapping[str, Any], request: Request) -> None:
-        body = request.body
+    def _body(self, document: Document, index: int, own: Mapping[str, Any], body: Body) -> None:
         if body.kind is BodyKind.NONE or id(body) in self._sound:
             return
         if not (document.has_extreme_numbers or self._extreme_variables):
@@ -338,7 +308,7 @@ def _flow_control_problems(delivery: Delivery) -> Iterator[tuple[str, FieldPath,
 
 
 def _label_problem(what: str, text: Text) -> Problem | None:
-    if isinstance(text, Template):
+    if isinstance(text, SecretText):
         hint = "labels and keys are shown by the server; use ${{ vars.NAME }}"
         return Problem("secret-not-allowed", f"{what} can't hold a secret", hint)
     if _LABEL.fullmatch(text) is None:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from wfdeploy.model.request import Template, Text
+from wfdeploy.model.request import SecretText, Text
 from wfdeploy.pipeline.validate.problem import Problem
 
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
@@ -85,7 +85,7 @@ def _is_address(host: str) -> bool:
 
 def _plain(url: Text) -> tuple[str, int | None]:
     """The URL with something harmless for its secrets, and where the first of them stands."""
-    if not isinstance(url, Template):
+    if not isinstance(url, SecretText):
         return url, None
     text, first = "", None
     for part in url.parts:

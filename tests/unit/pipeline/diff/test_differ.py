@@ -10,16 +10,18 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import given
 
+from tests.support.requests import request_of
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import DropAttempt, Forget, PutRecord, Rename, Rewrite
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.model.request import Body, BodyKind, Delivery, Request
+from wfdeploy.model.request import Body, BodyKind
 from wfdeploy.model.run import DeclaredRun, Group, OnChange, OnRemove, Policy, Source
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, RecordKey
 from wfdeploy.pipeline.diff.context import DiffContext, Finding, Identities, Verdict
 from wfdeploy.pipeline.diff.differ import diff
+from wfdeploy.pipeline.diff.fields import compare_fields
 from wfdeploy.pipeline.identify.describe import describe
 from wfdeploy.pipeline.identify.fingerprint import identify
 from wfdeploy.pipeline.identify.run_ids import run_id
@@ -34,9 +36,7 @@ def declared(
         address=Address(f"g/{name}"),
         group=group or Group("g"),
         source=Source("m.yaml", 3),
-        request=Request(
-            destination="https://x.example/wf", body=Body(BodyKind.JSON, body), delivery=Delivery(**delivery)
-        ),
+        request=request_of("https://x.example/wf", body=Body(BodyKind.JSON, body), **delivery),
         workflow_run_id=explicit,
     )
 
@@ -90,7 +90,7 @@ class Known:
             identities=Identities(
                 run_id=id_of,
                 fingerprints_under=lambda run, text: [run.fingerprint] if text.startswith("1:") else [],
-                describe=lambda run: describe(requests[run.address], b""),
+                changes=lambda run, before: compare_fields(before, describe(requests[run.address], b"")),
                 attempt_label=lambda address, _, generation, tries: f"wfdeploy.{address}.g{generation}.a{tries}",
             ),
             now_ms=NOW_MS,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdeploy.model.request import SecretRef, Template
+from wfdeploy.model.request import SecretRef, SecretText
 from wfdeploy.pipeline.expand.expressions import ExpressionError, evaluate, evaluate_text
 from wfdeploy.pipeline.expand.references import References, is_variable_name
 
@@ -32,9 +32,9 @@ SECRET = SecretRef("APP_TOKEN")
         ("plain", "plain"),
         ("", ""),
         ("$ { {", "$ { {"),
-        ("${{ secrets.APP_TOKEN }}", Template((SECRET,))),
-        ("Bearer ${{ secrets.APP_TOKEN }}!", Template(("Bearer ", SECRET, "!"))),
-        ("${{ vars.x }}-${{ secrets.B }}-${{ vars.n }}", Template(("X-", SecretRef("B"), "-3"))),
+        ("${{ secrets.APP_TOKEN }}", SecretText((SECRET,))),
+        ("Bearer ${{ secrets.APP_TOKEN }}!", SecretText(("Bearer ", SECRET, "!"))),
+        ("${{ vars.x }}-${{ secrets.B }}-${{ vars.n }}", SecretText(("X-", SecretRef("B"), "-3"))),
     ],
 )
 def test_value(text: str, value: object) -> None:
@@ -44,7 +44,7 @@ def test_value(text: str, value: object) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("${{ vars.n }}", "3"), ("${{ vars.t }}", "true"), ("${{ secrets.B }}", Template((SecretRef("B"),)))],
+    [("${{ vars.n }}", "3"), ("${{ vars.t }}", "true"), ("${{ secrets.B }}", SecretText((SecretRef("B"),)))],
 )
 def test_text_is_always_text(text: str, value: object) -> None:
     assert evaluate_text(text, NAMES) == value

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.pipeline.expand.expanding import expanded, from_file, read_yaml
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.document import MOST_ROWS_TOLD
-from wfdeploy.model.request import SecretRef, Template
+from wfdeploy.model.request import SecretRef, SecretText
 from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
 from wfdeploy.pipeline.validate.row_schema import RowSchema
 
@@ -40,20 +40,20 @@ def test_each_row_makes_a_run(tmp_path: Path) -> None:
     (_, first), (_, second) = found.runs
     assert str(first.source) == "users.csv:2"
     assert (first.source.file, first.source.line, first.source.entry) == ("m.yaml", 7, 0)
-    request = second.request
-    assert request.destination == "https://app.example.com/users/u2"
-    assert dict(request.headers) == {
+    template, body = second.request
+    assert template.destination == "https://app.example.com/users/u2"
+    assert dict(template.headers) == {
         "X-User": "Bob",
-        "Authorization": Template(("Bearer ", SecretRef("TOKEN"))),
+        "Authorization": SecretText(("Bearer ", SecretRef("TOKEN"))),
         "X-Static": "s",
     }
-    assert request.content_type == "application/json"
-    assert request.body.value == {
+    assert template.content_type == "application/json"
+    assert body.value == {
         "user": {"name": "BOB", "seats": 5},
         "all": [{"id": "u2", "name": "Bob", "seats": 5}],
         "kind": "welcome",
     }
-    delivery = request.delivery
+    delivery = template.delivery
     assert delivery.labels == ("users", "u-u2")
     assert delivery.flow_control is not None
     assert (delivery.flow_control.key, delivery.flow_control.parallelism) == ("k-u2", 2)
@@ -74,11 +74,10 @@ def test_what_does_not_vary_is_shared(tmp_path: Path) -> None:
       body: {text: "${{ vars.url }}", literal: "$${{ row }}"}""",
     )
     one, two = (run.request for _, run in found.runs)
-    assert one.headers is two.headers
-    assert one.delivery is two.delivery
+    assert one.template is two.template
     assert one.body is two.body
     assert one.body.value == {"text": "https://app.example.com", "literal": "${{ row }}"}
-    assert one.delivery.labels == ("eu",)
+    assert one.template.delivery.labels == ("eu",)
 
 
 def test_a_matrix_and_rows_multiply(tmp_path: Path) -> None:
@@ -267,7 +266,7 @@ def test_what_makes_no_sense_is_told(tmp_path: Path, entry: str, code: str) -> N
 def test_a_secret_in_an_item_stays_a_reference(tmp_path: Path) -> None:
     entry = "forEach: {items: [{id: a, token: '${{ secrets.TOKEN }}'}]}, key: '${{ row.id }}'"
     found = expanded(tmp_path, f"\n    - {{name: r, {entry}, body: '${{{{ row.token }}}}'}}")
-    assert found.bodies == [Template((SecretRef("TOKEN"),))]
+    assert found.bodies == [SecretText((SecretRef("TOKEN"),))]
     for use in ("x ${{ row.token }}", "${{ row.token ~ 'x' }}", "${{ row | tojson }}", "${{ row.token | sha256 }}"):
         found = expanded(tmp_path, f'\n    - {{name: r, {entry}, bodyText: "{use}"}}')
         assert [one.severity.value for one in found.diagnostics] == ["error"]

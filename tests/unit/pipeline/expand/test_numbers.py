@@ -109,7 +109,7 @@ def test_one_value_has_one_address_in_every_format(tmp_path: Path, name: str) ->
     assert found.told == []
     assert found.keys == ["1", "0"]
     assert found.bodies == [{"order": "o-1-1000"}, {"order": "o-0-9007199254740993"}]
-    assert [run.request.delivery.labels for _, run in found.runs] == [("n-1000",), ("n-9007199254740993",)]
+    assert [run.request.template.delivery.labels for _, run in found.runs] == [("n-1000",), ("n-9007199254740993",)]
 
 
 def test_cells_of_csv_are_text_and_stay_as_they_are(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.shared_values import copied
-from wfdeploy.model.request import Body, BodyKind, Delivery, Redact, Request, SecretRef, Template
+from wfdeploy.model.request import Body, BodyKind, Delivery, Redact, Request, SecretRef, SecretText, Template
 from wfdeploy.pipeline.identify.describe import LARGE_BODY, describe, recorded
 
-SECRET = Template(("Bearer ", SecretRef("TOKEN")))
+SECRET = SecretText(("Bearer ", SecretRef("TOKEN")))
 KEY = b"k" * 32
 
 values = st.recursive(
@@ -48,9 +48,7 @@ bodies = st.one_of(
 def test_the_text_for_the_state_holds_the_described_fields(
     body: Body, headers: dict[str, Any], delivery: Delivery, content_type: str | None
 ) -> None:
-    request = Request(
-        destination="https://a.example", content_type=content_type, headers=headers, body=body, delivery=delivery
-    )
+    request = Request(Template("https://a.example", content_type, headers, delivery), body)
     assert json.loads(recorded(request, KEY)) == json.loads(json.dumps(describe(request, KEY)))
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.requests import request_of
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.request import Body, BodyKind, Delivery, Request, SecretRef, Template, Text
+from wfdeploy.model.request import Body, BodyKind, Delivery, Request, SecretRef, SecretText, Text
 from wfdeploy.model.run import Identity
 from wfdeploy.pipeline.identify import fingerprint as subject
 from wfdeploy.pipeline.identify.describe import secret_places
@@ -16,7 +17,7 @@ from wfdeploy.pipeline.identify.digest import digest
 from wfdeploy.pipeline.identify.fingerprint import delivery_digest, fingerprint
 from wfdeploy.pipeline.identify.kept import MOST, Kept
 
-TEMPLATES = st.builds(lambda text: Template((text, SecretRef("TOKEN"))), st.text(max_size=3))
+TEMPLATES = st.builds(lambda text: SecretText((text, SecretRef("TOKEN"))), st.text(max_size=3))
 TEXTS: st.SearchStrategy[Text] = st.text(max_size=5) | TEMPLATES
 VALUES = st.recursive(
     st.none()
@@ -33,8 +34,8 @@ BODIES = (
     | st.builds(lambda text: Body(BodyKind.TEXT, text), TEXTS)
 )
 REQUESTS = st.builds(
-    lambda destination, content_type, headers, body: Request(
-        destination=destination, content_type=content_type, headers=headers, body=body
+    lambda destination, content_type, headers, body: request_of(
+        destination, content_type=content_type, headers=headers, body=body
     ),
     TEXTS,
     st.sampled_from((None, "application/json", "text/plain")),
@@ -50,8 +51,8 @@ def test_the_short_way_gives_the_same_fingerprint(request: Request) -> None:
 
 
 def test_equal_options_give_equal_digests_however_many_there_are() -> None:
-    first = [delivery_digest(Request(destination="", delivery=Delivery(retries=n))) for n in range(2 * MOST)]
-    again = [delivery_digest(Request(destination="", delivery=Delivery(retries=n))) for n in range(2 * MOST)]
+    first = [delivery_digest(Delivery(retries=n)) for n in range(2 * MOST)]
+    again = [delivery_digest(Delivery(retries=n)) for n in range(2 * MOST)]
     assert first == again
     assert len(set(first)) == 2 * MOST
 

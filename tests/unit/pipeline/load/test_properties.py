@@ -6,13 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import rfc8785
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.pipeline.load.reading import read, source, value_of
-from wfdeploy.model.canonical import even_json
 from wfdeploy.model.document import FieldPath, Part
 from wfdeploy.pipeline.load import sources
 from wfdeploy.pipeline.load.positions import locate
@@ -44,13 +42,6 @@ def test_json_means_the_same(value: Any) -> None:
 def test_indented_json_means_the_same(value: Any) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=2)
     assert same(value_of(text), json.loads(text))
-
-
-@given(JSON.filter(lambda value: value is not None))
-def test_what_an_even_document_holds_has_one_way_to_be_written(value: Any) -> None:
-    (document,), _ = read(json.dumps(value, ensure_ascii=False))
-    if document.is_even:
-        assert even_json(document.data) == rfc8785.dumps(value)
 
 
 @given(BLOCKS, st.booleans())

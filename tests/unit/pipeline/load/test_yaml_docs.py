@@ -141,21 +141,3 @@ def test_problems_are_counted_out(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_documents_know_what_they_hold(text: str, expressions: bool, extreme: bool) -> None:
     (document,), _ = read(text)
     assert (document.has_expressions, document.has_extreme_numbers) == (expressions, extreme)
-
-
-@pytest.mark.parametrize(
-    ("text", "is_even"),
-    [
-        ("{a: [1, x, null, true, '1.5'], é: '\U0001f600'}", True),
-        ("a: 1.5", False),
-        ("a: [1e0]", False),
-        ("a: !!float 1", False),
-        ("a: 9007199254740993", False),
-        ("\U0001f600: 1", False),
-        ("!!str \U0001f600: 1", False),
-        ("x: 1.5\n---\na: 1.5", False),  # the same text again, in another document
-    ],
-)
-def test_documents_know_whether_they_have_one_form(text: str, is_even: bool) -> None:
-    *_, document = read(text)[0]
-    assert document.is_even is is_even

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from wfdeploy.model.request import SecretRef, Template
+from wfdeploy.model.request import SecretRef, SecretText
 from wfdeploy.pipeline.validate.urls import is_loopback, url_problem
 
 SECRET = SecretRef("A")
@@ -79,7 +79,7 @@ def test_plain_http_may_be_allowed() -> None:
     ],
 )
 def test_secrets_only_behind_the_host(parts: tuple[str | SecretRef, ...], code: str | None) -> None:
-    problem = url_problem("destination", Template(parts), insecure=False)
+    problem = url_problem("destination", SecretText(parts), insecure=False)
     assert (None if problem is None else problem.code) == code
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdeploy.model.request import SecretRef, Template, Text
+from wfdeploy.model.request import SecretRef, SecretText, Text
 from wfdeploy.pipeline.validate import headers
 from wfdeploy.pipeline.validate.numbers import number_problems
 from wfdeploy.pipeline.validate.retry_delay import retry_delay_problem
@@ -35,14 +35,14 @@ def test_bad_header_name(name: str, code: str) -> None:
     assert problem.code == code
 
 
-@pytest.mark.parametrize("value", ["", "a", "a b\tc", Template(("Bearer ", SECRET)), Template((SECRET, SECRET))])
+@pytest.mark.parametrize("value", ["", "a", "a b\tc", SecretText(("Bearer ", SECRET)), SecretText((SECRET, SECRET))])
 def test_header_value(value: Text) -> None:
     assert headers.value_problem("X", value) is None
 
 
 @pytest.mark.parametrize(
     "value",
-    ["a\n", "a\r\nX: b", "a\0", "\x7f", "ü", " a", "a\t", Template((SECRET, "\n")), Template((SECRET, " "))],
+    ["a\n", "a\r\nX: b", "a\0", "\x7f", "ü", " a", "a\t", SecretText((SECRET, "\n")), SecretText((SECRET, " "))],
 )
 def test_bad_header_value(value: Text) -> None:
     assert headers.value_problem("X", value) is not None

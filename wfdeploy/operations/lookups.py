@@ -1,0 +1,57 @@
+"""What the state says of single addresses, asked for many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.state import Record
+from wfdeploy.ports import StateStore
+
+
+class Lookups:
+    """Records and generations by the names that runs have now.
+
+    store: gives the store, which may be replaced by a new one.
+    recorded_as: the name that the state still has an address under.
+    origins: all former names of an address.
+    """
+
+    def __init__(
+        self,
+        store: Callable[[], StateStore],
+        recorded_as: Callable[[Address], Address],
+        origins: Callable[[str], Iterable[Address]],
+    ) -> None:
+        self._store = store
+        self._recorded_as = recorded_as
+        self._origins = origins
+        self._fetched: set[str] = set()
+        self._records: dict[str, Record] = {}
+        self._generations: Mapping[tuple[str, str], int] = {}
+
+    def fetch(self, addresses: Collection[Address]) -> None:
+        """Look these up at once; what was fetched before is dropped."""
+        store = self._store()
+        self._fetched = set(addresses)
+        self._records = {record.address: record for record in store.records(set(map(self._recorded_as, addresses)))}
+        self._generations = store.generations({name for address in addresses for name in self._names(address)})
+
+    def record(self, address: str) -> Record | None:
+        """The full record of an address."""
+        former = self._recorded_as(Address(address))
+        if address in self._fetched:
+            record = self._records.get(former)
+        else:
+            record = next(iter(self._store().records([former])), None)
+        return record if record is None or former == address else replace(record, address=Address(address))
+
+    def highest(self, address: str, fingerprint: str) -> int:
+        """The highest known generation of a fingerprint at an address; 0 for none."""
+        names = self._names(address)
+        known = self._generations if address in self._fetched else self._store().generations(names)
+        return max([known.get((name, fingerprint), 0) for name in names])
+
+    def _names(self, address: str) -> Collection[str]:
+        return (address, self._recorded_as(Address(address)), *self._origins(address))
