@@ -12,4 +12,6 @@ one less, is noticed here. All of it runs in virtual time against a model of the
 6. `test_writers.py`: two writers at once, on one state and on two.
 7. `test_disk_and_clock.py`: commits that vanish, a machine that is set back while it runs, logs dated by another clock.
 8. `test_labels.py`: logs without labels.
+
+`test_checkouts.py` is about files that a pull request brings (docs/security.md).
 """

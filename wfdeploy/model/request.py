@@ -95,7 +95,8 @@ class Body:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Body({self.kind}, {self.value!r}, {self.file!r})"
+        shown = self.value if self._plain is None else self._plain.decode()  # whatever the order of the keys was
+        return f"Body({self.kind}, {shown!r}, {self.file!r})"
 
 
 NO_BODY = Body()

@@ -7,13 +7,15 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from itertools import chain, groupby
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address
-from wfdeploy.model.request import Request
 from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.spool import Spool
+
+if TYPE_CHECKING:
+    from wfdeploy.model.request import Request
 
 HELD = 200_000
 """Requests that stay in memory, about a quarter of a kilobyte each and their bodies; others are read from their files
@@ -33,7 +35,7 @@ class Reread(Protocol):
         written otherwise."""
 
 
-Remember: TypeAlias = Callable[[DesiredRun, Request], None]
+Remember: TypeAlias = "Callable[[DesiredRun, Request], None]"
 """Hears of the runs of a file as they are read, in order."""
 
 

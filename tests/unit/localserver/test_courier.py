@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
-from wfdeploy.localserver import courier
 from wfdeploy.localserver.courier import Courier, Parcel, Reply
 
 PEM = Path(__file__).parents[2] / "fakes" / "tls" / "server.pem"
@@ -137,10 +137,12 @@ def test_broken_answers(answer: bytes, error: str) -> None:
     assert [(reply.status, reply.error.split(":")[0]) for reply in found] == [(None, error)] * 2
 
 
-def test_too_large_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courier, "MAX_ANSWER_BYTES", 1)
-    _, found = replies([OK], 1)
-    assert found[0].error == "the answer is too large"
+def test_too_large_an_answer() -> None:
+    async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
+        reply = await carrier.send(replace(parcel(), max_answer_bytes=1))
+        assert reply.error == "the answer is too large"
+
+    run([OK], talk)
 
 
 def test_together_over_connections_of_their_own() -> None:

@@ -415,7 +415,7 @@ def test_database_of_the_first_version_is_taken_over(tmp_path: Path, endpoint: E
         (entry,) = Workflow(Api(http), endpoint).fail(server, "wfr_a")
     connection = sqlite3.connect(tmp_path / "x.db")
     connection.executescript(
-        "DROP TABLE dlq; DROP TABLE events; DROP TABLE flow_keys;"
+        "DROP TABLE dlq; DROP TABLE events; DROP TABLE flow_keys; DROP TABLE head;"
         "DROP INDEX messages_waiting; DROP INDEX messages_by_key;"
         "ALTER TABLE runs DROP COLUMN invoker; ALTER TABLE messages DROP COLUMN event_id;"
         "ALTER TABLE messages DROP COLUMN flow_key; PRAGMA user_version = 1;"
