@@ -56,7 +56,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     ),
     "diff": ("wfdeploy.operations.prepared:Prepared.outlook", "wfdeploy.model.first_changes:FirstChanges.__iter__"),
     "render": ("wfdeploy.render.plan_text:text", "wfdeploy.render.report:text"),
-    "intents": ("wfdeploy.operations.apply:shipments",),
+    "intents": ("wfdeploy.operations.applying:shipments",),
     "encode": ("wfdeploy.upstash.wire:ItemEncoder.encode",),
     "send": ("wfdeploy.upstash.client:UpstashGateway.trigger",),
     "settle": ("wfdeploy.pipeline.apply.sender:Sender._take", "wfdeploy.pipeline.apply.sender:Sender._deliver"),

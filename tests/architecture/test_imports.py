@@ -160,3 +160,21 @@ def test_a_plan_with_nothing_to_do_loads_no_more_than_it_needs(tmp_path: Path) -
     assert not {name for name in loaded if name.startswith(("wfdeploy.upstash.client", "wfdeploy.localserver"))}
     assert not {name for name in loaded if name.startswith("wfdeploy.pipeline.apply")}
     assert not NOT_FOR_NO_CHANGES & loaded
+
+
+def test_an_apply_with_nothing_to_do_loads_little_more(tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "one.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {name: one}\n"
+        "spec:\n  destination: https://app.example.com/wf\n  runs: [{name: r}]\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "wfdeploy.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: one}\nspec: {}\n", encoding="utf-8"
+    )
+    project = ("--project-file", str(tmp_path / "wfdeploy.yaml"))
+    loaded_by("adopt", "--yes", *project)
+    loaded = loaded_by("apply", "--yes", *project)
+    assert {"asyncio", "ssl", "http", "httpx", "jsonschema", "pickle"} & loaded == set()
+    assert not {name for name in loaded if name.startswith(("wfdeploy.upstash.client", "wfdeploy.pipeline.apply"))}
+    assert len({name for name in loaded if name.startswith("wfdeploy")}) <= 120

@@ -1,59 +1,25 @@
-"""Apply: carry out what the manifests ask for, each declared run once.
-
-Lock; read the state; see whether there is anything to send or to clear; list what the server knows, late enough;
-plan; get consent; send. Before consent nothing is written but that left-over intents are closed; nothing is sent before
-its intent is on disk.
-"""
+"""Apply: carry out what the manifests ask for, each declared run once. Mostly there is nothing to do."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from dataclasses import replace
-from functools import partial
-from itertools import islice
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from wfdeploy.errors import ExitCode, Interrupted, UsageError, Withheld
-from wfdeploy.model.edits import Edit, SetHead
-from wfdeploy.model.event import ApplyReport, Notice, Outcome
-from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Action, Plan, Refresh, Selection
-from wfdeploy.model.stop import StopFlag
-from wfdeploy.operations.authorship import authorship
-from wfdeploy.operations.consent import Confirm, Later, held_back, require_consent
-from wfdeploy.operations.discovery import Discovery
-from wfdeploy.operations.follow import begin_later, follow
-from wfdeploy.operations.hearing import hearing
-from wfdeploy.operations.held_back import HeldBack
-from wfdeploy.operations.letters import lacking, with_letters
+from wfdeploy.errors import UsageError
 from wfdeploy.operations.loading import load, with_sound_cache
-from wfdeploy.operations.manifests import Manifests
-from wfdeploy.operations.outlook import Outlook, Seen
-from wfdeploy.operations.prepared import Prepared
-from wfdeploy.operations.refreshing import since
-from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, look_back
-from wfdeploy.operations.saved_plan import SavedPlan, read_plan
-from wfdeploy.operations.shipping import gather_secrets, resumes, shipments
-from wfdeploy.operations.trust import why_suspect
-from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.apply.cancelling import Canceller
-from wfdeploy.pipeline.apply.engine import Engine
-from wfdeploy.pipeline.apply.journal import Journal
-from wfdeploy.pipeline.apply.patience import Patience
-from wfdeploy.pipeline.apply.resuming import Resumer
-from wfdeploy.pipeline.apply.sender import Limits, Sender
-from wfdeploy.pipeline.apply.server_time import ROUNDED_S, ServerTime
-from wfdeploy.pipeline.apply.unreachable import Unreachable
-from wfdeploy.ports import RunGateway, StateStore
+from wfdeploy.operations.unchanged import unchanged
 
-_MOST_AHEAD_S = 300.0
-"""By so much a clock may be ahead for a due instance to be waited for; further ahead, it is just wrong."""
-
-_MOST_TOLD = 20
-"""Of how many runs it is told why what was asked for isn't done."""
+if TYPE_CHECKING:
+    from wfdeploy.model.event import ApplyReport
+    from wfdeploy.model.options import ApplyOptions
+    from wfdeploy.model.plan import Selection
+    from wfdeploy.model.stop import StopFlag
+    from wfdeploy.operations.consent import Confirm
+    from wfdeploy.operations.manifests import Manifests
+    from wfdeploy.operations.workspace import Workspace
+    from wfdeploy.ports import StateStore
 
 
 def apply(
@@ -73,324 +39,49 @@ def apply(
     Raises: `InvalidInput`, `StateError`, `RemoteFailure`, `Withheld`, `UsageError`; `StalePlan` for a saved plan that
     may not be applied any more.
     """
-    saved = None if plan_file is None else read_plan(plan_file)
-    if saved is not None:
+    saved = None
+    if plan_file is not None:
+        from wfdeploy.operations.saved_plan import read_plan
+
+        saved = read_plan(plan_file)
         paths, selection = saved.paths, saved.selection
     if options.wait and selection.limit is not None:
         raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")
 
     def once() -> ApplyReport:
-        manifests = load(workspace, paths, selection, begins=True)
-        with manifests, asyncio.Runner() as runner:
-            work = _Apply(
+        with load(workspace, paths, selection, begins=True) as manifests:
+            if saved is None and not options.wait and workspace.has_state:
+                report = _nothing_to_do(workspace, manifests, selection, options)
+                if report is not None:
+                    return report
+            from wfdeploy.operations.applying import carry_out
+
+            return carry_out(
                 workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved
             )
-            loop = runner.get_loop()
-            loop.set_exception_handler(_report_no_signal)
-            with hearing(loop):
-                return runner.run(work.run())
 
     return with_sound_cache(workspace, once)
 
 
-def _report_no_signal(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A second signal leaves the loop through whatever task it fell upon, and the loop would call that an error."""
-    if not isinstance(context.get("exception"), KeyboardInterrupt | SystemExit):
-        loop.default_exception_handler(context)
-
-
-class _Apply:
-    """One apply, from the lock to the report."""
-
-    def __init__(
-        self,
-        workspace: Workspace,
-        manifests: Manifests,
-        *,
-        selection: Selection,
-        options: ApplyOptions,
-        confirm: Confirm,
-        stop: StopFlag,
-        saved: SavedPlan | None,
-    ) -> None:
-        self.workspace = workspace
-        self.manifests = manifests
-        self.selection = selection
-        self.options = options
-        self.confirm = confirm
-        self.saved = saved
-        self.stop = stop
-        self.patience = Patience(workspace.clock, stop, workspace.listener, options.timeout_s)
-        self.time = ServerTime(workspace.clock)
-        self.gateway: RunGateway | None = None
-        self.scheduled: frozenset[str] = frozenset()
-        self.held_back: HeldBack | None = None  # once the first of several rounds was carried out
-
-    async def run(self) -> ApplyReport:
-        workspace, options = self.workspace, self.options
-        async with AsyncExitStack() as stack:
-            round_ = await self._once(stack, options.lock_timeout_s)
-            report = round_.report
-            if options.wait:
-                return await follow_through(
-                    workspace, round_, partial(self._again, stack), self.patience, options.longest_wait_s
-                )
-            if workspace.target.local and self.gateway is not None and not self.stop.requested:
-                report = await follow(
-                    report,
-                    workspace,
-                    self.gateway,
-                    scheduled=self.scheduled,
-                    timeout_s=options.longest_wait_s,
-                    stop=self.stop,
-                )
-            return report
-
-    async def _once(self, stack: AsyncExitStack, lock_timeout_s: float, before: Round | None = None) -> Round:
-        """Under the lock: plan, carry out, and see how things stand then. `before`: the round before this one."""
-        workspace = self.workspace
-        with workspace.lock(lock_timeout_s):
-            locked_at = self.time.now()
-            is_new = not workspace.has_state
-            store = workspace.open_state()
-            try:
-                if self.held_back is None or before is None:
-                    self._require_state(is_new)
-                elif self.held_back.has_moved_on(None if is_new else store):
-                    return ended(before, ANOTHER_COMMAND)
-                report, outlook, store = await self._plan_and_carry_out(store, is_new, locked_at, stack)
-                report = replace(report, warnings=outlook.plan.warnings)
-                if not self.options.wait:  # then nobody asks, and looking at each record takes its time
-                    return Round(report=report, going=frozenset())
-                if self.held_back is None:
-                    self.held_back = HeldBack(outlook.plan, self.manifests.groups, outlook.planned_ms)
-                self.held_back.took(report)
-                self.held_back.left(store if workspace.has_state else None)
-                round_ = look_back(report, outlook.plan, store, self.manifests.groups, passes=outlook.passes)
-                return replace(round_, ended=ANOTHER_RUNNER) if self.held_back.is_closed else round_
-            finally:
-                store.close()
-
-    async def _again(self, stack: AsyncExitStack, before: Round) -> Round:
-        """Another round of what was consented to, once it is known how the runs do."""
-        options, held_back = self.options, self.held_back
-        assert held_back is not None
-        replaced = tuple(filter(held_back.is_waiting, self.selection.replace))
-        self.selection = replace(self.selection, refresh=Refresh.ALL, replace=replaced)
-        self.saved, self.confirm = None, lambda _: True
-        self.patience = Patience(self.workspace.clock, self.stop, self.workspace.listener, options.timeout_s)
-        return await self._once(stack, max(options.lock_timeout_s, options.timeout_s), before)
-
-    async def _plan_and_carry_out(
-        self, store: StateStore, is_new: bool, locked_at: float, stack: AsyncExitStack
-    ) -> tuple[ApplyReport, Outlook, StateStore]:
-        workspace, options = self.workspace, self.options
-        prepared = Prepared(workspace, self.manifests, store, self.selection, held_back=self.held_back)
-        outlook = prepared.outlook(None)
-        whole_story = is_new or workspace.stores.is_latest(store)
-        seen: Seen | None = None
-        discovery: Discovery | None = None
-        sending = outlook.plan.sending
-        asked = prepared.asked_after(outlook.plan)
-        open_ = bool(prepared.open_attempts or asked or outlook.undecided or lacking(prepared) or outlook.conclusions)
-        if outlook.plan.sends or open_ or self._cancels(outlook):
-            if self.gateway is None:
-                self.gateway = workspace.gateway()
-                stack.push_async_callback(self.gateway.aclose)
-            discovery = Discovery(workspace, self.gateway, self.time, locked_at, lambda: self.stop.requested)
-            settles = bool(outlook.plan.sends or prepared.open_attempts or outlook.undecided)
-            suspect = why_suspect(workspace, prepared.store, is_new=is_new) if settles else None
-            if settles:
-                seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect, asked=asked)
-            else:
-                seen = await discovery.look(prepared, sending, asked)
-            seen, outlook = await with_letters(discovery, prepared, await self._until_due(outlook, seen))
-            added = outlook.plan.sending
-            if outlook.plan.sends:
-                # How runs do may add to what is sent; then the same must be known as for everything that is sent.
-                suspect = suspect if settles else why_suspect(workspace, prepared.store, is_new=is_new)
-                if (suspect is not None and not settles) or not discovery.covers(prepared, seen, added):
-                    more = await discovery.settle(prepared, added, self.patience, suspect=suspect, asked=asked)
-                    seen, outlook = await with_letters(discovery, prepared, more, known=seen.letters)
-                settles = True
-            # A suspect state becomes the whole story by a listing that began late enough, and by nothing else.
-            whole_story = whole_story or settles
-        plan = outlook.plan
-        self._check(outlook)
-        self._tell_why_not(plan)
-        if not plan.has_changes and not plan.has_edits and not outlook.edits and not outlook.conclusions:
-            return self._nothing_to_do(plan), outlook, store
-        require_consent(plan, options, held_back(plan, prepared) if options.wait else Later())
-        secrets = gather_secrets(plan, prepared)
-        self._heed_stop()
-        if plan.has_changes and not self.confirm(plan):
-            raise Withheld("declined: nothing was sent")
-        self._heed_stop()
-        self.scheduled = begin_later(workspace, plan, options.longest_wait_s)
-        if is_new:
-            store = self._begin_state(prepared, store)
-        watermark_ms = self._watermark(seen, discovery)
-        edits: list[Edit] = [
-            *outlook.edits,
-            SetHead(watermark_ms, foreign_ms=seen.began_ms if seen is not None and outlook.foreign else None),
-        ]
-        since_ms = watermark_ms if seen is not None and seen.began_ms is not None else None
-        by = authorship(workspace.environ, workspace.project.root)
-        report = await self._engine(prepared, store, discovery).carry_out(
-            plan,
-            edits,
-            shipments(plan, prepared, secrets, since_ms=since_ms, by=by),
-            resumes(plan, prepared, since_ms=since_ms, by=by),
-            outlook.conclusions,
-        )
-        if whole_story:
-            workspace.stores.mark_latest(store)
-        return report, outlook, store
-
-    # --- pieces ----------------------------------------------------------------------------------------------
-
-    def _check(self, outlook: Outlook) -> None:
-        """Raises: `InvalidInput`; `StalePlan` where the saved plan is another one."""
-        outlook.require_no_conflicts()
-        if self.saved is not None:
-            self.saved.check(outlook.plan)
-
-    async def _until_due(self, outlook: Outlook, seen: Seen) -> Seen:
-        """Where an instance is due by this machine's clock and almost by the server's, wait for that one too: else a
-        job that begins on the stroke of its schedule would leave it for the next."""
-        if outlook.due_s is None or seen.now_ms is None or seen.now_ms >= 1000 * outlook.due_s:
-            return seen
-        early_s = outlook.due_s - seen.now_ms / 1000
-        if early_s > _MOST_AHEAD_S:
-            return seen
-        await self.patience.wait(early_s + ROUNDED_S, "an instance is due, but not yet by the server's clock: waiting")
-        return replace(seen, now_ms=self.time.earliest_ms())
-
-    def _tell_why_not(self, plan: Plan) -> None:
-        """Tell where what was asked for is not done, or was done before."""
-        selection = self.selection
-        if selection.wish is None and not selection.replace:
-            return
-        idle = (
-            change
-            for change in plan.changes
-            if (selection.wish is not None or change.address in selection.replace)
-            and not change.sends
-            and change.reason
-            and (change.action is Action.RECOVER or (selection.wish is not None and not plan.has_changes))
-        )
-        for change in islice(idle, _MOST_TOLD):
-            self.workspace.listener(Notice(f"{change.address}: {change.reason}"))
-
-    def _heed_stop(self) -> None:
-        if self.stop.requested:
-            raise Interrupted("stopped before anything was sent", exit_code=ExitCode.SIGINT)
-
-    def _require_state(self, is_new: bool) -> None:
-        if not is_new:
-            return
-        shard = self.workspace.target.shard
-        if shard is not None and not self.workspace.target.local and not self.options.create_state:
-            # A state that is missing because N was changed would have everything triggered again. The embedded server
-            # remembers every run, so that there it is adopted.
-            raise Withheld(
-                f"there is no state {self.workspace.target.state_file} for shard {shard}",
-                hint="restore it; or begin one with --create-state (what the server's logs still know is adopted). "
-                "The number of shards can't be changed while the states of another one are in use",
-            )
-        if self.workspace.project.state_required and not self.options.create_state:
-            raise Withheld(
-                f"there is no state {self.workspace.target.state_file}, and the project requires one",
-                hint="restore it; or, if this target is new or its state is lost for good, begin one with "
-                "--create-state (what the server's logs still know is adopted)",
-            )
-
-    def _begin_state(self, prepared: Prepared, empty: StateStore) -> StateStore:
-        """Put a file where so far there was an empty state in memory."""
-        workspace = self.workspace
-        empty.close()
-        store = workspace.stores.create(workspace.target.state_file, workspace.binding)
-        prepared.store = store
-        prepared.head = store.head()
-        return store
-
-    def _watermark(self, seen: Seen | None, discovery: Discovery | None) -> int | None:
-        if seen is None or seen.began_ms is None or discovery is None:
+def _nothing_to_do(
+    workspace: Workspace, manifests: Manifests, selection: Selection, options: ApplyOptions
+) -> ApplyReport | None:
+    """What there is to say where there is nothing to send, to ask after or to write down; None where more has to be
+    looked at (which may come to the same)."""
+    with workspace.lock(options.lock_timeout_s), closing(workspace.open_state()) as store:
+        plan = unchanged(workspace, manifests, store, selection, offline=False)
+        if plan is None or _has_news(manifests, store):
             return None
-        return max(seen.began_ms - round(1000 * discovery.log_lag_s), 0)
+    from wfdeploy.model.event import ApplyReport, Outcome
+    from wfdeploy.model.plan import Action
 
-    def _cancels(self, outlook: Outlook) -> bool:
-        return outlook.plan.summary[Action.CANCEL] > 0
+    summary = dict.fromkeys(Outcome, 0)
+    summary[Outcome.KEPT] = plan.summary[Action.KEEP]
+    return ApplyReport(summary=summary, results=(), warnings=plan.warnings)
 
-    def _engine(self, prepared: Prepared, store: StateStore, discovery: Discovery | None) -> Engine:
-        workspace, options = self.workspace, self.options
-        server = workspace.project.server
-        max_items = options.batch_size or server.max_batch_items
-        if options.max_rate is not None:
-            max_items = max(1, min(max_items, int(options.max_rate)))
-        # Without one, the plan asks nothing of the server: the engine only commits.
-        gateway = self.gateway or Unreachable()
-        journal = Journal(store)
-        limits = Limits(
-            max_items=max_items,
-            max_bytes=server.max_batch_bytes,
-            concurrency=options.concurrency or Limits().concurrency,
-            max_rate=options.max_rate,
-        )
-        sender = Sender(
-            gateway=gateway,
-            journal=journal,
-            clock=workspace.clock,
-            time=self.time,
-            patience=self.patience,
-            listener=workspace.listener,
-            limits=limits,
-        )
-        resumer = Resumer(
-            gateway=gateway,
-            journal=journal,
-            clock=workspace.clock,
-            time=self.time,
-            patience=self.patience,
-            listener=workspace.listener,
-            sender=sender,
-            label=workspace.project.label,
-        )
 
-        def log_lag_s() -> float:
-            return 0.0 if discovery is None else discovery.log_lag_s
-
-        canceller = Canceller(
-            gateway=gateway,
-            journal=journal,
-            clock=workspace.clock,
-            patience=self.patience,
-            listener=workspace.listener,
-            sender=sender,
-            label=workspace.project.label,
-            log_lag_s=log_lag_s,
-            oldest_ms=lambda addresses: since(
-                [record.standing for record in store.records(addresses)], round(1000 * log_lag_s())
-            ),
-        )
-        return Engine(
-            gateway=gateway,
-            journal=journal,
-            sender=sender,
-            resumer=resumer,
-            canceller=canceller,
-            clock=workspace.clock,
-            time=self.time,
-            patience=self.patience,
-            listener=workspace.listener,
-            label=workspace.project.label,
-            log_lag_s=log_lag_s,
-            names=prepared.names_of,
-            before_sending=lambda: workspace.stores.clear_mark(store),
-        )
-
-    def _nothing_to_do(self, plan: Plan) -> ApplyReport:
-        summary = dict.fromkeys(Outcome, 0)
-        summary[Outcome.KEPT] = plan.summary[Action.KEEP]
-        summary[Outcome.BLOCKED] = plan.summary[Action.BLOCKED]
-        return ApplyReport(summary=summary, results=(), drifted=plan.drifted)
+def _has_news(manifests: Manifests, store: StateStore) -> bool:
+    """Whether something about groups, or about what was held back, is to be written down."""
+    policies = store.groups()
+    same = all(policies.get(name) is group.policy.on_remove for name, group in manifests.groups.items())
+    return not same or bool(store.head().held_back)

@@ -16,6 +16,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Observe, Remember
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.operations import apply as applying
 from wfdeploy.operations import loading, unchanged
 from wfdeploy.operations.outlook import Seen
 from wfdeploy.operations.prepared import Prepared
@@ -109,3 +110,22 @@ def test_whatever_is_not_plain_gets_a_closer_look(bench: Workbench, change: Call
 )
 def test_whatever_is_asked_for_gets_a_closer_look(bench: Workbench, selection: Selection) -> None:
     assert plans(bench, selection)[0] is None
+
+
+def test_an_apply_with_nothing_to_do_says_what_a_closer_look_would(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = bench.apply()
+    with closing(bench.open()) as store:
+        serial = store.head().serial
+    monkeypatch.setattr(applying, "_nothing_to_do", lambda *_: None)
+    assert replace(bench.apply(), took_s=quick.took_s) == quick
+    with closing(bench.open()) as store:
+        assert store.head().serial == serial
+
+
+def test_what_a_group_wants_done_with_removed_runs_is_written_down_though_nothing_is_to_do(bench: Workbench) -> None:
+    bench.write(group("g", RUNS, policy={"onRemove": "forget"}), group("h", RUNS))
+    assert counts(bench.apply()) == {"kept": 4}
+    bench.write(group("h", RUNS))
+    assert counts(bench.apply()) == {"forgotten": 2, "kept": 2}
