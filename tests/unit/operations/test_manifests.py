@@ -243,3 +243,13 @@ def test_requests_that_are_not_held_are_found_again_in_any_order(tmp_path: Path)
         expected = [held.requests.of(run) for run in held.runs.runs()]
         assert [manifests.requests.of(run) for run in reversed(runs)] == expected[::-1]
         assert [request.template.headers for request in expected] == [{"A": "b"}, {}, {}]
+
+
+@pytest.mark.parametrize("destination", ["[1]", "1", "{a: 1}", "https://app.example.com"])
+def test_a_destination_among_the_defaults_is_told_and_not_used(tmp_path: Path, destination: str) -> None:
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "a.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {name: g}\nspec:\n"
+        f"  destination: https://a.example.com\n  defaults: {{destination: {destination}}}\n  runs: [{{name: a}}]\n"
+    )
+    assert [said.code for said in validate(Project(root=tmp_path), cwd=tmp_path)] == ["unknown-field"]

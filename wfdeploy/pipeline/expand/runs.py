@@ -54,8 +54,8 @@ def expand(
     base = _base(spec, evaluation, files)
     templates = _Templates(base.template, evaluation)
     name_of_file = document.source.name
-    ordinal = 0
-    for index, fields in enumerate(spec["runs"]):
+    ordinal = document.first_run  # a piece of a document has no generators before it
+    for index, fields in enumerate(spec["runs"], document.first_run):
         if fields is None:
             continue
         line = fields.line if isinstance(fields, Fields) else document.line
@@ -124,7 +124,8 @@ class _Templates:
 
 def _base(spec: Mapping[str, Any], evaluation: Evaluation, files: InputFiles) -> Request:
     """What a group says of all its runs."""
-    defaults, path = spec.get("defaults", {}), ("spec", "defaults")
+    path = ("spec", "defaults")
+    defaults = {name: value for name, value in spec.get("defaults", {}).items() if name != "destination"}
     template = layer(Template(), {"destination": spec.get("destination")}, ("spec",), evaluation)
     template = layer(template, defaults, path, evaluation)
     return Request(template, body_of(defaults, path, evaluation, files) or NO_BODY)
