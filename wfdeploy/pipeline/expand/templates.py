@@ -63,7 +63,7 @@ class RunTemplate:
             same = {name: cast("Text", part.value) for name, part in headers.items() if isinstance(part, Constant)}
             shared = replace(shared, headers={**shared.headers, **same})
         if delivery is not None and all(isinstance(part, Constant) for part in delivery.parts()):
-            shared = replace(shared, delivery=delivery.make(shared.delivery, _NO_ROW))
+            shared = replace(shared, delivery=delivery.of(shared.delivery, delivery.values(_NO_ROW)))
             delivery = None
         self._shared = shared
         self._destination = _varying(destination)
@@ -71,7 +71,7 @@ class RunTemplate:
         self._headers = [(name, text) for name, part in headers.items() if (text := _varying(part)) is not None]
         self._delivery = delivery
         self._is_one = self._destination is None and not self._headers and delivery is None
-        self._known: dict[str, Template] = {}
+        self._known: dict[object, Template] = {}
 
     def __call__(self, scope: Scope) -> Request:
         """The request for a row. Raises: `ExpressionError`."""
@@ -83,19 +83,24 @@ class RunTemplate:
     def _template(self, scope: Scope) -> Template:
         """That of a row; rows for which it comes to the same have the same one."""
         shared = self._shared
-        headers = shared.headers
+        headers = {}
         if self._headers:
-            made = _all(self._headers, scope, self._evaluation.most, (*self._path, "headers"))
-            headers = {**headers, **made}
-        template = Template(
-            destination=shared.destination if self._destination is None else self._destination(scope),
-            content_type=shared.content_type,
-            headers=headers,
-            delivery=shared.delivery if self._delivery is None else self._delivery.make(shared.delivery, scope),
-        )
-        if len(self._known) >= _MOST_TEMPLATES:
-            self._known.clear()
-        return self._known.setdefault(repr(template), template)
+            headers = _all(self._headers, scope, self._evaluation.most, (*self._path, "headers"))
+        destination = shared.destination if self._destination is None else self._destination(scope)
+        options = None if self._delivery is None else self._delivery.values(scope)
+        own = destination, tuple(headers.values()), options
+        template = self._known.get(own)
+        if template is None:
+            template = Template(
+                destination=destination,
+                content_type=shared.content_type,
+                headers={**shared.headers, **headers},
+                delivery=shared.delivery if self._delivery is None else self._delivery.of(shared.delivery, options),
+            )
+            if len(self._known) >= _MOST_TEMPLATES:
+                self._known.clear()
+            self._known[own] = template
+        return template
 
     def _made(self, body: Callable[[Scope], Any], scope: Scope) -> Any:
         if self._tally is not None:
@@ -179,19 +184,28 @@ class _DeliveryParts:
         single = [part for part in (self._failure_url, self._flow_key) if part is not None]
         return [*self._labels, *self._failure_headers.values(), *single]
 
-    def make(self, shared: Delivery, scope: Scope) -> Delivery:
+    def values(self, scope: Scope) -> tuple[object, ...]:
+        """What its expressions come to. Raises: `ExpressionError`."""
+        labels = _all(enumerate(self._labels), scope, self._most, (*self._path, "labels"))
+        failure_url = None if self._failure_url is None else _valued(self._failure_url, scope)
+        path = (*self._path, "failureHeaders")
+        failure_headers = _all(self._failure_headers.items(), scope, self._most, path)
+        flow_key = None if self._flow_key is None else _valued(self._flow_key, scope)
+        return tuple(labels.values()), failure_url, tuple(failure_headers.values()), flow_key
+
+    def of(self, shared: Delivery, values: Any) -> Delivery:
+        """The options with these values in them."""
+        labels, failure_url, failure_headers, flow_key = values
         changed: dict[str, Any] = {}
         if self._labels:
-            labels = _all(enumerate(self._labels), scope, self._most, (*self._path, "labels"))
-            changed["labels"] = tuple(labels.values())
+            changed["labels"] = labels
         if self._failure_url is not None:
-            changed["failure_url"] = _valued(self._failure_url, scope)
+            changed["failure_url"] = failure_url
         if self._failure_headers:
-            path = (*self._path, "failureHeaders")
-            given = _all(self._failure_headers.items(), scope, self._most, path)
+            given = dict(zip(self._failure_headers, failure_headers, strict=True))
             changed["failure_headers"] = {**shared.failure_headers, **given}
         if self._flow_key is not None and shared.flow_control is not None:
-            changed["flow_control"] = replace(shared.flow_control, key=_valued(self._flow_key, scope))
+            changed["flow_control"] = replace(shared.flow_control, key=flow_key)
         return replace(shared, **changed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from wfdeploy.model.request import SecretText, Text
@@ -75,6 +76,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=1000)
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
