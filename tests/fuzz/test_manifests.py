@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.fuzz.hunt import Hunt, hunt
 from tests.fuzz.mutation import Damage
@@ -11,9 +14,11 @@ from tests.fuzz.project import CANARY, dumped, project, samples, values_of
 from tests.fuzz.sound import check_diagnostics, check_error
 from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.errors import WfdeployError
+from wfdeploy.model.document import Document, SourceFile
 from wfdeploy.model.project import Project
 from wfdeploy.operations.manifests import load_manifests, validate
 from wfdeploy.operations.requests import HELD
+from wfdeploy.pipeline.load import pieces, yaml_docs
 
 PIECES: list[Any] = [
     "10s", "-1s", "2026-12-01T06:00:00Z", "${{ row.id }}", "${{ row }}", "${{ matrix.region }}", "${{ vars.regions }}",
@@ -76,3 +81,69 @@ def test_manifests_are_refused_or_mean_one_thing() -> None:
 
         done = hunt("manifests", 300, example, allowed=root.root.parent)
         assert min(done.outcomes["accepted"], done.outcomes["refused"]) > 20 or done.examples < 250
+
+
+LISTS = [
+    b"""apiVersion: wfdeploy/v1
+kind: RunGroup
+metadata: {name: list}
+spec:
+  destination: https://a
+  runs:
+%s""" % b"".join(
+        indent * b" " + b"- name: r%d\n" % n + indent * b" " + more + b"\n" for n in range(12)
+    )
+    for indent, more in ((4, b"  body: {a: 1, b: [x, 'y: z']}"), (2, b"  bodyText: |\n      - a\n      - b"),
+                         (4, b'  body: "a\\n - b"'), (6, b"  # - name: x\n\n        labels: [a]"))
+]  # fmt: skip
+STROKES = [
+    b"\n---\n",
+    b"\n...\n",
+    b"    - &a\n",
+    b"    - *a\n",
+    b"- \n",
+    b"      -\n",
+    b"'\n",
+    b"|\n",
+    b"  - {forEach: {items: [1]}}\n",
+    b"  b: 1\n",
+]
+
+
+def runs_of(document: Document) -> Any:
+    data: Any = document.data
+    return data["spec"]["runs"]
+
+
+def header_of(document: Document) -> Any:
+    data: Any = document.data
+    return {**data, "spec": {**data["spec"], "runs": None}}
+
+
+def test_pieces_of_a_manifest_say_what_the_whole_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "LONG", 0)
+    others = [*samples("valid"), *STROKES]
+
+    def example(rng: random.Random, done: Hunt) -> None:
+        data = done.input = Damage(rng).octets(rng.choice(LISTS), others)
+        source = SourceFile("f", "f", tmp_path, data.decode("utf-8", "replace"))
+        problems: list[Any] = []
+        whole = list(yaml_docs.read(source, problems))
+        for usual in (1, 2, 3, 7):
+            monkeypatch.setattr(pieces, "_USUAL", usual)
+            monkeypatch.setattr(pieces, "_MOST", 4 * usual)
+            cut = pieces.cut(source)
+            read = [] if cut is None else [cut.read(piece) for piece in cut.pieces]
+            documents = [document for document in read if document is not None]
+            if cut is None or len(documents) < len(read):
+                done.note("as a whole")
+                continue
+            done.note("in pieces")
+            assert not problems, "pieces hide what is wrong with the whole"
+            (document,) = whole
+            assert [run for one in documents for run in runs_of(one)] == runs_of(document)
+            assert [one.first_run for one in documents] == [piece.first for piece in cut.pieces]
+            assert all(header_of(one) == header_of(document) for one in documents)
+
+    done = hunt("pieces", 400, example, allowed=tmp_path)
+    assert done.outcomes["in pieces"] > 20 or done.examples < 250

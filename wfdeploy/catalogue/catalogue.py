@@ -10,14 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from wfdeploy.catalogue import chunks, database, settings
 from wfdeploy.catalogue.authentication import StoredGroup, code_of, is_code, name_of
 from wfdeploy.catalogue.guards import CacheBusy, busy, sound
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.run import DesiredGroup, DesiredRun, Group, Source
-from wfdeploy.model.tally import Tally
+from wfdeploy.model.tally import Tally, sum_of
 
 KEPT_RUNS = 2_500_000
 """Of entries that this command doesn't use, the cache keeps no more runs than this; a run takes about 150 bytes."""
@@ -84,25 +84,44 @@ class Catalogue:
             return None
         name = name_of(self._key, key)
         with sound():
-            row = self._connection.execute(
-                "SELECT id, reads, notes, code FROM entries WHERE key = ?", (name,)
-            ).fetchone()
+            query = "SELECT id, reads, notes FROM entries WHERE key = ?"
+            row = self._connection.execute(query, (name,)).fetchone()
             if row is None:
                 return None
-            id_, reads, notes, code = row
-            groups = self._stored(id_)
-            if not is_code(code, code_of(self._key, name, reads, notes, groups)):
-                return None
-            return Kept(id_, _mapping(reads), _mapping(notes), groups)
+            id_, reads, notes = row
+            groups = self._authentic(id_)
+            return None if groups is None else Kept(id_, _mapping(reads), _mapping(notes), groups)
 
     def take(self, kept: Kept, file: int, name: str) -> None:
         """Use an entry as it is, for the `file`th file, called `name`."""
         self._used.append(kept.id)
         with sound():
             for id_, group, text, count, total, respelled, chunks_ in kept.groups:
+                if not group:
+                    continue  # it only holds chunks
                 tally = Tally(count, int.from_bytes(total))
                 declared = settings.from_text(group, text)
                 self._join(_Member(id_, declared, tally, file, name, False, bool(respelled), chunks_))
+
+    def pieces(self, keys: Collection[bytes]) -> dict[bytes, list[chunks.Chunk]]:
+        """The rows of these pieces, of those that the cache has, as chunks. Raises: `CacheDamaged`."""
+        if not self._lasting:
+            return {}
+        entries: set[int] = set()
+        with sound():
+            for some in _batched(sorted(keys)):
+                query = f"SELECT DISTINCT grp FROM chunks WHERE piece <> x'' AND piece IN ({_marks(some)})"  # noqa: S608
+                query = f"SELECT DISTINCT entry FROM groups WHERE id IN ({query})"  # noqa: S608
+                entries.update(entry for (entry,) in self._connection.execute(query, some))
+            found: dict[bytes, list[chunks.Chunk]] = {}
+            for entry in sorted(entries, reverse=True):  # the newest one has the most, as a rule
+                for group in self._authentic(entry) or ():
+                    own: dict[bytes, list[chunks.Chunk]] = {}
+                    for chunk in group.chunks:
+                        if chunk.piece in keys:
+                            own.setdefault(chunk.piece, []).append(chunk)
+                    found = own | found
+        return found
 
     @contextmanager
     def adding(self, file: int, name: str) -> Iterator[Adding]:
@@ -115,12 +134,17 @@ class Catalogue:
                 "VALUES (hex(randomblob(16)), '{}', '{}', 0, 0, x'')"
             )
         assert cursor.lastrowid is not None
+        # Numbers can be foretold: what somebody may have put there for this entry is none of it.
+        connection.execute("DELETE FROM groups WHERE entry = ?", (cursor.lastrowid,))
+        connection.execute("DELETE FROM chunks WHERE grp < 0")
         adding = Adding(self, connection, cursor.lastrowid, file, name)
+        before, duplicates = dict(self._members), self.duplicates
         try:
             yield adding
         except BaseException:
             connection.execute("ROLLBACK TO entry")
             connection.execute("RELEASE entry")
+            self._members, self.duplicates = before, duplicates
             raise
         draft = adding.draft
         if draft.key is None or adding.has_twins:
@@ -236,6 +260,13 @@ class Catalogue:
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
+    def _authentic(self, entry: int) -> Sequence[StoredGroup] | None:
+        """The groups of an entry; None where somebody else made it, or changed it."""
+        query = "SELECT key, reads, notes, code FROM entries WHERE id = ?"
+        name, reads, notes, code = self._connection.execute(query, (entry,)).fetchone()
+        groups = self._stored(entry)
+        return groups if is_code(code, code_of(self._key, name, reads, notes, groups)) else None
+
     def _stored(self, entry: int) -> list[StoredGroup]:
         query = "SELECT id, name, settings, count, total, respelled FROM groups WHERE entry = ? ORDER BY id"
         found = self._connection.execute(query, (entry,)).fetchall()
@@ -290,16 +321,17 @@ class Adding:
         """Whether some of its runs have one address."""
         self._refused: list[tuple[DesiredRun, DesiredRun]] = []
 
-    def group(self, group: Group, runs: Iterable[DesiredRun], respelled: Callable[[], bool] = lambda: False) -> None:
-        """Add a group with its runs, in any order. `respelled` tells at the end whether some text of theirs was another
-        one while numbers were written otherwise."""
+    def group(
+        self,
+        group: Group,
+        stretches: Iterable[tuple[chunks.Piece, Iterable[DesiredRun] | Sequence[chunks.Chunk]]],
+        respelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Add a group with its runs: those of a file, or of its pieces one after the other, in any order; of a piece
+        that the cache has, its chunks. `respelled` tells at the end whether some text of theirs was another one while
+        numbers were written otherwise."""
         connection = self._connection
-        cursor = connection.execute(
-            "INSERT INTO groups (entry, name, settings, count, total, respelled) VALUES (?, ?, ?, 0, x'', 0)",
-            (self.id, group.name, settings.to_text(group)),
-        )
-        id_ = cursor.lastrowid
-        assert id_ is not None
+        id_ = self._begun(group.name, settings.to_text(group))
         member = _Member(id_, group, Tally(), self._file, self._name, fresh=True, respelled=False, chunks=())
 
         def refused(row: chunks.Row, first: chunks.Row) -> None:
@@ -309,14 +341,33 @@ class Adding:
                 self._refused.append((run, other))
 
         writer = chunks.Writer(connection, id_, group.name, refused)
-        tally = writer.write(map(_row, runs))
-        member = member._replace(tally=tally, respelled=respelled(), chunks=chunks.listed(connection, id_))
+        for piece, runs in stretches:
+            if isinstance(runs, list):
+                writer.copy(runs, piece)
+            else:
+                writer.write(map(_row, cast("Iterable[DesiredRun]", runs)), piece)
+        written = writer.end(self._aside)
+        tally = sum_of(chunk.tally for chunk in written)
+        member = member._replace(tally=tally, respelled=respelled(), chunks=written)
         connection.execute(
             "UPDATE groups SET count = ?, total = ?, respelled = ? WHERE id = ?",
             (tally.count, tally.to_bytes(), member.respelled, id_),
         )
         self.count += tally.count
         self._catalogue._join(member)
+
+    def _aside(self) -> int:
+        """A group that only holds chunks, to be found by their pieces."""
+        return self._begun("", "")
+
+    def _begun(self, name: str, text: str) -> int:
+        """The id of a new group without chunks."""
+        run = self._connection.execute
+        query = "INSERT INTO groups (entry, name, settings, count, total, respelled) VALUES (?, ?, ?, 0, x'', 0)"
+        id_ = run(query, (self.id, name, text)).lastrowid
+        assert id_ is not None
+        run("DELETE FROM chunks WHERE grp = ?", (id_,))
+        return id_
 
     def take_refused(self) -> list[tuple[DesiredRun, DesiredRun]]:
         """Runs whose address was taken, each with the run that has it; no more than a hundred of a group."""
@@ -348,6 +399,11 @@ def _mapping(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"no mapping, but {type(value).__name__}")
     return value
+
+
+def _batched(values: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(values), 500):
+        yield values[start : start + 500]
 
 
 def _marks(values: Collection[object]) -> str:

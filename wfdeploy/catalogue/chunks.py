@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from hashlib import sha256
 from heapq import merge
-from itertools import islice
+from itertools import chain, islice, pairwise
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -26,19 +26,49 @@ line, entry, data, row, run id, delay, start, whether there are secrets."""
 
 
 class Chunk(NamedTuple):
-    """One chunk of a group, without its runs."""
+    """One chunk of a group, without its runs: those from the names `first` to `last`. See `schema.py`."""
 
     id: int
     first: str
+    last: str
     own_ids: int
+    size: int
+    total: bytes
     digest: bytes
+    piece: bytes
+    runs_before: int
+    lines_before: int
+
+    @property
+    def tally(self) -> Tally:
+        """That of its rows."""
+        return Tally(self.size, int.from_bytes(self.total))
+
+
+class Piece(NamedTuple):
+    """A stretch of a file whose rows may be used again where it stands elsewhere, or in another version of the file.
+
+    key: stands for all that its rows depend on; empty for what can't be used again.
+    runs, lines: how many there are before it in the file. Its rows are kept without them.
+    """
+
+    key: bytes = b""
+    runs: int = 0
+    lines: int = 0
+
+
+WHOLE = Piece()
+"""All of a file."""
 
 
 SIZE = 500
 SORTED_AT_ONCE = 20_000
 """Rows that are sorted in memory; a longer group that isn't in order comes in pieces, which are merged."""
 
+_COLUMNS = ", ".join(("grp", *Chunk._fields[1:], "runs"))
 _RUN_ID = 8
+_NOWHERE = -(2**62)
+"""The group of what is thrown away."""
 _name = itemgetter(0)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -53,66 +83,108 @@ class Writer:
         self._group = group
         self._prefix = f"{name}/"
         self._refused = refused
+        self._stretches: list[int] = []  # in order each by itself, under ids that no group has
 
-    def write(self, rows: Iterable[Row]) -> Tally:
-        """Write them all, in whatever order they come. Of two with one name, the one that came first stays. Raises:
-        `CacheBusy`."""
+    def write(self, rows: Iterable[Row], piece: Piece = WHOLE) -> None:
+        """Write the rows of a file, or of a piece of it, in whatever order they come. Raises: `CacheBusy`."""
         stream = iter(rows)
-        tally, last = Tally(), ""
-        pieces: list[int] = []  # in ids that no group has
-        while piece := list(islice(stream, SORTED_AT_ONCE)):
-            piece.sort(key=_name)
-            if not pieces and (piece[0][0] > last or not tally.count):
-                kept = self._distinct(piece)
-                tally, last = self._put(self._group, kept, tally), kept[-1][0]
-            else:
-                pieces.append(-1 - len(pieces))
-                self._put(pieces[-1], piece)
-        return self._merged([self._group, *pieces]) if pieces else tally
+        last = ""
+        begun = False
+        while some := list(islice(stream, SORTED_AT_ONCE)):
+            some.sort(key=_name)
+            if not begun or some[0][0] <= last:
+                self._begin()
+                begun = True
+            # Of a later stretch, which of two with one name came first is told only when all are merged.
+            kept = self._distinct(some) if len(self._stretches) == 1 or piece is not WHOLE else some
+            self._put(kept, piece)
+            last = kept[-1][0]
 
-    def _merged(self, pieces: list[int]) -> Tally:
-        whole = min(0, *pieces) - 1
-        # Equal names come in the order of the pieces, which is that of the rows.
-        stream = merge(*(rows(self._connection, listed(self._connection, piece)) for piece in pieces), key=_name)
-        tally, last = Tally(), None
-        while piece := list(islice(stream, SORTED_AT_ONCE)):
-            kept = self._distinct(piece if last is None else [last, *piece])
-            tally, last = self._put(whole, kept if last is None else kept[1:], tally), kept[-1]
-        self._connection.execute(f"DELETE FROM chunks WHERE grp IN ({','.join('?' * len(pieces))})", pieces)  # noqa: S608
-        self._connection.execute("UPDATE chunks SET grp = ? WHERE grp = ?", (self._group, whole))
-        return tally
+    def copy(self, chunks: Iterable[Chunk], piece: Piece) -> None:
+        """Take over the rows of a piece that were written before. Raises: `CacheBusy`."""
+        group = self._begin()
+        with busy():
+            self._connection.executemany(
+                f"INSERT INTO chunks ({_COLUMNS}) "  # noqa: S608
+                "SELECT ?, first, last, own_ids, size, total, digest, piece, ?, ?, runs FROM chunks WHERE id = ?",
+                [(group, piece.runs, piece.lines, chunk.id) for chunk in chunks],
+            )
 
-    def _distinct(self, piece: list[Row]) -> list[Row]:
-        if len(set(map(_name, piece))) == len(piece):
-            return piece
-        kept = piece[:1]
-        for row in piece[1:]:
+    def end(self, aside: Callable[[], int]) -> tuple[Chunk, ...]:
+        """All is written. Of two rows with one name, the one that came first stays. `aside` gives the id of a group
+        that holds what is kept for its pieces alone, where the group itself has to be in another order."""
+        stretches = [listed(self._connection, stretch) for stretch in self._stretches]
+        chunks = sorted(chain.from_iterable(stretches), key=attrgetter("first"))
+        if any(before.last >= after.first for before, after in pairwise(chunks)):
+            self._move(aside() if any(chunk.piece for chunk in chunks) else _NOWHERE)
+            self._merge(stretches)
+        self._move(self._group)
+        self._connection.execute("DELETE FROM chunks WHERE grp = ?", (_NOWHERE,))
+        return listed(self._connection, self._group)
+
+    def _move(self, group: int) -> None:
+        self._connection.executemany(
+            "UPDATE chunks SET grp = ? WHERE grp = ?", [(group, one) for one in self._stretches]
+        )
+
+    def _begin(self) -> int:
+        self._stretches.append(-1 - len(self._stretches))
+        return self._stretches[-1]
+
+    def _merge(self, stretches: Sequence[Sequence[Chunk]]) -> None:
+        """Write the rows of several stretches as one, in order."""
+        self._stretches = [-1 - len(stretches)]
+        # Equal names come in the order of the stretches, which is that of the rows.
+        stream = merge(*(rows(self._connection, chunks) for chunks in stretches), key=_name)
+        last: Row | None = None
+        while some := list(islice(stream, SORTED_AT_ONCE)):
+            kept = self._distinct(some if last is None else [last, *some])
+            self._put(kept if last is None else kept[1:], WHOLE)
+            last = kept[-1]
+
+    def _distinct(self, some: list[Row]) -> list[Row]:
+        if len(set(map(_name, some))) == len(some):
+            return some
+        kept = some[:1]
+        for row in some[1:]:
             if row[0] == kept[-1][0]:
                 self._refused(row, kept[-1])
             else:
                 kept.append(row)
         return kept
 
-    def _put(self, group: int, piece: list[Row], tally: Tally = Tally()) -> Tally:  # noqa: B008 - a value
-        prefix = self._prefix
+    def _put(self, some: list[Row], piece: Piece) -> None:
         with busy():
             self._connection.executemany(
-                "INSERT INTO chunks (grp, first, own_ids, digest, runs) VALUES (?, ?, ?, ?, ?)", _chunks(group, piece)
+                f"INSERT INTO chunks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                self._chunks(self._stretches[-1], some, piece),
             )
-        return tally.plus(len(piece), sum([term(prefix + name, text, delivery) for name, text, delivery, *_ in piece]))
+
+    def _chunks(self, group: int, some: list[Row], piece: Piece) -> Iterator[tuple[object, ...]]:
+        prefix = self._prefix
+        key, runs, lines = piece
+        for start in range(0, len(some), SIZE):
+            part = some[start : start + SIZE]
+            total = Tally.of([term(prefix + name, text, delivery) for name, text, delivery, *_ in part])
+            if runs or lines:
+                part = [moved(row, -runs, -lines) for row in part]
+            columns = list(zip(*part, strict=True))
+            own_ids = any(run_id is not None for run_id in columns[_RUN_ID])
+            text = _encode(columns)
+            names = columns[0]
+            told = names[0], names[-1], own_ids, len(part), total.to_bytes(), sha256(text.encode()).digest()
+            yield group, *told, key, runs, lines, text
 
 
-def _chunks(group: int, piece: list[Row]) -> Iterator[tuple[int, str, bool, bytes, str]]:
-    for start in range(0, len(piece), SIZE):
-        columns = list(zip(*piece[start : start + SIZE], strict=True))
-        own_ids = any(run_id is not None for run_id in columns[_RUN_ID])
-        text = _encode(columns)
-        yield group, columns[0][0], own_ids, sha256(text.encode()).digest(), text
+def moved(row: Row, runs: int, lines: int) -> Row:
+    """A row so many runs and lines further down in its file."""
+    name, fingerprint, delivery, number, line, entry, *rest = row
+    return (name, fingerprint, delivery, number + runs, line + lines, entry + runs, *rest)  # type: ignore[return-value]
 
 
 def listed(connection: sqlite3.Connection, group: int) -> tuple[Chunk, ...]:
     """The chunks of a group, by the names that they begin with."""
-    query = "SELECT id, first, own_ids, digest FROM chunks WHERE grp = ? ORDER BY first, id"
+    query = f"SELECT {', '.join(Chunk._fields)} FROM chunks WHERE grp = ? ORDER BY first, id"  # noqa: S608
     return tuple(map(Chunk._make, connection.execute(query, (group,))))
 
 
@@ -146,7 +218,9 @@ def identities(connection: sqlite3.Connection, chunk: Chunk) -> tuple[list[str],
 
 
 def _read(connection: sqlite3.Connection, chunk: Chunk) -> Iterator[Row]:
-    return cast("Iterator[Row]", zip(*_columns(connection, chunk), strict=True))
+    read = cast("Iterator[Row]", zip(*_columns(connection, chunk), strict=True))
+    runs, lines = chunk.runs_before, chunk.lines_before
+    return (moved(row, runs, lines) for row in read) if runs or lines else read
 
 
 def _columns(connection: sqlite3.Connection, chunk: Chunk) -> list[list[Any]]:

@@ -5,16 +5,18 @@
   `code` authenticates all of the entry (`authentication.py`).
 - `groups`: the groups of an entry, with the tally of their runs. `respelled`: some text of theirs was another one while
   numbers were written otherwise.
-- `chunks`: identities, some hundreds in each (`chunks.py`). `first`: the name that it begins with, so that a group is
-  read in address order; `own_ids`: whether the author fixed the workflow run id of any of them; `digest`: SHA-256 of
-  `runs`. The index has all that an entry's code covers, so that nothing else is read to check it. No request is kept.
+- `chunks`: identities, some hundreds in each (`chunks.py`). `first`, `last`: the names that it begins and ends with, so
+  that a group is read in address order; `own_ids`: whether the author fixed the workflow run id of any of them; `size`,
+  `total`: their tally; `digest`: SHA-256 of `runs`; `piece`: the key of the piece of a file that they are from, empty
+  for none; `runs_before`, `lines_before`: of that piece in the file, to be added to what stands in `runs`. The index
+  has all that an entry's code covers, so that nothing else is read to check it. No request is kept.
 """
 
 from __future__ import annotations
 
 import sqlite3
 
-FORMAT = 6
+FORMAT = 7
 """Goes up whenever an entry would be read or made in another way; a cache of another format is thrown away."""
 
 _TABLES = (
@@ -41,11 +43,19 @@ _TABLES = (
         id INTEGER PRIMARY KEY,
         grp INTEGER NOT NULL,
         first TEXT NOT NULL,
+        last TEXT NOT NULL,
         own_ids INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        total BLOB NOT NULL,
         digest BLOB NOT NULL,
+        piece BLOB NOT NULL,
+        runs_before INTEGER NOT NULL,
+        lines_before INTEGER NOT NULL,
         runs TEXT NOT NULL
     ) STRICT""",
-    "CREATE INDEX chunks_in_order ON chunks (grp, first, own_ids, digest)",
+    """CREATE INDEX chunks_in_order
+        ON chunks (grp, first, last, own_ids, size, total, digest, piece, runs_before, lines_before)""",
+    "CREATE INDEX chunks_by_piece ON chunks (piece, grp) WHERE piece <> x''",
 )
 
 

@@ -50,6 +50,7 @@ class Document:
 
     `has_expressions`: some string of it holds `${{`. `has_extreme_numbers`: some number of it can't be carried by
     JSON between programs (integers beyond 2^53 - 1, NaN, infinities). Both spare the stages a walk.
+    `first_run`: of a piece of a document, the index of its first run in the whole.
     """
 
     source: SourceFile
@@ -58,6 +59,7 @@ class Document:
     data: object = field(repr=False)
     has_expressions: bool = True
     has_extreme_numbers: bool = True
+    first_run: int = 0
 
 
 class Part(Enum):

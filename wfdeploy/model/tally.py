@@ -41,6 +41,14 @@ class Tally:
         return cls(count, total % _MODULUS)
 
 
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    """The tally of all the runs of these."""
+    total = Tally()
+    for one in tallies:
+        total = total.plus(one.count, one.total)
+    return total
+
+
 def term(address: str, fingerprint: str, delivery: str) -> int:
     """What one run adds: a number below 2^256. None of the three texts holds a line break."""
     return int.from_bytes(sha256(f"{address}\n{fingerprint}\n{delivery}".encode()).digest())

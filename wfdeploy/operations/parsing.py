@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from wfdeploy.catalogue import chunks as catalogue
 from wfdeploy.catalogue.catalogue import Adding
+from wfdeploy.catalogue.chunks import WHOLE, Chunk
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
@@ -13,7 +15,7 @@ from wfdeploy.model.event import Reading
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Move, Source
 from wfdeploy.model.shard import Shard
-from wfdeploy.operations.requests import Remember
+from wfdeploy.operations.requests import Numbers, Remember
 from wfdeploy.pipeline.expand.data.streams import MAX_LINE_BYTES
 from wfdeploy.pipeline.expand.groups import group_of
 from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
@@ -22,6 +24,7 @@ from wfdeploy.pipeline.expand.runs import expand
 from wfdeploy.pipeline.identify.fingerprint import identify
 from wfdeploy.pipeline.identify.run_ids import place_of
 from wfdeploy.pipeline.load import places, yaml_docs
+from wfdeploy.pipeline.load.pieces import Pieces
 from wfdeploy.pipeline.validate import structure
 from wfdeploy.pipeline.validate.numbers import number_problems
 from wfdeploy.pipeline.validate.remains import remains
@@ -34,6 +37,10 @@ _DOCUMENT_BITS = 32
 
 
 _TOLD_EVERY = 5000
+
+
+class NotInPieces(Exception):
+    """A file has to be read as a whole."""
 
 
 class Parsing:
@@ -80,6 +87,7 @@ class Parsing:
         self._findings: list[Finding] = []
         self._looked_at = 0
         self._unsound = False
+        self._has_own_ids = False
 
     def file(self, source: SourceFile, position: int, adding: Adding, remember: Remember) -> list[Diagnostic]:
         """Read the `position`th file into an entry of the catalogue, and say what there is to say about it.
@@ -89,7 +97,7 @@ class Parsing:
         """
         self._problems, self._findings = [], self._rules.findings
         self._findings.clear()
-        self._looked_at, self._unsound = 0, False
+        self._looked_at, self._unsound, self._has_own_ids = 0, False, False
         self._inputs.take()
         self._lines = source.text.count("\n") + 1
         documents = 0
@@ -104,22 +112,83 @@ class Parsing:
         adding.draft.reads = self._inputs.take()
         return [*self._problems, *places.diagnose(self._findings)]
 
+    def in_pieces(
+        self,
+        whole: Pieces,
+        position: int,
+        adding: Adding,
+        remember: Remember,
+        *,
+        keys: Sequence[bytes],
+        known: Mapping[bytes, list[Chunk]],
+    ) -> None:
+        """Read the `position`th file piece by piece, but for those that are `known`. `keys`: of each piece.
+
+        Raises: `NotInPieces` where there is anything to say about the file, or its pieces don't stand for themselves.
+        """
+        header = whole.header
+        data = cast("Mapping[str, Any]", header.data)
+        unknown = (piece for piece, key in zip(whole.pieces, keys, strict=True) if key not in known)
+        first = next(unknown, None)  # what is known was read under the very same header
+        begun = None if first is None else whole.read(first)
+        if first is not None and (begun is None or structure.check(begun, "manifest")):
+            raise NotInPieces
+        if "moved" in data["spec"]:
+            raise NotInPieces
+        self._problems, self._findings = [], self._rules.findings
+        self._findings.clear()
+        self._looked_at, self._unsound, self._has_own_ids = 0, False, False
+        self._inputs.take()
+        self._lines = header.source.text.count("\n") + 1
+        self._evaluator.numbers.respelled = False
+
+        def stretches() -> Iterator[tuple[catalogue.Piece, Iterable[DesiredRun] | list[Chunk]]]:
+            for piece, key in zip(whole.pieces, keys, strict=True):
+                place = catalogue.Piece(key, piece.first, piece.line)
+                if key in known:
+                    yield place, known[key]
+                    continue
+                document = begun if piece is first else whole.read(piece)
+                if document is None or (piece is not first and structure.check(document, "manifest")):
+                    raise NotInPieces
+                self._rules.group(document)
+                self._rules.settings(document)
+                yield place, self._identified(document, position, remember)
+                if self._findings or self._is_respelled() or self._inputs.take() or self.hides_own_ids:
+                    raise NotInPieces
+
+        adding.group(group_of(data), stretches())
+        if adding.has_twins:
+            raise NotInPieces
+
+    @property
+    def hides_own_ids(self) -> bool:
+        """Whether ids that authors gave to runs of the last file aren't all in the catalogue, which has the runs of one
+        shard: somebody else's may be the same."""
+        return self._shard is not None and self._has_own_ids
+
     def end(self) -> None:
         """All files are read."""
         if self._count >= _TOLD_EVERY:
             self._listener(Reading(self._count, done=True))
 
     def again(
-        self, source: SourceFile, at_s: int | None, *, wanted: Container[int] | None = None, former: bool = False
+        self,
+        source: SourceFile,
+        at_s: int | None,
+        *,
+        wanted: Numbers | None = None,
+        former: bool = False,
+        pieces: Pieces | None = None,
     ) -> Iterator[tuple[int, DeclaredRun]]:
         """The runs of a file that was sound, with their numbers: those that are `wanted` (None: all); with `at_s`, the
         instances of its recurring runs at that time (Unix seconds). `former`: as they were while numbers were written
-        otherwise.
+        otherwise. `pieces`: those of the file, if it may be read in pieces.
 
         Raises: `InvalidInput` when an instance can't be made.
         """
         evaluator = self._evaluator.former() if former else self._evaluator
-        for document in yaml_docs.read(source, []):
+        for document in yaml_docs.read(source, []) if pieces is None else _with_wanted(pieces, wanted):
             data = cast("Mapping[str, Any]", document.data)
             if at_s is not None and data["spec"].get("schedule") is None:
                 continue
@@ -155,7 +224,7 @@ class Parsing:
                 self.moves.append(DeclaredMove(Move(move["from"], move["to"]), document, path))
         self._rules.settings(document)
         self._evaluator.numbers.respelled = False
-        adding.group(group_of(data), self._identified(document, position, remember), self._is_respelled)
+        adding.group(group_of(data), [(WHOLE, self._identified(document, position, remember))], self._is_respelled)
         for run, first in adding.take_refused():
             if self._names and "[" in run.address:  # the rules have looked at the names of listed runs
                 self._problems.append(_declared_twice(run, first))
@@ -169,6 +238,7 @@ class Parsing:
             if self._is_unsound():
                 yield DesiredRun(run.address, "", "", run.group, run.source)
                 continue
+            self._has_own_ids = self._has_own_ids or run.workflow_run_id is not None
             # Of a recurring run, each instance has a shard of its own.
             if self._shard is not None and run.group.schedule is None and not self._shard.covers(self._place(run)):
                 continue
@@ -204,6 +274,16 @@ class Parsing:
             self._looked_at += len(new)
             self._unsound = self._unsound or any(finding.severity is Severity.ERROR for finding in new)
         return self._unsound
+
+
+def _with_wanted(pieces: Pieces, wanted: Numbers | None) -> Iterator[Document]:
+    """The documents of the pieces that have wanted runs."""
+    base = pieces.header.index << _DOCUMENT_BITS
+    for piece in pieces.pieces:
+        if wanted is None or wanted.has_below(base + piece.first + piece.count):
+            document = pieces.read(piece)
+            assert document is not None
+            yield document
 
 
 class _Ordinals:

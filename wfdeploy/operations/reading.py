@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest, sha256
@@ -17,7 +17,7 @@ from wfdeploy.catalogue.guards import sound
 from wfdeploy.errors import InvalidInput
 from wfdeploy.files.names import is_text
 from wfdeploy.files.reading import open_regular
-from wfdeploy.operations.requests import Requests
+from wfdeploy.operations.requests import Numbers, Requests
 from wfdeploy.pipeline.identify.version import CURRENT, WITH_OWN_ID
 from wfdeploy.pipeline.load import sources
 
@@ -85,6 +85,7 @@ class Reading:
         self._whole = wanted.variables is not None  # nothing had to be left out of a document
         self._context = self._settings_digest()
         self._digests: dict[int, str] = {}  # of the files' content, by position
+        self._in_pieces: set[int] = set()  # files that were read in pieces, by position
         self._sizes: dict[int, int] = {}  # by position; 0 of files that needn't be read here
         self._passed = self._present = self._all = 0  # bytes of the files before this one, of this one, of all
         self._doubts_in_moves = False
@@ -174,7 +175,8 @@ class Reading:
         del look
         if source is not None:
             key = None if entry.path is None else self._key(entry, source.name, self._digests[position])
-            self._file(source, position, key)
+            if self._thorough or not self._by_pieces(source, position, key):
+                self._file(source, position, key)
 
     def _look(self, entry: sources.Found) -> _Look:
         data = self._bytes(entry, self._problems)
@@ -212,6 +214,31 @@ class Reading:
             sizes=lambda: (self._passed, self._present, self._all),
         )
 
+    def _by_pieces(self, source: SourceFile, position: int, key: str | None) -> bool:
+        """Read of a long file what isn't known of it; False where it has to be read as a whole."""
+        from wfdeploy.pipeline.load.pieces import LONG, cut
+
+        if len(source.text) < LONG or not self._whole:
+            return False
+        from wfdeploy.operations.parsing import NotInPieces
+
+        whole = cut(source)
+        if whole is None:
+            return False
+        text = source.text
+        before = "\0".join((self._context, source.name, source.display, str(whole.column), text[: whole.head])).encode()
+        keys = [sha256(before + b"\0" + text[one.start : one.end].encode()).digest() for one in whole.pieces]
+        known = self.catalogue.pieces(set(keys))
+        try:
+            with self.catalogue.adding(position, source.name) as adding:
+                self._parsing.in_pieces(whole, position, adding, self.requests.remember, keys=keys, known=known)
+                adding.draft.key = key
+        except NotInPieces:
+            self.requests.forget(position)
+            return False
+        self._in_pieces.add(position)
+        return True
+
     def _file(self, source: SourceFile, position: int, key: str | None) -> None:
         """Read a file that isn't known. When there is nothing wrong with it, later commands may use the outcome."""
         parsing = self._parsing
@@ -220,7 +247,7 @@ class Reading:
             said = parsing.file(source, position, adding, self.requests.remember)
             self.diagnostics += said
             if not any(diagnostic.is_error for diagnostic in said):
-                adding.draft.key = key
+                adding.draft.key = None if parsing.hides_own_ids else key
                 adding.draft.notes = {
                     "warnings": [_plain(diagnostic) for diagnostic in said],
                     "moves": [
@@ -232,7 +259,7 @@ class Reading:
         self._whole = self._whole and parsing.whole
 
     def _again(
-        self, position: int, at_s: int | None, /, *, wanted: Container[int] | None = None, former: bool = False
+        self, position: int, at_s: int | None, /, *, wanted: Numbers | None = None, former: bool = False
     ) -> Iterator[tuple[int, DeclaredRun]]:
         """See `Reread`. Raises: `InvalidInput` when the file has changed since it was read."""
         entry = self.found[position]
@@ -247,7 +274,12 @@ class Reading:
             )
         source = self._decode(entry, data, problems)
         assert source is not None
-        return self._parsing.again(source, at_s, wanted=wanted, former=former)
+        pieces = None
+        if position in self._in_pieces and wanted is not None and at_s is None and not former:
+            from wfdeploy.pipeline.load.pieces import cut
+
+            pieces = cut(source)
+        return self._parsing.again(source, at_s, wanted=wanted, former=former, pieces=pieces)
 
     # --- the cache -------------------------------------------------------------------------------------------
 
@@ -284,6 +316,8 @@ class Reading:
 
     def _take(self, kept: Kept, position: int, entry: sources.Found, name: str) -> None:
         self.catalogue.take(kept, position, name)
+        if any(chunk.piece for group in kept.groups for chunk in group.chunks):
+            self._in_pieces.add(position)
         with sound():
             self.diagnostics += [_diagnostic(values) for values in kept.notes.get("warnings", ())]
             moves = [_move(values) for values in kept.notes.get("moves", ())]

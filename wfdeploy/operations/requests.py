@@ -24,11 +24,18 @@ again."""
 K = TypeVar("K")
 
 
+class Numbers(Container[int], Protocol):
+    """Numbers of runs, asked for in ascending order."""
+
+    def has_below(self, end: int) -> bool:
+        """Whether there are more of them before this one."""
+
+
 class Reread(Protocol):
     """Reads a file again."""
 
     def __call__(
-        self, file: int, at_s: int | None, /, *, wanted: Container[int] | None = None, former: bool = False
+        self, file: int, at_s: int | None, /, *, wanted: Numbers | None = None, former: bool = False
     ) -> Iterator[tuple[int, DeclaredRun]]:
         """The runs of the n-th file with their numbers, in order: those that are `wanted` (None: all); with a time
         (Unix seconds), the instances of its recurring runs at that time. `former`: as they were while numbers were
@@ -77,6 +84,11 @@ class Requests:
             request.body.shrink()
         held.append(run.number, request)
         self._count += 1
+
+    def forget(self, file: int) -> None:
+        """Drop what is held of a file: it is read once more."""
+        self._count -= len(self._held.pop(file, ()))
+        self._over.discard(file)
 
     def instances(self, file: int, at_s: int) -> Iterator[tuple[int, DeclaredRun]]:
         """The instances of a file's recurring runs at a time (Unix seconds), with their numbers. Raises: `InvalidInput`
@@ -155,9 +167,8 @@ class Requests:
         if run.at_s is not None:
             return self._instances.get(run.address)
         held = self._held.get(run.file)
-        if held is not None:
-            return held.get(run.number)
-        return self._fetched.get(run.file, {}).get(run.number)
+        found = None if held is None else held.get(run.number)
+        return self._fetched.get(run.file, {}).get(run.number) if found is None else found
 
 
 T = TypeVar("T")
@@ -185,7 +196,7 @@ class _Numbered(Iterable[T]):
         return iter(self.values)
 
 
-class _Ascending(Container[int], Generic[K]):
+class _Ascending(Generic[K]):
     """The numbers of runs that come in their order, for somebody who asks for numbers in that order, some of them more
     than once: no more than one run is taken ahead. `taken` are the pairs that were asked for."""
 
@@ -204,6 +215,9 @@ class _Ascending(Container[int], Generic[K]):
         self.taken.append(self._next)
         self._next = next(self._others, None)
         return True
+
+    def has_below(self, end: int) -> bool:
+        return self._next is not None and self._next[1].number < end
 
     def rest(self) -> Iterator[tuple[K, DesiredRun]]:
         """The one that nobody asked for."""

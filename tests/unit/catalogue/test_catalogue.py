@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from wfdeploy.catalogue import catalogue as subject
 from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.catalogue import Catalogue
+from wfdeploy.catalogue.chunks import WHOLE
 from wfdeploy.catalogue.guards import CacheBusy
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address
@@ -40,7 +41,7 @@ def fill(folder: Path | None, *runs: DesiredRun, key: str | None = "key") -> Cat
     with catalogue.adding(0, "m.yaml") as adding:
         for name in dict.fromkeys(run.group.name for run in runs):
             members = [run for run in runs if run.group.name == name]
-            adding.group(members[0].group, members)
+            adding.group(members[0].group, [(WHOLE, iter(members))])
         adding.draft.key = key
         adding.draft.reads = {"data.csv": "abc"}
         adding.draft.notes = {"said": ["x"]}
@@ -120,7 +121,7 @@ def test_long_groups_are_brought_into_order_piece_by_piece(names: list[str], at_
     ):
         patch.setattr(chunks, "SORTED_AT_ONCE", at_once)
         patch.setattr(chunks, "SIZE", size)
-        adding.group(Group("g"), runs)
+        adding.group(Group("g"), [(WHOLE, iter(runs))])
         refused = adding.take_refused()
     assert list(catalogue.runs()) == sorted(first.values())
     assert catalogue.groups["g"].tally == Tally.of(term(run.address, "1:a", "d") for run in first.values())
@@ -134,7 +135,7 @@ def test_long_groups_are_brought_into_order_piece_by_piece(names: list[str], at_
 def test_an_address_that_is_declared_twice_is_noticed_and_named() -> None:
     catalogue = Catalogue(None)
     with catalogue.adding(0, "m.yaml") as adding:
-        adding.group(Group("g"), [desired("g/a", 0), desired("g/b", 1), desired("g/a", 2)])
+        adding.group(Group("g"), [(WHOLE, iter([desired("g/a", 0), desired("g/b", 1), desired("g/a", 2)]))])
         assert [(run.number, first.number) for run, first in adding.take_refused()] == [(2, 0)]
     assert catalogue.duplicates
     catalogue.close()
@@ -144,7 +145,7 @@ def test_a_group_that_is_declared_twice_is_noticed() -> None:
     catalogue = Catalogue(None)
     for position in range(2):
         with catalogue.adding(position, "m.yaml") as adding:
-            adding.group(Group("g"), [desired(f"g/{position}")])
+            adding.group(Group("g"), [(WHOLE, iter([desired(f"g/{position}")]))])
     assert catalogue.duplicates
     catalogue.close()
 
@@ -164,7 +165,7 @@ def test_an_entry_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
 
     catalogue = Catalogue(tmp_path, KEY)
     with pytest.raises(RuntimeError), catalogue.adding(0, "m.yaml") as adding:
-        adding.group(Group("g"), broken())
+        adding.group(Group("g"), [(WHOLE, broken())])
     catalogue.seal()
     catalogue.close()
     again = Catalogue(tmp_path, KEY)
@@ -212,7 +213,13 @@ def test_a_chunk_that_was_changed_is_noticed_before_it_is_used(tmp_path: Path, b
                 ("groups", "total", "zeroblob(32)"),
                 ("groups", "respelled", "1"),
                 ("chunks", "first", "'b'"),
+                ("chunks", "last", "'z'"),
                 ("chunks", "own_ids", "1"),
+                ("chunks", "size", "1"),
+                ("chunks", "total", "zeroblob(32)"),
+                ("chunks", "piece", "zeroblob(32)"),
+                ("chunks", "runs_before", "1"),
+                ("chunks", "lines_before", "1"),
                 ("chunks", "digest", "zeroblob(32)"),
                 ("chunks", "grp", "grp + 1"),
             )
@@ -220,7 +227,7 @@ def test_a_chunk_that_was_changed_is_noticed_before_it_is_used(tmp_path: Path, b
         "DELETE FROM groups",
         "DELETE FROM chunks",
         "DELETE FROM chunks WHERE first = 'n0500'",
-        "INSERT INTO chunks (grp, first, own_ids, digest, runs) SELECT grp, 'z', 0, digest, runs FROM chunks LIMIT 1",
+        "INSERT INTO chunks SELECT id + 9, grp, 'z', 'z', own_ids, size, total, digest, piece, 0, 0, runs FROM chunks",
         "INSERT INTO groups SELECT id + 9, entry, 'other', settings, count, total, respelled FROM groups",
     ],
 )

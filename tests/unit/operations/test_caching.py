@@ -50,7 +50,8 @@ def manifest(name: str, *runs: str, more: str = "") -> str:
 @contextmanager
 def no_parsing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
-        patch.setattr(parsing.Parsing, "file", lambda *_: pytest.fail("a file was read anew"))
+        for name in ("file", "in_pieces"):
+            patch.setattr(parsing.Parsing, name, lambda *_, **__: pytest.fail("a file was read anew"))
         yield
 
 

@@ -9,12 +9,14 @@ is shared, not copied: nobody changes it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from yaml.error import YAMLError
 from yaml.events import (
     AliasEvent,
+    DocumentEndEvent,
     DocumentStartEvent,
     MappingEndEvent,
     MappingStartEvent,
@@ -55,6 +57,18 @@ class _Measured:
 _LEAF = _Measured(1, 0)
 
 
+def _is_plain(event: Any, kind: type) -> bool:
+    """Whether a document begins or ends without a marker."""
+    return type(event) is kind and not getattr(event, "explicit", True)
+
+
+def _begins(event: Any, column: int) -> bool:
+    """Whether an ordinary block sequence begins, with its dashes in this column."""
+    at: int = event.start_mark.column
+    own = type(event) is SequenceStartEvent and (event.flow_style, event.tag, event.anchor) == (False, None, None)
+    return own and at == column
+
+
 class _StopError(Exception):
     """The rest of the file can't be read; the problem is noted."""
 
@@ -73,14 +87,29 @@ def read(source: SourceFile, problems: list[Diagnostic]) -> Iterator[Document]:
         problems.append(complaints.rewrite(error, source))
 
 
+def read_items(source: SourceFile, *, line: int, column: int, depth: int) -> Document | None:
+    """The items of a text that is one block sequence and nothing else, read without help of what surrounds it; None for
+    any other text, and for one in which something is wrong or shared by anchors.
+
+    `line` (from 1) is that of the text's beginning, `column` (from 0) that of the dashes, `depth` the nesting of the
+    sequence. Raises: `YAMLError`.
+    """
+    problems: list[Diagnostic] = []
+    with suppress(_StopError):
+        document = _Reader(source, problems, line=line).items(column, depth)
+        return None if problems else document
+    return None
+
+
 class _Reader:
     """Reads one file. Methods take the event that begins a node and return the node's value.
 
     Events are `Any`: the binding's classes have no types that say what each kind carries.
     """
 
-    def __init__(self, source: SourceFile, problems: list[Diagnostic]) -> None:
+    def __init__(self, source: SourceFile, problems: list[Diagnostic], *, line: int = 1) -> None:
         self._source = source
+        self._line = line  # that of the text's beginning
         self._problems = problems
         text, self._hidden_breaks = hide_breaks(source.text)
         self._get = open_parser(text).get_event
@@ -113,8 +142,20 @@ class _Reader:
                     yield self._document(event, index, data)
                 index += 1
 
+    def items(self, column: int, depth: int) -> Document | None:
+        """See `read_items`."""
+        self._get()
+        begin, event = self._get(), self._get()
+        if not _is_plain(begin, DocumentStartEvent) or not _begins(event, column):
+            return None
+        data = show_breaks(self._node(event, depth), self._hidden_breaks)
+        end, last = self._get(), self._get()
+        if not _is_plain(end, DocumentEndEvent) or type(last) is not StreamEndEvent or self._anchors:
+            return None
+        return self._document(event, 0, data)
+
     def _document(self, event: Any, index: int, data: object) -> Document:
-        return Document(self._source, index, event.start_mark.line + 1, data, self._expressions, self._extreme)
+        return Document(self._source, index, event.start_mark.line + self._line, data, self._expressions, self._extreme)
 
     def _node(self, event: Any, depth: int) -> object:
         kind = type(event)
@@ -189,7 +230,7 @@ class _Reader:
 
     def _mapping(self, start: Any, depth: int) -> Fields:
         fields = Fields()
-        fields.line = start.start_mark.line + 1
+        fields.line = start.start_mark.line + self._line
         get, keys, suspects, inner = self._get, self._keys, scalars.SUSPECTS, depth + 1
         value: Any
         while True:

@@ -96,7 +96,7 @@ class Rules:
 
     def run(self, document: Document, index: int, run: DeclaredRun) -> None:
         """A run that a document declares at `spec.runs[index]`, as it came out of expansion."""
-        own = _run_at(document, index)
+        own = _run_at(document, index - document.first_run)
         template, body = run.request
         is_generated = "forEach" in own or "matrix" in own
         self._generated = run if is_generated else None
