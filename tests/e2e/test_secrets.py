@@ -243,7 +243,7 @@ def test_files_while_an_apply_is_under_way(checkout: Checkout, relay: Relay) -> 
 
 
 def test_the_report_of_a_bug(checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wfdeploy.operations import apply as operation
+    from wfdeploy.operations import applying as operation
 
     def broken(*_: object) -> object:
         values = " ".join(FORMS[form](value) for value in VALUES.values() for form in IN_A_REPORT)

@@ -27,8 +27,7 @@ from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.schedule import Decide
 from wfdeploy.model.shard import Shard
 from wfdeploy.model.state import Attempt
-from wfdeploy.operations import apply as applying
-from wfdeploy.operations import consent, prepared, recurring
+from wfdeploy.operations import applying, consent, prepared, recurring
 from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.held_back import HeldBack
 from wfdeploy.pipeline.apply.shipment import Shipment

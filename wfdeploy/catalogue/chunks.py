@@ -84,6 +84,7 @@ class Writer:
         self._prefix = f"{name}/"
         self._refused = refused
         self._stretches: list[int] = []  # in order each by itself, under ids that no group has
+        self._must_merge = False
 
     def write(self, rows: Iterable[Row], piece: Piece = WHOLE) -> None:
         """Write the rows of a file, or of a piece of it, in whatever order they come. Raises: `CacheBusy`."""
@@ -95,8 +96,11 @@ class Writer:
             if not begun or some[0][0] <= last:
                 self._begin()
                 begun = True
-            # Of a later stretch, which of two with one name came first is told only when all are merged.
-            kept = self._distinct(some) if len(self._stretches) == 1 or piece is not WHOLE else some
+            kept = some
+            if len(self._stretches) == 1 or piece is not WHOLE:
+                kept = self._distinct(some)
+            elif _has_twins(some):  # which of them came first is told only when all stretches are merged
+                self._must_merge = True
             self._put(kept, piece)
             last = kept[-1][0]
 
@@ -115,7 +119,7 @@ class Writer:
         that holds what is kept for its pieces alone, where the group itself has to be in another order."""
         stretches = [listed(self._connection, stretch) for stretch in self._stretches]
         chunks = sorted(chain.from_iterable(stretches), key=attrgetter("first"))
-        if any(before.last >= after.first for before, after in pairwise(chunks)):
+        if self._must_merge or any(before.last >= after.first for before, after in pairwise(chunks)):
             self._move(aside() if any(chunk.piece for chunk in chunks) else _NOWHERE)
             self._merge(stretches)
         self._move(self._group)
@@ -143,7 +147,7 @@ class Writer:
             last = kept[-1]
 
     def _distinct(self, some: list[Row]) -> list[Row]:
-        if len(set(map(_name, some))) == len(some):
+        if not _has_twins(some):
             return some
         kept = some[:1]
         for row in some[1:]:
@@ -174,6 +178,10 @@ class Writer:
             names = columns[0]
             told = names[0], names[-1], own_ids, len(part), total.to_bytes(), sha256(text.encode()).digest()
             yield group, *told, key, runs, lines, text
+
+
+def _has_twins(some: Sequence[Row]) -> bool:
+    return len(set(map(_name, some))) < len(some)
 
 
 def moved(row: Row, runs: int, lines: int) -> Row:

@@ -68,6 +68,9 @@ def _nothing_to_do(
 ) -> ApplyReport | None:
     """What there is to say where there is nothing to send, to ask after or to write down; None where more has to be
     looked at (which may come to the same)."""
+    with closing(workspace.open_state(readonly=True)) as store:  # mostly it tells that the lock is taken later
+        if unchanged(workspace, manifests, store, selection, offline=False) is None:
+            return None
     with workspace.lock(options.lock_timeout_s), closing(workspace.open_state()) as store:
         plan = unchanged(workspace, manifests, store, selection, offline=False)
         if plan is None or _has_news(manifests, store):

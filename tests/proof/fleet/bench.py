@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -60,7 +60,8 @@ class FleetBench(Workbench):
 
         @contextmanager
         def lock(path: Path, command: str, timeout_s: float, on_wait: Callable[[str], None]) -> Iterator[None]:
-            asyncio.get_running_loop().set_default_executor(Inline())
+            with suppress(RuntimeError):  # where there is nothing to do, no loop runs
+                asyncio.get_running_loop().set_default_executor(Inline())
             self.round_begins()
             with whole.lock(path, command, timeout_s, on_wait):
                 self.is_locked = True
