@@ -95,11 +95,7 @@ class Parsing:
 
         Only where that holds no error, the entry's runs have identities. Its `reads` are filled in.
         """
-        self._problems, self._findings = [], self._rules.findings
-        self._findings.clear()
-        self._looked_at, self._unsound, self._has_own_ids = 0, False, False
-        self._inputs.take()
-        self._lines = source.text.count("\n") + 1
+        self._begin(source)
         documents = 0
         for document in yaml_docs.read(source, self._problems):
             documents += 1
@@ -135,11 +131,7 @@ class Parsing:
             raise NotInPieces
         if "moved" in data["spec"]:
             raise NotInPieces
-        self._problems, self._findings = [], self._rules.findings
-        self._findings.clear()
-        self._looked_at, self._unsound, self._has_own_ids = 0, False, False
-        self._inputs.take()
-        self._lines = header.source.text.count("\n") + 1
+        self._begin(header.source)
         self._evaluator.numbers.respelled = False
 
         def stretches() -> Iterator[tuple[catalogue.Piece, Iterable[DesiredRun] | list[Chunk]]]:
@@ -160,6 +152,14 @@ class Parsing:
         adding.group(group_of(data), stretches())
         if adding.has_twins:
             raise NotInPieces
+
+    def _begin(self, source: SourceFile) -> None:
+        """Forget what was found in the file before."""
+        self._problems, self._findings = [], self._rules.findings
+        self._findings.clear()
+        self._looked_at, self._unsound, self._has_own_ids = 0, False, False
+        self._inputs.take()
+        self._lines = source.text.count("\n") + 1
 
     @property
     def hides_own_ids(self) -> bool:
