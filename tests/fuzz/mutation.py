@@ -86,7 +86,7 @@ class Damage:
 
     def value(self, value: Any, pieces: Sequence[Any] = ()) -> Any:
         """A JSON value with one to four places damaged. `pieces`: what makes sense in the format, or nearly does."""
-        value = copy.deepcopy(value)
+        value = self._copy(value)
         for _ in range(self.rng.choice((1, 1, 1, 2, 4))):
             value = self._value_once(value, pieces)
         return value
@@ -105,9 +105,9 @@ class Damage:
             case 1:
                 other = rng.choice(holders)
                 picked = rng.choice(list(other.values()) if isinstance(other, dict) else other)
-                holder[step] = copy.deepcopy(picked)
+                holder[step] = self._copy(picked)
             case 2 if isinstance(holder, list):
-                holder[step:step] = copy.deepcopy(holder[step : step + 1]) * rng.choice((1, 2, 30))
+                holder[step:step] = self._copy(holder[step : step + 1]) * rng.choice((1, 2, 30))
             case 2 | 3 if isinstance(holder, dict):
                 name = self.odd(pieces)
                 holder[name if isinstance(name, str) else rng.choice(ODD_TEXT)] = holder.get(step)
@@ -124,6 +124,13 @@ class Damage:
             case _:
                 holder[step] = self.odd(pieces)
         return value
+
+    def _copy(self, value: Any) -> Any:
+        """A copy that shares nothing. What earlier damage has nested deeper than the stack is given up for another."""
+        try:
+            return copy.deepcopy(value)
+        except RecursionError:
+            return [self.odd()]
 
     def odd(self, pieces: Sequence[Any] = ()) -> Any:
         """A value that nobody expects."""
