@@ -241,7 +241,7 @@ def _check_variables(variables: Mapping[str, str]) -> None:
     if not variables:
         return
     from wfdeploy.pipeline.expand.expressions import OPENING
-    from wfdeploy.pipeline.expand.references import is_variable_name
+    from wfdeploy.pipeline.expand.paths import is_variable_name
 
     for name, value in variables.items():
         if not is_variable_name(name):

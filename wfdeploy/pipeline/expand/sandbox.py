@@ -27,7 +27,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from wfdeploy.pipeline.expand import filters
 from wfdeploy.pipeline.expand.expressions import MAX_LENGTH, ExpressionError, Scope, one_line
 from wfdeploy.pipeline.expand.numbers import Numbers
-from wfdeploy.pipeline.expand.references import undefined_within, unknown_name
+from wfdeploy.pipeline.expand.paths import undefined_within, unknown_name
 
 MAX_DEPTH = 50
 """Levels of nesting of an expression, and of what it gives."""

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from wfdeploy.model.request import SecretRef, SecretText
 from wfdeploy.pipeline.expand.expressions import ExpressionError, evaluate, evaluate_text
-from wfdeploy.pipeline.expand.references import References, is_variable_name
+from wfdeploy.pipeline.expand.paths import is_variable_name
+from wfdeploy.pipeline.expand.references import References
 
 NAMES = References(
     {"x": "X", "n": 3, "f": 1.5, "t": True, "none": None, "m": {"a": {"b": 1}}, "l": [1, "two"]}, ("APP_TOKEN", "B")
