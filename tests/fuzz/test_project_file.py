@@ -15,7 +15,7 @@ from tests.unit.operations.test_manifest_properties import PROJECT_BASE
 from wfdeploy.errors import WfdeployError
 from wfdeploy.operations.manifests import load_manifests
 from wfdeploy.operations.project_document import presumed_project
-from wfdeploy.operations.project_file import load_project
+from wfdeploy.operations.project_file import load_project, locate_project_file
 
 PIECES: list[Any] = [
     "a", "b", "local", "e", "QSTASH_TOKEN", "AWS_SECRET_ACCESS_KEY", "https://q.example.com", "../secret.txt",
@@ -51,7 +51,7 @@ def test_project_files_are_refused_or_mean_one_thing() -> None:
             done.input = data
             first = load()
             assert first == load(by_cache=cache) == load(by_cache=cache) == load()
-            presumed = presumed_project(cwd=folder)
+            presumed = presumed_project(locate_project_file(cwd=folder), cwd=folder)
             assert presumed.root == folder
             if isinstance(first, str):
                 done.note("refused")

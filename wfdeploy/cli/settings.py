@@ -143,9 +143,10 @@ def _load_project(flags: TargetFlags, cwd: Path, environment: str | None, *, by_
 def _bounds(flags: TargetFlags, permissions: Permissions, cwd: Path) -> Bounds:
     """The project's bounds, before its file is read."""
     from wfdeploy.files.bounds import Bounds
-    from wfdeploy.operations.project_file import find_project_file
+    from wfdeploy.operations.project_file import locate_project_file
 
-    file = find_project_file(cwd) if flags.project_file is None else cwd / flags.project_file
+    named = None if flags.project_file is None else Path(flags.project_file)
+    file = locate_project_file(cwd=cwd, file=named)
     return Bounds.around(cwd if file is None else file.parent, map(Path, permissions.paths()))
 
 

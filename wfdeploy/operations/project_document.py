@@ -3,7 +3,6 @@ come here."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from wfdeploy.errors import InvalidInput
@@ -11,7 +10,6 @@ from wfdeploy.files.bounds import Bounds, OutOfBoundsError
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.document import Document, Finding
 from wfdeploy.model.project import Project, ServerSettings
-from wfdeploy.operations.project_file import find_project_file
 from wfdeploy.pipeline.load import places, sources, yaml_docs
 from wfdeploy.pipeline.validate import project_rules, structure
 
@@ -51,12 +49,11 @@ def _is_within(path: Path, display: str, problems: list[Diagnostic]) -> bool:
     return True
 
 
-def presumed_project(*, cwd: Path, file: Path | None = None) -> Project:
+def presumed_project(path: Path | None, *, cwd: Path) -> Project:
     """What can be presumed of a project whose file is wrong: where it is and where its manifests are.
 
     Its limits are such that nothing is refused for their sake.
     """
-    path = Path(os.path.abspath(cwd / file)) if file is not None else find_project_file(cwd)  # noqa: PTH100
     if path is None:
         return Project(root=cwd.absolute())
     found = sources.Found(path.name, path)

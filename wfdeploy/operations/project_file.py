@@ -15,7 +15,6 @@ from wfdeploy.model.run import Move
 from wfdeploy.operations import project_cache
 from wfdeploy.pipeline.load import sources
 
-PROJECT_FILE = sources.PROJECT_FILE
 DEFAULT = "default"
 """The environment where none is declared."""
 
@@ -32,7 +31,7 @@ def load_project(
     Raises: `InvalidInput` with all that is wrong with the file; `UsageError` when environments are declared and none
     is chosen, or one that isn't declared.
     """
-    path = Path(os.path.abspath(cwd / file)) if file is not None else find_project_file(cwd)  # noqa: PTH100 - keeps links
+    path = locate_project_file(cwd=cwd, file=file)
     if path is None:
         return Project(root=cwd.absolute(), environment=_choose(environment, (), None))
     data = _read(path, cwd, by_cache=by_cache)
@@ -50,10 +49,12 @@ def confirm(project: Project, *, cwd: Path, by_cache: Path) -> None:
     raise CacheDamaged(f"the cache of {project.file.name} doesn't say what the file says", hint="run the command again")
 
 
-def find_project_file(cwd: Path) -> Path | None:
-    """The nearest `wfdeploy.yaml` from a folder upwards."""
+def locate_project_file(*, cwd: Path, file: Path | None = None) -> Path | None:
+    """The file that is named, relative to `cwd`, or the nearest `wfdeploy.yaml` from there upwards."""
+    if file is not None:
+        return Path(os.path.abspath(cwd / file))  # noqa: PTH100 - keeps links
     for folder in (cwd.absolute(), *cwd.absolute().parents):
-        candidate = folder / PROJECT_FILE
+        candidate = folder / sources.PROJECT_FILE
         if os.path.lexists(candidate):  # not only a file: without one, runs would be another project's
             return candidate
     return None

@@ -58,7 +58,7 @@ def command(app: App, port: int, db: str | None, time_scale: float, plan: str | 
     from wfdeploy.cli import demo_port, logs, settings, wiring
     from wfdeploy.cli.named import require_as_named
     from wfdeploy.files.bounds import Bounds
-    from wfdeploy.operations.project_file import find_project_file
+    from wfdeploy.operations.project_file import locate_project_file
 
     try:
         from wfdeploy.localserver.banner import banner
@@ -71,7 +71,7 @@ def command(app: App, port: int, db: str | None, time_scale: float, plan: str | 
         raise wiring.missing_extra() from error
 
     cwd = Path.cwd()
-    project_file = find_project_file(cwd)
+    project_file = locate_project_file(cwd=cwd)
     root = cwd if project_file is None else project_file.parent
     database = cwd / db if db is not None else root / settings.LOCAL_DATABASE
     if db is not None:

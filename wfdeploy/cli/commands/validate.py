@@ -123,9 +123,11 @@ def _problems_anyway(target: TargetFlags, paths: Sequence[str] | None, listener:
     from wfdeploy.cli import wiring
     from wfdeploy.operations.manifests import validate_presuming
     from wfdeploy.operations.project_document import presumed_project
+    from wfdeploy.operations.project_file import locate_project_file
 
     file = None if target.project_file is None else Path(target.project_file)
-    project = presumed_project(cwd=Path.cwd(), file=file)
+    cwd = Path.cwd()
+    project = presumed_project(locate_project_file(cwd=cwd, file=file), cwd=cwd)
     return validate_presuming(project, paths, stdin=wiring.read_stdin, listener=listener)
 
 
