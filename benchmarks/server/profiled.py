@@ -23,11 +23,11 @@ PARTS: Mapping[str, str] = {
     "HTTP server: uvicorn, llhttp, Starlette": r"/uvicorn/|/starlette/|httptools|/anyio/|/h11/",
     "JSON": r"/json/|_json\.|compact\.py",
     "signatures": r"/jwt/|/hmac\.py|/hashlib|_hashlib|_hmac|/base64\.py|binascii|signing\.py|/uuid\.py",
-    "deliveries: what is sent and what comes back": r"localserver/(courier|parcels|delivery|outcome|keyring)\.py",
+    "deliveries: what is sent and what comes back": r"localserver/(courier|keyring|delivery/(parcels|delivery|outcome))\.py",
     "connections to endpoints": r"wfdeploy/http/",
-    "accepting: triggers, submissions, ends": r"localserver/(app|api_\w+|intake|options|endings|services|ids)\.py",
-    "records": r"localserver/(ledger|records|settings|database)\.py",
-    "engine and flow control": r"localserver/(engine|flow|flow_keys|backlog|clock)\.py",
+    "accepting: triggers, submissions, ends": r"localserver/(app|api/\w+|runs/(options|endings))\.py",
+    "records": r"localserver/store/",
+    "engine and flow control": r"localserver/(clock|runs/flow|delivery/(engine|flow_keys|backlog))\.py",
 }
 """Part -> what the names of its functions' files look like."""
 

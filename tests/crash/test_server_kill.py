@@ -22,9 +22,9 @@ import pytest
 
 from tests.fakes.step_endpoint import StepEndpoint
 from tests.support.day_of_workflows import Operator, Third, check, drive, in_progress
-from wfdeploy.localserver import database
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.serve import LocalServer
+from wfdeploy.localserver.store import database
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 from wfdeploy.testing.apps import serving
 

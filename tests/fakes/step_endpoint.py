@@ -22,7 +22,7 @@ from typing import Any
 
 import httpx
 
-from wfdeploy.localserver import durations
+from wfdeploy.localserver.runs import durations
 
 VERSION = {"Upstash-Workflow-Sdk-Version": "1"}
 

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import jsonschema_rs
 
+from wfdeploy.localserver.api.routes import AREAS
 from wfdeploy.localserver.openapi.document import document
-from wfdeploy.localserver.routes import AREAS
 
 
 @functools.cache

@@ -326,7 +326,7 @@ def _local_id(database: Path) -> str:
     if not database.exists():
         return _LOCAL_ID_UNKNOWN
     from wfdeploy.files.databases import StrangeFileError, require_database, uri_of
-    from wfdeploy.localserver.database import server_id
+    from wfdeploy.localserver.store.database import server_id
 
     try:
         require_database(database)

@@ -1,15 +1,15 @@
 """A development server that speaks the Upstash Workflow REST API and delivers runs to real endpoints.
 
-How a run flows through these modules::
+How a run flows through these rooms::
 
-    app ─► trigger / submit ─► ledger (SQLite) ─► engine ─► delivery ─► the workflow endpoint
-     │                            ▲               (flow)        │              │
-     ├─► logs, runs, dlq, keys ───┤                             │     POST /v2/batch (next step)
-     └─► wait, notify, hooks ─────┴── outcome, endings ◄────────┘
+    app ─► api (trigger, intake) ─► store (ledger, SQLite) ─► delivery (engine) ─► the workflow endpoint
+              │                          ▲                        (delivery)             │
+              ├─► logs, dlq, views ──────┤                            │     POST /v2/batch (next step)
+              └─► runs: wait, resume ────┴── outcome, endings ◄───────┘
 
 `serve` runs all of it in a thread, `steering` is what tests do to it from another, `scenario` scripts trouble, `demo`
 is an endpoint to play with, `page` is what a person sees of it in a browser. The paths stand in one table, `openapi`;
-`routes` makes the routes of it.
+`api.routes` makes the routes of it.
 
 The package shares no reading of the API with the client in `wfdeploy.upstash`: both are written from its description,
 so a misreading in one is found by the other. Both send over `wfdeploy.http`, which knows nothing of it.

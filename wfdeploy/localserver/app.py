@@ -13,11 +13,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wfdeploy.localserver import tenants
-from wfdeploy.localserver.api_trigger import json_response
+from wfdeploy.localserver.api.routes import is_open, routes
+from wfdeploy.localserver.api.services import Services
+from wfdeploy.localserver.api.trigger import json_response
 from wfdeploy.localserver.page.routes import Page, needs_no_token
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.routes import is_open, routes
-from wfdeploy.localserver.services import Services
 from wfdeploy.localserver.tenants import Bearer
 
 _LOOPBACK = re.compile(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?", re.IGNORECASE)

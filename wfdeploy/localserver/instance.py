@@ -22,8 +22,8 @@ from wfdeploy.files.databases import StrangeFileError, make_private, require_reg
 from wfdeploy.files.reading import read_own
 from wfdeploy.files.writing import replace_file
 from wfdeploy.localserver.courier import Courier, Parcel
-from wfdeploy.localserver.database import writing
 from wfdeploy.localserver.problems import DatabaseInUse
+from wfdeploy.localserver.store.database import writing
 
 PROBE_TIMEOUT_S = 2.0
 """For the whole answer."""

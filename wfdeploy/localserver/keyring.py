@@ -11,8 +11,8 @@ import json
 import sqlite3
 from dataclasses import dataclass, replace
 
-from wfdeploy.localserver.database import transaction
-from wfdeploy.localserver.ids import new_signing_key
+from wfdeploy.localserver.store.database import transaction
+from wfdeploy.localserver.store.ids import new_signing_key
 from wfdeploy.localserver.tenants import TENANTS, Tenant
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wfdeploy.localserver.courier import Parcel, Reply
-from wfdeploy.localserver.quotas import LOCAL, Plan
+from wfdeploy.localserver.runs.quotas import LOCAL, Plan
 
 
 @dataclass(frozen=True, slots=True)

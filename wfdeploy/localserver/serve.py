@@ -15,25 +15,25 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from wfdeploy.localserver import database
+from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.app import create_app
-from wfdeploy.localserver.backlog import Backlog
 from wfdeploy.localserver.clock import Clock, SystemClock
 from wfdeploy.localserver.courier import Courier
-from wfdeploy.localserver.delivery import Delivery
+from wfdeploy.localserver.delivery.backlog import Backlog
+from wfdeploy.localserver.delivery.delivery import Delivery
+from wfdeploy.localserver.delivery.engine import MAX_OPEN, Engine
+from wfdeploy.localserver.delivery.flow_keys import FlowKeys
 from wfdeploy.localserver.demo import DemoWorkflow
-from wfdeploy.localserver.engine import MAX_OPEN, Engine
-from wfdeploy.localserver.flow_keys import FlowKeys
 from wfdeploy.localserver.instance import Occupancy, find_running
 from wfdeploy.localserver.keyring import Keyring
-from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.listener import Listener, bind, url_of
 from wfdeploy.localserver.page.routes import Page
 from wfdeploy.localserver.problems import PortTaken
-from wfdeploy.localserver.quotas import Quotas
+from wfdeploy.localserver.runs.quotas import Quotas
 from wfdeploy.localserver.scenario import Scenario
-from wfdeploy.localserver.services import Services
 from wfdeploy.localserver.steering import AcceptedRun, Steering
+from wfdeploy.localserver.store import database
+from wfdeploy.localserver.store.ledger import Ledger
 
 __all__ = ["DEFAULT_PORT", "DEMO_PORT", "AcceptedRun", "LocalServer", "find_running", "serve_forever"]
 

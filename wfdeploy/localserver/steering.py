@@ -9,11 +9,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
-from wfdeploy.localserver import endings
+from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.records import Run, RunState
+from wfdeploy.localserver.runs import endings
 from wfdeploy.localserver.scenario import Scenario
-from wfdeploy.localserver.services import Services
+from wfdeploy.localserver.store.records import Run, RunState
 from wfdeploy.localserver.tenants import DEFAULT_TENANT, Tenant
 
 T = TypeVar("T")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from wfdeploy.localserver.records import Kind, RunState
-from wfdeploy.localserver.records import Run as Record
-from wfdeploy.localserver.services import Services
+from wfdeploy.localserver.api.services import Services
+from wfdeploy.localserver.store.records import Kind, RunState
+from wfdeploy.localserver.store.records import Run as Record
 
 if TYPE_CHECKING:
     from wfdeploy.testing.server import WorkflowServer

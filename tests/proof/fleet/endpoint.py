@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
-from wfdeploy.localserver import endings
+from wfdeploy.localserver.api.intake import Intake, Item
+from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.courier import Parcel, Reply
-from wfdeploy.localserver.intake import Intake, Item
-from wfdeploy.localserver.records import Run, RunState
-from wfdeploy.localserver.services import Services
+from wfdeploy.localserver.runs import endings
+from wfdeploy.localserver.store.records import Run, RunState
 from wfdeploy.localserver.tenants import Tenant
 
 _DONE = Reply(200, (("Upstash-Workflow-Sdk-Version", "1"),), b"{}")

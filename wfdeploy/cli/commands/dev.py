@@ -63,8 +63,8 @@ def command(app: App, port: int, db: str | None, time_scale: float, plan: str | 
     try:
         from wfdeploy.localserver.banner import banner
         from wfdeploy.localserver.clock import SystemClock
-        from wfdeploy.localserver.engine import MAX_OPEN
-        from wfdeploy.localserver.quotas import LOCAL, PLANS
+        from wfdeploy.localserver.delivery.engine import MAX_OPEN
+        from wfdeploy.localserver.runs.quotas import LOCAL, PLANS
         from wfdeploy.localserver.scenario import Scenario
         from wfdeploy.localserver.serve import LocalServer, serve_forever
     except ModuleNotFoundError as error:

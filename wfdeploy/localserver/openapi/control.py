@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from wfdeploy.localserver.api_events import ANY_METHOD, EventsApi
-from wfdeploy.localserver.api_flow import FlowApi
-from wfdeploy.localserver.api_keys import KeysApi
+from wfdeploy.localserver.api.events import ANY_METHOD, EventsApi
+from wfdeploy.localserver.api.flow import FlowApi
+from wfdeploy.localserver.api.keys import KeysApi
 from wfdeploy.localserver.openapi.operations import (
     Answer,
     Area,

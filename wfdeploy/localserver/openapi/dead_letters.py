@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wfdeploy.localserver.api_dlq import DlqApi
+from wfdeploy.localserver.api.dlq import DlqApi
 from wfdeploy.localserver.openapi import params
 from wfdeploy.localserver.openapi.operations import Answer, Area, Operation, Param, listed, ref, shape, text, whole
 from wfdeploy.localserver.openapi.schemas import CALLBACK_STATES

@@ -12,11 +12,11 @@ from typing import Any
 
 from starlette.datastructures import QueryParams
 
-from wfdeploy.localserver.dead_letters import dlq_filter
-from wfdeploy.localserver.ledger import Ledger
-from wfdeploy.localserver.paging import read_cursor, write_cursor
-from wfdeploy.localserver.records import Kind
-from wfdeploy.localserver.run_filter import Where, log_filter
+from wfdeploy.localserver.store.dead_letters import dlq_filter
+from wfdeploy.localserver.store.ledger import Ledger
+from wfdeploy.localserver.store.records import Kind
+from wfdeploy.localserver.views.filters import Where, log_filter
+from wfdeploy.localserver.views.paging import read_cursor, write_cursor
 
 PAGE = 50
 

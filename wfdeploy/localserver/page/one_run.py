@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from wfdeploy.localserver import run_view
-from wfdeploy.localserver.dead_letters import DeadLetters
-from wfdeploy.localserver.ledger import Ledger
 from wfdeploy.localserver.page import spans
 from wfdeploy.localserver.page.spans import Timeline
-from wfdeploy.localserver.records import Run
-from wfdeploy.localserver.redaction import NONE, Redaction
-from wfdeploy.localserver.run_view import Veil
+from wfdeploy.localserver.store.dead_letters import DeadLetters
+from wfdeploy.localserver.store.ledger import Ledger
+from wfdeploy.localserver.store.records import Run
+from wfdeploy.localserver.views import run_view
+from wfdeploy.localserver.views.redaction import NONE, Redaction
+from wfdeploy.localserver.views.run_view import Veil
 
 T = TypeVar("T")
 

@@ -10,14 +10,14 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from wfdeploy.localserver.api_trigger import json_response
+from wfdeploy.localserver.api.services import Services, tenant_of
+from wfdeploy.localserver.api.trigger import json_response
 from wfdeploy.localserver.page import listing, one_run
 from wfdeploy.localserver.page.document import SHARED_HEADERS, Document
 from wfdeploy.localserver.page.stream import Stream
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.run_filter import integer
-from wfdeploy.localserver.services import Services, tenant_of
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
+from wfdeploy.localserver.views.filters import integer
 
 _ASSETS = "/-/assets"
 

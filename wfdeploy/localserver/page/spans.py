@@ -13,8 +13,8 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from wfdeploy.localserver.ledger import Ledger
-from wfdeploy.localserver.records import Kind, Run
+from wfdeploy.localserver.store.ledger import Ledger
+from wfdeploy.localserver.store.records import Kind, Run
 
 _BEGINNINGS = ("wait", "invoke", "call")
 

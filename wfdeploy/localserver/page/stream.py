@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from starlette.responses import StreamingResponse
 
 from wfdeploy.localserver import compact
-from wfdeploy.localserver.services import Services
+from wfdeploy.localserver.api.services import Services
 
 GAP_S = 0.25
 """Between two events, at least: what happens meanwhile is one change."""

@@ -1,0 +1,398 @@
+"""Flow control: limits that hold under load, lanes that take turns, and the paths that steer them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
+from wfdeploy.localserver.clock import ManualClock
+from wfdeploy.localserver.runs import flow
+from wfdeploy.localserver.runs.flow import Lane, LaneName, Lanes, Limits
+from wfdeploy.localserver.serve import LocalServer
+from wfdeploy.localserver.store.records import Due
+
+
+class Counting:
+    """An endpoint that counts how many of its requests are open at once, per flow-control key."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.lock = threading.Lock()
+        self.open: dict[str, int] = {}
+        self.most: dict[str, int] = {}
+        endpoint.answer = self.answer
+
+    def answer(self, request: Received) -> Answer:
+        key = request.headers.get("x-key", "")
+        with self.lock:
+            self.open[key] = self.open.get(key, 0) + 1
+            self.most[key] = max(self.most.get(key, 0), self.open[key])
+        threading.Event().wait(0.002)
+        with self.lock:
+            self.open[key] -= 1
+        return 200, WORKFLOW, b"{}"
+
+
+def keyed(key: str, value: str) -> dict[str, str]:
+    return {"Upstash_Flow_Control_Key": key, "Upstash_Flow_Control_Value": value, "Upstash_Forward_X_Key": key}
+
+
+def names(prefix: str, count: int) -> list[str]:
+    return [f"wfr_{prefix}{number}" for number in range(count)]
+
+
+def info(api: Api, key: str) -> dict[str, Any]:
+    view: dict[str, Any] = api.http.get(f"/v2/flowControl/{key}").json()
+    return view
+
+
+def order(endpoint: Endpoint) -> list[str]:
+    return [request.headers["upstash-workflow-runid"] for request in endpoint.requests]
+
+
+# -- parallelism ------------------------------------------------------------------------------------------------------
+
+
+def test_parallelism_holds_under_load(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
+    counting = Counting(endpoint)
+    api.trigger(*names("a", 120), url=endpoint.url, **keyed("a", "parallelism=3"))
+    api.trigger(*names("b", 60), url=endpoint.url, **keyed("b", "parallelism=1"))
+    api.trigger(*names("c", 60), url=endpoint.url)
+    server.wait_idle(30)
+    assert len(endpoint.requests) == 240
+    assert counting.most["a"] <= 3
+    assert counting.most["b"] == 1
+    assert counting.most[""] > 3
+
+
+@pytest.fixture
+def gate(endpoint: Endpoint) -> Iterator[threading.Event]:
+    """Requests to the endpoint are answered only once this is set."""
+    let_go = threading.Event()
+
+    def answer(_: Received) -> Answer:
+        let_go.wait(10)
+        return 200, WORKFLOW, b"{}"
+
+    endpoint.answer = answer
+    yield let_go
+    let_go.set()
+
+
+def arrived(server: LocalServer, endpoint: Endpoint, count: int) -> None:
+    for _ in range(2000):
+        if len(endpoint.requests) >= count:
+            return
+        threading.Event().wait(0.005)
+    raise AssertionError(f"only {len(endpoint.requests)} requests arrived")
+
+
+def test_what_is_held_up_shows_as_the_waitlist(
+    api: Api, server: LocalServer, endpoint: Endpoint, gate: threading.Event
+) -> None:
+    api.trigger(*names("a", 5), url=endpoint.url, **keyed("k", "parallelism=2, rate=100, period=1m"))
+    api.trigger("wfr_later", url=endpoint.url, Upstash_Delay="1d", **keyed("k", "parallelism=2, rate=100, period=1m"))
+    arrived(server, endpoint, 2)
+    view = info(api, "k")
+    assert (view["flowControlKey"], view["waitlistSize"], view["waitListSize"]) == ("k", 3, 3)
+    assert (view["parallelismMax"], view["parallelismCount"]) == (2, 2)
+    assert (view["rateMax"], view["rateCount"], view["ratePeriod"]) == (100, 2, 60)
+    assert (view["isPaused"], view["isPinnedParallelism"], view["isPinnedRate"]) == (False, False, False)
+    assert api.http.get("/v2/globalParallelism").json() == {"parallelismMax": 64, "parallelismCount": 2}
+    # A cancelled run waits no more.
+    api.http.delete("/v2/workflows/runs/wfr_a4")
+    assert info(api, "k")["waitlistSize"] == 2
+    gate.set()
+    server.wait_idle()
+    assert (info(api, "k")["waitlistSize"], info(api, "k")["parallelismCount"]) == (0, 0)
+    assert len(endpoint.requests) == 4
+
+
+def test_every_step_of_a_run_counts(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
+    counting = Counting(endpoint)
+    api.trigger(*names("a", 10), url=endpoint.url, **keyed("k", "parallelism=1"))
+    server.wait_idle()
+    step = '{"stepId":1,"stepName":"s","stepType":"Run","out":"1"}'
+    items = [
+        {
+            "destination": endpoint.url,
+            "headers": {"Upstash-Workflow-RunId": run_id, "Upstash-Workflow-Init": "false"},
+            "body": step,
+        }
+        for run_id in names("a", 10)
+    ]
+    api.http.post("/v2/batch", json=items)
+    server.wait_idle()
+    assert (counting.most["k"], len(endpoint.requests)) == (1, 20)
+
+
+def test_a_call_has_its_own_key(api: Api, server: LocalServer, endpoint: Endpoint, gate: threading.Event) -> None:
+    """The run's only slot is taken; its call does not need it."""
+    api.trigger("wfr_a", url=endpoint.url, **keyed("run", "parallelism=1"))
+    arrived(server, endpoint, 1)
+    headers = {"Upstash-Workflow-RunId": "wfr_a", "Upstash-Workflow-Init": "false"}
+    call = {
+        "Upstash-Workflow-CallType": "toCallback",
+        "Upstash-Callback": endpoint.url,
+        "Upstash-Flow-Control-Key": "third",
+        "Upstash-Flow-Control-Value": "parallelism=1",
+    }
+    api.http.post("/v2/batch", json=[{"destination": f"{endpoint.url}/third", "headers": {**headers, **call}}])
+    arrived(server, endpoint, 2)
+    assert [info(api, key)["parallelismCount"] for key in ("run", "third")] == [1, 1]
+
+
+# -- rate -------------------------------------------------------------------------------------------------------------
+
+
+def test_rate_counts_what_begins_in_a_period(
+    timed_api: Api, timed_server: LocalServer, clock: ManualClock, endpoint: Endpoint
+) -> None:
+    timed_api.trigger(*names("a", 12), url=endpoint.url, **keyed("k", "rate=5,period=1m"))
+    for wait_s, count in ((0, 5), (59, 5), (1, 10), (59, 10), (1, 12), (600, 12)):
+        clock.advance(wait_s)
+        timed_server.wait_idle()
+        assert len(endpoint.requests) == count
+    timed_api.trigger(*names("b", 6), url=endpoint.url, **keyed("k", "rate=5,period=1m"))
+    timed_server.wait_idle()
+    assert len(endpoint.requests) == 17
+    assert (info(timed_api, "k")["rateCount"], info(timed_api, "k")["ratePeriodStart"]) == (5, clock.now_ms() // 1000)
+
+
+def test_dropped_messages_do_not_use_up_the_rate(
+    timed_api: Api, timed_server: LocalServer, clock: ManualClock, endpoint: Endpoint
+) -> None:
+    timed_api.trigger(*names("a", 10), url=endpoint.url, **keyed("k", "rate=2,period=1h"))
+    timed_server.wait_idle()
+    timed_api.http.delete("/v2/workflows/runs", params={"workflowRunIds": ",".join(names("a", 8))})
+    clock.advance(3600)
+    timed_server.wait_idle()
+    assert sorted(order(endpoint)[2:]) == ["wfr_a8", "wfr_a9"]
+
+
+def test_reset_begins_a_period(
+    timed_api: Api, timed_server: LocalServer, clock: ManualClock, endpoint: Endpoint
+) -> None:
+    timed_api.trigger(*names("a", 5), url=endpoint.url, **keyed("k", "rate=2,period=1d"))
+    timed_server.wait_idle()
+    assert len(endpoint.requests) == 2
+    assert timed_api.http.post("/v2/flowControl/k/resetRate").status_code == 200
+    timed_server.wait_idle()
+    assert len(endpoint.requests) == 4
+
+
+def test_new_values_take_the_place_of_old_ones(timed_api: Api, timed_server: LocalServer, endpoint: Endpoint) -> None:
+    timed_api.trigger(*names("a", 5), url=endpoint.url, **keyed("k", "rate=2,period=1d"))
+    timed_server.wait_idle()
+    timed_api.trigger("wfr_b", url=endpoint.url, **keyed("k", "rate=9,period=1d"))
+    timed_server.wait_idle()
+    assert len(endpoint.requests) == 6
+
+
+# -- turns ------------------------------------------------------------------------------------------------------------
+
+
+def test_keys_take_turns(endpoint: Endpoint) -> None:
+    """A long waitlist of one key does not hold up another, nor what has no key."""
+    with LocalServer(max_open_deliveries=1) as server, api_for(server) as http:
+        api = Api(http)
+        server.scenario.hold_deliveries = True
+        api.trigger(*names("a", 50), url=endpoint.url, **keyed("a", "parallelism=10"))
+        api.trigger(*names("b", 3), url=endpoint.url, **keyed("b", "parallelism=10"))
+        api.trigger(*names("c", 3), url=endpoint.url)
+        server.scenario.hold_deliveries = False
+        server.poke()
+        server.wait_idle()
+    assert [run_id[4] for run_id in order(endpoint)[:9]] == ["a", "b", "c"] * 3
+    assert order(endpoint)[9:] == names("a", 50)[3:]
+
+
+LIMITS = st.builds(
+    Limits,
+    parallelism=st.none() | st.integers(1, 3),
+    rate=st.none() | st.integers(1, 3),
+    period_ms=st.sampled_from([10, 100]),
+)
+
+
+@given(limits=st.lists(LIMITS, min_size=1, max_size=4), counts=st.lists(st.integers(0, 12), min_size=4, max_size=4),
+       holds=st.lists(st.integers(0, 30), min_size=1, max_size=12))  # fmt: skip
+def test_limits_hold_and_everything_leaves(limits: list[Limits], counts: list[int], holds: list[int]) -> None:
+    """Time goes on in steps of a millisecond; a delivery is open for as long as `holds` says."""
+    names = [LaneName("t", f"k{number}") for number in range(len(limits))]
+    kept = {name: Lane(name, limit) for name, limit in zip(names, limits, strict=True)}
+    lanes, now, seq = Lanes(kept.__getitem__), 1_000_000, 0
+    waiting = 0
+    for number, count in enumerate(counts[: len(limits)]):
+        for _ in range(count):
+            seq += 1
+            waiting += 1
+            lanes.add(Due(now, seq, "t", f"k{number}"))
+    under_way: list[tuple[int, LaneName]] = []
+    begun: dict[LaneName, list[int]] = {}
+    for _ in range(5000):
+        if not waiting:
+            break
+        for ends, name in [each for each in under_way if each[0] <= now]:
+            under_way.remove((ends, name))
+            lanes.end(lanes.lane(name))
+        for name in names:
+            lanes.look_again(lanes.lane(name))
+        while (taken := lanes.take(now)) is not None:
+            if not isinstance(taken, tuple):
+                continue
+            lane, _ = taken
+            lanes.begin(lane, now)
+            waiting -= 1
+            under_way.append((now + holds[waiting % len(holds)], lane.name))
+            begun.setdefault(lane.name, []).append(now)
+            held = lane.limits
+            assert held.parallelism is None or sum(name == lane.name for _, name in under_way) <= held.parallelism
+        now += 1
+    assert waiting == 0
+    assert lanes.open == len(under_way)
+    for _, name in under_way:
+        lanes.end(lanes.lane(name))
+    assert not any(lanes.busy(name) for name in names)  # nothing stays in memory
+    for number, held in enumerate(limits):
+        starts = begun.get(LaneName("t", f"k{number}"), [])
+        if held.rate is not None and starts:
+            # Periods begin with the first start after the one before was over.
+            start, count = starts[0], 0
+            for at in starts:
+                if at >= start + held.period_ms:
+                    start, count = at, 0
+                count += 1
+                assert count <= held.rate
+
+
+# -- steering ---------------------------------------------------------------------------------------------------------
+
+
+def test_pause_and_resume(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
+    assert api.http.post("/v2/flowControl/k/pause").status_code == 200
+    api.trigger(*names("a", 3), url=endpoint.url, **keyed("k", "parallelism=5"))
+    api.trigger("wfr_free", url=endpoint.url)
+    server.wait_idle()
+    assert order(endpoint) == ["wfr_free"]
+    assert (info(api, "k")["isPaused"], info(api, "k")["waitlistSize"]) == (True, 3)
+    assert api.http.post("/v2/flowControl/k/resume").status_code == 200
+    server.wait_idle()
+    assert (info(api, "k")["isPaused"], len(endpoint.requests)) == (False, 4)
+
+
+def test_pin_and_unpin(timed_api: Api, timed_server: LocalServer, clock: ManualClock, endpoint: Endpoint) -> None:
+    api, server = timed_api, timed_server
+    assert api.http.post("/v2/flowControl/k/pin", params={"parallelism": 7, "rate": 2, "period": 60}).status_code == 200
+    api.trigger(*names("a", 5), url=endpoint.url, **keyed("k", "parallelism=1,rate=100"))
+    server.wait_idle()
+    view = info(api, "k")
+    assert (view["parallelismMax"], view["rateMax"], view["ratePeriod"]) == (7, 2, 60)
+    assert (view["isPinnedParallelism"], view["isPinnedRate"]) == (True, True)
+    assert len(endpoint.requests) == 2
+    # Pinning begins a new period.
+    api.http.post("/v2/flowControl/k/pin", params={"rate": 1})
+    server.wait_idle()
+    assert len(endpoint.requests) == 3
+    api.http.post("/v2/flowControl/k/unpin", params={"rate": "true"})
+    view = info(api, "k")
+    assert (view["rateMax"], view["isPinnedRate"], view["isPinnedParallelism"]) == (1, False, True)
+    api.trigger("wfr_b", url=endpoint.url, **keyed("k", "parallelism=1,rate=100"))
+    server.wait_idle()
+    assert (info(api, "k")["parallelismMax"], info(api, "k")["rateMax"], len(endpoint.requests)) == (7, 100, 6)
+
+
+def test_keys_are_listed_per_tenant(api: Api, server: LocalServer) -> None:
+    server.scenario.hold_deliveries = True
+    api.trigger("wfr_a", **keyed("k2", "rate=1"))
+    api.trigger("wfr_b", **keyed("k1", "rate=1"))
+    assert [view["flowControlKey"] for view in api.http.get("/v2/flowControl").json()] == ["k1", "k2"]
+    assert api.http.get("/v2/flowControl/unknown").status_code == 404
+    other = "eyJVc2VySUQiOiJ0ZXN0VXNlcjEiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9"
+    with api_for(server, other) as http:
+        assert http.get("/v2/flowControl").json() == []
+        assert http.get("/v2/flowControl/k1").status_code == 404
+
+
+@pytest.mark.parametrize("query", ["", "parallelism=0", "rate=-1", "period=x", "rate=1.5", "rate=1&period=999999999"])
+def test_bad_pin(api: Api, query: str) -> None:
+    answer = api.http.post(f"/v2/flowControl/k/pin?{query}")
+    assert (answer.status_code, set(answer.json())) == (400, {"error"})
+    assert api.http.get("/v2/flowControl/k").status_code == 404
+
+
+def test_refused_trigger_changes_no_key(api: Api, server: LocalServer) -> None:
+    server.scenario.hold_deliveries = True
+    server.scenario.refusals = "request"
+    headers = {"Upstash-Flow-Control-Key": "k", "Upstash-Flow-Control-Value": "rate=1"}
+    good = {"destination": "http://127.0.0.1:9/x", "headers": headers}
+    assert api.http.post("/v2/batch/trigger", json=[good, {"destination": "x"}]).status_code == 400
+    assert api.http.get("/v2/flowControl").json() == []
+
+
+def test_limits_and_waitlists_survive_a_restart(tmp_path: Path, endpoint: Endpoint) -> None:
+    with LocalServer(tmp_path / "x.db") as server, api_for(server) as http:
+        api = Api(http)
+        http.post("/v2/flowControl/paused/pause")
+        http.post("/v2/flowControl/pinned/pin?parallelism=4")
+        api.trigger(*names("a", 3), url=endpoint.url, **keyed("paused", "parallelism=2"))
+        server.wait_idle()
+    with LocalServer(tmp_path / "x.db") as server, api_for(server) as http:
+        api = Api(http)
+        server.wait_idle()
+        assert endpoint.requests == []
+        view = info(api, "paused")
+        assert (view["isPaused"], view["parallelismMax"], view["waitlistSize"]) == (True, 2, 3)
+        assert info(api, "pinned")["isPinnedParallelism"]
+        http.post("/v2/flowControl/paused/resume")
+        server.wait_idle()
+        assert len(endpoint.requests) == 3
+
+
+def test_rate_counts_on_over_a_restart(tmp_path: Path, endpoint: Endpoint, clock: ManualClock) -> None:
+    options = {"url": endpoint.url, **keyed("k", "rate=3,period=1h")}
+    with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
+        Api(http).trigger("wfr_a", "wfr_b", **options)
+        server.wait_idle()
+    clock.advance(60)
+    with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
+        Api(http).trigger(*names("c", 5), **options)
+        server.wait_idle()
+        assert (info(Api(http), "k")["rateCount"], len(endpoint.requests)) == (3, 3)
+        clock.advance(3540)
+        server.wait_idle()
+        assert len(endpoint.requests) == 6
+
+
+def test_period_in_the_future_is_not_waited_for() -> None:
+    """The server before had a faster clock."""
+    lane = Lane(LaneName("t", "k"), Limits(rate=1, period_ms=1000), begun=1, period_start=100_000)
+    assert lane.admits(50_000)
+    assert not lane.admits(100_500)
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("parallelism=2, rate=5, period=1m", Limits(2, 5, 60_000)),
+        ("rate=5,period=90", Limits(None, 5, 90_000)),
+        ("parallelism=1", Limits(1)),
+        ("period=7d", Limits(period_ms=604_800_000)),
+    ],
+)
+def test_values(text: str, limits: Limits) -> None:
+    assert flow.parse(text) == limits
+
+
+@pytest.mark.parametrize("text", ["", "parallelism=0", "rate=-1", "rate=x", "period=8d", "period=0", "speed=1", "rate"])
+def test_bad_values(api: Api, text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        flow.parse(text)
+    answer = api.trigger("wfr_a", **keyed("k", text))
+    assert answer.status_code == 400

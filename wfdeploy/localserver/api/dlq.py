@@ -1,0 +1,182 @@
+"""The paths of the dead-letter queue.
+
+Source: Upstash Workflow REST reference, "DLQ". The JavaScript SDK lists by `GET /v2/dlq?source=workflow` and uses the
+bulk paths for single entries too (observed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wfdeploy.localserver.api.services import Services, tenant_of
+from wfdeploy.localserver.api.trigger import headers_of, json_response
+from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.runs.revival import Revival
+from wfdeploy.localserver.store.dead_letters import DeadLetters, Entry, dlq_filter
+from wfdeploy.localserver.store.records import Kind
+from wfdeploy.localserver.views import dlq_view
+from wfdeploy.localserver.views.filters import integer, multi
+from wfdeploy.localserver.views.paging import read_cursor, write_cursor
+
+PAGE = 100
+RESTARTS = 50
+RESUMES = 1000
+"""Resuming has no documented limit; more than so many go over several requests here, by the cursor."""
+
+_NOT_FOUND = "DLQ message not found"
+
+
+class DlqApi:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._letters = DeadLetters(services.ledger)
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    async def listed(self, request: Request) -> Response:
+        """`GET /v2/workflows/dlq`."""
+        found, cursor = self._page(request, default=PAGE, most=PAGE)
+        return json_response({"cursor": cursor, "messages": [dlq_view.render(entry) for entry in found]})
+
+    async def list_for_sdks(self, request: Request) -> Response:
+        """`GET /v2/dlq?source=workflow`; without it the messages outside any run are meant, of which none are kept."""
+        answer = await self.listed(request)
+        if request.query_params.get("source") != "workflow":
+            return json_response({"cursor": "", "messages": []})
+        return answer
+
+    async def get(self, request: Request) -> Response:
+        return json_response(dlq_view.render(self._one(request)))
+
+    # -- taking out ---------------------------------------------------------------------------------------------------
+
+    async def delete(self, request: Request) -> Response:
+        with self._services.ledger.transaction():
+            self._letters.remove([self._one(request)])
+        self._services.changes.tell()
+        return Response(status_code=200)
+
+    async def delete_many(self, request: Request) -> Response:
+        with self._services.ledger.transaction():
+            found, cursor = self._page(request, default=PAGE, most=1000)
+            self._letters.remove(found)
+        self._services.changes.tell()
+        return json_response({"deleted": len(found), "cursor": cursor})
+
+    async def resume(self, request: Request) -> Response:
+        return self._revive_one(request, Revival.resume)
+
+    async def restart(self, request: Request) -> Response:
+        return self._revive_one(request, Revival.restart)
+
+    async def resume_many(self, request: Request) -> Response:
+        return self._revive_many(request, Revival.resume, default=RESUMES, most=RESUMES)
+
+    async def restart_many(self, request: Request) -> Response:
+        return self._revive_many(request, Revival.restart, default=RESTARTS, most=RESTARTS)
+
+    def _revive_one(self, request: Request, revive: Callable[[Revival, Entry], dict[str, Any]]) -> Response:
+        return json_response(self._revive(request, lambda: [self._one(request)], revive)[0])
+
+    def _revive_many(
+        self, request: Request, revive: Callable[[Revival, Entry], dict[str, Any]], *, default: int, most: int
+    ) -> Response:
+        cursors: list[str] = []
+
+        def entries() -> list[Entry]:
+            found, cursor = self._page(request, default=default, most=most)
+            cursors.append(cursor)
+            missing = set(multi(request.query_params, "dlqIds")) - {entry.dlq_id for entry in found}
+            if missing and not cursor and not request.query_params.get("cursor"):
+                raise Refused(f"{_NOT_FOUND}: {min(missing)}", status=404)
+            return found
+
+        runs = self._revive(request, entries, revive)
+        return json_response({"workflowRuns": runs, "cursor": cursors[0]})
+
+    def _revive(
+        self,
+        request: Request,
+        entries: Callable[[], Sequence[Entry]],
+        revive: Callable[[Revival, Entry], dict[str, Any]],
+    ) -> list[dict[str, Any]]:
+        services = self._services
+        revival = Revival.asked(services.ledger, services.clock, headers_of(request))
+        with services.accepting():
+            found = entries()
+            if found:
+                services.flow_keys.note(tenant_of(request).name, revival.overrides.settings)
+            answers = [revive(revival, entry) for entry in found]
+            self._letters.remove(found)
+        services.engine.schedule(revival.to_schedule)
+        services.changes.tell()
+        return answers
+
+    # -- failure callbacks --------------------------------------------------------------------------------------------
+
+    async def retry_callback(self, request: Request) -> Response:
+        """`POST /v2/workflows/dlq/callback/{dlqId}`: send a failure callback again that failed."""
+        services = self._services
+        with services.ledger.transaction():
+            entry = self._one(request)
+            message = services.ledger.failure_callback(entry.run.seq)
+            if entry.callback_state != "CALLBACK_FAIL" or message is None:
+                raise Refused("there is no failed failure callback to retry")
+            now = services.clock.now_ms()
+            _, due = services.ledger.add_message(
+                tenant=message.tenant,
+                run_seq=message.run_seq,
+                kind=Kind.FAILURE,
+                url=message.url,
+                body=message.body,
+                settings=message.settings,
+                flow_key=message.flow_key,
+                now_ms=now,
+                due_ms=now,
+            )
+            self._note_callback(entry, "CALLBACK_INPROGRESS")
+        services.engine.schedule([due])
+        services.changes.tell()
+        return json_response({"workflowRunId": entry.run.run_id, "workflowCreatedAt": entry.run.created_at})
+
+    async def cancel_callback(self, request: Request) -> Response:
+        """`DELETE /v2/workflows/dlq/callback/{dlqId}`. The reference's 302 is taken for a slip: 200 here."""
+        services = self._services
+        with services.ledger.transaction():
+            entry = self._one(request)
+            message = services.ledger.failure_callback(entry.run.seq)
+            if entry.callback_state != "CALLBACK_INPROGRESS" or message is None:
+                raise Refused("there is no failure callback in progress to cancel")
+            services.ledger.settle(message.seq, "dropped", now_ms=services.clock.now_ms())
+            self._note_callback(entry, "CALLBACK_CANCELED")
+        services.changes.tell()
+        return Response(status_code=200)
+
+    def _note_callback(self, entry: Entry, state: str) -> None:
+        self._services.ledger.set_failure(entry.run.seq, {**(entry.run.failure or {}), "state": state})
+        self._letters.set_callback_state(entry.run.seq, state)
+
+    # -- finding ------------------------------------------------------------------------------------------------------
+
+    def _one(self, request: Request) -> Entry:
+        entry = self._letters.find(tenant_of(request).name, request.path_params["dlqId"])
+        if entry is None:
+            raise Refused(_NOT_FOUND, status=404)
+        return entry
+
+    def _page(self, request: Request, *, default: int, most: int) -> tuple[list[Entry], str]:
+        """The entries that a query asks for, and the cursor for those after them; empty when there are none."""
+        query = request.query_params
+        count = integer(query, "count", least=1)
+        count = min(default if count is None else count, most)
+        where = dlq_filter(query, tenant_of(request).name)
+        if cursor := query.get("cursor"):
+            where.add("d.seq < ?", read_cursor(cursor)[0])
+        found = self._letters.select(where, count + 1)  # one more tells whether there is a next page
+        more = len(found) > count
+        found = found[:count]
+        return found, write_cursor(found[-1].seq) if more else ""

@@ -1,0 +1,116 @@
+"""The paths of flow control.
+
+Source: Upstash Workflow REST reference, "Flow Control". The waitlist's size goes by both of its names: `waitlistSize`
+in the reference, `waitListSize` in the clients, which also read the limits and counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wfdeploy.localserver.api.services import Services, tenant_of
+from wfdeploy.localserver.api.trigger import json_response
+from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.runs.flow import LONGEST_PERIOD_MS, LaneName, positive
+from wfdeploy.localserver.views.filters import flag
+
+
+class FlowApi:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._keys = services.flow_keys
+
+    async def listed(self, request: Request) -> Response:
+        return json_response([self._view(name) for name in self._keys.names(tenant_of(request).name)])
+
+    async def get(self, request: Request) -> Response:
+        name = _name(request)
+        if not self._keys.knows(name):
+            raise Refused("flow control key not found", status=404)
+        return json_response(self._view(name))
+
+    async def pause(self, request: Request) -> Response:
+        """Nothing more is delivered under the key; what is under way goes on."""
+        return self._changed(_name(request), paused=True)
+
+    async def resume(self, request: Request) -> Response:
+        return self._changed(_name(request), paused=False)
+
+    async def pin(self, request: Request) -> Response:
+        """`?parallelism=&rate=&period=` (seconds) hold whatever later messages say; the period begins anew."""
+        query, name = request.query_params, _name(request)
+        said: dict[str, int] = {}
+        for each in ("parallelism", "rate", "period"):
+            if (text := query.get(each)) is not None:
+                try:
+                    said[each] = positive(text)
+                except ValueError:
+                    raise Refused(f"invalid {each}: {text!r}") from None
+        if not said:
+            raise Refused("parallelism, rate or period must be given")
+        changed: dict[str, Any] = {}
+        if "parallelism" in said:
+            changed |= {"parallelism": said["parallelism"], "pinned_parallelism": True}
+        if "rate" in said or "period" in said:
+            changed["pinned_rate"] = True
+            if "rate" in said:
+                changed["rate"] = said["rate"]
+            if "period" in said:
+                if said["period"] * 1000 > LONGEST_PERIOD_MS:
+                    raise Refused("the period is longer than a week")
+                changed["period_ms"] = said["period"] * 1000
+        return self._changed(name, begins_period=True, **changed)
+
+    async def unpin(self, request: Request) -> Response:
+        """`?parallelism=true&rate=true`: the values stay until a message brings others."""
+        flags = {"parallelism": "pinned_parallelism", "rate": "pinned_rate"}
+        query = request.query_params
+        loose = {field: False for name, field in flags.items() if flag(query, name)}
+        return self._changed(_name(request), **loose)
+
+    async def reset_rate(self, request: Request) -> Response:
+        """The present period ends, and a new one begins now."""
+        return self._changed(_name(request), begins_period=True)
+
+    def _changed(self, name: LaneName, *, begins_period: bool = False, **changed: Any) -> Response:
+        self._keys.change(name, **changed)
+        if begins_period:
+            self._keys.begin_period(name, self._services.clock.now_ms())
+        self._services.changes.tell()
+        return json_response({})
+
+    async def global_parallelism(self, _request: Request) -> Response:
+        engine = self._services.engine
+        return json_response({"parallelismMax": engine.max_open, "parallelismCount": engine.lanes.open})
+
+    def _view(self, name: LaneName) -> dict[str, Any]:
+        now = self._services.clock.now_ms()
+        lane = self._services.engine.lanes.lane(name)
+        limits, waiting = lane.limits, self._keys.waiting(name, now)
+        view: dict[str, Any] = {
+            "flowControlKey": name.key,
+            "waitlistSize": waiting,
+            "waitListSize": waiting,
+            "parallelismCount": lane.open,
+            "isPaused": limits.paused,
+            "isPinnedParallelism": limits.pinned_parallelism,
+            "isPinnedRate": limits.pinned_rate,
+        }
+        if limits.parallelism is not None:
+            view["parallelismMax"] = limits.parallelism
+        if limits.rate is not None:
+            over = lane.period_is_over(now)
+            view |= {
+                "rateMax": limits.rate,
+                "rateCount": 0 if over else lane.begun,
+                "ratePeriod": limits.period_ms // 1000,
+                "ratePeriodStart": lane.period_start // 1000,
+            }
+        return view
+
+
+def _name(request: Request) -> LaneName:
+    return LaneName(tenant_of(request).name, request.path_params["flowControlKey"])

@@ -1,0 +1,327 @@
+"""Accepting work: a trigger that starts a run, a submission that continues one, a plain message.
+
+Everything here runs inside one transaction of the caller and answers with what the API says about it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from wfdeploy.localserver import compact
+from wfdeploy.localserver.clock import Clock
+from wfdeploy.localserver.delivery.flow_keys import FlowKeys
+from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.runs import endings, options
+from wfdeploy.localserver.runs.options import Options
+from wfdeploy.localserver.runs.quotas import Quotas
+from wfdeploy.localserver.scenario import Scenario, TriggerItem
+from wfdeploy.localserver.store.ids import new_run_id
+from wfdeploy.localserver.store.ledger import Ledger
+from wfdeploy.localserver.store.records import Due, Kind, Run, RunState
+from wfdeploy.localserver.store.settings import Settings
+from wfdeploy.localserver.tenants import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One element of a batch, or one single request: where to, with which headers, and the raw body."""
+
+    destination: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @classmethod
+    def of(cls, raw: object, *, any_body: bool = False) -> Item:
+        """`any_body`: a body may be any JSON, and is sent as its text.
+
+        `context.call` of the JavaScript SDK puts objects there unchanged (observed).
+
+        Raises: Malformed for an element that is no message.
+        """
+        if not isinstance(raw, dict) or not isinstance(raw.get("destination"), str):
+            raise Malformed("each element must be an object with a destination")
+        headers, body = raw.get("headers"), raw.get("body")
+        if headers is None:
+            headers = {}
+        if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+            raise Malformed("headers must be an object of strings")
+        if body is not None and not isinstance(body, str):
+            if not any_body:
+                raise Malformed("body must be a string")
+            body = compact.dumps(body)
+        destination = raw["destination"]
+        if not all(_is_text(text) for text in (destination, body or "", *headers, *headers.values())):
+            raise Malformed("the message holds half a surrogate pair, which is no character")
+        return cls(destination, headers, (body or "").encode())
+
+
+def _is_text(text: str) -> bool:
+    """JSON may spell half of a surrogate pair, which no encoding can carry."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class Malformed(Refused):
+    """An element of a batch that is no message at all: the whole request is refused, as for a body that is no JSON."""
+
+
+ENDED = "failed to publish to url: can not append to a a cancelled workflow"
+"""The SDKs take a 400 as: the run has ended (the text was seen from the service, in public reports)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The body of a `context.invoke`: who waits, by which step, and the payload of the new run."""
+
+    invoker_id: str
+    invoker_created_at: int | None
+    step: dict[str, Any]
+    step_id: int
+    payload: str
+
+    @classmethod
+    def of(cls, body: bytes) -> Invocation:
+        """Raises: Refused for a body that is no invocation."""
+        try:
+            asked = json.loads(body)
+        except (ValueError, RecursionError):
+            asked = None
+        step = asked.get("step") if isinstance(asked, dict) else None
+        if not isinstance(asked, dict) or not isinstance(step, dict) or not isinstance(step.get("stepId"), int):
+            raise Refused("the body is not an invocation")
+        invoker_id, created_at, payload = (
+            asked.get("workflowRunId"),
+            asked.get("workflowRunCreatedAt"),
+            asked.get("body"),
+        )
+        if not isinstance(invoker_id, str) or not isinstance(payload, str | None) or not compact.is_sendable(asked):
+            raise Refused("the body is not an invocation")
+        # Zero is what an SDK says that was not told the time.
+        return cls(
+            invoker_id,
+            created_at if isinstance(created_at, int) and created_at else None,
+            step,
+            step["stepId"],
+            payload or "",
+        )
+
+
+class DuplicateRun(Refused):
+    """A trigger of an id whose run is in progress, where the scenario refuses those."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"a workflow run with id {run_id} is already in progress")
+
+
+@dataclass(slots=True)
+class Intake:
+    """The door. `to_schedule` collects what the caller hands to the engine once the transaction is committed."""
+
+    ledger: Ledger
+    clock: Clock
+    scenario: Scenario
+    flow_keys: FlowKeys
+    quotas: Quotas
+    tenant: Tenant
+    caller_ip: str
+    to_schedule: list[Due] = field(default_factory=list)
+
+    def _due_ms(self, wanted: Options, now_ms: int) -> int:
+        longest_ms = self.scenario.plan.max_delay_ms
+        return wanted.due_ms(now_ms, ahead_ms=self.clock.ahead_ms(), longest_ms=longest_ms)
+
+    def _take(self, item: Item, now_ms: int) -> None:
+        self.quotas.take_message(self.scenario.plan, self.tenant.name, len(item.body), now_ms)
+
+    def trigger(self, item: Item, *, rest: bool) -> dict[str, Any]:
+        """Start a run, or say that one with this id is running.
+
+        `rest` tells the trigger paths of the REST API from the SDKs' batch: there the server itself points the failure
+        callback at the workflow (inferred) and expects the destination to be a workflow.
+        """
+        options.check_url(item.destination)
+        wanted = options.read(item.headers)
+        self._ask_scenario(item, wanted)
+        now = self.clock.now_ms()
+        run_id = wanted.run_id
+        created_at = now
+        if run_id is None:
+            run_id = new_run_id()
+        elif (newest := self.ledger.newest(self.tenant.name, run_id)) is not None:
+            _, state, newest_at = newest
+            if state == RunState.STARTED:
+                if self.scenario.duplicates == "error":
+                    raise DuplicateRun(run_id)
+                return {"workflowRunId": run_id, "workflowCreatedAt": newest_at, "deduplicated": True}
+            # Runs of one id are told apart by this time stamp, so it never repeats.
+            created_at = max(now, newest_at + 1)
+        due = self._due_ms(wanted, now)
+        self._take(item, now)
+        settings = wanted.settings
+        if rest:
+            settings = _rest_defaults(settings, item.destination)
+        self.flow_keys.note(self.tenant.name, settings)
+        instant = self.scenario.instant_finish and due <= now
+        run_seq = self.ledger.add_run(
+            tenant=self.tenant.name,
+            run_id=run_id,
+            url=item.destination,
+            state=RunState.SUCCESS if instant else RunState.STARTED,
+            created_at=created_at,
+            starts_at=due,
+            caller_ip=self.caller_ip,
+            labels=wanted.labels,
+            payload=item.body,
+            settings=settings,
+        )
+        answer: dict[str, Any] = {"workflowRunId": run_id, "workflowCreatedAt": created_at}
+        if not instant:
+            _, entry = self.ledger.add_message(
+                tenant=self.tenant.name,
+                run_seq=run_seq,
+                kind=Kind.INIT,
+                url=item.destination,
+                body=b"",  # the payload is kept with the run
+                settings=options.NOTHING,
+                now_ms=now,
+                due_ms=due,
+            )
+            self.to_schedule.append(entry)
+        return answer
+
+    def _ask_scenario(self, item: Item, wanted: Options) -> None:
+        if self.scenario.refuse is None:
+            return
+        headers = {name.lower(): value for name, value in item.headers.items()}
+        refusal = self.scenario.refuse(
+            TriggerItem(wanted.run_id, item.destination, headers, item.body.decode(errors="replace"))
+        )
+        if refusal is not None:
+            raise Refused(refusal.error, status=refusal.status)
+
+    def publish(self, item: Item) -> dict[str, Any]:
+        """One element of `/v2/batch`, or `/v2/publish`: a run's start, its continuation, or a plain message."""
+        options.check_url(item.destination)
+        wanted = options.read(item.headers)
+        if wanted.starts_run:
+            answer = self.invoke(item) if wanted.is_invoke else self.trigger(item, rest=False)
+            return {"messageId": answer["workflowRunId"], **answer}
+        now = self.clock.now_ms()
+        due = self._due_ms(wanted, now)
+        self._take(item, now)
+        if wanted.run_id is None:
+            self.flow_keys.note(self.tenant.name, wanted.settings)
+            message_id, entry = self.ledger.add_message(
+                tenant=self.tenant.name,
+                run_seq=None,
+                kind=Kind.PLAIN,
+                url=item.destination,
+                body=item.body,
+                settings=wanted.settings,
+                now_ms=now,
+                due_ms=due,
+            )
+            self.to_schedule.append(entry)
+            return {"messageId": message_id}
+        run = self.run_to_continue(wanted)
+        self.flow_keys.note(self.tenant.name, wanted.settings)
+        return self._continue(run, item, wanted, now, due)
+
+    def invoke(self, item: Item) -> dict[str, Any]:
+        """`context.invoke`: start a run for whose end another one waits."""
+        asked = Invocation.of(item.body)
+        invoker = self.ledger.run_in_progress(self.tenant.name, asked.invoker_id)
+        if invoker is None or asked.invoker_created_at not in (None, invoker.created_at):
+            raise Refused(ENDED)
+        if (known := endings.invoked_run(self.ledger, invoker, asked.step_id)) is not None:
+            # From a delivery that was repeated; the SDK makes up a new id each time.
+            return {"workflowRunId": known.run_id, "workflowCreatedAt": known.created_at, "deduplicated": True}
+        answer = self.trigger(replace(item, body=asked.payload.encode()), rest=False)
+        newest = self.ledger.newest(self.tenant.name, answer["workflowRunId"])
+        assert newest is not None
+        now = self.clock.now_ms()
+        if answer.get("deduplicated") and self.ledger.run(newest[0]).invoker is not None:
+            # Not a 400: the SDK would take it for the end of the invoker.
+            raise Refused(f"another run waits already for the end of {answer['workflowRunId']}", status=412)
+        endings.attach(self.ledger, newest[0], invoker=invoker, step=asked.step, now_ms=now)
+        invoked = self.ledger.run(newest[0])
+        if invoked.state is not RunState.STARTED:  # finished in an instant, as the scenario has it
+            self.to_schedule += endings.tell_invoker(self.ledger, invoked, now_ms=now)
+        return answer
+
+    def run_to_continue(self, wanted: Options) -> Run:
+        """The run in progress that a submission is for.
+
+        Raises: Refused when it has ended.
+        """
+        run = self.ledger.run_in_progress(self.tenant.name, wanted.run_id or "")
+        if run is not None and wanted.delivery is not None and not self.ledger.has_message(run.seq, wanted.delivery):
+            run = None  # an endpoint still at work for an earlier run of this id, which has ended
+        if run is None:
+            raise Refused(ENDED)
+        return run
+
+    def _continue(self, run: Run, item: Item, wanted: Options, now: int, due: int) -> dict[str, Any]:
+        """Append an entry to the run and have it delivered when it is due."""
+        kind = Kind.CALL if wanted.is_call else Kind.STEP
+        step_key = _call_key(wanted) if wanted.is_call else _step_key(item.body)
+        try:
+            message_id, entry = self.ledger.add_message(
+                tenant=self.tenant.name,
+                run_seq=run.seq,
+                kind=kind,
+                url=item.destination,
+                body=item.body,
+                settings=wanted.settings,
+                now_ms=now,
+                due_ms=due,
+                step_key=step_key,
+            )
+        except sqlite3.IntegrityError:
+            # Deliveries are at least once, so an endpoint may submit a step twice; it is recorded once.
+            assert step_key is not None
+            return {"messageId": self.ledger.message_of_step(run.seq, step_key), "deduplicated": True}
+        self.to_schedule.append(entry)
+        return {"messageId": message_id}
+
+
+def _rest_defaults(settings: Settings, destination: str) -> Settings:
+    markers = {"Upstash-Workflow-Is-Failure": "true", "Upstash-Workflow-Failure-Callback": "true"}
+    return replace(
+        settings,
+        must_be_workflow=True,
+        failure_url=settings.failure_url or destination,
+        failure_headers={**settings.headers, **settings.failure_headers, **markers},
+    )
+
+
+def _step_key(body: bytes) -> str | None:
+    """Names the step that a submission records: `plan:<target>` or `result:<id>`; None when it is no step JSON."""
+    try:
+        step = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(step, dict):
+        return None
+    if isinstance(target := step.get("targetStep"), int) and target > 0:
+        return f"plan:{target}"
+    if isinstance(step_id := step.get("stepId"), int) and step_id > 0:
+        return f"result:{step_id}"
+    return None
+
+
+def _call_key(wanted: Options) -> str | None:
+    """A call is one step too: without this, a delivery that is repeated would call the third party twice."""
+    for name, value in wanted.settings.callback_headers.items():
+        if name.lower() == "upstash-workflow-stepid":
+            return f"call:{value}"
+    return None

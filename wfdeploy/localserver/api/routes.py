@@ -1,0 +1,118 @@
+"""The table of all operations, as routes.
+
+The first path that fits decides, whatever the method, so the order matters where one path is a special case of another:
+`/v2/workflows/dlq/resume` stands before `/v2/workflows/dlq/{dlqId}`. Paths arrive as they were sent (the gate sees to
+it), since an encoded slash is part of a name; parameters are decoded here.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from wfdeploy.localserver import compact
+from wfdeploy.localserver.api.services import Services, has_read_only_token, tenant_of
+from wfdeploy.localserver.api.trigger import json_response
+from wfdeploy.localserver.openapi.control import EVENTS, FLOW, HOOKS, KEYS
+from wfdeploy.localserver.openapi.dead_letters import DEAD_LETTERS
+from wfdeploy.localserver.openapi.document import document
+from wfdeploy.localserver.openapi.operations import Answer, Area, Operation
+from wfdeploy.localserver.openapi.runs import LOGS, RUNS, TRIGGERS
+from wfdeploy.localserver.problems import Refused
+
+DOCUMENT_PATH = "/openapi.json"
+
+
+class DocumentApi:
+    def __init__(self, _services: Services) -> None:
+        pass
+
+    async def openapi(self, _request: Request) -> Response:
+        """`GET /openapi.json`: for tools that ask before they have a token."""
+        return Response(_document(), media_type="application/json")
+
+
+_ABOUT = Area(
+    "About",
+    DocumentApi,
+    (
+        Operation(
+            method="GET",
+            path=DOCUMENT_PATH,
+            handler=DocumentApi.openapi,
+            summary="This document",
+            answer=Answer(200, "OpenAPI 3.1", {"type": "object"}),
+            is_open=True,
+        ),
+    ),
+)
+
+AREAS: tuple[Area, ...] = (TRIGGERS, RUNS, LOGS, EVENTS, DEAD_LETTERS, FLOW, KEYS, _ABOUT)
+
+
+@functools.cache
+def _document() -> str:
+    return compact.dumps(document(AREAS))
+
+
+def is_open(path: str) -> bool:
+    """Whether a path needs no token: this document, and webhooks, whose address is the secret."""
+    return path == DOCUMENT_PATH or path.startswith(HOOKS)
+
+
+def routes(services: Services) -> list[Route]:
+    by_path: dict[str, dict[str, _Bound]] = {}
+    for area in AREAS:
+        api = area.api(services)
+        for operation in area.operations:
+            answer = functools.partial(operation.handler, api)
+            by_path.setdefault(operation.path, {})[operation.method] = _Bound(operation, area.is_metered, answer)
+    return [_route(path, methods, services) for path, methods in by_path.items()]
+
+
+class _Bound:
+    """An operation, and the method of a living object that answers it."""
+
+    def __init__(
+        self, operation: Operation, is_metered: bool, answer: Callable[[Request], Awaitable[Response]]
+    ) -> None:
+        self.reads_only = operation.reads_only or operation.is_open
+        self.is_metered = is_metered
+        self.answer = answer
+
+
+def _route(path: str, methods: Mapping[str, _Bound], services: Services) -> Route:
+    route = Route(path, _by_method(methods, services))
+    route.methods = None  # any: what is not there is refused by the path that fits, not looked for in later ones
+    return route
+
+
+def _by_method(methods: Mapping[str, _Bound], services: Services) -> Callable[[Request], Awaitable[Response]]:
+    allowed = ", ".join(methods)
+
+    async def endpoint(request: Request) -> Response:
+        bound = methods.get(request.method)
+        if bound is None:
+            refusal = json_response({"error": "method not allowed"}, 405)
+            refusal.headers["Allow"] = allowed
+            return refusal
+        if has_read_only_token(request) and not bound.reads_only:
+            raise Refused("this token is read-only", status=403)
+        found = {name: unquote(value) for name, value in request.path_params.items()}
+        if not all(found.values()):
+            raise Refused("not found", status=404)
+        request.scope["path_params"] = found
+        per_second = services.scenario.requests_per_second
+        if per_second is None or not bound.is_metered:
+            return await bound.answer(request)
+        left = services.quotas.take_request(per_second, tenant_of(request).name, services.clock.now_ms())
+        answer = await bound.answer(request)
+        answer.headers.update(left)
+        return answer
+
+    return endpoint

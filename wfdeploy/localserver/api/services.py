@@ -1,0 +1,101 @@
+"""What the request handlers work with, made once per server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from wfdeploy.localserver.api.intake import Intake
+from wfdeploy.localserver.clock import Clock
+from wfdeploy.localserver.delivery.engine import Engine
+from wfdeploy.localserver.delivery.flow_keys import FlowKeys
+from wfdeploy.localserver.keyring import Keyring
+from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.runs.quotas import Quotas
+from wfdeploy.localserver.scenario import Scenario
+from wfdeploy.localserver.store.ledger import Ledger
+from wfdeploy.localserver.tenants import Bearer, Tenant
+
+MAX_BODY_BYTES = 110_000_000
+"""A batch may be 100 MB in total (Upstash changelog); the rest is room for JSON around it."""
+
+
+class Changes:
+    """Tells those who wait that something may have changed, without saying what."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._event = asyncio.Event()
+
+    def tell(self) -> None:
+        self.count += 1
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait_beyond(self, count: int) -> None:
+        """Return once something was told after `count` was read."""
+        while self.count <= count:
+            await self._event.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    ledger: Ledger
+    engine: Engine
+    clock: Clock
+    scenario: Scenario
+    flow_keys: FlowKeys
+    keyring: Keyring
+    quotas: Quotas
+    changes: Changes = field(default_factory=Changes)
+
+    def intake(self, request: Request) -> Intake:
+        return Intake(
+            ledger=self.ledger,
+            clock=self.clock,
+            scenario=self.scenario,
+            flow_keys=self.flow_keys,
+            quotas=self.quotas,
+            tenant=tenant_of(request),
+            caller_ip=request.client.host if request.client else "",
+        )
+
+    @contextmanager
+    def accepting(self) -> Iterator[None]:
+        """A transaction in which messages are accepted, with their flow control."""
+        try:
+            with self.ledger.transaction():
+                yield
+            self.flow_keys.commit()
+        finally:
+            self.flow_keys.rollback()
+
+
+def tenant_of(request: Request) -> Tenant:
+    """The tenant whose token came with the request; the gate let nothing else in."""
+    return _bearer(request).tenant
+
+
+def has_read_only_token(request: Request) -> bool:
+    """Whether the token that came with the request may look, and do nothing else."""
+    return "wfdeploy.bearer" in request.scope and _bearer(request).reads_only
+
+
+def _bearer(request: Request) -> Bearer:
+    bearer = request.scope["wfdeploy.bearer"]
+    assert isinstance(bearer, Bearer)
+    return bearer
+
+
+async def read_body(request: Request) -> bytes:
+    """Raises: Refused (413) for a body that is larger than any plan takes."""
+    pieces = bytearray()
+    async for piece in request.stream():
+        pieces += piece
+        if len(pieces) > MAX_BODY_BYTES:
+            raise Refused("the request body is too large", status=413)
+    return bytes(pieces)

@@ -1,0 +1,1 @@
+"""What leaves the server, when, and what the answer leads to."""

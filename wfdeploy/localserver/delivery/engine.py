@@ -1,0 +1,200 @@
+"""Which message is delivered when: a queue by due time, lanes by flow-control key, a bounded number of deliveries."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable, Iterable
+
+from wfdeploy.localserver.clock import Clock
+from wfdeploy.localserver.delivery.backlog import Backlog
+from wfdeploy.localserver.runs.flow import Lane, LaneName, Lanes
+from wfdeploy.localserver.scenario import Scenario
+from wfdeploy.localserver.store.records import Due
+
+MAX_OPEN = 64
+"""Deliveries at once. Submissions never wait for a place: an endpoint submits its next step from inside the delivery
+that is still open, so a server that counted them together would lock itself up."""
+
+
+WINDOW_MS = 60_000
+"""How far ahead messages are in memory. What is due later is read when its time has come, so a million runs that sleep
+for a year cost no memory."""
+
+PAUSE_AFTER_ERROR_MS = 10_000
+"""Before the server tries again what broke inside it."""
+
+_LANE = 0
+"""In place of a message's seq, in the queue: the moment to look at a lane again."""
+
+
+class Engine:
+    """Keeps the near part of the backlog in memory, and reads the rest from the database as time goes on."""
+
+    def __init__(
+        self,
+        deliver: Callable[[int], Awaitable[list[Due]]],
+        *,
+        backlog: Backlog,
+        clock: Clock,
+        scenario: Scenario,
+        on_error: Callable[[BaseException], None],
+        max_open: int = MAX_OPEN,
+    ) -> None:
+        self._deliver = deliver
+        self.backlog = backlog
+        self._clock = clock
+        self._scenario = scenario
+        self._on_error = on_error
+        self.max_open = max_open
+        self.lanes = Lanes(backlog.lane)
+        self._queue: list[tuple[int, int, LaneName]] = []
+        self._known_until = -1
+        """All that is due by then is in the queue, or in its lane."""
+        self._later_at: int | None = 0
+        """When the first of the rest is due; a moment too early does no harm."""
+        self._open: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._alarm: asyncio.Task[None] | None = None
+        self._alarm_at = 0
+        self._turn = asyncio.Event()
+
+    def schedule(self, entries: Iterable[Due]) -> None:
+        """Take over messages whose transaction is committed."""
+        for entry in entries:
+            if entry.at_ms <= self._known_until:
+                self._push(entry)
+            elif self._later_at is None or entry.at_ms < self._later_at:
+                self._later_at = entry.at_ms
+        self._wake.set()
+
+    def _push(self, entry: Due) -> None:
+        heapq.heappush(self._queue, (entry.at_ms, entry.seq, LaneName(entry.tenant, entry.flow_key)))
+
+    def _look_ahead(self, now: int) -> None:
+        """Bring in what is due soon, once something of it is due."""
+        if self._later_at is None or self._later_at > now:
+            return
+        until = now + WINDOW_MS
+        for entry in self.backlog.due(after_ms=self._known_until, until_ms=until):
+            self._push(entry)
+        self._known_until = until
+        self._later_at = self.backlog.next_due(after_ms=until)
+
+    def poke(self) -> None:
+        """Look again: the scenario may have changed."""
+        self._wake.set()
+
+    def look_again(self, lane: Lane) -> None:
+        """The limits of a lane have changed."""
+        self.lanes.look_again(lane)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled; open deliveries are cancelled too, and stay pending in the ledger."""
+        try:
+            while True:
+                try:
+                    self._start_due()
+                except Exception as error:  # the database: a full disk, say
+                    self._on_error(error)
+                    asyncio.get_running_loop().call_later(PAUSE_AFTER_ERROR_MS / 1000, self._wake.set)
+                self._turn.set()
+                self._set_alarm()
+                await self._wake.wait()
+                self._wake.clear()
+        finally:
+            tasks = [*self._open, *([self._alarm] if self._alarm else [])]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start_due(self) -> None:
+        if self._scenario.hold_deliveries:
+            return
+        now = self._clock.now_ms()
+        self._look_ahead(now)
+        while self._queue and self._queue[0][0] <= now:
+            at_ms, seq, name = heapq.heappop(self._queue)
+            if seq != _LANE:
+                self.lanes.add(Due(at_ms, seq, name.tenant, name.key))
+            elif (lane := self.lanes.busy(name)) is not None:
+                self.lanes.look_again(lane)
+        counted: dict[LaneName, Lane] = {}
+        while self.lanes.open < self.max_open and (taken := self.lanes.take(now)) is not None:
+            if isinstance(taken, Lane):
+                if taken.ready and (opens := taken.opens_at(now)) is not None and opens != taken.alarm_at:
+                    taken.alarm_at = opens
+                    heapq.heappush(self._queue, (opens, _LANE, taken.name))
+                continue
+            lane, seq = taken
+            if lane.name.key is not None and not self.backlog.holds(seq):
+                self.lanes.skip(lane)  # what was dropped meanwhile must not use up a key's rate
+                continue
+            self._start(lane, seq, now)
+            if lane.limits.rate is not None:
+                counted[lane.name] = lane
+        if counted:
+            # Before the deliveries, which begin when this thread goes on with other things.
+            self.backlog.note_begun(counted.values())
+
+    def _start(self, lane: Lane, seq: int, now: int) -> None:
+        self.lanes.begin(lane, now)
+        task = asyncio.create_task(self._one(lane, seq))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _one(self, lane: Lane, seq: int) -> None:
+        try:
+            following = await self._deliver(seq)
+        except Exception as error:
+            # A full disk, say. The message is still pending in the ledger, so it is not given up here either.
+            self._on_error(error)
+            following = []
+            self._push(Due(self._clock.now_ms() + PAUSE_AFTER_ERROR_MS, seq, *lane.name))
+        finally:
+            self.lanes.end(lane)
+        self.schedule(following)
+
+    def _set_alarm(self) -> None:
+        """Wake up when the next message is due; an alarm that rings too early does no harm."""
+        next_at = self.next_at
+        if next_at is None or self._scenario.hold_deliveries:
+            return
+        if self._alarm is not None and not self._alarm.done():
+            if self._alarm_at <= next_at:
+                return
+            self._alarm.cancel()
+        self._alarm_at = next_at
+        self._alarm = asyncio.create_task(self._ring(next_at))
+
+    @property
+    def next_at(self) -> int | None:
+        """When something becomes due, or may: what was dropped meanwhile is found out only then."""
+        return min(
+            (at for at in (self._queue[0][0] if self._queue else None, self._later_at) if at is not None), default=None
+        )
+
+    async def _ring(self, at_ms: int) -> None:
+        await self._clock.sleep_until(at_ms)
+        self._wake.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is being delivered and nothing may leave now.
+
+        What waits for a later time or for its flow control, or is held, does not count.
+        """
+        if self.lanes.open:
+            return False
+        if self._scenario.hold_deliveries:
+            return True
+        next_at = self.next_at
+        return not self.lanes.has_turns and (next_at is None or next_at > self._clock.now_ms())
+
+    async def wait_idle(self) -> None:
+        while not self.is_idle:
+            self._turn.clear()
+            if not self.lanes.open:
+                self._wake.set()  # else the end of a delivery does that
+            await self._turn.wait()

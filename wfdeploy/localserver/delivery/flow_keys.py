@@ -1,0 +1,99 @@
+"""The flow-control keys: what holds for each, in the database and in those of the engine's lanes that are busy.
+
+Source: Upstash Workflow REST reference, "Flow Control". A message's values take the place of what held for its key
+before, all of them (inferred), except what is pinned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from wfdeploy.localserver.delivery.engine import Engine
+from wfdeploy.localserver.runs import flow
+from wfdeploy.localserver.runs.flow import LaneName, Limits
+from wfdeploy.localserver.store.ledger import Ledger
+from wfdeploy.localserver.store.settings import Settings
+
+_COLUMNS = ("parallelism", "rate", "period_ms", "paused", "pinned_parallelism", "pinned_rate")
+_WRITE = (
+    f"INSERT INTO flow_keys (tenant, name, {', '.join(_COLUMNS)}) VALUES (?, ?{', ?' * len(_COLUMNS)})"  # noqa: S608
+    f" ON CONFLICT (tenant, name) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}"
+)
+
+
+@dataclass(slots=True)
+class FlowKeys:
+    ledger: Ledger
+    engine: Engine
+    _changed: dict[LaneName, Limits] = field(default_factory=dict)
+
+    def note(self, tenant: str, settings: Settings) -> None:
+        """A message was accepted. Inside its transaction; `commit` once that is done, or `rollback`."""
+        pairs = ((settings.flow_key, settings.flow_value), (settings.failure_flow_key, settings.failure_flow_value))
+        for key, value in pairs:
+            if key is not None and value is not None:
+                name = LaneName(tenant, key)
+                held = self._changed.get(name) or self.engine.lanes.lane(name).limits
+                self._write(name, _updated(held, flow.parse(value)))
+
+    def _write(self, name: LaneName, limits: Limits) -> None:
+        if limits == self._changed.get(name) or (self.knows(name) and limits == self.engine.lanes.lane(name).limits):
+            return
+        self._changed[name] = limits
+        self.ledger.connection.execute(
+            _WRITE,
+            (*name, *(getattr(limits, column) for column in _COLUMNS)),
+        )
+
+    def commit(self) -> None:
+        """What was written holds from now on."""
+        for name, limits in self._changed.items():
+            if (lane := self.engine.lanes.busy(name)) is not None:
+                lane.limits = limits
+                self.engine.look_again(lane)
+        self._changed.clear()
+
+    def rollback(self) -> None:
+        self._changed.clear()
+
+    def change(self, name: LaneName, **changed: Any) -> None:
+        """Change what holds for a key, which need not be known yet."""
+        try:
+            with self.ledger.transaction():
+                self._write(name, replace(self.engine.lanes.lane(name).limits, **changed))
+            self.commit()
+        finally:
+            self.rollback()
+
+    def begin_period(self, name: LaneName, now_ms: int) -> None:
+        """The count of a known key begins anew."""
+        lane = self.engine.lanes.lane(name)
+        lane.reset_rate(now_ms)
+        self.engine.backlog.note_begun([lane])
+        self.engine.look_again(lane)
+
+    def knows(self, name: LaneName) -> bool:
+        row = self.ledger.connection.execute("SELECT 1 FROM flow_keys WHERE tenant = ? AND name = ?", name).fetchone()
+        return row is not None
+
+    def names(self, tenant: str) -> list[LaneName]:
+        rows = self.ledger.connection.execute("SELECT name FROM flow_keys WHERE tenant = ? ORDER BY name", (tenant,))
+        return [LaneName(tenant, row[0]) for row in rows]
+
+    def waiting(self, name: LaneName, now_ms: int) -> int:
+        """How many messages are due and held up."""
+        due: int = self.ledger.connection.execute(
+            "SELECT COUNT(*) FROM messages WHERE state = 'pending' AND tenant = ? AND flow_key = ? AND due_at <= ?",
+            (*name, now_ms),
+        ).fetchone()[0]
+        return max(0, due - self.engine.lanes.lane(name).open)
+
+
+def _updated(held: Limits, said: Limits) -> Limits:
+    limits = replace(held)
+    if not held.pinned_parallelism:
+        limits.parallelism = said.parallelism
+    if not held.pinned_rate:
+        limits.rate, limits.period_ms = said.rate, said.period_ms
+    return limits

@@ -1,0 +1,185 @@
+"""What each kind of message looks like on the wire to an endpoint.
+
+Sources: QStash documentation, "Callbacks" (the body of a callback); the step list and the headers that the endpoint
+needs were observed with the SDKs.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from wfdeploy.localserver import compact
+from wfdeploy.localserver.courier import DEFAULT_TIMEOUT_S, Parcel, Reply
+from wfdeploy.localserver.delivery.signing import sign
+from wfdeploy.localserver.store.records import Kind, Message, Recorded, Run
+from wfdeploy.localserver.store.settings import Settings
+
+_CALL_TYPES = {Kind.INIT: "step", Kind.STEP: "step", Kind.CALL: "toCallback", Kind.CALL_RESULT: "fromCallback"}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def step_list(run: Run, entries: Iterable[Recorded]) -> bytes:
+    """The JSON array of a run's entries: the payload first, then the others in the order they were accepted."""
+    listed = [
+        {
+            "messageId": entry.message_id,
+            "body": _base64(run.payload if entry.kind is Kind.INIT else entry.body),
+            "callType": _CALL_TYPES[entry.kind],
+        }
+        for entry in entries
+    ]
+    return compact.dumps(listed).encode()
+
+
+def step(
+    run: Run, message: Message, settings: Settings, entries: Sequence[Recorded], *, key: str, lazy_above: int
+) -> Parcel:
+    """A run goes on: the endpoint gets the whole list, with the SDK version that marks it as a step.
+
+    `lazy_above`: a list of more bytes is left out where the endpoint's SDK then fetches it (the JavaScript one).
+    """
+    lazy = settings.fetches_lazily and message.kind is Kind.STEP and _encoded_size(run, entries) > lazy_above
+    headers = {
+        **settings.headers,
+        **_run_headers(run),
+        "Upstash-Workflow-Init": "true" if message.kind is Kind.INIT else "false",
+        "Upstash-Workflow-CallType": "step",
+        "Upstash-Workflow-Sdk-Version": "1",
+    }
+    return _finish(
+        message,
+        settings,
+        method="POST",
+        headers=headers,
+        body=b"" if lazy else step_list(run, entries),
+        caller_ip=run.caller_ip,
+        key=key,
+    )
+
+
+def _encoded_size(run: Run, entries: Sequence[Recorded]) -> int:
+    """Bytes of the step list, without making it: base64, and some seventy characters around each entry."""
+    return len(run.payload) * 4 // 3 + sum(len(entry.body) * 4 // 3 + 100 for entry in entries)
+
+
+def call(run: Run, message: Message, settings: Settings, *, key: str) -> Parcel:
+    """`context.call`: the request to the third party, with its own headers only."""
+    own = message.settings
+    headers = dict(own.headers)
+    if own.content_type:
+        headers["Content-Type"] = own.content_type
+    method = (own.method or "POST").upper()
+    return _finish(
+        message,
+        settings,
+        method=method,
+        headers=headers,
+        body=message.body,
+        caller_ip=run.caller_ip,
+        key=key,
+        content_type=None,
+    )
+
+
+def call_result(run: Run, message: Message, settings: Settings, *, key: str) -> Parcel:
+    """The third party's answer on its way to the workflow: without the SDK version, which marks step lists."""
+    headers = {**run.settings.headers, **settings.callback_headers, **_run_headers(run)}
+    return _finish(
+        message, settings, method="POST", headers=headers, body=message.body, caller_ip=run.caller_ip, key=key
+    )
+
+
+def failure(run: Run, message: Message, settings: Settings, *, key: str) -> Parcel:
+    """The failure callback of a run."""
+    headers = {**settings.failure_headers, **_run_headers(run)}
+    method = (settings.failure_method or "POST").upper()
+    return _finish(
+        message, settings, method=method, headers=headers, body=message.body, caller_ip=run.caller_ip, key=key
+    )
+
+
+def plain(message: Message, settings: Settings, *, key: str) -> Parcel:
+    """A message outside any run, delivered as it was published."""
+    headers = dict(settings.headers)
+    if settings.content_type:
+        headers["Content-Type"] = settings.content_type
+    method = (settings.method or "POST").upper()
+    return _finish(
+        message, settings, method=method, headers=headers, body=message.body, caller_ip="", key=key, content_type=None
+    )
+
+
+def callback_body(
+    message: Message, reply: Reply, *, max_retries: int, source_body: bytes, sent: Mapping[str, str], extra: Any = None
+) -> bytes:
+    """What a callback tells about the request behind it; the SDKs require `header` with canonical names and lists."""
+    told: dict[str, Any] = {
+        "status": reply.status or 0,
+        "header": reply.header_lists(),
+        "body": _base64(reply.body if reply.status is not None else reply.error.encode()),
+        "retried": message.retried,
+        "maxRetries": max_retries,
+        "sourceMessageId": message.message_id,
+        "url": message.url,
+        "method": message.settings.method or "POST",
+        "sourceHeader": {name: [value] for name, value in sent.items()},
+        "sourceBody": _base64(source_body),
+        "notBefore": message.due_at,
+        "createdAt": message.created_at,
+        "callerIP": "127.0.0.1",
+        **(extra or {}),
+    }
+    return compact.dumps(told).encode()
+
+
+def _run_headers(run: Run) -> dict[str, str]:
+    headers = {
+        "Upstash-Workflow-RunId": run.run_id,
+        "Upstash-Workflow-CreatedAt": str(run.created_at),
+        "Upstash-Workflow-Url": run.url,
+    }
+    if run.labels:
+        headers["Upstash-Label"] = ",".join(run.labels)
+    return headers
+
+
+def _finish(
+    message: Message,
+    settings: Settings,
+    *,
+    method: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    caller_ip: str,
+    key: str,
+    content_type: str | None = "application/json",
+) -> Parcel:
+    """Add what every delivery carries. Ours wins over forwarded headers of the same name, whatever their case."""
+    ours = {
+        "User-Agent": "Upstash-QStash",
+        "Upstash-Message-Id": message.message_id,
+        "Upstash-Retried": str(message.retried),
+        "Upstash-Caller-Ip": caller_ip,
+        "Upstash-Region": "US-EAST-1",
+        # The endpoint checks the times in it against the machine's clock, so the server's own (scaled, or a test's)
+        # does not serve here. Every target is signed: a third party may be another workflow.
+        "Upstash-Signature": sign(key=key, url=message.url, body=body, now_s=int(time.time())),
+    }
+    if content_type is not None:
+        ours["Content-Type"] = content_type
+    taken = {name.lower() for name in ours}
+    merged = {name: value for name, value in headers.items() if name.lower() not in taken}
+    timeout_s = settings.timeout_ms / 1000 if settings.timeout_ms else DEFAULT_TIMEOUT_S
+    return Parcel(method, message.url, _without_repeats({**merged, **ours}), body, timeout_s)
+
+
+def _without_repeats(headers: Mapping[str, str]) -> dict[str, str]:
+    """One header per name, the last one said, since names differ by case only in their spelling."""
+    last: dict[str, tuple[str, str]] = {name.lower(): (name, value) for name, value in headers.items()}
+    return dict(last.values())

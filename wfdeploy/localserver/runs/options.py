@@ -1,0 +1,250 @@
+"""Request headers of a trigger or a submission, read into what they ask for.
+
+Sources: Upstash Workflow REST reference, "Trigger Workflow Run"; which headers the SDKs send was observed with them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wfdeploy.localserver.delivery.backoff import DAY_MS
+from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.runs import durations, expressions, flow
+from wfdeploy.localserver.runs.quotas import LOCAL, MAX_RETRIES
+from wfdeploy.localserver.store.settings import Settings
+
+_NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][-+]?[0-9]{1,4})?")
+_FAR_S = 1e12
+"""Tens of thousands of years, which floats still tell to the millisecond."""
+
+_FORWARD = "upstash-forward-"
+_DELIVERY = "upstash-forward-upstash-message-id"
+_FAILURE = "upstash-failure-callback-"
+_CALLBACK = "upstash-callback-"
+
+# The Python SDK sends back every header it received, under `Upstash-Forward-`; what belongs to one HTTP exchange, or is
+# set by the server on each delivery, must not reach the next one (a stale length or signature breaks it).
+_PER_EXCHANGE = frozenset(
+    {
+        "host",
+        "connection",
+        "keep-alive",
+        "transfer-encoding",
+        "te",
+        "trailer",
+        "upgrade",
+        "expect",
+        "proxy-authorization",
+        "proxy-connection",
+        "content-length",
+        "content-type",
+        "content-encoding",
+        "accept-encoding",
+        "user-agent",
+        "upstash-signature",
+        "upstash-message-id",
+        "upstash-retried",
+        "upstash-caller-ip",
+        "upstash-region",
+    }
+)
+# The Python SDK names LazyFetch too, but answers 500 to an empty body; it does not name the other one (observed).
+_FETCHES_LAZILY = frozenset({"LazyFetch", "WF_TriggerOnConfig"})
+
+_KEPT_WORKFLOW_HEADERS = frozenset({"upstash-workflow-invoke-count"})
+_NEVER_ON_CALLBACKS = frozenset({"upstash-workflow-sdk-version", "upstash-workflow-runid"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """One request's headers, taken apart. `control` holds the `Upstash-*` ones, names in lower case."""
+
+    control: Mapping[str, str]
+    settings: Settings
+    labels: tuple[str, ...]
+
+    @property
+    def run_id(self) -> str | None:
+        return self.control.get("upstash-workflow-runid") or None
+
+    @property
+    def starts_run(self) -> bool:
+        return self.control.get("upstash-workflow-init", "").lower() == "true"
+
+    @property
+    def is_invoke(self) -> bool:
+        """A run for whose end another one waits (`context.invoke`)."""
+        return self.control.get("upstash-workflow-invoke", "").lower() == "true"
+
+    @property
+    def delivery(self) -> str | None:
+        """The message from inside whose delivery this was sent, where the SDK says so (Python's does)."""
+        return self.control.get(_DELIVERY)
+
+    @property
+    def is_call(self) -> bool:
+        """A request to a third party whose answer goes back to the workflow (`context.call`)."""
+        return self.control.get("upstash-workflow-calltype", "").lower() == "tocallback"
+
+    def due_ms(self, now_ms: int, *, ahead_ms: int = 0, longest_ms: int = LOCAL.max_delay_ms) -> int:
+        """When the first delivery is due; a moment in the past means now. `ahead_ms`: see `Clock`.
+
+        Raises: Refused for a delay that cannot be read or is longer than that.
+        """
+        due = now_ms
+        if (text := self.control.get("upstash-delay")) is not None:
+            try:
+                due += durations.parse_ms(text)
+            except ValueError:
+                raise Refused(f"invalid Upstash-Delay: {text!r}") from None
+        if (text := self.control.get("upstash-not-before")) is not None:
+            if not _NUMBER.fullmatch(text):
+                raise Refused(f"invalid Upstash-Not-Before: {text[:200]!r}")
+            due = round(max(-_FAR_S, min(float(text), _FAR_S)) * 1000) + ahead_ms
+        if due - now_ms > longest_ms:
+            raise Refused(f"the delay is longer than {longest_ms // DAY_MS} days", status=412)
+        return max(due, now_ms)
+
+
+def read(headers: Mapping[str, str]) -> Options:
+    """Take the headers apart, in one pass.
+
+    Raises: Refused for a value that the API does not take.
+    """
+    control: dict[str, str] = {}
+    forward: dict[str, str] = {}
+    callback: dict[str, str] = {}
+    failure: dict[str, str] = {}
+    content_type: str | None = None
+    for name, value in headers.items():
+        lower = name.lower()
+        if lower == _DELIVERY:
+            control[lower] = value
+        elif lower.startswith(_FORWARD):
+            if _is_user_header(lower[len(_FORWARD) :]):
+                forward[name[len(_FORWARD) :]] = value
+        elif lower.startswith(_FAILURE + "forward-"):
+            _keep_for_callback(failure, name[len(_FAILURE) + 8 :], value)
+        elif lower.startswith(_CALLBACK + "forward-"):
+            _keep_for_callback(callback, name[len(_CALLBACK) + 8 :], value)
+        elif lower.startswith("upstash-"):
+            control[lower] = value
+        elif lower == "content-type":
+            content_type = value
+    return Options(
+        control=control,
+        settings=_settings(control, forward, failure, callback, content_type),
+        labels=tuple(label for part in control.get("upstash-label", "").split(",") if (label := part.strip())),
+    )
+
+
+def _is_user_header(lower: str) -> bool:
+    if lower.startswith("upstash-workflow-"):
+        return lower in _KEPT_WORKFLOW_HEADERS
+    return bool(lower) and lower not in _PER_EXCHANGE
+
+
+def _keep_for_callback(kept: dict[str, str], name: str, value: str) -> None:
+    """Callbacks carry `Upstash-Workflow-*` headers of their own, and never the SDK version (it marks run steps)."""
+    lower = name.lower()
+    if lower and lower not in _PER_EXCHANGE and lower not in _NEVER_ON_CALLBACKS:
+        kept[name] = value
+
+
+def _settings(
+    control: Mapping[str, str],
+    forward: Mapping[str, str],
+    failure: Mapping[str, str],
+    callback: Mapping[str, str],
+    content_type: str | None,
+) -> Settings:
+    features = {feature.strip() for feature in control.get("upstash-feature-set", "").split(",")}
+    flow_key, flow_value = _flow(control, "upstash-")
+    failure_flow_key, failure_flow_value = _flow(control, _FAILURE)
+    failure_url = control.get("upstash-failure-callback") or None
+    if failure_url is not None:
+        check_url(failure_url, what="Upstash-Failure-Callback")
+    callback_url = control.get("upstash-callback") or None
+    if callback_url is not None:
+        check_url(callback_url, what="Upstash-Callback")
+    return Settings(
+        headers=forward,
+        method=control.get("upstash-method"),
+        content_type=content_type,
+        retries=_retries(control, "upstash-retries"),
+        retry_delay=_retry_delay(control, "upstash-retry-delay"),
+        timeout_ms=_timeout_ms(control, "upstash-timeout"),
+        failure_url=failure_url,
+        failure_headers=failure,
+        failure_retries=_retries(control, _FAILURE + "retries"),
+        failure_retry_delay=_retry_delay(control, _FAILURE + "retry-delay"),
+        failure_timeout_ms=_timeout_ms(control, _FAILURE + "timeout"),
+        failure_method=control.get(_FAILURE + "method"),
+        failure_flow_key=failure_flow_key,
+        failure_flow_value=failure_flow_value,
+        callback_url=callback_url,
+        callback_headers=callback,
+        callback_retries=_retries(control, _CALLBACK + "retries"),
+        flow_key=flow_key,
+        flow_value=flow_value,
+        redact=control.get("upstash-redact-fields"),
+        must_be_workflow="WF_DetectTrigger" in features,
+        fetches_lazily=features >= _FETCHES_LAZILY,
+    )
+
+
+def check_url(url: str, *, what: str = "destination") -> None:
+    """Raises: Refused unless the URL is an absolute http(s) one."""
+    if not re.match(r"https?://[^/?#\s]", url, re.IGNORECASE):
+        raise Refused(f"{what} must start with http:// or https://")
+
+
+def _retries(control: Mapping[str, str], name: str) -> int | None:
+    text = control.get(name)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,100}", text.strip()):
+        raise Refused(f"invalid {name}: {text[:200]!r}")
+    if int(text) > MAX_RETRIES:
+        raise Refused(f"{name} may be {MAX_RETRIES} at most", status=412)
+    return int(text)
+
+
+def _retry_delay(control: Mapping[str, str], name: str) -> str | None:
+    text = control.get(name)
+    if text is None:
+        return None
+    try:
+        expressions.check(text)
+    except expressions.BadExpression as error:
+        raise Refused(f"invalid {name}: {error}") from None
+    return text
+
+
+def _timeout_ms(control: Mapping[str, str], name: str) -> int | None:
+    text = control.get(name)
+    if text is None:
+        return None
+    try:
+        return durations.parse_ms(text)
+    except ValueError:
+        raise Refused(f"invalid {name}: {text!r}") from None
+
+
+def _flow(control: Mapping[str, str], prefix: str) -> tuple[str | None, str | None]:
+    """Key and value of flow control."""
+    key, value = control.get(f"{prefix}flow-control-key"), control.get(f"{prefix}flow-control-value")
+    if (key is None) != (value is None):
+        raise Refused(f"{prefix}flow-control-key and {prefix}flow-control-value must come together")
+    if value is not None:
+        try:
+            flow.parse(value)
+        except ValueError:
+            raise Refused(f"invalid Upstash-Flow-Control-Value: {value!r}") from None
+    return key, value
+
+
+NOTHING = Settings()
+"""Nothing said: a message that takes all its settings from its run."""

@@ -1,0 +1,172 @@
+"""Giving a failed run another chance: as a new run that goes on where it failed, or begins again.
+
+Source: Upstash Workflow REST reference, "Resume Workflow from DLQ", "Restart Workflow from DLQ".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from wfdeploy.localserver.clock import Clock
+from wfdeploy.localserver.runs import options
+from wfdeploy.localserver.runs.endings import attach, tell_invoker
+from wfdeploy.localserver.runs.options import Options
+from wfdeploy.localserver.store.dead_letters import Entry
+from wfdeploy.localserver.store.ids import new_run_id
+from wfdeploy.localserver.store.ledger import Ledger
+from wfdeploy.localserver.store.records import Due, Kind, Message, Run, RunState
+from wfdeploy.localserver.store.settings import Settings
+
+_OVERRIDABLE = ("retries", "retry_delay", "failure_url", "flow_key", "flow_value")
+
+
+@dataclass(slots=True)
+class Revival:
+    """Inside one transaction of the caller, who then has `to_schedule` delivered and takes the entry out."""
+
+    ledger: Ledger
+    clock: Clock
+    now_ms: int
+    overrides: Options
+    to_schedule: list[Due] = field(default_factory=list)
+
+    @classmethod
+    def asked(cls, ledger: Ledger, clock: Clock, headers: Mapping[str, str]) -> Revival:
+        """Raises: Refused for an override that the API does not take."""
+        overrides = options.read(headers)
+        now = clock.now_ms()
+        overrides.due_ms(now)  # a bad one is refused where there is nothing to revive too
+        return cls(ledger, clock, now, overrides)
+
+    def restart(self, entry: Entry) -> dict[str, Any]:
+        """A new run with the same payload; every step is done again."""
+        run_seq, answer = self._new_run(entry.run)
+        self._add(entry.run, run_seq, Kind.INIT, None)
+        return answer
+
+    def resume(self, entry: Entry) -> dict[str, Any]:
+        """A new run that has the old one's finished steps; what failed, or was under way then, is delivered again.
+
+        The entry that failed goes last: the endpoint decides by the last entry of what it gets.
+        """
+        run_seq, answer = self._new_run(entry.run)
+        entries = self.ledger.recorded_of_run(entry.run.seq)
+        waits = self.ledger.waits_dropped(entry.run.seq)
+        recorded = {each.step_key for each in (*entries, *waits)}
+        under_way: list[Message] = []
+        failed: list[Message] = []
+        for message in entries:
+            if message.state == "failed" and message.kind is not Kind.CALL:
+                failed.append(message)
+            elif message.state == "dropped" and _is_unanswered(message, recorded):
+                under_way.append(message)
+            else:
+                self._copy(message, run_seq)
+        self._wait_on(entry.run, run_seq)
+        for message in [*under_way, *failed]:
+            self._add(entry.run, run_seq, message.kind, message)
+        return answer
+
+    def _wait_on(self, old: Run, run_seq: int) -> None:
+        """Parallel siblings that waited for events, or for runs they invoked, go on waiting."""
+        ledger, new = self.ledger, self.ledger.run(run_seq)
+        ledger.connection.execute("UPDATE events SET run_seq = ? WHERE run_seq = ?", (run_seq, old.seq))
+        for message in ledger.waits_dropped(old.seq):
+            asked = json.loads(message.body)
+            if message.kind is Kind.INVOKE:
+                attach(ledger, asked["invokedSeq"], invoker=new, step=asked["step"], now_ms=self.now_ms)
+                invoked = ledger.run(asked["invokedSeq"])
+                if invoked.state is not RunState.STARTED:
+                    self.to_schedule += tell_invoker(ledger, invoked, now_ms=self.now_ms)
+                continue
+            _, due = ledger.add_message(
+                tenant=old.tenant,
+                run_seq=run_seq,
+                kind=Kind.WAIT,
+                url=message.url,
+                body=message.body,
+                settings=message.settings,
+                now_ms=self.now_ms,
+                due_ms=message.due_at,
+                step_key=message.step_key,
+                event_id=message.event_id,
+            )
+            self.to_schedule.append(due)
+
+    def _new_run(self, run: Run) -> tuple[int, dict[str, Any]]:
+        run_id = new_run_id()
+        run_seq = self.ledger.add_run(
+            tenant=run.tenant,
+            run_id=run_id,
+            url=run.url,
+            state=RunState.STARTED,
+            created_at=self.now_ms,
+            starts_at=self._due_ms(),
+            caller_ip=run.caller_ip,
+            labels=self.overrides.labels or run.labels,
+            payload=run.payload,
+            settings=self._overridden(run.settings),
+        )
+        return run_seq, {"workflowRunId": run_id, "workflowCreatedAt": self.now_ms}
+
+    def _due_ms(self) -> int:
+        return self.overrides.due_ms(self.now_ms, ahead_ms=self.clock.ahead_ms())
+
+    def _overridden(self, settings: Settings) -> Settings:
+        wanted = self.overrides.settings
+        said = {name: value for name in _OVERRIDABLE if (value := getattr(wanted, name)) is not None}
+        return replace(settings, **said)
+
+    def _copy(self, message: Message, run_seq: int) -> None:
+        self.ledger.add_message(
+            tenant=message.tenant,
+            run_seq=run_seq,
+            kind=message.kind,
+            url=message.url,
+            body=message.body,
+            settings=message.settings,
+            now_ms=message.created_at,
+            due_ms=message.due_at,
+            step_key=message.step_key,
+            state="failed" if message.state == "failed" else "delivered",
+        )
+
+    def _add(self, run: Run, run_seq: int, kind: Kind, message: Message | None) -> None:
+        """A message to be delivered; a call to a third party keeps its own settings."""
+        settings = options.NOTHING if message is None else message.settings
+        due = self._due_ms()
+        _, entry = self.ledger.add_message(
+            tenant=run.tenant,
+            run_seq=run_seq,
+            kind=kind,
+            url=run.url if message is None else message.url,
+            body=b"" if message is None else message.body,
+            settings=settings if kind is Kind.CALL else self._overridden(settings),
+            now_ms=self.now_ms,
+            # What was still asleep when the run failed sleeps on.
+            due_ms=due if message is None else max(due, message.due_at),
+            step_key=None if message is None else message.step_key,
+        )
+        self.to_schedule.append(entry)
+
+
+def _is_unanswered(message: Message, recorded: Container[str | None]) -> bool:
+    """Whether the step behind an entry had led to nothing when its run ended.
+
+    Most entries whose delivery was open then had: an endpoint submits the next step from inside the delivery, and that
+    one may fail before the delivery is answered. Only parallel siblings are left, and calls.
+    """
+    match message.kind:
+        case Kind.STEP:
+            what, _, number = (message.step_key or "").partition(":")
+            return what == "plan" and not any(
+                f"{each}:{number}" in recorded for each in ("result", "call", "wait", "invoke")
+            )
+        case Kind.CALL | Kind.CALL_RESULT:
+            headers = {name.lower(): value for name, value in message.settings.callback_headers.items()}
+            return f"result:{headers.get('upstash-workflow-stepid')}" not in recorded
+        case _:
+            return False

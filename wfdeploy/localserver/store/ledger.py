@@ -1,0 +1,309 @@
+"""What was accepted and how far it got: runs and their messages, in SQLite.
+
+Methods that change something expect to be inside `transaction()`; each is a few rows, so the event loop is hardly held.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from wfdeploy.localserver import compact
+from wfdeploy.localserver.store import database
+from wfdeploy.localserver.store.ids import new_message_id
+from wfdeploy.localserver.store.records import (
+    INHERITING,
+    OUTGOING,
+    RECORDED,
+    Due,
+    Kind,
+    Message,
+    Recorded,
+    Run,
+    RunState,
+)
+from wfdeploy.localserver.store.settings import Settings
+
+_RECORDED = f"({', '.join(repr(kind.value) for kind in RECORDED)})"
+
+
+def _host(url: str) -> str:
+    """With the port, where there is one."""
+    return re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].lower()
+
+
+def _path(url: str) -> str:
+    """Without the query."""
+    return "/" + re.split("[?#]", url.partition("://")[2].partition("/")[2], maxsplit=1)[0]
+
+
+class Ledger:
+    """The runs and messages of one database."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.server_id = database.server_id(connection)
+        # For the filters by parts of an endpoint's URL.
+        connection.create_function("url_host", 1, _host, deterministic=True)
+        connection.create_function("url_path", 1, _path, deterministic=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with database.transaction(self.connection):
+            yield
+
+    # -- runs ---------------------------------------------------------------------------------------------------------
+
+    def newest(self, tenant: str, run_id: str) -> tuple[int, str, int] | None:
+        """(seq, state, created_at) of the last accepted run of this id."""
+        row = self.connection.execute(
+            "SELECT seq, state, created_at FROM runs WHERE tenant = ? AND run_id = ? ORDER BY created_at DESC LIMIT 1",
+            (tenant, run_id),
+        ).fetchone()
+        return None if row is None else (row[0], row[1], row[2])
+
+    def add_run(
+        self,
+        *,
+        tenant: str,
+        run_id: str,
+        url: str,
+        state: RunState,
+        created_at: int,
+        starts_at: int,
+        caller_ip: str,
+        labels: tuple[str, ...],
+        payload: bytes,
+        settings: Settings,
+    ) -> int:
+        """The new run's seq. The schema refuses a second run in progress with the same id."""
+        cursor = self.connection.execute(
+            "INSERT INTO runs (tenant, run_id, url, state, created_at, starts_at, completed_at, caller_ip, labels,"
+            " flow_key, payload, settings) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                tenant,
+                run_id,
+                url,
+                state.value,
+                created_at,
+                starts_at,
+                None if state is RunState.STARTED else created_at,
+                caller_ip,
+                ",".join(labels),
+                settings.flow_key,
+                payload,
+                settings.to_json(),
+            ),
+        )
+        seq = cursor.lastrowid
+        assert seq is not None
+        for label in labels:
+            self.connection.execute("INSERT OR IGNORE INTO labels VALUES (?, ?, ?)", (tenant, label, seq))
+        return seq
+
+    def run(self, seq: int) -> Run:
+        return Run.of(self.connection.execute("SELECT * FROM runs WHERE seq = ?", (seq,)).fetchone())
+
+    def run_in_progress(self, tenant: str, run_id: str) -> Run | None:
+        row = self.connection.execute(
+            "SELECT * FROM runs WHERE tenant = ? AND run_id = ? AND state = 'RUN_STARTED'", (tenant, run_id)
+        ).fetchone()
+        return None if row is None else Run.of(row)
+
+    def runs_of_id(self, run_id: str | None) -> list[Run]:
+        """Every run ever accepted under an id, or at all, in order of acceptance; of all tenants."""
+        where, values = ("WHERE run_id = ?", (run_id,)) if run_id is not None else ("", ())
+        return [Run.of(row) for row in self.connection.execute(f"SELECT * FROM runs {where} ORDER BY seq", values)]  # noqa: S608
+
+    def end_run(
+        self,
+        seq: int,
+        state: RunState,
+        *,
+        now_ms: int,
+        response: str | None = None,
+        failure: dict[str, Any] | None = None,
+    ) -> bool:
+        """End a run in progress: its id is free, and what was still to be delivered is dropped. False: it had ended."""
+        changed = self.connection.execute(
+            "UPDATE runs SET state = ?, completed_at = ?, response = ?, failure = ?"
+            " WHERE seq = ? AND state = 'RUN_STARTED'",
+            (state.value, now_ms, response, compact.dumps(failure) if failure else None, seq),
+        ).rowcount
+        if changed:
+            self.connection.execute(
+                "UPDATE messages SET state = 'dropped', done_at = ?"
+                " WHERE run_seq = ? AND state IN ('pending', 'waiting')",
+                (now_ms, seq),
+            )
+            if state is not RunState.FAILED:  # a failed run may be resumed, and wait again
+                self.connection.execute("DELETE FROM events WHERE run_seq = ?", (seq,))
+        return bool(changed)
+
+    def set_failure(self, run_seq: int, failure: dict[str, Any]) -> None:
+        self.connection.execute("UPDATE runs SET failure = ? WHERE seq = ?", (compact.dumps(failure), run_seq))
+
+    def count_in_progress(self) -> int:
+        """How many runs have not ended, of all tenants."""
+        return int(self.connection.execute("SELECT COUNT(*) FROM runs WHERE state = 'RUN_STARTED'").fetchone()[0])
+
+    def latest_ms(self) -> int:
+        """The latest moment that is known to have been here, by the server's clock; 0 in a new database."""
+        row = self.connection.execute(
+            "SELECT MAX(COALESCE((SELECT created_at FROM runs ORDER BY seq DESC LIMIT 1), 0),"
+            " COALESCE((SELECT created_at FROM messages ORDER BY seq DESC LIMIT 1), 0),"
+            " COALESCE((SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'stopped_at'), 0))"
+        ).fetchone()
+        return int(row[0])
+
+    def note_stop(self, now_ms: int) -> None:
+        """The server stops; time goes on from here when it is started again, if its clock was ahead."""
+        with self.transaction():
+            self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('stopped_at', ?)", (str(now_ms),))
+
+    def last_seq(self) -> int:
+        return int(self.connection.execute("SELECT COALESCE(MAX(seq), 0) FROM runs").fetchone()[0])
+
+    # -- messages -----------------------------------------------------------------------------------------------------
+
+    def add_message(
+        self,
+        *,
+        tenant: str,
+        run_seq: int | None,
+        kind: Kind,
+        url: str,
+        body: bytes,
+        settings: Settings,
+        now_ms: int,
+        due_ms: int,
+        step_key: str | None = None,
+        event_id: str | None = None,
+        flow_key: str | None = None,
+        state: str = "pending",
+    ) -> tuple[str, Due]:
+        """(message id, when to deliver it). Entries of a run are listed in the order in which they were added.
+
+        Raises: sqlite3.IntegrityError when the step is already recorded.
+        """
+        if flow_key is None:
+            flow_key = settings.flow_key if kind in OUTGOING else None
+            if flow_key is None and kind in INHERITING:
+                flow_key = self.connection.execute("SELECT flow_key FROM runs WHERE seq = ?", (run_seq,)).fetchone()[0]
+        message_id = new_message_id()
+        cursor = self.connection.execute(
+            "INSERT INTO messages (tenant, run_seq, message_id, kind, state, step_key, url, body, settings, created_at,"
+            " due_at, event_id, flow_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                tenant,
+                run_seq,
+                message_id,
+                kind.value,
+                state,
+                step_key,
+                url,
+                body,
+                settings.to_json(),
+                now_ms,
+                due_ms,
+                event_id,
+                flow_key,
+            ),
+        )
+        assert cursor.lastrowid is not None
+        return message_id, Due(due_ms, cursor.lastrowid, tenant, flow_key)
+
+    def accepted_since(self, tenant: str, since_ms: int) -> int:
+        """How many messages a tenant's clients submitted: runs, steps and calls, and messages outside any run."""
+        row = self.connection.execute(
+            "SELECT COUNT(*) FROM messages"
+            " WHERE tenant = ? AND created_at >= ? AND kind IN ('init', 'step', 'call', 'plain')",
+            (tenant, since_ms),
+        ).fetchone()
+        return int(row[0])
+
+    def message_of_step(self, run_seq: int, step_key: str) -> str | None:
+        """The id of the message that recorded this step."""
+        row = self.connection.execute(
+            "SELECT message_id FROM messages WHERE run_seq = ? AND step_key = ?", (run_seq, step_key)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def has_message(self, run_seq: int, message_id: str) -> bool:
+        row = self.connection.execute(
+            "SELECT 1 FROM messages WHERE run_seq = ? AND message_id = ?", (run_seq, message_id)
+        ).fetchone()
+        return row is not None
+
+    def pending(self, seq: int) -> Message | None:
+        """The message, unless it was delivered or dropped meanwhile."""
+        row = self.connection.execute("SELECT * FROM messages WHERE seq = ? AND state = 'pending'", (seq,)).fetchone()
+        return None if row is None else Message.of(row)
+
+    def step_list(self, run_seq: int, *, up_to: int | None = None) -> list[Recorded]:
+        """Recorded entries in order; with `up_to`, the prefix that ends with that message.
+
+        A delivery carries the prefix, never later entries: the endpoint decides by the last one, and a parallel step
+        that saw its siblings' later entries would hang (observed with the SDKs).
+        """
+        rows = self.connection.execute(
+            f"SELECT message_id, kind, body FROM messages WHERE run_seq = ? AND seq <= ? AND kind IN {_RECORDED}"  # noqa: S608
+            " ORDER BY seq",
+            (run_seq, up_to if up_to is not None else 2**62),
+        )
+        return [Recorded(message_id, Kind(kind), body) for message_id, kind, body in rows]
+
+    def recorded_of_run(self, run_seq: int) -> list[Message]:
+        """The messages behind the whole step list."""
+        rows = self.connection.execute(
+            f"SELECT * FROM messages WHERE run_seq = ? AND kind IN {_RECORDED} ORDER BY seq",  # noqa: S608
+            (run_seq,),
+        )
+        return [Message.of(row) for row in rows]
+
+    def shown_of_run(self, run_seq: int) -> list[Message]:
+        """What the logs tell of: all but failure callbacks, in order."""
+        rows = self.connection.execute(
+            "SELECT * FROM messages WHERE run_seq = ? AND kind <> ? ORDER BY seq", (run_seq, Kind.FAILURE.value)
+        )
+        return [Message.of(row) for row in rows]
+
+    def failure_callback(self, run_seq: int) -> Message | None:
+        """The newest failure callback of a failed run, whatever became of it."""
+        row = self.connection.execute(
+            "SELECT * FROM messages WHERE run_seq = ? AND kind = ? ORDER BY seq DESC LIMIT 1",
+            (run_seq, Kind.FAILURE.value),
+        ).fetchone()
+        return None if row is None else Message.of(row)
+
+    def waits_dropped(self, run_seq: int) -> list[Message]:
+        """What a run waited for when it ended: events, and the ends of runs that it invoked."""
+        rows = self.connection.execute(
+            "SELECT * FROM messages WHERE run_seq = ? AND kind IN (?, ?) AND state = 'dropped' ORDER BY seq",
+            (run_seq, Kind.WAIT.value, Kind.INVOKE.value),
+        )
+        return [Message.of(row) for row in rows]
+
+    def settle(self, seq: int, state: str, *, now_ms: int, errors: list[dict[str, Any]] | None = None) -> bool:
+        """A message reached its end: `delivered` or `failed`. False: it was dropped meanwhile, and stays so."""
+        if errors is None:
+            cursor = self.connection.execute(
+                "UPDATE messages SET state = ?, done_at = ? WHERE seq = ? AND state = 'pending'", (state, now_ms, seq)
+            )
+        else:
+            cursor = self.connection.execute(
+                "UPDATE messages SET state = ?, done_at = ?, errors = ? WHERE seq = ? AND state = 'pending'",
+                (state, now_ms, compact.dumps(errors), seq),
+            )
+        return cursor.rowcount > 0
+
+    def retry(self, message: Message, *, due_ms: int, errors: list[dict[str, Any]]) -> Due:
+        """Try a message again later."""
+        self.connection.execute(
+            "UPDATE messages SET due_at = ?, retried = ?, errors = ? WHERE seq = ? AND state = 'pending'",
+            (due_ms, message.retried + 1, compact.dumps(errors), message.seq),
+        )
+        return Due(due_ms, message.seq, message.tenant, message.flow_key)

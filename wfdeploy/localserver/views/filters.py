@@ -1,0 +1,202 @@
+"""Query filters of the logs and of bulk cancel, as SQL over the runs.
+
+Source: Upstash Workflow REST reference, "List Workflow Run Logs" and "Bulk Cancel Workflow Runs": several values of one
+filter are alternatives, several filters hold together; values are repeated or separated by commas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from starlette.datastructures import QueryParams
+
+from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.runs.options import check_url
+from wfdeploy.localserver.store.records import RunState
+
+RUN_PAIRS_PATTERN = r"^[^,]+@[0-9]{1,18}(,[^,]+@[0-9]{1,18})*$"
+"""Of `workflowRuns`."""
+
+STEP_CONDITIONS = {
+    "STEP_SUCCESS": "m.kind = 'step' AND m.step_key LIKE 'result:%' AND (m.state <> 'pending' OR m.retried > 0)",
+    "STEP_PROGRESS": "m.state IN ('pending', 'waiting') AND m.retried = 0 AND m.kind <> 'failure'",
+    "STEP_RETRY": "m.state = 'pending' AND m.retried > 0 AND m.kind <> 'failure'",
+    "STEP_FAILED": "m.state = 'failed' AND m.kind IN ('init', 'step', 'callResult')",
+    "STEP_CANCELED": "m.state = 'dropped' AND r.state = 'RUN_CANCELED'",
+}
+"""When a message `m` of a run `r` shows a step in this state."""
+
+LARGEST = 2**53 - 1
+"""Where JavaScript's integers end: far beyond any time or count."""
+
+_INTEGER = re.compile("-?[0-9]{1,16}")
+
+
+@dataclass(slots=True)
+class Where:
+    """A source of rows and conditions joined by AND, with their values; built from our own texts and `?` only."""
+
+    source: str = "runs r"
+    seq: str = "r.seq"
+    """The column that orders the rows."""
+    conditions: list[str] = field(default_factory=list)
+    values: list[object] = field(default_factory=list)
+
+    def add(self, condition: str, *values: object) -> None:
+        self.conditions.append(condition)
+        self.values.extend(values)
+
+    def one_of(self, column: str, options: Sequence[object]) -> None:
+        if options:
+            self.add(f"{column} IN ({', '.join('?' * len(options))})", *options)
+
+    def text(self) -> str:
+        return " AND ".join(self.conditions)
+
+
+def multi(query: QueryParams, name: str) -> list[str]:
+    """All values of a parameter, repeated or comma-separated."""
+    return [part for text in query.getlist(name) for part in text.split(",") if part]
+
+
+def integer(query: QueryParams, name: str, *, least: int = 0, most: int = LARGEST) -> int | None:
+    """Raises: Refused when the value is no integer between the two."""
+    text = query.get(name)
+    if text is None:
+        return None
+    if not _INTEGER.fullmatch(text) or not least <= int(text) <= most:
+        raise Refused(f"invalid {name}: {text[:100]!r}")
+    return int(text)
+
+
+def flag(query: QueryParams, name: str) -> bool:
+    """False where it is missing. Raises: Refused for anything but `true` and `false`."""
+    text = query.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise Refused(f"invalid {name}: {text!r}")
+    return text == "true"
+
+
+def log_filter(query: QueryParams, tenant: str) -> Where:
+    """The filters of the logs, over runs.
+
+    Raises: Refused for a value that cannot be.
+    """
+    where = Where()
+    # The plus keeps SQLite from walking all of the tenant's index and sorting it for a page of ten, except where an id
+    # narrows it down.
+    by_id = "workflowRuns" in query or "workflowRunId" in query
+    tenants = "r.tenant = ?" if by_id else "+r.tenant = ?"
+    where.add(tenants, tenant)
+    _add_own(where, query)
+    if states := _states(query):
+        _add_states(where, states)
+    add_common(where, query, tenant)
+    return _only_pairs(query, tenants, tenant) or where
+
+
+def _only_pairs(query: QueryParams, condition: str, tenant: str, source: str = "runs r") -> Where | None:
+    """Where `workflowRuns` names runs, the other filters are ignored; they have to be such as can be all the same."""
+    pairs = query.get("workflowRuns")
+    if pairs is None:
+        return None
+    if not re.fullmatch(RUN_PAIRS_PATTERN, pairs):
+        raise Refused(f"invalid workflowRuns: {pairs[:200]!r}")
+    where = Where(source=source)
+    where.add(condition, tenant)
+    wanted = [(run_id, int(at)) for run_id, _, at in (pair.rpartition("@") for pair in pairs.split(","))]
+    where.one_of("r.run_id", [run_id for run_id, _ in wanted])  # lets the index find them
+    rows = ", ".join(["(?, ?)"] * len(wanted))
+    where.add(f"(r.run_id, r.created_at) IN (VALUES {rows})", *(value for pair in wanted for value in pair))
+    return where
+
+
+def event_filter(query: QueryParams, tenant: str, source: str) -> Where:
+    """The same over events `e` with their runs `r`: dates are those of the events, states are theirs alone.
+
+    Raises: Refused for a value that cannot be.
+    """
+    where = Where(source=source)
+    where.add("r.tenant = ?", tenant)
+    _add_own(where, query)
+    where.one_of("e.state", _states(query))
+    _add_dates(where, query, "e.at")
+    _add_origin(where, query)
+    add_labels(where, multi(query, "label"))
+    return _only_pairs(query, "r.tenant = ?", tenant, source) or where
+
+
+def _add_own(where: Where, query: QueryParams) -> None:
+    """What single runs are told by."""
+    where.one_of("r.run_id", query.getlist("workflowRunId"))
+    where.one_of("r.url", urls := query.getlist("workflowUrl"))
+    for url in urls:
+        check_url(url, what="workflowUrl")
+    if (created_at := integer(query, "workflowCreatedAt")) is not None:
+        where.add("r.created_at = ?", created_at)
+    if (message_id := query.get("messageId")) is not None:
+        where.add("EXISTS (SELECT 1 FROM messages m WHERE m.run_seq = r.seq AND m.message_id = ?)", message_id)
+
+
+def _add_dates(where: Where, query: QueryParams, column: str) -> None:
+    if (start := integer(query, "fromDate")) is not None:
+        where.add(f"{column} >= ?", start)
+    if (end := integer(query, "toDate")) is not None:
+        where.add(f"{column} <= ?", end)
+
+
+def _add_origin(where: Where, query: QueryParams) -> None:
+    """Where a run goes, from where it came, and under which key; `host` and `path` are the JavaScript SDK's."""
+    where.one_of("r.flow_key", multi(query, "flowControlKey"))
+    where.one_of("r.caller_ip", multi(query, "callerIp"))
+    where.one_of("url_host(r.url)", [host.lower() for host in multi(query, "host")])
+    where.one_of("url_path(r.url)", multi(query, "path"))
+
+
+def add_common(where: Where, query: QueryParams, tenant: str) -> None:
+    """What the logs and bulk cancel share: time, label, flow-control key, caller."""
+    _add_dates(where, query, "r.created_at")
+    _add_origin(where, query)
+    labels = multi(query, "label")
+    if len(labels) == 1:
+        # The usual listing, of one project among others: walk that label's runs in order.
+        where.source = "labels l CROSS JOIN runs r ON r.seq = l.run_seq"
+        where.seq = "l.run_seq"
+        where.add("l.tenant = r.tenant AND l.tenant = ? AND l.label = ?", tenant, labels[0])
+    else:
+        add_labels(where, labels)
+
+
+def add_labels(where: Where, labels: Sequence[str]) -> None:
+    """Runs that have one of these labels."""
+    if labels:
+        marks = ", ".join("?" * len(labels))
+        where.add(
+            "EXISTS (SELECT 1 FROM labels l"  # noqa: S608
+            f" WHERE l.tenant = r.tenant AND l.label IN ({marks}) AND l.run_seq = r.seq)",
+            *labels,
+        )
+
+
+def choices(query: QueryParams, name: str, known: Iterable[str]) -> list[str]:
+    """All values of a parameter that has only these. Raises: Refused for another, also for an empty one."""
+    chosen = [part for text in query.getlist(name) for part in text.split(",")]
+    if unknown := set(chosen).difference(known):
+        raise Refused(f"invalid {name}: {min(unknown)!r}")
+    return chosen
+
+
+def _states(query: QueryParams) -> list[str]:
+    return choices(query, "state", (*STEP_CONDITIONS, *(each.value for each in RunState)))
+
+
+def _add_states(where: Where, states: Sequence[str]) -> None:
+    """Runs in one of these states, or with a step in one of these."""
+    of_runs = [state for state in states if state not in STEP_CONDITIONS]
+    conditions = [f"r.state IN ({', '.join('?' * len(of_runs))})"] if of_runs else []
+    if of_steps := [f"({STEP_CONDITIONS[state]})" for state in states if state in STEP_CONDITIONS]:
+        any_of = " OR ".join(of_steps)
+        conditions.append(f"EXISTS (SELECT 1 FROM messages m WHERE m.run_seq = r.seq AND ({any_of}))")  # noqa: S608
+    where.add(f"({' OR '.join(conditions)})", *of_runs)
