@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-from wfdeploy.localserver.banner import environment
+from wfdeploy.localserver.tenants import environment
 
 START_TIMEOUT_S = 60.0
 

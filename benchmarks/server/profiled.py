@@ -22,12 +22,12 @@ PARTS: Mapping[str, str] = {
     "event loop": r"/asyncio/|_contextvars|/selectors\.py",
     "HTTP server: uvicorn, llhttp, Starlette": r"/uvicorn/|/starlette/|httptools|/anyio/|/h11/",
     "JSON": r"/json/|_json\.|compact\.py",
-    "signatures": r"/jwt/|/hmac\.py|/hashlib|_hashlib|_hmac|/base64\.py|binascii|signing\.py|/uuid\.py",
-    "deliveries: what is sent and what comes back": r"localserver/(courier|keyring|delivery/(parcels|delivery|outcome))\.py",
+    "signatures": r"/jwt/|/hmac\.py|/hashlib|_hashlib|_hmac|/base64\.py|binascii|/uuid\.py",
+    "deliveries: what is sent and what comes back": r"localserver/(courier|tenants|delivery/[dop]\w+)\.py",
     "connections to endpoints": r"wfdeploy/http/",
-    "accepting: triggers, submissions, ends": r"localserver/(app|api/\w+|runs/(options|endings))\.py",
+    "accepting: triggers, submissions, ends": r"localserver/(app|api/\w+|runs/(options|waiting))\.py",
     "records": r"localserver/store/",
-    "engine and flow control": r"localserver/(clock|runs/flow|delivery/(engine|flow_keys|backlog))\.py",
+    "engine and flow control": r"localserver/(clock|runs/flow|delivery/(engine|flow_keys))\.py",
 }
 """Part -> what the names of its functions' files look like."""
 

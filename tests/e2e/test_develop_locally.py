@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from wfdeploy.localserver.banner import environment
 from wfdeploy.localserver.clock import SystemClock
 from wfdeploy.localserver.serve import LocalServer
+from wfdeploy.localserver.tenants import environment
 
 GUIDE = Path(__file__).parents[2] / "docs" / "develop-locally.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

@@ -18,9 +18,9 @@ from qstash import AsyncQStash
 from upstash_workflow.fastapi import Serve  # type: ignore[import-untyped]
 
 from tests.support.sdk_runs import client_of, run_of, steps_of, trigger
-from wfdeploy.localserver.banner import environment
 from wfdeploy.localserver.clock import SystemClock
 from wfdeploy.localserver.serve import LocalServer
+from wfdeploy.localserver.tenants import environment
 
 Context: TypeAlias = Any  # the SDK ships no types
 

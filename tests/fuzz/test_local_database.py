@@ -12,12 +12,10 @@ from tests.fuzz.sound import check_error
 from tests.fuzz.test_state_file import edited
 from tests.support.scratch import scratch
 from wfdeploy.errors import StateUnusable
-from wfdeploy.localserver.keyring import Keyring
 from wfdeploy.localserver.store.database import open_database, reading, server_id, transaction
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import RunState
-from wfdeploy.localserver.store.settings import Settings
-from wfdeploy.localserver.tenants import DEFAULT_TENANT
+from wfdeploy.localserver.store.records import RunState, Settings
+from wfdeploy.localserver.tenants import DEFAULT_TENANT, Keyring
 
 
 def filled(ledger: Ledger, keyring: Keyring) -> None:

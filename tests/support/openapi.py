@@ -9,13 +9,12 @@ from typing import Any
 import httpx
 import jsonschema_rs
 
-from wfdeploy.localserver.api.routes import AREAS
-from wfdeploy.localserver.openapi.document import document
+from wfdeploy.localserver.api.routes import AREAS, document
 
 
 @functools.cache
 def _documented() -> dict[str, Any]:
-    return document(AREAS)
+    return document()
 
 
 @functools.cache

@@ -5,7 +5,7 @@ How a run flows through these rooms::
     app ─► api (trigger, intake) ─► store (ledger, SQLite) ─► delivery (engine) ─► the workflow endpoint
               │                          ▲                        (delivery)             │
               ├─► logs, dlq, views ──────┤                            │     POST /v2/batch (next step)
-              └─► runs: wait, resume ────┴── outcome, endings ◄───────┘
+              └─► runs: waiting, revival ┴── outcome ◄──────────────────┘
 
 `serve` runs all of it in a thread, `steering` is what tests do to it from another, `scenario` scripts trouble, `demo`
 is an endpoint to play with, `page` is what a person sees of it in a browser. The paths stand in one table, `openapi`;

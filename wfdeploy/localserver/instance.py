@@ -17,12 +17,11 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
-from wfdeploy.errors import StateUnusable
+from wfdeploy.errors import StateLocked, StateUnusable
 from wfdeploy.files.databases import StrangeFileError, make_private, require_regular
 from wfdeploy.files.reading import read_own
 from wfdeploy.files.writing import replace_file
 from wfdeploy.localserver.courier import Courier, Parcel
-from wfdeploy.localserver.problems import DatabaseInUse
 from wfdeploy.localserver.store.database import writing
 
 PROBE_TIMEOUT_S = 2.0
@@ -30,6 +29,18 @@ PROBE_TIMEOUT_S = 2.0
 
 _PROBE_BYTES = 64 * 1024
 _LONGEST_NOTE = 4096
+
+
+class DatabaseInUse(StateLocked):
+    """Another server process holds the database file. `url` is where it listens, when it could be asked."""
+
+    def __init__(self, database: str, *, url: str | None) -> None:
+        where = f", at {url}" if url else ""
+        super().__init__(
+            f"another local server is running on {database}{where}",
+            hint="use that one, stop it, or give another database file",
+        )
+        self.url = url
 
 
 def _beside(database: Path, suffix: str) -> Path:

@@ -9,10 +9,31 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
-from wfdeploy.localserver.problems import NotLoopback, PortTaken
+from wfdeploy.errors import UsageError
 
 KEEP_ALIVE_S = 75
 """Longer than clients keep idle connections: a server that closes first can meet a request that is just leaving."""
+
+
+class PortTaken(UsageError):
+    """The wanted port belongs to another program."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"port {port} on {host} is in use by another program",
+            hint="choose another with --port, or --port 0 for any free one",
+        )
+        self.port = port
+
+
+class NotLoopback(UsageError):
+    """The server only ever listens on loopback: its credentials are published, so anybody could use it."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"{host} is not a loopback address; the local server's credentials are public, so it stays on this machine",
+            hint="use 127.0.0.1",
+        )
 
 
 def bind(host: str, port: int) -> socket.socket:

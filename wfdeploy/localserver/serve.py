@@ -19,21 +19,19 @@ from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.app import create_app
 from wfdeploy.localserver.clock import Clock, SystemClock
 from wfdeploy.localserver.courier import Courier
-from wfdeploy.localserver.delivery.backlog import Backlog
 from wfdeploy.localserver.delivery.delivery import Delivery
-from wfdeploy.localserver.delivery.engine import MAX_OPEN, Engine
+from wfdeploy.localserver.delivery.engine import MAX_OPEN, Backlog, Engine
 from wfdeploy.localserver.delivery.flow_keys import FlowKeys
 from wfdeploy.localserver.demo import DemoWorkflow
 from wfdeploy.localserver.instance import Occupancy, find_running
-from wfdeploy.localserver.keyring import Keyring
-from wfdeploy.localserver.listener import Listener, bind, url_of
+from wfdeploy.localserver.listener import Listener, PortTaken, bind, url_of
 from wfdeploy.localserver.page.routes import Page
-from wfdeploy.localserver.problems import PortTaken
 from wfdeploy.localserver.runs.quotas import Quotas
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.steering import AcceptedRun, Steering
 from wfdeploy.localserver.store import database
 from wfdeploy.localserver.store.ledger import Ledger
+from wfdeploy.localserver.tenants import Keyring
 
 __all__ = ["DEFAULT_PORT", "DEMO_PORT", "AcceptedRun", "LocalServer", "find_running", "serve_forever"]
 

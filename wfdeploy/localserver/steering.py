@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.runs import endings
+from wfdeploy.localserver.runs import waiting
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.store.records import Run, RunState
 from wfdeploy.localserver.tenants import DEFAULT_TENANT, Tenant
@@ -92,7 +92,7 @@ class Steering:
             if run is None:
                 return False
             with services.ledger.transaction():
-                following = endings.end(services.ledger, run.seq, RunState(state), now_ms=services.clock.now_ms())
+                following = waiting.end_run(services.ledger, run.seq, RunState(state), now_ms=services.clock.now_ms())
             services.engine.schedule(following)
             services.changes.tell()
             return True

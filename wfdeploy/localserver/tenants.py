@@ -1,15 +1,24 @@
-"""The users of the development server: separate tenants with published credentials.
+"""The users of the development server: tenants with published credentials, their keys, and what to paste for them.
 
 Source: Upstash documentation, "Local development" (QStash development server); the keys are also constants of the SDKs.
 These are no secrets: they work on local development servers only. The read-only tokens are this server's own: the
 hosted service has that kind of token, its development server does not.
+
+Source of the rotation: Upstash Workflow REST reference, "Signing Keys": the next key becomes the current one, and a new
+next one is made. After that the JavaScript SDK no longer takes this for a development server by itself (`QSTASH_DEV`),
+since it looks for the published keys.
 """
 
 from __future__ import annotations
 
 import base64
 import hmac
-from dataclasses import dataclass
+import json
+import sqlite3
+from dataclasses import dataclass, replace
+
+from wfdeploy.localserver.store.database import transaction
+from wfdeploy.localserver.store.records import new_signing_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +84,85 @@ def by_token(token: str) -> Bearer | None:
             if hmac.compare_digest(mine.encode(), token.encode()):
                 return Bearer(tenant, reads_only)
     return None
+
+
+@dataclass(slots=True)
+class Keyring:
+    """Tenants as they are now; rotated keys are kept in the database."""
+
+    connection: sqlite3.Connection
+    _tenants: dict[str, Tenant]
+
+    @classmethod
+    def load(cls, connection: sqlite3.Connection) -> Keyring:
+        found = {tenant.name: tenant for tenant in TENANTS}
+        for name, tenant in list(found.items()):
+            row = connection.execute("SELECT value FROM meta WHERE name = ?", (f"keys:{name}",)).fetchone()
+            if row is not None:
+                current, following = json.loads(row[0])
+                found[name] = replace(tenant, current_key=current, next_key=following)
+        return cls(connection, found)
+
+    def tenant(self, name: str) -> Tenant:
+        return self._tenants[name]
+
+    def rotate(self, name: str) -> Tenant:
+        old = self._tenants[name]
+        new = replace(old, current_key=old.next_key, next_key=new_signing_key())
+        kept = json.dumps([new.current_key, new.next_key])
+        with transaction(self.connection):
+            self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"keys:{name}", kept))
+        self._tenants[name] = new
+        return new
+
+
+def environment(url: str, tenant: Tenant = DEFAULT_TENANT) -> dict[str, str]:
+    """The variables that the official SDKs read, for an application that talks to this server."""
+    return {
+        "QSTASH_URL": url,
+        "QSTASH_TOKEN": tenant.token,
+        "QSTASH_CURRENT_SIGNING_KEY": tenant.current_key,
+        "QSTASH_NEXT_SIGNING_KEY": tenant.next_key,
+    }
+
+
+def exports(url: str, tenant: Tenant = DEFAULT_TENANT) -> str:
+    """The same, as lines for a POSIX shell."""
+    return "\n".join(f"export {name}='{value}'" for name, value in environment(url, tenant).items())
+
+
+def sdk_switch(url: str) -> str:
+    """What is enough for the JavaScript SDK, as a line for a POSIX shell."""
+    port = url.rpartition(":")[2]
+    return "export QSTASH_DEV=true" if port == "8080" else f"export QSTASH_DEV=true QSTASH_DEV_PORT={port}"
+
+
+def banner(
+    *,
+    url: str,
+    demo_url: str | None = None,
+    database: str | None = None,
+    tenant: Tenant = DEFAULT_TENANT,
+    time_scale: float = 1.0,
+    plan: str | None = None,
+) -> str:
+    """The whole greeting, without a trailing newline. Its credentials are published, and of no worth elsewhere."""
+    lines = [f"wfdeploy dev: a local Upstash Workflow server at {url}"]
+    lines.append(f"  to watch it in a browser: {url}/")
+    lines.append(f"  runs are kept in {database}" if database else "  runs are kept in memory")
+    if time_scale != 1.0:
+        lines.append(f"  its time runs {time_scale:g} times as fast")
+    if plan is not None:
+        lines.append(f"  it grants what the plan {plan} of the hosted service grants")
+    if demo_url:
+        lines.append(f"  demo workflow at {demo_url}/demo/<any name>")
+    lines += ["", "For your application (the official SDKs read these):", "", exports(url, tenant)]
+    lines += [
+        "",
+        "or, for the JavaScript SDK alone:",
+        "",
+        sdk_switch(url),
+        "",
+        "A development server: not for production. Ctrl-C stops it.",
+    ]
+    return "\n".join(lines)

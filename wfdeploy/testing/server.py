@@ -13,11 +13,11 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from wfdeploy.localserver.api.services import Services
-from wfdeploy.localserver.banner import environment
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.courier import Reply
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.serve import LocalServer
+from wfdeploy.localserver.tenants import environment
 from wfdeploy.testing import apps
 from wfdeploy.testing.runs import TIMEOUT_S, Run
 from wfdeploy.testing.stubs import Stub, Stubs

@@ -14,7 +14,7 @@ from random import Random
 from wfdeploy.localserver.api.intake import Intake, Item
 from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.courier import Parcel, Reply
-from wfdeploy.localserver.runs import endings
+from wfdeploy.localserver.runs import waiting
 from wfdeploy.localserver.store.records import Run, RunState
 from wfdeploy.localserver.tenants import Tenant
 
@@ -61,7 +61,7 @@ class Endpoint:
         if fails:
             return _FAILED
         with services.ledger.transaction():
-            following = endings.end(services.ledger, run.seq, RunState.SUCCESS, now_ms=services.clock.now_ms())
+            following = waiting.end_run(services.ledger, run.seq, RunState.SUCCESS, now_ms=services.clock.now_ms())
         services.engine.schedule(following)
         return _DONE
 

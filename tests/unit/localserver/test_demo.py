@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.unit.localserver.conftest import Api, api_for
-from wfdeploy.localserver import banner
+from wfdeploy.localserver import tenants
 from wfdeploy.localserver.clock import SystemClock
 from wfdeploy.localserver.serve import LocalServer
 
@@ -71,13 +71,13 @@ def test_it_takes_nothing_that_the_server_did_not_send(server: LocalServer) -> N
 
 
 def test_banner_can_be_pasted_into_a_shell() -> None:
-    text = banner.banner(url="http://127.0.0.1:8080", demo_url="http://127.0.0.1:8081", database="x.db")
+    text = tenants.banner(url="http://127.0.0.1:8080", demo_url="http://127.0.0.1:8081", database="x.db")
     exported = dict(
         word.split("=", 1) for line in text.splitlines() if line.startswith("export ") for word in shlex.split(line)[1:]
     )
-    assert exported == {**banner.environment("http://127.0.0.1:8080"), "QSTASH_DEV": "true"}
+    assert exported == {**tenants.environment("http://127.0.0.1:8080"), "QSTASH_DEV": "true"}
     assert exported["QSTASH_CURRENT_SIGNING_KEY"] == "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r"
     assert "http://127.0.0.1:8081/demo/" in text
-    assert "QSTASH_DEV_PORT=9000" in banner.banner(url="http://127.0.0.1:9000")
-    assert "browser: http://127.0.0.1:9000/\n" in banner.banner(url="http://127.0.0.1:9000")
-    assert "in memory" in banner.banner(url="http://127.0.0.1:9000")
+    assert "QSTASH_DEV_PORT=9000" in tenants.banner(url="http://127.0.0.1:9000")
+    assert "browser: http://127.0.0.1:9000/\n" in tenants.banner(url="http://127.0.0.1:9000")
+    assert "in memory" in tenants.banner(url="http://127.0.0.1:9000")

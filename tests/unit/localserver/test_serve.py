@@ -27,7 +27,8 @@ from tests.fakes.raw_http import read_request
 from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
 from wfdeploy.errors import StateUnusable
 from wfdeploy.localserver import instance
-from wfdeploy.localserver.problems import DatabaseInUse, NotLoopback, PortTaken
+from wfdeploy.localserver.instance import DatabaseInUse
+from wfdeploy.localserver.listener import NotLoopback, PortTaken
 from wfdeploy.localserver.serve import LocalServer, find_running
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 

@@ -61,12 +61,12 @@ def command(app: App, port: int, db: str | None, time_scale: float, plan: str | 
     from wfdeploy.operations.project_file import locate_project_file
 
     try:
-        from wfdeploy.localserver.banner import banner
         from wfdeploy.localserver.clock import SystemClock
         from wfdeploy.localserver.delivery.engine import MAX_OPEN
         from wfdeploy.localserver.runs.quotas import LOCAL, PLANS
         from wfdeploy.localserver.scenario import Scenario
         from wfdeploy.localserver.serve import LocalServer, serve_forever
+        from wfdeploy.localserver.tenants import banner
     except ModuleNotFoundError as error:
         raise wiring.missing_extra() from error
 

@@ -1,11 +1,14 @@
-"""The paths of the dead-letter queue.
+"""The paths of the dead-letter queue, and an entry as they show it.
 
-Source: Upstash Workflow REST reference, "DLQ". The JavaScript SDK lists by `GET /v2/dlq?source=workflow` and uses the
+Source: Upstash Workflow REST reference, "DLQ", schema `WorkflowDLQMessage`. `failureCallbackInfo` is what the SDKs'
+types (and older documentation) call it, `failureFunctionState` is the reference's; both are there. Header and body are
+those of the run's first request. The JavaScript SDK lists by `GET /v2/dlq?source=workflow` and uses the
 bulk paths for single entries too (observed).
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,10 +20,9 @@ from wfdeploy.localserver.api.trigger import headers_of, json_response
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs.revival import Revival
 from wfdeploy.localserver.store.dead_letters import DeadLetters, Entry, dlq_filter
-from wfdeploy.localserver.store.records import Kind
-from wfdeploy.localserver.views import dlq_view
-from wfdeploy.localserver.views.filters import integer, multi
-from wfdeploy.localserver.views.paging import read_cursor, write_cursor
+from wfdeploy.localserver.store.filters import integer, multi, read_cursor, write_cursor
+from wfdeploy.localserver.store.records import DEFAULT_RETRIES, Kind
+from wfdeploy.localserver.views.run_view import Redaction
 
 PAGE = 100
 RESTARTS = 50
@@ -40,7 +42,7 @@ class DlqApi:
     async def listed(self, request: Request) -> Response:
         """`GET /v2/workflows/dlq`."""
         found, cursor = self._page(request, default=PAGE, most=PAGE)
-        return json_response({"cursor": cursor, "messages": [dlq_view.render(entry) for entry in found]})
+        return json_response({"cursor": cursor, "messages": [render(entry) for entry in found]})
 
     async def list_for_sdks(self, request: Request) -> Response:
         """`GET /v2/dlq?source=workflow`; without it the messages outside any run are meant, of which none are kept."""
@@ -50,7 +52,7 @@ class DlqApi:
         return answer
 
     async def get(self, request: Request) -> Response:
-        return json_response(dlq_view.render(self._one(request)))
+        return json_response(render(self._one(request)))
 
     # -- taking out ---------------------------------------------------------------------------------------------------
 
@@ -180,3 +182,49 @@ class DlqApi:
         more = len(found) > count
         found = found[:count]
         return found, write_cursor(found[-1].seq) if more else ""
+
+
+def render(entry: Entry) -> dict[str, Any]:
+    run, failure = entry.run, entry.run.failure or {}
+    hidden = Redaction.of(run.settings.redact)
+    headers = dict(run.settings.headers)
+    if run.settings.content_type:
+        headers["Content-Type"] = run.settings.content_type
+    view: dict[str, Any] = {
+        "dlqId": entry.dlq_id,
+        "messageId": failure.get("messageId", ""),
+        "workflowUrl": run.url,
+        "workflowRunId": run.run_id,
+        "workflowCreatedAt": run.created_at,
+        "url": run.url,
+        "method": (run.settings.method or "POST").upper(),
+        "header": hidden.header_lists(headers),
+        "maxRetries": DEFAULT_RETRIES if run.settings.retries is None else run.settings.retries,
+        "notBefore": run.starts_at,
+        "createdAt": run.created_at,
+        "callerIP": run.caller_ip,
+        "responseStatus": failure.get("failStatus", 0),
+        "responseHeader": failure.get("failHeaders", {}),
+        "responseBody": failure.get("failResponse", ""),
+        "error": failure.get("error", ""),
+    }
+    view |= _body(run.payload, hidden)
+    if run.settings.failure_url:
+        view["failureCallback"] = run.settings.failure_url
+    if run.labels:
+        view |= {"label": run.labels[0], "labels": list(run.labels)}
+    if run.flow_key is not None:
+        view["flowControlKey"] = run.flow_key
+    if entry.callback_state is not None:
+        view["failureFunctionState"] = entry.callback_state
+        view["failureCallbackInfo"] = {"state": entry.callback_state} | {
+            name: failure[name] for name in ("responseStatus", "responseBody", "responseHeaders") if name in failure
+        }
+    return view
+
+
+def _body(payload: bytes, hidden: Redaction) -> dict[str, str]:
+    try:
+        return {"body": hidden.text(payload.decode())}
+    except UnicodeDecodeError:
+        return {"bodyBase64": hidden.text(base64.b64encode(payload).decode())}

@@ -1,7 +1,7 @@
-"""The paths of flow control.
+"""The paths of flow control, and of the signing keys.
 
-Source: Upstash Workflow REST reference, "Flow Control". The waitlist's size goes by both of its names: `waitlistSize`
-in the reference, `waitListSize` in the clients, which also read the limits and counts.
+Sources: Upstash Workflow REST reference, "Flow Control", "Signing Keys". The waitlist's size goes by both of
+its names: `waitlistSize` in the reference, `waitListSize` in the clients, which also read the limits and counts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from wfdeploy.localserver.api.services import Services, tenant_of
 from wfdeploy.localserver.api.trigger import json_response
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs.flow import LONGEST_PERIOD_MS, LaneName, positive
-from wfdeploy.localserver.views.filters import flag
+from wfdeploy.localserver.store.filters import flag
+from wfdeploy.localserver.tenants import Tenant
 
 
 class FlowApi:
@@ -114,3 +115,20 @@ class FlowApi:
 
 def _name(request: Request) -> LaneName:
     return LaneName(tenant_of(request).name, request.path_params["flowControlKey"])
+
+
+class KeysApi:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def get(self, request: Request) -> Response:
+        """`GET /v2/keys`: by the default user's keys the JavaScript SDK recognises a development server."""
+        return _shown(self._services.keyring.tenant(tenant_of(request).name))
+
+    async def rotate(self, request: Request) -> Response:
+        """`POST /v2/keys/rotate`: the next key becomes the current one."""
+        return _shown(self._services.keyring.rotate(tenant_of(request).name))
+
+
+def _shown(tenant: Tenant) -> Response:
+    return json_response({"current": tenant.current_key, "next": tenant.next_key})

@@ -15,14 +15,13 @@ from wfdeploy.localserver import compact
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.delivery.flow_keys import FlowKeys
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.runs import endings, options
+from wfdeploy.localserver.runs import options, waiting
 from wfdeploy.localserver.runs.options import Options
 from wfdeploy.localserver.runs.quotas import Quotas
 from wfdeploy.localserver.scenario import Scenario, TriggerItem
-from wfdeploy.localserver.store.ids import new_run_id
+from wfdeploy.localserver.store.filters import check_url
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Due, Kind, Run, RunState
-from wfdeploy.localserver.store.settings import Settings
+from wfdeploy.localserver.store.records import Due, Kind, Run, RunState, Settings, new_run_id
 from wfdeploy.localserver.tenants import Tenant
 
 
@@ -148,7 +147,7 @@ class Intake:
         `rest` tells the trigger paths of the REST API from the SDKs' batch: there the server itself points the failure
         callback at the workflow (inferred) and expects the destination to be a workflow.
         """
-        options.check_url(item.destination)
+        check_url(item.destination)
         wanted = options.read(item.headers)
         self._ask_scenario(item, wanted)
         now = self.clock.now_ms()
@@ -210,7 +209,7 @@ class Intake:
 
     def publish(self, item: Item) -> dict[str, Any]:
         """One element of `/v2/batch`, or `/v2/publish`: a run's start, its continuation, or a plain message."""
-        options.check_url(item.destination)
+        check_url(item.destination)
         wanted = options.read(item.headers)
         if wanted.starts_run:
             answer = self.invoke(item) if wanted.is_invoke else self.trigger(item, rest=False)
@@ -242,7 +241,7 @@ class Intake:
         invoker = self.ledger.run_in_progress(self.tenant.name, asked.invoker_id)
         if invoker is None or asked.invoker_created_at not in (None, invoker.created_at):
             raise Refused(ENDED)
-        if (known := endings.invoked_run(self.ledger, invoker, asked.step_id)) is not None:
+        if (known := waiting.invoked_run(self.ledger, invoker, asked.step_id)) is not None:
             # From a delivery that was repeated; the SDK makes up a new id each time.
             return {"workflowRunId": known.run_id, "workflowCreatedAt": known.created_at, "deduplicated": True}
         answer = self.trigger(replace(item, body=asked.payload.encode()), rest=False)
@@ -252,10 +251,10 @@ class Intake:
         if answer.get("deduplicated") and self.ledger.run(newest[0]).invoker is not None:
             # Not a 400: the SDK would take it for the end of the invoker.
             raise Refused(f"another run waits already for the end of {answer['workflowRunId']}", status=412)
-        endings.attach(self.ledger, newest[0], invoker=invoker, step=asked.step, now_ms=now)
+        waiting.attach(self.ledger, newest[0], invoker=invoker, step=asked.step, now_ms=now)
         invoked = self.ledger.run(newest[0])
         if invoked.state is not RunState.STARTED:  # finished in an instant, as the scenario has it
-            self.to_schedule += endings.tell_invoker(self.ledger, invoked, now_ms=now)
+            self.to_schedule += waiting.tell_invoker(self.ledger, invoked, now_ms=now)
         return answer
 
     def run_to_continue(self, wanted: Options) -> Run:

@@ -1,4 +1,4 @@
-"""The table of all operations, as routes.
+"""The table of all operations: as routes, and as an OpenAPI 3.1 document.
 
 The first path that fits decides, whatever the method, so the order matters where one path is a special case of another:
 `/v2/workflows/dlq/resume` stands before `/v2/workflows/dlq/{dlqId}`. Paths arrive as they were sent (the gate sees to
@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+import wfdeploy
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.api.services import Services, has_read_only_token, tenant_of
 from wfdeploy.localserver.api.trigger import json_response
 from wfdeploy.localserver.openapi.control import EVENTS, FLOW, HOOKS, KEYS
 from wfdeploy.localserver.openapi.dead_letters import DEAD_LETTERS
-from wfdeploy.localserver.openapi.document import document
-from wfdeploy.localserver.openapi.operations import Answer, Area, Operation
+from wfdeploy.localserver.openapi.operations import Answer, Area, Operation, ref
 from wfdeploy.localserver.openapi.runs import LOGS, RUNS, TRIGGERS
+from wfdeploy.localserver.openapi.schemas import SCHEMAS
 from wfdeploy.localserver.problems import Refused
 
 DOCUMENT_PATH = "/openapi.json"
@@ -55,9 +57,67 @@ _ABOUT = Area(
 AREAS: tuple[Area, ...] = (TRIGGERS, RUNS, LOGS, EVENTS, DEAD_LETTERS, FLOW, KEYS, _ABOUT)
 
 
+_EVERYWHERE = {
+    400: "the request is not what it should be",
+    403: "a read-only token, or a page of some web site: this server answers to programs on its own machine",
+}
+_METERED = {429: "too many requests in this second"}
+_TOKEN = {401: "no token, or not one of this server's"}
+
+
 @functools.cache
 def _document() -> str:
-    return compact.dumps(document(AREAS))
+    return compact.dumps(document())
+
+
+def document() -> dict[str, Any]:
+    """The whole document, ready to be written as JSON."""
+    paths: dict[str, dict[str, Any]] = {}
+    for area in AREAS:
+        for operation in area.operations:
+            paths.setdefault(operation.public_path, {})[operation.method.lower()] = _operation(area, operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "wfdeploy dev",
+            "version": wfdeploy.__version__,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "A development server that speaks the Upstash Workflow REST API. Not for production.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}, {"tokenInQuery": []}],
+        "paths": paths,
+        "components": {
+            "schemas": dict(SCHEMAS),
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "tokenInQuery": {"type": "apiKey", "in": "query", "name": "qstash_token"},
+            },
+        },
+    }
+
+
+def _operation(area: Area, operation: Operation) -> dict[str, Any]:
+    metered = _METERED if area.is_metered else {}
+    refusals = _EVERYWHERE | ({} if operation.is_open else _TOKEN) | metered | dict(operation.refusals)
+    answers = [operation.answer, *(Answer(status, why, ref("Error")) for status, why in sorted(refusals.items()))]
+    if operation.method == "HEAD":
+        answers = [Answer(answer.status, answer.description) for answer in answers]  # they have no bodies
+    told: dict[str, Any] = {
+        "tags": [area.tag],
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "responses": {str(answer.status): answer.document() for answer in answers},
+    }
+    if operation.description:
+        told["description"] = operation.description
+    if operation.params:
+        told["parameters"] = [param.document() for param in operation.params]
+    if operation.body is not None:
+        told["requestBody"] = operation.body.document()
+    if operation.is_open:
+        told["security"] = []
+    return told
 
 
 def is_open(path: str) -> bool:

@@ -1,13 +1,18 @@
-"""The paths of single runs and of bulk cancel.
+"""The paths of single runs, of bulk cancel, and of the logs: which runs there are, and what happened to them.
 
-Sources: Upstash Workflow REST reference, "Cancel Workflow Run" and "Bulk Cancel Workflow Runs"; the finish
-(`?cancel=false`) and the step list were observed with the SDKs.
+Sources: Upstash Workflow REST reference, "Cancel Workflow Run", "Bulk Cancel Workflow Runs", "List Workflow Run Logs";
+the finish (`?cancel=false`) and the step list were observed with the SDKs. Everything is listed newest first
+(inferred). The path `/v2/workflows/events` lists runs too when it is asked to group by them, which is all that the SDKs
+ask for; its list of single events is inferred from the reference's `WorkflowEvent`.
 """
 
 from __future__ import annotations
 
 import json
+import math
+from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,9 +20,23 @@ from wfdeploy.localserver.api.services import Services, read_body, tenant_of
 from wfdeploy.localserver.api.trigger import json_response
 from wfdeploy.localserver.delivery import parcels
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.runs import endings
-from wfdeploy.localserver.store.records import RunState
-from wfdeploy.localserver.views.filters import Where, add_common, flag, integer, multi
+from wfdeploy.localserver.runs import waiting
+from wfdeploy.localserver.store.filters import (
+    Where,
+    add_common,
+    event_filter,
+    flag,
+    integer,
+    log_filter,
+    multi,
+    read_cursor,
+    read_event_cursor,
+    write_cursor,
+    write_event_cursor,
+)
+from wfdeploy.localserver.store.records import Run, RunState
+from wfdeploy.localserver.views import event_log, run_view
+from wfdeploy.localserver.views.event_log import EventLog
 
 _NOT_FOUND = "workflow run not found"
 
@@ -44,7 +63,7 @@ class RunsApi:
             run = services.ledger.run_in_progress(tenant, run_id)
             following = []
             if run is not None:
-                following = endings.end(
+                following = waiting.end_run(
                     services.ledger,
                     run.seq,
                     RunState.SUCCESS if finished else RunState.CANCELED,
@@ -75,7 +94,7 @@ class RunsApi:
             ).fetchall()
             now = services.clock.now_ms()
             following = [
-                due for row in found for due in endings.end(services.ledger, row[0], RunState.CANCELED, now_ms=now)
+                due for row in found for due in waiting.end_run(services.ledger, row[0], RunState.CANCELED, now_ms=now)
             ]
         services.engine.schedule(following)
         services.changes.tell()
@@ -92,3 +111,110 @@ def _add_url(where: Where, urls: list[str], *, exact: bool) -> None:
         where.add(
             "EXISTS (SELECT 1 FROM json_each(?) u WHERE substr(r.url, 1, length(u.value)) = u.value)", json.dumps(urls)
         )
+
+
+PAGE = 10
+LARGEST_PAGE = 1000
+"""Runs per page by default, and per page of wfdeploy's own listings at most; events per page."""
+
+
+class LogsApi:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def logs(self, request: Request) -> Response:
+        """`GET /v2/workflows/logs`."""
+        _is_grouped(request.query_params)
+        return json_response(self._runs(request))
+
+    async def events(self, request: Request) -> Response:
+        """`GET /v2/workflows/events`, and the same as above with `?groupBy=workflowRunId`, as the SDKs ask."""
+        return json_response(self._runs(request) if _is_grouped(request.query_params) else self._events(request))
+
+    def _events(self, request: Request) -> dict[str, Any]:
+        query, services = request.query_params, self._services
+        count = integer(query, "count", least=1)
+        count = min(LARGEST_PAGE if count is None else count, LARGEST_PAGE)
+        where = event_filter(query, tenant_of(request).name, event_log.SOURCE)
+        self._hide(where)
+        if cursor := query.get("cursor"):
+            columns = ", ".join(f"e.{name}" for name in event_log.POSITION)
+            where.add(f"({columns}) < (?, ?, ?, ?, ?)", *read_event_cursor(cursor))
+        log = EventLog(services.ledger, _trim(query), services.clock.now_ms())
+        found = log.select(where, count + 1)
+        page: dict[str, Any] = {"events": [event for _, event in found[:count]]}
+        if len(found) > count:
+            page["cursor"] = write_event_cursor(found[count - 1][0])
+        return page
+
+    def _runs(self, request: Request) -> dict[str, Any]:
+        query = request.query_params
+        count = _count(query)
+        where = log_filter(query, tenant_of(request).name)
+        self._hide(where)
+        floor = None
+        if cursor := query.get("cursor"):
+            before, floor = read_cursor(cursor)
+            where.add(f"{where.seq} < ?", before)
+        if (start := integer(query, "fromDate")) is not None:
+            if floor is None:
+                floor = self._first_since(tenant_of(request).name, start)
+            where.add(f"{where.seq} >= ?", floor)
+        rows = self._services.ledger.connection.execute(
+            # One row more than asked for tells whether there is a next page.
+            f"SELECT r.* FROM {where.source} WHERE {where.text()} ORDER BY {where.seq} DESC LIMIT ?",  # noqa: S608
+            (*where.values, count + 1),
+        ).fetchall()
+        runs = [Run.of(row) for row in rows[:count]]
+        trim = _trim(query)
+        page: dict[str, Any] = {
+            "runs": [
+                run_view.render(run, self._services.ledger, trim=trim, now_ms=self._services.clock.now_ms())
+                for run in runs
+            ]
+        }
+        if len(rows) > count:
+            page["cursor"] = write_cursor(runs[-1].seq, floor or 0)
+        return page
+
+    def _first_since(self, tenant: str, start_ms: int) -> int:
+        """The lowest seq accepted since then: where a listing by time may stop looking.
+
+        Asked once per listing and then carried in the cursor.
+        """
+        row = self._services.ledger.connection.execute(
+            "SELECT MIN(seq) FROM runs WHERE tenant = ? AND created_at >= ?", (tenant, start_ms)
+        ).fetchone()
+        return 2**62 if row[0] is None else int(row[0])
+
+    def _hide(self, where: Where) -> None:
+        """What the scenario keeps out of the logs for now."""
+        scenario, now = self._services.scenario, self._services.clock.now_ms()
+        if scenario.log_lag_s > 0:
+            lag_ms = scenario.log_lag_s * 1000
+            where.add("r.created_at <= ?", -1 if math.isinf(lag_ms) else now - round(lag_ms))
+        if scenario.logs_end_at_seq is not None:
+            where.add("r.seq <= ?", scenario.logs_end_at_seq)
+        if scenario.hide_delayed:
+            where.add("(r.starts_at <= ? OR r.state <> 'RUN_STARTED')", now)
+
+
+def _is_grouped(query: QueryParams) -> bool:
+    """Whether runs are asked for. Raises: Refused for another grouping."""
+    group = query.get("groupBy")
+    if group not in (None, "workflowRunId"):
+        raise Refused(f"invalid groupBy: {group!r}")
+    return group is not None
+
+
+def _trim(query: QueryParams) -> int | None:
+    return integer(query, "trimBody", least=-1)
+
+
+def _count(query: QueryParams) -> int:
+    """How many runs a page holds. `pageSize` is an extension of this server, for wfdeploy's own listings; nobody else
+    sends it, so everybody else meets the API's limit."""
+    larger, count = integer(query, "pageSize", least=1), integer(query, "count", least=1)
+    if larger is not None:
+        return min(larger, LARGEST_PAGE)
+    return PAGE if count is None else min(count, PAGE)

@@ -13,12 +13,11 @@ from wfdeploy.localserver.api.intake import Intake
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.delivery.engine import Engine
 from wfdeploy.localserver.delivery.flow_keys import FlowKeys
-from wfdeploy.localserver.keyring import Keyring
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs.quotas import Quotas
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.tenants import Bearer, Tenant
+from wfdeploy.localserver.tenants import Bearer, Keyring, Tenant
 
 MAX_BODY_BYTES = 110_000_000
 """A batch may be 100 MB in total (Upstash changelog); the rest is room for JSON around it."""

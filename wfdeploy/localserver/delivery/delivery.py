@@ -10,15 +10,13 @@ from typing import Any, assert_never
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.courier import Courier, Parcel, Reply
 from wfdeploy.localserver.delivery import outcome, parcels
-from wfdeploy.localserver.delivery.backoff import DEFAULT_RETRIES
-from wfdeploy.localserver.keyring import Keyring
-from wfdeploy.localserver.runs import endings
+from wfdeploy.localserver.runs import waiting
 from wfdeploy.localserver.runs.waiting import Waiting
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.store.dead_letters import DeadLetters
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Due, Kind, Message, Run, RunState
-from wfdeploy.localserver.store.settings import Settings
+from wfdeploy.localserver.store.records import DEFAULT_RETRIES, Due, Kind, Message, Run, RunState, Settings
+from wfdeploy.localserver.tenants import Keyring
 
 MAX_KEPT_BYTES = 20_000
 """Of an answer's body, in the record of a failed attempt."""
@@ -50,7 +48,7 @@ class Delivery:
                     return Waiting(self.ledger, self.clock.now_ms()).expire(run, message)
             if self._ends_at_once(run, message):
                 with self.ledger.transaction():
-                    return endings.end(self.ledger, run.seq, RunState.SUCCESS, now_ms=self.clock.now_ms())
+                    return waiting.end_run(self.ledger, run.seq, RunState.SUCCESS, now_ms=self.clock.now_ms())
         settings = message.settings if run is None else message.settings.over(run.settings)
         key = self.keyring.tenant(message.tenant).current_key
         parcel = self._parcel(run, message, settings, key)
@@ -182,7 +180,7 @@ class Delivery:
         }
         if settings.failure_url:
             failure |= {"url": settings.failure_url, "state": "CALLBACK_INPROGRESS"}
-        following = endings.end(self.ledger, run.seq, RunState.FAILED, now_ms=now, failure=failure)
+        following = waiting.end_run(self.ledger, run.seq, RunState.FAILED, now_ms=now, failure=failure)
         DeadLetters(self.ledger).add(
             tenant=run.tenant,
             dlq_id=failure["dlqId"],

@@ -13,7 +13,7 @@ from wfdeploy.localserver.delivery.engine import Engine
 from wfdeploy.localserver.runs import flow
 from wfdeploy.localserver.runs.flow import LaneName, Limits
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.settings import Settings
+from wfdeploy.localserver.store.records import Settings
 
 _COLUMNS = ("parallelism", "rate", "period_ms", "paused", "pinned_parallelism", "pinned_rate")
 _WRITE = (

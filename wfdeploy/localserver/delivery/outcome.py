@@ -1,15 +1,20 @@
-"""What an answer means for the message that was delivered. Pure decisions, no effects.
+"""What an answer means for the message that was delivered, and when to try again. Pure decisions, no effects.
 
 Sources: QStash documentation, "Retry" (any non-2xx answer, a timeout or a connection error is a failure; 489 with
-`Upstash-NonRetryable-Error: true` is final); the non-workflow check and its text come from the SDKs' own tests.
+`Upstash-NonRetryable-Error: true` is final; the default backoff, and the response headers that override it); Upstash
+Workflow REST reference, "Trigger Workflow Run" (retries, retry delay); the non-workflow check and its text come from
+the SDKs' own tests.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 from wfdeploy.localserver.courier import Reply
-from wfdeploy.localserver.delivery import backoff
+from wfdeploy.localserver.runs import durations
 
 NOT_A_WORKFLOW = (
     "detected a non-workflow destination for trigger/invoke."
@@ -58,7 +63,37 @@ def judge(
         return Failed("the endpoint answered with a non-retryable error")
     if retried >= retries:
         return Failed(reply.error or f"the endpoint answered {reply.status}")
-    delay = backoff.delay_ms(
-        retried=retried, expression=expression, response_headers=reply.lower_headers(), now_ms=wall_ms
-    )
+    delay = delay_ms(retried=retried, expression=expression, response_headers=reply.lower_headers(), now_ms=wall_ms)
     return Retry(delay)
+
+
+_OVERRIDES = ("retry-after", "x-ratelimit-reset", "x-ratelimit-reset-requests", "x-ratelimit-reset-tokens")
+
+
+def delay_ms(*, retried: int, expression: str | None, response_headers: Mapping[str, str], now_ms: int) -> int:
+    """Milliseconds before the next attempt; `retried` counts the retries made so far (0 after the first failure).
+
+    `response_headers` are those of the failed answer, names in lower case.
+    """
+    for name in _OVERRIDES:
+        if (text := response_headers.get(name)) is not None:
+            asked = _asked_ms(text, now_ms)
+            if asked is not None and asked <= durations.DAY_MS:  # more than a day is ignored
+                return asked
+    if expression is not None:
+        # A year is the longest delay the service has.
+        return durations.expression_ms(expression, retried=retried, ceiling_ms=365 * durations.DAY_MS)
+    # min(86400, e^(2.5 n)) seconds; the exponent is bounded so that the power cannot overflow.
+    return round(min(86_400.0, math.exp(min(2.5 * (retried + 1), 20.0))) * 1000)
+
+
+def _asked_ms(text: str, now_ms: int) -> int | None:
+    """Seconds, a duration or an HTTP date, as milliseconds from now."""
+    try:
+        return durations.parse_ms(text)
+    except ValueError:
+        pass
+    try:
+        return max(0, round(parsedate_to_datetime(text).timestamp() * 1000) - now_ms)
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,21 +1,24 @@
 """What each kind of message looks like on the wire to an endpoint.
 
 Sources: QStash documentation, "Callbacks" (the body of a callback); the step list and the headers that the endpoint
-needs were observed with the SDKs.
+needs were observed with the SDKs; "Signature verification" (`Upstash-Signature`, by which an endpoint knows that a
+delivery is genuine; the SDK receivers require `iss`, `sub`, `exp`, `nbf`).
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import jwt
+
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.courier import DEFAULT_TIMEOUT_S, Parcel, Reply
-from wfdeploy.localserver.delivery.signing import sign
-from wfdeploy.localserver.store.records import Kind, Message, Recorded, Run
-from wfdeploy.localserver.store.settings import Settings
+from wfdeploy.localserver.store.records import Kind, Message, Recorded, Run, Settings
 
 _CALL_TYPES = {Kind.INIT: "step", Kind.STEP: "step", Kind.CALL: "toCallback", Kind.CALL_RESULT: "fromCallback"}
 
@@ -183,3 +186,21 @@ def _without_repeats(headers: Mapping[str, str]) -> dict[str, str]:
     """One header per name, the last one said, since names differ by case only in their spelling."""
     last: dict[str, tuple[str, str]] = {name.lower(): (name, value) for name, value in headers.items()}
     return dict(last.values())
+
+
+LIFETIME_S = 300
+
+
+def sign(*, key: str, url: str, body: bytes, now_s: int) -> str:
+    """A JWT over `body` for `url`, signed with the signing key's own characters (the `sig_` prefix included)."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(body).digest()).decode()
+    claims = {
+        "iss": "Upstash",
+        "sub": url,
+        "iat": now_s,
+        "nbf": now_s,
+        "exp": now_s + LIFETIME_S,
+        "jti": f"jwt_{uuid.uuid4().hex}",
+        "body": digest,
+    }
+    return jwt.encode(claims, key, algorithm="HS256")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from wfdeploy.localserver.api.events import ANY_METHOD, EventsApi
-from wfdeploy.localserver.api.flow import FlowApi
-from wfdeploy.localserver.api.keys import KeysApi
+from wfdeploy.localserver.api.flow import FlowApi, KeysApi
 from wfdeploy.localserver.openapi.operations import (
     Answer,
     Area,

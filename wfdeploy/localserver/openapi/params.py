@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wfdeploy.localserver.openapi.operations import Param, Schema, listed, text, whole
-from wfdeploy.localserver.views.filters import LARGEST, RUN_PAIRS_PATTERN
-from wfdeploy.localserver.views.paging import CURSOR_PATTERN
+from wfdeploy.localserver.store.filters import CURSOR_PATTERN, LARGEST, RUN_PAIRS_PATTERN
 
 __all__ = ["RUN_PAIRS_PATTERN"]
 

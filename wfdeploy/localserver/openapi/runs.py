@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from wfdeploy.localserver.api.logs import LogsApi
-from wfdeploy.localserver.api.runs import RunsApi
+from wfdeploy.localserver.api.runs import LogsApi, RunsApi
 from wfdeploy.localserver.api.trigger import TriggerApi
 from wfdeploy.localserver.openapi import params
 from wfdeploy.localserver.openapi.operations import (

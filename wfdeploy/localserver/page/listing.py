@@ -13,10 +13,9 @@ from typing import Any
 from starlette.datastructures import QueryParams
 
 from wfdeploy.localserver.store.dead_letters import dlq_filter
+from wfdeploy.localserver.store.filters import Where, log_filter, read_cursor, write_cursor
 from wfdeploy.localserver.store.ledger import Ledger
 from wfdeploy.localserver.store.records import Kind
-from wfdeploy.localserver.views.filters import Where, log_filter
-from wfdeploy.localserver.views.paging import read_cursor, write_cursor
 
 PAGE = 50
 

@@ -1,18 +1,23 @@
-"""One run, whole: as the logs show it, with the times of its steps."""
+"""One run, whole: as the logs show it, with the times of its steps.
+
+The ledger knows when an entry was recorded, when its delivery was due and when that was settled. An endpoint submits
+what a step gave from inside the delivery of the entry before it, so a step lasts from when that delivery was due until
+its own entry was recorded; time spent in the waitlist of a flow-control key is part of it. A sleep, a call, a wait and
+an invocation have an entry of their own for their beginning.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+import json
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeVar
 
-from wfdeploy.localserver.page import spans
-from wfdeploy.localserver.page.spans import Timeline
 from wfdeploy.localserver.store.dead_letters import DeadLetters
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Run
+from wfdeploy.localserver.store.records import Kind, Run
 from wfdeploy.localserver.views import run_view
-from wfdeploy.localserver.views.redaction import NONE, Redaction
-from wfdeploy.localserver.views.run_view import Veil
+from wfdeploy.localserver.views.run_view import NONE, Redaction, Veil
 
 T = TypeVar("T")
 
@@ -48,7 +53,7 @@ def render(run: Run, ledger: Ledger, *, whole: bool, now_ms: int) -> dict[str, A
     steps = [step for group in groups for step in group["steps"]]
     sleeping = {step["messageId"] for step in steps if str(step.get("stepType", "")).startswith("Sleep")}
     shown = {step.get("messageId") for group in view["steps"] for step in group["steps"]}
-    timeline = Timeline(run, spans.entries_of(ledger, run), sleeping)
+    timeline = Timeline(run, entries_of(ledger, run), sleeping)
     letter = DeadLetters(ledger).find(run.tenant, view["dlqId"]) if "dlqId" in view else None
     return {
         "run": view,
@@ -83,7 +88,7 @@ def _failure(run: Run, trim: int | None) -> dict[str, Any] | None:
     return told | Veil(NONE, trim).trimmed("failResponse", run.failure.get("failResponse"))
 
 
-def _shown(found: Mapping[str, spans.Span], shown: set[Any], trim: int | None) -> dict[str, Any]:
+def _shown(found: Mapping[str, Span], shown: set[Any], trim: int | None) -> dict[str, Any]:
     veil = Veil(NONE, trim)
     return {
         message_id: {
@@ -100,3 +105,141 @@ def _shown(found: Mapping[str, spans.Span], shown: set[Any], trim: int | None) -
         for message_id, span in found.items()
         if message_id in shown
     }
+
+
+_BEGINNINGS = ("wait", "invoke", "call")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message of a run, without its body."""
+
+    message_id: str
+    kind: Kind
+    state: str
+    step_key: str | None
+    created_at: int
+    due_at: int
+    done_at: int | None
+    retried: int
+    errors: list[dict[str, Any]]
+    plan: dict[str, Any] | None
+    """The parallel step that this entry asks for."""
+
+    @property
+    def is_copy(self) -> bool:
+        """Taken over from the run that this one resumes: delivered, but not by this run."""
+        return self.state in ("delivered", "failed") and self.done_at is None
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        return cls(
+            message_id=row["message_id"],
+            kind=Kind(row["kind"]),
+            state=row["state"],
+            step_key=row["step_key"],
+            created_at=row["created_at"],
+            due_at=row["due_at"],
+            done_at=row["done_at"],
+            retried=row["retried"],
+            errors=json.loads(row["errors"]),
+            plan=_plan(row["plan"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when to when, Unix milliseconds; `end` is None while it lasts."""
+
+    start: int
+    end: int | None
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    """The deliveries in it that failed."""
+    plan: dict[str, Any] | None = None
+    """Of a delivery: the parallel step that it is for, when that is known."""
+    planned_at: int | None = None
+    """When that step was asked for: a sleep begins then."""
+    is_earlier: bool = False
+    """It took place in the run that this one resumes."""
+
+
+def entries_of(ledger: Ledger, run: Run) -> list[Entry]:
+    rows = ledger.connection.execute(
+        "SELECT message_id, kind, state, step_key, created_at, due_at, done_at, retried, errors,"
+        " CASE WHEN step_key LIKE 'plan:%' THEN body END AS plan FROM messages"
+        " WHERE run_seq = ? AND kind <> ? ORDER BY seq",
+        (run.seq, Kind.FAILURE.value),
+    )
+    return [Entry.of(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The entries of one run. `sleeping`: the message ids of the steps that are sleeps."""
+
+    run: Run
+    entries: Sequence[Entry]
+    sleeping: Container[str]
+
+    def steps(self) -> dict[str, Span]:
+        """The span of each recorded step, by message id."""
+        found: dict[str, Span] = {}
+        by_key = {entry.step_key: entry for entry in self.entries if entry.step_key is not None}
+        before: Entry | None = None
+        for entry in self.entries:
+            match entry.kind:
+                case Kind.INIT:
+                    found[entry.message_id] = Span(self.run.created_at, self.run.starts_at)
+                case Kind.STEP:
+                    found[entry.message_id] = self._result(entry, before, by_key)
+                case Kind.WAIT | Kind.INVOKE | Kind.CALL:
+                    end = None if entry.state in ("pending", "waiting") else entry.done_at
+                    found[entry.message_id] = Span(entry.created_at, end, entry.errors, is_earlier=entry.is_copy)
+            if entry.kind in (Kind.INIT, Kind.STEP):
+                before = entry
+        return found
+
+    def deliveries(self) -> dict[str, Span]:
+        """The span of each delivery that is under way or failed for good, by message id."""
+        return {
+            entry.message_id: Span(
+                self._first_due(entry), entry.done_at, entry.errors, plan=entry.plan, planned_at=entry.created_at
+            )
+            for entry in self.entries
+            if entry.state in ("pending", "failed", "dropped")
+        }
+
+    def _result(self, entry: Entry, before: Entry | None, by_key: Mapping[str, Entry]) -> Span:
+        """The span of a step whose result an entry is."""
+        number = (entry.step_key or "").partition(":")[2]
+        for name in _BEGINNINGS:
+            if (beginning := by_key.get(f"{name}:{number}")) is not None:
+                return Span(beginning.created_at, entry.created_at, beginning.errors, is_earlier=entry.is_copy)
+        # A parallel step is asked for by a plan of its own.
+        plan = by_key.get(f"plan:{number}")
+        if entry.message_id in self.sleeping:
+            # It is recorded when the sleep begins, and sent on when that is over; of parallel ones, their plan is.
+            start, end = (entry.created_at, _woke(entry)) if plan is None else (plan.created_at, entry.created_at)
+            return Span(start, end, is_earlier=entry.is_copy)
+        cause = before if plan is None else plan
+        if cause is None or cause is entry:
+            return Span(entry.created_at, entry.created_at)
+        start = min(self._first_due(cause), entry.created_at)
+        return Span(start, entry.created_at, cause.errors, is_earlier=entry.is_copy or cause.is_copy)
+
+    def _first_due(self, entry: Entry) -> int:
+        """When the first attempt of a delivery was due; a retry overwrites the time that was set for it."""
+        if entry.kind is Kind.INIT:
+            return self.run.starts_at
+        if entry.message_id in self.sleeping:
+            return _woke(entry)
+        return entry.due_at if not entry.retried else entry.created_at
+
+
+def _woke(entry: Entry) -> int:
+    return int(entry.errors[0]["time"]) if entry.errors else entry.due_at
+
+
+def _plan(body: bytes | None) -> dict[str, Any] | None:
+    told = json.loads(body) if body else None  # it was read as JSON once, for its key
+    return {name: told[name] for name in ("stepName", "stepType") if name in told} if told else None

@@ -1,23 +1,36 @@
-"""The paths of the page."""
+"""The paths of the page, its HTML with the headers that keep it to itself, and the stream that tells of changes.
+
+The page holds the token of the default user. That is published, and of use on this machine only; still nobody else is
+to work through the page: a web site cannot read it (no CORS, and the gate refuses names that were made to point here),
+put it into a frame, or have it run anything that is not among its own files.
+
+The stream (server-sent events) tells a page that it should look again, and the few numbers of its header; never what
+changed. So a busy server costs a page a few small messages a second, however many runs there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import base64
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from importlib import resources
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from wfdeploy.localserver import compact
 from wfdeploy.localserver.api.services import Services, tenant_of
 from wfdeploy.localserver.api.trigger import json_response
 from wfdeploy.localserver.page import listing, one_run
-from wfdeploy.localserver.page.document import SHARED_HEADERS, Document
-from wfdeploy.localserver.page.stream import Stream
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.tenants import DEFAULT_TENANT
-from wfdeploy.localserver.views.filters import integer
+from wfdeploy.localserver.store.filters import integer
+from wfdeploy.localserver.tenants import DEFAULT_TENANT, Tenant, exports, sdk_switch
 
 _ASSETS = "/-/assets"
 
@@ -95,3 +108,114 @@ class _Assets(StaticFiles):
         if isinstance(response, FileResponse) and str(response.path).endswith(".mjs"):
             response.headers["Content-Type"] = "text/javascript; charset=utf-8"
         return response
+
+
+class Document:
+    """`index.html`, filled in."""
+
+    def __init__(self) -> None:
+        text = resources.files(__package__).joinpath("assets/index.html").read_text(encoding="utf-8")
+        self._head, self._tail = text.split("{{config}}")
+        (imports,) = re.findall(r'<script type="importmap">(.*?)</script>', text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(imports.encode()).digest()).decode()
+        self.headers = {
+            "Content-Security-Policy": "; ".join(
+                (
+                    "default-src 'none'",
+                    f"script-src 'self' 'sha256-{digest}'",
+                    "style-src 'self'",
+                    "img-src 'self'",
+                    "connect-src 'self'",
+                    "base-uri 'none'",
+                    "form-action 'none'",
+                    "frame-ancestors 'none'",
+                    # Text never becomes markup, not even by a mistake of ours.
+                    "require-trusted-types-for 'script'",
+                    "trusted-types 'none'",
+                )
+            ),
+            "Cache-Control": "no-store",
+            "X-Frame-Options": "DENY",
+            **SHARED_HEADERS,
+        }
+
+    def html(self, *, url: str, tenant: Tenant, demo_url: str | None, server_id: str) -> str:
+        config = {
+            "token": tenant.token,
+            "url": url,
+            "exports": exports(url, tenant),
+            "sdkSwitch": sdk_switch(url),
+            "demoUrl": demo_url,
+            "serverId": server_id,
+        }
+        return self._head + _json_in_html(config) + self._tail
+
+
+SHARED_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def _json_in_html(value: Any) -> str:
+    """JSON that cannot end the `<script>` element it stands in."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+GAP_S = 0.25
+"""Between two events, at least: what happens meanwhile is one change."""
+
+HEARTBEAT_S = 15.0
+"""Between two events, at most: so that both ends notice when the other is gone."""
+
+
+class Stream:
+    """The stream of each open page, until `close`."""
+
+    def __init__(self, services: Services, tenant: str) -> None:
+        self._services = services
+        self._tenant = tenant
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """End every stream, so that no server waits for pages when it stops."""
+        self._closing.set()
+        self._services.changes.tell()
+
+    def response(self) -> StreamingResponse:
+        return StreamingResponse(self._events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    async def _events(self) -> AsyncIterator[str]:
+        changes = self._services.changes
+        yield "retry: 1000\n\n"
+        while not self._closing.is_set():
+            seen = changes.count
+            yield f"data: {compact.dumps(self._overview(seen))}\n\n"
+            await _at_most(self._closing.wait(), GAP_S)
+            await _at_most(changes.wait_beyond(seen), HEARTBEAT_S)
+
+    def _overview(self, change: int) -> dict[str, object]:
+        """Counts that an index alone answers."""
+        connection = self._services.ledger.connection
+        in_progress = connection.execute(
+            "SELECT COUNT(*) FROM runs INDEXED BY run_in_progress WHERE tenant = ? AND state = 'RUN_STARTED'",
+            (self._tenant,),
+        ).fetchone()[0]
+        letters = connection.execute("SELECT COUNT(*) FROM dlq WHERE tenant = ?", (self._tenant,)).fetchone()[0]
+        return {
+            "change": change,
+            "now": self._services.clock.now_ms(),
+            "serverId": self._services.ledger.server_id,
+            "inProgress": in_progress,
+            "deadLetters": letters,
+        }
+
+
+async def _at_most(waited: object, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await waited  # type: ignore[misc]
+    except TimeoutError:
+        pass

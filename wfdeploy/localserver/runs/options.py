@@ -9,11 +9,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wfdeploy.localserver.delivery.backoff import DAY_MS
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.runs import durations, expressions, flow
+from wfdeploy.localserver.runs import durations, flow
+from wfdeploy.localserver.runs.durations import DAY_MS
 from wfdeploy.localserver.runs.quotas import LOCAL, MAX_RETRIES
-from wfdeploy.localserver.store.settings import Settings
+from wfdeploy.localserver.store.filters import check_url
+from wfdeploy.localserver.store.records import Settings
 
 _NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][-+]?[0-9]{1,4})?")
 _FAR_S = 1e12
@@ -195,12 +196,6 @@ def _settings(
     )
 
 
-def check_url(url: str, *, what: str = "destination") -> None:
-    """Raises: Refused unless the URL is an absolute http(s) one."""
-    if not re.match(r"https?://[^/?#\s]", url, re.IGNORECASE):
-        raise Refused(f"{what} must start with http:// or https://")
-
-
 def _retries(control: Mapping[str, str], name: str) -> int | None:
     text = control.get(name)
     if text is None:
@@ -217,8 +212,8 @@ def _retry_delay(control: Mapping[str, str], name: str) -> str | None:
     if text is None:
         return None
     try:
-        expressions.check(text)
-    except expressions.BadExpression as error:
+        durations.check_expression(text)
+    except durations.BadExpression as error:
         raise Refused(f"invalid {name}: {error}") from None
     return text
 

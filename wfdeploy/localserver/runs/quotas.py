@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from wfdeploy.localserver.delivery.backoff import DAY_MS
 from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.runs.durations import DAY_MS
 
 MAX_RETRIES = 10_000
 """The service's own limit is not published."""

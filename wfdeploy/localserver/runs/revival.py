@@ -12,13 +12,11 @@ from typing import Any
 
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.runs import options
-from wfdeploy.localserver.runs.endings import attach, tell_invoker
 from wfdeploy.localserver.runs.options import Options
+from wfdeploy.localserver.runs.waiting import attach, tell_invoker
 from wfdeploy.localserver.store.dead_letters import Entry
-from wfdeploy.localserver.store.ids import new_run_id
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Due, Kind, Message, Run, RunState
-from wfdeploy.localserver.store.settings import Settings
+from wfdeploy.localserver.store.records import Due, Kind, Message, Run, RunState, Settings, new_run_id
 
 _OVERRIDABLE = ("retries", "retry_delay", "failure_url", "flow_key", "flow_value")
 

@@ -16,7 +16,7 @@ from filelock import Timeout
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import StrangeFileError, is_own_log, make_private, require_database
-from wfdeploy.localserver.store.ids import new_server_id
+from wfdeploy.localserver.store.records import new_server_id
 
 _VERSION_1 = """
 CREATE TABLE meta (

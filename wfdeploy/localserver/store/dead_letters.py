@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from starlette.datastructures import QueryParams
 
 from wfdeploy.localserver.problems import Refused
+from wfdeploy.localserver.store.filters import Where, add_labels, choices, integer, multi
 from wfdeploy.localserver.store.ledger import Ledger
 from wfdeploy.localserver.store.records import Run
-from wfdeploy.localserver.views.filters import Where, add_labels, choices, integer, multi
 
 CALLBACK_STATES = ("CALLBACK_INPROGRESS", "CALLBACK_SUCCESS", "CALLBACK_FAIL", "CALLBACK_CANCELED")
 

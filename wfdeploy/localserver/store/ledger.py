@@ -13,7 +13,6 @@ from typing import Any
 
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.store import database
-from wfdeploy.localserver.store.ids import new_message_id
 from wfdeploy.localserver.store.records import (
     INHERITING,
     OUTGOING,
@@ -24,8 +23,9 @@ from wfdeploy.localserver.store.records import (
     Recorded,
     Run,
     RunState,
+    Settings,
+    new_message_id,
 )
-from wfdeploy.localserver.store.settings import Settings
 
 _RECORDED = f"({', '.join(repr(kind.value) for kind in RECORDED)})"
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from wfdeploy.localserver.store.filters import STEP_CONDITIONS, Where
 from wfdeploy.localserver.store.ledger import Ledger
 from wfdeploy.localserver.store.records import Message, Run, RunState
-from wfdeploy.localserver.views import step_view
-from wfdeploy.localserver.views.filters import STEP_CONDITIONS, Where
-from wfdeploy.localserver.views.redaction import Redaction
-from wfdeploy.localserver.views.step_view import Veil
+from wfdeploy.localserver.views import run_view
+from wfdeploy.localserver.views.run_view import Redaction, Veil
 
 POSITION = ("at", "rank", "run_seq", "message_seq", "attempt")
 """What orders events: the moment, then the sort of event, then who was first. Newest first."""
@@ -97,11 +96,11 @@ class EventLog:
         message, veil = messages[seq], self._veil(run)
         if rank == _RECORDED:
             by_key = {each.step_key: each for each in messages.values() if each.step_key is not None}
-            step = step_view.recorded(
+            step = run_view.recorded(
                 run, message, by_key, ledger=self.ledger, veil=veil, now_ms=self.now_ms, alone=True
             )
             return {} if step is None else {"stepInfo": step}
-        step = step_view.under_way(run, message, veil)
+        step = run_view.under_way(run, message, veil)
         step.pop("errors", None)
         told: dict[str, Any] = {"stepInfo": step}
         if rank == _CANCELED:

@@ -1,19 +1,23 @@
-"""A run as the logs show it: its state, and its steps in groups.
+"""A run as the logs show it: its state, and its steps in groups: what was recorded, is being delivered, or failed last.
 
-Source: Upstash Workflow REST reference, "List Workflow Run Logs", schemas `WorkflowRun`, `GroupedSteps`.
+Sources: Upstash Workflow REST reference, "List Workflow Run Logs", schemas `WorkflowRun`, `GroupedSteps`, `StepInfo`;
+"Trigger Workflow Run", `Upstash-Redact-Fields`: what logs and dead letters show instead of a value. Deliveries keep the
+original.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from wfdeploy.localserver import compact
+from wfdeploy.localserver.runs.waiting import DEFAULT_TIMEOUT
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Kind, Message, Run
-from wfdeploy.localserver.views import step_view
-from wfdeploy.localserver.views.redaction import Redaction
-from wfdeploy.localserver.views.step_view import Veil
-
-__all__ = ["Veil", "render"]
+from wfdeploy.localserver.store.records import DEFAULT_RETRIES, RECORDED, Kind, Message, Run, RunState, Settings
 
 _INVOKER = ("workflowRunId", "workflowUrl", "workflowRunCreatedAt")
 
@@ -52,7 +56,7 @@ def _failure_function(failure: dict[str, Any], message: Message | None, veil: Ve
     told |= {name: failure[name] for name in failure if name.startswith("response")}
     told["messageId"] = failure["messageId"] if message is None else message.message_id
     if message is not None and message.errors:
-        told["errors"] = step_view.attempts(message, veil)
+        told["errors"] = attempts(message, veil)
         if message.state == "pending":
             told["nextDeliveryTime"] = message.due_at
     return told
@@ -67,7 +71,7 @@ def _groups(run: Run, ledger: Ledger, veil: Veil, now_ms: int) -> list[dict[str,
         "concurrent": 1,
         "state": "STEP_SUCCESS",
         "createdAt": run.created_at,
-        **step_view.delivered_as(run.settings, veil),
+        **delivered_as(run.settings, veil),
     }
     if messages:
         init["messageId"] = messages[0].message_id
@@ -76,10 +80,10 @@ def _groups(run: Run, ledger: Ledger, veil: Veil, now_ms: int) -> list[dict[str,
     by_key = {message.step_key: message for message in messages if message.step_key is not None}
     for message in messages:
         if message.kind in (Kind.STEP, Kind.WAIT, Kind.INVOKE, Kind.CALL):
-            step = step_view.recorded(run, message, by_key, ledger=ledger, veil=veil, now_ms=now_ms)
+            step = recorded(run, message, by_key, ledger=ledger, veil=veil, now_ms=now_ms)
             if step is not None:
                 _place(groups, step)
-    following = [step_view.under_way(run, each, veil) for each in messages if step_view.is_under_way(each)]
+    following = [under_way(run, each, veil) for each in messages if is_under_way(each)]
     if following:
         groups.append({"type": "next", "steps": following})
     return groups
@@ -96,3 +100,232 @@ def _place(groups: list[dict[str, Any]], step: dict[str, Any]) -> None:
         last["steps"].append(step)
     else:
         groups.append({"type": "parallel", "steps": [step]})
+
+
+_SHOWN: dict[str, tuple[type, ...]] = {
+    "stepId": (int,),
+    "stepName": (str,),
+    "stepType": (str,),
+    "concurrent": (int,),
+    "sleepFor": (int, float, str),
+    "sleepUntil": (int, float, str),
+    "callUrl": (str,),
+    "callMethod": (str,),
+    "callHeaders": (dict,),
+    "waitEventId": (str,),
+    "waitTimeout": (bool,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Veil:
+    """What is shown of bodies: all, so many bytes, none (-1), or a hash."""
+
+    redaction: Redaction
+    trim: int | None
+
+    def body(self, name: str, text: str | None) -> dict[str, str]:
+        """The field, unless there is nothing to show."""
+        if text is None or self.trim == -1:
+            return {}
+        return {name: self.redaction.text(text)} if self.redaction.body else self.trimmed(name, text)
+
+    def trimmed(self, name: str, text: str | None) -> dict[str, str]:
+        """The same for what is never redacted: an endpoint's own answers."""
+        if text is None or self.trim == -1:
+            return {}
+        if self.trim is None or self.trim < 0:
+            return {name: text}
+        return {name: text.encode()[: self.trim].decode(errors="ignore")}
+
+
+def is_under_way(message: Message) -> bool:
+    """What is being delivered, or failed for good. A call that fails does not: its result goes to the workflow."""
+    if message.kind is Kind.CALL:
+        return message.state == "pending"
+    return message.kind in RECORDED and message.state in ("pending", "failed")
+
+
+def delivered_as(settings: Settings, veil: Veil) -> dict[str, Any]:
+    """How a message is delivered, as each step tells it; the settings are those of its run too."""
+    told: dict[str, Any] = {
+        "retries": DEFAULT_RETRIES if settings.retries is None else settings.retries,
+        "headers": veil.redaction.header_lists(settings.headers),
+    }
+    return told if settings.retry_delay is None else told | {"retryDelay": settings.retry_delay}
+
+
+def recorded(
+    run: Run,
+    message: Message,
+    by_key: Mapping[str, Message],
+    *,
+    ledger: Ledger,
+    veil: Veil,
+    now_ms: int,
+    alone: bool = False,
+) -> dict[str, Any] | None:
+    """A step as far as it is; None for a plan, which its result follows, and for what is shown with its result.
+
+    `alone`: by itself, whatever followed it.
+    """
+    told = _told(message)
+    if told is None or told.get("targetStep"):
+        return None
+    number = told.get("stepId")
+    is_result = message.kind is Kind.STEP
+    if not is_result and not alone and (f"result:{number}" in by_key or message.state == "dropped"):
+        return None
+    step = {name: value for name, kinds in _SHOWN.items() if _is_one_of(value := told.get(name), kinds)}
+    for name in ("out", "callBody"):
+        if isinstance(value := told.get(name), str):
+            step |= veil.body(name, value)
+    asleep = message.state == "pending" and message.due_at > now_ms and message.retried == 0
+    step |= {
+        "callType": "step" if message.kind is not Kind.CALL else "toCallback",
+        "messageId": message.message_id,
+        "state": "STEP_PROGRESS" if asleep or not is_result else "STEP_SUCCESS",
+        "createdAt": message.created_at,
+        **delivered_as(message.settings.over(run.settings), veil),
+    }
+    if (wait := by_key.get(f"wait:{number}")) is not None:
+        step |= {"waitEventId": wait.event_id, "waitTimeoutDeadline": wait.due_at}
+        step["waitTimeoutDuration"] = str(json.loads(wait.body).get("timeout") or DEFAULT_TIMEOUT)
+    if (invoke := by_key.get(f"invoke:{number}")) is not None:
+        step |= _invoked(ledger.run(json.loads(invoke.body)["invokedSeq"]), veil)
+    if (call := by_key.get(f"call:{number}")) is not None:
+        step |= _called(call, told.get("out"), veil)
+    return step
+
+
+def _is_one_of(value: object, kinds: tuple[type, ...]) -> bool:
+    """An endpoint may write anything into a step; what is not of its type is not shown."""
+    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+
+
+def _told(message: Message) -> dict[str, Any] | None:
+    """The step that a message is about, as JSON that the endpoint wrote."""
+    if message.kind is Kind.CALL:
+        headers = {name.lower(): value for name, value in message.settings.callback_headers.items()}
+        number, name = headers.get("upstash-workflow-stepid", ""), headers.get("upstash-workflow-stepname", "")
+        concurrent = headers.get("upstash-workflow-concurrent", "")
+        if not number.isdecimal():
+            return None
+        return {
+            "stepId": int(number),
+            "stepName": name,
+            "stepType": "Call",
+            "concurrent": int(concurrent) if concurrent.isdecimal() else 1,
+        }
+    try:
+        told = json.loads(message.body)
+    except ValueError:
+        return None
+    if isinstance(told, dict) and message.kind in (Kind.WAIT, Kind.INVOKE):
+        told = told.get("step")
+    return told if isinstance(told, dict) else None
+
+
+def _invoked(run: Run, veil: Veil) -> dict[str, Any]:
+    return {
+        "invokedWorkflowRunId": run.run_id,
+        "invokedWorkflowUrl": run.url,
+        "invokedWorkflowCreatedAt": run.created_at,
+        "invokedWorkflowRunHeaders": veil.redaction.header_lists(run.settings.headers),
+        **veil.body("invokedWorkflowRunBody", run.payload.decode(errors="replace")),
+    }
+
+
+def _called(call: Message, out: object, veil: Veil) -> dict[str, Any]:
+    """The request, and the answer where the step's result has one."""
+    shown: dict[str, Any] = {
+        "callUrl": call.url,
+        "callMethod": (call.settings.method or "POST").upper(),
+        "callHeaders": veil.redaction.header_lists(call.settings.headers),
+        **veil.body("callBody", call.body.decode(errors="replace")),
+    }
+    try:
+        answer = json.loads(out) if isinstance(out, str) else None
+    except ValueError:
+        answer = None
+    if isinstance(answer, dict):
+        if _is_one_of(status := answer.get("status"), (int,)):
+            shown["callResponseStatus"] = status
+        if isinstance(headers := answer.get("header"), dict):
+            shown["callResponseHeaders"] = headers
+        body = answer.get("body")
+        shown |= veil.body("callResponseBody", body if isinstance(body, str) else compact.dumps(body))
+    return shown
+
+
+def under_way(run: Run, message: Message, veil: Veil) -> dict[str, Any]:
+    """What is being delivered now, or failed last."""
+    if message.state == "failed":
+        state = "STEP_FAILED"
+    elif run.state is RunState.CANCELED:
+        state = "STEP_CANCELED"
+    else:
+        state = "STEP_RETRY" if message.retried else "STEP_PROGRESS"
+    told = delivered_as(message.settings.over(run.settings), veil)
+    del told["headers"]  # which the types of the SDK have on recorded steps alone
+    step: dict[str, Any] = {"messageId": message.message_id, "state": state, **told}
+    if name := _name_of_failure(message):
+        step["stepName"] = name
+    if message.errors:
+        step["errors"] = attempts(message, veil)
+    if state == "STEP_RETRY":
+        step["nextDeliveryTime"] = message.due_at
+    return step
+
+
+def attempts(message: Message, veil: Veil) -> list[dict[str, Any]]:
+    """Those that failed."""
+    return [
+        {name: value for name, value in error.items() if name != "body"} | veil.trimmed("body", error.get("body"))
+        for error in message.errors
+    ]
+
+
+def _name_of_failure(message: Message) -> str | None:
+    """The step that failed last, where the endpoint names it (the JavaScript SDK does), or a call's."""
+    if message.kind is Kind.CALL:
+        return (_told(message) or {}).get("stepName")
+    headers = message.errors[-1]["headers"] if message.errors else {}
+    named: list[str] = headers.get("Upstash-Error-Step-Name", [])
+    return named[0] if named else None
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """Which parts of a run are not shown."""
+
+    body: bool = False
+    all_headers: bool = False
+    headers: frozenset[str] = frozenset()
+    """Names in lower case."""
+
+    @classmethod
+    def of(cls, fields: str | None) -> Redaction:
+        """`body`, `header`, `header[Name]`, also in the plural, separated by commas; other words say nothing."""
+        if not fields:
+            return NONE
+        parts = [part.strip() for part in fields.split(",")]
+        named = [match[1].strip().lower() for part in parts if (match := re.fullmatch(r"headers?\[(.+)\]", part))]
+        return cls(body="body" in parts, all_headers="header" in parts or "headers" in parts, headers=frozenset(named))
+
+    def text(self, value: str) -> str:
+        return redacted(value) if self.body else value
+
+    def header(self, name: str, value: str) -> str:
+        return redacted(value) if self.all_headers or name.lower() in self.headers else value
+
+    def header_lists(self, headers: Mapping[str, str]) -> dict[str, list[str]]:
+        """As the API shows headers: each name with a list."""
+        return {name: [self.header(name, value)] for name, value in headers.items()}
+
+
+NONE = Redaction()
+
+
+def redacted(value: str) -> str:
+    return f"REDACTED:{hashlib.sha256(value.encode()).hexdigest()}"

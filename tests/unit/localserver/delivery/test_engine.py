@@ -13,15 +13,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.delivery.backlog import Backlog
-from wfdeploy.localserver.delivery.engine import WINDOW_MS, Engine
+from wfdeploy.localserver.delivery.engine import WINDOW_MS, Backlog, Engine
 from wfdeploy.localserver.delivery.flow_keys import FlowKeys
 from wfdeploy.localserver.runs.flow import LaneName, Limits
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.store import database
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Due, Kind
-from wfdeploy.localserver.store.settings import Settings
+from wfdeploy.localserver.store.records import Due, Kind, Settings
 
 YEAR_MS = 365 * 86_400_000
 

@@ -10,7 +10,7 @@ import re
 import httpx
 import pytest
 
-from wfdeploy.localserver.page.document import Document
+from wfdeploy.localserver.page.routes import Document
 from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.unit.localserver.conftest import Api
-from wfdeploy.localserver.page import stream
+from wfdeploy.localserver.page import routes
 from wfdeploy.localserver.serve import LocalServer
 
 
@@ -62,7 +62,7 @@ def test_many_changes_at_once_are_few_events(server: LocalServer, api: Api) -> N
             heard += 1
             if event["inProgress"] == 100:
                 break
-        assert heard <= (time.monotonic() - began) / stream.GAP_S + 2
+        assert heard <= (time.monotonic() - began) / routes.GAP_S + 2
 
 
 def test_a_server_that_stops_waits_for_no_page() -> None:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.clock import ManualClock, SystemClock
-from wfdeploy.localserver.delivery import backoff, signing
+from wfdeploy.localserver.delivery import outcome, parcels
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.runs import durations, expressions, options
-from wfdeploy.localserver.store.settings import Settings
+from wfdeploy.localserver.runs import durations, options
+from wfdeploy.localserver.store.records import Settings
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     ],
 )
 def test_retry_delay_expression(text: str, retried: int, ms: int) -> None:
-    assert expressions.delay_ms(text, retried=retried, ceiling_ms=10**9) == ms
+    assert durations.expression_ms(text, retried=retried, ceiling_ms=10**9) == ms
 
 
 @pytest.mark.parametrize(
@@ -59,24 +59,24 @@ def test_retry_delay_expression(text: str, retried: int, ms: int) -> None:
      "1e400", "1 if 1 else 2", "1if 1 else 2", "1(2)", "0x1"],
 )  # fmt: skip
 def test_expression_outside_the_language_is_refused(text: str) -> None:
-    with pytest.raises(expressions.BadExpression):
-        expressions.check(text)
+    with pytest.raises(durations.BadExpression):
+        durations.check_expression(text)
 
 
 @pytest.mark.parametrize("text", ["pow(9, pow(9, 9))", "exp(99999)", "1 / 0", "pow(-1, 0.5)", "sqrt(0 - 1)", "0/0"])
 def test_expression_without_a_value_waits_the_longest(text: str) -> None:
-    assert expressions.delay_ms(text, retried=0, ceiling_ms=77) == 77
+    assert durations.expression_ms(text, retried=0, ceiling_ms=77) == 77
 
 
 @given(st.text(alphabet="retid0123456789.+-*/(), powexsqrtabfling", max_size=60), st.integers(0, 50))
 def test_expression_is_bounded_or_refused(text: str, retried: int) -> None:
-    with contextlib.suppress(expressions.BadExpression):
-        assert 0 <= expressions.delay_ms(text, retried=retried, ceiling_ms=1000) <= 1000
+    with contextlib.suppress(durations.BadExpression):
+        assert 0 <= durations.expression_ms(text, retried=retried, ceiling_ms=1000) <= 1000
 
 
 def wait(retried: int = 0, expression: str | None = None, **headers: str) -> int:
     lower = {name.replace("_", "-"): value for name, value in headers.items()}
-    return backoff.delay_ms(retried=retried, expression=expression, response_headers=lower, now_ms=1_000_000)
+    return outcome.delay_ms(retried=retried, expression=expression, response_headers=lower, now_ms=1_000_000)
 
 
 def test_backoff_follows_the_documented_curve() -> None:
@@ -97,7 +97,7 @@ def test_endpoint_may_say_when_to_try_again() -> None:
 
 def test_signature_is_over_the_body() -> None:
     body = '{"a":"ü"}'.encode()
-    token = signing.sign(key="sig_" + "k" * 28, url="http://x/wf", body=body, now_s=1_000)
+    token = parcels.sign(key="sig_" + "k" * 28, url="http://x/wf", body=body, now_s=1_000)
     claims = jwt.decode(token, "sig_" + "k" * 28, algorithms=["HS256"], options={"verify_exp": False})
     assert claims["iss"] == "Upstash"
     assert claims["sub"] == "http://x/wf"

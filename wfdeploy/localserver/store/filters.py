@@ -1,4 +1,4 @@
-"""Query filters of the logs and of bulk cancel, as SQL over the runs.
+"""Query filters of the logs and of bulk cancel, as SQL over the runs; cursors, which are opaque to clients.
 
 Source: Upstash Workflow REST reference, "List Workflow Run Logs" and "Bulk Cancel Workflow Runs": several values of one
 filter are alternatives, several filters hold together; values are repeated or separated by commas.
@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from starlette.datastructures import QueryParams
 
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.runs.options import check_url
 from wfdeploy.localserver.store.records import RunState
 
 RUN_PAIRS_PATTERN = r"^[^,]+@[0-9]{1,18}(,[^,]+@[0-9]{1,18})*$"
@@ -77,6 +76,12 @@ def flag(query: QueryParams, name: str) -> bool:
     if text not in ("true", "false"):
         raise Refused(f"invalid {name}: {text!r}")
     return text == "true"
+
+
+def check_url(url: str, *, what: str = "destination") -> None:
+    """Raises: Refused unless the URL is an absolute http(s) one."""
+    if not re.match(r"https?://[^/?#\s]", url, re.IGNORECASE):
+        raise Refused(f"{what} must start with http:// or https://")
 
 
 def log_filter(query: QueryParams, tenant: str) -> Where:
@@ -200,3 +205,39 @@ def _add_states(where: Where, states: Sequence[str]) -> None:
         any_of = " OR ".join(of_steps)
         conditions.append(f"EXISTS (SELECT 1 FROM messages m WHERE m.run_seq = r.seq AND ({any_of}))")  # noqa: S608
     where.add(f"({' OR '.join(conditions)})", *of_runs)
+
+
+CURSOR_PATTERN = r"^(r[0-9]{1,18}\.[0-9]{1,18})?$"
+"""Empty: none, as the last page of some lists has it."""
+
+EVENT_CURSOR_PATTERN = r"^e[0-9]{1,18}(\.[0-9]{1,18}){4}$"
+
+
+def write_cursor(seq: int, floor: int = 0) -> str:
+    """For the page that begins below `seq` and does not look below `floor`."""
+    return f"r{seq}.{floor}"
+
+
+def read_cursor(text: str) -> tuple[int, int]:
+    """(older than this seq, not older than that one).
+
+    Raises: Refused for what is no cursor of ours.
+    """
+    before, floor = _numbers(text, CURSOR_PATTERN)
+    return before, floor
+
+
+def write_event_cursor(position: Sequence[int]) -> str:
+    """For the page of events that begins below this one (`event_log.POSITION`)."""
+    return "e" + ".".join(str(number) for number in position)
+
+
+def read_event_cursor(text: str) -> tuple[int, ...]:
+    """Raises: Refused for what is no cursor of ours."""
+    return _numbers(text, EVENT_CURSOR_PATTERN)
+
+
+def _numbers(text: str, pattern: str) -> tuple[int, ...]:
+    if not text or not re.fullmatch(pattern, text):
+        raise Refused("invalid cursor")
+    return tuple(int(number) for number in text[1:].split("."))
