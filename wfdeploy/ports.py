@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wfdeploy.model.address import Address
+    from wfdeploy.model.address import Address, Span
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.event import Event
     from wfdeploy.model.remote import (
@@ -112,8 +112,9 @@ class StateStore(Protocol):
         """What the records of each group sum up to (`model.tally`). A group that has records and isn't here hasn't
         been summed up."""
 
-    def record_keys(self, groups: Collection[str] | None = None) -> Iterator[RecordKey]:
-        """The keys of the records of these groups (None: of all), ordered by address (by code point)."""
+    def record_keys(self, within: Iterable[Span] | None = None) -> Iterator[RecordKey]:
+        """The keys of the records in these spans (None: of all), ordered by address (by code point). Here as below, the
+        spans are in order, and none of them reaches into another; only what is in them is read."""
 
     def record_keys_of(self, addresses: Collection[str]) -> Iterator[RecordKey]:
         """The keys of the records of these addresses, ordered by address; unknown addresses are passed over."""
@@ -124,16 +125,19 @@ class StateStore(Protocol):
     def keys_with_ids(self, workflow_run_ids: Collection[str]) -> Iterator[RecordKey]:
         """The keys of the records that have one of these workflow run ids, in any order."""
 
-    def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
-        """The records of these addresses (all: None), ordered by address; unknown addresses are passed over."""
+    def records(
+        self, addresses: Collection[str] | None = None, *, within: Iterable[Span] | None = None
+    ) -> Iterator[Record]:
+        """The records of these addresses, or in these spans (None: all), ordered by address; unknown addresses are
+        passed over."""
 
     def standings(self, states: Collection[RunState | None], group: str | None = None) -> Iterator[Standing]:
         """How the recorded runs (of one group; None: of all) do that were last observed in one of these states (None:
         not observed yet), by state and address. Costs what it gives, however many records there are; SUCCESS isn't
         kept track of and gives none."""
 
-    def attempts(self) -> Iterator[Attempt]:
-        """Every attempt, ordered by address."""
+    def attempts(self, within: Sequence[Span] | None = None) -> Iterator[Attempt]:
+        """The attempts in these spans (None: all), ordered by address."""
 
     def generations(self, addresses: Collection[str]) -> Mapping[tuple[str, str], int]:
         """The highest known generation by (address, fingerprint), for these addresses."""
@@ -153,8 +157,8 @@ class StateStore(Protocol):
     def former_addresses(self) -> Iterator[Address]:
         """Addresses that have a past here and no record (forgotten, or dropped), ordered."""
 
-    def history(self, address: str | None) -> Sequence[HistoryEntry]:
-        """Former records of an address (of all: None), oldest first."""
+    def history(self, within: Iterable[Span] | None = None) -> Sequence[HistoryEntry]:
+        """Former records, oldest first: of all addresses, or span after span."""
 
     def unclaimed(self) -> Sequence[ObservedRun]:
         """Remembered runs of this project that belong to no known address, by id."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.address import Address, Span, exactly, group_of, whole_groups
 from wfdeploy.model.edits import (
     Claim,
     Dismiss,
@@ -153,7 +153,7 @@ def test_a_resumed_run_takes_the_place_of_the_one_that_failed(store: StateStore)
     assert list(store.records()) == [resumed]
     assert (resumed.tries, resumed.triggered_id, resumed.generation) == (1, "wfr_1", 1)
     assert list(store.attempts()) == []
-    assert [(entry.record, entry.ended) for entry in store.history("g/a")] == [(first, Ended.RESUMED)]
+    assert [(entry.record, entry.ended) for entry in store.history(exactly("g/a"))] == [(first, Ended.RESUMED)]
 
 
 def test_a_commit_is_all_or_nothing(store: StateStore) -> None:
@@ -301,7 +301,7 @@ def test_a_superseded_record_is_history_and_its_generation_is_kept(store: StateS
     store.commit([PutRecord(record("g/a"))])
     store.commit([PutRecord(record("g/a", "1:b"))])
     store.commit([PutRecord(record("g/a", "1:a", 2))])
-    (first, second) = store.history("g/a")
+    (first, second) = store.history(exactly("g/a"))
     assert (first.record, first.ended, first.ended_at_ms) == (record("g/a"), Ended.SUPERSEDED, NOW_MS)
     assert second.record.fingerprint == "1:b"
     assert store.generations(["g/a"]) == {("g/a", "1:a"): 2, ("g/a", "1:b"): 1}
@@ -334,7 +334,7 @@ def test_a_rename_takes_everything_along_and_leaves_a_tombstone(store: StateStor
     store.commit([Rename(Address("g/a"), Address("h/a"))])
     assert addresses(store) == ["h/a"]
     assert [one.address for one in store.attempts()] == ["h/a"]
-    assert [entry.record.address for entry in store.history("h/a")] == ["h/a"]
+    assert [entry.record.address for entry in store.history(exactly("h/a"))] == ["h/a"]
     known = {"1:a": 1, "1:b": 1, "1:z": 4}
     assert store.generations(["h/a"]) == {("h/a", text): number for text, number in known.items()}
     left = known | {"1:c": 1}
@@ -346,7 +346,7 @@ def test_observations_and_words_change_the_record_in_place(store: StateStore) ->
     store.commit([Observe(Address("g/a"), RunState.FAILED, 9), Rewrite(Address("g/a"), "2:a", "d2")])
     (one,) = store.records()
     assert (one.run_state, one.observed_at_ms, one.fingerprint, one.delivery) == (RunState.FAILED, 9, "2:a", "d2")
-    assert store.history("g/a") == []
+    assert store.history(exactly("g/a")) == []
 
 
 def test_runs_without_an_address_are_remembered_until_claimed(store: StateStore) -> None:
@@ -403,8 +403,24 @@ def test_keys_of_some_groups(store: StateStore) -> None:
     names = ["a-b/x", "a/x", "a/y", "a0/x", "b/x"]
     store.commit([PutRecord(record(name)) for name in names])
     assert [key.address for key in store.record_keys()] == names
-    assert [key.address for key in store.record_keys(["b", "a"])] == ["a/x", "a/y", "b/x"]
-    assert list(store.record_keys(["c"])) == list(store.record_keys([])) == []
+    assert [key.address for key in store.record_keys(whole_groups(["b", "a"]))] == ["a/x", "a/y", "b/x"]
+    assert list(store.record_keys(whole_groups(["c"]))) == list(store.record_keys([])) == []
+
+
+def test_what_is_known_within_spans(store: StateStore) -> None:
+    spans = [*exactly("a/x"), Span("a/y", "b")]
+    names = ["a/x", "a/x0", "a/y", "a0/x", "b/x"]
+    store.commit([PutRecord(record(name, generation=generation)) for name in names for generation in (1, 2)])
+    store.commit([Intend([attempt(f"{name}-flying") for name in names])])
+    store.commit([PutAttempt(attempt(f"{name}-lost", status=AttemptStatus.UNKNOWN)) for name in names])
+    found = ["a/x", "a/y", "a0/x"]
+    assert [one.address for one in store.record_keys(spans)] == found
+    assert [one.address for one in store.records(within=spans)] == found
+    assert [entry.record.address for entry in store.history(spans)] == found
+    tried = ["a/y-flying", "a/y-lost", "a0/x-flying", "a0/x-lost"]
+    assert [one.address for one in store.attempts(spans)] == tried
+    store.commit([DropAttempt(Address("b/x-flying"))])  # now they have rows of their own
+    assert [one.address for one in store.attempts(spans)] == tried
 
 
 ADDRESSES = st.sampled_from([Address(name) for name in ("g/a", "g/b", "h/a", "h/b")])

@@ -12,12 +12,15 @@ from tests.fakes.step_endpoint import StepEndpoint
 from tests.support.reconciling import Fleet
 from tests.support.workbench import Workbench, planned
 from wfdeploy.errors import StalePlan, Withheld
+from wfdeploy.model.address import exactly
 from wfdeploy.model.event import Outcome
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Action, Refresh, Selection
+from wfdeploy.model.plan import Action, Refresh, Selection, Wish
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Ended
+from wfdeploy.model.status import RowStatus
 from wfdeploy.operations.saved_plan import plan_file_text, save_plan
+from wfdeploy.operations.status import status
 from wfdeploy.testing import WorkflowServer
 
 
@@ -33,6 +36,32 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 CRASH = ["crash"]
 FRAGILE = ["run", "fragile", "run"]
+
+
+def test_a_few_runs_are_asked_for_by_their_ids(fleet: Fleet) -> None:
+    fleet.declare({f"r{number:02}": ["run" if number % 2 else "crash"] for number in range(12)})
+    fleet.apply()
+    fleet.settle()
+    fleet.log.clear()
+    listed = status(fleet.bench.workspace, ())
+    assert fleet.log == ["list"]
+    asked = status(fleet.bench.workspace, ["g/r0?", "g/r03"])
+    assert fleet.log == ["list", *["read"] * 10]
+    assert asked == listed[:10]
+    assert [row.run_state for row in asked[:2]] == [RunState.FAILED, RunState.SUCCESS]
+
+
+def test_a_run_whose_answer_was_lost_is_looked_for_in_a_listing(fleet: Fleet) -> None:
+    fleet.declare({"a": CRASH, "b": FRAGILE})
+    fleet.apply()
+    fleet.settle()
+    fleet.lost = ["resume"]
+    fleet.report(options=ApplyOptions(timeout_s=0.0), wish=Wish.RESUME, targets=("g/b",))
+    fleet.log.clear()
+    (row,) = status(fleet.bench.workspace, ["g/b"])
+    assert fleet.log == ["list"]
+    assert row.status is RowStatus.UNKNOWN
+    assert row.run_state is not None
 
 
 def test_a_failed_run_is_restarted_as_often_as_the_policy_says(fleet: Fleet) -> None:
@@ -71,7 +100,7 @@ def test_a_failed_run_is_resumed_where_it_failed(fleet: Fleet) -> None:
     labels = fleet.server.runs()[1].logged["labels"]
     assert (labels[0], labels[2]) == ("wfdeploy.bench.default", "mine")
     with fleet.bench.open() as store:
-        assert [entry.ended for entry in store.history("g/a")] == [Ended.RESUMED]
+        assert [entry.ended for entry in store.history(exactly("g/a"))] == [Ended.RESUMED]
 
 
 def test_a_resume_whose_answer_was_lost_is_found_by_its_label(fleet: Fleet) -> None:

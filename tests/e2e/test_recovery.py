@@ -13,6 +13,7 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, ModelServer, dying
 from tests.support.workbench import Workbench, counts, group, planned, run
 from wfdeploy.errors import RemoteFailure, Withheld
+from wfdeploy.model.address import exactly
 from wfdeploy.model.event import Notice, Outcome, Waiting
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.remote import Answered, Item, Throttled, TriggerReply
@@ -111,7 +112,7 @@ def test_an_edit_after_a_lost_answer_starts_both_runs_once(world: Workbench, rem
     assert counts(world.apply()) == {"triggered": 1, "kept": 1}
     assert set(remote.counts.values()) == {1}
     with world.open() as store:
-        assert len(store.history("g/a")) == 1
+        assert len(store.history(exactly("g/a"))) == 1
 
 
 def test_an_attempt_older_than_the_logs_is_never_sent_by_itself(world: Workbench, remote: ModelServer) -> None:

@@ -10,6 +10,7 @@ from tests.fakes.model_server import Fault, dying
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.errors import UsageError
+from wfdeploy.model.address import exactly
 from wfdeploy.model.state import Record
 from wfdeploy.operations import state as state_operations
 from wfdeploy.operations.state import Resolution
@@ -102,7 +103,7 @@ def test_a_resumed_run_is_known_by_the_id_that_a_person_tells(bench: VirtualBenc
     found = record(bench)
     assert (found.workflow_run_id, found.triggered_id, found.tries) == (resumed, first, 1)
     with bench.open() as store:
-        (before,) = store.history("g/a")
+        (before,) = store.history(exactly("g/a"))
         assert (before.record.workflow_run_id, before.ended.value) == (first, "resumed")
     assert try_on(bench) == 1 + MOST_TRIES
 

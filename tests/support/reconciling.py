@@ -63,6 +63,7 @@ class Tap(RunGateway):
         return Lost("the test lost it") if self.lose("trigger") else reply
 
     async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:
+        self.log.append("read")
         return await self.inner.read_run(workflow_run_id, created_at_ms)
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:

@@ -6,6 +6,7 @@ An address is text everywhere in the pipeline (there may be a million); this mod
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple, NewType
 
@@ -91,3 +92,20 @@ def instance_parts(address: str) -> tuple[str, str] | None:
 def group_of(address: str) -> str:
     """The group part of an address."""
     return address.partition("/")[0]
+
+
+class Span(NamedTuple):
+    """The addresses from `low` up to (without) `high`, by code point."""
+
+    low: str
+    high: str
+
+
+def exactly(*addresses: str) -> list[Span]:
+    """Where these addresses, given in order, stand and no others."""
+    return [Span(address, f"{address}\0") for address in addresses]
+
+
+def whole_groups(names: Iterable[str]) -> list[Span]:
+    """Where the addresses of these groups stand: all of a group begin with its name and a slash."""
+    return [Span(f"{name}/", f"{name}0") for name in sorted(set(names), key="{}/".format)]

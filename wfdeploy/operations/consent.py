@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfdeploy.errors import Withheld
-from wfdeploy.model.address import group_of
+from wfdeploy.model.address import group_of, whole_groups
 from wfdeploy.model.first_changes import but_plain_triggers
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.pasting import moved_entry
@@ -40,7 +40,7 @@ def held_back(plan: Plan, prepared: Prepared) -> Later:
         for change in but_plain_triggers(plan.changes)
         if is_put_off(change)
     }
-    recorded = prepared.store.record_keys({group_of(address) for address in waiting})
+    recorded = prepared.store.record_keys(whole_groups(map(group_of, waiting)))
     before = {address for address, generation in waiting.items() if generation > 1}
     before.update(key.address for key in recorded if key.address in waiting)
     return Later(len(waiting), len(before))

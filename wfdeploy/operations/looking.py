@@ -48,7 +48,7 @@ def logs(workspace: Workspace, globs: Sequence[str], labels: Collection[str]) ->
     Raises: `UsageError` for a glob that matches nothing, or too much; `StateError`; `RemoteFailure`.
     """
     with _opened(workspace) as store:
-        records = list(selected(store.records(), globs, labels))
+        records = list(selected(store, globs, labels))
     if len(records) > MOST_LOGS:
         raise UsageError(
             f"{len(records)} runs are selected, and the steps of {MOST_LOGS} can be shown at once",
@@ -73,24 +73,31 @@ def history(workspace: Workspace, globs: Sequence[str], labels: Collection[str])
 
     Raises: `UsageError` for a glob that matches nothing; `StateError`.
     """
+    targets = Targets(globs)
+    within = None if labels else targets.spans
     with _opened(workspace) as store:
         past: dict[Address, list[PastRun]] = {}
-        for entry in store.history(None):
+        for entry in store.history(within):
             past.setdefault(entry.record.address, []).append(
                 PastRun(entry.record, entry.ended.value, entry.ended_at_ms)
             )
-        for record in store.records():
+        for record in store.records(within=within):
             past.setdefault(record.address, []).append(PastRun(record))
-    chosen = selected((runs[-1].record for _, runs in sorted(past.items())), globs, labels)
+    chosen = _chosen((runs[-1].record for _, runs in sorted(past.items())), targets, labels)
     return [run for record in chosen for run in past[record.address]]
 
 
-def selected(records: Iterator[Record], globs: Sequence[str], labels: Collection[str]) -> Iterator[Record]:
-    """Those that a glob matches (all, without any) and that carry one of the labels (any, without one).
+def selected(store: StateStore, globs: Sequence[str], labels: Collection[str]) -> Iterator[Record]:
+    """The records that a glob matches (all, without any) and that carry one of the labels (any, without one).
 
     Raises: `UsageError` at the end for a glob or a label that matched nothing.
     """
     targets = Targets(globs)
+    # Whether any run carries a label is known once all were looked at.
+    return _chosen(store.records(within=None if labels else targets.spans), targets, labels)
+
+
+def _chosen(records: Iterator[Record], targets: Targets, labels: Collection[str]) -> Iterator[Record]:
     wanted = set(labels)
     carried: set[str] = set()
     for record in records:

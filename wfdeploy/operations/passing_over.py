@@ -7,7 +7,7 @@ from functools import partial
 from heapq import merge
 from typing import TYPE_CHECKING
 
-from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.address import Address, group_of, whole_groups
 from wfdeploy.model.first_changes import FirstChanges
 from wfdeploy.model.plan import Action
 from wfdeploy.pipeline.diff.differ import unheard_of
@@ -108,7 +108,7 @@ def keys_but(store: StateStore, quiet: Collection[str], loud: Sequence[Address])
     """The keys of the records of the other groups, and of the loud runs: by address."""
     if not quiet:
         return store.record_keys()
-    keys = store.record_keys([name for name in store.tallies() if name not in quiet])
+    keys = store.record_keys(whole_groups(name for name in store.tallies() if name not in quiet))
     return merge(keys, store.record_keys_of(loud), key=_address) if loud else keys
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wfdeploy.model.address import Address, group_of, instance_parts
+from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
 from wfdeploy.model.edits import Edit
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
@@ -188,7 +188,7 @@ class _Looking:
         """Up to when all is decided, as far as the runs tell that the server knows, where the state doesn't: it is new,
         or was lost. None: nothing tells of any instance."""
         # Those that were adopted by this apply, or by one that was about other groups.
-        recorded = (key.address for key in self.store.record_keys(self.names))
+        recorded = (key.address for key in self.store.record_keys(whole_groups(self.names)))
         addresses = {*self._mine(self.around.adopted), *map(self.around.renamed, recorded)}
         known = {unix_of(parts[1]) for address in addresses if (parts := instance_parts(address))}
         start_s = self.schedule.start_s
@@ -236,7 +236,7 @@ class _Looking:
             if by_policy(case, self.group.policy.care).action is not Action.KEEP:
                 yield address
         if self.around.wanted is not None:
-            keys = self.store.record_keys([self.group.name])
+            keys = self.store.record_keys(whole_groups([self.group.name]))
             yield from (key.address for key in keys if self.around.wanted(key.address))
 
     def _instances(self, wanted: Mapping[int, Collection[Address]], due_times: Collection[int]) -> Iterable[DesiredRun]:
@@ -307,7 +307,7 @@ class _Looking:
             return
         run: str | None = None
         instances: list[Address] = []
-        for key in self.store.record_keys([self.group.name]):
+        for key in self.store.record_keys(whole_groups([self.group.name])):
             parts = instance_parts(key.address)
             if parts is None:
                 continue

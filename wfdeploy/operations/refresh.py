@@ -57,7 +57,7 @@ def refresh(
         try:
             unfinished = all_unfinished(store)
             if globs or labels:
-                chosen = {record.address for record in selected(store.records(), globs, labels)}
+                chosen = {record.address for record in selected(store, globs, labels)}
                 unfinished = [standing for standing in unfinished if standing.address in chosen]
             if not unfinished:
                 return Refreshed(0, (), {})

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.errors import InvalidInput, UsageError
-from wfdeploy.model.address import Address, group_of, instance_parts
+from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.edits import Edit, RenameGroup
 from wfdeploy.model.pasting import shell_pattern
@@ -195,7 +195,7 @@ class Renames:
             recorded = {name: tallies[name] for name in names if name in tallies}
             if not known and recorded.keys() <= {group} and recorded.get(group) == self._desired.groups[group].tally:
                 continue  # all is as it is declared
-            known |= {key.address for key in store.record_keys(recorded)}
+            known |= {key.address for key in store.record_keys(whole_groups(recorded))}
             strays = {Address((instance_parts(address) or (address,))[0]) for address in known}
             strays.difference_update(run.address for run in self._desired.runs([group]))
             if not strays:
@@ -239,7 +239,7 @@ def _instances(recurring: Mapping[str, Address], store: StateStore) -> dict[Addr
     """The new names of recorded instances. `recurring`: former names of their runs, with the new ones."""
     if not recurring:
         return {}
-    recorded = [key.address for key in store.record_keys({group_of(origin) for origin in recurring})]
+    recorded = [key.address for key in store.record_keys(whole_groups(map(group_of, recurring)))]
     found: dict[Address, Address] = {}
     for address in (*recorded, *(attempt.address for attempt in store.attempts())):
         parts = instance_parts(address)

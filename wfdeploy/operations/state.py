@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 from wfdeploy.errors import StateError, UsageError
-from wfdeploy.model.address import Address, split_address
+from wfdeploy.model.address import Address, exactly, split_address
 from wfdeploy.model.edits import DropAttempt, Edit, Forget, PutAttempt, PutRecord, Rename
 from wfdeploy.model.pasting import shell_pattern
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
@@ -37,9 +37,11 @@ def list_records(workspace: Workspace, globs: Sequence[str]) -> Sequence[StatusR
     targets = Targets(globs)
     with _opened(workspace) as store:
         rows = {
-            record.address: recorded_row(record, None) for record in store.records() if targets.match(record.address)
+            record.address: recorded_row(record, None)
+            for record in store.records(within=targets.spans)
+            if targets.match(record.address)
         }
-        for attempt in store.attempts():
+        for attempt in store.attempts(targets.spans):
             if targets.match(attempt.address):
                 rows[attempt.address] = attempted_row(attempt, None)
     targets.check()
@@ -51,7 +53,7 @@ def show(workspace: Workspace, address: str) -> Mapping[str, Any]:
     with _opened(workspace) as store:
         record = next(iter(store.records([address])), None)
         attempt = _attempt(store, address)
-        history = store.history(address)
+        history = store.history(exactly(address))
     if record is None and attempt is None and not history:
         raise UsageError(f"nothing is recorded of {address}", hint="`wfdeploy state list` shows what is")
     return {
@@ -72,8 +74,8 @@ def remove(workspace: Workspace, globs: Sequence[str]) -> Sequence[Address]:
     """
     targets = Targets(globs)
     with workspace.lock(), _opened(workspace, readonly=False) as store:
-        addresses = {key.address for key in store.record_keys() if targets.match(key.address)}
-        addresses |= {attempt.address for attempt in store.attempts() if targets.match(attempt.address)}
+        addresses = {key.address for key in store.record_keys(targets.spans) if targets.match(key.address)}
+        addresses |= {one.address for one in store.attempts(targets.spans) if targets.match(one.address)}
         targets.check()
         write(workspace, store, [Forget(address) for address in sorted(addresses)])
     return sorted(addresses)
@@ -86,7 +88,8 @@ def move(workspace: Workspace, origin: str, to: str) -> None:
     except ValueError as error:
         raise UsageError(str(error)) from error
     with workspace.lock(), _opened(workspace, readonly=False) as store:
-        known = {key.address for key in store.record_keys()} | {attempt.address for attempt in store.attempts()}
+        asked = exactly(*sorted({origin, to}))
+        known = {key.address for key in store.record_keys(asked)} | {one.address for one in store.attempts(asked)}
         if origin not in known:
             raise UsageError(f"nothing is recorded of {origin}", hint="`wfdeploy state list` shows what is")
         if to in known:
@@ -136,7 +139,7 @@ def _resumed_id(store: StateStore, attempt: Attempt, run_id: str | None) -> str:
             f"{attempt.address} was resumed, as a run with an id of the server's making: give it with --run-id",
             hint=where,
         )
-    records = [*store.records([attempt.address]), *(entry.record for entry in store.history(attempt.address))]
+    records = [*store.records([attempt.address]), *(entry.record for entry in store.history(exactly(attempt.address)))]
     is_former = id_key(run_id) in {id_key(record.workflow_run_id) for record in records}
     is_triggered = parse_run_id(run_id) is not None  # with an id of our own making
     if not _RUN_ID.fullmatch(run_id) or parse_attempt((run_id,)) is not None or is_former or is_triggered:
@@ -189,7 +192,7 @@ class _Closing:
 
 
 def _attempt(store: StateStore, address: str) -> Attempt | None:
-    return next((attempt for attempt in store.attempts() if attempt.address == address), None)
+    return next(store.attempts(exactly(address)), None)
 
 
 def write(workspace: Workspace, store: StateStore, edits: Sequence[Edit]) -> None:

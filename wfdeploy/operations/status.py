@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 
+from wfdeploy.model.address import Address
 from wfdeploy.model.event import Notice
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run_index import RunIndex
+from wfdeploy.model.run_log import RunLog
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.model.status import RowStatus, StatusRow
 from wfdeploy.model.stop import StopFlag
@@ -19,13 +21,16 @@ from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.run_ids import Naming
 from wfdeploy.ports import RunGateway
 
+_FEW = 10
+"""Of so many runs each is asked for by its id: a listing shows every run of the project since the oldest of them."""
+
 
 def status(workspace: Workspace, globs: Sequence[str], labels: Collection[str] = ()) -> Sequence[StatusRow]:
     """One row per recorded address that the globs match (all, without any) and that carries one of the labels (any,
     without one), in address order.
 
-    The server's runs are listed once, from the oldest run that may still change. Without a token the rows show what
-    was last observed.
+    A few runs that may still change are asked for one by one; for more of them, the server's runs are listed once, from
+    the oldest on. Without a token the rows show what was last observed.
 
     Raises: `UsageError` for a glob that matches nothing, `StateUnusable`, `RemoteFailure`.
     """
@@ -33,12 +38,13 @@ def status(workspace: Workspace, globs: Sequence[str], labels: Collection[str] =
     if look.needs_server and workspace.target.token is None:
         workspace.listener(Notice(f"no token ({workspace.target.token_source}): showing what was last observed"))
     if not look.needs_server or workspace.target.token is None:
-        return look.rows(RunIndex())
+        return look.rows()
 
     async def once() -> Sequence[StatusRow]:
         gateway = workspace.gateway()
         try:
-            return look.rows(await look.listed(gateway))
+            await look.ask(gateway)
+            return look.rows()
         finally:
             await gateway.aclose()
 
@@ -54,8 +60,8 @@ def watch(
     show: Callable[[Sequence[StatusRow]], None],
     stop: StopFlag,
 ) -> None:
-    """The same again and again, each time with one listing, until no run may change any more or the user stops it. What
-    an apply does meanwhile shows, since the state is read anew.
+    """The same again and again, until no run may change any more or the user stops it. What an apply does meanwhile
+    shows, since the state is read anew.
 
     Raises: `UsageError` (without a token too), `StateUnusable`, `RemoteFailure`.
     """
@@ -66,7 +72,8 @@ def watch(
         try:
             while not stop.requested:
                 look = _Look(workspace, globs, labels)
-                rows = look.rows(await look.listed(gateway))
+                await look.ask(gateway)
+                rows = look.rows()
                 show(rows)
                 if all(_has_ended(row) for row in rows) or not await patience.pause(interval_s):
                     return
@@ -81,16 +88,17 @@ class _Look:
 
     def __init__(self, workspace: Workspace, globs: Sequence[str], labels: Collection[str]) -> None:
         self._workspace = workspace
+        self._listed = RunIndex()
+        self._live: dict[Address, ObservedRun | RunLog] = {}
         targets = Targets(globs)
         store = workspace.open_state(readonly=True)
         try:
-            self._records = [
-                record for record in selected(store.records(), (), labels) if targets.match(record.address)
-            ]
+            records = selected(store, (), labels) if labels else store.records(within=targets.spans)
+            self._records = [record for record in records if targets.match(record.address)]
             chosen = {record.address for record in self._records}
             self._attempts = [
                 attempt
-                for attempt in store.attempts()
+                for attempt in store.attempts(targets.spans)
                 if targets.match(attempt.address) and (not labels or attempt.address in chosen)
             ]
         finally:
@@ -102,11 +110,25 @@ class _Look:
     def needs_server(self) -> bool:
         return bool(self._moving or self._attempts)
 
-    async def listed(self, gateway: RunGateway) -> RunIndex:
-        """The server's runs, from the oldest on that may still change."""
-        if not self.needs_server:
-            return RunIndex()
-        starts = [record.created_at_ms for record in self._moving] + [attempt.since_ms for attempt in self._attempts]
+    async def ask(self, gateway: RunGateway) -> None:
+        """Ask the server how those do that may still change."""
+        if len(self._moving) <= _FEW and all(record.created_at_ms is not None for record in self._moving):
+            for record in self._moving:
+                log = await gateway.read_run(record.workflow_run_id, record.created_at_ms)
+                if log is not None:
+                    self._live[record.address] = log
+            if self._attempts:
+                await self._list(gateway, [attempt.since_ms for attempt in self._attempts])
+        else:
+            starts = [record.created_at_ms for record in self._moving]
+            await self._list(gateway, [*starts, *(attempt.since_ms for attempt in self._attempts)])
+            for record in self._records:
+                run = self._listed.recorded(record.workflow_run_id, record.created_at_ms)
+                if run is not None:
+                    self._live[record.address] = run
+
+    async def _list(self, gateway: RunGateway, starts: Sequence[int | None]) -> None:
+        """List the server's runs since the earliest of these times (None: one isn't known)."""
         known = [start for start in starts if start is not None]
         workspace = self._workspace
         listed = await list_all(
@@ -116,17 +138,15 @@ class _Look:
             label=workspace.project.label,
             since_ms=min(known) if len(known) == len(starts) else None,
         )
-        return RunIndex(listed.runs)
+        self._listed = RunIndex(listed.runs)
 
-    def rows(self, live: RunIndex) -> Sequence[StatusRow]:
-        rows = {
-            record.address: recorded_row(record, live.recorded(record.workflow_run_id, record.created_at_ms))
-            for record in self._records
-        }
+    def rows(self) -> Sequence[StatusRow]:
+        """A row an address, with what the server told."""
+        rows = {record.address: recorded_row(record, self._live.get(record.address)) for record in self._records}
         project = self._workspace.project
         name = Naming(project.key, project.environment)
         for attempt in self._attempts:
-            rows[attempt.address] = attempted_row(attempt, live.attempted(attempt, name.of_attempt(attempt)))
+            rows[attempt.address] = attempted_row(attempt, self._listed.attempted(attempt, name.of_attempt(attempt)))
         return [rows[address] for address in sorted(rows)]
 
 
@@ -137,7 +157,7 @@ def _has_ended(row: StatusRow) -> bool:
     return row.run_state is not None and row.run_state.is_final
 
 
-def recorded_row(record: Record, run: ObservedRun | None) -> StatusRow:
+def recorded_row(record: Record, run: ObservedRun | RunLog | None) -> StatusRow:
     """A record, with what the server shows of it now."""
     return StatusRow(
         address=record.address,

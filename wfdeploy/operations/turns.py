@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from wfdeploy.errors import InvalidInput
-from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.address import Address, group_of, whole_groups
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.edits import Edit
 from wfdeploy.model.order import Condition, Headcount
@@ -146,7 +146,7 @@ class Turns:
             attempts={address: one for address, one in context.attempts.items() if group_of(address) == name},
             adopted={address: one for address, one in context.adopted.items() if group_of(address) == name},
         )
-        changes = diff(self.runs_of(name), self.store.record_keys(self._names(name)), mine, [])
+        changes = diff(self.runs_of(name), self.store.record_keys(whole_groups(self._names(name))), mine, [])
         return (change for change in changes if group_of(change.address) == name)
 
     def _names(self, name: str) -> list[str]:
@@ -159,7 +159,8 @@ class Turns:
         due = self.runs_of(name)
         pending = {change.address for change in self._alone(name) if not _is_current(change)} if due else set()
         renames = self.context.renames
-        known = (renames.get(key.address, key.address) for key in self.store.record_keys(self._names(name)))
+        recorded = self.store.record_keys(whole_groups(self._names(name)))
+        known = (renames.get(key.address, key.address) for key in recorded)
         newest = newest_instances({*known, *self.context.adopted, *(run.address for run in due)})
         templates = {run.address for run in self.manifests.runs.runs([name])}
         current = {address for template, address in newest.items() if template in templates} - pending

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from wfdeploy.model.address import Address, group_of, instance_parts
+from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
 from wfdeploy.model.run import Group, OnChange
 from wfdeploy.model.schedule import instant
 from wfdeploy.model.state import Attempt
@@ -44,7 +44,7 @@ def count_elsewhere(
         if tally == whole.runs.groups[name].tally:
             return tally.count, tally.count, None
     known: dict[Address, str] = {}
-    for key in store.record_keys(names):
+    for key in store.record_keys(whole_groups(names)):
         address = context.renames.get(key.address, key.address)
         if group_of(address) == name:
             known[address] = key.fingerprint

@@ -111,12 +111,12 @@ class _Wait:
         store = self.workspace.open_state(readonly=True)
         try:
             if self.labels:
-                chosen = {record.address for record in selected(store.records(), self.globs, self.labels)}
+                chosen = {record.address for record in selected(store, self.globs, self.labels)}
                 open_ = 0
             else:
                 targets = Targets(self.globs)
-                chosen = {key.address for key in store.record_keys() if targets.match(key.address)}
-                open_ = sum(one.is_open for one in store.attempts() if targets.match(one.address))
+                chosen = {key.address for key in store.record_keys(targets.spans) if targets.match(key.address)}
+                open_ = sum(one.is_open for one in store.attempts(targets.spans) if targets.match(one.address))
                 targets.check()
             standings = {one.address: one for one in store.standings(_OTHERS) if one.address in chosen}
         finally:

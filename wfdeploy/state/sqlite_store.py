@@ -7,15 +7,15 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import remove_database
-from wfdeploy.model.address import Address
+from wfdeploy.model.address import Address, Span
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Binding, Ended, Head, HistoryEntry, Record, RecordKey, Standing
@@ -57,9 +57,11 @@ if TYPE_CHECKING:
 
 _SELECT_KEYS = "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records"
 
+_SELECT_HISTORY = "SELECT value, ended, ended_at_ms FROM history"
+
 _SELECT_ATTEMPTS = (
     f"SELECT {', '.join(f't.{name}' for name in ATTEMPT_COLUMNS[:-1])}, a.value "  # noqa: S608
-    "FROM attempts t JOIN actors a ON a.id = t.by_id ORDER BY t.address"
+    "FROM attempts t JOIN actors a ON a.id = t.by_id"
 )
 
 
@@ -177,19 +179,18 @@ class SqliteStore:
             rows = self._connection.execute("SELECT name, count, total FROM tallies").fetchall()
             return {name: Tally(count, int.from_bytes(total)) for name, count, total in rows}
 
-    def record_keys(self, groups: Collection[str] | None = None) -> Iterator[RecordKey]:
-        """The records' keys in address order: of these groups (None: of all)."""
-        ranges: list[tuple[str, tuple[str, ...]]] = [("", ())]
-        if groups is not None:
-            # All addresses of a group begin with its name and a slash, and so stand together.
-            firsts = sorted(f"{group}/" for group in groups)
-            ranges = [("WHERE address >= ? AND address < ?", (first, f"{first[:-1]}0")) for first in firsts]
+    def record_keys(self, within: Iterable[Span] | None = None) -> Iterator[RecordKey]:
+        """See `StateStore.record_keys`."""
         with translated(self._name):
-            for where, bounds in ranges:
-                cursor = self._connection.execute(f"{_SELECT_KEYS} {where} ORDER BY address", bounds)
-                while rows := cursor.fetchmany(1000):
-                    for row in rows:
-                        yield RecordKey(*row)
+            yield from starmap(RecordKey, self._within(within, _SELECT_KEYS, "address"))
+
+    def _within(self, spans: Iterable[Span] | None, select: str, column: str, order: str = "") -> Iterator[Any]:
+        """The rows of a query whose addresses are in these spans (None: all), in order."""
+        where = "" if spans is None else f"WHERE {column} >= ? AND {column} < ?"
+        for span in ((),) if spans is None else spans:
+            cursor = self._connection.execute(f"{select} {where} ORDER BY {order or column}", span)
+            while rows := cursor.fetchmany(1000):
+                yield from rows
 
     def record_keys_of(self, addresses: Collection[str]) -> Iterator[RecordKey]:
         """The keys of the records of these addresses, in address order."""
@@ -216,11 +217,13 @@ class SqliteStore:
             run("DELETE FROM asked")
         yield from (RecordKey(*row) for row in rows)
 
-    def records(self, addresses: Collection[str] | None = None) -> Iterator[Record]:
-        """Full records, in address order."""
+    def records(
+        self, addresses: Collection[str] | None = None, *, within: Iterable[Span] | None = None
+    ) -> Iterator[Record]:
+        """See `StateStore.records`."""
         with translated(self._name):
             if addresses is None:
-                yield from map(record_from_row, self._connection.execute(f"{SELECT_RECORDS} ORDER BY r.address"))
+                yield from map(record_from_row, self._within(within, SELECT_RECORDS, "r.address"))
                 return
             for chunk in _chunks(sorted(addresses)):
                 yield from map(
@@ -251,17 +254,19 @@ class SqliteStore:
         with translated(self._name):
             return pace.members(self._connection, group)
 
-    def attempts(self) -> Iterator[Attempt]:
-        """Every attempt, in address order."""
+    def attempts(self, within: Sequence[Span] | None = None) -> Iterator[Attempt]:
+        """See `StateStore.attempts`."""
         with translated(self._name):
             # In this order: what leaves its flight while this reads is found in `attempts`.
             batches = [flight.attempts for flight in flights.read(self._connection)]
-            rows = map(attempt_from_row, self._connection.execute(_SELECT_ATTEMPTS))
+            rows = map(attempt_from_row, self._within(within, _SELECT_ATTEMPTS, "t.address"))
             if not batches:
                 yield from rows
                 return
             found = {attempt.address: attempt for attempt in chain(*batches, rows)}
-            yield from map(found.__getitem__, sorted(found))
+            for address in sorted(found):
+                if within is None or any(span.low <= address < span.high for span in within):
+                    yield found[address]
 
     def generations(self, addresses: Collection[str]) -> Mapping[tuple[str, str], int]:
         """The highest known generation by (address, fingerprint)."""
@@ -288,14 +293,10 @@ class SqliteStore:
             rows = self._connection.execute("SELECT name, on_remove FROM groups ORDER BY name").fetchall()
             return {name: OnRemove(value) for name, value in rows}
 
-    def history(self, address: str | None) -> Sequence[HistoryEntry]:
-        """Former records of an address (of all: None), oldest first."""
-        where = "" if address is None else "WHERE address = ?"
+    def history(self, within: Iterable[Span] | None = None) -> Sequence[HistoryEntry]:
+        """See `StateStore.history`."""
         with translated(self._name):
-            rows = self._connection.execute(
-                f"SELECT value, ended, ended_at_ms FROM history {where} ORDER BY id",  # noqa: S608
-                () if address is None else (address,),
-            ).fetchall()
+            rows = self._within(within, _SELECT_HISTORY, "address", "id")
             return [HistoryEntry(record_from(json.loads(value)), Ended(ended), at) for value, ended, at in rows]
 
     def former_addresses(self) -> Iterator[Address]:

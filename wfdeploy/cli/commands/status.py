@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     type=values.Amount(min=0.1),
     default=5.0,
-    help="With --watch: how long between two looks. Each is one listing.  [default: 5]",
+    help="With --watch: how long between two looks.  [default: 5]",
 )
 @options.target
 @options.view

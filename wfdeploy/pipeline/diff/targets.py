@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 from wfdeploy.errors import UsageError
+from wfdeploy.model.address import Span, exactly
 
 
 class Targets:
@@ -21,6 +23,20 @@ class Targets:
 
     def __bool__(self) -> bool:
         return bool(self._tests) or self._also is not None
+
+    @property
+    def spans(self) -> list[Span] | None:
+        """Where among all addresses those that a pattern matches can be, in order, none of them in two spans; None:
+        anywhere."""
+        found: list[Span] = []
+        for span in sorted(map(_span, {pattern for pattern, _ in self._tests})):
+            if not span.high:
+                return None
+            if found and span.low < found[-1].high:
+                found[-1] = Span(found[-1].low, max(found[-1].high, span.high))
+            else:
+                found.append(span)
+        return found or None
 
     def match(self, address: str) -> bool:
         """Whether any pattern matches; always, when there is none."""
@@ -47,7 +63,23 @@ class Targets:
 
 _PARTS = re.compile(r"%2A|%3F|.", re.DOTALL)
 _SIGNS = {"*": ".*", "?": ".", "%2A": r"\*", "%3F": r"\?"}
+_LITERALS = {"%2A": "*", "%3F": "?"}
 """An address never holds the escapes themselves: a percent sign of a key is written `%25`."""
+
+
+def _span(pattern: str) -> Span:
+    """Where the addresses that it matches can be; without an end for anywhere."""
+    parts = _PARTS.findall(pattern)
+    plain = list(takewhile(lambda part: part not in "*?", parts))
+    text = "".join(_LITERALS.get(part, part) for part in plain)
+    if len(plain) == len(parts):
+        if "/" in text:
+            return exactly(text)[0]
+        text += "/"
+    start = "".join(
+        takewhile(lambda char: " " <= char <= "~", text)
+    )  # what comes after any of these is a character too
+    return Span(start, start[:-1] + chr(ord(start[-1]) + 1)) if start else Span("", "")
 
 
 def _test(pattern: str) -> Callable[[str], object]:
