@@ -20,8 +20,8 @@ from wfdeploy.http.pool import Origin, Proxy
 from wfdeploy.model.project import ServerSettings
 from wfdeploy.model.remote import Answered, Item, Lost, NotSent, TriggerReply
 from wfdeploy.upstash.client import UpstashGateway
-from wfdeploy.upstash.connect import open_transport, proxy_for
 from wfdeploy.upstash.scrub import Scrubber
+from wfdeploy.upstash.transfer import open_transport, proxy_for
 
 TOKEN = "tok-2f7a9c1e5b"
 # Self-signed, for `localhost` and `qstash.test`, with its key; made for these tests and good for nothing else.

@@ -47,7 +47,7 @@ def _report(error: BaseException, app: App) -> str:
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
     """`text` with each secret replaced by `***`, in every encoding that a server's words are scrubbed of."""
-    from wfdeploy.upstash.encodings import pattern
+    from wfdeploy.upstash.scrub import pattern
 
     for secret in sorted(set(secrets), key=len, reverse=True):
         text = pattern(secret).sub("***", text)

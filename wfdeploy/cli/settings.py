@@ -123,8 +123,7 @@ def _target(endpoint: Endpoint, project: Project, state_file: Path) -> Target:
         # The server's own token is known once it runs.
         url, token, source = EMBEDDED, None, "the embedded server"
     elif token is None and project.environment == LOCAL:
-        from wfdeploy.upstash.settings import DEV_TOKEN
-        from wfdeploy.upstash.urls import is_loopback
+        from wfdeploy.upstash.settings import DEV_TOKEN, is_loopback
 
         if is_loopback(url):
             token, source = DEV_TOKEN, "the development server's published one"

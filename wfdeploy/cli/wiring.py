@@ -40,7 +40,7 @@ def workspace(
     """
     require_untracked(settings.target.project.root, settings.target.state_file)
     if not settings.target.local:
-        from wfdeploy.upstash.urls import origin
+        from wfdeploy.upstash.settings import origin
 
         yield _workspace(app, settings, listener, server=origin(settings.target.url), budget_s=budget_s)
         return

@@ -1,10 +1,8 @@
 """HTTP/1.1 as both ends of the API need it, without any reading of what is said.
 
     message.py     requests as bytes, bytes as answers, without I/O
-    linger.py      what a kernel does with what wasn't sent
-    connection.py  one connection, one exchange at a time
-    pool.py        connections made, directly or through a proxy, kept and given up
-    transport.py   a pool as a transport of httpx
+    connection.py  one connection, one exchange at a time, and nothing left to the kernel
+    pool.py        connections made, directly or through a proxy, kept and given up; a transport of httpx
 
 httpx lends the vocabulary: URLs, requests and responses, timeouts, exceptions. llhttp (httptools) parses. h11, which
 httpx brings, takes 100 us for an exchange, as much as all else that a request costs, and llhttp 6. It is one more

@@ -1,17 +1,24 @@
-"""One connection, straight over asyncio, and one exchange at a time over it."""
+"""One connection, straight over asyncio, and one exchange at a time over it.
+
+What a kernel does with a socket's send queue once the socket is closed, or its process killed: by default it goes on
+sending, so a path that stalls may deliver a request minutes after it was given up. With a linger time of zero the queue
+is dropped, and the far end gets a reset in place of the rest.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import select
 import socket
 import ssl
+import struct
+import sys
 from typing import NamedTuple, cast
 
 import httpx
 
-from wfdeploy.http import linger
 from wfdeploy.http.message import Answer, AnswerReader
 
 
@@ -75,7 +82,7 @@ class Connection(asyncio.Protocol):
             raise answer
         if not self._has_ended and not self._transport.is_closing():
             # What was answered without being read may still be queued; a kept connection would go on sending it.
-            unsent = self._transport.get_write_buffer_size() > 0 or linger.has_unsent(self._socket)
+            unsent = self._transport.get_write_buffer_size() > 0 or has_unsent(self._socket)
             self._is_all_said = not unsent
             self.is_reusable = not unsent and self._reader.kept
         return answer
@@ -89,7 +96,7 @@ class Connection(asyncio.Protocol):
 
     def drop_unsent(self) -> None:
         """Leave nothing to the kernel when the connection, or the process, comes to its end. Raises: `OSError`."""
-        linger.drop_unsent(self._socket)
+        drop_unsent(self._socket)
 
     async def secure(self, tls: ssl.SSLContext, host: str) -> None:
         """Speak TLS from here on, with another server than so far. Raises: `OSError`."""
@@ -104,7 +111,7 @@ class Connection(asyncio.Protocol):
         """Close it, at once. The far end gets a reset, unless everything was said on both sides. See `closed`."""
         if self._is_all_said and not self._transport.is_closing():
             with contextlib.suppress(OSError):
-                linger.finish_unsent(self._socket)
+                finish_unsent(self._socket)
         self._transport.abort()
 
     # -- asyncio's side -----------------------------------------------------------------------------------------------
@@ -176,3 +183,35 @@ class Connection(asyncio.Protocol):
             self._settle(httpx.WriteTimeout("the server takes no more of the request"))
         else:
             self._settle(httpx.ReadTimeout(f"nothing came for {limit_s:g} s"))
+
+
+if sys.platform == "linux":
+    import fcntl
+    import termios
+
+_FORMAT = "hh" if os.name == "nt" else "ii"
+_DROP = struct.pack(_FORMAT, 1, 0)
+_FINISH = struct.pack(_FORMAT, 0, 0)
+_NOTHING = bytes(4)
+_SO_NWRITE = 0x1024  # of macOS, for which Python has no name
+
+
+def drop_unsent(sock: socket.socket) -> None:
+    """From now on, send nothing more after a close, whoever closes. Raises: `OSError`."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP)
+
+
+def finish_unsent(sock: socket.socket) -> None:
+    """From now on, close in the usual way, without a reset. Raises: `OSError`."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FINISH)
+
+
+def has_unsent(sock: socket.socket) -> bool:
+    """Whether the kernel holds bytes that the far end hasn't confirmed, as far as this system tells."""
+    unsent = False
+    with contextlib.suppress(OSError):
+        if sys.platform == "linux":
+            unsent = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, _NOTHING) != _NOTHING
+        elif sys.platform == "darwin":
+            unsent = sock.getsockopt(socket.SOL_SOCKET, _SO_NWRITE) != 0
+    return unsent

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wfdeploy.testing.runs import NothingLeft, Run, Step
-    from wfdeploy.testing.server import WorkflowServer
-    from wfdeploy.testing.stubs import Stub
+    from wfdeploy.testing.server import Stub, WorkflowServer
 
 __all__ = ["NothingLeft", "Run", "Step", "Stub", "WorkflowServer"]
 
@@ -21,7 +20,7 @@ __all__ = ["NothingLeft", "Run", "Step", "Stub", "WorkflowServer"]
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    for module in ("runs", "server", "stubs"):
+    for module in ("runs", "server"):
         found = import_module(f"wfdeploy.testing.{module}")
         if name in __all__ and hasattr(found, name):
             return getattr(found, name)

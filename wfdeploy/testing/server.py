@@ -1,11 +1,14 @@
-"""The embedded server as a test holds it."""
+"""The embedded server as a test holds it, and answers in place of somebody: a third party that a workflow calls, or an
+endpoint that fails now and then."""
 
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -14,13 +17,12 @@ import httpx
 
 from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.courier import Reply
+from wfdeploy.localserver.courier import Parcel, Reply
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import environment
 from wfdeploy.testing import apps
 from wfdeploy.testing.runs import TIMEOUT_S, Run
-from wfdeploy.testing.stubs import Stub, Stubs
 
 T = TypeVar("T")
 
@@ -185,3 +187,50 @@ class WorkflowServer:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was to be sent. Header names are in lower case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Stub:
+    """Answers what goes to a URL that begins with `url`; `times` at most, where that is said."""
+
+    url: str
+    reply: Reply
+    times: int | None = None
+    requests: list[Request] = field(default_factory=list)
+    """What it answered, in order."""
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.times is not None and len(self.requests) >= self.times
+
+
+class Stubs:
+    """The newest stub that fits answers. Asked by the server's thread."""
+
+    def __init__(self) -> None:
+        self._stubs: list[Stub] = []
+        self._lock = threading.Lock()
+
+    def add(self, stub: Stub) -> Stub:
+        with self._lock:
+            self._stubs.insert(0, stub)
+        return stub
+
+    def answer(self, parcel: Parcel) -> Reply | None:
+        with self._lock:
+            for stub in self._stubs:
+                if parcel.url.startswith(stub.url) and not stub.is_used_up:
+                    headers = {name.lower(): value for name, value in parcel.headers.items()}
+                    stub.requests.append(Request(parcel.method, parcel.url, headers, parcel.body))
+                    return stub.reply
+        return None

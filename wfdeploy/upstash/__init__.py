@@ -1,20 +1,15 @@
 """The Upstash Workflow REST API as the far end: what goes over the wire and what comes back.
 
-    settings.py    which server and which token
-    urls.py        which base URLs are good
+    settings.py    which server and which token, and which base URLs are good
     headers.py     the one table: manifest field -> header
     wire.py        a request -> one JSON object of a batch
-    replies.py     an answer -> what became of each run
-    faults.py      a status other than 200/201 -> what it means for a batch
-    pacing.py      how long a 429 asks to wait
-    words.py       the server's own words, and which runs they name
+    replies.py     an answer -> what became of each run that was sent, or resumed
+    words.py       the server's own words, which runs they name, and what a status other than 200/201 means
     logs.py        a page of the logs -> runs
-    facts.py       what the server tells about itself
-    scrub.py       secrets out of the server's words
-    encodings.py   the forms in which a secret may come back
-    transfer.py    one HTTP exchange, bounded in time and size
+    facts.py       what headers tell: about the server, and how long a 429 asks to wait
+    scrub.py       secrets out of the server's words, in whatever form they come back
+    transfer.py    one HTTP exchange, direct or through a proxy, bounded in time and size
     reads.py       asking again what may be asked again
-    connect.py     directly, or through a proxy
     client.py      the gateway that puts these together
 
 Importing this package imports nothing else; httpx is loaded by `client` and what it stands on only.

@@ -27,20 +27,17 @@ from wfdeploy.model.remote import (
 from wfdeploy.model.run_log import RunLog
 from wfdeploy.ports import RunGateway
 from wfdeploy.upstash.bulk_cancel import cancel_runs
-from wfdeploy.upstash.connect import open_transport
 from wfdeploy.upstash.dead_letters import read_letter_page
-from wfdeploy.upstash.facts import FactBook
-from wfdeploy.upstash.faults import read_refusal
+from wfdeploy.upstash.facts import FactBook, http_date_ms
 from wfdeploy.upstash.headers import LABEL
 from wfdeploy.upstash.logs import LogPage, read_log_page
-from wfdeploy.upstash.pacing import http_date_ms
 from wfdeploy.upstash.reads import Budget, Cursors, Reader
-from wfdeploy.upstash.replies import read_batch_reply
-from wfdeploy.upstash.revivals import read_resume_reply
+from wfdeploy.upstash.replies import read_batch_reply, read_resume_reply
 from wfdeploy.upstash.run_log import read_run
-from wfdeploy.upstash.transfer import Answer, Transfer, TransferError
-from wfdeploy.upstash.urls import base_url, is_loopback
+from wfdeploy.upstash.settings import base_url, is_loopback
+from wfdeploy.upstash.transfer import Answer, Transfer, TransferError, open_transport
 from wfdeploy.upstash.wire import batch_bytes
+from wfdeploy.upstash.words import read_refusal
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import ServerSettings

@@ -1,12 +1,16 @@
-"""What the server tells about itself in the headers of its answers."""
+"""What the headers of the server's answers tell: about itself, and how long a 429 asks to wait.
+
+Sources: "Workflow REST reference: API rate limits"; RFC 9110, `Retry-After`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 
 from wfdeploy.model.remote import ServerFacts
-from wfdeploy.upstash.pacing import http_date_ms
 
 SERVER_ID = "wfdeploy-server-id"
 LOG_LAG = "wfdeploy-log-lag"
@@ -47,3 +51,74 @@ def _seconds(value: str | None) -> float | None:
     except ValueError:
         return None
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+LONGEST_WAIT_S = 86_400.0
+"""A wait beyond a day is a misreading or a mistake: the daily limit resets within one."""
+
+_RELATIVE_BELOW = 1_000_000_000
+_MILLISECONDS_FROM = 100_000_000_000
+
+
+def http_date_ms(value: str | None) -> int | None:
+    """An HTTP date in Unix milliseconds (whole seconds), None when it is missing or isn't one."""
+    if not value:
+        return None
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    # "-0000" makes a naive datetime: UTC by RFC 5322, and never local time.
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1000
+
+
+def wait_s(headers: Mapping[str, str], *, now_ms: int) -> float | None:
+    """Seconds to wait before asking again, None when the headers don't say; never negative, at most a day.
+
+    `headers` is looked up without regard to case. Times are counted from the server's own `Date`, where it is given,
+    so that a wrong clock on this machine does no harm; `now_ms` (Unix milliseconds) stands in for it.
+    """
+    server_ms = http_date_ms(headers.get("date"))
+    now_s = (now_ms if server_ms is None else server_ms) / 1000
+    if (given := _retry_after(headers.get("retry-after"), now_s)) is not None:
+        return _bounded(given)
+    # Both limits may be reported while only one is used up: the one that still has something left isn't why.
+    resets = [
+        reset
+        for limit in ("burst-ratelimit", "ratelimit")
+        if not (_number(headers.get(f"{limit}-remaining")) or 0) > 0
+        and (reset := _reset(headers.get(f"{limit}-reset"), now_s)) is not None
+    ]
+    return _bounded(max(resets)) if resets else None
+
+
+def is_daily_limit(headers: Mapping[str, str]) -> bool:
+    """Whether it is the daily limit that was hit: the official SDKs know it by `RateLimit-Limit`."""
+    return "ratelimit-limit" in headers
+
+
+def _retry_after(value: str | None, now_s: float) -> float | None:
+    if (seconds := _number(value)) is not None:
+        return seconds
+    until_ms = http_date_ms(value)
+    return None if until_ms is None else until_ms / 1000 - now_s
+
+
+def _reset(value: str | None, now_s: float) -> float | None:
+    """A reset is a Unix time. Other servers send milliseconds, or seconds from now: the size tells them apart."""
+    number = _number(value)
+    if number is None or number < _RELATIVE_BELOW:
+        return number
+    return (number / 1000 if number >= _MILLISECONDS_FROM else number) - now_s
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, 0.0), LONGEST_WAIT_S)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import Waiting
-from wfdeploy.upstash.faults import reason_of, stop_hint
+from wfdeploy.upstash.facts import wait_s
 from wfdeploy.upstash.logs import UnreadableError
-from wfdeploy.upstash.pacing import wait_s
 from wfdeploy.upstash.transfer import Answer, Transfer, TransferError
-from wfdeploy.upstash.words import error_text
+from wfdeploy.upstash.words import error_text, reason_of, stop_hint
 
 if TYPE_CHECKING:
     from wfdeploy.ports import Clock, Listener

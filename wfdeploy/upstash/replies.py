@@ -1,6 +1,6 @@
-"""The answer to a batch trigger: what became of each run.
+"""The answer to a batch trigger, or to a resume: what became of each run.
 
-Source: "Workflow REST reference: Batch Trigger Workflow Runs". The shape of an item that was refused isn't
+Sources: "Workflow REST reference: Batch Trigger Workflow Runs", "Resume Workflow from DLQ". The shape of an item that was refused isn't
 documented; `{"error": "..."}` is what is known of it. Whatever can't be read with certainty is `Unclear` (one run) or
 `Lost` (the batch), never a guess: only the logs may then tell.
 """
@@ -13,9 +13,23 @@ from itertools import repeat
 from operator import itemgetter, ne
 from typing import Any
 
-from wfdeploy.model.remote import Answered, Denied, InProgress, ItemReply, Lost, Taken, Throttled, Unclear
-from wfdeploy.upstash.faults import reason_of
-from wfdeploy.upstash.words import by_returned_id, error_of, json_of, named_running
+from wfdeploy.model.remote import (
+    Answered,
+    BatchRefused,
+    Denied,
+    Gone,
+    InProgress,
+    ItemReply,
+    Lost,
+    Resumed,
+    ResumeReply,
+    Taken,
+    Throttled,
+    TooLarge,
+    Unclear,
+)
+from wfdeploy.upstash.transfer import Answer
+from wfdeploy.upstash.words import by_returned_id, error_of, error_text, json_of, named_running, read_refusal, reason_of
 
 _usual = itemgetter("workflowRunId", "workflowCreatedAt")
 
@@ -143,3 +157,37 @@ def _whole(value: object) -> int | None:
     if kind is not int and kind is not float:
         return None
     return int(value) if 0 < value < 1e15 else None  # type: ignore[call-overload,operator]
+
+
+def read_resume_reply(answer: Answer, *, now_ms: int, token_source: str, scrub: Callable[[str], str]) -> ResumeReply:
+    """What became of a resume. A 2xx that doesn't name the new run is as good as no answer: the logs must tell."""
+    if answer.status in (200, 201):
+        return _read(answer.body)
+    if answer.status == 404:
+        raw = error_text(answer.body)
+        return Gone(scrub(f"{reason_of(404)}: {raw}" if raw else reason_of(404)))
+    refusal = read_refusal(
+        answer.status, answer.headers, answer.body, (), now_ms=now_ms, token_source=token_source, scrub=scrub
+    )
+    match refusal:
+        case BatchRefused(_, message) | TooLarge(message):
+            return Denied(message)
+        case Answered():
+            return Lost("the answer makes no sense")  # a refusal is none
+        case _:
+            return refusal
+
+
+def _read(body: bytes) -> Resumed | Lost:
+    try:
+        told = json_of(body)
+    except (ValueError, RecursionError):
+        return Lost("the answer isn't JSON")
+    run_id = told.get("workflowRunId") if isinstance(told, dict) else None
+    if not isinstance(run_id, str) or not run_id:
+        return Lost("the answer names no run")
+    created = told.get("workflowCreatedAt")
+    if not created or told.get("error"):
+        return Lost("the answer doesn't say that the run was created")
+    is_time = isinstance(created, int) and not isinstance(created, bool) and created > 0
+    return Resumed(run_id, created if is_time else None)

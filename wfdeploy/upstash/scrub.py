@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import math
 import re
 from collections.abc import Iterable, Iterator
-
-from wfdeploy.upstash.encodings import pattern
+from urllib.parse import quote, quote_plus
 
 MASK = "***"
 
@@ -85,3 +87,89 @@ def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
             end = max(end, stop)
     if begin >= 0:
         yield begin, end
+
+
+_LONGEST_BY_CHARACTER = 512
+_CASE_MATTERS_BELOW = 8
+_SHORTEST_ENCODED = 4
+
+_NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
+_ESCAPED = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", '"': '"', "/": "/", "'": "'"}
+_BASE64 = {"+": r"(?:[+\-]|%2[bBdD]|\\{1,8}u002[bBdD])", "/": r"(?:\\{0,8}/|_|%2[fF]|%5[fF]|\\{1,8}u002[fF])"}
+_SOFT_BREAK = r"(?:=\r?\n)?"  # quoted-printable may break a line anywhere
+_BASE64_NEIGHBOUR = r"[A-Za-z0-9+/_\-]?"
+
+
+def pattern(value: str) -> re.Pattern[str]:
+    """Finds `value` in a text: as it is, percent-, JSON-, HTML- or quoted-printable-encoded (character by character,
+    also mixed, and escaped a few times over), in base64 or base64url at any alignment, and in hex.
+
+    Values of less than 4 characters are found as whole words only, since they occur in any text by chance.
+    """
+    if len(value) < _SHORTEST_ENCODED:
+        return re.compile(rf"(?<!\w){re.escape(value)}(?!\w)")
+    octets = value.encode("utf-8", "surrogatepass")
+    spelled = _by_character(value) if len(value) <= _LONGEST_BY_CHARACTER else _as_a_whole(value)
+    forms = (*spelled, *_base64_forms(octets), "".join(map(_hex, octets)))
+    # A longer value is found in any case too: some servers fold the case of what they echo.
+    return re.compile("|".join(forms), re.IGNORECASE if len(value) >= _CASE_MATTERS_BELOW else 0)
+
+
+def _by_character(value: str) -> Iterator[str]:
+    yield _SOFT_BREAK.join(_run(match[0]) for match in re.finditer(r"\\+|[^\\]", value, re.DOTALL))
+
+
+def _run(text: str) -> str:
+    """A character, or a run of backslashes: one quantifier for all of it, or matching could take for ever."""
+    if text[0] != "\\":
+        return _character(text)
+    each = f"(?:{_character(text[0])}){{{len(text)}}}"
+    return rf"(?:\\{{{len(text)},{8 * len(text)}}}|{each})"
+
+
+def _character(char: str) -> str:
+    octets = char.encode("utf-8", "surrogatepass")
+    units = char.encode("utf-16-be", "surrogatepass")
+    forms = [
+        re.escape(char),
+        "".join(f"%(?:25){{0,4}}{_hex(octet)}" for octet in octets),
+        _SOFT_BREAK.join(f"={_hex(octet)}" for octet in octets),
+        "".join(rf"\\{{1,8}}x{_hex(octet)}" for octet in octets),
+        "".join(rf"\\{{1,8}}u{_hex(high)}{_hex(low)}" for high, low in zip(units[::2], units[1::2], strict=True)),
+        f"&(?:amp;){{0,4}}#0{{0,6}}{ord(char)};",
+        f"&(?:amp;){{0,4}}#[xX]0{{0,6}}{_any_case(f'{ord(char):x}')};",
+    ]
+    if char in _NAMED:
+        forms.append(_NAMED[char])
+    if char in _ESCAPED:
+        forms.append(rf"\\{{1,8}}{re.escape(_ESCAPED[char])}")
+    if char == " ":
+        forms.append(r"\+")
+    return f"(?:{'|'.join(forms)})"
+
+
+def _as_a_whole(value: str) -> Iterator[str]:
+    """For values so long that a pattern by character would be unwieldy."""
+    forms = {value, quote(value, safe=""), quote(value), quote_plus(value)}
+    forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    yield from map(re.escape, sorted(forms))
+
+
+def _base64_forms(octets: bytes) -> Iterator[str]:
+    """What is the same in base64 whatever stands around the value, for each of its three alignments.
+
+    The characters at its ends hold bits of the value too, mixed with a neighbour's; they are taken along.
+    """
+    for offset in range(3):
+        encoded = base64.b64encode(bytes(offset) + octets).decode()
+        core = encoded[math.ceil(offset * 8 / 6) : (offset + len(octets)) * 8 // 6]
+        inner = "".join(_BASE64.get(char, char) for char in core)
+        yield f"{_BASE64_NEIGHBOUR}{inner}{_BASE64_NEIGHBOUR}={{0,2}}"
+
+
+def _hex(octet: int) -> str:
+    return _any_case(f"{octet:02x}")
+
+
+def _any_case(digits: str) -> str:
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits)

@@ -1,4 +1,7 @@
-"""One HTTP exchange, bounded in time and size, and honest about whether anything may have left this machine."""
+"""One HTTP exchange, bounded in time and size, and honest about whether anything may have left this machine.
+
+The server is reached directly, or through the proxy that the environment names.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,14 @@ import math
 import zlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from wfdeploy.http.transport import MAX_BYTES
+from wfdeploy.errors import UsageError
+from wfdeploy.http.pool import MAX_BYTES, Pool, PooledTransport, Proxy
+from wfdeploy.upstash.settings import is_loopback
 
 _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 """Faults from before the first byte of a request: no connection, no TLS, no tunnel. So is no free place in
@@ -161,3 +168,41 @@ def _reason(fault: Exception) -> str:
     text = " ".join(str(fault).split())
     name = type(fault).__name__
     return f"{name}: {text}" if text else name
+
+
+_IDLE_S = 15.0
+"""Load balancers close connections that were idle for a minute or so. A request that meets such a close has an open
+outcome, so we give an idle connection up long before."""
+
+
+def open_transport(url: str, *, connections: int) -> httpx.AsyncBaseTransport:
+    """A transport to the server; nothing is connected yet.
+
+    TLS is always verified, against the CAs of `SSL_CERT_FILE` or `SSL_CERT_DIR` where they are set. Raises:
+    `UsageError` when the environment names a proxy that can't be used.
+    """
+    parsed = httpx.URL(url)
+    tls = cache(httpx.create_ssl_context)
+    if parsed.scheme == "https":
+        tls()  # now, where it can be told that a file of CAs is no good; it takes long, and plain HTTP needs none
+    return PooledTransport(Pool(connections=connections, idle_s=_IDLE_S, tls=tls, proxy=proxy_for(parsed)))
+
+
+def proxy_for(url: httpx.URL) -> Proxy | None:
+    """The proxy for a URL as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` (any case) say; None for none.
+
+    Raises: `UsageError`.
+    """
+    if is_loopback(str(url)):
+        return None  # this very machine, which no proxy can reach
+    proxies = getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(url.host):
+        return None
+    try:
+        return Proxy.of(proxy if "://" in proxy else f"http://{proxy}")
+    except (ValueError, httpx.InvalidURL) as fault:
+        raise UsageError(
+            f"the proxy that the environment names can't be used: {type(fault).__name__}",
+            hint="set HTTPS_PROXY to an http:// or https:// proxy, or NO_PROXY to the server's host",
+        ) from fault

@@ -278,7 +278,7 @@ def test_a_socket_that_can_not_be_set_is_not_used(monkeypatch: pytest.MonkeyPatc
     def refuse(_: object) -> None:
         raise OSError("no such option")
 
-    monkeypatch.setattr("wfdeploy.http.linger.drop_unsent", refuse)
+    monkeypatch.setattr("wfdeploy.http.connection.drop_unsent", refuse)
 
     async def main() -> None:
         async with Server() as server:

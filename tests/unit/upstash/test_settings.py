@@ -6,8 +6,16 @@ import pytest
 
 from wfdeploy.errors import UsageError
 from wfdeploy.model.project import ServerSettings
-from wfdeploy.upstash.settings import DEV_TOKEN, HOSTED_URL, Endpoint, TokenFile, resolve_endpoint
-from wfdeploy.upstash.urls import base_url, is_loopback, origin
+from wfdeploy.upstash.settings import (
+    DEV_TOKEN,
+    HOSTED_URL,
+    Endpoint,
+    TokenFile,
+    base_url,
+    is_loopback,
+    origin,
+    resolve_endpoint,
+)
 
 ENV = {"QSTASH_URL": "https://var.example.com/", "QSTASH_TOKEN": "var-token"}
 FILE = ServerSettings(url="https://file.example.com", token_env="FILE_TOKEN")
