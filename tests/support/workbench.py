@@ -24,8 +24,8 @@ from wfdeploy.operations import plan as planning
 from wfdeploy.operations.workspace import Stores, Workspace
 from wfdeploy.ports import Clock, RunGateway
 from wfdeploy.state.sqlite_store import SqliteStore
+from wfdeploy.upstash import encoder
 from wfdeploy.upstash.client import UpstashGateway
-from wfdeploy.upstash.encoding import encoder
 from wfdeploy.upstash.scrub import Scrubber
 
 

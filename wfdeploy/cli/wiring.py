@@ -18,7 +18,7 @@ from wfdeploy.errors import StateUnusable, UsageError
 from wfdeploy.files.tracking import UnreadableIndexError, tracked
 from wfdeploy.model.pasting import shell_word
 from wfdeploy.operations.workspace import Stores, Workspace
-from wfdeploy.upstash.encoding import encoder
+from wfdeploy.upstash import encoder
 
 if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags

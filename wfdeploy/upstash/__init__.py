@@ -12,11 +12,26 @@
     reads.py       asking again what may be asked again
     client.py      the gateway that puts these together
 
-Importing this package imports nothing else; httpx is loaded by `client` and what it stands on only.
+Importing this package imports nothing else, not even what `encoder` makes; httpx is loaded by `client` and what it
+stands on only.
 """
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wfdeploy.ports import Encoder
 
 # httpx imports its own command line where rich is installed, which takes as long as all the rest of it; where it can't,
 # it does without.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
+
+def encoder(label: str, secrets: Mapping[str, str]) -> Encoder:
+    """What encodes the runs of a project with this label: a `MakeEncoder`."""
+    from wfdeploy.upstash.wire import ItemEncoder
+
+    return ItemEncoder(label=label, secrets=secrets)

@@ -35,22 +35,14 @@ class FactBook:
         server_id, log_lag_s = self.facts.server_id, self.facts.log_lag_s
         if self._believed:
             server_id = headers.get(SERVER_ID) or server_id
-            told = _seconds(headers.get(LOG_LAG))
-            log_lag_s = log_lag_s if told is None else told
+            told = _number(headers.get(LOG_LAG))
+            log_lag_s = log_lag_s if told is None or told < 0 else told
         if date != self._date:  # many answers share a second: its text is parsed once
             self._date, self._told_ms = date, http_date_ms(date)
         time_ms = self.facts.time_ms if self._told_ms is None else self._told_ms
         if (server_id, log_lag_s, time_ms) != (self.facts.server_id, self.facts.log_lag_s, self.facts.time_ms):
             self.facts = ServerFacts(server_id, log_lag_s, time_ms)
         return self._told_ms
-
-
-def _seconds(value: str | None) -> float | None:
-    try:
-        seconds = float(value or "")
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 LONGEST_WAIT_S = 86_400.0

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from wfdeploy.model.request import FlowControl, Redact, SecretText, Template, Text
+from wfdeploy.model.request import SecretText, Template, Text
 
 RUN_ID = "Upstash-Workflow-RunId"
 LABEL = "Upstash-Label"
 
-Pairs: TypeAlias = Iterator[tuple[str, Text]]
-Write: TypeAlias = Callable[[str, Template], Pairs]
-"""Gives the headers of one row for a template; the first argument is the row's header name or prefix."""
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One manifest field. `header` ends in `-` where the name of a forwarded header follows it.
+    """One manifest field, and its value in a template: what is sent in one header, or in one for each name, of which
+    `header` is the prefix then.
 
     `written` says for the documentation how the value is written; `example` is a value as it is sent.
     """
@@ -31,91 +27,45 @@ class Row:
     header: str
     written: str
     example: str
-    write: Write
+    read: Callable[[Template], Mapping[str, Text] | Text | int | None]
+    unit: str = ""  # behind a number
     of_delivery: bool = True  # False: it belongs to what the run does
 
-    def pairs(self, template: Template) -> Pairs:
-        return self.write(self.header, template)
+    def pairs(self, template: Template) -> Iterator[tuple[str, Text]]:
+        """The headers, each with its value."""
+        value = self.read(template)
+        if isinstance(value, Mapping):
+            for name, text in value.items():
+                yield self.header + name, text
+        elif value is not None:
+            yield self.header, f"{value}{self.unit}" if isinstance(value, int) else value
 
 
-def _content_type(header: str, template: Template) -> Pairs:
-    if template.content_type is not None:
-        yield header, template.content_type
+def _flow_control_key(template: Template) -> Text | None:
+    limits = template.delivery.flow_control
+    return None if limits is None else limits.key
 
 
-def _forwarded(prefix: str, template: Template) -> Pairs:
-    for name, value in template.headers.items():
-        yield prefix + name, value
-
-
-def _retries(header: str, template: Template) -> Pairs:
-    if template.delivery.retries is not None:
-        yield header, str(template.delivery.retries)
-
-
-def _retry_delay(header: str, template: Template) -> Pairs:
-    if template.delivery.retry_delay is not None:
-        yield header, template.delivery.retry_delay
-
-
-def _delay(header: str, template: Template) -> Pairs:
-    if template.delivery.delay_s is not None:
-        yield header, f"{template.delivery.delay_s}s"
-
-
-def _not_before(header: str, template: Template) -> Pairs:
-    if template.delivery.not_before_s is not None:
-        yield header, str(template.delivery.not_before_s)
-
-
-def _timeout(header: str, template: Template) -> Pairs:
-    if template.delivery.timeout_s is not None:
-        yield header, f"{template.delivery.timeout_s}s"
-
-
-def _flow_control_key(header: str, template: Template) -> Pairs:
-    if template.delivery.flow_control is not None:
-        yield header, template.delivery.flow_control.key
-
-
-def _flow_control_value(header: str, template: Template) -> Pairs:
-    if template.delivery.flow_control is not None:
-        yield header, flow_control_value(template.delivery.flow_control)
-
-
-def _failure_url(header: str, template: Template) -> Pairs:
-    if template.delivery.failure_url is not None:
-        yield header, template.delivery.failure_url
-
-
-def _failure_headers(prefix: str, template: Template) -> Pairs:
-    for name, value in template.delivery.failure_headers.items():
-        yield prefix + name, value
-
-
-def _redact(header: str, template: Template) -> Pairs:
-    if template.delivery.redact is not None and (fields := redact_fields(template.delivery.redact)):
-        yield header, fields
-
-
-def flow_control_value(limits: FlowControl) -> str:
+def _flow_control_value(template: Template) -> str | None:
     """`parallelism=2, rate=5, period=60s`: what is given, in this order."""
-    given = (
-        ("parallelism", limits.parallelism, ""),
-        ("rate", limits.rate, ""),
-        ("period", limits.period_s, "s"),
-    )
+    limits = template.delivery.flow_control
+    if limits is None:
+        return None
+    given = (("parallelism", limits.parallelism, ""), ("rate", limits.rate, ""), ("period", limits.period_s, "s"))
     return ", ".join(f"{name}={value}{unit}" for name, value, unit in given if value is not None)
 
 
-def redact_fields(redact: Redact) -> str:
-    """`body,header` or `body,header[Name]`; the spelling is the official SDKs', empty when nothing is redacted."""
+def _redacted(template: Template) -> str | None:
+    """`body,header` or `body,header[Name]`; the spelling is the official SDKs'."""
+    redact = template.delivery.redact
+    if redact is None:
+        return None
     fields = ["body"] if redact.body else []
     if redact.headers is True:
         fields.append("header")
     elif redact.headers:
         fields.extend(f"header[{name}]" for name in redact.headers)
-    return ",".join(fields)
+    return ",".join(fields) or None
 
 
 def joined_labels(label: str, labels: tuple[str, ...]) -> str:
@@ -129,15 +79,26 @@ def resolved(text: Text, secrets: Mapping[str, str]) -> str:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("contentType", "Content-Type", "as it is", "application/json", _content_type, False),
+    Row("contentType", "Content-Type", "as it is", "application/json", lambda it: it.content_type, of_delivery=False),
     Row(
-        "headers", "Upstash-Forward-", "one header each, as it is", "Upstash-Forward-X-Team: growth", _forwarded, False
+        "headers",
+        "Upstash-Forward-",
+        "one header each, as it is",
+        "Upstash-Forward-X-Team: growth",
+        lambda it: it.headers,
+        of_delivery=False,
     ),
-    Row("retries", "Upstash-Retries", "integer", "5", _retries),
-    Row("retryDelay", "Upstash-Retry-Delay", "expression, milliseconds", "pow(2, retried) * 1000", _retry_delay),
-    Row("delay", "Upstash-Delay", "whole seconds with the unit", "90s", _delay),
-    Row("notBefore", "Upstash-Not-Before", "Unix time in seconds", "1796104800", _not_before),
-    Row("timeout", "Upstash-Timeout", "whole seconds with the unit", "30s", _timeout),
+    Row("retries", "Upstash-Retries", "integer", "5", lambda it: it.delivery.retries),
+    Row(
+        "retryDelay",
+        "Upstash-Retry-Delay",
+        "expression, milliseconds",
+        "pow(2, retried) * 1000",
+        lambda it: it.delivery.retry_delay,
+    ),
+    Row("delay", "Upstash-Delay", "whole seconds with the unit", "90s", lambda it: it.delivery.delay_s, "s"),
+    Row("notBefore", "Upstash-Not-Before", "Unix time in seconds", "1796104800", lambda it: it.delivery.not_before_s),
+    Row("timeout", "Upstash-Timeout", "whole seconds with the unit", "30s", lambda it: it.delivery.timeout_s, "s"),
     Row("flowControl.key", "Upstash-Flow-Control-Key", "as it is", "onboard", _flow_control_key),
     Row(
         "flowControl",
@@ -146,20 +107,26 @@ ROWS: tuple[Row, ...] = (
         "parallelism=10, rate=100, period=60s",
         _flow_control_value,
     ),
-    Row("failureUrl", "Upstash-Failure-Callback", "as it is", "https://ops.example.com/hooks/failed", _failure_url),
+    Row(
+        "failureUrl",
+        "Upstash-Failure-Callback",
+        "as it is",
+        "https://ops.example.com/hooks/failed",
+        lambda it: it.delivery.failure_url,
+    ),
     Row(
         "failureHeaders",
         "Upstash-Failure-Callback-Forward-",
         "one header each, as it is",
         "Upstash-Failure-Callback-Forward-X-Team: growth",
-        _failure_headers,
+        lambda it: it.delivery.failure_headers,
     ),
     Row(
         "redact",
         "Upstash-Redact-Fields",
         "`body`, `header` (all) or `header[Name]`, joined by commas",
         "body,header[Authorization]",
-        _redact,
+        _redacted,
     ),
 )
 """Every row but the two that need more than the request: the workflow run id and the labels (see `wire`)."""

@@ -1,8 +1,8 @@
 """The answer to a batch trigger, or to a resume: what became of each run.
 
-Sources: "Workflow REST reference: Batch Trigger Workflow Runs", "Resume Workflow from DLQ". The shape of an item that was refused isn't
-documented; `{"error": "..."}` is what is known of it. Whatever can't be read with certainty is `Unclear` (one run) or
-`Lost` (the batch), never a guess: only the logs may then tell.
+Sources: "Workflow REST reference: Batch Trigger Workflow Runs", "Resume Workflow from DLQ". The shape of an item that
+was refused isn't documented; `{"error": "..."}` is what is known of it. Whatever can't be read with certainty is
+`Unclear` (one run) or `Lost` (the batch), never a guess: only the logs may then tell.
 """
 
 from __future__ import annotations

@@ -68,11 +68,6 @@ class ItemEncoder:
         return f'{{"destination":{destination},"headers":{{"{RUN_ID}":', f"{own}{delivery}", template
 
 
-def encode_item(request: Request, *, workflow_run_id: str, label: str, secrets: Mapping[str, str]) -> Item:
-    """One run alone; `ItemEncoder` is for many. Raises: as `ItemEncoder.encode`."""
-    return ItemEncoder(label=label, secrets=secrets).encode(request, workflow_run_id)
-
-
 def body_text(body: Body, secrets: Mapping[str, str]) -> str | None:
     """The payload as the endpoint gets it, None where the run declares none.
 

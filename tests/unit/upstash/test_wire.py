@@ -26,7 +26,7 @@ from wfdeploy.model.request import (
     Template,
 )
 from wfdeploy.upstash.headers import LABEL, ROWS, RUN_ID
-from wfdeploy.upstash.wire import _KEPT, ItemEncoder, batch_bytes, body_text, encode_item
+from wfdeploy.upstash.wire import _KEPT, ItemEncoder, batch_bytes, body_text
 
 SECRETS = {"TOKEN": 's3"cr\\et', "KEY": "k-1", "HOST": "ops.example.com"}
 BEARER = SecretText(("Bearer ", SecretRef("TOKEN")))
@@ -87,9 +87,10 @@ FIELDS: dict[str, tuple[Request, dict[str, str]]] = {
 
 
 def wire(request: Request, **more: Any) -> dict[str, Any]:
-    arguments = {"workflow_run_id": "wfr_1", "label": "wfdeploy.p.e", "secrets": SECRETS, **more}
-    item = encode_item(request, **arguments)
-    assert item.workflow_run_id == arguments["workflow_run_id"]
+    arguments: dict[str, Any] = {"workflow_run_id": "wfr_1", "label": "wfdeploy.p.e", "secrets": SECRETS, **more}
+    run_id = arguments.pop("workflow_run_id")
+    item = ItemEncoder(**arguments).encode(request, run_id)
+    assert item.workflow_run_id == run_id
     value = json.loads(item.encoded)
     assert isinstance(value, dict)
     return value
@@ -174,12 +175,12 @@ def test_bodies(body: Body, sent: str | None) -> None:
 )
 def test_what_canonical_json_cannot_say_is_refused(value: Any) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever the words, never bytes
-        encode_item(request_of("d", body=Body(BodyKind.JSON, value)), workflow_run_id="w", label="l", secrets={})
+        ItemEncoder(label="l", secrets={}).encode(request_of("d", body=Body(BodyKind.JSON, value)), "w")
 
 
 def test_a_missing_secret_is_named() -> None:
     with pytest.raises(KeyError, match="TOKEN"):
-        encode_item(FULL, workflow_run_id="w", label="l", secrets={"KEY": "", "HOST": ""})
+        ItemEncoder(label="l", secrets={"KEY": "", "HOST": ""}).encode(FULL, "w")
 
 
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -237,7 +238,7 @@ templates = st.lists(
 def test_an_encoder_that_remembers_gives_what_a_fresh_one_gives(sequence: list[Request]) -> None:
     encoder = ItemEncoder(label="l", secrets=SECRETS)
     for n, request in enumerate(sequence):
-        fresh = encode_item(request, workflow_run_id=f"w{n}", label="l", secrets=SECRETS)
+        fresh = ItemEncoder(label="l", secrets=SECRETS).encode(request, f"w{n}")
         assert encoder.encode(request, f"w{n}") == fresh
         own = encoder.encode(request, f"w{n}", "own")  # the derived id of a run to which its author gave another one
         labels = json.loads(fresh.encoded)["headers"][LABEL].split(",")
@@ -259,7 +260,7 @@ def test_a_request_that_fails_is_not_half_remembered() -> None:
             with pytest.raises(KeyError):
                 encoder.encode(request, "w")
         else:
-            assert encoder.encode(request, "w") == encode_item(request, workflow_run_id="w", label="l", secrets={})
+            assert encoder.encode(request, "w") == ItemEncoder(label="l", secrets={}).encode(request, "w")
 
 
 def test_a_batch_is_a_json_array() -> None:
