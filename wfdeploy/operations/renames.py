@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from typing import TypeVar
 
 from wfdeploy.catalogue.catalogue import Catalogue
@@ -19,6 +20,7 @@ from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import Record
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.respelled import Respelled
+from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.ports import StateStore
 
 T = TypeVar("T")
@@ -129,6 +131,15 @@ class Renames:
                 found[name] = known[former]
         return found
 
+    def _is_known(self, store: StateStore) -> bool:
+        """Whether the state knows any run by a name from which one was moved. Mostly it doesn't: the move was made long
+        ago, and its entry stays."""
+        origins = [move.origin for move in self._moved]
+        if not origins:
+            return False
+        spans = Targets([*origins, *(f"{origin}@*" for origin in origins if "/" in origin)]).spans
+        return next(chain(store.record_keys(spans), store.attempts(spans)), None) is not None
+
     def _movable(self) -> Iterator[DesiredRun]:
         """The runs that some move may be about."""
         targets = {move.to for move in self._moved}
@@ -149,7 +160,7 @@ class Renames:
             )
         candidates: dict[Address, Address] = {}
         recurring: dict[str, Address] = {}
-        for run in self._movable():
+        for run in self._movable() if self._is_known(store) else ():
             for origin in self.origins(run.address):
                 (candidates if run.group.schedule is None else recurring).setdefault(origin, run.address)
         for origin, run in spelled.items():

@@ -19,7 +19,10 @@ def unchanged(
 ) -> Plan | None:
     """The plan where declared and recorded runs are the very same and nothing else is known of any; None where more has
     to be looked at (which may come to the same plan)."""
-    if selection != Selection(variables=selection.variables) or manifests.moved or any(manifests.omissions):
+    if selection != Selection(variables=selection.variables) or any(manifests.cautions):
+        return None
+    # The runs that were moved are those that are declared, see below: no entry is left to be carried out.
+    if manifests.moved and (workspace.target.shard is not None or store.schedules() or store.rollouts()):
         return None
     groups = manifests.runs.groups.values()
     if any(

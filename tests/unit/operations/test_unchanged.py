@@ -16,10 +16,12 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Observe, Remember
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.schedule import Decide
 from wfdeploy.operations import apply as applying
 from wfdeploy.operations import loading, unchanged
 from wfdeploy.operations.outlook import Seen
 from wfdeploy.operations.prepared import Prepared
+from wfdeploy.operations.renames import Renames
 
 RUNS = [run("a", body={"n": 1}), run("b")]
 
@@ -92,12 +94,50 @@ def cares(bench: Workbench) -> None:
 
 
 def moves(bench: Workbench) -> None:
+    bench.write(group("new", RUNS, moved=[{"from": "g", "to": "new"}]), group("h", RUNS))
+
+
+def moves_one(bench: Workbench) -> None:
+    bench.write(group("g", [RUNS[0], run("c")], moved=[{"from": "g/b", "to": "g/c"}]), group("h", RUNS))
+
+
+def moves_what_is_said_of_a_group(bench: Workbench) -> None:
     bench.write(group("g", RUNS, moved=[{"from": "old", "to": "g"}]), group("h", RUNS))
+    with closing(bench.workspace.open_state()) as store:
+        store.commit([Decide("old", 5)])
+
+
+@pytest.mark.parametrize("change", [moves, moves_one], ids=lambda one: one.__name__)
+def test_a_move_that_was_made_long_ago_takes_no_closer_look(
+    bench: Workbench, change: Callable[[Workbench], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(bench)
+    bench.apply()
+    plain, close = plans(bench)
+    assert plain is not None
+    assert replace(plain, changes=close.changes) == close
+    assert list(close.changes) == []
+    # Nor does a plan that is about something else look at the runs of such a move.
+    monkeypatch.setattr(Renames, "_movable", lambda _: pytest.fail("there is nothing to move"))
+    bench.write(group("i", RUNS), file="more.yaml")
+    assert bench.plan().sends == 2
 
 
 @pytest.mark.parametrize(
     "change",
-    [edit, orphan, lost_group, lost_answer, failed, unclaimed, waits, cares, moves],
+    [
+        edit,
+        orphan,
+        lost_group,
+        lost_answer,
+        failed,
+        unclaimed,
+        waits,
+        cares,
+        moves,
+        moves_one,
+        moves_what_is_said_of_a_group,
+    ],
     ids=lambda one: one.__name__,
 )
 def test_whatever_is_not_plain_gets_a_closer_look(bench: Workbench, change: Callable[[Workbench], None]) -> None:
