@@ -88,7 +88,7 @@ def all_operations(options: argparse.Namespace, folder: Path) -> Report:
     found: dict[tuple[str, int], list[Sample]] = {}
     left_out: list[str] = []
     for size in options.sizes:
-        with sinks.running(remember=True) as sink:
+        with sinks.running() as sink:
             harness = _harness(options, sink)
             for operation, samples in operations.measure(harness, folder / str(size), size, chosen):
                 found[operation.name, size] = samples

@@ -42,7 +42,7 @@ class Case:
         """A project that nothing was applied of."""
         if self._new is None:
             self._new = Project(self._folder / "new", self._layout).write(self._runs)
-        self._new.forget()
+        self._harness.forget(self._new)
         return self._new
 
     @property
@@ -50,6 +50,7 @@ class Case:
         """A project that is applied."""
         if self._applied is None:
             self._applied = Project(self._folder / "applied", self._layout).write(self._runs)
+            self._harness.forget(self._applied)
             self._harness.ours(self._applied, *APPLY, triggers=self._size)
             self._harness.ours(self._applied, "plan")
         return self._applied
@@ -86,14 +87,17 @@ class Case:
 
     def more_runs(self) -> Round:
         few = Project(self._folder / "few", self._layout)
-        few.write(Runs(numbers=range(self._added))).forget()
+        few.write(Runs(numbers=range(self._added)))
+        self._harness.forget(few)
         first = self._harness.ours(few, *APPLY, triggers=self._added)
         project = self.applied
         project.write(self._runs.edited(self._edits))
         project.save()
+        listed = self._harness.sink.remembered(project.account)
         project.write(Runs(numbers=range(self._size + self._added)).edited(self._edits))
         second = self._harness.ours(project, *APPLY, triggers=self._added)
         project.restore()
+        self._harness.sink.forget(project.account, keep=listed)
         project.write(self._runs.edited(self._edits))
         return {FIRST: first, SECOND: second}
 

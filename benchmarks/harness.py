@@ -60,6 +60,11 @@ class Harness:
             raise RuntimeError(f"sent {sent} runs, not {triggers}: {' '.join(command)}")
         return sample
 
+    def forget(self, project: Project) -> None:
+        """As if nothing had been applied yet, here and at the sink."""
+        project.forget()
+        self.sink.forget(project.account)
+
     def rounds(self, what: str, one: Callable[[], Round]) -> Iterator[Round]:
         """Make rounds, as many as the limits allow."""
         began = time.monotonic()
@@ -82,5 +87,5 @@ class Harness:
     def _environ(self, project: Project) -> dict[str, str]:
         """A bare environment: no variable of the user's changes what is measured."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL") if name in os.environ}
-        ours = {"PYTHONPATH": str(self.package), "QSTASH_URL": self.sink.url, "QSTASH_TOKEN": "benchmark"}
+        ours = {"PYTHONPATH": str(self.package), "QSTASH_URL": self.sink.url, "QSTASH_TOKEN": project.account}
         return {**kept, **ours, **project.environ, "NO_COLOR": "1"}

@@ -158,7 +158,7 @@ def send(url: str, wanted: list[tuple[str, str, Run]], state: dict[str, Any], st
     """Batch after batch; the state is saved after each where there is a file."""
     import httpx
 
-    with httpx.Client(base_url=url, headers={"Authorization": "Bearer benchmark"}, timeout=30) as client:
+    with httpx.Client(base_url=url, headers={"Authorization": "Bearer naive"}, timeout=30) as client:
         for batch in batches(wanted):
             for address, print_, item in batch:
                 run_id = f"wfr_{hashlib.sha256(address.encode()).hexdigest()[:24]}-{print_[:24]}"

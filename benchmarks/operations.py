@@ -211,7 +211,7 @@ def measure(
         if operation.applied:
             if applied is None or applied.layout is not layout:
                 applied = Project(folder / layout.name, layout).write(runs)
-                harness.sink.forget()
+                harness.sink.forget(applied.account)
                 harness.ours(applied, *APPLY, triggers=size)
                 harness.ours(applied, "plan")
                 applied.save()
@@ -227,10 +227,10 @@ def _once(harness: Harness, project: Project, operation: Operation, runs: Runs) 
     project.write(operation.change(runs), operation.more)
     if operation.applied:
         project.restore()
-        harness.sink.show(len(runs.numbers), operation.state)
+        harness.sink.show(project.account, len(runs.numbers), operation.state)
     else:
         project.forget()
-        harness.sink.show(0, operation.state)
+        harness.sink.show(project.account, 0, operation.state)
     for command in operation.before:
         harness.ours(project, *command)
         (project.root / "output.txt").replace(project.root / "before.txt")

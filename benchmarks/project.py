@@ -35,6 +35,11 @@ class Project:
         return self.folder / "project"
 
     @property
+    def account(self) -> str:
+        """The token of its own, by which the sink tells whose runs are whose."""
+        return self.folder.name.replace(" ", "-")
+
+    @property
     def naive_state(self) -> Path:
         return self.root / "naive-state.json"
 

@@ -1,8 +1,8 @@
 """A server that takes every run and does nothing with it: `python -m benchmarks.sink`.
 
 It speaks as much of the API as the commands need, over HTTP/1.1 on a loopback socket, so fast that the client is what
-is measured. With `--remember` it lists what it took, all in the state that it was told to give. It prints its port, and
-ends when its standard input does.
+is measured. It lists what it took, by account (a token is one), all in the state that it was told to give. It prints
+its port, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import json
 import re
 import sys
 import time
+from collections import defaultdict
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from urllib.parse import parse_qsl
 
@@ -21,20 +23,18 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 # Looked for, not parsed: parsing would be most of what the machine does, and the harness counts what was found.
 _RUN_ID = re.compile(rb'"Upstash-Workflow-RunId":"([^"]*)"')
 _RUN_ID_OF_SDK = re.compile(rb'"upstash-workflow-runid":"([^"]*)"')
+_TOKEN = re.compile(rb"\r\nauthorization: *bearer +([^\r]*)\r\n", re.IGNORECASE)
 _LETTERS = 100
 """Dead letters a page, the most there are."""
 
 
-class Taken:
-    """What came in, over all connections. `runs`: ids and times of creation, if they are remembered; the first `shown`
-    are listed."""
+@dataclass(slots=True)
+class Account:
+    """What came in with one token. `runs`: ids and times of creation; the first `shown` are listed."""
 
-    def __init__(self, *, remember: bool) -> None:
-        self.count = 0
-        self.remember = remember
-        self.runs: list[tuple[str, int]] = []
-        self.shown: int | None = None
-        self.state = "RUN_STARTED"
+    runs: list[tuple[str, int]] = field(default_factory=list)
+    shown: int | None = None
+    state: str = "RUN_STARTED"
 
     def page(self, query: dict[str, str], what: str, size: int) -> bytes:
         """A page of a listing, the latest first; the cursor is a position."""
@@ -54,6 +54,14 @@ class Taken:
         entry |= {"workflowRunCreatedAt": created_at_ms, "workflowCreatedAt": created_at_ms}
         entry |= {"workflowState": self.state, "workflowUrl": "https://app.example.com/api/workflow/onboard"}
         return entry | ({"dlqId": f"dlq-{run_id}"} if self.state == "RUN_FAILED" else {})
+
+
+class Taken:
+    """What came in over all connections."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.accounts: defaultdict[str, Account] = defaultdict(Account)
 
 
 class Sink(asyncio.Protocol):
@@ -96,16 +104,18 @@ class Sink(asyncio.Protocol):
     def _answer(self, head: bytes, body: bytes) -> bytes:
         method, target, _ = head.decode("latin-1").split(" ", 2)
         path, _, query = target.partition("?")
+        token = _TOKEN.search(head)
+        account = self._taken.accounts[token[1].decode("latin-1") if token else ""]
         match method, path:
             case "POST", "/v2/batch/trigger":
-                return _response(201, self._take(_RUN_ID.findall(body)))
+                return _response(201, self._take(account, _RUN_ID.findall(body)))
             case "POST", "/v2/batch":  # what the official SDKs use
-                return _response(201, self._take(_RUN_ID_OF_SDK.findall(body)))
+                return _response(201, self._take(account, _RUN_ID_OF_SDK.findall(body)))
             case "GET", "/v2/workflows/logs":
                 asked = dict(parse_qsl(query))
-                return _response(200, self._taken.page(asked, "runs", int(asked["count"])))
+                return _response(200, account.page(asked, "runs", int(asked["count"])))
             case "GET", "/v2/workflows/dlq":
-                return _response(200, self._taken.page(dict(parse_qsl(query)), "messages", _LETTERS))
+                return _response(200, account.page(dict(parse_qsl(query)), "messages", _LETTERS))
             case "DELETE", "/v2/workflows/runs":
                 return _response(200, b'{"cancelled":%d}' % query.count("workflowRunIds="))
             case "POST", _ if path.startswith("/v2/workflows/dlq/resume/"):
@@ -114,21 +124,22 @@ class Sink(asyncio.Protocol):
                 return _response(200, json.dumps(again).encode())
             case "GET", "/taken":
                 return _response(200, b"%d" % self._taken.count)
+            case "GET", "/remembered":
+                return _response(200, b"%d" % len(account.runs))
             case "POST", "/forget":
-                self._taken.runs.clear()
-                self._taken.shown = None
+                del account.runs[int(query) :]
+                account.shown = None
                 return _response(200, b"")
             case "POST", "/show":
-                count, self._taken.state = query.split("&")
-                self._taken.shown = int(count)
+                count, account.state = query.split("&")
+                account.shown = int(count)
                 return _response(200, b"")
         return _response(404, b'{"error":"not found"}')
 
-    def _take(self, ids: list[bytes]) -> bytes:
+    def _take(self, account: Account, ids: list[bytes]) -> bytes:
         self._taken.count += len(ids)
         now_ms = _now_ms()
-        if self._taken.remember:
-            self._taken.runs.extend((run_id.decode(), now_ms) for run_id in ids)
+        account.runs.extend((run_id.decode(), now_ms) for run_id in ids)
         between = b'","workflowCreatedAt":%d},{"workflowRunId":"' % now_ms
         middle = between.join(ids)
         return b'[{"workflowRunId":"' + middle + between[: between.index(b"}") + 1] + b"]" if ids else b"[]"
@@ -148,9 +159,9 @@ def _response(status: int, body: bytes) -> bytes:
     return head % (status, _date(int(time.time())), len(body)) + body
 
 
-async def serve(latency_s: float, *, remember: bool) -> None:
+async def serve(latency_s: float) -> None:
     """Answer until standard input ends."""
-    taken = Taken(remember=remember)
+    taken = Taken()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Sink(taken, latency_s), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
@@ -161,6 +172,4 @@ async def serve(latency_s: float, *, remember: bool) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latency-ms", type=float, default=0.0)
-    parser.add_argument("--remember", action="store_true")
-    options = parser.parse_args()
-    asyncio.run(serve(options.latency_ms / 1000, remember=options.remember))
+    asyncio.run(serve(parser.parse_args().latency_ms / 1000))

@@ -19,23 +19,29 @@ class RunningSink:
         with urllib.request.urlopen(f"{self.url}/taken", timeout=10) as answer:
             return int(answer.read())
 
-    def forget(self) -> None:
-        """Take the runs that come from now on for the first ones."""
-        self._post("forget")
+    def remembered(self, account: str) -> int:
+        """How many runs it can list."""
+        return int(self._ask("remembered", account))
 
-    def show(self, count: int, state: str) -> None:
+    def forget(self, account: str, keep: int = 0) -> None:
+        """Remember the first runs alone, and list whatever there will be."""
+        self._ask(f"forget?{keep}", account, b"")
+
+    def show(self, account: str, count: int, state: str) -> None:
         """List the first runs that it took, all in this state, and no others."""
-        self._post(f"show?{count}&{state}")
+        self._ask(f"show?{count}&{state}", account, b"")
 
-    def _post(self, what: str) -> None:
-        urllib.request.urlopen(f"{self.url}/{what}", data=b"", timeout=10).close()
+    def _ask(self, what: str, account: str, data: bytes | None = None) -> bytes:
+        request = urllib.request.Request(f"{self.url}/{what}", data, {"Authorization": f"Bearer {account}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found: bytes = answer.read()
+        return found
 
 
 @contextmanager
-def running(latency_ms: int = 0, *, remember: bool = False) -> Iterator[RunningSink]:
+def running(latency_ms: int = 0) -> Iterator[RunningSink]:
     """A sink in a process of its own, for as long as it is needed."""
     command = [sys.executable, "-m", "benchmarks.sink", "--latency-ms", str(latency_ms)]
-    command += ["--remember"] if remember else []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
