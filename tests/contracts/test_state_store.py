@@ -407,6 +407,19 @@ def test_keys_of_some_groups(store: StateStore) -> None:
     assert list(store.record_keys(whole_groups(["c"]))) == list(store.record_keys([])) == []
 
 
+def test_records_put_together_are_as_if_put_one_by_one(store: StateStore) -> None:
+    store.commit([PutRecord(record("g/b")), PutAttempt(attempt("g/a")), PutAttempt(attempt("g/c", "1:c"))])
+    together = [record("g/a"), record("g/c"), record("g/d"), record("g/d", "1:b"), record("g/b")]
+    store.commit([PutRecord(record(name)) for name in ("g/e", "g/f")])
+    store.commit(list(map(PutRecord, together)))
+    assert addresses(store) == ["g/a", "g/b", "g/c", "g/d", "g/e", "g/f"]
+    assert [entry.record.fingerprint for entry in store.history(exactly("g/d"))] == ["1:a"]
+    assert [one.address for one in store.attempts()] == ["g/c"]
+    assert store.tallies()["g"].count == 6
+    serial = store.head().serial
+    assert store.commit([PutRecord(record(name)) for name in ("g/a", "g/e", "g/f")]) == serial
+
+
 def test_what_is_known_within_spans(store: StateStore) -> None:
     spans = [*exactly("a/x"), Span("a/y", "b")]
     names = ["a/x", "a/x0", "a/y", "a0/x", "b/x"]

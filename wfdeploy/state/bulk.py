@@ -29,14 +29,9 @@ _KNOWN = 1000
 """Texts whose ids are kept in memory: rows that share one mostly follow each other."""
 
 _AT_ONCE = 50
-"""Rows of one statement. With eleven columns that is well below the 999 values that every SQLite takes."""
+"""Rows of one statement. With sixteen columns that is below the 999 values that every SQLite takes."""
 
 _FRESH = "address, origin, created_at_ms, recorded_at_ms, by_id, source, request, end_id, tries, triggered_id"
-_INSERT_RECORD = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)"
-_INSERT_WHOLE = (
-    f"INSERT INTO details (id, {_FRESH}, run_state, observed_at_ms, completed_at_ms, dlq_id, handled) "  # noqa: S608
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 
 
 class _Insert:
@@ -61,6 +56,7 @@ class _Insert:
 
 _insert_new_records = _Insert("records", 6, "ON CONFLICT DO NOTHING")
 _insert_fresh = _Insert(f"details (id, {_FRESH})", 11)
+_insert_whole = _Insert(f"details (id, {_FRESH}, run_state, observed_at_ms, completed_at_ms, dlq_id, handled)", 16)
 
 
 class Texts:
@@ -105,11 +101,15 @@ class Bulk:
         """Take away the attempts of these addresses with these workflow run ids."""
         self._connection.executemany("DELETE FROM attempts WHERE address = ? AND workflow_run_id = ?", runs)
 
-    def insert(self, record: Record) -> None:
-        """A record at an address that has none."""
-        (number,) = self._numbers(1)
-        self._connection.execute(_INSERT_RECORD, (*record_row(record), number))
-        self._connection.execute(_INSERT_WHOLE, (number, *self._whole(record)))
+    def insert(self, records: Sequence[Record]) -> bool:
+        """Records at addresses that have none. False: two have one address, or one of the addresses has a record; then
+        nothing is written."""
+        numbers = self._numbers(len(records))
+        if not self._insert_rows(records, numbers):
+            return False
+        rows = ((number, *self._whole(record)) for number, record in zip(numbers, records, strict=True))
+        _insert_whole(self._connection, rows)
+        return True
 
     def insert_settled(
         self,
@@ -119,14 +119,9 @@ class Bulk:
         origin: str,
         recorded_at_ms: int,
     ) -> bool:
-        """The records that attempts become, at addresses that have none. `end_ids`: theirs, of `ends`. False: two have
-        one address, or one of the addresses has a record; then nothing is written."""
+        """The records that attempts become, as `insert`. `end_ids`: theirs, of `ends`."""
         numbers = self._numbers(len(end_ids))
-        rows = [(*record_row(attempt), number) for attempt, number in zip(attempts, numbers, strict=True)]
-        # Whether there is one is found out by writing: asking for each beforehand would take a fifth of all the time.
-        if _insert_new_records(self._connection, rows) < len(numbers):
-            ours = [(attempt.address, number) for attempt, number in zip(attempts, numbers, strict=True)]
-            self._connection.executemany("DELETE FROM records WHERE address = ? AND details_id = ?", ours)
+        if not self._insert_rows(attempts, numbers):
             return False
         actor = self.actor
         details = (
@@ -136,6 +131,16 @@ class Bulk:
         rest = ((one.tries, one.triggered_id) for one in attempts)
         _insert_fresh(self._connection, map(operator.add, details, rest))
         return True
+
+    def _insert_rows(self, runs: Sequence[Record | Attempt], numbers: range) -> bool:
+        """The rows of `records` alone; none of them where one of the addresses is taken."""
+        # Whether one is, is found out by writing: asking for each beforehand would take a fifth of all the time.
+        rows = [(*record_row(run), number) for run, number in zip(runs, numbers, strict=True)]
+        if _insert_new_records(self._connection, rows) == len(rows):
+            return True
+        ours = [(run.address, number) for run, number in zip(runs, numbers, strict=True)]
+        self._connection.executemany("DELETE FROM records WHERE address = ? AND details_id = ?", ours)
+        return False
 
     def ends(self, attempts: Iterable[Attempt]) -> list[int | None]:
         """The ids of what the attempts' requests end with, None for nothing."""

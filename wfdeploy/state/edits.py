@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import assert_never
 
 from wfdeploy.model.address import group_of
@@ -56,8 +57,12 @@ class Editor:
     def apply(self, edits: Sequence[Edit]) -> None:
         """All edits, in order."""
         self._now_ms = self._clock()
-        for edit in edits:
-            self._apply(edit)
+        for kind, alike in groupby(edits, type):
+            if kind is PutRecord:
+                self._put_records([edit.record for edit in alike if isinstance(edit, PutRecord)])
+            else:
+                for edit in alike:
+                    self._apply(edit)
         self._write_tallies()
 
     def renumber(self, edits: Sequence[Edit]) -> None:
@@ -81,7 +86,7 @@ class Editor:
             case DropAttempt(address, burn):
                 self._drop_attempt(address, burn=burn)
             case PutRecord(record):
-                self._put_record(record)
+                self._put_records([record])
             case Settle():
                 self._settle(edit)
             case NoteGeneration(address, fingerprint, generation):
@@ -174,16 +179,25 @@ class Editor:
                     (address, workflow_run_id),
                 )
 
+    def _put_records(self, records: Sequence[Record]) -> None:
+        if not self._bulk.insert(records):
+            for record in records:
+                self._put_record(record)
+            return
+        self._settle_attempts(records)
+        for record in records:
+            self._shift(1, record.address, record.fingerprint, record.delivery)
+
     def _put_record(self, record: Record) -> None:
         former = self._record(record.address)
         if former == record:
-            self._settle_attempt(record)
+            self._settle_attempts([record])
             return
         if former is not None:
             self._retire(former, _ended_by(record, former))
-        self._settle_attempt(record)
+        self._settle_attempts([record])
         self._shift(1, record.address, record.fingerprint, record.delivery)
-        self._bulk.insert(record)
+        self._bulk.insert([record])
 
     def _observe(self, edit: Observe) -> None:
         self._connection.execute(
@@ -222,9 +236,9 @@ class Editor:
                 attempt.record(origin=edit.origin, created_at_ms=created_at_ms, recorded_at_ms=edit.recorded_at_ms)
             )
 
-    def _settle_attempt(self, record: Record) -> None:
-        self._flights.scatter((record.address,))
-        self._bulk.drop_attempts([(record.address, record.workflow_run_id)])
+    def _settle_attempts(self, records: Sequence[Record]) -> None:
+        self._flights.scatter([record.address for record in records])
+        self._bulk.drop_attempts([(record.address, record.workflow_run_id) for record in records])
 
     def _drop_attempt(self, address: str, *, burn: bool) -> None:
         self._flights.scatter((address,))

@@ -13,6 +13,7 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,11 @@ from wfdeploy.ports import StateStore
 from wfdeploy.state.database import sync_folder
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.exported import check_head, check_record, check_row, rows_of
-from wfdeploy.state.rows import attempt_from, attempt_to_json, record_from, record_to_json
+from wfdeploy.state.rows import attempt_from, attempt_to_plain, record_from, record_to_json, record_to_plain
 from wfdeploy.state.sqlite_store import SqliteStore
+
+_AT_ONCE = 1000
+"""Records that are written together."""
 
 FORMAT_VERSION = 2
 """1: of builds before the bounds of attempts went by the server's time."""
@@ -55,16 +59,16 @@ def export_lines(store: StateStore) -> Iterator[str]:
         }
     )
     for record in store.records():
-        yield _line({"kind": "record", **_camel(json.loads(record_to_json(record)))})
+        yield _line({"kind": "record", **_camel(record_to_plain(record))})
     for attempt in store.attempts():
-        yield _line({"kind": "attempt", **_camel(json.loads(attempt_to_json(attempt)))})
+        yield _line({"kind": "attempt", **_camel(attempt_to_plain(attempt))})
     for entry in store.history(None):
         yield _line(
             {
                 "kind": "history",
                 "ended": entry.ended.value,
                 "endedAtMs": entry.ended_at_ms,
-                "record": _camel(json.loads(record_to_json(entry.record))),
+                "record": _camel(record_to_plain(entry.record)),
             }
         )
     for address, fingerprint, generation in store.burned():
@@ -133,12 +137,17 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
         with SqliteStore.create(draft, binding) as store, store.restoring() as connection:
             editor = Editor(connection, lambda: 0)
             counts: Counter[str] = Counter()
+            records: list[PutRecord] = []
             for number, row in rows:
                 try:
-                    _restore(connection, editor, row)
+                    _restore(connection, editor, row, records)
                 except (KeyError, TypeError, ValueError, sqlite3.IntegrityError) as error:
                     raise StateUnusable(f"line {number}: not a line of a state export: {_words(error)}") from error
                 counts[row["kind"]] += 1
+                if len(records) == _AT_ONCE:
+                    editor.apply(records)
+                    records.clear()
+            editor.apply(records)
             _require_all(connection, counts)
             connection.executemany(
                 "INSERT INTO head (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
@@ -153,12 +162,13 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
     return SqliteStore.open_existing(path, binding)
 
 
-def _restore(connection: Any, editor: Editor, row: dict[str, Any]) -> None:
+def _restore(connection: Any, editor: Editor, row: dict[str, Any], records: list[PutRecord]) -> None:
+    """Write a line down; a record is added to `records`, which are written many at a time."""
     kind = row["kind"]
     values = _snake({name: value for name, value in row.items() if name != "kind"})
     check_row(kind, values)
     if kind == "record":
-        editor.apply([PutRecord(record_from(values))])
+        records.append(PutRecord(record_from(values)))
     elif kind == "attempt":
         editor.apply([PutAttempt(attempt_from(values))])
     elif kind == "history":
@@ -236,12 +246,21 @@ def _words(error: Exception) -> str:
 
 def _camel(values: dict[str, Any]) -> dict[str, Any]:
     """Keys as all of our JSON spells them."""
-    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), key): value for key, value in values.items()}
+    return {_camel_key(key): value for key, value in values.items()}
 
 
 def _snake(values: dict[str, Any]) -> dict[str, Any]:
-    return {re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", key): value for key, value in values.items()}
+    return {_snake_key(key): value for key, value in values.items()}
 
 
-def _line(values: dict[str, Any]) -> str:
-    return json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+@cache
+def _camel_key(key: str) -> str:
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), key)
+
+
+@cache  # a line with an unknown key is the last one that is read
+def _snake_key(key: str) -> str:
+    return re.sub(r"([A-Z])", lambda found: f"_{found[1].lower()}", key)
+
+
+_line = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode

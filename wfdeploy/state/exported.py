@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
@@ -19,6 +19,8 @@ from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Ended, Record
 
 LONGEST_LINE = 256 * 1024 * 1024
+
+_Test: TypeAlias = Callable[[object], bool]
 
 _MOST = 2**63
 """SQLite's integers have 64 bits."""
@@ -137,43 +139,53 @@ def check_record(values: Mapping[str, Any]) -> None:
 
 
 def _check(of: type, values: Mapping[str, Any]) -> None:
-    hints = _hints(of)
+    tests = _tests(of)
     for name, value in values.items():
-        if name not in hints:
+        if name not in tests:
             raise ValueError(f"unknown field {name!r:.100}")
-        if not _fits(value, hints[name]):
+        if not tests[name](value):
             raise ValueError(f"{name} can't be {value!r:.100}")
         if name == "address" and "/" not in value:
             raise ValueError(f"{value!r:.100} is not an address")
     for name in ("by", "request"):
-        if name in hints and values.get(name) and not _is_json_object(values[name]):
+        if name in tests and values.get(name) and not _is_json_object(values[name]):
             raise ValueError(f"{name} is not a JSON object in text")
 
 
 @cache
-def _hints(of: type) -> Mapping[str, Any]:
+def _tests(of: type) -> Mapping[str, _Test]:
+    """By field: what tells whether a value may be its."""
     # Some of the models import these for type checkers alone.
-    return get_type_hints(of, localns={"Address": Address, "RunState": RunState})
+    hints = get_type_hints(of, localns={"Address": Address, "RunState": RunState})
+    return {name: _test_of(wanted) for name, wanted in hints.items()}
 
 
-def _fits(value: object, wanted: Any) -> bool:
+def _test_of(wanted: Any) -> _Test:
     if get_origin(wanted) in (Union, UnionType):
-        return any(_fits(value, one) for one in get_args(wanted))
+        tests = [_test_of(one) for one in get_args(wanted)]
+        return lambda value: any(test(value) for test in tests)
     if get_origin(wanted) is list:
-        return isinstance(value, list) and all(_fits(item, get_args(wanted)[0]) for item in value)
+        test = _test_of(get_args(wanted)[0])
+        return lambda value: isinstance(value, list) and all(map(test, value))
     if get_origin(wanted) is dict:
-        return isinstance(value, dict)
+        return lambda value: isinstance(value, dict)
     if wanted is NoneType:
-        return value is None
+        return lambda value: value is None
     if isinstance(wanted, type) and issubclass(wanted, Enum):
-        return isinstance(value, str) and value in {member.value for member in wanted}
+        words = frozenset(member.value for member in wanted)
+        return lambda value: isinstance(value, str) and value in words
     if wanted is int:
-        return type(value) is int and -_MOST <= value < _MOST
+        return lambda value: type(value) is int and -_MOST <= value < _MOST
     if wanted is bool:
-        return type(value) is bool
-    return type(value) is str and not _LONE_SURROGATE.search(value)  # an address too
+        return lambda value: type(value) is bool
+    return _is_text  # an address too
 
 
+def _is_text(value: object) -> bool:
+    return type(value) is str and (value.isascii() or not _LONE_SURROGATE.search(value))
+
+
+@lru_cache(maxsize=16)  # who triggered them, thousands of runs have in common
 def _is_json_object(text: str) -> bool:
     try:
         return isinstance(json.loads(text), dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
 from wfdeploy.model.observed import ObservedRun, RunState
@@ -20,6 +20,7 @@ ATTEMPT_COLUMNS = (*(name for name in _ATTEMPT_FIELDS if name not in ("status", 
 """The columns of `attempts`; there, `by_id` stands for `by`."""
 
 _RECORD_FIELDS = tuple(field.name for field in fields(Record))
+_record_values = attrgetter(*_RECORD_FIELDS)
 _STANDING_FIELDS = tuple(field.name for field in fields(Standing))
 _OF_RECORDS = ("address", "fingerprint", "generation", "workflow_run_id", "delivery")
 
@@ -78,11 +79,11 @@ def _optional(values: Mapping[str, Any], name: str, kind: type[T], default: D) -
     return value
 
 
-def attempt_to_json(attempt: Attempt) -> str:
-    """One line of JSON, sorted keys."""
+def attempt_to_plain(attempt: Attempt) -> dict[str, Any]:
+    """What `attempt_from` takes."""
     values = dict(zip(_ATTEMPT_FIELDS, _attempt_values(attempt), strict=True))
     values["status"] = attempt.status.value
-    return _line(values)
+    return values
 
 
 def attempt_from(values: Mapping[str, Any]) -> Attempt:
@@ -100,10 +101,15 @@ def attempt_from_row(row: tuple[Any, ...]) -> Attempt:
 
 def record_to_json(record: Record) -> str:
     """One line of JSON, sorted keys."""
-    return _line(
-        {name: getattr(record, name) for name in _RECORD_FIELDS}
-        | {"origin": record.origin.value, "run_state": record.run_state.value if record.run_state else None}
-    )
+    return _line(record_to_plain(record))
+
+
+def record_to_plain(record: Record) -> dict[str, Any]:
+    """What `record_from` takes."""
+    values = dict(zip(_RECORD_FIELDS, _record_values(record), strict=True))
+    values["origin"] = record.origin.value
+    values["run_state"] = record.run_state.value if record.run_state else None
+    return values
 
 
 def record_from(values: Mapping[str, Any]) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
@@ -15,7 +16,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Forget, Observe, PutAttempt, PutRecord, SetHead, Settle
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.state import AttemptStatus, Binding, Origin
-from wfdeploy.state.rows import attempt_to_json
+from wfdeploy.state.rows import attempt_to_plain
 from wfdeploy.state.schema import VERSION
 from wfdeploy.state.sqlite_store import SqliteStore, standings_query
 
@@ -206,7 +207,7 @@ def as_version_1(path: Path) -> None:
     connection.execute("DROP TABLE attempts")
     connection.execute("CREATE TABLE attempts (address TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID")
     connection.executemany(
-        "INSERT INTO attempts VALUES (?, ?)", [(one.address, attempt_to_json(one)) for one in attempts]
+        "INSERT INTO attempts VALUES (?, ?)", [(one.address, json.dumps(attempt_to_plain(one))) for one in attempts]
     )
     connection.execute("PRAGMA user_version = 1")
     connection.commit()
