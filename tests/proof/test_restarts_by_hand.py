@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
+from wfdeploy.errors import InvalidInput
 from wfdeploy.model.plan import Action, Wish
 from wfdeploy.operations import rollouts
 
@@ -81,3 +82,13 @@ def test_what_was_refused_is_sent_again(bench: VirtualBench) -> None:
     bench.apply()
     bench.remote.bad = lambda _: False
     assert counts(bench.apply(wish=Wish.RESTART, targets=("g/*",)))["triggered"] == 1
+
+
+def test_what_stands_in_the_way_of_another_run_does_not_matter(bench: VirtualBench) -> None:
+    bench.write(group("g", [run("a"), run("fixed", workflowRunId="mine")]))
+    bench.apply()
+    bench.pass_time(150)
+    assert counts(bench.apply(wish=Wish.RETRIGGER, targets=("g/a",)))["triggered"] == 1
+    with pytest.raises(InvalidInput) as caught:
+        bench.plan(wish=Wish.RETRIGGER, targets=("g/*",))
+    assert [(each.code, each.address) for each in caught.value.diagnostics] == [("same-run-id", "g/fixed")]

@@ -290,9 +290,13 @@ class Prepared:
         self.manifests.requests.fetch(declared.values())
         alone = sorted([*loud, *differing])
         settled = {*quiet, *partly}
-        changes = diff(
-            runs_but(self.desired, settled, alone, recurrences), keys_but(self.store, settled, alone), context, problems
-        )
+        runs, keys = runs_but(self.desired, settled, alone, recurrences), keys_but(self.store, settled, alone)
+        if selection.wish is not None:
+            # Of the others it is of interest what an attempt turned out to be, and who they are.
+            known = {*self.attempts, *context.adopted, *self.renames, *self.renames.values()}
+            runs = (run for run in runs if targets.match(run.address) or run.address in known)
+            keys = (key for key in keys if targets.match(key.address) or key.address in known)
+        changes = diff(runs, keys, context, problems)
         if unclaimed:
             changes = unclaimed.marked(changes, targets.match)
         turns = Turns(
@@ -311,8 +315,8 @@ class Prepared:
         if self.held_back is not None:
             changes = self.held_back.only(changes)
         whole = self.held_back is None and not unclaimed
-        known = first(self, context, targets, recurrences) if whole else None
-        gathered = known or gather(
+        new = first(self, context, targets, recurrences) if whole else None
+        gathered = new or gather(
             changes,
             targets=targets,
             limit=selection.limit,

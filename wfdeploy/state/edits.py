@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import assert_never
 
@@ -60,6 +60,8 @@ class Editor:
         for kind, alike in groupby(edits, type):
             if kind is PutRecord:
                 self._put_records([edit.record for edit in alike if isinstance(edit, PutRecord)])
+            elif kind is Observe:
+                self._observe(edit for edit in alike if isinstance(edit, Observe))
             else:
                 for edit in alike:
                     self._apply(edit)
@@ -131,7 +133,7 @@ class Editor:
             case RenameGroup(origin, to):
                 pace.rename(self._connection, origin, to)
             case Observe():
-                self._observe(edit)
+                self._observe([edit])
             case Rewrite(address, fingerprint, delivery):
                 self._rewritten(address, fingerprint, delivery)
                 run(
@@ -199,8 +201,8 @@ class Editor:
         self._shift(1, record.address, record.fingerprint, record.delivery)
         self._bulk.insert([record])
 
-    def _observe(self, edit: Observe) -> None:
-        self._connection.execute(
+    def _observe(self, edits: Iterable[Observe]) -> None:
+        self._connection.executemany(
             "UPDATE details SET observed_at_ms = CASE WHEN :state IS NULL OR run_state IS :state THEN observed_at_ms "
             "ELSE :now END, run_state = coalesce(:state, run_state), "
             "completed_at_ms = coalesce(:completed, completed_at_ms), dlq_id = coalesce(:dlq_id, dlq_id), "
@@ -208,14 +210,17 @@ class Editor:
             "WHERE id = (SELECT details_id FROM records WHERE address = :address) "
             "AND (run_state IS NOT coalesce(:state, run_state) OR handled IS NOT coalesce(:handled, handled) "
             "OR dlq_id IS NOT coalesce(:dlq_id, dlq_id))",
-            {
-                "address": edit.address,
-                "state": None if edit.run_state is None else edit.run_state.value,
-                "now": edit.observed_at_ms,
-                "completed": edit.completed_at_ms,
-                "dlq_id": edit.dlq_id,
-                "handled": edit.handled,
-            },
+            (
+                {
+                    "address": edit.address,
+                    "state": None if edit.run_state is None else edit.run_state.value,
+                    "now": edit.observed_at_ms,
+                    "completed": edit.completed_at_ms,
+                    "dlq_id": edit.dlq_id,
+                    "handled": edit.handled,
+                }
+                for edit in edits
+            ),
         )
 
     def _settle(self, edit: Settle) -> None:
