@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from wfdeploy.ports import Listener
 
 
+_MOST_WARNINGS = 5
+
+
 class Asker:
     """Shows the plan and asks. Nobody is asked with `--yes`, nor where nobody sits at a terminal."""
 
@@ -35,7 +38,13 @@ class Asker:
         pause(self._listener)
         shown = replace(plan, state=as_typed(plan.state, Path.cwd()), warnings=())
         # On standard error: standard output is for the report. Who is asked has to see what about, -q or not.
-        lines = plan_text.text(shown, output.error_style, width=output.error_width)
+        lines = plan_text.text(
+            shown,
+            output.error_style,
+            width=output.error_width,
+            everything=output.verbosity > 0,
+            in_full="-v lists every run",
+        )
         if output.log_format is LogFormat.TEXT:
             output.block("".join(lines) + "\n", always=asks)
         elif asks:
@@ -48,7 +57,11 @@ class Asker:
 
     def warn(self, warnings: Iterable[str]) -> None:
         """Tell these, unless they were told with the plan: where there is nothing to do, no plan is shown."""
-        for text in warnings:
-            if text not in self._warned:
-                self._warned.add(text)
-                self._output.warn(text)
+        output = self._output
+        fresh = [text for text in dict.fromkeys(warnings) if text not in self._warned]
+        self._warned.update(fresh)
+        most = _MOST_WARNINGS if output.verbosity <= 0 and output.log_format is LogFormat.TEXT else len(fresh)
+        for text in fresh[:most]:
+            output.warn(text)
+        if len(fresh) > most:
+            output.warn(f"{len(fresh) - most:,} more like these", "-v shows them")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from heapq import nlargest
 
 from wfdeploy.model.plan import ABSENT, Change
 from wfdeploy.render.encode import dump
@@ -12,18 +13,21 @@ FOLD_FROM = 8
 """That many alike are folded; fewer are quicker read one by one."""
 
 SAMPLES = 3
-_MOST_KINDS = 1000
-"""Changes of the same fields to more kinds of values than this are told as differing without being held."""
+_MOST_WAYS = 5
+"""So many ways to change the same fields are told apart, those of the most runs; the others are one."""
+
+_MOST_HELD = 100
+"""Kinds of changes, and ways of each kind, that are held: of more, only how many runs there are."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Fold:
-    """Changes of one group that are shown together: the first, some more, how many in all. `values_differ`: they
-    change the same fields, but not to the same values."""
+    """Changes of one group that are shown together: the first, some more, how many in all. `differs`: what isn't the
+    same in all of them."""
 
     samples: list[Change]
     count: int = 1
-    values_differ: bool = False
+    differs: str = ""
 
     @property
     def first(self) -> Change:
@@ -36,17 +40,21 @@ class Fold:
         self.count += 1
 
 
-def fold(changes: Iterable[Change], *, everything: bool = False) -> Iterator[Fold]:
-    """The changes of one group, in address order, as folds, each where its first change stands. `everything`: fold
-    nothing. No more than a few thousand changes are held, however many there are."""
-    if everything:
-        yield from (Fold([change]) for change in changes)
-        return
+def fold(changes: Iterable[Change]) -> Iterator[Fold]:
+    """The changes of one group, in address order, as folds, each where its first change stands. A bounded number of
+    changes is held, however many there are."""
     kinds: dict[Hashable, _Kind] = {}
+    others: dict[Hashable, Fold] = {}
     for change in changes:
         key = change.action, change.reason, change.warnings, tuple(one.path for one in change.diff)
-        kinds.setdefault(key, _Kind()).add(change)
-    folds = [entry for kind in kinds.values() for entry in kind.folds()]
+        kind = kinds.get(key)
+        if kind is None and len(kinds) < _MOST_HELD:
+            kind = kinds[key] = _Kind()
+        if kind is not None:
+            kind.add(change)
+        else:
+            _add(others, (change.action, bool(change.warnings)), change, differs="reasons or fields differ")
+    folds = [*(entry for kind in kinds.values() for entry in kind.folds()), *others.values()]
     yield from sorted(folds, key=lambda entry: entry.first.address)
 
 
@@ -54,37 +62,35 @@ def fold(changes: Iterable[Change], *, everything: bool = False) -> Iterator[Fol
 class _Kind:
     """Changes with one action and reason, of the same fields. `rest`: those that were too many to tell apart."""
 
-    by_values: dict[Hashable, Fold] = field(default_factory=dict)
-    rest: Fold | None = None
+    ways: dict[Hashable, Fold] = field(default_factory=dict)
+    rest: dict[Hashable, Fold] = field(default_factory=dict)
 
     def add(self, change: Change) -> None:
-        key = tuple((_encoded(one.old), _encoded(one.new)) for one in change.diff)
-        known = self.by_values.get(key)
-        if known is not None:
-            known.add(change)
-        elif self.rest is not None:
-            self.rest.add(change)
-        elif len(self.by_values) < _MOST_KINDS:
-            self.by_values[key] = Fold([change])
+        way = tuple((_encoded(one.old), _encoded(one.new)) for one in change.diff)
+        if way in self.ways or len(self.ways) < _MOST_HELD:
+            _add(self.ways, way, change)
         else:
-            self.rest = Fold([change], values_differ=True)
+            _add(self.rest, None, change)
 
     def folds(self) -> Iterator[Fold]:
-        singles: list[Change] = []
-        for entry in self.by_values.values():
-            if entry.count >= FOLD_FROM:
-                yield entry
-            else:
-                singles += entry.samples
-        singles.sort(key=lambda change: change.address)
-        count = len(singles)
-        if self.rest is not None:
-            singles = sorted([*singles, *self.rest.samples], key=lambda change: change.address)
-            count += self.rest.count
-        if count >= FOLD_FROM and singles[0].diff:
-            yield Fold(singles[:SAMPLES], count, values_differ=True)
+        many = [entry for entry in self.ways.values() if entry.count >= FOLD_FROM]
+        apart = many if len(many) <= _MOST_WAYS + 1 else nlargest(_MOST_WAYS, many, key=lambda entry: entry.count)
+        yield from apart
+        left = [entry for entry in (*self.ways.values(), *self.rest.values()) if entry not in apart]
+        count = sum(entry.count for entry in left)
+        samples = sorted((change for entry in left for change in entry.samples), key=lambda change: change.address)
+        if count >= FOLD_FROM and samples[0].diff:
+            yield Fold(samples[:SAMPLES], count, "the values differ")
         else:
-            yield from (Fold([change]) for change in singles)
+            yield from (Fold([change]) for change in samples)
+
+
+def _add(folds: dict[Hashable, Fold], key: Hashable, change: Change, differs: str = "") -> None:
+    known = folds.get(key)
+    if known is None:
+        folds[key] = Fold([change], differs=differs)
+    else:
+        known.add(change)
 
 
 def _encoded(value: object) -> str | None:

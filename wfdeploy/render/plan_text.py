@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.pasting import moved_entry
@@ -10,6 +11,7 @@ from wfdeploy.model.plan import Action, Plan
 from wfdeploy.render.printable import printable
 from wfdeploy.render.run_states import WORDS
 from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.width import rows
 
 TONES: Mapping[Action, Tone] = {
     Action.TRIGGER: Tone.GOOD,
@@ -24,32 +26,65 @@ TONES: Mapping[Action, Tone] = {
     Action.KEEP: Tone.FAINT,
 }
 
-_MOST_LISTED = 5
+SCREEN = 46
+"""Rows that a plan takes, whatever changes: below five thousand characters in the width of a pipe."""
+
+_LEAST_FOR_CHANGES = 12
+_MOST_LISTED, _LISTED_IN_ALL = 5, 15
+"""Rows of a list of warnings, runs and the like, and of all lists."""
+
+IN_FULL = "`wfdeploy plan --all` lists every run, `--target 'GROUP/*'` shows a part, `--output json` has everything"
+"""How to see what is only counted."""
 
 
 def text(
-    plan: Plan, style: Style = plain, *, width: int = 100, everything: bool = False, next_step: str | None = None
+    plan: Plan,
+    style: Style = plain,
+    *,
+    width: int = 100,
+    everything: bool = False,
+    in_full: str = IN_FULL,
+    next_step: str | None = None,
 ) -> Iterator[str]:
-    """The plan, line by line. `everything`: fold nothing. `next_step`: the command to type next."""
-    for line in _lines(plan, style, width, everything, next_step):
+    """The plan, line by line. `everything`: fold nothing, and list what wouldn't fit a screen; `in_full`: how to have
+    that. `next_step`: the command to type next."""
+    for line in _lines(plan, style, width=width, everything=everything, in_full=in_full, next_step=next_step):
         yield f"{line}\n"
 
 
-def _lines(plan: Plan, style: Style, width: int, everything: bool, next_step: str | None) -> Iterator[str]:
+def _lines(
+    plan: Plan, style: Style, *, width: int, everything: bool, in_full: str, next_step: str | None
+) -> Iterator[str]:
+    yield from _head(plan, style)
+    remarks = list(_remarks(plan, plain, width, everything))
+    is_cut = remarks != list(_remarks(plan, plain, width, everything=True))
+    if (plan.changes or plan.kept) and everything:
+        from wfdeploy.render.plan_changes import every_change
+
+        yield from every_change(plan, style, width)
+    elif plan.changes or plan.kept:
+        from wfdeploy.render.plan_changes import changes_within
+
+        around = (*_head(plan, plain), "", counts(plan), *remarks, f"Not all is shown: {in_full}.", "", next_step or "")
+        room = max(SCREEN - sum(rows(line, width) for line in around), _LEAST_FOR_CHANGES)
+        lines, some_are_counted = changes_within(plan, style, width, room)
+        yield from lines
+        is_cut |= some_are_counted
+    yield ""
+    yield counts(plan, style)
+    yield from _remarks(plan, style, width, everything)
+    if is_cut:
+        yield style(f"Not all is shown: {in_full}.", Tone.FAINT)
+    if next_step is not None:
+        yield f"\nNext: {style(next_step, Tone.STRONG)}"
+
+
+def _head(plan: Plan, style: Style) -> Iterator[str]:
     yield target_line(plan, style)
     if not plan.verified and plan.sends:
         yield style("Unverified:", Tone.CHANGED) + (
             " the server was not asked. What it runs already and the state does not know shows here as to trigger."
         )
-    if plan.changes or plan.kept:
-        from wfdeploy.render.plan_changes import change_blocks
-
-        yield from change_blocks(plan, style, width, everything)
-    yield ""
-    yield counts(plan, style)
-    yield from _remarks(plan, style)
-    if next_step is not None:
-        yield f"\nNext: {style(next_step, Tone.STRONG)}"
 
 
 def target_line(plan: Plan, style: Style = plain) -> str:
@@ -80,12 +115,51 @@ def counts(plan: Plan, style: Style = plain) -> str:
     return f"{style('No changes:', Tone.STRONG)} {', '.join(rest)}."
 
 
-def _remarks(plan: Plan, style: Style) -> Iterator[str]:
+def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> Iterator[str]:
     warning = style("warning:", Tone.CHANGED)
-    for note in plan.notes:
-        yield style(f"{printable(note[:1].upper() + note[1:])}.", Tone.FAINT)
-    for text_ in plan.warnings:
-        yield f"{warning} {printable(text_)}"
+    lists = (
+        plan.warnings,
+        plan.emptied,
+        plan.possibly_triggered,
+        plan.possibly_renamed,
+        plan.unmatched_ids,
+        plan.notes,
+    )
+    room = min(_MOST_LISTED, _LISTED_IN_ALL // max(sum(map(bool, lists)), 1))
+
+    def listed(
+        texts: Sequence[str], noun: str, dress: Callable[[str], str] = lambda text: f"    {text}"
+    ) -> Iterator[str]:
+        """As many of these as fit into some rows, but one at least, each on a line, and how many more there are."""
+        shown = [printable(text) for text in texts]
+        taken = accumulate(rows(text, width - len("warning: ")) for text in shown)
+        most = len(shown) if everything else max(1, sum(sum_ <= room for sum_ in taken))
+        yield from map(dress, shown[:most])
+        if most < len(shown):
+            yield style(f"    and {_several(len(shown) - most, f'more {noun}')}", Tone.FAINT)
+
+    yield from listed(plan.warnings, "warning", lambda text: f"{warning} {text}")
+    if plan.emptied:
+        emptied = [
+            f"{_several(count, 'run')} would be cancelled since {generator} makes no runs any more; that takes "
+            "--allow-cancel."
+            for generator, count in plan.emptied.items()
+        ]
+        yield from listed(emptied, "warning", lambda text: f"{warning} {text}")
+    if plan.possibly_triggered:
+        count = len(plan.possibly_triggered)
+        yield (
+            f"{warning} {_several(count, 'new run')} may be known to the server under another name, and be triggered "
+            "again. `moved:` entries keep such runs; to trigger them takes --allow-retrigger:"
+        )
+        yield from listed([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered], "run")
+    if plan.possibly_renamed:
+        yield f"{warning} {_several(len(plan.possibly_renamed), 'run')} may only have got another name. To keep, add:"
+        yield "  moved:"
+        yield from listed([moved_entry(old, new) for old, new in plan.possibly_renamed], "run")
+    if plan.unmatched_ids:
+        yield f"{warning} the server lists {_several(len(plan.unmatched_ids), 'run')} that no address stands for:"
+        yield from listed(plan.unmatched_ids, "run")
     if plan.drifted:
         yield f"{warning} {drift(plan.drifted)}"
     if plan.orphans:
@@ -94,25 +168,8 @@ def _remarks(plan: Plan, style: Style) -> Iterator[str]:
             f"{plan.orphans:,} recorded {runs} no longer declared and stay{'s' if plan.orphans == 1 else ''} "
             f"recorded; --prune forgets {them}."
         )
-    if plan.unmatched_ids:
-        yield f"{warning} the server lists {_several(len(plan.unmatched_ids), 'run')} that no address stands for:"
-        yield from _listed(plan.unmatched_ids, style)
-    for generator, count in plan.emptied.items():
-        yield (
-            f"{warning} {_several(count, 'run')} would be cancelled since {printable(generator)} makes no runs any "
-            "more; that takes --allow-cancel."
-        )
-    if plan.possibly_triggered:
-        count = len(plan.possibly_triggered)
-        yield (
-            f"{warning} {_several(count, 'new run')} may be known to the server under another name, and be triggered "
-            "again. `moved:` entries keep such runs; to trigger them takes --allow-retrigger:"
-        )
-        yield from _listed([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered], style)
-    if plan.possibly_renamed:
-        yield f"{warning} {_several(len(plan.possibly_renamed), 'run')} may only have got another name. To keep, add:"
-        yield "  moved:"
-        yield from _listed([moved_entry(old, new) for old, new in plan.possibly_renamed], style)
+    notes = [f"{note[:1].upper() + note[1:]}." for note in plan.notes]
+    yield from listed(notes, "note", lambda text: style(text, Tone.FAINT))
 
 
 def drift(drifted: Mapping[RunState, int]) -> str:
@@ -123,10 +180,3 @@ def drift(drifted: Mapping[RunState, int]) -> str:
 
 def _several(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _listed(items: Sequence[str], style: Style) -> Iterator[str]:
-    for item in items[:_MOST_LISTED]:
-        yield f"    {printable(item)}"
-    if len(items) > _MOST_LISTED:
-        yield style(f"    and {len(items) - _MOST_LISTED:,} more", Tone.FAINT)

@@ -33,6 +33,11 @@ def pad(text: str, columns: int) -> str:
     return text + " " * max(0, columns - display_width(text))
 
 
+def rows(text: str, columns: int) -> int:
+    """How many rows of a screen a line of printable text takes."""
+    return max(1, -(-display_width(text) // max(columns, 1)))
+
+
 def _columns(character: str) -> int:
     if unicodedata.combining(character):
         return 0

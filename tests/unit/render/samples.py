@@ -100,6 +100,23 @@ def many() -> Plan:
     return plan_of(changes)
 
 
+def crowded() -> Plan:
+    """Something in each of many groups, half of which is to be triggered."""
+    actions = [Action.TRIGGER, Action.CANCEL, Action.TRIGGER, Action.RETRIGGER, Action.TRIGGER, Action.BLOCKED]
+    changes = []
+    for number in range(600):
+        action = actions[number % 6]
+        diff = [FieldChange("body.seats", number, number + 1)] if action is Action.RETRIGGER else []
+        change_ = change(f"tenant-{number:03}/sync", action, "because", *diff, sends=action.value.endswith("trigger"))
+        changes.append(change_._replace(warnings=("it still runs",) if number % 60 == 3 else ()))
+    return replace(
+        plan_of(changes),
+        warnings=tuple(f"the group tenant-{number} declares no runs" for number in range(30)),
+        notes=tuple(f"tenant-{number}: more instances are due, for the next apply" for number in range(30)),
+        emptied={f"tenant-{number}/row": number for number in range(1, 30)},
+    )
+
+
 def hostile() -> Plan:
     evil = "\x1b[31mred\x1b]0;title\x07\r\nline\u202ertl\u2066\x9b2J\ud800"
     changes = [

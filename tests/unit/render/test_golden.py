@@ -32,6 +32,7 @@ def unchanged() -> Plan:
 PLANS = {
     "every-action": samples.every_action(),
     "many": samples.many(),
+    "crowded": samples.crowded(),
     "unchanged": unchanged(),
     "nothing": samples.plan_of(()),
     "unverified": replace(samples.plan_of([samples.change("g/r", Action.TRIGGER, "new", sends=True)]), verified=False),
@@ -57,12 +58,17 @@ def joined(chunks: Iterable[str]) -> str:
 def test_plan(name: str, golden: Golden) -> None:
     plan = PLANS[name]
     golden(GOLDEN / "plan" / f"{name}.txt", joined(plan_text.text(plan, next_step="wfdeploy apply -e production")))
-    if name != "many":
+    if name not in ("many", "crowded"):
         golden(GOLDEN / "plan" / f"{name}.json", joined(plan_json.text(plan)))
 
 
 def test_plan_narrow_and_coloured(golden: Golden) -> None:
-    golden(GOLDEN / "plan" / "narrow.txt", joined(plan_text.text(samples.every_action(), tagged, width=50)))
+    golden(GOLDEN / "plan" / "narrow.txt", joined(plan_text.text(samples.every_action(), tagged, width=60)))
+
+
+def test_plan_with_everything(golden: Golden) -> None:
+    text = joined(plan_text.text(samples.every_action(), tagged, width=50, everything=True))
+    golden(GOLDEN / "plan" / "everything.txt", text)
 
 
 def test_plan_with_everything_folds_nothing() -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")
 @click.option("--offline", is_flag=True, help="Don't ask the server; the plan is unverified then.")
-@click.option("--all", "everything", is_flag=True, help="List unchanged runs too, and fold nothing.")
+@click.option("--all", "everything", is_flag=True, help="List every run, unchanged ones too, and fold nothing.")
 @options.selection()
 @options.target
 @options.view
@@ -53,6 +53,8 @@ def command(
     everything: bool,
 ) -> ExitCode:
     """Show what apply would do, field by field.
+
+    Shows as much as fits a screen, what needs a person first, and counts the rest; --all lists every run.
 
     Compares the manifests with the state, and asks the server about runs that the state doesn't know, where something
     would be triggered. Without a token it works offline, and says that the plan is unverified.
