@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, assert_never
 
 from wfdeploy.model.event import Event, Following, Listing, Notice, Reading, Settled, Started, Waiting
@@ -31,9 +31,7 @@ class JsonEvents:
         self._output = output
 
     def __call__(self, event: Event, /) -> None:
-        from wfdeploy.render.events import event_lines
-
-        for name, fields in event_lines(event):
+        for name, fields in _event_lines(event):
             self._output.event(name, fields)
 
     def pause(self) -> None:
@@ -267,3 +265,34 @@ def _doing(cancels: bool) -> str:
 
 def _runs(count: int) -> str:
     return f"{count:,} run{'' if count == 1 else 's'}"
+
+
+def _event_lines(event: Event) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Each line that tells of the event: a name and fields."""
+    match event:
+        case Settled():
+            from wfdeploy.render.report import result_fields
+
+            for result in event.results:
+                yield "settled", result_fields(result)
+        case _:
+            yield _event_line(event)
+
+
+def _event_line(event: Reading | Started | Waiting | Listing | Following | Notice) -> tuple[str, Mapping[str, object]]:
+    match event:
+        case Reading():
+            share = round(event.part / event.whole, 4) if event.whole else None
+            return "reading", {"runs": event.runs, "done": event.done, "share": share}
+        case Started():
+            return "started", {"total": event.total, "cancels": event.cancels}
+        case Waiting():
+            return "waiting", {"why": event.why, "seconds": round(event.seconds, 3)}
+        case Listing():
+            return "listing", {"seen": event.seen, "done": event.done, "total": event.total}
+        case Following():
+            return "following", {"ended": event.ended, "total": event.total}
+        case Notice():
+            return "notice", {"message": event.message, "hint": event.hint}
+        case _:
+            assert_never(event)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from wfdeploy.model.diagnostic import Diagnostic, Severity
-from wfdeploy.render.encode import dump
+from wfdeploy.render.encode import document
 from wfdeploy.render.folding import FOLD_FROM
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain
@@ -54,10 +54,7 @@ def chunks(
 def json_text(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
     """`{"formatVersion":1,"valid":…,"summary":{"error":n,"warning":n},"diagnostics":[…]}`, one diagnostic a line."""
     summary = {severity.value: sum(d.severity is severity for d in diagnostics) for severity in Severity}
-    yield f'{{"formatVersion":1,"valid":{dump(not summary["error"])},"summary":{dump(summary)},"diagnostics":['
-    for number, diagnostic in enumerate(diagnostics):
-        yield f"{',' if number else ''}\n{dump(fields(diagnostic))}"
-    yield "\n]}\n" if diagnostics else "]}\n"
+    return document({"valid": not summary["error"], "summary": summary}, "diagnostics", map(fields, diagnostics))
 
 
 def fields(diagnostic: Diagnostic) -> dict[str, object]:

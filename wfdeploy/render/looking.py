@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-from wfdeploy.model.remote import RunState
 from wfdeploy.model.run_log import RunLog, Step, StepGroup
 from wfdeploy.model.state import Record
-from wfdeploy.render.encode import dump, utc
+from wfdeploy.render.encode import document, utc
 from wfdeploy.render.printable import printable
-from wfdeploy.render.run_states import WORDS
 from wfdeploy.render.style import Style, Tone, plain
-from wfdeploy.render.table import Cell, table
-from wfdeploy.render.width import clip, pad
+from wfdeploy.render.vocabulary import WORDS, state_of
+from wfdeploy.render.width import Cell, clip, pad, table
 
 _STEPS: Mapping[str, tuple[str, Tone]] = {
     "STEP_SUCCESS": ("done", Tone.GOOD),
@@ -46,7 +43,7 @@ def logs_text(runs: Sequence[tuple[Record, RunLog | None]], style: Style = plain
 def logs_json(runs: Sequence[tuple[Record, RunLog | None]]) -> Iterator[str]:
     """`{"formatVersion":1,"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds. `state` is null, and
     `steps` empty, where the server's logs don't know the run."""
-    yield from _json_lines("runs", (_logged(record, log) for record, log in runs))
+    return document({}, "runs", (_logged(record, log) for record, log in runs))
 
 
 def _logged(record: Record, log: RunLog | None) -> Mapping[str, object]:
@@ -135,7 +132,7 @@ def history_text(
         (
             Cell(printable(record.address)),
             Cell(f"{record.generation}" if not record.tries else f"{record.generation}, attempt {record.tries}"),
-            Cell(*_state_of(record.run_state)),
+            Cell(*state_of(record.run_state)),
             Cell(utc(record.created_at_ms or record.recorded_at_ms), Tone.FAINT),
             Cell("now" if ended is None else f"{ended} {'' if at is None else utc(at)}".rstrip(), Tone.FAINT),
             Cell(printable(record.workflow_run_id), Tone.FAINT),
@@ -148,7 +145,7 @@ def history_text(
 def history_json(runs: Sequence[tuple[Record, str | None, int | None]]) -> Iterator[str]:
     """`{"formatVersion":1,"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds. `ended` is null for the
     run that is recorded now."""
-    yield from _json_lines("runs", (_past(*run) for run in runs))
+    return document({}, "runs", (_past(*run) for run in runs))
 
 
 def _past(record: Record, ended: str | None, ended_at_ms: int | None) -> Mapping[str, object]:
@@ -167,19 +164,6 @@ def _past(record: Record, ended: str | None, ended_at_ms: int | None) -> Mapping
         "ended": ended,
         "endedAt": ended_at_ms,
     }
-
-
-def _state_of(state: RunState | None) -> tuple[str, Tone]:
-    return ("not seen yet", Tone.FAINT) if state is None else WORDS[state]
-
-
-def _json_lines(name: str, values: Iterator[Mapping[str, Any]]) -> Iterator[str]:
-    yield f'{{"formatVersion":1,"{name}":['
-    separator = "\n"
-    for value in values:
-        yield separator + dump(value)
-        separator = ",\n"
-    yield "]}\n" if separator == "\n" else "\n]}\n"
 
 
 def _span(begin_ms: int, end_ms: int | None) -> str:

@@ -13,10 +13,10 @@ from wfdeploy.model.address import group_of
 from wfdeploy.model.first_changes import FirstChanges
 from wfdeploy.model.plan import Action, Change, Plan
 from wfdeploy.render.folding import FOLD_FROM, SAMPLES, Fold, fold
-from wfdeploy.render.plan_text import TONES
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain
 from wfdeploy.render.values import change_lines
+from wfdeploy.render.vocabulary import TONES
 from wfdeploy.render.width import ELLIPSIS, clip, display_width, pad, rows
 
 _WIDEST_ADDRESS = 48  # a longer one pushes its own line only

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from heapq import merge
 
 from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange, Plan
-from wfdeploy.render.encode import dump
-from wfdeploy.render.source import source_fields
+from wfdeploy.render.encode import document, source_fields
 
 
 def text(plan: Plan) -> Iterator[str]:
@@ -16,7 +15,6 @@ def text(plan: Plan) -> Iterator[str]:
     The summary holds every action, zeros too. A field that one side doesn't have is a missing `old` or `new`.
     """
     head = {
-        "formatVersion": 1,
         "project": plan.project,
         "environment": plan.environment,
         **({"shard": plan.shard} if plan.shard else {}),
@@ -33,12 +31,8 @@ def text(plan: Plan) -> Iterator[str]:
             {"workflowRunId": run_id, "address": address} for run_id, address in plan.possibly_triggered
         ],
     }
-    yield f'{dump(head)[:-1]},"changes":['
-    separator = "\n"
-    for change in merge(plan.changes, plan.kept, key=lambda change: change.address):
-        yield separator + dump(change_fields(change))
-        separator = ",\n"
-    yield "]}\n" if separator == "\n" else "\n]}\n"
+    changes = merge(plan.changes, plan.kept, key=lambda change: change.address)
+    return document(head, "changes", map(change_fields, changes))
 
 
 def change_fields(change: Change) -> Mapping[str, object]:

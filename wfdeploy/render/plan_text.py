@@ -9,22 +9,9 @@ from wfdeploy.model.observed import RunState
 from wfdeploy.model.pasting import moved_entry
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.render.printable import printable
-from wfdeploy.render.run_states import WORDS
 from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.vocabulary import TONES, WORDS
 from wfdeploy.render.width import rows
-
-TONES: Mapping[Action, Tone] = {
-    Action.TRIGGER: Tone.GOOD,
-    Action.RETRIGGER: Tone.CHANGED,
-    Action.RESUME: Tone.CHANGED,
-    Action.RESTART: Tone.CHANGED,
-    Action.CANCEL: Tone.BAD,
-    Action.FORGET: Tone.BAD,
-    Action.RECOVER: Tone.CALM,
-    Action.ADOPT: Tone.CALM,
-    Action.BLOCKED: Tone.FAINT,
-    Action.KEEP: Tone.FAINT,
-}
 
 SCREEN = 46
 """Rows that a plan takes, whatever changes: below five thousand characters in the width of a pipe."""

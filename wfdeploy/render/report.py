@@ -7,11 +7,11 @@ from itertools import islice
 
 from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.observed import RunState
-from wfdeploy.render.encode import dump
+from wfdeploy.render.encode import document
 from wfdeploy.render.plan_text import drift
 from wfdeploy.render.printable import printable
-from wfdeploy.render.run_states import WORDS
 from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.vocabulary import counted
 from wfdeploy.render.width import clip, pad
 
 TONES: Mapping[Outcome, Tone] = {
@@ -66,7 +66,6 @@ def json_text(report: ApplyReport) -> Iterator[str]:
     """
     summary = {outcome.value: report.summary.get(outcome, 0) for outcome in Outcome}
     head: dict[str, object] = {
-        "formatVersion": 1,
         "summary": summary,
         "warnings": list(report.warnings),
         "stopped": report.stopped,
@@ -75,12 +74,7 @@ def json_text(report: ApplyReport) -> Iterator[str]:
         head["watched"] = {state.value: report.watched.get(state, 0) for state in RunState}
     if report.unsettled is not None:
         head["unsettled"] = report.unsettled
-    yield f'{dump(head)[:-1]},"results":['
-    separator = "\n"
-    for result in report.results:
-        yield separator + dump(result_fields(result))
-        separator = ",\n"
-    yield "]}\n" if separator == "\n" else "\n]}\n"
+    return document(head, "results", map(result_fields, report.results))
 
 
 def result_fields(result: Result) -> Mapping[str, object]:
@@ -145,8 +139,7 @@ def _counts(report: ApplyReport, style: Style) -> str:
 
 
 def _watched(states: Mapping[RunState, int], style: Style, status: str) -> str:
-    parts = [style(f"{n:,} {WORDS[state][0]}", WORDS[state][1]) for state in RunState if (n := states.get(state, 0))]
-    return f"{style('Runs:', Tone.STRONG)} {', '.join(parts) or 'none to follow'}; `{status}` shows them."
+    return f"{style('Runs:', Tone.STRONG)} {counted(states, style) or 'none to follow'}; `{status}` shows them."
 
 
 def _pace(report: ApplyReport) -> str:

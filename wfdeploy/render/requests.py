@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from wfdeploy.model.rendering import Rendered
-from wfdeploy.render.encode import dump
+from wfdeploy.render.encode import document, source_fields
 from wfdeploy.render.printable import json_safe, printable
-from wfdeploy.render.source import source_fields
 from wfdeploy.render.style import Style, Tone, plain
 
 
@@ -30,19 +29,18 @@ def text(requests: Iterable[Rendered], style: Style = plain) -> Iterator[str]:
 
 def json_text(requests: Iterable[Rendered]) -> Iterator[str]:
     """`{"formatVersion":1,"requests":[…]}`, one run a line, in pieces."""
-    yield '{"formatVersion":1,"requests":['
-    separator = "\n"
-    for shown in requests:
-        fields: dict[str, object] = {
-            "address": shown.address,
-            "source": source_fields(shown.source),
-            "fingerprint": shown.fingerprint,
-        }
-        if shown.workflow_run_id is not None:
-            fields["workflowRunId"] = shown.workflow_run_id
-        yield separator + dump({**fields, "request": shown.fields})
-        separator = ",\n"
-    yield "]}\n" if separator == "\n" else "\n]}\n"
+    return document({}, "requests", map(_fields, requests))
+
+
+def _fields(shown: Rendered) -> Mapping[str, object]:
+    named = {} if shown.workflow_run_id is None else {"workflowRunId": shown.workflow_run_id}
+    return {
+        "address": shown.address,
+        "source": source_fields(shown.source),
+        "fingerprint": shown.fingerprint,
+        **named,
+        "request": shown.fields,
+    }
 
 
 def _value(value: object) -> str:

@@ -9,7 +9,7 @@ from wfdeploy.model.rollout import Mode, Progress, Rollout, Step
 from wfdeploy.render.encode import dump, utc
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain
-from wfdeploy.render.table import Cell, table
+from wfdeploy.render.width import Cell, table
 
 _TONES = {Mode.RUNNING: Tone.GOOD, Mode.PAUSED: Tone.CHANGED, Mode.STOPPED: Tone.BAD, Mode.ABORTED: Tone.BAD}
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wfdeploy.model.status import RowStatus, StatusRow
-from wfdeploy.render.encode import dump, utc
+from wfdeploy.render.encode import document, dump, utc
 from wfdeploy.render.printable import printable
 from wfdeploy.render.status import row_fields
 from wfdeploy.render.style import Style, Tone, plain
-from wfdeploy.render.table import Cell, table
+from wfdeploy.render.width import Cell, table
 
 _LABELS: Mapping[str, str] = {
     "status": "status",
@@ -59,12 +59,7 @@ def list_text(rows: Sequence[StatusRow], style: Style = plain, *, width: int = 1
 
 def list_json(rows: Sequence[StatusRow]) -> Iterator[str]:
     """`{"formatVersion":1,"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds."""
-    yield '{"formatVersion":1,"runs":['
-    separator = "\n"
-    for row in rows:
-        yield separator + dump(row_fields(row))
-        separator = ",\n"
-    yield "]}\n" if separator == "\n" else "\n]}\n"
+    return document({}, "runs", map(row_fields, rows))
 
 
 def show_text(shown: Mapping[str, Any], style: Style = plain) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Recorded runs with their live state, as a table and for programs."""
+"""Recorded runs with their live state, what a refresh found, how a wait ended; for people and for programs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.status import RowStatus, StatusRow
-from wfdeploy.render.encode import dump, utc
+from wfdeploy.render.encode import document, dump, utc
 from wfdeploy.render.printable import printable
-from wfdeploy.render.run_states import WORDS
 from wfdeploy.render.style import Style, Tone, plain
-from wfdeploy.render.table import Cell, table
+from wfdeploy.render.vocabulary import WORDS, counted, state_of
+from wfdeploy.render.width import Cell, table
 
 _STATUS_WORDS: Mapping[RowStatus, tuple[str, Tone]] = {
     RowStatus.TRIGGERED: ("not in the logs", Tone.FAINT),
@@ -19,6 +19,10 @@ _STATUS_WORDS: Mapping[RowStatus, tuple[str, Tone]] = {
     RowStatus.UNKNOWN: ("outcome not known yet", Tone.CHANGED),
     RowStatus.REJECTED: ("rejected", Tone.BAD),
 }
+
+
+Turn = tuple[str, str, RunState | None, RunState]
+"""Address, workflow run id, the state that was known, the state now."""
 
 
 def text(rows: Sequence[StatusRow], style: Style = plain, *, width: int = 100) -> Iterator[str]:
@@ -44,12 +48,7 @@ def json_text(rows: Sequence[StatusRow]) -> Iterator[str]:
     """`{"formatVersion":1,"summary":{…},"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds."""
     states = Counter(row.run_state for row in rows)
     summary = {state.value: states[state] for state in RunState} | {"NOT_LISTED": states[None]}
-    yield f'{dump({"formatVersion": 1, "summary": summary})[:-1]},"runs":['
-    separator = "\n"
-    for row in rows:
-        yield separator + dump(row_fields(row))
-        separator = ",\n"
-    yield "]}\n" if separator == "\n" else "\n]}\n"
+    return document({"summary": summary}, "runs", map(row_fields, rows))
 
 
 def row_fields(row: StatusRow) -> Mapping[str, object]:
@@ -68,6 +67,57 @@ def row_fields(row: StatusRow) -> Mapping[str, object]:
         "attempts": row.tries,
         "handled": row.handled,
     }
+
+
+def refreshed_text(
+    asked: int,
+    turns: Sequence[Turn],
+    states: Mapping[RunState | None, int],
+    style: Style = plain,
+    *,
+    width: int = 100,
+) -> Iterator[str]:
+    """The runs that are in another state than was known, and how many are in which."""
+    if not asked:
+        yield "All recorded runs are known to have ended; nobody was asked.\n"
+        return
+    if turns:
+        cells = [
+            (
+                Cell(printable(address)),
+                Cell(state_of(before)[0], Tone.FAINT),
+                Cell(*WORDS[after]),
+                Cell(printable(run_id), Tone.FAINT),
+            )
+            for address, run_id, before, after in turns
+        ]
+        yield from table(("ADDRESS", "WAS", "IS", "WORKFLOW RUN"), cells, style, width=width)
+        yield "\n"
+    words = ", ".join(f"{count:,} {state_of(state)[0]}" for state, count in states.items())
+    yield f"{style('Asked after', Tone.STRONG)} {asked:,} run{'' if asked == 1 else 's'}: {words}.\n"
+
+
+def refreshed_json(asked: int, turns: Sequence[Turn], states: Mapping[RunState | None, int]) -> Iterator[str]:
+    """`{"formatVersion":1,"asked":…,"summary":{…},"changed":[…]}`, one run a line, in pieces."""
+    summary = {state.value: states.get(state, 0) for state in RunState} | {"NOT_LISTED": states.get(None, 0)}
+    return document({"asked": asked, "summary": summary}, "changed", (_turned(*turn) for turn in turns))
+
+
+def _turned(address: str, run_id: str, before: RunState | None, after: RunState) -> Mapping[str, object]:
+    was = None if before is None else before.value
+    return {"address": address, "workflowRunId": run_id, "before": was, "after": after.value}
+
+
+def waited_text(states: Mapping[RunState, int], *, fulfilled: bool, style: Style = plain) -> str:
+    """One line: how many runs are in which state."""
+    word = style("Done:", Tone.GOOD) if fulfilled else style("Not there:", Tone.BAD)
+    return f"{word} {counted(states, style) or 'no runs'}.\n"
+
+
+def waited_json(states: Mapping[RunState, int], *, fulfilled: bool) -> str:
+    """`{"formatVersion":1,"fulfilled":…,"states":{…}}`, every state, zeros too."""
+    counts = {state.value: states.get(state, 0) for state in RunState}
+    return dump({"formatVersion": 1, "fulfilled": fulfilled, "states": counts}) + "\n"
 
 
 def _word(row: StatusRow) -> tuple[str, Tone]:

@@ -12,7 +12,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.run_log import RunLog, Step, StepError, StepGroup
 from wfdeploy.model.state import Record
-from wfdeploy.render import looking, refreshed
+from wfdeploy.render import looking, status
 
 Golden = Callable[[Path, str], None]
 HARM = "\x1b[2Jharm\u202e"
@@ -72,16 +72,16 @@ def test_history(golden: Golden) -> None:
 
 def test_refreshed(golden: Golden) -> None:
     states = {RunState.FAILED: 1, RunState.EXPIRED: 1, None: 3}
-    golden(GOLDEN / "refresh" / "some.txt", "".join(refreshed.text(5, TURNS, states)))
-    golden(GOLDEN / "refresh" / "some.json", "".join(refreshed.json_text(5, TURNS, states)))
-    golden(GOLDEN / "refresh" / "none.txt", "".join(refreshed.text(0, (), {})))
+    golden(GOLDEN / "refresh" / "some.txt", "".join(status.refreshed_text(5, TURNS, states)))
+    golden(GOLDEN / "refresh" / "some.json", "".join(status.refreshed_json(5, TURNS, states)))
+    golden(GOLDEN / "refresh" / "none.txt", "".join(status.refreshed_text(0, (), {})))
 
 
 def test_nothing_that_a_server_says_gets_at_the_terminal() -> None:
     for text in (
         "".join(looking.logs_text(RUNS)),
         "".join(looking.history_text(PAST)),
-        "".join(refreshed.text(5, TURNS, {})),
+        "".join(status.refreshed_text(5, TURNS, {})),
         "".join(looking.logs_json(RUNS)),
     ):
         assert "\x1b" not in text
@@ -89,5 +89,5 @@ def test_nothing_that_a_server_says_gets_at_the_terminal() -> None:
 
 
 def test_json_is_json_also_where_there_is_nothing() -> None:
-    for chunks in (looking.logs_json(()), looking.history_json(()), refreshed.json_text(0, (), {})):
+    for chunks in (looking.logs_json(()), looking.history_json(()), status.refreshed_json(0, (), {})):
         assert json.loads("".join(chunks))["formatVersion"] == 1

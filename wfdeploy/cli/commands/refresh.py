@@ -41,7 +41,7 @@ def command(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequenc
     """
     from wfdeploy.cli import progress, settings, wiring
     from wfdeploy.operations import refresh as operation
-    from wfdeploy.render import refreshed as view
+    from wfdeploy.render import status as view
 
     chosen = settings.resolve(target, app.environ)
     output = app.output
@@ -49,7 +49,7 @@ def command(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequenc
         found = operation.refresh(workspace, tuple(globs), tuple(labels))
     turns = [(turn.address, turn.workflow_run_id, turn.before, turn.after) for turn in found.turns]
     output.payload(
-        view.json_text(found.asked, turns, found.states)
+        view.refreshed_json(found.asked, turns, found.states)
         if output.view is View.JSON
-        else view.text(found.asked, turns, found.states, output.style, width=output.width)
+        else view.refreshed_text(found.asked, turns, found.states, output.style, width=output.width)
     )

@@ -68,7 +68,7 @@ def command(
     from wfdeploy.cli import progress, settings, signals, wiring
     from wfdeploy.model.order import Condition
     from wfdeploy.operations import waiting as operation
-    from wfdeploy.render import waited as view
+    from wfdeploy.render import status as view
 
     chosen = settings.resolve(target, app.environ)
     output = app.output
@@ -86,9 +86,9 @@ def command(
             stop=stopper.flag,
         )
     if output.view is View.JSON:
-        output.payload(view.json_text(ended.states, fulfilled=ended.fulfilled))
+        output.payload(view.waited_json(ended.states, fulfilled=ended.fulfilled))
     else:
-        output.payload(view.text(ended.states, fulfilled=ended.fulfilled, style=output.style))
+        output.payload(view.waited_text(ended.states, fulfilled=ended.fulfilled, style=output.style))
     if ended.fulfilled:
         return ExitCode.OK
     return stopper.exit_code or ExitCode.PARTIAL

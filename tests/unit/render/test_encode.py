@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from wfdeploy.model.diagnostic import Place
 from wfdeploy.model.run import Source
-from wfdeploy.render.source import source_fields
+from wfdeploy.render.encode import source_fields
 
 
 def test_a_run_that_is_listed_is_shown_by_its_line() -> None:
