@@ -58,7 +58,7 @@ def loaded_by(*arguments: str) -> set[str]:
         (("--version",), set()),
         (
             ("version",),
-            {"wfdeploy.cli.commands", "wfdeploy.cli.commands.version", "wfdeploy.cli.options", "wfdeploy.cli.values"},
+            {"wfdeploy.cli.commands", "wfdeploy.cli.commands.setup", "wfdeploy.cli.options", "wfdeploy.cli.values"},
         ),
     ],
 )

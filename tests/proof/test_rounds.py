@@ -18,7 +18,7 @@ from tests.fakes.model_server import Fault
 from tests.proof.test_turns import load, rolled, seed
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
-from wfdeploy.cli.exit_codes import of_report
+from wfdeploy.cli.confirm import exit_code_of
 from wfdeploy.errors import ExitCode, UsageError, Withheld
 from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
@@ -50,7 +50,7 @@ def test_groups_are_released_in_order_until_all_runs_have_ended(bench: VirtualBe
     assert counts(report) == {"triggered": 6}
     assert report.watched == {RunState.SUCCESS: 6}
     assert {result.outcome for result in report.results} == {Outcome.TRIGGERED}
-    assert of_report(report) is ExitCode.OK
+    assert exit_code_of(report) is ExitCode.OK
     assert len(asked) == 1, "what follows was consented to"
     assert len(bench.triggered()) == 6
 
@@ -72,7 +72,7 @@ def test_what_can_not_go_on_ends_the_wait_and_says_why(bench: VirtualBench) -> N
     assert counts(report) == {"triggered": 3, "blocked": 2}
     assert report.watched == {RunState.SUCCESS: 2, RunState.FAILED: 1}
     assert report.unsettled == "2 blocked; load/l0: waits for group seed: 2 of 3 succeeded, 1 ended otherwise"
-    assert of_report(report) is ExitCode.PARTIAL
+    assert exit_code_of(report) is ExitCode.PARTIAL
 
 
 def test_a_step_that_waits_for_a_person_ends_the_wait(bench: VirtualBench) -> None:
@@ -80,7 +80,7 @@ def test_a_step_that_waits_for_a_person_ends_the_wait(bench: VirtualBench) -> No
     report = bench.apply(options=WAITING)
     assert report.unsettled is not None
     assert "wfdeploy rollout approve g" in report.unsettled
-    assert of_report(report) is ExitCode.PARTIAL
+    assert exit_code_of(report) is ExitCode.PARTIAL
 
 
 def test_the_wait_is_bounded(bench: VirtualBench) -> None:
@@ -88,7 +88,7 @@ def test_the_wait_is_bounded(bench: VirtualBench) -> None:
     report = bench.apply(options=ApplyOptions(wait=True, wait_timeout_s=30.0))
     assert report.unsettled == "3 runs are still going"
     assert report.watched == {RunState.STARTED: 3}
-    assert of_report(report) is ExitCode.PARTIAL
+    assert exit_code_of(report) is ExitCode.PARTIAL
 
 
 def test_without_anything_to_do_it_waits_for_what_is_going(bench: VirtualBench) -> None:
@@ -149,7 +149,7 @@ def test_a_newer_apply_is_not_undone(bench: VirtualBench) -> None:
     assert not any(one.cancelled for one in bench.remote.runs)
     assert report.unsettled is not None
     assert report.unsettled.startswith("another command has changed the state meanwhile")
-    assert of_report(report) is ExitCode.PARTIAL
+    assert exit_code_of(report) is ExitCode.PARTIAL
 
 
 def test_what_a_newer_apply_changed_is_not_released_any_more(bench: VirtualBench) -> None:
@@ -158,7 +158,7 @@ def test_what_a_newer_apply_changed_is_not_released_any_more(bench: VirtualBench
     assert not any("load" in run_id for run_id in bench.remote.counts)
     assert report.unsettled is not None
     assert "2 blocked; load/l0: waits for group seed" in report.unsettled
-    assert of_report(report) is ExitCode.PARTIAL
+    assert exit_code_of(report) is ExitCode.PARTIAL
 
 
 def test_looking_and_steering_do_not_end_the_wait(bench: VirtualBench) -> None:
@@ -171,7 +171,7 @@ def test_looking_and_steering_do_not_end_the_wait(bench: VirtualBench) -> None:
         lambda: rollouts.approve(bench.workspace, "g"),
     )
     assert counts(report) == {"triggered": 13}
-    assert of_report(report) is ExitCode.OK
+    assert exit_code_of(report) is ExitCode.OK
 
 
 @pytest.mark.parametrize("what", ["rm", "retrigger", "lost", "restored"])
@@ -214,7 +214,7 @@ def test_another_runner_ends_the_wait(bench: VirtualBench) -> None:
     assert versions(bench)["wfr_load-l0"] == 1, "version 2, which the other runner started"
     assert report.unsettled is not None
     assert report.unsettled.startswith("another runner triggers runs of this project")
-    assert of_report(report) is ExitCode.PARTIAL
+    assert exit_code_of(report) is ExitCode.PARTIAL
 
 
 def save(bench: VirtualBench, selection: Selection) -> Path:
@@ -266,7 +266,7 @@ def test_only_failures_of_what_it_started_are_seen_to(bench: VirtualBench) -> No
     report = waits(bench)
     assert versions(bench) == {"wfr_old-o": 1, "wfr_young-y": 2}
     assert report.watched == {RunState.FAILED: 1, RunState.SUCCESS: 1}
-    assert of_report(report) is ExitCode.PARTIAL
+    assert exit_code_of(report) is ExitCode.PARTIAL
     assert counts(bench.apply())["triggered"] == 1, "the next apply sees to it"
 
 
@@ -289,7 +289,7 @@ def test_a_round_that_fails_tells_what_the_others_did(bench: VirtualBench) -> No
     report = waits(bench, fail)
     assert counts(report) == {"triggered": 3, "blocked": 2}
     assert report.stopped == "the logs are out of order"
-    assert of_report(report) is ExitCode.PARTIAL
+    assert exit_code_of(report) is ExitCode.PARTIAL
 
 
 def test_manifests_that_change_on_disk_meanwhile_are_not_applied(bench: VirtualBench) -> None:
@@ -303,7 +303,7 @@ def test_manifests_that_change_on_disk_meanwhile_are_not_applied(bench: VirtualB
     )
     assert not any("other" in run_id for run_id in bench.remote.counts)
     assert counts(report) == {"triggered": 1, "kept": 3}
-    assert of_report(report) is ExitCode.OK
+    assert exit_code_of(report) is ExitCode.OK
 
 
 def test_a_cancel_by_hand_does_not_end_the_wait(bench: VirtualBench) -> None:
@@ -364,7 +364,7 @@ def test_a_newer_apply_ends_the_wait_if_the_same_runs_shall_go_otherwise(
     assert not any("load" in run_id for run_id in bench.remote.counts)
     assert report.unsettled is not None
     assert report.unsettled.startswith("another command has changed the state meanwhile")
-    assert of_report(report) is ExitCode.PARTIAL
+    assert exit_code_of(report) is ExitCode.PARTIAL
 
 
 def test_applies_of_the_same_commit_do_not_end_the_wait(bench: VirtualBench) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -92,12 +91,12 @@ class Section:
 class LazyGroup(_Help, click.Group):
     """A group that knows its commands by name and summary, and imports a command only to run it or to explain it.
 
-    `package` holds one module per command, named like it (`import_` for `import`), with the command in `command`.
+    `module` says where a command is, which is called as in the command line there (`import_` for `import`).
     """
 
-    def __init__(self, *args: Any, package: str, sections: Sequence[Section], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, module: Callable[[str], str], sections: Sequence[Section], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.package = package
+        self.module = module
         self.sections = tuple(sections)
         self.summaries = {name: summary for section in sections for name, summary in section.commands.items()}
 
@@ -107,9 +106,8 @@ class LazyGroup(_Help, click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
         if cmd_name not in self.summaries:
             return None
-        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
-        module = import_module(f"{self.package}.{name}")
-        command: click.Command = module.command
+        module = import_module(self.module(cmd_name))
+        command: click.Command | None = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
         return command
 
     def resolve_command(

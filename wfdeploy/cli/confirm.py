@@ -1,8 +1,8 @@
-"""The question before an apply, and what an apply warns of, asked or not."""
+"""The question before an apply, what an apply warns of, and how it ended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,15 +10,33 @@ from typing import TYPE_CHECKING
 from wfdeploy.cli.output import LogFormat, Output
 from wfdeploy.cli.progress import pause
 from wfdeploy.cli.settings import as_typed
+from wfdeploy.errors import ExitCode, Interrupted
+from wfdeploy.model.event import Outcome
+from wfdeploy.model.observed import RunState
 from wfdeploy.render import plan_text
 
 if TYPE_CHECKING:
+    from wfdeploy.cli.app import App
+    from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.cli.settings import Settings
     from wfdeploy.cli.signals import Stopper
+    from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.plan import Plan
+    from wfdeploy.model.stop import StopFlag
+    from wfdeploy.operations.workspace import Workspace
     from wfdeploy.ports import Listener
 
 
 _MOST_WARNINGS = 5
+_TOUCHED_THE_SERVER = (
+    Outcome.TRIGGERED,
+    Outcome.DEDUPLICATED,
+    Outcome.RESUMED,
+    Outcome.CANCELLED,
+    Outcome.UNKNOWN,  # it may have been triggered: "nothing was" would be a lie
+)
+_NOT_DONE = (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.PENDING)
+_ENDED_BADLY = (RunState.FAILED, RunState.CANCELED)
 
 
 class Asker:
@@ -65,3 +83,49 @@ class Asker:
             output.warn(text)
         if len(fresh) > most:
             output.warn(f"{len(fresh) - most:,} more like these", "-v shows them")
+
+
+def carry_out(
+    app: App,
+    target: TargetFlags,
+    chosen: Settings,
+    act: Callable[[Workspace, Asker, StopFlag], ApplyReport],
+    *,
+    question: str,
+    yes: bool,
+    budget_s: float = 300.0,
+) -> ExitCode:
+    """Do what is asked about first, show how it ended, and say so in the exit status."""
+    from wfdeploy.cli import signals, wiring
+    from wfdeploy.cli.next_step import command_line
+    from wfdeploy.render import report as view
+
+    output = app.output
+    with wiring.opened(app, chosen, budget_s=budget_s) as workspace, signals.stop_on_signal() as stopper:
+        confirm = Asker(output, stopper, workspace.listener, yes=yes, question=question)
+        try:
+            report = act(workspace, confirm, stopper.flag)
+        except Interrupted as error:
+            error.exit_code = stopper.exit_code or error.exit_code
+            raise
+    confirm.warn(report.warnings)
+    everything, status = output.verbosity > 0, command_line("status", target)
+    text = view.text(report, output.style, width=output.width, everything=everything, status=status)
+    output.show(view.json_text(report), text)
+    return exit_code_of(report, stopper.exit_code)
+
+
+def exit_code_of(report: ApplyReport, signalled: ExitCode | None = None) -> ExitCode:
+    """`signalled`: the exit code of the signal that asked to stop; it counts only when
+    something was left undone, following the runs included."""
+    still_running = report.watched is not None and report.watched.get(RunState.STARTED, 0) > 0
+    if signalled is not None and (report.stopped is not None or report.unsettled is not None or still_running):
+        return signalled
+    if report.stopped is not None or any(report.summary.get(outcome, 0) for outcome in _NOT_DONE):
+        touched = any(report.summary.get(outcome, 0) for outcome in _TOUCHED_THE_SERVER)
+        return ExitCode.PARTIAL if touched else ExitCode.REMOTE
+    if report.watched is not None and any(report.watched.get(state, 0) for state in _ENDED_BADLY):
+        return ExitCode.PARTIAL
+    if report.unsettled is not None:
+        return ExitCode.PARTIAL
+    return ExitCode.OK

@@ -52,6 +52,14 @@ SECTIONS = (
     ),
 )
 
+MODULES = {
+    **dict.fromkeys(("init", "schema", "completion", "version"), "setup"),
+    **dict.fromkeys(("validate", "render"), "manifests"),
+    **dict.fromkeys(("status", "wait", "logs", "history", "refresh"), "runs"),
+    **dict.fromkeys(("adopt", "cancel", "resume", "restart", "retrigger"), "apply"),
+}
+"""Where a command is, unless in a file of its name."""
+
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
@@ -65,7 +73,7 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) 
 @click.group(
     "wfdeploy",
     cls=LazyGroup,
-    package="wfdeploy.cli.commands",
+    module=lambda name: f"wfdeploy.cli.commands.{MODULES.get(name, name)}",
     sections=SECTIONS,
     no_args_is_help=False,
     invoke_without_command=True,

@@ -89,6 +89,10 @@ class Output:
                     hint="what the command did stands; only the rest of its result is lost",
                 ) from error
 
+    def show(self, json: str | Iterable[str], text: str | Iterable[str]) -> None:
+        """Write the command's result as it was asked for."""
+        self.payload(json if self.view is View.JSON else text)
+
     def redraw(self, text: str) -> None:
         """Write a result that takes the place of the one before: on a terminal the screen is cleared for it."""
         self.payload(f"\x1b[H\x1b[2J{text}" if _is_terminal(self._stdout) else f"{text}\n")

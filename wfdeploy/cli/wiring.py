@@ -62,13 +62,18 @@ def workspace(
 
 
 @contextmanager
-def offline_workspace(app: App, flags: TargetFlags) -> Iterator[Workspace]:
-    """The surroundings of a command that works on the state alone."""
+def opened(
+    app: App, where: TargetFlags | Settings, *, online: bool = True, budget_s: float = 300.0
+) -> Iterator[Workspace]:
+    """The surroundings of a command that says what goes on. Not `online`: it works on the state alone."""
     from wfdeploy.cli import progress, settings
 
-    chosen = settings.resolve(flags, app.environ)
-    with progress.listener(app.output) as listener, workspace(app, chosen, listener, online=False) as opened:
-        yield opened
+    chosen = where if isinstance(where, Settings) else settings.resolve(where, app.environ)
+    with (
+        progress.listener(app.output) as listener,
+        workspace(app, chosen, listener, online=online, budget_s=budget_s) as surroundings,
+    ):
+        yield surroundings
 
 
 def local_variables(settings: Settings) -> Mapping[str, str]:

@@ -79,6 +79,11 @@ def progress_fields(progress: Progress) -> Mapping[str, object]:
     }
 
 
+def steered_json(progress: Progress) -> str:
+    """The rollout as a command left it."""
+    return dump({"formatVersion": 1, "group": progress.group, "progress": progress_fields(progress)}) + "\n"
+
+
 def steered(progress: Progress, done: str) -> str:
     """What a command did to a rollout."""
     return f"rollout of {printable(progress.group)} {done}; the next apply goes by it\n"

@@ -12,7 +12,7 @@ import yaml
 
 from tests.golden_files import command_line
 from wfdeploy import __version__
-from wfdeploy.cli.commands.init import CI
+from wfdeploy.cli.commands.setup import CI
 from wfdeploy.cli.scaffold import CI_FILES, new_uid, project_name
 from wfdeploy.model.permissions import Permissions
 from wfdeploy.operations.manifests import validate

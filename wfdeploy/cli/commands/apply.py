@@ -1,4 +1,4 @@
-"""`wfdeploy apply`"""
+"""Commands that show what they would do, ask, and do it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,30 @@ import click
 
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command
-from wfdeploy.cli.output import View
-from wfdeploy.errors import ExitCode, Interrupted, UsageError
+from wfdeploy.cli.recorded import recorded_runs
+from wfdeploy.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from wfdeploy.cli.app import App
+    from wfdeploy.cli.confirm import Asker
     from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.options import ApplyOptions
     from wfdeploy.model.plan import Selection
+    from wfdeploy.model.stop import StopFlag
+    from wfdeploy.operations.workspace import Workspace
+
+_EXITS = (ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, ExitCode.WITHHELD)
+_YES = click.option("-y", "--yes", is_flag=True, help="Don't ask. (Without a terminal nobody is asked anyway.)")
 
 
 @click.command(
     "apply",
     cls=Command,
-    exits=(ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, ExitCode.WITHHELD),
+    exits=_EXITS,
     examples="""
         wfdeploy apply --local                     on this machine, no account needed
         wfdeploy apply manifests/ -e production    asks first, at a terminal
@@ -35,7 +42,7 @@ if TYPE_CHECKING:
     """,
 )
 @options.paths
-@click.option("-y", "--yes", is_flag=True, help="Don't ask. (Without a terminal nobody is asked anyway.)")
+@_YES
 @click.option(
     "--wait",
     is_flag=True,
@@ -45,7 +52,7 @@ if TYPE_CHECKING:
 @options.apply_limits
 @options.target
 @options.view
-def command(
+def apply(
     *,
     app: App,
     target: TargetFlags,
@@ -68,52 +75,28 @@ def command(
     """
     from dataclasses import replace
 
-    from wfdeploy.cli import exit_codes, progress, settings, signals, wiring
-    from wfdeploy.cli.confirm import Asker
-    from wfdeploy.cli.next_step import command_line
+    from wfdeploy.cli import settings, wiring
+    from wfdeploy.cli.confirm import carry_out
     from wfdeploy.operations import apply as operation
-    from wfdeploy.render import report as view
 
     plan_file = _plan_file(paths, selection)
     chosen = settings.resolve(target, app.environ)
     if plan_file is not None:
         wiring.require_own_plan(plan_file, chosen)
     wiring.warn_of_shared_names(app, chosen)
-    output = app.output
-    with (
-        progress.listener(output) as listener,
-        wiring.workspace(app, chosen, listener, budget_s=limits.timeout_s) as workspace,
-        signals.stop_on_signal() as stopper,
-    ):
-        confirm = Asker(output, stopper, listener, yes=yes, question="Carry this out?")
-        try:
-            report = operation.apply(
-                workspace,
-                paths=None if plan_file else paths,
-                selection=selection,
-                plan_file=plan_file,
-                options=replace(limits, wait=wait),
-                confirm=confirm,
-                stop=stopper.flag,
-            )
-        except Interrupted as error:
-            if stopper.exit_code is not None:
-                error.exit_code = stopper.exit_code
-            raise
-    confirm.warn(report.warnings)
-    if output.view is View.JSON:
-        output.payload(view.json_text(report))
-    else:
-        output.payload(
-            view.text(
-                report,
-                output.style,
-                width=output.width,
-                everything=output.verbosity > 0,
-                status=command_line("status", target),
-            )
+
+    def act(workspace: Workspace, confirm: Asker, stop: StopFlag) -> ApplyReport:
+        return operation.apply(
+            workspace,
+            paths=None if plan_file else paths,
+            selection=selection,
+            plan_file=plan_file,
+            options=replace(limits, wait=wait),
+            confirm=confirm,
+            stop=stop,
         )
-    return exit_codes.of_report(report, stopper.exit_code)
+
+    return carry_out(app, target, chosen, act, question="Carry this out?", yes=yes, budget_s=limits.timeout_s)
 
 
 def _plan_file(paths: Sequence[str] | None, selection: Selection) -> Path | None:
@@ -134,3 +117,137 @@ def _plan_file(paths: Sequence[str] | None, selection: Selection) -> Path | None
             hint="leave out --target, --replace, --limit, --prune, --refresh and --var, or make a new plan with them",
         )
     return Path(plans[0])
+
+
+@click.command(
+    "adopt",
+    cls=Command,
+    exits=(ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.WITHHELD),
+    examples="""
+        wfdeploy adopt -e production                   take over a system that runs already
+        wfdeploy adopt --target 'onboarding/*' --yes   after the app moved to another domain
+    """,
+)
+@options.paths
+@_YES
+@options.selection(replace=False, prune=False)
+@options.target
+@options.view
+def adopt(*, app: App, target: TargetFlags, selection: Selection, paths: Sequence[str] | None, yes: bool) -> ExitCode:
+    """Record declared runs as already triggered, without triggering them.
+
+    For runs, new or changed, that were started in another way, or that must not start again. Shows them and asks, as
+    apply does. Nothing is sent.
+
+    PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
+    """
+    from wfdeploy.cli import settings, wiring
+    from wfdeploy.cli.confirm import carry_out
+    from wfdeploy.operations import adopt as operation
+
+    chosen = settings.resolve(target, app.environ)
+    wiring.warn_of_shared_names(app, chosen)
+
+    def act(workspace: Workspace, confirm: Asker, _: StopFlag) -> ApplyReport:
+        return operation.adopt(workspace, paths=paths, selection=selection, confirm=confirm)
+
+    return carry_out(app, target, chosen, act, question="Record these as already triggered?", yes=yes)
+
+
+def _for_recorded_runs(wish: str, *, help_: str, examples: str, declared: bool = False) -> click.Command:
+    """The command that carries out a `Wish` of that name. `declared`: it sends what manifests declare, and so takes
+    variables."""
+
+    def command(
+        *,
+        app: App,
+        target: TargetFlags,
+        limits: ApplyOptions,
+        globs: Sequence[str],
+        labels: Sequence[str],
+        yes: bool,
+        variables: Mapping[str, str] | None = None,
+    ) -> ExitCode:
+        from wfdeploy.cli import settings
+        from wfdeploy.cli.confirm import carry_out
+        from wfdeploy.model.plan import Selection, Wish
+        from wfdeploy.operations import apply as operation
+
+        selection = Selection(targets=tuple(globs), labels=tuple(labels), wish=Wish(wish), variables=variables or {})
+
+        def act(workspace: Workspace, confirm: Asker, stop: StopFlag) -> ApplyReport:
+            return operation.apply(
+                workspace,
+                paths=None,
+                selection=selection,
+                plan_file=None,
+                options=limits,
+                confirm=confirm,
+                stop=stop,
+            )
+
+        chosen = settings.resolve(target, app.environ)
+        question = f"{wish.capitalize()} these runs?"
+        return carry_out(app, target, chosen, act, question=question, yes=yes, budget_s=limits.timeout_s)
+
+    function = options.apply_limits(options.target(options.view(command)))
+    if declared:
+        function = options.variables(function)
+    globs = "In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal."
+    make = click.command(wish, cls=Command, help=f"{help_}\n\n{globs}", exits=_EXITS, examples=examples)
+    made: click.Command = make(recorded_runs(required=True)(_YES(function)))
+    return made
+
+
+cancel = _for_recorded_runs(
+    "cancel",
+    help_="""Cancel recorded runs that are still going.
+
+They stay recorded as cancelled: no policy starts them again, and an unchanged declaration triggers nothing. The
+manifests are not read. A run that has ended is left as it is.""",
+    examples="""
+        wfdeploy cancel onboarding/acme -e production
+        wfdeploy cancel 'nightly/*' --yes
+        wfdeploy cancel --label tenant-7
+    """,
+)
+
+resume = _for_recorded_runs(
+    "resume",
+    help_="""Resume failed runs where they failed, by the dead-letter queue.
+
+Finished steps are not repeated. Asked for by hand, it is done whatever the group's policy says, and counts as one of
+its attempts. Safe to repeat: a resume whose answer was lost is looked up by its label, never sent blindly again. The
+manifests are not read.""",
+    examples="""
+        wfdeploy resume onboarding/acme -e production
+        wfdeploy resume 'onboarding/*' --yes
+    """,
+)
+
+restart = _for_recorded_runs(
+    "restart",
+    help_="""Start failed, cancelled or vanished runs again from the beginning.
+
+Each is triggered as a new generation of what is declared now. Asked for by hand, it is done whatever the group's policy
+says, and counts as one of its attempts. Runs that are going or have succeeded are left as they are.""",
+    examples="""
+        wfdeploy restart onboarding/acme -e production
+        wfdeploy restart 'onboarding/*' --max-triggers 20
+    """,
+    declared=True,
+)
+
+retrigger = _for_recorded_runs(
+    "retrigger",
+    help_="""Trigger declared runs anew, however they did.
+
+Each is triggered as a new generation of what is declared now, with the attempts of its policy before it. The group's
+policy.replaceRunning says what becomes of a run that is still going. `wfdeploy apply --replace` does the same for
+single addresses, beside everything else.""",
+    examples="""
+        wfdeploy retrigger reports/monthly -e production
+        wfdeploy retrigger 'reports/*' --yes --allow-retrigger
+    """,
+    declared=True,
+)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     help="Hold your application to the limits of this plan of the hosted service.",
 )
 @options.log
-def command(app: App, port: int, db: str | None, time_scale: float, plan: str | None) -> None:
+def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None) -> None:
     """Run a local server that speaks the Workflow API.
 
     For development and tests: it delivers runs to your workflow endpoints over HTTP, signed as the service signs, so

@@ -9,7 +9,7 @@ import click
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command
 from wfdeploy.cli.output import View
-from wfdeploy.errors import ExitCode
+from wfdeploy.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @options.selection()
 @options.target
 @options.view
-def command(
+def plan(
     *,
     app: App,
     target: TargetFlags,
@@ -66,27 +66,20 @@ def command(
     from dataclasses import replace
     from pathlib import Path
 
-    from wfdeploy.cli import progress, settings, wiring
+    from wfdeploy.cli import settings, wiring
     from wfdeploy.operations import plan as operation
 
     chosen = settings.resolve(target, app.environ, by_cache=out is None)
     if out is not None and offline:
-        from wfdeploy.errors import UsageError
-
         raise UsageError("an unverified plan is never carried out, so --out makes no sense beside --offline")
     if out == "-" and app.output.view is View.JSON:
-        from wfdeploy.errors import UsageError
-
         raise UsageError("--out - and --output json both write to standard output", hint="give --out a file")
     if out not in (None, "-"):
         from wfdeploy.cli.named import require_as_named
 
         require_as_named("the plan", out, folder=chosen.cwd, bounds=chosen.target.project.bounds)
     with ExitStack() as stack:
-        with (
-            progress.listener(app.output) as listener,
-            wiring.workspace(app, chosen, listener, online=not offline) as workspace,
-        ):
+        with wiring.opened(app, chosen, online=not offline) as workspace:
             is_new = not workspace.has_state
             plan = stack.enter_context(
                 operation.planned(workspace, paths=paths, selection=selection, offline=offline, keep_all=everything)

@@ -1,4 +1,4 @@
-"""`wfdeploy validate`"""
+"""Commands that read manifests and ask nobody."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @options.variables
 @options.project
 @options.view
-def command(
+def validate(
     *,
     app: App,
     target: TargetFlags,
@@ -136,3 +136,47 @@ def _verdict(errors: int, warnings: int) -> str:
         return "No problems found."
     parts = [f"{n:,} {noun}{'' if n == 1 else 's'}" for n, noun in ((errors, "error"), (warnings, "warning")) if n]
     return f"{' and '.join(parts)}."
+
+
+@click.command(
+    "render",
+    cls=Command,
+    exits=(ExitCode.INVALID,),
+    examples="""
+        wfdeploy render                                       every run of the project
+        wfdeploy render manifests/onboarding.yaml --local
+        wfdeploy render manifests/ 'onboarding/acme'
+        wfdeploy render manifests/ 'invoices/eu[*]' --output json | jq .requests[].request.body
+    """,
+)
+@click.argument("path", required=False, type=click.Path())
+@click.argument("address", required=False)
+@options.variables
+@options.target
+@options.view
+def render(
+    *, app: App, target: TargetFlags, path: str | None, address: str | None, variables: Mapping[str, str]
+) -> None:
+    """Show the requests that manifests make, run by run.
+
+    Defaults are merged, generators carried out and expressions evaluated. Secrets stay references and what is redacted
+    is not shown. Neither the state nor a server is asked, and no token or secret is needed.
+
+    PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
+    ADDRESS is a run, or a glob of addresses (* and ?; brackets are literal).
+    """
+    from wfdeploy.cli import progress, settings, wiring
+    from wfdeploy.model.plan import Selection
+    from wfdeploy.operations.loading import load
+    from wfdeploy.operations.rendering import render
+    from wfdeploy.render import requests as view
+
+    output = app.output
+    paths = None if path is None else (path,)
+    with (
+        progress.bar(output) as listener,
+        wiring.workspace(app, settings.resolve(target, app.environ), listener, online=False) as workspace,
+        load(workspace, paths, Selection(variables=variables), shrink=False) as manifests,
+    ):
+        shown = render(manifests, address)
+        output.show(view.json_text(shown), view.text(shown, output.style))

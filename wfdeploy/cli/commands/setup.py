@@ -1,4 +1,4 @@
-"""`wfdeploy init`"""
+"""Commands around a project: its scaffold, its schemas, the shell's completion, the version."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wfdeploy import __version__
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command
 from wfdeploy.cli.output import View
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from wfdeploy.cli.scaffold import Written
 
 CI = ("github", "gitlab")
+_SCHEMAS = ("manifest", "project")
+_SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command(
@@ -32,7 +35,7 @@ CI = ("github", "gitlab")
 @click.option("--ci", type=click.Choice(CI), help="Write a CI workflow too: plan on requests, apply on merge.")
 @click.option("--name", metavar="NAME", help="Name of the project.  [default: the folder's]")
 @options.view
-def command(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
+def init(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
     """Scaffold a project: manifest, project file, CI workflow.
 
     Writes wfdeploy.yaml with a random uid and two environments, an example manifest, .gitignore and .gitattributes.
@@ -67,3 +70,63 @@ def command(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
 
 def _as_json(files: Sequence[Written]) -> list[dict[str, object]]:
     return [{"file": file.name, "created": file.created} for file in files]
+
+
+@click.command(
+    "schema",
+    cls=Command,
+    examples="""
+        wfdeploy schema                                  that of manifests
+        wfdeploy schema project
+        wfdeploy schema > .vscode/wfdeploy.schema.json   for an editor without network
+    """,
+)
+@click.argument("name", metavar="[manifest|project]", type=click.Choice(_SCHEMAS), default=_SCHEMAS[0])
+@options.log
+def schema(app: App, name: str) -> None:
+    """Print the JSON Schema of manifests or of the project file.
+
+    Draft 2020-12. An editor that knows it completes fields and explains them.
+    """
+    from wfdeploy.pipeline.validate.schemas import schema_text
+
+    app.output.payload(schema_text(name))
+
+
+@click.command(
+    "completion",
+    cls=Command,
+    examples="""
+        eval "$(wfdeploy completion bash)"               in ~/.bashrc
+        eval "$(wfdeploy completion zsh)"                in ~/.zshrc
+        wfdeploy completion fish > ~/.config/fish/completions/wfdeploy.fish
+    """,
+)
+@click.argument("shell", metavar="[bash|zsh|fish]", type=click.Choice(_SHELLS))
+@options.log
+def completion(app: App, shell: str) -> None:
+    """Print the completion script for a shell."""
+    from click.shell_completion import get_completion_class
+
+    from wfdeploy.cli.gate import COMPLETE_VARIABLE, PROGRAM
+    from wfdeploy.cli.main import main
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # click knows these three
+    # Filled in by hand: click's own `source` starts a bash to ask for its version.
+    made = kind(main, {}, PROGRAM, COMPLETE_VARIABLE)
+    app.output.payload(made.source_template % made.source_vars() + "\n")
+
+
+@click.command(
+    "version",
+    cls=Command,
+    examples="""
+        wfdeploy version
+        wfdeploy version --output json
+    """,
+)
+@options.view
+def version(app: App) -> None:
+    """Print the version."""
+    app.output.show(f'{{"formatVersion": 1, "version": "{__version__}"}}\n', f"wfdeploy {__version__}\n")

@@ -1,0 +1,241 @@
+"""Commands about recorded runs: what the state and the server know of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wfdeploy.cli import options, values
+from wfdeploy.cli.command import Command, Option
+from wfdeploy.cli.output import View
+from wfdeploy.cli.recorded import recorded_runs
+from wfdeploy.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wfdeploy.cli.app import App
+    from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.model.status import StatusRow
+
+
+@click.command(
+    "status",
+    cls=Command,
+    exits=(ExitCode.STATE, ExitCode.REMOTE),
+    examples="""
+        wfdeploy status -e production
+        wfdeploy status 'onboarding/*' --watch
+        wfdeploy status --label tenant-7
+        wfdeploy status --output json | jq '.summary'
+    """,
+)
+@recorded_runs(required=False)
+@click.option("-w", "--watch", is_flag=True, help="Show it again and again, until every run has ended or ^C.")
+@click.option(
+    "--interval",
+    "interval_s",
+    metavar="SECONDS",
+    type=values.Amount(min=0.1),
+    default=5.0,
+    help="With --watch: how long between two looks.  [default: 5]",
+)
+@options.target
+@options.view
+def status(
+    *, app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str], watch: bool, interval_s: float
+) -> None:
+    """Show recorded runs with their live state.
+
+    The state says which runs there are, the server's logs say how they do. A run that is older than the server's logs
+    is shown as it was last seen.
+
+    In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
+    """
+    from wfdeploy.cli import signals, wiring
+    from wfdeploy.operations import status as operation
+    from wfdeploy.render import status as view
+
+    output = app.output
+
+    def show(rows: Sequence[StatusRow]) -> None:
+        if output.view is View.JSON:
+            text = "".join(view.json_text(rows))
+            output.payload(text.replace("\n", "") + "\n" if watch else text)
+        elif watch:
+            output.redraw("".join(view.text(rows, output.style, width=output.width)))
+        else:
+            output.payload(view.text(rows, output.style, width=output.width))
+
+    with wiring.opened(app, target) as workspace:
+        if not watch:
+            show(operation.status(workspace, tuple(globs), tuple(labels)))
+            return
+        with signals.stop_on_signal() as stopper:
+            operation.watch(workspace, tuple(globs), tuple(labels), interval_s=interval_s, show=show, stop=stopper.flag)
+
+
+@click.command(
+    "wait",
+    cls=Command,
+    exits=(ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL),
+    examples="""
+        wfdeploy wait -e production
+        wfdeploy wait 'seed/*' --for finished --timeout 600
+        wfdeploy wait onboarding/acme --output json
+    """,
+)
+@recorded_runs(required=False)
+@click.option(
+    "--for",
+    "condition",
+    type=click.Choice(["succeeded", "finished"]),
+    default="succeeded",
+    help="What to wait for: that all have succeeded, or have ended in any way.  [default: succeeded]",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    cls=Option,
+    metavar="SECONDS",
+    type=values.Amount(min=0),
+    default=3600.0,
+    help="How long to wait.  [default: 3600]",
+)
+@options.target
+@options.view
+def wait(
+    *,
+    app: App,
+    target: TargetFlags,
+    globs: Sequence[str],
+    labels: Sequence[str],
+    condition: str,
+    timeout_s: float,
+) -> ExitCode:
+    """Wait until recorded runs have ended.
+
+    Asks the server's logs, and changes nothing; what another process triggers, resumes or restarts meanwhile is waited
+    for too. Ends with exit code 7 when none of the runs is going any more and some didn't end as wanted, or when the
+    time is over.
+
+    In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
+    """
+    from wfdeploy.cli import signals, wiring
+    from wfdeploy.model.order import Condition
+    from wfdeploy.operations import waiting as operation
+    from wfdeploy.render import status as view
+
+    output = app.output
+    with wiring.opened(app, target) as workspace, signals.stop_on_signal() as stopper:
+        ended = operation.wait(
+            workspace,
+            tuple(globs),
+            tuple(labels),
+            condition=Condition(condition),
+            timeout_s=timeout_s,
+            stop=stopper.flag,
+        )
+    output.show(
+        view.waited_json(ended.states, fulfilled=ended.fulfilled),
+        view.waited_text(ended.states, fulfilled=ended.fulfilled, style=output.style),
+    )
+    if ended.fulfilled:
+        return ExitCode.OK
+    return stopper.exit_code or ExitCode.PARTIAL
+
+
+@click.command(
+    "logs",
+    cls=Command,
+    exits=(ExitCode.STATE, ExitCode.REMOTE),
+    examples="""
+        wfdeploy logs onboarding/acme -e production
+        wfdeploy logs --label tenant-7
+        wfdeploy logs onboarding/acme --output json | jq '.runs[].steps'
+    """,
+)
+@recorded_runs(required=True)
+@options.target
+@options.view
+def logs(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str]) -> None:
+    """Show the steps of recorded runs as a tree: times, retries, errors.
+
+    They come from the server's logs, one request a run, at most 100 runs at once. Values that steps return are not
+    shown.
+
+    In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
+    """
+    from wfdeploy.cli import wiring
+    from wfdeploy.operations import looking as operation
+    from wfdeploy.render import looking as view
+
+    output = app.output
+    with wiring.opened(app, target) as workspace:
+        runs = [(run.record, run.log) for run in operation.logs(workspace, tuple(globs), tuple(labels))]
+    output.show(view.logs_json(runs), view.logs_text(runs, output.style, width=output.width))
+
+
+@click.command(
+    "history",
+    cls=Command,
+    exits=(ExitCode.STATE,),
+    examples="""
+        wfdeploy history onboarding/acme -e production
+        wfdeploy history 'onboarding/*' --output json
+    """,
+)
+@recorded_runs(required=False)
+@options.target
+@options.view
+def history(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str]) -> None:
+    """Show every run that an address had: triggered, resumed, restarted, replaced.
+
+    The state tells; the server is not asked. A run shows as it was last observed.
+
+    In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
+    """
+    from wfdeploy.cli import wiring
+    from wfdeploy.operations import looking as operation
+    from wfdeploy.render import looking as view
+
+    with wiring.opened(app, target, online=False) as workspace:
+        past = operation.history(workspace, tuple(globs), tuple(labels))
+    runs = [(run.record, run.ended, run.ended_at_ms) for run in past]
+    output = app.output
+    output.show(view.history_json(runs), view.history_text(runs, output.style, width=output.width))
+
+
+@click.command(
+    "refresh",
+    cls=Command,
+    exits=(ExitCode.STATE, ExitCode.REMOTE),
+    examples="""
+        wfdeploy refresh -e production
+        wfdeploy refresh 'onboarding/*' --output json | jq '.summary'
+    """,
+)
+@recorded_runs(required=False)
+@options.target
+@options.view
+def refresh(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str]) -> None:
+    """Ask the server how recorded runs do, and write it into the state.
+
+    One listing serves all of them; runs that are known to have ended aren't asked after. Nothing is triggered and
+    nothing cancelled. `plan` and `apply` do the same by themselves where something depends on it.
+
+    In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
+    """
+    from wfdeploy.cli import wiring
+    from wfdeploy.operations import refresh as operation
+    from wfdeploy.render import status as view
+
+    output = app.output
+    with wiring.opened(app, target) as workspace:
+        found = operation.refresh(workspace, tuple(globs), tuple(labels))
+    turns = [(turn.address, turn.workflow_run_id, turn.before, turn.after) for turn in found.turns]
+    output.show(
+        view.refreshed_json(found.asked, turns, found.states),
+        view.refreshed_text(found.asked, turns, found.states, output.style, width=output.width),
+    )

@@ -1,0 +1,255 @@
+"""`wfdeploy state`: the commands that look into the state and mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wfdeploy.cli import options
+from wfdeploy.cli.command import Command, LazyGroup, Section
+from wfdeploy.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wfdeploy.cli.app import App
+    from wfdeploy.cli.flags import TargetFlags
+
+_SECTIONS = (
+    Section("Look", {"list": "List what is recorded.", "show": "Show everything that is recorded of an address."}),
+    Section(
+        "Mend",
+        {
+            "resolve": "Settle by hand a run whose answer was lost.",
+            "mv": "Give a recorded run another address.",
+            "rm": "Forget recorded runs, without cancelling them.",
+        },
+    ),
+    Section(
+        "Carry",
+        {"export": "Print the state as sorted JSON Lines.", "import": "Make the state from exported lines."},
+    ),
+)
+
+
+@click.group(
+    "state",
+    cls=LazyGroup,
+    module=lambda _: __name__,
+    sections=_SECTIONS,
+    examples="""
+        wfdeploy state list -e production
+        wfdeploy state show onboarding/acme
+        wfdeploy state export -e production > backup.jsonl
+    """,
+)
+def state() -> None:
+    """Look into the state and mend it.
+
+    None of these commands asks the server or triggers anything.
+    """
+
+
+@click.command(
+    "list",
+    cls=Command,
+    exits=(ExitCode.STATE,),
+    examples="""
+        wfdeploy state list -e production
+        wfdeploy state list 'onboarding/*' --output json
+    """,
+)
+@click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1)
+@options.target
+@options.view
+def list_(app: App, target: TargetFlags, globs: Sequence[str]) -> None:
+    """List what is recorded.
+
+    In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
+    """
+    from wfdeploy.cli import wiring
+    from wfdeploy.operations import state as operation
+    from wfdeploy.render import state as view
+
+    with wiring.opened(app, target, online=False) as workspace:
+        rows = operation.list_records(workspace, tuple(globs))
+    output = app.output
+    output.show(view.list_json(rows), view.list_text(rows, output.style, width=output.width))
+
+
+@click.command(
+    "show",
+    cls=Command,
+    exits=(ExitCode.STATE,),
+    examples="""
+        wfdeploy state show onboarding/acme
+        wfdeploy state show onboarding/acme --output json | jq .record.request
+    """,
+)
+@click.argument("address")
+@options.target
+@options.view
+def show(app: App, target: TargetFlags, address: str) -> None:
+    """Show everything that is recorded of an address.
+
+    The recorded run, the request it was made from (secrets by name), an attempt whose outcome is open, and the runs
+    before it.
+    """
+    from wfdeploy.cli import wiring
+    from wfdeploy.operations import state as operation
+    from wfdeploy.render import state as view
+
+    with wiring.opened(app, target, online=False) as workspace:
+        shown = operation.show(workspace, address)
+    app.output.show(view.show_json(shown), view.show_text(shown, app.output.style))
+
+
+@click.command(
+    "resolve",
+    cls=Command,
+    exits=(ExitCode.STATE,),
+    examples="""
+        wfdeploy state resolve onboarding/acme --triggered   it did start: it is in the console
+        wfdeploy state resolve onboarding/acme --resend      it did not
+        wfdeploy state resolve onboarding/acme --triggered --run-id wfr_5kDfS   a resume did
+    """,
+)
+@click.argument("address")
+@click.option("--triggered", "resolution", flag_value="triggered", help="The run was started: record it so.")
+@click.option("--resend", "resolution", flag_value="resend", help="It was not: the next apply may send it again.")
+@click.option(
+    "--run-id",
+    metavar="ID",
+    help="With --triggered, of a resume: the id of the resumed run, which the server chose.",
+)
+@options.target
+@options.log
+def resolve(app: App, target: TargetFlags, address: str, resolution: str | None, run_id: str | None) -> None:
+    """Settle by hand a run whose answer was lost.
+
+    apply does it by itself from the server's logs. Only what is older than those logs remember needs a word from
+    somebody who knows. A restart or a resume counts as an attempt of its group's policy either way.
+    """
+    from wfdeploy.cli import wiring
+    from wfdeploy.operations import state as operation
+
+    if resolution is None:
+        raise click.UsageError("Say what became of it: --triggered or --resend.")
+    if run_id is not None and resolution != operation.Resolution.TRIGGERED.value:
+        raise click.UsageError("--run-id goes with --triggered.")
+    with wiring.opened(app, target, online=False) as workspace:
+        operation.resolve(workspace, address, operation.Resolution(resolution), run_id)
+    app.output.note(f"{address} is settled: {resolution}")
+
+
+@click.command(
+    "mv",
+    cls=Command,
+    exits=(ExitCode.STATE,),
+    examples="""
+        wfdeploy state mv onboarding/acme onboarding/acme-gmbh
+    """,
+)
+@click.argument("origin", metavar="OLD-ADDRESS")
+@click.argument("to", metavar="NEW-ADDRESS")
+@options.target
+@options.log
+def mv(app: App, target: TargetFlags, origin: str, to: str) -> None:
+    """Give a recorded run another address.
+
+    Renames it in this one state. A `moved:` entry in the manifest or the project file does it in every environment,
+    and also when the state was lost: prefer that.
+    """
+    from wfdeploy.cli import wiring
+    from wfdeploy.operations import state as operation
+
+    with wiring.opened(app, target, online=False) as workspace:
+        operation.move(workspace, origin, to)
+    app.output.note(f"{origin} is now {to}")
+
+
+@click.command(
+    "rm",
+    cls=Command,
+    exits=(ExitCode.STATE,),
+    examples="""
+        wfdeploy state rm onboarding/acme
+        wfdeploy state rm 'onboarding/*' -e staging
+    """,
+)
+@click.argument("globs", metavar="ADDRESS-GLOB...", nargs=-1, required=True)
+@options.target
+@options.view
+def rm(app: App, target: TargetFlags, globs: Sequence[str]) -> None:
+    """Forget recorded runs, without cancelling them.
+
+    One that is still declared is triggered again by the next apply, as another generation: its highest generation is
+    remembered.
+
+    In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
+    """
+    from wfdeploy.cli import wiring
+    from wfdeploy.operations import state as operation
+    from wfdeploy.render.encode import dump
+    from wfdeploy.render.printable import printable
+
+    with wiring.opened(app, target, online=False) as workspace:
+        removed = operation.remove(workspace, tuple(globs))
+    json = dump({"formatVersion": 1, "removed": list(removed)}) + "\n"
+    app.output.show(json, (f"forgot {printable(address)}\n" for address in removed))
+
+
+@click.command(
+    "export",
+    cls=Command,
+    exits=(ExitCode.STATE,),
+    examples="""
+        wfdeploy state export -e production > backup.jsonl
+        wfdeploy state export | jq -r 'select(.kind == "record").address'
+    """,
+)
+@options.target
+@options.log
+def export(app: App, target: TargetFlags) -> None:
+    """Print the state as sorted JSON Lines.
+
+    The same state gives the same bytes. Secrets are not in it; request bodies are, unless they are redacted.
+    """
+    from wfdeploy.cli import wiring
+    from wfdeploy.operations import state as operation
+
+    with wiring.opened(app, target, online=False) as workspace:
+        app.output.payload(f"{line}\n" for line in operation.export(workspace))
+
+
+@click.command(
+    "import",
+    cls=Command,
+    exits=(ExitCode.STATE,),
+    examples="""
+        wfdeploy state import backup.jsonl -e production
+        ssh runner wfdeploy state export -e production | wfdeploy state import - -e production
+    """,
+)
+@click.argument("file", type=click.Path())
+@options.target
+@options.log
+def import_(app: App, target: TargetFlags, file: str) -> None:
+    """Make the state from exported lines.
+
+    FILE is what `wfdeploy state export` printed; - is standard input. All of it is imported or nothing, and a state
+    that exists is never replaced.
+    """
+    from pathlib import Path
+
+    from wfdeploy.cli import wiring
+    from wfdeploy.cli.named import require_as_named
+    from wfdeploy.operations import state as operation
+
+    with wiring.opened(app, target, online=False) as workspace:
+        if file != "-":
+            require_as_named("the export", file, folder=Path.cwd(), bounds=workspace.project.bounds)
+        with wiring.exported_lines(file) as lines:
+            count = operation.import_(workspace, lines)
+    app.output.note(f"imported {count:,} record{'' if count == 1 else 's'}")
