@@ -420,6 +420,23 @@ def test_records_put_together_are_as_if_put_one_by_one(store: StateStore) -> Non
     assert store.commit([PutRecord(record(name)) for name in ("g/a", "g/e", "g/f")]) == serial
 
 
+def test_records_that_take_the_place_of_others_together(store: StateStore) -> None:
+    store.commit([PutRecord(record(name)) for name in ("g/a", "g/b", "g/c")])
+    again = [record("g/a", "1:b"), record("g/b"), record("g/c", run_state=RunState.FAILED), record("g/d")]
+    store.commit([Intend([attempt("g/a", "1:b")])])
+    store.commit(list(map(PutRecord, again)))
+    assert list(store.records()) == again
+    assert [(entry.record, entry.ended) for entry in store.history()] == [(record("g/a"), Ended.SUPERSEDED)]
+    assert list(store.attempts()) == []
+    assert store.tallies()["g"] == Tally.of(term(one.address, one.fingerprint, one.delivery) for one in again)
+    settled = [attempt(name, "1:c") for name in ("g/a", "g/d", "g/e")]
+    store.commit([Intend(settled)])
+    store.commit([Settle(settled, [1, 2, None], Origin.TRIGGERED, NOW_MS)])
+    assert [one.fingerprint for one in store.records()] == ["1:c", "1:a", "1:a", "1:c", "1:c"]
+    assert [entry.record.address for entry in store.history()] == ["g/a", "g/a", "g/d"]
+    assert list(store.attempts()) == []
+
+
 def test_what_is_known_within_spans(store: StateStore) -> None:
     spans = [*exactly("a/x"), Span("a/y", "b")]
     names = ["a/x", "a/x0", "a/y", "a0/x", "b/x"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import assert_never
 
 from wfdeploy.model.address import group_of
@@ -40,6 +41,9 @@ from wfdeploy.state.bulk import Bulk
 from wfdeploy.state.flights import Flights
 from wfdeploy.state.rows import SELECT_RECORDS, record_from_row, record_to_json
 
+_AT_ONCE = 1000
+"""Records that are put together."""
+
 
 class Editor:
     """Carries edits out on a connection, within the caller's transaction. It knows some of what the file holds, so a
@@ -59,7 +63,9 @@ class Editor:
         self._now_ms = self._clock()
         for kind, alike in groupby(edits, type):
             if kind is PutRecord:
-                self._put_records([edit.record for edit in alike if isinstance(edit, PutRecord)])
+                records = (edit.record for edit in alike if isinstance(edit, PutRecord))
+                while some := list(islice(records, _AT_ONCE)):
+                    self._put_records(some)
             elif kind is Observe:
                 self._observe(edit for edit in alike if isinstance(edit, Observe))
             else:
@@ -95,13 +101,9 @@ class Editor:
                 self._burn(address, fingerprint, generation)
             case Forget(address):
                 self._drop_attempt(address, burn=True)
-                former = self._record(address)
-                if former is not None:
-                    self._retire(former, Ended.FORGOTTEN)
+                self._retire([(former, Ended.FORGOTTEN) for former in self._records([address]).values()])
             case Expire(address):
-                former = self._record(address)
-                if former is not None:
-                    self._retire(former, None)
+                self._retire([(former, None) for former in self._records([address]).values()])
             case Rename(origin, to):
                 self._flights.scatter((origin, to))
                 # The former name keeps its generations as a tombstone: ids are made of names, and a run that gets
@@ -183,23 +185,20 @@ class Editor:
 
     def _put_records(self, records: Sequence[Record]) -> None:
         if not self._bulk.insert(records):
-            for record in records:
-                self._put_record(record)
-            return
-        self._settle_attempts(records)
+            if len({record.address for record in records}) < len(records):
+                for record in records:
+                    self._put_records([record])
+                return
+            formers = self._records([record.address for record in records])
+            self._settle_attempts(records)
+            records = [record for record in records if formers.get(record.address) != record]
+            replaced = [(record, formers[record.address]) for record in records if record.address in formers]
+            self._retire([(former, _ended_by(record, former)) for record, former in replaced])
+            self._bulk.insert(records)
+        else:
+            self._settle_attempts(records)
         for record in records:
             self._shift(1, record.address, record.fingerprint, record.delivery)
-
-    def _put_record(self, record: Record) -> None:
-        former = self._record(record.address)
-        if former == record:
-            self._settle_attempts([record])
-            return
-        if former is not None:
-            self._retire(former, _ended_by(record, former))
-        self._settle_attempts([record])
-        self._shift(1, record.address, record.fingerprint, record.delivery)
-        self._bulk.insert([record])
 
     def _observe(self, edits: Iterable[Observe]) -> None:
         self._connection.executemany(
@@ -236,10 +235,12 @@ class Editor:
             for attempt in attempts:
                 self._shift(1, attempt.address, attempt.fingerprint, attempt.delivery)
             return
-        for attempt, created_at_ms in zip(attempts, edit.created_at_ms, strict=True):
-            self._put_record(
+        self._put_records(
+            [
                 attempt.record(origin=edit.origin, created_at_ms=created_at_ms, recorded_at_ms=edit.recorded_at_ms)
-            )
+                for attempt, created_at_ms in zip(attempts, edit.created_at_ms, strict=True)
+            ]
+        )
 
     def _settle_attempts(self, records: Sequence[Record]) -> None:
         self._flights.scatter([record.address for record in records])
@@ -261,29 +262,29 @@ class Editor:
             (address, fingerprint, generation),
         )
 
-    def _record(self, address: str) -> Record | None:
-        row = self._connection.execute(f"{SELECT_RECORDS} WHERE r.address = ?", (address,)).fetchone()
-        return None if row is None else record_from_row(row)
+    def _records(self, addresses: Sequence[str]) -> dict[str, Record]:
+        """The records of these addresses."""
+        asked = "WHERE r.address IN (SELECT value FROM json_each(?))"
+        rows = self._connection.execute(f"{SELECT_RECORDS} {asked}", (json.dumps(addresses),))
+        return {record.address: record for record in map(record_from_row, rows)}
 
-    def _retire(self, former: Record, ended: Ended | None) -> None:
-        """Take the record's rows away; it becomes history where `ended` says why."""
-        run = self._connection.execute
-        if ended is not None:
-            run(
-                "INSERT INTO history (address, fingerprint, generation, ended, ended_at_ms, value) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    former.address,
-                    former.fingerprint,
-                    former.generation,
-                    ended.value,
-                    self._now_ms,
-                    record_to_json(former),
-                ),
-            )
-        self._shift(-1, former.address, former.fingerprint, former.delivery)
-        run("DELETE FROM details WHERE id = (SELECT details_id FROM records WHERE address = ?)", (former.address,))
-        run("DELETE FROM records WHERE address = ?", (former.address,))
+    def _retire(self, formers: Sequence[tuple[Record, Ended | None]]) -> None:
+        """Take the rows of records away; one becomes history where it is told why."""
+        run = self._connection.executemany
+        run(
+            "INSERT INTO history (address, fingerprint, generation, ended, ended_at_ms, value) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (one.address, one.fingerprint, one.generation, ended.value, self._now_ms, record_to_json(one))
+                for one, ended in formers
+                if ended is not None
+            ],
+        )
+        addresses = [(former.address,) for former, _ in formers]
+        run("DELETE FROM details WHERE id = (SELECT details_id FROM records WHERE address = ?)", addresses)
+        run("DELETE FROM records WHERE address = ?", addresses)
+        for former, _ in formers:
+            self._shift(-1, former.address, former.fingerprint, former.delivery)
 
     # --- tallies: every change of `records` passes here ------------------------------------------------------
 

@@ -51,17 +51,15 @@ def _fetched(
 ) -> Iterator[tuple[DesiredRun | None, RecordKey | None]]:
     """The pairs; what has to be known of their addresses is fetched for many at once."""
     while batch := list(islice(pairs, _AT_ONCE)):
-        context.fetch(list(filter(None, map(_differing, batch))))
+        context.fetch([one.address for run, key in batch if (one := run or key) and not _is_plain(run, key, context)])
         yield from batch
 
 
-def _differing(pair: tuple[DesiredRun | None, RecordKey | None]) -> Address | None:
-    """The address of a pair, where the two aren't the same."""
-    run, key = pair
-    if run is None:
-        return None if key is None else key.address
-    same = key is not None and run.fingerprint == key.fingerprint and run.delivery == key.delivery
-    return None if same else run.address
+def _is_plain(run: DesiredRun | None, key: RecordKey | None, context: DiffContext) -> bool:
+    """Whether all that there is to say of an address is that the two are the same."""
+    if run is None or key is None or context.wish is not None:
+        return False
+    return run.fingerprint == key.fingerprint and run.delivery == key.delivery
 
 
 def unheard_of(run: DesiredRun, context: DiffContext) -> Change:
