@@ -93,8 +93,7 @@ class Steering:
                 return False
             with services.ledger.transaction():
                 following = waiting.end_run(services.ledger, run.seq, RunState(state), now_ms=services.clock.now_ms())
-            services.engine.schedule(following)
-            services.changes.tell()
+            services.hand_over(following)
             return True
 
         return self.inside(finish)

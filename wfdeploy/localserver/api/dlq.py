@@ -17,6 +17,19 @@ from starlette.responses import Response
 
 from wfdeploy.localserver.api.services import Services, tenant_of
 from wfdeploy.localserver.api.trigger import headers_of, json_response
+from wfdeploy.localserver.openapi import params
+from wfdeploy.localserver.openapi.operations import (
+    Answer,
+    Area,
+    Operation,
+    Param,
+    listed,
+    ref,
+    shape,
+    text,
+    whole,
+)
+from wfdeploy.localserver.openapi.schemas import CALLBACK_STATES
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs.revival import Revival
 from wfdeploy.localserver.store.dead_letters import DeadLetters, Entry, dlq_filter
@@ -114,8 +127,7 @@ class DlqApi:
                 services.flow_keys.note(tenant_of(request).name, revival.overrides.settings)
             answers = [revive(revival, entry) for entry in found]
             self._letters.remove(found)
-        services.engine.schedule(revival.to_schedule)
-        services.changes.tell()
+        services.hand_over(revival.to_schedule)
         return answers
 
     # -- failure callbacks --------------------------------------------------------------------------------------------
@@ -141,8 +153,7 @@ class DlqApi:
                 due_ms=now,
             )
             self._note_callback(entry, "CALLBACK_INPROGRESS")
-        services.engine.schedule([due])
-        services.changes.tell()
+        services.hand_over([due])
         return json_response({"workflowRunId": entry.run.run_id, "workflowCreatedAt": entry.run.created_at})
 
     async def cancel_callback(self, request: Request) -> Response:
@@ -228,3 +239,133 @@ def _body(payload: bytes, hidden: Redaction) -> dict[str, str]:
         return {"body": hidden.text(payload.decode())}
     except UnicodeDecodeError:
         return {"bodyBase64": hidden.text(base64.b64encode(payload).decode())}
+
+
+_NO_ENTRY = {404: "there is no such entry"}
+
+_FIRST = {"dlqId": "$response.body#/messages/0/dlqId"}
+_OF_ONE = ("Dlq.get", "Dlq.delete", "Dlq.resume", "Dlq.restart", "Dlq.retry_callback", "Dlq.cancel_callback")
+
+_FILTERS = (
+    params.many("workflowUrl", "runs of these endpoints"),
+    params.run_ids("workflowRunId"),
+    params.CREATED_AT,
+    *params.COMMON_FILTERS,
+    Param(
+        "failureFunctionState",
+        "query",
+        "runs whose failure callback is in one of these states",
+        listed(text(enum=list(CALLBACK_STATES))),
+    ),
+    Param("responseStatus", "query", "runs whose endpoint answered so", whole(minimum=0, maximum=999)),
+    params.CURSOR,
+)
+_IDS = params.many("dlqIds", "these entries; the other filters are ignored then")
+_PAGE = shape(
+    {"messages": listed(ref("DeadLetter")), "cursor": text("for the next page; empty on the last one")},
+    required=("messages", "cursor"),
+)
+
+
+def _count(most: int) -> Param:
+    return Param("count", "query", f"at most so many; never more than {most}", params.at_least(1))
+
+
+def _bulk(most: int) -> tuple[Param, ...]:
+    return (_IDS, *_FILTERS, _count(most))
+
+
+DEAD_LETTERS = Area(
+    "Dead letters",
+    DlqApi,
+    (
+        Operation(
+            "GET /v2/dlq",
+            DlqApi.list_for_sdks,
+            "List failed runs, as the SDKs do",
+            Answer(200, "a page of entries", _PAGE),
+            params=(Param("source", "query", "`workflow`; of other sources nothing is kept"), *_bulk(100)),
+        ),
+        Operation(
+            "GET /v2/workflows/dlq",
+            DlqApi.listed,
+            "List failed runs, those that failed last first",
+            Answer(200, "a page of entries", _PAGE, dict.fromkeys(_OF_ONE, _FIRST)),
+            params=_bulk(100),
+        ),
+        Operation(
+            "DELETE /v2/workflows/dlq",
+            DlqApi.delete_many,
+            "Delete entries",
+            Answer(
+                200,
+                "how many were deleted",
+                shape({"deleted": whole(), "cursor": text()}, required=("deleted", "cursor")),
+            ),
+            params=_bulk(1000),
+        ),
+        Operation(
+            "POST /v2/workflows/dlq/resume",
+            DlqApi.resume_many,
+            "Resume failed runs",
+            Answer(200, "the new runs", ref("Revived")),
+            description="Each as a new run that has the finished steps and goes on with the one that failed.",
+            params=(*_bulk(1000), *params.OVERRIDES),
+            refusals={404: "one of the entries asked for does not exist; nothing was done", 412: "a quota"},
+        ),
+        Operation(
+            "POST /v2/workflows/dlq/restart",
+            DlqApi.restart_many,
+            "Restart failed runs",
+            Answer(200, "the new runs", ref("Revived")),
+            description="Each as a new run from the beginning.",
+            params=(*_bulk(50), *params.OVERRIDES),
+            refusals={404: "one of the entries asked for does not exist; nothing was done", 412: "a quota"},
+        ),
+        Operation(
+            "GET /v2/workflows/dlq/{dlqId}",
+            DlqApi.get,
+            "Look at an entry",
+            Answer(200, "the entry", ref("DeadLetter")),
+            refusals=_NO_ENTRY,
+        ),
+        Operation(
+            "DELETE /v2/workflows/dlq/{dlqId}",
+            DlqApi.delete,
+            "Delete an entry",
+            Answer(200, "it is gone"),
+            refusals=_NO_ENTRY,
+        ),
+        Operation(
+            "POST /v2/workflows/dlq/resume/{dlqId}",
+            DlqApi.resume,
+            "Resume a failed run",
+            Answer(200, "the new run", ref("NewRun")),
+            params=params.OVERRIDES,
+            refusals={**_NO_ENTRY, 412: "a quota"},
+        ),
+        Operation(
+            "POST /v2/workflows/dlq/restart/{dlqId}",
+            DlqApi.restart,
+            "Restart a failed run",
+            Answer(200, "the new run", ref("NewRun")),
+            params=params.OVERRIDES,
+            refusals={**_NO_ENTRY, 412: "a quota"},
+        ),
+        Operation(
+            "POST /v2/workflows/dlq/callback/{dlqId}",
+            DlqApi.retry_callback,
+            "Send a failure callback again that failed",
+            Answer(200, "the run that failed", ref("NewRun")),
+            refusals=_NO_ENTRY,
+        ),
+        Operation(
+            "DELETE /v2/workflows/dlq/callback/{dlqId}",
+            DlqApi.cancel_callback,
+            "Cancel a failure callback that is under way",
+            Answer(200, "it is cancelled"),
+            refusals=_NO_ENTRY,
+        ),
+    ),
+    is_metered=True,
+)

@@ -8,6 +8,8 @@ empty list (inferred).
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +17,19 @@ from starlette.responses import Response
 from wfdeploy.localserver import compact, tenants
 from wfdeploy.localserver.api.services import Services, read_body, tenant_of
 from wfdeploy.localserver.api.trigger import headers_of, json_response
+from wfdeploy.localserver.openapi.operations import (
+    Answer,
+    Area,
+    Body,
+    Operation,
+    Param,
+    boolean,
+    listed,
+    ref,
+    shape,
+    text,
+    whole,
+)
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs import options
 from wfdeploy.localserver.runs.waiting import Wait, Waiting, waiter_view
@@ -32,29 +47,23 @@ class EventsApi:
         """`POST /v2/wait/{eventId}`: a step of a run waits for an event."""
         wait = Wait.of(await read_body(request), longest_ms=self._services.scenario.plan.max_delay_ms)
         wanted = options.read(headers_of(request))
-        waiting = self._waiting()
-        with self._services.ledger.transaction():
+        with self._transaction() as waiting:
             run = self._services.intake(request).run_to_continue(wanted)
             answer = waiting.wait(run, request.path_params["eventId"], wait)
-        self._done(waiting)
         return json_response(answer)
 
     async def notify(self, request: Request) -> Response:
         """`POST /v2/notify/{eventId}`: everybody who waits."""
         data = await read_body(request)
-        waiting = self._waiting()
-        with self._services.ledger.transaction():
+        with self._transaction() as waiting:
             answer = waiting.notify_all(tenant_of(request).name, request.path_params["eventId"], data)
-        self._done(waiting)
         return json_response(answer, 201)
 
     async def notify_run(self, request: Request) -> Response:
         """`POST /v2/notify/{workflowRunId}/{eventId}`: one run, now or at its next wait."""
         data = await read_body(request)
-        waiting = self._waiting()
-        with self._services.ledger.transaction():
+        with self._transaction() as waiting:
             answer = waiting.notify_run(self._run(request, tenant_of(request)), request.path_params["eventId"], data)
-        self._done(waiting)
         return json_response(answer, 201)
 
     async def waiters(self, request: Request) -> Response:
@@ -69,18 +78,20 @@ class EventsApi:
         if user is None:
             raise Refused("webhook not found", status=404)
         data = compact.dumps(await _told(request)).encode()
+        with self._transaction() as waiting:
+            waiting.notify_run(self._run(request, user), request.path_params["eventId"], data)
+        return json_response({})
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Waiting]:
+        """Waits and events; what they lead to is delivered once it is committed."""
         waiting = self._waiting()
         with self._services.ledger.transaction():
-            waiting.notify_run(self._run(request, user), request.path_params["eventId"], data)
-        self._done(waiting)
-        return json_response({})
+            yield waiting
+        self._services.hand_over(waiting.to_schedule)
 
     def _waiting(self) -> Waiting:
         return Waiting(self._services.ledger, self._services.clock.now_ms())
-
-    def _done(self, waiting: Waiting) -> None:
-        self._services.engine.schedule(waiting.to_schedule)
-        self._services.changes.tell()
 
     def _run(self, request: Request, tenant: Tenant) -> Run:
         run = self._services.ledger.run_in_progress(tenant.name, request.path_params["workflowRunId"])
@@ -103,3 +114,84 @@ async def _told(request: Request) -> dict[str, object]:
         "host": request.headers.get("host", ""),
         "url": raw + (f"?{request.url.query}" if request.url.query else ""),
     }
+
+
+_DATA = Body(
+    "what those who wait are told; any bytes",
+    {"text/plain": text(), "application/json": {}, "application/octet-stream": {"type": "string", "format": "binary"}},
+    required=False,
+)
+_TOO_LARGE = {413: "the body is too large"}
+_NO_RUN = {404: "no run of this id is in progress"}
+
+_WAIT = {
+    "type": "object",
+    "required": ["step"],
+    "properties": {
+        "step": {
+            "type": "object",
+            "required": ["stepId"],
+            "properties": {"stepId": whole("its number", minimum=1)},
+            "description": "the step that waits; its result is this and what the event brings",
+        },
+        "timeout": {"description": "a duration; 7d where it is missing"},
+        "timeoutUrl": text("who is told when the time is over"),
+        "timeoutHeaders": {"type": "object", "description": "with which headers"},
+    },
+}
+
+HOOKS = "/v2/workflows/hooks/"
+"""Where webhooks live, which need no token."""
+
+EVENTS = Area(
+    "Events",
+    EventsApi,
+    (
+        Operation(
+            "POST /v2/notify/{eventId}",
+            EventsApi.notify,
+            "Tell all runs that wait for an event",
+            Answer(201, "who was told", listed(ref("Notified"))),
+            description="With nobody there the event is lost.",
+            body=_DATA,
+            refusals=_TOO_LARGE,
+        ),
+        Operation(
+            "POST /v2/notify/{workflowRunId}/{eventId:path}",
+            EventsApi.notify_run,
+            "Tell one run about an event",
+            Answer(201, "what the run was told", ref("Notified")),
+            description="Where it does not wait for it yet, the event is kept for its next wait.",
+            body=_DATA,
+            refusals={**_NO_RUN, **_TOO_LARGE},
+        ),
+        Operation(
+            "GET /v2/waiters/{eventId:path}",
+            EventsApi.waiters,
+            "Who waits for an event",
+            Answer(200, "those who wait, the first one first", listed(ref("Waiter"))),
+        ),
+        Operation(
+            "POST /v2/wait/{eventId:path}",
+            EventsApi.wait,
+            "Have a run wait for an event, as the SDKs do",
+            Answer(200, "it waits", shape({"messageId": text(), "deduplicated": boolean()}, required=("messageId",))),
+            params=(Param("Upstash-Workflow-RunId", "header", "the run, which must be in progress"),),
+            body=Body("the step that waits", {"application/json": _WAIT}),
+            refusals={412: "the wait is longer than the plan grants", **_TOO_LARGE},
+        ),
+        *(
+            Operation(
+                f"{method} {HOOKS}{{user}}/{{workflowRunId}}/{{eventId:path}}",
+                EventsApi.hook,
+                "Call a webhook that a workflow made",
+                Answer(200, "the run is told", shape({})),
+                description="Any method, no token: the address is the secret.",
+                body=None if method in ("GET", "HEAD", "DELETE", "OPTIONS") else _DATA,
+                refusals={404: "no such user, or no run of this id is in progress", **_TOO_LARGE},
+                is_open=True,
+            )
+            for method in ANY_METHOD
+        ),
+    ),
+)

@@ -13,6 +13,17 @@ from starlette.responses import Response
 
 from wfdeploy.localserver.api.services import Services, tenant_of
 from wfdeploy.localserver.api.trigger import json_response
+from wfdeploy.localserver.openapi.operations import (
+    Answer,
+    Area,
+    Operation,
+    Param,
+    boolean,
+    listed,
+    ref,
+    shape,
+    whole,
+)
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs.flow import LONGEST_PERIOD_MS, LaneName, positive
 from wfdeploy.localserver.store.filters import flag
@@ -132,3 +143,101 @@ class KeysApi:
 
 def _shown(tenant: Tenant) -> Response:
     return json_response({"current": tenant.current_key, "next": tenant.next_key})
+
+
+_NOTHING = shape({})
+
+
+def _positive(name: str, description: str) -> Param:
+    return Param(name, "query", description, whole(minimum=1, maximum=999_999_999))
+
+
+FLOW = Area(
+    "Flow control",
+    FlowApi,
+    (
+        Operation(
+            "GET /v2/flowControl",
+            FlowApi.listed,
+            "List the keys",
+            Answer(200, "all keys", listed(ref("FlowControlKey"))),
+        ),
+        Operation(
+            "GET /v2/flowControl/{flowControlKey}",
+            FlowApi.get,
+            "Look at a key",
+            Answer(200, "the key", ref("FlowControlKey")),
+            refusals={404: "there is no such key"},
+        ),
+        Operation(
+            "POST /v2/flowControl/{flowControlKey}/pause",
+            FlowApi.pause,
+            "Deliver nothing more under a key",
+            Answer(200, "what is under way goes on", _NOTHING),
+        ),
+        Operation(
+            "POST /v2/flowControl/{flowControlKey}/resume",
+            FlowApi.resume,
+            "Deliver again under a key",
+            Answer(200, "it is delivered again", _NOTHING),
+        ),
+        Operation(
+            "POST /v2/flowControl/{flowControlKey}/pin",
+            FlowApi.pin,
+            "Set limits that messages do not change",
+            Answer(200, "they hold from now on", _NOTHING),
+            description="One of the three at least. The present period begins anew.",
+            params=(
+                _positive("parallelism", "how many deliveries at once"),
+                _positive("rate", "how many may begin in a period"),
+                Param("period", "query", "its length in seconds, a week at most", whole(minimum=1, maximum=604_800)),
+            ),
+        ),
+        Operation(
+            "POST /v2/flowControl/{flowControlKey}/unpin",
+            FlowApi.unpin,
+            "Let messages change the limits again",
+            Answer(200, "they may", _NOTHING),
+            description="What was pinned holds until the next message says otherwise.",
+            params=(
+                Param("parallelism", "query", "that of deliveries at once", boolean()),
+                Param("rate", "query", "that of the rate and its period", boolean()),
+            ),
+        ),
+        Operation(
+            "POST /v2/flowControl/{flowControlKey}/resetRate",
+            FlowApi.reset_rate,
+            "End the present period now",
+            Answer(200, "a new one has begun", _NOTHING),
+        ),
+        Operation(
+            "GET /v2/globalParallelism",
+            FlowApi.global_parallelism,
+            "How many deliveries are under way, of all keys",
+            Answer(
+                200,
+                "now, and at most",
+                shape(
+                    {"parallelismMax": whole(), "parallelismCount": whole()},
+                    required=("parallelismMax", "parallelismCount"),
+                ),
+            ),
+        ),
+    ),
+    is_metered=True,
+)
+
+KEYS = Area(
+    "Signing keys",
+    KeysApi,
+    (
+        Operation("GET /v2/keys", KeysApi.get, "The signing keys", Answer(200, "both keys", ref("SigningKeys"))),
+        Operation(
+            "POST /v2/keys/rotate",
+            KeysApi.rotate,
+            "Make the next key the current one",
+            Answer(200, "the keys from now on", ref("SigningKeys")),
+        ),
+    ),
+    is_metered=True,
+)

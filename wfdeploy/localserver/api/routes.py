@@ -18,12 +18,13 @@ from starlette.routing import Route
 
 import wfdeploy
 from wfdeploy.localserver import compact
+from wfdeploy.localserver.api.dlq import DEAD_LETTERS
+from wfdeploy.localserver.api.events import EVENTS, HOOKS
+from wfdeploy.localserver.api.flow import FLOW, KEYS
+from wfdeploy.localserver.api.runs import LOGS, RUNS
 from wfdeploy.localserver.api.services import Services, has_read_only_token, tenant_of
-from wfdeploy.localserver.api.trigger import json_response
-from wfdeploy.localserver.openapi.control import EVENTS, FLOW, HOOKS, KEYS
-from wfdeploy.localserver.openapi.dead_letters import DEAD_LETTERS
+from wfdeploy.localserver.api.trigger import TRIGGERS, json_response
 from wfdeploy.localserver.openapi.operations import Answer, Area, Operation, ref
-from wfdeploy.localserver.openapi.runs import LOGS, RUNS, TRIGGERS
 from wfdeploy.localserver.openapi.schemas import SCHEMAS
 from wfdeploy.localserver.problems import Refused
 
@@ -44,11 +45,10 @@ _ABOUT = Area(
     DocumentApi,
     (
         Operation(
-            method="GET",
-            path=DOCUMENT_PATH,
-            handler=DocumentApi.openapi,
-            summary="This document",
-            answer=Answer(200, "OpenAPI 3.1", {"type": "object"}),
+            f"GET {DOCUMENT_PATH}",
+            DocumentApi.openapi,
+            "This document",
+            Answer(200, "OpenAPI 3.1", {"type": "object"}),
             is_open=True,
         ),
     ),
@@ -111,8 +111,8 @@ def _operation(area: Area, operation: Operation) -> dict[str, Any]:
     }
     if operation.description:
         told["description"] = operation.description
-    if operation.params:
-        told["parameters"] = [param.document() for param in operation.params]
+    if operation.all_params:
+        told["parameters"] = [param.document() for param in operation.all_params]
     if operation.body is not None:
         told["requestBody"] = operation.body.document()
     if operation.is_open:

@@ -19,6 +19,21 @@ from starlette.responses import Response
 from wfdeploy.localserver.api.services import Services, read_body, tenant_of
 from wfdeploy.localserver.api.trigger import json_response
 from wfdeploy.localserver.delivery import parcels
+from wfdeploy.localserver.openapi import params
+from wfdeploy.localserver.openapi.operations import (
+    Answer,
+    Area,
+    Body,
+    Operation,
+    Param,
+    boolean,
+    listed,
+    ref,
+    shape,
+    text,
+    whole,
+)
+from wfdeploy.localserver.openapi.schemas import RUN_STATES, STEP_STATES
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs import waiting
 from wfdeploy.localserver.store.filters import (
@@ -72,8 +87,7 @@ class RunsApi:
                 )
             elif services.ledger.newest(tenant, run_id) is None:
                 raise Refused(_NOT_FOUND, status=404)
-        services.engine.schedule(following)
-        services.changes.tell()
+        services.hand_over(following)
         return Response(status_code=200)
 
     async def cancel_many(self, request: Request) -> Response:
@@ -96,8 +110,7 @@ class RunsApi:
             following = [
                 due for row in found for due in waiting.end_run(services.ledger, row[0], RunState.CANCELED, now_ms=now)
             ]
-        services.engine.schedule(following)
-        services.changes.tell()
+        services.hand_over(following)
         return json_response({"cancelled": len(found)})
 
 
@@ -218,3 +231,102 @@ def _count(query: QueryParams) -> int:
     if larger is not None:
         return min(larger, LARGEST_PAGE)
     return PAGE if count is None else min(count, PAGE)
+
+
+RUNS = Area(
+    "Runs",
+    RunsApi,
+    (
+        Operation(
+            "DELETE /v2/workflows/runs",
+            RunsApi.cancel_many,
+            "Cancel runs in progress",
+            Answer(200, "how many were cancelled", shape({"cancelled": whole()}, required=("cancelled",))),
+            description="What is not in progress does not count. Without any filter all runs are meant, up to `count`.",
+            params=(
+                params.many("workflowRunIds", "these runs; the other filters are ignored then"),
+                params.many("workflowUrl", "endpoints that begin with this"),
+                Param("workflowUrlExactMatch", "query", "endpoints that are this", boolean()),
+                *params.COMMON_FILTERS,
+                *params.ENDPOINT_FILTERS,
+                Param("count", "query", "at most so many", params.at_least(0, default=100)),
+            ),
+        ),
+        Operation(
+            "GET /v2/workflows/runs/{workflowRunId}",
+            RunsApi.steps,
+            "What the endpoint of a run in progress gets to see of it",
+            Answer(200, "the payload, and the entries recorded since", listed(ref("Entry"))),
+            description="For an SDK whose endpoint was sent an empty body.",
+            refusals={404: "no run of this id is in progress"},
+        ),
+        Operation(
+            "DELETE /v2/workflows/runs/{workflowRunId}",
+            RunsApi.end,
+            "Cancel a run, or say that its workflow has finished",
+            Answer(200, "the run has ended, now or before"),
+            params=(Param("cancel", "query", "`false`: finished, with the body as its result"),),
+            body=Body("what the workflow returned, JSON as text", {"application/json": {}}, required=False),
+            refusals={404: "there never was a run of this id", 413: "the body is too large"},
+        ),
+    ),
+)
+
+_LOGS = (
+    params.run_ids("workflowRunId"),
+    Param("workflowUrl", "query", "this endpoint", text(pattern=params.URL_PATTERN)),
+    params.CREATED_AT,
+    Param(
+        "workflowRuns",
+        "query",
+        "exactly these runs, `ID@CREATEDAT,...`; the other filters are ignored then",
+        text(pattern=params.RUN_PAIRS_PATTERN),
+    ),
+    Param(
+        "state",
+        "query",
+        "runs in these states, or that have steps in these",
+        listed(text(enum=[*RUN_STATES, *STEP_STATES])),
+    ),
+    *params.COMMON_FILTERS,
+    *params.ENDPOINT_FILTERS,
+    Param("messageId", "query", "the run that this message belongs to"),
+    Param("trimBody", "query", "bodies are cut to so many bytes; -1 leaves them out", params.at_least(-1)),
+    Param("count", "query", "runs per page (10 by default and at most), or events (1000)", params.at_least(1)),
+)
+_RUN_PAGE = shape(
+    {"runs": listed(ref("Run")), "cursor": text("for the next page; absent on the last one")}, required=("runs",)
+)
+_EVENT_PAGE = shape(
+    {"events": listed(ref("Event")), "cursor": text("for the next page; absent on the last one")}, required=("events",)
+)
+
+LOGS = Area(
+    "Logs",
+    LogsApi,
+    (
+        Operation(
+            "GET /v2/workflows/logs",
+            LogsApi.logs,
+            "List runs, newest first",
+            Answer(200, "a page of runs", _RUN_PAGE),
+            params=(
+                *_LOGS,
+                params.CURSOR,
+                Param("pageSize", "query", "runs per page, up to 1000; only this server knows it", params.at_least(1)),
+                Param("groupBy", "query", "runs are all there is to group by", text(enum=["workflowRunId"])),
+            ),
+        ),
+        Operation(
+            "GET /v2/workflows/events",
+            LogsApi.events,
+            "List what happened, newest first, or the runs it happened to",
+            Answer(200, "a page of events, or of runs", {"anyOf": [_EVENT_PAGE, _RUN_PAGE]}),
+            params=(
+                *_LOGS,
+                Param("groupBy", "query", "with it, runs are listed instead of events", text(enum=["workflowRunId"])),
+            ),
+        ),
+    ),
+    is_metered=True,
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,6 +17,7 @@ from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs.quotas import Quotas
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.store.ledger import Ledger
+from wfdeploy.localserver.store.records import Due
 from wfdeploy.localserver.tenants import Bearer, Keyring, Tenant
 
 MAX_BODY_BYTES = 110_000_000
@@ -62,6 +63,11 @@ class Services:
             tenant=tenant_of(request),
             caller_ip=request.client.host if request.client else "",
         )
+
+    def hand_over(self, due: Iterable[Due]) -> None:
+        """A transaction is committed: these messages are delivered when they are due; whoever watches looks again."""
+        self.engine.schedule(due)
+        self.changes.tell()
 
     @contextmanager
     def accepting(self) -> Iterator[None]:

@@ -17,6 +17,16 @@ from starlette.responses import Response
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.api.intake import DuplicateRun, Intake, Item
 from wfdeploy.localserver.api.services import Services, read_body
+from wfdeploy.localserver.openapi import params
+from wfdeploy.localserver.openapi.operations import (
+    Answer,
+    Area,
+    Body,
+    Operation,
+    listed,
+    ref,
+    text,
+)
 from wfdeploy.localserver.problems import Refused
 
 
@@ -49,7 +59,7 @@ class TriggerApi:
         door = self._services.intake(request)
         with self._services.accepting():
             answer = accept(door, item)
-        self._accepted(door)
+        self._services.hand_over(door.to_schedule)
         return json_response(answer)
 
     def _many(
@@ -79,12 +89,8 @@ class TriggerApi:
             if refusals and len(refusals) == len(items):
                 # The SDKs never look into single answers: a refusal of everything must be a status of its own.
                 raise refusals[0]
-        self._accepted(door)
+        self._services.hand_over(door.to_schedule)
         return json_response(answers, status)
-
-    def _accepted(self, door: Intake) -> None:
-        self._services.engine.schedule(door.to_schedule)
-        self._services.changes.tell()
 
 
 def json_response(value: object, status: int = 200) -> Response:
@@ -120,3 +126,93 @@ def _array(body: bytes) -> list[Any]:
     if not isinstance(items, list):
         raise Refused("the body must be a JSON array")
     return items
+
+
+_PAYLOAD = Body(
+    "delivered as it is",
+    {"application/json": {}, "text/plain": text(), "application/octet-stream": {"type": "string", "format": "binary"}},
+    required=False,
+)
+
+_STARTED_ID = {"workflowRunId": "$response.body#/workflowRunId"}
+_RUN_STARTED = {
+    **dict.fromkeys(("Runs.steps", "Runs.end", "Events.notify_run", "Logs.logs"), _STARTED_ID),
+    "Events.wait": {"Upstash-Workflow-RunId": "$response.body#/workflowRunId"},
+}
+
+_QUOTAS = {
+    412: "it would exceed a quota",
+    413: "the body is too large",
+    429: "so many messages were accepted today, or are being read in this second, that the plan grants no more",
+}
+
+
+def _batch(body: object) -> Body:
+    item = {
+        "type": "object",
+        "required": ["destination"],
+        "properties": {
+            "destination": text("where to"),
+            "headers": {
+                "type": ["object", "null"],
+                "description": "as the headers of a single request",
+                "additionalProperties": {"type": "string"},
+            },
+            "body": body,
+            "queue": {"description": "ignored: this server has no queues"},
+        },
+    }
+    return Body("one element for each message", {"application/json": listed(item)})
+
+
+TRIGGERS = Area(
+    "Start runs",
+    TriggerApi,
+    (
+        Operation(
+            "POST /v2/batch/trigger",
+            TriggerApi.batch_trigger,
+            "Start several runs",
+            Answer(201, "one element for each run", listed({"anyOf": [ref("Triggered"), ref("Error")]})),
+            description=(
+                "Accepted in one transaction. A refused element has its reason in its place; when all are"
+                " refused, the first one's status is the whole request's."
+            ),
+            body=_batch({"type": ["string", "null"], "description": "the payload, delivered as it is"}),
+            refusals=_QUOTAS,
+        ),
+        Operation(
+            "POST /v2/batch",
+            TriggerApi.batch,
+            "Start runs or submit steps, as the SDKs do",
+            Answer(200, "one element for each message", listed({"anyOf": [ref("Published"), ref("Error")]})),
+            description="What an element is, its `Upstash-Workflow-*` headers say; without them it is a plain message.",
+            body=_batch({"description": "text, or any JSON"}),
+            refusals=_QUOTAS,
+        ),
+        Operation(
+            "POST /v2/trigger/{url:path}",
+            TriggerApi.trigger,
+            "Start a run",
+            Answer(200, "the run", ref("Triggered"), _RUN_STARTED),
+            description=(
+                "Headers `Upstash-Forward-*` are delivered with every step, those of"
+                " `Upstash-Failure-Callback-Forward-*` with the failure callback, both without the prefix. A query"
+                " string is the destination's."
+            ),
+            params=params.TRIGGER_HEADERS,
+            body=_PAYLOAD,
+            refusals=_QUOTAS,
+        ),
+        Operation(
+            "POST /v2/publish/{url:path}",
+            TriggerApi.publish,
+            "Publish a message, or what an SDK submits for a run",
+            Answer(200, "the message", ref("Published")),
+            description="A message without `Upstash-Workflow-*` headers is delivered once, outside any run.",
+            params=params.DELIVERY_HEADERS,
+            body=_PAYLOAD,
+            refusals=_QUOTAS,
+        ),
+    ),
+)

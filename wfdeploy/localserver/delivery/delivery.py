@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.courier import Courier, Parcel, Reply
@@ -15,11 +14,21 @@ from wfdeploy.localserver.runs.waiting import Waiting
 from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.store.dead_letters import DeadLetters
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import DEFAULT_RETRIES, Due, Kind, Message, Run, RunState, Settings
+from wfdeploy.localserver.store.records import DEFAULT_RETRIES, Due, Kind, Message, Recorded, Run, RunState, Settings
 from wfdeploy.localserver.tenants import Keyring
 
 MAX_KEPT_BYTES = 20_000
 """Of an answer's body, in the record of a failed attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """A message as it was sent, by its own settings over those of its run, and what came back."""
+
+    message: Message
+    settings: Settings
+    parcel: Parcel
+    reply: Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,93 +60,61 @@ class Delivery:
                     return waiting.end_run(self.ledger, run.seq, RunState.SUCCESS, now_ms=self.clock.now_ms())
         settings = message.settings if run is None else message.settings.over(run.settings)
         key = self.keyring.tenant(message.tenant).current_key
-        parcel = self._parcel(run, message, settings, key)
+        entries: list[Recorded] = []
+        if run is not None and message.kind in (Kind.INIT, Kind.STEP):
+            entries = self.ledger.step_list(run.seq, up_to=message.seq)
+        lazy_above = self.scenario.lazy_fetch_above_bytes
+        parcel = parcels.outgoing(run, message, settings, entries, key=key, lazy_above=lazy_above)
         reply = self.scenario.answer(parcel) if self.scenario.answer is not None else None
         if reply is None:
             reply = await self.courier.send(parcel)
         with self.ledger.transaction():
-            return self._record(run, message, settings, parcel, reply)
+            return self._record(run, _Exchange(message, settings, parcel, reply))
 
     def _ends_at_once(self, run: Run, message: Message) -> bool:
         return run.state is RunState.STARTED and message.kind is Kind.INIT and self.scenario.instant_finish
 
-    def _parcel(self, run: Run | None, message: Message, settings: Settings, key: str) -> Parcel:
-        if run is None:
-            return parcels.plain(message, settings, key=key)
-        match message.kind:
-            case Kind.INIT | Kind.STEP:
-                entries = self.ledger.step_list(run.seq, up_to=message.seq)
-                lazy_above = self.scenario.lazy_fetch_above_bytes
-                return parcels.step(run, message, settings, entries, key=key, lazy_above=lazy_above)
-            case Kind.CALL:
-                return parcels.call(run, message, settings, key=key)
-            case Kind.CALL_RESULT:
-                return parcels.call_result(run, message, settings, key=key)
-            case Kind.FAILURE:
-                return parcels.failure(run, message, settings, key=key)
-            case Kind.WAIT | Kind.INVOKE:
-                raise ValueError(f"a message of kind {message.kind} is sent nowhere")
-            case Kind.PLAIN:
-                return parcels.plain(message, settings, key=key)
-            case _:
-                assert_never(message.kind)
-
-    def _record(self, run: Run | None, message: Message, settings: Settings, parcel: Parcel, reply: Reply) -> list[Due]:
-        now = self.clock.now_ms()
-        retries, expression = _retry_policy(message, settings)
+    def _record(self, run: Run | None, done: _Exchange) -> list[Due]:
+        message, now = done.message, self.clock.now_ms()
+        retries, expression = _retry_policy(message, done.settings)
         verdict = outcome.judge(
-            reply,
+            done.reply,
             retried=message.retried,
             retries=retries,
             expression=expression,
-            must_be_workflow=message.kind is Kind.INIT and settings.must_be_workflow,
+            must_be_workflow=message.kind is Kind.INIT and done.settings.must_be_workflow,
             wall_ms=now - self.clock.ahead_ms(),
         )
-        match verdict:
-            case outcome.Delivered():
-                if not self.ledger.settle(message.seq, "delivered", now_ms=now):
-                    return []
-                if run is not None and message.kind is Kind.CALL:
-                    return self._answer_call(
-                        run, message, settings=settings, parcel=parcel, reply=reply, retries=retries
-                    )
-                if run is not None and message.kind is Kind.FAILURE:
-                    self._note_callback(run, "CALLBACK_SUCCESS", message, reply)
-                return []
-            case outcome.Retry(delay_ms=delay):
-                errors = [*message.errors, _attempt(reply, now)]
-                # Drops out by itself when the run ended meanwhile: only pending messages are tried again.
-                return [self.ledger.retry(message, due_ms=now + delay, errors=errors)]
-            case outcome.Failed(error=error):
-                errors = [*message.errors, _attempt(reply, now, error)]
-                if not self.ledger.settle(message.seq, "failed", now_ms=now, errors=errors) or run is None:
-                    return []
-                if message.kind is Kind.CALL:
-                    # A call that fails does not fail the run: the workflow's code gets the status.
-                    return self._answer_call(
-                        run, message, settings=settings, parcel=parcel, reply=reply, retries=retries
-                    )
-                if message.kind is Kind.FAILURE:
-                    self._note_callback(run, "CALLBACK_FAIL", message, reply)
-                    return []
-                return self._fail_run(
-                    run, message, settings=settings, parcel=parcel, reply=reply, error=error, retries=retries
-                )
-            case _:
-                assert_never(verdict)
+        if isinstance(verdict, outcome.Retry):
+            errors = [*message.errors, _attempt(done.reply, now)]
+            # Drops out by itself when the run ended meanwhile: only pending messages are tried again.
+            return [self.ledger.retry(message, due_ms=now + verdict.delay_ms, errors=errors)]
+        if isinstance(verdict, outcome.Failed):
+            errors = [*message.errors, _attempt(done.reply, now, verdict.error)]
+            is_settled = self.ledger.settle(message.seq, "failed", now_ms=now, errors=errors)
+        else:
+            is_settled = self.ledger.settle(message.seq, "delivered", now_ms=now)
+        if not is_settled or run is None:
+            return []
+        if message.kind is Kind.CALL:  # one that fails does not fail the run: the workflow's code gets the status
+            return self._answer_call(run, done, retries)
+        if message.kind is Kind.FAILURE:
+            state = "CALLBACK_FAIL" if isinstance(verdict, outcome.Failed) else "CALLBACK_SUCCESS"
+            self._note_callback(run, state, message, done.reply)
+            return []
+        return self._fail_run(run, done, verdict.error, retries) if isinstance(verdict, outcome.Failed) else []
 
-    def _answer_call(
-        self, run: Run, message: Message, *, settings: Settings, parcel: Parcel, reply: Reply, retries: int
-    ) -> list[Due]:
+    def _answer_call(self, run: Run, done: _Exchange, retries: int) -> list[Due]:
         """Send a call's final result to the workflow; the attempts before it are not reported one by one.
 
         `retried` equals `maxRetries` in a failed result, or the SDK would wait for the next attempt for ever.
         """
+        message, settings = done.message, done.settings
         if not settings.callback_url or self.ledger.run(run.seq).state is not RunState.STARTED:
             return []
-        max_retries = retries if reply.ok else message.retried
+        max_retries = retries if done.reply.ok else message.retried
         body = parcels.callback_body(
-            message, reply, max_retries=max_retries, source_body=message.body, sent=_told(parcel.headers)
+            message, done.reply, done.parcel, max_retries=max_retries, source_body=message.body
         )
         own = Settings(
             callback_headers=settings.callback_headers,
@@ -156,18 +133,9 @@ class Delivery:
         )
         return [due]
 
-    def _fail_run(
-        self,
-        run: Run,
-        message: Message,
-        *,
-        settings: Settings,
-        parcel: Parcel,
-        reply: Reply,
-        error: str,
-        retries: int,
-    ) -> list[Due]:
+    def _fail_run(self, run: Run, done: _Exchange, error: str, retries: int) -> list[Due]:
         """The run failed for good; a failure callback is sent, where one is wanted."""
+        message, settings, reply = done.message, done.settings, done.reply
         now = self.clock.now_ms()
         failure: dict[str, Any] = {
             "dlqId": f"{now}-{message.seq}",
@@ -195,10 +163,12 @@ class Delivery:
         body = parcels.callback_body(
             message,
             answered,
+            done.parcel,
             max_retries=retries,
             source_body=run.payload,
-            sent=_told(parcel.headers),
-            extra={"dlqId": failure["dlqId"], "workflowRunId": run.run_id, "workflowCreatedAt": run.created_at},
+            dlqId=failure["dlqId"],
+            workflowRunId=run.run_id,
+            workflowCreatedAt=run.created_at,
         )
         _, due = self.ledger.add_message(
             tenant=run.tenant,
@@ -252,8 +222,3 @@ def _attempt(reply: Reply, now_ms: int, error: str | None = None) -> dict[str, A
 
 def _text(body: bytes) -> str:
     return body[:MAX_KEPT_BYTES].decode(errors="replace")
-
-
-def _told(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers as a callback reports them: the signature was for the other request."""
-    return {name: value for name, value in headers.items() if name.lower() != "upstash-signature"}

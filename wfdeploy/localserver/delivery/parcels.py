@@ -12,7 +12,7 @@ import hashlib
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import jwt
 
@@ -40,30 +40,62 @@ def step_list(run: Run, entries: Iterable[Recorded]) -> bytes:
     return compact.dumps(listed).encode()
 
 
-def step(
-    run: Run, message: Message, settings: Settings, entries: Sequence[Recorded], *, key: str, lazy_above: int
+def outgoing(
+    run: Run | None, message: Message, settings: Settings, entries: Sequence[Recorded], *, key: str, lazy_above: int
 ) -> Parcel:
-    """A run goes on: the endpoint gets the whole list, with the SDK version that marks it as a step.
+    """The request that a message is, with what every delivery carries.
 
-    `lazy_above`: a list of more bytes is left out where the endpoint's SDK then fetches it (the JavaScript one).
+    `settings`: the message's own, over those of its run. `entries`: the run's, up to a message that has it go on; a
+    list of more bytes than `lazy_above` is left out where the endpoint's SDK then fetches it (the JavaScript one).
     """
-    lazy = settings.fetches_lazily and message.kind is Kind.STEP and _encoded_size(run, entries) > lazy_above
-    headers = {
-        **settings.headers,
-        **_run_headers(run),
-        "Upstash-Workflow-Init": "true" if message.kind is Kind.INIT else "false",
-        "Upstash-Workflow-CallType": "step",
-        "Upstash-Workflow-Sdk-Version": "1",
+    method, body = "POST", message.body
+    content_type: str | None = "application/json"
+    of_run = {} if run is None else _run_headers(run)
+    match message.kind:
+        case Kind.INIT | Kind.STEP:
+            assert run is not None
+            lazy = settings.fetches_lazily and message.kind is Kind.STEP and _encoded_size(run, entries) > lazy_above
+            body = b"" if lazy else step_list(run, entries)
+            # The endpoint gets the whole list, with the SDK version that marks it as a step.
+            headers = {
+                **settings.headers,
+                **of_run,
+                "Upstash-Workflow-Init": "true" if message.kind is Kind.INIT else "false",
+                "Upstash-Workflow-CallType": "step",
+                "Upstash-Workflow-Sdk-Version": "1",
+            }
+        case Kind.CALL_RESULT:
+            assert run is not None
+            headers = {**run.settings.headers, **settings.callback_headers, **of_run}
+        case Kind.FAILURE:
+            headers = {**settings.failure_headers, **of_run}
+            method = settings.failure_method or "POST"
+        case Kind.CALL | Kind.PLAIN:  # to a third party, as it was submitted, with its own headers only
+            headers = dict(message.settings.headers)
+            if message.settings.content_type:
+                headers["Content-Type"] = message.settings.content_type
+            method, content_type = message.settings.method or "POST", None
+        case Kind.WAIT | Kind.INVOKE:
+            raise ValueError(f"a message of kind {message.kind} is sent nowhere")
+        case _:
+            assert_never(message.kind)
+    ours = {
+        "User-Agent": "Upstash-QStash",
+        "Upstash-Message-Id": message.message_id,
+        "Upstash-Retried": str(message.retried),
+        "Upstash-Caller-Ip": "" if run is None else run.caller_ip,
+        "Upstash-Region": "US-EAST-1",
+        # The endpoint checks the times in it against the machine's clock, so the server's own (scaled, or a test's)
+        # does not serve here. Every target is signed: a third party may be another workflow.
+        "Upstash-Signature": sign(key=key, url=message.url, body=body, now_s=int(time.time())),
     }
-    return _finish(
-        message,
-        settings,
-        method="POST",
-        headers=headers,
-        body=b"" if lazy else step_list(run, entries),
-        caller_ip=run.caller_ip,
-        key=key,
-    )
+    if content_type is not None:
+        ours["Content-Type"] = content_type
+    # Ours wins over forwarded headers of the same name, whatever their case.
+    taken = {name.lower() for name in ours}
+    merged = {name: value for name, value in headers.items() if name.lower() not in taken}
+    timeout_s = settings.timeout_ms / 1000 if settings.timeout_ms else DEFAULT_TIMEOUT_S
+    return Parcel(method.upper(), message.url, _without_repeats({**merged, **ours}), body, timeout_s)
 
 
 def _encoded_size(run: Run, entries: Sequence[Recorded]) -> int:
@@ -71,55 +103,8 @@ def _encoded_size(run: Run, entries: Sequence[Recorded]) -> int:
     return len(run.payload) * 4 // 3 + sum(len(entry.body) * 4 // 3 + 100 for entry in entries)
 
 
-def call(run: Run, message: Message, settings: Settings, *, key: str) -> Parcel:
-    """`context.call`: the request to the third party, with its own headers only."""
-    own = message.settings
-    headers = dict(own.headers)
-    if own.content_type:
-        headers["Content-Type"] = own.content_type
-    method = (own.method or "POST").upper()
-    return _finish(
-        message,
-        settings,
-        method=method,
-        headers=headers,
-        body=message.body,
-        caller_ip=run.caller_ip,
-        key=key,
-        content_type=None,
-    )
-
-
-def call_result(run: Run, message: Message, settings: Settings, *, key: str) -> Parcel:
-    """The third party's answer on its way to the workflow: without the SDK version, which marks step lists."""
-    headers = {**run.settings.headers, **settings.callback_headers, **_run_headers(run)}
-    return _finish(
-        message, settings, method="POST", headers=headers, body=message.body, caller_ip=run.caller_ip, key=key
-    )
-
-
-def failure(run: Run, message: Message, settings: Settings, *, key: str) -> Parcel:
-    """The failure callback of a run."""
-    headers = {**settings.failure_headers, **_run_headers(run)}
-    method = (settings.failure_method or "POST").upper()
-    return _finish(
-        message, settings, method=method, headers=headers, body=message.body, caller_ip=run.caller_ip, key=key
-    )
-
-
-def plain(message: Message, settings: Settings, *, key: str) -> Parcel:
-    """A message outside any run, delivered as it was published."""
-    headers = dict(settings.headers)
-    if settings.content_type:
-        headers["Content-Type"] = settings.content_type
-    method = (settings.method or "POST").upper()
-    return _finish(
-        message, settings, method=method, headers=headers, body=message.body, caller_ip="", key=key, content_type=None
-    )
-
-
 def callback_body(
-    message: Message, reply: Reply, *, max_retries: int, source_body: bytes, sent: Mapping[str, str], extra: Any = None
+    message: Message, reply: Reply, sent: Parcel, *, max_retries: int, source_body: bytes, **extra: object
 ) -> bytes:
     """What a callback tells about the request behind it; the SDKs require `header` with canonical names and lists."""
     told: dict[str, Any] = {
@@ -131,12 +116,13 @@ def callback_body(
         "sourceMessageId": message.message_id,
         "url": message.url,
         "method": message.settings.method or "POST",
-        "sourceHeader": {name: [value] for name, value in sent.items()},
+        # Without the signature, which was for the other request.
+        "sourceHeader": {name: [value] for name, value in sent.headers.items() if name.lower() != "upstash-signature"},
         "sourceBody": _base64(source_body),
         "notBefore": message.due_at,
         "createdAt": message.created_at,
         "callerIP": "127.0.0.1",
-        **(extra or {}),
+        **extra,
     }
     return compact.dumps(told).encode()
 
@@ -150,36 +136,6 @@ def _run_headers(run: Run) -> dict[str, str]:
     if run.labels:
         headers["Upstash-Label"] = ",".join(run.labels)
     return headers
-
-
-def _finish(
-    message: Message,
-    settings: Settings,
-    *,
-    method: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    caller_ip: str,
-    key: str,
-    content_type: str | None = "application/json",
-) -> Parcel:
-    """Add what every delivery carries. Ours wins over forwarded headers of the same name, whatever their case."""
-    ours = {
-        "User-Agent": "Upstash-QStash",
-        "Upstash-Message-Id": message.message_id,
-        "Upstash-Retried": str(message.retried),
-        "Upstash-Caller-Ip": caller_ip,
-        "Upstash-Region": "US-EAST-1",
-        # The endpoint checks the times in it against the machine's clock, so the server's own (scaled, or a test's)
-        # does not serve here. Every target is signed: a third party may be another workflow.
-        "Upstash-Signature": sign(key=key, url=message.url, body=body, now_s=int(time.time())),
-    }
-    if content_type is not None:
-        ours["Content-Type"] = content_type
-    taken = {name.lower() for name in ours}
-    merged = {name: value for name, value in headers.items() if name.lower() not in taken}
-    timeout_s = settings.timeout_ms / 1000 if settings.timeout_ms else DEFAULT_TIMEOUT_S
-    return Parcel(method, message.url, _without_repeats({**merged, **ours}), body, timeout_s)
 
 
 def _without_repeats(headers: Mapping[str, str]) -> dict[str, str]:

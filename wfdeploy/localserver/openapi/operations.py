@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 
 from starlette.requests import Request
@@ -17,6 +17,7 @@ Handler = Callable[[Any, Request], Awaitable[Response]]
 """A method of one of the API's classes."""
 
 _CONVERTOR = re.compile(r":[a-z]+(?=\})")
+_NAME = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +64,37 @@ class Answer:
         return told
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `path` is written for the router, which lets a parameter hold slashes: `{url:path}`."""
+    """One method of one path."""
 
-    method: str
-    path: str
+    route: str
+    """Both, as in `GET /v2/keys`; written for the router, which lets a parameter hold slashes: `{url:path}`."""
     handler: Handler
     summary: str
+    answer: Answer
+    _: KW_ONLY
     description: str = ""
     params: tuple[Param, ...] = ()
+    """Beside those in its path."""
     body: Body | None = None
-    answer: Answer
     refusals: Mapping[int, str] = field(default_factory=dict)
     """Status and reason, beyond those that every operation has."""
-    reads_only: bool = False
-    """A read-only token may do it."""
     is_open: bool = False
     """It needs no token."""
+
+    @property
+    def method(self) -> str:
+        return self.route.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        return self.route.partition(" ")[2]
+
+    @property
+    def reads_only(self) -> bool:
+        """A read-only token may do it."""
+        return self.method == "GET"
 
     @property
     def id(self) -> str:
@@ -91,6 +105,10 @@ class Operation:
     @property
     def public_path(self) -> str:
         return _CONVERTOR.sub("", self.path)
+
+    @property
+    def all_params(self) -> tuple[Param, ...]:
+        return (*(_IN_PATHS[name] for name in _NAME.findall(self.public_path)), *self.params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +131,7 @@ def whole(description: str = "", **more: Any) -> dict[str, Any]:
     return _typed("integer", description, more)
 
 
-def flag(description: str = "") -> dict[str, Any]:
+def boolean(description: str = "") -> dict[str, Any]:
     return _typed("boolean", description, {})
 
 
@@ -138,3 +156,20 @@ def ref(name: str) -> dict[str, Any]:
 
 def _typed(kind: str, description: str, more: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": kind, **({"description": description} if description else {}), **more}
+
+
+def _in_path(name: str, description: str, **more: Any) -> Param:
+    return Param(name, "path", description, text(**(more or {"minLength": 1})))
+
+
+_IN_PATHS = {
+    param.name: param
+    for param in (
+        _in_path("url", "where the message goes, percent-encoded or as it is", format="uri"),
+        _in_path("workflowRunId", "the run's id"),
+        _in_path("eventId", "the event's id"),
+        _in_path("user", "whose webhook it is"),
+        _in_path("dlqId", "the entry's id"),
+        _in_path("flowControlKey", "the key"),
+    )
+}

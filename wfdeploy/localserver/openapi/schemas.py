@@ -5,7 +5,7 @@ Sources: Upstash Workflow REST reference (the fields), the types of the SDKs (fi
 
 from __future__ import annotations
 
-from wfdeploy.localserver.openapi.operations import Schema, flag, listed, millis, ref, shape, text, whole
+from wfdeploy.localserver.openapi.operations import Schema, boolean, listed, millis, ref, shape, text, whole
 
 RUN_STATES = ("RUN_STARTED", "RUN_SUCCESS", "RUN_FAILED", "RUN_CANCELED")
 STEP_STATES = ("STEP_PROGRESS", "STEP_RETRY", "STEP_SUCCESS", "STEP_FAILED", "STEP_CANCELED")
@@ -47,7 +47,7 @@ STEP: dict[str, Schema] = {
     "callResponseBody": text("its body"),
     "callResponseHeaders": {"type": "object", "description": "its headers"},
     "waitEventId": text("the event that is waited for"),
-    "waitTimeout": flag("whether the wait ended without it"),
+    "waitTimeout": boolean("whether the wait ended without it"),
     "waitTimeoutDuration": text("how long it waits at most"),
     "waitTimeoutDeadline": millis("until when"),
     "invokedWorkflowRunId": text("the run that it started"),
@@ -65,11 +65,11 @@ STEP: dict[str, Schema] = {
 SCHEMAS: dict[str, Schema] = {
     "Error": shape({"error": text("why not")}, required=("error",)),
     "Triggered": shape(
-        {**_RUN, "deduplicated": flag("a run of this id is in progress; no new one was made")},
+        {**_RUN, "deduplicated": boolean("a run of this id is in progress; no new one was made")},
         required=("workflowRunId", "workflowCreatedAt"),
     ),
     "Published": shape(
-        {"messageId": text("the accepted message"), **_RUN, "deduplicated": flag("it had been accepted before")},
+        {"messageId": text("the accepted message"), **_RUN, "deduplicated": boolean("it had been accepted before")},
         required=("messageId",),
     ),
     "Entry": shape(
@@ -216,7 +216,7 @@ SCHEMAS: dict[str, Schema] = {
             "messageId": text("the message that brings the event; empty while nobody waits for it"),
             "error": text("empty"),
             **_RUN,
-            "deduplicated": flag("always false"),
+            "deduplicated": boolean("always false"),
         },
         required=("messageId", "workflowRunId", "workflowCreatedAt"),
     ),
@@ -231,9 +231,9 @@ SCHEMAS: dict[str, Schema] = {
             "rateCount": whole("how many have begun in this one"),
             "ratePeriod": whole("its length in seconds"),
             "ratePeriodStart": whole("when it began, in Unix seconds", format="int64"),
-            "isPaused": flag("nothing is delivered"),
-            "isPinnedParallelism": flag("messages do not change parallelismMax"),
-            "isPinnedRate": flag("messages change neither rateMax nor ratePeriod"),
+            "isPaused": boolean("nothing is delivered"),
+            "isPinnedParallelism": boolean("messages do not change parallelismMax"),
+            "isPinnedRate": boolean("messages change neither rateMax nor ratePeriod"),
         },
         required=("flowControlKey", "waitlistSize", "parallelismCount", "isPaused"),
     ),

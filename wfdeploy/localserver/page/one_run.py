@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar
 
 from wfdeploy.localserver.store.dead_letters import DeadLetters
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Kind, Run
+from wfdeploy.localserver.store.records import Kind, Run, columns
 from wfdeploy.localserver.views import run_view
 from wfdeploy.localserver.views.run_view import NONE, Redaction, Veil
 
@@ -133,18 +133,8 @@ class Entry:
 
     @classmethod
     def of(cls, row: Any) -> Self:
-        return cls(
-            message_id=row["message_id"],
-            kind=Kind(row["kind"]),
-            state=row["state"],
-            step_key=row["step_key"],
-            created_at=row["created_at"],
-            due_at=row["due_at"],
-            done_at=row["done_at"],
-            retried=row["retried"],
-            errors=json.loads(row["errors"]),
-            plan=_plan(row["plan"]),
-        )
+        kind, errors = Kind(row["kind"]), json.loads(row["errors"])
+        return cls(**columns(cls, row, kind=kind, errors=errors, plan=_plan(row["plan"])))
 
 
 @dataclass(frozen=True, slots=True)

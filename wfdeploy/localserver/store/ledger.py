@@ -55,6 +55,16 @@ class Ledger:
         with database.transaction(self.connection):
             yield
 
+    def _insert(self, table: str, **values: object) -> int:
+        """The new row's seq."""
+        marks = ", ".join("?" * len(values))
+        cursor = self.connection.execute(
+            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})",  # noqa: S608 - our own names
+            tuple(values.values()),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
     # -- runs ---------------------------------------------------------------------------------------------------------
 
     def newest(self, tenant: str, run_id: str) -> tuple[int, str, int] | None:
@@ -80,26 +90,21 @@ class Ledger:
         settings: Settings,
     ) -> int:
         """The new run's seq. The schema refuses a second run in progress with the same id."""
-        cursor = self.connection.execute(
-            "INSERT INTO runs (tenant, run_id, url, state, created_at, starts_at, completed_at, caller_ip, labels,"
-            " flow_key, payload, settings) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                tenant,
-                run_id,
-                url,
-                state.value,
-                created_at,
-                starts_at,
-                None if state is RunState.STARTED else created_at,
-                caller_ip,
-                ",".join(labels),
-                settings.flow_key,
-                payload,
-                settings.to_json(),
-            ),
+        seq = self._insert(
+            "runs",
+            tenant=tenant,
+            run_id=run_id,
+            url=url,
+            state=state.value,
+            created_at=created_at,
+            starts_at=starts_at,
+            completed_at=None if state is RunState.STARTED else created_at,
+            caller_ip=caller_ip,
+            labels=",".join(labels),
+            flow_key=settings.flow_key,
+            payload=payload,
+            settings=settings.to_json(),
         )
-        seq = cursor.lastrowid
-        assert seq is not None
         for label in labels:
             self.connection.execute("INSERT OR IGNORE INTO labels VALUES (?, ?, ?)", (tenant, label, seq))
         return seq
@@ -194,27 +199,23 @@ class Ledger:
             if flow_key is None and kind in INHERITING:
                 flow_key = self.connection.execute("SELECT flow_key FROM runs WHERE seq = ?", (run_seq,)).fetchone()[0]
         message_id = new_message_id()
-        cursor = self.connection.execute(
-            "INSERT INTO messages (tenant, run_seq, message_id, kind, state, step_key, url, body, settings, created_at,"
-            " due_at, event_id, flow_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                tenant,
-                run_seq,
-                message_id,
-                kind.value,
-                state,
-                step_key,
-                url,
-                body,
-                settings.to_json(),
-                now_ms,
-                due_ms,
-                event_id,
-                flow_key,
-            ),
+        seq = self._insert(
+            "messages",
+            tenant=tenant,
+            run_seq=run_seq,
+            message_id=message_id,
+            kind=kind.value,
+            state=state,
+            step_key=step_key,
+            url=url,
+            body=body,
+            settings=settings.to_json(),
+            created_at=now_ms,
+            due_at=due_ms,
+            event_id=event_id,
+            flow_key=flow_key,
         )
-        assert cursor.lastrowid is not None
-        return message_id, Due(due_ms, cursor.lastrowid, tenant, flow_key)
+        return message_id, Due(due_ms, seq, tenant, flow_key)
 
     def accepted_since(self, tenant: str, since_ms: int) -> int:
         """How many messages a tenant's clients submitted: runs, steps and calls, and messages outside any run."""

@@ -7,10 +7,10 @@ import secrets
 import sqlite3
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 from wfdeploy.localserver import compact
 
@@ -106,37 +106,29 @@ class Settings:
         A run's settings hold for all its messages: the JavaScript SDK sends them with the trigger only, the Python SDK
         repeats some with each submission (observed with the SDKs).
         """
-        return Settings(
+        inherited = {name: getattr(base, name) for name in _INHERITED if getattr(self, name) is None}
+        return replace(
+            self,
             headers={**base.headers, **self.headers},
-            method=self.method,
-            content_type=self.content_type,
-            retries=_first(self.retries, base.retries),
-            retry_delay=_first(self.retry_delay, base.retry_delay),
-            timeout_ms=_first(self.timeout_ms, base.timeout_ms),
-            failure_url=_first(self.failure_url, base.failure_url),
             failure_headers={**base.failure_headers, **self.failure_headers},
-            failure_retries=_first(self.failure_retries, base.failure_retries),
-            failure_retry_delay=_first(self.failure_retry_delay, base.failure_retry_delay),
-            failure_timeout_ms=_first(self.failure_timeout_ms, base.failure_timeout_ms),
-            failure_method=_first(self.failure_method, base.failure_method),
-            failure_flow_key=_first(self.failure_flow_key, base.failure_flow_key),
-            failure_flow_value=_first(self.failure_flow_value, base.failure_flow_value),
-            callback_url=self.callback_url,
-            callback_headers=self.callback_headers,
-            callback_retries=self.callback_retries,
-            flow_key=_first(self.flow_key, base.flow_key),
-            flow_value=_first(self.flow_value, base.flow_value),
-            redact=_first(self.redact, base.redact),
             must_be_workflow=base.must_be_workflow,
             fetches_lazily=self.fetches_lazily or base.fetches_lazily,
+            **inherited,
         )
 
 
 _NAMES = tuple(Settings.__slots__)
 
 
-def _first(mine: T | None, theirs: T | None) -> T | None:
-    return mine if mine is not None else theirs
+_INHERITED = (
+    *("retries", "retry_delay", "timeout_ms", "flow_key", "flow_value", "redact"),
+    *(name for name in _NAMES if name.startswith("failure_") and name != "failure_headers"),
+)
+
+
+def columns(record: type, row: sqlite3.Row, **read: object) -> dict[str, Any]:
+    """The columns of a row that a record has, by its fields: as they are, but for what is `read` from them."""
+    return {name: read[name] if name in read else row[name] for name in record.__slots__}  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,22 +153,15 @@ class Run:
     @classmethod
     def of(cls, row: sqlite3.Row) -> Self:
         return cls(
-            seq=row["seq"],
-            tenant=row["tenant"],
-            run_id=row["run_id"],
-            url=row["url"],
-            state=RunState(row["state"]),
-            created_at=row["created_at"],
-            starts_at=row["starts_at"],
-            completed_at=row["completed_at"],
-            caller_ip=row["caller_ip"],
-            labels=tuple(row["labels"].split(",")) if row["labels"] else (),
-            flow_key=row["flow_key"],
-            payload=row["payload"],
-            settings=Settings.from_json(row["settings"]),
-            response=row["response"],
-            failure=json.loads(row["failure"]) if row["failure"] else None,
-            invoker=json.loads(row["invoker"]) if row["invoker"] else None,
+            **columns(
+                cls,
+                row,
+                state=RunState(row["state"]),
+                labels=tuple(row["labels"].split(",")) if row["labels"] else (),
+                settings=Settings.from_json(row["settings"]),
+                failure=json.loads(row["failure"]) if row["failure"] else None,
+                invoker=json.loads(row["invoker"]) if row["invoker"] else None,
+            )
         )
 
 
@@ -202,22 +187,13 @@ class Message:
     @classmethod
     def of(cls, row: sqlite3.Row) -> Self:
         return cls(
-            seq=row["seq"],
-            tenant=row["tenant"],
-            run_seq=row["run_seq"],
-            message_id=row["message_id"],
-            kind=Kind(row["kind"]),
-            state=row["state"],
-            url=row["url"],
-            body=row["body"],
-            settings=Settings.from_json(row["settings"]),
-            step_key=row["step_key"],
-            event_id=row["event_id"],
-            flow_key=row["flow_key"],
-            created_at=row["created_at"],
-            due_at=row["due_at"],
-            retried=row["retried"],
-            errors=json.loads(row["errors"]),
+            **columns(
+                cls,
+                row,
+                kind=Kind(row["kind"]),
+                settings=Settings.from_json(row["settings"]),
+                errors=json.loads(row["errors"]),
+            )
         )
 
 
@@ -238,9 +214,6 @@ class Due:
     tenant: str
     flow_key: str | None
     """Under which flow-control key it is delivered."""
-
-
-T = TypeVar("T")
 
 
 def _random(length: int) -> str:
