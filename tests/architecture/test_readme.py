@@ -18,11 +18,11 @@ import pytest
 from scripts import docs_examples
 from scripts.docs_cli import commands
 from tests.golden_files import command_line
+from tests.support.local_server import LocalServer
 from wfdeploy import __version__
 from wfdeploy.cli.gate import PROGRAM
 from wfdeploy.cli.main import main
 from wfdeploy.errors import EXIT_CODE_MEANING, ExitCode
-from wfdeploy.localserver.serve import LocalServer
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"

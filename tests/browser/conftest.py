@@ -15,7 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page, expect, sync_playwright
 
-from wfdeploy.localserver.serve import LocalServer
+from tests.support.local_server import LocalServer
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Looker, Looks
-from wfdeploy.localserver.serve import LocalServer
+from tests.support.local_server import LocalServer
 
 
 def test_the_empty_page_says_what_to_do_next(looker: Looker) -> None:

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import api_for
-from wfdeploy.localserver.serve import LocalServer
 
 HERE = Path(__file__).parent
 SEED = os.environ.get("WFDEPLOY_SCHEMATHESIS_SEED", "1")

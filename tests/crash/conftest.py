@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.command import Checkout
+from tests.support.local_server import LocalServer
 from tests.support.scratch import scratch
 from tests.support.turnstile import Turnstile
-from wfdeploy.localserver.serve import LocalServer
 
 
 @pytest.fixture

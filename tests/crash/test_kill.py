@@ -11,9 +11,9 @@ import pytest
 from tests.fakes.raw_http import RawRequest
 from tests.support.command import Checkout, Child, ended, once_each
 from tests.support.dying_process import WHERE
+from tests.support.local_server import LocalServer
 from tests.support.turnstile import Hold, Turnstile, is_listing, is_trigger
 from tests.support.workbench import group, run
-from wfdeploy.localserver.serve import LocalServer
 
 RUNS = 7
 SMALL = ("--batch-size", "2", "--concurrency", "2")  # four batches, two at once

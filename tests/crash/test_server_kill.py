@@ -22,8 +22,8 @@ import pytest
 
 from tests.fakes.step_endpoint import StepEndpoint
 from tests.support.day_of_workflows import Operator, Third, check, drive, in_progress
+from tests.support.local_server import LocalServer
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.store import database
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 from wfdeploy.testing.apps import serving
@@ -103,7 +103,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from wfdeploy.localserver.clock import SystemClock
-from wfdeploy.localserver.serve import LocalServer, serve_forever
+from tests.support.local_server import LocalServer
+from wfdeploy.localserver.serve import serve_forever
 
 server = LocalServer(Path(sys.argv[1]), clock=SystemClock(scale=20_000))
 serve_forever(server, on_ready=lambda running: print(running.url, flush=True))

@@ -9,9 +9,9 @@ import pytest
 
 from tests.fakes.fault_proxy import Fault, scripted
 from tests.support.command import Checkout, ended, once_each
+from tests.support.local_server import LocalServer
 from tests.support.turnstile import Hold, Turnstile, is_listing, is_trigger
 from tests.support.workbench import group, run
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.state.sqlite_store import SqliteStore
 
 RUNS = 9

@@ -10,9 +10,9 @@ import pytest
 
 from tests.fakes.stalling_relay import StallingRelay
 from tests.support.command import Checkout, ended, once_each
+from tests.support.local_server import LocalServer
 from tests.support.scratch import scratch
 from tests.support.workbench import group, run
-from wfdeploy.localserver.serve import LocalServer
 
 RUNS = 40
 APPLY = ("apply", "--yes", "-o", "json")

@@ -6,9 +6,9 @@ import getpass
 import socket
 
 from tests.support.command import Checkout, ended, once_each
+from tests.support.local_server import LocalServer
 from tests.support.turnstile import Hold, Turnstile, is_trigger
 from tests.support.workbench import group, run
-from wfdeploy.localserver.serve import LocalServer
 
 RUNS = 5
 APPLY = ("apply", "--yes", "-o", "json")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.support.local_server import LocalServer
 from tests.support.workbench import Workbench
-from wfdeploy.localserver.serve import LocalServer
 
 PACKAGES = ("@upstash/workflow@1.3.3", "express@5.1.0")
 INSTALL_TIMEOUT_S = 180

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.support.workbench import Workbench, counts, group, planned, run
 from wfdeploy.errors import StalePlan, StateUnusable, UsageError, Withheld
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Selection
 from wfdeploy.operations.saved_plan import plan_file_text, save_plan

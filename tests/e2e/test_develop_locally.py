@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.local_server import LocalServer
 from wfdeploy.localserver.clock import SystemClock
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import environment
 
 GUIDE = Path(__file__).parents[2] / "docs" / "develop-locally.md"

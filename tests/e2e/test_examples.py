@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from scripts.docs_examples import EXAMPLES
+from tests.support.local_server import LocalServer
 from tests.support.workbench import Workbench, counts
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.model.plan import Wish
 from wfdeploy.operations.project_file import load_project
 from wfdeploy.operations.rollouts import approve

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.support.workbench import Workbench, counts, group, planned
 from wfdeploy.errors import InvalidInput
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.model.plan import Action
 
 

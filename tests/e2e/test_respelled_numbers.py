@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.support.workbench import Workbench, counts, group, planned
 from wfdeploy.errors import InvalidInput, UsageError
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.model.edits import Forget, PutAttempt
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.shard import Shard

@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.local_server import AcceptedRun, LocalServer
 from wfdeploy.localserver.clock import SystemClock
-from wfdeploy.localserver.serve import AcceptedRun, LocalServer
 from wfdeploy.localserver.tenants import environment
 
 APP = Path(__file__).parents[1] / "wire" / "sdk_js_app.mjs"

@@ -17,9 +17,9 @@ from fastapi import FastAPI, Request, Response
 from qstash import AsyncQStash
 from upstash_workflow.fastapi import Serve  # type: ignore[import-untyped]
 
+from tests.support.local_server import LocalServer
 from tests.support.sdk_runs import client_of, run_of, steps_of, trigger
 from wfdeploy.localserver.clock import SystemClock
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import environment
 
 Context: TypeAlias = Any  # the SDK ships no types

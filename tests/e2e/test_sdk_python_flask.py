@@ -14,9 +14,9 @@ from qstash import QStash
 from upstash_workflow.flask import Serve  # type: ignore[import-untyped]
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tests.support.local_server import LocalServer
 from tests.support.sdk_runs import client_of, run_of, steps_of, trigger
 from wfdeploy.localserver.clock import SystemClock
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import environment
 
 Context: TypeAlias = Any  # the SDK ships no types

@@ -18,10 +18,10 @@ import pytest
 from tests.fakes.chaos_server import Behaviour, Exchange
 from tests.fakes.raw_http import response
 from tests.support.command import Checkout, Result
+from tests.support.local_server import LocalServer
 from tests.support.relay import Relay, pass_on
 from tests.support.scratch import scratch
 from tests.support.workbench import group, run
-from wfdeploy.localserver.serve import LocalServer
 
 TOKEN = "qst_51Hx+Zk/9w==.Tz~4"
 SECRETS = {

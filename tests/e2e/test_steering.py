@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import Checkout, ended
+from tests.support.local_server import LocalServer
 from tests.support.workbench import group, run
-from wfdeploy.localserver.serve import LocalServer
 
 FAILING = "http://127.0.0.1:9/nobody"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.support.relay import Relay
-from wfdeploy.localserver.serve import LocalServer
 
 
 @pytest.fixture

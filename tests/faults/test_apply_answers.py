@@ -16,11 +16,11 @@ from tests.fakes import chaos_server as chaos
 from tests.fakes.chaos_server import Behaviour, ChaosServer, Exchange
 from tests.fakes.raw_http import response
 from tests.support.command import Checkout, Result, once_each
+from tests.support.local_server import LocalServer
 from tests.support.relay import Relay, RelayExchange, pass_on
 from tests.support.scratch import scratch
 from tests.support.workbench import group, run
 from wfdeploy.localserver.scenario import Refusal
-from wfdeploy.localserver.serve import LocalServer
 
 RUNS = 3
 QUICK = {"connect": 1, "read": 1, "write": 1, "pool": 1}

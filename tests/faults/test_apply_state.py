@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import Checkout, once_each
+from tests.support.local_server import LocalServer
 from tests.support.scratch import scratch
 from tests.support.workbench import group, run
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.state.schema import VERSION
 
 APPLY = ("apply", "--yes", "-o", "json")

@@ -7,10 +7,10 @@ from typing import Any
 
 from tests.fakes.raw_http import RawRequest, read_request, response
 from tests.support.command import Checkout, once_each
+from tests.support.local_server import LocalServer
 from tests.support.relay import Relay, RelayExchange, pass_on
 from tests.support.scratch import scratch
 from tests.support.workbench import group, run
-from wfdeploy.localserver.serve import LocalServer
 
 
 class CachingProxy(Relay):

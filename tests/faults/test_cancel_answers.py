@@ -10,10 +10,10 @@ from tests.fakes import chaos_server as chaos
 from tests.fakes.chaos_server import Behaviour, Exchange
 from tests.fakes.raw_http import response
 from tests.support.command import Checkout, Result
+from tests.support.local_server import LocalServer
 from tests.support.relay import Relay
 from tests.support.scratch import scratch
 from tests.support.workbench import group, run
-from wfdeploy.localserver.serve import LocalServer
 
 RUNS = 3
 BROKEN = chaos.answer(500, {"error": "the logs are broken"})

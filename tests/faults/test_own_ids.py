@@ -11,10 +11,10 @@ import pytest
 
 from tests.fakes.chaos_server import Exchange
 from tests.support.command import Checkout, Result
+from tests.support.local_server import LocalServer
 from tests.support.relay import Relay, pass_on
 from tests.support.scratch import scratch
 from tests.support.workbench import group, run
-from wfdeploy.localserver.serve import LocalServer
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ import pytest
 
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, dying
+from tests.support.local_server import LocalServer
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import Withheld
 from wfdeploy.localserver.clock import ManualClock as ServersClock
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.model.event import Notice
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.schedule import instant, unix_of

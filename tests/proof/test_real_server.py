@@ -34,12 +34,12 @@ from tests.fakes.crashing_store import CrashingStore
 from tests.fakes.fault_proxy import Fault, by_chance, scripted
 from tests.fakes.model_server import dying
 from tests.fakes.raw_http import RawRequest
+from tests.support.local_server import LocalServer
 from tests.support.turnstile import Turnstile
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import WfdeployError
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.scenario import Refusal
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.operations.workspace import Stores
 

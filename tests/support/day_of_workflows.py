@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 
 from tests.fakes.step_endpoint import StepEndpoint
+from tests.support.local_server import LocalServer
 from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 
 CHILD = ["run", "sleep 10m", "run"]

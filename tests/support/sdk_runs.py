@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from wfdeploy.localserver.serve import LocalServer
+from tests.support.local_server import LocalServer
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from wfdeploy.localserver.serve import LocalServer
+from tests.support.local_server import LocalServer
 
 RECORDED: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "sdk_js_requests.json").read_text(encoding="utf-8")

@@ -96,11 +96,6 @@ class ManualClock:
         with self._lock:
             self._move(max(when_ms, self._now_ms))
 
-    def next_wake_ms(self) -> int | None:
-        """The first moment for which somebody sleeps."""
-        with self._lock:
-            return self._sleepers[0][0] if self._sleepers else None
-
     async def sleep_until(self, when_ms: int) -> None:
         event = asyncio.Event()
         with self._lock:

@@ -42,7 +42,7 @@ class Scenario:
     """What `Wfdeploy-Log-Lag` says; `None`: the truth. A smaller value makes the server break its promise."""
 
     logs_end_at_seq: int | None = None
-    """Set by `LocalServer.freeze_logs`: runs accepted later are invisible in the logs."""
+    """Runs accepted later are invisible in the logs."""
 
     hide_delayed: bool = False
     """A delayed run is invisible in the logs until it starts, though its id is reserved."""

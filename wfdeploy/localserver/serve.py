@@ -1,23 +1,25 @@
-"""Running the server: in a background thread for tests and `--local`, or in the foreground for `wfdeploy dev`."""
+"""Running the server: in a background thread for tests and `--local`, or in the foreground for `wfdeploy dev`; and
+looking into a running one from another thread."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.app import create_app
-from wfdeploy.localserver.clock import Clock, SystemClock
+from wfdeploy.localserver.clock import Clock, ManualClock, SystemClock
 from wfdeploy.localserver.courier import Courier
 from wfdeploy.localserver.delivery.delivery import Delivery
 from wfdeploy.localserver.delivery.engine import MAX_OPEN, Backlog, Engine
@@ -28,22 +30,23 @@ from wfdeploy.localserver.listener import Listener, PortTaken, bind, url_of
 from wfdeploy.localserver.page.routes import Page
 from wfdeploy.localserver.runs.quotas import Quotas
 from wfdeploy.localserver.scenario import Scenario
-from wfdeploy.localserver.steering import AcceptedRun, Steering
 from wfdeploy.localserver.store import database
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.tenants import Keyring
+from wfdeploy.localserver.tenants import DEFAULT_TENANT, Keyring, Tenant
 
-__all__ = ["DEFAULT_PORT", "DEMO_PORT", "AcceptedRun", "LocalServer", "find_running", "serve_forever"]
+__all__ = ["DEFAULT_PORT", "DEMO_PORT", "LocalServer", "find_running", "serve_forever"]
 
 DEFAULT_PORT = 8080
 """Where the JavaScript SDK looks with `QSTASH_DEV=true`."""
 
 DEMO_PORT = 8081
 
+T = TypeVar("T")
+
 _LOG = logging.getLogger(__name__)
 
 
-class LocalServer(Steering):
+class LocalServer:
     """The server in a thread of its own, with its own event loop. A context manager; `start` and `stop` do the same.
 
     `database`: the file that keeps everything, or None for memory. `announce`: let other commands find this server by
@@ -66,7 +69,10 @@ class LocalServer(Steering):
         announce: bool = False,
         max_open_deliveries: int = MAX_OPEN,
     ) -> None:
-        super().__init__(scenario if scenario is not None else Scenario())
+        self.scenario = scenario if scenario is not None else Scenario()
+        self.tenant: Tenant = DEFAULT_TENANT
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._services: Services | None = None
         self.database = database
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.url = ""
@@ -80,6 +86,48 @@ class LocalServer(Steering):
         self._occupancy: Occupancy | None = None
         self._stop_asked = threading.Event()
         self._stopping: asyncio.Event | None = None
+
+    @property
+    def token(self) -> str:
+        """The default user's token, as clients and endpoints use it."""
+        return self.tenant.token
+
+    # -- from another thread ------------------------------------------------------------------------------------------
+
+    def pass_time(
+        self,
+        clock: ManualClock,
+        enough: Callable[[Services], bool],
+        *,
+        until_ms: int | None = None,
+        timeout_s: float = 30.0,
+    ) -> bool:
+        """Move the server's clock from one thing that is due to the next, as soon as nothing is being delivered.
+
+        True once `enough`, which is asked in the server's thread; False at the moment `until_ms`, and, where that is
+        not said, when nothing is left to happen. Raises: TimeoutError.
+        """
+        return self._await(functools.partial(_pass_time, clock, enough, until_ms), timeout_s)
+
+    def inside(self, look: Callable[[Services], T]) -> T:
+        """Run a function in the server's thread, where the ledger may be touched."""
+
+        async def call(services: Services) -> T:
+            return look(services)
+
+        return self._await(call, 30.0)
+
+    def _await(self, call: Callable[[Services], Coroutine[Any, Any, T]], timeout_s: float) -> T:
+        if self._loop is None or self._services is None:
+            raise RuntimeError("the server is not running")
+        services = self._services
+
+        async def bounded() -> T:
+            async with asyncio.timeout(timeout_s):
+                return await call(services)
+
+        # The second limit is for a server that is stopped at this very moment, which would never answer.
+        return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result(timeout_s + 5)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -217,6 +265,36 @@ class LocalServer(Steering):
             listener = Listener(workflow, sockets[1])
             await listener.open()
             stack.push_async_callback(listener.close)
+
+
+async def _pass_time(
+    clock: ManualClock, enough: Callable[[Services], bool], until_ms: int | None, services: Services
+) -> bool:
+    while not enough(services):
+        engine = services.engine
+        if not engine.is_idle:
+            await _idle_or_changed(services)
+            continue
+        next_at = None if services.scenario.hold_deliveries else engine.next_at
+        if next_at is None or (until_ms is not None and next_at > until_ms):
+            if until_ms is not None:
+                clock.advance_to(until_ms)
+            return False
+        clock.advance_to(next_at)
+    return True
+
+
+async def _idle_or_changed(services: Services) -> None:
+    waits = [
+        asyncio.ensure_future(services.engine.wait_idle()),
+        asyncio.ensure_future(services.changes.wait_beyond(services.changes.count)),
+    ]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
 
 def _bind_wish(host: str, port: int) -> socket.socket:

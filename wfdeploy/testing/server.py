@@ -109,7 +109,8 @@ class WorkflowServer:
 
     def runs(self) -> list[Run]:
         """All runs, those too that the application started itself, in order."""
-        return [Run(self, run.run_id, run.created_at_ms) for run in self._server.accepted()]
+        accepted = self.inside(lambda services: services.ledger.runs_of_id(None))
+        return [Run(self, run.run_id, run.created_at) for run in accepted]
 
     def notify(self, event_id: str, data: Any = None) -> int:
         """Tell every run that waits for an event; how many did."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from tests.proof.fleet.fleet import Picture
 from tests.proof.fleet.wire import ATTEMPT, Sent, Wire, identity
+from tests.support.local_server import LocalServer
 from wfdeploy.localserver.api.services import Services
-from wfdeploy.localserver.serve import LocalServer
 
 
 class Violation(AssertionError):

@@ -21,11 +21,11 @@ import httpx
 
 from tests.fakes.model_server import Crash
 from tests.proof.fleet.odd_words import odd_item, odd_words
+from tests.support.local_server import LocalServer
 from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.app import create_app
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.page.routes import Page
-from wfdeploy.localserver.serve import LocalServer
 
 T = TypeVar("T")
 

@@ -25,11 +25,11 @@ from tests.proof.fleet.people import Team
 from tests.proof.fleet.recurrence import Recurrence
 from tests.proof.fleet.steps import Steps
 from tests.proof.fleet.wire import MOODS, Clock, Wire
+from tests.support.local_server import LocalServer
 from tests.support.scratch import scratch
 from wfdeploy.errors import InvalidInput, RemoteFailure, UsageError, Withheld
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.scenario import Refusal, Scenario
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Wish

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.support.openapi import hold_to_document
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.serve import LocalServer
 
 Answer = tuple[int, dict[str, str], bytes]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from qstash import Receiver
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api, Endpoint, api_for
 from wfdeploy.localserver.clock import ManualClock, SystemClock
 from wfdeploy.localserver.runs import options
-from wfdeploy.localserver.serve import LocalServer
 
 DAY_MS = 86_400_000
 

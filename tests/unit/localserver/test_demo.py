@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api, api_for
 from wfdeploy.localserver import tenants
 from wfdeploy.localserver.clock import SystemClock
-from wfdeploy.localserver.serve import LocalServer
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 from collections import Counter
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api, Endpoint, Received
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.serve import LocalServer
 
 
 def ours() -> Counter[str]:

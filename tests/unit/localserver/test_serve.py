@@ -24,18 +24,20 @@ import pytest
 
 from tests.fakes.loop_thread import LoopThread
 from tests.fakes.raw_http import read_request
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
 from wfdeploy.errors import StateUnusable
 from wfdeploy.localserver import instance
 from wfdeploy.localserver.instance import DatabaseInUse
 from wfdeploy.localserver.listener import NotLoopback, PortTaken
-from wfdeploy.localserver.serve import LocalServer, find_running
+from wfdeploy.localserver.serve import find_running
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from wfdeploy.localserver.serve import LocalServer, serve_forever
+from tests.support.local_server import LocalServer
+from wfdeploy.localserver.serve import serve_forever
 
 server = LocalServer(Path(sys.argv[1]), announce=True)
 received = serve_forever(server, on_ready=lambda running: print(running.url, flush=True))

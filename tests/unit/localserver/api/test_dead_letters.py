@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.serve import LocalServer
 
 
 def step(number: int, **more: Any) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api, Endpoint, Received, api_for
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import TENANTS
 
 

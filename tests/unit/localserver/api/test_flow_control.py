@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.runs import flow
 from wfdeploy.localserver.runs.flow import Lane, LaneName, Lanes, Limits
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.store.records import Due
 
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import api_for
-from wfdeploy.localserver.serve import LocalServer
 
 TEXT = st.text(max_size=20)
 NAMES = st.sampled_from(

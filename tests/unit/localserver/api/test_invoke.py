@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import WORKFLOW, Api, Endpoint, Received, api_for
-from wfdeploy.localserver.serve import LocalServer
 
 STEP = {"stepId": 1, "stepName": "inv", "stepType": "Invoke", "concurrent": 1}
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import jwt
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api, Endpoint, api_for
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import DEFAULT_TENANT, TENANTS
 
 

@@ -7,9 +7,9 @@ import math
 
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.serve import LocalServer
 
 
 @pytest.fixture

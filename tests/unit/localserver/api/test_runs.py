@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api
-from wfdeploy.localserver.serve import LocalServer
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ import socket
 import httpx
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api, api_for
 from wfdeploy.localserver.scenario import Refusal, TriggerItem
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import TENANTS
 
 NOWHERE = "http://127.0.0.1:9/wf"

@@ -10,10 +10,10 @@ from typing import Any
 import jwt
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.delivery.outcome import NOT_A_WORKFLOW
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 
 

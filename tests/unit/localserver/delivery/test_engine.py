@@ -98,9 +98,8 @@ class World:
                 await asyncio.sleep(0)
             if enough():
                 return
-            next_ms = self.clock.next_wake_ms()
-            assert next_ms is not None, "nothing will ever happen again"
-            self.clock.advance_to(next_ms)
+            assert self.clock._sleepers, "nothing will ever happen again"
+            self.clock.advance_to(self.clock._sleepers[0][0])
 
 
 def run(main: Awaitable[None]) -> None:

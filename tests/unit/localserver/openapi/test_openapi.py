@@ -9,9 +9,9 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api
 from wfdeploy.localserver.api.routes import AREAS
-from wfdeploy.localserver.serve import LocalServer
 
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
 

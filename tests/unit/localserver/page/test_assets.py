@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import wfdeploy.localserver.page
-from wfdeploy.localserver.serve import LocalServer
+from tests.support.local_server import LocalServer
 
 ASSETS = Path(wfdeploy.localserver.page.__file__).parent / "assets"
 

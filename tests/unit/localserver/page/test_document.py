@@ -10,8 +10,8 @@ import re
 import httpx
 import pytest
 
+from tests.support.local_server import LocalServer
 from wfdeploy.localserver.page.routes import Document
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 
 DATA = ("/-/events", "/-/runs", "/-/run?id=x", "/-/dead-letters", "/-/queue?key=x")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import WORKFLOW, Api, Endpoint
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import TENANTS
 
 

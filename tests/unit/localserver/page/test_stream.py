@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api
 from wfdeploy.localserver.page import routes
-from wfdeploy.localserver.serve import LocalServer
 
 
 @contextlib.contextmanager

@@ -7,10 +7,10 @@ import dataclasses
 import httpx
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api, api_for
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.runs.quotas import LOCAL, PLANS
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import TENANTS
 
 NOWHERE = "http://127.0.0.1:9/wf"

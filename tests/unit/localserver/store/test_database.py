@@ -10,8 +10,8 @@ import pytest
 
 from tests.fakes.step_endpoint import StepEndpoint
 from tests.support.day_of_workflows import Third, check, drive
+from tests.support.local_server import LocalServer
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.store import database
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 from wfdeploy.testing.apps import serving

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.local_server import LocalServer
 from wfdeploy.errors import StateUnusable
 from wfdeploy.localserver.instance import Occupancy
-from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.store.database import open_database, server_id, transaction
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 

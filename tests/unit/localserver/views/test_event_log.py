@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.serve import LocalServer
 
 STEP = {"stepId": 1, "stepName": "charge", "stepType": "Run", "out": '"secret"', "concurrent": 1}
 

@@ -1,20 +1,17 @@
-"""Looking into a running server and steering it from another thread: what tests do."""
+"""The embedded server in the hands of our own tests: what it accepted, and waiting for what it does."""
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
+from wfdeploy.localserver import serve
 from wfdeploy.localserver.api.services import Services
-from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.runs import waiting
-from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.store.records import Run, RunState
-from wfdeploy.localserver.tenants import DEFAULT_TENANT, Tenant
 
 T = TypeVar("T")
 
@@ -57,19 +54,8 @@ class AcceptedRun:
         )
 
 
-class Steering:
+class LocalServer(serve.LocalServer):
     """The server as its thread's other side sees it. Everything that touches the ledger runs in the server's thread."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-        self.tenant: Tenant = DEFAULT_TENANT
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._services: Services | None = None
-
-    @property
-    def token(self) -> str:
-        """The default user's token, as clients and endpoints use it."""
-        return self.tenant.token
 
     def accepted(self, run_id: str | None = None) -> list[AcceptedRun]:
         """Every run ever accepted under this id (or at all), in order of acceptance, ended ones included."""
@@ -145,21 +131,6 @@ class Steering:
         """
         self._wait(lambda services: services.ledger.count_in_progress(), lambda count: count == 0, timeout_s)
 
-    def pass_time(
-        self,
-        clock: ManualClock,
-        enough: Callable[[Services], bool],
-        *,
-        until_ms: int | None = None,
-        timeout_s: float = 30.0,
-    ) -> bool:
-        """Move the server's clock from one thing that is due to the next, as soon as nothing is being delivered.
-
-        True once `enough`, which is asked in the server's thread; False at the moment `until_ms`, and, where that is
-        not said, when nothing is left to happen. Raises: TimeoutError.
-        """
-        return self._await(functools.partial(_pass_time, clock, enough, until_ms), timeout_s)
-
     def _wait(self, look: Callable[[Services], T], enough: Callable[[T], bool], timeout_s: float) -> T:
         deadline = time.monotonic() + timeout_s
         while True:
@@ -168,26 +139,6 @@ class Steering:
                 return found
             self._await(functools.partial(_change_after, seen), deadline - time.monotonic())
 
-    def inside(self, look: Callable[[Services], T]) -> T:
-        """Run a function in the server's thread, where the ledger may be touched."""
-
-        async def call(services: Services) -> T:
-            return look(services)
-
-        return self._await(call, 30.0)
-
-    def _await(self, call: Callable[[Services], Coroutine[Any, Any, T]], timeout_s: float) -> T:
-        if self._loop is None or self._services is None:
-            raise RuntimeError("the server is not running")
-        services = self._services
-
-        async def bounded() -> T:
-            async with asyncio.timeout(timeout_s):
-                return await call(services)
-
-        # The second limit is for a server that is stopped at this very moment, which would never answer.
-        return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result(timeout_s + 5)
-
 
 def _accepted(services: Services, run_id: str | None) -> list[AcceptedRun]:
     return [AcceptedRun.of(run) for run in services.ledger.runs_of_id(run_id)]
@@ -195,33 +146,3 @@ def _accepted(services: Services, run_id: str | None) -> list[AcceptedRun]:
 
 async def _change_after(seen: int, services: Services) -> None:
     await services.changes.wait_beyond(seen)
-
-
-async def _pass_time(
-    clock: ManualClock, enough: Callable[[Services], bool], until_ms: int | None, services: Services
-) -> bool:
-    while not enough(services):
-        engine = services.engine
-        if not engine.is_idle:
-            await _idle_or_changed(services)
-            continue
-        next_at = None if services.scenario.hold_deliveries else engine.next_at
-        if next_at is None or (until_ms is not None and next_at > until_ms):
-            if until_ms is not None:
-                clock.advance_to(until_ms)
-            return False
-        clock.advance_to(next_at)
-    return True
-
-
-async def _idle_or_changed(services: Services) -> None:
-    waits = [
-        asyncio.ensure_future(services.engine.wait_idle()),
-        asyncio.ensure_future(services.changes.wait_beyond(services.changes.count)),
-    ]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for each in waits:
-            each.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
