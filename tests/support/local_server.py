@@ -86,14 +86,14 @@ class LocalServer(serve.LocalServer):
 
     def freeze_logs(self) -> None:
         """From now on accepted runs do not show up in the logs, until `thaw_logs`; older ones go on showing."""
-        self.scenario.logs_end_at_seq = self.inside(lambda services: services.ledger.last_seq())
+        self.scenario.logs_end_at_seq = self.inside(_last_seq)
 
     def thaw_logs(self) -> None:
         self.scenario.logs_end_at_seq = None
 
     def poke(self) -> None:
         """Have the engine look again, after the scenario's `hold_deliveries` was turned off."""
-        self.inside(lambda services: services.engine.poke())
+        self.inside(lambda services: services.engine.schedule(()))
 
     def wait_idle(self, timeout_s: float = 10.0) -> None:
         """Return when nothing is being delivered and nothing is due; what is delayed does not count.
@@ -129,7 +129,7 @@ class LocalServer(serve.LocalServer):
 
         Raises: TimeoutError.
         """
-        self._wait(lambda services: services.ledger.count_in_progress(), lambda count: count == 0, timeout_s)
+        self._wait(_in_progress, lambda count: count == 0, timeout_s)
 
     def _wait(self, look: Callable[[Services], T], enough: Callable[[T], bool], timeout_s: float) -> T:
         deadline = time.monotonic() + timeout_s
@@ -146,3 +146,14 @@ def _accepted(services: Services, run_id: str | None) -> list[AcceptedRun]:
 
 async def _change_after(seen: int, services: Services) -> None:
     await services.changes.wait_beyond(seen)
+
+
+def _last_seq(services: Services) -> int:
+    row = services.ledger.connection.execute("SELECT COALESCE(MAX(seq), 0) FROM runs").fetchone()
+    return int(row[0])
+
+
+def _in_progress(services: Services) -> int:
+    """How many runs have not ended, of all tenants."""
+    row = services.ledger.connection.execute("SELECT COUNT(*) FROM runs WHERE state = 'RUN_STARTED'").fetchone()
+    return int(row[0])

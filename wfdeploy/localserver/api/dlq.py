@@ -150,7 +150,6 @@ class DlqApi:
                 settings=message.settings,
                 flow_key=message.flow_key,
                 now_ms=now,
-                due_ms=now,
             )
             self._note_callback(entry, "CALLBACK_INPROGRESS")
         services.hand_over([due])

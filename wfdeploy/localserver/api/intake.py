@@ -190,7 +190,6 @@ class Intake:
                 kind=Kind.INIT,
                 url=item.destination,
                 body=b"",  # the payload is kept with the run
-                settings=options.NOTHING,
                 now_ms=now,
                 due_ms=due,
             )

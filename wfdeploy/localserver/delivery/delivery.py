@@ -129,7 +129,6 @@ class Delivery:
             body=body,
             settings=own,
             now_ms=now,
-            due_ms=now,
         )
         return [due]
 
@@ -179,7 +178,6 @@ class Delivery:
             settings=message.settings,
             flow_key=settings.failure_flow_key,
             now_ms=now,
-            due_ms=now,
         )
         return [*following, due]
 

@@ -86,10 +86,6 @@ class Engine:
         self._known_until = until
         self._later_at = self.backlog.next_due(after_ms=until)
 
-    def poke(self) -> None:
-        """Look again: the scenario may have changed."""
-        self._wake.set()
-
     def look_again(self, lane: Lane) -> None:
         """The limits of a lane have changed."""
         self.lanes.look_again(lane)
@@ -228,12 +224,10 @@ class Backlog:
 
     def holds(self, seq: int) -> bool:
         """Whether there is still something to do for a message."""
-        return (
-            self.ledger.connection.execute(
-                "SELECT 1 FROM messages WHERE seq = ? AND state = 'pending'", (seq,)
-            ).fetchone()
-            is not None
-        )
+        row = self.ledger.connection.execute(
+            "SELECT 1 FROM messages WHERE seq = ? AND state = 'pending'", (seq,)
+        ).fetchone()
+        return row is not None
 
     def lane(self, name: LaneName) -> Lane:
         """The limits of a flow-control key, and how much of its rate is used up."""

@@ -239,7 +239,3 @@ def _flow(control: Mapping[str, str], prefix: str) -> tuple[str | None, str | No
         except ValueError:
             raise Refused(f"invalid Upstash-Flow-Control-Value: {value!r}") from None
     return key, value
-
-
-NOTHING = Settings()
-"""Nothing said: a message that takes all its settings from its run."""

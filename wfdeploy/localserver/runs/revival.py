@@ -16,7 +16,7 @@ from wfdeploy.localserver.runs.options import Options
 from wfdeploy.localserver.runs.waiting import attach, tell_invoker
 from wfdeploy.localserver.store.dead_letters import Entry
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Due, Kind, Message, Run, RunState, Settings, new_run_id
+from wfdeploy.localserver.store.records import NOTHING, Due, Kind, Message, Run, RunState, Settings, new_run_id
 
 _OVERRIDABLE = ("retries", "retry_delay", "failure_url", "flow_key", "flow_value")
 
@@ -134,7 +134,7 @@ class Revival:
 
     def _add(self, run: Run, run_seq: int, kind: Kind, message: Message | None) -> None:
         """A message to be delivered; a call to a third party keeps its own settings."""
-        settings = options.NOTHING if message is None else message.settings
+        settings = NOTHING if message is None else message.settings
         due = self._due_ms()
         _, entry = self.ledger.add_message(
             tenant=run.tenant,

@@ -18,7 +18,7 @@ from typing import Any
 
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.runs import durations, options
+from wfdeploy.localserver.runs import durations
 from wfdeploy.localserver.store.ledger import Ledger
 from wfdeploy.localserver.store.records import Due, Kind, Message, Run, RunState
 
@@ -76,7 +76,6 @@ class Waiting:
             kind=Kind.WAIT,
             url=run.url,
             body=compact.dumps(wait.asked).encode(),
-            settings=options.NOTHING,
             now_ms=self.now_ms,
             due_ms=self.now_ms + wait.timeout_ms,
             step_key=f"wait:{wait.step_id}",
@@ -97,12 +96,9 @@ class Waiting:
 
     def waiters(self, tenant: str, event_id: str, run: Run | None = None) -> list[Message]:
         """Waits that have not ended, the oldest first."""
-        rows = self.ledger.connection.execute(
-            "SELECT * FROM messages WHERE tenant = ? AND event_id = ? AND state = 'pending' AND (? OR run_seq = ?)"
-            " ORDER BY seq",
-            (tenant, event_id, run is None, run.seq if run else None),
-        )
-        return [Message.of(row) for row in rows]
+        of_run = "TRUE" if run is None else f"run_seq = {run.seq}"
+        where = f"tenant = ? AND event_id = ? AND state = 'pending' AND {of_run}"
+        return self.ledger.messages(where, tenant, event_id)
 
     def notify_all(self, tenant: str, event_id: str, data: bytes) -> list[dict[str, Any]]:
         """Tell everybody who waits; with nobody there the event is lost."""
@@ -147,20 +143,22 @@ class Waiting:
     def _end_wait(self, run: Run, message: Message, *, data: bytes | None) -> str:
         """Record the step's result; `None` says that the time was over. The id of the message that brings it."""
         self.ledger.settle(message.seq, "delivered", now_ms=self.now_ms)
-        body = compact.dumps(_result(message, data)).encode()
-        message_id, due = self.ledger.add_message(
-            tenant=run.tenant,
-            run_seq=run.seq,
-            kind=Kind.STEP,
-            url=run.url,
-            body=body,
-            settings=options.NOTHING,
-            now_ms=self.now_ms,
-            due_ms=self.now_ms,
-            step_key=f"result:{json.loads(body)['stepId']}",
-        )
+        message_id, due = _record_result(self.ledger, run, _result(message, data), now_ms=self.now_ms)
         self.to_schedule.append(due)
         return message_id
+
+
+def _record_result(ledger: Ledger, run: Run, step: Mapping[str, Any], *, now_ms: int) -> tuple[str, Due]:
+    """An entry with the result of a step: (the id of the message that brings it, when to deliver it)."""
+    return ledger.add_message(
+        tenant=run.tenant,
+        run_seq=run.seq,
+        kind=Kind.STEP,
+        url=run.url,
+        body=compact.dumps(step).encode(),
+        now_ms=now_ms,
+        step_key=f"result:{step['stepId']}",
+    )
 
 
 def _result(message: Message, data: bytes | None) -> dict[str, Any]:
@@ -230,17 +228,7 @@ def tell_invoker(ledger: Ledger, run: Run, *, now_ms: int) -> list[Due]:
     out: dict[str, Any] = {} if run.response is None else {"body": run.response}
     out |= {"isFailed": run.state is RunState.FAILED, "isCanceled": run.state is RunState.CANCELED}
     step = run.invoker["step"]
-    _, due = ledger.add_message(
-        tenant=invoker.tenant,
-        run_seq=invoker_seq,
-        kind=Kind.STEP,
-        url=invoker.url,
-        body=compact.dumps({**step, "out": compact.dumps(out)}).encode(),
-        settings=options.NOTHING,
-        now_ms=now_ms,
-        due_ms=now_ms,
-        step_key=f"result:{step['stepId']}",
-    )
+    _, due = _record_result(ledger, invoker, {**step, "out": compact.dumps(out)}, now_ms=now_ms)
     return [due]
 
 
@@ -253,9 +241,7 @@ def attach(ledger: Ledger, run_seq: int, *, invoker: Run, step: dict[str, Any], 
         kind=Kind.INVOKE,
         url=run.url,
         body=compact.dumps({"step": step, "invokedSeq": run_seq}).encode(),
-        settings=options.NOTHING,
         now_ms=now_ms,
-        due_ms=now_ms,
         step_key=f"invoke:{step['stepId']}",
         state="waiting",
     )

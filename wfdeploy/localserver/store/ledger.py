@@ -15,6 +15,7 @@ from wfdeploy.localserver import compact
 from wfdeploy.localserver.store import database
 from wfdeploy.localserver.store.records import (
     INHERITING,
+    NOTHING,
     OUTGOING,
     RECORDED,
     Due,
@@ -110,18 +111,19 @@ class Ledger:
         return seq
 
     def run(self, seq: int) -> Run:
-        return Run.of(self.connection.execute("SELECT * FROM runs WHERE seq = ?", (seq,)).fetchone())
+        return self._runs("seq = ?", seq)[0]
 
     def run_in_progress(self, tenant: str, run_id: str) -> Run | None:
-        row = self.connection.execute(
-            "SELECT * FROM runs WHERE tenant = ? AND run_id = ? AND state = 'RUN_STARTED'", (tenant, run_id)
-        ).fetchone()
-        return None if row is None else Run.of(row)
+        found = self._runs("tenant = ? AND run_id = ? AND state = 'RUN_STARTED'", tenant, run_id)
+        return found[0] if found else None
 
     def runs_of_id(self, run_id: str | None) -> list[Run]:
         """Every run ever accepted under an id, or at all, in order of acceptance; of all tenants."""
-        where, values = ("WHERE run_id = ?", (run_id,)) if run_id is not None else ("", ())
-        return [Run.of(row) for row in self.connection.execute(f"SELECT * FROM runs {where} ORDER BY seq", values)]  # noqa: S608
+        return self._runs("TRUE") if run_id is None else self._runs("run_id = ?", run_id)
+
+    def _runs(self, where: str, *values: object) -> list[Run]:
+        rows = self.connection.execute(f"SELECT * FROM runs WHERE {where} ORDER BY seq", values)  # noqa: S608
+        return [Run.of(row) for row in rows]
 
     def end_run(
         self,
@@ -151,10 +153,6 @@ class Ledger:
     def set_failure(self, run_seq: int, failure: dict[str, Any]) -> None:
         self.connection.execute("UPDATE runs SET failure = ? WHERE seq = ?", (compact.dumps(failure), run_seq))
 
-    def count_in_progress(self) -> int:
-        """How many runs have not ended, of all tenants."""
-        return int(self.connection.execute("SELECT COUNT(*) FROM runs WHERE state = 'RUN_STARTED'").fetchone()[0])
-
     def latest_ms(self) -> int:
         """The latest moment that is known to have been here, by the server's clock; 0 in a new database."""
         row = self.connection.execute(
@@ -169,9 +167,6 @@ class Ledger:
         with self.transaction():
             self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('stopped_at', ?)", (str(now_ms),))
 
-    def last_seq(self) -> int:
-        return int(self.connection.execute("SELECT COALESCE(MAX(seq), 0) FROM runs").fetchone()[0])
-
     # -- messages -----------------------------------------------------------------------------------------------------
 
     def add_message(
@@ -182,15 +177,17 @@ class Ledger:
         kind: Kind,
         url: str,
         body: bytes,
-        settings: Settings,
         now_ms: int,
-        due_ms: int,
+        due_ms: int | None = None,
+        settings: Settings = NOTHING,
         step_key: str | None = None,
         event_id: str | None = None,
         flow_key: str | None = None,
         state: str = "pending",
     ) -> tuple[str, Due]:
-        """(message id, when to deliver it). Entries of a run are listed in the order in which they were added.
+        """(message id, when to deliver it: now, where nothing else is said).
+
+        Entries of a run are listed in the order in which they were added.
 
         Raises: sqlite3.IntegrityError when the step is already recorded.
         """
@@ -198,6 +195,7 @@ class Ledger:
             flow_key = settings.flow_key if kind in OUTGOING else None
             if flow_key is None and kind in INHERITING:
                 flow_key = self.connection.execute("SELECT flow_key FROM runs WHERE seq = ?", (run_seq,)).fetchone()[0]
+        due_ms = now_ms if due_ms is None else due_ms
         message_id = new_message_id()
         seq = self._insert(
             "messages",
@@ -241,8 +239,13 @@ class Ledger:
 
     def pending(self, seq: int) -> Message | None:
         """The message, unless it was delivered or dropped meanwhile."""
-        row = self.connection.execute("SELECT * FROM messages WHERE seq = ? AND state = 'pending'", (seq,)).fetchone()
-        return None if row is None else Message.of(row)
+        found = self.messages("seq = ? AND state = 'pending'", seq)
+        return found[0] if found else None
+
+    def messages(self, where: str, *values: object) -> list[Message]:
+        """Those that meet a condition, in order."""
+        rows = self.connection.execute(f"SELECT * FROM messages WHERE {where} ORDER BY seq", values)  # noqa: S608
+        return [Message.of(row) for row in rows]
 
     def step_list(self, run_seq: int, *, up_to: int | None = None) -> list[Recorded]:
         """Recorded entries in order; with `up_to`, the prefix that ends with that message.
@@ -259,46 +262,28 @@ class Ledger:
 
     def recorded_of_run(self, run_seq: int) -> list[Message]:
         """The messages behind the whole step list."""
-        rows = self.connection.execute(
-            f"SELECT * FROM messages WHERE run_seq = ? AND kind IN {_RECORDED} ORDER BY seq",  # noqa: S608
-            (run_seq,),
-        )
-        return [Message.of(row) for row in rows]
+        return self.messages(f"run_seq = ? AND kind IN {_RECORDED}", run_seq)
 
     def shown_of_run(self, run_seq: int) -> list[Message]:
         """What the logs tell of: all but failure callbacks, in order."""
-        rows = self.connection.execute(
-            "SELECT * FROM messages WHERE run_seq = ? AND kind <> ? ORDER BY seq", (run_seq, Kind.FAILURE.value)
-        )
-        return [Message.of(row) for row in rows]
+        return self.messages("run_seq = ? AND kind <> ?", run_seq, Kind.FAILURE.value)
 
     def failure_callback(self, run_seq: int) -> Message | None:
         """The newest failure callback of a failed run, whatever became of it."""
-        row = self.connection.execute(
-            "SELECT * FROM messages WHERE run_seq = ? AND kind = ? ORDER BY seq DESC LIMIT 1",
-            (run_seq, Kind.FAILURE.value),
-        ).fetchone()
-        return None if row is None else Message.of(row)
+        found = self.messages("run_seq = ? AND kind = ?", run_seq, Kind.FAILURE.value)
+        return found[-1] if found else None
 
     def waits_dropped(self, run_seq: int) -> list[Message]:
         """What a run waited for when it ended: events, and the ends of runs that it invoked."""
-        rows = self.connection.execute(
-            "SELECT * FROM messages WHERE run_seq = ? AND kind IN (?, ?) AND state = 'dropped' ORDER BY seq",
-            (run_seq, Kind.WAIT.value, Kind.INVOKE.value),
-        )
-        return [Message.of(row) for row in rows]
+        return self.messages("run_seq = ? AND kind IN ('wait', 'invoke') AND state = 'dropped'", run_seq)
 
     def settle(self, seq: int, state: str, *, now_ms: int, errors: list[dict[str, Any]] | None = None) -> bool:
         """A message reached its end: `delivered` or `failed`. False: it was dropped meanwhile, and stays so."""
-        if errors is None:
-            cursor = self.connection.execute(
-                "UPDATE messages SET state = ?, done_at = ? WHERE seq = ? AND state = 'pending'", (state, now_ms, seq)
-            )
-        else:
-            cursor = self.connection.execute(
-                "UPDATE messages SET state = ?, done_at = ?, errors = ? WHERE seq = ? AND state = 'pending'",
-                (state, now_ms, compact.dumps(errors), seq),
-            )
+        cursor = self.connection.execute(
+            "UPDATE messages SET state = ?, done_at = ?, errors = COALESCE(?, errors)"
+            " WHERE seq = ? AND state = 'pending'",
+            (state, now_ms, None if errors is None else compact.dumps(errors), seq),
+        )
         return cursor.rowcount > 0
 
     def retry(self, message: Message, *, due_ms: int, errors: list[dict[str, Any]]) -> Due:

@@ -117,6 +117,9 @@ class Settings:
         )
 
 
+NOTHING = Settings()
+"""Nothing said: a message that takes all its settings from its run."""
+
 _NAMES = tuple(Settings.__slots__)
 
 
