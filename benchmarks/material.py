@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Edit
 from wfdeploy.model.remote import Item
-from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, JsonValue, Request, Template
+from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Request, Template
 from wfdeploy.model.state import Attempt
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.upstash.wire import ItemEncoder
@@ -26,7 +27,7 @@ _TEMPLATE = Template(
 )
 _PLANS = ("free", "team", "business", "enterprise")
 
-Run = tuple[str, Mapping[str, JsonValue]]
+Run = tuple[str, Mapping[str, Any]]
 """A workflow run id, and the value of the body."""
 
 

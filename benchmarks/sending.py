@@ -42,8 +42,8 @@ def ours(count: int, url: str) -> Spent:
     from wfdeploy.__main__ import tame_collector
     from wfdeploy.cli.clock import SystemClock
     from wfdeploy.model.event import Event
+    from wfdeploy.model.options import StopFlag
     from wfdeploy.model.project import ServerSettings
-    from wfdeploy.model.stop import StopFlag
     from wfdeploy.pipeline.apply.journal import Journal
     from wfdeploy.pipeline.apply.patience import Patience
     from wfdeploy.pipeline.apply.sender import Limits, Sender

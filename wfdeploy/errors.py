@@ -8,7 +8,6 @@
     │   ├── StalePlan              5    a saved plan that no longer holds
     │   └── CacheDamaged           5    the cache does not hold what was written to it
     ├── RemoteFailure              6    refused or unreachable, nothing was triggered
-    ├── PartialFailure             7    some took and some did not
     ├── Withheld                   8    a cap or a missing consent stopped it
     ├── UsageError                 64   a wrong command line
     ├── SystemRefused              74   a full disk, a limit of the process, a closed door of this machine
@@ -112,12 +111,6 @@ class RemoteFailure(WfdeployError):
     """The server refused or could not be reached, and nothing was triggered."""
 
     exit_code = ExitCode.REMOTE
-
-
-class PartialFailure(WfdeployError):
-    """Some changes took and some did not."""
-
-    exit_code = ExitCode.PARTIAL
 
 
 class Withheld(WfdeployError):

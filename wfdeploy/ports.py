@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from wfdeploy.model.address import Address, Span
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.event import Event
+    from wfdeploy.model.observed import ObservedRun, RunLog, SavedListing
     from wfdeploy.model.remote import (
         CancelReply,
         DeadLetter,
         Item,
-        ObservedRun,
         ResumeReply,
         RunPage,
         RunState,
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from wfdeploy.model.request import Request
     from wfdeploy.model.rollout import Progress
     from wfdeploy.model.run import OnRemove
-    from wfdeploy.model.run_log import RunLog
     from wfdeploy.model.state import Attempt, Head, HistoryEntry, Record, RecordKey, Standing
     from wfdeploy.model.tally import Tally
 
@@ -184,3 +183,19 @@ class StateStore(Protocol):
         was staged was written."""
 
     def close(self) -> None: ...
+
+
+class ListingFile(Protocol):
+    """Where the pages of one listing are kept while it goes on. Failing to keep them is no harm."""
+
+    def load(self) -> SavedListing | None:
+        """What is there; pages are added to it from then on."""
+
+    def begin(self, since_ms: int | None, began_ms: int) -> None:
+        """Begin anew."""
+
+    def add(self, cursor: str, runs: Sequence[ObservedRun]) -> None:
+        """Keep one more page, and what it was asked for by."""
+
+    def drop(self) -> None:
+        """Forget everything."""

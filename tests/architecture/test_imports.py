@@ -22,7 +22,7 @@ START = {
     "wfdeploy.cli.signals",
     "wfdeploy.errors",
     "wfdeploy.model",
-    "wfdeploy.model.stop",
+    "wfdeploy.model.options",
     "wfdeploy.render",
     "wfdeploy.render.printable",
     "wfdeploy.render.style",

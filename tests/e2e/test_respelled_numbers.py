@@ -19,7 +19,7 @@ from tests.support.workbench import Workbench, counts, group, planned
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.edits import Forget, PutAttempt
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.shard import Shard
+from wfdeploy.model.project import Shard
 from wfdeploy.model.state import Attempt, AttemptStatus
 from wfdeploy.operations import state
 from wfdeploy.pipeline.expand.numbers import Numbers

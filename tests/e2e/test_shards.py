@@ -16,7 +16,7 @@ from tests.support.workbench import Workbench, counts, group, planned, run
 from wfdeploy.errors import InvalidInput, StateUnusable, UsageError, Withheld
 from wfdeploy.model.event import Outcome
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.shard import Shard
+from wfdeploy.model.project import Shard
 from wfdeploy.operations.manifests import validate
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.identify.run_ids import place_of

@@ -21,12 +21,12 @@ from tests.proof.fleet.world import World, world
 from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.order import Headcount
+from wfdeploy.model.project import Shard
 from wfdeploy.model.remote import Taken
 from wfdeploy.model.rollout import Amount
-from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.schedule import Decide
-from wfdeploy.model.shard import Shard
 from wfdeploy.model.state import Attempt
+from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.operations import applying, consent, prepared, recurring
 from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.held_back import HeldBack

@@ -16,7 +16,7 @@ from tests.support.workbench import counts, group, planned, run
 from wfdeploy.errors import InvalidInput, UsageError, WfdeployError
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Wish
-from wfdeploy.model.shard import Shard
+from wfdeploy.model.project import Shard
 from wfdeploy.operations.manifests import load_manifests
 from wfdeploy.operations.rendering import render
 

@@ -15,8 +15,8 @@ from tests.support.workbench import counts, group, run
 from wfdeploy.errors import InvalidInput, WfdeployError
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Refresh
+from wfdeploy.model.project import Shard
 from wfdeploy.model.rollout import Mode
-from wfdeploy.model.shard import Shard
 from wfdeploy.operations import rollouts
 from wfdeploy.pipeline.diff.rolling import rank
 

@@ -15,9 +15,8 @@ from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.document import Document, SourceFile
-from wfdeploy.model.project import Project
+from wfdeploy.model.project import Project, Shard
 from wfdeploy.model.run import DesiredRun
-from wfdeploy.model.shard import Shard
 from wfdeploy.operations.manifests import Loading, Manifests, load_manifests, validate
 from wfdeploy.pipeline.load import pieces, yaml_docs
 from wfdeploy.pipeline.load.pieces import Pieces

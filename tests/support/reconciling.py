@@ -9,6 +9,7 @@ from typing import Any
 from tests.fakes.step_endpoint import StepEndpoint
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.model.event import ApplyReport
+from wfdeploy.model.observed import RunLog
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.remote import (
     CancelReply,
@@ -21,7 +22,6 @@ from wfdeploy.model.remote import (
     ServerFacts,
     TriggerReply,
 )
-from wfdeploy.model.run_log import RunLog
 from wfdeploy.model.state import Record
 from wfdeploy.ports import RunGateway
 from wfdeploy.testing import WorkflowServer

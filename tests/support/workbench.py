@@ -13,11 +13,9 @@ from wfdeploy.cli.clock import SystemClock
 from wfdeploy.cli.wiring import stores
 from wfdeploy.model.event import ApplyReport, Event, Outcome
 from wfdeploy.model.first_changes import FirstChanges
-from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.options import ApplyOptions, StopFlag
 from wfdeploy.model.plan import Plan, Selection
-from wfdeploy.model.project import Project, ServerSettings, Target
-from wfdeploy.model.shard import Shard
-from wfdeploy.model.stop import StopFlag
+from wfdeploy.model.project import Project, ServerSettings, Shard, Target
 from wfdeploy.operations import adopt as adopting
 from wfdeploy.operations import apply as applying
 from wfdeploy.operations import plan as planning

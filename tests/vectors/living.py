@@ -23,7 +23,7 @@ from wfdeploy.errors import InvalidInput, WfdeployError
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Plan, Selection
-from wfdeploy.model.shard import parse_shard
+from wfdeploy.model.project import parse_shard
 from wfdeploy.operations.loading import load
 from wfdeploy.operations.manifests import validate
 from wfdeploy.operations.plan import planned
@@ -175,7 +175,7 @@ def _applied(project: Project, bench: Bench) -> Any:
 
 def _apply(project: Project, bench: Bench, options: ApplyOptions) -> Any:
     selection = _selection(project)
-    from wfdeploy.model.stop import StopFlag
+    from wfdeploy.model.options import StopFlag
     from wfdeploy.operations.apply import apply
 
     def yes(_: Plan) -> bool:

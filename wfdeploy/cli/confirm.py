@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from wfdeploy.cli.settings import Settings
     from wfdeploy.cli.signals import Stopper
     from wfdeploy.model.event import ApplyReport
+    from wfdeploy.model.options import StopFlag
     from wfdeploy.model.plan import Plan
-    from wfdeploy.model.stop import StopFlag
     from wfdeploy.operations.workspace import Workspace
     from wfdeploy.ports import Listener
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wfdeploy.model.shard import Shard
+    from wfdeploy.model.project import Shard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from wfdeploy.cli.command import Option
 from wfdeploy.cli.output import ColorMode, LogFormat, View
 
 if TYPE_CHECKING:
-    from wfdeploy.model.shard import Shard
+    from wfdeploy.model.project import Shard
 
 Function: TypeAlias = Callable[..., Any]
 Decorator: TypeAlias = Callable[[Function], Function]

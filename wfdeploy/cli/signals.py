@@ -14,7 +14,7 @@ from itertools import count
 from types import FrameType
 
 from wfdeploy.errors import ExitCode
-from wfdeploy.model.stop import StopFlag
+from wfdeploy.model.options import StopFlag
 
 
 class Terminated(SystemExit):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from wfdeploy.model.shard import Shard
+    from wfdeploy.model.project import Shard
 
 
 class Amount(click.FloatRange):
@@ -23,7 +23,7 @@ def shard(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
     """`I/N`, for an option's `callback`."""
     if value is None:
         return None
-    from wfdeploy.model.shard import parse_shard
+    from wfdeploy.model.project import parse_shard
 
     try:
         return parse_shard(value)

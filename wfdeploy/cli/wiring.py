@@ -22,9 +22,8 @@ from wfdeploy.upstash import encoder
 
 if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
-    from wfdeploy.model.saved_listing import ListingFile
     from wfdeploy.model.state import Binding
-    from wfdeploy.ports import Listener, RunGateway, StateStore
+    from wfdeploy.ports import Listener, ListingFile, RunGateway, StateStore
     from wfdeploy.state.freshness import FreshnessMarker
 
 _LOCAL_ID_UNKNOWN = "none yet"

@@ -1,7 +1,8 @@
-"""Runs as the server lists them."""
+"""Runs as the server lists them, and what its logs tell of one: its steps, and what went wrong with them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -44,3 +45,69 @@ class ObservedRun:
     url: str = ""
     labels: tuple[str, ...] = ()
     dlq_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedListing:
+    """A listing that was interrupted, as far as it was read: pages from the first one on, without a gap."""
+
+    since_ms: int | None
+    """Where it was asked to begin (server time, Unix ms; None: at the beginning)."""
+
+    began_ms: int
+    """No later than its first page was asked for (server time, Unix ms)."""
+
+    runs: Sequence[ObservedRun]
+    """All entries, whoever they belong to."""
+
+    cursor: str
+    """What the last of the pages was asked for by."""
+
+    last_ids: frozenset[str]
+    """The ids of the runs in that page."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepError:
+    """A delivery that failed. `at_ms`: Unix ms by the server's clock. `status`: of the endpoint's answer, None where
+    there was none. `message`: the endpoint's or the server's words, scrubbed of secrets."""
+
+    message: str
+    status: int | None = None
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step, as far as it is. Times are Unix ms by the server's clock; `retries`: how often it may be delivered
+    again. `state` is the server's word: STEP_SUCCESS, STEP_FAILED, STEP_RETRY, STEP_PROGRESS, STEP_CANCELED."""
+
+    name: str
+    kind: str = ""
+    state: str = ""
+    created_at_ms: int | None = None
+    retries: int | None = None
+    next_delivery_ms: int | None = None
+    detail: str = ""
+    errors: tuple[StepError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepGroup:
+    """Steps that ran one by one (a single one), side by side, or are under way (`next`)."""
+
+    kind: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLog:
+    """A run with its steps. `failure`: how the call of its failure function did, where there was one."""
+
+    workflow_run_id: str
+    state: RunState
+    created_at_ms: int
+    completed_at_ms: int | None = None
+    url: str = ""
+    groups: tuple[StepGroup, ...] = ()
+    failure: str = ""

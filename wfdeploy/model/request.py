@@ -38,7 +38,6 @@ class SecretText:
 Text: TypeAlias = str | SecretText
 """A string of a request; a `SecretText` when it holds a secret."""
 
-JsonValue: TypeAlias = Union[bool, int, float, str, "Sequence[JsonValue]", "Mapping[str, JsonValue]", None]
 BodyValue: TypeAlias = Union[bool, int, float, str, SecretText, "Sequence[BodyValue]", "Mapping[str, BodyValue]", None]
 """A structured body: JSON whose strings may be templates (keys may not)."""
 

@@ -1,12 +1,15 @@
-"""What `status` shows: recorded runs with their live state."""
+"""What `status` shows: recorded runs with their live state; and what `render` shows of a run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunState
+from wfdeploy.model.run import Source
 
 
 class RowStatus(Enum):
@@ -40,3 +43,15 @@ class StatusRow:
     error: str | None = None
     tries: int = 0
     handled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A run and its effective request: `fields` by the names they have in manifests, secrets as references, redacted
+    values left out."""
+
+    address: Address
+    source: Source
+    fingerprint: str
+    workflow_run_id: str | None
+    fields: Mapping[str, Any]

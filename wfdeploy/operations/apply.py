@@ -13,9 +13,8 @@ from wfdeploy.operations.unchanged import unchanged
 
 if TYPE_CHECKING:
     from wfdeploy.model.event import ApplyReport
-    from wfdeploy.model.options import ApplyOptions
+    from wfdeploy.model.options import ApplyOptions, StopFlag
     from wfdeploy.model.plan import Selection
-    from wfdeploy.model.stop import StopFlag
     from wfdeploy.operations.consent import Confirm
     from wfdeploy.operations.manifests import Manifests
     from wfdeploy.operations.workspace import Workspace

@@ -17,9 +17,8 @@ from typing import Any
 from wfdeploy.errors import ExitCode, Interrupted, Withheld
 from wfdeploy.model.edits import Edit, SetHead
 from wfdeploy.model.event import ApplyReport, Notice, Outcome
-from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.options import ApplyOptions, StopFlag
 from wfdeploy.model.plan import Action, Plan, Refresh, Selection
-from wfdeploy.model.stop import StopFlag
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.consent import Confirm, Later, held_back, require_consent
 from wfdeploy.operations.discovery import Discovery

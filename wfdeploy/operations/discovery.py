@@ -12,8 +12,8 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.edits import PutAttempt
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Sending
-from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import AttemptStatus, Standing
+from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.operations.long_listings import LongListings
 from wfdeploy.operations.outlook import Seen
 from wfdeploy.operations.prepared import Prepared

@@ -9,11 +9,10 @@ from dataclasses import replace
 
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import ApplyReport, Following, Notice, Outcome
+from wfdeploy.model.options import StopFlag
 from wfdeploy.model.plan import Plan
 from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.model.run_index import RunIndex
-from wfdeploy.model.stop import StopFlag
-from wfdeploy.model.workflow_id import id_key
+from wfdeploy.model.workflow_id import RunIndex, id_key
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.ports import RunGateway
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.model.address import Address
+from wfdeploy.model.observed import RunLog
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.run_log import RunLog
 from wfdeploy.model.state import Record
 from wfdeploy.operations.refreshing import labels_of, require_labels
 from wfdeploy.operations.workspace import Workspace

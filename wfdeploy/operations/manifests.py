@@ -25,9 +25,8 @@ from wfdeploy.pipeline.identify.digest import digest
 if TYPE_CHECKING:
     from wfdeploy.catalogue.authentication import Cache
     from wfdeploy.model.diagnostic import Diagnostic
-    from wfdeploy.model.project import Project
+    from wfdeploy.model.project import Project, Shard
     from wfdeploy.model.run import Group, Move
-    from wfdeploy.model.shard import Shard
     from wfdeploy.operations.elsewhere import Elsewhere
     from wfdeploy.ports import Listener
 

@@ -12,9 +12,8 @@ from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
 from wfdeploy.model.event import Reading
-from wfdeploy.model.project import Project
+from wfdeploy.model.project import Project, Shard
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Move, Source
-from wfdeploy.model.shard import Shard
 from wfdeploy.operations.requests import Numbers, Remember
 from wfdeploy.pipeline.expand.data.streams import MAX_LINE_BYTES
 from wfdeploy.pipeline.expand.groups import group_of

@@ -24,9 +24,8 @@ from wfdeploy.pipeline.load import sources
 if TYPE_CHECKING:
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.document import DeclaredMove, SourceFile
-    from wfdeploy.model.project import Project
+    from wfdeploy.model.project import Project, Shard
     from wfdeploy.model.run import DeclaredRun
-    from wfdeploy.model.shard import Shard
     from wfdeploy.operations.parsing import Parsing
     from wfdeploy.ports import Listener
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from wfdeploy.errors import UsageError
 from wfdeploy.model.address import instance_parts
-from wfdeploy.model.rendering import Rendered
 from wfdeploy.model.request import Redact, Request
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.schedule import unix_of
+from wfdeploy.model.status import Rendered
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.describe import delivery_fields, doing

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Claim, Edit, Remember
-from wfdeploy.model.project import Project
+from wfdeploy.model.project import Project, Shard
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
-from wfdeploy.model.shard import Shard
 from wfdeploy.model.state import Attempt, Origin, Record
 from wfdeploy.model.workflow_id import RunIdParts, derived_id, id_key, parse_run_id
 from wfdeploy.operations.manifests import Manifests

@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Sequence
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Notice
+from wfdeploy.model.observed import RunLog
+from wfdeploy.model.options import StopFlag
 from wfdeploy.model.remote import ObservedRun
-from wfdeploy.model.run_index import RunIndex
-from wfdeploy.model.run_log import RunLog
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.model.status import RowStatus, StatusRow
-from wfdeploy.model.stop import StopFlag
+from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.operations.looking import selected
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.patience import Patience

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from wfdeploy.errors import StateError
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Following
+from wfdeploy.model.options import StopFlag
 from wfdeploy.model.order import Condition
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import Standing
-from wfdeploy.model.stop import StopFlag
+from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.operations.hearing import hearing
 from wfdeploy.operations.looking import selected
 from wfdeploy.operations.refreshing import since

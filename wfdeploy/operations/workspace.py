@@ -15,8 +15,7 @@ from wfdeploy.model.state import Binding
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import Project, Target
-    from wfdeploy.model.saved_listing import ListingFile
-    from wfdeploy.ports import Clock, Listener, MakeEncoder, RunGateway, StateStore
+    from wfdeploy.ports import Clock, Listener, ListingFile, MakeEncoder, RunGateway, StateStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from wfdeploy.model.run_log import RunLog, Step, StepGroup
+from wfdeploy.model.observed import RunLog, Step, StepGroup
 from wfdeploy.model.state import Record
 from wfdeploy.render.encode import document, utc
 from wfdeploy.render.printable import printable

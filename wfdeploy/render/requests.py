@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
-from wfdeploy.model.rendering import Rendered
+from wfdeploy.model.status import Rendered
 from wfdeploy.render.encode import document, source_fields
 from wfdeploy.render.printable import json_safe, printable
 from wfdeploy.render.style import Style, Tone, plain

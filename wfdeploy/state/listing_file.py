@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wfdeploy.files.reading import open_regular
-from wfdeploy.model.observed import ObservedRun, RunState
-from wfdeploy.model.saved_listing import SavedListing
+from wfdeploy.model.observed import ObservedRun, RunState, SavedListing
 
 _FORMAT = 1
 

@@ -11,6 +11,7 @@ import httpx
 
 from wfdeploy import __version__
 from wfdeploy.model.event import Event
+from wfdeploy.model.observed import RunLog
 from wfdeploy.model.remote import (
     Answered,
     CancelReply,
@@ -24,7 +25,6 @@ from wfdeploy.model.remote import (
     ServerFacts,
     TriggerReply,
 )
-from wfdeploy.model.run_log import RunLog
 from wfdeploy.ports import RunGateway
 from wfdeploy.upstash.bulk_cancel import cancel_runs
 from wfdeploy.upstash.dead_letters import read_letter_page

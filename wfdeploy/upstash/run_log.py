@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from wfdeploy.model.run_index import RunIndex
-from wfdeploy.model.run_log import RunLog, Step, StepError, StepGroup
+from wfdeploy.model.observed import RunLog, Step, StepError, StepGroup
+from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.upstash.logs import read_log_page
 from wfdeploy.upstash.words import json_of
 

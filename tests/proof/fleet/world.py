@@ -33,8 +33,8 @@ from wfdeploy.localserver.scenario import Refusal, Scenario
 from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Wish
+from wfdeploy.model.project import Shard
 from wfdeploy.model.schedule import unix_of
-from wfdeploy.model.shard import Shard
 from wfdeploy.operations import refresh
 
 WEEK_S = 7 * 86_400

@@ -26,7 +26,6 @@ from wfdeploy.cli.signals import Terminated
 from wfdeploy.errors import (
     ExitCode,
     InvalidInput,
-    PartialFailure,
     RemoteFailure,
     StateLocked,
     UsageError,
@@ -59,7 +58,6 @@ def raising(error: BaseException) -> click.Group:
     [
         (StateLocked("locked by pid 7"), 5),
         (RemoteFailure("no way"), 6),
-        (PartialFailure("some"), 7),
         (Withheld("declined"), 8),
         (UsageError("no sense"), 64),
         (KeyboardInterrupt(), 130),

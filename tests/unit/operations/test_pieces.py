@@ -26,8 +26,7 @@ from tests.support.long_lists import (
 from wfdeploy.catalogue import catalogue, chunks, database
 from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.errors import InvalidInput
-from wfdeploy.model.project import Project
-from wfdeploy.model.shard import Shard
+from wfdeploy.model.project import Project, Shard
 from wfdeploy.operations import parsing
 from wfdeploy.operations.manifests import load_manifests, validate
 

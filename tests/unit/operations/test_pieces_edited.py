@@ -11,7 +11,7 @@ from tests.support import long_lists
 from tests.support.long_lists import AFTER, BROKEN, HEADERS, SOUND_HEADERS, assert_as_a_whole, counted, in_pieces_of
 from wfdeploy.catalogue import chunks
 from wfdeploy.catalogue.authentication import Cache
-from wfdeploy.model.shard import Shard
+from wfdeploy.model.project import Shard
 from wfdeploy.operations.manifests import validate
 
 STEPS = 20

@@ -9,8 +9,7 @@ from pathlib import Path
 from tests.golden_files import GOLDEN
 from tests.unit.render.samples import NOON_MS
 from wfdeploy.model.address import Address
-from wfdeploy.model.observed import RunState
-from wfdeploy.model.run_log import RunLog, Step, StepError, StepGroup
+from wfdeploy.model.observed import RunLog, RunState, Step, StepError, StepGroup
 from wfdeploy.model.state import Record
 from wfdeploy.render import looking, status
 

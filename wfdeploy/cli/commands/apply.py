@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from wfdeploy.cli.confirm import Asker
     from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.model.event import ApplyReport
-    from wfdeploy.model.options import ApplyOptions
+    from wfdeploy.model.options import ApplyOptions, StopFlag
     from wfdeploy.model.plan import Selection
-    from wfdeploy.model.stop import StopFlag
     from wfdeploy.operations.workspace import Workspace
 
 _EXITS = (ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, ExitCode.WITHHELD)

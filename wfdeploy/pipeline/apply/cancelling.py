@@ -17,7 +17,7 @@ from wfdeploy.model.edits import Observe
 from wfdeploy.model.event import Notice, Outcome, Result, Started
 from wfdeploy.model.plan import Change
 from wfdeploy.model.remote import Cancelled, NotCancelled, RunState
-from wfdeploy.model.run_index import RunIndex
+from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.recovery import list_all

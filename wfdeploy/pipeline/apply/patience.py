@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from wfdeploy.model.event import Waiting
-from wfdeploy.model.stop import StopFlag
+from wfdeploy.model.options import StopFlag
 from wfdeploy.ports import Clock, Listener
 
 SAID_FROM_S = 1.0

@@ -9,9 +9,8 @@ from wfdeploy.errors import ExitCode, Interrupted, RemoteFailure
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Listing
 from wfdeploy.model.remote import ObservedRun, RunPage
-from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import Attempt
-from wfdeploy.model.workflow_id import parse_run_id
+from wfdeploy.model.workflow_id import RunIndex, parse_run_id
 from wfdeploy.pipeline.apply.absence import Absence, judge
 from wfdeploy.pipeline.apply.forecast import Forecast
 from wfdeploy.ports import Clock, Listener, RunGateway

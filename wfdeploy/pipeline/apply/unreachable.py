@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from wfdeploy.errors import RemoteFailure
+from wfdeploy.model.observed import RunLog
 from wfdeploy.model.remote import (
     CancelReply,
     DeadLetter,
@@ -16,7 +17,6 @@ from wfdeploy.model.remote import (
     ServerFacts,
     TriggerReply,
 )
-from wfdeploy.model.run_log import RunLog
 from wfdeploy.ports import RunGateway
 
 _WORDS = "no server was to be asked"

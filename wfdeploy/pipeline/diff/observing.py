@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import Origin, Standing
+from wfdeploy.model.workflow_id import RunIndex
 
 _RESOLUTION_MS = 1000
 """Server times are cut to seconds."""

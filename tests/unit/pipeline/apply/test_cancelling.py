@@ -17,9 +17,9 @@ from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Edit, Observe
 from wfdeploy.model.event import Event, Notice, Outcome, Started, Waiting
+from wfdeploy.model.options import StopFlag
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import CancelReply, ObservedRun, RunState
-from wfdeploy.model.stop import StopFlag
 from wfdeploy.pipeline.apply import cancelling
 from wfdeploy.pipeline.apply.cancelling import MOST_CHARACTERS, MOST_RUNS, Canceller
 from wfdeploy.pipeline.apply.journal import Journal

@@ -12,9 +12,9 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Edit
+from wfdeploy.model.options import StopFlag
 from wfdeploy.model.remote import Answered, Item, Lost, Taken, TriggerReply
 from wfdeploy.model.state import Attempt, AttemptStatus
-from wfdeploy.model.stop import StopFlag
 from wfdeploy.pipeline.apply.journal import Journal
 from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.pipeline.apply.sender import Limits, Sender

@@ -9,8 +9,8 @@ import pytest
 from tests.unit.pipeline.diff.test_care import FAILED, NOW_MS
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import ObservedRun, RunState
-from wfdeploy.model.run_index import RunIndex
 from wfdeploy.model.state import Standing
+from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.pipeline.diff.observing import View, observe
 
 HOUR_MS = 3_600_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdeploy.model.shard import Shard, parse_shard
+from wfdeploy.model.project import Shard, parse_shard
 from wfdeploy.model.workflow_id import parse_run_id
 from wfdeploy.pipeline.identify.run_ids import place_of, run_id
 
