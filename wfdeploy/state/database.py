@@ -7,13 +7,76 @@ import sqlite3
 from pathlib import Path
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.files.databases import StrangeFileError, is_own_log, require_database, uri_of
+from wfdeploy.files.databases import StrangeFileError, is_own_log, remove_database, require_database, uri_of
 from wfdeploy.model.pasting import shell_word
 from wfdeploy.model.state import Binding
 from wfdeploy.state.faults import DAMAGED, translated
 from wfdeploy.state.schema import APPLICATION_ID, VERSION, migrate
 
 _ANOTHER = "name the file itself with --state, or take it away"
+
+
+def create_file(path: Path, binding: Binding, redaction_key: bytes | None) -> None:
+    """Put a state that knows of nothing yet where no file is, mode 0600, born whole: another process sees no file, or a
+    complete one. Raises: `StateUnusable`."""
+    import secrets
+
+    require_own_files(path)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StateUnusable(
+            f"cannot create the state {path}: {error.strerror}",
+            hint="create the directory, or name another place with --state",
+        ) from error
+    try:
+        connection = connect(draft, readonly=False)
+        try:
+            with translated(str(path)):
+                make_durable(connection)
+                begin(connection, binding, redaction_key)
+                fold_log(connection)
+        finally:
+            connection.close()
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        # A hard link fails where a file stands, so that a state that appeared meanwhile is never replaced.
+        os.link(draft, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StateUnusable(f"cannot create the state {path}: {error.strerror}") from error
+    finally:
+        remove_database(draft)
+
+
+def open_file(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Connect to a state, which then is as this version has it. Raises: `StateUnusable`."""
+    require_own_files(path)
+    require_own_log(path)
+    connection = connect(path, readonly=readonly)
+    try:
+        with translated(str(path)):
+            # First of all: what isn't ours is not written to, and a change of the journal mode writes.
+            version = recognise(connection, path)
+            if not readonly:
+                make_durable(connection)
+                upgrade(connection, version)
+            elif version < VERSION:
+                connection = _upgraded_copy(connection, version)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _upgraded_copy(connection: sqlite3.Connection, version: int) -> sqlite3.Connection:
+    """An older state that may not be written to, in memory, as it would be after an upgrade."""
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.backup(copy)
+    connection.close()
+    upgrade(copy, version)
+    return copy
 
 
 def require_own_files(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import threading
 import time
@@ -14,25 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.files.databases import remove_database
 from wfdeploy.model.address import Address, Span
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Binding, Ended, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.model.tally import Tally
 from wfdeploy.state import flights, pace
-from wfdeploy.state.database import (
-    begin,
-    connect,
-    elsewhere,
-    fold_log,
-    make_durable,
-    recognise,
-    require_own_files,
-    require_own_log,
-    sync_folder,
-    upgrade,
-)
+from wfdeploy.state.database import begin, create_file, elsewhere, fold_log, open_file
 from wfdeploy.state.faults import translated
 from wfdeploy.state.rows import (
     ATTEMPT_COLUMNS,
@@ -46,7 +33,7 @@ from wfdeploy.state.rows import (
     standing_from_row,
     unclaimed_from_row,
 )
-from wfdeploy.state.schema import KEPT_TRACK_OF, VERSION
+from wfdeploy.state.schema import KEPT_TRACK_OF
 
 _IN_STATE = f"d.run_state = ? AND d.{KEPT_TRACK_OF}"
 
@@ -90,37 +77,8 @@ class SqliteStore:
         redaction_key: bytes | None = None,
         now_ms: Callable[[], int] | None = None,
     ) -> SqliteStore:
-        """Begin a new state in a file that isn't there yet, mode 0600, born whole: another process sees either no
-        file or a complete one. Raises: `StateUnusable`."""
-        import secrets
-
-        require_own_files(path)
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-        try:
-            os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise StateUnusable(
-                f"cannot create the state {path}: {error.strerror}",
-                hint="create the directory, or name another place with --state",
-            ) from error
-        try:
-            connection = connect(draft, readonly=False)
-            try:
-                with translated(str(path)):
-                    make_durable(connection)
-                    begin(connection, binding, redaction_key)
-                    fold_log(connection)
-            finally:
-                connection.close()
-            with draft.open("rb") as file:
-                os.fsync(file.fileno())
-            # A hard link fails where a file stands, so that a state that appeared meanwhile is never replaced.
-            os.link(draft, path)
-            sync_folder(path.parent)
-        except OSError as error:
-            raise StateUnusable(f"cannot create the state {path}: {error.strerror}") from error
-        finally:
-            remove_database(draft)
+        """Begin a new state in a file that isn't there yet. Raises: `StateUnusable`."""
+        create_file(path, binding, redaction_key)
         return cls.open_existing(path, binding, now_ms=now_ms)
 
     @classmethod
@@ -133,19 +91,8 @@ class SqliteStore:
         now_ms: Callable[[], int] | None = None,
     ) -> SqliteStore:
         """Open a state. With `binding`, one that belongs elsewhere is refused. Raises: `StateUnusable`."""
-        require_own_files(path)
-        require_own_log(path)
-        connection = connect(path, readonly=readonly)
-        store = cls(connection, str(path), now_ms or _wall_clock_ms)
+        store = cls(open_file(path, readonly=readonly), str(path), now_ms or _wall_clock_ms)
         try:
-            with translated(str(path)):
-                # First of all: what isn't ours is not written to, and a change of the journal mode writes.
-                version = recognise(connection, path)
-                if not readonly:
-                    make_durable(connection)
-                    upgrade(connection, version)
-                elif version < VERSION:
-                    store._connection = connection = _upgraded_copy(connection, version)
             head = store.head()
             if binding is not None and head.binding != binding:
                 raise StateUnusable(
@@ -153,7 +100,7 @@ class SqliteStore:
                     hint=elsewhere(path, head.binding, binding),
                 )
         except BaseException:
-            connection.close()
+            store.close()
             raise
         return store
 
@@ -388,15 +335,6 @@ class SqliteStore:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-
-
-def _upgraded_copy(connection: sqlite3.Connection, version: int) -> sqlite3.Connection:
-    """An older state that may not be written to, in memory, as it would be after an upgrade."""
-    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    connection.backup(copy)
-    connection.close()
-    upgrade(copy, version)
-    return copy
 
 
 def standings_query(state: RunState | None, group: str | None) -> tuple[str, tuple[str, ...]]:
