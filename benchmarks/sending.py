@@ -40,7 +40,7 @@ def ours(count: int, url: str) -> Spent:
     """The product's own path: encode, pack, send with as many in flight as it sees fit, read each answer."""
     from benchmarks.material import NullStore
     from wfdeploy.__main__ import tame_collector
-    from wfdeploy.cli.clock import SystemClock
+    from wfdeploy.cli.wiring import SystemClock
     from wfdeploy.model.event import Event
     from wfdeploy.model.options import StopFlag
     from wfdeploy.model.project import ServerSettings

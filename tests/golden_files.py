@@ -9,9 +9,8 @@ from pathlib import Path
 
 import click
 
-from wfdeploy.cli.app import App
 from wfdeploy.cli.gate import run
-from wfdeploy.cli.output import Output
+from wfdeploy.cli.output import App, Output
 
 GOLDEN = Path(__file__).parent / "golden"
 NOON_S = 1_795_435_200.0

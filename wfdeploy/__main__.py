@@ -41,9 +41,8 @@ def _main() -> int:
     open_standard_streams()
     tame_collector()  # before the imports: what they make lives until the end, too
 
-    from wfdeploy.cli.app import App
     from wfdeploy.cli.gate import run
-    from wfdeploy.cli.output import Output
+    from wfdeploy.cli.output import App, Output
 
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

@@ -14,7 +14,6 @@ ROOT = Path(__file__).resolve().parents[2]
 START = {
     "wfdeploy",
     "wfdeploy.cli",
-    "wfdeploy.cli.app",
     "wfdeploy.cli.command",
     "wfdeploy.cli.gate",
     "wfdeploy.cli.main",
@@ -58,7 +57,7 @@ def loaded_by(*arguments: str) -> set[str]:
         (("--version",), set()),
         (
             ("version",),
-            {"wfdeploy.cli.commands", "wfdeploy.cli.commands.setup", "wfdeploy.cli.options", "wfdeploy.cli.values"},
+            {"wfdeploy.cli.commands", "wfdeploy.cli.commands.setup", "wfdeploy.cli.options", "wfdeploy.cli.flags"},
         ),
     ],
 )
@@ -127,7 +126,7 @@ def test_rows_and_references_load_no_expression_engine(tmp_path: Path) -> None:
 
 
 NOT_FOR_NO_CHANGES = {
-    "wfdeploy.cli.displays", "wfdeploy.cli.next_step", "wfdeploy.model.diagnostic", "wfdeploy.model.document",
+    "wfdeploy.cli.displays", "wfdeploy.cli.embedded", "wfdeploy.model.diagnostic", "wfdeploy.model.document",
     "wfdeploy.model.edits", "wfdeploy.model.event", "wfdeploy.model.order", "wfdeploy.model.request",
     "wfdeploy.model.rollout", "wfdeploy.model.schedule", "wfdeploy.operations.parsing", "wfdeploy.operations.prepared",
     "wfdeploy.operations.project_document", "wfdeploy.pipeline.diff", "wfdeploy.pipeline.expand.groups",

@@ -175,9 +175,8 @@ class Checkout:
 
     def here(self, *arguments: str) -> Result:
         """The same command line within this process: much faster, and not to be killed."""
-        from wfdeploy.cli.app import App
         from wfdeploy.cli.gate import run
-        from wfdeploy.cli.output import Output
+        from wfdeploy.cli.output import App, Output
 
         environ = self._environ()
         stdout, stderr = io.StringIO(), io.StringIO()

@@ -30,7 +30,7 @@ def items(run_id: str) -> list[Item]:
 
 async def trigger(url: str, between: Between, *, timeout_s: float = PATIENT_S) -> str:
     """Two triggers; returns what the client makes of the second."""
-    from wfdeploy.cli.clock import SystemClock
+    from wfdeploy.cli.wiring import SystemClock
     from wfdeploy.model.project import ServerSettings
     from wfdeploy.upstash.client import UpstashGateway
     from wfdeploy.upstash.scrub import Scrubber

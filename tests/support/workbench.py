@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wfdeploy.cli.clock import SystemClock
-from wfdeploy.cli.wiring import stores
+from wfdeploy.cli.wiring import SystemClock, stores
 from wfdeploy.model.event import ApplyReport, Event, Outcome
 from wfdeploy.model.first_changes import FirstChanges
 from wfdeploy.model.options import ApplyOptions, StopFlag

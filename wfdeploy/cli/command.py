@@ -142,7 +142,7 @@ class LazyGroup(_Help, click.Group):
 def _show_help(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from wfdeploy.cli.app import App
+    from wfdeploy.cli.output import App
 
     app = ctx.find_object(App)
     assert app is not None  # the gate starts every command with one

@@ -16,8 +16,8 @@ from wfdeploy.model.observed import RunState
 from wfdeploy.render import plan_text
 
 if TYPE_CHECKING:
-    from wfdeploy.cli.app import App
     from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.cli.output import App
     from wfdeploy.cli.settings import Settings
     from wfdeploy.cli.signals import Stopper
     from wfdeploy.model.event import ApplyReport
@@ -97,7 +97,7 @@ def carry_out(
 ) -> ExitCode:
     """Do what is asked about first, show how it ended, and say so in the exit status."""
     from wfdeploy.cli import signals, wiring
-    from wfdeploy.cli.next_step import command_line
+    from wfdeploy.cli.flags import command_line
     from wfdeploy.render import report as view
 
     output = app.output

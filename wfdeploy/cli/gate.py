@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import click
 
-from wfdeploy.cli.app import App
+from wfdeploy.cli.output import App
 from wfdeploy.cli.signals import Terminated, terminate_politely
 from wfdeploy.errors import ExitCode, InvalidInput, WfdeployError
 

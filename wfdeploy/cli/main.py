@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from wfdeploy import __version__
-from wfdeploy.cli.app import App
 from wfdeploy.cli.command import LazyGroup, Section
+from wfdeploy.cli.output import App
 
 SECTIONS = (
     Section(

@@ -6,23 +6,57 @@ output is set on it as soon as it is read, so that even a complaint about a late
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
-from wfdeploy.cli import values
-from wfdeploy.cli.app import App
 from wfdeploy.cli.command import Option
-from wfdeploy.cli.output import ColorMode, LogFormat, View
+from wfdeploy.cli.flags import TargetFlags
+from wfdeploy.cli.output import App, ColorMode, LogFormat, View
 
 if TYPE_CHECKING:
+    from wfdeploy.model.options import ApplyOptions
+    from wfdeploy.model.plan import Selection
     from wfdeploy.model.project import Shard
 
 Function: TypeAlias = Callable[..., Any]
 Decorator: TypeAlias = Callable[[Function], Function]
 _E = TypeVar("_E", ColorMode, LogFormat, View)
+
+
+class Amount(click.FloatRange):
+    """A number within bounds; unlike click's own, not "nan", which is within any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if str(value).strip().lower().lstrip("+-") == "nan":
+            self.fail("it is not a number.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _shard(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Shard | None:
+    """`I/N`, for an option's `callback`."""
+    if value is None:
+        return None
+    from wfdeploy.model.project import parse_shard
+
+    try:
+        return parse_shard(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from error
+
+
+def _variables(_ctx: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=VALUE`, any number of times, for an option's `callback`."""
+    found: dict[str, str] = {}
+    for item in values:
+        name, equals, value = item.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"'{item}' is not NAME=VALUE.")
+        found[name] = value
+    return found
 
 
 def _environments(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -62,7 +96,7 @@ def _quieter(ctx: click.Context, _parameter: click.Parameter, value: int) -> Non
     _app(ctx).output.verbosity -= value
 
 
-_output = partial(click.option, cls=Option, heading="Output")
+_output = partial(click.option, cls=Option, heading="Output", expose_value=False, is_eager=True)
 _place = partial(click.option, cls=Option, heading="Where to work")
 _selecting = partial(click.option, cls=Option, heading="Selection")
 _limit = partial(click.option, cls=Option, heading="Limits and consent")
@@ -70,8 +104,6 @@ _limit = partial(click.option, cls=Option, heading="Limits and consent")
 _COLOR = _output(
     "--color",
     type=click.Choice([mode.value for mode in ColorMode]),
-    expose_value=False,
-    is_eager=True,
     callback=_set("color", ColorMode),
     help="When to use colour; auto: on a terminal, unless NO_COLOR is set.  [default: auto]",
 )
@@ -79,8 +111,6 @@ _VERBOSE = _output(
     "-v",
     "--verbose",
     count=True,
-    expose_value=False,
-    is_eager=True,
     callback=_louder,
     help="Tell more; may be repeated.",
 )
@@ -88,16 +118,12 @@ _QUIET = _output(
     "-q",
     "--quiet",
     count=True,
-    expose_value=False,
-    is_eager=True,
     callback=_quieter,
     help="Only results, warnings and errors; -qq: no warnings either.",
 )
 _LOG_FORMAT = _output(
     "--log-format",
     type=click.Choice([format_.value for format_ in LogFormat]),
-    expose_value=False,
-    is_eager=True,
     callback=_set("log_format", LogFormat),
     help="How standard error is written: for people, or one JSON object per line.  [default: text]",
 )
@@ -105,8 +131,6 @@ _OUTPUT = _output(
     "-o",
     "--output",
     type=click.Choice([view.value for view in View]),
-    expose_value=False,
-    is_eager=True,
     callback=_set("view", View),
     help="How the result on standard output is written.  [default: text]",
 )
@@ -130,129 +154,84 @@ def _pass_app(function: Function) -> Function:
     return with_app
 
 
-def target(function: Function) -> Function:
-    """Adds the options that choose project, environment, server and state; passes `target`."""
+def _bundle(name: str, make: Callable[[dict[str, Any]], object], added: Sequence[Decorator]) -> Decorator:
+    """Adds these options, and passes one object. `make` makes it of the command line's values, and takes out those that
+    it is made of."""
 
-    @wraps(function)
-    def with_target(
-        *,
-        environment: str | None,
-        project_file: str | None,
-        state: str | None,
-        url: str | None,
-        token_file: str | None,
-        local: bool,
-        env_file: str | None,
-        shard: Shard | None,
-        allow: tuple[str, ...],
-        **flags: Any,
-    ) -> Any:
-        from wfdeploy.cli.flags import TargetFlags
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def with_object(**flags: Any) -> Any:
+            made = make(flags)
+            return function(**{name: made}, **flags)
 
-        chosen = TargetFlags(
-            environment=environment,
-            project_file=project_file,
-            state=state,
-            url=url,
-            token_file=token_file,
-            local=local,
-            env_file=env_file,
-            shard=shard,
-            allow=allow,
-        )
-        return function(target=chosen, **flags)
+        result: Function = with_object
+        for option in reversed(added):
+            result = option(result)
+        return result
 
-    for option in reversed(
-        (
-            _place(
-                "-e",
-                "--environment",
-                metavar="NAME",
-                shell_complete=_environments,
-                help="Environment of the project file to work on.",
-            ),
-            _LOCAL,
-            _place(
-                "--url",
-                metavar="URL",
-                help="Server to talk to.  [default: QSTASH_URL (not with -e), then the project file]",
-            ),
-            _place(
-                "--token-file",
-                metavar="FILE",
-                help="Read the token from a file (- for standard input).  [default: the variable QSTASH_TOKEN]",
-            ),
-            _place("--state", metavar="PATH", help="State file.  [default: .wfdeploy/state/ENVIRONMENT.db]"),
-            _place(
-                "--shard",
-                metavar="I/N",
-                callback=values.shard,
-                help="Only the I-th of N parts of all runs, which has a state of its own.",
-            ),
-            _PROJECT_FILE,
-            _ENV_FILE,
-            _ALLOW,
-        )
-    ):
-        with_target = option(with_target)
-    return with_target
+    return decorate
 
 
-_LOCAL = _place("--local", is_flag=True, help="Work on a server embedded in this process; no account needed.")
-_PROJECT_FILE = _place(
-    "--project-file", metavar="FILE", help="Project file.  [default: wfdeploy.yaml here or in a directory above]"
+def _target_flags(flags: dict[str, Any]) -> TargetFlags:
+    return TargetFlags(**{field.name: flags.pop(field.name) for field in fields(TargetFlags) if field.name in flags})
+
+
+_PROJECT = (
+    _place(
+        "--project-file", metavar="FILE", help="Project file.  [default: wfdeploy.yaml here or in a directory above]"
+    ),
+    _place("--env-file", metavar="FILE", help="Read variables from a .env file; those already set win."),
+    _place(
+        "--allow",
+        metavar="KIND=PATTERN",
+        multiple=True,
+        help="What the project may ask for: token=VARIABLE, secret=NAME, url=HOST, path=PATH. May be repeated.  "
+        "[default: the variable WFDEPLOY_ALLOW]",
+    ),
 )
-_ALLOW = _place(
-    "--allow",
-    metavar="KIND=PATTERN",
-    multiple=True,
-    help="What the project may ask for: token=VARIABLE, secret=NAME, url=HOST, path=PATH. May be repeated.  "
-    "[default: the variable WFDEPLOY_ALLOW]",
+
+
+def _environment(help_: str) -> Decorator:
+    return _place("-e", "--environment", metavar="NAME", shell_complete=_environments, help=help_)
+
+
+target = _bundle(
+    "target",
+    _target_flags,
+    (
+        _environment("Environment of the project file to work on."),
+        _place("--local", is_flag=True, help="Work on a server embedded in this process; no account needed."),
+        _place(
+            "--url",
+            metavar="URL",
+            help="Server to talk to.  [default: QSTASH_URL (not with -e), then the project file]",
+        ),
+        _place(
+            "--token-file",
+            metavar="FILE",
+            help="Read the token from a file (- for standard input).  [default: the variable QSTASH_TOKEN]",
+        ),
+        _place("--state", metavar="PATH", help="State file.  [default: .wfdeploy/state/ENVIRONMENT.db]"),
+        _place(
+            "--shard",
+            metavar="I/N",
+            callback=_shard,
+            help="Only the I-th of N parts of all runs, which has a state of its own.",
+        ),
+        *_PROJECT,
+    ),
 )
-_ENV_FILE = _place("--env-file", metavar="FILE", help="Read variables from a .env file; those already set win.")
+"""Adds the options that choose project, environment, server and state; passes `target`."""
 
-
-def project(function: Function) -> Function:
-    """Adds the options of commands that read manifests and talk to nobody; passes `target`."""
-
-    @wraps(function)
-    def with_project(
-        *,
-        environment: str | None,
-        project_file: str | None,
-        env_file: str | None,
-        allow: tuple[str, ...],
-        **flags: Any,
-    ) -> Any:
-        from wfdeploy.cli.flags import TargetFlags
-
-        chosen = TargetFlags(environment=environment, project_file=project_file, env_file=env_file, allow=allow)
-        return function(target=chosen, **flags)
-
-    for option in reversed(
-        (
-            _place(
-                "-e",
-                "--environment",
-                metavar="NAME",
-                shell_complete=_environments,
-                help="Environment whose variables apply.",
-            ),
-            _PROJECT_FILE,
-            _ENV_FILE,
-            _ALLOW,
-        )
-    ):
-        with_project = option(with_project)
-    return with_project
-
+project = _bundle("target", _target_flags, (_environment("Environment whose variables apply."), *_PROJECT))
+"""Adds the options of commands that read manifests and talk to nobody; passes `target`."""
 
 _VAR = _selecting(
     "--var",
     "variables",
     metavar="NAME=VALUE",
     multiple=True,
-    callback=values.variables,
+    callback=_variables,
     help="Set ${{ vars.NAME }}; beats the project file. May be repeated.",
 )
 _TARGET = _selecting(
@@ -277,45 +256,36 @@ variables = _VAR
 
 def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
     """Adds what narrows or forces a plan; passes `selection`."""
-
-    def decorate(function: Function) -> Function:
-        @wraps(function)
-        def with_selection(**flags: Any) -> Any:
-            from wfdeploy.model.plan import Refresh, Selection
-
-            chosen = Selection(
-                targets=flags.pop("targets"),
-                replace=flags.pop("replace", ()),
-                limit=flags.pop("limit"),
-                prune=flags.pop("prune", False),
-                refresh=Refresh(flags.pop("refresh", "auto")),
-                variables=flags.pop("variables"),
-            )
-            return function(selection=chosen, **flags)
-
-        added = [_TARGET]
-        if replace:
-            added.append(
-                _selecting(
-                    "--replace",
-                    metavar="ADDRESS",
-                    multiple=True,
-                    help="Trigger this run anew although nothing changed. May be repeated.",
-                )
-            )
+    added = [_TARGET]
+    if replace:
         added.append(
-            _selecting("--limit", metavar="N", type=click.IntRange(min=1), help="At most N runs, first by address.")
+            _selecting(
+                "--replace",
+                metavar="ADDRESS",
+                multiple=True,
+                help="Trigger this run anew although nothing changed. May be repeated.",
+            )
         )
-        if prune:
-            added.append(_selecting("--prune", is_flag=True, help="Forget recorded runs that are no longer declared."))
-            added.append(_REFRESH)
-        added.append(_VAR)
-        result: Function = with_selection
-        for option in reversed(added):
-            result = option(result)
-        return result
+    added.append(
+        _selecting("--limit", metavar="N", type=click.IntRange(min=1), help="At most N runs, first by address.")
+    )
+    if prune:
+        added.append(_selecting("--prune", is_flag=True, help="Forget recorded runs that are no longer declared."))
+        added.append(_REFRESH)
+    return _bundle("selection", _selected, [*added, _VAR])
 
-    return decorate
+
+def _selected(flags: dict[str, Any]) -> Selection:
+    from wfdeploy.model.plan import Refresh, Selection
+
+    return Selection(
+        targets=flags.pop("targets"),
+        replace=flags.pop("replace", ()),
+        limit=flags.pop("limit"),
+        prune=flags.pop("prune", False),
+        refresh=Refresh(flags.pop("refresh", "auto")),
+        variables=flags.pop("variables"),
+    )
 
 
 _APPLY_LIMITS = (
@@ -340,12 +310,12 @@ _APPLY_LIMITS = (
         type=click.IntRange(1, 256),
         help="At most N requests at once, fewer while the server is slow or in trouble (default: 64).",
     ),
-    _limit("--max-rate", metavar="N", type=values.Amount(min=0, min_open=True), help="At most N runs a second."),
+    _limit("--max-rate", metavar="N", type=Amount(min=0, min_open=True), help="At most N runs a second."),
     _limit(
         "--timeout",
         "timeout_s",
         metavar="SECONDS",
-        type=values.Amount(min=0),
+        type=Amount(min=0),
         default=300.0,
         help="How long to wait, all waits together: for rate limits, retries, lost answers.  [default: 300]",
     ),
@@ -353,7 +323,7 @@ _APPLY_LIMITS = (
         "--lock-timeout",
         "lock_timeout_s",
         metavar="SECONDS",
-        type=values.Amount(min=0),
+        type=Amount(min=0),
         default=0.0,
         help="How long to wait for another apply to give the state back.  [default: 0]",
     ),
@@ -361,29 +331,21 @@ _APPLY_LIMITS = (
         "--wait-timeout",
         "wait_timeout_s",
         metavar="SECONDS",
-        type=values.Amount(min=0),
+        type=Amount(min=0),
         default=None,
         help="How long to follow the runs, with --local or --wait.  [default: 60; 3600 with --wait]",
     ),
 )
 
 
-def apply_limits(function: Function) -> Function:
-    """Adds the options of `ApplyOptions` but for --wait, which is apply's own; passes `limits`."""
+def _limits(flags: dict[str, Any]) -> ApplyOptions:
+    from wfdeploy.model.options import ApplyOptions
 
-    @wraps(function)
-    def with_limits(**flags: Any) -> Any:
-        from dataclasses import fields
+    return ApplyOptions(**{field.name: flags.pop(field.name) for field in fields(ApplyOptions) if field.name != "wait"})
 
-        from wfdeploy.model.options import ApplyOptions
 
-        given = {f.name: flags.pop(f.name) for f in fields(ApplyOptions) if f.name != "wait"}
-        return function(limits=ApplyOptions(**given), **flags)
-
-    result: Function = with_limits
-    for option in reversed(_APPLY_LIMITS):
-        result = option(result)
-    return result
+apply_limits = _bundle("limits", _limits, _APPLY_LIMITS)
+"""Adds the options of `ApplyOptions` but for --wait, which is apply's own; passes `limits`."""
 
 
 def paths(function: Function) -> Function:
@@ -394,3 +356,28 @@ def paths(function: Function) -> Function:
         return function(paths=paths or None, **flags)
 
     return click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())(with_paths)
+
+
+_LABELS = _selecting(
+    "-l",
+    "--label",
+    "labels",
+    metavar="LABEL",
+    multiple=True,
+    help="Only runs with this label, or one of several. May be repeated.",
+)
+
+
+def recorded_runs(*, required: bool) -> Decorator:
+    """Adds ADDRESS-GLOB... and --label; passes `globs` and `labels`. `required`: at least one of them."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def with_runs(*, globs: tuple[str, ...], labels: tuple[str, ...], **flags: Any) -> Any:
+            if required and not globs and not labels:
+                raise click.UsageError("Say which runs: an address, a glob such as 'group/*', or --label.")
+            return function(globs=globs, labels=labels, **flags)
+
+        return click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1)(_LABELS(with_runs))
+
+    return decorate

@@ -244,6 +244,20 @@ class Output:
             _mute(self._stderr)
 
 
+class App:
+    """One invocation of the program.
+
+    `environ`: the process environment, read here and nowhere else. `arguments`: the command line, for the state's
+    lock and for reports. `concealed`: secret values met so far; a report of an unexpected error leaves them out.
+    """
+
+    def __init__(self, *, output: Output, environ: Mapping[str, str]) -> None:
+        self.output = output
+        self.environ = environ
+        self.arguments: tuple[str, ...] = ()
+        self.concealed: set[str] = set()
+
+
 def _ansi(text: str, tone: Tone, /) -> str:
     return f"\x1b[{_ANSI[tone]}m{text}\x1b[0m" if text else text
 

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 
 from wfdeploy import __version__
-from wfdeploy.cli.app import App
+from wfdeploy.cli.output import App
 from wfdeploy.render.printable import printable, printable_lines
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|KEY|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from wfdeploy import __version__
-from wfdeploy.cli.named import require_as_named
+from wfdeploy.cli.checkout import require_as_named
 from wfdeploy.errors import UsageError
 from wfdeploy.files.bounds import Bounds
 from wfdeploy.files.reading import read_at_most

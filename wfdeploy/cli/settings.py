@@ -12,23 +12,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wfdeploy.cli.checkout import OWN_FOLDER, not_as_named, require_as_named
 from wfdeploy.errors import UsageError
+from wfdeploy.files.bounds import Bounds, OutOfBoundsError
 from wfdeploy.files.user_folder import user_state_folder
 from wfdeploy.model.project import LOCAL, Project, Target
 
 if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
-    from wfdeploy.files.bounds import Bounds
     from wfdeploy.model.permissions import Permissions
     from wfdeploy.upstash.settings import Endpoint, TokenFile
 
 EMBEDDED = "local"
 """What stands for the URL of the embedded server: its port is another one each time, and means nothing."""
 
-OWN_FOLDER = ".wfdeploy"
-"""Beside the project file: what only this machine writes."""
-
 _LONGEST_TOKEN = 16_384
+_LONGEST_ENV_FILE = 1_000_000
 
 LOCAL_DATABASE = f"{OWN_FOLDER}/local-server.db"
 
@@ -71,9 +70,7 @@ def resolve(
     permissions = _permissions(flags, environ)
     folder = user_state_folder(environ) if by_cache else None
     if flags.env_file is not None:
-        from wfdeploy.cli.env_file import with_env_file
-
-        environ = with_env_file(environ, flags.env_file, folder=cwd, bounds=_bounds(flags, permissions, cwd))
+        environ = _with_env_file(environ, flags.env_file, folder=cwd, bounds=_bounds(flags, permissions, cwd))
     from wfdeploy.operations.permissions import require_permitted, require_within
     from wfdeploy.upstash.settings import resolve_endpoint, wants_dev_server
 
@@ -96,8 +93,6 @@ def resolve(
     if flags.state is None:
         require_within(project, state_file, cwd=cwd)
     else:
-        from wfdeploy.cli.named import require_as_named
-
         require_as_named("the state", flags.state, folder=cwd, bounds=project.bounds)
     return Settings(
         target=replace(_target(endpoint, project, state_file), shard=flags.shard),
@@ -141,7 +136,6 @@ def _load_project(flags: TargetFlags, cwd: Path, environment: str | None, *, by_
 
 def _bounds(flags: TargetFlags, permissions: Permissions, cwd: Path) -> Bounds:
     """The project's bounds, before its file is read."""
-    from wfdeploy.files.bounds import Bounds
     from wfdeploy.operations.project_file import locate_project_file
 
     named = None if flags.project_file is None else Path(flags.project_file)
@@ -149,12 +143,57 @@ def _bounds(flags: TargetFlags, permissions: Permissions, cwd: Path) -> Bounds:
     return Bounds.around(cwd if file is None else file.parent, map(Path, permissions.paths()))
 
 
+def _with_env_file(environ: Mapping[str, str], name: str, *, folder: Path, bounds: Bounds) -> dict[str, str]:
+    """The environment with the variables below it of a file that is named relative to a folder.
+
+    Values are taken as they stand: a `$` in a secret is part of the secret.
+
+    Raises: `UsageError` when the file can't be read; `InvalidInput` for lines that aren't variables.
+    """
+    import errno
+    from io import StringIO
+
+    from dotenv.parser import parse_stream
+
+    from wfdeploy.errors import InvalidInput
+    from wfdeploy.files.reading import read_named
+    from wfdeploy.model.diagnostic import Diagnostic, Place
+
+    path = folder / name
+    try:
+        data = read_named(name, folder=folder, bounds=bounds, most=_LONGEST_ENV_FILE)
+        if len(data) > _LONGEST_ENV_FILE:
+            raise OSError(errno.EFBIG, f"it is larger than {_LONGEST_ENV_FILE:,} bytes")
+        text = data.decode("utf-8-sig")
+    except OutOfBoundsError as error:
+        raise not_as_named("the variables file", path, error) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"the variables file {path} can't be read: {reason}", hint="check --env-file") from error
+    values: dict[str, str] = {}
+    problems: list[Diagnostic] = []
+    for binding in parse_stream(StringIO(text)):
+        if binding.error:
+            # No excerpt: the line probably holds a secret.
+            problems.append(
+                Diagnostic(
+                    code="env-file-line",
+                    message="this line is not NAME=VALUE",
+                    place=Place(str(path), binding.original.line),
+                    hint="quote values that hold quotes or line breaks",
+                )
+            )
+        elif binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+    if problems:
+        raise InvalidInput(problems)
+    return {**values, **environ}
+
+
 def _token_file(flags: TargetFlags, permissions: Permissions, cwd: Path) -> TokenFile | None:
     name = flags.token_file
     if name is None:
         return None
-    from wfdeploy.cli.named import not_as_named
-    from wfdeploy.files.bounds import OutOfBoundsError
     from wfdeploy.files.reading import read_named
     from wfdeploy.upstash.settings import TokenFile
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfdeploy.cli.app import App
-from wfdeploy.cli.clock import SystemClock
-from wfdeploy.cli.settings import OWN_FOLDER, Settings
-from wfdeploy.errors import StateUnusable, UsageError
-from wfdeploy.files.tracking import UnreadableIndexError, tracked
-from wfdeploy.model.pasting import shell_word
+from wfdeploy.cli.checkout import require_untracked
+from wfdeploy.cli.output import App
+from wfdeploy.cli.settings import Settings
+from wfdeploy.errors import UsageError
 from wfdeploy.operations.workspace import Stores, Workspace
 from wfdeploy.upstash import encoder
 
@@ -26,7 +25,25 @@ if TYPE_CHECKING:
     from wfdeploy.ports import Listener, ListingFile, RunGateway, StateStore
     from wfdeploy.state.freshness import FreshnessMarker
 
-_LOCAL_ID_UNKNOWN = "none yet"
+
+_COUNTS_SLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Of the clocks that are never set, the one that goes on while the machine sleeps, as the server's does. What
+`time.monotonic` reads stands still then, on Linux and on macOS."""
+
+
+class SystemClock:
+    """Time as the operating system tells it."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.clock_gettime(_COUNTS_SLEEP)
+
+    async def sleep(self, seconds: float) -> None:
+        import asyncio
+
+        await asyncio.sleep(seconds)
 
 
 @contextmanager
@@ -43,11 +60,13 @@ def workspace(
 
         yield _workspace(app, settings, listener, server=origin(settings.target.url), budget_s=budget_s)
         return
+    from wfdeploy.cli.embedded import local_id, local_server, local_variables
+
     if not online:
-        server = f"local:{_local_id(settings.local_database)}"
+        server = f"local:{local_id(settings.local_database)}"
         yield _workspace(app, settings, listener, server=server, budget_s=budget_s, defaults=local_variables(settings))
         return
-    with _local_server(app, settings) as (url, token, server_id, demo_url):
+    with local_server(app, settings) as (url, token, server_id, demo_url):
         yield _workspace(
             app,
             replace(settings, target=replace(settings.target, token=token)),
@@ -73,13 +92,6 @@ def opened(
         workspace(app, chosen, listener, online=online, budget_s=budget_s) as surroundings,
     ):
         yield surroundings
-
-
-def local_variables(settings: Settings) -> Mapping[str, str]:
-    """Variables that the embedded server supplies, for manifests that want to run with nothing else running."""
-    from wfdeploy.cli import demo_port
-
-    return {"app_url": demo_port.url(settings.local_database)}
 
 
 def warn_of_shared_names(app: App, settings: Settings) -> None:
@@ -124,49 +136,6 @@ def _workspace(
         defaults=defaults or {},
         stdin=lambda: _read_stdin(settings),
     )
-
-
-def require_untracked(root: Path, database: Path) -> None:
-    """A state, cache or database that came with the checkout is the word of whoever opened the pull request.
-
-    `root`: of the project; `database`: that of its state, or of the embedded server. Raises: `StateUnusable`.
-    """
-    why = "what wfdeploy keeps would be what a commit says, and not what happened"
-    _require_untracked(root, [OWN_FOLDER], why)
-    # Not by what the path reads: `.wfdeploy/../data.db` lies elsewhere, and so does all in it where it is a link.
-    real = Path(os.path.realpath(database.parent))
-    if not real.is_relative_to(Path(os.path.realpath(root), OWN_FOLDER)):
-        beside = (f"{database.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))
-        _require_untracked(database.parent, [database.name, *beside], why)
-
-
-def _require_untracked(folder: Path, names: Collection[str], why: str) -> None:
-    try:
-        found = tracked(folder, names)
-    except UnreadableIndexError as error:
-        raise StateUnusable(
-            f"it can't be told whether git tracks {', '.join(names)} in {folder}: {error}",
-            hint="mend the repository; `git status` says what is wrong with it",
-        ) from error
-    if found is not None:
-        shown = shell_word(str(found))
-        raise StateUnusable(
-            f"git tracks {found}: {why}",
-            hint=f"take it out of the repository: git rm -r --cached {shown}; a line in .gitignore keeps it out",
-        )
-
-
-def require_own_plan(file: Path, settings: Settings) -> None:
-    """A saved plan that came with the checkout, perhaps in the place of the manifests, says what somebody else wants:
-    which paths are read, with which variables, and what is triggered again. Raises: `UsageError`, `StateUnusable`."""
-    from wfdeploy.cli.named import require_as_named
-
-    require_as_named("the plan", str(file), folder=settings.cwd, bounds=settings.target.project.bounds)
-    path = settings.cwd / file
-    for each in (path, path.resolve()):
-        _require_untracked(
-            each.parent, [each.name], "a saved plan is carried out for whoever made it, not for a commit"
-        )
 
 
 def _conceal(app: App, settings: Settings) -> None:
@@ -285,62 +254,3 @@ def exported_lines(name: str) -> Iterator[Iterator[str]]:
         raise UsageError(f"{name} can't be read: {error.strerror}", hint="name an export, or - for it") from error
     with file as lines:
         yield (line.decode() for line in iter(lambda: lines.readline(LONGEST_LINE + 1), b""))
-
-
-# --- the embedded server -----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _local_server(app: App, settings: Settings) -> Iterator[tuple[str, str, str, str | None]]:
-    """URL, token, id of the local server, and where its demo workflow is; one that runs already is used."""
-    try:
-        from wfdeploy.localserver.serve import LocalServer, find_running
-        from wfdeploy.localserver.tenants import DEFAULT_TENANT
-    except ModuleNotFoundError as error:
-        raise missing_extra() from error
-    from wfdeploy.cli import demo_port, logs
-
-    database = settings.local_database
-    running = find_running(database)
-    if running is not None:
-        yield running, DEFAULT_TENANT.token, _local_id(database), None
-        return
-    wished = demo_port.wished(database)
-    with logs.heard(app.output), LocalServer(database, demo=True, demo_port=wished, announce=True) as server:
-        app.output.detail(f"an embedded server listens at {server.url}, its demo workflow at {server.demo_url}")
-        if demo_port.was_used(database) and server.demo_url != demo_port.url(database):
-            app.output.warn(
-                f"port {wished} is in use by another program, so the demo workflow is at {server.demo_url}: "
-                "runs that use the supplied vars.app_url count as changed",
-                "give the variable a value of its own in the environment 'local' of wfdeploy.yaml",
-            )
-        demo_port.remember(database, server.demo_url)
-        yield server.url, server.token, server.server_id, server.demo_url
-
-
-def missing_extra() -> UsageError:
-    """The embedded server's packages are an extra, which isn't there."""
-    return UsageError("the embedded server is not installed", hint="install it: pip install 'wfdeploy[local]'")
-
-
-def _local_id(database: Path) -> str:
-    """The id kept in the local server's database, without starting it."""
-    import sqlite3
-
-    if not database.exists():
-        return _LOCAL_ID_UNKNOWN
-    from wfdeploy.files.databases import StrangeFileError, require_database, uri_of
-    from wfdeploy.localserver.store.database import server_id
-
-    try:
-        require_database(database)
-    except StrangeFileError as error:
-        raise StateUnusable(f"the local server's database can't be used: {error}", hint="take it away") from error
-    try:
-        connection = sqlite3.connect(f"{uri_of(database)}?mode=ro", uri=True)
-        try:
-            return server_id(connection)
-        finally:
-            connection.close()
-    except (sqlite3.Error, TypeError, UnicodeDecodeError):  # such a table isn't there, or nothing is in it
-        return _LOCAL_ID_UNKNOWN

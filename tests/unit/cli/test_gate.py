@@ -18,10 +18,9 @@ import pytest
 
 from tests.golden_files import command_line
 from wfdeploy.cli import options
-from wfdeploy.cli.app import App
 from wfdeploy.cli.command import Command
 from wfdeploy.cli.gate import run
-from wfdeploy.cli.output import Output
+from wfdeploy.cli.output import App, Output
 from wfdeploy.cli.signals import Terminated
 from wfdeploy.errors import (
     ExitCode,
@@ -79,7 +78,7 @@ def test_each_error_has_its_exit_code(error: BaseException, code: int) -> None:
 _WITHOUT_FILES = """
 import os, resource, sys
 import click
-from wfdeploy.cli.app import App
+from wfdeploy.cli.output import App
 from wfdeploy.cli.gate import run
 from wfdeploy.cli.output import Output
 from wfdeploy.errors import InvalidInput

@@ -8,16 +8,15 @@ import click
 
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command
-from wfdeploy.cli.recorded import recorded_runs
 from wfdeploy.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from wfdeploy.cli.app import App
     from wfdeploy.cli.confirm import Asker
     from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.cli.output import App
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.options import ApplyOptions, StopFlag
     from wfdeploy.model.plan import Selection
@@ -74,14 +73,14 @@ def apply(
     """
     from dataclasses import replace
 
-    from wfdeploy.cli import settings, wiring
+    from wfdeploy.cli import checkout, settings, wiring
     from wfdeploy.cli.confirm import carry_out
     from wfdeploy.operations import apply as operation
 
     plan_file = _plan_file(paths, selection)
     chosen = settings.resolve(target, app.environ)
     if plan_file is not None:
-        wiring.require_own_plan(plan_file, chosen)
+        checkout.require_own_plan(plan_file, folder=chosen.cwd, bounds=chosen.target.project.bounds)
     wiring.warn_of_shared_names(app, chosen)
 
     def act(workspace: Workspace, confirm: Asker, stop: StopFlag) -> ApplyReport:
@@ -194,7 +193,7 @@ def _for_recorded_runs(wish: str, *, help_: str, examples: str, declared: bool =
         function = options.variables(function)
     globs = "In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal."
     make = click.command(wish, cls=Command, help=f"{help_}\n\n{globs}", exits=_EXITS, examples=examples)
-    made: click.Command = make(recorded_runs(required=True)(_YES(function)))
+    made: click.Command = make(options.recorded_runs(required=True)(_YES(function)))
     return made
 
 

@@ -11,7 +11,7 @@ from wfdeploy.cli.command import Command
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
-    from wfdeploy.cli.app import App
+    from wfdeploy.cli.output import App
 
 
 @click.command(
@@ -55,8 +55,8 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
     """
     from pathlib import Path
 
-    from wfdeploy.cli import demo_port, logs, settings, wiring
-    from wfdeploy.cli.named import require_as_named
+    from wfdeploy.cli import embedded, settings
+    from wfdeploy.cli.checkout import require_as_named, require_untracked
     from wfdeploy.files.bounds import Bounds
     from wfdeploy.operations.project_file import locate_project_file
 
@@ -68,7 +68,7 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
         from wfdeploy.localserver.serve import LocalServer, serve_forever
         from wfdeploy.localserver.tenants import banner
     except ModuleNotFoundError as error:
-        raise wiring.missing_extra() from error
+        raise embedded.missing_extra() from error
 
     cwd = Path.cwd()
     project_file = locate_project_file(cwd=cwd)
@@ -76,10 +76,10 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
     database = cwd / db if db is not None else root / settings.LOCAL_DATABASE
     if db is not None:
         require_as_named("the database", db, folder=cwd, bounds=Bounds.around(root))
-    wiring.require_untracked(root, database)
+    require_untracked(root, database)
 
     def greet(server: LocalServer) -> None:
-        demo_port.remember(database, server.demo_url)
+        embedded.remember_demo(database, server.demo_url)
         shown = settings.as_typed(str(database), cwd)
         app.output.payload(
             banner(
@@ -101,9 +101,9 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
         max_open_deliveries=limits.parallelism or MAX_OPEN,
         clock=SystemClock(scale=time_scale),
         demo=True,
-        demo_port=demo_port.wished(database),
+        demo_port=embedded.demo_port(database),
         announce=True,
     )
-    with logs.heard(app.output):
+    with embedded.heard(app.output):
         serve_forever(server, on_ready=greet)
     app.output.note("stopped")

@@ -14,8 +14,8 @@ from wfdeploy.errors import ExitCode, InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from wfdeploy.cli.app import App
     from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.cli.output import App
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.ports import Listener
 
@@ -81,7 +81,7 @@ def _problems(
     from dataclasses import replace
     from functools import cache
 
-    from wfdeploy.cli import settings, wiring
+    from wfdeploy.cli import embedded, settings, wiring
     from wfdeploy.model.permissions import VARIABLE
     from wfdeploy.model.project import LOCAL
     from wfdeploy.operations.manifests import validate
@@ -94,7 +94,7 @@ def _problems(
     seen: dict[tuple[object, ...], tuple[Diagnostic, list[str | None]]] = {}
     for environment in environments:
         project = settings.resolve(replace(target, environment=environment), allowed).target.project
-        defaults = wiring.local_variables(named) if environment in (None, LOCAL) else {}
+        defaults = embedded.local_variables(named) if environment in (None, LOCAL) else {}
         times: Counter[tuple[object, ...]] = Counter()
         for diagnostic in validate(
             project,

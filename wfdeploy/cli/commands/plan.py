@@ -14,8 +14,8 @@ from wfdeploy.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wfdeploy.cli.app import App
     from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.cli.output import App
     from wfdeploy.model.plan import Selection
 
 
@@ -75,7 +75,7 @@ def plan(
     if out == "-" and app.output.view is View.JSON:
         raise UsageError("--out - and --output json both write to standard output", hint="give --out a file")
     if out not in (None, "-"):
-        from wfdeploy.cli.named import require_as_named
+        from wfdeploy.cli.checkout import require_as_named
 
         require_as_named("the plan", out, folder=chosen.cwd, bounds=chosen.target.project.bounds)
     with ExitStack() as stack:
@@ -104,7 +104,7 @@ def plan(
 
             next_step = None
             if plan.has_changes and out != "-":
-                from wfdeploy.cli.next_step import command_line
+                from wfdeploy.cli.flags import command_line
 
                 if out is not None:
                     next_step = command_line("apply", target, [out])

@@ -13,8 +13,8 @@ from wfdeploy.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from wfdeploy.cli.app import App
     from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.cli.output import App
     from wfdeploy.model.rollout import Progress
     from wfdeploy.operations.workspace import Workspace
 

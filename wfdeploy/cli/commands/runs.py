@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wfdeploy.cli import options, values
+from wfdeploy.cli import options
 from wfdeploy.cli.command import Command, Option
 from wfdeploy.cli.output import View
-from wfdeploy.cli.recorded import recorded_runs
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wfdeploy.cli.app import App
     from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.cli.output import App
     from wfdeploy.model.status import StatusRow
 
 
@@ -31,13 +30,13 @@ if TYPE_CHECKING:
         wfdeploy status --output json | jq '.summary'
     """,
 )
-@recorded_runs(required=False)
+@options.recorded_runs(required=False)
 @click.option("-w", "--watch", is_flag=True, help="Show it again and again, until every run has ended or ^C.")
 @click.option(
     "--interval",
     "interval_s",
     metavar="SECONDS",
-    type=values.Amount(min=0.1),
+    type=options.Amount(min=0.1),
     default=5.0,
     help="With --watch: how long between two looks.  [default: 5]",
 )
@@ -86,7 +85,7 @@ def status(
         wfdeploy wait onboarding/acme --output json
     """,
 )
-@recorded_runs(required=False)
+@options.recorded_runs(required=False)
 @click.option(
     "--for",
     "condition",
@@ -99,7 +98,7 @@ def status(
     "timeout_s",
     cls=Option,
     metavar="SECONDS",
-    type=values.Amount(min=0),
+    type=options.Amount(min=0),
     default=3600.0,
     help="How long to wait.  [default: 3600]",
 )
@@ -156,7 +155,7 @@ def wait(
         wfdeploy logs onboarding/acme --output json | jq '.runs[].steps'
     """,
 )
-@recorded_runs(required=True)
+@options.recorded_runs(required=True)
 @options.target
 @options.view
 def logs(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str]) -> None:
@@ -186,7 +185,7 @@ def logs(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[s
         wfdeploy history 'onboarding/*' --output json
     """,
 )
-@recorded_runs(required=False)
+@options.recorded_runs(required=False)
 @options.target
 @options.view
 def history(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str]) -> None:
@@ -216,7 +215,7 @@ def history(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequenc
         wfdeploy refresh 'onboarding/*' --output json | jq '.summary'
     """,
 )
-@recorded_runs(required=False)
+@options.recorded_runs(required=False)
 @options.target
 @options.view
 def refresh(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str]) -> None:

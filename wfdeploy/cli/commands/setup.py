@@ -14,7 +14,7 @@ from wfdeploy.cli.output import View
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wfdeploy.cli.app import App
+    from wfdeploy.cli.output import App
     from wfdeploy.cli.scaffold import Written
 
 CI = ("github", "gitlab")

@@ -13,8 +13,8 @@ from wfdeploy.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wfdeploy.cli.app import App
     from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.cli.output import App
 
 _SECTIONS = (
     Section("Look", {"list": "List what is recorded.", "show": "Show everything that is recorded of an address."}),
@@ -244,7 +244,7 @@ def import_(app: App, target: TargetFlags, file: str) -> None:
     from pathlib import Path
 
     from wfdeploy.cli import wiring
-    from wfdeploy.cli.named import require_as_named
+    from wfdeploy.cli.checkout import require_as_named
     from wfdeploy.operations import state as operation
 
     with wiring.opened(app, target, online=False) as workspace:

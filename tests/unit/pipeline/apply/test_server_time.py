@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from tests.fakes.manual_clock import ManualClock
-from wfdeploy.cli.clock import SystemClock
+from wfdeploy.cli.wiring import SystemClock
 from wfdeploy.pipeline.apply.server_time import ServerTime
 
 seconds = st.floats(0, 100)

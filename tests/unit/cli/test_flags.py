@@ -7,8 +7,7 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdeploy.cli.flags import TargetFlags
-from wfdeploy.cli.next_step import command_line
+from wfdeploy.cli.flags import TargetFlags, command_line
 from wfdeploy.model.plan import Selection
 
 

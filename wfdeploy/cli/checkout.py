@@ -1,0 +1,74 @@
+"""What comes with a checkout isn't trusted: links in the place of what was named, files that git tracks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from wfdeploy.errors import StateUnusable, UsageError
+from wfdeploy.files.bounds import Bounds, OutOfBoundsError
+from wfdeploy.files.names import escaped
+from wfdeploy.files.tracking import UnreadableIndexError, tracked
+from wfdeploy.model.pasting import shell_word
+
+OWN_FOLDER = ".wfdeploy"
+"""Beside the project file: what only this machine writes."""
+
+
+def not_as_named(what: str, path: Path, error: OutOfBoundsError) -> UsageError:
+    """The error for a path that leads elsewhere."""
+    real = os.path.realpath(path)
+    return UsageError(
+        f"{what} {escaped(str(path))} {error.reason}: a link leads to {escaped(real)}",
+        hint=f"name the file itself; or allow it: --allow path={shell_word(real)}",
+    )
+
+
+def require_as_named(what: str, name: str, *, folder: Path, bounds: Bounds) -> None:
+    """Raises: `UsageError` where a link within the checkout leads a named path out of it."""
+    try:
+        bounds.as_named(folder, name)
+    except OutOfBoundsError as error:
+        raise not_as_named(what, folder / name, error) from error
+
+
+def require_untracked(root: Path, database: Path) -> None:
+    """A state, cache or database that came with the checkout is the word of whoever opened the pull request.
+
+    `root`: of the project; `database`: that of its state, or of the embedded server. Raises: `StateUnusable`.
+    """
+    why = "what wfdeploy keeps would be what a commit says, and not what happened"
+    _require_untracked(root, [OWN_FOLDER], why)
+    # Not by what the path reads: `.wfdeploy/../data.db` lies elsewhere, and so does all in it where it is a link.
+    real = Path(os.path.realpath(database.parent))
+    if not real.is_relative_to(Path(os.path.realpath(root), OWN_FOLDER)):
+        beside = (f"{database.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))
+        _require_untracked(database.parent, [database.name, *beside], why)
+
+
+def _require_untracked(folder: Path, names: Collection[str], why: str) -> None:
+    try:
+        found = tracked(folder, names)
+    except UnreadableIndexError as error:
+        raise StateUnusable(
+            f"it can't be told whether git tracks {', '.join(names)} in {folder}: {error}",
+            hint="mend the repository; `git status` says what is wrong with it",
+        ) from error
+    if found is not None:
+        shown = shell_word(str(found))
+        raise StateUnusable(
+            f"git tracks {found}: {why}",
+            hint=f"take it out of the repository: git rm -r --cached {shown}; a line in .gitignore keeps it out",
+        )
+
+
+def require_own_plan(file: Path, *, folder: Path, bounds: Bounds) -> None:
+    """A saved plan that came with the checkout, perhaps in the place of the manifests, says what somebody else wants:
+    which paths are read, with which variables, and what is triggered again. Raises: `UsageError`, `StateUnusable`."""
+    require_as_named("the plan", str(file), folder=folder, bounds=bounds)
+    path = folder / file
+    for each in (path, path.resolve()):
+        _require_untracked(
+            each.parent, [each.name], "a saved plan is carried out for whoever made it, not for a commit"
+        )

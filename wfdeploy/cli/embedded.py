@@ -1,0 +1,146 @@
+"""The embedded server as commands use it: where it is, what it supplies, and what it says on the way.
+
+A destination is part of what a run is, so a demo that moves to another port would trigger every run anew. The port
+that was had once is kept beside the server's database, and asked for again by every command that works on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from wfdeploy.errors import StateUnusable, UsageError
+from wfdeploy.files.reading import read_own
+from wfdeploy.files.writing import replace_file
+from wfdeploy.render.printable import printable
+
+if TYPE_CHECKING:
+    from wfdeploy.cli.output import App, Output
+    from wfdeploy.cli.settings import Settings
+
+_LOCAL_ID_UNKNOWN = "none yet"
+
+USUAL_DEMO_PORT = 8081
+
+
+def demo_port(database: Path) -> int:
+    """The port to ask for."""
+    try:
+        port = int(read_own(_note(database), most=16))
+    except (OSError, ValueError):
+        return USUAL_DEMO_PORT
+    return port if 0 < port < 65536 else USUAL_DEMO_PORT
+
+
+def demo_was_used(database: Path) -> bool:
+    """Whether runs may have been sent there already."""
+    return _note(database).exists()
+
+
+def remember_demo(database: Path, url: str | None) -> None:
+    """Keep the port that the demo got. Where it can't be kept, the usual one is asked for next time."""
+    port = None if url is None else urlsplit(url).port
+    if port is None or (demo_was_used(database) and port == demo_port(database)):
+        return
+    with contextlib.suppress(OSError):
+        replace_file(_note(database), str(port).encode())
+
+
+def demo_url(database: Path) -> str:
+    """Where the demo is, or will be."""
+    return f"http://127.0.0.1:{demo_port(database)}"
+
+
+def _note(database: Path) -> Path:
+    return database.with_name(f"{database.name}.demo-port")
+
+
+def local_variables(settings: Settings) -> Mapping[str, str]:
+    """Variables that the embedded server supplies, for manifests that want to run with nothing else running."""
+    return {"app_url": demo_url(settings.local_database)}
+
+
+@contextmanager
+def local_server(app: App, settings: Settings) -> Iterator[tuple[str, str, str, str | None]]:
+    """URL, token, id of the local server, and where its demo workflow is; one that runs already is used."""
+    try:
+        from wfdeploy.localserver.serve import LocalServer, find_running
+        from wfdeploy.localserver.tenants import DEFAULT_TENANT
+    except ModuleNotFoundError as error:
+        raise missing_extra() from error
+
+    database = settings.local_database
+    running = find_running(database)
+    if running is not None:
+        yield running, DEFAULT_TENANT.token, local_id(database), None
+        return
+    wished = demo_port(database)
+    with heard(app.output), LocalServer(database, demo=True, demo_port=wished, announce=True) as server:
+        app.output.detail(f"an embedded server listens at {server.url}, its demo workflow at {server.demo_url}")
+        if demo_was_used(database) and server.demo_url != demo_url(database):
+            app.output.warn(
+                f"port {wished} is in use by another program, so the demo workflow is at {server.demo_url}: "
+                "runs that use the supplied vars.app_url count as changed",
+                "give the variable a value of its own in the environment 'local' of wfdeploy.yaml",
+            )
+        remember_demo(database, server.demo_url)
+        yield server.url, server.token, server.server_id, server.demo_url
+
+
+def missing_extra() -> UsageError:
+    """The embedded server's packages are an extra, which isn't there."""
+    return UsageError("the embedded server is not installed", hint="install it: pip install 'wfdeploy[local]'")
+
+
+def local_id(database: Path) -> str:
+    """The id kept in the local server's database, without starting it."""
+    import sqlite3
+
+    if not database.exists():
+        return _LOCAL_ID_UNKNOWN
+    from wfdeploy.files.databases import StrangeFileError, require_database, uri_of
+    from wfdeploy.localserver.store.database import server_id
+
+    try:
+        require_database(database)
+    except StrangeFileError as error:
+        raise StateUnusable(f"the local server's database can't be used: {error}", hint="take it away") from error
+    try:
+        connection = sqlite3.connect(f"{uri_of(database)}?mode=ro", uri=True)
+        try:
+            return server_id(connection)
+        finally:
+            connection.close()
+    except (sqlite3.Error, TypeError, UnicodeDecodeError):  # such a table isn't there, or nothing is in it
+        return _LOCAL_ID_UNKNOWN
+
+
+@contextmanager
+def heard(output: Output) -> Iterator[None]:
+    """What libraries log goes where everything else goes, and not past a progress bar or into a JSON log.
+
+    Warnings of ours are warnings; those of libraries are details (-v), since a user can't act on them.
+    """
+    import logging
+
+    class ToOutput(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = record.getMessage()
+            if record.exc_info and record.exc_info[1] is not None:
+                text = f"{text}: {record.exc_info[1]!r}"
+            if record.name.partition(".")[0] == "wfdeploy":
+                output.warn(printable(text))
+            else:
+                output.detail(printable(f"{record.name}: {text}"))
+
+    handler = ToOutput(logging.WARNING)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
