@@ -7,7 +7,9 @@ from __future__ import annotations
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is UTF-8."""
+    """Whether a name is UTF-8: no half of a surrogate pair in it."""
+    if name.isascii():
+        return True
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 
+from wfdeploy.files.names import is_text
+
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
@@ -18,8 +20,4 @@ def dumps(value: object) -> str:
 
 def is_sendable(value: object) -> bool:
     """False for a value with half a surrogate pair in it, which JSON may spell and no encoding can carry."""
-    try:
-        dumps(value).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return is_text(dumps(value))

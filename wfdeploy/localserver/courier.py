@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 
@@ -58,11 +58,15 @@ class Reply:
         return {key.lower(): value for key, value in self.headers}
 
     def header_lists(self) -> dict[str, list[str]]:
-        """Canonical names with lists of values: the SDKs look for `Content-Type`, not `content-type`."""
-        lists: dict[str, list[str]] = {}
-        for key, value in self.headers:
-            lists.setdefault("-".join(part.capitalize() for part in key.split("-")), []).append(value)
-        return lists
+        return header_lists(self.headers)
+
+
+def header_lists(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Canonical names with lists of values: the SDKs look for `Content-Type`, not `content-type`."""
+    lists: dict[str, list[str]] = {}
+    for name, value in headers:
+        lists.setdefault("-".join(part.capitalize() for part in name.split("-")), []).append(value)
+    return lists
 
 
 class Courier:

@@ -35,7 +35,7 @@ from wfdeploy.localserver.runs.revival import Revival
 from wfdeploy.localserver.store.dead_letters import DeadLetters, Entry, dlq_filter
 from wfdeploy.localserver.store.filters import integer, multi, read_cursor, write_cursor
 from wfdeploy.localserver.store.records import DEFAULT_RETRIES, Kind
-from wfdeploy.localserver.views.run_view import Redaction
+from wfdeploy.localserver.views.run_view import Redaction, labels
 
 PAGE = 100
 RESTARTS = 50
@@ -221,8 +221,7 @@ def render(entry: Entry) -> dict[str, Any]:
     view |= _body(run.payload, hidden)
     if run.settings.failure_url:
         view["failureCallback"] = run.settings.failure_url
-    if run.labels:
-        view |= {"label": run.labels[0], "labels": list(run.labels)}
+    view |= labels(run)
     if run.flow_key is not None:
         view["flowControlKey"] = run.flow_key
     if entry.callback_state is not None:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from wfdeploy.localserver import compact, tenants
 from wfdeploy.localserver.api.services import Services, read_body, tenant_of
 from wfdeploy.localserver.api.trigger import headers_of, json_response
+from wfdeploy.localserver.courier import header_lists
 from wfdeploy.localserver.openapi.operations import (
     Answer,
     Area,
@@ -102,13 +103,10 @@ class EventsApi:
 
 async def _told(request: Request) -> dict[str, object]:
     """A request as the workflow gets to see it."""
-    headers: dict[str, list[str]] = {}
-    for name, value in request.headers.items():
-        headers.setdefault("-".join(part.capitalize() for part in name.split("-")), []).append(value)
     raw = request.scope["raw_path"].decode("latin-1").partition("?")[0]
     return {
         "method": request.method,
-        "header": headers,
+        "header": header_lists(request.headers.items()),
         "body": base64.b64encode(await read_body(request)).decode(),
         "proto": "http",
         "host": request.headers.get("host", ""),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from wfdeploy.files.names import is_text
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.delivery.flow_keys import FlowKeys
@@ -53,20 +54,9 @@ class Item:
                 raise Malformed("body must be a string")
             body = compact.dumps(body)
         destination = raw["destination"]
-        if not all(_is_text(text) for text in (destination, body or "", *headers, *headers.values())):
+        if not all(map(is_text, (destination, body or "", *headers, *headers.values()))):
             raise Malformed("the message holds half a surrogate pair, which is no character")
         return cls(destination, headers, (body or "").encode())
-
-
-def _is_text(text: str) -> bool:
-    """JSON may spell half of a surrogate pair, which no encoding can carry."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class Malformed(Refused):

@@ -7,7 +7,7 @@ carry their payloads. Here a page of a hundred thousand runs costs what its fift
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -22,7 +22,32 @@ PAGE = 50
 EXCERPT = 300
 """Characters of an error or an answer in a list."""
 
-_RUN = "r.run_id, r.url, r.state, r.created_at, r.starts_at, r.completed_at, r.labels, r.flow_key"
+_RUN_COLUMNS = {
+    "runId": "r.run_id",
+    "url": "r.url",
+    "state": "r.state",
+    "createdAt": "r.created_at",
+    "startsAt": "r.starts_at",
+    "completedAt": "r.completed_at",
+    "flowKey": "r.flow_key",
+}
+_LETTER_COLUMNS = {"dlqId": "d.dlq_id", "failedAt": "d.failed_at", "callbackState": "d.callback_state"}
+_DELIVERY_COLUMNS = {
+    "messageId": "m.message_id",
+    "kind": "m.kind",
+    "dueAt": "m.due_at",
+    "retried": "m.retried",
+    "runId": "r.run_id",
+    "createdAt": "r.created_at",
+}
+"""What is told, by the names that the page has for it."""
+
+
+def _named(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{column} AS {name}" for name, column in columns.items())
+
+
+_RUN = f"{_named(_RUN_COLUMNS)}, r.labels"
 
 _ANSWER = "json_extract(r.failure, '$.failResponse')"
 
@@ -62,42 +87,20 @@ def dead_letters(ledger: Ledger, query: QueryParams, tenant: str) -> dict[str, A
         ledger,
         dlq_filter(query, tenant),
         query,
-        f"d.seq AS at, d.dlq_id, d.failed_at, d.callback_state, {_RUN}, {_ERROR},"
-        f" substr({_ANSWER}, 1, {EXCERPT}) AS answer",
+        f"d.seq AS at, {_named(_LETTER_COLUMNS)}, {_RUN}, {_ERROR}, substr({_ANSWER}, 1, {EXCERPT}) AS answer",
     )
-    letters = [
-        {
-            **_run(row),
-            "dlqId": row["dlq_id"],
-            "failedAt": row["failed_at"],
-            "callbackState": row["callback_state"],
-            **_error(row),
-            "answer": row["answer"],
-        }
-        for row in rows
-    ]
+    letters = [{**_run(row), **_told(row, _LETTER_COLUMNS), **_error(row), "answer": row["answer"]} for row in rows]
     return {"letters": letters, "cursor": cursor}
 
 
 def queue(ledger: Ledger, tenant: str, key: str, now_ms: int) -> list[dict[str, Any]]:
     """The oldest deliveries under a flow-control key that are due: under way, or held up."""
     rows = ledger.connection.execute(
-        "SELECT m.message_id, m.kind, m.due_at, m.retried, r.run_id, r.created_at"
-        " FROM messages m LEFT JOIN runs r ON r.seq = m.run_seq"
+        f"SELECT {_named(_DELIVERY_COLUMNS)} FROM messages m LEFT JOIN runs r ON r.seq = m.run_seq"  # noqa: S608
         " WHERE m.state = 'pending' AND m.tenant = ? AND m.flow_key = ? AND m.due_at <= ? ORDER BY m.seq LIMIT ?",
         (tenant, key, now_ms, PAGE),
     )
-    return [
-        {
-            "messageId": row["message_id"],
-            "kind": row["kind"],
-            "dueAt": row["due_at"],
-            "retried": row["retried"],
-            "runId": row["run_id"],
-            "createdAt": row["created_at"],
-        }
-        for row in rows
-    ]
+    return [dict(row) for row in rows]
 
 
 def _page(ledger: Ledger, where: Where, query: QueryParams, columns: str) -> tuple[Sequence[Any], str | None]:
@@ -117,17 +120,12 @@ def _page(ledger: Ledger, where: Where, query: QueryParams, columns: str) -> tup
     return rows, write_cursor(rows[-1]["at"]) if more else None
 
 
+def _told(row: Any, columns: Mapping[str, str]) -> dict[str, Any]:
+    return {name: row[name] for name in columns}
+
+
 def _run(row: Any) -> dict[str, Any]:
-    return {
-        "runId": row["run_id"],
-        "url": row["url"],
-        "state": row["state"],
-        "createdAt": row["created_at"],
-        "startsAt": row["starts_at"],
-        "completedAt": row["completed_at"],
-        "labels": row["labels"].split(",") if row["labels"] else [],
-        "flowKey": row["flow_key"],
-    }
+    return _told(row, _RUN_COLUMNS) | {"labels": row["labels"].split(",") if row["labels"] else []}
 
 
 def _error(row: Any) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from wfdeploy.localserver.store.dead_letters import DeadLetters
 from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Kind, Run, columns
+from wfdeploy.localserver.store.records import Kind, Message, Run
 from wfdeploy.localserver.views import run_view
 from wfdeploy.localserver.views.run_view import NONE, Redaction, Veil
 
@@ -53,7 +53,7 @@ def render(run: Run, ledger: Ledger, *, whole: bool, now_ms: int) -> dict[str, A
     steps = [step for group in groups for step in group["steps"]]
     sleeping = {step["messageId"] for step in steps if str(step.get("stepType", "")).startswith("Sleep")}
     shown = {step.get("messageId") for group in view["steps"] for step in group["steps"]}
-    timeline = Timeline(run, entries_of(ledger, run), sleeping)
+    timeline = Timeline(run, ledger.shown_of_run(run.seq), sleeping)
     letter = DeadLetters(ledger).find(run.tenant, view["dlqId"]) if "dlqId" in view else None
     return {
         "run": view,
@@ -111,33 +111,6 @@ _BEGINNINGS = ("wait", "invoke", "call")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A message of a run, without its body."""
-
-    message_id: str
-    kind: Kind
-    state: str
-    step_key: str | None
-    created_at: int
-    due_at: int
-    done_at: int | None
-    retried: int
-    errors: list[dict[str, Any]]
-    plan: dict[str, Any] | None
-    """The parallel step that this entry asks for."""
-
-    @property
-    def is_copy(self) -> bool:
-        """Taken over from the run that this one resumes: delivered, but not by this run."""
-        return self.state in ("delivered", "failed") and self.done_at is None
-
-    @classmethod
-    def of(cls, row: Any) -> Self:
-        kind, errors = Kind(row["kind"]), json.loads(row["errors"])
-        return cls(**columns(cls, row, kind=kind, errors=errors, plan=_plan(row["plan"])))
-
-
-@dataclass(frozen=True, slots=True)
 class Span:
     """From when to when, Unix milliseconds; `end` is None while it lasts."""
 
@@ -153,29 +126,19 @@ class Span:
     """It took place in the run that this one resumes."""
 
 
-def entries_of(ledger: Ledger, run: Run) -> list[Entry]:
-    rows = ledger.connection.execute(
-        "SELECT message_id, kind, state, step_key, created_at, due_at, done_at, retried, errors,"
-        " CASE WHEN step_key LIKE 'plan:%' THEN body END AS plan FROM messages"
-        " WHERE run_seq = ? AND kind <> ? ORDER BY seq",
-        (run.seq, Kind.FAILURE.value),
-    )
-    return [Entry.of(row) for row in rows]
-
-
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """The entries of one run. `sleeping`: the message ids of the steps that are sleeps."""
 
     run: Run
-    entries: Sequence[Entry]
+    entries: Sequence[Message]
     sleeping: Container[str]
 
     def steps(self) -> dict[str, Span]:
         """The span of each recorded step, by message id."""
         found: dict[str, Span] = {}
         by_key = {entry.step_key: entry for entry in self.entries if entry.step_key is not None}
-        before: Entry | None = None
+        before: Message | None = None
         for entry in self.entries:
             match entry.kind:
                 case Kind.INIT:
@@ -193,13 +156,13 @@ class Timeline:
         """The span of each delivery that is under way or failed for good, by message id."""
         return {
             entry.message_id: Span(
-                self._first_due(entry), entry.done_at, entry.errors, plan=entry.plan, planned_at=entry.created_at
+                self._first_due(entry), entry.done_at, entry.errors, plan=_plan(entry), planned_at=entry.created_at
             )
             for entry in self.entries
             if entry.state in ("pending", "failed", "dropped")
         }
 
-    def _result(self, entry: Entry, before: Entry | None, by_key: Mapping[str, Entry]) -> Span:
+    def _result(self, entry: Message, before: Message | None, by_key: Mapping[str, Message]) -> Span:
         """The span of a step whose result an entry is."""
         number = (entry.step_key or "").partition(":")[2]
         for name in _BEGINNINGS:
@@ -217,7 +180,7 @@ class Timeline:
         start = min(self._first_due(cause), entry.created_at)
         return Span(start, entry.created_at, cause.errors, is_earlier=entry.is_copy or cause.is_copy)
 
-    def _first_due(self, entry: Entry) -> int:
+    def _first_due(self, entry: Message) -> int:
         """When the first attempt of a delivery was due; a retry overwrites the time that was set for it."""
         if entry.kind is Kind.INIT:
             return self.run.starts_at
@@ -226,10 +189,13 @@ class Timeline:
         return entry.due_at if not entry.retried else entry.created_at
 
 
-def _woke(entry: Entry) -> int:
+def _woke(entry: Message) -> int:
     return int(entry.errors[0]["time"]) if entry.errors else entry.due_at
 
 
-def _plan(body: bytes | None) -> dict[str, Any] | None:
-    told = json.loads(body) if body else None  # it was read as JSON once, for its key
-    return {name: told[name] for name in ("stepName", "stepType") if name in told} if told else None
+def _plan(entry: Message) -> dict[str, Any] | None:
+    """The parallel step that an entry asks for."""
+    if not (entry.step_key or "").startswith("plan:"):
+        return None
+    told = json.loads(entry.body)  # it was read as JSON once, for its key
+    return {name: told[name] for name in ("stepName", "stepType") if name in told}

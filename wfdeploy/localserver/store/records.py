@@ -184,8 +184,14 @@ class Message:
     flow_key: str | None
     created_at: int
     due_at: int
+    done_at: int | None
     retried: int
     errors: list[dict[str, Any]]
+
+    @property
+    def is_copy(self) -> bool:
+        """Taken over from the run that its own resumes: delivered, but not by this one."""
+        return self.state in ("delivered", "failed") and self.done_at is None
 
     @classmethod
     def of(cls, row: sqlite3.Row) -> Self:

@@ -121,14 +121,12 @@ class EventLog:
 
 
 def _base(run: Run, at: int, state: str) -> dict[str, Any]:
-    event: dict[str, Any] = {
+    return {
         "time": at,
         "state": state,
         "workflowRunId": run.run_id,
         "workflowUrl": run.url,
         "workflowCreatedAt": run.created_at,
         "callerIp": run.caller_ip,
+        **run_view.labels(run),
     }
-    if run.labels:
-        event |= {"label": run.labels[0], "labels": list(run.labels)}
-    return event

@@ -36,9 +36,7 @@ def render(run: Run, ledger: Ledger, *, trim: int | None, now_ms: int) -> dict[s
     if run.completed_at is not None:
         view["workflowRunCompletedAt"] = run.completed_at
     view |= veil.body("workflowRunResponse", run.response)
-    if run.labels:
-        view["label"] = run.labels[0]
-        view["labels"] = list(run.labels)
+    view |= labels(run)
     if run.flow_key is not None:
         view["flowControlKey"] = run.flow_key
     if run.invoker is not None:
@@ -48,6 +46,11 @@ def render(run: Run, ledger: Ledger, *, trim: int | None, now_ms: int) -> dict[s
         if "url" in run.failure:
             view["failureFunction"] = _failure_function(run.failure, ledger.failure_callback(run.seq), veil)
     return view
+
+
+def labels(run: Run) -> dict[str, Any]:
+    """The fields of a run's labels, where it has any; the first one stands by itself too (deprecated upstream)."""
+    return {"label": run.labels[0], "labels": list(run.labels)} if run.labels else {}
 
 
 def _failure_function(failure: dict[str, Any], message: Message | None, veil: Veil) -> dict[str, Any]:
