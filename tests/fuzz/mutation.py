@@ -5,7 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import random
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 ODD_TEXT = (
@@ -194,3 +197,37 @@ def _containers(value: Any) -> list[Any]:
             found.append(one)
             stack.extend(one.values() if isinstance(one, dict) else one)
     return found
+
+
+def damage_database(rng: random.Random, path: Path, sound: bytes, begun: bytes, sound_log: bytes) -> None:
+    """Put a damaged database at `path`: a value of another kind in a row, other bytes in the file, or in its log.
+
+    `begun`: the file as it was while its log held the rest of `sound`.
+    """
+    damage = Damage(rng)
+    for file in path.parent.iterdir():
+        file.unlink()
+    chance = rng.random()
+    if chance < 0.4:
+        path.write_bytes(sound)
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            _edit(rng, connection)
+    elif chance < 0.7:
+        path.write_bytes(damage.octets(sound, [sound_log]))
+    else:
+        path.write_bytes(begun if rng.random() < 0.8 else damage.octets(begun))
+        path.with_name(f"{path.name}-wal").write_bytes(damage.octets(sound_log, [sound]))
+
+
+def _edit(rng: random.Random, connection: sqlite3.Connection) -> None:
+    """A value of another kind in some row, where the table lets it in: another program may have written it."""
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    table = rng.choice(tables)
+    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    number = rng.choice([n for n in ODD_NUMBERS if isinstance(n, int) and -(2**63) <= n < 2**63])
+    value = rng.choice(
+        (None, number, rng.choice(ODD_TEXT).replace("\ud800", "").replace("\udc00", ""), b"\xff\x00", 0.5)
+    )
+    with suppress(sqlite3.IntegrityError):
+        connection.execute(f"UPDATE {table} SET {rng.choice(columns)} = ?", (value,))
+    connection.execute("COMMIT") if connection.in_transaction else None

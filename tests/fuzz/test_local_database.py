@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from contextlib import closing
 
 from tests.fuzz.hunt import Hunt, hunt
-from tests.fuzz.mutation import Damage
+from tests.fuzz.mutation import damage_database
 from tests.fuzz.sound import check_error
-from tests.fuzz.test_state_file import edited
 from tests.support.scratch import scratch
 from wfdeploy.errors import StateUnusable
 from wfdeploy.localserver.store.database import open_database, reading, server_id, transaction
@@ -39,19 +37,7 @@ def test_a_local_servers_database_is_unusable_or_one() -> None:
         sound = path.read_bytes()
 
         def example(rng: random.Random, done: Hunt) -> None:
-            damage = Damage(rng)
-            for file in folder.iterdir():
-                file.unlink()
-            chance = rng.random()
-            if chance < 0.4:
-                path.write_bytes(sound)
-                with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-                    edited(rng, connection)
-            elif chance < 0.7:
-                path.write_bytes(damage.octets(sound, [sound_log]))
-            else:
-                path.write_bytes(sound if rng.random() < 0.8 else damage.octets(sound))
-                log.write_bytes(damage.octets(sound_log, [sound]))
+            damage_database(rng, path, sound, sound, sound_log)
             done.input = {file.name: file.read_bytes() for file in folder.iterdir()}
             try:
                 with closing(open_database(path)) as connection, reading(path):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-import sqlite3
-from contextlib import closing, suppress
 
 from tests.contracts.test_state_store import BINDING, record
 from tests.fuzz.hunt import Hunt, hunt
-from tests.fuzz.mutation import ODD_NUMBERS, ODD_TEXT, Damage
+from tests.fuzz.mutation import damage_database
 from tests.fuzz.sound import check_error
 from tests.fuzz.test_state_export import filled
 from tests.support.scratch import scratch
@@ -29,20 +27,6 @@ def all_of(store: SqliteStore) -> object:
     )  # fmt: skip
 
 
-def edited(rng: random.Random, connection: sqlite3.Connection) -> None:
-    """A value of another kind in some row, where the table lets it in: another program may have written it."""
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    table = rng.choice(tables)
-    columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-    number = rng.choice([n for n in ODD_NUMBERS if isinstance(n, int) and -(2**63) <= n < 2**63])
-    value = rng.choice(
-        (None, number, rng.choice(ODD_TEXT).replace("\ud800", "").replace("\udc00", ""), b"\xff\x00", 0.5)
-    )
-    with suppress(sqlite3.IntegrityError):
-        connection.execute(f"UPDATE {table} SET {rng.choice(columns)} = ?", (value,))
-    connection.execute("COMMIT") if connection.in_transaction else None
-
-
 def test_a_state_file_is_unusable_or_a_state() -> None:
     with scratch() as folder:
         path, log = folder / "state.db", folder / "state.db-wal"
@@ -53,19 +37,7 @@ def test_a_state_file_is_unusable_or_a_state() -> None:
         sound = path.read_bytes()
 
         def example(rng: random.Random, done: Hunt) -> None:
-            damage = Damage(rng)
-            for file in folder.iterdir():
-                file.unlink()
-            chance = rng.random()
-            if chance < 0.35:
-                path.write_bytes(sound)
-                with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-                    edited(rng, connection)
-            elif chance < 0.65:
-                path.write_bytes(damage.octets(sound, [sound_log]))
-            else:
-                path.write_bytes(early if rng.random() < 0.8 else damage.octets(early))
-                log.write_bytes(damage.octets(sound_log, [sound]))
+            damage_database(rng, path, sound, early, sound_log)
             readonly = rng.random() < 0.5
             done.input = {"readonly": readonly, **{file.name: file.read_bytes() for file in folder.iterdir()}}
             try:

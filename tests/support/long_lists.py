@@ -185,6 +185,25 @@ SOUND_HEADERS = ("", "defaults", "a body", "a policy", "an identity", "a rollout
 HEADERS = tuple(_HEADERS)
 
 
+@pytest.fixture(name="project")
+def given_project(tmp_path: Path) -> Project:
+    """A project whose one file is a long list."""
+    made = project(tmp_path)
+    put(tmp_path, "a.yaml", text_of(ITEMS))
+    return made
+
+
+@pytest.fixture(name="cache")
+def given_cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache", b"key")
+
+
+@pytest.fixture(autouse=True)
+def five_a_piece() -> Iterator[None]:
+    with in_pieces_of(5):
+        yield
+
+
 def text_of(items: Sequence[str], header: str = "", name: str = "list", column: int = 4) -> str:
     """A manifest with these items."""
     head = f"apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {{name: {name}}}\nspec:\n"

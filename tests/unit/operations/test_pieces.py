@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from tests.support.long_lists import (
     changed_at,
     counted,
     edited,
-    in_pieces_of,
     put,
     text_of,
 )
@@ -30,25 +28,7 @@ from wfdeploy.model.project import Project, Shard
 from wfdeploy.operations import parsing
 from wfdeploy.operations.manifests import load_manifests, validate
 
-USUAL = 5
-
-
-@pytest.fixture(autouse=True)
-def _in_pieces() -> Iterator[None]:
-    with in_pieces_of(USUAL):
-        yield
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = long_lists.project(tmp_path)
-    put(tmp_path, "a.yaml", text_of(ITEMS))
-    return made
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache", b"key")
+project, cache, _in_pieces = long_lists.given_project, long_lists.given_cache, long_lists.five_a_piece
 
 
 def load(project: Project, cache: Cache | None, **options: Any) -> tuple[dict[str, str], int]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
 from tests.support import long_lists
-from tests.support.long_lists import ITEMS, ORDERS, as_a_whole, changed_at, in_pieces_of, put, text_of, told
+from tests.support.long_lists import ITEMS, ORDERS, as_a_whole, changed_at, put, text_of, told
 from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.errors import CacheDamaged
@@ -23,22 +21,7 @@ from wfdeploy.operations.manifests import load_manifests
 COLUMNS = ", ".join(("grp", *chunks.Chunk._fields[1:], "runs"))
 
 
-@pytest.fixture(autouse=True)
-def _in_pieces() -> Iterator[None]:
-    with in_pieces_of(5):
-        yield
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = long_lists.project(tmp_path)
-    put(tmp_path, "a.yaml", text_of(ITEMS))
-    return made
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache", b"key")
+project, cache, _in_pieces = long_lists.given_project, long_lists.given_cache, long_lists.five_a_piece
 
 
 def identities(project: Project, cache: Cache) -> list[tuple[str, str]]:
