@@ -34,7 +34,7 @@ from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs.revival import Revival
 from wfdeploy.localserver.store.dead_letters import DeadLetters, Entry, dlq_filter
 from wfdeploy.localserver.store.filters import integer, multi, read_cursor, write_cursor
-from wfdeploy.localserver.store.records import DEFAULT_RETRIES, Kind
+from wfdeploy.localserver.store.records import DEFAULT_RETRIES
 from wfdeploy.localserver.views.run_view import Redaction, labels
 
 PAGE = 100
@@ -140,16 +140,8 @@ class DlqApi:
             message = services.ledger.failure_callback(entry.run.seq)
             if entry.callback_state != "CALLBACK_FAIL" or message is None:
                 raise Refused("there is no failed failure callback to retry")
-            now = services.clock.now_ms()
-            _, due = services.ledger.add_message(
-                tenant=message.tenant,
-                run_seq=message.run_seq,
-                kind=Kind.FAILURE,
-                url=message.url,
-                body=message.body,
-                settings=message.settings,
-                flow_key=message.flow_key,
-                now_ms=now,
+            due = services.ledger.repeat(
+                message, message.run_seq, now_ms=services.clock.now_ms(), flow_key=message.flow_key
             )
             self._note_callback(entry, "CALLBACK_INPROGRESS")
         services.hand_over([due])
@@ -302,23 +294,25 @@ DEAD_LETTERS = Area(
             ),
             params=_bulk(1000),
         ),
-        Operation(
-            "POST /v2/workflows/dlq/resume",
-            DlqApi.resume_many,
-            "Resume failed runs",
-            Answer(200, "the new runs", ref("Revived")),
-            description="Each as a new run that has the finished steps and goes on with the one that failed.",
-            params=(*_bulk(1000), *params.OVERRIDES),
-            refusals={404: "one of the entries asked for does not exist; nothing was done", 412: "a quota"},
-        ),
-        Operation(
-            "POST /v2/workflows/dlq/restart",
-            DlqApi.restart_many,
-            "Restart failed runs",
-            Answer(200, "the new runs", ref("Revived")),
-            description="Each as a new run from the beginning.",
-            params=(*_bulk(50), *params.OVERRIDES),
-            refusals={404: "one of the entries asked for does not exist; nothing was done", 412: "a quota"},
+        *(
+            Operation(
+                f"POST /v2/workflows/dlq/{verb.lower()}",
+                handler,
+                f"{verb} failed runs",
+                Answer(200, "the new runs", ref("Revived")),
+                description=description,
+                params=(*_bulk(most), *params.OVERRIDES),
+                refusals={404: "one of the entries asked for does not exist; nothing was done", 412: "a quota"},
+            )
+            for verb, handler, most, description in (
+                (
+                    "Resume",
+                    DlqApi.resume_many,
+                    RESUMES,
+                    "Each as a new run that has the finished steps and goes on with the one that failed.",
+                ),
+                ("Restart", DlqApi.restart_many, RESTARTS, "Each as a new run from the beginning."),
+            )
         ),
         Operation(
             "GET /v2/workflows/dlq/{dlqId}",
@@ -334,21 +328,16 @@ DEAD_LETTERS = Area(
             Answer(200, "it is gone"),
             refusals=_NO_ENTRY,
         ),
-        Operation(
-            "POST /v2/workflows/dlq/resume/{dlqId}",
-            DlqApi.resume,
-            "Resume a failed run",
-            Answer(200, "the new run", ref("NewRun")),
-            params=params.OVERRIDES,
-            refusals={**_NO_ENTRY, 412: "a quota"},
-        ),
-        Operation(
-            "POST /v2/workflows/dlq/restart/{dlqId}",
-            DlqApi.restart,
-            "Restart a failed run",
-            Answer(200, "the new run", ref("NewRun")),
-            params=params.OVERRIDES,
-            refusals={**_NO_ENTRY, 412: "a quota"},
+        *(
+            Operation(
+                f"POST /v2/workflows/dlq/{verb.lower()}/{{dlqId}}",
+                handler,
+                f"{verb} a failed run",
+                Answer(200, "the new run", ref("NewRun")),
+                params=params.OVERRIDES,
+                refusals={**_NO_ENTRY, 412: "a quota"},
+            )
+            for verb, handler in (("Resume", DlqApi.resume), ("Restart", DlqApi.restart))
         ),
         Operation(
             "POST /v2/workflows/dlq/callback/{dlqId}",

@@ -42,7 +42,17 @@ class Revival:
     def restart(self, entry: Entry) -> dict[str, Any]:
         """A new run with the same payload; every step is done again."""
         run_seq, answer = self._new_run(entry.run)
-        self._add(entry.run, run_seq, Kind.INIT, None)
+        _, due = self.ledger.add_message(
+            tenant=entry.run.tenant,
+            run_seq=run_seq,
+            kind=Kind.INIT,
+            url=entry.run.url,
+            body=b"",  # the payload is kept with the run
+            now_ms=self.now_ms,
+            due_ms=self._due_ms(),
+            settings=self._overridden(NOTHING),
+        )
+        self.to_schedule.append(due)
         return answer
 
     def resume(self, entry: Entry) -> dict[str, Any]:
@@ -62,10 +72,12 @@ class Revival:
             elif message.state == "dropped" and _is_unanswered(message, recorded):
                 under_way.append(message)
             else:
-                self._copy(message, run_seq)
+                state = "failed" if message.state == "failed" else "delivered"
+                at, due = message.created_at, message.due_at
+                self.ledger.repeat(message, run_seq, now_ms=at, due_ms=due, state=state)
         self._wait_on(entry.run, run_seq)
         for message in [*under_way, *failed]:
-            self._add(entry.run, run_seq, message.kind, message)
+            self._add(run_seq, message)
         return answer
 
     def _wait_on(self, old: Run, run_seq: int) -> None:
@@ -80,18 +92,7 @@ class Revival:
                 if invoked.state is not RunState.STARTED:
                     self.to_schedule += tell_invoker(ledger, invoked, now_ms=self.now_ms)
                 continue
-            _, due = ledger.add_message(
-                tenant=old.tenant,
-                run_seq=run_seq,
-                kind=Kind.WAIT,
-                url=message.url,
-                body=message.body,
-                settings=message.settings,
-                now_ms=self.now_ms,
-                due_ms=message.due_at,
-                step_key=message.step_key,
-                event_id=message.event_id,
-            )
+            due = ledger.repeat(message, run_seq, now_ms=self.now_ms, due_ms=message.due_at)
             self.to_schedule.append(due)
 
     def _new_run(self, run: Run) -> tuple[int, dict[str, Any]]:
@@ -118,37 +119,14 @@ class Revival:
         said = {name: value for name in _OVERRIDABLE if (value := getattr(wanted, name)) is not None}
         return replace(settings, **said)
 
-    def _copy(self, message: Message, run_seq: int) -> None:
-        self.ledger.add_message(
-            tenant=message.tenant,
-            run_seq=run_seq,
-            kind=message.kind,
-            url=message.url,
-            body=message.body,
-            settings=message.settings,
-            now_ms=message.created_at,
-            due_ms=message.due_at,
-            step_key=message.step_key,
-            state="failed" if message.state == "failed" else "delivered",
-        )
-
-    def _add(self, run: Run, run_seq: int, kind: Kind, message: Message | None) -> None:
+    def _add(self, run_seq: int, message: Message) -> None:
         """A message to be delivered; a call to a third party keeps its own settings."""
-        settings = NOTHING if message is None else message.settings
-        due = self._due_ms()
-        _, entry = self.ledger.add_message(
-            tenant=run.tenant,
-            run_seq=run_seq,
-            kind=kind,
-            url=run.url if message is None else message.url,
-            body=b"" if message is None else message.body,
-            settings=settings if kind is Kind.CALL else self._overridden(settings),
-            now_ms=self.now_ms,
-            # What was still asleep when the run failed sleeps on.
-            due_ms=due if message is None else max(due, message.due_at),
-            step_key=None if message is None else message.step_key,
+        settings = message.settings if message.kind is Kind.CALL else self._overridden(message.settings)
+        # What was still asleep when the run failed sleeps on.
+        due_ms = max(self._due_ms(), message.due_at)
+        self.to_schedule.append(
+            self.ledger.repeat(message, run_seq, now_ms=self.now_ms, due_ms=due_ms, settings=settings)
         )
-        self.to_schedule.append(entry)
 
 
 def _is_unanswered(message: Message, recorded: Container[str | None]) -> bool:

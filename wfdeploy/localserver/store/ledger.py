@@ -215,6 +215,34 @@ class Ledger:
         )
         return message_id, Due(due_ms, seq, tenant, flow_key)
 
+    def repeat(
+        self,
+        message: Message,
+        run_seq: int | None,
+        *,
+        now_ms: int,
+        due_ms: int | None = None,
+        settings: Settings | None = None,
+        flow_key: str | None = None,
+        state: str = "pending",
+    ) -> Due:
+        """Add the same message once more, for this run."""
+        _, due = self.add_message(
+            tenant=message.tenant,
+            run_seq=run_seq,
+            kind=message.kind,
+            url=message.url,
+            body=message.body,
+            now_ms=now_ms,
+            due_ms=due_ms,
+            settings=message.settings if settings is None else settings,
+            step_key=message.step_key,
+            event_id=message.event_id,
+            flow_key=flow_key,
+            state=state,
+        )
+        return due
+
     def accepted_since(self, tenant: str, since_ms: int) -> int:
         """How many messages a tenant's clients submitted: runs, steps and calls, and messages outside any run."""
         row = self.connection.execute(
