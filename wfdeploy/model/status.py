@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunState
-from wfdeploy.model.run import Source
+
+if TYPE_CHECKING:
+    from wfdeploy.model.run import Source
 
 
 class RowStatus(Enum):
