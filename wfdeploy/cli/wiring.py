@@ -131,7 +131,6 @@ def _workspace(
         stores=stores(app.environ, (settings.target.project.bounds.root, settings.target.state_file.parent)),
         gateway=lambda: _gateway(settings, url or settings.target.url, listener, clock, budget_s),
         encoder=encoder,
-        budget_s=budget_s,
         log_lag_s=log_lag_s,
         defaults=defaults or {},
         stdin=lambda: _read_stdin(settings),

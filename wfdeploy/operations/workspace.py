@@ -49,7 +49,7 @@ class Workspace:
     `server`: what a state is bound to (an origin, or `local:<id>`). `gateway`: opens the way to the server when it is
     first needed; raises `UsageError` when there is no token. `log_lag_s`: what is known of the server's lag before it
     was asked (None: its answers may tell, else the project's setting). `defaults`: variables that the surroundings
-    supply. `budget_s`: seconds for all waits together.
+    supply.
     """
 
     target: Target
@@ -61,7 +61,6 @@ class Workspace:
     stores: Stores
     gateway: Callable[[], RunGateway]
     encoder: MakeEncoder
-    budget_s: float = 300.0
     log_lag_s: float | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     stdin: Callable[[], bytes] | None = None
