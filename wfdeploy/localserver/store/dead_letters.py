@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from starlette.datastructures import QueryParams
 
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.store.filters import Where, add_labels, choices, integer, multi
+from wfdeploy.localserver.store.filters import Where, add_dates, add_labels, add_origin, choices, integer, multi
 from wfdeploy.localserver.store.ledger import Ledger
 from wfdeploy.localserver.store.records import Run
 
@@ -76,10 +76,7 @@ def dlq_filter(query: QueryParams, tenant: str) -> Where:
     where = Where(source=_SOURCE, seq="d.seq")
     # The plus keeps SQLite from sorting all of the tenant's entries for a page of them.
     where.add("+d.tenant = ?", tenant)
-    if (start := integer(query, "fromDate")) is not None:
-        where.add("d.failed_at >= ?", start)
-    if (end := integer(query, "toDate")) is not None:
-        where.add("d.failed_at <= ?", end)
+    add_dates(where, query, "d.failed_at")
     where.one_of("r.url", [*query.getlist("workflowUrl"), *query.getlist("url")])
     where.one_of("r.run_id", query.getlist("workflowRunId"))
     if (created_at := integer(query, "workflowCreatedAt")) is not None:
@@ -87,8 +84,7 @@ def dlq_filter(query: QueryParams, tenant: str) -> Where:
     if (status := integer(query, "responseStatus", most=999)) is not None:
         where.add("json_extract(r.failure, '$.failStatus') = ?", status)
     where.one_of("d.callback_state", choices(query, "failureFunctionState", CALLBACK_STATES))
-    where.one_of("r.caller_ip", multi(query, "callerIp"))
-    where.one_of("r.flow_key", multi(query, "flowControlKey"))
+    add_origin(where, query)
     add_labels(where, multi(query, "label"))
     if dlq_ids := multi(query, "dlqIds"):
         where = Where(source=_SOURCE, seq="d.seq")  # the other filters are ignored then

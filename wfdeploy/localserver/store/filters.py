@@ -127,8 +127,8 @@ def event_filter(query: QueryParams, tenant: str, source: str) -> Where:
     where.add("r.tenant = ?", tenant)
     _add_own(where, query)
     where.one_of("e.state", _states(query))
-    _add_dates(where, query, "e.at")
-    _add_origin(where, query)
+    add_dates(where, query, "e.at")
+    add_origin(where, query)
     add_labels(where, multi(query, "label"))
     return _only_pairs(query, "r.tenant = ?", tenant, source) or where
 
@@ -145,14 +145,14 @@ def _add_own(where: Where, query: QueryParams) -> None:
         where.add("EXISTS (SELECT 1 FROM messages m WHERE m.run_seq = r.seq AND m.message_id = ?)", message_id)
 
 
-def _add_dates(where: Where, query: QueryParams, column: str) -> None:
+def add_dates(where: Where, query: QueryParams, column: str) -> None:
     if (start := integer(query, "fromDate")) is not None:
         where.add(f"{column} >= ?", start)
     if (end := integer(query, "toDate")) is not None:
         where.add(f"{column} <= ?", end)
 
 
-def _add_origin(where: Where, query: QueryParams) -> None:
+def add_origin(where: Where, query: QueryParams) -> None:
     """Where a run goes, from where it came, and under which key; `host` and `path` are the JavaScript SDK's."""
     where.one_of("r.flow_key", multi(query, "flowControlKey"))
     where.one_of("r.caller_ip", multi(query, "callerIp"))
@@ -162,8 +162,8 @@ def _add_origin(where: Where, query: QueryParams) -> None:
 
 def add_common(where: Where, query: QueryParams, tenant: str) -> None:
     """What the logs and bulk cancel share: time, label, flow-control key, caller."""
-    _add_dates(where, query, "r.created_at")
-    _add_origin(where, query)
+    add_dates(where, query, "r.created_at")
+    add_origin(where, query)
     labels = multi(query, "label")
     if len(labels) == 1:
         # The usual listing, of one project among others: walk that label's runs in order.
