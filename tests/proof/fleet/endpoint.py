@@ -77,15 +77,7 @@ class Endpoint:
         return duration_s, fails < FAILURES.get(kind, 0.1), flaky
 
     def _sleep(self, services: Services, run: Run, step: int) -> None:
-        door = Intake(
-            ledger=services.ledger,
-            clock=services.clock,
-            scenario=services.scenario,
-            flow_keys=services.flow_keys,
-            quotas=services.quotas,
-            tenant=self.tenant,
-            caller_ip="127.0.0.1",
-        )
+        door = Intake(services, self.tenant, "127.0.0.1")
         entry = {"stepId": step, "stepName": "work", "stepType": "SleepFor", "concurrent": 1, "out": "{}"}
         told = {"Upstash-Workflow-RunId": run.run_id, "Upstash-Workflow-Init": "false"}
         told["Upstash-Delay"] = f"{self._fates[run.seq][0]}s"

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wfdeploy.localserver import compact, tenants
+from wfdeploy.localserver.api.intake import Intake
 from wfdeploy.localserver.api.services import Services, read_body, tenant_of
 from wfdeploy.localserver.api.trigger import headers_of, json_response
 from wfdeploy.localserver.courier import header_lists
@@ -49,7 +50,7 @@ class EventsApi:
         wait = Wait.of(await read_body(request), longest_ms=self._services.scenario.plan.max_delay_ms)
         wanted = options.read(headers_of(request))
         with self._transaction() as waiting:
-            run = self._services.intake(request).run_to_continue(wanted)
+            run = Intake.of(self._services, request).run_to_continue(wanted)
             answer = waiting.wait(run, request.path_params["eventId"], wait)
         return json_response(answer)
 

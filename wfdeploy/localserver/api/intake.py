@@ -11,17 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from starlette.requests import Request
+
 from wfdeploy.files.names import is_text
 from wfdeploy.localserver import compact
-from wfdeploy.localserver.clock import Clock
-from wfdeploy.localserver.delivery.flow_keys import FlowKeys
+from wfdeploy.localserver.api.services import Services, tenant_of
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs import options, waiting
 from wfdeploy.localserver.runs.options import Options
-from wfdeploy.localserver.runs.quotas import Quotas
-from wfdeploy.localserver.scenario import Scenario, TriggerItem
+from wfdeploy.localserver.scenario import TriggerItem
 from wfdeploy.localserver.store.filters import check_url
-from wfdeploy.localserver.store.ledger import Ledger
 from wfdeploy.localserver.store.records import Due, Kind, Run, RunState, Settings, new_run_id
 from wfdeploy.localserver.tenants import Tenant
 
@@ -115,21 +114,22 @@ class DuplicateRun(Refused):
 class Intake:
     """The door. `to_schedule` collects what the caller hands to the engine once the transaction is committed."""
 
-    ledger: Ledger
-    clock: Clock
-    scenario: Scenario
-    flow_keys: FlowKeys
-    quotas: Quotas
+    services: Services
     tenant: Tenant
     caller_ip: str
     to_schedule: list[Due] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, services: Services, request: Request) -> Intake:
+        """For what comes with a request."""
+        return cls(services, tenant_of(request), request.client.host if request.client else "")
+
     def _due_ms(self, wanted: Options, now_ms: int) -> int:
-        longest_ms = self.scenario.plan.max_delay_ms
-        return wanted.due_ms(now_ms, ahead_ms=self.clock.ahead_ms(), longest_ms=longest_ms)
+        longest_ms = self.services.scenario.plan.max_delay_ms
+        return wanted.due_ms(now_ms, ahead_ms=self.services.clock.ahead_ms(), longest_ms=longest_ms)
 
     def _take(self, item: Item, now_ms: int) -> None:
-        self.quotas.take_message(self.scenario.plan, self.tenant.name, len(item.body), now_ms)
+        self.services.quotas.take_message(self.services.scenario.plan, self.tenant.name, len(item.body), now_ms)
 
     def trigger(self, item: Item, *, rest: bool) -> dict[str, Any]:
         """Start a run, or say that one with this id is running.
@@ -140,15 +140,15 @@ class Intake:
         check_url(item.destination)
         wanted = options.read(item.headers)
         self._ask_scenario(item, wanted)
-        now = self.clock.now_ms()
+        now = self.services.clock.now_ms()
         run_id = wanted.run_id
         created_at = now
         if run_id is None:
             run_id = new_run_id()
-        elif (newest := self.ledger.newest(self.tenant.name, run_id)) is not None:
+        elif (newest := self.services.ledger.newest(self.tenant.name, run_id)) is not None:
             _, state, newest_at = newest
             if state == RunState.STARTED:
-                if self.scenario.duplicates == "error":
+                if self.services.scenario.duplicates == "error":
                     raise DuplicateRun(run_id)
                 return {"workflowRunId": run_id, "workflowCreatedAt": newest_at, "deduplicated": True}
             # Runs of one id are told apart by this time stamp, so it never repeats.
@@ -158,9 +158,9 @@ class Intake:
         settings = wanted.settings
         if rest:
             settings = _rest_defaults(settings, item.destination)
-        self.flow_keys.note(self.tenant.name, settings)
-        instant = self.scenario.instant_finish and due <= now
-        run_seq = self.ledger.add_run(
+        self.services.flow_keys.note(self.tenant.name, settings)
+        instant = self.services.scenario.instant_finish and due <= now
+        run_seq = self.services.ledger.add_run(
             tenant=self.tenant.name,
             run_id=run_id,
             url=item.destination,
@@ -174,7 +174,7 @@ class Intake:
         )
         answer: dict[str, Any] = {"workflowRunId": run_id, "workflowCreatedAt": created_at}
         if not instant:
-            _, entry = self.ledger.add_message(
+            _, entry = self.services.ledger.add_message(
                 tenant=self.tenant.name,
                 run_seq=run_seq,
                 kind=Kind.INIT,
@@ -187,10 +187,10 @@ class Intake:
         return answer
 
     def _ask_scenario(self, item: Item, wanted: Options) -> None:
-        if self.scenario.refuse is None:
+        if self.services.scenario.refuse is None:
             return
         headers = {name.lower(): value for name, value in item.headers.items()}
-        refusal = self.scenario.refuse(
+        refusal = self.services.scenario.refuse(
             TriggerItem(wanted.run_id, item.destination, headers, item.body.decode(errors="replace"))
         )
         if refusal is not None:
@@ -203,12 +203,12 @@ class Intake:
         if wanted.starts_run:
             answer = self.invoke(item) if wanted.is_invoke else self.trigger(item, rest=False)
             return {"messageId": answer["workflowRunId"], **answer}
-        now = self.clock.now_ms()
+        now = self.services.clock.now_ms()
         due = self._due_ms(wanted, now)
         self._take(item, now)
         if wanted.run_id is None:
-            self.flow_keys.note(self.tenant.name, wanted.settings)
-            message_id, entry = self.ledger.add_message(
+            self.services.flow_keys.note(self.tenant.name, wanted.settings)
+            message_id, entry = self.services.ledger.add_message(
                 tenant=self.tenant.name,
                 run_seq=None,
                 kind=Kind.PLAIN,
@@ -221,29 +221,29 @@ class Intake:
             self.to_schedule.append(entry)
             return {"messageId": message_id}
         run = self.run_to_continue(wanted)
-        self.flow_keys.note(self.tenant.name, wanted.settings)
+        self.services.flow_keys.note(self.tenant.name, wanted.settings)
         return self._continue(run, item, wanted, now, due)
 
     def invoke(self, item: Item) -> dict[str, Any]:
         """`context.invoke`: start a run for whose end another one waits."""
         asked = Invocation.of(item.body)
-        invoker = self.ledger.run_in_progress(self.tenant.name, asked.invoker_id)
+        invoker = self.services.ledger.run_in_progress(self.tenant.name, asked.invoker_id)
         if invoker is None or asked.invoker_created_at not in (None, invoker.created_at):
             raise Refused(ENDED)
-        if (known := waiting.invoked_run(self.ledger, invoker, asked.step_id)) is not None:
+        if (known := waiting.invoked_run(self.services.ledger, invoker, asked.step_id)) is not None:
             # From a delivery that was repeated; the SDK makes up a new id each time.
             return {"workflowRunId": known.run_id, "workflowCreatedAt": known.created_at, "deduplicated": True}
         answer = self.trigger(replace(item, body=asked.payload.encode()), rest=False)
-        newest = self.ledger.newest(self.tenant.name, answer["workflowRunId"])
+        newest = self.services.ledger.newest(self.tenant.name, answer["workflowRunId"])
         assert newest is not None
-        now = self.clock.now_ms()
-        if answer.get("deduplicated") and self.ledger.run(newest[0]).invoker is not None:
+        now = self.services.clock.now_ms()
+        if answer.get("deduplicated") and self.services.ledger.run(newest[0]).invoker is not None:
             # Not a 400: the SDK would take it for the end of the invoker.
             raise Refused(f"another run waits already for the end of {answer['workflowRunId']}", status=412)
-        waiting.attach(self.ledger, newest[0], invoker=invoker, step=asked.step, now_ms=now)
-        invoked = self.ledger.run(newest[0])
+        waiting.attach(self.services.ledger, newest[0], invoker=invoker, step=asked.step, now_ms=now)
+        invoked = self.services.ledger.run(newest[0])
         if invoked.state is not RunState.STARTED:  # finished in an instant, as the scenario has it
-            self.to_schedule += waiting.tell_invoker(self.ledger, invoked, now_ms=now)
+            self.to_schedule += waiting.tell_invoker(self.services.ledger, invoked, now_ms=now)
         return answer
 
     def run_to_continue(self, wanted: Options) -> Run:
@@ -251,8 +251,12 @@ class Intake:
 
         Raises: Refused when it has ended.
         """
-        run = self.ledger.run_in_progress(self.tenant.name, wanted.run_id or "")
-        if run is not None and wanted.delivery is not None and not self.ledger.has_message(run.seq, wanted.delivery):
+        run = self.services.ledger.run_in_progress(self.tenant.name, wanted.run_id or "")
+        if (
+            run is not None
+            and wanted.delivery is not None
+            and not self.services.ledger.has_message(run.seq, wanted.delivery)
+        ):
             run = None  # an endpoint still at work for an earlier run of this id, which has ended
         if run is None:
             raise Refused(ENDED)
@@ -263,7 +267,7 @@ class Intake:
         kind = Kind.CALL if wanted.is_call else Kind.STEP
         step_key = _call_key(wanted) if wanted.is_call else _step_key(item.body)
         try:
-            message_id, entry = self.ledger.add_message(
+            message_id, entry = self.services.ledger.add_message(
                 tenant=self.tenant.name,
                 run_seq=run.seq,
                 kind=kind,
@@ -277,7 +281,7 @@ class Intake:
         except sqlite3.IntegrityError:
             # Deliveries are at least once, so an endpoint may submit a step twice; it is recorded once.
             assert step_key is not None
-            return {"messageId": self.ledger.message_of_step(run.seq, step_key), "deduplicated": True}
+            return {"messageId": self.services.ledger.message_of_step(run.seq, step_key), "deduplicated": True}
         self.to_schedule.append(entry)
         return {"messageId": message_id}
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from wfdeploy.localserver.api.intake import Intake
 from wfdeploy.localserver.clock import Clock
 from wfdeploy.localserver.delivery.engine import Engine
 from wfdeploy.localserver.delivery.flow_keys import FlowKeys
@@ -52,17 +51,6 @@ class Services:
     keyring: Keyring
     quotas: Quotas
     changes: Changes = field(default_factory=Changes)
-
-    def intake(self, request: Request) -> Intake:
-        return Intake(
-            ledger=self.ledger,
-            clock=self.clock,
-            scenario=self.scenario,
-            flow_keys=self.flow_keys,
-            quotas=self.quotas,
-            tenant=tenant_of(request),
-            caller_ip=request.client.host if request.client else "",
-        )
 
     def hand_over(self, due: Iterable[Due]) -> None:
         """A transaction is committed: these messages are delivered when they are due; whoever watches looks again."""

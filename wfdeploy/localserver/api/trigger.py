@@ -56,7 +56,7 @@ class TriggerApi:
         self, request: Request, body: bytes, prefix: str, accept: Callable[[Intake, Item], dict[str, Any]]
     ) -> Response:
         item = Item(destination_of(request, prefix), headers_of(request), body)
-        door = self._services.intake(request)
+        door = Intake.of(self._services, request)
         with self._services.accepting():
             answer = accept(door, item)
         self._services.hand_over(door.to_schedule)
@@ -72,7 +72,7 @@ class TriggerApi:
         any_body: bool = False,
     ) -> Response:
         items = [Item.of(raw, any_body=any_body) for raw in _array(body)]
-        door = self._services.intake(request)
+        door = Intake.of(self._services, request)
         answers: list[dict[str, Any]] = []
         refusals: list[Refused] = []
         with self._services.accepting():
