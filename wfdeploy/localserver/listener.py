@@ -11,6 +11,8 @@ from starlette.types import ASGIApp
 
 from wfdeploy.errors import UsageError
 
+_GRACE_S = 0.5
+
 KEEP_ALIVE_S = 75
 """Longer than clients keep idle connections: a server that closes first can meet a request that is just leaving."""
 
@@ -97,15 +99,15 @@ class Listener:
         self._server.lifespan = config.lifespan_class(config)
         await self._server.startup(sockets=[self._socket])
 
-    async def close(self, *, grace_s: float = 0.5) -> None:
-        """No new connections; requests that are being answered get `grace_s` seconds."""
+    async def close(self) -> None:
+        """No new connections; requests that are being answered get a moment."""
         for server in self._server.servers:
             server.close()
         state = self._server.server_state
         for connection in list(state.connections):
             connection.shutdown()
         if state.tasks:
-            await asyncio.wait(list(state.tasks), timeout=grace_s)
+            await asyncio.wait(list(state.tasks), timeout=_GRACE_S)
         for task in list(state.tasks):
             task.cancel()
         await asyncio.gather(*state.tasks, return_exceptions=True)

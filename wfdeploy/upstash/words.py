@@ -46,19 +46,17 @@ def json_of(body: bytes | str) -> Any:
     return value
 
 
-def error_text(body: bytes, *, reason: str = "") -> str:
-    """What an error answer says: JSON `{"error": ...}`, the title of an HTML page, plain text, else `reason`.
+def error_text(body: bytes) -> str:
+    """What an error answer says: JSON `{"error": ...}`, the title of an HTML page, plain text; empty for nothing.
 
     Not scrubbed yet.
     """
     text = body[:_LONGEST_READ].decode("utf-8", "replace").strip()
-    if not text:
-        return reason
     try:
         value = json_of(text)
     except (ValueError, RecursionError):
-        return _page_text(text) or reason
-    return error_of(value) or reason
+        return _page_text(text)
+    return error_of(value)
 
 
 def error_of(value: object) -> str:

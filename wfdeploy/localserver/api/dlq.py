@@ -89,21 +89,21 @@ class DlqApi:
         return self._revive_one(request, Revival.restart)
 
     async def resume_many(self, request: Request) -> Response:
-        return self._revive_many(request, Revival.resume, default=RESUMES, most=RESUMES)
+        return self._revive_many(request, Revival.resume, most=RESUMES)
 
     async def restart_many(self, request: Request) -> Response:
-        return self._revive_many(request, Revival.restart, default=RESTARTS, most=RESTARTS)
+        return self._revive_many(request, Revival.restart, most=RESTARTS)
 
     def _revive_one(self, request: Request, revive: Callable[[Revival, Entry], dict[str, Any]]) -> Response:
         return json_response(self._revive(request, lambda: [self._one(request)], revive)[0])
 
     def _revive_many(
-        self, request: Request, revive: Callable[[Revival, Entry], dict[str, Any]], *, default: int, most: int
+        self, request: Request, revive: Callable[[Revival, Entry], dict[str, Any]], *, most: int
     ) -> Response:
         cursors: list[str] = []
 
         def entries() -> list[Entry]:
-            found, cursor = self._page(request, default=default, most=most)
+            found, cursor = self._page(request, default=most, most=most)
             cursors.append(cursor)
             missing = set(multi(request.query_params, "dlqIds")) - {entry.dlq_id for entry in found}
             if missing and not cursor and not request.query_params.get("cursor"):
@@ -238,7 +238,7 @@ _OF_ONE = ("Dlq.get", "Dlq.delete", "Dlq.resume", "Dlq.restart", "Dlq.retry_call
 
 _FILTERS = (
     params.many("workflowUrl", "runs of these endpoints"),
-    params.run_ids("workflowRunId"),
+    params.RUN_ID,
     params.CREATED_AT,
     *params.COMMON_FILTERS,
     Param(

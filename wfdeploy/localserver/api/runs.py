@@ -273,7 +273,7 @@ RUNS = Area(
 )
 
 _LOGS = (
-    params.run_ids("workflowRunId"),
+    params.RUN_ID,
     Param("workflowUrl", "query", "this endpoint", text(pattern=params.URL_PATTERN)),
     params.CREATED_AT,
     Param(

@@ -17,13 +17,9 @@ _NUMBER = r"[0-9]{1,15}(\.[0-9]{1,9})?"
 DURATION_PATTERN = f"^({_NUMBER}|({_NUMBER}(ns|us|ms|s|m|h|d))+)$"
 
 
-def many(name: str, description: str, items: Schema | None = None) -> Param:
+def many(name: str, description: str) -> Param:
     """A filter that takes several values, repeated or separated by commas; any of them will do."""
-    return Param(name, "query", description, listed(items or {"type": "string"}))
-
-
-def run_ids(name: str) -> Param:
-    return Param(name, "query", "runs of this id")
+    return Param(name, "query", description, listed({"type": "string"}))
 
 
 MOMENT = whole("Unix milliseconds", minimum=0, maximum=LARGEST, format="int64")
@@ -34,6 +30,7 @@ def at_least(number: int, **more: Any) -> Schema:
 
 
 CURSOR = Param("cursor", "query", "of the page before; opaque to clients", text(pattern=CURSOR_PATTERN))
+RUN_ID = Param("workflowRunId", "query", "runs of this id")
 CREATED_AT = Param("workflowCreatedAt", "query", "the run accepted at this moment", MOMENT)
 
 COMMON_FILTERS = (
