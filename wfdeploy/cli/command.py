@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wfdeploy.cli.output import App
 from wfdeploy.errors import EXIT_CODE_MEANING, ExitCode
 
 if TYPE_CHECKING:
@@ -139,12 +140,14 @@ class LazyGroup(_Help, click.Group):
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
-def _show_help(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    if not value or ctx.resilient_parsing:
-        return
-    from wfdeploy.cli.output import App
-
+def app_of(ctx: click.Context) -> App:
+    """What every command is handed."""
     app = ctx.find_object(App)
     assert app is not None  # the gate starts every command with one
-    app.output.payload(ctx.get_help() + "\n")
-    ctx.exit()
+    return app
+
+
+def _show_help(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        app_of(ctx).output.payload(ctx.get_help() + "\n")
+        ctx.exit()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from wfdeploy import __version__
-from wfdeploy.cli.command import LazyGroup, Section
-from wfdeploy.cli.output import App
+from wfdeploy.cli.command import LazyGroup, Section, app_of
 
 SECTIONS = (
     Section(
@@ -62,12 +61,9 @@ MODULES = {
 
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-    if not value or ctx.resilient_parsing:
-        return
-    app = ctx.find_object(App)
-    assert app is not None  # the gate starts every command with one
-    app.output.payload(f"wfdeploy {__version__}\n")
-    ctx.exit()
+    if value and not ctx.resilient_parsing:
+        app_of(ctx).output.payload(f"wfdeploy {__version__}\n")
+        ctx.exit()
 
 
 @click.group(
@@ -102,7 +98,5 @@ def main(ctx: click.Context) -> None:
     `wfdeploy COMMAND --help` explains a command.
     """
     if ctx.invoked_subcommand is None:
-        app = ctx.find_object(App)
-        assert app is not None
-        app.output.block(ctx.get_help() + "\n", always=True)
+        app_of(ctx).output.block(ctx.get_help() + "\n", always=True)
         raise click.UsageError("A command is missing.")

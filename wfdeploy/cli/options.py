@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
-from wfdeploy.cli.command import Option
+from wfdeploy.cli.command import Option, app_of
 from wfdeploy.cli.flags import TargetFlags
-from wfdeploy.cli.output import App, ColorMode, LogFormat, View
+from wfdeploy.cli.output import ColorMode, LogFormat, View
 
 if TYPE_CHECKING:
     from wfdeploy.model.options import ApplyOptions
@@ -74,26 +74,20 @@ def _environments(_ctx: click.Context, _parameter: click.Parameter, incomplete: 
     return [name for name in dict.fromkeys((*declared, LOCAL)) if name.startswith(incomplete)]
 
 
-def _app(ctx: click.Context) -> App:
-    app = ctx.find_object(App)
-    assert app is not None  # the gate starts every command with one
-    return app
-
-
 def _set(attribute: str, kind: Callable[[str], _E]) -> Callable[[click.Context, click.Parameter, str | None], None]:
     def callback(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
         if value is not None:
-            setattr(_app(ctx).output, attribute, kind(value))
+            setattr(app_of(ctx).output, attribute, kind(value))
 
     return callback
 
 
 def _louder(ctx: click.Context, _parameter: click.Parameter, value: int) -> None:
-    _app(ctx).output.verbosity += value
+    app_of(ctx).output.verbosity += value
 
 
 def _quieter(ctx: click.Context, _parameter: click.Parameter, value: int) -> None:
-    _app(ctx).output.verbosity -= value
+    app_of(ctx).output.verbosity -= value
 
 
 _output = partial(click.option, cls=Option, heading="Output", expose_value=False, is_eager=True)
@@ -149,7 +143,7 @@ def view(function: Function) -> Function:
 def _pass_app(function: Function) -> Function:
     @wraps(function)
     def with_app(**flags: Any) -> Any:
-        return function(app=_app(click.get_current_context()), **flags)
+        return function(app=app_of(click.get_current_context()), **flags)
 
     return with_app
 

@@ -116,3 +116,16 @@ class EndRollout:
     """A rollout is over: all runs are let go, or another one takes its place."""
 
     group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutView:
+    """How a group's rollout stands. `rollout`: None where no loaded manifest declares it; `progress`: None where none
+    is under way. `released`: runs let go; `succeeded`, `failed`: how these do, as last observed."""
+
+    group: str
+    rollout: Rollout | None
+    progress: Progress | None
+    released: int = 0
+    succeeded: int = 0
+    failed: int = 0

@@ -1,8 +1,9 @@
-"""What `status` shows: recorded runs with their live state; and what `render` shows of a run."""
+"""What commands show of recorded runs: their live state, their steps, their past, what a refresh found; and what
+`render` shows of a declared one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,10 @@ from wfdeploy.model.observed import RunState
 
 if TYPE_CHECKING:
     from wfdeploy.model.run import Source
+
+if TYPE_CHECKING:
+    from wfdeploy.model.observed import RunLog
+    from wfdeploy.model.state import Record
 
 
 class RowStatus(Enum):
@@ -57,3 +62,41 @@ class Rendered:
     fingerprint: str
     workflow_run_id: str | None
     fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRun:
+    """A recorded run, with what the server's logs tell of it (None: they don't know it)."""
+
+    record: Record
+    log: RunLog | None
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run of an address. `ended`: why it is history (`superseded`, `resumed`, `forgotten`, `moved`), None for the one
+    that is recorded now; `ended_at_ms`: when that came to be (our clock, Unix ms)."""
+
+    record: Record
+    ended: str | None = None
+    ended_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A run that is in another state than was known. `before` is None where nothing was known."""
+
+    address: Address
+    workflow_run_id: str
+    before: RunState | None
+    after: RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What a refresh found. `asked`: how many runs weren't known to have ended. `states`: how many of these are in
+    which state now (None: the server didn't show them, and that tells nothing)."""
+
+    asked: int
+    turns: Sequence[Turn]
+    states: Mapping[RunState | None, int]

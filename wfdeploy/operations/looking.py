@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.model.address import Address
-from wfdeploy.model.observed import RunLog
-from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Record
+from wfdeploy.model.status import LoggedRun, PastRun
 from wfdeploy.operations.refreshing import labels_of, require_labels
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.diff.targets import Targets
@@ -18,28 +16,6 @@ from wfdeploy.ports import StateStore
 
 MOST_LOGS = 100
 """Each costs a request, and the server limits how many there may be."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedRun:
-    """A recorded run, with what the server's logs tell of it (None: they don't know it)."""
-
-    record: Record
-    log: RunLog | None
-
-
-@dataclass(frozen=True, slots=True)
-class PastRun:
-    """A run of an address. `ended`: why it is history (`superseded`, `resumed`, `forgotten`, `moved`), None for the one
-    that is recorded now; `ended_at_ms`: when that came to be (our clock, Unix ms)."""
-
-    record: Record
-    ended: str | None = None
-    ended_at_ms: int | None = None
-
-    @property
-    def run_state(self) -> RunState | None:
-        return self.record.run_state
 
 
 def logs(workspace: Workspace, globs: Sequence[str], labels: Collection[str]) -> Sequence[LoggedRun]:

@@ -4,39 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 from wfdeploy.errors import StateError
-from wfdeploy.model.address import Address
-from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Standing
+from wfdeploy.model.status import Refreshed, Turn
 from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.looking import selected
 from wfdeploy.operations.refreshing import all_unfinished, observations
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.server_time import ServerTime
 from wfdeploy.pipeline.diff.observing import View
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A run that is in another state than was known. `before` is None where nothing was known."""
-
-    address: Address
-    workflow_run_id: str
-    before: RunState | None
-    after: RunState
-
-
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """What a refresh found. `asked`: how many runs weren't known to have ended. `states`: how many of these are in
-    which state now (None: the server didn't show them, and that tells nothing)."""
-
-    asked: int
-    turns: Sequence[Turn]
-    states: Mapping[RunState | None, int]
 
 
 def refresh(

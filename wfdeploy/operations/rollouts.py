@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.model.plan import Selection
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.rollout import Mode, Progress, PutProgress, Rollout
+from wfdeploy.model.rollout import Mode, Progress, PutProgress, Rollout, RolloutView
 from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.state import write
 from wfdeploy.operations.workspace import Workspace
@@ -17,19 +17,6 @@ from wfdeploy.ports import StateStore
 
 _OTHERS = (None, *(state for state in RunState if state is not RunState.SUCCESS))
 _BADLY = (RunState.FAILED, RunState.CANCELED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutView:
-    """How a group's rollout stands. `rollout`: None where no loaded manifest declares it; `progress`: None where none
-    is under way. `released`: runs let go; `succeeded`, `failed`: how these do, as last observed."""
-
-    group: str
-    rollout: Rollout | None
-    progress: Progress | None
-    released: int = 0
-    succeeded: int = 0
-    failed: int = 0
 
 
 def status(workspace: Workspace, groups: Sequence[str], paths: Sequence[str] | None = None) -> Sequence[RolloutView]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from wfdeploy.model.observed import RunLog, Step, StepGroup
-from wfdeploy.model.state import Record
+from wfdeploy.model.status import LoggedRun, PastRun
 from wfdeploy.render.encode import document, utc
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain
@@ -23,11 +23,12 @@ _NAME_WIDTH = 28
 _STATE_WIDTH = 13
 
 
-def logs_text(runs: Sequence[tuple[Record, RunLog | None]], style: Style = plain, *, width: int = 100) -> Iterator[str]:
+def logs_text(runs: Sequence[LoggedRun], style: Style = plain, *, width: int = 100) -> Iterator[str]:
     """Each run with its steps under it."""
     if not runs:
         yield "No runs are recorded.\n"
-    for index, (record, log) in enumerate(runs):
+    for index, run in enumerate(runs):
+        record, log = run.record, run.log
         if index:
             yield "\n"
         state = record.run_state if log is None else log.state
@@ -40,13 +41,14 @@ def logs_text(runs: Sequence[tuple[Record, RunLog | None]], style: Style = plain
                 yield f"{line}\n"
 
 
-def logs_json(runs: Sequence[tuple[Record, RunLog | None]]) -> Iterator[str]:
+def logs_json(runs: Sequence[LoggedRun]) -> Iterator[str]:
     """`{"formatVersion":1,"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds. `state` is null, and
     `steps` empty, where the server's logs don't know the run."""
-    return document({}, "runs", (_logged(record, log) for record, log in runs))
+    return document({}, "runs", map(_logged, runs))
 
 
-def _logged(record: Record, log: RunLog | None) -> Mapping[str, object]:
+def _logged(run: LoggedRun) -> Mapping[str, object]:
+    record, log = run.record, run.log
     return {
         "address": record.address,
         "workflowRunId": record.workflow_run_id,
@@ -120,35 +122,39 @@ def _step_lines(step: Step, stem: str, below: str, style: Style, width: int) -> 
         yield f"{below}  {style(when, Tone.FAINT)}{style(f'{status}{words}', Tone.BAD)}"
 
 
-def history_text(
-    runs: Sequence[tuple[Record, str | None, int | None]], style: Style = plain, *, width: int = 100
-) -> Iterator[str]:
-    """A table: each address's runs, oldest first. `runs`: with why each is history (None: it is the recorded one), and
-    when that came to be."""
+def history_text(runs: Sequence[PastRun], style: Style = plain, *, width: int = 100) -> Iterator[str]:
+    """A table: each address's runs, oldest first."""
     if not runs:
         yield "No runs are recorded.\n"
         return
     cells = [
         (
-            Cell(printable(record.address)),
-            Cell(f"{record.generation}" if not record.tries else f"{record.generation}, attempt {record.tries}"),
-            Cell(*state_of(record.run_state)),
-            Cell(utc(record.created_at_ms or record.recorded_at_ms), Tone.FAINT),
-            Cell("now" if ended is None else f"{ended} {'' if at is None else utc(at)}".rstrip(), Tone.FAINT),
-            Cell(printable(record.workflow_run_id), Tone.FAINT),
+            Cell(printable(run.record.address)),
+            Cell(f"{run.record.generation}{f', attempt {run.record.tries}' if run.record.tries else ''}"),
+            Cell(*state_of(run.record.run_state)),
+            Cell(utc(run.record.created_at_ms or run.record.recorded_at_ms), Tone.FAINT),
+            Cell(_until(run), Tone.FAINT),
+            Cell(printable(run.record.workflow_run_id), Tone.FAINT),
         )
-        for record, ended, at in runs
+        for run in runs
     ]
     yield from table(("ADDRESS", "GENERATION", "STATE", "STARTED", "UNTIL", "WORKFLOW RUN"), cells, style, width=width)
 
 
-def history_json(runs: Sequence[tuple[Record, str | None, int | None]]) -> Iterator[str]:
+def history_json(runs: Sequence[PastRun]) -> Iterator[str]:
     """`{"formatVersion":1,"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds. `ended` is null for the
     run that is recorded now."""
-    return document({}, "runs", (_past(*run) for run in runs))
+    return document({}, "runs", map(_past, runs))
 
 
-def _past(record: Record, ended: str | None, ended_at_ms: int | None) -> Mapping[str, object]:
+def _until(run: PastRun) -> str:
+    if run.ended is None:
+        return "now"
+    return run.ended if run.ended_at_ms is None else f"{run.ended} {utc(run.ended_at_ms)}"
+
+
+def _past(run: PastRun) -> Mapping[str, object]:
+    record = run.record
     return {
         "address": record.address,
         "workflowRunId": record.workflow_run_id,
@@ -161,8 +167,8 @@ def _past(record: Record, ended: str | None, ended_at_ms: int | None) -> Mapping
         "completedAt": record.completed_at_ms,
         "recordedAt": record.recorded_at_ms,
         "source": record.source,
-        "ended": ended,
-        "endedAt": ended_at_ms,
+        "ended": run.ended,
+        "endedAt": run.ended_at_ms,
     }
 
 

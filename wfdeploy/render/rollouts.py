@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
 
-from wfdeploy.model.rollout import Mode, Progress, Rollout, Step
+from wfdeploy.model.rollout import Mode, Progress, Rollout, RolloutView, Step
 from wfdeploy.render.encode import dump, utc
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain
@@ -14,24 +13,7 @@ from wfdeploy.render.width import Cell, table
 _TONES = {Mode.RUNNING: Tone.GOOD, Mode.PAUSED: Tone.CHANGED, Mode.STOPPED: Tone.BAD, Mode.ABORTED: Tone.BAD}
 
 
-class View(Protocol):
-    """How a group's rollout stands; see `operations.rollouts.RolloutView`."""
-
-    @property
-    def group(self) -> str: ...
-    @property
-    def rollout(self) -> Rollout | None: ...
-    @property
-    def progress(self) -> Progress | None: ...
-    @property
-    def released(self) -> int: ...
-    @property
-    def succeeded(self) -> int: ...
-    @property
-    def failed(self) -> int: ...
-
-
-def text(views: Sequence[View], style: Style = plain, *, width: int = 100) -> Iterator[str]:
+def text(views: Sequence[RolloutView], style: Style = plain, *, width: int = 100) -> Iterator[str]:
     """A table by group."""
     if not views:
         yield "No group is rolled out in steps.\n"
@@ -49,12 +31,12 @@ def text(views: Sequence[View], style: Style = plain, *, width: int = 100) -> It
     yield from table(("GROUP", "ROLLOUT", "STEP", "LET GO", "WAITS FOR"), cells, style, width=width)
 
 
-def json_text(views: Sequence[View]) -> str:
+def json_text(views: Sequence[RolloutView]) -> str:
     """`{"formatVersion":1,"rollouts":[…]}`; times in Unix milliseconds."""
     return dump({"formatVersion": 1, "rollouts": [fields(view) for view in views]}) + "\n"
 
 
-def fields(view: View) -> Mapping[str, object]:
+def fields(view: RolloutView) -> Mapping[str, object]:
     """One rollout as JSON fields; `progress` is null where none is under way."""
     progress = view.progress
     return {
@@ -89,13 +71,13 @@ def steered(progress: Progress, done: str) -> str:
     return f"rollout of {printable(progress.group)} {done}; the next apply goes by it\n"
 
 
-def _mode(view: View) -> Cell:
+def _mode(view: RolloutView) -> Cell:
     if view.progress is None:
         return Cell("none under way", Tone.FAINT)
     return Cell(view.progress.mode.value, _TONES[view.progress.mode])
 
 
-def _current(view: View) -> Step | None:
+def _current(view: RolloutView) -> Step | None:
     progress, rollout = view.progress, view.rollout
     if progress is None or rollout is None or _was_edited(progress, rollout) or progress.step >= len(rollout.steps):
         return None
@@ -107,7 +89,7 @@ def _was_edited(progress: Progress, rollout: Rollout) -> bool:
     return progress.steps not in ("", rollout.plan)
 
 
-def _step(view: View) -> str:
+def _step(view: RolloutView) -> str:
     progress, rollout = view.progress, view.rollout
     if progress is None:
         return "" if rollout is None else f"of {len(rollout.steps)}"
@@ -120,14 +102,14 @@ def _step(view: View) -> str:
     return f"{progress.step + 1} of {len(rollout.steps)} ({rollout.steps[progress.step].amount})"
 
 
-def _runs(view: View) -> str:
+def _runs(view: RolloutView) -> str:
     if view.progress is None:
         return ""
     failed = f", {view.failed:,} failed" if view.failed else ""
     return f"{view.released:,} runs, {view.succeeded:,} succeeded{failed}"
 
 
-def _waits(view: View) -> str:
+def _waits(view: RolloutView) -> str:
     step = _current(view)
     if step is None or view.progress is None or view.progress.mode is not Mode.RUNNING:
         return ""

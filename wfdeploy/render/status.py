@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from wfdeploy.model.observed import RunState
-from wfdeploy.model.status import RowStatus, StatusRow
+from wfdeploy.model.status import Refreshed, RowStatus, StatusRow, Turn
 from wfdeploy.render.encode import document, dump, utc
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain
@@ -19,10 +19,6 @@ _STATUS_WORDS: Mapping[RowStatus, tuple[str, Tone]] = {
     RowStatus.UNKNOWN: ("outcome not known yet", Tone.CHANGED),
     RowStatus.REJECTED: ("rejected", Tone.BAD),
 }
-
-
-Turn = tuple[str, str, RunState | None, RunState]
-"""Address, workflow run id, the state that was known, the state now."""
 
 
 def text(rows: Sequence[StatusRow], style: Style = plain, *, width: int = 100) -> Iterator[str]:
@@ -46,8 +42,7 @@ def text(rows: Sequence[StatusRow], style: Style = plain, *, width: int = 100) -
 
 def json_text(rows: Sequence[StatusRow]) -> Iterator[str]:
     """`{"formatVersion":1,"summary":{…},"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds."""
-    states = Counter(row.run_state for row in rows)
-    summary = {state.value: states[state] for state in RunState} | {"NOT_LISTED": states[None]}
+    summary = _summary(Counter(row.run_state for row in rows))
     return document({"summary": summary}, "runs", map(row_fields, rows))
 
 
@@ -69,43 +64,44 @@ def row_fields(row: StatusRow) -> Mapping[str, object]:
     }
 
 
-def refreshed_text(
-    asked: int,
-    turns: Sequence[Turn],
-    states: Mapping[RunState | None, int],
-    style: Style = plain,
-    *,
-    width: int = 100,
-) -> Iterator[str]:
+def refreshed_text(found: Refreshed, style: Style = plain, *, width: int = 100) -> Iterator[str]:
     """The runs that are in another state than was known, and how many are in which."""
-    if not asked:
+    if not found.asked:
         yield "All recorded runs are known to have ended; nobody was asked.\n"
         return
-    if turns:
+    if found.turns:
         cells = [
             (
-                Cell(printable(address)),
-                Cell(state_of(before)[0], Tone.FAINT),
-                Cell(*WORDS[after]),
-                Cell(printable(run_id), Tone.FAINT),
+                Cell(printable(turn.address)),
+                Cell(state_of(turn.before)[0], Tone.FAINT),
+                Cell(*WORDS[turn.after]),
+                Cell(printable(turn.workflow_run_id), Tone.FAINT),
             )
-            for address, run_id, before, after in turns
+            for turn in found.turns
         ]
         yield from table(("ADDRESS", "WAS", "IS", "WORKFLOW RUN"), cells, style, width=width)
         yield "\n"
-    words = ", ".join(f"{count:,} {state_of(state)[0]}" for state, count in states.items())
-    yield f"{style('Asked after', Tone.STRONG)} {asked:,} run{'' if asked == 1 else 's'}: {words}.\n"
+    words = ", ".join(f"{count:,} {state_of(state)[0]}" for state, count in found.states.items())
+    yield f"{style('Asked after', Tone.STRONG)} {found.asked:,} run{'' if found.asked == 1 else 's'}: {words}.\n"
 
 
-def refreshed_json(asked: int, turns: Sequence[Turn], states: Mapping[RunState | None, int]) -> Iterator[str]:
+def refreshed_json(found: Refreshed) -> Iterator[str]:
     """`{"formatVersion":1,"asked":…,"summary":{…},"changed":[…]}`, one run a line, in pieces."""
-    summary = {state.value: states.get(state, 0) for state in RunState} | {"NOT_LISTED": states.get(None, 0)}
-    return document({"asked": asked, "summary": summary}, "changed", (_turned(*turn) for turn in turns))
+    return document({"asked": found.asked, "summary": _summary(found.states)}, "changed", map(_turned, found.turns))
 
 
-def _turned(address: str, run_id: str, before: RunState | None, after: RunState) -> Mapping[str, object]:
-    was = None if before is None else before.value
-    return {"address": address, "workflowRunId": run_id, "before": was, "after": after.value}
+def _turned(turn: Turn) -> Mapping[str, object]:
+    return {
+        "address": turn.address,
+        "workflowRunId": turn.workflow_run_id,
+        "before": None if turn.before is None else turn.before.value,
+        "after": turn.after.value,
+    }
+
+
+def _summary(states: Mapping[RunState | None, int]) -> Mapping[str, int]:
+    """How many runs are in which state, zeros too."""
+    return {state.value: states.get(state, 0) for state in RunState} | {"NOT_LISTED": states.get(None, 0)}
 
 
 def waited_text(states: Mapping[RunState, int], *, fulfilled: bool, style: Style = plain) -> str:

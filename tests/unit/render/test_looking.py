@@ -11,6 +11,7 @@ from tests.unit.render.samples import NOON_MS
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunLog, RunState, Step, StepError, StepGroup
 from wfdeploy.model.state import Record
+from wfdeploy.model.status import LoggedRun, PastRun, Refreshed, Turn
 from wfdeploy.render import looking, status
 
 Golden = Callable[[Path, str], None]
@@ -54,9 +55,12 @@ LOG = RunLog(
     ),
     failure="CALLBACK_SUCCESS",
 )
-RUNS = [(RECORD, LOG), (RECORD, None)]
-PAST = [(RECORD, "resumed", NOON_MS + 1000), (RECORD, None, None)]
-TURNS = [(HARM, "wfr_1", None, RunState.FAILED), ("g/b", "wfr_2", RunState.STARTED, RunState.EXPIRED)]
+RUNS = [LoggedRun(RECORD, LOG), LoggedRun(RECORD, None)]
+PAST = [PastRun(RECORD, "resumed", NOON_MS + 1000), PastRun(RECORD)]
+TURNS = [
+    Turn(Address(HARM), "wfr_1", None, RunState.FAILED),
+    Turn(Address("g/b"), "wfr_2", RunState.STARTED, RunState.EXPIRED),
+]
 
 
 def test_logs(golden: Golden) -> None:
@@ -70,17 +74,17 @@ def test_history(golden: Golden) -> None:
 
 
 def test_refreshed(golden: Golden) -> None:
-    states = {RunState.FAILED: 1, RunState.EXPIRED: 1, None: 3}
-    golden(GOLDEN / "refresh" / "some.txt", "".join(status.refreshed_text(5, TURNS, states)))
-    golden(GOLDEN / "refresh" / "some.json", "".join(status.refreshed_json(5, TURNS, states)))
-    golden(GOLDEN / "refresh" / "none.txt", "".join(status.refreshed_text(0, (), {})))
+    found = Refreshed(5, TURNS, {RunState.FAILED: 1, RunState.EXPIRED: 1, None: 3})
+    golden(GOLDEN / "refresh" / "some.txt", "".join(status.refreshed_text(found)))
+    golden(GOLDEN / "refresh" / "some.json", "".join(status.refreshed_json(found)))
+    golden(GOLDEN / "refresh" / "none.txt", "".join(status.refreshed_text(Refreshed(0, (), {}))))
 
 
 def test_nothing_that_a_server_says_gets_at_the_terminal() -> None:
     for text in (
         "".join(looking.logs_text(RUNS)),
         "".join(looking.history_text(PAST)),
-        "".join(status.refreshed_text(5, TURNS, {})),
+        "".join(status.refreshed_text(Refreshed(5, TURNS, {}))),
         "".join(looking.logs_json(RUNS)),
     ):
         assert "\x1b" not in text
@@ -88,5 +92,5 @@ def test_nothing_that_a_server_says_gets_at_the_terminal() -> None:
 
 
 def test_json_is_json_also_where_there_is_nothing() -> None:
-    for chunks in (looking.logs_json(()), looking.history_json(()), status.refreshed_json(0, (), {})):
+    for chunks in (looking.logs_json(()), looking.history_json(()), status.refreshed_json(Refreshed(0, (), {}))):
         assert json.loads("".join(chunks))["formatVersion"] == 1

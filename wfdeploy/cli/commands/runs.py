@@ -172,7 +172,7 @@ def logs(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[s
 
     output = app.output
     with wiring.opened(app, target) as workspace:
-        runs = [(run.record, run.log) for run in operation.logs(workspace, tuple(globs), tuple(labels))]
+        runs = operation.logs(workspace, tuple(globs), tuple(labels))
     output.show(view.logs_json(runs), view.logs_text(runs, output.style, width=output.width))
 
 
@@ -200,8 +200,7 @@ def history(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequenc
     from wfdeploy.render import looking as view
 
     with wiring.opened(app, target, online=False) as workspace:
-        past = operation.history(workspace, tuple(globs), tuple(labels))
-    runs = [(run.record, run.ended, run.ended_at_ms) for run in past]
+        runs = operation.history(workspace, tuple(globs), tuple(labels))
     output = app.output
     output.show(view.history_json(runs), view.history_text(runs, output.style, width=output.width))
 
@@ -233,8 +232,4 @@ def refresh(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequenc
     output = app.output
     with wiring.opened(app, target) as workspace:
         found = operation.refresh(workspace, tuple(globs), tuple(labels))
-    turns = [(turn.address, turn.workflow_run_id, turn.before, turn.after) for turn in found.turns]
-    output.show(
-        view.refreshed_json(found.asked, turns, found.states),
-        view.refreshed_text(found.asked, turns, found.states, output.style, width=output.width),
-    )
+    output.show(view.refreshed_json(found), view.refreshed_text(found, output.style, width=output.width))
