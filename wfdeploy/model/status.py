@@ -12,10 +12,8 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunState
 
 if TYPE_CHECKING:
-    from wfdeploy.model.run import Source
-
-if TYPE_CHECKING:
     from wfdeploy.model.observed import RunLog
+    from wfdeploy.model.run import Source
     from wfdeploy.model.state import Record
 
 
