@@ -8,16 +8,16 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from wfdeploy.catalogue import chunks, database, settings
+from wfdeploy.catalogue.adding import Adding, Member, runs_of
 from wfdeploy.catalogue.authentication import StoredGroup, code_of, is_code, name_of
 from wfdeploy.catalogue.guards import CacheBusy, busy, sound
 from wfdeploy.model.address import Address, group_of
-from wfdeploy.model.run import DesiredGroup, DesiredRun, Group, Source
-from wfdeploy.model.tally import Tally, sum_of
+from wfdeploy.model.run import DesiredGroup, DesiredRun
+from wfdeploy.model.tally import Tally
 
 KEPT_RUNS = 2_500_000
 """Of entries that this command doesn't use, the cache keeps no more runs than this; a run takes about 150 bytes."""
@@ -35,28 +35,6 @@ class Kept(NamedTuple):
     groups: Sequence[StoredGroup]
 
 
-@dataclass(slots=True)
-class Draft:
-    """An entry in the making. `key`: None for one that no later command may use."""
-
-    key: str | None = None
-    reads: Mapping[str, str] = field(default_factory=dict)
-    notes: Mapping[str, Any] = field(default_factory=dict)
-
-
-class _Member(NamedTuple):
-    """A group of this command. `fresh`: identified by this very process, so beyond doubt."""
-
-    id: int
-    group: Group
-    tally: Tally
-    file: int
-    name_of_file: str
-    fresh: bool
-    respelled: bool
-    chunks: tuple[chunks.Chunk, ...]
-
-
 class Catalogue:
     """The desired runs of one command. `folder`: where the cache is kept (None: nowhere); `key`: of its entries, one
     that nobody else has (None: a new one, so that no entry of another command is known).
@@ -69,9 +47,10 @@ class Catalogue:
         self._key = os.urandom(32) if key is None else key
         # One transaction from the first look on: what other processes do to the cache is not seen.
         self._connection.execute("BEGIN")
-        self._members: dict[str, _Member] = {}
+        self._members: dict[str, Member] = {}
         self._used: list[int] = []
         self._private: list[int] = []
+        self._is_swept = False
         self.duplicates = False
         """Whether some group or address is declared more than once. A file that does so by itself has no entry that a
         later command could use, for it would not hold what is to be told."""
@@ -101,7 +80,7 @@ class Catalogue:
                     continue  # it only holds chunks
                 tally = Tally(count, int.from_bytes(total))
                 declared = settings.from_text(group, text)
-                self._join(_Member(id_, declared, tally, file, name, False, bool(respelled), chunks_))
+                self._join(Member(id_, declared, tally, file, name, False, bool(respelled), chunks_))
 
     def pieces(self, keys: Collection[bytes]) -> dict[bytes, list[chunks.Chunk]]:
         """The rows of these pieces, of those that the cache has, as chunks. Raises: `CacheDamaged`."""
@@ -127,39 +106,34 @@ class Catalogue:
     def adding(self, file: int, name: str) -> Iterator[Adding]:
         """Make the entry of a file: give groups and runs to what this yields. Left by an exception, nothing is kept."""
         connection = self._connection
+        if not self._is_swept:
+            self._sweep()
         connection.execute("SAVEPOINT entry")
-        with busy():
-            cursor = connection.execute(
-                "INSERT INTO entries (key, reads, notes, runs, used_on, code) "
-                "VALUES (hex(randomblob(16)), '{}', '{}', 0, 0, x'')"
-            )
-        assert cursor.lastrowid is not None
-        # Numbers can be foretold: what somebody may have put there for this entry is none of it.
-        connection.execute("DELETE FROM groups WHERE entry = ?", (cursor.lastrowid,))
-        connection.execute("DELETE FROM chunks WHERE grp < 0")
-        adding = Adding(self, connection, cursor.lastrowid, file, name)
-        before, duplicates = dict(self._members), self.duplicates
         try:
+            adding = Adding(connection, file, name)
             yield adding
         except BaseException:
             connection.execute("ROLLBACK TO entry")
             connection.execute("RELEASE entry")
-            self._members, self.duplicates = before, duplicates
             raise
         draft = adding.draft
         if draft.key is None or adding.has_twins:
             self._private.append(adding.id)
         else:
-            # Another process may have made the same entry meanwhile: the newer one stays.
             key, reads, notes = name_of(self._key, draft.key), _json(draft.reads), _json(draft.notes)
-            code = code_of(self._key, key, reads, notes, self._stored(adding.id))
-            self._drop("SELECT id FROM entries WHERE key = ?", (key,))
+            code = code_of(self._key, key, reads, notes, adding.stored())
+            # An older entry may be of no use any more: the newer one stays.
+            for (older,) in connection.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchall():
+                self._drop(older)
             connection.execute(
                 "UPDATE entries SET key = ?, reads = ?, notes = ?, runs = ?, used_on = ?, code = ? WHERE id = ?",
                 (key, reads, notes, adding.count, _today(), code, adding.id),
             )
             self._used.append(adding.id)
         connection.execute("RELEASE entry")
+        self.duplicates = self.duplicates or adding.has_twins
+        for member in adding.members:
+            self._join(member)
 
     def seal(self) -> None:
         """Everything is in: from now on this is read, and stays as it is whatever other processes do to the cache.
@@ -188,7 +162,7 @@ class Catalogue:
                 connection.execute("ROLLBACK")
             if self._private and self._lasting:
                 for id_ in self._private:
-                    self._drop("SELECT ?", (id_,))
+                    self._drop(id_)
         except (sqlite3.Error, UnicodeDecodeError):
             pass  # a later command evicts it
         finally:
@@ -225,7 +199,7 @@ class Catalogue:
         for name in sorted(names, key=lambda name: f"{name}/"):
             member = self._members.get(name)
             if member is not None:
-                yield from _runs(member, chunks.rows(self._connection, member.chunks))
+                yield from runs_of(member, chunks.rows(self._connection, member.chunks))
 
     def find(self, addresses: Collection[str]) -> Mapping[Address, DesiredRun]:
         """Those of these addresses that are declared."""
@@ -237,7 +211,7 @@ class Catalogue:
             member = self._members.get(group)
             if member is not None:
                 rows = chunks.find(self._connection, member.chunks, names)
-                found.update((run.address, run) for run in _runs(member, rows))
+                found.update((run.address, run) for run in runs_of(member, rows))
         return found
 
     def differing(self, group: str, recorded: Callable[[str, str], Iterable[tuple[str, str, str]]]) -> set[Address]:
@@ -256,7 +230,7 @@ class Catalogue:
     def with_own_ids(self) -> Iterator[DesiredRun]:
         """The runs whose workflow run id the author fixed."""
         for member in self._members.values():
-            yield from _runs(member, chunks.rows(self._connection, member.chunks, with_own_ids=True))
+            yield from runs_of(member, chunks.rows(self._connection, member.chunks, with_own_ids=True))
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
@@ -272,7 +246,7 @@ class Catalogue:
         found = self._connection.execute(query, (entry,)).fetchall()
         return [StoredGroup._make((*row, chunks.listed(self._connection, row[0]))) for row in found]
 
-    def _join(self, member: _Member) -> None:
+    def _join(self, member: Member) -> None:
         if self._members.setdefault(member.group.name, member) is not member:
             self.duplicates = True
 
@@ -297,100 +271,25 @@ class Catalogue:
                 continue
             kept += runs
             if kept > KEPT_RUNS or used_on < _today() - KEPT_DAYS:
-                self._drop("SELECT ?", (id_,))
+                self._drop(id_)
 
-    def _drop(self, which: str, values: tuple[object, ...]) -> None:
+    def _drop(self, entry: int) -> None:
         run = self._connection.execute
-        run(f"DELETE FROM chunks WHERE grp IN (SELECT id FROM groups WHERE entry IN ({which}))", values)  # noqa: S608
-        run(f"DELETE FROM groups WHERE entry IN ({which})", values)  # noqa: S608
-        run(f"DELETE FROM entries WHERE id IN ({which})", values)  # noqa: S608
+        run("DELETE FROM chunks WHERE grp IN (SELECT id FROM groups WHERE entry = ?)", (entry,))
+        run("DELETE FROM groups WHERE entry = ?", (entry,))
+        run("DELETE FROM entries WHERE id = ?", (entry,))
 
+    def _sweep(self) -> None:
+        """Delete what is of no entry. Numbers can be foretold: somebody may have put it there for one that is to come.
 
-class Adding:
-    """The entry of one file in the making."""
-
-    def __init__(self, catalogue: Catalogue, connection: sqlite3.Connection, id_: int, file: int, name: str) -> None:
-        self._catalogue = catalogue
-        self._connection = connection
-        self._file = file
-        self._name = name
-        self.id = id_
-        self.draft = Draft()
-        self.count = 0
-        self.has_twins = False
-        """Whether some of its runs have one address."""
-        self._refused: list[tuple[DesiredRun, DesiredRun]] = []
-
-    def group(
-        self,
-        group: Group,
-        stretches: Iterable[tuple[chunks.Piece, Iterable[DesiredRun] | Sequence[chunks.Chunk]]],
-        respelled: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Add a group with its runs: those of a file, or of its pieces one after the other, in any order; of a piece
-        that the cache has, its chunks. `respelled` tells at the end whether some text of theirs was another one while
-        numbers were written otherwise."""
-        connection = self._connection
-        id_ = self._begun(group.name, settings.to_text(group))
-        member = _Member(id_, group, Tally(), self._file, self._name, fresh=True, respelled=False, chunks=())
-
-        def refused(row: chunks.Row, first: chunks.Row) -> None:
-            self._catalogue.duplicates = self.has_twins = True
-            if len(self._refused) < 100:
-                run, other = _runs(member, [row, first])
-                self._refused.append((run, other))
-
-        writer = chunks.Writer(connection, id_, group.name, refused)
-        for piece, runs in stretches:
-            if isinstance(runs, list):
-                writer.copy(runs, piece)
-            else:
-                writer.write(map(_row, cast("Iterable[DesiredRun]", runs)), piece)
-        written = writer.end(self._aside)
-        tally = sum_of(chunk.tally for chunk in written)
-        member = member._replace(tally=tally, respelled=respelled(), chunks=written)
-        connection.execute(
-            "UPDATE groups SET count = ?, total = ?, respelled = ? WHERE id = ?",
-            (tally.count, tally.to_bytes(), member.respelled, id_),
-        )
-        self.count += tally.count
-        self._catalogue._join(member)
-
-    def _aside(self) -> int:
-        """A group that only holds chunks, to be found by their pieces."""
-        return self._begun("", "")
-
-    def _begun(self, name: str, text: str) -> int:
-        """The id of a new group without chunks."""
-        run = self._connection.execute
-        query = "INSERT INTO groups (entry, name, settings, count, total, respelled) VALUES (?, ?, ?, 0, x'', 0)"
-        id_ = run(query, (self.id, name, text)).lastrowid
-        assert id_ is not None
-        run("DELETE FROM chunks WHERE grp = ?", (id_,))
-        return id_
-
-    def take_refused(self) -> list[tuple[DesiredRun, DesiredRun]]:
-        """Runs whose address was taken, each with the run that has it; no more than a hundred of a group."""
-        refused, self._refused = self._refused, []
-        return refused
-
-
-def _runs(member: _Member, rows: Iterable[chunks.Row]) -> Iterator[DesiredRun]:
-    prefix, group, manifest, file = f"{member.group.name}/", member.group, member.name_of_file, member.file
-    with sound():
-        for name, text, delivery, number, line, entry, data, row, run_id, delay_s, not_before_s, secret in rows:
-            source = Source(manifest, line, entry, data, row)
-            address = Address(prefix + name)
-            yield DesiredRun(
-                address, text, delivery, group, source, run_id, file, number, delay_s, not_before_s, bool(secret)
-            )
-
-
-def _row(run: DesiredRun) -> chunks.Row:
-    address, fingerprint, delivery, group, source, run_id, _, number, delay_s, not_before_s, has_secrets, _ = run
-    _, line, entry, data, row = source
-    name = address[len(group.name) + 1 :]
-    return name, fingerprint, delivery, number, line, entry, data, row, run_id, delay_s, not_before_s, has_secrets
+        Raises: `CacheBusy`.
+        """
+        with busy():
+            self._connection.execute("DELETE FROM groups WHERE entry NOT IN (SELECT id FROM entries)")
+            # The inner query finds all that it looks at in the index.
+            strays = "SELECT id FROM chunks WHERE grp NOT IN (SELECT id FROM groups)"
+            self._connection.execute(f"DELETE FROM chunks WHERE id IN ({strays})")  # noqa: S608
+        self._is_swept = True
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class Writer:
         self._group = group
         self._prefix = f"{name}/"
         self._refused = refused
-        self._stretches: list[int] = []  # in order each by itself, under ids that no group has
+        self._stretches: list[int] = []  # in order each by itself, but for the first under ids that no group has
         self._must_merge = False
 
     def write(self, rows: Iterable[Row], piece: Piece = WHOLE) -> None:
@@ -119,25 +119,24 @@ class Writer:
         that holds what is kept for its pieces alone, where the group itself has to be in another order."""
         stretches = [listed(self._connection, stretch) for stretch in self._stretches]
         chunks = sorted(chain.from_iterable(stretches), key=attrgetter("first"))
-        if self._must_merge or any(before.last >= after.first for before, after in pairwise(chunks)):
-            self._move(aside() if any(chunk.piece for chunk in chunks) else _NOWHERE)
-            self._merge(stretches)
-        self._move(self._group)
+        if not self._must_merge and all(before.last < after.first for before, after in pairwise(chunks)):
+            self._move(self._stretches[1:], self._group)
+            return tuple(chunks)
+        self._move(self._stretches, aside() if any(chunk.piece for chunk in chunks) else _NOWHERE)
+        self._merge(stretches)
         self._connection.execute("DELETE FROM chunks WHERE grp = ?", (_NOWHERE,))
         return listed(self._connection, self._group)
 
-    def _move(self, group: int) -> None:
-        self._connection.executemany(
-            "UPDATE chunks SET grp = ? WHERE grp = ?", [(group, one) for one in self._stretches]
-        )
+    def _move(self, stretches: Sequence[int], group: int) -> None:
+        self._connection.executemany("UPDATE chunks SET grp = ? WHERE grp = ?", [(group, one) for one in stretches])
 
     def _begin(self) -> int:
-        self._stretches.append(-1 - len(self._stretches))
+        self._stretches.append(-len(self._stretches) if self._stretches else self._group)
         return self._stretches[-1]
 
     def _merge(self, stretches: Sequence[Sequence[Chunk]]) -> None:
         """Write the rows of several stretches as one, in order."""
-        self._stretches = [-1 - len(stretches)]
+        self._stretches = [self._group]
         # Equal names come in the order of the stretches, which is that of the rows.
         stream = merge(*(rows(self._connection, chunks) for chunks in stretches), key=_name)
         last: Row | None = None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from typing import Any, cast
 
 from wfdeploy.catalogue import chunks as catalogue
-from wfdeploy.catalogue.catalogue import Adding
+from wfdeploy.catalogue.adding import Adding
 from wfdeploy.catalogue.chunks import WHOLE, Chunk
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
@@ -19,7 +19,7 @@ from wfdeploy.pipeline.expand.data.streams import MAX_LINE_BYTES
 from wfdeploy.pipeline.expand.groups import group_of
 from wfdeploy.pipeline.expand.input_files import InputFiles, Readers
 from wfdeploy.pipeline.expand.references import References, UnknownReferences
-from wfdeploy.pipeline.expand.runs import expand
+from wfdeploy.pipeline.expand.runs import Made, expand
 from wfdeploy.pipeline.identify.fingerprint import identify
 from wfdeploy.pipeline.identify.run_ids import place_of
 from wfdeploy.pipeline.load import places, yaml_docs
@@ -78,6 +78,7 @@ class Parsing:
             extreme_variables=any(True for _ in number_problems(variables or {})),
             names=names,
         )
+        self._made: Made = {}
         self._listener = listener
         self._sizes = sizes
         self._lines = 1  # of the file that is read
@@ -231,7 +232,10 @@ class Parsing:
     def _identified(self, document: Document, position: int, remember: Remember) -> Iterator[DesiredRun]:
         """The runs of a document, checked; without an identity once something is wrong with their file."""
         base = document.index << _DOCUMENT_BITS
-        for ordinal, run in expand(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings):
+        runs = expand(
+            document, evaluator=self._evaluator, files=self._inputs, findings=self._findings, made=self._made
+        )
+        for ordinal, run in runs:
             self._rules.run(document, run.source.entry, run)
             self._tell(run.source)
             if self._is_unsound():

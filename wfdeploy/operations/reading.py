@@ -56,7 +56,6 @@ class Wanted:
 class _Look:
     """What a first look at a file tells: `kept`, where the catalogue knows it, else its content, where it has any."""
 
-    name: str
     digest: str
     data: bytes | None = None
     kept: Kept | None = None
@@ -74,6 +73,7 @@ class Reading:
         self.requests = Requests(self._again, most=wanted.keep, shrink=wanted.shrink)
         self.diagnostics: list[Diagnostic] = []
         self.found: list[sources.Found] = []
+        self._names: list[str] = []  # of these, below the project
         self.moves: list[DeclaredMove] = []
         self.complete = True
         self.left_out: list[Path] = []
@@ -85,8 +85,7 @@ class Reading:
         self._context = self._settings_digest()
         self._digests: dict[int, str] = {}  # of the files' content, by position
         self._in_pieces: set[int] = set()  # files that were read in pieces, by position
-        self._sizes: dict[int, int] = {}  # by position; 0 of files that needn't be read here
-        self._passed = self._present = self._all = 0  # bytes of the files before this one, of this one, of all
+        self._position = 0  # of the file that is read
         self._doubts_in_moves = False
 
     @property
@@ -97,14 +96,11 @@ class Reading:
     def read(self) -> None:
         """Read everything."""
         paths = self._wanted.paths
-        self.found = self._find(paths)
+        self._find(paths)
         self.complete = paths is None or self._covers(self.found)
-        self._sizes = {position: _size(entry) for position, entry in enumerate(self.found)}
-        self._all = sum(self._sizes.values())
         for position, entry in enumerate(self.found):
-            self._present = self._sizes[position]
+            self._position = position
             self._take_in(position, entry)
-            self._passed += self._present
         if "_parsing" in self.__dict__:
             self._parsing.end()
         self._check_own_ids()
@@ -123,7 +119,7 @@ class Reading:
 
     # --- files -----------------------------------------------------------------------------------------------
 
-    def _find(self, paths: Sequence[str] | None) -> list[sources.Found]:
+    def _find(self, paths: Sequence[str] | None) -> None:
         cwd = self._wanted.cwd
         base, bounds = cwd, self._project.bounds
         if paths is None:
@@ -132,14 +128,15 @@ class Reading:
             bounds = bounds.named(base, paths)
         file = self._project.file
         found = sources.find(paths, base=base, cwd=cwd, problems=self._problems, bounds=bounds, project_file=file)
+        # The project file may stand among the manifests, under a name of its own.
+        own = None if file is None else os.path.realpath(file)
         for entry in found:
-            if not is_text(self._name(entry)):
+            name = sources.name_of(entry, self._project.root)
+            if not is_text(name):
                 self._problems.append(sources.unnameable(entry))
-        found = [entry for entry in found if is_text(self._name(entry))]
-        if self._project.file is None:
-            return found
-        own = os.path.realpath(self._project.file)  # it may stand among the manifests, under a name of its own
-        return [entry for entry in found if entry.path is None or os.path.realpath(entry.path) != own]
+            elif entry.real != own:
+                self.found.append(entry)
+                self._names.append(name)
 
     def _covers(self, found: Sequence[sources.Found]) -> bool:
         """Whether the files found include all of the project's own manifests."""
@@ -153,51 +150,53 @@ class Reading:
             project_file=self._project.file,
         )
         project_file = self._project.file or self._project.root
-        have = {os.path.realpath(project_file)} | {
-            os.path.realpath(entry.path) for entry in found if entry.path is not None
-        }
-        self.left_out = [
-            entry.path for entry in own if entry.path is not None and os.path.realpath(entry.path) not in have
-        ]
+        have = {os.path.realpath(project_file), *(entry.real for entry in found)}
+        self.left_out = [entry.path for entry in own if entry.path is not None and entry.real not in have]
         return not aside and not self.left_out and all(entry.path is not None for entry in own)
 
     def _take_in(self, position: int, entry: sources.Found) -> None:
         """Read one file, unless it is known."""
-        look = self._look(entry)
+        look = self._look(entry, self._names[position])
         self._digests[position] = look.digest
         if look.kept is not None:
-            self._take(look.kept, position, entry, look.name)
+            self._take(look.kept, position, entry)
             return
         if look.data is None:
             return
-        source = self._decode(entry, look.data, self._problems)
+        source = self._decode(position, look.data, self._problems)
         del look
         if source is not None:
             key = None if entry.path is None else self._key(entry, source.name, self._digests[position])
             if self._thorough or not self._by_pieces(source, position, key):
                 self._file(source, position, key)
 
-    def _look(self, entry: sources.Found) -> _Look:
+    def _look(self, entry: sources.Found, name: str) -> _Look:
         data = self._bytes(entry, self._problems)
-        name = self._name(entry)
         if data is None:
-            return _Look(name, "")
+            return _Look("")
         digest = sha256(data).hexdigest()
         if not self._thorough:
             kept = self.catalogue.cached(self._key(entry, name, digest))
             if kept is not None and self._unchanged(kept.reads):
-                return _Look(name, digest, kept=kept)
-        return _Look(name, digest, data)
+                return _Look(digest, kept=kept)
+        return _Look(digest, data)
 
     def _bytes(self, entry: sources.Found, problems: list[Diagnostic]) -> bytes | None:
         stdin = self._wanted.stdin() if entry.path is None else None
         return sources.read_bytes(entry, stdin=stdin, problems=problems)
 
-    def _decode(self, entry: sources.Found, data: bytes, problems: list[Diagnostic]) -> SourceFile | None:
-        return sources.decode(entry, data, root=self._project.root, cwd=self._wanted.cwd, problems=problems)
+    def _decode(self, position: int, data: bytes, problems: list[Diagnostic]) -> SourceFile | None:
+        entry, name = self.found[position], self._names[position]
+        return sources.decode(entry, data, name=name, cwd=self._wanted.cwd, problems=problems)
 
-    def _name(self, entry: sources.Found) -> str:
-        return sources.STDIN if entry.path is None else sources.relative_name(entry.path, self._project.root)
+    def _sizes(self) -> tuple[int, int, int]:
+        """The bytes of the files before the one that is read, of that one, and of all."""
+        sizes, position = self._all_sizes, self._position
+        return sum(sizes[:position]), sizes[position], sum(sizes)
+
+    @cached_property
+    def _all_sizes(self) -> list[int]:
+        return [_size(entry) for entry in self.found]
 
     @cached_property
     def _parsing(self) -> Parsing:
@@ -210,7 +209,7 @@ class Reading:
             shard=wanted.shard,
             names=self._thorough,
             listener=wanted.listener,
-            sizes=lambda: (self._passed, self._present, self._all),
+            sizes=self._sizes,
         )
 
     def _by_pieces(self, source: SourceFile, position: int, key: str | None) -> bool:
@@ -271,7 +270,7 @@ class Reading:
             raise InvalidInput(
                 [Diagnostic(code="file-changed", message=message, place=Place(entry.display), hint=hint)]
             )
-        source = self._decode(entry, data, problems)
+        source = self._decode(position, data, problems)
         assert source is not None
         pieces = None
         if position in self._in_pieces and wanted is not None and at_s is None and not former:
@@ -313,7 +312,8 @@ class Reading:
                 return False
         return True
 
-    def _take(self, kept: Kept, position: int, entry: sources.Found, name: str) -> None:
+    def _take(self, kept: Kept, position: int, entry: sources.Found) -> None:
+        name = self._names[position]
         self.catalogue.take(kept, position, name)
         if any(chunk.piece for group in kept.groups for chunk in group.chunks):
             self._in_pieces.add(position)

@@ -7,12 +7,14 @@ from typing import Any
 
 from wfdeploy.model.document import Fields
 from wfdeploy.model.order import Condition, Dependency
-from wfdeploy.model.policy import NO_CARE
 from wfdeploy.model.rollout import Amount, Gate, Rollout, Step
 from wfdeploy.model.run import Group, Identity, OnChange, OnRemove, Policy
 from wfdeploy.model.schedule import CatchUp, Concurrency, Schedule
 from wfdeploy.pipeline.expand.care import care_of
 from wfdeploy.pipeline.expand.durations import seconds, unix_seconds
+
+_USUAL_POLICY = Policy()
+_USUAL_IDENTITY = Identity()
 
 DEADLINE_S = 1800
 """How late an instance may start with `catchUp: none`, unless the manifest says."""
@@ -21,21 +23,27 @@ DEADLINE_S = 1800
 def group_of(data: Mapping[str, Any]) -> Group:
     """The group that a valid RunGroup manifest declares."""
     spec = data["spec"]
-    policy = spec.get("policy", {})
-    identity = spec.get("identity", {})
+    policy, identity = spec.get("policy"), spec.get("identity")
     schedule, rollout = spec.get("schedule"), spec.get("rollout")
     return Group(
         name=data["metadata"]["name"],
-        policy=Policy(
-            on_change=OnChange(policy.get("onChange", OnChange.RETRIGGER.value)),
-            on_remove=OnRemove(policy.get("onRemove", OnRemove.KEEP.value)),
-            care=care_of(policy) if policy else NO_CARE,
-        ),
-        identity=Identity(tuple(identity.get("include", ())), tuple(identity.get("exclude", ()))),
+        policy=_policy(policy) if policy else _USUAL_POLICY,
+        # One object: what is worked out for an identity is found again by it.
+        identity=Identity(tuple(identity.get("include", ())), tuple(identity.get("exclude", ())))
+        if identity
+        else _USUAL_IDENTITY,
         schedule=None if schedule is None else _schedule(schedule),
         history=None if spec.get("history") is None else int(spec["history"]["keep"]),
         depends_on=tuple(map(_dependency, spec.get("dependsOn", ()))),
         rollout=None if rollout is None else _rollout(rollout),
+    )
+
+
+def _policy(fields: Mapping[str, Any]) -> Policy:
+    return Policy(
+        on_change=OnChange(fields.get("onChange", OnChange.RETRIGGER.value)),
+        on_remove=OnRemove(fields.get("onRemove", OnRemove.KEEP.value)),
+        care=care_of(fields),
     )
 
 

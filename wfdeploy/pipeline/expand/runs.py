@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.document import Document, Fields, Finding
+from wfdeploy.model.document import Document, FieldPath, Fields, Finding
 from wfdeploy.model.request import NO_BODY, Request, Template
 from wfdeploy.model.run import DeclaredRun, Source
 from wfdeploy.model.schedule import instant
@@ -17,10 +17,15 @@ from wfdeploy.pipeline.expand.groups import group_of
 from wfdeploy.pipeline.expand.input_files import InputFiles
 
 MOST_TEMPLATES = 1000
-"""Templates that are remembered of a group."""
+"""Templates that are remembered of a group, or of all groups."""
 
 _OWN = frozenset(("name", "key", "workflowRunId", *BODY_FIELDS))
 """What a listed run has for itself."""
+
+
+_Key: TypeAlias = tuple[str, str, str | None]
+Made: TypeAlias = dict[_Key, Template]
+"""Templates of groups without a schedule that were made with one evaluator, by all that they depend on beside it."""
 
 
 def expand(
@@ -29,6 +34,7 @@ def expand(
     evaluator: Evaluator,
     files: InputFiles,
     findings: list[Finding],
+    made: Made | None = None,
     wanted: Container[int] | None = None,
     at_s: int | None = None,
 ) -> Iterator[tuple[int, DeclaredRun]]:
@@ -38,8 +44,8 @@ def expand(
     the same ordinals. With `wanted`, runs with other ordinals are read past as cheaply as can be. Nothing is held: the
     same again is had by calling this again. `at_s` (Unix seconds): of a recurring group, the instances at that time.
 
-    Runs that say the same but for their bodies have one template, the very same object, most of the time. Where there
-    are findings, runs hold stand-ins for what they are about: good for further checks and nothing else. A run without a
+    Runs that say the same but for their bodies have one template, the very same object, most of the time; those of
+    several documents too, with `made`, which is filled. Where there are findings, runs hold stand-ins for what they are about: good for further checks and nothing else. A run without a
     destination has an empty one.
     """
     data = cast("Mapping[str, Any]", document.data)
@@ -51,8 +57,8 @@ def expand(
 
         evaluator = evaluator.at(schedule_values(group.schedule, at_s))
     evaluation = Evaluation(document, evaluator, findings)
-    base = _base(spec, evaluation, files)
-    templates = _Templates(base.template, evaluation)
+    templates = _Templates(spec, evaluation, {} if made is None or group.schedule is not None else made)
+    base = Request(templates.base, body_of(_defaults(spec), ("spec", "defaults"), evaluation, files) or NO_BODY)
     name_of_file = document.source.name
     ordinal = document.first_run  # a piece of a document has no generators before it
     for index, fields in enumerate(spec["runs"], document.first_run):
@@ -98,34 +104,41 @@ def expand(
 
 
 class _Templates:
-    """The templates of the listed runs of one group. What a run says beside its body is looked at once."""
+    """The templates of the listed runs of one group. What a run says beside its body is looked at once.
 
-    def __init__(self, base: Template, evaluation: Evaluation) -> None:
-        self._base = base
+    base: what the group says of all its runs.
+    """
+
+    def __init__(self, spec: Mapping[str, Any], evaluation: Evaluation, made: Made) -> None:
         self._evaluation = evaluation
-        self._known: dict[tuple[str, str | None], Template] = {}
+        self._made = made
+        destination = {"destination": spec.get("destination")}
+        defaults = {name: value for name, value in _defaults(spec).items() if name not in BODY_FIELDS}
+        self._key = repr((destination, defaults))
+        key = (self._key, "", None)
+        self.base = made.get(key) or self._new(key, self._below(destination), defaults, ("spec", "defaults"))
+
+    def _below(self, destination: Mapping[str, Any]) -> Template:
+        """What lies below the defaults."""
+        return self._new(("", repr(destination), None), Template(), destination, ("spec",))
 
     def of(self, fields: Mapping[str, Any], index: int, content_type: str | None) -> Template:
         """The template of a run. `content_type`: what its body is without a word of the author about it."""
         shared = [item for item in fields.items() if item[0] not in _OWN]
-        key = (repr(shared) if shared else "", content_type)
-        template = self._known.get(key)
-        if template is None:
-            evaluation = self._evaluation
-            before = evaluation.problems
-            template = layer(self._base, fields, ("spec", "runs", index), evaluation)
-            template = with_content_type(template, content_type)
-            if evaluation.problems == before:  # what is wrong is told wherever it stands
-                if len(self._known) >= MOST_TEMPLATES:
-                    self._known.clear()
-                self._known[key] = template
+        key = (self._key, repr(shared) if shared else "", content_type)
+        return self._made.get(key) or self._new(key, self.base, fields, ("spec", "runs", index))
+
+    def _new(self, key: _Key, base: Template, fields: Mapping[str, Any], path: FieldPath) -> Template:
+        evaluation, numbers = self._evaluation, self._evaluation.numbers
+        before, respelled, numbers.respelled = evaluation.problems, numbers.respelled, False
+        template = with_content_type(layer(base, fields, path, evaluation), key[-1])
+        if evaluation.problems == before and not numbers.respelled:  # what is told of it is told wherever it stands
+            if len(self._made) >= MOST_TEMPLATES:
+                self._made.clear()
+            self._made[key] = template
+        numbers.respelled = numbers.respelled or respelled
         return template
 
 
-def _base(spec: Mapping[str, Any], evaluation: Evaluation, files: InputFiles) -> Request:
-    """What a group says of all its runs."""
-    path = ("spec", "defaults")
-    defaults = {name: value for name, value in spec.get("defaults", {}).items() if name != "destination"}
-    template = layer(Template(), {"destination": spec.get("destination")}, ("spec",), evaluation)
-    template = layer(template, defaults, path, evaluation)
-    return Request(template, body_of(defaults, path, evaluation, files) or NO_BODY)
+def _defaults(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in spec.get("defaults", {}).items() if name != "destination"}

@@ -31,10 +31,12 @@ _BOM = "\ufeff"
 
 
 class Found(NamedTuple):
-    """A file to read. `path` is None for standard input; `display` is its name as the user would type it."""
+    """A file to read. `path` is None for standard input; `display` is its name as the user would type it; `real` is
+    the path with all links followed, empty for standard input."""
 
     display: str
     path: Path | None
+    real: str = ""
 
 
 def find(
@@ -63,14 +65,14 @@ def find(
         path = base / text
         display = _display(path, text, base, cwd)
         for entry in search.expand(path, display):
-            found.setdefault(os.path.realpath(entry.path or STDIN), entry)
+            found.setdefault(entry.real, entry)
     return list(found.values())
 
 
 def read(found: Found, *, root: Path, cwd: Path, stdin: bytes | None, problems: list[Diagnostic]) -> SourceFile | None:
     """The text of a file; None when it can't be had, with the reason in `problems`."""
     data = read_bytes(found, stdin=stdin, problems=problems)
-    return None if data is None else decode(found, data, root=root, cwd=cwd, problems=problems)
+    return None if data is None else decode(found, data, name=name_of(found, root), cwd=cwd, problems=problems)
 
 
 def read_bytes(found: Found, *, stdin: bytes | None, problems: list[Diagnostic]) -> bytes | None:
@@ -89,8 +91,8 @@ def read_bytes(found: Found, *, stdin: bytes | None, problems: list[Diagnostic])
     return data
 
 
-def decode(found: Found, data: bytes, *, root: Path, cwd: Path, problems: list[Diagnostic]) -> SourceFile | None:
-    """A file's content as text; None when it isn't text, with the reason in `problems`."""
+def decode(found: Found, data: bytes, *, name: str, cwd: Path, problems: list[Diagnostic]) -> SourceFile | None:
+    """A file's content as text; None when it isn't text, with the reason in `problems`. `name`: see `name_of`."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -101,13 +103,15 @@ def decode(found: Found, data: bytes, *, root: Path, cwd: Path, problems: list[D
         return None
     from wfdeploy.model.document import SourceFile
 
-    name, folder = (STDIN, cwd) if found.path is None else (relative_name(found.path, root), found.path.parent)
+    folder = cwd if found.path is None else found.path.parent
     return SourceFile(display=found.display, name=name, folder=folder, text=text.removeprefix(_BOM))
 
 
-def relative_name(path: Path, root: Path) -> str:
+def name_of(found: Found, root: Path) -> str:
     """A file's project-relative name with forward slashes, the same on every machine."""
-    return Path(os.path.relpath(path.absolute(), root.absolute())).as_posix()
+    if found.path is None:
+        return STDIN
+    return Path(os.path.relpath(found.path.absolute(), root.absolute())).as_posix()
 
 
 def shown_path(path: Path, cwd: Path) -> str:
@@ -167,7 +171,7 @@ class _Search:
                 self._problem("no-manifests", message, display, "manifests are files *.yaml and *.yml")
             yield from entries
         else:
-            yield Found(display, path)
+            yield Found(display, path, os.path.realpath(path))
 
     def _folder(self, path: Path, display: str, above: tuple[str, ...]) -> Iterator[Found]:
         real = os.path.realpath(path)
@@ -189,12 +193,13 @@ class _Search:
             is_folder = _is_folder(entry)
             if not is_folder and (not entry.name.endswith(SUFFIXES) or entry.name == PROJECT_FILE):
                 continue
-            if entry.is_symlink() and not self._is_within(child, shown):
+            is_link = entry.is_symlink()
+            if is_link and not self._is_within(child, shown):
                 continue
             if is_folder:
                 yield from self._folder(child, shown, (*above, real))
             else:
-                yield Found(shown, child)
+                yield Found(shown, child, os.path.realpath(child) if is_link else os.path.join(real, entry.name))  # noqa: PTH118
 
     def _is_within(self, path: Path, display: str) -> bool:
         """Whether a file or folder may be looked at: a link may lead to where only the operator may look."""

@@ -55,7 +55,8 @@ class Rules:
         self._names: dict[str, tuple[Document, int]] = {}
         self._own_ids = OwnIds()
         self._urls: dict[tuple[str, Text], Problem | None] = {}
-        self._sound: dict[int, object] = {}  # by id: shared parts that nothing is wrong with
+        self._sound: dict[int, object] = {}  # by id: what nothing is wrong with of this document
+        self._shared: dict[int, object] = {}  # by id: templates that nothing is wrong with, and their parts
 
     def group(self, document: Document) -> None:
         """A document that declares a group: its name, and the names of its runs, are its own."""
@@ -100,8 +101,9 @@ class Rules:
         template, body = run.request
         is_generated = "forEach" in own or "matrix" in own
         self._generated = run if is_generated else None
-        if len(self._sound) > _MOST_KEPT:
-            self._sound.clear()
+        for known in (self._sound, self._shared):
+            if len(known) > _MOST_KEPT:
+                known.clear()
         if is_generated and id(own) not in self._sound:
             self._sound[id(own)] = own  # what is wrong with a generator is told once
             self._one_body(document, _path(index), own)
@@ -111,7 +113,7 @@ class Rules:
         if id(document) not in self._sound:
             self._sound[id(document)] = document  # its defaults are looked at once, with its first run
             self._one_body(document, ("spec", "defaults"), _defaults(document))
-        if id(template) not in self._sound:
+        if id(template) not in self._shared:
             self._template(document, index, own, template)
         self._body(document, index, own, body)
         if run.workflow_run_id is not None:
@@ -123,13 +125,13 @@ class Rules:
         """What a run has in common with others: looked at once, unless something is wrong with it."""
         before = self._noted
         self._destination(document, index, own, template.destination)
-        if (own.get("headers") and self._generated is None) or id(template.headers) not in self._sound:
+        if (own.get("headers") and self._generated is None) or id(template.headers) not in self._shared:
             self._headers(document, index, own, "headers", template.headers)
-        if id(template.delivery) not in self._sound:
+        if id(template.delivery) not in self._shared:
             self._delivery(document, index, own, template.delivery)
         self._content_type(document, index, own, template.content_type)
         if self._noted == before:
-            self._sound[id(template)] = template
+            self._shared[id(template)] = template
 
     def _same_name(self, document: Document, own: Mapping[str, Any]) -> None:
         """The name of a generator is its own too, though its runs' addresses go on with a key."""
@@ -189,7 +191,7 @@ class Rules:
                 if problem is not None:
                     self._note(document, (*path, name), problem, Part.KEY)
         if self._noted == before and (field not in own or self._generated is not None):
-            self._sound[id(effective)] = effective
+            self._shared[id(effective)] = effective
 
     def _content_type(self, document: Document, index: int, own: Mapping[str, Any], content_type: str | None) -> None:
         if content_type is None:
@@ -238,7 +240,7 @@ class Rules:
             self._note(document, (*_origin(index, own, field), *steps), problem)
         self._headers(document, index, own, "failureHeaders", delivery.failure_headers)
         if self._noted == before:
-            self._sound[id(delivery)] = delivery
+            self._shared[id(delivery)] = delivery
 
     def _delivery_problems(
         self, own: Mapping[str, Any], delivery: Delivery

@@ -43,7 +43,7 @@ def test_as_a_body(tmp_path: Path, pointer: bytes) -> None:
 def test_as_a_manifest(tmp_path: Path) -> None:
     problems: list[Diagnostic] = []
     found = sources.Found("m.yaml", tmp_path / "m.yaml")
-    assert sources.decode(found, POINTER, root=tmp_path, cwd=tmp_path, problems=problems) is None
+    assert sources.decode(found, POINTER, name="m.yaml", cwd=tmp_path, problems=problems) is None
     assert [(one.code, one.place.file, one.hint) for one in problems] == [("lfs-pointer", "m.yaml", git_lfs.HINT)]
 
 
