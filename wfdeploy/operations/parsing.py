@@ -232,9 +232,7 @@ class Parsing:
     def _identified(self, document: Document, position: int, remember: Remember) -> Iterator[DesiredRun]:
         """The runs of a document, checked; without an identity once something is wrong with their file."""
         base = document.index << _DOCUMENT_BITS
-        runs = expand(
-            document, evaluator=self._evaluator, files=self._inputs, findings=self._findings, made=self._made
-        )
+        runs = expand(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings, made=self._made)
         for ordinal, run in runs:
             self._rules.run(document, run.source.entry, run)
             self._tell(run.source)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wfdeploy import __version__
 from wfdeploy.catalogue.catalogue import Catalogue, Kept
-from wfdeploy.catalogue.guards import sound
 from wfdeploy.errors import InvalidInput
 from wfdeploy.files.names import is_text
 from wfdeploy.files.reading import open_regular
+from wfdeploy.operations.notes import moves_of, to_notes, warnings_of
 from wfdeploy.operations.requests import Numbers, Requests
 from wfdeploy.pipeline.identify.version import CURRENT, WITH_OWN_ID
 from wfdeploy.pipeline.load import sources
@@ -246,13 +246,7 @@ class Reading:
             self.diagnostics += said
             if not any(diagnostic.is_error for diagnostic in said):
                 adding.draft.key = None if parsing.hides_own_ids else key
-                adding.draft.notes = {
-                    "warnings": [_plain(diagnostic) for diagnostic in said],
-                    "moves": [
-                        [declared.move.origin, declared.move.to, declared.document.index, declared.path[-1]]
-                        for declared in parsing.moves[before:]
-                    ],
-                }
+                adding.draft.notes = to_notes(said, parsing.moves[before:])
         self.moves += parsing.moves[before:]
         self._whole = self._whole and parsing.whole
 
@@ -317,19 +311,11 @@ class Reading:
         self.catalogue.take(kept, position, name)
         if any(chunk.piece for group in kept.groups for chunk in group.chunks):
             self._in_pieces.add(position)
-        with sound():
-            self.diagnostics += [_diagnostic(values) for values in kept.notes.get("warnings", ())]
-            moves = [_move(values) for values in kept.notes.get("moves", ())]
-        if moves:
-            from wfdeploy.model.document import DeclaredMove, Document, SourceFile
-            from wfdeploy.model.run import Move
-
-            folder = self._project.root if entry.path is None else entry.path.parent
-            source = SourceFile(display=entry.display, name=name, folder=folder, text="")
-            for origin, to, document, index in moves:
-                stub = Document(source=source, index=document, line=1, data={})
-                self.moves.append(DeclaredMove(Move(origin, to), stub, ("spec", "moved", index)))
-            self._doubts_in_moves = True  # until they are found to be sound
+        self.diagnostics += warnings_of(kept.notes)
+        folder = self._project.root if entry.path is None else entry.path.parent
+        moves = list(moves_of(kept.notes, display=entry.display, name=name, folder=folder))
+        self.moves += moves
+        self._doubts_in_moves = self._doubts_in_moves or bool(moves)  # until they are found to be sound
 
     # --- across files ----------------------------------------------------------------------------------------
 
@@ -391,43 +377,3 @@ def _size(entry: sources.Found) -> int:
         return 0 if entry.path is None else entry.path.stat().st_size
     except OSError:
         return 0
-
-
-def _plain(diagnostic: Diagnostic) -> dict[str, object]:
-    place = diagnostic.place
-    return {
-        "severity": diagnostic.severity.value,
-        "code": diagnostic.code,
-        "message": diagnostic.message,
-        "place": [place.file, place.line, place.column],
-        "address": diagnostic.address,
-        "hint": diagnostic.hint,
-        "excerpt": diagnostic.excerpt,
-    }
-
-
-def _diagnostic(values: Any) -> Diagnostic:
-    """What `_plain` was given: a warning, since no entry holds an error. Raises: `ValueError` or `TypeError` for what
-    it didn't write."""
-    from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
-
-    match values:
-        case {
-            "severity": Severity.WARNING.value,
-            "code": str(),
-            "message": str(),
-            "place": [str(), int(), int()] as place,
-            "address": str(),
-            "hint": str() | None,
-            "excerpt": str() | None,
-        }:
-            return Diagnostic(**{**values, "severity": Severity.WARNING, "place": Place(*place)})
-    raise ValueError("not a warning")
-
-
-def _move(values: object) -> tuple[str, str, int, int]:
-    """Origin, name, document and index. Raises: `ValueError` for other values."""
-    match values:
-        case [str(origin), str(to), int(document), int(index)]:
-            return origin, to, document, index
-    raise ValueError("not a move")

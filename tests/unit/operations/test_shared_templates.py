@@ -190,6 +190,45 @@ def test_runs_come_to_what_each_comes_to_alone(
         assert found.runs == {address: run for outcome in each for address, run in outcome.runs.items()}
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60, deadline=None)
+@given(
+    specs=st.lists(
+        st.fixed_dictionaries(
+            {"destination": st.sampled_from(["https://a.example", "https://a.example/${{ vars.x }}"])},
+            optional={"defaults": often(some(SOUND), some(UNSOUND))},
+        ),
+        min_size=1,
+        max_size=2,
+    ),
+    groups=st.lists(together, min_size=2, max_size=3),
+    most=st.sampled_from([1, 1000]),
+)
+def test_groups_come_to_what_each_comes_to_alone(
+    specs: list[dict[str, Any]], groups: list[list[dict[str, Any]]], most: int
+) -> None:
+    parts = [written(specs[number % len(specs)], given_)[0] for number, given_ in enumerate(groups)]
+    parts = [[line.replace("g-1", f"g-{number}") for line in part] for number, part in enumerate(parts)]
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        root = Path(folder).resolve()
+        patch.setattr(runs, "MOST_TEMPLATES", most)
+        found, *each = (
+            Outcome(
+                root,
+                [
+                    line
+                    for number, part in enumerate(parts)
+                    for line in ("---", *(part if only in (None, number) else [f"# {line}" for line in part]))
+                ],
+                max_bytes=1000,
+            )
+            for only in (None, *range(len(parts)))
+        )
+    event("sound" if found.runs else "unsound")
+    assert found.said == {one for outcome in each for one in outcome.said}
+    if found.runs:
+        assert found.runs == {address: run for outcome in each for address, run in outcome.runs.items()}
+
+
 def test_kinds_of_runs_that_take_turns(tmp_path: Path) -> None:
     given_ = [{"name": f"r-{n}", "body": {"n": n}, "retries": n % 3, "labels": [f"l{n % 5}"]} for n in range(30)]
     lines, units = written({"destination": "https://a.example"}, given_)

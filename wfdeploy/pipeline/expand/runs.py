@@ -45,8 +45,8 @@ def expand(
     same again is had by calling this again. `at_s` (Unix seconds): of a recurring group, the instances at that time.
 
     Runs that say the same but for their bodies have one template, the very same object, most of the time; those of
-    several documents too, with `made`, which is filled. Where there are findings, runs hold stand-ins for what they are about: good for further checks and nothing else. A run without a
-    destination has an empty one.
+    several documents too, with `made`, which is filled. Where there are findings, runs hold stand-ins for what they are
+    about: good for further checks and nothing else. A run without a destination has an empty one.
     """
     data = cast("Mapping[str, Any]", document.data)
     spec = data["spec"]
@@ -115,7 +115,7 @@ class _Templates:
         destination = {"destination": spec.get("destination")}
         defaults = {name: value for name, value in _defaults(spec).items() if name not in BODY_FIELDS}
         self._key = repr((destination, defaults))
-        key = (self._key, "", None)
+        key = ("", self._key, None)
         self.base = made.get(key) or self._new(key, self._below(destination), defaults, ("spec", "defaults"))
 
     def _below(self, destination: Mapping[str, Any]) -> Template:

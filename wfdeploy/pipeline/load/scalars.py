@@ -39,6 +39,8 @@ MAX_DIGITS = 500
 should fail over them."""
 
 _HELD = 10_000
+_SHORT = 100
+"""Characters of a scalar whose value is kept for the next one."""
 
 TAG_PREFIX = "tag:yaml.org,2002:"
 _CORE_TAGS = ("str", "int", "float", "bool", "null")
@@ -68,14 +70,16 @@ def plain(text: str) -> object:
     return int(text)
 
 
-class PlainValues(dict[str, object]):
-    """The values of plain scalars, many of them worked out once. Raises: as `plain`."""
-
+class _PlainValues(dict[str, object]):
     def __missing__(self, text: str) -> object:
         value = plain(text)
-        if len(self) < _HELD:
+        if len(text) <= _SHORT and len(self) < _HELD:
             self[text] = value
         return value
+
+
+PLAIN = _PlainValues()
+"""The values of plain scalars, many of them worked out once, whatever the file. Raises: as `plain`."""
 
 
 def is_extreme(value: object) -> bool:

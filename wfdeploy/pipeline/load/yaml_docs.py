@@ -40,6 +40,10 @@ MAX_ALIASED_NODES = 2_000_000
 MAX_PROBLEMS = 1000
 """Of one file; more of the same help nobody."""
 
+_MOST_KEYS = 10_000
+_keys: dict[str, str] = {}
+"""Keys without expressions of the files that were read: each is held once."""
+
 _MERGE_HINT = "put what the runs share into spec.defaults"
 _DUPLICATE_HINT = "remove one of the two"
 _NODES = frozenset((ScalarEvent, AliasEvent, MappingStartEvent, SequenceStartEvent))
@@ -114,8 +118,8 @@ class _Reader:
         text, self._hidden_breaks = hide_breaks(source.text)
         self._get = open_parser(text).get_event
         self._lines: list[str] = []  # of the text, once a problem has to be told
-        self._keys: dict[str, str] = {}  # each distinct key is held once
-        self._values = scalars.PlainValues()
+        if len(_keys) > _MOST_KEYS:
+            _keys.clear()
         self._reset()
 
     def _reset(self) -> None:
@@ -189,7 +193,7 @@ class _Reader:
     def _suspect(self, event: Any, text: str) -> object:
         """A plain scalar that may be a number, a boolean or null."""
         try:
-            value = self._values[text]
+            value = scalars.PLAIN[text]
         except ValueError as error:
             self._note(event, "number-too-long", str(error))
             return 0
@@ -231,7 +235,7 @@ class _Reader:
     def _mapping(self, start: Any, depth: int) -> Fields:
         fields = Fields()
         fields.line = start.start_mark.line + self._line
-        get, keys, suspects, inner = self._get, self._keys, scalars.SUSPECTS, depth + 1
+        get, keys, suspects, inner = self._get, _keys, scalars.SUSPECTS, depth + 1
         value: Any
         while True:
             event = get()
@@ -270,8 +274,8 @@ class _Reader:
             return None
         if "${{" in key:
             self._expressions = True
-        if key not in ("<<", ""):  # quoted ones are keys like any other, but never a licence for plain ones
-            self._keys[key] = key
+        elif key not in ("<<", ""):  # quoted ones are keys like any other, but never a licence for plain ones
+            _keys[key] = key
         return key
 
     def _odd_key(self, event: Any, depth: int) -> str | None:

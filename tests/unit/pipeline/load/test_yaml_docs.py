@@ -141,3 +141,8 @@ def test_problems_are_counted_out(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_documents_know_what_they_hold(text: str, expressions: bool, extreme: bool) -> None:
     (document,), _ = read(text)
     assert (document.has_expressions, document.has_extreme_numbers) == (expressions, extreme)
+
+
+def test_every_document_knows_of_an_expression_in_its_keys() -> None:
+    documents, _ = read("${{ x }}: 1\n---\n${{ x }}: 1\n---\na: 1\n")
+    assert [document.has_expressions for document in documents] == [True, True, False]
