@@ -79,6 +79,8 @@ def _has_usual_keys(value: object) -> bool:
 
 def _plain(value: object) -> Any:
     """Dicts and lists only, which is all that rfc8785 takes. Raises: `ValueError` for keys that aren't text."""
+    if type(value) is str:
+        return value
     if isinstance(value, Mapping):
         if not all(isinstance(key, str) for key in value):
             raise ValueError("a JSON object's keys are text")

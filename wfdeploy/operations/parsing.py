@@ -13,7 +13,7 @@ from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
 from wfdeploy.model.event import Reading
 from wfdeploy.model.project import Project, Shard
-from wfdeploy.model.run import DeclaredRun, DesiredRun, Move, Source
+from wfdeploy.model.run import DeclaredRun, DesiredRun, Move
 from wfdeploy.operations.requests import Numbers, Remember
 from wfdeploy.pipeline.expand.data.streams import MAX_LINE_BYTES
 from wfdeploy.pipeline.expand.groups import group_of
@@ -235,7 +235,9 @@ class Parsing:
         runs = expand(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings, made=self._made)
         for ordinal, run in runs:
             self._rules.run(document, run.source.entry, run)
-            self._tell(run.source)
+            self._count += 1
+            if not self._count % _TOLD_EVERY:
+                self._tell(run.source.line)
             if self._is_unsound():
                 yield DesiredRun(run.address, "", "", run.group, run.source)
                 continue
@@ -251,11 +253,9 @@ class Parsing:
         """Whether a number in a text of this document is written otherwise than it was once."""
         return self._evaluator.numbers.respelled
 
-    def _tell(self, source: Source) -> None:
-        self._count += 1
-        if not self._count % _TOLD_EVERY:
-            part, whole = self._headway(source.line)
-            self._listener(Reading(self._count, part=part, whole=whole))
+    def _tell(self, line: int) -> None:
+        part, whole = self._headway(line)
+        self._listener(Reading(self._count, part=part, whole=whole))
 
     def _headway(self, line: int) -> tuple[int, int]:
         """How many bytes of how many are read, at a line of the manifest; (0, 0) where that can't be told."""

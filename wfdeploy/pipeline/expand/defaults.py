@@ -27,18 +27,23 @@ STAND_IN_URL = "https://stand-in.invalid/"
 """For one whose expressions can't be evaluated."""
 
 
-def layer(base: Template, own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation) -> Template:
-    """A template with the fields of `own` (at `path` of the document) over those of `base`; bodies are left out."""
-    changed: dict[str, Any] = {}
+def layer(
+    base: Template, own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, default_type: str | None = None
+) -> Template:
+    """A template with the fields of `own` (at `path` of the document) over those of `base`; bodies are left out.
+    `default_type`: the content type where neither says one."""
+    destination, content_type, headers, delivery = base.destination, base.content_type, base.headers, base.delivery
     if own.get("destination") is not None:
-        changed["destination"] = evaluation.text(own["destination"], (*path, "destination"), stand_in=STAND_IN_URL)
+        destination = evaluation.text(own["destination"], (*path, "destination"), stand_in=STAND_IN_URL)
     if "contentType" in own:
-        changed["content_type"] = own["contentType"]
+        content_type = own["contentType"]
     if "headers" in own:
-        changed["headers"] = merge_headers(base.headers, own["headers"], (*path, "headers"), evaluation)
+        headers = merge_headers(headers, own["headers"], (*path, "headers"), evaluation)
     if not own.keys().isdisjoint(DELIVERY_FIELDS):
-        changed["delivery"] = _delivery(base.delivery, own, path, evaluation)
-    return replace(base, **changed) if changed else base
+        delivery = _delivery(delivery, own, path, evaluation)
+    if content_type is None:
+        content_type = default_type
+    return Template(destination, content_type, headers, delivery)
 
 
 def with_content_type(template: Template, default: str | None) -> Template:

@@ -157,23 +157,21 @@ def _compiled_text(parts: Sequence[_Part], path: FieldPath, evaluator: Evaluator
             settled.append((part[0], part[1]))
     if all(isinstance(part, str | _Value) for part in settled):
         return Constant(_join(cast("list[str | _Value]", settled), evaluator))
-    pieces = [part if isinstance(part, tuple) else _piece(part, numbers) for part in settled]
+    pieces = ["" if isinstance(part, tuple) else _piece(part, numbers) for part in settled]
+    varying = [(place, *part) for place, part in enumerate(settled) if isinstance(part, tuple)]
     has_secret = any(isinstance(piece, SecretRef) for piece in pieces)
     fixed = sum(len(piece) for piece in pieces if isinstance(piece, str))
 
     def joined(scope: Scope) -> Text:
-        found: list[str | SecretRef] = []
+        found = pieces.copy()
         size = fixed
         try:
-            for piece in pieces:
-                if isinstance(piece, tuple):
-                    made = _text_of(piece[0], piece[1](scope), numbers)
-                    size += len(made)
-                    if size > most:
-                        raise too_long(piece[0], most)
-                    found.append(made)
-                else:
-                    found.append(piece)
+            for place, source, value in varying:
+                made = _text_of(source, value(scope), numbers)
+                size += len(made)
+                if size > most:
+                    raise too_long(source, most)
+                found[place] = made
         except ExpressionError as error:
             error.path = path
             raise

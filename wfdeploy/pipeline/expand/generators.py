@@ -152,6 +152,8 @@ class _Generation:
         where = "forEach.items" if rows is None else rows.display
         self._troubles = Troubles(entry.document, entry.path, where, entry.findings)
         self._prefix = f"{entry.address}["
+        self._data = None if rows is None else rows.name
+        self._file = entry.document.source.name
         self._count = 0  # rows so far, bad ones too
 
     def runs(self, start: int, wanted: Container[int] | None) -> Generator[tuple[int, DeclaredRun], None, int]:
@@ -209,15 +211,10 @@ class _Generation:
             return None
 
     def _source(self, line: int) -> Source:
-        entry, rows = self._entry, self._rows
-        data = None if rows is None else rows.name
-        return Source(
-            entry.document.source.name,
-            line if rows is not None and data is None else entry.line,
-            entry.index,
-            data,
-            None if data is None else line,
-        )
+        entry = self._entry
+        if self._data is None:
+            return Source(self._file, line, entry.index)
+        return Source(self._file, entry.line, entry.index, self._data, line)
 
     def _tell_of_none(self, before: int) -> None:
         """Warn that no runs are declared, unless that is due to an error among the findings from `before` on."""

@@ -10,7 +10,7 @@ from wfdeploy.model.document import Document, FieldPath, Fields, Finding
 from wfdeploy.model.request import NO_BODY, Request, Template
 from wfdeploy.model.run import DeclaredRun, Source
 from wfdeploy.model.schedule import instant
-from wfdeploy.pipeline.expand.defaults import BODY_FIELDS, body_of, default_content_type, layer, with_content_type
+from wfdeploy.pipeline.expand.defaults import BODY_FIELDS, body_of, default_content_type, layer
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import Evaluator
 from wfdeploy.pipeline.expand.groups import group_of
@@ -131,7 +131,7 @@ class _Templates:
     def _new(self, key: _Key, base: Template, fields: Mapping[str, Any], path: FieldPath) -> Template:
         evaluation, numbers = self._evaluation, self._evaluation.numbers
         before, respelled, numbers.respelled = evaluation.problems, numbers.respelled, False
-        template = with_content_type(layer(base, fields, path, evaluation), key[-1])
+        template = layer(base, fields, path, evaluation, key[-1])
         if evaluation.problems == before and not numbers.respelled:  # what is told of it is told wherever it stands
             if len(self._made) >= MOST_TEMPLATES:
                 self._made.clear()

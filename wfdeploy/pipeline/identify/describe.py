@@ -188,6 +188,8 @@ def _shown(value: object) -> object:
 
 
 def _collect(value: object, path: str, places: list[list[object]]) -> None:
+    if value is None or type(value) is str:
+        return
     if isinstance(value, SecretText):
         places.append([path, [part if isinstance(part, str) else {"secret": part.name} for part in value.parts]])
     elif isinstance(value, Mapping):

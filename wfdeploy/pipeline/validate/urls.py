@@ -46,7 +46,15 @@ def url_problem(what: str, url: Text, *, insecure: bool) -> Problem | None:
         return Problem("credentials-in-url", f"{what} holds a user name or password", hint)
     if "#" in text:
         return Problem("bad-url", f"{what} has a fragment ('#...'), which is never sent", "remove it")
+    if _is_usual(match[0], insecure=insecure):
+        return None
     return _host_problem(what, text, scheme, insecure=insecure)
+
+
+@lru_cache(maxsize=1000)
+def _is_usual(origin: str, *, insecure: bool) -> bool:
+    """Whether nothing is wrong with a URL's beginning, which is all that a host's problems depend on."""
+    return _host_problem("", origin, origin.partition(":")[0].lower(), insecure=insecure) is None
 
 
 def _host_problem(what: str, text: str, scheme: str, *, insecure: bool) -> Problem | None:
