@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.project import Project, Shard
     from wfdeploy.model.run import Group, Move
+    from wfdeploy.operations.documents import Documents
     from wfdeploy.operations.elsewhere import Elsewhere
     from wfdeploy.ports import Listener
 
@@ -114,6 +115,7 @@ class Loading:
     `variables` (`--var`) beat the project's, `defaults` are beaten by all. `cwd` is the working directory unless given.
     `cache`: where what was loaded may be kept for the next command (None: nowhere). `keep`, `shrink`: as in `Wanted`.
     `shard`: the part of all runs that is meant (None: all); all are checked. `listener` hears how far it is.
+    `documents`: as in `Wanted`.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -125,6 +127,7 @@ class Loading:
     shrink: bool = True
     shard: Shard | None = None
     listener: Listener | None = None
+    documents: Documents | None = None
 
 
 def load_manifests(
@@ -176,6 +179,7 @@ def _load(
         shard=how.shard,
         listener=how.listener or (lambda _: None),
         key=os.urandom(32) if how.cache is None else how.cache.key,
+        documents=how.documents,
     )
     cache = None if presuming or how.cache is None else how.cache.folder
     with _collector_at_rest():

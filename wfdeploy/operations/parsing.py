@@ -14,6 +14,7 @@ from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
 from wfdeploy.model.event import Reading
 from wfdeploy.model.project import Project, Shard
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Move
+from wfdeploy.operations.documents import Documents
 from wfdeploy.operations.requests import Numbers, Remember
 from wfdeploy.pipeline.expand.data.streams import MAX_LINE_BYTES
 from wfdeploy.pipeline.expand.groups import group_of
@@ -47,7 +48,7 @@ class Parsing:
 
     `variables`: None where nothing is known of the project's variables, secrets and moves. `shard`: the part of the
     runs that is kept; all are checked. `names`: also tell what is declared twice, across files. `sizes`: the bytes of
-    the manifests before the one that is read, of that one, and of all.
+    the manifests before the one that is read, of that one, and of all. `documents`: gives those of a file.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Parsing:
         names: bool,
         listener: Listener,
         sizes: Callable[[], tuple[int, int, int]],
+        documents: Documents,
     ) -> None:
         self.moves: list[DeclaredMove] = []
         self.whole = variables is not None
@@ -81,6 +83,7 @@ class Parsing:
         self._made: Made = {}
         self._listener = listener
         self._sizes = sizes
+        self._documents = documents
         self._lines = 1  # of the file that is read
         self._count = 0
         self._problems: list[Diagnostic] = []
@@ -97,9 +100,9 @@ class Parsing:
         """
         self._begin(source)
         documents = 0
-        for document in yaml_docs.read(source, self._problems):
+        for document, wrong in self._documents.of(source, self._problems):
             documents += 1
-            self._document(document, adding, position, remember)
+            self._document(document, wrong, adding, position, remember)
         if not documents and not self._problems:
             message, place = "this file declares nothing", Place(source.display)
             self._problems.append(
@@ -207,9 +210,11 @@ class Parsing:
                     raise InvalidInput(places.diagnose(findings))
                 yield base + ordinal, run
 
-    def _document(self, document: Document, adding: Adding, position: int, remember: Remember) -> None:
+    def _document(
+        self, document: Document, findings: list[Finding], adding: Adding, position: int, remember: Remember
+    ) -> None:
+        """`findings`: what its schema finds wrong with it."""
         self._rules.group(document)
-        findings = structure.check(document, "manifest")
         if findings:
             self._findings += findings
             self.whole = False

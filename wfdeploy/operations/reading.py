@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.document import DeclaredMove, SourceFile
     from wfdeploy.model.project import Project, Shard
     from wfdeploy.model.run import DeclaredRun
+    from wfdeploy.operations.documents import Documents
     from wfdeploy.operations.parsing import Parsing
     from wfdeploy.ports import Listener
 
@@ -38,6 +39,7 @@ class Wanted:
     keep: how many requests to hold in memory.
     shrink: hold of their bodies no more than the canonical text.
     key: of the catalogue's entries.
+    documents: those of files that were read before; files are read as a whole then.
     """
 
     project: Project
@@ -50,6 +52,7 @@ class Wanted:
     shard: Shard | None = None
     listener: Listener
     key: bytes
+    documents: Documents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,7 @@ class Reading:
 
     @cached_property
     def _parsing(self) -> Parsing:
+        from wfdeploy.operations.documents import Documents
         from wfdeploy.operations.parsing import Parsing
 
         wanted = self._wanted
@@ -210,13 +214,14 @@ class Reading:
             names=self._thorough,
             listener=wanted.listener,
             sizes=self._sizes,
+            documents=wanted.documents or Documents(),
         )
 
     def _by_pieces(self, source: SourceFile, position: int, key: str | None) -> bool:
         """Read of a long file what isn't known of it; False where it has to be read as a whole."""
         from wfdeploy.pipeline.load.pieces import LONG, cut
 
-        if len(source.text) < LONG or not self._whole:
+        if len(source.text) < LONG or not self._whole or self._wanted.documents is not None:
             return False
         from wfdeploy.operations.parsing import NotInPieces
 

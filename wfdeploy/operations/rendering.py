@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,9 @@ from wfdeploy.pipeline.identify.describe import delivery_fields, doing
 from wfdeploy.pipeline.identify.fingerprint import identify
 
 REDACTED = "(redacted)"
+
+_SIGNS = re.compile(r"[*?]|%2A|%3F")
+"""What makes an address a pattern."""
 
 
 def render(manifests: Manifests, address: str | None) -> Iterator[Rendered]:
@@ -41,7 +45,12 @@ def _runs(manifests: Manifests, address: str) -> Iterator[DesiredRun]:
     """The declared runs; for an address with a time, the instances at it."""
     parts = instance_parts(address)
     if parts is None:
-        yield from manifests.runs.runs()
+        if "/" not in address or _SIGNS.search(address) is not None:
+            yield from manifests.runs.runs()
+            return
+        declared = manifests.runs.find([address]).values()
+        manifests.requests.fetch(declared)  # of its file no more is read than it takes
+        yield from declared
         return
     try:
         at_s = unix_of(parts[1])

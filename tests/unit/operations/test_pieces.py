@@ -27,6 +27,7 @@ from wfdeploy.errors import InvalidInput
 from wfdeploy.model.project import Project, Shard
 from wfdeploy.operations import parsing
 from wfdeploy.operations.manifests import load_manifests, validate
+from wfdeploy.operations.rendering import render
 
 project, cache, _in_pieces = long_lists.given_project, long_lists.given_cache, long_lists.five_a_piece
 
@@ -95,6 +96,15 @@ def test_a_stretch_that_moves_is_known(project: Project, cache: Cache) -> None:
     assert found == first
     assert read <= 4
     assert_as_a_whole(project, cache, "moved")
+
+
+def test_one_run_is_rendered_from_the_piece_that_declares_it(project: Project, cache: Cache) -> None:
+    load(project, cache)
+    with counted() as read, load_manifests(project, cwd=project.root, cache=cache) as manifests:
+        address = list(manifests.runs.runs())[42].address
+        (one,) = render(manifests, address)
+        assert len(read) == 1
+        assert one in render(manifests, None)
 
 
 def test_pieces_of_several_versions_are_put_together(project: Project, cache: Cache) -> None:

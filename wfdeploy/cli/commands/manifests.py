@@ -84,6 +84,7 @@ def _problems(
     from wfdeploy.cli import embedded, settings, wiring
     from wfdeploy.model.permissions import VARIABLE
     from wfdeploy.model.project import LOCAL
+    from wfdeploy.operations.documents import MOST, Documents
     from wfdeploy.operations.manifests import validate
 
     read_stdin = cache(wiring.read_stdin)
@@ -91,6 +92,7 @@ def _problems(
     declared = named.target.project.environments
     environments = (target.environment,) if target.environment is not None else declared or (None,)
     allowed = {VARIABLE: app.environ.get(VARIABLE, "")}  # no other variable counts for what is valid
+    documents = Documents(MOST) if len(environments) > 1 else None
     seen: dict[tuple[object, ...], tuple[Diagnostic, list[str | None]]] = {}
     for environment in environments:
         project = settings.resolve(replace(target, environment=environment), allowed).target.project
@@ -103,6 +105,8 @@ def _problems(
             defaults=defaults,
             stdin=read_stdin,
             listener=listener,
+            documents=documents,
+            keep=0,
         ):
             # Not compared by its excerpt: a line may be the whole of a large file.
             key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)
