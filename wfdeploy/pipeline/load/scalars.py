@@ -22,7 +22,7 @@ KEYWORDS: dict[str, object] = {
     "-.inf": -math.inf, "-.Inf": -math.inf, "-.INF": -math.inf,
 }  # fmt: skip
 
-_LETTERS = frozenset("nNtTfF")
+LETTERS = frozenset("nNtTfF")
 """Suspects that begin no number."""
 
 _NUMBER = re.compile(
@@ -53,7 +53,7 @@ def plain(text: str) -> object:
     """
     if text in KEYWORDS:
         return KEYWORDS[text]
-    if text[0] in _LETTERS:
+    if text[0] in LETTERS:
         return text
     match = _NUMBER.fullmatch(text)
     if match is None or _SIGNED_BASE.match(text):

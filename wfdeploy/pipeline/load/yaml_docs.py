@@ -192,13 +192,18 @@ class _Reader:
 
     def _suspect(self, event: Any, text: str) -> object:
         """A plain scalar that may be a number, a boolean or null."""
-        try:
-            value = scalars.PLAIN[text]
-        except ValueError as error:
-            self._note(event, "number-too-long", str(error))
-            return 0
+        if text[:1] in scalars.LETTERS:
+            value = scalars.KEYWORDS.get(text, text)
+        else:
+            try:
+                value = scalars.PLAIN[text]
+            except ValueError as error:
+                self._note(event, "number-too-long", str(error))
+                return 0
         if type(value) is not str:
             self._extreme = self._extreme or scalars.is_extreme(value)
+        elif "${{" in text:
+            self._expressions = True
         return value
 
     def _dressed_scalar(self, event: Any) -> object:

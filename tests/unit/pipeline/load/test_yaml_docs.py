@@ -133,6 +133,8 @@ def test_problems_are_counted_out(monkeypatch: pytest.MonkeyPatch) -> None:
         ('a: "\\x24{{ x }}"', True, False),
         ("${{ x }}: 1", True, False),
         ("a: !!str ${{", True, False),
+        *((f"a: {first}-${{{{ vars.x }}}}", True, False) for first in ("tenant", "no", "false", "7", "-1", ".5", "~")),
+        ("- true-$${{ x }}", True, False),
         ("a: 9007199254740993", False, True),
         ("a: !!float .nan", False, True),
         ("a: '9007199254740993'", False, False),
