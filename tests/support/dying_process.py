@@ -98,10 +98,10 @@ def _around(owner: Any, name: str, when: str, come_by: Callable[[], bool]) -> No
 
 
 def _create(when: str, come_by: Callable[[], bool]) -> None:
-    from wfdeploy.state import sqlite_store
+    from wfdeploy.state import database, sqlite_store
 
     if when == "linked":
-        _around(sqlite_store, "sync_folder", "before", come_by)
+        _around(database, "sync_folder", "before", come_by)
         return
     whole = sqlite_store.SqliteStore.create
 
