@@ -81,7 +81,7 @@ def test_logs_that_are_dated_by_another_clock(bench: VirtualBench, monkeypatch: 
     async def list_runs(*, label: str, since_ms: int | None, cursor: str = "") -> AsyncIterator[RunPage]:
         async for page in honest(label=label, since_ms=None if since_ms is None else since_ms - shift_ms):
             yield replace(
-                page, runs=tuple(replace(one, created_at_ms=one.created_at_ms + shift_ms) for one in page.runs)
+                page, runs=tuple(one._replace(created_at_ms=one.created_at_ms + shift_ms) for one in page.runs)
             )
 
     monkeypatch.setattr(remote, "list_runs", list_runs)

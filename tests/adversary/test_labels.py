@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from tests.adversary.support import declare, starts
@@ -19,7 +17,7 @@ def unlabelled(bench: VirtualBench, monkeypatch: pytest.MonkeyPatch) -> VirtualB
     honest = bench.remote._observed
 
     def observed(run: ModelRun, now_ms: int) -> ObservedRun:
-        return replace(honest(run, now_ms), labels=())
+        return honest(run, now_ms)._replace(labels=())
 
     monkeypatch.setattr(bench.remote, "_observed", observed)
     bench.remote.durations_s = (0.001,)

@@ -113,7 +113,7 @@ def _attempts_without_end(patch: pytest.MonkeyPatch) -> None:
     whole = care.by_policy
 
     def by_policy(case: care.Case, wanted: Any) -> care.Remedy:
-        return whole(replace(case, standing=replace(case.standing, tries=0)), wanted)
+        return whole(replace(case, standing=case.standing._replace(tries=0)), wanted)
 
     for module in ("pipeline.diff.care", "operations.recurring", "pipeline.diff.declared"):
         patch.setattr(f"wfdeploy.{module}.by_policy", by_policy, raising=False)

@@ -83,7 +83,7 @@ class Tap(RunGateway):
             yield replace(page, runs=tuple(map(self._shown, page.runs)))
 
     def _shown(self, run: ObservedRun) -> ObservedRun:
-        return replace(run, dlq_id=None) if self.hides_letters else run
+        return run._replace(dlq_id=None) if self.hides_letters else run
 
     def list_dead_letters(self, *, label: str, since_ms: int | None) -> AsyncIterator[Sequence[DeadLetter]]:
         self.log.append("dead letters")

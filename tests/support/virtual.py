@@ -26,7 +26,7 @@ class EndingServer(ModelServer):
     def _observed(self, run: ModelRun, now_ms: int) -> ObservedRun:
         seen = super()._observed(run, now_ms)
         if seen.state is RunState.SUCCESS and self.badly(run.run_id):
-            return replace(seen, state=RunState.FAILED)
+            return seen._replace(state=RunState.FAILED)
         return seen
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
 from wfdeploy.model.schedule import Decide
@@ -99,8 +99,7 @@ class RenameGroup:
     to: str
 
 
-@dataclass(frozen=True, slots=True)
-class Observe:
+class Observe(NamedTuple):
     """The last observed state of the recorded run. What is None leaves what is known as it is; the time of an
     observation counts where the state is another one than before."""
 

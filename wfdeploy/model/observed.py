@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class RunState(Enum):
@@ -33,8 +34,7 @@ TROUBLED = (RunState.FAILED, RunState.CANCELED, RunState.MISSING)
 """How a declared run should not be."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObservedRun:
+class ObservedRun(NamedTuple):
     """A run as the server's logs tell it. Times in Unix milliseconds of the server's clock. `dlq_id`: the entry of a
     failed run in the dead-letter queue, where the logs tell it."""
 

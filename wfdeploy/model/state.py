@@ -68,8 +68,7 @@ class Origin(Enum):
     ADOPTED = "adopted"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordKey:
+class RecordKey(NamedTuple):
     """The part of a record that the diff reads for every run; kept small, there may be a million."""
 
     address: Address
@@ -131,8 +130,7 @@ class Record:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(NamedTuple):
     """How a recorded run does, as far as was observed; the fields are those of `Record`."""
 
     address: Address

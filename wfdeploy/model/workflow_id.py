@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wfdeploy.model.observed import ObservedRun
@@ -21,8 +21,7 @@ _DIGEST = 26  # characters, as of `identify/digest.py`
 _END = re.compile(rf"([a-z2-7]{{{_DIGEST}}})-g([1-9][0-9]*)-f([0-9]+)([a-z2-7]{{{_DIGEST}}})")
 
 
-@dataclass(frozen=True, slots=True)
-class RunIdParts:
+class RunIdParts(NamedTuple):
     """What a derived id tells: the digest of its place, its generation and its fingerprint. `at`: the time that it
     seems to be an instance of, as in addresses."""
 
@@ -51,6 +50,8 @@ def parse_run_id(text: str) -> RunIdParts | None:
 def id_key(text: str) -> str:
     """What of an id is compared: the id with its prefix once. Servers and SDKs put `wfr_` before ids that have it
     already, and before those that don't."""
+    if text.startswith(PREFIX) and not text.startswith(PREFIX, len(PREFIX)):
+        return text  # as nearly all are: whole listings are read
     while text.startswith(PREFIX):
         text = text[len(PREFIX) :]
     return PREFIX + text
@@ -82,10 +83,18 @@ class RunIndex:
     """
 
     def __init__(self, runs: Iterable[ObservedRun] = ()) -> None:
-        self._by_id: dict[str, list[ObservedRun]] = {}
+        in_order = sorted(runs, key=attrgetter("created_at_ms"))
+        self._newest = {id_key(run.workflow_run_id): run for run in in_order}
+        self._all: dict[str, list[ObservedRun]] = {}  # where several have one id, oldest first
+        if len(self._newest) < len(in_order):
+            for run in in_order:
+                self._all.setdefault(id_key(run.workflow_run_id), []).append(run)
         self._by_label: dict[str, ObservedRun] = {}
-        for run in sorted(runs, key=lambda run: run.created_at_ms):
-            self._by_id.setdefault(id_key(run.workflow_run_id), []).append(run)
+        known = set[tuple[str, ...]]()  # mostly all runs carry the same labels
+        for run in in_order:
+            if run.labels in known:
+                continue
+            known.add(run.labels)
             for label in run.labels:
                 # Of several runs with one label it is the first: the others are resumes of that one, by hand, which
                 # take its labels along.
@@ -93,7 +102,7 @@ class RunIndex:
 
     def recorded(self, workflow_run_id: str, created_at_ms: int | None) -> ObservedRun | None:
         """The run of a record. `created_at_ms`: as it is recorded (None: not known, then it is the newest one)."""
-        for run in reversed(self._by_id.get(id_key(workflow_run_id), ())):
+        for run in reversed(self._with_id(workflow_run_id)):
             if created_at_ms is None or abs(run.created_at_ms - created_at_ms) <= SAME_MS:
                 return run
             if derived_id(run) in (None, id_key(workflow_run_id)):
@@ -105,13 +114,19 @@ class RunIndex:
         an address that was renamed); of a resume, its label."""
         since_ms = (attempt.since_ms or 0) if attempt.explicit_id else 0
         for name in map(id_key, names):
-            run = self._by_id.get(name, [None])[-1] or self._by_label.get(name)
+            run = self._newest.get(name) or self._by_label.get(name)
             if run is not None and run.created_at_ms >= since_ms:
                 return run
         if not attempt.explicit_id:
             return None
         # Earlier builds sent an author's id without the label that identifies its run.
-        for run in self._by_id.get(id_key(attempt.workflow_run_id), ()):
+        for run in self._with_id(attempt.workflow_run_id):
             if derived_id(run) is None and run.created_at_ms >= since_ms:
                 return run
         return None
+
+    def _with_id(self, workflow_run_id: str) -> Sequence[ObservedRun]:
+        """The runs that have, or had, this id: oldest first."""
+        key = id_key(workflow_run_id)
+        newest = self._newest.get(key)
+        return self._all.get(key) or (() if newest is None else (newest,))

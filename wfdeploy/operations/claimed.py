@@ -21,7 +21,9 @@ def brought_up_to_date(adoption: Adoption, view: View | None) -> Adoption:
     if view is None:
         return adoption
     adopted = dict(adoption.adopted)
-    for standing, _ in observe(going(adoption), view, starts_ms=lambda _: 0, was_sent=lambda _: True):
+    for standing, edit in observe(going(adoption), view, starts_ms=lambda _: 0, was_sent=lambda _: True):
+        if edit is None:
+            continue
         adopted[standing.address] = replace(
             adopted[standing.address],
             run_state=standing.run_state,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -77,7 +78,6 @@ class Prepared:
             self.attempts[address] = _moved(attempt, address)
         self._differing: dict[str, set[Address]] = {}  # by group: what is declared and recorded differs there
         self._unverified: dict[bool, Outlook] = {}  # made without a listing, by `keep_all`
-        self._unfinished: list[Standing] | None = None
         self._claimed: list[Standing] = []  # runs to be adopted that aren't known to have ended
         self._only_records = only_records
         self.condition = Condition({}, {})  # as it was known for the latest outlook
@@ -87,11 +87,9 @@ class Prepared:
     def open_attempts(self) -> list[Attempt]:
         return [attempt for attempt in self.attempts.values() if attempt.is_open]
 
-    def unfinished(self) -> list[Standing]:
+    def unfinished(self) -> Iterator[Standing]:
         """The recorded runs that aren't known to have ended."""
-        if self._unfinished is None:
-            self._unfinished = all_unfinished(self.store)
-        return self._unfinished
+        return all_unfinished(self.store)
 
     def asked_after(self, plan: Plan) -> list[Standing]:
         """Those of them whose state should be known for this plan."""
@@ -99,7 +97,7 @@ class Prepared:
             self.selection,
             self.manifests.groups,
             plan,
-            lambda: [*self.unfinished(), *self._claimed],
+            lambda: chain(self.unfinished(), self._claimed),
             self._renamed,
             watched=self._watched,
         )
@@ -124,7 +122,7 @@ class Prepared:
             seen.runs
             or seen.verdicts
             or seen.letters is not None
-            or (seen.view is not None and (self.unfinished() or self._claimed))
+            or (seen.view is not None and (any(True for _ in self.unfinished()) or self._claimed))
         )
         if before is not None and seen is not None and not (telling or self.attempts or before.is_early(seen)):
             # The usual listing: it told nothing, so what was planned without it stands.
@@ -354,7 +352,7 @@ class Prepared:
             attempts=self.attempts,
             adopted=adoption.adopted,
             listed=seen is not None,
-            live={**runs.live, **shown, **found},  # a run that is adopted follows on the recorded one
+            live=ChainMap(found, shown, runs.live),  # a run that is adopted follows on the recorded one
             standings=runs.standings,
             dlq_retention_s=server.dlq_retention_s,
             wanted=targets.match if wish in (Wish.RESTART, Wish.RETRIGGER) else None,

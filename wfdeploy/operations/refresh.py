@@ -33,7 +33,7 @@ def refresh(
     with workspace.lock(lock_timeout_s):
         store = workspace.open_state()
         try:
-            unfinished = all_unfinished(store)
+            unfinished = list(all_unfinished(store))
             if globs or labels:
                 chosen = {record.address for record in selected(store, globs, labels)}
                 unfinished = [standing for standing in unfinished if standing.address in chosen]
@@ -41,14 +41,14 @@ def refresh(
                 return Refreshed(0, (), {})
             was_latest = workspace.stores.is_latest(store)
             view = asyncio.run(_view(workspace, unfinished))
-            found = list(observations(store, unfinished, view))
-            store.commit([edit for _, edit in found])
+            news = [(standing, edit) for standing, edit in observations(store, unfinished, view) if edit is not None]
+            store.commit([edit for _, edit in news])
             if was_latest:
                 # How runs do says nothing about whether the state is the whole story.
                 workspace.stores.mark_latest(store)
         finally:
             store.close()
-    return _told(unfinished, [standing for standing, _ in found])
+    return _told(unfinished, [standing for standing, _ in news])
 
 
 async def _view(workspace: Workspace, unfinished: Sequence[Standing]) -> View:

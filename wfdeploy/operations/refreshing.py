@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from wfdeploy.errors import UsageError
@@ -31,7 +31,7 @@ class Condition:
     are missing; `live`: of those that the listing told about. `edits`: what of it the state doesn't hold yet."""
 
     standings: Mapping[Address, Standing]
-    live: Mapping[Address, RunState]
+    live: dict[Address, RunState]
     edits: tuple[Observe, ...] = ()
 
 
@@ -44,7 +44,7 @@ def asked_after(
     selection: Selection,
     groups: Mapping[str, Group],
     plan: Plan,
-    unfinished: Callable[[], Collection[Standing]],
+    unfinished: Callable[[], Iterable[Standing]],
     renamed: Callable[[Address], Address],
     *,
     watched: Collection[str] = (),
@@ -99,7 +99,7 @@ def since(standings: Collection[Standing], log_lag_ms: int) -> int | None:
 
 def condition(
     store: StateStore,
-    unfinished: Callable[[], Collection[Standing]],
+    unfinished: Callable[[], Iterable[Standing]],
     view: View | None,
     renamed: Callable[[Address], Address],
     letters: Letters | None = None,
@@ -119,7 +119,7 @@ def condition(
 
 def _listed(
     store: StateStore,
-    unfinished: Callable[[], Collection[Standing]],
+    unfinished: Callable[[], Iterable[Standing]],
     view: View | None,
     renamed: Callable[[Address], Address],
 ) -> Condition:
@@ -127,16 +127,14 @@ def _listed(
     if view is None:
         return Condition(standings, {})
     live: dict[Address, RunState] = {}
-    for standing in unfinished():
-        run = view.runs.recorded(standing.workflow_run_id, standing.created_at_ms)
-        if run is not None:
-            live[renamed(standing.address)] = run.state
     edits = []
     for standing, edit in observations(store, unfinished(), view):
         address = renamed(standing.address)
-        edits.append(edit)
         if standing.run_state is not None:
             live[address] = standing.run_state
+        if edit is None:
+            continue
+        edits.append(edit)
         if standing.run_state in TROUBLED:
             standings[address] = standing
         else:
@@ -144,8 +142,10 @@ def _listed(
     return Condition(standings, live, tuple(edits))
 
 
-def observations(store: StateStore, unfinished: Collection[Standing], view: View) -> Iterator[tuple[Standing, Observe]]:
-    """What a listing tells anew."""
+def observations(
+    store: StateStore, unfinished: Iterable[Standing], view: View
+) -> Iterator[tuple[Standing, Observe | None]]:
+    """What a listing tells of these runs: see `observe`."""
 
     def record(standing: Standing) -> Record | None:
         return next(iter(store.records([standing.address])), None)
@@ -197,6 +197,6 @@ def require_labels(wanted: Collection[str], carried: Collection[str]) -> None:
         )
 
 
-def all_unfinished(store: StateStore) -> list[Standing]:
+def all_unfinished(store: StateStore) -> Iterator[Standing]:
     """The recorded runs that aren't known to have ended."""
-    return list(store.standings(UNFINISHED))
+    return store.standings(UNFINISHED)

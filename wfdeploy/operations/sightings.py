@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Claim, Edit, Remember
@@ -36,7 +37,7 @@ class Matcher:
 
     def sightings(self, listed: Sequence[ObservedRun], remembered: Sequence[ObservedRun]) -> Sightings:
         """Whose the runs are: those of a listing, and those that belonged to nobody until now."""
-        shard, runs = self.shard, [*remembered, *listed]
+        shard, runs = self.shard, [*remembered, *self._unlike_records(listed, remembered)]
         if shard is not None:
             # What other shards trigger carries the same label, and is theirs to know.
             runs = [run for run in runs if (parts := _parts(run)) is None or shard.covers(parts.place)]
@@ -49,6 +50,26 @@ class Matcher:
         if shard is not None:
             found.unmatched = [run for run in found.unmatched if parse_attempt(run.labels) is None]
         return found
+
+    def _unlike_records(
+        self, listed: Sequence[ObservedRun], remembered: Collection[ObservedRun]
+    ) -> Sequence[ObservedRun]:
+        """Those that may tell something anew, a few mostly: not those that were triggered as they are recorded, each
+        listed once, whose id says so by itself. These tell nothing of any other run either."""
+        labels = {run.labels for run in (*remembered, *listed)}
+        if not listed or any(map(parse_attempt, labels)):
+            return listed  # what was resumed is told by what was triggered
+        keys = [id_key(run.workflow_run_id) for run in listed]
+        counted = Counter([*keys, *{id_key(run.workflow_run_id) for run in remembered}])
+        telling = {each for each in labels if any(map(parse_run_id, each))}
+        recorded = {
+            key
+            for address, fingerprint, generation, run_id, _ in self.store.keys_with_ids(counted)
+            if counted[key := id_key(run_id)] == 1
+            and key.endswith(f"-g{generation}-f{fingerprint.replace(':', '', 1)}")
+            and self.renames.by_origin.get(address, address) not in self.attempts
+        }
+        return [run for key, run in zip(keys, listed, strict=True) if key not in recorded or run.labels in telling]
 
     def adoption(self, sightings: Sightings) -> Adoption:
         """What the state must learn from them."""
@@ -249,7 +270,7 @@ def memory(remembered: Collection[ObservedRun], sightings: Sightings) -> Iterato
         if _which(run) not in known:
             # Other labels are the users', and no business of the state's.
             own = tuple(label for label in run.labels if parse_attempt((label,)) or parse_run_id(label))
-            yield Remember(replace(run, labels=own))
+            yield Remember(run._replace(labels=own))
     for claimed in sorted(known - unmatched):
         yield Claim(*claimed)
 

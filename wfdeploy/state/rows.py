@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from functools import cache
 from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
@@ -21,7 +22,6 @@ ATTEMPT_COLUMNS = (*(name for name in _ATTEMPT_FIELDS if name not in ("status", 
 
 _RECORD_FIELDS = tuple(field.name for field in fields(Record))
 _record_values = attrgetter(*_RECORD_FIELDS)
-_STANDING_FIELDS = tuple(field.name for field in fields(Standing))
 _OF_RECORDS = ("address", "fingerprint", "generation", "workflow_run_id", "delivery")
 
 
@@ -40,7 +40,7 @@ SELECT_RECORDS = (
 SELECT_UNCLAIMED = "SELECT workflow_run_id, created_at_ms, run_state, label FROM unclaimed"
 """What `unclaimed_from_row` takes."""
 
-STANDING_COLUMNS = _columns(_STANDING_FIELDS)
+STANDING_COLUMNS = _columns(Standing._fields)
 """What `standing_from_row` takes."""
 
 
@@ -129,9 +129,8 @@ def record_from_row(row: tuple[Any, ...]) -> Record:
 
 def standing_from_row(row: tuple[Any, ...]) -> Standing:
     """The standing of a row of `STANDING_COLUMNS`."""
-    values = dict(zip(_STANDING_FIELDS, row, strict=True))
-    state = values["run_state"]
-    return Standing(**(values | {"run_state": RunState(state) if state else None, "handled": bool(values["handled"])}))
+    address, run_id, state, *others, handled = row
+    return Standing._make((address, run_id, _run_state(state) if state else None, *others, bool(handled)))
 
 
 def unclaimed_from_row(row: tuple[Any, ...]) -> ObservedRun:
@@ -145,4 +144,5 @@ def unclaimed_from_row(row: tuple[Any, ...]) -> ObservedRun:
     )
 
 
+_run_state = cache(RunState)
 _line = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode

@@ -7,8 +7,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import chain, starmap
+from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +129,7 @@ class SqliteStore:
     def record_keys(self, within: Iterable[Span] | None = None) -> Iterator[RecordKey]:
         """See `StateStore.record_keys`."""
         with translated(self._name):
-            yield from starmap(RecordKey, self._within(within, _SELECT_KEYS, "address"))
+            yield from map(RecordKey._make, self._within(within, _SELECT_KEYS, "address"))
 
     def _within(self, spans: Iterable[Span] | None, select: str, column: str, order: str = "") -> Iterator[Any]:
         """The rows of a query whose addresses are in these spans (None: all), in order."""
@@ -144,7 +144,7 @@ class SqliteStore:
         with translated(self._name):
             for chunk in _chunks(sorted(addresses)):
                 query = f"{_SELECT_KEYS} WHERE address IN ({_marks(chunk)}) ORDER BY address"
-                yield from (RecordKey(*row) for row in self._connection.execute(query, chunk).fetchall())
+                yield from map(RecordKey._make, self._connection.execute(query, chunk).fetchall())
 
     def identities(self, low: str, high: str) -> Sequence[tuple[str, str, str]]:
         """See `StateStore.identities`."""
@@ -156,13 +156,11 @@ class SqliteStore:
         """The keys of the records that have one of these workflow run ids. They are looked for in one pass over the
         table: an index would cost each trigger more than this does."""
         with translated(self._name):
-            run = self._connection.execute
-            run("CREATE TEMP TABLE IF NOT EXISTS asked (workflow_run_id TEXT PRIMARY KEY) WITHOUT ROWID")
-            self._connection.executemany("INSERT OR IGNORE INTO asked VALUES (?)", ((one,) for one in workflow_run_ids))
-            where = "WHERE workflow_run_id IN (SELECT workflow_run_id FROM asked)"
-            rows = run(f"{_SELECT_KEYS} {where}").fetchall()
-            run("DELETE FROM asked")
-        yield from (RecordKey(*row) for row in rows)
+            define = self._connection.create_function
+            define("is_asked", 1, frozenset(workflow_run_ids).__contains__)
+            with closing(self._connection.execute(f"{_SELECT_KEYS} WHERE is_asked(workflow_run_id)")) as rows:
+                yield from map(RecordKey._make, rows)
+            define("is_asked", 1, None)
 
     def records(
         self, addresses: Collection[str] | None = None, *, within: Iterable[Span] | None = None

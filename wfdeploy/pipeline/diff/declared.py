@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from wfdeploy.model.diagnostic import Diagnostic
@@ -130,10 +129,10 @@ class Declared:
         if not self._was_recorded:
             live = context.live_states.get(address)
             if live is not None and live is not standing.run_state:
-                standing = replace(standing, run_state=live, observed_at_ms=context.now_ms)
+                standing = standing._replace(run_state=live, observed_at_ms=context.now_ms)
             standing = context.standings.get(address, standing)
             if self.known is not None and context.is_taken_over(self.known):
-                standing = replace(standing, run_state=RunState.EXPIRED)
+                standing = standing._replace(run_state=RunState.EXPIRED)
         return Case(
             standing=standing,
             now_ms=context.now_ms,

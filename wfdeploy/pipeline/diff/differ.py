@@ -7,7 +7,6 @@ For each address at most one change comes out. What an older attempt of it turne
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 
 from wfdeploy.model.address import Address
@@ -92,7 +91,7 @@ def _known(recorded: Iterable[RecordKey], context: DiffContext) -> Iterator[Reco
         for key in stream:
             to = context.renames.get(key.address)
             if to is not None and to not in extra:
-                moved[to] = replace(key, address=to)
+                moved[to] = key._replace(address=to)
         stream = sorted(
             [key for key in stream if key.address not in context.renames] + list(moved.values()),
             key=lambda key: key.address,

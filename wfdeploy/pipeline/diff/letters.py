@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.remote import DeadLetter, RunState
@@ -41,10 +41,10 @@ def lettered(standing: Standing, key: str, letters: Letters) -> tuple[Standing, 
     if key not in letters.asked:
         return None
     if (dlq_id := letters.found.get(key)) is not None:
-        seen = replace(standing, dlq_id=dlq_id)
+        seen = standing._replace(dlq_id=dlq_id)
         return seen, Observe(standing.address, RunState.FAILED, letters.asked_at_ms, dlq_id=dlq_id)
     complete_ms = letters.complete_at_ms
     if complete_ms is None or standing.observed_at_ms is None or standing.observed_at_ms > complete_ms:
         return None
-    seen = replace(standing, handled=True)
+    seen = standing._replace(handled=True)
     return seen, Observe(standing.address, RunState.FAILED, letters.asked_at_ms, handled=True)

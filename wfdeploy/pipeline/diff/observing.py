@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.remote import ObservedRun, RunState
@@ -37,8 +37,9 @@ def observe(
     *,
     starts_ms: Callable[[Standing], int],
     was_sent: Callable[[Standing], bool],
-) -> Iterator[tuple[Standing, Observe]]:
-    """Each run whose state turns out to be another one, as it is now, with the edit that writes it down.
+) -> Iterator[tuple[Standing, Observe | None]]:
+    """Each run of which the listing tells how it does, as it is now, with the edit that writes it down where that is
+    news.
 
     `starts_ms`: when the run begins at the latest (server time, Unix ms): before that the logs may not show it.
     `was_sent`: False where its record was only ever written by hand.
@@ -47,8 +48,9 @@ def observe(
         run = view.runs.recorded(standing.workflow_run_id, standing.created_at_ms)
         if run is not None:
             if run.state is standing.run_state and (run.dlq_id is None or run.dlq_id == standing.dlq_id):
-                continue
-            yield _seen(standing, run.state, view, run)
+                yield standing, None
+            else:
+                yield _seen(standing, run.state, view, run)
             continue
         state = _absent(standing, view, starts_ms, was_sent)
         if state is not None and state is not standing.run_state:
@@ -59,8 +61,7 @@ def _seen(standing: Standing, state: RunState, view: View, run: ObservedRun | No
     completed_ms = None if run is None else run.completed_at_ms
     dlq_id = None if run is None else run.dlq_id
     edit = Observe(standing.address, state, view.now_ms, completed_ms, dlq_id)
-    seen = replace(
-        standing,
+    seen = standing._replace(
         run_state=state,
         observed_at_ms=standing.observed_at_ms if standing.run_state is state else view.now_ms,
         completed_at_ms=completed_ms or standing.completed_at_ms,

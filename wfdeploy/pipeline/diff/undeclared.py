@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from wfdeploy.model.address import group_of
@@ -116,10 +115,10 @@ def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
     if change.address not in context.adopted:
         live = context.live_states.get(change.address)
         standing = context.standings.get(
-            change.address, standing if live is None else replace(standing, run_state=live)
+            change.address, standing if live is None else standing._replace(run_state=live)
         )
     if context.is_taken_over(key_of(record)):
-        standing = replace(standing, run_state=RunState.EXPIRED)
+        standing = standing._replace(run_state=RunState.EXPIRED)
     case = Case(standing=standing, now_ms=context.now_ms, dlq_retention_s=context.dlq_retention_s)
     remedy = BY_WISH[wish](case)
     change = change._replace(action=remedy.action, reason=remedy.reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
@@ -46,7 +46,7 @@ class Server(ModelServer):
     def _observed(self, run: ModelRun, now_ms: int) -> ObservedRun:
         seen = super()._observed(run, now_ms)
         is_late = now_ms - run.ends_ms < 1000 * self.lag_s
-        return replace(seen, state=RunState.STARTED, dlq_id=None) if is_late else seen
+        return seen._replace(state=RunState.STARTED, dlq_id=None) if is_late else seen
 
 
 @dataclass

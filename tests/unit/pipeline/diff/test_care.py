@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
@@ -50,8 +48,7 @@ cares = st.builds(
     replace_running=st.sampled_from(ReplaceRunning),
 )
 standings = st.builds(
-    replace,
-    st.just(FAILED),
+    FAILED._replace,
     run_state=st.sampled_from(TROUBLED),
     tries=st.integers(0, 8),
     dlq_id=st.sampled_from([None, "1-1"]),
@@ -117,14 +114,14 @@ def test_backoff_grows_up_to_a_day(backoff_s: int, tries: int) -> None:
     ],
 )
 def test_a_wish_is_granted_where_it_makes_sense(wish: Wish, state: RunState | None, expected: Action) -> None:
-    standing = replace(FAILED, run_state=state, tries=99)
+    standing = FAILED._replace(run_state=state, tries=99)
     assert BY_WISH[wish](case(standing)).action is expected
 
 
 def test_a_wish_to_resume_needs_a_dead_letter() -> None:
     for standing in (
-        replace(FAILED, dlq_id=None),
-        replace(FAILED, handled=True),
-        replace(FAILED, completed_at_ms=NOW_MS - 4 * 86_400_000),
+        FAILED._replace(dlq_id=None),
+        FAILED._replace(handled=True),
+        FAILED._replace(completed_at_ms=NOW_MS - 4 * 86_400_000),
     ):
         assert BY_WISH[Wish.RESUME](case(standing)).action is Action.KEEP

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from wfdeploy.model.observed import RunState
 from wfdeploy.model.remote import DeadLetter
 from wfdeploy.pipeline.diff.letters import Letters, letter_of, lettered
 
-LACKING = replace(FAILED, created_at_ms=NOW_MS - 9_000, observed_at_ms=NOW_MS - 5_000, dlq_id=None)
+LACKING = FAILED._replace(created_at_ms=NOW_MS - 9_000, observed_at_ms=NOW_MS - 5_000, dlq_id=None)
 
 
 def letters(*, found: str | None = None, complete_at_ms: int | None = NOW_MS) -> Letters:
@@ -22,14 +21,14 @@ def letters(*, found: str | None = None, complete_at_ms: int | None = NOW_MS) ->
 
 def test_a_dead_letter_that_was_found_is_written_down() -> None:
     assert lettered(LACKING, "key", letters(found="7-7")) == (
-        replace(LACKING, dlq_id="7-7"),
+        LACKING._replace(dlq_id="7-7"),
         Observe(LACKING.address, RunState.FAILED, NOW_MS, dlq_id="7-7"),
     )
 
 
 def test_a_run_without_a_dead_letter_was_dealt_with_elsewhere() -> None:
     assert lettered(LACKING, "key", letters()) == (
-        replace(LACKING, handled=True),
+        LACKING._replace(handled=True),
         Observe(LACKING.address, RunState.FAILED, NOW_MS, handled=True),
     )
 
@@ -45,7 +44,7 @@ def test_absence_says_nothing_of_runs_that_were_not_asked_for() -> None:
 
 @pytest.mark.parametrize("change", [{"run_state": RunState.CANCELED}, {"dlq_id": "1-1"}, {"handled": True}])
 def test_nothing_is_said_of_runs_that_need_none(change: dict[str, Any]) -> None:
-    assert lettered(replace(LACKING, **change), "key", letters(found="7-7")) is None
+    assert lettered(LACKING._replace(**change), "key", letters(found="7-7")) is None
 
 
 @pytest.mark.parametrize(
@@ -59,4 +58,4 @@ def test_nothing_is_said_of_runs_that_need_none(change: dict[str, Any]) -> None:
     ],
 )
 def test_an_id_that_was_used_again_is_told_apart_by_the_time(ours: int | None, theirs: int | None, same: bool) -> None:
-    assert letter_of(replace(LACKING, created_at_ms=ours), DeadLetter("7-7", "wfr_1", theirs)) is same
+    assert letter_of(LACKING._replace(created_at_ms=ours), DeadLetter("7-7", "wfr_1", theirs)) is same

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from tests.unit.pipeline.diff.test_care import FAILED, NOW_MS
@@ -14,7 +12,7 @@ from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.pipeline.diff.observing import View, observe
 
 HOUR_MS = 3_600_000
-RUNNING = replace(FAILED, run_state=RunState.STARTED, created_at_ms=NOW_MS - HOUR_MS, observed_at_ms=None, dlq_id=None)
+RUNNING = FAILED._replace(run_state=RunState.STARTED, created_at_ms=NOW_MS - HOUR_MS, observed_at_ms=None, dlq_id=None)
 
 
 def view(*runs: ObservedRun, since_ms: int | None = None, began_ms: int | None = NOW_MS) -> View:
@@ -31,7 +29,11 @@ def view(*runs: ObservedRun, since_ms: int | None = None, began_ms: int | None =
 def seen(standing: Standing, looked: View, *, starts_ms: int = 0, sent: bool = True) -> tuple[Standing, Observe] | None:
     found = list(observe([standing], looked, starts_ms=lambda _: starts_ms, was_sent=lambda _: sent))
     assert len(found) <= 1
-    return found[0] if found else None
+    for now, edit in found:
+        if edit is not None:
+            return now, edit
+        assert now is standing  # the listing shows what was known
+    return None
 
 
 def state(standing: Standing, looked: View, **more: object) -> RunState | None:
@@ -57,7 +59,7 @@ def test_a_listed_run_is_in_the_state_that_is_listed() -> None:
 def test_what_is_known_is_not_told_again() -> None:
     run = ObservedRun(workflow_run_id="wfr_1", state=RunState.STARTED, created_at_ms=RUNNING.created_at_ms or 0)
     assert seen(RUNNING, view(run)) is None
-    assert seen(replace(RUNNING, run_state=RunState.MISSING), view()) is None
+    assert seen(RUNNING._replace(run_state=RunState.MISSING), view()) is None
 
 
 def test_a_run_that_should_be_listed_is_missing() -> None:
@@ -69,9 +71,9 @@ def test_a_run_that_should_be_listed_is_missing() -> None:
     ("standing", "looked"),
     [
         (RUNNING, view(since_ms=NOW_MS - HOUR_MS + 1)),  # it reaches back not far enough
-        (replace(RUNNING, created_at_ms=NOW_MS - 60_999), view()),  # it began too early
+        (RUNNING._replace(created_at_ms=NOW_MS - 60_999), view()),  # it began too early
         (RUNNING, view(began_ms=None)),  # the server tells no time
-        (replace(RUNNING, created_at_ms=NOW_MS - 23 * HOUR_MS), view()),  # it may just have gone
+        (RUNNING._replace(created_at_ms=NOW_MS - 23 * HOUR_MS), view()),  # it may just have gone
     ],
 )
 def test_an_absence_that_tells_nothing(standing: Standing, looked: View) -> None:
@@ -80,7 +82,7 @@ def test_an_absence_that_tells_nothing(standing: Standing, looked: View) -> None
 
 def test_a_run_whose_beginning_is_not_known_is_missed_by_a_listing_of_everything_only() -> None:
     """It may have begun long before its record was written, by a clock that may be wrong."""
-    unknown = replace(RUNNING, created_at_ms=None, recorded_at_ms=NOW_MS - HOUR_MS)
+    unknown = RUNNING._replace(created_at_ms=None, recorded_at_ms=NOW_MS - HOUR_MS)
     assert seen(unknown, view(since_ms=NOW_MS - 3 * HOUR_MS)) is None
     assert state(unknown, view()) is RunState.MISSING
 
@@ -91,16 +93,16 @@ def test_a_delayed_run_is_not_missed_before_its_start() -> None:
 
 
 def test_a_run_that_is_older_than_the_logs_has_expired() -> None:
-    old = replace(RUNNING, created_at_ms=NOW_MS - 24 * HOUR_MS - 1)
+    old = RUNNING._replace(created_at_ms=NOW_MS - 24 * HOUR_MS - 1)
     assert state(old, view()) is RunState.EXPIRED
-    assert state(replace(old, run_state=RunState.MISSING), view()) is RunState.EXPIRED
+    assert state(old._replace(run_state=RunState.MISSING), view()) is RunState.EXPIRED
     assert RunState.EXPIRED.is_final
 
 
 def test_a_run_that_was_written_down_by_hand_was_never_to_be_seen() -> None:
-    assert state(replace(RUNNING, created_at_ms=None, recorded_at_ms=NOW_MS), view(), sent=False) is RunState.EXPIRED
+    assert state(RUNNING._replace(created_at_ms=None, recorded_at_ms=NOW_MS), view(), sent=False) is RunState.EXPIRED
 
 
 def test_a_missing_run_that_shows_again_is_not_missing() -> None:
     run = ObservedRun(workflow_run_id="wfr_1", state=RunState.SUCCESS, created_at_ms=RUNNING.created_at_ms or 0)
-    assert state(replace(RUNNING, run_state=RunState.MISSING), view(run)) is RunState.SUCCESS
+    assert state(RUNNING._replace(run_state=RunState.MISSING), view(run)) is RunState.SUCCESS
