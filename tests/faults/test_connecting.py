@@ -16,12 +16,13 @@ from tests.fakes.chaos_server import ChaosServer
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.tunnel import Tunnel
 from wfdeploy.errors import UsageError
+from wfdeploy.http.connection import Timeouts
 from wfdeploy.http.pool import Origin, Proxy
 from wfdeploy.model.project import ServerSettings
 from wfdeploy.model.remote import Answered, Item, Lost, NotSent, TriggerReply
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
-from wfdeploy.upstash.transfer import open_transport, proxy_for
+from wfdeploy.upstash.transfer import Transfer, TransferError, open_pool, proxy_for
 
 TOKEN = "tok-2f7a9c1e5b"
 # Self-signed, for `localhost` and `qstash.test`, with its key; made for these tests and good for nothing else.
@@ -207,7 +208,7 @@ def test_a_tunnel_to_another_server_sent_nothing(tls: ssl.SSLContext, monkeypatc
 def test_a_proxy_that_makes_no_sense_is_a_usage_error(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(UsageError) as raised:
-        open_transport("https://qstash.test", connections=1)
+        open_pool("https://qstash.test", connections=1)
     assert proxy not in raised.value.message  # it may hold a password
 
 
@@ -229,15 +230,10 @@ def test_a_netrc_file_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_header_with_a_line_end_never_leaves() -> None:
-    async def run(server: ChaosServer) -> None:
-        transport = open_transport(server.url, connections=1)
-        try:
-            request = httpx.Request("GET", server.url, headers={"X-A": "b\r\nX-Evil: c"})
-            with pytest.raises(httpx.LocalProtocolError):
-                await transport.handle_async_request(request)
-        finally:
-            await transport.aclose()
-
     with ChaosServer() as server:
-        asyncio.run(run(server))
+        transfer = Transfer(
+            open_pool(server.url, connections=1), server.url, headers={}, timeouts=Timeouts(), deadline_s=5.0
+        )
+        with pytest.raises(TransferError, match="LocalProtocolError"):
+            asyncio.run(transfer.exchange("GET", "/", max_bytes=10, headers={"X-A": "b\r\nX-Evil: c"}))
         assert server.connections == 0

@@ -16,6 +16,7 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fuzz.hunt import Hunt, hunt
 from tests.fuzz.mutation import Damage
 from tests.fuzz.sound import check_error
+from tests.support.httpx_network import HttpxNetwork
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.project import ServerSettings
 from wfdeploy.model.remote import (
@@ -125,7 +126,7 @@ def answer(damage: Damage, sample: Any, usual: int) -> tuple[int, list[tuple[str
 def gateway(transport: Answers) -> Iterator[UpstashGateway]:
     yield UpstashGateway(
         "https://server.example", "token", settings=ServerSettings(), clock=ManualClock(), scrubber=Scrubber(["token"]),
-        transport=transport, wait_budget_s=60.0,
+        network=HttpxNetwork(transport), wait_budget_s=60.0,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.manual_clock import ManualClock
+from tests.support.httpx_network import HttpxNetwork
 from tests.support.workbench import Workbench
 from tests.vectors.projects import SECRETS, Project
 from tests.vectors.recorder import Recorder
@@ -67,7 +68,7 @@ class Bench(Workbench):
             settings=self.project.server,
             clock=self.clock,
             scrubber=Scrubber([TOKEN, *SECRETS.values()]),
-            transport=self.recorder,
+            network=HttpxNetwork(self.recorder),
         )
 
 

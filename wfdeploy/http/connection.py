@@ -23,8 +23,7 @@ from wfdeploy.http.message import Answer, AnswerReader
 
 
 class Timeouts(NamedTuple):
-    """Seconds that a phase may take, None for any time. `read` is for the next bytes of an answer, not for all of it.
-    The names are those of httpx's `timeout` extension."""
+    """Seconds that a phase may take, None for any time. `read` is for the next bytes of an answer, not for all."""
 
     connect: float | None = None
     read: float | None = None

@@ -61,6 +61,10 @@ class Pool:
 
     `tls` is asked for by each connection that needs it. Safe to use from many tasks of one event loop.
 
+    Why not a transport of httpx: they cost about three times the CPU per request, most of it in layers that serve other
+    protocols and event loops, can't say for certain whether a byte of a request left, and don't set a socket's options
+    where there is a proxy.
+
     It is certain whether a byte of a request may have left: `ConnectError`, `ConnectTimeout`, `ProxyError` and
     `PoolTimeout` are raised before anything of it is written, everything else after. It is certain, too, that nothing
     leaves once an exchange has failed or was cancelled: by then its socket is closed, and the kernel's queue dropped.
@@ -177,36 +181,3 @@ async def _close(connection: Connection) -> None:
     """Close a connection, and wait until its socket is closed."""
     connection.close()
     await asyncio.wait((connection.closed,))
-
-
-MAX_BYTES = "max_bytes"
-"""The extension of a request that bounds its answer's body."""
-
-_MAX_BYTES = 8 * 1024 * 1024
-
-
-class PooledTransport(httpx.AsyncBaseTransport):
-    """Takes the timeouts of a request's `timeout` extension (seconds by phase), as httpx's own transports do.
-
-    Why not one of those: they cost about three times the CPU per request, most of it in layers that serve other
-    protocols and event loops, can't say for certain whether a byte of a request left, and don't set a socket's options
-    where there is a proxy.
-    """
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url, options = request.url, request.extensions
-        headers = [(name.decode("ascii"), value.decode("utf-8")) for name, value in request.headers.raw]
-        answer = await self._pool.exchange(
-            Origin.of(url),
-            request_bytes(request.method, url.raw_path.decode("ascii"), headers, await request.aread()),
-            Timeouts(**options.get("timeout", {})),
-            max_bytes=options.get(MAX_BYTES, _MAX_BYTES),
-            bodiless=request.method == "HEAD",
-        )
-        return httpx.Response(answer.status, headers=answer.headers, stream=httpx.ByteStream(answer.body))
-
-    async def aclose(self) -> None:
-        await self._pool.aclose()

@@ -70,7 +70,9 @@ def carry_out(
         loop = runner.get_loop()
         loop.set_exception_handler(_report_no_signal)
         with hearing(loop):
-            return runner.run(work.run())
+            runner.run(work.run())
+        assert work.report is not None
+        return work.report
 
 
 def _report_no_signal(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -104,9 +106,14 @@ class _Apply:
         self.time = ServerTime(workspace.clock)
         self.gateway: RunGateway | None = None
         self.scheduled: frozenset[str] = frozenset()
+        self.report: ApplyReport | None = None
         self.held_back: HeldBack | None = None  # once the first of several rounds was carried out
 
-    async def run(self) -> ApplyReport:
+    async def run(self) -> None:
+        """To `report`: were it returned, asyncio's signal handling would format all of it."""
+        self.report = await self._run()
+
+    async def _run(self) -> ApplyReport:
         workspace, options = self.workspace, self.options
         async with AsyncExitStack() as stack:
             round_ = await self._once(stack, options.lock_timeout_s)

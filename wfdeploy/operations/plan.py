@@ -98,7 +98,9 @@ def _look(
     from wfdeploy.operations.letters import with_letters
     from wfdeploy.pipeline.apply.server_time import ServerTime
 
-    async def look() -> Outlook:
+    found: list[Outlook] = []
+
+    async def look() -> None:  # returning the outlook would have asyncio's signal handling format all of it
         gateway = workspace.gateway()
         try:
             discovery = Discovery(workspace, gateway, ServerTime(workspace.clock))
@@ -109,8 +111,9 @@ def _look(
                 # What it showed adds runs to be sent, about which more must be known.
                 more = await discovery.look(prepared, sends, asked)
                 _, outlook = await with_letters(discovery, prepared, more, known=seen.letters, keep_all=keep_all)
-            return outlook
+            found.append(outlook)
         finally:
             await gateway.aclose()
 
-    return asyncio.run(look())
+    asyncio.run(look())
+    return found[0]

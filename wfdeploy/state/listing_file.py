@@ -98,16 +98,9 @@ class SavedListingFile:
             self.drop()  # a page that is missing would be a gap
 
 
-def _fields(run: ObservedRun) -> list[object]:
-    return [
-        run.workflow_run_id,
-        run.state.value,
-        run.created_at_ms,
-        run.completed_at_ms,
-        run.url,
-        list(run.labels),
-        run.dlq_id,
-    ]
+def _fields(run: ObservedRun) -> tuple[object, ...]:
+    workflow_run_id, state, *others = run
+    return workflow_run_id, state.value, *others
 
 
 def _run(fields: list[object]) -> ObservedRun:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
-
-import httpx
+from urllib.parse import quote, quote_plus, urlencode
 
 from wfdeploy import __version__
+from wfdeploy.http.connection import Timeouts
 from wfdeploy.model.event import Event
 from wfdeploy.model.observed import RunLog
 from wfdeploy.model.remote import (
@@ -35,7 +35,7 @@ from wfdeploy.upstash.reads import Budget, Cursors, Reader
 from wfdeploy.upstash.replies import read_batch_reply, read_resume_reply
 from wfdeploy.upstash.run_log import read_run
 from wfdeploy.upstash.settings import base_url, is_loopback
-from wfdeploy.upstash.transfer import Answer, Transfer, TransferError, open_transport
+from wfdeploy.upstash.transfer import Answer, Connections, Transfer, TransferError, open_pool
 from wfdeploy.upstash.wire import batch_bytes
 from wfdeploy.upstash.words import read_refusal
 
@@ -73,7 +73,7 @@ class UpstashGateway(RunGateway):
     hints). `scrubber` takes secrets out of everything the server says. `wait_budget_s`: how long one listing or
     cancel may be held up (`reads.Budget`). `connections`: how many requests are under way at once, at most. Nothing is
     opened before the first request; `aclose` gives the connections back. `deadline_s` bounds one exchange as a whole
-    (default: as every phase's own timeout and `wait_budget_s` allow). `transport` replaces the network. Raises:
+    (default: as every phase's own timeout and `wait_budget_s` allow). `network` is what carries requests. Raises:
     `UsageError` for a URL that a token must not be sent to (see `urls.base_url`).
     """
 
@@ -90,7 +90,7 @@ class UpstashGateway(RunGateway):
         connections: int = 256,
         listener: Listener | None = None,
         deadline_s: float | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        network: Connections | None = None,
     ) -> None:
         url = base_url(url, source="the gateway")  # whoever resolved it: no token over plain http
         self._token_source = token_source
@@ -100,10 +100,10 @@ class UpstashGateway(RunGateway):
         self._listener: Listener = listener or _unheard
         self._facts = FactBook(believed=is_loopback(url))
         self._transfer = Transfer(
-            transport or open_transport(url, connections=connections),
+            network or open_pool(url, connections=connections),
             url,
             headers=_headers(token),
-            timeout=_timeout(settings),
+            timeouts=_timeouts(settings),
             deadline_s=min(_deadline_s(settings), FREE_S + wait_budget_s) if deadline_s is None else deadline_s,
         )
         self._reader = Reader(
@@ -194,7 +194,8 @@ class UpstashGateway(RunGateway):
                 raise self._reader.refusal(what, answer)
             return read_log_page(answer.body), http_date_ms(answer.headers.get("date"))
 
-        return await self._reader.ask(what, "GET", f"/v2/workflows/logs?{urlencode(query)}", read=read, budget=budget)
+        url = f"/v2/workflows/logs?{urlencode(query, quote_via=_quoted)}"
+        return await self._reader.ask(what, "GET", url, read=read, budget=budget)
 
     async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:
         budget = Budget(self._wait_budget_s)
@@ -246,6 +247,10 @@ class UpstashGateway(RunGateway):
         await self._transfer.aclose()
 
 
+_quoted = lru_cache(maxsize=64)(quote_plus)
+"""From page to page nothing changes but the cursor."""
+
+
 def _headers(token: str) -> dict[str, str]:
     return {
         "Authorization": f"Bearer {token}",
@@ -257,8 +262,8 @@ def _headers(token: str) -> dict[str, str]:
     }
 
 
-def _timeout(settings: ServerSettings) -> httpx.Timeout:
-    return httpx.Timeout(
+def _timeouts(settings: ServerSettings) -> Timeouts:
+    return Timeouts(
         connect=settings.connect_timeout_s,
         read=settings.read_timeout_s,
         write=settings.write_timeout_s,

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from wfdeploy.model.remote import ServerFacts
 
@@ -52,6 +53,7 @@ _RELATIVE_BELOW = 1_000_000_000
 _MILLISECONDS_FROM = 100_000_000_000
 
 
+@lru_cache(maxsize=16)  # the pages of a listing share seconds
 def http_date_ms(value: str | None) -> int | None:
     """An HTTP date in Unix milliseconds (whole seconds), None when it is missing or isn't one."""
     if not value:

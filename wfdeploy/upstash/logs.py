@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.upstash.words import json_of
@@ -86,16 +87,23 @@ def dlq_id_of(value: object) -> str | None:
 
 
 def labels_of(entry: dict[str, object]) -> tuple[str, ...]:
-    """The labels that an entry tells. Like URLs they are the same for most runs, of which there may be a million."""
+    """The labels that an entry tells."""
     labels = entry.get("labels")
     if isinstance(labels, list):
-        return tuple(sys.intern(label) for label in labels if isinstance(label, str))
+        return _shared(tuple([label for label in labels if isinstance(label, str)]))
     first = entry.get("label")  # deprecated upstream: the first label only
     return (first,) if isinstance(first, str) and first else ()
 
 
+@lru_cache(maxsize=256)
+def _shared(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Like URLs they are the same for most runs, of which there may be a million: kept once, whatever a page brings."""
+    return labels
+
+
 def milliseconds(value: object) -> int | None:
     """A time in Unix ms; None for anything that can't be one."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
+    kind = type(value)
+    if kind is not int and kind is not float:
         return None
-    return int(value)
+    return int(value) if 0 <= value < 1e15 else None  # type: ignore[call-overload,operator]

@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import math
 import zlib
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import NamedTuple, Protocol
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from wfdeploy.errors import UsageError
-from wfdeploy.http.pool import MAX_BYTES, Pool, PooledTransport, Proxy
+from wfdeploy.http.connection import Timeouts
+from wfdeploy.http.message import Answer as RawAnswer
+from wfdeploy.http.message import request_bytes
+from wfdeploy.http.pool import Origin, Pool, Proxy
 from wfdeploy.upstash.settings import is_loopback
 
 _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
@@ -36,8 +39,15 @@ class TransferError(Exception):
         self.left = left
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Connections(Protocol):
+    """What carries requests: a `Pool`, whose words for its errors are httpx's."""
+
+    async def exchange(self, origin: Origin, request: bytes, timeouts: Timeouts, *, max_bytes: int) -> RawAnswer: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Answer(NamedTuple):
     """A whole answer; the body is decoded and within the asked bound. The headers' names are in lower case."""
 
     status: int
@@ -48,25 +58,27 @@ class Answer:
 class Transfer:
     """Exchanges with one server. Safe to use from many tasks of one event loop.
 
-    It works on an httpx transport, not a client: nothing here may follow a redirect, keep a cookie, or find
-    credentials in a netrc file. `headers` go with every request. `deadline_s` bounds a whole exchange, so that an
-    answer that drips in slowly ends: the phases of `timeout` only bound the wait for the next bytes.
+    It works on connections, not on an HTTP client: nothing here may follow a redirect, keep a cookie, or find
+    credentials in a netrc file. (And httpx's requests and URLs cost more than all else that a page of a listing costs.)
+    `headers` go with every request. `deadline_s` bounds a whole exchange, so that an answer that drips in slowly ends:
+    the phases of `timeouts` only bound the wait for the next bytes.
     """
 
     def __init__(
         self,
-        transport: httpx.AsyncBaseTransport,
+        connections: Connections,
         url: str,
         *,
         headers: Mapping[str, str],
-        timeout: httpx.Timeout,
+        timeouts: Timeouts,
         deadline_s: float,
     ) -> None:
-        self._transport = transport
+        self._connections = connections
         self._base = httpx.URL(url.rstrip("/"))
-        self._headers = httpx.Headers([("Host", self._base.netloc.decode("ascii")), *headers.items()])
-        self._target, self._url = "", self._base
-        self._timeout = timeout.as_dict()
+        self._origin = Origin.of(self._base)
+        self._path = self._base.raw_path.decode("ascii").rstrip("/")
+        self._headers = _ascii({"Host": self._base.netloc.decode("ascii"), **headers})
+        self._timeouts = timeouts
         self._deadline_s = deadline_s
 
     async def exchange(
@@ -74,7 +86,7 @@ class Transfer:
         method: str,
         target: str,
         *,
-        content: bytes | None = None,
+        content: bytes = b"",
         max_bytes: int,
         headers: Mapping[str, str] | None = None,
         deadline_s: float = math.inf,
@@ -84,28 +96,16 @@ class Transfer:
 
         `max_bytes` bounds the answer's body, before and after decompression. Raises: `TransferError`.
         """
-        if target != self._target:  # batches all go to one, and taking a URL apart is a third of a request's cost
-            path = self._base.raw_path.rstrip(b"/") + target.encode("ascii")
-            self._target, self._url = target, self._base.copy_with(raw_path=path)
-        own = self._headers if headers is None else httpx.Headers([*self._headers.items(), *headers.items()])
-        extensions = {"timeout": self._timeout, MAX_BYTES: max_bytes}
-        if content is None:
-            request = httpx.Request(method, self._url, headers=own, extensions=extensions)
-        else:  # what httpx would make of `content`, in half the time
-            own = own.copy()
-            own["Content-Length"] = str(len(content))
-            stream = httpx.ByteStream(content)
-            request = httpx.Request(method, self._url, headers=own, stream=stream, extensions=extensions)
+        own = self._headers if headers is None else self._headers + _ascii(headers)
+        if method == "POST":  # else there is no body
+            own = [*own, ("Content-Length", str(len(content)))]
         deadline_s = min(self._deadline_s, deadline_s)
         try:
+            request = request_bytes(method, self._path + target, own, content)
             async with asyncio.timeout(deadline_s):
-                response = await self._transport.handle_async_request(request)
-                try:
-                    fields = _fields(response.headers)
-                    return Answer(response.status_code, fields, await _read(response, fields, max_bytes))
-                finally:
-                    # An answer that wasn't read to its end closes its connection: no more is read of an endless one.
-                    await response.aclose()
+                raw = await self._connections.exchange(self._origin, request, self._timeouts, max_bytes=max_bytes)
+            fields = _fields(raw.headers)
+            return Answer(raw.status, fields, _body(raw, fields, max_bytes))
         except httpx.PoolTimeout as fault:
             raise TransferError(_reason(fault), left=False) from fault
         except _NO_CONNECTION as fault:
@@ -119,36 +119,34 @@ class Transfer:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._transport.aclose()
+        await self._connections.aclose()
 
 
-def _fields(headers: httpx.Headers) -> dict[str, str]:
-    """Headers as a dictionary, names in lower case, values of one name joined. httpx goes through all for each look."""
+def _ascii(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Headers as a list. Raises: `UnicodeEncodeError` for what none can hold."""
+    for name, value in headers.items():
+        f"{name}{value}".encode("ascii")
+    return list(headers.items())
+
+
+def _fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers as a dictionary, names in lower case, values of one name joined."""
     fields: dict[str, str] = {}
-    for raw_name, raw_value in headers.raw:
+    for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
     return fields
 
 
-async def _read(response: httpx.Response, headers: Mapping[str, str], max_bytes: int) -> bytes:
-    """The body, cut off where it gets too long. Bytes are taken raw: httpx would inflate a bomb without a bound."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    inflate = _inflater(encoding)
-    body = bytearray()
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    pieces = aiter(response.stream)
-    try:
-        async for piece in pieces:
-            body += piece if inflate is None else inflate.decompress(piece, max_bytes + 1 - len(body))
-            if len(body) > max_bytes:
-                raise TransferError(f"the answer is larger than {max_bytes:,} bytes", left=True)
-    finally:
-        if isinstance(pieces, AsyncGenerator):
-            await pieces.aclose()  # httpx's own streams are generators; left half way they would linger
+def _body(answer: RawAnswer, headers: Mapping[str, str], max_bytes: int) -> bytes:
+    """The body, cut off where it gets too long."""
+    inflate = _inflater(headers.get("content-encoding", "identity").strip().lower())
+    body = answer.body if inflate is None else inflate.decompress(answer.body, max_bytes + 1)
+    if len(body) > max_bytes:
+        raise TransferError(f"the answer is larger than {max_bytes:,} bytes", left=True)
     if inflate is not None and not inflate.eof:
         raise TransferError("the compressed answer ends early", left=True)
-    return bytes(body)
+    return body
 
 
 def _inflater(encoding: str) -> zlib._Decompress | None:
@@ -175,8 +173,8 @@ _IDLE_S = 15.0
 outcome, so we give an idle connection up long before."""
 
 
-def open_transport(url: str, *, connections: int) -> httpx.AsyncBaseTransport:
-    """A transport to the server; nothing is connected yet.
+def open_pool(url: str, *, connections: int) -> Pool:
+    """Connections to the server; nothing is connected yet.
 
     TLS is always verified, against the CAs of `SSL_CERT_FILE` or `SSL_CERT_DIR` where they are set. Raises:
     `UsageError` when the environment names a proxy that can't be used.
@@ -185,7 +183,7 @@ def open_transport(url: str, *, connections: int) -> httpx.AsyncBaseTransport:
     tls = cache(httpx.create_ssl_context)
     if parsed.scheme == "https":
         tls()  # now, where it can be told that a file of CAs is no good; it takes long, and plain HTTP needs none
-    return PooledTransport(Pool(connections=connections, idle_s=_IDLE_S, tls=tls, proxy=proxy_for(parsed)))
+    return Pool(connections=connections, idle_s=_IDLE_S, tls=tls, proxy=proxy_for(parsed))
 
 
 def proxy_for(url: httpx.URL) -> Proxy | None:

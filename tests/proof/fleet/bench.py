@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from tests.fakes.crashing_store import CrashingStore
 from tests.proof.fleet.wire import Wire
+from tests.support.httpx_network import HttpxNetwork
 from tests.support.workbench import Workbench
 from wfdeploy.operations.workspace import Stores
 from wfdeploy.ports import RunGateway, StateStore
@@ -47,7 +48,7 @@ class FleetBench(Workbench):
             clock=self.clock,
             scrubber=Scrubber([self.token]),
             listener=self.events.append,
-            transport=self.wire,
+            network=HttpxNetwork(self.wire),
         )
 
     def stores(self, commit: int = 0, *, after: bool = False) -> Stores:

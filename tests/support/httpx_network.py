@@ -1,0 +1,38 @@
+"""What answers requests of httpx, in the place of a pool of connections."""
+
+from __future__ import annotations
+
+import httpx
+
+from wfdeploy.http.connection import Timeouts
+from wfdeploy.http.message import Answer
+from wfdeploy.http.pool import Origin
+
+
+class HttpxNetwork:
+    """`Connections` on a transport of httpx."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def exchange(self, origin: Origin, request: bytes, timeouts: Timeouts, *, max_bytes: int) -> Answer:
+        head, _, body = request.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        method, target, _ = first.split(" ")
+        headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+        url = httpx.URL(f"{'https' if origin.secure else 'http'}://{origin.authority}")
+        response = await self._transport.handle_async_request(
+            httpx.Request(
+                method,
+                url.copy_with(raw_path=target.encode()),
+                headers=headers,
+                stream=httpx.ByteStream(body),
+                extensions={"timeout": timeouts._asdict()},
+            )
+        )
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # as it came, not inflated
+        raw = b"".join([piece async for piece in response.stream])
+        return Answer(response.status_code, tuple(response.headers.raw), raw)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
