@@ -62,13 +62,27 @@ def own_id(text: str) -> str | None:
     return text if parse_run_id(text) is None else None
 
 
-def derived_id(run: ObservedRun) -> str | None:
+class DerivedId(NamedTuple):
+    """A derived id, as `id_key` gives it, and what it tells."""
+
+    text: str
+    parts: RunIdParts
+
+
+def read_derived_id(run: ObservedRun) -> DerivedId | None:
     """The derived id of a listed run: its id, or the label that says it where its author gave it another id. None for a
     run that has neither."""
     for text in (run.workflow_run_id, *run.labels):
-        if parse_run_id(text) is not None:
-            return id_key(text)
+        parts = parse_run_id(text)
+        if parts is not None:
+            return DerivedId(id_key(text), parts)
     return None
+
+
+def derived_id(run: ObservedRun) -> str | None:
+    """The text of `read_derived_id`."""
+    derived = read_derived_id(run)
+    return None if derived is None else derived.text
 
 
 SAME_MS = 1000

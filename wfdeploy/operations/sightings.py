@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Claim, Edit, Remember
@@ -12,7 +13,7 @@ from wfdeploy.model.project import Project, Shard
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import Attempt, Origin, Record
-from wfdeploy.model.workflow_id import RunIdParts, derived_id, id_key, parse_run_id
+from wfdeploy.model.workflow_id import DerivedId, id_key, parse_run_id, read_derived_id
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.renames import Renames
 from wfdeploy.pipeline.diff.listing import Adoption, Place, Sighting, Sightings, adopt, sight
@@ -38,12 +39,13 @@ class Matcher:
     def sightings(self, listed: Sequence[ObservedRun], remembered: Sequence[ObservedRun]) -> Sightings:
         """Whose the runs are: those of a listing, and those that belonged to nobody until now."""
         shard, runs = self.shard, [*remembered, *self._unlike_records(listed, remembered)]
+        told = [(run, read_derived_id(run)) for run in runs]
         if shard is not None:
             # What other shards trigger carries the same label, and is theirs to know.
-            runs = [run for run in runs if (parts := _parts(run)) is None or shard.covers(parts.place)]
-        if not runs:
+            told = [one for one in told if one[1] is None or shard.covers(one[1].parts.place)]
+        if not told:
             return Sightings()
-        found = sight(runs, _Places(self, runs).locate)
+        found = sight(told, _Places(self, told).locate)
         # What the server listed although it isn't this project's has a derived id of another one.
         ours, label = set(remembered), self.project.label
         found.unmatched = [run for run in found.unmatched if run in ours or label in run.labels]
@@ -143,37 +145,41 @@ class Matcher:
 class _Places:
     """The places that the ids and labels of listed runs may stand for."""
 
-    def __init__(self, matcher: Matcher, runs: Sequence[ObservedRun]) -> None:
+    def __init__(self, matcher: Matcher, told: Sequence[tuple[ObservedRun, DerivedId | None]]) -> None:
         self._matcher = matcher
-        told = [parts for run in runs if (parts := _parts(run)) is not None]
-        self._wanted = {parts.place for parts in told}
-        self._times = {parts.at for parts in told if parts.at}
-        tried = [run for run in runs if parse_attempt(run.labels) is not None]
-        self._wanted_tries = {found.place for run in tried if (found := parse_attempt(run.labels)) is not None}
+        self._wanted = {derived.parts.place for _, derived in told if derived is not None}
+        self._times = {derived.parts.at for _, derived in told if derived is not None and derived.parts.at}
         self._first: dict[str, str] = {}  # of several runs with one label, the one that got it from us
-        for run in sorted(runs, key=lambda run: run.created_at_ms, reverse=True):
-            for label in run.labels:
-                self._first[label] = run.workflow_run_id
+        known = set[tuple[str, ...]]()  # mostly all runs carry the same labels
+        runs = [run for run, _ in reversed(told)]
+        runs.sort(key=attrgetter("created_at_ms"))
+        for run in runs:
+            if run.labels not in known:
+                known.add(run.labels)
+                for label in run.labels:
+                    self._first.setdefault(label, run.workflow_run_id)
+        self._wanted_tries = {found.place for labels in known if (found := parse_attempt(labels)) is not None}
         self._places: dict[str, Address] = {}
         self._names: dict[str, str] = {}  # by place, as its id has it
         self._tried: dict[str, tuple[Address, str]] = {}
         self._explicit: dict[str, Place] = {}
-        if not self._wanted_tries and self._are_recorded(runs):
+        if not self._wanted_tries and self._are_recorded(told):
             return
         self._fill()
-        for parts in told:
+        for _, derived in told if self._wanted_tries else ():
             # What resumed an edited run: its fingerprint is told by the run that was triggered.
-            if parts.place in self._places:
-                address = self._places[parts.place]
-                for name in {address, self._names[parts.place]}:  # it may have been renamed before or after its resume
-                    self._offer_try(name, parts.fingerprint, address)
+            if derived is not None and derived.parts.place in self._places:
+                place, fingerprint = derived.parts.place, derived.parts.fingerprint
+                address = self._places[place]
+                for name in {address, self._names[place]}:  # it may have been renamed before or after its resume
+                    self._offer_try(name, fingerprint, address)
 
-    def _are_recorded(self, runs: Sequence[ObservedRun]) -> bool:
+    def _are_recorded(self, told: Sequence[tuple[ObservedRun, DerivedId | None]]) -> bool:
         """Whether the state knows all of them, as it mostly does: then no other place need be looked at."""
         matcher, project = self._matcher, self._matcher.project
         name = Naming(project.key, project.environment)
         known: dict[str, Place] = {}
-        for key in matcher.store.keys_with_ids({run.workflow_run_id for run in runs}):
+        for key in matcher.store.keys_with_ids({run.workflow_run_id for run, _ in told}):
             parts = parse_run_id(key.workflow_run_id)
             fingerprint = key.fingerprint if parts is None else parts.fingerprint
             address = matcher.renames.by_origin.get(key.address, key.address)
@@ -181,21 +187,21 @@ class _Places:
             known[id_key(key.workflow_run_id)] = place
             if parts is None:  # of several runs that had this id, one after the other, the record is about this one
                 known[name(key.address, key.fingerprint, key.generation)] = place
-        if any(_identity(run) not in known for run in runs):
+        if any(_identity(*one) not in known for one in told):
             return False
         self._explicit = known
         return True
 
-    def locate(self, run: ObservedRun) -> Place | None:
+    def locate(self, run: ObservedRun, derived: DerivedId | None) -> Place | None:
         """Where a run belongs; None when it belongs nowhere."""
         text = run.workflow_run_id
-        identity = _identity(run)
+        identity = _identity(run, derived)
         if identity != id_key(text) and self._first.get(identity, text) != text:
             return None  # a resume, by hand, of the run that has this label
         if (named := self._explicit.get(identity)) is not None:
             return named
-        parts = parse_run_id(identity)
-        if parts is not None:
+        if derived is not None:
+            parts = derived.parts
             address = self._places.get(parts.place)
             return None if address is None else (address, parts.fingerprint, parts.generation, 0)
         attempt = parse_attempt(run.labels)
@@ -285,13 +291,9 @@ def _which(run: ObservedRun) -> tuple[str, int]:
     return run.workflow_run_id, run.created_at_ms
 
 
-def _identity(run: ObservedRun) -> str:
+def _identity(run: ObservedRun, derived: DerivedId | None) -> str:
     """What a listed run is known by: its derived id where it tells one, else the id that it has."""
-    return derived_id(run) or id_key(run.workflow_run_id)
-
-
-def _parts(run: ObservedRun) -> RunIdParts | None:
-    return parse_run_id(_identity(run))
+    return id_key(run.workflow_run_id) if derived is None else derived.text
 
 
 def _tries(sighting: Sighting, known: Collection[tuple[int, int]]) -> int:

@@ -14,7 +14,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
-from wfdeploy.model.workflow_id import RunIdParts, derived_id, parse_run_id
+from wfdeploy.model.workflow_id import RunIdParts, parse_run_id, read_derived_id
 from wfdeploy.operations.renames import Renames
 from wfdeploy.operations.sightings import Matcher
 from wfdeploy.pipeline.diff.listing import Sightings
@@ -114,4 +114,5 @@ def _latest(runs: Iterable[ObservedRun]) -> Iterator[tuple[str, RunIdParts]]:
 
 
 def _parts(run: ObservedRun) -> RunIdParts | None:
-    return parse_run_id(derived_id(run) or "")
+    derived = read_derived_id(run)
+    return None if derived is None else derived.parts

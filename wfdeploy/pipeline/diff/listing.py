@@ -10,7 +10,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.edits import NoteGeneration
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt, Record
-from wfdeploy.model.workflow_id import derived_id
+from wfdeploy.model.workflow_id import DerivedId
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,19 @@ class Adoption:
     found: dict[Address, ObservedRun]
 
 
-def sight(observed: Iterable[ObservedRun], locate: Callable[[ObservedRun], Place | None]) -> Sightings:
-    """Match listed runs. `locate` gives a run's place, or None."""
+def sight(
+    observed: Iterable[tuple[ObservedRun, DerivedId | None]],
+    locate: Callable[[ObservedRun, DerivedId | None], Place | None],
+) -> Sightings:
+    """Match listed runs, each with its derived id. `locate` gives a run's place, or None."""
     result = Sightings()
     starts: dict[tuple[str, str | None], set[int]] = {}
     unmatched: dict[tuple[str, str | None], ObservedRun] = {}
-    for run in observed:
+    for run, derived in observed:
         # An author's id may have been given to one run after the other; the derived id that goes with it says to which.
-        key = run.workflow_run_id, derived_id(run)
+        key = run.workflow_run_id, None if derived is None else derived.text
         starts.setdefault(key, set()).add(run.created_at_ms)
-        place = locate(run)
+        place = locate(run, derived)
         if place is None:
             unmatched.setdefault(key, run)
         else:
