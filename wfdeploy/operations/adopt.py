@@ -53,15 +53,16 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
             recorded = {change.address for change in taken}
             # Of what --limit left out, nothing was said.
             edits: list[Edit] = [e for e in outlook.edits if not isinstance(e, Dismiss) or e.address in recorded]
-            for change in taken:
+            records = [_record(change, prepared, by) for change in taken]
+            for change, record in zip(taken, records, strict=True):
                 edits.extend(change.edits)
-                edits.append(PutRecord(_record(change, prepared, by)))
+                edits.append(PutRecord(record))
             edits.extend(outlook.conclusions.values())
             store.commit(edits)
             if was_latest:
                 # The server was not asked, so a state that was copied or restored stays suspect.
                 workspace.stores.mark_latest(store)
-            return _report(taken, plan)
+            return _report(records, plan)
         finally:
             store.close()
 
@@ -97,15 +98,15 @@ def _record(change: Change, prepared: Prepared, by: str) -> Record:
     )
 
 
-def _report(taken: list[Change], plan: Plan) -> ApplyReport:
+def _report(records: list[Record], plan: Plan) -> ApplyReport:
     summary = dict.fromkeys(Outcome, 0)
-    summary[Outcome.ADOPTED] = len(taken)
+    summary[Outcome.ADOPTED] = len(records)
     summary[Outcome.KEPT] = plan.summary[Action.KEEP]
     return ApplyReport(
         summary=summary,
         results=tuple(
-            Result(address=change.address, outcome=Outcome.ADOPTED, workflow_run_id=change.workflow_run_id)
-            for change in taken
+            Result(address=record.address, outcome=Outcome.ADOPTED, workflow_run_id=record.workflow_run_id)
+            for record in records
         ),
         warnings=plan.warnings,
     )
