@@ -1,4 +1,4 @@
-"""Connections: made, kept for the next exchange, and given up; and a pool of them as a transport of httpx."""
+"""Connections: made, kept for the next exchange, and given up."""
 
 from __future__ import annotations
 
