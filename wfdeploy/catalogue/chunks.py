@@ -64,6 +64,8 @@ WHOLE = Piece()
 SIZE = 500
 SORTED_AT_ONCE = 20_000
 """Rows that are sorted in memory; a longer group that isn't in order comes in pieces, which are merged."""
+_AT_FIRST = 5_000
+"""The same, of a group that may well be in order."""
 
 _COLUMNS = ", ".join(("grp", *Chunk._fields[1:], "runs"))
 _RUN_ID = 8
@@ -91,11 +93,15 @@ class Writer:
         stream = iter(rows)
         last = ""
         begun = False
-        while some := list(islice(stream, SORTED_AT_ONCE)):
+        most = min(_AT_FIRST, SORTED_AT_ONCE)
+        while some := list(islice(stream, most)):
             some.sort(key=_name)
-            if not begun or some[0][0] <= last:
+            if not begun:
                 self._begin()
                 begun = True
+            elif some[0][0] <= last:
+                self._begin()
+                most = SORTED_AT_ONCE
             kept = some
             if len(self._stretches) == 1 or piece is not WHOLE:
                 kept = self._distinct(some)

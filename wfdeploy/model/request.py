@@ -81,10 +81,17 @@ class Body:
             self._plain = canonical_json(self._value)
         return self._plain
 
-    def shrink(self) -> None:
-        """Drop a value that its text gives again, but for the order of its keys: the text is much smaller."""
-        if self._is_usual:
-            self._value = None
+    @property
+    def text(self) -> bytes | None:
+        """What gives the body again, but for the order of its keys; None where nothing but the body itself does."""
+        return self._plain if self._is_usual else None
+
+    @classmethod
+    def of_text(cls, text: bytes) -> Body:
+        """The body with this text."""
+        body = cls(BodyKind.JSON)
+        body._value, body._plain, body._is_usual = None, text, True
+        return body
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Body):

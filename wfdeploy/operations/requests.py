@@ -15,11 +15,16 @@ from wfdeploy.model.run import DeclaredRun, DesiredRun
 from wfdeploy.model.spool import Spool
 
 if TYPE_CHECKING:
-    from wfdeploy.model.request import Request
+    from wfdeploy.model.request import Body, Request, Template
 
 HELD = 200_000
-"""Requests that stay in memory, about a quarter of a kilobyte each and their bodies; others are read from their files
-again."""
+"""Requests that are held; others are read from their files again."""
+
+_IN_MEMORY = 10_000
+"""Texts of their bodies that don't wait on disk."""
+
+_SMALL = 1000
+"""Bytes of a text that waits there: thousands of runs may have a large one from their defaults."""
 
 K = TypeVar("K")
 
@@ -57,9 +62,7 @@ class Requests:
     def __init__(self, reread: Reread, *, most: int = HELD, shrink: bool = True) -> None:
         self._reread = reread
         self._most = most
-        self._shrink = shrink
-        self._held: dict[int, _Numbered[Request]] = {}  # by file
-        self._count = 0
+        self._held = _Held(shrink=shrink)
         self._over: set[int] = set()  # files that are too long to be kept
         self._fetched: dict[int, dict[int, Request]] = {}  # some of a file's, by number
         self._instances: dict[Address, Request] = {}
@@ -73,21 +76,15 @@ class Requests:
         file = run.file
         if file in self._over:
             return
-        if self._count >= self._most:
+        if self._held.count < self._most:
+            self._held.append(file, run.number, request)
+        else:
             self._over.add(file)
-            self._count -= len(self._held.pop(file, ()))
-            return
-        held = self._held.get(file)
-        if held is None:
-            held = self._held[file] = _Numbered(self._most)
-        if self._shrink:
-            request.body.shrink()
-        held.append(run.number, request)
-        self._count += 1
+            self._held.drop(file)
 
     def forget(self, file: int) -> None:
         """Drop what is held of a file: it is read once more."""
-        self._count -= len(self._held.pop(file, ()))
+        self._held.drop(file)
         self._over.discard(file)
 
     def instances(self, file: int, at_s: int) -> Iterator[tuple[int, DeclaredRun]]:
@@ -166,9 +163,7 @@ class Requests:
     def _known(self, run: DesiredRun) -> Request | None:
         if run.at_s is not None:
             return self._instances.get(run.address)
-        held = self._held.get(run.file)
-        found = None if held is None else held.get(run.number)
-        return self._fetched.get(run.file, {}).get(run.number) if found is None else found
+        return self._held.get(run.file, run.number) or self._fetched.get(run.file, {}).get(run.number)
 
 
 T = TypeVar("T")
@@ -194,6 +189,46 @@ class _Numbered(Iterable[T]):
 
     def __iter__(self) -> Iterator[T]:
         return iter(self.values)
+
+
+class _Held:
+    """The requests of files, each with its number in its file. Of most, the template and the text of the body are held,
+    which is much smaller than the body. `shrink`: the order of its keys doesn't matter."""
+
+    def __init__(self, *, shrink: bool) -> None:
+        self.count = 0
+        self._shrink = shrink
+        self._files: dict[int, tuple[int, array[int]]] = {}  # where each begins in what follows, and its numbers
+        self._parts: list[Template | Request] = []
+        self._texts: Spool[bytes] = Spool(held=_IN_MEMORY)  # of bodies, where the part before is a template
+        self._last: Body | None = None
+
+    def append(self, file: int, number: int, request: Request) -> None:
+        place = len(self._parts)
+        begin, numbers = self._files.setdefault(file, (place, array("q")))
+        assert begin + len(numbers) == place, "one file comes after the other"
+        numbers.append(number)
+        template, body = request
+        text = body.text if self._shrink else None
+        # A body that the defaults give is one object, and so it stays.
+        is_own = text is not None and len(text) <= _SMALL and body is not self._last
+        self._parts.append(template if is_own else request)
+        self._texts.append(text if text is not None and is_own else b"")
+        self._last = body
+        self.count += 1
+
+    def drop(self, file: int) -> None:
+        self.count -= len(self._files.pop(file, (0, ()))[1])
+
+    def get(self, file: int, number: int) -> Request | None:
+        from wfdeploy.model.request import Body, Request
+
+        begin, numbers = self._files.get(file, (0, ()))
+        position = bisect_left(numbers, number)
+        if position == len(numbers) or numbers[position] != number:
+            return None
+        part = self._parts[begin + position]
+        return part if isinstance(part, Request) else Request(part, Body.of_text(self._texts[begin + position]))
 
 
 class _Ascending(Generic[K]):

@@ -84,17 +84,18 @@ def test_equal_values_are_equal_bodies_whatever_the_order_of_keys() -> None:
     assert Body(BodyKind.JSON, 1) != 1
 
 
-def test_a_body_that_shrinks_is_the_same_one() -> None:
+def test_a_body_is_made_of_its_text_again() -> None:
     value: BodyValue = {"b": [1.5, {"d": None, "c": "1e5"}], "a": True}
     body = Body(BodyKind.JSON, value)
     assert body.value is value  # as its author wrote it, in that order
-    body.shrink()
-    assert list(cast("dict[str, object]", body.value)) == ["a", "b"]
-    assert body == Body(BodyKind.JSON, value)
-    for odd in (1.0, SecretText((SecretRef("S"),)), None):
-        kept = Body(BodyKind.JSON, odd)
-        kept.shrink()
-        assert repr(kept.value) == repr(odd)
+    assert body.text is not None
+    again = Body.of_text(body.text)
+    assert list(cast("dict[str, object]", again.value)) == ["a", "b"]
+    assert (again, again.plain(), again.text) == (body, body.plain(), body.text)
+    assert Body(BodyKind.JSON).text == b"null"
+    assert Body.of_text(b"null") == Body(BodyKind.JSON)
+    for odd in (Body(BodyKind.JSON, 1.0), Body(BodyKind.JSON, SECRET), Body(BodyKind.TEXT, "x"), Body()):
+        assert odd.text is None
 
 
 @given(values, st.sampled_from(BodyKind))

@@ -106,10 +106,11 @@ def test_bad_variables_are_wrong_usage(tmp_path: Path, variables: dict[str, str]
 
 def test_runs_share_what_their_group_gives(tmp_path: Path) -> None:
     more = "  defaults: {headers: {A: b}, labels: [x], body: {a: 1}}\n"
-    project = put(tmp_path, {"manifests/a.yaml": manifest("a", "x", "y", more=more)})
-    first, second = (run.request for run in load_manifests(project).declared())
-    assert first.template is second.template
-    assert first.body is second.body
+    project = put(tmp_path, {"manifests/a.yaml": manifest("a", "x", "y", "z", more=more)})
+    first, second, third = (run.request for run in load_manifests(project).declared())
+    assert first.template is second.template is third.template
+    assert first.body == second.body
+    assert second.body is third.body
 
 
 def test_everything_wrong_with_all_files_is_raised_at_once(tmp_path: Path) -> None:

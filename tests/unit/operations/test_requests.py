@@ -15,8 +15,9 @@ from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.errors import CacheDamaged, InvalidInput
 from wfdeploy.model.address import Address
 from wfdeploy.model.project import Project
-from wfdeploy.model.request import Body, BodyKind, Request
+from wfdeploy.model.request import Body, BodyKind, Request, SecretRef, SecretText
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Group, Source
+from wfdeploy.operations import requests as subject
 from wfdeploy.operations.manifests import Manifests, load_manifests
 from wfdeploy.operations.requests import Requests
 from wfdeploy.pipeline.identify.fingerprint import identify
@@ -207,7 +208,32 @@ def test_what_is_remembered_is_not_read_again() -> None:
     for run, (_, known) in zip(runs, RUNS, strict=True):
         requests.remember(run, known.request)
     assert [request for _, _, request in requests.each((None, run) for run in runs)] == [run.request for _, run in RUNS]
-    assert all(requests.of(run) is known.request for run, (_, known) in zip(runs, RUNS, strict=True))
+    assert all(requests.of(run).template is known.request.template for run, (_, known) in zip(runs, RUNS, strict=True))
+
+
+@pytest.mark.parametrize("shrink", [True, False])
+def test_what_is_remembered_waits_on_disk(monkeypatch: pytest.MonkeyPatch, shrink: bool) -> None:
+    monkeypatch.setattr(subject, "_IN_MEMORY", 2)
+    requests = Requests(lambda *_args, **_options: pytest.fail("read again"), shrink=shrink)
+    bodies = [body({"b": n, "a": [n]}) for n in range(200)]
+    bodies[150] = Body(BodyKind.TEXT, "a\nb")
+    bodies[160] = bodies[161] = body({"c": "x" * 2000})
+    bodies[163] = bodies[160]
+    bodies[170] = body({"a": SecretText(("x", SecretRef("S")))})
+    runs = [
+        (3 * n, declared(f"r{n}")._replace(request=request_of(body=one, retries=n))) for n, one in enumerate(bodies)
+    ]
+    for number, run in runs:
+        requests.remember(desired(number, run, file=number // 200), run.request)
+        if number == 201:  # the second file is read once more
+            requests.forget(1)
+            requests.remember(desired(number, run, file=1), run.request)
+    for number, run in reversed(runs):
+        found = requests.of(desired(number, run, file=number // 200))
+        assert found == run.request
+        assert found.template is run.request.template
+        assert str(found.body.value) == str(run.request.body.value) or shrink
+        assert found.body is run.request.body or number // 3 not in (160, 161, 163)
 
 
 def test_of_a_file_that_is_too_long_nothing_is_held() -> None:

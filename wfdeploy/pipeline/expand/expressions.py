@@ -167,11 +167,12 @@ def _compiled_text(parts: Sequence[_Part], path: FieldPath, evaluator: Evaluator
         size = fixed
         try:
             for place, source, value in varying:
-                made = _text_of(source, value(scope), numbers)
-                size += len(made)
+                made = value(scope)
+                text = made if type(made) is str else _text_of(source, made, numbers)
+                size += len(text)
                 if size > most:
                     raise too_long(source, most)
-                found[place] = made
+                found[place] = text
         except ExpressionError as error:
             error.path = path
             raise

@@ -27,7 +27,20 @@ def open_parser(text: str) -> Any:
     """libyaml's parser on a text. Any: the binding has no types worth the name."""
     from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
-    return CParser(text)
+    return CParser(_Stream(text))
+
+
+class _Stream:
+    """A text to be read bit by bit. Given as a whole, the parser would encode all of it at once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def read(self, size: int = 1 << 14, /) -> str:
+        part = self._text[self._at : self._at + size]
+        self._at += len(part)
+        return part
 
 
 def hide_breaks(text: str) -> tuple[str, dict[int, str]]:

@@ -101,9 +101,6 @@ class Rules:
         template, body = run.request
         is_generated = "forEach" in own or "matrix" in own
         self._generated = run if is_generated else None
-        for known in (self._sound, self._shared):
-            if len(known) > _MOST_KEPT:
-                known.clear()
         if is_generated and id(own) not in self._sound:
             self._sound[id(own)] = own  # what is wrong with a generator is told once
             self._one_body(document, _path(index), own)
@@ -123,6 +120,8 @@ class Rules:
 
     def _template(self, document: Document, index: int, own: Mapping[str, Any], template: Template) -> None:
         """What a run has in common with others: looked at once, unless something is wrong with it."""
+        if len(self._shared) > _MOST_KEPT:
+            self._shared.clear()
         before = self._noted
         self._destination(document, index, own, template.destination)
         if (own.get("headers") and self._generated is None) or id(template.headers) not in self._shared:
