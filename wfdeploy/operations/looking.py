@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
 
-from wfdeploy.errors import StateError, UsageError
+from wfdeploy.errors import UsageError
 from wfdeploy.model.address import Address
 from wfdeploy.model.state import Record
 from wfdeploy.model.status import LoggedRun, PastRun
@@ -23,7 +23,7 @@ def logs(workspace: Workspace, globs: Sequence[str], labels: Collection[str]) ->
 
     Raises: `UsageError` for a glob that matches nothing, or too much; `StateError`; `RemoteFailure`.
     """
-    with _opened(workspace) as store:
+    with workspace.existing_state() as store:
         records = list(selected(store, globs, labels))
     if len(records) > MOST_LOGS:
         raise UsageError(
@@ -51,7 +51,7 @@ def history(workspace: Workspace, globs: Sequence[str], labels: Collection[str])
     """
     targets = Targets(globs)
     within = None if labels else targets.spans
-    with _opened(workspace) as store:
+    with workspace.existing_state() as store:
         past: dict[Address, list[PastRun]] = {}
         for entry in store.history(within):
             past.setdefault(entry.record.address, []).append(
@@ -83,19 +83,3 @@ def _chosen(records: Iterator[Record], targets: Targets, labels: Collection[str]
             yield record
     targets.check()
     require_labels(wanted, carried)
-
-
-class _opened:  # noqa: N801 - reads as a verb
-    def __init__(self, workspace: Workspace) -> None:
-        if not workspace.has_state:
-            raise StateError(
-                f"there is no state {workspace.target.state_file}",
-                hint="`wfdeploy apply` begins one, --state names another",
-            )
-        self._store = workspace.open_state(readonly=True)
-
-    def __enter__(self) -> StateStore:
-        return self._store
-
-    def __exit__(self, *_: object) -> None:
-        self._store.close()

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from wfdeploy.errors import StateError
 from wfdeploy.model.state import Standing
 from wfdeploy.model.status import Refreshed, Turn
 from wfdeploy.operations.discovery import Discovery
@@ -25,11 +24,7 @@ def refresh(
 
     Raises: `StateError`, `RemoteFailure`, `UsageError` for a glob that matches nothing.
     """
-    if not workspace.has_state:
-        raise StateError(
-            f"there is no state {workspace.target.state_file}",
-            hint="`wfdeploy apply` begins one, --state names another",
-        )
+    workspace.require_state()
     with workspace.lock(lock_timeout_s):
         store = workspace.open_state()
         try:

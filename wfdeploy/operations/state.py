@@ -35,7 +35,7 @@ class Resolution(Enum):
 def list_records(workspace: Workspace, globs: Sequence[str]) -> Sequence[StatusRow]:
     """What is recorded, in address order. Raises: `StateUnusable`, `UsageError` for a glob that matches nothing."""
     targets = Targets(globs)
-    with _opened(workspace) as store:
+    with workspace.existing_state() as store:
         rows = {
             record.address: recorded_row(record, None)
             for record in store.records(within=targets.spans)
@@ -50,7 +50,7 @@ def list_records(workspace: Workspace, globs: Sequence[str]) -> Sequence[StatusR
 
 def show(workspace: Workspace, address: str) -> Mapping[str, Any]:
     """Everything that is recorded of an address, as JSON. Raises: `StateUnusable`, `UsageError`: nothing recorded."""
-    with _opened(workspace) as store:
+    with workspace.existing_state() as store:
         record = next(iter(store.records([address])), None)
         attempt = _attempt(store, address)
         history = store.history(exactly(address))
@@ -73,7 +73,7 @@ def remove(workspace: Workspace, globs: Sequence[str]) -> Sequence[Address]:
     Returns the addresses. Raises: `StateError`, `UsageError`.
     """
     targets = Targets(globs)
-    with workspace.lock(), _opened(workspace, readonly=False) as store:
+    with workspace.lock(), workspace.existing_state(readonly=False) as store:
         addresses = {key.address for key in store.record_keys(targets.spans) if targets.match(key.address)}
         addresses |= {one.address for one in store.attempts(targets.spans) if targets.match(one.address)}
         targets.check()
@@ -87,7 +87,7 @@ def move(workspace: Workspace, origin: str, to: str) -> None:
         split_address(to)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    with workspace.lock(), _opened(workspace, readonly=False) as store:
+    with workspace.lock(), workspace.existing_state(readonly=False) as store:
         asked = exactly(*sorted({origin, to}))
         known = {key.address for key in store.record_keys(asked)} | {one.address for one in store.attempts(asked)}
         if origin not in known:
@@ -105,7 +105,7 @@ def resolve(workspace: Workspace, address: str, resolution: Resolution, run_id: 
 
     Raises: `StateError`, `UsageError`: its outcome isn't open, or the id is missing or can't be that of its run.
     """
-    with workspace.lock(), _opened(workspace, readonly=False) as store:
+    with workspace.lock(), workspace.existing_state(readonly=False) as store:
         attempt = _attempt(store, address)
         if attempt is None or not attempt.is_open:
             raise UsageError(f"the outcome of {address} is not open", hint="`wfdeploy state list` shows what is")
@@ -149,7 +149,7 @@ def _resumed_id(store: StateStore, attempt: Attempt, run_id: str | None) -> str:
 
 def export(workspace: Workspace) -> Iterator[str]:
     """The state as sorted JSON Lines. Raises: `StateUnusable`."""
-    with _opened(workspace) as store:
+    with workspace.existing_state() as store:
         yield from workspace.stores.export(store)
 
 
@@ -169,26 +169,6 @@ def import_(workspace: Workspace, lines: Iterable[str]) -> int:
             return sum(1 for _ in store.record_keys())
         finally:
             store.close()
-
-
-def _opened(workspace: Workspace, *, readonly: bool = True) -> _Closing:
-    if not workspace.has_state:
-        raise StateError(
-            f"there is no state {workspace.target.state_file}",
-            hint="`wfdeploy apply` begins one, --state names another",
-        )
-    return _Closing(workspace.open_state(readonly=readonly))
-
-
-class _Closing:
-    def __init__(self, store: StateStore) -> None:
-        self._store = store
-
-    def __enter__(self) -> StateStore:
-        return self._store
-
-    def __exit__(self, *_: object) -> None:
-        self._store.close()
 
 
 def _attempt(store: StateStore, address: str) -> Attempt | None:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from wfdeploy.errors import StateError
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Following
 from wfdeploy.model.options import StopFlag
@@ -51,11 +50,7 @@ def wait(
     What another process triggers, resumes or restarts meanwhile is waited for too. Raises: `UsageError` for a glob that
     matches nothing, `StateError`, `RemoteFailure`.
     """
-    if not workspace.has_state:
-        raise StateError(
-            f"there is no state {workspace.target.state_file}",
-            hint="`wfdeploy apply` begins one, --state names another",
-        )
+    workspace.require_state()
     with asyncio.Runner() as runner, hearing(runner.get_loop()):
         return runner.run(_Wait(workspace, globs, labels, condition, stop).run(timeout_s))
 

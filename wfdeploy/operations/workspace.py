@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfdeploy.errors import StateUnusable
+from wfdeploy.errors import StateError, StateUnusable
 from wfdeploy.files.databases import make_private
 from wfdeploy.model.pasting import shell_word
 from wfdeploy.model.state import Binding
@@ -102,6 +102,19 @@ class Workspace:
         if not self.stores.exists(path):
             return self.stores.empty(self.binding)
         return self.stores.open(path, self.binding, readonly)
+
+    def existing_state(self, *, readonly: bool = True) -> closing[StateStore]:
+        """The state, closed at the end of a block. Raises: `StateUnusable`; `StateError` where there is none."""
+        self.require_state()
+        return closing(self.open_state(readonly=readonly))
+
+    def require_state(self) -> None:
+        """Raises: `StateError` where there is no state."""
+        if not self.has_state:
+            raise StateError(
+                f"there is no state {self.target.state_file}",
+                hint="`wfdeploy apply` begins one, --state names another",
+            )
 
     def secret(self, *, begins: bool) -> bytes | None:
         """What the state knows and a file that came with the checkout can't be made with: its redaction key.
