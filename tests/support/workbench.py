@@ -11,10 +11,10 @@ from typing import Any
 
 from wfdeploy.cli.wiring import SystemClock, stores
 from wfdeploy.model.event import ApplyReport, Event, Outcome
-from wfdeploy.model.first_changes import FirstChanges
-from wfdeploy.model.options import ApplyOptions, StopFlag
+from wfdeploy.model.options import ApplyOptions, ApplyRequest, StopFlag
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.project import Project, ServerSettings, Shard, Target
+from wfdeploy.model.spool import Spool
 from wfdeploy.operations import adopt as adopting
 from wfdeploy.operations import apply as applying
 from wfdeploy.operations import plan as planning
@@ -112,8 +112,8 @@ class Workbench:
         with planning.planned(
             self.workspace, paths=paths, selection=Selection(**selection), offline=offline, keep_all=keep_all
         ) as plan:
-            is_first = isinstance(plan.changes, FirstChanges)  # which are made of the manifests, while these are there
-            return replace(plan, changes=list(plan.changes)) if is_first else plan
+            # Changes are made, and explained, while manifests and state are there.
+            return replace(plan, changes=Spool(plan.explain(plan.changes)), explain=iter)
 
     def apply(
         self,
@@ -126,16 +126,14 @@ class Workbench:
         paths: Sequence[str] | None = None,
         **selection: Any,
     ) -> ApplyReport:
-        workspace = self.workspace
-        return applying.apply(
-            workspace if stores is None else replace(workspace, stores=stores),
-            paths=paths,
+        workspace = self.workspace if stores is None else replace(self.workspace, stores=stores)
+        request = ApplyRequest(
             selection=Selection(**selection),
-            plan_file=plan_file,
             options=options or ApplyOptions(),
             confirm=confirm,
             stop=stop or StopFlag(),
         )
+        return applying.apply(workspace, request, paths=paths, plan_file=plan_file)
 
     def adopt(self, *, confirm: Callable[[Plan], bool] = lambda _: True, **selection: Any) -> ApplyReport:
         return adopting.adopt(self.workspace, paths=None, selection=Selection(**selection), confirm=confirm)

@@ -22,7 +22,7 @@ from tests.vectors.projects import SECRETS, Project
 from tests.vectors.recorder import Recorder
 from wfdeploy.errors import InvalidInput, WfdeployError
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.options import ApplyOptions, ApplyRequest
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.project import parse_shard
 from wfdeploy.operations.loading import load
@@ -182,15 +182,8 @@ def _apply(project: Project, bench: Bench, options: ApplyOptions) -> Any:
     def yes(_: Plan) -> bool:
         return True
 
-    return apply(
-        bench.workspace,
-        paths=project.paths,
-        selection=selection,
-        plan_file=None,
-        options=options,
-        confirm=yes,
-        stop=StopFlag(),
-    )
+    request = ApplyRequest(selection=selection, options=options, confirm=yes, stop=StopFlag())
+    return apply(bench.workspace, request, paths=project.paths)
 
 
 def _selection(project: Project) -> Selection:

@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from wfdeploy.model.address import Address
     from wfdeploy.model.observed import RunState
+    from wfdeploy.model.plan import Plan
+
+
+RESULTS_HELD = 120_000
+"""Results that stay in memory, about a quarter of a kilobyte each; more of them are told as they came."""
 
 
 class Outcome(Enum):
@@ -76,6 +81,16 @@ class ApplyReport:
     warnings: tuple[str, ...] = ()
     watched: Mapping[RunState, int] | None = None
     unsettled: str | None = None
+
+    @classmethod
+    def of_nothing(cls, plan: Plan) -> ApplyReport:
+        """Of a plan by which there is nothing to do."""
+        from wfdeploy.model.plan import Action  # it is there: there is a plan
+
+        summary = dict.fromkeys(Outcome, 0)
+        summary[Outcome.KEPT] = plan.summary[Action.KEEP]
+        summary[Outcome.BLOCKED] = plan.summary[Action.BLOCKED]
+        return cls(summary=summary, results=(), drifted=plan.drifted, warnings=plan.warnings)
 
 
 @dataclass(frozen=True, slots=True)

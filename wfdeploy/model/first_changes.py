@@ -7,7 +7,6 @@ from typing import overload
 
 from wfdeploy.model.plan import Change
 from wfdeploy.model.run import DesiredRun
-from wfdeploy.model.spool import Spool
 
 
 def but_plain_triggers(changes: Sequence[Change]) -> Sequence[Change]:
@@ -16,10 +15,11 @@ def but_plain_triggers(changes: Sequence[Change]) -> Sequence[Change]:
 
 
 class FirstChanges(Sequence[Change]):
-    """One change for each run of these groups (with how many they have), by address, made when they are gone through.
+    """One change for each run of these groups (with how many they have), by address, made each time they are gone
+    through: that takes less time than to keep many of them takes memory.
 
     `runs` gives the runs of some groups in address order, `change` makes a run's change. Who only counts them, or looks
-    at a few, needs none of the others; who goes through them twice finds them kept.
+    at a few, needs none of the others.
     """
 
     def __init__(
@@ -31,7 +31,6 @@ class FirstChanges(Sequence[Change]):
         self._counts = counts
         self._runs = runs
         self._change = change
-        self._kept: Spool[Change] | None = None
 
     def alike(self) -> Iterator[tuple[int, Iterator[Change]]]:
         """Group by group: how many changes it has, all of which say the same, and these."""
@@ -43,29 +42,16 @@ class FirstChanges(Sequence[Change]):
         return sum(self._counts.values())
 
     def __iter__(self) -> Iterator[Change]:
-        if self._kept is not None:
-            yield from self._kept
-            return
-        kept = Spool[Change]()
-        for change in map(self._change, self._runs(self._counts.keys())):
-            kept.append(change)
-            yield change
-        self._kept = kept
+        return map(self._change, self._runs(self._counts.keys()))
 
     @overload
     def __getitem__(self, index: int) -> Change: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[Change]: ...
     def __getitem__(self, index: int | slice) -> Change | Sequence[Change]:
-        return self._all()[index]
+        return list(self)[index]
 
     def __eq__(self, other: object) -> bool:
-        return self._all() == other
+        return isinstance(other, Sequence) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
-
-    def _all(self) -> Spool[Change]:
-        while self._kept is None:
-            for _ in self:
-                pass
-        return self._kept

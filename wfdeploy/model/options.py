@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wfdeploy.model.plan import Plan, Selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +71,14 @@ class StopFlag:
         self._wake_ups.append(wake_up)
         if self._requested:
             wake_up()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyRequest:
+    """What a user asks of an apply. `confirm` shows the plan and asks; False declines. `stop` ends it early: no new
+    batch is begun."""
+
+    selection: Selection
+    options: ApplyOptions
+    confirm: Callable[[Plan], bool]
+    stop: StopFlag

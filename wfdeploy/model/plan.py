@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from heapq import merge
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.observed import RunState
     from wfdeploy.model.run import DesiredRun, Source
-    from wfdeploy.model.state import Attempt, Record
+    from wfdeploy.model.state import Attempt
 
 
 class Action(Enum):
@@ -77,7 +79,8 @@ class Change(NamedTuple):
     """One address, what to do about it and why. There may be a million.
 
     `run_id`: the workflow run id, or what makes it: most of a plan's changes are counted and never named. Apply looks
-    at `action`, `sends`, `edits`, `desired` and `generation`; `reason`, `diff` and `warnings` are for people. `edits`
+    at `action`, `sends`, `edits`, `desired` and `generation`; `reason`, `diff` and `warnings` are for people. `brief`:
+    of these, `Plan.explained` has more to say, since finding out takes longer than all the rest. `edits`
     are committed before anything is sent for this address (settling what an older attempt started, recording an
     adopted run). `sends`: whether a request leaves that starts a run (a trigger; a resume, where there is a
     `dlq_id`); `send_before_ms`: not after this (server time, Unix ms). `tries`: how often the run was resumed or
@@ -98,7 +101,6 @@ class Change(NamedTuple):
     sends: bool = False
     edits: tuple[Edit, ...] = ()
     desired: DesiredRun | None = None
-    record: Record | None = None
     attempt: Attempt | None = None
     send_before_ms: int | None = None
     tries: int = 0
@@ -106,6 +108,7 @@ class Change(NamedTuple):
     cancels: str = ""
     run_state: RunState | None = None
     unclaimed: str = ""
+    brief: bool = False
 
     @property
     def workflow_run_id(self) -> str:
@@ -166,7 +169,8 @@ class Sending:
 class Plan:
     """The ordered list of changes between desired runs and state.
 
-    `changes` holds everything but plain keeps (a keep with a reason is among them), in address order; `summary` counts
+    `changes` holds everything but plain keeps (a keep with a reason is among them), in address order; some of them are
+    brief, and `explain` gives all that there is to say of those, while manifests and state are there. `summary` counts
     every action, keeps and zeros included. `housekeeping`: edits that change nothing a user declared (what the server's
     listing showed about other addresses, digests under a newer version); apply commits them first. `verified`: the
     server's runs were listed and are part of it. `unmatched_ids`: workflow run ids that the server lists for this
@@ -201,11 +205,16 @@ class Plan:
     manifests_digest: str = ""
     notes: tuple[str, ...] = ()  # what there is to know of schedules and rollouts beside the changes
     shard: str = ""  # `I/N` where the plan is about a part of all runs
+    explain: Callable[[Iterable[Change]], Iterator[Change]] = field(default=iter, compare=False, repr=False)
 
     @property
     def has_changes(self) -> bool:
         """True when apply would do something: anything but keep and blocked."""
         return any(n for action, n in self.summary.items() if action not in (Action.KEEP, Action.BLOCKED))
+
+    def explained(self) -> Iterator[Change]:
+        """All changes that are to be shown, in address order, with everything that there is to say of them."""
+        return merge(self.explain(self.changes), self.kept, key=attrgetter("address"))
 
     @property
     def sending(self) -> Sending:

@@ -1,19 +1,20 @@
-"""A list that may grow very long: what is beyond a bound lives in a temporary file."""
+"""Lists that may grow very long: what is beyond a bound lives in a temporary file."""
 
 from __future__ import annotations
 
 import os
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import count, islice, pairwise
 from operator import eq
-from typing import IO, Generic, TypeVar, overload
+from typing import IO, Any, Generic, TypeVar, overload
 
 T = TypeVar("T")
 
-HELD = 120_000
-"""Items that stay in memory."""
+HELD = 20_000
+"""Items that stay in memory: of changes, with all that they hold, some 15 MiB."""
 
 _CHUNK = 64
 
@@ -75,10 +76,14 @@ class Spool(Sequence[T], Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         yield from self._held
-        position = len(self._held)
-        while position < len(self):  # it may grow meanwhile
-            yield self[position]
-            position += 1
+        for number in count():
+            last = self._last
+            if number < len(self._offsets) - 1:
+                yield from self._chunk(number)
+            else:
+                yield from last
+                if last is self._last:  # else it has grown meanwhile, and this was written
+                    return
 
     def _write(self) -> None:
         import pickle
@@ -104,3 +109,15 @@ class Spool(Sequence[T], Generic[T]):
             data = os.pread(self._file.fileno(), end - begin, begin)
             self._read = number, pickle.loads(data)  # noqa: S301 - our own, from a file without a name
         return self._read[1]
+
+
+def in_order(items: Iterable[T], key: Callable[[T], Any], *, held: int = HELD) -> Iterable[T]:
+    """The items, which may be gone through more than once, in the order of their keys; mostly they are in it already.
+    No more than `held` of them are sorted in memory."""
+    if all(before <= after for before, after in pairwise(map(key, items))):
+        return items
+    stretches: list[Sequence[T]] = []
+    remaining = iter(items)
+    while len(stretch := sorted(islice(remaining, held), key=key)) == held:
+        stretches.append(Spool(stretch, held=0))
+    return Spool(merge(*stretches, stretch, key=key)) if stretches else stretch

@@ -76,8 +76,9 @@ def _shown(plan: Plan, taken: list[Change]) -> Plan:
             change._replace(
                 action=Action.ADOPT, reason=f"recorded as triggered, not sent ({change.reason})", sends=False
             )
-            for change in taken
+            for change in plan.explain(taken)
         ),
+        explain=iter,
         summary=summary,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,27 +14,18 @@ from wfdeploy.operations.unchanged import unchanged
 
 if TYPE_CHECKING:
     from wfdeploy.model.event import ApplyReport
-    from wfdeploy.model.options import ApplyOptions, StopFlag
-    from wfdeploy.model.plan import Selection
-    from wfdeploy.operations.consent import Confirm
+    from wfdeploy.model.options import ApplyRequest
     from wfdeploy.operations.manifests import Manifests
     from wfdeploy.operations.workspace import Workspace
     from wfdeploy.ports import StateStore
 
 
 def apply(
-    workspace: Workspace,
-    *,
-    paths: Sequence[str] | None,
-    selection: Selection,
-    plan_file: Path | None,
-    options: ApplyOptions,
-    confirm: Confirm,
-    stop: StopFlag,
+    workspace: Workspace, request: ApplyRequest, *, paths: Sequence[str] | None, plan_file: Path | None = None
 ) -> ApplyReport:
     """Plan and carry out.
 
-    With `plan_file`, what that plan says and nothing else. `stop` ends it early: no new batch is begun.
+    With `plan_file`, what that plan says and nothing else.
 
     Raises: `InvalidInput`, `StateError`, `RemoteFailure`, `Withheld`, `UsageError`; `StalePlan` for a saved plan that
     may not be applied any more.
@@ -43,47 +35,38 @@ def apply(
         from wfdeploy.operations.saved_plan import read_plan
 
         saved = read_plan(plan_file)
-        paths, selection = saved.paths, saved.selection
-    if options.wait and selection.limit is not None:
+        paths, request = saved.paths, replace(request, selection=saved.selection)
+    if request.options.wait and request.selection.limit is not None:
         raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")
 
     def once() -> ApplyReport:
-        with load(workspace, paths, selection, begins=True) as manifests:
-            if saved is None and not options.wait and workspace.has_state:
-                report = _nothing_to_do(workspace, manifests, selection, options)
+        with load(workspace, paths, request.selection, begins=True) as manifests:
+            if saved is None and not request.options.wait and workspace.has_state:
+                report = _nothing_to_do(workspace, manifests, request)
                 if report is not None:
                     return report
             from wfdeploy.operations.applying import carry_out
 
-            return carry_out(
-                workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved
-            )
+            return carry_out(workspace, manifests, request, saved)
 
     return with_sound_cache(workspace, once)
 
 
-def _nothing_to_do(
-    workspace: Workspace, manifests: Manifests, selection: Selection, options: ApplyOptions
-) -> ApplyReport | None:
+def _nothing_to_do(workspace: Workspace, manifests: Manifests, request: ApplyRequest) -> ApplyReport | None:
     """What there is to say where there is nothing to send, to ask after or to write down; None where more has to be
     looked at (which may come to the same)."""
     with closing(workspace.open_state(readonly=True)) as store:  # mostly it tells that the lock is taken later
-        if unchanged(workspace, manifests, store, selection, offline=False) is None:
+        if unchanged(workspace, manifests, store, request.selection, offline=False) is None:
             return None
-    with workspace.lock(options.lock_timeout_s), closing(workspace.open_state()) as store:
-        plan = unchanged(workspace, manifests, store, selection, offline=False)
+    with workspace.lock(request.options.lock_timeout_s), closing(workspace.open_state()) as store:
+        plan = unchanged(workspace, manifests, store, request.selection, offline=False)
         if plan is None or _has_news(manifests, store):
             return None
-    from wfdeploy.model.event import ApplyReport, Outcome
-    from wfdeploy.model.plan import Action
+    from wfdeploy.model.event import ApplyReport
 
-    summary = dict.fromkeys(Outcome, 0)
-    summary[Outcome.KEPT] = plan.summary[Action.KEEP]
-    return ApplyReport(summary=summary, results=(), warnings=plan.warnings)
+    return ApplyReport.of_nothing(plan)
 
 
 def _has_news(manifests: Manifests, store: StateStore) -> bool:
     """Whether something about groups, or about what was held back, is to be written down."""
-    policies = store.groups()
-    same = all(policies.get(name) is group.policy.on_remove for name, group in manifests.groups.items())
-    return not same or bool(store.head().held_back)
+    return bool(manifests.policies(store.groups()) or store.head().held_back)

@@ -16,11 +16,11 @@ from typing import Any
 
 from wfdeploy.errors import ExitCode, Interrupted, Withheld
 from wfdeploy.model.edits import Edit, SetHead
-from wfdeploy.model.event import ApplyReport, Notice, Outcome
-from wfdeploy.model.options import ApplyOptions, StopFlag
-from wfdeploy.model.plan import Action, Plan, Refresh, Selection
+from wfdeploy.model.event import ApplyReport, Notice
+from wfdeploy.model.options import ApplyRequest
+from wfdeploy.model.plan import Action, Plan, Refresh
 from wfdeploy.operations.authorship import authorship
-from wfdeploy.operations.consent import Confirm, Later, held_back, require_consent
+from wfdeploy.operations.consent import Later, held_back, require_consent
 from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.follow import begin_later, follow
 from wfdeploy.operations.hearing import hearing
@@ -32,7 +32,7 @@ from wfdeploy.operations.prepared import Prepared
 from wfdeploy.operations.refreshing import since
 from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, look_back
 from wfdeploy.operations.saved_plan import SavedPlan
-from wfdeploy.operations.shipping import gather_secrets, resumes, shipments
+from wfdeploy.operations.shipping import gather_secrets, in_order_of_manifests, resumes, shipments
 from wfdeploy.operations.trust import why_suspect
 from wfdeploy.operations.workspace import Workspace
 from wfdeploy.pipeline.apply.cancelling import Canceller
@@ -53,20 +53,11 @@ _MOST_TOLD = 20
 
 
 def carry_out(
-    workspace: Workspace,
-    manifests: Manifests,
-    *,
-    selection: Selection,
-    options: ApplyOptions,
-    confirm: Confirm,
-    stop: StopFlag,
-    saved: SavedPlan | None,
+    workspace: Workspace, manifests: Manifests, request: ApplyRequest, saved: SavedPlan | None
 ) -> ApplyReport:
     """Plan and carry out. Raises: as `apply`."""
     with asyncio.Runner() as runner:
-        work = _Apply(
-            workspace, manifests, selection=selection, options=options, confirm=confirm, stop=stop, saved=saved
-        )
+        work = _Apply(workspace, manifests, request, saved)
         loop = runner.get_loop()
         loop.set_exception_handler(_report_no_signal)
         with hearing(loop):
@@ -85,24 +76,16 @@ class _Apply:
     """One apply, from the lock to the report."""
 
     def __init__(
-        self,
-        workspace: Workspace,
-        manifests: Manifests,
-        *,
-        selection: Selection,
-        options: ApplyOptions,
-        confirm: Confirm,
-        stop: StopFlag,
-        saved: SavedPlan | None,
+        self, workspace: Workspace, manifests: Manifests, request: ApplyRequest, saved: SavedPlan | None
     ) -> None:
         self.workspace = workspace
         self.manifests = manifests
-        self.selection = selection
-        self.options = options
-        self.confirm = confirm
+        self.selection = request.selection
+        self.options = request.options
+        self.confirm = request.confirm
         self.saved = saved
-        self.stop = stop
-        self.patience = Patience(workspace.clock, stop, workspace.listener, options.timeout_s)
+        self.stop = request.stop
+        self.patience = Patience(workspace.clock, self.stop, workspace.listener, self.options.timeout_s)
         self.time = ServerTime(workspace.clock)
         self.gateway: RunGateway | None = None
         self.scheduled: frozenset[str] = frozenset()
@@ -206,9 +189,10 @@ class _Apply:
         self._check(outlook)
         self._tell_why_not(plan)
         if not plan.has_changes and not plan.has_edits and not outlook.edits and not outlook.conclusions:
-            return self._nothing_to_do(plan), outlook, store
+            return ApplyReport.of_nothing(plan), outlook, store
         require_consent(plan, options, held_back(plan, prepared) if options.wait else Later())
-        secrets = gather_secrets(plan, prepared)
+        triggers = in_order_of_manifests(plan)
+        secrets = gather_secrets(triggers, prepared)
         self._heed_stop()
         if plan.has_changes and not self.confirm(plan):
             raise Withheld("declined: nothing was sent")
@@ -226,7 +210,7 @@ class _Apply:
         report = await self._engine(prepared, store, discovery).carry_out(
             plan,
             edits,
-            shipments(plan, prepared, secrets, since_ms=since_ms, by=by),
+            shipments(triggers, prepared, secrets, since_ms=since_ms, by=by),
             resumes(plan, prepared, since_ms=since_ms, by=by),
             outlook.conclusions,
         )
@@ -375,9 +359,3 @@ class _Apply:
             names=prepared.names_of,
             before_sending=lambda: workspace.stores.clear_mark(store),
         )
-
-    def _nothing_to_do(self, plan: Plan) -> ApplyReport:
-        summary = dict.fromkeys(Outcome, 0)
-        summary[Outcome.KEPT] = plan.summary[Action.KEEP]
-        summary[Outcome.BLOCKED] = plan.summary[Action.BLOCKED]
-        return ApplyReport(summary=summary, results=(), drifted=plan.drifted)

@@ -11,13 +11,16 @@ from wfdeploy.model.run import DesiredRun
 from wfdeploy.operations.requests import Requests
 from wfdeploy.operations.respelled import Respelled
 from wfdeploy.pipeline.diff.context import Identities
-from wfdeploy.pipeline.diff.fields import compare_fields
+from wfdeploy.pipeline.diff.fields import compare, compare_fields
 from wfdeploy.pipeline.identify.describe import describe, recorded_parts
 from wfdeploy.pipeline.identify.fingerprint import fingerprint_as, version_of
 from wfdeploy.pipeline.identify.run_ids import Naming, attempt_label, attempt_place
 
 _MOST_KEPT = 1000
 """Differences beside bodies that are remembered."""
+
+_BODY = '{"body":'
+_decode = json.JSONDecoder().raw_decode
 
 
 def identities(
@@ -40,16 +43,21 @@ def identities(
     def changes(run: DesiredRun, before: str) -> tuple[FieldChange, ...]:
         request = requests.of(run)
         body, rest = recorded_parts(request, redaction_key())
-        rest_before = before[len(body) :]
-        if not rest or not before.startswith(body) or rest_before[:1] not in (",", "}"):
+        if not rest or not before.startswith(_BODY) or before[len(_BODY)].isspace():
             return compare_fields(before, describe(request, redaction_key()))
-        # The body is the same, and the rest is that of many runs.
-        key = rest_before, rest
+        # The body comes first, and what is beside it is that of many runs.
+        if before.startswith((f"{body},", f"{body}}}")):
+            end = len(body)
+            own: tuple[FieldChange, ...] = ()
+        else:
+            old, end = _decode(before, len(_BODY))
+            own = compare("body", old, request.body.value)
+        key = before[end:], rest
         if key not in beside_bodies:
             if len(beside_bodies) >= _MOST_KEPT:
                 beside_bodies.clear()
-            beside_bodies[key] = compare_fields(f'{{"body":0{rest_before}', json.loads(f'{{"body":0{rest}'))
-        return beside_bodies[key]
+            beside_bodies[key] = compare_fields(f"{_BODY}0{key[0]}", json.loads(f"{_BODY}0{rest}"))
+        return own + beside_bodies[key]
 
     def label(address: str, fingerprint_text: str, generation: int, tries: int) -> str:
         place = attempt_place(project.key, project.environment, address, fingerprint_text)

@@ -27,21 +27,22 @@ class Lookups:
         self._store = store
         self._recorded_as = recorded_as
         self._origins = origins
-        self._fetched: set[str] = set()
-        self._records: dict[str, Record] = {}
-        self._generations: Mapping[tuple[str, str], int] = {}
+        self._together: frozenset[Address] = frozenset()
+        self._records: Mapping[str, Record] | None = None
+        self._generations: Mapping[tuple[str, str], int] | None = None
 
     def fetch(self, addresses: Collection[Address]) -> None:
-        """Look these up at once; what was fetched before is dropped."""
-        store = self._store()
-        self._fetched = set(addresses)
-        self._records = {record.address: record for record in store.records(set(map(self._recorded_as, addresses)))}
-        self._generations = store.generations({name for address in addresses for name in self._names(address)})
+        """What is said of one of these is looked up for all of them; what was looked up before is dropped."""
+        self._together = frozenset(addresses)
+        self._records = self._generations = None
 
     def record(self, address: str) -> Record | None:
         """The full record of an address."""
         former = self._recorded_as(Address(address))
-        if address in self._fetched:
+        if address in self._together:
+            if self._records is None:
+                records = self._store().records(set(map(self._recorded_as, self._together)))
+                self._records = {record.address: record for record in records}
             record = self._records.get(former)
         else:
             record = next(iter(self._store().records([former])), None)
@@ -50,7 +51,13 @@ class Lookups:
     def highest(self, address: str, fingerprint: str) -> int:
         """The highest known generation of a fingerprint at an address; 0 for none."""
         names = self._names(address)
-        known = self._generations if address in self._fetched else self._store().generations(names)
+        if address not in self._together:
+            known = self._store().generations(names)
+        elif self._generations is None:
+            all_names = {name for one in self._together for name in self._names(one)}
+            known = self._generations = self._store().generations(all_names)
+        else:
+            known = self._generations
         return max([known.get((name, fingerprint), 0) for name in names])
 
     def _names(self, address: str) -> Collection[str]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wfdeploy.catalogue.authentication import Cache
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.project import Project, Shard
-    from wfdeploy.model.run import Group, Move
+    from wfdeploy.model.run import Group, Move, OnRemove
     from wfdeploy.operations.documents import Documents
     from wfdeploy.operations.elsewhere import Elsewhere
     from wfdeploy.ports import Listener
@@ -83,6 +83,12 @@ class Manifests:
         if group_of(address) not in self.groups:
             return False
         return self.elsewhere is None or not self.elsewhere.accounts_for(address)
+
+    def policies(self, recorded: Mapping[str, OnRemove]) -> dict[str, OnRemove]:
+        """What the groups want done with removed runs, by name, where that isn't recorded: it is written down while
+        the manifest is there to say it."""
+        wanted = ((name, group.policy.on_remove) for name, group in self.groups.items())
+        return {name: policy for name, policy in wanted if recorded.get(name) is not policy}
 
     @property
     def digest(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from wfdeploy.operations.loading import load, with_sound_cache
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wfdeploy.operations.outlook import Outlook
     from wfdeploy.operations.prepared import Prepared
     from wfdeploy.operations.workspace import Workspace
+    from wfdeploy.ports import StateStore
 
 
 @contextmanager
@@ -27,8 +28,8 @@ def planned(
     offline: bool,
     keep_all: bool,
 ) -> Iterator[Plan]:
-    """The plan for these manifests, which are there for as long as it is in use: changes may be made from them when
-    they are looked at.
+    """The plan for these manifests, which are there for as long as it is in use, as the state is: changes may be made,
+    and explained, when they are looked at.
 
     One that would trigger lists the server's runs first, so that it shows what apply would adopt; so does one that
     depends on how runs do. `offline`, or without a token, it says that it is unverified. Needs no secret's value and no
@@ -37,50 +38,62 @@ def planned(
     Raises: `InvalidInput`, `StateUnusable`, `UsageError`, `RemoteFailure`.
     """
 
-    def make() -> tuple[Manifests, Plan]:
-        manifests = load(workspace, paths, selection)
-        try:
-            return manifests, _plan(workspace, manifests, selection, offline=offline, keep_all=keep_all)
-        except BaseException:
-            manifests.close()
-            raise
+    def make() -> tuple[ExitStack, Plan]:
+        with ExitStack() as stack:
+            manifests = stack.enter_context(load(workspace, paths, selection))
+            store = stack.enter_context(closing(workspace.open_state(readonly=True)))
+            plan = _plan(workspace, manifests, store, selection, offline=offline, keep_all=keep_all)
+            return stack.pop_all(), plan
 
-    manifests, plan = with_sound_cache(workspace, make)
-    with manifests:
+    stack, plan = with_sound_cache(workspace, make)
+    with stack:
         yield plan
 
 
-def _plan(workspace: Workspace, manifests: Manifests, selection: Selection, *, offline: bool, keep_all: bool) -> Plan:
-    with closing(workspace.open_state(readonly=True)) as store:
-        plain = None if keep_all else unchanged(workspace, manifests, store, selection, offline=offline)
-        if plain is not None:
-            return plain
-        from wfdeploy.operations.letters import lacking
-        from wfdeploy.operations.outlook import Seen
-        from wfdeploy.operations.prepared import Prepared
+def _plan(
+    workspace: Workspace,
+    manifests: Manifests,
+    store: StateStore,
+    selection: Selection,
+    *,
+    offline: bool,
+    keep_all: bool,
+) -> Plan:
+    plain = None if keep_all else unchanged(workspace, manifests, store, selection, offline=offline)
+    if plain is not None:
+        return plain
+    from wfdeploy.model.first_changes import but_plain_triggers
+    from wfdeploy.operations.prepared import Prepared
 
-        prepared = Prepared(workspace, manifests, store, selection)
-        outlook = prepared.outlook(None, keep_all=keep_all)
-        sends = outlook.plan.sends > 0
-        asked = [] if offline else prepared.asked_after(outlook.plan)
-        unclear = bool(prepared.open_attempts or asked or outlook.undecided or lacking(prepared))
-        if (sends or unclear) and not offline:
-            if workspace.target.token is None:
-                from wfdeploy.model.event import Notice
+    prepared = Prepared(workspace, manifests, store, selection)
+    outlook = prepared.outlook(None, keep_all=keep_all)
+    if not offline:
+        outlook = _asked(workspace, prepared, outlook, keep_all=keep_all)
+    outlook.require_no_conflicts()
+    changes = but_plain_triggers(outlook.plan.changes)
+    manifests.requests.fetch(change.desired for change in changes if change.brief and change.desired is not None)
+    return outlook.plan
 
-                workspace.listener(
-                    Notice(
-                        f"no token ({workspace.target.token_source}): the plan is made without asking the server",
-                        "--offline says the same without this note",
-                    )
-                )
-            else:
-                outlook = _look(workspace, prepared, outlook.plan.sending, asked, keep_all=keep_all)
-        elif not offline:
-            # Nothing would be sent, so there is nothing that the server could tell.
-            outlook = prepared.outlook(Seen(runs=()), keep_all=keep_all)
-        outlook.require_no_conflicts()
-        return outlook.plan
+
+def _asked(workspace: Workspace, prepared: Prepared, outlook: Outlook, *, keep_all: bool) -> Outlook:
+    """The outlook once the server was asked, if there is anything that it could tell."""
+    from wfdeploy.operations.letters import lacking
+    from wfdeploy.operations.outlook import Seen
+
+    asked = prepared.asked_after(outlook.plan)
+    if not (outlook.plan.sends or prepared.open_attempts or asked or outlook.undecided or lacking(prepared)):
+        return prepared.outlook(Seen(runs=()), keep_all=keep_all)
+    if workspace.target.token is None:
+        from wfdeploy.model.event import Notice
+
+        workspace.listener(
+            Notice(
+                f"no token ({workspace.target.token_source}): the plan is made without asking the server",
+                "--offline says the same without this note",
+            )
+        )
+        return outlook
+    return _look(workspace, prepared, outlook.plan.sending, asked, keep_all=keep_all)
 
 
 def _look(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 
 from wfdeploy.errors import InvalidInput, UsageError
-from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.edits import Dismiss, Edit, PutGroups
+from wfdeploy.model.edits import Dismiss, PutGroups
 from wfdeploy.model.plan import Action, Plan, Selection, Wish
 from wfdeploy.model.request import Request
-from wfdeploy.model.run import DesiredRun, OnRemove
+from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import Attempt, Head, Standing
 from wfdeploy.operations.claimed import brought_up_to_date, going
 from wfdeploy.operations.held_back import HeldBack, note_held_back
@@ -23,7 +23,7 @@ from wfdeploy.operations.lookups import Lookups
 from wfdeploy.operations.manifests import Manifests
 from wfdeploy.operations.outlook import Outlook, Seen, due_until_ms, logs_since_s
 from wfdeploy.operations.own_ids import AttemptNames, TakenOver, taken_ids
-from wfdeploy.operations.passing_over import first, keys_but, partly_unchanged, quiet_groups, runs_but
+from wfdeploy.operations.passing_over import first, to_compare
 from wfdeploy.operations.recurring import Recurrence, Surroundings, conclusions, notes, recur
 from wfdeploy.operations.refreshing import Condition, all_unfinished, asked_after, condition, labelled
 from wfdeploy.operations.renames import Renames
@@ -35,6 +35,7 @@ from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.differ import diff
 from wfdeploy.pipeline.diff.listing import Adoption
 from wfdeploy.pipeline.diff.planner import Gathered, gather
+from wfdeploy.pipeline.diff.reasons import explained
 from wfdeploy.pipeline.diff.targets import Targets
 from wfdeploy.pipeline.identify.describe import recorded
 from wfdeploy.pipeline.identify.run_ids import place_of
@@ -162,6 +163,8 @@ class Prepared:
             noted[key] = max(noted.get(key, 0), note.generation)
         recurrences = self._recurrences(targets, adoption, runs, seen)
         self._watched |= {name for name, one in recurrences.items() if one.watches}
+        policies = self.store.groups()
+        changed_policies = self.manifests.policies(policies)
         problems: list[Diagnostic] = []
         shard = self.workspace.target.shard
         chosen = bool(targets) or selection.limit is not None or selection.wish is not None
@@ -184,7 +187,7 @@ class Prepared:
             verdicts={} if seen is None else seen.verdicts,
             adopted=adoption.adopted,
             renames=self.renames,
-            on_remove=dict(self.store.groups()) | self.on_remove,
+            on_remove={**policies, **changed_policies},
             is_gone=(lambda _: False) if narrowed else self.manifests.is_gone,
             is_undeclared=(lambda _: False) if chosen else self.manifests.is_gone,
             emptied_generator=self._emptied_generator,
@@ -240,6 +243,7 @@ class Prepared:
             manifests_digest=self.manifests.digest,
             notes=tuple(notes(recurrences)),
             shard="" if shard is None else str(shard),
+            explain=partial(explained, context=context),
         )
         return Outlook(
             plan=plan,
@@ -247,7 +251,7 @@ class Prepared:
                 *adoption.noted,
                 *memory(remembered, sightings),
                 *(Dismiss(run_id, address) for run_id, address in gathered.possibly_triggered),
-                *self._policies(),
+                *((PutGroups(changed_policies),) if changed_policies else ()),
                 *self.moves.group_edits(),
                 *turns.edits,
                 *(note_held_back(gathered.changes, self.head) if is_whole else ()),
@@ -275,26 +279,8 @@ class Prepared:
         """What is to change, and whose turn it is. What the manifests' author must fix goes to `problems`."""
         selection = self.selection
         shard = self.workspace.target.shard
-        quiet = {} if keep_all or targets else quiet_groups(self, context, recurrences)
-        # Past instances stay as they are, also those that failed; what is to be done about one, its group tells.
-        loud = sorted(
-            address for address in context.standings if (name := group_of(address)) in quiet and name not in recurrences
-        )
-        for address in loud:
-            quiet[group_of(address)] -= 1
-        partly = {} if keep_all or targets else partly_unchanged(self, context, quiet, recurrences)
-        differing = set(chain.from_iterable(partly.values()))
-        declared = self.desired.find(differing)
-        self.manifests.requests.fetch(declared.values())
-        alone = sorted([*loud, *differing])
-        settled = {*quiet, *partly}
-        runs, keys = runs_but(self.desired, settled, alone, recurrences), keys_but(self.store, settled, alone)
-        if selection.wish is not None:
-            # Of the others it is of interest what an attempt turned out to be, and who they are.
-            known = {*self.attempts, *context.adopted, *self.renames, *self.renames.values()}
-            runs = (run for run in runs if targets.match(run.address) or run.address in known)
-            keys = (key for key in keys if targets.match(key.address) or key.address in known)
-        changes = diff(runs, keys, context, problems)
+        compared = to_compare(self, context, targets, recurrences, keep_all=keep_all)
+        changes = diff(compared.runs, compared.keys, context, problems)
         if unclaimed:
             changes = unclaimed.marked(changes, targets.match)
         turns = Turns(
@@ -302,7 +288,7 @@ class Prepared:
             store=self.store,
             context=context,
             targets=targets,
-            quiet=quiet,
+            quiet=compared.quiet,
             runs_of=lambda name: self._runs_of(name, recurrences),
             rollouts=self.moves.rollouts,
             former=self.moves.former_groups,
@@ -324,8 +310,7 @@ class Prepared:
             is_gone=self.manifests.is_gone,
             emptied_generator=context.emptied_generator,
         )
-        gathered.summary[Action.KEEP] += sum(quiet.values())
-        gathered.summary[Action.KEEP] += sum(self.desired.groups[name].tally.count for name in partly) - len(declared)
+        gathered.summary[Action.KEEP] += compared.kept
         return turns, gathered
 
     def differing(self, group: str) -> set[Address]:
@@ -365,18 +350,6 @@ class Prepared:
     def _runs_of(self, name: str, recurrences: Mapping[str, Recurrence]) -> Iterable[DesiredRun]:
         """The desired runs of a group: of a recurring one, instances."""
         return recurrences[name].runs if name in recurrences else self.desired.runs([name])
-
-    def _policies(self) -> Iterator[Edit]:
-        """What a group wants done with removed runs is written down while its manifest is there to say it."""
-        known = self.store.groups()
-        changed = {name: policy for name, policy in self.on_remove.items() if known.get(name) is not policy}
-        if changed:
-            yield PutGroups(changed)
-
-    @property
-    def on_remove(self) -> dict[str, OnRemove]:
-        """The loaded groups' policies."""
-        return {name: group.policy.on_remove for name, group in self.manifests.groups.items()}
 
     # --- what the state says ---------------------------------------------------------------------------------
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
 
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic
@@ -12,22 +11,25 @@ from wfdeploy.model.plan import Change, Plan
 from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun
-from wfdeploy.model.spool import HELD
+from wfdeploy.model.spool import in_order
 from wfdeploy.model.state import Attempt, AttemptStatus
 from wfdeploy.operations.prepared import Prepared
 from wfdeploy.pipeline.apply.shipment import Shipment
 from wfdeploy.pipeline.identify.describe import Recorder, secret_names
 
 
-def gather_secrets(plan: Plan, prepared: Prepared) -> dict[str, str]:
-    """The values of the secrets that the plan's sends need, from the environment.
+def gather_secrets(triggers: Iterable[Change], prepared: Prepared) -> dict[str, str]:
+    """The values of the secrets that these triggers need, from the environment.
 
     Raises: `InvalidInput` naming every secret without a value, at the first run that needs it.
     """
     workspace = prepared.workspace
+    if not workspace.project.secrets:  # no manifest may name one
+        return {}
     values: dict[str, str] = {}
     problems: dict[str, Diagnostic] = {}
-    for change, run, request in _sends(plan, prepared, only=lambda run: run.has_secrets):
+    secretive = (change for change in triggers if _run_of(change).has_secrets)
+    for change, run, request in _with_requests(prepared, secretive):
         for name in secret_names(request):
             if name in values or name in problems:
                 continue
@@ -58,14 +60,14 @@ def _problem(value: str, *, in_header: bool) -> str | None:
 
 
 def shipments(
-    plan: Plan, prepared: Prepared, secrets: Mapping[str, str], *, since_ms: int | None, by: str
+    triggers: Iterable[Change], prepared: Prepared, secrets: Mapping[str, str], *, since_ms: int | None, by: str
 ) -> Iterator[Shipment]:
-    """What is sent for the changes that send, in the order of the manifests, made when it is asked for."""
+    """What is sent for these triggers, which are in the order of the manifests, made when it is asked for."""
     workspace = prepared.workspace
     now_ms = workspace.clock.now_ms
     record = Recorder()
     encode = workspace.encoder(workspace.project.label, secrets).encode
-    for change, run, request in _sends(plan, prepared):
+    for change, run, request in _with_requests(prepared, triggers):
         run_id = change.workflow_run_id
         own, end = record(request, prepared.head.redaction_key)
         attempt = Attempt(
@@ -107,44 +109,33 @@ def _continue(shipment: Shipment, former: Attempt) -> None:
     )
 
 
-def _sends(
-    plan: Plan, prepared: Prepared, only: Callable[[DesiredRun], bool] = lambda _: True
-) -> Iterator[tuple[Change, DesiredRun, Request]]:
-    """The changes that send, with their requests, in the order of the manifests: files are read from front to back."""
-    chosen = (
-        change
-        for change in plan.changes
-        if change.sends and not change.resumes and change.desired is not None and only(change.desired)
-    )
-    ordered = sorted(chosen, key=_place) if len(plan.changes) <= HELD else _sorted_on_disk(chosen)
+def in_order_of_manifests(plan: Plan) -> Iterable[Change]:
+    """The changes that trigger a run, in the order in which manifests are read from front to back."""
+    return in_order(_Triggers(plan), _place)
 
-    def pairs() -> Iterator[tuple[Change, DesiredRun]]:
-        for change in ordered:
-            assert change.desired is not None
-            yield change, change.desired
 
-    return prepared.manifests.requests.each(pairs())
+class _Triggers(Iterable[Change]):
+    """The changes of a plan for which a request of a run is sent."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def __iter__(self) -> Iterator[Change]:
+        return (one for one in self._plan.sending if one.dlq_id is None and one.desired is not None)
+
+
+def _with_requests(prepared: Prepared, changes: Iterable[Change]) -> Iterator[tuple[Change, DesiredRun, Request]]:
+    return prepared.manifests.requests.each((change, _run_of(change)) for change in changes)
+
+
+def _run_of(change: Change) -> DesiredRun:
+    assert change.desired is not None
+    return change.desired
 
 
 def _place(change: Change) -> tuple[int, int, int]:
-    run = change.desired
-    assert run is not None
+    run = _run_of(change)
     return run.file, run.at_s or 0, run.number
-
-
-def _sorted_on_disk(changes: Iterable[Change]) -> Iterator[Change]:
-    """The same for more changes than are to be held in memory."""
-    import pickle
-    import sqlite3
-
-    with closing(sqlite3.connect("", isolation_level=None)) as connection:  # a temporary file of this connection
-        connection.execute("PRAGMA cache_size = -8000")
-        connection.execute("CREATE TABLE changes (file INTEGER, at_s INTEGER, number INTEGER, packed BLOB)")
-        connection.execute("BEGIN")
-        rows = ((*_place(change), pickle.dumps(change)) for change in changes)
-        connection.executemany("INSERT INTO changes VALUES (?, ?, ?, ?)", rows)
-        for (data,) in connection.execute("SELECT packed FROM changes ORDER BY file, at_s, number"):
-            yield pickle.loads(data)  # noqa: S301 - our own
 
 
 def resumes(plan: Plan, prepared: Prepared, *, since_ms: int | None, by: str) -> Iterator[Shipment]:

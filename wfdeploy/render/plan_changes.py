@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from heapq import merge
 from itertools import accumulate, groupby, islice
 from typing import TypeAlias
 
@@ -103,8 +102,7 @@ def _sections(plan: Plan, most: int) -> dict[_Kind, _Section]:
 
 
 def _groups(plan: Plan) -> Iterator[Iterator[Change]]:
-    changes = merge(plan.changes, plan.kept, key=lambda change: change.address)
-    return (members for _, members in groupby(changes, lambda change: group_of(change.address)))
+    return (members for _, members in groupby(plan.explained(), lambda change: group_of(change.address)))
 
 
 def _need(section: _Section, width: int, room: int) -> int:

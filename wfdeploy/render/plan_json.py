@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from heapq import merge
 
 from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange, Plan
 from wfdeploy.render.encode import document, source_fields
@@ -31,8 +30,7 @@ def text(plan: Plan) -> Iterator[str]:
             {"workflowRunId": run_id, "address": address} for run_id, address in plan.possibly_triggered
         ],
     }
-    changes = merge(plan.changes, plan.kept, key=lambda change: change.address)
-    return document(head, "changes", map(change_fields, changes))
+    return document(head, "changes", map(change_fields, plan.explained()))
 
 
 def change_fields(change: Change) -> Mapping[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
 from tests.support.workbench import Workbench, counts, group, run
+from wfdeploy.model.spool import in_order
 from wfdeploy.operations import shipping
 
 NAMES = ("z", "m", "a", "q", "b")
@@ -16,7 +18,7 @@ NAMES = ("z", "m", "a", "q", "b")
 
 @pytest.mark.parametrize("held", [1000, 2])
 def test_runs_are_sent_as_they_are_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int) -> None:
-    monkeypatch.setattr(shipping, "HELD", held)
+    monkeypatch.setattr(shipping, "in_order", partial(in_order, held=held))
     remote = ModelServer(ManualClock())
     bench = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=remote.clock)
     bench.wrap = lambda _: remote

@@ -75,6 +75,7 @@ def apply(
 
     from wfdeploy.cli import checkout, settings, wiring
     from wfdeploy.cli.confirm import carry_out
+    from wfdeploy.model.options import ApplyRequest
     from wfdeploy.operations import apply as operation
 
     plan_file = _plan_file(paths, selection)
@@ -84,15 +85,8 @@ def apply(
     wiring.warn_of_shared_names(app, chosen)
 
     def act(workspace: Workspace, confirm: Asker, stop: StopFlag) -> ApplyReport:
-        return operation.apply(
-            workspace,
-            paths=None if plan_file else paths,
-            selection=selection,
-            plan_file=plan_file,
-            options=replace(limits, wait=wait),
-            confirm=confirm,
-            stop=stop,
-        )
+        request = ApplyRequest(selection=selection, options=replace(limits, wait=wait), confirm=confirm, stop=stop)
+        return operation.apply(workspace, request, paths=None if plan_file else paths, plan_file=plan_file)
 
     return carry_out(app, target, chosen, act, question="Carry this out?", yes=yes, budget_s=limits.timeout_s)
 
@@ -168,21 +162,15 @@ def _for_recorded_runs(wish: str, *, help_: str, examples: str, declared: bool =
     ) -> ExitCode:
         from wfdeploy.cli import settings
         from wfdeploy.cli.confirm import carry_out
+        from wfdeploy.model.options import ApplyRequest
         from wfdeploy.model.plan import Selection, Wish
         from wfdeploy.operations import apply as operation
 
         selection = Selection(targets=tuple(globs), labels=tuple(labels), wish=Wish(wish), variables=variables or {})
 
         def act(workspace: Workspace, confirm: Asker, stop: StopFlag) -> ApplyReport:
-            return operation.apply(
-                workspace,
-                paths=None,
-                selection=selection,
-                plan_file=None,
-                options=limits,
-                confirm=confirm,
-                stop=stop,
-            )
+            request = ApplyRequest(selection=selection, options=limits, confirm=confirm, stop=stop)
+            return operation.apply(workspace, request, paths=None)
 
         chosen = settings.resolve(target, app.environ)
         question = f"{wish.capitalize()} these runs?"

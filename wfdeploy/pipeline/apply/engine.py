@@ -8,20 +8,19 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from types import MappingProxyType
 
 from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.address import group_of
 from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, Settle
-from wfdeploy.model.event import ApplyReport, Notice, Outcome, Result, Started
+from wfdeploy.model.event import RESULTS_HELD, ApplyReport, Notice, Outcome, Result, Started
 from wfdeploy.model.first_changes import but_plain_triggers
 from wfdeploy.model.plan import Action, Change, Plan
 from wfdeploy.model.remote import ObservedRun
-from wfdeploy.model.spool import HELD
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin
 from wfdeploy.pipeline.apply.absence import Absence
 from wfdeploy.pipeline.apply.cancelling import Canceller
@@ -74,19 +73,17 @@ class Engine:
         a shipment raised.
         """
         began = self.clock.monotonic()
-        first: list[Edit] = [*plan.housekeeping]
-        others: list[Change] = []  # that aren't triggers and nothing else
-        for change in but_plain_triggers(plan.changes):
-            if change.edits or change.cancels or not change.sends:
-                first.extend(change.edits)
-                others.append(change)
-        first.extend(edits)
-        await self.journal.commit(first)
+        others = but_plain_triggers(plan.changes)
+        learned = chain.from_iterable(change.edits for change in others)
+        await self.journal.commit([*plan.housekeeping, *learned, *edits])
         if plan.sends:
             self.before_sending()
+        cancels: list[Change] = []
         for change in others:
             self._settle_without_sending(change)
-        await self.canceller.run([change for change in others if change.action is Action.CANCEL or change.cancels])
+            if change.action is Action.CANCEL or change.cancels:
+                cancels.append(change)
+        await self.canceller.run(cancels)
         if plan.sends:
             self.listener(Started(plan.sends))
         await self.resumer.run(resumes)
@@ -156,7 +153,7 @@ class Engine:
             await self.resumer.run(one for one in again if one.attempt.is_resume)
             held, sender.held_back = sender.held_back, []
             first = iter([*(one for one in again if not one.attempt.is_resume), *held])
-            await sender.run(itertools.chain(first, shipments))
+            await sender.run(chain(first, shipments))
             sender.put_back(first)
             told = {id(shipment) for shipment in sender.lost}
             sender.put_back(
@@ -255,7 +252,7 @@ class Engine:
             halt = Halt("interrupted", "run it again: it goes on where this one stopped")
         return ApplyReport(
             summary=summary,
-            results=sorted(sender.results, key=_address) if len(sender.results) <= HELD else sender.results,
+            results=sorted(sender.results, key=_address) if len(sender.results) <= RESULTS_HELD else sender.results,
             stopped=None if halt is None else halt.reason,
             hint=None if halt is None else halt.hint,
             took_s=took_s,

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from wfdeploy.errors import StateUnusable, WfdeployError
 from wfdeploy.model.edits import Edit, Intend, Settle
-from wfdeploy.model.event import Outcome, Result, Settled
+from wfdeploy.model.event import RESULTS_HELD, Outcome, Result, Settled
 from wfdeploy.model.remote import (
     Answered,
     BatchRefused,
@@ -102,7 +102,7 @@ class Sender:
         self.broken: WfdeployError | None = None
         self.lost: list[Shipment] = []
         self.held_back: list[Shipment] = []
-        self.results: Spool[Result] = Spool()
+        self.results: Spool[Result] = Spool(held=RESULTS_HELD)
         self.counts = dict.fromkeys(Outcome, 0)
 
     async def run(self, shipments: Iterator[Shipment]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 from wfdeploy.model.diagnostic import Diagnostic
@@ -15,7 +16,7 @@ from wfdeploy.model.state import Attempt, AttemptStatus, Record, RecordKey, Stan
 from wfdeploy.model.workflow_id import id_key, own_id
 from wfdeploy.pipeline.diff.care import BY_WISH, Case, Remedy, by_policy
 from wfdeploy.pipeline.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
-from wfdeploy.pipeline.diff.reasons import id_change, not_started, reason_of, sent_id, why_new
+from wfdeploy.pipeline.diff.reasons import cancelled_first, explain, id_change, not_started, sent_id, why_new
 from wfdeploy.pipeline.diff.settling import REPEATED, SENT_AGAIN, key_of, preparing, settled_record
 
 
@@ -40,7 +41,7 @@ class Declared:
         return self._compare()
 
     def _with_open_attempt(self, attempt: Attempt, verdict: Verdict) -> Change:
-        same = self._same(attempt.fingerprint, attempt.run_id)
+        same = self._is_of(attempt)
         match verdict.finding:
             case Finding.FOUND:
                 repeated = same and self._repeats(attempt)
@@ -212,49 +213,46 @@ class Declared:
 
     def _changed(self, known: RecordKey) -> Change:
         run = self.run
-        record = self._record_of(known)
-        fields = self._fields(record)
-        own, before = run.workflow_run_id, sent_id(known, record)
-        id_changed = id_change(own, own_id(before))
-        policy = run.group.policy.on_change
-        place = run.source.place
+        own, policy = run.workflow_run_id, run.group.policy.on_change
         if policy is OnChange.IGNORE or run.at_s is not None:
             why = "an instance stays as it was triggered" if run.at_s else "the group's onChange is ignore"
-            return self._made(Action.KEEP, f"changed, and {why}", key=known, sends=False, diff=(*fields, *id_changed))
+            change = self._made(Action.KEEP, f"changed, and {why}", key=known, sends=False)
+            return self._edited(known, change)
         if policy is OnChange.ERROR:
             self.problems.append(
                 Diagnostic(
                     code="changed-run",
                     message="this run was triggered and has changed since, which its group's onChange: error forbids",
-                    place=place,
+                    place=run.source.place,
                     address=run.address,
                     hint="undo the change, give the changed run a new name, or set policy.onChange to retrigger",
                 )
             )
-        if own is not None and id_key(own) == id_key(before):
+        if own is not None and id_key(own) == id_key(self._sent_id(known)):
             self.problems.append(
                 Diagnostic(
                     code="same-run-id",
                     message=f"this run has changed, and its workflowRunId {own} is that of the run it was",
-                    place=place,
+                    place=run.source.place,
                     address=run.address,
                     hint="give it another workflowRunId, which triggers it again",
                 )
             )
-        refused = self._refused()
-        change = self._made(
-            Action.RETRIGGER,
-            refused or reason_of(record, fields, id_changed),
-            generation=self._next_generation(),
-            diff=(*fields, *id_changed),
-            warnings=not_started(record, self.context.now_ms),
-        )
-        return self._replacing(known, record, change)
+        change = self._made(Action.RETRIGGER, self._refused() or "", generation=self._next_generation())
+        return self._edited(known, self._replacing(known, change))
 
-    def _replacing(self, known: RecordKey, record: Record | None, change: Change) -> Change:
+    def _edited(self, known: RecordKey, change: Change) -> Change:
+        """A change of an edited run. What differs is found out when it is shown, unless this plan makes the record."""
+        change = change._replace(brief=True)
+        return explain(change, self._record_of(known), self.context) if self._was_recorded else change
+
+    def _replacing(self, known: RecordKey, change: Change) -> Change:
         """A re-trigger, with regard to a predecessor that may still be going."""
         policy = self.run.group.policy.care.replace_running
-        if policy is ReplaceRunning.ALLOW or record is None or self.context.replaces_running:
+        if policy is ReplaceRunning.ALLOW or self.context.replaces_running:
+            return change
+        record = self._record_of(known)
+        if record is None:
             return change
         state = self._case(record.standing).standing.run_state
         if (state is not None and not state.may_run) or self.context.is_taken_over(known):
@@ -263,16 +261,12 @@ class Declared:
             return change._replace(
                 action=Action.BLOCKED, reason="waits for the run that it replaces to end", sends=False
             )
-        return change._replace(
-            reason=f"{change.reason}; the run that it replaces is cancelled first",
-            cancels=known.workflow_run_id,
-        )
+        return change._replace(cancels=known.workflow_run_id)
 
     def _again(self, known: RecordKey, reason: str) -> Change:
         run = self.run
-        record = self._record_of(known)
-        own = run.workflow_run_id
-        if own is not None and id_key(own) == id_key(sent_id(known, record)):
+        own, before = run.workflow_run_id, self._sent_id(known)
+        if own is not None and id_key(own) == id_key(before):
             self.problems.append(
                 Diagnostic(
                     code="same-run-id",
@@ -287,13 +281,14 @@ class Declared:
             Action.RETRIGGER,
             self._refused() or reason,
             generation=max(generation, known.generation + 1) if self._is_known(known) else generation,
-            diff=(*self._fields(record), *id_change(own, own_id(sent_id(known, record)))),
+            diff=(*self._fields(self._record_of(known)), *id_change(own, own_id(before))),
         )
-        return self._replacing(known, record, change)
+        change = self._replacing(known, change)
+        return change._replace(reason=cancelled_first(change.reason)) if change.cancels else change
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
-    def _same(self, fingerprint: str, sent_id: str) -> bool:
+    def _same(self, fingerprint: str, sent_id: Callable[[], str]) -> bool:
         """Whether a fingerprint is this run's, under the version it was written with. `sent_id`: what went with it."""
         if fingerprint == self.run.fingerprint:
             return True
@@ -301,13 +296,18 @@ class Declared:
             return False
         # An author's id is covered by fingerprints of newer versions only.
         own = self.run.workflow_run_id
-        return own is None or id_key(own) == id_key(sent_id)
+        return own is None or id_key(own) == id_key(sent_id())
 
     def _is_known(self, known: RecordKey) -> bool:
         """Whether what is recorded is what is declared."""
-        if known.fingerprint == self.run.fingerprint:
-            return True
-        return self._same(known.fingerprint, sent_id(known, self._record_of(known)))
+        return self._same(known.fingerprint, lambda: self._sent_id(known))
+
+    def _is_of(self, attempt: Attempt) -> bool:
+        """Whether an attempt is to start what is declared."""
+        return self._same(attempt.fingerprint, lambda: attempt.run_id)
+
+    def _sent_id(self, known: RecordKey) -> str:
+        return sent_id(known, self._record_of(known))
 
     def _next_generation(self) -> int:
         run = self.run
@@ -318,7 +318,7 @@ class Declared:
             if isinstance(edit, PutRecord) and self._is_known(key_of(edit.record)):
                 highest = max(highest, edit.record.generation)
         attempt = self.attempt
-        if attempt is not None and attempt.is_open and self._same(attempt.fingerprint, attempt.run_id):
+        if attempt is not None and attempt.is_open and self._is_of(attempt):
             highest = max(highest, attempt.generation)
         return highest + 1
 
@@ -337,7 +337,7 @@ class Declared:
         attempt = self.attempt
         if attempt is None or attempt.status is not AttemptStatus.REJECTED:
             return None
-        if not self._same(attempt.fingerprint, attempt.run_id):
+        if not self._is_of(attempt):
             return None
         return f"rejected last time: {attempt.error}"
 
@@ -351,7 +351,6 @@ class Declared:
         attempt: Attempt | None = None,
         sends: bool = True,
         diff: tuple[FieldChange, ...] = (),
-        warnings: tuple[str, ...] = (),
         send_before_ms: int | None = None,
     ) -> Change:
         run = self.run
@@ -372,7 +371,6 @@ class Declared:
             generation=identity[2],
             source=run.source,
             diff=diff,
-            warnings=warnings,
             sends=sends,
             edits=tuple(self.edits),
             desired=run,

@@ -17,7 +17,7 @@ from wfdeploy.model.state import RecordKey
 from wfdeploy.pipeline.diff.context import DiffContext
 from wfdeploy.pipeline.diff.declared import Declared
 from wfdeploy.pipeline.diff.instances import is_past, past_instance
-from wfdeploy.pipeline.diff.reasons import why_new
+from wfdeploy.pipeline.diff.reasons import AT_ONCE, why_new
 from wfdeploy.pipeline.diff.settling import key_of
 from wfdeploy.pipeline.diff.undeclared import undeclared
 
@@ -42,14 +42,11 @@ def diff(
                 yield change
 
 
-_AT_ONCE = 500
-
-
 def _fetched(
     pairs: Iterator[tuple[DesiredRun | None, RecordKey | None]], context: DiffContext
 ) -> Iterator[tuple[DesiredRun | None, RecordKey | None]]:
     """The pairs; what has to be known of their addresses is fetched for many at once."""
-    while batch := list(islice(pairs, _AT_ONCE)):
+    while batch := list(islice(pairs, AT_ONCE)):
         context.fetch([one.address for run, key in batch if (one := run or key) and not _is_plain(run, key, context)])
         yield from batch
 

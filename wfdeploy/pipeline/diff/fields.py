@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from wfdeploy.model.plan import ABSENT, FieldChange
@@ -11,18 +11,24 @@ from wfdeploy.model.plan import ABSENT, FieldChange
 
 def compare_fields(recorded: str, declared: Mapping[str, Any]) -> tuple[FieldChange, ...]:
     """The differing fields, in path order. `recorded` is a record's request (JSON; empty: not known)."""
-    if not recorded:
-        return ()
-    return tuple(_compare("", json.loads(recorded), declared))
+    return compare("", json.loads(recorded), declared) if recorded else ()
 
 
-def _compare(path: str, old: object, new: object) -> Iterator[FieldChange]:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
+def compare(path: str, old: object, new: object) -> tuple[FieldChange, ...]:
+    """The differing fields of what stands at a path, in path order."""
+    found: list[FieldChange] = []
+    _compare(path, old, new, found)
+    return tuple(found)
+
+
+def _compare(path: str, old: object, new: object, found: list[FieldChange]) -> None:
+    if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted(old.keys() | new.keys()):
-            below = f"{path}.{key}" if path else key
-            yield from _compare(below, old.get(key, ABSENT), new.get(key, ABSENT))
+            before, after = old.get(key, ABSENT), new.get(key, ABSENT)
+            if before is not after:
+                _compare(f"{path}.{key}" if path else key, before, after, found)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for index, (before, after) in enumerate(zip(old, new, strict=True)):
-            yield from _compare(f"{path}[{index}]", before, after)
+            _compare(f"{path}[{index}]", before, after, found)
     elif old != new or isinstance(old, bool) is not isinstance(new, bool):
-        yield FieldChange(path, old, new)
+        found.append(FieldChange(path, old, new))

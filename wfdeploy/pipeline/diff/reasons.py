@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
-from wfdeploy.model.plan import ABSENT, FieldChange
+from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import Record, RecordKey
-from wfdeploy.model.workflow_id import id_key
+from wfdeploy.model.workflow_id import id_key, own_id
+from wfdeploy.pipeline.diff.context import DiffContext
+
+AT_ONCE = 500
+"""Changes for which the state is asked at once."""
 
 
 def why_new(run: DesiredRun, generation: int) -> str:
@@ -29,7 +35,37 @@ def id_change(own: str | None, before: str | None) -> tuple[FieldChange, ...]:
     return (FieldChange("workflowRunId", ABSENT if before is None else before, ABSENT if own is None else own),)
 
 
-def reason_of(record: Record | None, fields: tuple[FieldChange, ...], id_changed: tuple[FieldChange, ...]) -> str:
+def explained(changes: Iterable[Change], context: DiffContext) -> Iterator[Change]:
+    """The same changes, with what the brief ones leave out: what differs, and what is to be said about that."""
+    remaining = iter(changes)
+    while some := list(islice(remaining, AT_ONCE)):
+        context.fetch([change.address for change in some if change.brief])
+        for change in some:
+            yield explain(change, context.records(change.address), context) if change.brief else change
+
+
+def explain(change: Change, record: Record | None, context: DiffContext) -> Change:
+    """The brief change of an edited run, with everything that there is to say. `record`: of what was triggered."""
+    run = change.desired
+    if record is None or run is None:
+        return change._replace(brief=False, reason=change.reason or _reason_of(None, (), ()))
+    fields = context.identities.changes(run, record.request)
+    id_changed = id_change(run.workflow_run_id, own_id(record.triggered_id or record.workflow_run_id))
+    reason = change.reason or _reason_of(record, fields, id_changed)
+    return change._replace(
+        brief=False,
+        reason=cancelled_first(reason) if change.cancels else reason,
+        diff=(*fields, *id_changed),
+        warnings=() if change.action is Action.KEEP else not_started(record, context.now_ms),
+    )
+
+
+def cancelled_first(reason: str) -> str:
+    """The reason of a re-trigger that cancels the run that was triggered before."""
+    return f"{reason}; the run that it replaces is cancelled first"
+
+
+def _reason_of(record: Record | None, fields: tuple[FieldChange, ...], id_changed: tuple[FieldChange, ...]) -> str:
     """The reason of a re-trigger, from what differs."""
     if id_changed and not fields:
         return "its workflowRunId changed"

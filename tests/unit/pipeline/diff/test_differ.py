@@ -22,6 +22,7 @@ from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, RecordK
 from wfdeploy.pipeline.diff.context import DiffContext, Finding, Identities, Verdict
 from wfdeploy.pipeline.diff.differ import diff
 from wfdeploy.pipeline.diff.fields import compare_fields
+from wfdeploy.pipeline.diff.reasons import explained
 from wfdeploy.pipeline.identify.describe import describe
 from wfdeploy.pipeline.identify.fingerprint import identify
 from wfdeploy.pipeline.identify.run_ids import run_id
@@ -83,6 +84,11 @@ class Known:
     problems: list[Diagnostic] = field(default_factory=list)
 
     def changes(self, *runs: DeclaredRun) -> list[Change]:
+        context, changes = self.compared(*runs)
+        return list(explained(changes, context))
+
+    def compared(self, *runs: DeclaredRun) -> tuple[DiffContext, list[Change]]:
+        """The changes as the diff gives them, some of them brief."""
         requests = {run.address: run.request for run in runs}
         records = {record.address: record for record in self.records}
         highest = {(r.address, r.fingerprint): r.generation for r in self.records} | self.more.pop("highest", {})
@@ -105,7 +111,7 @@ class Known:
             for r in sorted(self.records, key=lambda record: record.address)
         ]
         desired = [identify(run) for run in sorted(runs, key=lambda run: run.address)]
-        return list(diff(desired, keys, context, self.problems))
+        return context, list(diff(desired, keys, context, self.problems))
 
     def change(self, *runs: DeclaredRun) -> Change:
         (only,) = self.changes(*runs)
@@ -130,6 +136,22 @@ def test_a_run_that_was_forgotten_gets_the_next_generation() -> None:
 def test_an_unchanged_run_is_kept() -> None:
     change = Known([recorded(declared("a"))]).change(declared("a"))
     assert (change.action, change.reason, change.edits, change.sends) == (Action.KEEP, "", (), False)
+
+
+def test_what_differs_is_found_out_when_it_is_asked_for() -> None:
+    context, (change,) = Known([recorded(declared("a", {"x": 1}))]).compared(declared("a", {"x": 2}))
+    asked: list[str] = []
+
+    def record(address: str) -> Record | None:
+        asked.append(address)
+        return context.records(address)
+
+    assert (change.action, change.brief, change.reason, change.diff) == (Action.RETRIGGER, True, "", ())
+    (told,) = explained([change], replace(context, records=record))
+    assert (told.brief, told.reason, [one.path for one in told.diff]) == (False, "changed", ["body.x"])
+    assert asked == ["g/a"]
+    assert list(explained([told], replace(context, records=record))) == [told]
+    assert asked == ["g/a"]
 
 
 def test_a_changed_run_is_triggered_again_with_its_fields() -> None:
