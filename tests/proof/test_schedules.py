@@ -17,6 +17,7 @@ from wfdeploy.errors import InvalidInput, UsageError, WfdeployError
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Wish
 from wfdeploy.model.project import Shard
+from wfdeploy.model.state import Origin
 from wfdeploy.operations.manifests import load_manifests
 from wfdeploy.operations.rendering import render
 
@@ -178,13 +179,24 @@ def test_a_renamed_group_keeps_its_instances_and_what_is_decided(bench: VirtualB
     bench.apply()
     bench.write(recurring(name="m", schedule={**HOURLY, "catchUp": "all"}, moved=[{"from": "n", "to": "m"}]))
     bench.at("2026-11-23T16:00:00Z")
-    assert counts(bench.apply())["triggered"] == 1
+    assert counts(bench.apply()) == {"kept": 1, "triggered": 1}, "the server lists what the state knows by its old name"
     with bench.open() as store:
-        assert [key.address for key in store.record_keys()] == [
-            "m/a@2026-11-23T15:00:00Z",
-            "m/a@2026-11-23T16:00:00Z",
+        assert [(record.address, record.origin) for record in store.records()] == [
+            ("m/a@2026-11-23T15:00:00Z", Origin.TRIGGERED),
+            ("m/a@2026-11-23T16:00:00Z", Origin.TRIGGERED),
         ]
     assert counts(bench.apply()) == {}
+
+
+@pytest.mark.parametrize("name", ["a", "A"])
+def test_a_renamed_run_keeps_its_instances(bench: VirtualBench, name: str) -> None:
+    begin(bench, recurring(run(name), schedule={**HOURLY, "catchUp": "all"}))
+    bench.at("2026-11-23T15:00:00Z")
+    bench.apply()
+    moves = [{"from": f"n/{name}", "to": "n/renamed"}]
+    bench.write(recurring(run("renamed"), schedule={**HOURLY, "catchUp": "all"}, moved=moves))
+    bench.at("2026-11-23T16:00:00Z")
+    assert counts(bench.apply()) == {"kept": 1, "triggered": 1}
 
 
 def test_what_is_limited_or_targeted_stays_due(bench: VirtualBench) -> None:
