@@ -13,7 +13,7 @@ from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.pipeline.expand import durations
 from wfdeploy.pipeline.expand.expressions import ExpressionError, split
 from wfdeploy.pipeline.expand.references import References
-from wfdeploy.pipeline.validate.retry_delay import retry_delay_problem
+from wfdeploy.pipeline.validate.values import retry_delay_problem
 from wfdeploy.render import diagnostics
 from wfdeploy.upstash.words import error_text, named_running
 

@@ -26,10 +26,10 @@ from wfdeploy.pipeline.identify.run_ids import place_of
 from wfdeploy.pipeline.load import places, yaml_docs
 from wfdeploy.pipeline.load.pieces import Pieces
 from wfdeploy.pipeline.validate import structure
-from wfdeploy.pipeline.validate.numbers import number_problems
 from wfdeploy.pipeline.validate.remains import remains
 from wfdeploy.pipeline.validate.row_schema import RowSchema
 from wfdeploy.pipeline.validate.rules import Rules
+from wfdeploy.pipeline.validate.values import number_problems
 from wfdeploy.ports import Listener
 
 _DOCUMENT_BITS = 32

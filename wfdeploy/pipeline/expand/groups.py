@@ -1,4 +1,4 @@
-"""What a manifest says about its group as a whole."""
+"""What a group says of all of its runs: schedule, order, rollout, policy."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 from wfdeploy.model.document import Fields
 from wfdeploy.model.order import Condition, Dependency
+from wfdeploy.model.policy import Care, FailureAction, OnCancelled, OnFailure, ReplaceRunning
 from wfdeploy.model.rollout import Amount, Gate, Rollout, Step
 from wfdeploy.model.run import Group, Identity, OnChange, OnRemove, Policy
 from wfdeploy.model.schedule import CatchUp, Concurrency, Schedule
-from wfdeploy.pipeline.expand.care import care_of
 from wfdeploy.pipeline.expand.durations import seconds, unix_seconds
 
 _USUAL_POLICY = Policy()
@@ -43,7 +43,7 @@ def _policy(fields: Mapping[str, Any]) -> Policy:
     return Policy(
         on_change=OnChange(fields.get("onChange", OnChange.RETRIGGER.value)),
         on_remove=OnRemove(fields.get("onRemove", OnRemove.KEEP.value)),
-        care=care_of(fields),
+        care=_care_of(fields),
     )
 
 
@@ -93,3 +93,26 @@ def _amount(value: object) -> Amount | None:
     if isinstance(value, str):
         return Amount(float(value.rstrip("%")), True)
     return Amount(int(value))  # type: ignore[call-overload]
+
+
+_PLAIN = OnFailure()
+
+
+def _care_of(policy: Mapping[str, Any]) -> Care:
+    """Of a valid policy."""
+    return Care(
+        on_failure=_on_failure(policy.get("onFailure", FailureAction.REPORT.value)),
+        on_cancelled=OnCancelled(policy.get("onCancelled", OnCancelled.REPORT.value)),
+        replace_running=ReplaceRunning(policy.get("replaceRunning", ReplaceRunning.ALLOW.value)),
+    )
+
+
+def _on_failure(value: str | Mapping[str, Any]) -> OnFailure:
+    """A bare word is the short form of a mapping with that action alone."""
+    if isinstance(value, str):
+        return OnFailure(FailureAction(value))
+    return OnFailure(
+        FailureAction(value["action"]),
+        max_attempts=int(value.get("maxAttempts", _PLAIN.max_attempts)),
+        backoff_s=seconds(value.get("backoff", _PLAIN.backoff_s)),
+    )

@@ -9,7 +9,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.document import Document, FieldPath, Fields, Finding
 from wfdeploy.model.request import NO_BODY, Request, Template
 from wfdeploy.model.run import DeclaredRun, Source
-from wfdeploy.model.schedule import instant
+from wfdeploy.model.schedule import NOMINAL_S, Schedule, instant
 from wfdeploy.pipeline.expand.defaults import BODY_FIELDS, body_of, default_content_type, layer
 from wfdeploy.pipeline.expand.evaluation import Evaluation
 from wfdeploy.pipeline.expand.expressions import Evaluator
@@ -53,9 +53,7 @@ def expand(
     group = group_of(data)
     suffix = "" if at_s is None else f"@{instant(at_s)}"
     if group.schedule is not None:
-        from wfdeploy.pipeline.expand.schedules import schedule_values
-
-        evaluator = evaluator.at(schedule_values(group.schedule, at_s))
+        evaluator = evaluator.at(_schedule_values(group.schedule, at_s))
     evaluation = Evaluation(document, evaluator, findings)
     templates = _Templates(spec, evaluation, {} if made is None or group.schedule is not None else made)
     base = Request(templates.base, body_of(_defaults(spec), ("spec", "defaults"), evaluation, files) or NO_BODY)
@@ -142,3 +140,18 @@ class _Templates:
 
 def _defaults(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in spec.get("defaults", {}).items() if name != "destination"}
+
+
+def _schedule_values(schedule: Schedule, at_s: int | None) -> Mapping[str, str]:
+    """`schedule.time` (UTC), `schedule.localTime` and `schedule.date` (in the schedule's time zone) of the instance at
+    `at_s` (Unix seconds; None: no instance is meant, and some time stands for any)."""
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    moment_s = NOMINAL_S if at_s is None else at_s
+    try:
+        zone = ZoneInfo(schedule.timezone)
+    except (KeyError, OSError, ValueError):  # the rules tell
+        zone = ZoneInfo("UTC")
+    local = datetime.fromtimestamp(moment_s, zone)
+    return {"time": instant(moment_s), "localTime": local.isoformat(), "date": local.date().isoformat()}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from wfdeploy.model.document import FieldPath
-from wfdeploy.pipeline.validate.problem import Problem
+from wfdeploy.pipeline.validate.values import Problem
 
 Told: TypeAlias = tuple[FieldPath, Problem]
 _FRACTION = re.compile(r"\.[0-9]+")

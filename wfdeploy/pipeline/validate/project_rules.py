@@ -7,7 +7,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from wfdeploy.model.document import Document, FieldPath, Finding, dotted
-from wfdeploy.pipeline.validate.numbers import number_problems
+from wfdeploy.pipeline.validate.values import number_problems
 
 
 def check(document: Document) -> list[Finding]:

@@ -9,7 +9,7 @@ from typing import Any
 from wfdeploy.model.diagnostic import Place
 from wfdeploy.model.document import MOST_ROWS_TOLD, Document, FieldPath, Finding
 from wfdeploy.model.run import DeclaredRun
-from wfdeploy.pipeline.validate.problem import Problem
+from wfdeploy.pipeline.validate.values import Problem
 
 _OPENING = "${{"
 

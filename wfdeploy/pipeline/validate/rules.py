@@ -11,14 +11,18 @@ from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
 from wfdeploy.model.request import Body, BodyKind, Delivery, SecretText, Template, Text
 from wfdeploy.model.run import DeclaredRun
 from wfdeploy.model.workflow_id import parse_run_id
-from wfdeploy.pipeline.validate import headers as header_rules
 from wfdeploy.pipeline.validate.groups import group_problems
-from wfdeploy.pipeline.validate.numbers import number_problems
-from wfdeploy.pipeline.validate.own_ids import OwnIds
-from wfdeploy.pipeline.validate.problem import Problem
-from wfdeploy.pipeline.validate.retry_delay import retry_delay_problem
 from wfdeploy.pipeline.validate.row_findings import RowFindings, varies
 from wfdeploy.pipeline.validate.urls import url_problem
+from wfdeploy.pipeline.validate.values import (
+    OwnIds,
+    Problem,
+    header_name_problem,
+    header_value_problem,
+    is_header_name,
+    number_problems,
+    retry_delay_problem,
+)
 
 _LABEL = re.compile(r"[A-Za-z0-9_.-]+")
 _RESERVED_LABEL = "wfdeploy."
@@ -180,9 +184,9 @@ class Rules:
         for path, given in (((*_path(index), field), own), (("spec", "defaults", field), _defaults(document))):
             seen: dict[str, str] = {}
             for name, value in (given.get(field) or {}).items():
-                problem = header_rules.name_problem(name)
+                problem = header_name_problem(name)
                 if problem is None and value is not None and name in effective:
-                    problem = header_rules.value_problem(name, effective[name])
+                    problem = header_value_problem(name, effective[name])
                 if problem is None and name.lower() in seen:
                     message = f"{seen[name.lower()]} and {name} are the same header"
                     problem = Problem("duplicate-header", message, "header names have no case; keep one of them")
@@ -195,7 +199,7 @@ class Rules:
     def _content_type(self, document: Document, index: int, own: Mapping[str, Any], content_type: str | None) -> None:
         if content_type is None:
             return
-        problem = header_rules.value_problem("Content-Type", content_type)
+        problem = header_value_problem("Content-Type", content_type)
         if problem is None and "/" not in content_type:
             message = f"contentType: {content_type!r} is not a media type"
             problem = Problem("bad-content-type", message, "for example application/json")
@@ -263,7 +267,7 @@ class Rules:
         yield from _flow_control_problems(delivery)
         if delivery.redact is not None and isinstance(delivery.redact.headers, tuple):
             for index, name in enumerate(delivery.redact.headers):
-                if not header_rules.is_token(name):
+                if not is_header_name(name):
                     hint = "name headers as in spec.defaults.headers"
                     yield (
                         "redact",

@@ -9,16 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdeploy.model.request import SecretRef, SecretText, Text
-from wfdeploy.pipeline.validate import headers
-from wfdeploy.pipeline.validate.numbers import number_problems
-from wfdeploy.pipeline.validate.retry_delay import retry_delay_problem
+from wfdeploy.pipeline.validate.values import (
+    header_name_problem,
+    header_value_problem,
+    number_problems,
+    retry_delay_problem,
+)
 
 SECRET = SecretRef("A")
 
 
 @pytest.mark.parametrize("name", ["X-Team", "authorization", "x_y.z~1", "Cookie", "X-Upstash"])
 def test_header_name(name: str) -> None:
-    assert headers.name_problem(name) is None
+    assert header_name_problem(name) is None
 
 
 @pytest.mark.parametrize(
@@ -30,14 +33,14 @@ def test_header_name(name: str) -> None:
     ],
 )  # fmt: skip
 def test_bad_header_name(name: str, code: str) -> None:
-    problem = headers.name_problem(name)
+    problem = header_name_problem(name)
     assert problem is not None
     assert problem.code == code
 
 
 @pytest.mark.parametrize("value", ["", "a", "a b\tc", SecretText(("Bearer ", SECRET)), SecretText((SECRET, SECRET))])
 def test_header_value(value: Text) -> None:
-    assert headers.value_problem("X", value) is None
+    assert header_value_problem("X", value) is None
 
 
 @pytest.mark.parametrize(
@@ -45,7 +48,7 @@ def test_header_value(value: Text) -> None:
     ["a\n", "a\r\nX: b", "a\0", "\x7f", "ü", " a", "a\t", SecretText((SECRET, "\n")), SecretText((SECRET, " "))],
 )
 def test_bad_header_value(value: Text) -> None:
-    assert headers.value_problem("X", value) is not None
+    assert header_value_problem("X", value) is not None
 
 
 @pytest.mark.parametrize(
