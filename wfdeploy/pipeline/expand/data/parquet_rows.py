@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import os
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
+from wfdeploy.pipeline.expand.data.parquet_footer import column_sizes
 from wfdeploy.pipeline.expand.data.rows import BadRow, shown_value
 from wfdeploy.pipeline.expand.data.streams import FREE_BYTES, MAX_RATIO, DataStream, FileProblem, too_much
 from wfdeploy.pipeline.expand.numbers import Numbers
 
 _ROWS_AT_ONCE = 4096
+
+_TAIL_BYTES = 8
+"""Behind the footer: its length, and the magic number."""
 
 _VALUE_BYTES = 8
 """Of a value in a list, about; and of what stands for a text that others share."""
@@ -44,7 +49,7 @@ class ParquetRows:
         try:
             content = self._stream.hash_first()
             footer = parquet.read_metadata(content)
-            _require_moderate(footer)
+            _require_moderate(content, footer)
             # Texts that repeat stay shared: as a column of its own each would take as much room as the longest.
             texts = _text_columns(footer)
             with parquet.ParquetFile(content, metadata=footer, read_dictionary=texts, pre_buffer=False) as file:
@@ -72,15 +77,19 @@ class ParquetRows:
         return shown_value(record)
 
 
-def _require_moderate(footer: Any) -> None:
-    """Hold a file to what its footer says, before a page is unpacked. Raises: `FileProblem`."""
-    for group in map(footer.row_group, range(footer.num_row_groups)):
-        for number, column in enumerate(map(group.column, range(group.num_columns))):
-            size = column.total_uncompressed_size
-            if footer.schema.column(number).max_repetition_level:  # a row may have all of them
-                size = max(size, column.num_values * _VALUE_BYTES)
-            if size > FREE_BYTES and size > column.total_compressed_size * MAX_RATIO:
-                raise too_much()
+def _require_moderate(content: IO[bytes], footer: Any) -> None:
+    """Hold a file to what its footer says, before a page is unpacked. Raises: `FileProblem`, `ValueError`."""
+    content.seek(-_TAIL_BYTES, os.SEEK_END)
+    length = int.from_bytes(content.read(4), "little")  # pyarrow tells how much of it says something
+    content.seek(-_TAIL_BYTES - length, os.SEEK_END)
+    for column in column_sizes(content.read(length)):
+        if column.number >= len(footer.schema):
+            raise ValueError("a row group has more columns than the schema")
+        size = column.unpacked
+        if footer.schema.column(column.number).max_repetition_level:  # a row may have all of them
+            size = max(size, column.values * _VALUE_BYTES)
+        if size > FREE_BYTES and size > column.packed * MAX_RATIO:
+            raise too_much()
 
 
 def _text_columns(footer: Any) -> list[str]:
