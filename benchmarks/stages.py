@@ -36,7 +36,11 @@ COMMANDS: Mapping[str, str] = {"cold plan": "plan", "cold apply": "apply", "no-o
 """What is run."""
 
 STAGES: Mapping[str, tuple[str, ...]] = {
-    "load": ("wfdeploy.pipeline.load.sources:decode", "wfdeploy.pipeline.load.yaml_docs:read"),
+    "load": (
+        "wfdeploy.pipeline.load.sources:decode",
+        "wfdeploy.pipeline.load.yaml_docs:read",
+        "wfdeploy.pipeline.load.pieces:Pieces.read",
+    ),
     "validate": (
         "wfdeploy.pipeline.validate.structure:check",
         "wfdeploy.pipeline.validate.rules:Rules.group",
