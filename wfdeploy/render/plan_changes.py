@@ -45,13 +45,14 @@ def every_change(plan: Plan, style: Style, width: int) -> Iterator[str]:
         yield from _block((Fold([change]) for change in changes), style, width)
 
 
-def changes_within(plan: Plan, style: Style, width: int, room: int) -> tuple[Sequence[str], bool]:
-    """Lines that tell of all changes and take about `room` rows, and whether something is only counted in them."""
-    sections = _sections(plan, room)
+def changes_within(plan: Plan, style: Style, width: int, room: int, few: int) -> tuple[Sequence[str], bool]:
+    """Lines that tell of all changes, and whether something is only counted in them: each change, if that takes `few`
+    rows at most, else about `room` rows."""
+    sections = _sections(plan, few)
     if all(section.is_whole for section in sections.values()):
         folds = sorted((f for section in sections.values() for f in section.folds), key=lambda f: f.first.address)
         groups = [list(members) for _, members in groupby(folds, lambda f: group_of(f.first.address))]
-        if sum(rows(line, width) for group in groups for line in _block(group, plain, width)) <= room:
+        if sum(rows(line, width) for group in groups for line in _block(group, plain, width)) <= few:
             return [line for group in groups for line in _block(group, style, width)], False
     lines = [""]
     kinds = sorted(sections, key=lambda kind: (_URGENCY.index(kind[0]), not kind[1]))

@@ -14,7 +14,10 @@ from wfdeploy.render.vocabulary import TONES, WORDS
 from wfdeploy.render.width import rows
 
 SCREEN = 46
-"""Rows that a plan takes, whatever changes: below five thousand characters in the width of a pipe."""
+"""Rows that a plan takes of which not all is shown: below five thousand characters in the width of a pipe."""
+
+_FEW = 200
+"""Rows of changes that are shown whole: a review wants each, and scrolls."""
 
 _LEAST_FOR_CHANGES = 12
 _MOST_LISTED, _LISTED_IN_ALL = 5, 15
@@ -54,7 +57,7 @@ def _lines(
 
         around = (*_head(plan, plain), "", counts(plan), *remarks, f"Not all is shown: {in_full}.", "", next_step or "")
         room = max(SCREEN - sum(rows(line, width) for line in around), _LEAST_FOR_CHANGES)
-        lines, some_are_counted = changes_within(plan, style, width, room)
+        lines, some_are_counted = changes_within(plan, style, width, room, max(room, _FEW))
         yield from lines
         is_cut |= some_are_counted
     yield ""

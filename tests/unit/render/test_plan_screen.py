@@ -132,7 +132,7 @@ def test_shown_and_counted_are_all(described: list[tuple[int, int, Action, int |
     assert counted == len(changes)
 
 
-def test_a_first_plan_reads_the_runs_of_no_more_groups_than_it_shows() -> None:
+def test_a_first_plan_reads_the_runs_of_few_groups() -> None:
     read: list[str] = []
     group = Group("g")
 
@@ -147,6 +147,6 @@ def test_a_first_plan_reads_the_runs_of_no_more_groups_than_it_shows() -> None:
 
     first = FirstChanges({f"g{n:05}": 10 for n in range(5000)}, runs, new)
     lines = list(plan_text.text(replace(samples.plan_of(()), changes=first)))
-    assert len(read) < 50
+    assert len(read) <= 200  # as many as could be shown whole
     assert lines[2] == "50,000 to trigger, in 5,000 groups:\n"
     assert re.search(r"  and 49,\d\d0 more, also in 4,9\d\d other groups\n", "".join(lines))

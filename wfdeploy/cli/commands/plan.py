@@ -54,7 +54,8 @@ def plan(
 ) -> ExitCode:
     """Show what apply would do, field by field.
 
-    Shows as much as fits a screen, what needs a person first, and counts the rest; --all lists every run.
+    Of changes that would take more than 200 lines it shows a screenful, what needs a person first, and counts the rest;
+    --all lists every run.
 
     Compares the manifests with the state, and asks the server about runs that the state doesn't know, where something
     would be triggered. Without a token it works offline, and says that the plan is unverified.
