@@ -46,8 +46,7 @@ def _lines(
     plan: Plan, style: Style, *, width: int, everything: bool, in_full: str, next_step: str | None
 ) -> Iterator[str]:
     yield from _head(plan, style)
-    remarks = list(_remarks(plan, plain, width, everything))
-    is_cut = remarks != list(_remarks(plan, plain, width, everything=True))
+    remarks, is_cut = _remarks(plan, plain, width, everything)
     if (plan.changes or plan.kept) and everything:
         from wfdeploy.render.plan_changes import every_change
 
@@ -62,7 +61,7 @@ def _lines(
         is_cut |= some_are_counted
     yield ""
     yield counts(plan, style)
-    yield from _remarks(plan, style, width, everything)
+    yield from _remarks(plan, style, width, everything)[0]
     if is_cut:
         yield style(f"Not all is shown: {in_full}.", Tone.FAINT)
     if next_step is not None:
@@ -105,7 +104,10 @@ def counts(plan: Plan, style: Style = plain) -> str:
     return f"{style('No changes:', Tone.STRONG)} {', '.join(rest)}."
 
 
-def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> Iterator[str]:
+def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> tuple[Sequence[str], bool]:
+    """What there is to say beside the changes, and whether some of it is only counted."""
+    lines: list[str] = []
+    is_cut = False
     warning = style("warning:", Tone.CHANGED)
     lists = (
         plan.warnings,
@@ -117,49 +119,54 @@ def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> Iterator
     )
     room = min(_MOST_LISTED, _LISTED_IN_ALL // max(sum(map(bool, lists)), 1))
 
-    def listed(
-        texts: Sequence[str], noun: str, dress: Callable[[str], str] = lambda text: f"    {text}"
-    ) -> Iterator[str]:
+    def add(texts: Sequence[str], noun: str, dress: Callable[[str], str] = lambda text: f"    {text}") -> None:
         """As many of these as fit into some rows, but one at least, each on a line, and how many more there are."""
+        nonlocal is_cut
         shown = [printable(text) for text in texts]
         taken = accumulate(rows(text, width - len("warning: ")) for text in shown)
         most = len(shown) if everything else max(1, sum(sum_ <= room for sum_ in taken))
-        yield from map(dress, shown[:most])
+        lines.extend(map(dress, shown[:most]))
         if most < len(shown):
-            yield style(f"    and {_several(len(shown) - most, f'more {noun}')}", Tone.FAINT)
+            is_cut = True
+            lines.append(style(f"    and {_several(len(shown) - most, f'more {noun}')}", Tone.FAINT))
 
-    yield from listed(plan.warnings, "warning", lambda text: f"{warning} {text}")
+    add(plan.warnings, "warning", lambda text: f"{warning} {text}")
     if plan.emptied:
         emptied = [
             f"{_several(count, 'run')} would be cancelled since {generator} makes no runs any more; that takes "
             "--allow-cancel."
             for generator, count in plan.emptied.items()
         ]
-        yield from listed(emptied, "warning", lambda text: f"{warning} {text}")
+        add(emptied, "warning", lambda text: f"{warning} {text}")
     if plan.possibly_triggered:
         count = len(plan.possibly_triggered)
-        yield (
+        lines.append(
             f"{warning} {_several(count, 'new run')} may be known to the server under another name, and be triggered "
             "again. `moved:` entries keep such runs; to trigger them takes --allow-retrigger:"
         )
-        yield from listed([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered], "run")
+        add([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered], "run")
     if plan.possibly_renamed:
-        yield f"{warning} {_several(len(plan.possibly_renamed), 'run')} may only have got another name. To keep, add:"
-        yield "  moved:"
-        yield from listed([moved_entry(old, new) for old, new in plan.possibly_renamed], "run")
+        lines.append(
+            f"{warning} {_several(len(plan.possibly_renamed), 'run')} may only have got another name. To keep, add:"
+        )
+        lines.append("  moved:")
+        add([moved_entry(old, new) for old, new in plan.possibly_renamed], "run")
     if plan.unmatched_ids:
-        yield f"{warning} the server lists {_several(len(plan.unmatched_ids), 'run')} that no address stands for:"
-        yield from listed(plan.unmatched_ids, "run")
+        lines.append(
+            f"{warning} the server lists {_several(len(plan.unmatched_ids), 'run')} that no address stands for:"
+        )
+        add(plan.unmatched_ids, "run")
     if plan.drifted:
-        yield f"{warning} {drift(plan.drifted)}"
+        lines.append(f"{warning} {drift(plan.drifted)}")
     if plan.orphans:
         runs, them = ("run is", "it") if plan.orphans == 1 else ("runs are", "them")
-        yield (
+        lines.append(
             f"{plan.orphans:,} recorded {runs} no longer declared and stay{'s' if plan.orphans == 1 else ''} "
             f"recorded; --prune forgets {them}."
         )
     notes = [f"{note[:1].upper() + note[1:]}." for note in plan.notes]
-    yield from listed(notes, "note", lambda text: style(text, Tone.FAINT))
+    add(notes, "note", lambda text: style(text, Tone.FAINT))
+    return lines, is_cut
 
 
 def drift(drifted: Mapping[RunState, int]) -> str:
