@@ -219,11 +219,10 @@ class Reading:
 
     def _by_pieces(self, source: SourceFile, position: int, key: str | None) -> bool:
         """Read of a long file what isn't known of it; False where it has to be read as a whole."""
-        from wfdeploy.pipeline.load.pieces import LONG, cut
-
-        if len(source.text) < LONG or not self._whole or self._wanted.documents is not None:
+        if not self._whole or self._wanted.documents is not None:
             return False
         from wfdeploy.operations.parsing import NotInPieces
+        from wfdeploy.pipeline.load.pieces import cut
 
         whole = cut(source)
         if whole is None:

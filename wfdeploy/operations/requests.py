@@ -169,7 +169,7 @@ class Requests:
 T = TypeVar("T")
 
 
-class _Numbered(Iterable[T]):
+class _Numbered(Generic[T]):
     """What comes with numbers that grow, and is found by them."""
 
     def __init__(self, most: int) -> None:
@@ -183,12 +183,6 @@ class _Numbered(Iterable[T]):
     def get(self, number: int) -> T | None:
         position = bisect_left(self._numbers, number)
         return None if position == len(self._numbers) or self._numbers[position] != number else self.values[position]
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __iter__(self) -> Iterator[T]:
-        return iter(self.values)
 
 
 class _Held:
