@@ -48,14 +48,14 @@ def runs(count: int) -> list[Run]:
 
 
 def items(made: Sequence[Run]) -> Iterator[Item]:
-    """Each encoded when it is asked for, from its body's value on."""
+    """Each encoded when it is requested, from its body's value on."""
     encoder = ItemEncoder(label=LABEL, secrets={})
     for run_id, value in made:
         yield encoder.encode(Request(_TEMPLATE, Body(BodyKind.JSON, value)), run_id)
 
 
 def shipments(made: Sequence[Run]) -> Iterator[Shipment]:
-    """What a sender takes, each when it is asked for. All of it is on the clock: the body's canonical form, the item,
+    """What a sender takes, each when it is requested. All of it is on the clock: the body's canonical form, the item,
     the attempt."""
     for item in items(made):
         attempt = Attempt(
