@@ -97,10 +97,12 @@ def find_running(database: Path) -> str | None:
         told = json.loads(read_own(_beside(database, ".server.json"), most=_LONGEST_NOTE))
         url, server_id = str(told["url"]), str(told["serverId"])
         address = urlsplit(url)
-        is_near = address.scheme == "http" and ip_address(address.hostname or "").is_loopback
+        host, port = ip_address(address.hostname or ""), address.port
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    if not is_near or address.username is not None or not _is_held(_beside(database, ".lock")):
+    # Letter for letter what a server announces: of anything else, two readers of URLs may make two hosts.
+    announced = f"http://[{host}]:{port}" if host.version == 6 else f"http://{host}:{port}"
+    if url != announced or not host.is_loopback or not _is_held(_beside(database, ".lock")):
         return None
     with ThreadPoolExecutor(max_workers=1) as pool:  # the caller's thread may have a running event loop
         return url if pool.submit(asyncio.run, _server_id_at(url)).result() == server_id else None

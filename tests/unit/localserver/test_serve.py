@@ -289,6 +289,17 @@ def test_a_note_that_is_a_link_or_a_pipe_is_not_read(tmp_path: Path) -> None:
         assert find_running(database) is None
 
 
+@pytest.mark.parametrize("other", [" {}", "{} ", "{}/", "{}/x", "{}?x", "{}#x", "\t{}", "{}\n"])
+def test_a_note_in_other_words_than_a_servers_is_not_believed(tmp_path: Path, other: str) -> None:
+    """Readers of URLs don't agree about blanks; one of them may see another host."""
+    database, note = tmp_path / "x.db", tmp_path / "x.db.server.json"
+    with LocalServer(database, announce=True) as server:
+        note.write_text(json.dumps({"url": other.format(server.url), "serverId": server.server_id}))
+        assert find_running(database) is None
+        note.write_text(json.dumps({"url": server.url, "serverId": server.server_id}))
+        assert find_running(database) == server.url
+
+
 def test_left_over_sidecar_is_not_believed(tmp_path: Path) -> None:
     database = tmp_path / "x.db"
     with LocalServer(database, announce=True):
