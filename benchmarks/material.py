@@ -10,7 +10,7 @@ from wfdeploy.model.edits import Edit
 from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Request, Template
 from wfdeploy.model.state import Attempt
-from wfdeploy.pipeline.apply.shipment import Shipment
+from wfdeploy.sending.shipment import Shipment
 from wfdeploy.upstash.wire import ItemEncoder
 
 LABEL = "wfdeploy.benchmark.default"

@@ -44,10 +44,10 @@ def ours(count: int, url: str) -> Spent:
     from wfdeploy.model.event import Event
     from wfdeploy.model.options import StopFlag
     from wfdeploy.model.project import ServerSettings
-    from wfdeploy.pipeline.apply.journal import Journal
-    from wfdeploy.pipeline.apply.patience import Patience
-    from wfdeploy.pipeline.apply.sender import Limits, Sender
-    from wfdeploy.pipeline.apply.server_time import ServerTime
+    from wfdeploy.sending.journal import Journal
+    from wfdeploy.sending.patience import Patience
+    from wfdeploy.sending.sender import Limits, Sender
+    from wfdeploy.sending.server_time import ServerTime
     from wfdeploy.upstash.client import UpstashGateway
     from wfdeploy.upstash.scrub import Scrubber
 

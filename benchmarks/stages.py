@@ -37,17 +37,17 @@ COMMANDS: Mapping[str, str] = {"cold plan": "plan", "cold apply": "apply", "no-o
 
 STAGES: Mapping[str, tuple[str, ...]] = {
     "load": (
-        "wfdeploy.pipeline.load.sources:decode",
-        "wfdeploy.pipeline.load.yaml_docs:read",
-        "wfdeploy.pipeline.load.pieces:Pieces.read",
+        "wfdeploy.documents.sources:decode",
+        "wfdeploy.documents.yaml_docs:read",
+        "wfdeploy.documents.pieces:Pieces.read",
     ),
     "validate": (
-        "wfdeploy.pipeline.validate.structure:check",
-        "wfdeploy.pipeline.validate.rules:Rules.group",
-        "wfdeploy.pipeline.validate.rules:Rules.run",
+        "wfdeploy.documents.structure:check",
+        "wfdeploy.manifests.validate.rules:Rules.group",
+        "wfdeploy.manifests.validate.rules:Rules.run",
     ),
-    "expand": ("wfdeploy.operations.parsing:expand",),
-    "identify": ("wfdeploy.operations.parsing:identify",),
+    "expand": ("wfdeploy.manifests.parsing:expand",),
+    "identify": ("wfdeploy.manifests.parsing:identify",),
     "catalogue": (
         "wfdeploy.catalogue.catalogue:Adding.group",
         "wfdeploy.catalogue.catalogue:Catalogue.runs",
@@ -58,12 +58,12 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         "wfdeploy.state.sqlite_store:SqliteStore.generations",
         "wfdeploy.state.sqlite_store:SqliteStore.tallies",
     ),
-    "diff": ("wfdeploy.operations.prepared:Prepared.outlook", "wfdeploy.model.first_changes:FirstChanges.__iter__"),
+    "diff": ("wfdeploy.planning.prepared:Prepared.outlook", "wfdeploy.model.first_changes:FirstChanges.__iter__"),
     "render": ("wfdeploy.render.plan_text:text", "wfdeploy.render.report:text"),
     "intents": ("wfdeploy.operations.applying:shipments",),
     "encode": ("wfdeploy.upstash.wire:ItemEncoder.encode",),
     "send": ("wfdeploy.upstash.client:UpstashGateway.trigger",),
-    "settle": ("wfdeploy.pipeline.apply.sender:Sender._take", "wfdeploy.pipeline.apply.sender:Sender._deliver"),
+    "settle": ("wfdeploy.sending.sender:Sender._take", "wfdeploy.sending.sender:Sender._deliver"),
     "journal": ("wfdeploy.state.sqlite_store:SqliteStore.stage",),
     "journal's sync (a thread)": ("wfdeploy.state.sqlite_store:SqliteStore.finish",),
 }

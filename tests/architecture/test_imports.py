@@ -97,8 +97,7 @@ def test_floors_and_rooms() -> None:
 
 def test_only_the_output_writes() -> None:
     writing = re.compile(r"(?<![\w.])print\(|click\.s?echo|sys\.std(out|err)\.write")
-    member = ROOT / "wfdeploy/operations/parallel/member.py"  # a process of its own, whose output another one reads
-    files = set((ROOT / "wfdeploy").rglob("*.py")) - {member}
+    files = (ROOT / "wfdeploy").rglob("*.py")
     assert [str(path) for path in files if writing.search(path.read_text(encoding="utf-8"))] == []
 
 
@@ -128,9 +127,9 @@ def test_rows_and_references_load_no_expression_engine(tmp_path: Path) -> None:
 NOT_FOR_NO_CHANGES = {
     "wfdeploy.cli.displays", "wfdeploy.cli.embedded", "wfdeploy.model.diagnostic", "wfdeploy.model.document",
     "wfdeploy.model.edits", "wfdeploy.model.event", "wfdeploy.model.order", "wfdeploy.model.request",
-    "wfdeploy.model.rollout", "wfdeploy.model.schedule", "wfdeploy.operations.parsing", "wfdeploy.operations.prepared",
-    "wfdeploy.operations.project_document", "wfdeploy.pipeline.diff", "wfdeploy.pipeline.expand.groups",
-    "wfdeploy.pipeline.load.yaml_docs", "wfdeploy.pipeline.validate", "wfdeploy.render.plan_changes",
+    "wfdeploy.model.rollout", "wfdeploy.model.schedule", "wfdeploy.manifests.parsing", "wfdeploy.planning.prepared",
+    "wfdeploy.project.document", "wfdeploy.planning.diff", "wfdeploy.manifests.expand.groups",
+    "wfdeploy.documents.yaml_docs", "wfdeploy.manifests.validate", "wfdeploy.render.plan_changes",
     "wfdeploy.render.plan_json", "wfdeploy.state.edits", "wfdeploy.state.export", "wfdeploy.state.freshness",
     "wfdeploy.state.locking",
 }  # fmt: skip
@@ -157,7 +156,7 @@ def test_a_plan_with_nothing_to_do_loads_no_more_than_it_needs(tmp_path: Path) -
     assert (HEAVY - {"json", "pathlib", "sqlite3", "urllib"}) & loaded == set()
     assert {"asyncio", "decimal", "getpass", "pickle", "secrets", "socket"} & loaded == set()
     assert not {name for name in loaded if name.startswith(("wfdeploy.upstash.client", "wfdeploy.localserver"))}
-    assert not {name for name in loaded if name.startswith("wfdeploy.pipeline.apply")}
+    assert not {name for name in loaded if name.startswith("wfdeploy.sending")}
     assert not NOT_FOR_NO_CHANGES & loaded
 
 
@@ -175,5 +174,5 @@ def test_an_apply_with_nothing_to_do_loads_little_more(tmp_path: Path) -> None:
     loaded_by("adopt", "--yes", *project)
     loaded = loaded_by("apply", "--yes", *project)
     assert {"asyncio", "ssl", "http", "httpx", "jsonschema", "pickle"} & loaded == set()
-    assert not {name for name in loaded if name.startswith(("wfdeploy.upstash.client", "wfdeploy.pipeline.apply"))}
+    assert not {name for name in loaded if name.startswith(("wfdeploy.upstash.client", "wfdeploy.sending"))}
     assert len({name for name in loaded if name.startswith("wfdeploy")}) <= 120

@@ -12,7 +12,7 @@ from tests.support.workbench import Workbench, counts, group, planned, run
 from wfdeploy.errors import StalePlan, StateUnusable, UsageError, Withheld
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Selection
-from wfdeploy.operations.saved_plan import plan_file_text, save_plan
+from wfdeploy.planning.saved_plan import plan_file_text, save_plan
 
 
 def test_apply_triggers_each_declared_run_once_and_then_nothing(bench: Workbench, server: LocalServer) -> None:

@@ -16,8 +16,8 @@ from tests.support.local_server import LocalServer
 from tests.support.workbench import Workbench, counts
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.model.plan import Wish
-from wfdeploy.operations.project_file import load_project
 from wfdeploy.operations.rollouts import approve
+from wfdeploy.project.file import load_project
 
 BEGIN = datetime(2026, 11, 23, 20, tzinfo=UTC)  # a Monday
 

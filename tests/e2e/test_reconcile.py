@@ -19,8 +19,8 @@ from wfdeploy.model.plan import Action, Refresh, Selection, Wish
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Ended
 from wfdeploy.model.status import RowStatus
-from wfdeploy.operations.saved_plan import plan_file_text, save_plan
 from wfdeploy.operations.status import status
+from wfdeploy.planning.saved_plan import plan_file_text, save_plan
 from wfdeploy.testing import WorkflowServer
 
 

@@ -17,12 +17,12 @@ import pytest
 from tests.support.local_server import LocalServer
 from tests.support.workbench import Workbench, counts, group, planned
 from wfdeploy.errors import InvalidInput, UsageError
+from wfdeploy.manifests.expand.numbers import Numbers
 from wfdeploy.model.edits import Forget, PutAttempt
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.project import Shard
 from wfdeploy.model.state import Attempt, AttemptStatus
 from wfdeploy.operations import state
-from wfdeploy.pipeline.expand.numbers import Numbers
 
 CASE = Path(__file__).parents[1] / "cases" / "upgrade" / "numbers"
 STATE = (CASE / "state.sql").read_text(encoding="utf-8")
@@ -103,7 +103,7 @@ def test_with_its_state(left: Workbench, server: LocalServer) -> None:
 
 
 def _groups(bench: Workbench) -> Any:
-    from wfdeploy.operations.manifests import load_manifests
+    from wfdeploy.manifests.manifests import load_manifests
 
     with load_manifests(bench.project) as manifests:
         return manifests.runs.groups

@@ -14,12 +14,12 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, ModelServer, dying
 from tests.support.workbench import Workbench, counts, group, planned, run
 from wfdeploy.errors import InvalidInput, StateUnusable, UsageError, Withheld
+from wfdeploy.manifests.identify.run_ids import place_of
+from wfdeploy.manifests.manifests import validate
 from wfdeploy.model.event import Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.project import Shard
-from wfdeploy.operations.manifests import validate
-from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.identify.run_ids import place_of
+from wfdeploy.workspace import Workspace
 
 NEW = ApplyOptions(create_state=True)
 

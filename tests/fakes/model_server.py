@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.fakes.manual_clock import ManualClock
 from wfdeploy.errors import RemoteFailure
+from wfdeploy.manifests.identify.run_ids import parse_attempt
 from wfdeploy.model.observed import RunLog
 from wfdeploy.model.remote import (
     Answered,
@@ -46,7 +47,6 @@ from wfdeploy.model.remote import (
     TriggerReply,
 )
 from wfdeploy.model.workflow_id import parse_run_id
-from wfdeploy.pipeline.identify.run_ids import parse_attempt
 from wfdeploy.ports import RunGateway
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 
 from tests.support.scratch import scratch
+from wfdeploy.documents import yaml_docs
 from wfdeploy.model.document import SourceFile
 from wfdeploy.model.project import Project
-from wfdeploy.pipeline.load import yaml_docs
 
 CASES = Path(__file__).parents[1] / "cases"
 VARIABLES = {

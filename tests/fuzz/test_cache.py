@@ -11,12 +11,12 @@ from typing import Any
 from tests.fuzz.hunt import Hunt, hunt
 from tests.fuzz.mutation import ODD_NUMBERS, ODD_TEXT, Damage
 from tests.fuzz.project import dumped, project
-from tests.unit.operations.test_manifest_properties import PROJECT_BASE
+from tests.unit.manifests.test_manifest_properties import PROJECT_BASE
 from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.errors import CacheDamaged
+from wfdeploy.manifests.manifests import load_manifests
 from wfdeploy.model.project import Project
-from wfdeploy.operations.manifests import load_manifests
-from wfdeploy.operations.project_file import load_project
+from wfdeploy.project.file import load_project
 
 PATHS = [f"valid/{name}.yaml" for name in ("full", "generators", "policy", "rollout", "anchors")]
 SECRET = b"s" * 32

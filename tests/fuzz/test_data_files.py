@@ -20,8 +20,8 @@ from tests.fuzz.mutation import ODD_NUMBERS, Damage
 from tests.fuzz.project import CANARY, dumped, project
 from tests.fuzz.sound import check_diagnostics, check_error
 from wfdeploy.errors import WfdeployError
+from wfdeploy.manifests.manifests import load_manifests, validate
 from wfdeploy.model.project import Project
-from wfdeploy.operations.manifests import load_manifests, validate
 
 if sys.version_info >= (3, 14):
     from compression import zstd

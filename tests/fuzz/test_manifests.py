@@ -13,12 +13,12 @@ from tests.fuzz.mutation import Damage
 from tests.fuzz.project import CANARY, dumped, project, samples, values_of
 from tests.fuzz.sound import check_diagnostics, check_error
 from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.documents import pieces, yaml_docs
 from wfdeploy.errors import WfdeployError
+from wfdeploy.manifests.manifests import load_manifests, validate
+from wfdeploy.manifests.requests import HELD
 from wfdeploy.model.document import Document, SourceFile
 from wfdeploy.model.project import Project
-from wfdeploy.operations.manifests import load_manifests, validate
-from wfdeploy.operations.requests import HELD
-from wfdeploy.pipeline.load import pieces, yaml_docs
 
 PIECES: list[Any] = [
     "10s", "-1s", "2026-12-01T06:00:00Z", "${{ row.id }}", "${{ row }}", "${{ matrix.region }}", "${{ vars.regions }}",

@@ -11,11 +11,11 @@ from tests.fuzz.hunt import Hunt, hunt
 from tests.fuzz.mutation import Damage
 from tests.fuzz.project import CANARY, dumped, project
 from tests.fuzz.sound import check_error
-from tests.unit.operations.test_manifest_properties import PROJECT_BASE
+from tests.unit.manifests.test_manifest_properties import PROJECT_BASE
 from wfdeploy.errors import WfdeployError
-from wfdeploy.operations.manifests import load_manifests
-from wfdeploy.operations.project_document import presumed_project
-from wfdeploy.operations.project_file import load_project, locate_project_file
+from wfdeploy.manifests.manifests import load_manifests
+from wfdeploy.project.document import presumed_project
+from wfdeploy.project.file import load_project, locate_project_file
 
 PIECES: list[Any] = [
     "a", "b", "local", "e", "QSTASH_TOKEN", "AWS_SECRET_ACCESS_KEY", "https://q.example.com", "../secret.txt",

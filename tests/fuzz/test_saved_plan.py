@@ -13,7 +13,7 @@ from tests.fuzz.sound import check_error
 from tests.unit.render import samples
 from wfdeploy.errors import StalePlan, UsageError, WfdeployError
 from wfdeploy.model.plan import Refresh, Selection
-from wfdeploy.operations.saved_plan import is_plan_file, plan_file_text, read_plan, save_plan
+from wfdeploy.planning.saved_plan import is_plan_file, plan_file_text, read_plan, save_plan
 
 PLAN = samples.plan_of([])
 SELECTION = Selection(

@@ -25,13 +25,13 @@ from tests.fakes.model_server import Fault, ModelServer, dying
 from tests.support.shared_values import copied
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import InvalidInput, WfdeployError
+from wfdeploy.manifests.identify.run_ids import Naming
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Wish
 from wfdeploy.model.workflow_id import parse_run_id
-from wfdeploy.operations.workspace import Stores
-from wfdeploy.pipeline.identify.run_ids import Naming
+from wfdeploy.workspace import Stores
 
 NAMES = ("a", "b", "c", "d", "e")
 OWN_IDS = ("one", "two", "three")

@@ -18,6 +18,7 @@ import pytest
 from tests.proof.fleet.extras import SIGNS, Extra, drawn
 from tests.proof.fleet.observer import Violation
 from tests.proof.fleet.world import World, world
+from wfdeploy.manifests.expand.numbers import Numbers
 from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.order import Headcount
@@ -27,14 +28,15 @@ from wfdeploy.model.rollout import Amount
 from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import Attempt
 from wfdeploy.model.workflow_id import RunIndex
-from wfdeploy.operations import applying, consent, prepared, recurring
-from wfdeploy.operations.discovery import Discovery
-from wfdeploy.operations.held_back import HeldBack
-from wfdeploy.pipeline.apply.shipment import Shipment
-from wfdeploy.pipeline.diff import care
-from wfdeploy.pipeline.expand.numbers import Numbers
-from wfdeploy.pipeline.recur import due as due_times
-from wfdeploy.pipeline.recur.due import Due
+from wfdeploy.operations import applying
+from wfdeploy.planning import consent, prepared
+from wfdeploy.planning.blocking import due as due_times
+from wfdeploy.planning.blocking import recurring
+from wfdeploy.planning.blocking.due import Due
+from wfdeploy.planning.blocking.held_back import HeldBack
+from wfdeploy.planning.diff import failure_policy as care
+from wfdeploy.planning.listing.discovery import Discovery
+from wfdeploy.sending.shipment import Shipment
 from wfdeploy.state import pace
 from wfdeploy.upstash import replies
 

@@ -12,7 +12,7 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Crash, ModelServer, dying
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.model.remote import RunPage
-from wfdeploy.operations import long_listings
+from wfdeploy.planning.listing import long_listings
 
 LAG_S = 60.0
 COUNT = 30

@@ -41,7 +41,7 @@ from wfdeploy.errors import WfdeployError
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.scenario import Refusal
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.operations.workspace import Stores
+from wfdeploy.workspace import Stores
 
 NAMES = ("a", "b", "c", "d", "e")
 

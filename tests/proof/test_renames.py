@@ -14,7 +14,7 @@ from wfdeploy.errors import Withheld
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Selection
 from wfdeploy.model.project import Shard
-from wfdeploy.operations.saved_plan import plan_file_text, save_plan
+from wfdeploy.planning.saved_plan import plan_file_text, save_plan
 from wfdeploy.render import plan_json, plan_text
 
 MANY = 101

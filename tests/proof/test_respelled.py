@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, planned
-from wfdeploy.pipeline.expand.numbers import Numbers
+from wfdeploy.manifests.expand.numbers import Numbers
 
 RUN = {
     "name": "r",

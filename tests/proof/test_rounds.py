@@ -27,7 +27,7 @@ from wfdeploy.model.remote import RunState
 from wfdeploy.operations import plan as planning
 from wfdeploy.operations import rollouts, state
 from wfdeploy.operations.refresh import refresh
-from wfdeploy.operations.saved_plan import plan_file_text, save_plan
+from wfdeploy.planning.saved_plan import plan_file_text, save_plan
 
 WAITING = ApplyOptions(wait=True)
 

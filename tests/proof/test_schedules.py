@@ -14,11 +14,11 @@ from tests.fakes.model_server import Fault, dying
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, planned, run
 from wfdeploy.errors import InvalidInput, UsageError, WfdeployError
+from wfdeploy.manifests.manifests import load_manifests
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Wish
 from wfdeploy.model.project import Shard
 from wfdeploy.model.state import Origin
-from wfdeploy.operations.manifests import load_manifests
 from wfdeploy.operations.rendering import render
 
 HOURLY = {"cron": "0 * * * *"}

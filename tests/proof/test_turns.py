@@ -18,7 +18,7 @@ from wfdeploy.model.plan import Action, Refresh
 from wfdeploy.model.project import Shard
 from wfdeploy.model.rollout import Mode
 from wfdeploy.operations import rollouts
-from wfdeploy.pipeline.diff.rolling import rank
+from wfdeploy.planning.blocking.rolling import rank
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.documents import pieces, yaml_docs
+from wfdeploy.documents.pieces import Pieces
 from wfdeploy.errors import InvalidInput
+from wfdeploy.manifests.manifests import Loading, Manifests, load_manifests, validate
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.document import Document, SourceFile
 from wfdeploy.model.project import Project, Shard
 from wfdeploy.model.run import DesiredRun
-from wfdeploy.operations.manifests import Loading, Manifests, load_manifests, validate
-from wfdeploy.pipeline.load import pieces, yaml_docs
-from wfdeploy.pipeline.load.pieces import Pieces
 
 DUE_S = 1_800_000_000
 """A time for the instances of recurring runs."""

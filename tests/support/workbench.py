@@ -18,12 +18,12 @@ from wfdeploy.model.spool import Spool
 from wfdeploy.operations import adopt as adopting
 from wfdeploy.operations import apply as applying
 from wfdeploy.operations import plan as planning
-from wfdeploy.operations.workspace import Stores, Workspace
 from wfdeploy.ports import Clock, RunGateway
 from wfdeploy.state.sqlite_store import SqliteStore
 from wfdeploy.upstash import encoder
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
+from wfdeploy.workspace import Stores, Workspace
 
 
 def run(name: str, **fields: Any) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from contextlib import suppress
 
 import pytest
 
+from wfdeploy.documents import durations
+from wfdeploy.documents.values import retry_delay_problem
+from wfdeploy.manifests.expand.expressions import ExpressionError, split
+from wfdeploy.manifests.expand.references import References
 from wfdeploy.model.address import instance_parts, split_address
 from wfdeploy.model.diagnostic import Diagnostic, Place
-from wfdeploy.pipeline.expand import durations
-from wfdeploy.pipeline.expand.expressions import ExpressionError, split
-from wfdeploy.pipeline.expand.references import References
-from wfdeploy.pipeline.validate.values import retry_delay_problem
 from wfdeploy.render import diagnostics
 from wfdeploy.upstash.words import error_text, named_running
 

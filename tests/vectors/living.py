@@ -21,22 +21,22 @@ from tests.support.workbench import Workbench
 from tests.vectors.projects import SECRETS, Project
 from tests.vectors.recorder import Recorder
 from wfdeploy.errors import InvalidInput, WfdeployError
+from wfdeploy.manifests.loading import load
+from wfdeploy.manifests.manifests import validate
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.options import ApplyOptions, ApplyRequest
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.project import parse_shard
-from wfdeploy.operations.loading import load
-from wfdeploy.operations.manifests import validate
 from wfdeploy.operations.plan import planned
-from wfdeploy.operations.project_file import load_project
 from wfdeploy.operations.rendering import render
-from wfdeploy.operations.workspace import Stores, Workspace
 from wfdeploy.ports import RunGateway
+from wfdeploy.project.file import load_project
 from wfdeploy.render import diagnostics as diagnostics_view
 from wfdeploy.render import plan_json, report, requests
 from wfdeploy.state.sqlite_store import SqliteStore
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
+from wfdeploy.workspace import Stores, Workspace
 
 TOKEN = "the-token"
 URL = "https://flows.example.com"

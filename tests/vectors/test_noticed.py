@@ -10,9 +10,9 @@ import pytest
 
 from tests.vectors import living
 from tests.vectors.cases import SMALL, different
+from wfdeploy.manifests.manifests import validate
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.remote import Item, TriggerReply
-from wfdeploy.operations.manifests import validate
 from wfdeploy.upstash.client import UpstashGateway
 
 SOUND, WRONG = 2, 9

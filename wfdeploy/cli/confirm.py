@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.options import StopFlag
     from wfdeploy.model.plan import Plan
-    from wfdeploy.operations.workspace import Workspace
     from wfdeploy.ports import Listener
+    from wfdeploy.workspace import Workspace
 
 
 _MOST_WARNINGS = 5

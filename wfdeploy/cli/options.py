@@ -65,7 +65,7 @@ def _environments(_ctx: click.Context, _parameter: click.Parameter, incomplete: 
 
     from wfdeploy.errors import WfdeployError
     from wfdeploy.model.project import LOCAL
-    from wfdeploy.operations.project_file import load_project
+    from wfdeploy.project.file import load_project
 
     try:
         declared = load_project(cwd=Path.cwd(), environment=LOCAL).environments

@@ -71,7 +71,7 @@ def resolve(
     folder = user_state_folder(environ) if by_cache else None
     if flags.env_file is not None:
         environ = _with_env_file(environ, flags.env_file, folder=cwd, bounds=_bounds(flags, permissions, cwd))
-    from wfdeploy.operations.permissions import require_permitted, require_within
+    from wfdeploy.project.permissions import require_permitted, require_within
     from wfdeploy.upstash.settings import resolve_endpoint, wants_dev_server
 
     if flags.local and flags.token_file is not None:
@@ -126,7 +126,7 @@ def _target(endpoint: Endpoint, project: Project, state_file: Path) -> Target:
 
 
 def _load_project(flags: TargetFlags, cwd: Path, environment: str | None, *, by_cache: Path | None) -> Project:
-    from wfdeploy.operations.project_file import load_project
+    from wfdeploy.project.file import load_project
 
     file = None if flags.project_file is None else Path(flags.project_file)
     if file is not None and not (cwd / file).is_file():
@@ -136,7 +136,7 @@ def _load_project(flags: TargetFlags, cwd: Path, environment: str | None, *, by_
 
 def _bounds(flags: TargetFlags, permissions: Permissions, cwd: Path) -> Bounds:
     """The project's bounds, before its file is read."""
-    from wfdeploy.operations.project_file import locate_project_file
+    from wfdeploy.project.file import locate_project_file
 
     named = None if flags.project_file is None else Path(flags.project_file)
     file = locate_project_file(cwd=cwd, file=named)

@@ -16,8 +16,8 @@ from wfdeploy.cli.checkout import require_untracked
 from wfdeploy.cli.output import App
 from wfdeploy.cli.settings import Settings
 from wfdeploy.errors import UsageError
-from wfdeploy.operations.workspace import Stores, Workspace
 from wfdeploy.upstash import encoder
+from wfdeploy.workspace import Stores, Workspace
 
 if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
@@ -206,7 +206,7 @@ def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemCloc
             "or work without an account: --local",
         )
     if settings.by_cache is not None:
-        from wfdeploy.operations.project_file import confirm
+        from wfdeploy.project.file import confirm
 
         confirm(target.project, cwd=settings.cwd, by_cache=settings.by_cache)  # a token never leaves by a cache's word
     from wfdeploy.upstash.client import UpstashGateway
@@ -233,7 +233,7 @@ def _read_stdin(settings: Settings) -> bytes:
 
 def read_stdin() -> bytes:
     """What standard input holds, up to more than any file may. Raises: `UsageError`."""
-    from wfdeploy.pipeline.load.sources import MAX_FILE_BYTES
+    from wfdeploy.documents.sources import MAX_FILE_BYTES
 
     try:
         return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)  # whoever reads it says that this is too much

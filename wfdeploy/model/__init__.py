@@ -1,1 +1,1 @@
-"""Values: what the stages of the pipeline pass along. No I/O, no third parties."""
+"""Values that the rooms pass along. No I/O, no third parties."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from wfdeploy.model.address import group_of
 from wfdeploy.model.policy import NO_CARE, Care
 
 if TYPE_CHECKING:
@@ -135,3 +136,17 @@ class Move(NamedTuple):
 
     origin: str
     to: str
+
+    def after(self, address: str) -> str | None:
+        """Return the address's name after the move, or None where the move isn't about it."""
+        return _renamed(address, self.origin, self.to)
+
+    def before(self, address: str) -> str | None:
+        """Return the address's name before the move, or None where the move isn't about it."""
+        return _renamed(address, self.to, self.origin)
+
+
+def _renamed(address: str, origin: str, to: str) -> str | None:
+    if "/" in origin:
+        return to if origin == address else None
+    return f"{to}/{address.partition('/')[2]}" if group_of(address) == origin else None

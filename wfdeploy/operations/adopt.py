@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wfdeploy.errors import Withheld
+from wfdeploy.manifests.loading import load, with_sound_cache
 from wfdeploy.model.edits import Dismiss, Edit, PutRecord
 from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.plan import Action, Change, Plan, Selection
 from wfdeploy.model.state import Origin, Record
 from wfdeploy.operations.authorship import authorship
-from wfdeploy.operations.consent import Confirm
-from wfdeploy.operations.loading import load, with_sound_cache
-from wfdeploy.operations.prepared import Prepared
-from wfdeploy.operations.workspace import Workspace
+from wfdeploy.planning.consent import Confirm
+from wfdeploy.planning.prepared import Prepared
+from wfdeploy.workspace import Workspace
 
 
 def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selection, confirm: Confirm) -> ApplyReport:

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfdeploy.errors import UsageError
-from wfdeploy.operations.loading import load, with_sound_cache
-from wfdeploy.operations.unchanged import unchanged
+from wfdeploy.manifests.loading import load, with_sound_cache
+from wfdeploy.planning.unchanged import unchanged
 
 if TYPE_CHECKING:
+    from wfdeploy.manifests.manifests import Manifests
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.options import ApplyRequest
-    from wfdeploy.operations.manifests import Manifests
-    from wfdeploy.operations.workspace import Workspace
     from wfdeploy.ports import StateStore
+    from wfdeploy.workspace import Workspace
 
 
 def apply(
@@ -32,7 +32,7 @@ def apply(
     """
     saved = None
     if plan_file is not None:
-        from wfdeploy.operations.saved_plan import read_plan
+        from wfdeploy.planning.saved_plan import read_plan
 
         saved = read_plan(plan_file)
         paths, request = saved.paths, replace(request, selection=saved.selection)

@@ -15,35 +15,35 @@ from itertools import islice
 from typing import Any
 
 from wfdeploy.errors import ExitCode, Interrupted, Withheld
+from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.edits import Edit, SetHead
 from wfdeploy.model.event import ApplyReport, Notice
 from wfdeploy.model.options import ApplyRequest
 from wfdeploy.model.plan import Action, Plan, Refresh
 from wfdeploy.operations.authorship import authorship
-from wfdeploy.operations.consent import Later, held_back, require_consent
-from wfdeploy.operations.discovery import Discovery
 from wfdeploy.operations.follow import begin_later, follow
-from wfdeploy.operations.hearing import hearing
-from wfdeploy.operations.held_back import HeldBack
-from wfdeploy.operations.letters import lacking, with_letters
-from wfdeploy.operations.manifests import Manifests
-from wfdeploy.operations.outlook import Outlook, Seen
-from wfdeploy.operations.prepared import Prepared
-from wfdeploy.operations.refreshing import since
+from wfdeploy.operations.outgoing import gather_secrets, in_order_of_manifests, resumes, shipments
 from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, look_back
-from wfdeploy.operations.saved_plan import SavedPlan
-from wfdeploy.operations.shipping import gather_secrets, in_order_of_manifests, resumes, shipments
-from wfdeploy.operations.trust import why_suspect
-from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.apply.cancelling import Canceller
-from wfdeploy.pipeline.apply.engine import Engine
-from wfdeploy.pipeline.apply.journal import Journal
-from wfdeploy.pipeline.apply.patience import Patience
-from wfdeploy.pipeline.apply.resuming import Resumer
-from wfdeploy.pipeline.apply.sender import Limits, Sender
-from wfdeploy.pipeline.apply.server_time import ROUNDED_S, ServerTime
-from wfdeploy.pipeline.apply.unreachable import Unreachable
+from wfdeploy.operations.signal_wakeup import hearing
+from wfdeploy.planning.blocking.held_back import HeldBack
+from wfdeploy.planning.consent import Later, held_back, require_consent
+from wfdeploy.planning.listing.discovery import Discovery
+from wfdeploy.planning.listing.looking_up_letters import lacking, with_letters
+from wfdeploy.planning.listing.refreshing import since
+from wfdeploy.planning.outlook import Outlook, Seen
+from wfdeploy.planning.prepared import Prepared
+from wfdeploy.planning.saved_plan import SavedPlan
+from wfdeploy.planning.trust import why_suspect
 from wfdeploy.ports import RunGateway, StateStore
+from wfdeploy.sending.cancelling import Canceller
+from wfdeploy.sending.engine import Engine
+from wfdeploy.sending.journal import Journal
+from wfdeploy.sending.patience import Patience
+from wfdeploy.sending.resuming import Resumer
+from wfdeploy.sending.sender import Limits, Sender
+from wfdeploy.sending.server_time import ROUNDED_S, ServerTime
+from wfdeploy.sending.unreachable import Unreachable
+from wfdeploy.workspace import Workspace
 
 _MOST_AHEAD_S = 300.0
 """By so much a clock may be ahead for a due instance to be waited for; further ahead, it is just wrong."""

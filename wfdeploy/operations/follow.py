@@ -13,8 +13,8 @@ from wfdeploy.model.options import StopFlag
 from wfdeploy.model.plan import Plan
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.workflow_id import RunIndex, id_key
-from wfdeploy.operations.workspace import Workspace
 from wfdeploy.ports import RunGateway
+from wfdeploy.workspace import Workspace
 
 _FIRST_LOOK_S = 0.1
 _LONGEST_PAUSE_S = 2.0

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
-from wfdeploy.operations.loading import load, with_sound_cache
-from wfdeploy.operations.unchanged import unchanged
+from wfdeploy.manifests.loading import load, with_sound_cache
+from wfdeploy.planning.unchanged import unchanged
 
 if TYPE_CHECKING:
+    from wfdeploy.manifests.manifests import Manifests
     from wfdeploy.model.plan import Plan, Selection, Sending
     from wfdeploy.model.state import Standing
-    from wfdeploy.operations.manifests import Manifests
-    from wfdeploy.operations.outlook import Outlook
-    from wfdeploy.operations.prepared import Prepared
-    from wfdeploy.operations.workspace import Workspace
+    from wfdeploy.planning.outlook import Outlook
+    from wfdeploy.planning.prepared import Prepared
     from wfdeploy.ports import StateStore
+    from wfdeploy.workspace import Workspace
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def _plan(
     if plain is not None:
         return plain
     from wfdeploy.model.first_changes import but_plain_triggers
-    from wfdeploy.operations.prepared import Prepared
+    from wfdeploy.planning.prepared import Prepared
 
     prepared = Prepared(workspace, manifests, store, selection)
     outlook = prepared.outlook(None, keep_all=keep_all)
@@ -77,8 +77,8 @@ def _plan(
 
 def _asked(workspace: Workspace, prepared: Prepared, outlook: Outlook, *, keep_all: bool) -> Outlook:
     """The outlook once the server was asked, if there is anything that it could tell."""
-    from wfdeploy.operations.letters import lacking
-    from wfdeploy.operations.outlook import Seen
+    from wfdeploy.planning.listing.looking_up_letters import lacking
+    from wfdeploy.planning.outlook import Seen
 
     asked = prepared.asked_after(outlook.plan)
     if not (outlook.plan.sends or prepared.open_attempts or asked or outlook.undecided or lacking(prepared)):
@@ -107,9 +107,9 @@ def _look(
     # A plan with nothing to send, which is most of them, never gets here and doesn't pay for it.
     import asyncio
 
-    from wfdeploy.operations.discovery import Discovery
-    from wfdeploy.operations.letters import with_letters
-    from wfdeploy.pipeline.apply.server_time import ServerTime
+    from wfdeploy.planning.listing.discovery import Discovery
+    from wfdeploy.planning.listing.looking_up_letters import with_letters
+    from wfdeploy.sending.server_time import ServerTime
 
     found: list[Outlook] = []
 

@@ -8,12 +8,12 @@ from collections.abc import Collection, Sequence
 
 from wfdeploy.model.state import Standing
 from wfdeploy.model.status import Refreshed, Turn
-from wfdeploy.operations.discovery import Discovery
-from wfdeploy.operations.looking import selected
-from wfdeploy.operations.refreshing import all_unfinished, observations
-from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.apply.server_time import ServerTime
-from wfdeploy.pipeline.diff.observing import View
+from wfdeploy.operations.inspection import selected
+from wfdeploy.planning.listing.discovery import Discovery
+from wfdeploy.planning.listing.observing import View
+from wfdeploy.planning.listing.refreshing import all_unfinished, observations
+from wfdeploy.sending.server_time import ServerTime
+from wfdeploy.workspace import Workspace
 
 
 def refresh(

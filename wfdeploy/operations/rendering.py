@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wfdeploy.errors import UsageError
+from wfdeploy.manifests.identify.describe import delivery_fields, doing
+from wfdeploy.manifests.identify.fingerprint import identify
+from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import instance_parts
 from wfdeploy.model.request import Redact, Request
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.schedule import unix_of
 from wfdeploy.model.status import Rendered
-from wfdeploy.operations.manifests import Manifests
-from wfdeploy.pipeline.diff.targets import Targets
-from wfdeploy.pipeline.identify.describe import delivery_fields, doing
-from wfdeploy.pipeline.identify.fingerprint import identify
+from wfdeploy.planning.targets import Targets
 
 REDACTED = "(redacted)"
 

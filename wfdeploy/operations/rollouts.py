@@ -7,13 +7,13 @@ from contextlib import closing
 from dataclasses import replace
 
 from wfdeploy.errors import StateError, UsageError
+from wfdeploy.manifests.loading import load, with_sound_cache
 from wfdeploy.model.plan import Selection
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.rollout import Mode, Progress, PutProgress, Rollout, RolloutView
-from wfdeploy.operations.loading import load, with_sound_cache
 from wfdeploy.operations.state import write
-from wfdeploy.operations.workspace import Workspace
 from wfdeploy.ports import StateStore
+from wfdeploy.workspace import Workspace
 
 _OTHERS = (None, *(state for state in RunState if state is not RunState.SUCCESS))
 _BADLY = (RunState.FAILED, RunState.CANCELED)

@@ -17,9 +17,9 @@ from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.event import ApplyReport, Following, Outcome, Result
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.model.remote import RunState
-from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.apply.patience import Patience
 from wfdeploy.ports import StateStore
+from wfdeploy.sending.patience import Patience
+from wfdeploy.workspace import Workspace
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 15.0

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from wfdeploy.errors import StateError, UsageError
+from wfdeploy.manifests.identify.run_ids import parse_attempt
 from wfdeploy.model.address import Address, exactly, split_address
 from wfdeploy.model.edits import DropAttempt, Edit, Forget, PutAttempt, PutRecord, Rename
 from wfdeploy.model.pasting import shell_pattern
@@ -17,10 +18,9 @@ from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
 from wfdeploy.model.status import StatusRow
 from wfdeploy.model.workflow_id import id_key, parse_run_id
 from wfdeploy.operations.status import attempted_row, recorded_row
-from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.diff.targets import Targets
-from wfdeploy.pipeline.identify.run_ids import parse_attempt
+from wfdeploy.planning.targets import Targets
 from wfdeploy.ports import StateStore
+from wfdeploy.workspace import Workspace
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 

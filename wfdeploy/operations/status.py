@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 
+from wfdeploy.manifests.identify.run_ids import Naming
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Notice
 from wfdeploy.model.observed import RunLog
@@ -13,13 +14,12 @@ from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.model.status import RowStatus, StatusRow
 from wfdeploy.model.workflow_id import RunIndex
-from wfdeploy.operations.looking import selected
-from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.apply.patience import Patience
-from wfdeploy.pipeline.apply.recovery import list_all
-from wfdeploy.pipeline.diff.targets import Targets
-from wfdeploy.pipeline.identify.run_ids import Naming
+from wfdeploy.operations.inspection import selected
+from wfdeploy.planning.targets import Targets
 from wfdeploy.ports import RunGateway
+from wfdeploy.sending.patience import Patience
+from wfdeploy.sending.recovery import list_all
+from wfdeploy.workspace import Workspace
 
 _FEW = 10
 """Of so many runs each is asked for by its id: a listing shows every run of the project since the oldest of them."""

@@ -14,14 +14,14 @@ from wfdeploy.model.order import Condition
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Standing
 from wfdeploy.model.workflow_id import RunIndex
-from wfdeploy.operations.hearing import hearing
-from wfdeploy.operations.looking import selected
-from wfdeploy.operations.refreshing import since
-from wfdeploy.operations.workspace import Workspace
-from wfdeploy.pipeline.apply.patience import Patience
-from wfdeploy.pipeline.apply.recovery import list_all
-from wfdeploy.pipeline.diff.targets import Targets
+from wfdeploy.operations.inspection import selected
+from wfdeploy.operations.signal_wakeup import hearing
+from wfdeploy.planning.listing.refreshing import since
+from wfdeploy.planning.targets import Targets
 from wfdeploy.ports import RunGateway
+from wfdeploy.sending.patience import Patience
+from wfdeploy.sending.recovery import list_all
+from wfdeploy.workspace import Workspace
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 15.0

@@ -14,10 +14,10 @@ from tests.fakes.crashing_store import CrashingStore
 from tests.proof.fleet.wire import Wire
 from tests.support.httpx_network import HttpxNetwork
 from tests.support.workbench import Workbench
-from wfdeploy.operations.workspace import Stores
 from wfdeploy.ports import RunGateway, StateStore
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
+from wfdeploy.workspace import Stores
 
 
 class Inline(ThreadPoolExecutor):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wfdeploy.manifests.identify.run_ids import run_id
 from wfdeploy.model.address import AddressParts, escaped_key, split_address
 from wfdeploy.model.workflow_id import parse_run_id
-from wfdeploy.pipeline.identify.run_ids import run_id
 from wfdeploy.render.printable import printable
 
 FINGERPRINT = f"1:{'a' * 26}"

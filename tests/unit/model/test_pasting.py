@@ -15,6 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.render.samples import plan_of
+from wfdeploy.documents import yaml_docs
+from wfdeploy.documents.structure import check
 from wfdeploy.errors import Withheld
 from wfdeploy.model.address import MAX_KEY_LENGTH, Address, AddressParts
 from wfdeploy.model.diagnostic import Diagnostic
@@ -22,10 +24,8 @@ from wfdeploy.model.document import SourceFile
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.pasting import moved_entry, shell_pattern, shell_word
 from wfdeploy.model.plan import Action
-from wfdeploy.operations.consent import require_consent
-from wfdeploy.pipeline.diff.targets import Targets
-from wfdeploy.pipeline.load import yaml_docs
-from wfdeploy.pipeline.validate.structure import check
+from wfdeploy.planning.consent import require_consent
+from wfdeploy.planning.targets import Targets
 from wfdeploy.render.plan_text import text as plan_text
 from wfdeploy.render.printable import printable, without_commands
 

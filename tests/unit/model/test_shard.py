@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wfdeploy.manifests.identify.run_ids import place_of, run_id
 from wfdeploy.model.project import Shard, parse_shard
 from wfdeploy.model.workflow_id import parse_run_id
-from wfdeploy.pipeline.identify.run_ids import place_of, run_id
 
 
 @given(st.text(min_size=1), st.integers(1, 64))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.options import ApplyOptions, StopFlag
     from wfdeploy.model.plan import Selection
-    from wfdeploy.operations.workspace import Workspace
+    from wfdeploy.workspace import Workspace
 
 _EXITS = (ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, ExitCode.WITHHELD)
 _YES = click.option("-y", "--yes", is_flag=True, help="Don't ask. (Without a terminal nobody is asked anyway.)")
@@ -96,7 +96,7 @@ def _plan_file(paths: Sequence[str] | None, selection: Selection) -> Path | None
     from pathlib import Path
 
     from wfdeploy.model.plan import Selection as Everything
-    from wfdeploy.operations.saved_plan import is_plan_file
+    from wfdeploy.planning.saved_plan import is_plan_file
 
     plans = [path for path in paths or () if path != "-" and is_plan_file(Path(path))]
     if not plans:

@@ -58,7 +58,7 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
     from wfdeploy.cli import embedded, settings
     from wfdeploy.cli.checkout import require_as_named, require_untracked
     from wfdeploy.files.bounds import Bounds
-    from wfdeploy.operations.project_file import locate_project_file
+    from wfdeploy.project.file import locate_project_file
 
     try:
         from wfdeploy.localserver.clock import SystemClock

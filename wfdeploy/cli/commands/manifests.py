@@ -82,10 +82,10 @@ def _problems(
     from functools import cache
 
     from wfdeploy.cli import embedded, settings, wiring
+    from wfdeploy.documents.parsed import MOST, Documents
+    from wfdeploy.manifests.manifests import validate
     from wfdeploy.model.permissions import VARIABLE
     from wfdeploy.model.project import LOCAL
-    from wfdeploy.operations.documents import MOST, Documents
-    from wfdeploy.operations.manifests import validate
 
     read_stdin = cache(wiring.read_stdin)
     named = settings.resolve(replace(target, environment=target.environment or LOCAL, local=False), app.environ)
@@ -125,9 +125,9 @@ def _problems_anyway(target: TargetFlags, paths: Sequence[str] | None, listener:
     from pathlib import Path
 
     from wfdeploy.cli import wiring
-    from wfdeploy.operations.manifests import validate_presuming
-    from wfdeploy.operations.project_document import presumed_project
-    from wfdeploy.operations.project_file import locate_project_file
+    from wfdeploy.manifests.manifests import validate_presuming
+    from wfdeploy.project.document import presumed_project
+    from wfdeploy.project.file import locate_project_file
 
     file = None if target.project_file is None else Path(target.project_file)
     cwd = Path.cwd()
@@ -170,8 +170,8 @@ def render(
     ADDRESS is a run, or a glob of addresses (* and ?; brackets are literal).
     """
     from wfdeploy.cli import progress, settings, wiring
+    from wfdeploy.manifests.loading import load
     from wfdeploy.model.plan import Selection
-    from wfdeploy.operations.loading import load
     from wfdeploy.operations.rendering import render
     from wfdeploy.render import requests as view
 

@@ -89,7 +89,7 @@ def plan(
         wiring.warn_of_shared_names(app, chosen)
         output = app.output
         if out is not None:
-            from wfdeploy.operations import saved_plan
+            from wfdeploy.planning import saved_plan
 
             saved = saved_plan.plan_file_text(plan, paths=paths, selection=selection, new_state=is_new)
             if out == "-":

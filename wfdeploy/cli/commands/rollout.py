@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.cli.output import App
     from wfdeploy.model.rollout import Progress
-    from wfdeploy.operations.workspace import Workspace
+    from wfdeploy.workspace import Workspace
 
 _SECTIONS = (
     Section("Look", {"status": "Show how far the rollouts are."}),

@@ -88,7 +88,7 @@ def schema(app: App, name: str) -> None:
 
     Draft 2020-12. An editor that knows it completes fields and explains them.
     """
-    from wfdeploy.pipeline.validate.schemas import schema_text
+    from wfdeploy.documents.schemas import schema_text
 
     app.output.payload(schema_text(name))
 

@@ -14,9 +14,9 @@ from tests.golden_files import command_line
 from wfdeploy import __version__
 from wfdeploy.cli.commands.setup import CI
 from wfdeploy.cli.scaffold import CI_FILES, new_uid, project_name
+from wfdeploy.manifests.manifests import validate
 from wfdeploy.model.permissions import Permissions
-from wfdeploy.operations.manifests import validate
-from wfdeploy.operations.project_file import load_project
+from wfdeploy.project.file import load_project
 
 
 @pytest.fixture(autouse=True)

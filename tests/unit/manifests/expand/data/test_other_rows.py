@@ -1,0 +1,180 @@
+"""YAML lists and Parquet files."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import gzip
+import io
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from tests.unit.manifests.expand.expanding import from_file
+
+
+def packed(columns: dict[str, Any], **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    parquet.write_table(pyarrow.table(columns), buffer, **options)
+    return buffer.getvalue()
+
+
+def test_yaml_rows(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "a.yml", b"# rows\n- {id: no, when: 2026-01-01}\n\n- id: b\n  n: 0o17\n")
+    assert found.told == []
+    assert found.bodies == [{"id": "no", "when": "2026-01-01"}, {"id": "b", "n": 15}]
+    assert [run.source.row for _, run in found.runs] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "a.yaml:1 not-rows"),
+        (b"id: 1", "a.yaml:1 not-rows"),
+        (b"- 1\n---\n- 2\n", "a.yaml:1 not-rows"),
+        (b"- {id: 1}\n- {id: 1, id: 2}\n", "a.yaml:2 duplicate-key"),
+        (b"- [\n", "a.yaml:1 yaml-syntax"),
+        (b"- {id: 1}\n- \xff", "a.yaml:2 data-file-not-utf8"),
+    ],
+)
+def test_yaml_that_cannot_be_read_is_told(tmp_path: Path, content: bytes, told: str) -> None:
+    assert from_file(tmp_path, "a.yaml", content).told == [told]
+
+
+def test_bad_yaml_rows_are_told_by_their_numbers(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "a.yaml", b"[{id: a}, 1, 2]")
+    assert [one.message for one in found.diagnostics] == [
+        "row 2: key: row.id is not defined",
+        "row 3: key: row.id is not defined",
+    ]
+
+
+def test_parquet_rows(tmp_path: Path) -> None:
+    columns = {
+        "id": ["a", "b"],
+        "n": [1, None],
+        "when": [datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), None],
+        "day": [datetime.date(2026, 1, 1), None],
+        "price": [decimal.Decimal("1.10"), None],
+        "tags": [["x"], []],
+        "at": [{"x": 1.5}, None],
+    }
+    found = from_file(tmp_path, "a.parquet", packed(columns))
+    assert found.told == []
+    assert found.bodies == [
+        {
+            "id": "a",
+            "n": 1,
+            "when": "2026-01-01T00:00:00+00:00",
+            "day": "2026-01-01",
+            "price": "1.1",
+            "tags": ["x"],
+            "at": {"x": 1.5},
+        },
+        {"id": "b", "n": None, "when": None, "day": None, "price": None, "tags": [], "at": None},
+    ]
+    assert [run.source.row for _, run in found.runs] == [1, 2]
+
+
+def test_parquet_rows_of_several_row_groups(tmp_path: Path) -> None:
+    found = from_file(tmp_path, "a.parquet", packed({"id": list(range(10_000))}, row_group_size=300))
+    assert found.keys == [str(number) for number in range(10_000)]
+
+
+@pytest.mark.parametrize("name", ["a.parquet.gz", "a.parquet.zst", "a.gz"])
+def test_packed_parquet_is_to_be_unpacked_first(tmp_path: Path, name: str) -> None:
+    content = gzip.compress(packed({"id": ["a"]}))
+    found = from_file(tmp_path, name, content, more=", format: parquet" if name == "a.gz" else "")
+    assert found.told == ["m.yaml:8 packed-parquet"]
+    assert found.diagnostics[0].hint == "unpack it first"
+
+
+def test_parquet_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    assert from_file(tmp_path, "a.parquet", b"nothing").told == ["m.yaml:8 data-file-broken"]
+    whole = packed({"id": list(range(1000))})
+    assert from_file(tmp_path, "a.parquet", whole[:-100]).told == ["m.yaml:8 data-file-broken"]
+    found = from_file(
+        tmp_path, "a.parquet", packed({"id": ["a", "b"], "raw": [None, b"\x00"], "x": [1.0, float("nan")]})
+    )
+    assert found.told == ["a.parquet:2 bad-row"]
+    found = from_file(tmp_path, "a.parquet", packed({"id": [1], "x": [float("nan")]}))
+    assert found.told == ["a.parquet:1 not-a-json-number"]
+
+
+def _shared(text: str, count: int) -> pyarrow.Array:
+    return pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * count, pyarrow.int32()), pyarrow.array([text]))
+
+
+def _list_of(values: pyarrow.Array) -> pyarrow.Array:
+    return pyarrow.LargeListArray.from_arrays(pyarrow.array([0, len(values)], pyarrow.int64()), values)
+
+
+_MEBIBYTE = "x" * (1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"id": list(range(3000)), "s": _shared(_MEBIBYTE, 3000)}, "data-file-too-big"),
+        ({"id": list(range(3000)), "s": pyarrow.StructArray.from_arrays([_shared(_MEBIBYTE, 3000)], ["t"])}, None),
+        ({"id": [1], "s": _list_of(_shared(_MEBIBYTE, 3000))}, "row-too-long"),
+        (
+            {
+                "id": list(range(50)),
+                "s": pyarrow.MapArray.from_arrays(
+                    pyarrow.array(range(0, 5100, 100), pyarrow.int32()),
+                    pyarrow.array([str(n) for n in range(5000)]),
+                    _shared(_MEBIBYTE, 5000),
+                ),
+            },
+            "row-too-long",
+        ),
+        ({"id": [1], "s": _list_of(pyarrow.nulls(9_000_000, pyarrow.int8()).fill_null(0))}, "data-file-too-big"),
+        ({"id": list(range(70)), "s": [_MEBIBYTE + str(number) for number in range(70)]}, "data-file-too-big"),
+    ],
+    ids=["texts", "structs", "list of texts", "maps", "list", "packed pages"],
+)
+def test_parquet_takes_no_room_that_its_size_does_not_allow(
+    tmp_path: Path, columns: dict[str, Any], told: str | None
+) -> None:
+    """A page says how often a value comes, so some hundred bytes can be gigabytes of rows."""
+    content = packed(columns, compression="zstd", use_dictionary="s" in columns and len(columns["id"]) != 70)
+    assert len(content) < 20_000
+    tracemalloc.start()
+    before = pyarrow.default_memory_pool().max_memory()
+    try:
+        found = from_file(tmp_path, "a.parquet", content)
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
+    assert pyarrow.default_memory_pool().max_memory() - before < 200 << 20
+    assert found.told[-1:] == [f"m.yaml:8 {told or 'data-file-too-big'}"]
+
+
+def test_parquet_texts_in_all_places(tmp_path: Path) -> None:
+    columns = {
+        "id": ["a", "b"],
+        "s": [{"t": "x", "u": ["y", None]}, None],
+        "l": [["x", "x"], []],
+        "m": pyarrow.array([[("k", "v")], None], pyarrow.map_(pyarrow.string(), pyarrow.string())),
+    }
+    found = from_file(tmp_path, "a.parquet", packed(columns))
+    assert found.told == []
+    assert found.bodies == [
+        {"id": "a", "s": {"t": "x", "u": ["y", None]}, "l": ["x", "x"], "m": [["k", "v"]]},
+        {"id": "b", "s": None, "l": [], "m": None},
+    ]
+
+
+def test_a_parquet_footer_that_pyarrow_stumbles_over_is_told(tmp_path: Path) -> None:
+    """Each byte of it is another one: pyarrow's own view of such columns ended the process."""
+    whole = packed({"id": ["a", "b"], "n": [1, 2]})
+    begin = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    for position in range(begin, len(whole) - 8):
+        for byte in (0, 1, whole[position] ^ 1):
+            content = whole[:position] + bytes((byte,)) + whole[position + 1 :]
+            from_file(tmp_path, "a.parquet", content)

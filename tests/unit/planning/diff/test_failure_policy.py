@@ -1,0 +1,127 @@
+"""What is done about a run that failed, was cancelled or vanished."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.observed import TROUBLED, RunState
+from wfdeploy.model.plan import Action, Wish
+from wfdeploy.model.policy import (
+    LONGEST_BACKOFF_S,
+    Care,
+    FailureAction,
+    OnCancelled,
+    OnFailure,
+    ReplaceRunning,
+    from_fields,
+    to_fields,
+)
+from wfdeploy.model.state import Standing
+from wfdeploy.planning.diff.failure_policy import BY_WISH, Case, by_policy
+
+NOW_MS = 1_795_442_400_000
+FAILED = Standing(
+    address=Address("g/a"),
+    workflow_run_id="wfr_1",
+    run_state=RunState.FAILED,
+    created_at_ms=NOW_MS - 5000,
+    recorded_at_ms=NOW_MS - 5000,
+    observed_at_ms=NOW_MS,
+    completed_at_ms=NOW_MS - 1000,
+    tries=0,
+    dlq_id="1-1",
+    handled=False,
+)
+
+cares = st.builds(
+    Care,
+    on_failure=st.builds(
+        OnFailure,
+        action=st.sampled_from(FailureAction),
+        max_attempts=st.integers(1, 5),
+        backoff_s=st.integers(0, 604_800),
+    ),
+    on_cancelled=st.sampled_from(OnCancelled),
+    replace_running=st.sampled_from(ReplaceRunning),
+)
+standings = st.builds(
+    FAILED._replace,
+    run_state=st.sampled_from(TROUBLED),
+    tries=st.integers(0, 8),
+    dlq_id=st.sampled_from([None, "1-1"]),
+    handled=st.booleans(),
+    observed_at_ms=st.integers(NOW_MS - 10**9, NOW_MS),
+    completed_at_ms=st.integers(NOW_MS - 10**9, NOW_MS) | st.none(),
+)
+
+
+def case(standing: Standing, *, fixed_id: bool = False) -> Case:
+    return Case(standing=standing, now_ms=NOW_MS, dlq_retention_s=3 * 86400.0, fixed_id=fixed_id)
+
+
+@given(standings, cares, st.booleans())
+def test_a_policy_never_goes_beyond_what_it_says(standing: Standing, care: Care, fixed_id: bool) -> None:
+    remedy = by_policy(case(standing, fixed_id=fixed_id), care)
+    assert remedy.reason
+    if remedy.action in (Action.RESTART, Action.RESUME):
+        assert standing.tries < care.on_failure.max_attempts
+        assert not standing.handled
+        assert care.on_failure.due_ms(standing.observed_at_ms or 0, standing.tries) <= NOW_MS
+        if standing.run_state is RunState.FAILED:
+            assert care.on_failure.action is not FailureAction.REPORT
+        else:
+            assert (remedy.action, care.on_cancelled) == (Action.RESTART, OnCancelled.RESTART)
+    if remedy.action is Action.RESUME:
+        assert care.on_failure.action is FailureAction.RESUME
+        assert standing.dlq_id is not None
+    if remedy.action is Action.RESTART:
+        assert not fixed_id
+    assert remedy.action in (Action.KEEP, Action.BLOCKED, Action.RESTART, Action.RESUME)
+
+
+@given(cares)
+def test_a_policy_is_the_same_after_it_was_kept(care: Care) -> None:
+    assert from_fields(to_fields(care)) == care
+
+
+@given(st.integers(0, 604_800), st.integers(0, 60))
+def test_backoff_grows_up_to_a_day(backoff_s: int, tries: int) -> None:
+    policy = OnFailure(backoff_s=backoff_s)
+    waits = [policy.due_ms(0, number) for number in range(tries + 2)]
+    assert waits == sorted(waits)
+    assert waits[0] == 1000 * backoff_s
+    assert waits[-1] <= 1000 * max(LONGEST_BACKOFF_S, backoff_s)
+
+
+@pytest.mark.parametrize(
+    ("wish", "state", "expected"),
+    [
+        (Wish.CANCEL, None, Action.CANCEL),
+        (Wish.CANCEL, RunState.STARTED, Action.CANCEL),
+        (Wish.CANCEL, RunState.SUCCESS, Action.KEEP),
+        (Wish.CANCEL, RunState.MISSING, Action.KEEP),
+        (Wish.RESUME, RunState.FAILED, Action.RESUME),
+        (Wish.RESUME, RunState.CANCELED, Action.KEEP),
+        (Wish.RESUME, RunState.STARTED, Action.KEEP),
+        (Wish.RESTART, RunState.FAILED, Action.RESTART),
+        (Wish.RESTART, RunState.CANCELED, Action.RESTART),
+        (Wish.RESTART, RunState.MISSING, Action.RESTART),
+        (Wish.RESTART, RunState.STARTED, Action.KEEP),
+        (Wish.RESTART, RunState.SUCCESS, Action.KEEP),
+    ],
+)
+def test_a_wish_is_granted_where_it_makes_sense(wish: Wish, state: RunState | None, expected: Action) -> None:
+    standing = FAILED._replace(run_state=state, tries=99)
+    assert BY_WISH[wish](case(standing)).action is expected
+
+
+def test_a_wish_to_resume_needs_a_dead_letter() -> None:
+    for standing in (
+        FAILED._replace(dlq_id=None),
+        FAILED._replace(handled=True),
+        FAILED._replace(completed_at_ms=NOW_MS - 4 * 86_400_000),
+    ):
+        assert BY_WISH[Wish.RESUME](case(standing)).action is Action.KEEP

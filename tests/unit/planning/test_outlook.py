@@ -1,0 +1,106 @@
+"""A plan that stands after an empty listing is the one that would have been made anew."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from tests.fakes.manual_clock import ManualClock
+from tests.fakes.model_server import ModelServer
+from tests.support.workbench import Workbench, group, run
+from wfdeploy.manifests.manifests import load_manifests
+from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Forget, PutAttempt, PutRecord
+from wfdeploy.model.plan import Action, Selection
+from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.state import Attempt, AttemptStatus, Record
+from wfdeploy.operations import plan as planning
+from wfdeploy.planning.outlook import Seen
+from wfdeploy.planning.prepared import Prepared
+from wfdeploy.ports import StateStore
+
+
+def prepared_on(bench: Workbench, store: StateStore) -> Prepared:
+    return Prepared(bench.workspace, load_manifests(bench.project), store, Selection())
+
+
+def bench_with_runs(tmp_path: Path) -> Workbench:
+    bench = Workbench(tmp_path, "http://127.0.0.1:9", "token")
+    bench.write(group("waves", [run("a", body={"n": 1}), run("b")]))
+    return bench
+
+
+def test_an_empty_listing_changes_nothing_but_that_the_plan_is_verified(tmp_path: Path) -> None:
+    bench = bench_with_runs(tmp_path)
+    with closing(bench.workspace.open_state()) as store:
+        twice = prepared_on(bench, store)
+        first = twice.outlook(None).plan
+        second = twice.outlook(Seen(runs=())).plan
+        anew = prepared_on(bench, store).outlook(Seen(runs=())).plan
+    assert not first.verified
+    assert second.verified
+    assert second == anew == replace(first, verified=True)
+
+
+def test_what_a_listing_tells_is_planned_with(tmp_path: Path) -> None:
+    bench = bench_with_runs(tmp_path)
+    with closing(bench.workspace.open_state()) as store:
+        prepared = prepared_on(bench, store)
+        first = prepared.outlook(None).plan
+        listed = ObservedRun(workflow_run_id=first.changes[0].workflow_run_id, created_at_ms=1, state=RunState.SUCCESS)
+        second = prepared.outlook(Seen(runs=(listed,))).plan
+    assert [change.action for change in first.changes] == [Action.TRIGGER, Action.TRIGGER]
+    assert [change.action for change in second.changes] == [Action.ADOPT, Action.TRIGGER]
+
+
+def test_attempts_are_looked_at_anew(tmp_path: Path) -> None:
+    bench = bench_with_runs(tmp_path)
+    with closing(bench.workspace.open_state()) as store:
+        change = prepared_on(bench, store).outlook(None).plan.changes[0]
+        attempt = Attempt(
+            address=change.address,
+            fingerprint=change.fingerprint,
+            generation=1,
+            workflow_run_id=change.workflow_run_id,
+            status=AttemptStatus.INTENT,
+            intent_at_ms=1,
+        )
+        store.commit([PutAttempt(attempt)])
+        prepared = prepared_on(bench, store)
+        assert prepared.outlook(None).plan.changes[0].action is Action.RECOVER
+        prepared.attempts[attempt.address] = attempt._replace(status=AttemptStatus.REJECTED, error="no")
+        assert prepared.outlook(Seen(runs=())).plan.changes[0].action is Action.TRIGGER
+
+
+def test_a_state_with_nothing_but_a_past_is_asked_for_generations(tmp_path: Path) -> None:
+    bench = bench_with_runs(tmp_path)
+    with closing(bench.workspace.open_state()) as store:
+        change = prepared_on(bench, store).outlook(None).plan.changes[0]
+        record = Record(
+            address=Address(change.address),
+            fingerprint=change.fingerprint,
+            generation=3,
+            workflow_run_id="wfr_x",
+        )
+        store.commit([PutRecord(record)])
+        store.commit([Forget(change.address)])
+        assert prepared_on(bench, store).outlook(None).plan.changes[0].generation == 4
+
+
+def test_runs_of_groups_that_were_not_loaded_are_not_taken_for_removed(tmp_path: Path) -> None:
+    clock = ManualClock()
+    bench = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=clock)
+    remote = ModelServer(clock)
+    bench.wrap = lambda _: remote
+    bench.write(group("g", [run("a"), run("b")]), file="g.yaml")
+    bench.write(group("h", [run("a", body=2)]), file="h.yaml")
+    bench.apply()
+    only_h = [str(tmp_path / "manifests" / "h.yaml")]
+    selection = Selection()
+    with planning.planned(bench.workspace, paths=only_h, selection=selection, offline=True, keep_all=False) as plan:
+        assert plan.orphans == 0
+    bench.write(group("g", [run("a")]), file="g.yaml")
+    assert bench.plan(offline=True).orphans == 1
+    (tmp_path / "manifests" / "g.yaml").unlink()
+    assert bench.plan(offline=True).orphans == 2

@@ -1,0 +1,71 @@
+"""Many commits share few transactions, and each returns only when it is durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from wfdeploy.errors import StateUnusable
+from wfdeploy.model.address import Address
+from wfdeploy.model.edits import DropAttempt, Edit
+from wfdeploy.sending.journal import AT_ONCE, Journal
+
+
+class FakeLedger:
+    """Remembers each transaction; the one that holds `bad` fails when it is staged or finished."""
+
+    def __init__(self, bad: str = "", *, late: bool = False) -> None:
+        self.transactions: list[list[str]] = []
+        self._staged: list[str] = []
+        self._bad, self._late = bad, late
+
+    def stage(self, edits: Sequence[Edit]) -> None:
+        self._staged = [edit.address for edit in edits if isinstance(edit, DropAttempt)]
+        if self._bad in self._staged and not self._late:
+            raise StateUnusable("the disk is full")
+
+    def finish(self) -> int:
+        if self._bad in self._staged:
+            raise StateUnusable("the disk is full")
+        self.transactions.append(self._staged)
+        return len(self.transactions)
+
+
+def edit(number: int) -> list[Edit]:
+    return [DropAttempt(Address(f"g/{number}"))]
+
+
+def test_commits_share_transactions_in_order_and_within_a_bound() -> None:
+    ledger = FakeLedger()
+
+    async def run() -> None:
+        journal = Journal(ledger)
+
+        async def commit(number: int) -> None:
+            await journal.commit(edit(number))
+            assert any(f"g/{number}" in written for written in ledger.transactions)
+
+        await asyncio.gather(*(commit(number) for number in range(3 * AT_ONCE + 1)))
+        await journal.close()
+
+    asyncio.run(run())
+    assert [address for written in ledger.transactions for address in written] == [
+        f"g/{number}" for number in range(3 * AT_ONCE + 1)
+    ]
+    assert [len(written) for written in ledger.transactions] == [AT_ONCE] * 3 + [1]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["staged", "finished"])
+def test_whoever_shares_a_transaction_that_fails_is_told_and_the_next_ones_go_on(late: bool) -> None:
+    ledger = FakeLedger("g/3", late=late)
+
+    async def run() -> list[BaseException | None]:
+        journal = Journal(ledger)
+        return await asyncio.gather(*(journal.commit(edit(n)) for n in range(AT_ONCE + 2)), return_exceptions=True)
+
+    told = asyncio.run(run())
+    assert all(isinstance(one, StateUnusable) for one in told[:AT_ONCE])
+    assert told[AT_ONCE:] == [None, None]
+    assert ledger.transactions == [[f"g/{AT_ONCE}", f"g/{AT_ONCE + 1}"]]

@@ -1,0 +1,248 @@
+"""Which files a path stands for, and their text: folders (recursively), files, standard input."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from wfdeploy.files.bounds import OutOfBoundsError
+from wfdeploy.files.names import escaped
+from wfdeploy.files.reading import read_given
+from wfdeploy.model import git_lfs
+from wfdeploy.model.pasting import shell_word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wfdeploy.files.bounds import Bounds
+    from wfdeploy.model.diagnostic import Diagnostic
+    from wfdeploy.model.document import SourceFile
+
+STDIN = "-"
+STDIN_NAME = "<stdin>"
+SUFFIXES = (".yaml", ".yml")
+PROJECT_FILE = "wfdeploy.yaml"
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+"""Of one manifest. A million small runs are about half of it."""
+
+_BOM = "\ufeff"
+
+
+class Found(NamedTuple):
+    """A file to read. `path` is None for standard input; `display` is its name as the user would type it; `real` is
+    the path with all links followed, empty for standard input."""
+
+    display: str
+    path: Path | None
+    real: str = ""
+
+
+def find(
+    paths: Sequence[str],
+    *,
+    base: Path,
+    cwd: Path,
+    problems: list[Diagnostic],
+    bounds: Bounds,
+    project_file: Path | None = None,
+) -> list[Found]:
+    """The manifest files that `paths` stand for, each once: in the order of the paths, folders sorted by name.
+
+    Paths are relative to `base` and shown relative to `cwd`, unless they are absolute. Hidden entries of folders and
+    project files are passed over, and so are folders below with a project file of their own, which are other projects
+    (`project_file` is this one's); what is named outright is taken whatever its name. What can't be found or entered,
+    or lies out of bounds, is added to `problems`.
+    """
+    own = "" if project_file is None else os.path.realpath(project_file)
+    search = _Search(own, bounds, problems)
+    found: dict[str, Found] = {}
+    for text in paths:
+        if text == STDIN:
+            found.setdefault(STDIN, Found(STDIN_NAME, None))
+            continue
+        path = base / text
+        display = _display(path, text, base, cwd)
+        for entry in search.expand(path, display):
+            found.setdefault(entry.real, entry)
+    return list(found.values())
+
+
+def read(found: Found, *, root: Path, cwd: Path, stdin: bytes | None, problems: list[Diagnostic]) -> SourceFile | None:
+    """The text of a file; None when it can't be had, with the reason in `problems`."""
+    data = read_bytes(found, stdin=stdin, problems=problems)
+    return None if data is None else decode(found, data, name=name_of(found, root), cwd=cwd, problems=problems)
+
+
+def read_bytes(found: Found, *, stdin: bytes | None, problems: list[Diagnostic]) -> bytes | None:
+    """The content of a file; None when it can't be had, with the reason in `problems`."""
+    if found.path is None:
+        data = stdin if stdin is not None else b""
+    else:
+        try:
+            data = read_given(found.path, MAX_FILE_BYTES)
+        except OSError as error:
+            problems.append(_problem("unreadable", f"can't be read: {reason(error)}", found.display))
+            return None
+    if len(data) > MAX_FILE_BYTES:
+        problems.append(_problem("file-too-big", _too_big(), found.display, "split the group over files"))
+        return None
+    return data
+
+
+def decode(found: Found, data: bytes, *, name: str, cwd: Path, problems: list[Diagnostic]) -> SourceFile | None:
+    """A file's content as text; None when it isn't text, with the reason in `problems`. `name`: see `name_of`."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        problems.append(_not_utf8(error, found.display))
+        return None
+    if git_lfs.is_pointer(data):
+        problems.append(_problem(git_lfs.CODE, git_lfs.MESSAGE, found.display, git_lfs.HINT))
+        return None
+    from wfdeploy.model.document import SourceFile
+
+    folder = cwd if found.path is None else found.path.parent
+    return SourceFile(display=found.display, name=name, folder=folder, text=text.removeprefix(_BOM))
+
+
+def name_of(found: Found, root: Path) -> str:
+    """A file's project-relative name with forward slashes, the same on every machine."""
+    if found.path is None:
+        return STDIN
+    return Path(os.path.relpath(found.path.absolute(), root.absolute())).as_posix()
+
+
+def shown_path(path: Path, cwd: Path) -> str:
+    """A path as a user in `cwd` would type it: relative, unless that would climb out of everything."""
+    relative = os.path.relpath(path, cwd)
+    return escaped(str(path) if relative.startswith(os.path.join("..", "..", "..", "..")) else relative)  # noqa: PTH118
+
+
+def unnameable(found: Found) -> Diagnostic:
+    """What is wrong with a file whose name below the project isn't UTF-8."""
+    return _problem(
+        "name-not-utf8", "the name of this file, or of its folder, is not UTF-8", found.display, "rename it"
+    )
+
+
+def allow(path: Path) -> str:
+    """How an operator allows a project to name a path."""
+    return f"whoever runs this command allows it: --allow path={shell_word(os.path.realpath(path))}"
+
+
+def reason(error: OSError) -> str:
+    """What the operating system says, without its number and path."""
+    return (error.strerror or str(error)).lower()
+
+
+def _display(path: Path, text: str, base: Path, cwd: Path) -> str:
+    if base == cwd or Path(text).is_absolute():
+        return escaped(text)
+    return shown_path(path, cwd)
+
+
+class _Search:
+    """One search for manifests. `own`: the project file's real path."""
+
+    def __init__(self, own: str, bounds: Bounds, problems: list[Diagnostic]) -> None:
+        self._own = own
+        self._bounds = bounds
+        self._problems = problems
+
+    def expand(self, path: Path, display: str) -> Iterator[Found]:
+        """The files that a path stands for."""
+        if not self._is_within(path, display):
+            return
+        try:
+            is_folder = path.stat() and path.is_dir()
+        except FileNotFoundError:
+            self._problem("not-found", "there is no such file or folder", display)
+            return
+        except OSError as error:
+            self._problem("unreadable", f"can't be read: {reason(error)}", display)
+            return
+        if is_folder:
+            before = len(self._problems)
+            entries = list(self._folder(path, display, ()))
+            if not entries and len(self._problems) == before:
+                message = "this folder holds no manifests"
+                self._problem("no-manifests", message, display, "manifests are files *.yaml and *.yml")
+            yield from entries
+        else:
+            yield Found(display, path, os.path.realpath(path))
+
+    def _folder(self, path: Path, display: str, above: tuple[str, ...]) -> Iterator[Found]:
+        real = os.path.realpath(path)
+        if real in above:
+            self._problem("symlink-loop", "this link leads back to a folder it stands in", display)
+            return
+        try:
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+        except OSError as error:
+            self._problem("unreadable", f"can't be read: {reason(error)}", display)
+            return
+        if above and any(entry.name == PROJECT_FILE and os.path.realpath(entry) != self._own for entry in entries):
+            return
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            shown = escaped(os.path.join(display, entry.name) if display != "." else entry.name)  # noqa: PTH118 - text as typed
+            child = path / entry.name
+            is_folder = _is_folder(entry)
+            if not is_folder and (not entry.name.endswith(SUFFIXES) or entry.name == PROJECT_FILE):
+                continue
+            is_link = entry.is_symlink()
+            if is_link and not self._is_within(child, shown):
+                continue
+            if is_folder:
+                yield from self._folder(child, shown, (*above, real))
+            else:
+                yield Found(shown, child, os.path.realpath(child) if is_link else os.path.join(real, entry.name))  # noqa: PTH118
+
+    def _is_within(self, path: Path, display: str) -> bool:
+        """Whether a file or folder may be looked at: a link may lead to where only the operator may look."""
+        try:
+            self._bounds.resolve(path)
+        except OutOfBoundsError as error:
+            self._problem("out-of-bounds", f"this {error.reason}", display, allow(path))
+            return False
+        except (OSError, ValueError):
+            pass  # opening it tells
+        return True
+
+    def _problem(self, code: str, message: str, display: str, hint: str | None = None) -> None:
+        self._problems.append(_problem(code, message, display, hint))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link onto itself; reading it as a file tells
+        return False
+
+
+def _not_utf8(error: UnicodeDecodeError, display: str) -> Diagnostic:
+    import codecs
+
+    from wfdeploy.documents.text import lines_of
+    from wfdeploy.model.diagnostic import Diagnostic, Place
+
+    before = error.object[: error.start].decode("utf-8")
+    lines = lines_of(before)
+    place = Place(display, len(lines), len(lines[-1]) + 1)
+    message = f"not UTF-8 (byte 0x{error.object[error.start]:02x})"
+    if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        message = "UTF-16, not UTF-8"
+    return Diagnostic(code="not-utf8", message=message, place=place, hint="save the file with UTF-8 encoding")
+
+
+def _too_big() -> str:
+    return f"larger than {MAX_FILE_BYTES // (1024 * 1024)} MiB"
+
+
+def _problem(code: str, message: str, display: str, hint: str | None = None) -> Diagnostic:
+    from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
+
+    return Diagnostic(severity=Severity.ERROR, code=code, message=message, place=Place(display), hint=hint)

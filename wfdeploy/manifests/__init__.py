@@ -1,0 +1,1 @@
+"""Manifest files: validated, expanded into runs, identified, and read again only where they changed."""

@@ -1,0 +1,1 @@
+"""Documents into declared runs, with defaults merged and expressions evaluated."""

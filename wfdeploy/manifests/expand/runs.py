@@ -1,0 +1,157 @@
+"""Groups into declared runs. What runs share is a template, which is made once (`model/request.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from typing import Any, TypeAlias, cast
+
+from wfdeploy.manifests.expand.defaults import BODY_FIELDS, body_of, default_content_type, layer
+from wfdeploy.manifests.expand.evaluation import Evaluation
+from wfdeploy.manifests.expand.expressions import Evaluator
+from wfdeploy.manifests.expand.groups import group_of
+from wfdeploy.manifests.expand.input_files import InputFiles
+from wfdeploy.model.address import Address
+from wfdeploy.model.document import Document, FieldPath, Fields, Finding
+from wfdeploy.model.request import NO_BODY, Request, Template
+from wfdeploy.model.run import DeclaredRun, Source
+from wfdeploy.model.schedule import NOMINAL_S, Schedule, instant
+
+MOST_TEMPLATES = 1000
+"""Templates that are remembered of a group, or of all groups."""
+
+_OWN = frozenset(("name", "key", "workflowRunId", *BODY_FIELDS))
+"""What a listed run has for itself."""
+
+
+_Key: TypeAlias = tuple[str, str, str | None]
+Made: TypeAlias = dict[_Key, Template]
+"""Templates of groups without a schedule that were made with one evaluator, by all that they depend on beside it."""
+
+
+def expand(
+    document: Document,
+    *,
+    evaluator: Evaluator,
+    files: InputFiles,
+    findings: list[Finding],
+    made: Made | None = None,
+    wanted: Container[int] | None = None,
+    at_s: int | None = None,
+) -> Iterator[tuple[int, DeclaredRun]]:
+    """The runs that a valid RunGroup manifest declares, each with its ordinal, in order; None is passed over.
+
+    An ordinal counts what the document declares, rows of data one by one and bad ones too, from 0: the same content has
+    the same ordinals. With `wanted`, runs with other ordinals are read past as cheaply as can be. Nothing is held: the
+    same again is had by calling this again. `at_s` (Unix seconds): of a recurring group, the instances at that time.
+
+    Runs that say the same but for their bodies have one template, the very same object, most of the time; those of
+    several documents too, with `made`, which is filled. Where there are findings, runs hold stand-ins for what they are
+    about: good for further checks and nothing else. A run without a destination has an empty one.
+    """
+    data = cast("Mapping[str, Any]", document.data)
+    spec = data["spec"]
+    group = group_of(data)
+    suffix = "" if at_s is None else f"@{instant(at_s)}"
+    if group.schedule is not None:
+        evaluator = evaluator.at(_schedule_values(group.schedule, at_s))
+    evaluation = Evaluation(document, evaluator, findings)
+    templates = _Templates(spec, evaluation, {} if made is None or group.schedule is not None else made)
+    base = Request(templates.base, body_of(_defaults(spec), ("spec", "defaults"), evaluation, files) or NO_BODY)
+    name_of_file = document.source.name
+    ordinal = document.first_run  # a piece of a document has no generators before it
+    for index, fields in enumerate(spec["runs"], document.first_run):
+        if fields is None:
+            continue
+        line = fields.line if isinstance(fields, Fields) else document.line
+        if "forEach" in fields or "matrix" in fields:
+            from wfdeploy.manifests.expand.generators import Entry, generate
+
+            entry = Entry(
+                document=document,
+                index=index,
+                fields=fields,
+                line=line,
+                group=group,
+                base=base,
+                evaluation=evaluation,
+                files=files,
+                findings=findings,
+                suffix=suffix,
+            )
+            ordinal = yield from generate(entry, ordinal, wanted)
+            continue
+        ordinal += 1
+        if wanted is not None and ordinal - 1 not in wanted:
+            continue
+        if fields.get("key") is not None:
+            hint = "remove it, or say with forEach or matrix what it tells apart"
+            evaluation.problem(("spec", "runs", index, "key"), "key-of-one", "a single run needs no key", hint)
+        body = body_of(fields, ("spec", "runs", index), evaluation, files)
+        if body is None:
+            body = base.body
+        yield (
+            ordinal - 1,
+            DeclaredRun(
+                Address(f"{group.name}/{fields['name']}{suffix}"),
+                group,
+                Source(name_of_file, line, index),
+                Request(templates.of(fields, index, default_content_type(body)), body),
+                fields.get("workflowRunId"),
+            ),
+        )
+
+
+class _Templates:
+    """The templates of the listed runs of one group. What a run says beside its body is looked at once.
+
+    base: what the group says of all its runs.
+    """
+
+    def __init__(self, spec: Mapping[str, Any], evaluation: Evaluation, made: Made) -> None:
+        self._evaluation = evaluation
+        self._made = made
+        destination = {"destination": spec.get("destination")}
+        defaults = {name: value for name, value in _defaults(spec).items() if name not in BODY_FIELDS}
+        self._key = repr((destination, defaults))
+        key = ("", self._key, None)
+        self.base = made.get(key) or self._new(key, self._below(destination), defaults, ("spec", "defaults"))
+
+    def _below(self, destination: Mapping[str, Any]) -> Template:
+        """What lies below the defaults."""
+        return self._new(("", repr(destination), None), Template(), destination, ("spec",))
+
+    def of(self, fields: Mapping[str, Any], index: int, content_type: str | None) -> Template:
+        """The template of a run. `content_type`: what its body is without a word of the author about it."""
+        shared = [item for item in fields.items() if item[0] not in _OWN]
+        key = (self._key, repr(shared) if shared else "", content_type)
+        return self._made.get(key) or self._new(key, self.base, fields, ("spec", "runs", index))
+
+    def _new(self, key: _Key, base: Template, fields: Mapping[str, Any], path: FieldPath) -> Template:
+        evaluation, numbers = self._evaluation, self._evaluation.numbers
+        before, respelled, numbers.respelled = evaluation.problems, numbers.respelled, False
+        template = layer(base, fields, path, evaluation, key[-1])
+        if evaluation.problems == before and not numbers.respelled:  # what is told of it is told wherever it stands
+            if len(self._made) >= MOST_TEMPLATES:
+                self._made.clear()
+            self._made[key] = template
+        numbers.respelled = numbers.respelled or respelled
+        return template
+
+
+def _defaults(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in spec.get("defaults", {}).items() if name != "destination"}
+
+
+def _schedule_values(schedule: Schedule, at_s: int | None) -> Mapping[str, str]:
+    """`schedule.time` (UTC), `schedule.localTime` and `schedule.date` (in the schedule's time zone) of the instance at
+    `at_s` (Unix seconds; None: no instance is meant, and some time stands for any)."""
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    moment_s = NOMINAL_S if at_s is None else at_s
+    try:
+        zone = ZoneInfo(schedule.timezone)
+    except (KeyError, OSError, ValueError):  # the rules tell
+        zone = ZoneInfo("UTC")
+    local = datetime.fromtimestamp(moment_s, zone)
+    return {"time": instant(moment_s), "localTime": local.isoformat(), "date": local.date().isoformat()}

@@ -1,0 +1,1 @@
+"""What is wrong with documents, and with the runs that they declare."""

@@ -1,0 +1,361 @@
+"""What a schema can't say about manifests: rules for the effective values of runs, and across documents."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from wfdeploy.documents.values import (
+    OwnIds,
+    Problem,
+    header_name_problem,
+    header_value_problem,
+    is_header_name,
+    number_problems,
+    retry_delay_problem,
+)
+from wfdeploy.manifests.validate.groups import group_problems
+from wfdeploy.manifests.validate.row_findings import RowFindings, varies
+from wfdeploy.manifests.validate.urls import url_problem
+from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
+from wfdeploy.model.request import Body, BodyKind, Delivery, SecretText, Template, Text
+from wfdeploy.model.run import DeclaredRun
+from wfdeploy.model.workflow_id import parse_run_id
+
+_LABEL = re.compile(r"[A-Za-z0-9_.-]+")
+_RESERVED_LABEL = "wfdeploy."
+_BODIES = ("body", "bodyText", "bodyFile")
+_CHARACTERS = "letters, digits, '.', '_' and '-' are possible"
+_MAX_PERIOD_S = 7 * 86400
+_MOST_KEPT = 10_000
+"""Values that are remembered as sound, or not: generated runs may all have their own."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+
+
+class Rules:
+    """Collects findings about runs, as they come by. Values that many runs share are looked at once.
+
+    `extreme_variables`: some variable holds a number that JSON can't carry, so that bodies have to be searched even
+    where the document has none. `names`: also look for groups and listed runs that are declared twice, which takes
+    holding all documents.
+    """
+
+    def __init__(
+        self, *, insecure: bool, max_message_bytes: int, extreme_variables: bool = False, names: bool = True
+    ) -> None:
+        self.findings: list[Finding] = []
+        self._insecure = insecure
+        self._max_bytes = max_message_bytes
+        self._extreme_variables = extreme_variables
+        self._look_at_names = names
+        self._rows = RowFindings(self.findings)
+        self._generated: DeclaredRun | None = None  # the run that is being looked at, if a generator made it
+        self._noted = 0
+        self._told: set[tuple[int, FieldPath, str, str]] = set()
+        self._groups: dict[str, Document] = {}
+        self._names: dict[str, tuple[Document, int]] = {}
+        self._own_ids = OwnIds()
+        self._urls: dict[tuple[str, Text], Problem | None] = {}
+        self._sound: dict[int, object] = {}  # by id: what nothing is wrong with of this document
+        self._shared: dict[int, object] = {}  # by id: templates that nothing is wrong with, and their parts
+
+    def group(self, document: Document) -> None:
+        """A document that declares a group: its name, and the names of its runs, are its own."""
+        self._sound.clear()  # what the runs of one document share
+        if not self._look_at_names:
+            return
+        data = document.data
+        if not isinstance(data, dict) or data.get("kind") != "RunGroup":
+            return
+        metadata, spec = data.get("metadata"), data.get("spec")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        if not isinstance(name, str):
+            return
+        first = self._groups.setdefault(name, document)
+        if first is not document:
+            message = f"the group {_shown(name)} is declared already, at {_at(first, ('metadata',))}"
+            hint = "rename one of the two, or put the runs into one group"
+            self._note(document, ("metadata", "name"), Problem("duplicate-group", message, hint))
+        runs = spec.get("runs") if isinstance(spec, dict) else None
+        for index, run in enumerate(runs if isinstance(runs, list) else ()):
+            if isinstance(run, dict) and isinstance(run.get("name"), str):
+                self._address(document, index, f"{name}/{run['name']}")
+
+    def settings(self, document: Document) -> None:
+        """What a document that fits its schema says about its group as a whole."""
+        for path, problem in group_problems(cast("Mapping[str, Any]", document.data)):
+            self._note(document, path, problem)
+
+    def _address(self, document: Document, index: int, address: str) -> None:
+        here = (document, index)
+        first = self._names.setdefault(address, here)
+        if first is not here:
+            where = _at(first[0], ("spec", "runs", first[1]))
+            problem = Problem(
+                "duplicate-address", f"{_shown(address)} is declared already, at {where}", "rename one of the two"
+            )
+            self._note(document, ("spec", "runs", index, "name"), problem)
+
+    def run(self, document: Document, index: int, run: DeclaredRun) -> None:
+        """A run that a document declares at `spec.runs[index]`, as it came out of expansion."""
+        own = _run_at(document, index - document.first_run)
+        template, body = run.request
+        is_generated = "forEach" in own or "matrix" in own
+        self._generated = run if is_generated else None
+        if is_generated and id(own) not in self._sound:
+            self._sound[id(own)] = own  # what is wrong with a generator is told once
+            self._one_body(document, _path(index), own)
+            self._same_name(document, own)
+        elif "bodyText" in own or "bodyFile" in own:
+            self._one_body(document, _path(index), own)
+        if id(document) not in self._sound:
+            self._sound[id(document)] = document  # its defaults are looked at once, with its first run
+            self._one_body(document, ("spec", "defaults"), _defaults(document))
+        if id(template) not in self._shared:
+            self._template(document, index, own, template)
+        self._body(document, index, own, body)
+        if run.workflow_run_id is not None:
+            for problem in self._own_ids.problems(run.workflow_run_id, run.address):
+                self._note(document, (*_path(index), "workflowRunId"), problem)
+        self._generated = None
+
+    def _template(self, document: Document, index: int, own: Mapping[str, Any], template: Template) -> None:
+        """What a run has in common with others: looked at once, unless something is wrong with it."""
+        if len(self._shared) > _MOST_KEPT:
+            self._shared.clear()
+        before = self._noted
+        self._destination(document, index, own, template.destination)
+        if (own.get("headers") and self._generated is None) or id(template.headers) not in self._shared:
+            self._headers(document, index, own, "headers", template.headers)
+        if id(template.delivery) not in self._shared:
+            self._delivery(document, index, own, template.delivery)
+        self._content_type(document, index, own, template.content_type)
+        if self._noted == before:
+            self._shared[id(template)] = template
+
+    def _same_name(self, document: Document, own: Mapping[str, Any]) -> None:
+        """The name of a generator is its own too, though its runs' addresses go on with a key."""
+        if self._look_at_names:
+            return  # `group` has
+        data = cast("Mapping[str, Any]", document.data)
+        same = [n for n, run in enumerate(data["spec"]["runs"]) if run is not None and run["name"] == own["name"]]
+        generated, self._generated = self._generated, None  # it is the manifest that is wrong, and no row
+        for other in same[1:]:
+            where, address = _at(document, _path(same[0])), f"{data['metadata']['name']}/{own['name']}"
+            problem = Problem(
+                "duplicate-address", f"{address} is declared already, at {where}", "rename one of the two"
+            )
+            self._note(document, (*_path(other), "name"), problem)
+        self._generated = generated
+
+    # --- what a run does -------------------------------------------------------------------------------------
+
+    def _destination(self, document: Document, index: int, own: Mapping[str, Any], destination: Text) -> None:
+        if destination == "":
+            hint = "give spec.destination, or a destination in the run"
+            self._note(document, _path(index), Problem("no-destination", "the run has no destination", hint))
+            return
+        problem = self._url("destination", destination)
+        if problem is not None:
+            at = (*_path(index), "destination") if own.get("destination") is not None else ("spec", "destination")
+            self._note(document, at, problem)
+
+    def _url(self, what: str, url: Text) -> Problem | None:
+        key = (what, url)
+        if key not in self._urls:
+            if len(self._urls) > _MOST_KEPT:
+                self._urls.clear()
+            self._urls[key] = url_problem(what, url, insecure=self._insecure)
+        return self._urls[key]
+
+    def _one_body(self, document: Document, path: FieldPath, fields: Mapping[str, Any]) -> None:
+        given = [name for name in _BODIES if fields.get(name) is not None]
+        if len(given) > 1:
+            message = f"{' and '.join(given)} are given; a run has one body"
+            self._note(document, (*path, given[1]), Problem("two-bodies", message, "keep one of them"), Part.KEY)
+
+    def _headers(
+        self, document: Document, index: int, own: Mapping[str, Any], field: str, effective: Mapping[str, Text]
+    ) -> None:
+        before = self._noted
+        for path, given in (((*_path(index), field), own), (("spec", "defaults", field), _defaults(document))):
+            seen: dict[str, str] = {}
+            for name, value in (given.get(field) or {}).items():
+                problem = header_name_problem(name)
+                if problem is None and value is not None and name in effective:
+                    problem = header_value_problem(name, effective[name])
+                if problem is None and name.lower() in seen:
+                    message = f"{seen[name.lower()]} and {name} are the same header"
+                    problem = Problem("duplicate-header", message, "header names have no case; keep one of them")
+                seen[name.lower()] = name
+                if problem is not None:
+                    self._note(document, (*path, name), problem, Part.KEY)
+        if self._noted == before and (field not in own or self._generated is not None):
+            self._shared[id(effective)] = effective
+
+    def _content_type(self, document: Document, index: int, own: Mapping[str, Any], content_type: str | None) -> None:
+        if content_type is None:
+            return
+        problem = header_value_problem("Content-Type", content_type)
+        if problem is None and "/" not in content_type:
+            message = f"contentType: {content_type!r} is not a media type"
+            problem = Problem("bad-content-type", message, "for example application/json")
+        if problem is not None:
+            self._note(document, _origin(index, own, "contentType"), problem)
+
+    def _body(self, document: Document, index: int, own: Mapping[str, Any], body: Body) -> None:
+        if body.kind is BodyKind.NONE or id(body) in self._sound:
+            return
+        if not (document.has_extreme_numbers or self._extreme_variables):
+            plain = body.plain()
+            if plain is not None and len(plain) <= self._max_bytes:
+                if own.keys().isdisjoint(_BODIES):
+                    self._sound[id(body)] = body
+                return
+        field = {BodyKind.JSON: "body", BodyKind.TEXT: "bodyText"}.get(body.kind, "bodyFile")
+        at = _origin(index, own, field)
+        sound = True
+        if body.kind is BodyKind.JSON and (document.has_extreme_numbers or self._extreme_variables):
+            for path, problem in number_problems(body.value, at):
+                sound = False
+                self._note(document, path, problem)
+        sent = body.plain() if sound else None  # the very bytes that are sent: identity is made of them too
+        text = sent or (_encode(body.value) if body.kind is BodyKind.JSON else str(body.value))
+        # UTF-8 takes at most four bytes a character: most bodies need no closer look.
+        if len(text) * 4 > self._max_bytes and (size := _bytes_of(text)) > self._max_bytes:
+            message = f"the body has {size:,} bytes; at most {self._max_bytes:,} are sent"
+            hint = (
+                "store the data elsewhere and send a reference, or raise server.maxMessageBytes if your plan allows it"
+            )
+            self._note(document, at, Problem("message-too-big", message, hint))
+            sound = False
+        if sound and own.keys().isdisjoint(_BODIES):
+            self._sound[id(body)] = body
+
+    # --- how it is delivered ---------------------------------------------------------------------------------
+
+    def _delivery(self, document: Document, index: int, own: Mapping[str, Any], delivery: Delivery) -> None:
+        before = self._noted
+        for field, steps, problem in self._delivery_problems(own, delivery):
+            self._note(document, (*_origin(index, own, field), *steps), problem)
+        self._headers(document, index, own, "failureHeaders", delivery.failure_headers)
+        if self._noted == before:
+            self._shared[id(delivery)] = delivery
+
+    def _delivery_problems(
+        self, own: Mapping[str, Any], delivery: Delivery
+    ) -> Iterator[tuple[str, FieldPath, Problem]]:
+        if delivery.delay_s is not None and delivery.not_before_s is not None:
+            field = "delay" if "delay" in own and "notBefore" not in own else "notBefore"
+            other = "notBefore" if field == "delay" else "delay"
+            hint = "keep one of them"
+            if (field in own) is not (other in own):
+                hint = f"the other one is in spec.defaults; clear it here with '{other}: null'"
+            yield field, (), Problem("delay-and-not-before", "delay and notBefore can't be given both", hint)
+        if delivery.retry_delay is not None and (problem := retry_delay_problem(delivery.retry_delay)) is not None:
+            yield "retryDelay", (), problem
+        if delivery.timeout_s == 0:
+            yield "timeout", (), Problem("too-small", "timeout must be at least one second")
+        for index, label in enumerate(delivery.labels):
+            if (problem := _label_problem("a label", label)) is not None:
+                yield "labels", (index,), problem
+        if delivery.failure_url is not None and (problem := self._url("failureUrl", delivery.failure_url)) is not None:
+            yield "failureUrl", (), problem
+        yield from _flow_control_problems(delivery)
+        if delivery.redact is not None and isinstance(delivery.redact.headers, tuple):
+            for index, name in enumerate(delivery.redact.headers):
+                if not is_header_name(name):
+                    hint = "name headers as in spec.defaults.headers"
+                    yield (
+                        "redact",
+                        ("headers", index),
+                        Problem("bad-header-name", f"{name!r} is not a header name", hint),
+                    )
+
+    def _note(self, document: Document, path: FieldPath, problem: Problem, part: Part = Part.VALUE) -> None:
+        self._noted += 1
+        if self._generated is not None and varies(document, path):
+            self._rows.note(document, path, problem, self._generated)
+            return
+        key = (id(document), path, problem.code, problem.message)
+        if key in self._told:
+            return
+        self._told.add(key)
+        self.findings.append(
+            Finding(
+                document=document,
+                path=path,
+                part=part,
+                code=problem.code,
+                message=problem.message,
+                hint=problem.hint,
+                address=subject(document, path),
+            )
+        )
+
+
+def _flow_control_problems(delivery: Delivery) -> Iterator[tuple[str, FieldPath, Problem]]:
+    flow = delivery.flow_control
+    if flow is None:
+        return
+    if (problem := _label_problem("flowControl.key", flow.key)) is not None:
+        yield "flowControl", ("key",), problem
+    if flow.parallelism is None and flow.rate is None:
+        yield "flowControl", (), Problem("no-limit", "flowControl limits nothing", "give parallelism or rate")
+    if flow.period_s is not None and flow.rate is None:
+        yield "flowControl", ("period",), Problem("period-without-rate", "flowControl.period needs rate", "give a rate")
+    if flow.period_s is not None and not 1 <= flow.period_s <= _MAX_PERIOD_S:
+        message = "flowControl.period must be between one second and 7 days"
+        yield "flowControl", ("period",), Problem("bad-period", message)
+
+
+def _label_problem(what: str, text: Text) -> Problem | None:
+    if isinstance(text, SecretText):
+        hint = "labels and keys are shown by the server; use ${{ vars.NAME }}"
+        return Problem("secret-not-allowed", f"{what} can't hold a secret", hint)
+    if _LABEL.fullmatch(text) is None:
+        return Problem("bad-label", f"{what} can't be {text!r}", _CHARACTERS)
+    if text.startswith(_RESERVED_LABEL):
+        return Problem("reserved-label", f"{what} can't begin with {_RESERVED_LABEL!r}", "wfdeploy marks its runs so")
+    if parse_run_id(text) is not None:
+        return Problem("reserved-label", f"{what} can't have the form of a derived id", "wfdeploy marks its runs so")
+    return None
+
+
+def _bytes_of(text: str | bytes) -> int:
+    return len(text.encode() if isinstance(text, str) else text)
+
+
+def _run_at(document: Document, index: int) -> Mapping[str, Any]:
+    data = cast("Mapping[str, Any]", document.data)
+    return cast("Mapping[str, Any]", data["spec"]["runs"][index])
+
+
+def _defaults(document: Document) -> Mapping[str, Any]:
+    data = cast("Mapping[str, Any]", document.data)
+    return cast("Mapping[str, Any]", data["spec"].get("defaults", {}))
+
+
+def _shown(name: str) -> str:
+    """A name that may not be one."""
+    return name if name.isprintable() else repr(name)
+
+
+def _path(index: int) -> FieldPath:
+    return ("spec", "runs", index)
+
+
+def _origin(index: int, own: Mapping[str, Any], field: str) -> FieldPath:
+    """Where the effective value of a field comes from."""
+    return (*_path(index), field) if field in own else ("spec", "defaults", field)
+
+
+def _at(document: Document, path: FieldPath) -> str:
+    """`file:line` of a mapping that was read; close enough to name the other place in a message."""
+    node: Any = document.data
+    for step in path:
+        node = node[step]
+    return f"{document.source.display}:{getattr(node, 'line', document.line)}"

@@ -1,1 +1,0 @@
-"""Compare what is declared with what is known: pure functions from runs and state to a plan."""

@@ -1,1 +1,0 @@
-"""Third stage: documents into declared runs, with defaults merged and expressions evaluated."""

@@ -1,1 +1,0 @@
-"""First stage: files into documents of plain data, strictly."""

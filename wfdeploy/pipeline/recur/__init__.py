@@ -1,1 +1,0 @@
-"""Recurring groups: which of their instances are due."""

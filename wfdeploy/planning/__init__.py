@@ -1,0 +1,1 @@
+"""Turn manifests, state and the server's listing into a plan."""

@@ -1,0 +1,325 @@
+"""Recurring groups in a plan: which instances are due, which are skipped, which past ones need no record any more.
+
+An instance that is due becomes a desired run like any other, under an address with its time in it. Up to when a group
+is decided stands in the state; that moves on only once everything due is on disk, so nothing is ever passed over by a
+process that died.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wfdeploy.manifests.identify.fingerprint import identify
+from wfdeploy.manifests.manifests import Manifests
+from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
+from wfdeploy.model.edits import Edit
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.remote import RunState
+from wfdeploy.model.run import DesiredRun, Group
+from wfdeploy.model.schedule import Concurrency, Decide, instant, unix_of
+from wfdeploy.model.state import Attempt, Standing
+from wfdeploy.planning.blocking.due import Due, due, following, occurrences
+from wfdeploy.planning.diff.failure_policy import Case, by_policy
+from wfdeploy.ports import StateStore
+
+_MOST_NOTED = 5
+_MOST_UPCOMING = 3
+
+
+@dataclass(slots=True)
+class Recurrence:
+    """What is to be done about one group.
+
+    `runs`: the instances that a plan decides about, by address: those that are due, those whose outcome is open, those
+    that failed and are to be seen to. `decide`: what is true once they are on their way. `expired`: past instances
+    beyond what is kept. `undecided`: nothing is known of the group yet, so the server has to be asked. `watches`: it
+    matters how its runs do. `notes`: for people. `next_s`: when the next instance is due, `due_s`: the
+    latest time of those that are (Unix seconds).
+    """
+
+    group: Group
+    runs: list[DesiredRun] = field(default_factory=list)
+    decide: Decide | None = None
+    expired: frozenset[Address] = frozenset()
+    undecided: bool = False
+    notes: list[str] = field(default_factory=list)
+    next_s: int | None = None
+    due_s: int | None = None
+    watches: bool = False
+
+    @property
+    def is_still(self) -> bool:
+        """Whether its runs, past ones too, need no look."""
+        return not self.runs and not self.expired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What is known beside manifests and state.
+
+    `now_ms`: our clock, and where the server told its time, no later than that. `until_ms`: instances after it aren't
+    looked at (the same; None: those after `now_ms`). `logs_since_s`: the runs of all instances since then are in the
+    server's logs (Unix seconds; 0: the logs forget nothing).
+    `decided`: by group, up to when all of its instances are decided (Unix seconds).
+    `attempts` by address. `adopted`: those whose run the listing showed and the state lacks. `listed`:
+    there was a listing. `live`: how runs do as it told. `standings`: of the recorded runs that failed, were cancelled
+    or are missing. `wanted`: which recorded instances are wanted for another reason (None: none). `former`: the names
+    that a group had before; `renamed`: the name that a recorded address has now. `is_mine`: whether an instance belongs
+    to this shard.
+    """
+
+    now_ms: int
+    dlq_retention_s: float
+    decided: Mapping[str, int]
+    until_ms: int | None = None
+    logs_since_s: int = 0
+    attempts: Mapping[Address, Attempt] = field(default_factory=dict)
+    adopted: Collection[Address] = ()
+    listed: bool = False
+    live: Mapping[Address, RunState] = field(default_factory=dict)
+    standings: Mapping[Address, Standing] = field(default_factory=dict)
+    wanted: Callable[[str], bool] | None = None
+    former: Callable[[str], Iterable[str]] = lambda _: ()
+    renamed: Callable[[Address], Address] = lambda address: address
+    is_mine: Callable[[str], bool] = lambda _: True
+
+
+def recurring(manifests: Manifests) -> dict[str, Group]:
+    """The recurring groups that were loaded, by name."""
+    return {name: group for name, group in manifests.groups.items() if group.schedule is not None}
+
+
+def notes(recurrences: Mapping[str, Recurrence]) -> Iterator[str]:
+    """What a plan says about recurring groups beside its changes."""
+    for recurrence in recurrences.values():
+        yield from recurrence.notes
+    upcoming = sorted((one.next_s, name) for name, one in recurrences.items() if one.next_s is not None)
+    if upcoming:
+        shown = ", ".join(f"{name} at {instant(next_s)}" for next_s, name in upcoming[:_MOST_UPCOMING])
+        more = f", and {len(upcoming) - _MOST_UPCOMING:,} more" if len(upcoming) > _MOST_UPCOMING else ""
+        yield f"next instances: {shown}{more}"
+
+
+def conclusions(
+    recurrences: Mapping[str, Recurrence], changes: Iterable[Change], withheld: Collection[str] = ()
+) -> dict[str, Edit]:
+    """What is decided of recurring groups, as far as nothing of theirs has to wait, or is `withheld`."""
+    if not recurrences:
+        return {}
+    waiting = {group_of(change.address) for change in changes if change.action is Action.BLOCKED}.union(withheld)
+    return {name: one.decide for name, one in recurrences.items() if one.decide is not None and name not in waiting}
+
+
+def recur(manifests: Manifests, store: StateStore, around: Surroundings) -> dict[str, Recurrence]:
+    """What each recurring group comes to now. A group with nothing to do costs no look at its runs.
+
+    Raises: `InvalidInput` when an instance can't be made.
+    """
+    groups = recurring(manifests)
+    if not groups:
+        return {}
+    decided = around.decided
+    return {name: _Looking(manifests, store, around, group, decided).look() for name, group in groups.items()}
+
+
+class _Looking:
+    """One look at one group."""
+
+    def __init__(
+        self,
+        manifests: Manifests,
+        store: StateStore,
+        around: Surroundings,
+        group: Group,
+        decided: Mapping[str, int],
+    ) -> None:
+        assert group.schedule is not None
+        self.manifests = manifests
+        self.store = store
+        self.around = around
+        self.group = group
+        self.schedule = group.schedule
+        self.now_s = around.now_ms // 1000
+        self.until_s = self.now_s if around.until_ms is None else min(around.until_ms // 1000, self.now_s)
+        self.names = (group.name, *around.former(group.name))
+        self.decided_s = decided.get(group.name)
+        self.result = Recurrence(group)
+
+    def look(self) -> Recurrence:
+        result = self.result
+        found = self._due()
+        result.due_s = max(found.times, default=None)
+        # Which instances are wanted, by their times; of the times that are due, all of them.
+        wanted: dict[int, set[Address]] = {at_s: set() for at_s in found.times}
+        for address in self._wanted():
+            parts = instance_parts(address)
+            if parts is not None:
+                wanted.setdefault(unix_of(parts[1]), set()).add(address)
+        result.runs = sorted(self._instances(wanted, frozenset(found.times)), key=lambda run: run.address)
+        if found.decided_s is not None:
+            result.decide = Decide(self.group.name, found.decided_s)
+        if found.skipped:
+            result.notes.append(f"{self.group.name}: instances that were missed are skipped ({self._why()})")
+        if found.more:
+            result.notes.append(f"{self.group.name}: more instances are due, for the next apply")
+        result.expired = frozenset(self._expired())
+        if result.expired:
+            count = len(result.expired)
+            what = "1 past instance is" if count == 1 else f"{count:,} past instances are"
+            result.notes.append(f"{self.group.name}: {what} forgotten (history.keep: {self.group.history})")
+        result.next_s = following(self.schedule, self.now_s)
+        return result
+
+    def _why(self) -> str:
+        late = self.schedule.deadline_s
+        return f"catchUp: {self.schedule.catch_up.value}" + ("" if late is None else f", deadline: {late} s")
+
+    def _due(self) -> Due:
+        decided_s = self.decided_s
+        if decided_s is None:
+            decided_s = self._decided_by_logs()
+            if decided_s is None:
+                # A schedule begins when it is seen first.
+                return Due(decided_s=self.until_s)
+        return due(self.schedule, decided_s=decided_s, now_s=self.now_s, until_s=self.until_s)
+
+    def _decided_by_logs(self) -> int | None:
+        """Up to when all is decided, as far as the runs tell that the server knows, where the state doesn't: it is new,
+        or was lost. None: nothing tells of any instance."""
+        # Those that were adopted by this apply, or by one that was about other groups.
+        recorded = (key.address for key in self.store.record_keys(whole_groups(self.names)))
+        addresses = {*self._mine(self.around.adopted), *map(self.around.renamed, recorded)}
+        known = {unix_of(parts[1]) for address in addresses if (parts := instance_parts(address))}
+        start_s = self.schedule.start_s
+        if not known:
+            self.result.undecided = not self.around.listed
+            return None if start_s is None else start_s - 1
+        # Of the newest time, some may not have been sent.
+        newest_s = max(known) - 1
+        if start_s is None or not self.schedule.makes_up_for_all:
+            return newest_s
+        # What was made up for was sent in many batches at once, so that no instance tells anything about an earlier
+        # one: each since the beginning was triggered if the logs know it. What they have forgotten they can't tell.
+        # Times that aren't the schedule's are those of another cron, and an edited one counts from the last of them.
+        others = known.difference(occurrences(self.schedule, min(known) - 1, max(known)))
+        decided_s = min(newest_s, max(start_s - 1, self.around.logs_since_s, *others))
+        forgotten = occurrences(self.schedule, start_s - 1, min(decided_s, self.around.logs_since_s))
+        if any(at_s not in known or not self._are_all_known(at_s, addresses) for at_s in forgotten):
+            self.result.notes.append(
+                f"{self.group.name}: what was due until {instant(decided_s)} is taken as triggered: the state doesn't "
+                "tell, and the server's logs reach back no further (server.logRetention)"
+            )
+        return decided_s
+
+    def _are_all_known(self, at_s: int, known: Container[Address]) -> bool:
+        """Whether each run's instance of a time is known: what was made up for may have been sent in part."""
+        instances = self.manifests.requests.instances(self.manifests.runs.file_of(self.group.name), at_s)
+        return all(
+            run.address in known
+            for _, run in instances
+            if run.group.name == self.group.name and self.around.is_mine(run.address)
+        )
+
+    def _mine(self, addresses: Iterable[Address]) -> Iterator[Address]:
+        return (address for address in addresses if group_of(address) == self.group.name)
+
+    def _wanted(self) -> Iterator[Address]:
+        """Instances that are not new and yet to be decided about."""
+        yield from self._mine(self.around.attempts)  # they may have to be sent again
+        for address in self._mine(self.around.standings):
+            case = Case(
+                standing=self.around.standings[address],
+                now_ms=self.around.now_ms,
+                dlq_retention_s=self.around.dlq_retention_s,
+            )
+            if by_policy(case, self.group.policy.care).action is not Action.KEEP:
+                yield address
+        if self.around.wanted is not None:
+            keys = self.store.record_keys(whole_groups([self.group.name]))
+            yield from (key.address for key in keys if self.around.wanted(key.address))
+
+    def _instances(self, wanted: Mapping[int, Collection[Address]], due_times: Collection[int]) -> Iterable[DesiredRun]:
+        requests, file = self.manifests.requests, self.manifests.runs.file_of(self.group.name)
+        skips, asked = self.schedule.concurrency is Concurrency.SKIP, self.around.wanted is not None
+        going = self._going() if skips and wanted else {}
+        refused: dict[str, Address] = {}
+        chosen: dict[Address, DesiredRun] = {}
+        skipped: list[str] = []
+        for at_s in sorted(wanted):
+            for number, run in requests.instances(file, at_s):
+                address = run.address
+                if run.group.name != self.group.name or not self.around.is_mine(address):
+                    continue
+                is_new = address not in wanted[at_s]
+                if is_new and (at_s not in due_times or self._is_known(address)):
+                    continue
+                if skips and (is_new or (self._was_refused(address) and not asked)):
+                    template = address.rpartition("@")[0]
+                    other = going.get(template)
+                    if other is not None and (other < address or not is_new):
+                        skipped.append(f"{address} is skipped: {other} is still going (concurrency: skip)")
+                        continue
+                    if template in refused:  # tried again, it would be going beside this one, or hold up the next
+                        former = refused.pop(template)
+                        del chosen[former]
+                        skipped.append(f"{former} is skipped: it was refused, and {address} is due (concurrency: skip)")
+                    (going if is_new else refused)[template] = address
+                chosen[address] = identify(run, file, number)._replace(at_s=at_s)
+        self.result.notes += skipped[:_MOST_NOTED]
+        if len(skipped) > _MOST_NOTED:
+            self.result.notes.append(f"{self.group.name}: {len(skipped) - _MOST_NOTED:,} more are skipped alike")
+        return chosen.values()
+
+    def _was_refused(self, address: Address) -> bool:
+        attempt = self.around.attempts.get(address)
+        return attempt is not None and not attempt.is_open
+
+    def _is_known(self, address: Address) -> bool:
+        """Whether an instance was triggered already. It stays as it was, whatever the manifest says now."""
+        return address in self.around.adopted or next(iter(self.store.records([address])), None) is not None
+
+    def _going(self) -> dict[str, Address]:
+        """By run: an earlier instance of it that isn't known to have ended."""
+        self.result.watches = True
+        going: dict[str, Address] = {}
+        unfinished = (None, *(state for state in RunState if not state.is_final))
+        addresses = [
+            self.around.renamed(standing.address)
+            for name in self.names
+            for standing in self.store.standings(unfinished, name)
+        ]
+        open_ = [address for address, attempt in self.around.attempts.items() if attempt.is_open]
+        for address in (*addresses, *self._mine(self.around.adopted), *self._mine(open_)):
+            state = self.around.live.get(address)
+            parts = instance_parts(address)
+            if parts is not None and (state is None or not state.is_final):
+                going[parts[0]] = max(address, going.get(parts[0], address))
+        return going
+
+    def _expired(self) -> Iterator[Address]:
+        """Instances that are decided, and older than the newest so many of their run."""
+        keep = self.group.history
+        if keep is None or self.decided_s is None:
+            return
+        tally = self.store.tallies().get(self.group.name)
+        if tally is None or tally.count <= keep * self.manifests.runs.groups[self.group.name].tally.count:
+            return
+        run: str | None = None
+        instances: list[Address] = []
+        for key in self.store.record_keys(whole_groups([self.group.name])):
+            parts = instance_parts(key.address)
+            if parts is None:
+                continue
+            if parts[0] != run:
+                yield from self._beyond(instances, keep)
+                run, instances = parts[0], []
+            instances.append(key.address)
+        yield from self._beyond(instances, keep)
+
+    def _beyond(self, instances: Sequence[Address], keep: int) -> Iterator[Address]:
+        assert self.decided_s is not None
+        until = instant(self.decided_s)
+        for address in instances[:-keep]:
+            if address.rpartition("@")[2] <= until:
+                yield address

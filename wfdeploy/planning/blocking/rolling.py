@@ -1,0 +1,244 @@
+"""Rollouts: which runs of a group may start now, and which wait for those before them.
+
+Who goes first is decided by a hash of the address, so that it is nobody's choice, the same for everybody, and not
+changed by runs that are added. A run is *let go* by an edit that is on disk before anything is sent for it; the runs
+let go are never more than the step allows, whatever dies in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from heapq import nsmallest
+from types import MappingProxyType
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Edit
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.remote import RunState
+from wfdeploy.model.rollout import EndRollout, Enlist, Gate, Mode, Progress, PutProgress, Rollout, Step
+from wfdeploy.planning.blocking.order import blocked, is_found, is_put_off, starts
+
+_BADLY = (RunState.FAILED, RunState.CANCELED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Underway:
+    """What is known of a group's rollout. `progress`: None where none is under way. `members`: the runs let go, with
+    the fingerprint that they then had. `state_of`: how a recorded run does; None for one that isn't recorded.
+    `now_ms`: our clock."""
+
+    group: str
+    rollout: Rollout
+    progress: Progress | None
+    members: Mapping[Address, str]
+    state_of: Callable[[Address], RunState | None]
+    now_ms: int
+
+
+@dataclass(slots=True)
+class Decision:
+    """What a rollout comes to. `released`: the runs that may start (None: any). `reason`: why others may not.
+    `edits`: what is to be on disk before anything starts. `progress` as it is then; None once it is over."""
+
+    released: frozenset[Address] | None
+    reason: str = ""
+    edits: list[Edit] = field(default_factory=list)
+    progress: Progress | None = None
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is a matter of time alone until more may start."""
+        return self.progress is not None and self.progress.open_since_ms is not None
+
+
+def rank(address: str) -> bytes:
+    """Runs are let go in the order of this."""
+    return sha256(address.encode()).digest()
+
+
+def decide(
+    underway: Underway,
+    pending: Mapping[Address, str],
+    *,
+    waiting: Mapping[Address, str] = MappingProxyType({}),
+    unclear: Collection[str] = (),
+    is_meant: Callable[[str], bool] = lambda _: True,
+) -> Decision:
+    """Which of the pending runs (address -> fingerprint) may start now.
+
+    `waiting`: runs that are yet to be started, and wait for something else. `unclear`: runs that may have been started.
+    `is_meant`: the runs that may be released. All of them count, for how far a rollout is isn't a matter of what one
+    apply is about, or of what else there is to wait for.
+    """
+    progress, members = underway.progress, dict(underway.members)
+    unstarted = {**pending, **waiting}
+    if not unstarted:
+        # All runs are let go; but one whose answer was lost may turn out to be refused, and what people decided, or too
+        # many failures, holds for the runs to come.
+        is_over = progress is not None and progress.mode is Mode.RUNNING and not unclear
+        return Decision(None, edits=[EndRollout(underway.group)] if is_over else [])
+    if progress is None and not pending:
+        return Decision(None)  # it begins when a run may start
+    edits: list[Edit] = []
+    if progress is None or any(members.get(address, text) != text for address, text in unstarted.items()):
+        # What was let go has changed since: it has to prove itself again. A person's pause is about that, too.
+        mode = Mode.PAUSED if progress is not None and progress.mode is Mode.PAUSED else Mode.RUNNING
+        if progress is not None:
+            edits.append(EndRollout(underway.group))
+        progress = Progress(group=underway.group, mode=mode, started_at_ms=underway.now_ms)
+        progress, members = replace(progress, steps=underway.rollout.plan), {}
+    before = None if edits else underway.progress
+    decision = _Deciding(
+        underway, progress, members, pending=pending, waiting=waiting, unclear=unclear, is_meant=is_meant
+    ).decide()
+    if decision.progress is not None and decision.progress != before:
+        edits.append(PutProgress(decision.progress))
+    decision.edits[:0] = edits
+    return decision
+
+
+def roll(
+    changes: Sequence[Change], underway: Underway, is_meant: Callable[[str], bool]
+) -> tuple[Iterator[Change], Decision]:
+    """A group's changes, those that have to wait blocked. `is_meant`: whether a run is within the plan's targets."""
+    pending = {change.address: change.fingerprint for change in changes if starts(change)}
+    waiting = {change.address: change.fingerprint for change in changes if is_put_off(change)}
+    if (pending or waiting) and not any(map(is_meant, (*pending, *waiting))):
+        return iter(changes), Decision(None)  # it isn't about this group, and leaves its rollout alone
+    unclear = {change.address for change in changes if change.action is Action.RECOVER and not is_found(change)}
+    decision = decide(underway, pending, waiting=waiting, unclear=unclear, is_meant=is_meant)
+    return _applied(changes, decision), decision
+
+
+def _applied(changes: Sequence[Change], decision: Decision) -> Iterator[Change]:
+    for change in changes:
+        if starts(change) and decision.released is not None and change.address not in decision.released:
+            yield blocked(change, decision.reason)
+        else:
+            yield change
+
+
+class _Deciding:
+    """One look at a rollout in which something is yet to be started."""
+
+    def __init__(
+        self,
+        underway: Underway,
+        progress: Progress,
+        members: dict[Address, str],
+        *,
+        pending: Mapping[Address, str],
+        waiting: Collection[Address],
+        unclear: Collection[str],
+        is_meant: Callable[[str], bool],
+    ) -> None:
+        self.underway = underway
+        self.steps = underway.rollout.steps
+        self.members = members
+        self.pending = pending
+        # Let go, and not sent: a process died, the server refused it. It keeps its place, if the step has that many.
+        self.unsent = [address for address in pending if address in members]
+        self.started = len(members) - len(self.unsent)
+        self.meant = [address for address in pending if address not in members and is_meant(address)]
+        self.total = len({*members, *pending, *waiting})
+        self.progress = self._placed(progress)
+        open_ = {*pending, *waiting, *unclear}  # what is recorded of these is about the runs before
+        states = [None if address in open_ else underway.state_of(address) for address in members]
+        self.succeeded = sum(state is RunState.SUCCESS for state in states)
+        self.finished = sum(state is not None and state.is_final for state in states)
+        self.failed = sum(state in _BADLY for state in states)
+
+    def decide(self) -> Decision:
+        stopped = self._stopped()
+        if stopped is not None:
+            return Decision(frozenset(), stopped, [], self.progress)
+        while True:
+            step = self.progress.step
+            allowed = self._allowed(step)
+            room = allowed - self.started
+            if room > 0 or step >= len(self.steps):
+                released = nsmallest(room, self.unsent, key=rank)
+                chosen = nsmallest(room - len(released), self.meant, key=rank)
+                runs = tuple((address, self.pending[address]) for address in chosen)
+                edits: list[Edit] = [Enlist(self.underway.group, runs)] if runs else []
+                return Decision(frozenset((*released, *chosen)), self._turn(allowed), edits, self.progress)
+            reason = self._held_up(self.steps[step])
+            if reason is not None:
+                return Decision(frozenset(), f"rollout, {self._where()}: {reason}", [], self.progress)
+            self.progress = replace(self.progress, step=step + 1, open_since_ms=None)
+
+    def _allowed(self, step: int) -> int:
+        """How many runs a step lets go, with those of the steps before it."""
+        return self.total if step >= len(self.steps) else min(self.steps[step].amount.of(self.total), self.total)
+
+    def _placed(self, progress: Progress) -> Progress:
+        """How far it is by the steps that are declared now. Where they were edited, that is the first one that has
+        place for what was started, and it has to be passed: which of its gates were open before tells nothing."""
+        plan = self.underway.rollout.plan
+        if progress.steps in ("", plan):
+            return replace(progress, steps=plan, step=min(progress.step, len(self.steps)))
+        last = len(self.steps) - 1
+        step = next((step for step in range(last) if self._allowed(step) >= self.started), last)
+        return replace(progress, steps=plan, step=step, approved=0, open_since_ms=None)
+
+    def _stopped(self) -> str | None:
+        """Why nothing may start; None when the rollout is running."""
+        most = self.underway.rollout.max_failures
+        # What was tolerated, and goes well by now, is no licence for others to fail.
+        self.progress = replace(self.progress, tolerated=min(self.progress.tolerated, self.failed))
+        failed = self.failed - self.progress.tolerated
+        if self.progress.mode is Mode.RUNNING and most is not None and most.is_exceeded(failed, len(self.members)):
+            self.progress = replace(self.progress, mode=Mode.STOPPED, open_since_ms=None)
+        resume = f"`wfdeploy rollout resume {self.underway.group}` goes on"
+        match self.progress.mode:
+            case Mode.RUNNING:
+                return None
+            case Mode.STOPPED:
+                count = f"{self.failed:,} of {len(self.members):,} runs failed"
+                if most is None or not most.is_exceeded(failed, len(self.members)):
+                    count = "too many runs had failed"  # some were restarted since
+                return f"rollout stopped: {count} (maxFailures: {most}); {resume}"
+            case Mode.PAUSED:
+                return f"rollout paused; {resume}"
+            case Mode.ABORTED:
+                return f"rollout aborted; {resume}"
+
+    def _held_up(self, step: Step) -> str | None:
+        """Why the gate of a step that is full isn't passed yet; None when it is."""
+        group, count = self.underway.group, self.started
+        closed: str | None = None
+        match step.gate:
+            case Gate.SUCCEEDED if self.succeeded < count:
+                closed = f"{self.succeeded:,} of {count:,} succeeded"
+                if self.failed:
+                    closed += f", {self.failed:,} failed"
+            case Gate.FINISHED if self.finished < count:
+                closed = f"{self.finished:,} of {count:,} finished"
+            case Gate.APPROVED if self.progress.approved <= self.progress.step:
+                closed = f"waits for `wfdeploy rollout approve {group}`"
+        if closed is not None:
+            self.progress = replace(self.progress, open_since_ms=None)
+            return closed
+        since_ms = self.progress.open_since_ms
+        if since_ms is None:
+            since_ms = self.underway.now_ms
+        left_s = step.bake_s - (self.underway.now_ms - since_ms) / 1000
+        if left_s <= 0:
+            return None
+        self.progress = replace(self.progress, open_since_ms=since_ms)
+        return f"bakes {_span(left_s)} more"
+
+    def _turn(self, allowed: int) -> str:
+        return f"rollout, {self._where()}: {allowed:,} of {self.total:,} runs go first"
+
+    def _where(self) -> str:
+        return f"step {self.progress.step + 1} of {len(self.steps)}"
+
+
+def _span(seconds: float) -> str:
+    whole = max(round(seconds), 1)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"

@@ -1,0 +1,89 @@
+"""What a plan must be allowed to do before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wfdeploy.errors import Withheld
+from wfdeploy.model.address import group_of, whole_groups
+from wfdeploy.model.first_changes import but_plain_triggers
+from wfdeploy.model.options import ApplyOptions
+from wfdeploy.model.pasting import moved_entry
+from wfdeploy.model.plan import Action, Plan
+from wfdeploy.planning.blocking.order import is_put_off
+
+if TYPE_CHECKING:
+    from wfdeploy.planning.prepared import Prepared
+
+Confirm = Callable[[Plan], bool]
+"""Shows the plan and asks; False declines."""
+
+MANY = 100
+"""More re-triggers or cancels than this in one apply need a word of consent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """How many runs a plan holds back that are released when it is followed through (`apply --wait`), and how many of
+    them were triggered before."""
+
+    triggers: int = 0
+    retriggers: int = 0
+
+
+def held_back(plan: Plan, prepared: Prepared) -> Later:
+    """What following a plan through adds to it."""
+    waiting = {
+        prepared.recorded_address(change.address): change.generation
+        for change in but_plain_triggers(plan.changes)
+        if is_put_off(change)
+    }
+    recorded = prepared.store.record_keys(whole_groups(map(group_of, waiting)))
+    before = {address for address, generation in waiting.items() if generation > 1}
+    before.update(key.address for key in recorded if key.address in waiting)
+    return Later(len(waiting), len(before))
+
+
+def require_consent(plan: Plan, options: ApplyOptions, later: Later = Later()) -> None:
+    """Raises: `Withheld` when the plan is beyond what the options allow, with what it adds `later`."""
+    sends = plan.sends + later.triggers
+    if options.max_triggers is not None and sends > options.max_triggers:
+        raise Withheld(
+            f"the plan would trigger {sends} run{'s' if sends != 1 else ''}, more than --max-triggers "
+            f"{options.max_triggers}",
+            hint="look at it with `wfdeploy plan`, then raise the number",
+        )
+    if plan.possibly_triggered and not options.allow_retrigger:
+        count, (run_id, address) = len(plan.possibly_triggered), plan.possibly_triggered[0]
+        which = address if count == 1 else f"{address} and {count - 1:,} more"
+        raise Withheld(
+            f"the plan may trigger {which} again: the server knows runs that did the same, under names that nothing "
+            f"declares any more ({run_id})",
+            hint="a `moved:` entry from the former name keeps a run, `wfdeploy adopt --target ADDRESS` records it as "
+            "triggered; if it is to be triggered, give --allow-retrigger",
+        )
+    again = plan.summary[Action.RETRIGGER] + plan.declared_again + later.retriggers
+    renamed = len(plan.possibly_renamed)
+    if again + renamed > MANY and not options.allow_retrigger:
+        hint = "look at it with `wfdeploy plan`; if it is meant, give --allow-retrigger"
+        if plan.declared_again:
+            hint += f". {plan.declared_again:,} of them were triggered before, and forgotten when nothing declared them"
+        if renamed:
+            origin, to = plan.possibly_renamed[0]
+            hint += f". {renamed} of them look renamed: an entry of `moved:` keeps each ({moved_entry(origin, to)})"
+        raise Withheld(f"the plan would trigger {again + renamed} runs again", hint=hint)
+    if plan.emptied and not options.allow_cancel:
+        count = sum(plan.emptied.values())
+        raise Withheld(
+            f"the plan would cancel {count:,} run{'s' if count != 1 else ''} since {', '.join(plan.emptied)} makes no "
+            "runs any more: data may have been lost",
+            hint="look at the data with `wfdeploy validate`; if it is meant, give --allow-cancel",
+        )
+    cancels = plan.summary[Action.CANCEL]
+    if cancels > MANY and not options.allow_cancel:
+        raise Withheld(
+            f"the plan would cancel {cancels} runs",
+            hint="look at it with `wfdeploy plan`; if it is meant, give --allow-cancel",
+        )

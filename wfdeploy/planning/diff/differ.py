@@ -1,0 +1,132 @@
+"""The diff: two streams in address order, one of declared runs, one of recorded ones, become changes.
+
+For each address at most one change comes out. What an older attempt of it turned out to be is settled on the way
+(`Change.edits`), so that a lost answer never hides behind an edited manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.run import DesiredRun
+from wfdeploy.model.state import RecordKey
+from wfdeploy.planning.diff.context import DiffContext
+from wfdeploy.planning.diff.declared import Declared
+from wfdeploy.planning.diff.instances import is_past, past_instance
+from wfdeploy.planning.diff.outcomes import key_of
+from wfdeploy.planning.diff.reasons import AT_ONCE, why_new
+from wfdeploy.planning.diff.undeclared import undeclared
+
+
+def diff(
+    desired: Iterable[DesiredRun], recorded: Iterable[RecordKey], context: DiffContext, problems: list[Diagnostic]
+) -> Iterator[Change]:
+    """Every address's change, keeps included, in address order.
+
+    Both streams come in address order (by code point). What the manifests' author must fix goes to `problems`.
+    """
+    plain = context.wish is None
+    for run, key in _fetched(_merge(desired, _known(recorded, context)), context):
+        if run is not None:
+            if key is None and plain and run.address not in context.former:
+                yield unheard_of(run, context)
+            else:
+                yield Declared(run, key, context, problems).change()
+        elif key is not None:
+            change = past_instance(key, context) if is_past(key, context) else undeclared(key, context)
+            if change is not None:
+                yield change
+
+
+def _fetched(
+    pairs: Iterator[tuple[DesiredRun | None, RecordKey | None]], context: DiffContext
+) -> Iterator[tuple[DesiredRun | None, RecordKey | None]]:
+    """The pairs; what has to be known of their addresses is fetched for many at once."""
+    while batch := list(islice(pairs, AT_ONCE)):
+        context.fetch([one.address for run, key in batch if (one := run or key) and not _is_plain(run, key, context)])
+        yield from batch
+
+
+def _is_plain(run: DesiredRun | None, key: RecordKey | None, context: DiffContext) -> bool:
+    """Whether all that there is to say of an address is that the two are the same."""
+    if run is None or key is None or context.wish is not None:
+        return False
+    return run.fingerprint == key.fingerprint and run.delivery == key.delivery
+
+
+def unheard_of(run: DesiredRun, context: DiffContext) -> Change:
+    """The change of a declared run of which there is nothing, neither a record nor an attempt: most of a first plan."""
+    generation = context.highest(run.address, run.fingerprint) + 1
+    return Change(
+        address=run.address,
+        action=Action.TRIGGER,
+        reason=why_new(run, generation),
+        run_id=context.identities.run_id if run.workflow_run_id is None else run.workflow_run_id,
+        fingerprint=run.fingerprint,
+        generation=generation,
+        source=run.source,
+        sends=True,
+        desired=run,
+    )
+
+
+def _known(recorded: Iterable[RecordKey], context: DiffContext) -> Iterator[RecordKey]:
+    """The state's keys with renames, adopted records and addresses that have nothing but an attempt."""
+    if not (context.renames or context.adopted or context.attempts):
+        yield from recorded
+        return
+    extra: dict[Address, RecordKey | None] = {Address(a): None for a in context.attempts}
+    extra |= {address: key_of(record) for address, record in context.adopted.items()}
+    moved: dict[Address, RecordKey] = {}
+    stream: Iterable[RecordKey] = recorded
+    if context.renames:
+        stream = list(recorded)
+        for key in stream:
+            to = context.renames.get(key.address)
+            if to is not None and to not in extra:
+                moved[to] = key._replace(address=to)
+        stream = sorted(
+            [key for key in stream if key.address not in context.renames] + list(moved.values()),
+            key=lambda key: key.address,
+        )
+    waiting = iter(sorted(extra))
+    following = next(waiting, None)
+    for key in stream:
+        while following is not None and following < key.address:
+            yield extra[following] or _empty(following)
+            following = next(waiting, None)
+        if following == key.address:
+            yield extra[following] or key
+            following = next(waiting, None)
+        else:
+            yield key
+    while following is not None:
+        yield extra[following] or _empty(following)
+        following = next(waiting, None)
+
+
+def _empty(address: Address) -> RecordKey:
+    """Stands for an address that has an attempt and no record."""
+    return RecordKey(address, "", 0, "", "")
+
+
+def _merge(
+    desired: Iterable[DesiredRun], recorded: Iterable[RecordKey]
+) -> Iterator[tuple[DesiredRun | None, RecordKey | None]]:
+    """Pair the streams by address."""
+    runs, keys = iter(desired), iter(recorded)
+    run, key = next(runs, None), next(keys, None)
+    while run is not None or key is not None:
+        if key is None or (run is not None and run.address < key.address):
+            yield run, None
+            run = next(runs, None)
+        elif run is None or key.address < run.address:
+            yield None, key
+            key = next(keys, None)
+        else:
+            yield run, key
+            run, key = next(runs, None), next(keys, None)

@@ -1,0 +1,129 @@
+"""A recorded address that no manifest declares."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from wfdeploy.model.address import group_of
+from wfdeploy.model.edits import DropAttempt, Edit, Forget
+from wfdeploy.model.observed import RunState
+from wfdeploy.model.pasting import shell_word
+from wfdeploy.model.plan import Action, Change, Wish
+from wfdeploy.model.run import OnRemove
+from wfdeploy.model.state import Attempt, RecordKey
+from wfdeploy.planning.diff.context import NOT_LOOKED_UP, DiffContext, Finding
+from wfdeploy.planning.diff.failure_policy import BY_WISH, Case
+from wfdeploy.planning.diff.outcomes import REPEATED, SENT_AGAIN, key_of, preparing, settled_record
+
+
+def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
+    """A recorded address that no manifest declares."""
+    address = key.address
+    edits: list[Edit] = list(preparing(address, context))
+    attempt = context.attempts.get(address)
+    known = key if key.fingerprint else None
+    adopting = address in context.adopted
+    if attempt is not None and attempt.is_open:
+        change = Change(
+            address=address,
+            action=Action.RECOVER,
+            reason="",
+            run_id=attempt.workflow_run_id,
+            fingerprint=attempt.fingerprint,
+            generation=attempt.generation,
+            edits=tuple(edits),
+            attempt=attempt,
+        )
+        return _with_open_attempt(change, attempt, edits, context)
+    if known is None:
+        # Nothing but a refused attempt of a run that nobody declares any more.
+        if context.is_undeclared(address):
+            return Change(address=address, action=Action.KEEP, reason="", edits=(DropAttempt(address),))
+        return None
+    change = Change(
+        address=address,
+        action=Action.ADOPT if adopting else Action.KEEP,
+        reason="the server knows this run, the state did not; no longer declared" if adopting else "no longer declared",
+        run_id=known.workflow_run_id,
+        fingerprint=known.fingerprint,
+        generation=known.generation,
+        edits=tuple(edits),
+    )
+    if context.wish is not None:
+        return _wished(change, context.wish, context)
+    if adopting or not context.is_gone(address):
+        return change
+    policy = context.on_remove.get(group_of(address), OnRemove.KEEP)
+    if policy is OnRemove.CANCEL:
+        record = context.records(address)
+        state = context.live_states.get(address) or (record.run_state if record else None)
+        if (state is not None and not state.may_run) or context.is_taken_over(known):
+            return change._replace(reason="no longer declared, and its run has ended")
+        generator = context.emptied_generator(address)
+        why = "no longer declared" if generator is None else f"{generator} makes no runs any more"
+        return change._replace(action=Action.CANCEL, reason=f"{why}, and the group's onRemove is cancel")
+    if policy is OnRemove.FORGET or context.prune:
+        why = "the group's onRemove is forget" if policy is OnRemove.FORGET else "--prune was given"
+        edits.append(Forget(address))
+        return change._replace(action=Action.FORGET, reason=f"no longer declared, and {why}", edits=tuple(edits))
+    return change
+
+
+def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], context: DiffContext) -> Change:
+    wish, address = context.wish, change.address
+    resumes = wish is Wish.RESUME and attempt.is_resume
+    is_undeclared = context.is_undeclared(address)  # else another file may declare it, or that isn't what this is about
+    undeclared_ = ", no longer declared" if is_undeclared else ""
+    verdict = context.verdicts.get(address, NOT_LOOKED_UP)
+    match verdict.finding:
+        case Finding.FOUND:
+            found = settled_record(attempt, verdict, context, edits)
+            change = change._replace(run_id=found.workflow_run_id, edits=tuple(edits))
+            if wish is Wish.CANCEL and found.run_state is not None and found.run_state.may_run:
+                return change._replace(action=Action.CANCEL, reason="asked for")
+            if resumes:
+                return change._replace(reason=REPEATED)
+            return change._replace(reason=f"found on the server{undeclared_}: recorded as triggered")
+        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if resumes:
+            return change._replace(reason=SENT_AGAIN, sends=True, tries=attempt.tries, dlq_id=attempt.dlq_id)
+        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if not is_undeclared:
+            words = "its answer was lost and the server does not know it: what becomes of it is up to the next apply"
+            return change._replace(action=Action.KEEP, reason=words)
+        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
+            edits.append(DropAttempt(address, burn=verdict.finding is Finding.ABSENT_OR_DELAYED))
+            return change._replace(
+                reason="the server does not know it, and it is no longer declared: dropped",
+                edits=tuple(edits),
+            )
+        case Finding.NOT_LOOKED_UP:
+            return change._replace(reason=f"its answer was lost{undeclared_}: apply looks it up on the server")
+        case Finding.TOO_OLD:
+            return change._replace(
+                reason=f"its answer was lost longer ago than the server's logs remember{undeclared_}: "
+                f"settle it with `wfdeploy state resolve {shell_word(address)} --triggered` or `state rm`",
+            )
+        case _:
+            assert_never(verdict.finding)
+
+
+def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
+    """What a person wants done with a run, whatever is declared: it can be cancelled and resumed."""
+    record = context.adopted.get(change.address) or context.records(change.address)
+    if wish in (Wish.RESTART, Wish.RETRIGGER) or record is None:
+        return change._replace(reason="no longer declared: there is nothing to trigger it from")
+    standing = record.standing
+    if change.address not in context.adopted:
+        live = context.live_states.get(change.address)
+        standing = context.standings.get(
+            change.address, standing if live is None else standing._replace(run_state=live)
+        )
+    if context.is_taken_over(key_of(record)):
+        standing = standing._replace(run_state=RunState.EXPIRED)
+    case = Case(standing=standing, now_ms=context.now_ms, dlq_retention_s=context.dlq_retention_s)
+    remedy = BY_WISH[wish](case)
+    change = change._replace(action=remedy.action, reason=remedy.reason)
+    if remedy.action is not Action.RESUME:
+        return change
+    tries = standing.tries + 1
+    label = context.identities.attempt_label(change.address, record.fingerprint, record.generation, tries)
+    return change._replace(sends=True, run_id=label, tries=tries, dlq_id=standing.dlq_id)

@@ -1,0 +1,71 @@
+"""How identities are made, as the diff is given it: of a project, its manifests' requests and the state's key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from wfdeploy.manifests.identify.describe import describe, recorded_parts
+from wfdeploy.manifests.identify.fingerprint import fingerprint_as, version_of
+from wfdeploy.manifests.identify.run_ids import Naming, attempt_label, attempt_place
+from wfdeploy.manifests.requests import Requests
+from wfdeploy.model.plan import FieldChange
+from wfdeploy.model.project import Project
+from wfdeploy.model.run import DesiredRun
+from wfdeploy.planning.diff.context import Identities
+from wfdeploy.planning.diff.fields import compare, compare_fields
+from wfdeploy.planning.respelled import Respelled
+
+_MOST_KEPT = 1000
+"""Differences beside bodies that are remembered."""
+
+_BODY = '{"body":'
+_decode = json.JSONDecoder().raw_decode
+
+
+def identities(
+    project: Project, requests: Requests, respelled: Respelled, redaction_key: Callable[[], bytes]
+) -> Identities:
+    """The identities of one project and environment. `redaction_key`: that of the state."""
+
+    def fingerprints_under(run: DesiredRun, text: str) -> Sequence[str]:
+        former = respelled.former(run)
+        if version_of(text) == version_of(run.fingerprint):
+            return (run.fingerprint,) if former is None else (run.fingerprint, former.fingerprint)
+        declared = [requests.of(run)]
+        if former is not None and (other := requests.formerly(run)) is not None:
+            declared.append(other.request)
+        found = [fingerprint_as(text, request, run.group.identity, run.workflow_run_id) for request in declared]
+        return [one for one in found if one is not None]
+
+    beside_bodies: dict[tuple[str, str], tuple[FieldChange, ...]] = {}
+
+    def changes(run: DesiredRun, before: str) -> tuple[FieldChange, ...]:
+        request = requests.of(run)
+        body, rest = recorded_parts(request, redaction_key())
+        if not rest or not before.startswith(_BODY) or before[len(_BODY)].isspace():
+            return compare_fields(before, describe(request, redaction_key()))
+        # The body comes first, and what is beside it is that of many runs.
+        if before.startswith((f"{body},", f"{body}}}")):
+            end = len(body)
+            own: tuple[FieldChange, ...] = ()
+        else:
+            old, end = _decode(before, len(_BODY))
+            own = compare("body", old, request.body.value)
+        key = before[end:], rest
+        if key not in beside_bodies:
+            if len(beside_bodies) >= _MOST_KEPT:
+                beside_bodies.clear()
+            beside_bodies[key] = compare_fields(f"{_BODY}0{key[0]}", json.loads(f"{_BODY}0{rest}"))
+        return own + beside_bodies[key]
+
+    def label(address: str, fingerprint_text: str, generation: int, tries: int) -> str:
+        place = attempt_place(project.key, project.environment, address, fingerprint_text)
+        return attempt_label(place, generation, tries)
+
+    return Identities(
+        run_id=Naming(project.key, project.environment),
+        fingerprints_under=fingerprints_under,
+        changes=changes,
+        attempt_label=label,
+    )

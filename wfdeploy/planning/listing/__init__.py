@@ -1,0 +1,1 @@
+"""Ask the server which runs it knows, and match them with addresses."""

@@ -1,0 +1,346 @@
+"""Asking the server what it knows, before anything is triggered.
+
+A listing that is to prove an absence must begin late enough (docs/guarantees.md): `server.logLag` after the last
+moment at which a request of interest can have left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.edits import PutAttempt
+from wfdeploy.model.event import Notice
+from wfdeploy.model.plan import Sending
+from wfdeploy.model.state import AttemptStatus, Standing
+from wfdeploy.model.workflow_id import RunIndex
+from wfdeploy.planning.diff.context import NOT_LOOKED_UP, Finding, Verdict
+from wfdeploy.planning.listing.long_listings import LongListings
+from wfdeploy.planning.listing.observing import View
+from wfdeploy.planning.listing.refreshing import since as since_oldest
+from wfdeploy.planning.outlook import Seen
+from wfdeploy.planning.prepared import Prepared
+from wfdeploy.ports import RunGateway
+from wfdeploy.sending.absence import Absence
+from wfdeploy.sending.patience import Patience
+from wfdeploy.sending.recovery import Findings, Listed, examine, list_all, since
+from wfdeploy.sending.server_time import DATE_RESOLUTION_MS, ROUNDED_S, ServerTime
+from wfdeploy.workspace import Workspace
+
+
+class Discovery:
+    """Listings for one command. `locked_at`: when (monotonic) it got the state's lock; no process that held it before
+    has sent anything since. None without a lock: then nothing is proven about open attempts. `stopped`: the user's wish
+    to stop, heeded between pages."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        gateway: RunGateway,
+        time: ServerTime,
+        locked_at: float | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.workspace = workspace
+        self.gateway = gateway
+        self.time = time
+        self.locked_at = locked_at
+        self.stopped = stopped
+        self._long = None if locked_at is None else LongListings(workspace, gateway, time, stopped)
+        self._joined: tuple[int, int] | None = None  # see `_list_after`
+
+    @property
+    def log_lag_s(self) -> float:
+        """The project's own word, else the embedded server's, else the default; seconds."""
+        settings = self.workspace.project.server
+        if settings.log_lag_given:
+            return settings.log_lag_s
+        told = self.workspace.log_lag_s
+        if told is None:
+            told = self.gateway.facts.log_lag_s
+        return settings.log_lag_s if told is None else told
+
+    async def look(self, prepared: Prepared, sending: Sending, asked: Collection[Standing] = ()) -> Seen:
+        """What a plan without guarantees shows: list, and tell what is found of open attempts; absence says nothing
+        yet. `asked`: the runs whose state shall be known. Raises: `RemoteFailure`."""
+        listed = await self._list(prepared, sending, asked)
+        index = RunIndex(listed.runs)
+        verdicts = {
+            attempt.address: Verdict(Finding.FOUND, run)
+            if (run := index.attempted(attempt, prepared.names_of(attempt)))
+            else NOT_LOOKED_UP
+            for attempt in prepared.open_attempts
+        }
+        return self._seen(listed, verdicts)
+
+    async def settle(
+        self,
+        prepared: Prepared,
+        sending: Sending,
+        patience: Patience,
+        *,
+        suspect: str | None,
+        asked: Collection[Standing] = (),
+    ) -> Seen:
+        """List late enough to tell what became of open attempts.
+
+        `suspect`: why the state may not know all that was triggered (then the listing must also be late enough for
+        what another process may just have done); None when it does. Raises: `RemoteFailure`.
+        """
+        assert self.locked_at is not None
+        time = self.time
+        if self._lag_is_open or (prepared.open_attempts and not time.is_known):
+            await self._probe()
+        self._close_intents(prepared)
+        lag_s = self.log_lag_s
+        wait_s = 0.0
+        reasons = []
+        if prepared.open_attempts:
+            locked_ms = time.earliest_ms(self.locked_at)
+            last_ms = max(min(locked_ms, ended_ms + DATE_RESOLUTION_MS) for ended_ms in self._ended(prepared).values())
+            wait_s = (last_ms - time.earliest_ms()) / 1000 + lag_s
+            count = len(prepared.open_attempts)
+            reasons.append(f"the outcome of {count} run{'s' if count > 1 else ''} is not known")
+        if suspect is not None:
+            wait_s = max(wait_s, self.locked_at + lag_s - time.now())
+            reasons.append(suspect)
+        settled = await patience.wait(
+            wait_s + ROUNDED_S if wait_s > 0 else 0.0,
+            f"{' and '.join(reasons)}: waiting until the server's logs can tell (server.logLag)",
+        )
+        if not settled:
+            if suspect is not None and not patience.stopped:
+                self._say_unsettled(suspect)
+            return await self.look(prepared, sending, asked)
+        listed = await self._list(prepared, sending, asked)
+        findings = self._examine(prepared, listed)
+        if findings.too_early and await patience.wait(
+            findings.wait_ms / 1000,
+            "a delayed run whose answer was lost may just be starting: waiting until the logs can tell",
+        ):
+            listed = await self._list(prepared, sending, asked)
+            findings = self._examine(prepared, listed)
+        return self._seen(listed, self._verdicts(prepared, findings))
+
+    async def inspect(self, standings: Collection[Standing]) -> View:
+        """How these runs do, and nothing else, by one listing. Raises: `RemoteFailure`."""
+        start = since_oldest(standings, round(1000 * self.log_lag_s))
+        return self._view(await self._list_since(start, len(standings)))
+
+    def covers(self, prepared: Prepared, seen: Seen, sending: Sending) -> bool:
+        """Whether a listing reaches back as far as it must before these changes are sent."""
+        needed = _reach(prepared, sending, self.time.latest_ms(), round(1000 * self.log_lag_s))
+        if seen.reach_ms is not None and (needed is None or needed < seen.reach_ms):
+            return False
+        if self._joined is None:
+            return True
+        watermark_ms, start_ms = self._joined
+        needed = _reach(prepared, sending, self.time.latest_ms(), round(1000 * self.log_lag_s), watermark_ms)
+        return needed is not None and needed >= start_ms
+
+    # --- pieces ----------------------------------------------------------------------------------------------
+
+    @property
+    def _lag_is_open(self) -> bool:
+        workspace = self.workspace
+        return (
+            not workspace.project.server.log_lag_given
+            and workspace.log_lag_s is None
+            and self.gateway.facts.time_ms is None
+        )
+
+    async def _probe(self) -> None:
+        """One page, for what the answer's headers tell."""
+        asked_at = self.time.now()
+        pages = self.gateway.list_runs(label=self.workspace.project.label, since_ms=self.workspace.clock.now_ms())
+        async for page in pages:
+            self.time.learn(page.server_time_ms, asked_at=asked_at, answered_at=self.time.now())
+            break
+
+    async def _list(self, prepared: Prepared, sends: Sending, asked: Collection[Standing]) -> Listed:
+        """One listing for all purposes: it reaches back to what may be unknown, and to the oldest run asked after."""
+        workspace = self.workspace
+        lag_ms = round(1000 * self.log_lag_s)
+        start = _reach(prepared, sends, self.time.latest_ms(), lag_ms)
+        oldest = since_oldest(asked, lag_ms)
+        declared = sum(group.tally.count for group in prepared.manifests.runs.groups.values())
+        since_ms = start if start is None or oldest is None else min(start, oldest)
+        self._joined = None
+        listed = await self._list_after(prepared, sends, since_ms, oldest, declared)
+        if listed is None:
+            listed = await self._list_since(since_ms, declared, self._long)
+        listed.reach_ms = start
+        retention_ms = round(1000 * workspace.project.server.log_retention_s)
+        if start is not None and start < self.time.latest_ms() - retention_ms:
+            workspace.listener(
+                Notice(
+                    "this state was last brought up to date longer ago than the server's logs reach back "
+                    "(server.logRetention): runs that another runner triggered in between cannot be known"
+                )
+            )
+        return listed
+
+    async def _list_after(
+        self, prepared: Prepared, sends: Sending, since_ms: int | None, oldest_ms: int | None, expected: int
+    ) -> Listed | None:
+        """Continue a listing that an earlier command began, and list what came after that. None: there is none.
+
+        The earlier one is worth what it would be had it ended then and moved the watermark: the second one reaches
+        back to there, or further, by the rules for watermarks.
+        """
+        earlier = None if self._long is None else await self._long.continued(since_ms, expected, self._probe)
+        if earlier is None:
+            return None
+        lag_ms = round(1000 * self.log_lag_s)
+        watermark_ms = earlier.began_ms - lag_ms
+        start_ms = _reach(prepared, sends, self.time.latest_ms(), lag_ms, watermark_ms)
+        if start_ms is None:
+            return None
+        start_ms = start_ms if oldest_ms is None else min(start_ms, oldest_ms)
+        listed = await self._list_since(start_ms, expected)
+        newer = {(run.workflow_run_id, run.created_at_ms) for run in listed.runs}
+        listed.runs += [run for run in earlier.runs if (run.workflow_run_id, run.created_at_ms) not in newer]
+        self._joined = watermark_ms, start_ms
+        return listed
+
+    async def _list_since(self, since_ms: int | None, expected: int, long: LongListings | None = None) -> Listed:
+        workspace = self.workspace
+        listed = await list_all(
+            self.gateway,
+            workspace.clock,
+            workspace.listener,
+            label=workspace.project.label,
+            since_ms=since_ms,
+            expected=expected,
+            keep=(lambda _cursor, _page: None) if long is None else long.keeper(since_ms),
+            stopped=self.stopped,
+        )
+        self.time.learn(listed.date_ms, asked_at=listed.asked_at, answered_at=listed.answered_at)
+        # The clock of an embedded server runs fast, or is moved, because somebody wants it so.
+        if self.gateway.facts.server_id is None and (notice := self.time.complaint()) is not None:
+            workspace.listener(notice)
+        return listed
+
+    def _seen(self, listed: Listed, verdicts: dict[Address, Verdict]) -> Seen:
+        reach_ms = listed.reach_ms
+        return Seen(
+            # What lies further back is known to the state already, or is too old to be told.
+            runs=tuple(run for run in listed.runs if reach_ms is None or run.created_at_ms >= reach_ms),
+            verdicts=verdicts,
+            began_ms=self._began_ms(listed),
+            now_ms=self.time.earliest_ms() if self.time.is_known else None,
+            view=self._view(listed),
+            reach_ms=reach_ms,
+        )
+
+    def _view(self, listed: Listed) -> View:
+        return View(
+            runs=RunIndex(listed.runs),
+            since_ms=listed.since_ms,
+            began_ms=self._began_ms(listed),
+            now_ms=self.workspace.clock.now_ms(),
+            log_lag_ms=round(1000 * self.log_lag_s),
+            log_retention_ms=round(1000 * self.workspace.project.server.log_retention_s),
+        )
+
+    def _began_ms(self, listed: Listed) -> int | None:
+        """When a listing began, in server time; None where the server tells none."""
+        return self.time.earliest_ms(listed.asked_at) if self.time.is_known else None
+
+    def _close_intents(self, prepared: Prepared) -> None:
+        """Fix the last moment of each open attempt for which that wasn't done: nobody who held the lock before this
+        process can have sent a byte since. It is written down in server time, and never moves later."""
+        time = self.time
+        assert self.locked_at is not None
+        edits = []
+        for attempt in prepared.open_attempts:
+            if attempt.status is AttemptStatus.INTENT or attempt.ended_at_ms is None:
+                closed = attempt._replace(
+                    status=AttemptStatus.UNKNOWN,
+                    ended_at_ms=time.latest_ms(self.locked_at) if time.is_known else None,
+                    error=attempt.error or "the process that sent it ended before its answer was recorded",
+                )
+                if closed != attempt:
+                    prepared.attempts[attempt.address] = closed
+                    edits.append(PutAttempt(closed._replace(address=prepared.recorded_address(attempt.address))))
+        if edits:
+            prepared.store.commit(edits)
+            prepared.head = prepared.store.head()
+
+    def _ended(self, prepared: Prepared) -> dict[Address, int]:
+        """When each open attempt's last byte can have left, in server time. No later than the lock allows, also where
+        the server's clock was put back since the time was written."""
+        assert self.locked_at is not None
+        locked_ms = self.time.earliest_ms(self.locked_at)
+        return {
+            attempt.address: locked_ms if attempt.ended_at_ms is None else min(attempt.ended_at_ms, locked_ms)
+            for attempt in prepared.open_attempts
+        }
+
+    def _examine(self, prepared: Prepared, listed: Listed) -> Findings:
+        return examine(
+            prepared.open_attempts,
+            listed.runs,
+            names=prepared.names_of,
+            listed_at_ms=self.time.earliest_ms(listed.asked_at),
+            ended_at_ms=self._ended(prepared),
+            log_lag_ms=round(1000 * self.log_lag_s),
+        )
+
+    def _verdicts(self, prepared: Prepared, findings: Findings) -> dict[Address, Verdict]:
+        oldest_ms = self.time.latest_ms() - round(1000 * self.workspace.project.server.log_retention_s)
+        verdicts: dict[Address, Verdict] = {}
+        for attempt in prepared.open_attempts:
+            address = attempt.address
+            run = findings.found.get(address)
+            absence = findings.absent.get(address)
+            if run is not None:
+                verdicts[address] = Verdict(Finding.FOUND, run)
+            elif attempt.resend:
+                verdicts[address] = Verdict(Finding.ABSENT)
+            elif absence is None:
+                verdicts[address] = NOT_LOOKED_UP
+            elif (attempt.intent_at_ms if attempt.since_ms is None else attempt.since_ms) < oldest_ms:
+                verdicts[address] = Verdict(Finding.TOO_OLD)
+            elif absence is Absence.RESERVED_IF_ACCEPTED:
+                verdicts[address] = Verdict(
+                    Finding.ABSENT_OR_DELAYED, send_before_ms=findings.send_before_ms.get(address)
+                )
+            else:
+                verdicts[address] = Verdict(Finding.ABSENT)
+        return verdicts
+
+    def _say_unsettled(self, suspect: str) -> None:
+        from wfdeploy.errors import Withheld
+
+        raise Withheld(
+            f"{suspect}, and --timeout leaves no time to wait until the server's logs can tell what was triggered",
+            hint=f"give it more than {self.log_lag_s:.0f} seconds with --timeout",
+        )
+
+
+def _reach(prepared: Prepared, sends: Sending, now_ms: int, lag_ms: int, watermark_ms: int | None = None) -> int | None:
+    """Where the listing must begin: server time in Unix ms, None for the beginning. `watermark_ms`: in place of the
+    state's.
+
+    The watermark covers what showed when it was set. A delayed run may show only once it starts, under the time at
+    which it was accepted; so for runs about to be triggered the listing begins earlier by their delay.
+    """
+    watermark = prepared.head.watermark_ms if watermark_ms is None else watermark_ms
+    if watermark is None:
+        return None
+    start = watermark
+    attempts = prepared.open_attempts
+    if attempts:
+        earliest = since(attempts)
+        if earliest is None:
+            return None
+        start = min(start, earliest)
+    for change in sends:
+        if change.desired is None:
+            continue
+        not_before_ms = 1000 * (change.desired.not_before_s or 0)
+        if watermark - lag_ms < not_before_ms < now_ms + lag_ms:
+            return None
+        start = min(start, watermark - 1000 * (change.desired.delay_s or 0))
+    return start

@@ -1,0 +1,308 @@
+"""What the server's listing shows, matched with addresses: which runs are ours, and which of them the state lacks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from wfdeploy.manifests.identify.describe import recorded
+from wfdeploy.manifests.identify.run_ids import Naming, attempt_place, parse_attempt, place_of
+from wfdeploy.manifests.manifests import Manifests
+from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Claim, Edit, Remember
+from wfdeploy.model.project import Project, Shard
+from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.run import DesiredRun
+from wfdeploy.model.state import Attempt, Origin, Record
+from wfdeploy.model.workflow_id import DerivedId, id_key, parse_run_id, read_derived_id
+from wfdeploy.planning.listing.adoption import Adoption, Place, Sighting, Sightings, adopt, sight
+from wfdeploy.planning.renames import Renames
+from wfdeploy.ports import StateStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matcher:
+    """Matches listed runs with declared, recorded and moved addresses. `attempts` by address, renames made;
+    `redaction_key` of the state."""
+
+    project: Project
+    shard: Shard | None
+    manifests: Manifests
+    store: StateStore
+    renames: Renames
+    attempts: Mapping[Address, Attempt]
+    redaction_key: bytes
+    now_ms: int
+
+    def sightings(self, listed: Sequence[ObservedRun], remembered: Sequence[ObservedRun]) -> Sightings:
+        """Whose the runs are: those of a listing, and those that belonged to nobody until now."""
+        shard, runs = self.shard, [*remembered, *self._unlike_records(listed, remembered)]
+        told = [(run, read_derived_id(run)) for run in runs]
+        if shard is not None:
+            # What other shards trigger carries the same label, and is theirs to know.
+            told = [one for one in told if one[1] is None or shard.covers(one[1].parts.place)]
+        if not told:
+            return Sightings()
+        found = sight(told, _Places(self, told).locate)
+        # What the server listed although it isn't this project's has a derived id of another one.
+        ours, label = set(remembered), self.project.label
+        found.unmatched = [run for run in found.unmatched if run in ours or label in run.labels]
+        if shard is not None:
+            found.unmatched = [run for run in found.unmatched if parse_attempt(run.labels) is None]
+        return found
+
+    def _unlike_records(
+        self, listed: Sequence[ObservedRun], remembered: Collection[ObservedRun]
+    ) -> Sequence[ObservedRun]:
+        """Those that may tell something anew, a few mostly: not those that were triggered as they are recorded, each
+        listed once, whose id says so by itself. These tell nothing of any other run either."""
+        labels = {run.labels for run in (*remembered, *listed)}
+        if not listed or any(map(parse_attempt, labels)):
+            return listed  # what was resumed is told by what was triggered
+        keys = [id_key(run.workflow_run_id) for run in listed]
+        counted = Counter([*keys, *{id_key(run.workflow_run_id) for run in remembered}])
+        telling = {each for each in labels if any(map(parse_run_id, each))}
+        recorded = {
+            key
+            for address, fingerprint, generation, run_id, _ in self.store.keys_with_ids(counted)
+            if counted[key := id_key(run_id)] == 1
+            and key.endswith(f"-g{generation}-f{fingerprint.replace(':', '', 1)}")
+            and self.renames.by_origin.get(address, address) not in self.attempts
+        }
+        return [run for key, run in zip(keys, listed, strict=True) if key not in recorded or run.labels in telling]
+
+    def adoption(self, sightings: Sightings) -> Adoption:
+        """What the state must learn from them."""
+        if not sightings.sightings:
+            return Adoption({}, [], {})
+        addresses = {sighting.address for sighting in sightings.sightings}
+        declared = self.manifests.runs.find(addresses)
+        owner = self.renames.owners(addresses)
+        highest: dict[tuple[str, str], int] = {}
+        for (name, text), generation in self.store.generations(owner.keys()).items():
+            key = (owner[Address(name)], text)
+            highest[key] = max(highest.get(key, 0), generation)
+        renamed = self.renames.by_origin
+        recorded = {renamed.get(record.address, record.address): record for record in self.store.records(owner.keys())}
+        known: dict[tuple[str, str], set[tuple[int, int]]] = {}  # (generation, tries) of what the same was
+        for address, record in recorded.items():
+            known.setdefault((address, record.fingerprint), set()).add((record.generation, record.tries))
+        for one in sightings.sightings:
+            known.setdefault((one.address, one.fingerprint), set()).add((one.generation, one.tries))
+        return adopt(
+            sightings.sightings,
+            attempts=self.attempts,
+            highest=highest,
+            recorded=recorded,
+            is_declared=lambda sighting: self._is_declared(sighting, declared),
+            record=lambda sighting: self._adopted(
+                sighting, declared, _tries(sighting, known[sighting.address, sighting.fingerprint])
+            ),
+        )
+
+    def _adopted(self, sighting: Sighting, declared: Mapping[Address, DesiredRun], tries: int) -> Record:
+        run, seen = declared.get(sighting.address), sighting.run
+        same = run is not None and self._is_declared(sighting, declared)
+        project = self.project
+        triggered_id = ""
+        if sighting.tries:
+            own_id = run.workflow_run_id if run is not None and same else None
+            triggered_id = own_id or Naming(project.key, project.environment)(
+                sighting.address, sighting.fingerprint, sighting.generation
+            )
+        request = ""
+        if run is not None and same:
+            request = recorded(self.manifests.requests.of(run), self.redaction_key)
+        return Record(
+            address=sighting.address,
+            fingerprint=sighting.fingerprint,
+            generation=sighting.generation,
+            workflow_run_id=seen.workflow_run_id,
+            delivery=run.delivery if run is not None and same else "",
+            origin=Origin.ADOPTED,
+            created_at_ms=seen.created_at_ms,
+            recorded_at_ms=self.now_ms,
+            request=request,
+            source=str(run.source) if run is not None and same else "",
+            run_state=seen.state,
+            observed_at_ms=self.now_ms,
+            completed_at_ms=seen.completed_at_ms,
+            tries=tries,
+            dlq_id=seen.dlq_id,
+            triggered_id=triggered_id,
+        )
+
+    def _is_declared(self, sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> bool:
+        run = declared.get(sighting.address)
+        if run is None or run.fingerprint == sighting.fingerprint:
+            return run is not None
+        former = self.renames.respelled.former(run)
+        return former is not None and former.fingerprint == sighting.fingerprint
+
+
+class _Places:
+    """The places that the ids and labels of listed runs may stand for."""
+
+    def __init__(self, matcher: Matcher, told: Sequence[tuple[ObservedRun, DerivedId | None]]) -> None:
+        self._matcher = matcher
+        self._wanted = {derived.parts.place for _, derived in told if derived is not None}
+        self._times = {derived.parts.at for _, derived in told if derived is not None and derived.parts.at}
+        self._first: dict[str, str] = {}  # of several runs with one label, the one that got it from us
+        known = set[tuple[str, ...]]()  # mostly all runs carry the same labels
+        runs = [run for run, _ in reversed(told)]
+        runs.sort(key=attrgetter("created_at_ms"))
+        for run in runs:
+            if run.labels not in known:
+                known.add(run.labels)
+                for label in run.labels:
+                    self._first.setdefault(label, run.workflow_run_id)
+        self._wanted_tries = {found.place for labels in known if (found := parse_attempt(labels)) is not None}
+        self._places: dict[str, Address] = {}
+        self._names: dict[str, str] = {}  # by place, as its id has it
+        self._tried: dict[str, tuple[Address, str]] = {}
+        self._explicit: dict[str, Place] = {}
+        if not self._wanted_tries and self._are_recorded(told):
+            return
+        self._fill()
+        for _, derived in told if self._wanted_tries else ():
+            # What resumed an edited run: its fingerprint is told by the run that was triggered.
+            if derived is not None and derived.parts.place in self._places:
+                place, fingerprint = derived.parts.place, derived.parts.fingerprint
+                address = self._places[place]
+                for name in {address, self._names[place]}:  # it may have been renamed before or after its resume
+                    self._offer_try(name, fingerprint, address)
+
+    def _are_recorded(self, told: Sequence[tuple[ObservedRun, DerivedId | None]]) -> bool:
+        """Whether the state knows all of them, as it mostly does: then no other place need be looked at."""
+        matcher, project = self._matcher, self._matcher.project
+        name = Naming(project.key, project.environment)
+        known: dict[str, Place] = {}
+        for key in matcher.store.keys_with_ids({run.workflow_run_id for run, _ in told}):
+            parts = parse_run_id(key.workflow_run_id)
+            fingerprint = key.fingerprint if parts is None else parts.fingerprint
+            address = matcher.renames.by_origin.get(key.address, key.address)
+            place = address, fingerprint, key.generation, 0
+            known[id_key(key.workflow_run_id)] = place
+            if parts is None:  # of several runs that had this id, one after the other, the record is about this one
+                known[name(key.address, key.fingerprint, key.generation)] = place
+        if any(_identity(*one) not in known for one in told):
+            return False
+        self._explicit = known
+        return True
+
+    def locate(self, run: ObservedRun, derived: DerivedId | None) -> Place | None:
+        """Where a run belongs; None when it belongs nowhere."""
+        text = run.workflow_run_id
+        identity = _identity(run, derived)
+        if identity != id_key(text) and self._first.get(identity, text) != text:
+            return None  # a resume, by hand, of the run that has this label
+        if (named := self._explicit.get(identity)) is not None:
+            return named
+        if derived is not None:
+            parts = derived.parts
+            address = self._places.get(parts.place)
+            return None if address is None else (address, parts.fingerprint, parts.generation, 0)
+        attempt = parse_attempt(run.labels)
+        if attempt is None or attempt.place not in self._tried:
+            return None
+        if any(self._first[label] != text for label in run.labels if parse_attempt((label,)) is not None):
+            return None
+        return *self._tried[attempt.place], attempt.generation, attempt.tries
+
+    def _fill(self) -> None:
+        matcher = self._matcher
+        renamed = matcher.renames.by_origin
+        for run in matcher.manifests.runs.runs():
+            if run.group.schedule is not None:
+                self._offer_instances(run)
+                continue
+            self._offer(run.address, run.address, own=True)
+            former = matcher.renames.respelled.former(run)
+            texts = [run.fingerprint] if former is None else [run.fingerprint, former.fingerprint]
+            for text in texts:
+                self._offer_try(run.address, text)
+            for origin in matcher.renames.names(run):
+                self._offer(origin, run.address)
+                for text in texts:
+                    self._offer_try(origin, text, run.address)
+        for key in matcher.store.record_keys():
+            address = renamed.get(key.address, key.address)
+            self._offer(key.address, address)
+            self._offer_try(key.address, key.fingerprint, address)
+            if parse_run_id(key.workflow_run_id) is None:
+                # Given by its author, or by the server to a resumed run: then it is a try that the state knows.
+                self._explicit[id_key(key.workflow_run_id)] = (address, key.fingerprint, key.generation, 0)
+        for attempt in matcher.attempts.values():
+            self._offer(attempt.address, attempt.address)
+            self._offer_try(attempt.address, attempt.fingerprint)
+            if attempt.explicit_id:
+                place = (attempt.address, attempt.fingerprint, attempt.generation, 0)
+                self._explicit[id_key(attempt.workflow_run_id)] = place
+        for address in matcher.store.former_addresses():
+            self._offer(address, address)
+
+    def _offer_instances(self, run: DesiredRun) -> None:
+        """Those of a recurring run's instances that the listed ids may be about: an id tells the time."""
+        for name in (run.address, *self._matcher.renames.names(run)):
+            for at in self._times:
+                self._offer(f"{name}@{at}", Address(f"{run.address}@{at}"))
+
+    def _offer(self, name: str, address: Address, *, own: bool = False) -> None:
+        """A place that ids may name; the `own` one of a declared run is that of no other."""
+        project = self._matcher.project
+        place = place_of(project.key, project.environment, name)
+        if place in self._wanted:
+            if own:
+                self._places.pop(place, None)
+                self._names.pop(place, None)
+            self._places.setdefault(place, address)
+            self._names.setdefault(place, name)
+
+    def _offer_try(self, name: str, fingerprint: str, address: Address | None = None) -> None:
+        if not self._wanted_tries:
+            return
+        project = self._matcher.project
+        place = attempt_place(project.key, project.environment, name, fingerprint)
+        if place in self._wanted_tries:
+            self._tried.setdefault(place, (address or Address(name), fingerprint))
+
+
+def memory(remembered: Collection[ObservedRun], sightings: Sightings) -> Iterator[Edit]:
+    """Remember runs that belong to no known address, claim those that found theirs."""
+    known, unmatched = set(map(_which, remembered)), set(map(_which, sightings.unmatched))
+    for run in sightings.unmatched:
+        if _which(run) not in known:
+            # Other labels are the users', and no business of the state's.
+            own = tuple(label for label in run.labels if parse_attempt((label,)) or parse_run_id(label))
+            yield Remember(run._replace(labels=own))
+    for claimed in sorted(known - unmatched):
+        yield Claim(*claimed)
+
+
+def is_news(remembered: Collection[ObservedRun], sightings: Sightings) -> bool:
+    """Whether there are runs that belong to no known address, and weren't remembered."""
+    return not set(map(_which, sightings.unmatched)) <= set(map(_which, remembered))
+
+
+def _which(run: ObservedRun) -> tuple[str, int]:
+    """What tells a remembered run from another one that had its id, which its author gave it."""
+    return run.workflow_run_id, run.created_at_ms
+
+
+def _identity(run: ObservedRun, derived: DerivedId | None) -> str:
+    """What a listed run is known by: its derived id where it tells one, else the id that it has."""
+    return id_key(run.workflow_run_id) if derived is None else derived.text
+
+
+def _tries(sighting: Sighting, known: Collection[tuple[int, int]]) -> int:
+    """How often a listed run may have been tried. `known`: (generation, tries) of all runs that did the same.
+
+    It isn't known whether restarts or edits made a generation: rather too few attempts than too many.
+    """
+    tries = -1
+    for generation in sorted({generation for generation, _ in known if generation <= sighting.generation}):
+        told = max(told for each, told in known if each == generation)
+        tries = max(tries + 1, generation - 1, told)
+    return tries

@@ -1,0 +1,118 @@
+"""Runs that the server knows under names that nothing declares: a new run may be one of them, by another name.
+
+So it is where a state was lost, or is another runner's, and the `moved:` entry of a rename is gone: triggering the new
+name would start the run a second time. Whoever applies has to confirm that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from wfdeploy.errors import InvalidInput
+from wfdeploy.manifests.identify.fingerprint import version_of
+from wfdeploy.model.address import Address
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.run import DesiredRun
+from wfdeploy.model.workflow_id import RunIdParts, parse_run_id, read_derived_id
+from wfdeploy.planning.listing.adoption import Sightings
+from wfdeploy.planning.listing.matches import Matcher
+from wfdeploy.planning.renames import Renames
+
+
+class Unclaimed:
+    """Finds the new runs that do what an unclaimed run did: each of these explains one.
+
+    `dismissed`: the questions that were answered, as new addresses by workflow run id. `fingerprints_under` gives
+    those that a run has, and once had, under the version of another one.
+    """
+
+    def __init__(
+        self,
+        runs: Iterable[ObservedRun],
+        dismissed: Mapping[str, Address],
+        fingerprints_under: Callable[[DesiredRun, str], Sequence[str]],
+    ) -> None:
+        self._confirmed = frozenset(dismissed.values())
+        self._fingerprints_under = fingerprints_under
+        self._left: dict[str, dict[str | None, list[str]]] = {}  # ids by fingerprint, and by the time of an instance
+        self._samples: dict[int, str] = {}  # by version: a fingerprint
+        for run_id, parts in sorted(_latest(runs), key=lambda one: (one[0], one[1].place), reverse=True):
+            if run_id not in dismissed:
+                self._left.setdefault(parts.fingerprint, {}).setdefault(parts.at, []).append(run_id)
+                self._samples[version_of(parts.fingerprint)] = parts.fingerprint
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    def marked(self, changes: Iterable[Change], concerns: Callable[[str], bool]) -> Iterator[Change]:
+        """All changes; those that would trigger such a run name it. `concerns`: whether an address is looked at."""
+        for change in changes:
+            run_id = self._explaining(change) if change.action is Action.TRIGGER and concerns(change.address) else None
+            yield (
+                change
+                if run_id is None
+                else change._replace(
+                    reason=f"{change.reason}; a run that did the same is on the server, under another name",
+                    unclaimed=run_id,
+                )
+            )
+
+    def _explaining(self, change: Change) -> str | None:
+        if change.desired is None or change.address in self._confirmed:
+            return None
+        for sample in self._samples.values():
+            for text in self._fingerprints_under(change.desired, sample):
+                named = parse_run_id(change.workflow_run_id)
+                if ids := self._left.get(text, {}).get(None if named is None else named.at):
+                    return ids.pop()
+        return None
+
+
+def unclaimed_runs(matcher: Matcher, sightings: Sightings, listed: Sequence[ObservedRun]) -> Sequence[ObservedRun]:
+    """The listed and remembered runs that nothing in the whole project stands for.
+
+    Where a part of its manifests is loaded, or one shard of its runs, the rest is read to know that: if a run of this
+    part does the same as one of them. Where the rest can't be read, nothing is known to be unclaimed.
+    """
+    manifests, shard = matcher.manifests, matcher.shard
+    if manifests.complete and shard is None:
+        return sightings.unmatched
+    candidates = list(sightings.unmatched)
+    if shard is not None:
+        # A new name mostly belongs to another shard than the former one.
+        candidates += [run for run in listed if (parts := _parts(run)) is not None and not shard.covers(parts.place)]
+    texts = {parts.fingerprint for run in candidates if (parts := _parts(run)) is not None}
+    if not texts or manifests.elsewhere is None:
+        return ()
+    if not any(run.fingerprint in texts or run.group.schedule is not None for run in manifests.runs.runs()):
+        return ()
+    whole = manifests.elsewhere.whole
+    if whole is None:
+        return ()
+    try:
+        renames = Renames(whole, matcher.store, sharded=False)
+    except InvalidInput:
+        return ()
+    everything = replace(matcher, manifests=whole, renames=renames, shard=None)
+    return everything.sightings(candidates, ()).unmatched
+
+
+def _latest(runs: Iterable[ObservedRun]) -> Iterator[tuple[str, RunIdParts]]:
+    """The id of the latest run of each place: what ran there before was replaced."""
+    latest: dict[str, tuple[tuple[int, int], str, RunIdParts]] = {}
+    for run in runs:
+        parts = _parts(run)
+        if parts is None:
+            continue
+        order = run.created_at_ms, parts.generation
+        known = latest.get(parts.place)
+        if known is None or order > known[0]:
+            latest[parts.place] = order, run.workflow_run_id, parts
+    return ((run_id, parts) for _, run_id, parts in latest.values())
+
+
+def _parts(run: ObservedRun) -> RunIdParts | None:
+    derived = read_derived_id(run)
+    return None if derived is None else derived.parts

@@ -1,0 +1,158 @@
+"""Runs of which it is known, group by group, what there is to do: they needn't be compared one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from heapq import merge
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from wfdeploy.model.address import Address, group_of, whole_groups
+from wfdeploy.model.first_changes import FirstChanges
+from wfdeploy.model.plan import Action
+from wfdeploy.planning.diff.differ import unheard_of
+from wfdeploy.planning.gathering import Gathered
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from wfdeploy.catalogue.catalogue import Catalogue
+    from wfdeploy.model.run import DesiredRun
+    from wfdeploy.model.state import RecordKey
+    from wfdeploy.planning.blocking.recurring import Recurrence
+    from wfdeploy.planning.diff.context import DiffContext
+    from wfdeploy.planning.prepared import Prepared
+    from wfdeploy.planning.targets import Targets
+    from wfdeploy.ports import StateStore
+
+    Recurrences: TypeAlias = Mapping[str, Recurrence]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What has to be compared one by one, by address. `quiet`: the groups in which every run is kept, but for some that
+    are compared, with how many these are; `kept`: how many runs are kept without a look at them."""
+
+    runs: Iterator[DesiredRun]
+    keys: Iterator[RecordKey]
+    quiet: Mapping[str, int]
+    kept: int
+
+
+def to_compare(
+    prepared: Prepared, context: DiffContext, targets: Targets, recurrences: Recurrences, *, keep_all: bool
+) -> Compared:
+    """Find out what has to be compared."""
+    desired = prepared.desired
+    passes = not (keep_all or targets)
+    quiet = quiet_groups(prepared, context, recurrences) if passes else {}
+    # Past instances stay as they are, also those that failed; what is to be done about one, its group tells.
+    loud = [
+        address for address in context.standings if (name := group_of(address)) in quiet and name not in recurrences
+    ]
+    for address in loud:
+        quiet[group_of(address)] -= 1
+    partly = partly_unchanged(prepared, context, quiet, recurrences) if passes else {}
+    differing = set(chain.from_iterable(partly.values()))
+    alone = desired.find(differing.union(loud))
+    declared = [run for address, run in alone.items() if address in differing]
+    prepared.manifests.requests.fetch(declared)
+    settled = {*quiet, *partly}
+    runs, keys = (
+        _runs_but(desired, settled, alone, recurrences),
+        _keys_but(prepared.store, settled, {*loud, *differing}),
+    )
+    if context.wish is not None:
+        # Of the others it is of interest what an attempt turned out to be, and who they are.
+        known = {*context.attempts, *context.adopted, *context.renames, *context.renames.values()}
+        runs = (run for run in runs if targets.match(run.address) or run.address in known)
+        keys = (key for key in keys if targets.match(key.address) or key.address in known)
+    kept = sum(quiet.values()) + sum(desired.groups[name].tally.count for name in partly) - len(declared)
+    return Compared(runs, keys, quiet, kept)
+
+
+def quiet_groups(prepared: Prepared, context: DiffContext, recurrences: Recurrences) -> dict[str, int]:
+    """The groups in which every run is kept, with how many these are: declared and recorded runs are the very
+    same, and nothing else is known or asked of any of them."""
+    store, moves = prepared.store, prepared.moves
+    busy = {
+        group_of(address)
+        for addresses in (
+            context.attempts,
+            context.adopted,
+            context.renames,
+            context.renames.values(),
+            context.replace,
+        )
+        for address in addresses
+    }
+    busy |= moves.rollouts.keys()
+    recorded = store.tallies()
+    quiet = {
+        name: group.tally.count
+        for name, group in prepared.desired.groups.items()
+        if name not in busy and group.tally.count and recorded.get(name) == group.tally
+    }
+    # Of a recurring group, nothing is kept: its runs are templates.
+    return quiet | {name: 0 for name, one in recurrences.items() if one.is_still and name not in busy}
+
+
+def partly_unchanged(
+    prepared: Prepared, context: DiffContext, quiet: Collection[str], recurrences: Recurrences
+) -> dict[str, set[Address]]:
+    """The groups most of whose runs are kept, each with the addresses about which there may be more to say: what is
+    declared and what is recorded differ there, or something else is known."""
+    store, desired = prepared.store, prepared.desired
+    special = {*context.attempts, *context.adopted, *context.replace, *context.standings}
+    renamed = {group_of(address) for address in (*context.renames, *context.renames.values())}
+    recorded = store.tallies()
+    found: dict[str, set[Address]] = {}
+    for name, group in desired.groups.items():
+        if name in quiet or name in renamed or name in recurrences or name in prepared.moves.rollouts:
+            continue
+        if group.group.rollout is not None or name not in recorded or not group.tally.count:
+            continue
+        differing = {Address(address) for address in special if group_of(address) == name} | prepared.differing(name)
+        if 2 * len(differing) < group.tally.count:
+            found[name] = differing
+    return found
+
+
+def first(prepared: Prepared, context: DiffContext, targets: Targets, recurrences: Recurrences) -> Gathered | None:
+    """What is gathered where nothing is known of any run, and all may start: they are new, all of them. None: that
+    isn't so, or has to be found out run by run."""
+    desired = prepared.desired
+    known = context.attempts or context.adopted or context.renames or not prepared.is_blank
+    asked = targets or prepared.selection.limit is not None or context.wish is not None
+    late = recurrences or any(group.depends_on or group.rollout for group in prepared.manifests.groups.values())
+    if known or asked or late or not desired.is_fresh or prepared.store.rollouts():
+        return None
+    counts = {name: group.tally.count for name, group in desired.groups.items()}
+    changes = FirstChanges(counts, desired.runs, partial(unheard_of, context=context))
+    gathered = Gathered(changes=changes, sends=len(changes))
+    gathered.summary[Action.TRIGGER] = len(changes)
+    return gathered
+
+
+def _runs_but(
+    desired: Catalogue, settled: Collection[str], alone: Mapping[Address, DesiredRun], recurrences: Recurrences
+) -> Iterator[DesiredRun]:
+    """The declared runs of the other groups, and those that are compared `alone`: by address."""
+    names = [name for name in desired.groups if name not in settled]
+    runs = desired.runs([name for name in names if name not in recurrences])
+    instances = [recurrences[name].runs for name in sorted(names) if name in recurrences]
+    return merge(runs, *instances, map(alone.__getitem__, sorted(alone)), key=_address)
+
+
+def _keys_but(store: StateStore, settled: Collection[str], alone: Collection[Address]) -> Iterator[RecordKey]:
+    """The keys of the records of the other groups, and of what is compared `alone`: by address."""
+    if not settled:
+        return store.record_keys()
+    keys = store.record_keys(whole_groups(name for name in store.tallies() if name not in settled))
+    return merge(keys, store.record_keys_of(alone), key=_address)
+
+
+def _address(one: DesiredRun | RecordKey) -> str:
+    return one.address

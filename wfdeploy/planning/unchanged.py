@@ -1,0 +1,55 @@
+"""The plan that most plans are: everything is as it was. It is told without what a difference would take to explain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wfdeploy.model.observed import TROUBLED
+from wfdeploy.model.plan import Action, Plan, Selection
+from wfdeploy.model.policy import NO_CARE
+
+if TYPE_CHECKING:
+    from wfdeploy.manifests.manifests import Manifests
+    from wfdeploy.ports import StateStore
+    from wfdeploy.workspace import Workspace
+
+
+def unchanged(
+    workspace: Workspace, manifests: Manifests, store: StateStore, selection: Selection, *, offline: bool
+) -> Plan | None:
+    """The plan where declared and recorded runs are the very same and nothing else is known of any; None where more has
+    to be looked at (which may come to the same plan)."""
+    if selection != Selection(variables=selection.variables) or any(manifests.cautions):
+        return None
+    # The runs that were moved are those that are declared, see below: no entry is left to be carried out.
+    if manifests.moved and (workspace.target.shard is not None or store.schedules() or store.rollouts()):
+        return None
+    groups = manifests.runs.groups.values()
+    if any(
+        one.schedule is not None or one.rollout is not None or one.depends_on or one.policy.care != NO_CARE
+        for one in (group.group for group in groups)
+    ):
+        return None
+    declared = {group.group.name: group.tally for group in groups if group.tally.count}
+    if store.tallies() != declared or any(True for _ in store.attempts()) or store.unclaimed():
+        return None
+    if any(True for _ in store.standings(TROUBLED)):
+        return None
+    head, target = store.head(), workspace.target
+    summary = dict.fromkeys(Action, 0)
+    summary[Action.KEEP] = sum(tally.count for tally in declared.values())
+    return Plan(
+        project=target.project.name,
+        environment=target.project.environment,
+        url=target.url,
+        token_source=target.token_source,
+        state=str(target.state_file),
+        lineage=head.lineage,
+        serial=head.serial,
+        verified=not offline,
+        changes=(),
+        sends=0,
+        summary=summary,
+        manifests_digest=manifests.digest,
+        shard="" if target.shard is None else str(target.shard),
+    )

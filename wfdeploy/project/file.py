@@ -1,0 +1,166 @@
+"""The project file: found by walking up, read, and merged with one environment's overrides."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from wfdeploy.documents import sources
+from wfdeploy.errors import CacheDamaged, UsageError
+from wfdeploy.files.bounds import Bounds
+from wfdeploy.model.project import LOCAL, Project, ServerSettings
+from wfdeploy.model.run import Move
+from wfdeploy.project import cache as project_cache
+
+DEFAULT = "default"
+"""The environment where none is declared."""
+
+
+def load_project(
+    *, cwd: Path, file: Path | None = None, environment: str | None = None, by_cache: Path | None = None
+) -> Project:
+    """The project that a command in `cwd` works on, for one environment.
+
+    `file` (relative to `cwd`) wins over the search, which goes from `cwd` upwards. Without a project file everything
+    has its default and `cwd` is the root. `local` may always be chosen as environment. `by_cache`: the folder of the
+    user's state; a file whose content is known there need not be read again. For commands that change nothing.
+
+    Raises: `InvalidInput` with all that is wrong with the file; `UsageError` when environments are declared and none
+    is chosen, or one that isn't declared.
+    """
+    path = locate_project_file(cwd=cwd, file=file)
+    if path is None:
+        return Project(root=cwd.absolute(), environment=_choose(environment, (), None))
+    data = _read(path, cwd, by_cache=by_cache)
+    declared: Mapping[str, Any] = data.get("spec", {}).get("environments", {})
+    chosen = _choose(environment, tuple(declared), sources.shown_path(path, cwd))
+    project = _project(data, path)
+    return _with_environment(replace(project, environment=chosen), declared.get(chosen) or {})
+
+
+def confirm(project: Project, *, cwd: Path, by_cache: Path) -> None:
+    """Read the project file itself, and hold it to what was made of it by the cache. Raises: `CacheDamaged`."""
+    if project.file is None or load_project(cwd=cwd, file=project.file, environment=project.environment) == project:
+        return
+    project_cache.forget(project.file, by_cache)
+    raise CacheDamaged(f"the cache of {project.file.name} doesn't say what the file says", hint="run the command again")
+
+
+def locate_project_file(*, cwd: Path, file: Path | None = None) -> Path | None:
+    """The file that is named, relative to `cwd`, or the nearest `wfdeploy.yaml` from there upwards."""
+    if file is not None:
+        return Path(os.path.abspath(cwd / file))  # noqa: PTH100 - keeps links
+    for folder in (cwd.absolute(), *cwd.absolute().parents):
+        candidate = folder / sources.PROJECT_FILE
+        if os.path.lexists(candidate):  # not only a file: without one, runs would be another project's
+            return candidate
+    return None
+
+
+def _read(path: Path, cwd: Path, *, by_cache: Path | None) -> Mapping[str, Any]:
+    """What the project file says, checked."""
+    if by_cache is not None and by_cache.resolve().is_relative_to(Bounds.around(path.parent).root):
+        by_cache = None  # a CI job's HOME is often its checkout, and then anybody may have put something there
+    known = None if by_cache is None else project_cache.recall(path, by_cache)
+    if known is not None:
+        return known
+    from wfdeploy.project.document import project_document
+
+    document = project_document(path, cwd=cwd)
+    data = cast("Mapping[str, Any]", document.data)
+    if by_cache is not None:
+        project_cache.remember(path, by_cache, document.source.text, data)
+    return data
+
+
+def _choose(wanted: str | None, declared: tuple[str, ...], display: str | None) -> str:
+    if wanted == LOCAL or wanted in declared:
+        return wanted
+    if wanted is None:
+        if declared:
+            names = ", ".join(declared)
+            message = f"{display} declares environments ({names}) and none is chosen"
+            raise UsageError(message, hint=f"choose one with -e NAME, for example -e {declared[0]}, or use --local")
+        return DEFAULT
+    if not declared and wanted == DEFAULT:
+        return DEFAULT
+    import difflib
+
+    known = (*declared, LOCAL)
+    close = difflib.get_close_matches(wanted, known, n=1)
+    where = f"{display} does not declare it" if display is not None else "there is no project file that declares it"
+    hint = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
+    raise UsageError(f"the environment {wanted!r} is not known: {where}", hint=hint)
+
+
+def _project(data: Mapping[str, Any], path: Path) -> Project:
+    spec = data.get("spec", {})
+    state = spec.get("state", {})
+    server = spec.get("server", {})
+    return Project(
+        root=path.parent,
+        file=path,
+        name=data["metadata"]["name"],
+        uid=data["metadata"].get("uid"),
+        environments=tuple(spec.get("environments", {})),
+        manifests=tuple(spec.get("manifests", ("manifests",))),
+        state_path=state.get("path"),
+        state_required=state.get("required", False),
+        vars=dict(spec.get("vars", {})),
+        secrets=tuple(spec.get("secrets", ())),
+        moved=tuple(Move(move["from"], move["to"]) for move in spec.get("moved", ())),
+        server=_server(ServerSettings(url=server.get("url"), token_env=server.get("tokenEnv")), server),
+    )
+
+
+def _with_environment(project: Project, own: Mapping[str, Any]) -> Project:
+    """The project with an environment's overrides."""
+    state = own.get("state", {})
+    # The embedded server begins with nothing, and its state is not the project's: what is said of that isn't meant.
+    is_local = project.environment == LOCAL
+    server = replace(
+        _server(project.server, own.get("server", {})),
+        url=own.get("url", project.server.url),
+        token_env=own.get("tokenEnv", project.server.token_env),
+    )
+    return replace(
+        project,
+        state_path=state.get("path", None if is_local else project.state_path),
+        state_required=state.get("required", False if is_local else project.state_required),
+        vars={**project.vars, **own.get("vars", {})},
+        secrets=tuple(dict.fromkeys((*project.secrets, *own.get("secrets", ())))),
+        server=server,
+    )
+
+
+def _server(base: ServerSettings, own: Mapping[str, Any]) -> ServerSettings:
+    changed: dict[str, Any] = {}
+    for name, attribute in (
+        ("maxBatchItems", "max_batch_items"),
+        ("maxBatchBytes", "max_batch_bytes"),
+        ("maxMessageBytes", "max_message_bytes"),
+    ):
+        if name in own:
+            changed[attribute] = int(own[name])
+    if "insecureDestinations" in own:
+        changed["insecure_destinations"] = own["insecureDestinations"]
+    if "logLag" in own:
+        changed["log_lag_s"] = _float_seconds(own["logLag"])
+        changed["log_lag_given"] = True
+    for name, attribute in (("logRetention", "log_retention_s"), ("dlqRetention", "dlq_retention_s")):
+        if name in own:
+            changed[attribute] = _float_seconds(own[name])
+    for name, value in own.get("timeouts", {}).items():
+        changed[f"{name}_timeout_s"] = _float_seconds(value)
+    return replace(base, **changed)
+
+
+def _float_seconds(value: str | int | float) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    from wfdeploy.documents.durations import seconds
+
+    return float(seconds(value))

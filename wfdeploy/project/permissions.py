@@ -1,0 +1,97 @@
+"""Hold a project file to what the operator allows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from wfdeploy.errors import InvalidInput, UsageError
+from wfdeploy.files.bounds import OutOfBoundsError
+from wfdeploy.model.pasting import shell_word
+from wfdeploy.model.permissions import VARIABLE, Permissions
+from wfdeploy.model.project import Project
+
+if TYPE_CHECKING:
+    from wfdeploy.model.document import FieldPath
+
+
+def require_permitted(project: Project, url: str | None, permissions: Permissions, *, cwd: Path) -> None:
+    """Raise where the project asks for what isn't allowed. `url`: where the token goes, None for the embedded server.
+
+    Raises: `InvalidInput` with the place in the project file; `UsageError` for a URL that isn't the file's.
+    """
+    token = project.server.token_env
+    if url is not None and token is not None and not permissions.token(token):
+        _refuse(
+            project,
+            cwd,
+            _fields(project, "tokenEnv"),
+            message=f"the variable {token} may not be read as a token",
+            hint="name it QSTASH_TOKEN_... or ..._QSTASH_TOKEN; or whoever runs this command allows it: "
+            f"--allow token={token}, or {VARIABLE} in the environment",
+        )
+    for name in project.secrets:
+        if not permissions.secret(name):
+            _refuse(
+                project,
+                cwd,
+                _fields(project, "secrets", name),
+                message=f"the secret {name} is not among those that are allowed here",
+                hint=f"whoever runs this command allows it: --allow secret={name}, or {VARIABLE} in the environment",
+            )
+    if url is not None and not permissions.url(url):
+        message = f"the server {url} is not among those that are allowed here"
+        hint = f"whoever runs this command allows it: --allow url=HOST, or {VARIABLE} in the environment"
+        if project.file is None or project.server.url is None or not url.startswith(project.server.url.rstrip("/")):
+            raise UsageError(message, hint=hint)
+        _refuse(project, cwd, _fields(project, "url"), message=message, hint=hint)
+
+
+def require_within(project: Project, state_file: Path, *, cwd: Path) -> None:
+    """Raise where the project's state would lie elsewhere. Raises: `InvalidInput`, with the place of `state.path`."""
+    try:
+        project.bounds.resolve(state_file, may_hide=True)
+    except OutOfBoundsError as error:
+        message = f"the state {project.state_path or state_file} {error.reason}"
+        path = shell_word(os.path.realpath(state_file))
+        hint = f"whoever runs this command allows it: --allow path={path}, or names it: --state"
+        if project.file is None or project.state_path is None:
+            raise UsageError(message, hint=hint) from error
+        _refuse(project, cwd, _fields(project, "state", "path"), message=message, hint=hint)
+
+
+def _fields(project: Project, *name: str) -> Iterator[FieldPath]:
+    """Where a setting may stand; the environment's own first."""
+    yield ("spec", "environments", project.environment, *name)
+    yield ("spec", "server", *name)
+    yield ("spec", *name)
+
+
+def _refuse(project: Project, cwd: Path, fields: Iterator[FieldPath], *, message: str, hint: str) -> NoReturn:
+    from wfdeploy.documents import places
+    from wfdeploy.model.document import Finding, dotted
+    from wfdeploy.project.document import project_document
+
+    assert project.file is not None  # else there is nobody who asks
+    document = project_document(project.file, cwd=cwd)
+    path = next(filter(None, (_found(document.data, field) for field in fields)), ())
+    finding = Finding(
+        document=document, path=path, code="not-allowed", message=message, address=dotted(path), hint=hint
+    )
+    raise InvalidInput(places.diagnose([finding]))
+
+
+def _found(data: object, field: FieldPath) -> FieldPath | None:
+    """The path of a field, or of an entry of a list, that is there."""
+    path: FieldPath = ()
+    at = data
+    for step in field:
+        if isinstance(at, dict) and step in at:
+            at, path = at[step], (*path, step)
+        elif isinstance(at, list) and step in at:
+            path = (*path, at.index(step))
+        else:
+            return None
+    return path

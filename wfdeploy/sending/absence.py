@@ -1,0 +1,63 @@
+"""When does "the server does not list it" mean "it was never accepted"?
+
+Two facts about the server make this more than a look (docs/guarantees.md):
+
+- A listing may lag: a run shows at most `log_lag` after the last moment at which its request can have left, or, when
+  it is delayed, after its start.
+- A run id is reserved from acceptance until the run ends, and free again after that.
+
+So a run without a delay that a listing begun `log_lag` after the last byte doesn't show was never accepted. A delayed
+one that isn't shown was never accepted, or has not started yet (then its id is reserved and sending it again only
+deduplicates), or has started within the last `log_lag` and may already have ended: in that window neither sending nor
+giving up is safe, and only waiting is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from wfdeploy.model.state import Attempt
+from wfdeploy.sending.server_time import DATE_RESOLUTION_MS
+
+
+class Absence(Enum):
+    """What an absence proves."""
+
+    NEVER_ACCEPTED = "never accepted"
+    RESERVED_IF_ACCEPTED = "reserved if accepted"  # sending again is safe, giving up its generation is not
+    TOO_EARLY = "too early"  # wait, then look again
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`wait_ms`: for TOO_EARLY, how long until a listing would tell. `send_before_ms`: for RESERVED_IF_ACCEPTED, the
+    time after which sending again would not be safe any more (server time, Unix ms)."""
+
+    absence: Absence
+    wait_ms: int = 0
+    send_before_ms: int | None = None
+
+
+def judge(attempt: Attempt, *, listed_at_ms: int, ended_at_ms: int, log_lag_ms: int) -> Judgement:
+    """Judge an attempt that a complete listing doesn't show.
+
+    `listed_at_ms`: server time when the listing began. `ended_at_ms`: the last moment at which a byte of the attempt
+    can have left, in server time. All Unix milliseconds.
+    """
+    if listed_at_ms < ended_at_ms + log_lag_ms:
+        return Judgement(Absence.TOO_EARLY, ended_at_ms + log_lag_ms + DATE_RESOLUTION_MS - listed_at_ms)
+    delay_ms = 1000 * (attempt.delay_s or 0)
+    not_before_ms = 1000 * (attempt.not_before_s or 0)
+    if not delay_ms and not not_before_ms:
+        return Judgement(Absence.NEVER_ACCEPTED)
+    latest_start = max(ended_at_ms + log_lag_ms + delay_ms, not_before_ms)
+    if listed_at_ms >= latest_start + log_lag_ms:
+        return Judgement(Absence.NEVER_ACCEPTED)
+    if attempt.since_ms is not None:
+        earliest_start = max(attempt.since_ms + delay_ms, not_before_ms)
+        # What leaves before this arrives, within log_lag, while the id is still reserved.
+        send_before_ms = earliest_start - log_lag_ms - DATE_RESOLUTION_MS
+        if listed_at_ms + log_lag_ms + DATE_RESOLUTION_MS < send_before_ms:
+            return Judgement(Absence.RESERVED_IF_ACCEPTED, send_before_ms=send_before_ms)
+    return Judgement(Absence.TOO_EARLY, latest_start + log_lag_ms + DATE_RESOLUTION_MS - listed_at_ms)

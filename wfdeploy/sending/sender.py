@@ -1,0 +1,400 @@
+"""Sending: batches in flight, each answer turned into what the state must hold.
+
+The table of answers is `docs/guarantees.md`; `match` in `_post` is that table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from wfdeploy.errors import StateUnusable, WfdeployError
+from wfdeploy.model.edits import Edit, Intend, Settle
+from wfdeploy.model.event import RESULTS_HELD, Outcome, Result, Settled
+from wfdeploy.model.remote import (
+    Answered,
+    BatchRefused,
+    Denied,
+    InProgress,
+    ItemReply,
+    Lost,
+    NotSent,
+    Stop,
+    Taken,
+    Throttled,
+    TooLarge,
+    TriggerReply,
+    Unclear,
+)
+from wfdeploy.model.spool import Spool
+from wfdeploy.model.state import AttemptStatus, Origin
+from wfdeploy.ports import Clock, Listener, RunGateway
+from wfdeploy.sending.batch import Batch, halves, halves_by_bytes, pack
+from wfdeploy.sending.journal import Journal
+from wfdeploy.sending.patience import Patience
+from wfdeploy.sending.server_time import ServerTime
+from wfdeploy.sending.shipment import Shipment
+from wfdeploy.sending.window import Window, sign_of, throttled
+
+CONNECT_TRIES = 5
+"""How often a request is tried whose connection could not be made (nothing left, so trying again is safe)."""
+
+LOST_IN_A_ROW = 3
+"""After so many batches lost and none answered, no more are risked before the lost ones were looked up."""
+
+SYSTEMIC = 8
+"""So many runs refused alone, in the same words, and none accepted: the refusal isn't about the runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much at once. `max_bytes` of an encoded batch; `concurrency`: requests at once, at most; `max_rate` in runs
+    per second (None: as fast as it goes)."""
+
+    max_items: int = 100
+    max_bytes: int = 10_000_000
+    concurrency: int = 64
+    max_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why no more is sent. `final`: looking lost runs up and going on would not help."""
+
+    reason: str
+    hint: str | None = None
+    final: bool = True
+
+
+class Sender:
+    """Sends shipments and settles them. One per apply; `run` may be called again with more."""
+
+    def __init__(
+        self,
+        *,
+        gateway: RunGateway,
+        journal: Journal,
+        clock: Clock,
+        time: ServerTime,
+        patience: Patience,
+        listener: Listener,
+        limits: Limits,
+    ) -> None:
+        self._gateway = gateway
+        self._journal = journal
+        self._clock = clock
+        self._time = time
+        self._patience = patience
+        self._listener = listener
+        self._limits = limits
+        self._window = Window(clock, most=limits.concurrency)
+        self._gate = asyncio.Lock()
+        self._open_at = 0.0  # monotonic; no request leaves before it
+        self._throttles = 0
+        self._resumed_at = -1.0
+        self._accepted = 0
+        self._lost_in_a_row = 0
+        self._refusals: Counter[str] = Counter()
+        self.halt: Halt | None = None
+        self.broken: WfdeployError | None = None
+        self.lost: list[Shipment] = []
+        self.held_back: list[Shipment] = []
+        self.results: Spool[Result] = Spool(held=RESULTS_HELD)
+        self.counts = dict.fromkeys(Outcome, 0)
+
+    async def run(self, shipments: Iterator[Shipment]) -> None:
+        """Send until there is nothing left or there is a reason to halt. The iterator keeps what was not begun, but for
+        what stands in `held_back` then.
+
+        Raises nothing for what the far end does; `halt`, `lost` and `results` tell. Cancelled, it leaves intents.
+        """
+        ahead: deque[Shipment] = deque()
+        batches = pack(shipments, max_items=self._limits.max_items, max_bytes=self._limits.max_bytes, ahead=ahead)
+        begun: set[asyncio.Task[None]] = set()
+        ended = asyncio.Event()
+
+        def end(task: asyncio.Task[None]) -> None:
+            begun.discard(task)
+            ended.set()
+
+        async with asyncio.TaskGroup() as group:
+            while not self._halted():
+                # The window bounds what is on its way; beside that, as many again may be on their way to the disk.
+                if len(begun) >= 2 * self._window.limit:
+                    ended.clear()
+                    await ended.wait()
+                    continue
+                try:
+                    batch = next(batches, None)
+                except WfdeployError as error:
+                    # What is to be sent can't be had: a manifest was edited meanwhile, or its cache was wrong.
+                    self._break_off(error)
+                    return
+                if batch is None:
+                    return
+                task = group.create_task(self._deliver(batch))
+                begun.add(task)
+                task.add_done_callback(end)
+                await asyncio.sleep(0)  # what was begun gets on while the next one is encoded
+        self.put_back(ahead)
+
+    def put_back(self, shipments: Iterable[Shipment]) -> None:
+        """What was not begun, to be sent when it goes on; what may have been sent before is looked up once more."""
+        for shipment in shipments:
+            is_open = shipment.attempt.status is AttemptStatus.UNKNOWN
+            (self.lost if is_open else self.held_back).append(shipment)
+
+    def settle(
+        self, shipment: Shipment, outcome: Outcome, created_at_ms: int | None = None, error: str | None = None
+    ) -> None:
+        """Say what became of a shipment; the state holds it already."""
+        self.tell(Result(shipment.attempt.address, outcome, shipment.attempt.run_id, created_at_ms, error))
+
+    def tell(self, result: Result) -> None:
+        """Say what became of a change; the state holds it already."""
+        self._tell_all(result.outcome, (result,))
+
+    def _tell_all(self, outcome: Outcome, results: Sequence[Result]) -> None:
+        """Say of some changes that this became of them."""
+        if results:
+            self.results.extend(results)
+            self.counts[outcome] += len(results)
+            self._listener(Settled(results))
+
+    def stop(self, halt: Halt) -> None:
+        """Send no more; the first reason is the one that is told."""
+        if self.halt is None or (halt.final and not self.halt.final):
+            self.halt = halt
+
+    def _break_off(self, error: WfdeployError) -> None:
+        self.broken = self.broken or error
+        self.stop(Halt(error.message, error.hint))
+
+    def _halted(self) -> bool:
+        return self.halt is not None or self._patience.stopped
+
+    async def _deliver(self, batch: Batch) -> None:
+        try:
+            now_ms = self._clock.now_ms()
+            await self._journal.commit([Intend([shipment.intent(now_ms) for shipment in batch])])
+            await self._post(batch)
+        except StateUnusable as error:
+            # Whatever was sent has its intent on disk, and the next command looks it up.
+            self._break_off(error)
+
+    async def _post(self, batch: Batch) -> None:
+        """Send a batch whose intents are on disk until each of its runs has an outcome."""
+        tries = 0
+        while batch:
+            with await self._window.enter() as place:
+                if not await self._may_send(len(batch)):
+                    return await self._withdraw(batch)
+                batch = await self._still_safe(batch)
+                if not batch:
+                    return None
+                place.begin()
+                began = self._clock.monotonic()
+                reply = await self._trigger(batch)
+                place.heed(sign_of(reply))
+            match reply:
+                case Answered(items):
+                    self._lost_in_a_row = 0
+                    sent, batch = len(batch), await self._take(batch, items)
+                    if len(batch) < sent:
+                        self._throttles = 0  # it gets on, so there is no need to wait longer and longer
+                    if (later := throttled(items)) is not None:
+                        await self._throttle(later.message, later.wait_s)
+                case BatchRefused(_, message, running):
+                    named = [one for one in batch if one.item.workflow_run_id in running]
+                    if named:
+                        await self._take(named, [InProgress(message)] * len(named))
+                        batch = [one for one in batch if one.item.workflow_run_id not in running]
+                    elif len(batch) == 1:
+                        return await self.refuse([(batch[0], message)])
+                    else:
+                        for half in halves(batch):
+                            await self._post(half)
+                        return None
+                case TooLarge(message):
+                    if len(batch) == 1:
+                        return await self.refuse([(batch[0], message)])
+                    for half in halves_by_bytes(batch):
+                        await self._post(half)
+                    return None
+                case Stop(status, message, hint):
+                    self.stop(Halt(f"the server answered {status}: {message}", hint))
+                case Throttled(message, wait_s):
+                    await self._throttle(message, wait_s)
+                case NotSent(reason):
+                    tries += 1
+                    if tries >= CONNECT_TRIES or not await self._patience.wait(0.1 * 2**tries, "connecting again"):
+                        self.stop(Halt(f"the server cannot be reached: {reason}", "check the URL and the network"))
+                case Lost(reason):
+                    return await self._lose(batch, reason, began)
+                case _:
+                    assert_never(reply)
+        return None
+
+    async def _trigger(self, batch: Batch) -> TriggerReply:
+        """Send a batch, once. What must have left by some time is given up then, wherever it is held up."""
+        items = [shipment.item for shipment in batch]
+        until_ms = min((one.send_before_ms for one in batch if one.send_before_ms is not None), default=None)
+        if until_ms is None:
+            return await self._gateway.trigger(items)
+        try:
+            async with asyncio.timeout((until_ms - self._time.latest_ms()) / 1000):
+                return await self._gateway.trigger(items)
+        except TimeoutError:
+            return Lost("given up: sent any later, it might have started a second run")
+
+    async def _may_send(self, runs: int) -> bool:
+        """Wait until a request may leave: limits of the server, limits of the user. False: not any more."""
+        async with self._gate:
+            wait_s = self._open_at - self._clock.monotonic()
+            if not self._halted() and wait_s > 0:
+                await self._patience.pause(wait_s)  # the user's own rate: costs no patience
+            if self._halted():
+                return False
+            if self._limits.max_rate:
+                self._open_at = max(self._open_at, self._clock.monotonic()) + runs / self._limits.max_rate
+            return True
+
+    async def _still_safe(self, batch: Batch) -> Batch:
+        """Without those that were held up until sending them again could start a second run."""
+        now_ms = self._time.latest_ms()
+        late = [one for one in batch if one.send_before_ms is not None and now_ms >= one.send_before_ms]
+        if not late:
+            return batch
+        await self._journal.commit([shipment.withdrawn(self._time) for shipment in late])
+        self.lost.extend(late)
+        return [shipment for shipment in batch if shipment not in late]
+
+    async def _throttle(self, message: str, wait_s: float | None) -> None:
+        self._throttles += 1
+        asked_s = min(2.0 ** min(self._throttles, 6), 60.0) if wait_s is None else wait_s
+        asked_at = self._clock.monotonic()
+        async with self._gate:
+            if self._resumed_at >= asked_at:
+                return  # another batch in flight was told the same, and waited for all of them
+            if not await self._patience.wait(asked_s, f"the server asks for a pause: {message}"):
+                self.stop(
+                    Halt(
+                        f"the server answered 429 and asks to wait {asked_s:.0f} s: {message}",
+                        "run it again later, or give it more time with --timeout",
+                    )
+                )
+            self._resumed_at = self._clock.monotonic()
+
+    async def _take(self, batch: Batch, replies: Sequence[ItemReply]) -> Batch:
+        """Record what an answer says of each run, and give back those that it puts off."""
+        created = [reply.created_at_ms for reply in replies if type(reply) is Taken and not reply.deduplicated]
+        if len(created) == len(batch):  # nearly always
+            await self._journal.commit([self._settling(batch, created, Origin.TRIGGERED)])
+            self._tell_taken(batch, created, Outcome.TRIGGERED)
+            return []
+        edits: list[Edit] = []
+        fresh: list[Shipment] = []
+        there: list[Shipment] = []
+        there_created: list[int | None] = []
+        refused: list[tuple[Shipment, str]] = []
+        lost: list[Shipment] = []
+        later: list[Shipment] = []
+        for shipment, reply in zip(batch, replies, strict=True):
+            match reply:
+                case Taken(_, deduplicated=False):
+                    fresh.append(shipment)
+                case Taken() | InProgress() if shipment.attempt.explicit_id:
+                    words = _taken_id(shipment)
+                    if _is_another_run(shipment, reply):
+                        edits.append(shipment.rejected(words))
+                        refused.append((shipment, words))
+                    else:
+                        lost.append(shipment)
+                        edits.append(shipment.unknown(self._time, words, said_to_run=True))
+                case Taken(created_at_ms):
+                    there.append(shipment)
+                    there_created.append(created_at_ms)
+                case Denied(message) if shipment.inconclusive:
+                    lost.append(shipment)
+                    edits.append(shipment.unknown(self._time, message))
+                case Denied(message):
+                    edits.append(shipment.rejected(message))
+                    refused.append((shipment, message))
+                case Unclear(words) | InProgress(words):
+                    lost.append(shipment)
+                    edits.append(shipment.unknown(self._time, words, said_to_run=isinstance(reply, InProgress)))
+                case Throttled():
+                    later.append(shipment)
+                case _:
+                    assert_never(reply)
+        if fresh:
+            edits.append(self._settling(fresh, created, Origin.TRIGGERED))
+        if there:
+            edits.append(self._settling(there, there_created, Origin.DEDUPLICATED))
+        await self._journal.commit(edits)
+        self.lost.extend(lost)
+        self._tell_taken(fresh, created, Outcome.TRIGGERED)
+        self._tell_taken(there, there_created, Outcome.DEDUPLICATED)
+        for shipment, error in refused:
+            self.settle(shipment, Outcome.REJECTED, error=error)
+        return later
+
+    def _settling(self, taken: Batch, created: list[int | None], origin: Origin) -> Settle:
+        self._accepted += len(taken)
+        return Settle([shipment.attempt for shipment in taken], created, origin, self._clock.now_ms())
+
+    def _tell_taken(self, taken: Batch, created: list[int | None], outcome: Outcome) -> None:
+        ids = [shipment.item.workflow_run_id for shipment in taken]
+        addresses = [shipment.attempt.address for shipment in taken]
+        self._tell_all(outcome, Result.several(addresses, outcome, ids, created))
+
+    async def refuse(self, refused: Sequence[tuple[Shipment, str]]) -> None:
+        """Record refusals that were each about one run, with the server's words."""
+        await self._take([shipment for shipment, _ in refused], [Denied(words) for _, words in refused])
+        for _, message in refused:
+            self._refusals[message] += 1
+            if self._accepted == 0 and self._refusals[message] >= SYSTEMIC:
+                self.stop(
+                    Halt(
+                        f"the server refused {SYSTEMIC} runs, each by itself, all with: {message}",
+                        "this is about the account or the target, not about one run",
+                    )
+                )
+
+    async def _lose(self, batch: Batch, reason: str, began: float) -> None:
+        await self._journal.commit([shipment.unknown(self._time, reason) for shipment in batch])
+        self.lost.extend(batch)
+        self._lost_in_a_row += 1
+        if not self._patience.use(began):
+            self.stop(Halt(f"the server's answers are lost: {reason}", "give it more time with --timeout"))
+        elif self._lost_in_a_row >= LOST_IN_A_ROW:
+            self.stop(Halt(f"the server's answers are lost: {reason}", final=False))
+
+    async def _withdraw(self, batch: Batch) -> None:
+        await self._journal.commit([shipment.withdrawn(self._time) for shipment in batch])
+        self.put_back(batch)
+
+
+def _taken_id(shipment: Shipment) -> str:
+    """Why a run with an author's id wasn't started."""
+    return (
+        f"another run with the workflowRunId {shipment.attempt.workflow_run_id} is in progress: apply again when it "
+        "has ended, or give this one another id"
+    )
+
+
+def _is_another_run(shipment: Shipment, reply: Taken | InProgress) -> bool:
+    """Whether the run in progress that has an author's id is surely not this one.
+
+    One from before our first intent isn't. `since_ms` is earlier than that by up to the logs' lag, so of a later one
+    the logs must tell, and where these were asked and don't know it as ours, it isn't; but for one that may be delayed,
+    which they don't show yet.
+    """
+    since_ms = shipment.attempt.since_ms
+    created_at_ms = reply.created_at_ms if isinstance(reply, Taken) else None
+    if created_at_ms is not None and since_ms is not None and created_at_ms < since_ms:
+        return True
+    return shipment.looked_up and not shipment.inconclusive
