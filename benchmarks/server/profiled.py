@@ -23,7 +23,7 @@ PARTS: Mapping[str, str] = {
     "HTTP server: uvicorn, llhttp, Starlette": r"/uvicorn/|/starlette/|httptools|/anyio/|/h11/",
     "JSON": r"/json/|_json\.|compact\.py",
     "signatures": r"/jwt/|/hmac\.py|/hashlib|_hashlib|_hmac|/base64\.py|binascii|/uuid\.py",
-    "deliveries: what is sent and what comes back": r"localserver/(courier|tenants|delivery/[dop]\w+)\.py",
+    "deliveries: what is sent and what comes back": r"localserver/(http_client|tenants|delivery/[dop]\w+)\.py",
     "connections to endpoints": r"wfdeploy/http/",
     "accepting: triggers, submissions, ends": r"localserver/(app|api/\w+|runs/(options|waiting))\.py",
     "records": r"localserver/store/",

@@ -92,12 +92,12 @@ def test_changes_arrive_without_a_reload(looker: Looker) -> None:
     looker.open()
     page = looker.page
     page.evaluate("window.untouched = true")
-    looker.server.scenario.hold_deliveries = True
+    looker.server.faults.hold_deliveries = True
     looker.trigger("wfr_live")
     row = page.locator("tbody tr", has_text="wfr_live")
     expect(row).to_contain_text("In progress")
     expect(page.get_by_role("link", name="Runs 1 in progress")).to_be_visible()
-    looker.server.scenario.hold_deliveries = False
+    looker.server.faults.hold_deliveries = False
     looker.server.poke()
     expect(row).to_contain_text("Succeeded")
     expect(row).to_contain_text("3 steps")
@@ -153,7 +153,7 @@ def test_many_dead_letters_at_once(looker: Looker) -> None:
     page.get_by_role("button", name="Delete marked").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(names).to_have_text(["wfr_b", "wfr_a"])
-    looker.server.scenario.hold_deliveries = True
+    looker.server.faults.hold_deliveries = True
     page.get_by_label("Mark all on this page").check()
     page.get_by_role("button", name="Restart marked").click()
     expect(page.get_by_role("heading", name="No dead letters")).to_be_visible()
@@ -201,7 +201,7 @@ def test_flow_control_keys_and_their_queues(looker: Looker) -> None:
 
 
 def test_a_waiting_run_is_told_of_its_event(looker: Looker) -> None:
-    looker.server.scenario.hold_deliveries = True
+    looker.server.faults.hold_deliveries = True
     looker.trigger("wfr_a")
     step = {"stepId": 1, "stepName": "approval", "stepType": "Wait", "concurrent": 1}
     body = {"timeout": "1h", "step": step}
@@ -240,7 +240,7 @@ def test_hostile_text_is_shown_and_does_nothing(looker: Looker) -> None:
         Upstash_Forward_X_Evil="<u>header</u>",
     )
     looker.server.wait_ended("wfr_evil")
-    looker.server.scenario.hold_deliveries = True
+    looker.server.faults.hold_deliveries = True
     looker.trigger("wfr_steps", path="</script><script>alert(1)</script>")
     for number, name in enumerate([EVIL, {"type": "script", "props": {}, "constructor": None}, ["a"]], start=1):
         step = {"stepId": number, "stepName": name, "stepType": "constructor", "concurrent": 1, "out": EVIL}
@@ -331,7 +331,7 @@ def _tab_to(looker: Looker, element: str, text: str) -> None:
 
 
 def test_only_a_page_of_many_runs_is_drawn(looker: Looker) -> None:
-    looker.server.scenario.instant_finish = True
+    looker.server.faults.instant_finish = True
     for first in range(0, 130, 65):
         items = [
             {

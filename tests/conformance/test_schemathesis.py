@@ -40,7 +40,7 @@ def fill(server: LocalServer, http: httpx.Client) -> None:
     assert http.post("/v2/batch/trigger", json=items).status_code == 201
     server.wait_all_ended(30)
     server.wait_idle(30)
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     assert http.post(f"/v2/trigger/{nobody}", headers={"Upstash-Workflow-RunId": "wfr_here"}).status_code == 200
 
 

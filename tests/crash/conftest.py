@@ -15,7 +15,7 @@ from tests.support.turnstile import Turnstile
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     with LocalServer() as server:
-        server.scenario.instant_finish = True  # ids are free at once: a second request starts a second run
+        server.faults.instant_finish = True  # ids are free at once: a second request starts a second run
         yield server
 
 

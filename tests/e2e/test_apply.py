@@ -78,7 +78,7 @@ def test_delivery_options_alone_trigger_nothing_and_are_said_once(bench: Workben
 
 
 def test_a_lost_state_is_read_back_from_the_server(bench: Workbench, server: LocalServer) -> None:
-    server.scenario.instant_finish = True
+    server.faults.instant_finish = True
     bench.write(group("g", [run("a", body=1), run("b", body=2)]))
     bench.apply()
     bench.lose_state()
@@ -93,7 +93,7 @@ def test_a_lost_state_is_read_back_from_the_server(bench: Workbench, server: Loc
 
 
 def test_a_stale_state_learns_what_another_runner_did(bench: Workbench, server: LocalServer, tmp_path: Path) -> None:
-    server.scenario.instant_finish = True
+    server.faults.instant_finish = True
     bench.write(group("g", [run("a", body=1)]))
     bench.apply()
     copy = bench.state_file.read_bytes()
@@ -108,7 +108,7 @@ def test_a_stale_state_learns_what_another_runner_did(bench: Workbench, server: 
 def test_forgotten_runs_are_not_adopted_again_and_get_the_next_generation(
     bench: Workbench, server: LocalServer
 ) -> None:
-    server.scenario.instant_finish = True
+    server.faults.instant_finish = True
     bench.write(group("g", [run("a", body=1)]))
     bench.apply()
     bench.write(group("g", [run("b", body=1)]))
@@ -134,7 +134,7 @@ def test_replace_triggers_again_under_the_next_generation(bench: Workbench, serv
 
 
 def test_moved_addresses_are_not_triggered_again_with_and_without_state(bench: Workbench, server: LocalServer) -> None:
-    server.scenario.instant_finish = True
+    server.faults.instant_finish = True
     bench.write(group("g", [run("a", body=1), run("b", body=2)]))
     bench.apply()
     moved = group(
@@ -233,7 +233,7 @@ def test_a_required_state_must_be_begun_on_purpose(bench: Workbench, server: Loc
 
 
 def test_cancel_on_remove(bench: Workbench, server: LocalServer) -> None:
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     policy = {"onRemove": "cancel"}
     bench.write(group("g", [run("a"), run("b")], policy=policy))
     bench.apply()

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.support.local_server import LocalServer
-from wfdeploy.localserver.clock import SystemClock
+from wfdeploy.localserver.clock import MachineClock
 from wfdeploy.localserver.tenants import environment
 
 GUIDE = Path(__file__).parents[2] / "docs" / "develop-locally.md"
@@ -52,7 +52,7 @@ class Endpoint:
 def server(tmp_path: Path) -> Iterator[LocalServer]:
     # Where `--local` looks for a server that runs.
     database = tmp_path / ".wfdeploy" / "local-server.db"
-    with LocalServer(database, clock=SystemClock(scale=10), announce=True) as running:
+    with LocalServer(database, clock=MachineClock(scale=10), announce=True) as running:
         yield running
 
 

@@ -323,7 +323,7 @@ def test_a_run_that_vanished_is_drift_and_one_that_is_too_old_is_not(fleet: Flee
     vanished = fleet.record("g/a").workflow_run_id
 
     def forget(services: object) -> None:
-        services.ledger.connection.execute(  # type: ignore[attr-defined]
+        services.store.connection.execute(  # type: ignore[attr-defined]
             "DELETE FROM labels WHERE run_seq = (SELECT seq FROM runs WHERE run_id = ?)", (vanished,)
         )
 

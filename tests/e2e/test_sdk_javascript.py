@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from tests.support.local_server import AcceptedRun, LocalServer
-from wfdeploy.localserver.clock import SystemClock
+from wfdeploy.localserver.clock import MachineClock
 from wfdeploy.localserver.tenants import environment
 
 APP = Path(__file__).parents[1] / "wire" / "sdk_js_app.mjs"
@@ -73,7 +73,7 @@ class App:
 def app(sdk_folder: Path) -> Iterator[App]:
     shutil.copy(APP, sdk_folder / "app.mjs")  # where Node finds the packages
     # Server time runs faster, so that a sleep of a second does not take one.
-    with LocalServer(clock=SystemClock(scale=10)) as server:
+    with LocalServer(clock=MachineClock(scale=10)) as server:
         env = {name: value for name, value in os.environ.items() if not name.startswith(("QSTASH", "UPSTASH"))}
         env |= {**environment(server.url), "READ_ONLY_TOKEN": server.tenant.read_only_token}
         log = sdk_folder / f"app-{os.getpid()}.log"
@@ -135,10 +135,10 @@ def test_wait_times_out(app: App) -> None:
 
 
 def test_look_back(app: App) -> None:
-    app.server.scenario.hold_deliveries = True
+    app.server.faults.hold_deliveries = True
     run_id = app.trigger("/waiting", "back", {"event": "e3", "timeout": "1h"})
     app.client("notify", {"eventId": "e3", "eventData": {"early": True}, "workflowRunId": run_id})
-    app.server.scenario.hold_deliveries = False
+    app.server.faults.hold_deliveries = False
     app.server.poke()
     assert app.result(run_id) == {"eventData": {"early": True}, "timeout": False}
 
@@ -225,14 +225,14 @@ def test_failure_url(app: App) -> None:
 
 def test_large_history_is_fetched_by_the_sdk(app: App) -> None:
     """Deliveries without a body: the SDK asks for the steps, sequential and parallel ones, and goes on."""
-    app.server.scenario.lazy_fetch_above_bytes = 30_000
+    app.server.faults.lazy_fetch_above_bytes = 30_000
     try:
         run_id = app.trigger("/large", "large", {"tenant": "acmé"})
         assert app.result(run_id) == [20000, 20000, 20000, 20000, "b", 1]
         assert app.seen(run_id) == ["acmé"]
         assert len(app.seen("fetched")) >= 4
     finally:
-        app.server.scenario.lazy_fetch_above_bytes = 1_000_000
+        app.server.faults.lazy_fetch_above_bytes = 1_000_000
 
 
 def test_client_with_a_read_only_token(app: App) -> None:

@@ -19,7 +19,7 @@ from upstash_workflow.fastapi import Serve  # type: ignore[import-untyped]
 
 from tests.support.local_server import LocalServer
 from tests.support.sdk_runs import client_of, run_of, steps_of, trigger
-from wfdeploy.localserver.clock import SystemClock
+from wfdeploy.localserver.clock import MachineClock
 from wfdeploy.localserver.tenants import environment
 
 Context: TypeAlias = Any  # the SDK ships no types
@@ -71,7 +71,7 @@ class App:
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     # Server time runs a little faster, so that a sleep of a second does not take one.
-    with LocalServer(clock=SystemClock(scale=10)) as running:
+    with LocalServer(clock=MachineClock(scale=10)) as running:
         yield running
 
 

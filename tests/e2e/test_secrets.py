@@ -86,7 +86,7 @@ def clean(text: bytes, where: str) -> None:
 @pytest.fixture
 def relay() -> Iterator[Relay]:
     with LocalServer() as server, Relay(server.url) as relay:
-        server.scenario.instant_finish = True
+        server.faults.instant_finish = True
         relay.token = server.token
         yield relay
 

@@ -13,7 +13,7 @@ from tests.support.relay import Relay
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     with LocalServer() as server:
-        server.scenario.hold_deliveries = True
+        server.faults.hold_deliveries = True
         yield server
 
 

@@ -20,7 +20,7 @@ from tests.support.local_server import LocalServer
 from tests.support.relay import Relay, RelayExchange, pass_on
 from tests.support.scratch import scratch
 from tests.support.workbench import group, run
-from wfdeploy.localserver.scenario import Refusal
+from wfdeploy.localserver.fault_plan import Refusal
 
 RUNS = 3
 QUICK = {"connect": 1, "read": 1, "write": 1, "pool": 1}
@@ -29,7 +29,7 @@ QUICK = {"connect": 1, "read": 1, "write": 1, "pool": 1}
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     with LocalServer() as server:
-        server.scenario.instant_finish = True
+        server.faults.instant_finish = True
         yield server
 
 
@@ -195,9 +195,9 @@ def test_a_refusal_of_everything_stops(checkout: Checkout, relay: Relay, server:
 @pytest.mark.parametrize("whole", [True, False], ids=["the whole batch", "the item"])
 def test_one_bad_run_in_a_hundred(checkout: Checkout, relay: Relay, server: LocalServer, whole: bool) -> None:
     declare(checkout, 100)
-    scenario = server.scenario
-    scenario.refusals = "request" if whole else "item"
-    scenario.refuse = lambda item: Refusal("no such tenant") if item.body == '{"n":42}' else None
+    faults = server.faults
+    faults.refusals = "request" if whole else "item"
+    faults.refuse = lambda item: Refusal("no such tenant") if item.body == '{"n":42}' else None
     result = apply(checkout)
     assert (result.code, result.counts) == (7, {"triggered": 99, "rejected": 1})
     (refused,) = (one for one in result.report["results"] if one["outcome"] == "rejected")
@@ -209,7 +209,7 @@ def test_one_bad_run_in_a_hundred(checkout: Checkout, relay: Relay, server: Loca
     assert "no such tenant" in plan.stdout
     result = apply(checkout)
     assert (result.code, result.counts) == (6, {"rejected": 1, "kept": 99}), "nothing was triggered this time"
-    scenario.refuse = None
+    faults.refuse = None
     result = apply(checkout)
     assert (result.code, result.counts) == (0, {"triggered": 1, "kept": 99})
     converge(checkout, server, 100)
@@ -398,10 +398,10 @@ def test_a_run_that_is_in_progress_already(
     checkout: Checkout, relay: Relay, server: LocalServer, duplicates: str
 ) -> None:
     """Its answer was lost, the logs don't show it, and its id is still reserved."""
-    scenario = server.scenario
-    scenario.instant_finish = False
-    scenario.hold_deliveries = True
-    scenario.duplicates = "error" if duplicates == "error" else "deduplicate"
+    faults = server.faults
+    faults.instant_finish = False
+    faults.hold_deliveries = True
+    faults.duplicates = "error" if duplicates == "error" else "deduplicate"
     server.freeze_logs()
     relay.then(chaos.drop(act=True))
     result = apply(checkout)
@@ -415,9 +415,9 @@ def test_a_run_that_another_runner_started_is_found_by_the_words_of_a_refusal(
     checkout: Checkout, relay: Relay, server: LocalServer
 ) -> None:
     """Between the listing and the trigger; the logs show it a moment later."""
-    server.scenario.duplicates = "error"
-    server.scenario.instant_finish = False
-    server.scenario.hold_deliveries = True
+    server.faults.duplicates = "error"
+    server.faults.instant_finish = False
+    server.faults.hold_deliveries = True
 
     async def twice(exchange: Exchange) -> None:
         exchange.act()
@@ -431,10 +431,10 @@ def test_a_run_that_another_runner_started_is_found_by_the_words_of_a_refusal(
 
 @pytest.mark.parametrize("duplicates", ["deduplicate", "error"])
 def test_an_id_of_its_own_that_somebody_elses_run_has(checkout: Checkout, server: LocalServer, duplicates: str) -> None:
-    scenario = server.scenario
-    scenario.instant_finish = False
-    scenario.hold_deliveries = True
-    scenario.duplicates = "error" if duplicates == "error" else "deduplicate"
+    faults = server.faults
+    faults.instant_finish = False
+    faults.hold_deliveries = True
+    faults.duplicates = "error" if duplicates == "error" else "deduplicate"
     answer = httpx.post(
         f"{server.url}/v2/trigger/http://127.0.0.1:9/theirs",
         headers={"Authorization": f"Bearer {server.token}", "Upstash-Workflow-RunId": "nightly"},
@@ -460,10 +460,10 @@ def test_an_id_of_its_own_that_somebody_elses_run_has(checkout: Checkout, server
 def test_an_id_of_its_own_that_its_own_run_has(
     checkout: Checkout, relay: Relay, server: LocalServer, duplicates: str
 ) -> None:
-    scenario = server.scenario
-    scenario.instant_finish = False
-    scenario.hold_deliveries = True
-    scenario.duplicates = "error" if duplicates == "error" else "deduplicate"
+    faults = server.faults
+    faults.instant_finish = False
+    faults.hold_deliveries = True
+    faults.duplicates = "error" if duplicates == "error" else "deduplicate"
     checkout.write(group("g", [run("mine", workflowRunId="nightly")]))
 
     async def twice(exchange: Exchange) -> None:
@@ -481,9 +481,9 @@ def test_an_id_of_its_own_that_its_own_run_has(
 
 @pytest.mark.parametrize("told_by", ["server", "project"])
 def test_logs_that_lag_are_waited_for(checkout: Checkout, relay: Relay, server: LocalServer, told_by: str) -> None:
-    server.scenario.log_lag_s = 1.0
+    server.faults.log_lag_s = 1.0
     if told_by == "project":
-        server.scenario.advertised_log_lag_s = 0.0
+        server.faults.advertised_log_lag_s = 0.0
         checkout.configure(logLag=1.5)
     else:
         del checkout.server["logLag"]

@@ -27,7 +27,7 @@ no_root = pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to 
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     with LocalServer() as server:
-        server.scenario.instant_finish = True
+        server.faults.instant_finish = True
         yield server
 
 
@@ -274,9 +274,9 @@ def test_the_disk_is_full_once_the_request_has_left(checkout: Checkout, server: 
     def fill_up(item: object) -> None:
         fill(disk)
 
-    server.scenario.refuse = fill_up
+    server.faults.refuse = fill_up
     result = checkout.here(*APPLY)
-    server.scenario.refuse = None
+    server.faults.refuse = None
     assert result.code == 5, result.stderr
     assert "full" in result.stderr
     assert len(server.accepted()) == RUNS + 5

@@ -45,7 +45,7 @@ def counts(checkout: Checkout) -> dict[str, Any]:
 
 def test_a_listing_is_never_an_old_one() -> None:
     with LocalServer() as server, CachingProxy(server.url) as proxy, scratch() as root:
-        server.scenario.instant_finish = True
+        server.faults.instant_finish = True
         one, other = (Checkout(root / name, proxy.url, server.token) for name in ("one", "other"))
         declare(one, 3)
         assert counts(one) == {"triggered": 3}

@@ -38,7 +38,7 @@ def end_all(server: LocalServer) -> None:
 
 @pytest.mark.parametrize("duplicates", ["deduplicate", "error"])
 def test_swapped_ids(checkout: Checkout, server: LocalServer, duplicates: str) -> None:
-    server.scenario.duplicates = "error" if duplicates == "error" else "deduplicate"
+    server.faults.duplicates = "error" if duplicates == "error" else "deduplicate"
     declare(checkout, a="one", b="two")
     assert apply(checkout).counts == {"triggered": 2}
     declare(checkout, a="two", b="one")

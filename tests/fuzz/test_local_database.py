@@ -11,28 +11,28 @@ from tests.fuzz.sound import check_error
 from tests.support.scratch import scratch
 from wfdeploy.errors import StateUnusable
 from wfdeploy.localserver.store.database import open_database, reading, server_id, transaction
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import RunState, Settings
-from wfdeploy.localserver.tenants import DEFAULT_TENANT, Keyring
+from wfdeploy.localserver.store.records import DeliverySettings, RunState
+from wfdeploy.localserver.store.run_store import RunStore
+from wfdeploy.localserver.tenants import DEFAULT_TENANT, SigningKeys
 
 
-def filled(ledger: Ledger, keyring: Keyring) -> None:
+def filled(store: RunStore, signing_keys: SigningKeys) -> None:
     for run_id in ("wfr_a", "wfr_b"):
-        with ledger.transaction():
-            ledger.add_run(
+        with store.transaction():
+            store.add_run(
                 tenant=DEFAULT_TENANT.name, run_id=run_id, url="http://127.0.0.1:9/x", state=RunState.STARTED,
                 created_at=1, starts_at=1, caller_ip="127.0.0.1", labels=("x",), payload=b"{}",
-                settings=Settings(),
+                settings=DeliverySettings(),
             )  # fmt: skip
-    keyring.rotate(DEFAULT_TENANT.name)
-    ledger.note_stop(7)
+    signing_keys.rotate(DEFAULT_TENANT.name)
+    store.note_stop(7)
 
 
 def test_a_local_servers_database_is_unusable_or_one() -> None:
     with scratch() as folder:
         path, log = folder / "local.db", folder / "local.db-wal"
         with closing(open_database(path)) as connection:
-            filled(Ledger(connection), Keyring.load(connection))
+            filled(RunStore(connection), SigningKeys.load(connection))
             sound_log = log.read_bytes()
         sound = path.read_bytes()
 
@@ -41,9 +41,9 @@ def test_a_local_servers_database_is_unusable_or_one() -> None:
             done.input = {file.name: file.read_bytes() for file in folder.iterdir()}
             try:
                 with closing(open_database(path)) as connection, reading(path):
-                    ledger, keyring = Ledger(connection), Keyring.load(connection)
-                    ledger.latest_ms()
-                    assert keyring.tenant(DEFAULT_TENANT.name)
+                    store, signing_keys = RunStore(connection), SigningKeys.load(connection)
+                    store.latest_ms()
+                    assert signing_keys.tenant(DEFAULT_TENANT.name)
                     assert server_id(connection)
                     with transaction(connection):
                         connection.execute("INSERT OR REPLACE INTO meta VALUES ('x', '1')")

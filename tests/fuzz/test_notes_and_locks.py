@@ -17,7 +17,7 @@ from tests.fuzz.hunt import Hunt, hunt
 from tests.fuzz.mutation import Damage
 from tests.fuzz.sound import check_error
 from wfdeploy.errors import StateLocked
-from wfdeploy.localserver.courier import Courier, Parcel, Reply
+from wfdeploy.localserver.http_client import EndpointRequest, HttpClient, Reply
 from wfdeploy.localserver.instance import find_running
 from wfdeploy.model.state import Head
 from wfdeploy.render.printable import printable
@@ -59,15 +59,15 @@ def test_no_server_is_found_but_a_near_one(tmp_path: Path, monkeypatch: pytest.M
     note = tmp_path / "local.db.server.json"
     asked: list[str] = []
 
-    async def send(_: Courier, parcel: Parcel) -> Reply:
+    async def send(_: HttpClient, request: EndpointRequest) -> Reply:
         try:
-            httpx.URL(parcel.url)
+            httpx.URL(request.url)
         except (httpx.InvalidURL, ValueError):
             return Reply(None)
-        asked.append(parcel.url)
+        asked.append(request.url)
         return Reply(200, (("Wfdeploy-Server-Id", "s1"),))
 
-    monkeypatch.setattr(Courier, "send", send)
+    monkeypatch.setattr(HttpClient, "send", send)
     sound = {"url": "http://127.0.0.1:8080", "pid": 1, "serverId": "s1"}
     urls = [
         "http://127.0.0.1@evil.example", "http://evil.example/127.0.0.1", "https://127.0.0.1", "http://[::1]:1", "http://0x7f.1",

@@ -39,7 +39,7 @@ from tests.support.turnstile import Turnstile
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import WfdeployError
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.scenario import Refusal
+from wfdeploy.localserver.fault_plan import Refusal
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.workspace import Stores
 
@@ -166,13 +166,13 @@ class World(RuleBasedStateMachine):
         self.chance = random.Random(chance)
         clock = ManualClock()
         self.server = LocalServer(clock=clock).start()
-        scenario = self.server.scenario
-        scenario.instant_finish = instant
-        scenario.hold_deliveries = not instant
-        scenario.hide_delayed = hide_delayed
-        scenario.duplicates = "error" if duplicates == "error" else "deduplicate"
+        faults = self.server.faults
+        faults.instant_finish = instant
+        faults.hold_deliveries = not instant
+        faults.hide_delayed = hide_delayed
+        faults.duplicates = "error" if duplicates == "error" else "deduplicate"
         # Half of what the project allows for belongs to late logs, half to late requests.
-        scenario.log_lag_s = lag_s / 2
+        faults.log_lag_s = lag_s / 2
         self.proxy = LatePost(self.server.url).start()
         self.proxy.chance = self.chance
         self.proxy.now_ms = clock.now_ms
@@ -218,7 +218,7 @@ class World(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.clock.move(seconds)
 
-    @precondition(lambda self: not self.server.scenario.instant_finish)
+    @precondition(lambda self: not self.server.faults.instant_finish)
     @rule(data=st.data())
     def a_run_ends(self, data: st.DataObject) -> None:
         running = sorted({run.run_id for run in self.server.accepted() if run.state == "RUN_STARTED"})
@@ -262,12 +262,12 @@ class World(RuleBasedStateMachine):
         self, edits: dict[str, tuple[int, int] | None], names: set[str], whole: bool
     ) -> None:
         self._edit(edits)
-        scenario = self.server.scenario
-        scenario.refusals = "request" if whole else "item"
+        faults = self.server.faults
+        faults.refusals = "request" if whole else "item"
         bad = [f'"n":"{name}"' for name in sorted(names)]
-        scenario.refuse = lambda item: Refusal("not this one") if any(one in item.body for one in bad) else None
+        faults.refuse = lambda item: Refusal("not this one") if any(one in item.body for one in bad) else None
         self._apply(300.0)
-        scenario.refuse = None
+        faults.refuse = None
 
     @rule(edits=edits, refused=st.integers(1, 6))
     def apply_where_connections_are_refused(self, edits: dict[str, tuple[int, int] | None], refused: int) -> None:
@@ -348,7 +348,7 @@ class World(RuleBasedStateMachine):
 
     def _show_all(self) -> None:
         """A lost state is made good by the logs alone, so where they hide what is queued, nothing can."""
-        self.server.scenario.hide_delayed = False
+        self.server.faults.hide_delayed = False
 
     def _checkpoint(self) -> None:
         """Fold the write-ahead log in, as the end of the last process would have."""
@@ -375,7 +375,7 @@ class World(RuleBasedStateMachine):
 
     def converge(self) -> None:
         """After the trouble: a few quiet applies, and everything declared has run once."""
-        self.server.scenario.refuse = None
+        self.server.faults.refuse = None
         for _ in range(3):
             self.clock.move(1000.0)
             self._apply(100_000.0)

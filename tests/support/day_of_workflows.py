@@ -91,7 +91,7 @@ class Operator:
 
 def is_wanted(services: Services) -> bool:
     """Whether the operator has something to do."""
-    row = services.ledger.connection.execute(
+    row = services.store.connection.execute(
         "SELECT EXISTS (SELECT 1 FROM messages WHERE event_id = 'approved' AND state = 'pending')"
         " OR EXISTS (SELECT 1 FROM dlq WHERE callback_state = 'CALLBACK_SUCCESS')"
     ).fetchone()

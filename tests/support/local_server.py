@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 from wfdeploy.localserver import serve
 from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.runs import waiting
-from wfdeploy.localserver.store.records import Run, RunState
+from wfdeploy.localserver.store.records import RunRecord, RunState
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class AcceptedRun:
     """The state of its failure callback: CALLBACK_INPROGRESS, CALLBACK_SUCCESS or CALLBACK_FAIL."""
 
     @classmethod
-    def of(cls, run: Run) -> Self:
+    def of(cls, run: RunRecord) -> Self:
         return cls(
             run_id=run.run_id,
             created_at_ms=run.created_at,
@@ -65,7 +65,7 @@ class LocalServer(serve.LocalServer):
         """How many runs were accepted per id: what exactly-once tests compare with."""
 
         def count(services: Services) -> dict[str, int]:
-            rows = services.ledger.connection.execute("SELECT run_id, COUNT(*) FROM runs GROUP BY run_id")
+            rows = services.store.connection.execute("SELECT run_id, COUNT(*) FROM runs GROUP BY run_id")
             return {row[0]: row[1] for row in rows}
 
         return self.inside(count)
@@ -74,11 +74,11 @@ class LocalServer(serve.LocalServer):
         """End the run in progress of this id, as its workflow would; False when there is none. Frees the id."""
 
         def finish(services: Services) -> bool:
-            run = services.ledger.run_in_progress(self.tenant.name, run_id)
+            run = services.store.run_in_progress(self.tenant.name, run_id)
             if run is None:
                 return False
-            with services.ledger.transaction():
-                following = waiting.end_run(services.ledger, run.seq, RunState(state), now_ms=services.clock.now_ms())
+            with services.store.transaction():
+                following = waiting.end_run(services.store, run.seq, RunState(state), now_ms=services.clock.now_ms())
             services.hand_over(following)
             return True
 
@@ -86,10 +86,10 @@ class LocalServer(serve.LocalServer):
 
     def freeze_logs(self) -> None:
         """From now on accepted runs do not show up in the logs, until `thaw_logs`; older ones go on showing."""
-        self.scenario.logs_end_at_seq = self.inside(_last_seq)
+        self.faults.logs_end_at_seq = self.inside(_last_seq)
 
     def thaw_logs(self) -> None:
-        self.scenario.logs_end_at_seq = None
+        self.faults.logs_end_at_seq = None
 
     def poke(self) -> None:
         """Have the engine look again, after the scenario's `hold_deliveries` was turned off."""
@@ -141,7 +141,7 @@ class LocalServer(serve.LocalServer):
 
 
 def _accepted(services: Services, run_id: str | None) -> list[AcceptedRun]:
-    return [AcceptedRun.of(run) for run in services.ledger.runs_of_id(run_id)]
+    return [AcceptedRun.of(run) for run in services.store.runs_of_id(run_id)]
 
 
 async def _change_after(seen: int, services: Services) -> None:
@@ -149,11 +149,11 @@ async def _change_after(seen: int, services: Services) -> None:
 
 
 def _last_seq(services: Services) -> int:
-    row = services.ledger.connection.execute("SELECT COALESCE(MAX(seq), 0) FROM runs").fetchone()
+    row = services.store.connection.execute("SELECT COALESCE(MAX(seq), 0) FROM runs").fetchone()
     return int(row[0])
 
 
 def _in_progress(services: Services) -> int:
     """How many runs have not ended, of all tenants."""
-    row = services.ledger.connection.execute("SELECT COUNT(*) FROM runs WHERE state = 'RUN_STARTED'").fetchone()
+    row = services.store.connection.execute("SELECT COUNT(*) FROM runs WHERE state = 'RUN_STARTED'").fetchone()
     return int(row[0])

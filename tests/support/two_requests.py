@@ -48,20 +48,20 @@ async def trigger(url: str, between: Between, *, timeout_s: float = PATIENT_S) -
 
 async def deliver(url: str, between: Between, *, timeout_s: float = PATIENT_S) -> str:
     """Two deliveries of the embedded server; returns the error of the second."""
-    from wfdeploy.localserver.courier import Courier, Parcel
+    from wfdeploy.localserver.http_client import EndpointRequest, HttpClient
 
-    courier = Courier(max_connections=2)
+    http_client = HttpClient(max_connections=2)
     try:
         for run_id in ("wfr_first", "wfr_second"):
             body = b"[" + items(run_id)[0].encoded + b"]"
             timeout = PATIENT_S if run_id == "wfr_first" else timeout_s
-            reply = await courier.send(Parcel("POST", url, {}, body, timeout_s=timeout))
+            reply = await http_client.send(EndpointRequest("POST", url, {}, body, timeout_s=timeout))
             if run_id == "wfr_first":
                 assert reply.ok, reply
                 await asyncio.to_thread(between)
         return reply.error
     finally:
-        await courier.close()
+        await http_client.close()
 
 
 KINDS: dict[str, Callable[..., Awaitable[str]]] = {"trigger": trigger, "deliver": deliver}

@@ -20,7 +20,7 @@ RECORDED: list[dict[str, Any]] = json.loads(
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
     with LocalServer() as running:
-        running.scenario.hold_deliveries = True  # the endpoint is not there: its side is what was recorded
+        running.faults.hold_deliveries = True  # the endpoint is not there: its side is what was recorded
         yield running
 
 

@@ -35,7 +35,7 @@ def create_app(services: Services, page: Page) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
-    return Gate(app, services)
+    return AccessGate(app, services)
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
@@ -58,7 +58,7 @@ async def _broken(_request: Request, _error: Exception) -> Response:
     return json_response({"error": "internal server error"}, 500)
 
 
-class Gate:
+class AccessGate:
     """Lets in who has a token, and puts the server's id on every answer."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
@@ -92,9 +92,9 @@ class Gate:
     def _headers(self) -> list[tuple[bytes, bytes]]:
         services = self._services
         return [
-            (b"wfdeploy-server-id", services.ledger.server_id.encode()),
+            (b"wfdeploy-server-id", services.store.server_id.encode()),
             # How late a run may show up in the logs, in seconds.
-            (b"wfdeploy-log-lag", f"{services.scenario.visible_lag_s():g}".encode()),
+            (b"wfdeploy-log-lag", f"{services.faults.visible_lag_s():g}".encode()),
             # By the server's own clock, as its time stamps are: clients take their watermarks from it.
             (b"date", formatdate(services.clock.now_ms() / 1000, usegmt=True).encode()),
         ]

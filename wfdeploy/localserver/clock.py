@@ -9,7 +9,7 @@ import time
 from typing import Protocol
 
 
-class Clock(Protocol):
+class ServerClock(Protocol):
     """Unix time in milliseconds, and waiting for it."""
 
     def now_ms(self) -> int:
@@ -29,7 +29,7 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
+class MachineClock:
     """The machine's clock. `scale` makes server time run faster than real time, from the moment of creation.
 
     With `scale=60` a delay of an hour takes a minute. Time stamps run ahead of the wall clock accordingly.

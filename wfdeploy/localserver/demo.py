@@ -21,7 +21,7 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from wfdeploy.localserver import compact
-from wfdeploy.localserver.courier import Courier, Parcel
+from wfdeploy.localserver.http_client import EndpointRequest, HttpClient
 from wfdeploy.localserver.tenants import Tenant
 
 PAUSE = "1s"
@@ -33,7 +33,7 @@ _VERSION = {"Upstash-Workflow-Sdk-Version": "1"}
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class DemoDelivery:
     """What the server sent: whose run, with which payload, and the steps that are done."""
 
     run_id: str
@@ -48,7 +48,7 @@ class DemoWorkflow:
     def __init__(self, *, server_url: str, tenant: Callable[[], Tenant]) -> None:
         self._tenant = tenant
         self._server_url = server_url
-        self._courier = Courier(max_connections=MAX_OPEN)
+        self._http_client = HttpClient(max_connections=MAX_OPEN)
         self._router = Router(
             routes=[
                 Route("/demo/{path:path}", self.receive, methods=["POST"]),
@@ -61,7 +61,7 @@ class DemoWorkflow:
             await self._router(scope, receive, send)
 
     async def close(self) -> None:
-        await self._courier.close()
+        await self._http_client.close()
 
     async def explain(self, _request: Request) -> Response:
         return PlainTextResponse("wfdeploy's demo workflow: trigger any path under /demo/ through the local server.\n")
@@ -94,7 +94,7 @@ class DemoWorkflow:
             return True
         return False
 
-    async def _go_on(self, delivery: Delivery) -> None:
+    async def _go_on(self, delivery: DemoDelivery) -> None:
         done = len(delivery.steps)
         if done == 0:
             await self._submit(delivery, {"stepName": "prepare", "stepType": "Run", "out": '"prepared"'})
@@ -107,7 +107,7 @@ class DemoWorkflow:
             result = compact.dumps({"demo": "done", "received": delivery.payload})
             await self._call("DELETE", f"/v2/workflows/runs/{delivery.run_id}?cancel=false", result)
 
-    async def _submit(self, delivery: Delivery, step: dict[str, Any], extra: dict[str, str] | None = None) -> None:
+    async def _submit(self, delivery: DemoDelivery, step: dict[str, Any], extra: dict[str, str] | None = None) -> None:
         record = {"stepId": len(delivery.steps) + 1, "concurrent": 1, **step}
         headers = {
             "Upstash-Workflow-Init": "false",
@@ -122,13 +122,15 @@ class DemoWorkflow:
 
     async def _call(self, method: str, path: str, body: str) -> None:
         headers = {"Authorization": f"Bearer {self._tenant().token}", "Content-Type": "application/json"}
-        reply = await self._courier.send(Parcel(method, self._server_url + path, headers, body.encode(), timeout_s=30))
+        reply = await self._http_client.send(
+            EndpointRequest(method, self._server_url + path, headers, body.encode(), timeout_s=30)
+        )
         # A 400 says that the run has ended meanwhile.
         if not reply.ok and reply.status != 400:
             raise RuntimeError(f"the local server answered {reply.status or reply.error}")
 
 
-def _read(request: Request, body: bytes) -> Delivery:
+def _read(request: Request, body: bytes) -> DemoDelivery:
     first, *entries = json.loads(body)
     payload_text = base64.b64decode(first["body"]).decode(errors="replace")
     try:
@@ -136,10 +138,10 @@ def _read(request: Request, body: bytes) -> Delivery:
     except ValueError:
         payload = payload_text
     steps = [json.loads(base64.b64decode(entry["body"])) for entry in entries if entry["callType"] == "step"]
-    return Delivery(request.headers["Upstash-Workflow-RunId"], str(request.url), payload, steps)
+    return DemoDelivery(request.headers["Upstash-Workflow-RunId"], str(request.url), payload, steps)
 
 
-def _wanted_failure(delivery: Delivery) -> Response | None:
+def _wanted_failure(delivery: DemoDelivery) -> Response | None:
     """A failure in the middle of the workflow, when the payload asks for one."""
     wanted = delivery.payload.get("fail") if isinstance(delivery.payload, dict) else None
     if not wanted or not delivery.steps:

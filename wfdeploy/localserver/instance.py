@@ -21,7 +21,7 @@ from wfdeploy.errors import StateLocked, StateUnusable
 from wfdeploy.files.databases import StrangeFileError, make_private, require_regular
 from wfdeploy.files.reading import read_own
 from wfdeploy.files.writing import replace_file
-from wfdeploy.localserver.courier import Courier, Parcel
+from wfdeploy.localserver.http_client import EndpointRequest, HttpClient
 from wfdeploy.localserver.store.database import writing
 
 PROBE_TIMEOUT_S = 2.0
@@ -109,13 +109,13 @@ def find_running(database: Path) -> str | None:
 
 
 async def _server_id_at(url: str) -> str | None:
-    courier = Courier(max_connections=1)
+    http_client = HttpClient(max_connections=1)
     try:
         # No token needed: the id is on every answer, a refusal too.
-        probe = Parcel("GET", f"{url}/v2/keys", {}, b"", PROBE_TIMEOUT_S, max_answer_bytes=_PROBE_BYTES)
-        return (await courier.send(probe)).header("Wfdeploy-Server-Id")
+        probe = EndpointRequest("GET", f"{url}/v2/keys", {}, b"", PROBE_TIMEOUT_S, max_answer_bytes=_PROBE_BYTES)
+        return (await http_client.send(probe)).header("Wfdeploy-Server-Id")
     finally:
-        await courier.close()
+        await http_client.close()
 
 
 def _is_held(lock: Path) -> bool:

@@ -70,7 +70,7 @@ def url_of(sock: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class Listener:
+class SocketListener:
     """uvicorn's server without its main loop.
 
     That loop polls ten times a second and waits a while at the end, for the sake of signals and a `Date` header, which

@@ -19,20 +19,20 @@ from typing import Any, Self, TypeVar
 
 from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.app import create_app
-from wfdeploy.localserver.clock import Clock, ManualClock, SystemClock
-from wfdeploy.localserver.courier import Courier
-from wfdeploy.localserver.delivery.delivery import Delivery
-from wfdeploy.localserver.delivery.engine import MAX_OPEN, Backlog, Engine
+from wfdeploy.localserver.clock import MachineClock, ManualClock, ServerClock
+from wfdeploy.localserver.delivery.delivery import Deliverer
+from wfdeploy.localserver.delivery.engine import MAX_OPEN, DeliveryEngine, DueQueue
 from wfdeploy.localserver.delivery.flow_keys import FlowKeys
 from wfdeploy.localserver.demo import DemoWorkflow
+from wfdeploy.localserver.fault_plan import FaultPlan
+from wfdeploy.localserver.http_client import HttpClient
 from wfdeploy.localserver.instance import Occupancy, find_running
-from wfdeploy.localserver.listener import Listener, PortTaken, bind, url_of
+from wfdeploy.localserver.listener import PortTaken, SocketListener, bind, url_of
 from wfdeploy.localserver.page.routes import Page
 from wfdeploy.localserver.runs.quotas import Quotas
-from wfdeploy.localserver.scenario import Scenario
 from wfdeploy.localserver.store import database
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.tenants import DEFAULT_TENANT, Keyring, Tenant
+from wfdeploy.localserver.store.run_store import RunStore
+from wfdeploy.localserver.tenants import DEFAULT_TENANT, SigningKeys, Tenant
 
 __all__ = ["DEFAULT_PORT", "DEMO_PORT", "LocalServer", "find_running", "serve_forever"]
 
@@ -62,19 +62,19 @@ class LocalServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        scenario: Scenario | None = None,
-        clock: Clock | None = None,
+        faults: FaultPlan | None = None,
+        clock: ServerClock | None = None,
         demo: bool = False,
         demo_port: int = 0,
         announce: bool = False,
         max_open_deliveries: int = MAX_OPEN,
     ) -> None:
-        self.scenario = scenario if scenario is not None else Scenario()
+        self.faults = faults if faults is not None else FaultPlan()
         self.tenant: Tenant = DEFAULT_TENANT
         self._loop: asyncio.AbstractEventLoop | None = None
         self._services: Services | None = None
         self.database = database
-        self.clock: Clock = clock if clock is not None else SystemClock()
+        self.clock: ServerClock = clock if clock is not None else MachineClock()
         self.url = ""
         self.demo_url: str | None = None
         self.server_id = ""
@@ -211,58 +211,58 @@ class LocalServer:
             connection = database.open_database(self.database)
             stack.callback(connection.close)
             with database.reading(self.database):
-                ledger, keyring = Ledger(connection), Keyring.load(connection)
-                self.clock.catch_up(ledger.latest_ms())
-                self.server_id = ledger.server_id
-            stack.callback(self._note_stop, ledger)
-            courier = Courier(max_connections=self._max_open)
-            stack.push_async_callback(courier.close)
-            services = self._services = self._assemble(ledger, keyring, courier)
+                store, signing_keys = RunStore(connection), SigningKeys.load(connection)
+                self.clock.catch_up(store.latest_ms())
+                self.server_id = store.server_id
+            stack.callback(self._note_stop, store)
+            http_client = HttpClient(max_connections=self._max_open)
+            stack.push_async_callback(http_client.close)
+            services = self._services = self._assemble(store, signing_keys, http_client)
             await self._listen(stack, services, sockets)
             engine = asyncio.create_task(services.engine.run())
             stack.push_async_callback(_cancel, engine)
             ready.set_result(None)
             await self._stopping.wait()
 
-    def _note_stop(self, ledger: Ledger) -> None:
+    def _note_stop(self, store: RunStore) -> None:
         if self.clock.ahead_ms() > 0:
             with contextlib.suppress(
                 sqlite3.Error, UnicodeDecodeError
             ):  # on a full disk, say; it will be a little earlier then
-                ledger.note_stop(self.clock.now_ms())
+                store.note_stop(self.clock.now_ms())
 
-    def _assemble(self, ledger: Ledger, keyring: Keyring, courier: Courier) -> Services:
-        self.tenant = keyring.tenant(self.tenant.name)
-        delivery = Delivery(ledger, courier, self.clock, self.scenario, keyring)
+    def _assemble(self, store: RunStore, signing_keys: SigningKeys, http_client: HttpClient) -> Services:
+        self.tenant = signing_keys.tenant(self.tenant.name)
+        delivery = Deliverer(store, http_client, self.clock, self.faults, signing_keys)
 
         async def deliver(seq: int) -> list[Any]:
             following = await delivery.deliver(seq)
             services.changes.tell()
             return following
 
-        engine = Engine(
+        engine = DeliveryEngine(
             deliver,
-            backlog=Backlog(ledger),
+            due_queue=DueQueue(store),
             clock=self.clock,
-            scenario=self.scenario,
+            faults=self.faults,
             on_error=lambda error: _LOG.error("a delivery broke", exc_info=error),
             max_open=self._max_open,
         )
-        flow_keys = FlowKeys(ledger, engine)
-        quotas = Quotas(ledger.accepted_since)
-        services = Services(ledger, engine, self.clock, self.scenario, flow_keys, keyring, quotas)
+        flow_keys = FlowKeys(store, engine)
+        quotas = Quotas(store.accepted_since)
+        services = Services(store, engine, self.clock, self.faults, flow_keys, signing_keys, quotas)
         return services
 
     async def _listen(self, stack: contextlib.AsyncExitStack, services: Services, sockets: list[socket.socket]) -> None:
         page = Page(services, self.demo_url)
-        api = Listener(create_app(services, page), sockets[0])
+        api = SocketListener(create_app(services, page), sockets[0])
         await api.open()
         stack.push_async_callback(api.close)
         stack.callback(page.close)
         if self.demo_url is not None:
-            workflow = DemoWorkflow(server_url=self.url, tenant=lambda: services.keyring.tenant(self.tenant.name))
+            workflow = DemoWorkflow(server_url=self.url, tenant=lambda: services.signing_keys.tenant(self.tenant.name))
             stack.push_async_callback(workflow.close)
-            listener = Listener(workflow, sockets[1])
+            listener = SocketListener(workflow, sockets[1])
             await listener.open()
             stack.push_async_callback(listener.close)
 
@@ -275,7 +275,7 @@ async def _pass_time(
         if not engine.is_idle:
             await _idle_or_changed(services)
             continue
-        next_at = None if services.scenario.hold_deliveries else engine.next_at
+        next_at = None if services.faults.hold_deliveries else engine.next_at
         if next_at is None or (until_ms is not None and next_at > until_ms):
             if until_ms is not None:
                 clock.advance_to(until_ms)

@@ -87,14 +87,14 @@ def by_token(token: str) -> Bearer | None:
 
 
 @dataclass(slots=True)
-class Keyring:
+class SigningKeys:
     """Tenants as they are now; rotated keys are kept in the database."""
 
     connection: sqlite3.Connection
     _tenants: dict[str, Tenant]
 
     @classmethod
-    def load(cls, connection: sqlite3.Connection) -> Keyring:
+    def load(cls, connection: sqlite3.Connection) -> SigningKeys:
         found = {tenant.name: tenant for tenant in TENANTS}
         for name, tenant in list(found.items()):
             row = connection.execute("SELECT value FROM meta WHERE name = ?", (f"keys:{name}",)).fetchone()

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from wfdeploy.localserver.api.services import Services
-from wfdeploy.localserver.store.records import Kind, RunState
-from wfdeploy.localserver.store.records import Run as Record
+from wfdeploy.localserver.store.records import MessageKind, RunRecord, RunState
 
 if TYPE_CHECKING:
     from wfdeploy.testing.server import WorkflowServer
@@ -146,21 +145,23 @@ class Run:
 
     # -- inside the server's thread -----------------------------------------------------------------------------------
 
-    def _record(self) -> Record:
+    def _record(self) -> RunRecord:
         return self._server.inside(self._find)
 
-    def _find(self, services: Services) -> Record:
-        found = (run for run in services.ledger.runs_of_id(self.id) if run.created_at == self.created_at_ms)
+    def _find(self, services: Services) -> RunRecord:
+        found = (run for run in services.store.runs_of_id(self.id) if run.created_at == self.created_at_ms)
         return next(found)
 
     def _events(self, services: Services) -> list[str]:
-        messages = services.ledger.shown_of_run(self._find(services).seq)
+        messages = services.store.shown_of_run(self._find(services).seq)
         return [
-            message.event_id or "" for message in messages if message.kind is Kind.WAIT and message.state == "pending"
+            message.event_id or ""
+            for message in messages
+            if message.kind is MessageKind.WAIT and message.state == "pending"
         ]
 
     def _what_holds_it_up(self, services: Services) -> str:
-        messages = services.ledger.shown_of_run(self._find(services).seq)
+        messages = services.store.shown_of_run(self._find(services).seq)
         left = [message for message in messages if message.state in ("pending", "waiting")]
         if not left:
             return "its endpoint answered the last delivery without going on or finishing"

@@ -17,8 +17,8 @@ import httpx
 
 from wfdeploy.localserver.api.services import Services
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.courier import Parcel, Reply
-from wfdeploy.localserver.scenario import Scenario
+from wfdeploy.localserver.fault_plan import FaultPlan
+from wfdeploy.localserver.http_client import EndpointRequest, Reply
 from wfdeploy.localserver.serve import LocalServer
 from wfdeploy.localserver.tenants import environment
 from wfdeploy.testing import apps
@@ -37,7 +37,7 @@ class WorkflowServer:
     def __init__(self, *, port: int = 0) -> None:
         self.clock = ManualClock(int(time.time() * 1000), real_endpoints=True)
         self._stubs = Stubs()
-        self._server = LocalServer(port=port, clock=self.clock, scenario=Scenario(answer=self._stubs.answer))
+        self._server = LocalServer(port=port, clock=self.clock, faults=FaultPlan(answer=self._stubs.answer))
         self._http: httpx.Client | None = None
 
     def __enter__(self) -> Self:
@@ -109,7 +109,7 @@ class WorkflowServer:
 
     def runs(self) -> list[Run]:
         """All runs, those too that the application started itself, in order."""
-        accepted = self.inside(lambda services: services.ledger.runs_of_id(None))
+        accepted = self.inside(lambda services: services.store.runs_of_id(None))
         return [Run(self, run.run_id, run.created_at) for run in accepted]
 
     def notify(self, event_id: str, data: Any = None) -> int:
@@ -177,7 +177,7 @@ class WorkflowServer:
         try:
             return self._server.pass_time(self.clock, enough, until_ms=until_ms, timeout_s=timeout_s)
         except TimeoutError:
-            count = self.inside(lambda services: services.engine.lanes.open)
+            count = self.inside(lambda services: services.engine.queues.open)
             what = f"deliveries not answered yet: {count}" if count else "there is still more to do"
             raise TimeoutError(f"{timeout_s:g} seconds of the machine's time are over; {what}") from None
 
@@ -227,11 +227,11 @@ class Stubs:
             self._stubs.insert(0, stub)
         return stub
 
-    def answer(self, parcel: Parcel) -> Reply | None:
+    def answer(self, request: EndpointRequest) -> Reply | None:
         with self._lock:
             for stub in self._stubs:
-                if parcel.url.startswith(stub.url) and not stub.is_used_up:
-                    headers = {name.lower(): value for name, value in parcel.headers.items()}
-                    stub.requests.append(Request(parcel.method, parcel.url, headers, parcel.body))
+                if request.url.startswith(stub.url) and not stub.is_used_up:
+                    headers = {name.lower(): value for name, value in request.headers.items()}
+                    stub.requests.append(Request(request.method, request.url, headers, request.body))
                     return stub.reply
         return None

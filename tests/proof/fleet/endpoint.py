@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from random import Random
 
-from wfdeploy.localserver.api.intake import Intake, Item
+from wfdeploy.localserver.api.ingest import Ingest, Submission
 from wfdeploy.localserver.api.services import Services
-from wfdeploy.localserver.courier import Parcel, Reply
+from wfdeploy.localserver.http_client import EndpointRequest, Reply
 from wfdeploy.localserver.runs import waiting
-from wfdeploy.localserver.store.records import Run, RunState
+from wfdeploy.localserver.store.records import RunRecord, RunState
 from wfdeploy.localserver.tenants import Tenant
 
 _DONE = Reply(200, (("Upstash-Workflow-Sdk-Version", "1"),), b"{}")
@@ -41,18 +41,18 @@ class Endpoint:
         self.services: Callable[[], Services]
         self.tenant: Tenant
 
-    def answer(self, parcel: Parcel) -> Reply:
+    def answer(self, request: EndpointRequest) -> Reply:
         """One delivery, in the server's thread."""
-        headers = {name.lower(): value for name, value in parcel.headers.items()}
+        headers = {name.lower(): value for name, value in request.headers.items()}
         if "upstash-workflow-is-failure" in headers:
             return _DONE
         services = self.services()
-        run = services.ledger.run_in_progress(self.tenant.name, headers["upstash-workflow-runid"])
+        run = services.store.run_in_progress(self.tenant.name, headers["upstash-workflow-runid"])
         if run is None:
             return _DONE
         if run.seq not in self._fates:
             self._fates[run.seq] = self._fate(run)
-            self._sleep(services, run, len(json.loads(parcel.body)))
+            self._sleep(services, run, len(json.loads(request.body)))
             return _DONE
         duration_s, fails, flaky = self._fates[run.seq]
         if flaky:
@@ -60,12 +60,12 @@ class Endpoint:
             return _FLAKY
         if fails:
             return _FAILED
-        with services.ledger.transaction():
-            following = waiting.end_run(services.ledger, run.seq, RunState.SUCCESS, now_ms=services.clock.now_ms())
+        with services.store.transaction():
+            following = waiting.end_run(services.store, run.seq, RunState.SUCCESS, now_ms=services.clock.now_ms())
         services.engine.schedule(following)
         return _DONE
 
-    def _fate(self, run: Run) -> tuple[int, bool, bool]:
+    def _fate(self, run: RunRecord) -> tuple[int, bool, bool]:
         """How long, whether it fails, whether the endpoint stumbles on the way."""
         who = json.loads(run.payload)["run"]
         self._ordinals[who] += 1
@@ -76,11 +76,11 @@ class Endpoint:
             return min(duration_s, HOUR), False, False
         return duration_s, fails < FAILURES.get(kind, 0.1), flaky
 
-    def _sleep(self, services: Services, run: Run, step: int) -> None:
-        door = Intake(services, self.tenant, "127.0.0.1")
+    def _sleep(self, services: Services, run: RunRecord, step: int) -> None:
+        ingest = Ingest(services, self.tenant, "127.0.0.1")
         entry = {"stepId": step, "stepName": "work", "stepType": "SleepFor", "concurrent": 1, "out": "{}"}
         told = {"Upstash-Workflow-RunId": run.run_id, "Upstash-Workflow-Init": "false"}
         told["Upstash-Delay"] = f"{self._fates[run.seq][0]}s"
         with services.accepting():
-            door.publish(Item(run.url, told, json.dumps(entry).encode()))
-        services.engine.schedule(door.to_schedule)
+            ingest.publish(Submission(run.url, told, json.dumps(entry).encode()))
+        services.engine.schedule(ingest.to_schedule)

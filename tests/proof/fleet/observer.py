@@ -146,7 +146,7 @@ class Observer:
 def _read(
     services: Services, last: int, going: dict[int, Seen]
 ) -> tuple[list[tuple[int, str, str, bytes, int, str]], list[tuple[int, str, int]]]:
-    connection = services.ledger.connection
+    connection = services.store.connection
     fresh = [
         tuple(row)
         for row in connection.execute(

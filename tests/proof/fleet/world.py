@@ -29,7 +29,7 @@ from tests.support.local_server import LocalServer
 from tests.support.scratch import scratch
 from wfdeploy.errors import InvalidInput, RemoteFailure, UsageError, Withheld
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.scenario import Refusal, Scenario
+from wfdeploy.localserver.fault_plan import FaultPlan, Refusal
 from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Wish
@@ -68,11 +68,11 @@ class World:
             lag_s = 60  # these are about what the logs don't show yet
         self.lag_s = lag_s
         self.may_lose_state = chance.random() < 0.6 or Extra.RESTORES in extras
-        scenario = server.scenario
-        scenario.duplicates = chance.choice(("deduplicate", "error"))
-        scenario.hide_delayed = not self.may_lose_state  # a lost state is made good by the logs alone
+        faults = server.faults
+        faults.duplicates = chance.choice(("deduplicate", "error"))
+        faults.hide_delayed = not self.may_lose_state  # a lost state is made good by the logs alone
         # Half of what the project allows for belongs to late logs, half to late requests.
-        scenario.log_lag_s = lag_s / 2
+        faults.log_lag_s = lag_s / 2
         self.wire = Wire(server, clock, Random(seed + 1), late_ms=max(500 * lag_s - 1, 0))
         self.clock = Clock(clock, self.wire.move, chance.choice((0, -3_600_000, 7_500)))
         self.server_clock = clock
@@ -223,11 +223,11 @@ class World:
             self._apply(commit=self.chance.randint(1, 7), after=self.chance.random() < 0.5)
         else:
             bad = self.chance.choice(sorted(self.team.groups)) if self.chance.random() < 0.1 else None
-            scenario = self.server.scenario
-            scenario.refusals = self.chance.choice(("item", "request"))
-            scenario.refuse = None if bad is None else lambda item: Refusal("no") if f'"{bad}-' in item.body else None
+            faults = self.server.faults
+            faults.refusals = self.chance.choice(("item", "request"))
+            faults.refuse = None if bad is None else lambda item: Refusal("no") if f'"{bad}-' in item.body else None
             self._apply()
-            scenario.refuse = None
+            faults.refuse = None
         self.wire.mood = MOODS["calm"]
 
     def _by_hand(self) -> None:
@@ -386,7 +386,7 @@ def world(seed: int, extras: frozenset[Extra] | None = None) -> Iterator[World]:
         root = stack.enter_context(scratch())
         clock = ManualClock(1000 * unix_of(BEGINS[seed % len(BEGINS)]))
         endpoint = Endpoint(seed)
-        server = stack.enter_context(LocalServer(clock=clock, scenario=Scenario(answer=endpoint.answer)))
+        server = stack.enter_context(LocalServer(clock=clock, faults=FaultPlan(answer=endpoint.answer)))
         services = server.inside(lambda inside: inside)
         endpoint.services, endpoint.tenant = (lambda: services), server.tenant
         one = World(seed, root, server, endpoint, clock, drawn(seed) if extras is None else extras)

@@ -10,7 +10,7 @@ from qstash import Receiver
 
 from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api, Endpoint, api_for
-from wfdeploy.localserver.clock import ManualClock, SystemClock
+from wfdeploy.localserver.clock import MachineClock, ManualClock
 from wfdeploy.localserver.runs import options
 
 DAY_MS = 86_400_000
@@ -18,7 +18,7 @@ DAY_MS = 86_400_000
 
 def test_time_does_not_go_back_over_a_restart(tmp_path: Path) -> None:
     """A server that ran ahead is followed by one that begins where it ended."""
-    with LocalServer(tmp_path / "x.db", clock=SystemClock(scale=1e6)) as server:
+    with LocalServer(tmp_path / "x.db", clock=MachineClock(scale=1e6)) as server:
         start = server.clock.now_ms()
         while (reached := server.clock.now_ms()) < start + DAY_MS:
             threading.Event().wait(0.01)
@@ -41,7 +41,7 @@ def test_moments_that_endpoints_name_are_by_their_own_clocks() -> None:
 
 def test_days_pass_in_moments(endpoint: Endpoint) -> None:
     """A delay of ten days, and a moment in ten days that is named by this machine's clock."""
-    with LocalServer(clock=SystemClock(scale=1e6)) as server, api_for(server) as http:
+    with LocalServer(clock=MachineClock(scale=1e6)) as server, api_for(server) as http:
         threading.Event().wait(0.02)  # the server is hours ahead by now
         Api(http).trigger("wfr_delayed", url=endpoint.url, Upstash_Delay="10d")
         Api(http).trigger("wfr_then", url=endpoint.url, Upstash_Not_Before=str(int(time.time()) + 10 * 86_400))

@@ -12,12 +12,12 @@ import pytest
 from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api, api_for
 from wfdeploy.localserver import tenants
-from wfdeploy.localserver.clock import SystemClock
+from wfdeploy.localserver.clock import MachineClock
 
 
 @pytest.fixture
 def server() -> Iterator[LocalServer]:
-    with LocalServer(demo=True, clock=SystemClock(scale=20)) as running:
+    with LocalServer(demo=True, clock=MachineClock(scale=20)) as running:
         yield running
 
 

@@ -144,7 +144,7 @@ def test_database_is_private_and_keeps_its_id(tmp_path: Path) -> None:
     database = tmp_path / "new" / "local-server.db"
     with LocalServer(database) as server, api_for(server) as http:
         first = server.server_id
-        server.scenario.hold_deliveries = True
+        server.faults.hold_deliveries = True
         Api(http).trigger("wfr_a")
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in database.parent.iterdir()}
     assert {mode for name, mode in modes.items() if name.startswith("local-server.db")} == {0o600}

@@ -61,10 +61,10 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
     from wfdeploy.project.file import locate_project_file
 
     try:
-        from wfdeploy.localserver.clock import SystemClock
+        from wfdeploy.localserver.clock import MachineClock
         from wfdeploy.localserver.delivery.engine import MAX_OPEN
+        from wfdeploy.localserver.fault_plan import FaultPlan
         from wfdeploy.localserver.runs.quotas import LOCAL, PLANS
-        from wfdeploy.localserver.scenario import Scenario
         from wfdeploy.localserver.serve import LocalServer, serve_forever
         from wfdeploy.localserver.tenants import banner
     except ModuleNotFoundError as error:
@@ -97,9 +97,9 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
     server = LocalServer(
         database,
         port=port,
-        scenario=Scenario(plan=limits),
+        faults=FaultPlan(plan=limits),
         max_open_deliveries=limits.parallelism or MAX_OPEN,
-        clock=SystemClock(scale=time_scale),
+        clock=MachineClock(scale=time_scale),
         demo=True,
         demo_port=embedded.demo_port(database),
         announce=True,

@@ -1,1 +1,1 @@
-"""The paths of the API: a class for each part of it, and the door through which work comes in."""
+"""The API: one class of request handlers for each part, the acceptance of new work, and the JSON of runs and events."""

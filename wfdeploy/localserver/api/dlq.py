@@ -1,25 +1,26 @@
-"""The paths of the dead-letter queue, and an entry as they show it.
+"""Request handlers of the dead-letter queue, and the JSON of an entry.
 
-Source: Upstash Workflow REST reference, "DLQ", schema `WorkflowDLQMessage`. `failureCallbackInfo` is what the SDKs'
-types (and older documentation) call it, `failureFunctionState` is the reference's; both are there. Header and body are
-those of the run's first request. The JavaScript SDK lists by `GET /v2/dlq?source=workflow` and uses the
-bulk paths for single entries too (observed).
+Source: Upstash Workflow REST reference, "DLQ", schema `WorkflowDLQMessage`. The SDKs' types (and older documentation)
+have `failureCallbackInfo`, the reference has `failureFunctionState`; an entry has both. Header and body are those of
+the run's first request. The JavaScript SDK lists with `GET /v2/dlq?source=workflow` and uses the bulk paths for single
+entries too (observed).
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from wfdeploy.localserver.api.run_view import Redaction, labels
 from wfdeploy.localserver.api.services import Services, tenant_of
 from wfdeploy.localserver.api.trigger import headers_of, json_response
 from wfdeploy.localserver.openapi import params
 from wfdeploy.localserver.openapi.operations import (
-    Answer,
+    ApiAnswer,
     Area,
     Operation,
     Param,
@@ -31,16 +32,18 @@ from wfdeploy.localserver.openapi.operations import (
 )
 from wfdeploy.localserver.openapi.schemas import CALLBACK_STATES
 from wfdeploy.localserver.problems import Refused
-from wfdeploy.localserver.runs.revival import Revival
-from wfdeploy.localserver.store.dead_letters import DeadLetters, Entry, dlq_filter
+from wfdeploy.localserver.runs.dlq_retry import DlqRetry
+from wfdeploy.localserver.store.dead_letters import DeadLetters, DlqEntry, dlq_filter
 from wfdeploy.localserver.store.filters import integer, multi, read_cursor, write_cursor
 from wfdeploy.localserver.store.records import DEFAULT_RETRIES
-from wfdeploy.localserver.views.run_view import Redaction, labels
 
 PAGE = 100
 RESTARTS = 50
 RESUMES = 1000
-"""Resuming has no documented limit; more than so many go over several requests here, by the cursor."""
+"""The API documents no limit for resuming. This server resumes at most so many per request; the cursor has the rest."""
+
+Retry = Callable[[DlqRetry, DlqEntry], dict[str, Any]]
+"""`DlqRetry.resume` or `DlqRetry.restart`."""
 
 _NOT_FOUND = "DLQ message not found"
 
@@ -48,9 +51,9 @@ _NOT_FOUND = "DLQ message not found"
 class DlqApi:
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._letters = DeadLetters(services.ledger)
+        self._letters = DeadLetters(services.store)
 
-    # -- looking ------------------------------------------------------------------------------------------------------
+    # -- reading ------------------------------------------------------------------------------------------------------
 
     async def listed(self, request: Request) -> Response:
         """`GET /v2/workflows/dlq`."""
@@ -58,7 +61,7 @@ class DlqApi:
         return json_response({"cursor": cursor, "messages": [render(entry) for entry in found]})
 
     async def list_for_sdks(self, request: Request) -> Response:
-        """`GET /v2/dlq?source=workflow`; without it the messages outside any run are meant, of which none are kept."""
+        """`GET /v2/dlq?source=workflow`. Any other source means messages outside a run; this server keeps none."""
         answer = await self.listed(request)
         if request.query_params.get("source") != "workflow":
             return json_response({"cursor": "", "messages": []})
@@ -67,80 +70,74 @@ class DlqApi:
     async def get(self, request: Request) -> Response:
         return json_response(render(self._one(request)))
 
-    # -- taking out ---------------------------------------------------------------------------------------------------
+    # -- removing, resuming, restarting -------------------------------------------------------------------------------
 
     async def delete(self, request: Request) -> Response:
-        with self._services.ledger.transaction():
+        with self._services.store.transaction():
             self._letters.remove([self._one(request)])
         self._services.changes.tell()
         return Response(status_code=200)
 
     async def delete_many(self, request: Request) -> Response:
-        with self._services.ledger.transaction():
+        with self._services.store.transaction():
             found, cursor = self._page(request, default=PAGE, most=1000)
             self._letters.remove(found)
         self._services.changes.tell()
         return json_response({"deleted": len(found), "cursor": cursor})
 
     async def resume(self, request: Request) -> Response:
-        return self._revive_one(request, Revival.resume)
+        return self._retry_one(request, DlqRetry.resume)
 
     async def restart(self, request: Request) -> Response:
-        return self._revive_one(request, Revival.restart)
+        return self._retry_one(request, DlqRetry.restart)
 
     async def resume_many(self, request: Request) -> Response:
-        return self._revive_many(request, Revival.resume, most=RESUMES)
+        return self._retry_many(request, DlqRetry.resume, most=RESUMES)
 
     async def restart_many(self, request: Request) -> Response:
-        return self._revive_many(request, Revival.restart, most=RESTARTS)
+        return self._retry_many(request, DlqRetry.restart, most=RESTARTS)
 
-    def _revive_one(self, request: Request, revive: Callable[[Revival, Entry], dict[str, Any]]) -> Response:
-        return json_response(self._revive(request, lambda: [self._one(request)], revive)[0])
+    def _retry_one(self, request: Request, retry: Retry) -> Response:
+        runs, _ = self._retry(request, retry, lambda: ([self._one(request)], ""))
+        return json_response(runs[0])
 
-    def _revive_many(
-        self, request: Request, revive: Callable[[Revival, Entry], dict[str, Any]], *, most: int
-    ) -> Response:
-        cursors: list[str] = []
-
-        def entries() -> list[Entry]:
+    def _retry_many(self, request: Request, retry: Retry, *, most: int) -> Response:
+        def find() -> tuple[list[DlqEntry], str]:
             found, cursor = self._page(request, default=most, most=most)
-            cursors.append(cursor)
             missing = set(multi(request.query_params, "dlqIds")) - {entry.dlq_id for entry in found}
             if missing and not cursor and not request.query_params.get("cursor"):
                 raise Refused(f"{_NOT_FOUND}: {min(missing)}", status=404)
-            return found
+            return found, cursor
 
-        runs = self._revive(request, entries, revive)
-        return json_response({"workflowRuns": runs, "cursor": cursors[0]})
+        runs, cursor = self._retry(request, retry, find)
+        return json_response({"workflowRuns": runs, "cursor": cursor})
 
-    def _revive(
-        self,
-        request: Request,
-        entries: Callable[[], Sequence[Entry]],
-        revive: Callable[[Revival, Entry], dict[str, Any]],
-    ) -> list[dict[str, Any]]:
+    def _retry(
+        self, request: Request, retry: Retry, find: Callable[[], tuple[list[DlqEntry], str]]
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Retry the entries that `find` returns, in one transaction; the new runs, and the cursor for the rest."""
         services = self._services
-        revival = Revival.asked(services.ledger, services.clock, headers_of(request))
+        retries = DlqRetry.of(services.store, services.clock, headers_of(request))
         with services.accepting():
-            found = entries()
+            found, cursor = find()
             if found:
-                services.flow_keys.note(tenant_of(request).name, revival.overrides.settings)
-            answers = [revive(revival, entry) for entry in found]
+                services.flow_keys.note(tenant_of(request).name, retries.overrides.settings)
+            runs = [retry(retries, entry) for entry in found]
             self._letters.remove(found)
-        services.hand_over(revival.to_schedule)
-        return answers
+        services.hand_over(retries.to_schedule)
+        return runs, cursor
 
     # -- failure callbacks --------------------------------------------------------------------------------------------
 
     async def retry_callback(self, request: Request) -> Response:
-        """`POST /v2/workflows/dlq/callback/{dlqId}`: send a failure callback again that failed."""
+        """`POST /v2/workflows/dlq/callback/{dlqId}`: send a failed failure callback again."""
         services = self._services
-        with services.ledger.transaction():
+        with services.store.transaction():
             entry = self._one(request)
-            message = services.ledger.failure_callback(entry.run.seq)
+            message = services.store.failure_callback(entry.run.seq)
             if entry.callback_state != "CALLBACK_FAIL" or message is None:
                 raise Refused("there is no failed failure callback to retry")
-            due = services.ledger.repeat(
+            due = services.store.repeat(
                 message, message.run_seq, now_ms=services.clock.now_ms(), flow_key=message.flow_key
             )
             self._note_callback(entry, "CALLBACK_INPROGRESS")
@@ -148,45 +145,45 @@ class DlqApi:
         return json_response({"workflowRunId": entry.run.run_id, "workflowCreatedAt": entry.run.created_at})
 
     async def cancel_callback(self, request: Request) -> Response:
-        """`DELETE /v2/workflows/dlq/callback/{dlqId}`. The reference's 302 is taken for a slip: 200 here."""
+        """`DELETE /v2/workflows/dlq/callback/{dlqId}`. Answers 200; the reference's 302 looks like a mistake."""
         services = self._services
-        with services.ledger.transaction():
+        with services.store.transaction():
             entry = self._one(request)
-            message = services.ledger.failure_callback(entry.run.seq)
+            message = services.store.failure_callback(entry.run.seq)
             if entry.callback_state != "CALLBACK_INPROGRESS" or message is None:
                 raise Refused("there is no failure callback in progress to cancel")
-            services.ledger.settle(message.seq, "dropped", now_ms=services.clock.now_ms())
+            services.store.settle(message.seq, "dropped", now_ms=services.clock.now_ms())
             self._note_callback(entry, "CALLBACK_CANCELED")
         services.changes.tell()
         return Response(status_code=200)
 
-    def _note_callback(self, entry: Entry, state: str) -> None:
-        self._services.ledger.set_failure(entry.run.seq, {**(entry.run.failure or {}), "state": state})
+    def _note_callback(self, entry: DlqEntry, state: str) -> None:
+        self._services.store.set_failure(entry.run.seq, {**(entry.run.failure or {}), "state": state})
         self._letters.set_callback_state(entry.run.seq, state)
 
     # -- finding ------------------------------------------------------------------------------------------------------
 
-    def _one(self, request: Request) -> Entry:
+    def _one(self, request: Request) -> DlqEntry:
         entry = self._letters.find(tenant_of(request).name, request.path_params["dlqId"])
         if entry is None:
             raise Refused(_NOT_FOUND, status=404)
         return entry
 
-    def _page(self, request: Request, *, default: int, most: int) -> tuple[list[Entry], str]:
-        """The entries that a query asks for, and the cursor for those after them; empty when there are none."""
+    def _page(self, request: Request, *, default: int, most: int) -> tuple[list[DlqEntry], str]:
+        """The entries that match a query, and the cursor of the next page; an empty one on the last page."""
         query = request.query_params
         count = integer(query, "count", least=1)
         count = min(default if count is None else count, most)
         where = dlq_filter(query, tenant_of(request).name)
         if cursor := query.get("cursor"):
             where.add("d.seq < ?", read_cursor(cursor)[0])
-        found = self._letters.select(where, count + 1)  # one more tells whether there is a next page
+        found = self._letters.select(where, count + 1)  # one more shows whether there is a next page
         more = len(found) > count
         found = found[:count]
         return found, write_cursor(found[-1].seq) if more else ""
 
 
-def render(entry: Entry) -> dict[str, Any]:
+def render(entry: DlqEntry) -> dict[str, Any]:
     run, failure = entry.run, entry.run.failure or {}
     hidden = Redaction.of(run.settings.redact)
     headers = dict(run.settings.headers)
@@ -273,21 +270,21 @@ DEAD_LETTERS = Area(
             "GET /v2/dlq",
             DlqApi.list_for_sdks,
             "List failed runs, as the SDKs do",
-            Answer(200, "a page of entries", _PAGE),
+            ApiAnswer(200, "a page of entries", _PAGE),
             params=(Param("source", "query", "`workflow`; of other sources nothing is kept"), *_bulk(100)),
         ),
         Operation(
             "GET /v2/workflows/dlq",
             DlqApi.listed,
             "List failed runs, those that failed last first",
-            Answer(200, "a page of entries", _PAGE, dict.fromkeys(_OF_ONE, _FIRST)),
+            ApiAnswer(200, "a page of entries", _PAGE, dict.fromkeys(_OF_ONE, _FIRST)),
             params=_bulk(100),
         ),
         Operation(
             "DELETE /v2/workflows/dlq",
             DlqApi.delete_many,
             "Delete entries",
-            Answer(
+            ApiAnswer(
                 200,
                 "how many were deleted",
                 shape({"deleted": whole(), "cursor": text()}, required=("deleted", "cursor")),
@@ -299,33 +296,33 @@ DEAD_LETTERS = Area(
                 f"POST /v2/workflows/dlq/{verb.lower()}",
                 handler,
                 f"{verb} failed runs",
-                Answer(200, "the new runs", ref("Revived")),
+                ApiAnswer(200, "the new runs", ref("Revived")),
                 description=description,
                 params=(*_bulk(most), *params.OVERRIDES),
-                refusals={404: "one of the entries asked for does not exist; nothing was done", 412: "a quota"},
+                refusals={404: "one of the requested entries does not exist; nothing was done", 412: "a quota"},
             )
             for verb, handler, most, description in (
                 (
                     "Resume",
                     DlqApi.resume_many,
                     RESUMES,
-                    "Each as a new run that has the finished steps and goes on with the one that failed.",
+                    "Each becomes a new run that keeps the finished steps and continues with the failed one.",
                 ),
-                ("Restart", DlqApi.restart_many, RESTARTS, "Each as a new run from the beginning."),
+                ("Restart", DlqApi.restart_many, RESTARTS, "Each becomes a new run from the beginning."),
             )
         ),
         Operation(
             "GET /v2/workflows/dlq/{dlqId}",
             DlqApi.get,
             "Look at an entry",
-            Answer(200, "the entry", ref("DeadLetter")),
+            ApiAnswer(200, "the entry", ref("DeadLetter")),
             refusals=_NO_ENTRY,
         ),
         Operation(
             "DELETE /v2/workflows/dlq/{dlqId}",
             DlqApi.delete,
             "Delete an entry",
-            Answer(200, "it is gone"),
+            ApiAnswer(200, "it is gone"),
             refusals=_NO_ENTRY,
         ),
         *(
@@ -333,7 +330,7 @@ DEAD_LETTERS = Area(
                 f"POST /v2/workflows/dlq/{verb.lower()}/{{dlqId}}",
                 handler,
                 f"{verb} a failed run",
-                Answer(200, "the new run", ref("NewRun")),
+                ApiAnswer(200, "the new run", ref("NewRun")),
                 params=params.OVERRIDES,
                 refusals={**_NO_ENTRY, 412: "a quota"},
             )
@@ -343,14 +340,14 @@ DEAD_LETTERS = Area(
             "POST /v2/workflows/dlq/callback/{dlqId}",
             DlqApi.retry_callback,
             "Send a failure callback again that failed",
-            Answer(200, "the run that failed", ref("NewRun")),
+            ApiAnswer(200, "the run that failed", ref("NewRun")),
             refusals=_NO_ENTRY,
         ),
         Operation(
             "DELETE /v2/workflows/dlq/callback/{dlqId}",
             DlqApi.cancel_callback,
             "Cancel a failure callback that is under way",
-            Answer(200, "it is cancelled"),
+            ApiAnswer(200, "it is cancelled"),
             refusals=_NO_ENTRY,
         ),
     ),

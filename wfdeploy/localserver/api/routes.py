@@ -24,7 +24,7 @@ from wfdeploy.localserver.api.flow import FLOW, KEYS
 from wfdeploy.localserver.api.runs import LOGS, RUNS
 from wfdeploy.localserver.api.services import Services, has_read_only_token, tenant_of
 from wfdeploy.localserver.api.trigger import TRIGGERS, json_response
-from wfdeploy.localserver.openapi.operations import Answer, Area, Operation, ref
+from wfdeploy.localserver.openapi.operations import ApiAnswer, Area, Operation, ref
 from wfdeploy.localserver.openapi.schemas import SCHEMAS
 from wfdeploy.localserver.problems import Refused
 
@@ -48,7 +48,7 @@ _ABOUT = Area(
             f"GET {DOCUMENT_PATH}",
             DocumentApi.openapi,
             "This document",
-            Answer(200, "OpenAPI 3.1", {"type": "object"}),
+            ApiAnswer(200, "OpenAPI 3.1", {"type": "object"}),
             is_open=True,
         ),
     ),
@@ -100,9 +100,9 @@ def document() -> dict[str, Any]:
 def _operation(area: Area, operation: Operation) -> dict[str, Any]:
     metered = _METERED if area.is_metered else {}
     refusals = _EVERYWHERE | ({} if operation.is_open else _TOKEN) | metered | dict(operation.refusals)
-    answers = [operation.answer, *(Answer(status, why, ref("Error")) for status, why in sorted(refusals.items()))]
+    answers = [operation.answer, *(ApiAnswer(status, why, ref("Error")) for status, why in sorted(refusals.items()))]
     if operation.method == "HEAD":
-        answers = [Answer(answer.status, answer.description) for answer in answers]  # they have no bodies
+        answers = [ApiAnswer(answer.status, answer.description) for answer in answers]  # they have no bodies
     told: dict[str, Any] = {
         "tags": [area.tag],
         "operationId": operation.id,
@@ -167,7 +167,7 @@ def _by_method(methods: Mapping[str, _Bound], services: Services) -> Callable[[R
         if not all(found.values()):
             raise Refused("not found", status=404)
         request.scope["path_params"] = found
-        per_second = services.scenario.requests_per_second
+        per_second = services.faults.requests_per_second
         if per_second is None or not bound.is_metered:
             return await bound.answer(request)
         left = services.quotas.take_request(per_second, tenant_of(request).name, services.clock.now_ms())

@@ -16,16 +16,18 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from wfdeploy.localserver.api import event_log, run_view
+from wfdeploy.localserver.api.event_log import EventLog
 from wfdeploy.localserver.api.services import Services, read_body, tenant_of
 from wfdeploy.localserver.api.trigger import json_response
-from wfdeploy.localserver.delivery import parcels
+from wfdeploy.localserver.delivery import endpoint_requests
 from wfdeploy.localserver.openapi import params
 from wfdeploy.localserver.openapi.operations import (
-    Answer,
+    ApiAnswer,
     Area,
-    Body,
     Operation,
     Param,
+    RequestBody,
     boolean,
     listed,
     ref,
@@ -49,9 +51,7 @@ from wfdeploy.localserver.store.filters import (
     write_cursor,
     write_event_cursor,
 )
-from wfdeploy.localserver.store.records import Run, RunState
-from wfdeploy.localserver.views import event_log, run_view
-from wfdeploy.localserver.views.event_log import EventLog
+from wfdeploy.localserver.store.records import RunRecord, RunState
 
 _NOT_FOUND = "workflow run not found"
 
@@ -62,11 +62,11 @@ class RunsApi:
 
     async def steps(self, request: Request) -> Response:
         """`GET /v2/workflows/runs/{id}`: the whole step list, for an SDK that was sent an empty body."""
-        ledger = self._services.ledger
-        run = ledger.run_in_progress(tenant_of(request).name, request.path_params["workflowRunId"])
+        store = self._services.store
+        run = store.run_in_progress(tenant_of(request).name, request.path_params["workflowRunId"])
         if run is None:
             raise Refused(_NOT_FOUND, status=404)
-        return Response(parcels.step_list(run, ledger.step_list(run.seq)), media_type="application/json")
+        return Response(endpoint_requests.step_list(run, store.step_list(run.seq)), media_type="application/json")
 
     async def end(self, request: Request) -> Response:
         """`DELETE /v2/workflows/runs/{id}`: cancel; with `?cancel=false` the workflow says that it is finished."""
@@ -74,18 +74,18 @@ class RunsApi:
         services = self._services
         tenant, run_id = tenant_of(request).name, request.path_params["workflowRunId"]
         finished = request.query_params.get("cancel", "").lower() == "false"
-        with services.ledger.transaction():
-            run = services.ledger.run_in_progress(tenant, run_id)
+        with services.store.transaction():
+            run = services.store.run_in_progress(tenant, run_id)
             following = []
             if run is not None:
                 following = waiting.end_run(
-                    services.ledger,
+                    services.store,
                     run.seq,
                     RunState.SUCCESS if finished else RunState.CANCELED,
                     now_ms=services.clock.now_ms(),
                     response=body.decode(errors="replace") if finished and body else None,
                 )
-            elif services.ledger.newest(tenant, run_id) is None:
+            elif services.store.newest(tenant, run_id) is None:
                 raise Refused(_NOT_FOUND, status=404)
         services.hand_over(following)
         return Response(status_code=200)
@@ -101,14 +101,14 @@ class RunsApi:
             where.one_of("r.run_id", run_ids)
         where.add("r.tenant = ? AND r.state = 'RUN_STARTED'", tenant_of(request).name)
         count = integer(query, "count")
-        with services.ledger.transaction():
-            found = services.ledger.connection.execute(
+        with services.store.transaction():
+            found = services.store.connection.execute(
                 f"SELECT r.seq FROM {where.source} WHERE {where.text()} ORDER BY {where.seq} LIMIT ?",  # noqa: S608
                 (*where.values, 100 if count is None else count),
             ).fetchall()
             now = services.clock.now_ms()
             following = [
-                due for row in found for due in waiting.end_run(services.ledger, row[0], RunState.CANCELED, now_ms=now)
+                due for row in found for due in waiting.end_run(services.store, row[0], RunState.CANCELED, now_ms=now)
             ]
         services.hand_over(following)
         return json_response({"cancelled": len(found)})
@@ -153,7 +153,7 @@ class LogsApi:
         if cursor := query.get("cursor"):
             columns = ", ".join(f"e.{name}" for name in event_log.POSITION)
             where.add(f"({columns}) < (?, ?, ?, ?, ?)", *read_event_cursor(cursor))
-        log = EventLog(services.ledger, _trim(query), services.clock.now_ms())
+        log = EventLog(services.store, _trim(query), services.clock.now_ms())
         found = log.select(where, count + 1)
         page: dict[str, Any] = {"events": [event for _, event in found[:count]]}
         if len(found) > count:
@@ -173,16 +173,16 @@ class LogsApi:
             if floor is None:
                 floor = self._first_since(tenant_of(request).name, start)
             where.add(f"{where.seq} >= ?", floor)
-        rows = self._services.ledger.connection.execute(
+        rows = self._services.store.connection.execute(
             # One row more than asked for tells whether there is a next page.
             f"SELECT r.* FROM {where.source} WHERE {where.text()} ORDER BY {where.seq} DESC LIMIT ?",  # noqa: S608
             (*where.values, count + 1),
         ).fetchall()
-        runs = [Run.of(row) for row in rows[:count]]
+        runs = [RunRecord.of(row) for row in rows[:count]]
         trim = _trim(query)
         page: dict[str, Any] = {
             "runs": [
-                run_view.render(run, self._services.ledger, trim=trim, now_ms=self._services.clock.now_ms())
+                run_view.render(run, self._services.store, trim=trim, now_ms=self._services.clock.now_ms())
                 for run in runs
             ]
         }
@@ -195,20 +195,20 @@ class LogsApi:
 
         Asked once per listing and then carried in the cursor.
         """
-        row = self._services.ledger.connection.execute(
+        row = self._services.store.connection.execute(
             "SELECT MIN(seq) FROM runs WHERE tenant = ? AND created_at >= ?", (tenant, start_ms)
         ).fetchone()
         return 2**62 if row[0] is None else int(row[0])
 
     def _hide(self, where: Where) -> None:
         """What the scenario keeps out of the logs for now."""
-        scenario, now = self._services.scenario, self._services.clock.now_ms()
-        if scenario.log_lag_s > 0:
-            lag_ms = scenario.log_lag_s * 1000
+        faults, now = self._services.faults, self._services.clock.now_ms()
+        if faults.log_lag_s > 0:
+            lag_ms = faults.log_lag_s * 1000
             where.add("r.created_at <= ?", -1 if math.isinf(lag_ms) else now - round(lag_ms))
-        if scenario.logs_end_at_seq is not None:
-            where.add("r.seq <= ?", scenario.logs_end_at_seq)
-        if scenario.hide_delayed:
+        if faults.logs_end_at_seq is not None:
+            where.add("r.seq <= ?", faults.logs_end_at_seq)
+        if faults.hide_delayed:
             where.add("(r.starts_at <= ? OR r.state <> 'RUN_STARTED')", now)
 
 
@@ -241,7 +241,7 @@ RUNS = Area(
             "DELETE /v2/workflows/runs",
             RunsApi.cancel_many,
             "Cancel runs in progress",
-            Answer(200, "how many were cancelled", shape({"cancelled": whole()}, required=("cancelled",))),
+            ApiAnswer(200, "how many were cancelled", shape({"cancelled": whole()}, required=("cancelled",))),
             description="What is not in progress does not count. Without any filter all runs are meant, up to `count`.",
             params=(
                 params.many("workflowRunIds", "these runs; the other filters are ignored then"),
@@ -256,7 +256,7 @@ RUNS = Area(
             "GET /v2/workflows/runs/{workflowRunId}",
             RunsApi.steps,
             "What the endpoint of a run in progress gets to see of it",
-            Answer(200, "the payload, and the entries recorded since", listed(ref("Entry"))),
+            ApiAnswer(200, "the payload, and the entries recorded since", listed(ref("Entry"))),
             description="For an SDK whose endpoint was sent an empty body.",
             refusals={404: "no run of this id is in progress"},
         ),
@@ -264,9 +264,9 @@ RUNS = Area(
             "DELETE /v2/workflows/runs/{workflowRunId}",
             RunsApi.end,
             "Cancel a run, or say that its workflow has finished",
-            Answer(200, "the run has ended, now or before"),
+            ApiAnswer(200, "the run has ended, now or before"),
             params=(Param("cancel", "query", "`false`: finished, with the body as its result"),),
-            body=Body("what the workflow returned, JSON as text", {"application/json": {}}, required=False),
+            body=RequestBody("what the workflow returned, JSON as text", {"application/json": {}}, required=False),
             refusals={404: "there never was a run of this id", 413: "the body is too large"},
         ),
     ),
@@ -309,7 +309,7 @@ LOGS = Area(
             "GET /v2/workflows/logs",
             LogsApi.logs,
             "List runs, newest first",
-            Answer(200, "a page of runs", _RUN_PAGE),
+            ApiAnswer(200, "a page of runs", _RUN_PAGE),
             params=(
                 *_LOGS,
                 params.CURSOR,
@@ -321,7 +321,7 @@ LOGS = Area(
             "GET /v2/workflows/events",
             LogsApi.events,
             "List what happened, newest first, or the runs it happened to",
-            Answer(200, "a page of events, or of runs", {"anyOf": [_EVENT_PAGE, _RUN_PAGE]}),
+            ApiAnswer(200, "a page of events, or of runs", {"anyOf": [_EVENT_PAGE, _RUN_PAGE]}),
             params=(
                 *_LOGS,
                 Param("groupBy", "query", "with it, runs are listed instead of events", text(enum=["workflowRunId"])),

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from wfdeploy.localserver.clock import Clock
-from wfdeploy.localserver.delivery.engine import Engine
+from wfdeploy.localserver.clock import ServerClock
+from wfdeploy.localserver.delivery.engine import DeliveryEngine
 from wfdeploy.localserver.delivery.flow_keys import FlowKeys
+from wfdeploy.localserver.fault_plan import FaultPlan
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs.quotas import Quotas
-from wfdeploy.localserver.scenario import Scenario
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Due
-from wfdeploy.localserver.tenants import Bearer, Keyring, Tenant
+from wfdeploy.localserver.store.records import DueMessage
+from wfdeploy.localserver.store.run_store import RunStore
+from wfdeploy.localserver.tenants import Bearer, SigningKeys, Tenant
 
 MAX_BODY_BYTES = 110_000_000
 """A batch may be 100 MB in total (Upstash changelog); the rest is room for JSON around it."""
@@ -43,16 +43,16 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    ledger: Ledger
-    engine: Engine
-    clock: Clock
-    scenario: Scenario
+    store: RunStore
+    engine: DeliveryEngine
+    clock: ServerClock
+    faults: FaultPlan
     flow_keys: FlowKeys
-    keyring: Keyring
+    signing_keys: SigningKeys
     quotas: Quotas
     changes: Changes = field(default_factory=Changes)
 
-    def hand_over(self, due: Iterable[Due]) -> None:
+    def hand_over(self, due: Iterable[DueMessage]) -> None:
         """A transaction is committed: these messages are delivered when they are due; whoever watches looks again."""
         self.engine.schedule(due)
         self.changes.tell()
@@ -61,7 +61,7 @@ class Services:
     def accepting(self) -> Iterator[None]:
         """A transaction in which messages are accepted, with their flow control."""
         try:
-            with self.ledger.transaction():
+            with self.store.transaction():
                 yield
             self.flow_keys.commit()
         finally:

@@ -15,14 +15,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wfdeploy.localserver import compact
-from wfdeploy.localserver.api.intake import DuplicateRun, Intake, Item
+from wfdeploy.localserver.api.ingest import DuplicateRun, Ingest, Submission
 from wfdeploy.localserver.api.services import Services, read_body
 from wfdeploy.localserver.openapi import params
 from wfdeploy.localserver.openapi.operations import (
-    Answer,
+    ApiAnswer,
     Area,
-    Body,
     Operation,
+    RequestBody,
     listed,
     ref,
     text,
@@ -37,29 +37,29 @@ class TriggerApi:
     async def trigger(self, request: Request) -> Response:
         """`POST /v2/trigger/{workflowUrl}`: one run, options in headers, the payload as the body."""
         return self._single(
-            request, await read_body(request), "/v2/trigger/", lambda door, item: door.trigger(item, rest=True)
+            request, await read_body(request), "/v2/trigger/", lambda ingest, item: ingest.trigger(item, rest=True)
         )
 
     async def publish(self, request: Request) -> Response:
         """`POST /v2/publish/{url}`: a plain message, or what an SDK sends for a run."""
-        return self._single(request, await read_body(request), "/v2/publish/", Intake.publish)
+        return self._single(request, await read_body(request), "/v2/publish/", Ingest.publish)
 
     async def batch_trigger(self, request: Request) -> Response:
         """`POST /v2/batch/trigger`: up to a hundred megabytes of runs, accepted in one transaction."""
-        return self._many(request, await read_body(request), 201, lambda door, item: door.trigger(item, rest=True))
+        return self._many(request, await read_body(request), 201, lambda ingest, item: ingest.trigger(item, rest=True))
 
     async def batch(self, request: Request) -> Response:
         """`POST /v2/batch`: how the SDKs start runs and submit steps."""
-        return self._many(request, await read_body(request), 200, Intake.publish, any_body=True)
+        return self._many(request, await read_body(request), 200, Ingest.publish, any_body=True)
 
     def _single(
-        self, request: Request, body: bytes, prefix: str, accept: Callable[[Intake, Item], dict[str, Any]]
+        self, request: Request, body: bytes, prefix: str, accept: Callable[[Ingest, Submission], dict[str, Any]]
     ) -> Response:
-        item = Item(destination_of(request, prefix), headers_of(request), body)
-        door = Intake.of(self._services, request)
+        item = Submission(destination_of(request, prefix), headers_of(request), body)
+        ingest = Ingest.of(self._services, request)
         with self._services.accepting():
-            answer = accept(door, item)
-        self._services.hand_over(door.to_schedule)
+            answer = accept(ingest, item)
+        self._services.hand_over(ingest.to_schedule)
         return json_response(answer)
 
     def _many(
@@ -67,29 +67,29 @@ class TriggerApi:
         request: Request,
         body: bytes,
         status: int,
-        accept: Callable[[Intake, Item], dict[str, Any]],
+        accept: Callable[[Ingest, Submission], dict[str, Any]],
         *,
         any_body: bool = False,
     ) -> Response:
-        items = [Item.of(raw, any_body=any_body) for raw in _array(body)]
-        door = Intake.of(self._services, request)
+        items = [Submission.of(raw, any_body=any_body) for raw in _array(body)]
+        ingest = Ingest.of(self._services, request)
         answers: list[dict[str, Any]] = []
         refusals: list[Refused] = []
         with self._services.accepting():
             for item in items:
                 try:
-                    answers.append(accept(door, item))
+                    answers.append(accept(ingest, item))
                 except DuplicateRun:
                     raise  # the whole request is refused
                 except Refused as refusal:
-                    if self._services.scenario.refusals == "request":
+                    if self._services.faults.refusals == "request":
                         raise
                     refusals.append(refusal)
                     answers.append({"error": refusal.message})
             if refusals and len(refusals) == len(items):
                 # The SDKs never look into single answers: a refusal of everything must be a status of its own.
                 raise refusals[0]
-        self._services.hand_over(door.to_schedule)
+        self._services.hand_over(ingest.to_schedule)
         return json_response(answers, status)
 
 
@@ -128,7 +128,7 @@ def _array(body: bytes) -> list[Any]:
     return items
 
 
-_PAYLOAD = Body(
+_PAYLOAD = RequestBody(
     "delivered as it is",
     {"application/json": {}, "text/plain": text(), "application/octet-stream": {"type": "string", "format": "binary"}},
     required=False,
@@ -147,7 +147,7 @@ _QUOTAS = {
 }
 
 
-def _batch(body: object) -> Body:
+def _batch(body: object) -> RequestBody:
     item = {
         "type": "object",
         "required": ["destination"],
@@ -162,7 +162,7 @@ def _batch(body: object) -> Body:
             "queue": {"description": "ignored: this server has no queues"},
         },
     }
-    return Body("one element for each message", {"application/json": listed(item)})
+    return RequestBody("one element for each message", {"application/json": listed(item)})
 
 
 TRIGGERS = Area(
@@ -173,7 +173,7 @@ TRIGGERS = Area(
             "POST /v2/batch/trigger",
             TriggerApi.batch_trigger,
             "Start several runs",
-            Answer(201, "one element for each run", listed({"anyOf": [ref("Triggered"), ref("Error")]})),
+            ApiAnswer(201, "one element for each run", listed({"anyOf": [ref("Triggered"), ref("Error")]})),
             description=(
                 "Accepted in one transaction. A refused element has its reason in its place; when all are"
                 " refused, the first one's status is the whole request's."
@@ -185,7 +185,7 @@ TRIGGERS = Area(
             "POST /v2/batch",
             TriggerApi.batch,
             "Start runs or submit steps, as the SDKs do",
-            Answer(200, "one element for each message", listed({"anyOf": [ref("Published"), ref("Error")]})),
+            ApiAnswer(200, "one element for each message", listed({"anyOf": [ref("Published"), ref("Error")]})),
             description="What an element is, its `Upstash-Workflow-*` headers say; without them it is a plain message.",
             body=_batch({"description": "text, or any JSON"}),
             refusals=_QUOTAS,
@@ -194,7 +194,7 @@ TRIGGERS = Area(
             "POST /v2/trigger/{url:path}",
             TriggerApi.trigger,
             "Start a run",
-            Answer(200, "the run", ref("Triggered"), _RUN_STARTED),
+            ApiAnswer(200, "the run", ref("Triggered"), _RUN_STARTED),
             description=(
                 "Headers `Upstash-Forward-*` are delivered with every step, those of"
                 " `Upstash-Failure-Callback-Forward-*` with the failure callback, both without the prefix. A query"
@@ -208,7 +208,7 @@ TRIGGERS = Area(
             "POST /v2/publish/{url:path}",
             TriggerApi.publish,
             "Publish a message, or what an SDK submits for a run",
-            Answer(200, "the message", ref("Published")),
+            ApiAnswer(200, "the message", ref("Published")),
             description="A message without `Upstash-Workflow-*` headers is delivered once, outside any run.",
             params=params.DELIVERY_HEADERS,
             body=_PAYLOAD,

@@ -11,11 +11,11 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from wfdeploy.localserver.clock import Clock
-from wfdeploy.localserver.runs.flow import Lane, LaneName, Lanes, Limits
-from wfdeploy.localserver.scenario import Scenario
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Due
+from wfdeploy.localserver.clock import ServerClock
+from wfdeploy.localserver.fault_plan import FaultPlan
+from wfdeploy.localserver.runs.flow import FlowKey, FlowLimits, FlowQueue, FlowQueues
+from wfdeploy.localserver.store.records import DueMessage
+from wfdeploy.localserver.store.run_store import RunStore
 
 MAX_OPEN = 64
 """Deliveries at once. Submissions never wait for a place: an endpoint submits its next step from inside the delivery
@@ -29,31 +29,31 @@ for a year cost no memory."""
 PAUSE_AFTER_ERROR_MS = 10_000
 """Before the server tries again what broke inside it."""
 
-_LANE = 0
+_QUEUE = 0
 """In place of a message's seq, in the queue: the moment to look at a lane again."""
 
 
-class Engine:
+class DeliveryEngine:
     """Keeps the near part of the backlog in memory, and reads the rest from the database as time goes on."""
 
     def __init__(
         self,
-        deliver: Callable[[int], Awaitable[list[Due]]],
+        deliver: Callable[[int], Awaitable[list[DueMessage]]],
         *,
-        backlog: Backlog,
-        clock: Clock,
-        scenario: Scenario,
+        due_queue: DueQueue,
+        clock: ServerClock,
+        faults: FaultPlan,
         on_error: Callable[[BaseException], None],
         max_open: int = MAX_OPEN,
     ) -> None:
         self._deliver = deliver
-        self.backlog = backlog
+        self.due_queue = due_queue
         self._clock = clock
-        self._scenario = scenario
+        self._scenario = faults
         self._on_error = on_error
         self.max_open = max_open
-        self.lanes = Lanes(backlog.lane)
-        self._queue: list[tuple[int, int, LaneName]] = []
+        self.queues = FlowQueues(due_queue.queue)
+        self._upcoming: list[tuple[int, int, FlowKey]] = []
         self._known_until = -1
         """All that is due by then is in the queue, or in its lane."""
         self._later_at: int | None = 0
@@ -64,7 +64,7 @@ class Engine:
         self._alarm_at = 0
         self._turn = asyncio.Event()
 
-    def schedule(self, entries: Iterable[Due]) -> None:
+    def schedule(self, entries: Iterable[DueMessage]) -> None:
         """Take over messages whose transaction is committed."""
         for entry in entries:
             if entry.at_ms <= self._known_until:
@@ -73,22 +73,22 @@ class Engine:
                 self._later_at = entry.at_ms
         self._wake.set()
 
-    def _push(self, entry: Due) -> None:
-        heapq.heappush(self._queue, (entry.at_ms, entry.seq, LaneName(entry.tenant, entry.flow_key)))
+    def _push(self, entry: DueMessage) -> None:
+        heapq.heappush(self._upcoming, (entry.at_ms, entry.seq, FlowKey(entry.tenant, entry.flow_key)))
 
     def _look_ahead(self, now: int) -> None:
         """Bring in what is due soon, once something of it is due."""
         if self._later_at is None or self._later_at > now:
             return
         until = now + WINDOW_MS
-        for entry in self.backlog.due(after_ms=self._known_until, until_ms=until):
+        for entry in self.due_queue.due(after_ms=self._known_until, until_ms=until):
             self._push(entry)
         self._known_until = until
-        self._later_at = self.backlog.next_due(after_ms=until)
+        self._later_at = self.due_queue.next_due(after_ms=until)
 
-    def look_again(self, lane: Lane) -> None:
+    def look_again(self, queue: FlowQueue) -> None:
         """The limits of a lane have changed."""
-        self.lanes.look_again(lane)
+        self.queues.look_again(queue)
         self._wake.set()
 
     async def run(self) -> None:
@@ -115,46 +115,46 @@ class Engine:
             return
         now = self._clock.now_ms()
         self._look_ahead(now)
-        while self._queue and self._queue[0][0] <= now:
-            at_ms, seq, name = heapq.heappop(self._queue)
-            if seq != _LANE:
-                self.lanes.add(Due(at_ms, seq, name.tenant, name.key))
-            elif (lane := self.lanes.busy(name)) is not None:
-                self.lanes.look_again(lane)
-        counted: dict[LaneName, Lane] = {}
-        while self.lanes.open < self.max_open and (taken := self.lanes.take(now)) is not None:
-            if isinstance(taken, Lane):
+        while self._upcoming and self._upcoming[0][0] <= now:
+            at_ms, seq, name = heapq.heappop(self._upcoming)
+            if seq != _QUEUE:
+                self.queues.add(DueMessage(at_ms, seq, name.tenant, name.key))
+            elif (queue := self.queues.busy(name)) is not None:
+                self.queues.look_again(queue)
+        counted: dict[FlowKey, FlowQueue] = {}
+        while self.queues.open < self.max_open and (taken := self.queues.take(now)) is not None:
+            if isinstance(taken, FlowQueue):
                 if taken.ready and (opens := taken.opens_at(now)) is not None and opens != taken.alarm_at:
                     taken.alarm_at = opens
-                    heapq.heappush(self._queue, (opens, _LANE, taken.name))
+                    heapq.heappush(self._upcoming, (opens, _QUEUE, taken.name))
                 continue
-            lane, seq = taken
-            if lane.name.key is not None and not self.backlog.holds(seq):
-                self.lanes.skip(lane)  # what was dropped meanwhile must not use up a key's rate
+            queue, seq = taken
+            if queue.name.key is not None and not self.due_queue.holds(seq):
+                self.queues.skip(queue)  # what was dropped meanwhile must not use up a key's rate
                 continue
-            self._start(lane, seq, now)
-            if lane.limits.rate is not None:
-                counted[lane.name] = lane
+            self._start(queue, seq, now)
+            if queue.limits.rate is not None:
+                counted[queue.name] = queue
         if counted:
             # Before the deliveries, which begin when this thread goes on with other things.
-            self.backlog.note_begun(counted.values())
+            self.due_queue.note_begun(counted.values())
 
-    def _start(self, lane: Lane, seq: int, now: int) -> None:
-        self.lanes.begin(lane, now)
-        task = asyncio.create_task(self._one(lane, seq))
+    def _start(self, queue: FlowQueue, seq: int, now: int) -> None:
+        self.queues.begin(queue, now)
+        task = asyncio.create_task(self._one(queue, seq))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
 
-    async def _one(self, lane: Lane, seq: int) -> None:
+    async def _one(self, queue: FlowQueue, seq: int) -> None:
         try:
             following = await self._deliver(seq)
         except Exception as error:
             # A full disk, say. The message is still pending in the ledger, so it is not given up here either.
             self._on_error(error)
             following = []
-            self._push(Due(self._clock.now_ms() + PAUSE_AFTER_ERROR_MS, seq, *lane.name))
+            self._push(DueMessage(self._clock.now_ms() + PAUSE_AFTER_ERROR_MS, seq, *queue.name))
         finally:
-            self.lanes.end(lane)
+            self.queues.end(queue)
         self.schedule(following)
 
     def _set_alarm(self) -> None:
@@ -173,7 +173,8 @@ class Engine:
     def next_at(self) -> int | None:
         """When something becomes due, or may: what was dropped meanwhile is found out only then."""
         return min(
-            (at for at in (self._queue[0][0] if self._queue else None, self._later_at) if at is not None), default=None
+            (at for at in (self._upcoming[0][0] if self._upcoming else None, self._later_at) if at is not None),
+            default=None,
         )
 
     async def _ring(self, at_ms: int) -> None:
@@ -186,71 +187,71 @@ class Engine:
 
         What waits for a later time or for its flow control, or is held, does not count.
         """
-        if self.lanes.open:
+        if self.queues.open:
             return False
         if self._scenario.hold_deliveries:
             return True
         next_at = self.next_at
-        return not self.lanes.has_turns and (next_at is None or next_at > self._clock.now_ms())
+        return not self.queues.has_turns and (next_at is None or next_at > self._clock.now_ms())
 
     async def wait_idle(self) -> None:
         while not self.is_idle:
             self._turn.clear()
-            if not self.lanes.open:
+            if not self.queues.open:
                 self._wake.set()  # else the end of a delivery does that
             await self._turn.wait()
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class DueQueue:
     """Messages that were accepted, and neither delivered nor dropped."""
 
-    ledger: Ledger
+    store: RunStore
 
-    def due(self, *, after_ms: int, until_ms: int) -> list[Due]:
+    def due(self, *, after_ms: int, until_ms: int) -> list[DueMessage]:
         """Messages that are due after the one moment, and at the other or before it."""
-        rows = self.ledger.connection.execute(
+        rows = self.store.connection.execute(
             "SELECT due_at, seq, tenant, flow_key FROM messages WHERE state = 'pending' AND due_at > ? AND due_at <= ?",
             (after_ms, until_ms),
         )
-        return [Due(*row) for row in rows]
+        return [DueMessage(*row) for row in rows]
 
     def next_due(self, *, after_ms: int) -> int | None:
         """The first moment after this one for which there is something."""
-        row = self.ledger.connection.execute(
+        row = self.store.connection.execute(
             "SELECT MIN(due_at) FROM messages WHERE state = 'pending' AND due_at > ?", (after_ms,)
         ).fetchone()
         return None if row[0] is None else int(row[0])
 
     def holds(self, seq: int) -> bool:
         """Whether there is still something to do for a message."""
-        row = self.ledger.connection.execute(
+        row = self.store.connection.execute(
             "SELECT 1 FROM messages WHERE seq = ? AND state = 'pending'", (seq,)
         ).fetchone()
         return row is not None
 
-    def lane(self, name: LaneName) -> Lane:
+    def queue(self, name: FlowKey) -> FlowQueue:
         """The limits of a flow-control key, and how much of its rate is used up."""
         row = None
         if name.key is not None:
-            row = self.ledger.connection.execute(
+            row = self.store.connection.execute(
                 "SELECT * FROM flow_keys WHERE tenant = ? AND name = ?", name
             ).fetchone()
         if row is None:
-            return Lane(name)
-        return Lane(name, _limits(row), begun=row["begun"], period_start=row["period_start"])
+            return FlowQueue(name)
+        return FlowQueue(name, _limits(row), begun=row["begun"], period_start=row["period_start"])
 
-    def note_begun(self, lanes: Iterable[Lane]) -> None:
+    def note_begun(self, queues: Iterable[FlowQueue]) -> None:
         """Deliveries are about to begin that count for these lanes' rates: a server that is killed begins no more."""
-        with self.ledger.transaction():
-            self.ledger.connection.executemany(
+        with self.store.transaction():
+            self.store.connection.executemany(
                 "UPDATE flow_keys SET begun = ?, period_start = ? WHERE tenant = ? AND name = ?",
-                [(lane.begun, lane.period_start, *lane.name) for lane in lanes],
+                [(queue.begun, queue.period_start, *queue.name) for queue in queues],
             )
 
 
-def _limits(row: sqlite3.Row) -> Limits:
-    return Limits(
+def _limits(row: sqlite3.Row) -> FlowLimits:
+    return FlowLimits(
         parallelism=row["parallelism"],
         rate=row["rate"],
         period_ms=row["period_ms"],

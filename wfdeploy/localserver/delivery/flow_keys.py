@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from wfdeploy.localserver.delivery.engine import Engine
+from wfdeploy.localserver.delivery.engine import DeliveryEngine
 from wfdeploy.localserver.runs import flow
-from wfdeploy.localserver.runs.flow import LaneName, Limits
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Settings
+from wfdeploy.localserver.runs.flow import FlowKey, FlowLimits
+from wfdeploy.localserver.store.records import DeliverySettings
+from wfdeploy.localserver.store.run_store import RunStore
 
 _COLUMNS = ("parallelism", "rate", "period_ms", "paused", "pinned_parallelism", "pinned_rate")
 _WRITE = (
@@ -24,24 +24,24 @@ _WRITE = (
 
 @dataclass(slots=True)
 class FlowKeys:
-    ledger: Ledger
-    engine: Engine
-    _changed: dict[LaneName, Limits] = field(default_factory=dict)
+    store: RunStore
+    engine: DeliveryEngine
+    _changed: dict[FlowKey, FlowLimits] = field(default_factory=dict)
 
-    def note(self, tenant: str, settings: Settings) -> None:
+    def note(self, tenant: str, settings: DeliverySettings) -> None:
         """A message was accepted. Inside its transaction; `commit` once that is done, or `rollback`."""
         pairs = ((settings.flow_key, settings.flow_value), (settings.failure_flow_key, settings.failure_flow_value))
         for key, value in pairs:
             if key is not None and value is not None:
-                name = LaneName(tenant, key)
-                held = self._changed.get(name) or self.engine.lanes.lane(name).limits
+                name = FlowKey(tenant, key)
+                held = self._changed.get(name) or self.engine.queues.queue(name).limits
                 self._write(name, _updated(held, flow.parse(value)))
 
-    def _write(self, name: LaneName, limits: Limits) -> None:
-        if limits == self._changed.get(name) or (self.knows(name) and limits == self.engine.lanes.lane(name).limits):
+    def _write(self, name: FlowKey, limits: FlowLimits) -> None:
+        if limits == self._changed.get(name) or (self.knows(name) and limits == self.engine.queues.queue(name).limits):
             return
         self._changed[name] = limits
-        self.ledger.connection.execute(
+        self.store.connection.execute(
             _WRITE,
             (*name, *(getattr(limits, column) for column in _COLUMNS)),
         )
@@ -49,48 +49,48 @@ class FlowKeys:
     def commit(self) -> None:
         """What was written holds from now on."""
         for name, limits in self._changed.items():
-            if (lane := self.engine.lanes.busy(name)) is not None:
-                lane.limits = limits
-                self.engine.look_again(lane)
+            if (queue := self.engine.queues.busy(name)) is not None:
+                queue.limits = limits
+                self.engine.look_again(queue)
         self._changed.clear()
 
     def rollback(self) -> None:
         self._changed.clear()
 
-    def change(self, name: LaneName, **changed: Any) -> None:
+    def change(self, name: FlowKey, **changed: Any) -> None:
         """Change what holds for a key, which need not be known yet."""
         try:
-            with self.ledger.transaction():
-                self._write(name, replace(self.engine.lanes.lane(name).limits, **changed))
+            with self.store.transaction():
+                self._write(name, replace(self.engine.queues.queue(name).limits, **changed))
             self.commit()
         finally:
             self.rollback()
 
-    def begin_period(self, name: LaneName, now_ms: int) -> None:
+    def begin_period(self, name: FlowKey, now_ms: int) -> None:
         """The count of a known key begins anew."""
-        lane = self.engine.lanes.lane(name)
-        lane.reset_rate(now_ms)
-        self.engine.backlog.note_begun([lane])
-        self.engine.look_again(lane)
+        queue = self.engine.queues.queue(name)
+        queue.reset_rate(now_ms)
+        self.engine.due_queue.note_begun([queue])
+        self.engine.look_again(queue)
 
-    def knows(self, name: LaneName) -> bool:
-        row = self.ledger.connection.execute("SELECT 1 FROM flow_keys WHERE tenant = ? AND name = ?", name).fetchone()
+    def knows(self, name: FlowKey) -> bool:
+        row = self.store.connection.execute("SELECT 1 FROM flow_keys WHERE tenant = ? AND name = ?", name).fetchone()
         return row is not None
 
-    def names(self, tenant: str) -> list[LaneName]:
-        rows = self.ledger.connection.execute("SELECT name FROM flow_keys WHERE tenant = ? ORDER BY name", (tenant,))
-        return [LaneName(tenant, row[0]) for row in rows]
+    def names(self, tenant: str) -> list[FlowKey]:
+        rows = self.store.connection.execute("SELECT name FROM flow_keys WHERE tenant = ? ORDER BY name", (tenant,))
+        return [FlowKey(tenant, row[0]) for row in rows]
 
-    def waiting(self, name: LaneName, now_ms: int) -> int:
+    def waiting(self, name: FlowKey, now_ms: int) -> int:
         """How many messages are due and held up."""
-        due: int = self.ledger.connection.execute(
+        due: int = self.store.connection.execute(
             "SELECT COUNT(*) FROM messages WHERE state = 'pending' AND tenant = ? AND flow_key = ? AND due_at <= ?",
             (*name, now_ms),
         ).fetchone()[0]
-        return max(0, due - self.engine.lanes.lane(name).open)
+        return max(0, due - self.engine.queues.queue(name).open)
 
 
-def _updated(held: Limits, said: Limits) -> Limits:
+def _updated(held: FlowLimits, said: FlowLimits) -> FlowLimits:
     limits = replace(held)
     if not held.pinned_parallelism:
         limits.parallelism = said.parallelism

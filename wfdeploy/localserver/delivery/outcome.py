@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from wfdeploy.localserver.courier import Reply
+from wfdeploy.localserver.http_client import Reply
 from wfdeploy.localserver.runs import durations
 
 NOT_A_WORKFLOW = (

@@ -33,7 +33,7 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class RequestBody:
     """A request's body: `content` has its schema per media type."""
 
     description: str
@@ -46,7 +46,7 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """What comes back when all is well. `schema` None: an empty body."""
 
     status: int
@@ -72,12 +72,12 @@ class Operation:
     """Both, as in `GET /v2/keys`; written for the router, which lets a parameter hold slashes: `{url:path}`."""
     handler: Handler
     summary: str
-    answer: Answer
+    answer: ApiAnswer
     _: KW_ONLY
     description: str = ""
     params: tuple[Param, ...] = ()
     """Beside those in its path."""
-    body: Body | None = None
+    body: RequestBody | None = None
     refusals: Mapping[int, str] = field(default_factory=dict)
     """Status and reason, beyond those that every operation has."""
     is_open: bool = False

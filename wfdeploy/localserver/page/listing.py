@@ -14,8 +14,8 @@ from starlette.datastructures import QueryParams
 
 from wfdeploy.localserver.store.dead_letters import dlq_filter
 from wfdeploy.localserver.store.filters import Where, log_filter, read_cursor, write_cursor
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Kind
+from wfdeploy.localserver.store.records import MessageKind
+from wfdeploy.localserver.store.run_store import RunStore
 
 PAGE = 50
 
@@ -58,19 +58,19 @@ _ERROR = (
 )
 
 
-def runs(ledger: Ledger, query: QueryParams, tenant: str) -> dict[str, Any]:
+def runs(store: RunStore, query: QueryParams, tenant: str) -> dict[str, Any]:
     """The newest runs that meet the filters of the logs, and `q`, a piece of the id, the URL or the labels.
 
     Raises: Refused for a filter or a cursor that cannot be.
     """
     rows, cursor = _page(
-        ledger,
+        store,
         log_filter(query, tenant),
         query,
         f"r.seq AS at, r.seq, {_RUN}, {_ERROR}",
     )
     seqs = [row["seq"] for row in rows]
-    steps, pending = _steps_done(ledger, seqs), _under_way(ledger, seqs)
+    steps, pending = _steps_done(store, seqs), _under_way(store, seqs)
     listed = [
         {**_run(row), "steps": steps.get(row["seq"], 0), "underWay": pending.get(row["seq"], []), **_error(row)}
         for row in rows
@@ -78,13 +78,13 @@ def runs(ledger: Ledger, query: QueryParams, tenant: str) -> dict[str, Any]:
     return {"runs": listed, "cursor": cursor}
 
 
-def dead_letters(ledger: Ledger, query: QueryParams, tenant: str) -> dict[str, Any]:
+def dead_letters(store: RunStore, query: QueryParams, tenant: str) -> dict[str, Any]:
     """The newest dead letters that meet the filters of the API's list, and `q`.
 
     Raises: Refused for a filter or a cursor that cannot be.
     """
     rows, cursor = _page(
-        ledger,
+        store,
         dlq_filter(query, tenant),
         query,
         f"d.seq AS at, {_named(_LETTER_COLUMNS)}, {_RUN}, {_ERROR}, substr({_ANSWER}, 1, {EXCERPT}) AS answer",
@@ -93,9 +93,9 @@ def dead_letters(ledger: Ledger, query: QueryParams, tenant: str) -> dict[str, A
     return {"letters": letters, "cursor": cursor}
 
 
-def queue(ledger: Ledger, tenant: str, key: str, now_ms: int) -> list[dict[str, Any]]:
+def queue(store: RunStore, tenant: str, key: str, now_ms: int) -> list[dict[str, Any]]:
     """The oldest deliveries under a flow-control key that are due: under way, or held up."""
-    rows = ledger.connection.execute(
+    rows = store.connection.execute(
         f"SELECT {_named(_DELIVERY_COLUMNS)} FROM messages m LEFT JOIN runs r ON r.seq = m.run_seq"  # noqa: S608
         " WHERE m.state = 'pending' AND m.tenant = ? AND m.flow_key = ? AND m.due_at <= ? ORDER BY m.seq LIMIT ?",
         (tenant, key, now_ms, PAGE),
@@ -103,7 +103,7 @@ def queue(ledger: Ledger, tenant: str, key: str, now_ms: int) -> list[dict[str, 
     return [dict(row) for row in rows]
 
 
-def _page(ledger: Ledger, where: Where, query: QueryParams, columns: str) -> tuple[Sequence[Any], str | None]:
+def _page(store: RunStore, where: Where, query: QueryParams, columns: str) -> tuple[Sequence[Any], str | None]:
     """The rows, and the cursor for those after them. `columns` names the position of a row `at`."""
     if piece := query.get("q"):
         like = "%" + piece.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
@@ -111,7 +111,7 @@ def _page(ledger: Ledger, where: Where, query: QueryParams, columns: str) -> tup
         where.add("(" + " OR ".join(f"{name} LIKE ? ESCAPE '\\'" for name in columns_searched) + ")", *[like] * 3)
     if cursor := query.get("cursor"):
         where.add(f"{where.seq} < ?", read_cursor(cursor)[0])
-    rows = ledger.connection.execute(
+    rows = store.connection.execute(
         f"SELECT {columns} FROM {where.source} WHERE {where.text()} ORDER BY {where.seq} DESC LIMIT ?",  # noqa: S608
         (*where.values, PAGE + 1),
     ).fetchall()
@@ -133,8 +133,8 @@ def _error(row: Any) -> dict[str, Any]:
     return {"error": row["error"], "message": row["message"]}
 
 
-def _steps_done(ledger: Ledger, seqs: Sequence[int]) -> dict[int, int]:
-    rows = ledger.connection.execute(
+def _steps_done(store: RunStore, seqs: Sequence[int]) -> dict[int, int]:
+    rows = store.connection.execute(
         "SELECT run_seq, COUNT(*) FROM messages WHERE run_seq IN (SELECT value FROM json_each(?))"
         " AND step_key LIKE 'result:%' GROUP BY run_seq",
         (json.dumps(seqs),),
@@ -142,13 +142,13 @@ def _steps_done(ledger: Ledger, seqs: Sequence[int]) -> dict[int, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def _under_way(ledger: Ledger, seqs: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+def _under_way(store: RunStore, seqs: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
     """What runs wait for, by kind: how many, until when, how often tried."""
-    rows = ledger.connection.execute(
+    rows = store.connection.execute(
         "SELECT run_seq, kind, COUNT(*) AS many, MIN(due_at) AS due, MAX(retried) AS retried, MIN(event_id) AS event"
         " FROM messages WHERE run_seq IN (SELECT value FROM json_each(?)) AND state IN ('pending', 'waiting')"
         " AND kind <> ? GROUP BY run_seq, kind",
-        (json.dumps(seqs), Kind.FAILURE.value),
+        (json.dumps(seqs), MessageKind.FAILURE.value),
     )
     found: dict[int, list[dict[str, Any]]] = {}
     for row in rows:

@@ -27,7 +27,7 @@ from starlette.staticfiles import StaticFiles
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.api.services import Services, tenant_of
 from wfdeploy.localserver.api.trigger import json_response
-from wfdeploy.localserver.page import listing, one_run
+from wfdeploy.localserver.page import listing, run_details
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.store.filters import integer
 from wfdeploy.localserver.tenants import DEFAULT_TENANT, Tenant, exports, sdk_switch
@@ -46,7 +46,7 @@ class Page:
     def __init__(self, services: Services, demo_url: str | None = None) -> None:
         self._services = services
         self._demo_url = demo_url
-        self._document = Document()
+        self._document = PageDocument()
         self._stream = Stream(services, DEFAULT_TENANT.name)
 
     def routes(self) -> list[BaseRoute]:
@@ -67,9 +67,9 @@ class Page:
     async def document(self, request: Request) -> Response:
         html = self._document.html(
             url=str(request.base_url).rstrip("/"),
-            tenant=self._services.keyring.tenant(DEFAULT_TENANT.name),
+            tenant=self._services.signing_keys.tenant(DEFAULT_TENANT.name),
             demo_url=self._demo_url,
-            server_id=self._services.ledger.server_id,
+            server_id=self._services.store.server_id,
         )
         return HTMLResponse(html, headers=self._document.headers)
 
@@ -77,24 +77,24 @@ class Page:
         return self._stream.response()
 
     async def runs(self, request: Request) -> Response:
-        return self._told(listing.runs(self._services.ledger, request.query_params, tenant_of(request).name))
+        return self._told(listing.runs(self._services.store, request.query_params, tenant_of(request).name))
 
     async def dead_letters(self, request: Request) -> Response:
-        return self._told(listing.dead_letters(self._services.ledger, request.query_params, tenant_of(request).name))
+        return self._told(listing.dead_letters(self._services.store, request.query_params, tenant_of(request).name))
 
     async def run(self, request: Request) -> Response:
         """`?id=&createdAt=&whole=true`."""
-        ledger, query = self._services.ledger, request.query_params
-        run = one_run.find(ledger, tenant_of(request).name, query.get("id", ""), integer(query, "createdAt"))
+        store, query = self._services.store, request.query_params
+        run = run_details.find(store, tenant_of(request).name, query.get("id", ""), integer(query, "createdAt"))
         if run is None:
             raise Refused("workflow run not found", status=404)
         now = self._services.clock.now_ms()
-        return self._told(one_run.render(run, ledger, whole=query.get("whole") == "true", now_ms=now))
+        return self._told(run_details.render(run, store, whole=query.get("whole") == "true", now_ms=now))
 
     async def queue(self, request: Request) -> Response:
         """`?key=`."""
         key, now = request.query_params.get("key", ""), self._services.clock.now_ms()
-        return self._told({"deliveries": listing.queue(self._services.ledger, tenant_of(request).name, key, now)})
+        return self._told({"deliveries": listing.queue(self._services.store, tenant_of(request).name, key, now)})
 
     def _told(self, value: Mapping[str, Any]) -> Response:
         """With the server's time, by which the page counts."""
@@ -110,7 +110,7 @@ class _Assets(StaticFiles):
         return response
 
 
-class Document:
+class PageDocument:
     """`index.html`, filled in."""
 
     def __init__(self) -> None:
@@ -198,7 +198,7 @@ class Stream:
 
     def _overview(self, change: int) -> dict[str, object]:
         """Counts that an index alone answers."""
-        connection = self._services.ledger.connection
+        connection = self._services.store.connection
         in_progress = connection.execute(
             "SELECT COUNT(*) FROM runs INDEXED BY run_in_progress WHERE tenant = ? AND state = 'RUN_STARTED'",
             (self._tenant,),
@@ -207,7 +207,7 @@ class Stream:
         return {
             "change": change,
             "now": self._services.clock.now_ms(),
-            "serverId": self._services.ledger.server_id,
+            "serverId": self._services.store.server_id,
             "inProgress": in_progress,
             "deadLetters": letters,
         }

@@ -17,16 +17,16 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from wfdeploy.localserver.runs import durations
-from wfdeploy.localserver.store.records import Due
+from wfdeploy.localserver.store.records import DueMessage
 
 
-class LaneName(NamedTuple):
+class FlowKey(NamedTuple):
     tenant: str
     key: str | None
 
 
 @dataclass(slots=True)
-class Limits:
+class FlowLimits:
     """What holds for a key; `None` is without a limit."""
 
     parallelism: int | None = None
@@ -40,12 +40,12 @@ class Limits:
 LONGEST_PERIOD_MS = 7 * 86_400_000
 
 
-def parse(text: str) -> Limits:
+def parse(text: str) -> FlowLimits:
     """`parallelism=2, rate=5, period=1m`, any of it.
 
     Raises: ValueError.
     """
-    limits = Limits()
+    limits = FlowLimits()
     for part in text.split(","):
         name, _, value = part.strip().partition("=")
         if name == "period":
@@ -69,9 +69,9 @@ def positive(text: str) -> int:
 
 
 @dataclass(slots=True)
-class Lane:
-    name: LaneName
-    limits: Limits = field(default_factory=Limits)
+class FlowQueue:
+    name: FlowKey
+    limits: FlowLimits = field(default_factory=FlowLimits)
     open: int = 0
     """Deliveries under way."""
     begun: int = 0
@@ -110,70 +110,70 @@ class Lane:
         self.period_start, self.begun = now_ms, 0
 
 
-class Lanes:
+class FlowQueues:
     """All lanes, and whose turn it is. `load` makes the lane that has a name, as it was left."""
 
-    def __init__(self, load: Callable[[LaneName], Lane] = Lane) -> None:
+    def __init__(self, load: Callable[[FlowKey], FlowQueue] = FlowQueue) -> None:
         self._load = load
-        self._busy: dict[LaneName, Lane] = {}
-        self._turns: deque[Lane] = deque()
+        self._busy: dict[FlowKey, FlowQueue] = {}
+        self._turns: deque[FlowQueue] = deque()
         self.open = 0
 
-    def busy(self, name: LaneName) -> Lane | None:
+    def busy(self, name: FlowKey) -> FlowQueue | None:
         """The lane, if something is due or under way in it."""
         return self._busy.get(name)
 
-    def lane(self, name: LaneName) -> Lane:
+    def queue(self, name: FlowKey) -> FlowQueue:
         """The lane to look at; a change of it has an effect only while it is busy."""
         return self._busy.get(name) or self._load(name)
 
-    def add(self, due: Due) -> None:
+    def add(self, due: DueMessage) -> None:
         """A message is due."""
-        name = LaneName(due.tenant, due.flow_key)
-        lane = self._busy.get(name)
-        if lane is None:
-            lane = self._busy[name] = self._load(name)
-        heapq.heappush(lane.ready, (due.at_ms, due.seq))
-        self.look_again(lane)
+        name = FlowKey(due.tenant, due.flow_key)
+        queue = self._busy.get(name)
+        if queue is None:
+            queue = self._busy[name] = self._load(name)
+        heapq.heappush(queue.ready, (due.at_ms, due.seq))
+        self.look_again(queue)
 
-    def look_again(self, lane: Lane) -> None:
+    def look_again(self, queue: FlowQueue) -> None:
         """Something changed that may let the lane go on."""
-        if lane.ready and not lane.has_turn:
-            lane.has_turn = True
-            self._turns.append(lane)
+        if queue.ready and not queue.has_turn:
+            queue.has_turn = True
+            self._turns.append(queue)
 
-    def take(self, now_ms: int) -> tuple[Lane, int] | Lane | None:
+    def take(self, now_ms: int) -> tuple[FlowQueue, int] | FlowQueue | None:
         """The next message that may leave; a lane that is held up, and loses its turn; or None when nobody has one.
 
         The caller says `begin` when it does send the message, and `skip` when it does not.
         """
         if not self._turns:
             return None
-        lane = self._turns.popleft()
-        lane.has_turn = False
-        if not lane.ready:
-            return lane
-        if not lane.admits(now_ms):
-            return lane
-        _, seq = heapq.heappop(lane.ready)
-        self.look_again(lane)
-        return lane, seq
+        queue = self._turns.popleft()
+        queue.has_turn = False
+        if not queue.ready:
+            return queue
+        if not queue.admits(now_ms):
+            return queue
+        _, seq = heapq.heappop(queue.ready)
+        self.look_again(queue)
+        return queue, seq
 
-    def begin(self, lane: Lane, now_ms: int) -> None:
+    def begin(self, queue: FlowQueue, now_ms: int) -> None:
         self.open += 1
-        lane.begin(now_ms)
+        queue.begin(now_ms)
 
-    def end(self, lane: Lane) -> None:
+    def end(self, queue: FlowQueue) -> None:
         """A delivery was answered."""
         self.open -= 1
-        lane.open -= 1
-        self.skip(lane)
+        queue.open -= 1
+        self.skip(queue)
 
-    def skip(self, lane: Lane) -> None:
+    def skip(self, queue: FlowQueue) -> None:
         """The lane may go on, or is done with."""
-        self.look_again(lane)
-        if not lane.open and not lane.ready:
-            self._busy.pop(lane.name, None)
+        self.look_again(queue)
+        if not queue.open and not queue.ready:
+            self._busy.pop(queue.name, None)
 
     @property
     def has_turns(self) -> bool:

@@ -14,7 +14,7 @@ from wfdeploy.localserver.runs import durations, flow
 from wfdeploy.localserver.runs.durations import DAY_MS
 from wfdeploy.localserver.runs.quotas import LOCAL, MAX_RETRIES
 from wfdeploy.localserver.store.filters import check_url
-from wfdeploy.localserver.store.records import Settings
+from wfdeploy.localserver.store.records import DeliverySettings
 
 _NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][-+]?[0-9]{1,4})?")
 _FAR_S = 1e12
@@ -63,7 +63,7 @@ class Options:
     """One request's headers, taken apart. `control` holds the `Upstash-*` ones, names in lower case."""
 
     control: Mapping[str, str]
-    settings: Settings
+    settings: DeliverySettings
     labels: tuple[str, ...]
 
     @property
@@ -160,7 +160,7 @@ def _settings(
     failure: Mapping[str, str],
     callback: Mapping[str, str],
     content_type: str | None,
-) -> Settings:
+) -> DeliverySettings:
     features = {feature.strip() for feature in control.get("upstash-feature-set", "").split(",")}
     flow_key, flow_value = _flow(control, "upstash-")
     failure_flow_key, failure_flow_value = _flow(control, _FAILURE)
@@ -170,7 +170,7 @@ def _settings(
     callback_url = control.get("upstash-callback") or None
     if callback_url is not None:
         check_url(callback_url, what="Upstash-Callback")
-    return Settings(
+    return DeliverySettings(
         headers=forward,
         method=control.get("upstash-method"),
         content_type=content_type,

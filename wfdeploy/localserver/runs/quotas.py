@@ -18,7 +18,7 @@ MAX_RETRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class QuotaPlan:
     """Limits for each user. `parallelism`: deliveries at once, whatever their keys."""
 
     max_message_bytes: int = 50_000_000
@@ -29,13 +29,13 @@ class Plan:
     parallelism: int | None = None
 
 
-LOCAL = Plan()
+LOCAL = QuotaPlan()
 """Without any plan: as much as the largest one grants."""
 
-PLANS: Mapping[str, Plan] = {
-    "free": Plan(1_000_000, 7 * DAY_MS, 1_000, 10),
-    "payg": Plan(10_000_000, 366 * DAY_MS, None, 100),
-    "fixed": Plan(50_000_000, 366 * DAY_MS, 1_000_000, 200),
+PLANS: Mapping[str, QuotaPlan] = {
+    "free": QuotaPlan(1_000_000, 7 * DAY_MS, 1_000, 10),
+    "payg": QuotaPlan(10_000_000, 366 * DAY_MS, None, 100),
+    "fixed": QuotaPlan(50_000_000, 366 * DAY_MS, 1_000_000, 200),
 }
 
 
@@ -48,7 +48,7 @@ class Quotas:
     _days: dict[str, tuple[int, int]] = field(default_factory=dict)
     _seconds: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def take_message(self, plan: Plan, tenant: str, size: int, now_ms: int) -> None:
+    def take_message(self, plan: QuotaPlan, tenant: str, size: int, now_ms: int) -> None:
         """Raises: Refused for a message that is too large (413), or one too many today (429)."""
         if size > plan.max_message_bytes:
             raise Refused(f"the message has {size} bytes; {plan.max_message_bytes} are the most", status=413)

@@ -19,8 +19,8 @@ from typing import Any
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs import durations
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Due, Kind, Message, Run, RunState
+from wfdeploy.localserver.store.records import DueMessage, Message, MessageKind, RunRecord, RunState
+from wfdeploy.localserver.store.run_store import RunStore
 
 DEFAULT_TIMEOUT = "7d"
 
@@ -58,22 +58,22 @@ class Wait:
 
 
 @dataclass(slots=True)
-class Waiting:
+class Waits:
     """Waits and events, inside one transaction of the caller, who then has `to_schedule` delivered."""
 
-    ledger: Ledger
+    store: RunStore
     now_ms: int
-    to_schedule: list[Due] = field(default_factory=list)
+    to_schedule: list[DueMessage] = field(default_factory=list)
 
-    def wait(self, run: Run, event_id: str, wait: Wait) -> dict[str, Any]:
+    def wait(self, run: RunRecord, event_id: str, wait: Wait) -> dict[str, Any]:
         """Have a run wait; an event that was kept for it ends the wait at once."""
-        known = self.ledger.message_of_step(run.seq, f"wait:{wait.step_id}")
+        known = self.store.message_of_step(run.seq, f"wait:{wait.step_id}")
         if known is not None:
             return {"messageId": known, "deduplicated": True}  # from a delivery that was repeated
-        message_id, due = self.ledger.add_message(
+        message_id, due = self.store.add_message(
             tenant=run.tenant,
             run_seq=run.seq,
-            kind=Kind.WAIT,
+            kind=MessageKind.WAIT,
             url=run.url,
             body=compact.dumps(wait.asked).encode(),
             now_ms=self.now_ms,
@@ -82,33 +82,33 @@ class Waiting:
             event_id=event_id,
         )
         if (kept := self._take_kept(run, event_id)) is not None:
-            message = self.ledger.pending(due.seq)
+            message = self.store.pending(due.seq)
             assert message is not None
             self._end_wait(run, message, data=kept)
         else:
             self.to_schedule.append(due)
         return {"messageId": message_id}
 
-    def expire(self, run: Run, message: Message) -> list[Due]:
+    def expire(self, run: RunRecord, message: Message) -> list[DueMessage]:
         """The deadline came first."""
         self._end_wait(run, message, data=None)
         return self.to_schedule
 
-    def waiters(self, tenant: str, event_id: str, run: Run | None = None) -> list[Message]:
+    def waiters(self, tenant: str, event_id: str, run: RunRecord | None = None) -> list[Message]:
         """Waits that have not ended, the oldest first."""
         of_run = "TRUE" if run is None else f"run_seq = {run.seq}"
         where = f"tenant = ? AND event_id = ? AND state = 'pending' AND {of_run}"
-        return self.ledger.messages(where, tenant, event_id)
+        return self.store.messages(where, tenant, event_id)
 
     def notify_all(self, tenant: str, event_id: str, data: bytes) -> list[dict[str, Any]]:
         """Tell everybody who waits; with nobody there the event is lost."""
         return [self._notify(message, data) for message in self.waiters(tenant, event_id)]
 
-    def notify_run(self, run: Run, event_id: str, data: bytes) -> dict[str, Any]:
+    def notify_run(self, run: RunRecord, event_id: str, data: bytes) -> dict[str, Any]:
         """Tell one run: the wait that began first, or else the next one, for which the event is kept."""
         for message in self.waiters(run.tenant, event_id, run):
             return self._notify(message, data)
-        self.ledger.connection.execute(
+        self.store.connection.execute(
             "INSERT INTO events (run_seq, event_id, data) VALUES (?, ?, ?)", (run.seq, event_id, data)
         )
         return {
@@ -119,18 +119,18 @@ class Waiting:
             "deduplicated": False,
         }
 
-    def _take_kept(self, run: Run, event_id: str) -> bytes | None:
-        row = self.ledger.connection.execute(
+    def _take_kept(self, run: RunRecord, event_id: str) -> bytes | None:
+        row = self.store.connection.execute(
             "SELECT seq, data FROM events WHERE run_seq = ? AND event_id = ? ORDER BY seq LIMIT 1", (run.seq, event_id)
         ).fetchone()
         if row is None:
             return None
-        self.ledger.connection.execute("DELETE FROM events WHERE seq = ?", (row["seq"],))
+        self.store.connection.execute("DELETE FROM events WHERE seq = ?", (row["seq"],))
         return bytes(row["data"])
 
     def _notify(self, message: Message, data: bytes) -> dict[str, Any]:
         assert message.run_seq is not None
-        run = self.ledger.run(message.run_seq)
+        run = self.store.run(message.run_seq)
         return {
             "waiter": waiter_view(run, message),
             "messageId": self._end_wait(run, message, data=data),
@@ -140,20 +140,20 @@ class Waiting:
             "deduplicated": False,
         }
 
-    def _end_wait(self, run: Run, message: Message, *, data: bytes | None) -> str:
+    def _end_wait(self, run: RunRecord, message: Message, *, data: bytes | None) -> str:
         """Record the step's result; `None` says that the time was over. The id of the message that brings it."""
-        self.ledger.settle(message.seq, "delivered", now_ms=self.now_ms)
-        message_id, due = _record_result(self.ledger, run, _result(message, data), now_ms=self.now_ms)
+        self.store.settle(message.seq, "delivered", now_ms=self.now_ms)
+        message_id, due = _record_result(self.store, run, _result(message, data), now_ms=self.now_ms)
         self.to_schedule.append(due)
         return message_id
 
 
-def _record_result(ledger: Ledger, run: Run, step: Mapping[str, Any], *, now_ms: int) -> tuple[str, Due]:
+def _record_result(store: RunStore, run: RunRecord, step: Mapping[str, Any], *, now_ms: int) -> tuple[str, DueMessage]:
     """An entry with the result of a step: (the id of the message that brings it, when to deliver it)."""
-    return ledger.add_message(
+    return store.add_message(
         tenant=run.tenant,
         run_seq=run.seq,
-        kind=Kind.STEP,
+        kind=MessageKind.STEP,
         url=run.url,
         body=compact.dumps(step).encode(),
         now_ms=now_ms,
@@ -174,7 +174,7 @@ def _result(message: Message, data: bytes | None) -> dict[str, Any]:
     return result
 
 
-def waiter_view(run: Run, message: Message) -> dict[str, Any]:
+def waiter_view(run: RunRecord, message: Message) -> dict[str, Any]:
     """A wait as the API shows it: what is sent where when the event comes, or when it does not."""
     asked = json.loads(message.body)
     headers = {**run.settings.headers, "Upstash-Workflow-RunId": run.run_id, "Upstash-Workflow-Url": run.url}
@@ -199,46 +199,46 @@ def _header_lists(headers: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def end_run(
-    ledger: Ledger,
+    store: RunStore,
     run_seq: int,
     state: RunState,
     *,
     now_ms: int,
     response: str | None = None,
     failure: dict[str, Any] | None = None,
-) -> list[Due]:
+) -> list[DueMessage]:
     """End a run, unless it has ended already; what is to be delivered as a consequence. Inside a transaction."""
-    if not ledger.end_run(run_seq, state, now_ms=now_ms, response=response, failure=failure):
+    if not store.end_run(run_seq, state, now_ms=now_ms, response=response, failure=failure):
         return []
-    return tell_invoker(ledger, ledger.run(run_seq), now_ms=now_ms)
+    return tell_invoker(store, store.run(run_seq), now_ms=now_ms)
 
 
-def tell_invoker(ledger: Ledger, run: Run, *, now_ms: int) -> list[Due]:
+def tell_invoker(store: RunStore, run: RunRecord, *, now_ms: int) -> list[DueMessage]:
     """Append the result of an ended run to the one that waits for it, unless that one has ended meanwhile."""
     if run.invoker is None:
         return []
     invoker_seq = run.invoker["runSeq"]
-    told = ledger.connection.execute(
+    told = store.connection.execute(
         "UPDATE messages SET state = 'delivered', done_at = ? WHERE seq = ? AND state = 'waiting'",
         (now_ms, run.invoker["messageSeq"]),
     ).rowcount
     if not told:
         return []
-    invoker = ledger.run(invoker_seq)
+    invoker = store.run(invoker_seq)
     out: dict[str, Any] = {} if run.response is None else {"body": run.response}
     out |= {"isFailed": run.state is RunState.FAILED, "isCanceled": run.state is RunState.CANCELED}
     step = run.invoker["step"]
-    _, due = _record_result(ledger, invoker, {**step, "out": compact.dumps(out)}, now_ms=now_ms)
+    _, due = _record_result(store, invoker, {**step, "out": compact.dumps(out)}, now_ms=now_ms)
     return [due]
 
 
-def attach(ledger: Ledger, run_seq: int, *, invoker: Run, step: dict[str, Any], now_ms: int) -> None:
+def attach(store: RunStore, run_seq: int, *, invoker: RunRecord, step: dict[str, Any], now_ms: int) -> None:
     """Have a run wait for the end of another, which may have ended already (see `tell_invoker`)."""
-    run = ledger.run(run_seq)
-    _, due = ledger.add_message(
+    run = store.run(run_seq)
+    _, due = store.add_message(
         tenant=invoker.tenant,
         run_seq=invoker.seq,
-        kind=Kind.INVOKE,
+        kind=MessageKind.INVOKE,
         url=run.url,
         body=compact.dumps({"step": step, "invokedSeq": run_seq}).encode(),
         now_ms=now_ms,
@@ -247,12 +247,12 @@ def attach(ledger: Ledger, run_seq: int, *, invoker: Run, step: dict[str, Any], 
     )
     told = {"runSeq": invoker.seq, "messageSeq": due.seq, "step": step}
     told |= {"workflowRunId": invoker.run_id, "workflowUrl": invoker.url, "workflowRunCreatedAt": invoker.created_at}
-    ledger.connection.execute("UPDATE runs SET invoker = ? WHERE seq = ?", (compact.dumps(told), run_seq))
+    store.connection.execute("UPDATE runs SET invoker = ? WHERE seq = ?", (compact.dumps(told), run_seq))
 
 
-def invoked_run(ledger: Ledger, invoker: Run, step_id: int) -> Run | None:
+def invoked_run(store: RunStore, invoker: RunRecord, step_id: int) -> RunRecord | None:
     """The run that a step of this one invoked."""
-    row = ledger.connection.execute(
+    row = store.connection.execute(
         "SELECT body FROM messages WHERE run_seq = ? AND step_key = ?", (invoker.seq, f"invoke:{step_id}")
     ).fetchone()
-    return None if row is None else ledger.run(json.loads(row["body"])["invokedSeq"])
+    return None if row is None else store.run(json.loads(row["body"])["invokedSeq"])

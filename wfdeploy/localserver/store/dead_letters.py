@@ -13,54 +13,55 @@ from starlette.datastructures import QueryParams
 
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.store.filters import Where, add_dates, add_labels, add_origin, choices, integer, multi
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Run
+from wfdeploy.localserver.store.records import RunRecord
+from wfdeploy.localserver.store.run_store import RunStore
 
 CALLBACK_STATES = ("CALLBACK_INPROGRESS", "CALLBACK_SUCCESS", "CALLBACK_FAIL", "CALLBACK_CANCELED")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class DlqEntry:
     seq: int
     dlq_id: str
     failed_at: int
     callback_state: str | None
-    run: Run
+    run: RunRecord
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetters:
-    ledger: Ledger
+    store: RunStore
 
     def add(self, *, tenant: str, dlq_id: str, run_seq: int, failed_at: int, callback_state: str | None) -> None:
-        self.ledger.connection.execute(
+        self.store.connection.execute(
             "INSERT INTO dlq (tenant, dlq_id, run_seq, failed_at, callback_state) VALUES (?, ?, ?, ?, ?)",
             (tenant, dlq_id, run_seq, failed_at, callback_state),
         )
 
-    def find(self, tenant: str, dlq_id: str) -> Entry | None:
+    def find(self, tenant: str, dlq_id: str) -> DlqEntry | None:
         where = Where(source=_SOURCE, seq="d.seq")
         where.add("d.tenant = ? AND d.dlq_id = ?", tenant, dlq_id)
         return next(iter(self.select(where, 1)), None)
 
-    def select(self, where: Where, limit: int) -> list[Entry]:
+    def select(self, where: Where, limit: int) -> list[DlqEntry]:
         """The entries that meet the conditions, newest first."""
-        rows = self.ledger.connection.execute(
+        rows = self.store.connection.execute(
             "SELECT r.*, d.seq AS entry_seq, d.dlq_id, d.failed_at, d.callback_state"  # noqa: S608
             f" FROM {where.source} WHERE {where.text()} ORDER BY d.seq DESC LIMIT ?",
             (*where.values, limit),
         ).fetchall()
         return [
-            Entry(row["entry_seq"], row["dlq_id"], row["failed_at"], row["callback_state"], Run.of(row)) for row in rows
+            DlqEntry(row["entry_seq"], row["dlq_id"], row["failed_at"], row["callback_state"], RunRecord.of(row))
+            for row in rows
         ]
 
-    def remove(self, entries: Sequence[Entry]) -> None:
-        self.ledger.connection.executemany("DELETE FROM dlq WHERE seq = ?", [(entry.seq,) for entry in entries])
+    def remove(self, entries: Sequence[DlqEntry]) -> None:
+        self.store.connection.executemany("DELETE FROM dlq WHERE seq = ?", [(entry.seq,) for entry in entries])
         # Events kept for the run, unless a resumed one took them over.
-        self.ledger.connection.executemany("DELETE FROM events WHERE run_seq = ?", [(e.run.seq,) for e in entries])
+        self.store.connection.executemany("DELETE FROM events WHERE run_seq = ?", [(e.run.seq,) for e in entries])
 
     def set_callback_state(self, run_seq: int, state: str) -> None:
-        self.ledger.connection.execute("UPDATE dlq SET callback_state = ? WHERE run_seq = ?", (state, run_seq))
+        self.store.connection.execute("UPDATE dlq SET callback_state = ? WHERE run_seq = ?", (state, run_seq))
 
 
 _SOURCE = "dlq d JOIN runs r ON r.seq = d.run_seq"

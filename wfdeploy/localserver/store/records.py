@@ -24,7 +24,7 @@ class RunState(StrEnum):
     CANCELED = "RUN_CANCELED"
 
 
-class Kind(StrEnum):
+class MessageKind(StrEnum):
     """What a message is for."""
 
     INIT = "init"
@@ -45,13 +45,13 @@ class Kind(StrEnum):
     """A message outside any run."""
 
 
-RECORDED = (Kind.INIT, Kind.STEP, Kind.CALL, Kind.CALL_RESULT)
+RECORDED = (MessageKind.INIT, MessageKind.STEP, MessageKind.CALL, MessageKind.CALL_RESULT)
 """The kinds that make up the step list of a run."""
 
-INHERITING = (Kind.INIT, Kind.STEP, Kind.CALL_RESULT)
+INHERITING = (MessageKind.INIT, MessageKind.STEP, MessageKind.CALL_RESULT)
 """The kinds that are delivered under the flow-control key of their run, where they have none of their own."""
 
-OUTGOING = (*INHERITING, Kind.CALL, Kind.PLAIN)
+OUTGOING = (*INHERITING, MessageKind.CALL, MessageKind.PLAIN)
 """The kinds that have what their own submission says."""
 
 
@@ -60,7 +60,7 @@ DEFAULT_RETRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class DeliverySettings:
     """Delivery settings; `None` and missing headers mean: not said, so inherited or the default."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -96,11 +96,11 @@ class Settings:
 
     @staticmethod
     @lru_cache(maxsize=256)
-    def from_json(text: str) -> Settings:
+    def from_json(text: str) -> DeliverySettings:
         """What `to_json` wrote. The same few texts are read again and again."""
-        return Settings(**json.loads(text))
+        return DeliverySettings(**json.loads(text))
 
-    def over(self, base: Settings) -> Settings:
+    def over(self, base: DeliverySettings) -> DeliverySettings:
         """These settings where they say something, those of `base` elsewhere.
 
         A run's settings hold for all its messages: the JavaScript SDK sends them with the trigger only, the Python SDK
@@ -117,10 +117,10 @@ class Settings:
         )
 
 
-NOTHING = Settings()
+NOTHING = DeliverySettings()
 """Nothing said: a message that takes all its settings from its run."""
 
-_NAMES = tuple(Settings.__slots__)
+_NAMES = tuple(DeliverySettings.__slots__)
 
 
 _INHERITED = (
@@ -135,7 +135,7 @@ def columns(record: type, row: sqlite3.Row, **read: object) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunRecord:
     seq: int
     tenant: str
     run_id: str
@@ -148,7 +148,7 @@ class Run:
     labels: tuple[str, ...]
     flow_key: str | None
     payload: bytes
-    settings: Settings
+    settings: DeliverySettings
     response: str | None
     failure: dict[str, Any] | None
     invoker: dict[str, Any] | None
@@ -161,7 +161,7 @@ class Run:
                 row,
                 state=RunState(row["state"]),
                 labels=tuple(row["labels"].split(",")) if row["labels"] else (),
-                settings=Settings.from_json(row["settings"]),
+                settings=DeliverySettings.from_json(row["settings"]),
                 failure=json.loads(row["failure"]) if row["failure"] else None,
                 invoker=json.loads(row["invoker"]) if row["invoker"] else None,
             )
@@ -174,11 +174,11 @@ class Message:
     tenant: str
     run_seq: int | None
     message_id: str
-    kind: Kind
+    kind: MessageKind
     state: str
     url: str
     body: bytes
-    settings: Settings
+    settings: DeliverySettings
     step_key: str | None
     event_id: str | None
     flow_key: str | None
@@ -199,8 +199,8 @@ class Message:
             **columns(
                 cls,
                 row,
-                kind=Kind(row["kind"]),
-                settings=Settings.from_json(row["settings"]),
+                kind=MessageKind(row["kind"]),
+                settings=DeliverySettings.from_json(row["settings"]),
                 errors=json.loads(row["errors"]),
             )
         )
@@ -210,12 +210,12 @@ class Recorded(NamedTuple):
     """One entry of a run's step list, as far as a delivery tells it."""
 
     message_id: str
-    kind: Kind
+    kind: MessageKind
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueMessage:
     """A message to deliver at a time; orders by time, then by acceptance."""
 
     at_ms: int

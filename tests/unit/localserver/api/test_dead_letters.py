@@ -97,7 +97,7 @@ def test_failed_run_is_an_entry(api: Api, server: LocalServer, endpoint: Endpoin
 
 
 def test_cancelled_and_finished_runs_are_not(api: Api, server: LocalServer, workflow: Workflow) -> None:
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     api.trigger("wfr_a", "wfr_b")
     api.http.delete("/v2/workflows/runs/wfr_a")
     server.end("wfr_b")
@@ -299,10 +299,10 @@ def test_bulk_by_filter(api: Api, server: LocalServer, workflow: Workflow) -> No
 
 
 def test_restart_takes_fifty_at_a_time(api: Api, server: LocalServer, workflow: Workflow) -> None:
-    server.scenario.hold_deliveries = False
+    server.faults.hold_deliveries = False
     workflow.endpoint.answer = lambda _: (489, {"Upstash-NonRetryable-Error": "true"}, b"")
     entries = workflow.fail(server, *(f"wfr_{number}" for number in range(60)), Upstash_Failure_Callback_Retries="0")
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     ids = [entry["dlqId"] for entry in entries]
     first = api.http.post("/v2/workflows/dlq/restart", params={"dlqIds": ids}).json()
     assert len(first["workflowRuns"]) == 50

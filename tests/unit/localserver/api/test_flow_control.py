@@ -15,8 +15,8 @@ from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.runs import flow
-from wfdeploy.localserver.runs.flow import Lane, LaneName, Lanes, Limits
-from wfdeploy.localserver.store.records import Due
+from wfdeploy.localserver.runs.flow import FlowKey, FlowLimits, FlowQueue, FlowQueues
+from wfdeploy.localserver.store.records import DueMessage
 
 
 class Counting:
@@ -202,11 +202,11 @@ def test_keys_take_turns(endpoint: Endpoint) -> None:
     """A long waitlist of one key does not hold up another, nor what has no key."""
     with LocalServer(max_open_deliveries=1) as server, api_for(server) as http:
         api = Api(http)
-        server.scenario.hold_deliveries = True
+        server.faults.hold_deliveries = True
         api.trigger(*names("a", 50), url=endpoint.url, **keyed("a", "parallelism=10"))
         api.trigger(*names("b", 3), url=endpoint.url, **keyed("b", "parallelism=10"))
         api.trigger(*names("c", 3), url=endpoint.url)
-        server.scenario.hold_deliveries = False
+        server.faults.hold_deliveries = False
         server.poke()
         server.wait_idle()
     assert [run_id[4] for run_id in order(endpoint)[:9]] == ["a", "b", "c"] * 3
@@ -214,7 +214,7 @@ def test_keys_take_turns(endpoint: Endpoint) -> None:
 
 
 LIMITS = st.builds(
-    Limits,
+    FlowLimits,
     parallelism=st.none() | st.integers(1, 3),
     rate=st.none() | st.integers(1, 3),
     period_ms=st.sampled_from([10, 100]),
@@ -223,45 +223,45 @@ LIMITS = st.builds(
 
 @given(limits=st.lists(LIMITS, min_size=1, max_size=4), counts=st.lists(st.integers(0, 12), min_size=4, max_size=4),
        holds=st.lists(st.integers(0, 30), min_size=1, max_size=12))  # fmt: skip
-def test_limits_hold_and_everything_leaves(limits: list[Limits], counts: list[int], holds: list[int]) -> None:
+def test_limits_hold_and_everything_leaves(limits: list[FlowLimits], counts: list[int], holds: list[int]) -> None:
     """Time goes on in steps of a millisecond; a delivery is open for as long as `holds` says."""
-    names = [LaneName("t", f"k{number}") for number in range(len(limits))]
-    kept = {name: Lane(name, limit) for name, limit in zip(names, limits, strict=True)}
-    lanes, now, seq = Lanes(kept.__getitem__), 1_000_000, 0
+    names = [FlowKey("t", f"k{number}") for number in range(len(limits))]
+    kept = {name: FlowQueue(name, limit) for name, limit in zip(names, limits, strict=True)}
+    queues, now, seq = FlowQueues(kept.__getitem__), 1_000_000, 0
     waiting = 0
     for number, count in enumerate(counts[: len(limits)]):
         for _ in range(count):
             seq += 1
             waiting += 1
-            lanes.add(Due(now, seq, "t", f"k{number}"))
-    under_way: list[tuple[int, LaneName]] = []
-    begun: dict[LaneName, list[int]] = {}
+            queues.add(DueMessage(now, seq, "t", f"k{number}"))
+    under_way: list[tuple[int, FlowKey]] = []
+    begun: dict[FlowKey, list[int]] = {}
     for _ in range(5000):
         if not waiting:
             break
         for ends, name in [each for each in under_way if each[0] <= now]:
             under_way.remove((ends, name))
-            lanes.end(lanes.lane(name))
+            queues.end(queues.queue(name))
         for name in names:
-            lanes.look_again(lanes.lane(name))
-        while (taken := lanes.take(now)) is not None:
+            queues.look_again(queues.queue(name))
+        while (taken := queues.take(now)) is not None:
             if not isinstance(taken, tuple):
                 continue
-            lane, _ = taken
-            lanes.begin(lane, now)
+            queue, _ = taken
+            queues.begin(queue, now)
             waiting -= 1
-            under_way.append((now + holds[waiting % len(holds)], lane.name))
-            begun.setdefault(lane.name, []).append(now)
-            held = lane.limits
-            assert held.parallelism is None or sum(name == lane.name for _, name in under_way) <= held.parallelism
+            under_way.append((now + holds[waiting % len(holds)], queue.name))
+            begun.setdefault(queue.name, []).append(now)
+            held = queue.limits
+            assert held.parallelism is None or sum(name == queue.name for _, name in under_way) <= held.parallelism
         now += 1
     assert waiting == 0
-    assert lanes.open == len(under_way)
+    assert queues.open == len(under_way)
     for _, name in under_way:
-        lanes.end(lanes.lane(name))
-    assert not any(lanes.busy(name) for name in names)  # nothing stays in memory
+        queues.end(queues.queue(name))
+    assert not any(queues.busy(name) for name in names)  # nothing stays in memory
     for number, held in enumerate(limits):
-        starts = begun.get(LaneName("t", f"k{number}"), [])
+        starts = begun.get(FlowKey("t", f"k{number}"), [])
         if held.rate is not None and starts:
             # Periods begin with the first start after the one before was over.
             start, count = starts[0], 0
@@ -309,7 +309,7 @@ def test_pin_and_unpin(timed_api: Api, timed_server: LocalServer, clock: ManualC
 
 
 def test_keys_are_listed_per_tenant(api: Api, server: LocalServer) -> None:
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     api.trigger("wfr_a", **keyed("k2", "rate=1"))
     api.trigger("wfr_b", **keyed("k1", "rate=1"))
     assert [view["flowControlKey"] for view in api.http.get("/v2/flowControl").json()] == ["k1", "k2"]
@@ -328,8 +328,8 @@ def test_bad_pin(api: Api, query: str) -> None:
 
 
 def test_refused_trigger_changes_no_key(api: Api, server: LocalServer) -> None:
-    server.scenario.hold_deliveries = True
-    server.scenario.refusals = "request"
+    server.faults.hold_deliveries = True
+    server.faults.refusals = "request"
     headers = {"Upstash-Flow-Control-Key": "k", "Upstash-Flow-Control-Value": "rate=1"}
     good = {"destination": "http://127.0.0.1:9/x", "headers": headers}
     assert api.http.post("/v2/batch/trigger", json=[good, {"destination": "x"}]).status_code == 400
@@ -372,21 +372,21 @@ def test_rate_counts_on_over_a_restart(tmp_path: Path, endpoint: Endpoint, clock
 
 def test_period_in_the_future_is_not_waited_for() -> None:
     """The server before had a faster clock."""
-    lane = Lane(LaneName("t", "k"), Limits(rate=1, period_ms=1000), begun=1, period_start=100_000)
-    assert lane.admits(50_000)
-    assert not lane.admits(100_500)
+    queue = FlowQueue(FlowKey("t", "k"), FlowLimits(rate=1, period_ms=1000), begun=1, period_start=100_000)
+    assert queue.admits(50_000)
+    assert not queue.admits(100_500)
 
 
 @pytest.mark.parametrize(
     ("text", "limits"),
     [
-        ("parallelism=2, rate=5, period=1m", Limits(2, 5, 60_000)),
-        ("rate=5,period=90", Limits(None, 5, 90_000)),
-        ("parallelism=1", Limits(1)),
-        ("period=7d", Limits(period_ms=604_800_000)),
+        ("parallelism=2, rate=5, period=1m", FlowLimits(2, 5, 60_000)),
+        ("rate=5,period=90", FlowLimits(None, 5, 90_000)),
+        ("parallelism=1", FlowLimits(1)),
+        ("period=7d", FlowLimits(period_ms=604_800_000)),
     ],
 )
-def test_values(text: str, limits: Limits) -> None:
+def test_values(text: str, limits: FlowLimits) -> None:
     assert flow.parse(text) == limits
 
 

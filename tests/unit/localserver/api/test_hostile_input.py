@@ -62,7 +62,7 @@ RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[Healt
 @pytest.fixture(scope="module")
 def http() -> Iterator[httpx.Client]:
     with LocalServer() as server, api_for(server) as client:
-        server.scenario.hold_deliveries = True
+        server.faults.hold_deliveries = True
         yield client
 
 

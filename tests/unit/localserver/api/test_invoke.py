@@ -161,7 +161,7 @@ def test_bad_invocation(api: Api, invoker: Endpoint, body: str) -> None:
 
 
 def test_instant_finish(api: Api, server: LocalServer, invoker: Endpoint) -> None:
-    server.scenario.instant_finish = True
+    server.faults.instant_finish = True
     invoke(api, f"{invoker.url}/child")
     server.wait_idle()
     assert out_of(invoker) == {"isFailed": False, "isCanceled": False}

@@ -14,7 +14,7 @@ from wfdeploy.localserver.clock import ManualClock
 
 @pytest.fixture
 def server(timed_server: LocalServer) -> LocalServer:
-    timed_server.scenario.hold_deliveries = True
+    timed_server.faults.hold_deliveries = True
     return timed_server
 
 
@@ -132,19 +132,19 @@ def test_bodies_are_trimmed_left_out_or_redacted(api: Api) -> None:
 
 
 def test_log_lag_hides_what_is_young(api: Api, clock: ManualClock, server: LocalServer) -> None:
-    server.scenario.log_lag_s = 30
+    server.faults.log_lag_s = 30
     api.trigger("wfr_a")
     assert api.listed() == []
     clock.advance(29)
     assert api.listed() == []
     clock.advance(1)
     assert api.listed() == ["wfr_a"]
-    server.scenario.log_lag_s = math.inf
+    server.faults.log_lag_s = math.inf
     assert api.listed() == []
-    server.scenario.log_lag_s = 0
+    server.faults.log_lag_s = 0
     assert api.listed() == ["wfr_a"]
     # A hidden run's id is reserved all the same.
-    server.scenario.log_lag_s = 30
+    server.faults.log_lag_s = 30
     assert api.trigger("wfr_a").json()[0]["deduplicated"]
 
 
@@ -158,7 +158,7 @@ def test_logs_can_be_frozen(api: Api, server: LocalServer) -> None:
 
 
 def test_delayed_run_may_be_hidden_until_it_starts(api: Api, clock: ManualClock, server: LocalServer) -> None:
-    server.scenario.hide_delayed = True
+    server.faults.hide_delayed = True
     api.trigger("wfr_a", Upstash_Delay="1m")
     assert api.listed() == []
     assert api.trigger("wfr_a").json()[0]["deduplicated"]

@@ -10,7 +10,7 @@ from tests.unit.localserver.conftest import Api
 
 @pytest.fixture(autouse=True)
 def _hold(server: LocalServer) -> None:
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
 
 
 def test_cancel_ends_a_run(api: Api) -> None:

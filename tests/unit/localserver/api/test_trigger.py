@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api, api_for
-from wfdeploy.localserver.scenario import Refusal, TriggerItem
+from wfdeploy.localserver.fault_plan import Refusal, TriggerItem
 from wfdeploy.localserver.tenants import TENANTS
 
 NOWHERE = "http://127.0.0.1:9/wf"
@@ -18,7 +18,7 @@ NOWHERE = "http://127.0.0.1:9/wf"
 @pytest.fixture(autouse=True)
 def _hold(server: LocalServer) -> None:
     """Accepted runs stay in progress: nothing listens where they go."""
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
 
 
 def test_batch_answers_one_element_per_item_in_order(api: Api, server: LocalServer) -> None:
@@ -31,17 +31,17 @@ def test_batch_answers_one_element_per_item_in_order(api: Api, server: LocalServ
 
 
 def test_every_answer_names_the_server_and_its_log_lag(api: Api, server: LocalServer) -> None:
-    server.scenario.log_lag_s = 2.5
+    server.faults.log_lag_s = 2.5
     for answer in (api.trigger("wfr_a"), httpx.get(server.url, trust_env=False), api.http.get("/nope")):
         assert answer.headers["Wfdeploy-Server-Id"] == server.server_id
         assert answer.headers["Wfdeploy-Log-Lag"] == "2.5"
         assert len(answer.headers.get_list("Date")) == 1
-    server.scenario.advertised_log_lag_s = 0
+    server.faults.advertised_log_lag_s = 0
     assert api.trigger("wfr_a").headers["Wfdeploy-Log-Lag"] == "0"
 
 
 def test_dates_follow_the_servers_clock(timed_api: Api, timed_server: LocalServer) -> None:
-    timed_server.scenario.hold_deliveries = True
+    timed_server.faults.hold_deliveries = True
     assert timed_api.trigger("wfr_a").headers["Date"] == "Fri, 15 Jan 2027 08:00:00 GMT"
 
 
@@ -117,7 +117,7 @@ def test_duplicate_of_a_running_id_starts_nothing(api: Api, server: LocalServer)
 
 def test_duplicate_may_be_refused_as_a_whole(api: Api, server: LocalServer) -> None:
     api.trigger("wfr_a")
-    server.scenario.duplicates = "error"
+    server.faults.duplicates = "error"
     answer = api.trigger("wfr_new", "wfr_a", "wfr_other")
     assert answer.status_code == 400
     assert "wfr_a" in answer.json()["error"]
@@ -126,7 +126,7 @@ def test_duplicate_may_be_refused_as_a_whole(api: Api, server: LocalServer) -> N
 
 def test_duplicates_within_one_batch(api: Api, server: LocalServer) -> None:
     assert [item.get("deduplicated", False) for item in api.trigger("wfr_a", "wfr_a").json()] == [False, True]
-    server.scenario.duplicates = "error"
+    server.faults.duplicates = "error"
     assert api.trigger("wfr_b", "wfr_b").status_code == 400
     assert server.accepted_counts() == {"wfr_a": 1}
 
@@ -143,7 +143,7 @@ def test_id_is_free_again_when_its_run_has_ended(api: Api, server: LocalServer, 
 
 
 def test_instant_finish_frees_the_id_at_once(api: Api, server: LocalServer) -> None:
-    server.scenario.instant_finish = True
+    server.faults.instant_finish = True
     for _ in range(3):
         assert "deduplicated" not in api.trigger("wfr_a").json()[0]
     runs = server.accepted("wfr_a")
@@ -155,12 +155,12 @@ def test_scenario_refuses_items(api: Api, server: LocalServer) -> None:
     def refuse(item: TriggerItem) -> Refusal | None:
         return Refusal("quota exceeded", 412) if item.headers["upstash-workflow-runid"] == "wfr_bad" else None
 
-    server.scenario.refuse = refuse
+    server.faults.refuse = refuse
     answer = api.trigger("wfr_a", "wfr_bad")
     assert answer.status_code == 201
     assert answer.json()[1] == {"error": "quota exceeded"}
     assert api.trigger("wfr_bad").status_code == 412
-    server.scenario.refusals = "request"
+    server.faults.refusals = "request"
     answer = api.trigger("wfr_c", "wfr_bad")
     assert (answer.status_code, answer.json()) == (412, {"error": "quota exceeded"})
     assert server.accepted_counts() == {"wfr_a": 1}

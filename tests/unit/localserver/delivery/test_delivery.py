@@ -74,10 +74,10 @@ def test_first_delivery(api: Api, server: LocalServer, endpoint: Endpoint) -> No
 def test_each_delivery_carries_the_entries_up_to_its_own(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
     api.trigger("wfr_a", url=endpoint.url, Upstash_Forward_X_Team="growth")
     server.wait_idle()
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     plans = [step(0, targetStep=1, concurrent=2), step(0, targetStep=2, concurrent=2)]
     submit(api, endpoint, *plans)
-    server.scenario.hold_deliveries = False
+    server.faults.hold_deliveries = False
     server.poke()
     server.wait_idle()
     lists = sorted((decoded(request) for request in endpoint.requests), key=len)
@@ -161,7 +161,7 @@ def test_delayed_run_starts_when_it_is_due(
 def test_delayed_run_finishes_instantly_when_it_is_due(
     timed_api: Api, timed_server: LocalServer, clock: ManualClock
 ) -> None:
-    timed_server.scenario.instant_finish = True
+    timed_server.faults.instant_finish = True
     timed_api.trigger("wfr_a", Upstash_Delay="1h")
     assert timed_api.trigger("wfr_a").json()[0]["deduplicated"]
     clock.advance(3600)
@@ -305,7 +305,7 @@ def test_open_deliveries_are_bounded(endpoint: Endpoint) -> None:
 def test_whole_year_of_runs_waits_without_being_busy(
     timed_api: Api, timed_server: LocalServer, clock: ManualClock
 ) -> None:
-    timed_server.scenario.instant_finish = True
+    timed_server.faults.instant_finish = True
     timed_api.trigger(*(f"wfr_{day:03}" for day in range(365)), Upstash_Delay="1d")
     assert {run.state for run in timed_server.accepted()} == {"RUN_STARTED"}
     clock.advance(86_400)
@@ -360,7 +360,7 @@ def test_large_step_list_is_left_out_where_the_sdk_fetches_it(
     api: Api, server: LocalServer, endpoint: Endpoint, features: str, is_left_out: bool
 ) -> None:
     """The Python SDK names the feature, and answers 500 to an empty body; it does not name the last one."""
-    server.scenario.lazy_fetch_above_bytes = 2000
+    server.faults.lazy_fetch_above_bytes = 2000
     headers = {"Upstash-Workflow-RunId": "wfr_a", "Upstash-Workflow-Init": "true", "Upstash-Feature-Set": features}
     api.http.post("/v2/batch", json=[{"destination": endpoint.url, "headers": headers, "body": "p" * 3000}])
     server.wait_idle()

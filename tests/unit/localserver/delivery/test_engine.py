@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.localserver.delivery.engine import WINDOW_MS, Backlog, Engine
+from wfdeploy.localserver.delivery.engine import WINDOW_MS, DeliveryEngine, DueQueue
 from wfdeploy.localserver.delivery.flow_keys import FlowKeys
-from wfdeploy.localserver.runs.flow import LaneName, Limits
-from wfdeploy.localserver.scenario import Scenario
+from wfdeploy.localserver.fault_plan import FaultPlan
+from wfdeploy.localserver.runs.flow import FlowKey, FlowLimits
 from wfdeploy.localserver.store import database
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Due, Kind, Settings
+from wfdeploy.localserver.store.records import DeliverySettings, DueMessage, MessageKind
+from wfdeploy.localserver.store.run_store import RunStore
 
 YEAR_MS = 365 * 86_400_000
 
@@ -31,7 +31,7 @@ class World:
     takes_ms: Callable[[], int] = lambda: 0
     clock: ManualClock = field(default_factory=ManualClock)
     max_open: int = 64
-    ledger: Ledger = field(default_factory=lambda: Ledger(database.open_database(None)))
+    store: RunStore = field(default_factory=lambda: RunStore(database.open_database(None)))
     begun: list[tuple[int, int, str | None]] = field(default_factory=list)
     """(when, seq, key) of each delivery that began."""
     open: dict[str | None, int] = field(default_factory=lambda: defaultdict(int))
@@ -43,11 +43,11 @@ class World:
 
     def begin(self) -> None:
         """A server that was just started on what the one before left."""
-        self.engine = Engine(
+        self.engine = DeliveryEngine(
             self.deliver,
-            backlog=Backlog(self.ledger),
+            due_queue=DueQueue(self.store),
             clock=self.clock,
-            scenario=Scenario(),
+            faults=FaultPlan(),
             on_error=lambda error: pytest.fail(repr(error)),
             max_open=self.max_open,
         )
@@ -59,35 +59,35 @@ class World:
         yield task
         task.cancel()
 
-    def limit(self, key: str, limits: Limits) -> None:
-        keys = FlowKeys(self.ledger, self.engine)
-        with self.ledger.transaction():
-            keys._write(LaneName("t", key), limits)
+    def limit(self, key: str, limits: FlowLimits) -> None:
+        keys = FlowKeys(self.store, self.engine)
+        with self.store.transaction():
+            keys._write(FlowKey("t", key), limits)
         keys.commit()
 
-    def add(self, due_ms: int, key: str | None = None) -> Due:
-        with self.ledger.transaction():
-            _, due = self.ledger.add_message(
+    def add(self, due_ms: int, key: str | None = None) -> DueMessage:
+        with self.store.transaction():
+            _, due = self.store.add_message(
                 tenant="t",
                 run_seq=None,
-                kind=Kind.PLAIN,
+                kind=MessageKind.PLAIN,
                 url="http://127.0.0.1:9/",
                 body=b"",
-                settings=Settings(flow_key=key),
+                settings=DeliverySettings(flow_key=key),
                 now_ms=self.clock.now_ms(),
                 due_ms=due_ms,
             )
         return due
 
-    async def deliver(self, seq: int) -> list[Due]:
-        key = self.ledger.connection.execute("SELECT flow_key FROM messages WHERE seq = ?", (seq,)).fetchone()[0]
+    async def deliver(self, seq: int) -> list[DueMessage]:
+        key = self.store.connection.execute("SELECT flow_key FROM messages WHERE seq = ?", (seq,)).fetchone()[0]
         self.begun.append((self.clock.now_ms(), seq, key))
         self.open[key] += 1
         self.most[key] = max(self.most[key], self.open[key])
         await self.clock.sleep_until(self.clock.now_ms() + self.takes_ms())
         self.open[key] -= 1
-        with self.ledger.transaction():
-            assert self.ledger.settle(seq, "delivered", now_ms=self.clock.now_ms())
+        with self.store.transaction():
+            assert self.store.settle(seq, "delivered", now_ms=self.clock.now_ms())
         self.delivered.add(seq)
         return []
 
@@ -122,7 +122,7 @@ def test_far_messages_are_not_in_memory_and_leave_in_time() -> None:
             while len(world.delivered) < len(moments):
                 now = world.clock.now_ms()
                 near = sum(now < moment <= now + WINDOW_MS for moment in moments)
-                assert len(world.engine._queue) <= near
+                assert len(world.engine._upcoming) <= near
                 assert world.engine.next_at is not None
                 world.clock.advance_to(world.engine.next_at)
                 await world.engine.wait_idle()
@@ -154,8 +154,8 @@ def test_limits_hold_under_load_across_restarts(seed: int) -> None:
     print(f"seed {seed}")
     chance = random.Random(seed)
     world = World(takes_ms=lambda: chance.choice([0, 5, 50, 700]))
-    limits: dict[str | None, Limits] = {
-        f"k{number}": Limits(
+    limits: dict[str | None, FlowLimits] = {
+        f"k{number}": FlowLimits(
             parallelism=chance.choice([None, 1, 2, 7]),
             rate=chance.choice([None, 1, 5, 20]),
             period_ms=chance.choice([100, 1000, 60_000]),
@@ -194,13 +194,13 @@ def test_limits_hold_under_load_across_restarts(seed: int) -> None:
 def test_database_that_fails_for_a_moment_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     world, errors = World(), list[BaseException]()
     world.engine._on_error = errors.append
-    world.limit("k", Limits(rate=100))
+    world.limit("k", FlowLimits(rate=100))
 
-    def fail(lanes: object) -> None:
+    def fail(queues: object) -> None:
         monkeypatch.undo()
         raise sqlite3.OperationalError("disk is full")
 
-    monkeypatch.setattr(Backlog, "note_begun", lambda self, lanes: fail(lanes))
+    monkeypatch.setattr(DueQueue, "note_begun", lambda self, queues: fail(queues))
     monkeypatch.setattr("wfdeploy.localserver.delivery.engine.PAUSE_AFTER_ERROR_MS", 1)
 
     async def main() -> None:
@@ -247,5 +247,5 @@ def test_thousands_at_once_are_bounded() -> None:
 
     run(main())
     assert world.most[None] == 64
-    assert not world.engine.lanes.open
-    assert world.engine.lanes.busy(LaneName("t", None)) is None
+    assert not world.engine.queues.open
+    assert world.engine.queues.busy(FlowKey("t", None)) is None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from wfdeploy.localserver.courier import Reply
 from wfdeploy.localserver.delivery.outcome import NOT_A_WORKFLOW, Delivered, Failed, Retry, judge
+from wfdeploy.localserver.http_client import Reply
 
 VERSION = (("upstash-workflow-sdk-version", "1"),)
 

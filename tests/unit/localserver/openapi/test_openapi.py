@@ -78,7 +78,7 @@ def test_names_may_hold_slashes_and_percent_signs(api: Api) -> None:
 
 
 def test_read_only_token_looks_and_changes_nothing(api: Api, server: LocalServer) -> None:
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     api.trigger("wfr_a")
     token = {"Authorization": f"Bearer {server.tenant.read_only_token}"}
     http = httpx.Client(base_url=server.url, headers=token, trust_env=False)

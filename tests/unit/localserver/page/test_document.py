@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.support.local_server import LocalServer
-from wfdeploy.localserver.page.routes import Document
+from wfdeploy.localserver.page.routes import PageDocument
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 
 DATA = ("/-/events", "/-/runs", "/-/run?id=x", "/-/dead-letters", "/-/queue?key=x")
@@ -90,7 +90,7 @@ def test_no_answer_lets_another_origin_read_it(server: LocalServer, path: str) -
 
 
 def test_nothing_in_the_page_ends_the_script_it_stands_in() -> None:
-    html = Document().html(
+    html = PageDocument().html(
         url="http://localhost/</script><script>alert(1)//", tenant=DEFAULT_TENANT, demo_url=None, server_id="<!--"
     )
     assert "</script><script>alert" not in html

@@ -26,7 +26,7 @@ def ids(api: Api, **query: str) -> list[str]:
 
 @pytest.fixture
 def held(server: LocalServer) -> LocalServer:
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     return server
 
 

@@ -28,7 +28,7 @@ def listening(server: LocalServer) -> Iterator[Iterator[dict[str, Any]]]:
 
 
 def test_the_numbers_of_the_header(server: LocalServer, api: Api) -> None:
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     api.trigger("wfr_a", "wfr_b")
     with listening(server) as events:
         first = next(events)
@@ -38,7 +38,7 @@ def test_the_numbers_of_the_header(server: LocalServer, api: Api) -> None:
 
 
 def test_each_kind_of_change_is_told(server: LocalServer, api: Api) -> None:
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     with listening(server) as events:
         seen = next(events)["change"]
         api.trigger("wfr_a")
@@ -51,7 +51,7 @@ def test_each_kind_of_change_is_told(server: LocalServer, api: Api) -> None:
 
 
 def test_many_changes_at_once_are_few_events(server: LocalServer, api: Api) -> None:
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     with listening(server) as events:
         next(events)
         began = time.monotonic()

@@ -18,7 +18,7 @@ NOWHERE = "http://127.0.0.1:9/wf"
 
 @pytest.fixture
 def server(timed_server: LocalServer) -> LocalServer:
-    timed_server.scenario.hold_deliveries = True
+    timed_server.faults.hold_deliveries = True
     return timed_server
 
 
@@ -33,7 +33,7 @@ def limits(answer: httpx.Response, prefix: str = "RateLimit") -> tuple[int, int,
 
 
 def test_size_of_a_message(api: Api, server: LocalServer) -> None:
-    server.scenario.plan = dataclasses.replace(LOCAL, max_message_bytes=10)
+    server.faults.plan = dataclasses.replace(LOCAL, max_message_bytes=10)
     assert api.http.post(f"/v2/trigger/{NOWHERE}", content=b"x" * 10).status_code == 200
     answer = api.http.post(f"/v2/trigger/{NOWHERE}", content=b"x" * 11)
     assert (answer.status_code, set(answer.json())) == (413, {"error"})
@@ -56,7 +56,7 @@ def test_delay_and_wait(api: Api, server: LocalServer) -> None:
 
     api.trigger("wfr_a")
     assert statuses("365d") == [200, 200]
-    server.scenario.plan = PLANS["free"]
+    server.faults.plan = PLANS["free"]
     assert statuses("7d") == [200, 200]
     assert statuses("8d") == [412, 412]
 
@@ -69,7 +69,7 @@ def test_retries_beyond_reason(api: Api) -> None:
 
 def test_messages_of_a_day(api: Api, server: LocalServer, clock: ManualClock) -> None:
     clock.advance(86_400 - clock.now_ms() // 1000 % 86_400)  # to midnight
-    server.scenario.plan = dataclasses.replace(LOCAL, messages_per_day=3)
+    server.faults.plan = dataclasses.replace(LOCAL, messages_per_day=3)
     midnight = clock.now_ms() // 1000 + 86_400
     answer = api.trigger("wfr_a", "wfr_b", "wfr_a", "wfr_c", "wfr_d")
     told = [item.get("workflowRunId") or item["error"] for item in answer.json()]
@@ -89,12 +89,12 @@ def test_messages_of_a_day(api: Api, server: LocalServer, clock: ManualClock) ->
 
 def test_what_was_used_is_known_after_a_restart(api: Api, server: LocalServer) -> None:
     api.trigger("wfr_a", "wfr_b")
-    server.scenario.plan = dataclasses.replace(LOCAL, messages_per_day=2)  # asks how many there were, as a new server
+    server.faults.plan = dataclasses.replace(LOCAL, messages_per_day=2)  # asks how many there were, as a new server
     assert api.http.post(f"/v2/trigger/{NOWHERE}").status_code == 429
 
 
 def test_requests_of_a_second(api: Api, server: LocalServer, clock: ManualClock) -> None:
-    server.scenario.requests_per_second = 2
+    server.faults.requests_per_second = 2
     second = clock.now_ms() // 1000 + 1
     first = api.http.get("/v2/workflows/logs")
     assert (first.status_code, limits(first, "Burst-RateLimit")) == (200, (2, 1, second))

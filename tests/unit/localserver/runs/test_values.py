@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdeploy.localserver import compact
-from wfdeploy.localserver.clock import ManualClock, SystemClock
-from wfdeploy.localserver.delivery import outcome, parcels
+from wfdeploy.localserver.clock import MachineClock, ManualClock
+from wfdeploy.localserver.delivery import endpoint_requests, outcome
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs import durations, options
-from wfdeploy.localserver.store.records import Settings
+from wfdeploy.localserver.store.records import DeliverySettings
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_endpoint_may_say_when_to_try_again() -> None:
 
 def test_signature_is_over_the_body() -> None:
     body = '{"a":"ü"}'.encode()
-    token = parcels.sign(key="sig_" + "k" * 28, url="http://x/wf", body=body, now_s=1_000)
+    token = endpoint_requests.sign(key="sig_" + "k" * 28, url="http://x/wf", body=body, now_s=1_000)
     claims = jwt.decode(token, "sig_" + "k" * 28, algorithms=["HS256"], options={"verify_exp": False})
     assert claims["iss"] == "Upstash"
     assert claims["sub"] == "http://x/wf"
@@ -110,14 +110,16 @@ def test_json_is_written_as_javascript_does() -> None:
 
 
 def test_settings_survive_the_database() -> None:
-    said = Settings(headers={"X": "1"}, retries=0, retry_delay="5", must_be_workflow=True, failure_url="http://f")
-    assert Settings.from_json(said.to_json()) == said
-    assert Settings().to_json() == "{}"
+    said = DeliverySettings(
+        headers={"X": "1"}, retries=0, retry_delay="5", must_be_workflow=True, failure_url="http://f"
+    )
+    assert DeliverySettings.from_json(said.to_json()) == said
+    assert DeliverySettings().to_json() == "{}"
 
 
 def test_submission_inherits_from_its_run() -> None:
-    run = Settings(headers={"A": "1"}, retries=5, failure_url="http://f", must_be_workflow=True)
-    own = Settings(headers={"B": "2"}, retries=0)
+    run = DeliverySettings(headers={"A": "1"}, retries=5, failure_url="http://f", must_be_workflow=True)
+    own = DeliverySettings(headers={"B": "2"}, retries=0)
     both = own.over(run)
     assert both.headers == {"A": "1", "B": "2"}
     assert (both.retries, both.failure_url, both.must_be_workflow) == (0, "http://f", True)
@@ -174,9 +176,9 @@ def test_not_before_wins_over_delay_and_the_past_means_now() -> None:
 
 
 def test_clock_can_run_faster() -> None:
-    assert abs(SystemClock(scale=1000).now_ms() - SystemClock().now_ms()) < 60_000
+    assert abs(MachineClock(scale=1000).now_ms() - MachineClock().now_ms()) < 60_000
     with pytest.raises(ValueError, match="positive"):
-        SystemClock(scale=0)
+        MachineClock(scale=0)
 
 
 async def _sleepers(clock: ManualClock, *, waits_s: list[float]) -> list[float]:

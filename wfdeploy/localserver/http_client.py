@@ -26,7 +26,7 @@ _KEEP_ALIVE_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class EndpointRequest:
     """A request ready to leave."""
 
     method: str
@@ -69,7 +69,7 @@ def header_lists(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return lists
 
 
-class Courier:
+class HttpClient:
     """Sends parcels, at most `max_connections` at once."""
 
     def __init__(self, *, max_connections: int) -> None:
@@ -77,18 +77,18 @@ class Courier:
         tls = cache(partial(httpx.create_ssl_context, trust_env=False))
         self._pool = Pool(connections=max_connections, idle_s=_KEEP_ALIVE_S, tls=tls)
 
-    async def send(self, parcel: Parcel) -> Reply:
+    async def send(self, request: EndpointRequest) -> Reply:
         """Never raises for what the far end does; redirects are answers like any other."""
         try:
-            origin, target, host = _parts(parcel.url)
-            headers = {**parcel.headers, "Host": host, "Content-Length": str(len(parcel.body))}
-            request = request_bytes(parcel.method, target, headers.items(), parcel.body)
-            async with asyncio.timeout(parcel.timeout_s):
+            origin, target, host = _parts(request.url)
+            headers = {**request.headers, "Host": host, "Content-Length": str(len(request.body))}
+            data = request_bytes(request.method, target, headers.items(), request.body)
+            async with asyncio.timeout(request.timeout_s):
                 answer = await self._pool.exchange(
-                    origin, request, _TIMEOUTS, max_bytes=parcel.max_answer_bytes, bodiless=parcel.method == "HEAD"
+                    origin, data, _TIMEOUTS, max_bytes=request.max_answer_bytes, bodiless=request.method == "HEAD"
                 )
         except TimeoutError:
-            return Reply(None, error=f"no answer within {parcel.timeout_s:g}s")
+            return Reply(None, error=f"no answer within {request.timeout_s:g}s")
         except AnswerTooLarge:
             return Reply(None, error="the answer is too large")
         except (httpx.TransportError, httpx.InvalidURL, ValueError) as error:

@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from wfdeploy.localserver.courier import Courier, Parcel, Reply
+from wfdeploy.localserver.http_client import EndpointRequest, HttpClient, Reply
 
 PEM = Path(__file__).parents[2] / "fakes" / "tls" / "server.pem"
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: 1\r\nx-a: 2\r\n\r\nok"
 
-Talk = Callable[[Courier, Callable[..., Parcel]], Awaitable[None]]
+Talk = Callable[[HttpClient, Callable[..., EndpointRequest]], Awaitable[None]]
 
 
 def run(
@@ -50,12 +50,12 @@ def run(
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
 
-        def parcel(body: bytes = b"", **headers: str) -> Parcel:
-            return Parcel(method, f"http://127.0.0.1:{port}/a%20b?q=ü", headers, body, timeout_s=5)
+        def request(body: bytes = b"", **headers: str) -> EndpointRequest:
+            return EndpointRequest(method, f"http://127.0.0.1:{port}/a%20b?q=ü", headers, body, timeout_s=5)
 
-        carrier = Courier(max_connections=4)
+        carrier = HttpClient(max_connections=4)
         try:
-            await talk(carrier, parcel)
+            await talk(carrier, request)
         finally:
             await carrier.close()
             server.close()
@@ -70,17 +70,17 @@ def replies(
 ) -> tuple[int, list[Reply]]:
     found: list[Reply] = []
 
-    async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
+    async def talk(carrier: HttpClient, request: Callable[..., EndpointRequest]) -> None:
         for _ in range(count):
-            found.append(await carrier.send(parcel()))
+            found.append(await carrier.send(request()))
             await asyncio.sleep(0)
 
     return run(answers, talk, close_after=close_after, method=method)[0], found
 
 
 def test_what_goes_out() -> None:
-    async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
-        await carrier.send(parcel("bödy".encode(), **{"X-Team": "größe"}))
+    async def talk(carrier: HttpClient, request: Callable[..., EndpointRequest]) -> None:
+        await carrier.send(request("bödy".encode(), **{"X-Team": "größe"}))
 
     _, (request,) = run([OK], talk)
     head, _, body = request.partition(b"\r\n\r\n")
@@ -138,16 +138,16 @@ def test_broken_answers(answer: bytes, error: str) -> None:
 
 
 def test_too_large_an_answer() -> None:
-    async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
-        reply = await carrier.send(replace(parcel(), max_answer_bytes=1))
+    async def talk(carrier: HttpClient, request: Callable[..., EndpointRequest]) -> None:
+        reply = await carrier.send(replace(request(), max_answer_bytes=1))
         assert reply.error == "the answer is too large"
 
     run([OK], talk)
 
 
 def test_together_over_connections_of_their_own() -> None:
-    async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
-        found = await asyncio.gather(*(carrier.send(parcel(b"x" * 300_000)) for _ in range(10)))
+    async def talk(carrier: HttpClient, request: Callable[..., EndpointRequest]) -> None:
+        found = await asyncio.gather(*(carrier.send(request(b"x" * 300_000)) for _ in range(10)))
         assert [reply.status for reply in found] == [200] * 10
 
     connections, requests = run([OK] * 10, talk)
@@ -185,8 +185,8 @@ def test_another_protocol_is_no_answer() -> None:
 def test_what_no_request_can_carry_is_not_sent(method: str, headers: dict[str, str]) -> None:
     found: list[Reply] = []
 
-    async def talk(carrier: Courier, parcel: Callable[..., Parcel]) -> None:
-        found.append(await carrier.send(parcel(**headers)))
+    async def talk(carrier: HttpClient, request: Callable[..., EndpointRequest]) -> None:
+        found.append(await carrier.send(request(**headers)))
 
     assert run([OK], talk, method=method) == (0, [])
     assert found[0].error.startswith("LocalProtocolError")
@@ -212,11 +212,11 @@ def test_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
         identity.load_cert_chain(PEM)
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=identity)
         port = server.sockets[0].getsockname()[1]
-        carrier = Courier(max_connections=1)
+        carrier = HttpClient(max_connections=1)
         for _ in range(2):
-            reply = await carrier.send(Parcel("POST", f"https://localhost:{port}/", {}, b""))
+            reply = await carrier.send(EndpointRequest("POST", f"https://localhost:{port}/", {}, b""))
             assert (reply.status, reply.body) == (200, b"ok")
-        reply = await carrier.send(Parcel("POST", f"https://127.0.0.1:{port}/", {}, b""))
+        reply = await carrier.send(EndpointRequest("POST", f"https://127.0.0.1:{port}/", {}, b""))
         assert "certificate verify failed" in reply.error
         await carrier.close()
         server.close()

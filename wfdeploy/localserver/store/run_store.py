@@ -18,13 +18,13 @@ from wfdeploy.localserver.store.records import (
     NOTHING,
     OUTGOING,
     RECORDED,
-    Due,
-    Kind,
+    DeliverySettings,
+    DueMessage,
     Message,
+    MessageKind,
     Recorded,
-    Run,
+    RunRecord,
     RunState,
-    Settings,
     new_message_id,
 )
 
@@ -41,7 +41,7 @@ def _path(url: str) -> str:
     return "/" + re.split("[?#]", url.partition("://")[2].partition("/")[2], maxsplit=1)[0]
 
 
-class Ledger:
+class RunStore:
     """The runs and messages of one database."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -88,7 +88,7 @@ class Ledger:
         caller_ip: str,
         labels: tuple[str, ...],
         payload: bytes,
-        settings: Settings,
+        settings: DeliverySettings,
     ) -> int:
         """The new run's seq. The schema refuses a second run in progress with the same id."""
         seq = self._insert(
@@ -110,20 +110,20 @@ class Ledger:
             self.connection.execute("INSERT OR IGNORE INTO labels VALUES (?, ?, ?)", (tenant, label, seq))
         return seq
 
-    def run(self, seq: int) -> Run:
+    def run(self, seq: int) -> RunRecord:
         return self._runs("seq = ?", seq)[0]
 
-    def run_in_progress(self, tenant: str, run_id: str) -> Run | None:
+    def run_in_progress(self, tenant: str, run_id: str) -> RunRecord | None:
         found = self._runs("tenant = ? AND run_id = ? AND state = 'RUN_STARTED'", tenant, run_id)
         return found[0] if found else None
 
-    def runs_of_id(self, run_id: str | None) -> list[Run]:
+    def runs_of_id(self, run_id: str | None) -> list[RunRecord]:
         """Every run ever accepted under an id, or at all, in order of acceptance; of all tenants."""
         return self._runs("TRUE") if run_id is None else self._runs("run_id = ?", run_id)
 
-    def _runs(self, where: str, *values: object) -> list[Run]:
+    def _runs(self, where: str, *values: object) -> list[RunRecord]:
         rows = self.connection.execute(f"SELECT * FROM runs WHERE {where} ORDER BY seq", values)  # noqa: S608
-        return [Run.of(row) for row in rows]
+        return [RunRecord.of(row) for row in rows]
 
     def end_run(
         self,
@@ -174,17 +174,17 @@ class Ledger:
         *,
         tenant: str,
         run_seq: int | None,
-        kind: Kind,
+        kind: MessageKind,
         url: str,
         body: bytes,
         now_ms: int,
         due_ms: int | None = None,
-        settings: Settings = NOTHING,
+        settings: DeliverySettings = NOTHING,
         step_key: str | None = None,
         event_id: str | None = None,
         flow_key: str | None = None,
         state: str = "pending",
-    ) -> tuple[str, Due]:
+    ) -> tuple[str, DueMessage]:
         """(message id, when to deliver it: now, where nothing else is said).
 
         Entries of a run are listed in the order in which they were added.
@@ -213,7 +213,7 @@ class Ledger:
             event_id=event_id,
             flow_key=flow_key,
         )
-        return message_id, Due(due_ms, seq, tenant, flow_key)
+        return message_id, DueMessage(due_ms, seq, tenant, flow_key)
 
     def repeat(
         self,
@@ -222,10 +222,10 @@ class Ledger:
         *,
         now_ms: int,
         due_ms: int | None = None,
-        settings: Settings | None = None,
+        settings: DeliverySettings | None = None,
         flow_key: str | None = None,
         state: str = "pending",
-    ) -> Due:
+    ) -> DueMessage:
         """Add the same message once more, for this run."""
         _, due = self.add_message(
             tenant=message.tenant,
@@ -286,7 +286,7 @@ class Ledger:
             " ORDER BY seq",
             (run_seq, up_to if up_to is not None else 2**62),
         )
-        return [Recorded(message_id, Kind(kind), body) for message_id, kind, body in rows]
+        return [Recorded(message_id, MessageKind(kind), body) for message_id, kind, body in rows]
 
     def recorded_of_run(self, run_seq: int) -> list[Message]:
         """The messages behind the whole step list."""
@@ -294,11 +294,11 @@ class Ledger:
 
     def shown_of_run(self, run_seq: int) -> list[Message]:
         """What the logs tell of: all but failure callbacks, in order."""
-        return self.messages("run_seq = ? AND kind <> ?", run_seq, Kind.FAILURE.value)
+        return self.messages("run_seq = ? AND kind <> ?", run_seq, MessageKind.FAILURE.value)
 
     def failure_callback(self, run_seq: int) -> Message | None:
         """The newest failure callback of a failed run, whatever became of it."""
-        found = self.messages("run_seq = ? AND kind = ?", run_seq, Kind.FAILURE.value)
+        found = self.messages("run_seq = ? AND kind = ?", run_seq, MessageKind.FAILURE.value)
         return found[-1] if found else None
 
     def waits_dropped(self, run_seq: int) -> list[Message]:
@@ -314,10 +314,10 @@ class Ledger:
         )
         return cursor.rowcount > 0
 
-    def retry(self, message: Message, *, due_ms: int, errors: list[dict[str, Any]]) -> Due:
+    def retry(self, message: Message, *, due_ms: int, errors: list[dict[str, Any]]) -> DueMessage:
         """Try a message again later."""
         self.connection.execute(
             "UPDATE messages SET due_at = ?, retried = ?, errors = ? WHERE seq = ? AND state = 'pending'",
             (due_ms, message.retried + 1, compact.dumps(errors), message.seq),
         )
-        return Due(due_ms, message.seq, message.tenant, message.flow_key)
+        return DueMessage(due_ms, message.seq, message.tenant, message.flow_key)

@@ -17,22 +17,27 @@ from typing import Any, assert_never
 import jwt
 
 from wfdeploy.localserver import compact
-from wfdeploy.localserver.courier import DEFAULT_TIMEOUT_S, Parcel, Reply
-from wfdeploy.localserver.store.records import Kind, Message, Recorded, Run, Settings
+from wfdeploy.localserver.http_client import DEFAULT_TIMEOUT_S, EndpointRequest, Reply
+from wfdeploy.localserver.store.records import DeliverySettings, Message, MessageKind, Recorded, RunRecord
 
-_CALL_TYPES = {Kind.INIT: "step", Kind.STEP: "step", Kind.CALL: "toCallback", Kind.CALL_RESULT: "fromCallback"}
+_CALL_TYPES = {
+    MessageKind.INIT: "step",
+    MessageKind.STEP: "step",
+    MessageKind.CALL: "toCallback",
+    MessageKind.CALL_RESULT: "fromCallback",
+}
 
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def step_list(run: Run, entries: Iterable[Recorded]) -> bytes:
+def step_list(run: RunRecord, entries: Iterable[Recorded]) -> bytes:
     """The JSON array of a run's entries: the payload first, then the others in the order they were accepted."""
     listed = [
         {
             "messageId": entry.message_id,
-            "body": _base64(run.payload if entry.kind is Kind.INIT else entry.body),
+            "body": _base64(run.payload if entry.kind is MessageKind.INIT else entry.body),
             "callType": _CALL_TYPES[entry.kind],
         }
         for entry in entries
@@ -41,8 +46,14 @@ def step_list(run: Run, entries: Iterable[Recorded]) -> bytes:
 
 
 def outgoing(
-    run: Run | None, message: Message, settings: Settings, entries: Sequence[Recorded], *, key: str, lazy_above: int
-) -> Parcel:
+    run: RunRecord | None,
+    message: Message,
+    settings: DeliverySettings,
+    entries: Sequence[Recorded],
+    *,
+    key: str,
+    lazy_above: int,
+) -> EndpointRequest:
     """The request that a message is, with what every delivery carries.
 
     `settings`: the message's own, over those of its run. `entries`: the run's, up to a message that has it go on; a
@@ -52,30 +63,34 @@ def outgoing(
     content_type: str | None = "application/json"
     of_run = {} if run is None else _run_headers(run)
     match message.kind:
-        case Kind.INIT | Kind.STEP:
+        case MessageKind.INIT | MessageKind.STEP:
             assert run is not None
-            lazy = settings.fetches_lazily and message.kind is Kind.STEP and _encoded_size(run, entries) > lazy_above
+            lazy = (
+                settings.fetches_lazily
+                and message.kind is MessageKind.STEP
+                and _encoded_size(run, entries) > lazy_above
+            )
             body = b"" if lazy else step_list(run, entries)
             # The endpoint gets the whole list, with the SDK version that marks it as a step.
             headers = {
                 **settings.headers,
                 **of_run,
-                "Upstash-Workflow-Init": "true" if message.kind is Kind.INIT else "false",
+                "Upstash-Workflow-Init": "true" if message.kind is MessageKind.INIT else "false",
                 "Upstash-Workflow-CallType": "step",
                 "Upstash-Workflow-Sdk-Version": "1",
             }
-        case Kind.CALL_RESULT:
+        case MessageKind.CALL_RESULT:
             assert run is not None
             headers = {**run.settings.headers, **settings.callback_headers, **of_run}
-        case Kind.FAILURE:
+        case MessageKind.FAILURE:
             headers = {**settings.failure_headers, **of_run}
             method = settings.failure_method or "POST"
-        case Kind.CALL | Kind.PLAIN:  # to a third party, as it was submitted, with its own headers only
+        case MessageKind.CALL | MessageKind.PLAIN:  # to a third party, as it was submitted, with its own headers only
             headers = dict(message.settings.headers)
             if message.settings.content_type:
                 headers["Content-Type"] = message.settings.content_type
             method, content_type = message.settings.method or "POST", None
-        case Kind.WAIT | Kind.INVOKE:
+        case MessageKind.WAIT | MessageKind.INVOKE:
             raise ValueError(f"a message of kind {message.kind} is sent nowhere")
         case _:
             assert_never(message.kind)
@@ -95,16 +110,16 @@ def outgoing(
     taken = {name.lower() for name in ours}
     merged = {name: value for name, value in headers.items() if name.lower() not in taken}
     timeout_s = settings.timeout_ms / 1000 if settings.timeout_ms else DEFAULT_TIMEOUT_S
-    return Parcel(method.upper(), message.url, _without_repeats({**merged, **ours}), body, timeout_s)
+    return EndpointRequest(method.upper(), message.url, _without_repeats({**merged, **ours}), body, timeout_s)
 
 
-def _encoded_size(run: Run, entries: Sequence[Recorded]) -> int:
+def _encoded_size(run: RunRecord, entries: Sequence[Recorded]) -> int:
     """Bytes of the step list, without making it: base64, and some seventy characters around each entry."""
     return len(run.payload) * 4 // 3 + sum(len(entry.body) * 4 // 3 + 100 for entry in entries)
 
 
 def callback_body(
-    message: Message, reply: Reply, sent: Parcel, *, max_retries: int, source_body: bytes, **extra: object
+    message: Message, reply: Reply, sent: EndpointRequest, *, max_retries: int, source_body: bytes, **extra: object
 ) -> bytes:
     """What a callback tells about the request behind it; the SDKs require `header` with canonical names and lists."""
     told: dict[str, Any] = {
@@ -127,7 +142,7 @@ def callback_body(
     return compact.dumps(told).encode()
 
 
-def _run_headers(run: Run) -> dict[str, str]:
+def _run_headers(run: RunRecord) -> dict[str, str]:
     headers = {
         "Upstash-Workflow-RunId": run.run_id,
         "Upstash-Workflow-CreatedAt": str(run.created_at),

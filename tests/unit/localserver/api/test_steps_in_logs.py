@@ -127,7 +127,7 @@ def test_redaction_covers_every_body(api: Api, server: LocalServer, endpoint: En
         "headers": {"Upstash-Workflow-RunId": "wfr_b", "Upstash-Workflow-Init": "false", **CALL},
         "body": "secret",
     }
-    server.scenario.hold_deliveries = True
+    server.faults.hold_deliveries = True
     api.http.post("/v2/batch", json=[item])
     step = api.logs(workflowRunId="wfr_b")["runs"][0]["steps"][1]["steps"][0]
     assert step["callBody"].startswith("REDACTED:")

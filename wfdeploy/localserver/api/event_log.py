@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from wfdeploy.localserver.api import run_view
+from wfdeploy.localserver.api.run_view import BodyFilter, Redaction
 from wfdeploy.localserver.store.filters import STEP_CONDITIONS, Where
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Message, Run, RunState
-from wfdeploy.localserver.views import run_view
-from wfdeploy.localserver.views.run_view import Redaction, Veil
+from wfdeploy.localserver.store.records import Message, RunRecord, RunState
+from wfdeploy.localserver.store.run_store import RunStore
 
 POSITION = ("at", "rank", "run_seq", "message_seq", "attempt")
 """What orders events: the moment, then the sort of event, then who was first. Newest first."""
@@ -47,20 +47,20 @@ SOURCE = f"({_EVENTS}) e JOIN runs r ON r.seq = e.run_seq"
 
 @dataclass(frozen=True, slots=True)
 class EventLog:
-    ledger: Ledger
+    store: RunStore
     trim: int | None
     now_ms: int
 
     def select(self, where: Where, limit: int) -> list[tuple[tuple[int, ...], dict[str, Any]]]:
         """(position, event), newest first."""
-        rows = self.ledger.connection.execute(
+        rows = self.store.connection.execute(
             f"SELECT e.* FROM {where.source} WHERE {where.text()}"  # noqa: S608
             f" ORDER BY {', '.join(f'e.{name} DESC' for name in POSITION)} LIMIT ?",
             (*where.values, limit),
         ).fetchall()
-        runs = {seq: self.ledger.run(seq) for seq in {row["run_seq"] for row in rows}}
+        runs = {seq: self.store.run(seq) for seq in {row["run_seq"] for row in rows}}
         with_steps = {row["run_seq"] for row in rows if row["message_seq"]}
-        messages = {seq: {each.seq: each for each in self.ledger.shown_of_run(seq)} for seq in with_steps}
+        messages = {seq: {each.seq: each for each in self.store.shown_of_run(seq)} for seq in with_steps}
         found = []
         for row in rows:
             run = runs[row["run_seq"]]
@@ -72,7 +72,7 @@ class EventLog:
             found.append((tuple(row[name] for name in POSITION), event))
         return found
 
-    def _of_run(self, run: Run, *, ended: bool) -> dict[str, Any]:
+    def _of_run(self, run: RunRecord, *, ended: bool) -> dict[str, Any]:
         if not ended:
             if run.invoker is None:
                 return {}
@@ -88,19 +88,21 @@ class EventLog:
                 "error": failure["error"],
                 "responseStatus": failure["failStatus"],
                 "responseHeaders": failure["failHeaders"],
-                **self._veil(run).trimmed("responseBody", failure["failResponse"]),
+                **self._bodies(run).trimmed("responseBody", failure["failResponse"]),
             }
-        return self._veil(run).body("workflowRunResponse", run.response)
+        return self._bodies(run).body("workflowRunResponse", run.response)
 
-    def _of_step(self, run: Run, messages: dict[int, Message], seq: int, rank: int, attempt: int) -> dict[str, Any]:
-        message, veil = messages[seq], self._veil(run)
+    def _of_step(
+        self, run: RunRecord, messages: dict[int, Message], seq: int, rank: int, attempt: int
+    ) -> dict[str, Any]:
+        message, bodies = messages[seq], self._bodies(run)
         if rank == _RECORDED:
             by_key = {each.step_key: each for each in messages.values() if each.step_key is not None}
             step = run_view.recorded(
-                run, message, by_key, ledger=self.ledger, veil=veil, now_ms=self.now_ms, alone=True
+                run, message, by_key, store=self.store, bodies=bodies, now_ms=self.now_ms, alone=True
             )
             return {} if step is None else {"stepInfo": step}
-        step = run_view.under_way(run, message, veil)
+        step = run_view.under_way(run, message, bodies)
         step.pop("errors", None)
         told: dict[str, Any] = {"stepInfo": step}
         if rank == _CANCELED:
@@ -110,17 +112,17 @@ class EventLog:
             "error": failed["error"],
             "responseStatus": failed["status"],
             "responseHeaders": failed["headers"],
-            **veil.trimmed("responseBody", failed.get("body")),
+            **bodies.trimmed("responseBody", failed.get("body")),
         }
         if message.state == "pending" and attempt == len(message.errors) - 1:
             told["nextDeliveryTime"] = message.due_at
         return told
 
-    def _veil(self, run: Run) -> Veil:
-        return Veil(Redaction.of(run.settings.redact), self.trim)
+    def _bodies(self, run: RunRecord) -> BodyFilter:
+        return BodyFilter(Redaction.of(run.settings.redact), self.trim)
 
 
-def _base(run: Run, at: int, state: str) -> dict[str, Any]:
+def _base(run: RunRecord, at: int, state: str) -> dict[str, Any]:
     return {
         "time": at,
         "state": state,

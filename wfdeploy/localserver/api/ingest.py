@@ -16,17 +16,24 @@ from starlette.requests import Request
 from wfdeploy.files.names import is_text
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.api.services import Services, tenant_of
+from wfdeploy.localserver.fault_plan import TriggerItem
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs import options, waiting
 from wfdeploy.localserver.runs.options import Options
-from wfdeploy.localserver.scenario import TriggerItem
 from wfdeploy.localserver.store.filters import check_url
-from wfdeploy.localserver.store.records import Due, Kind, Run, RunState, Settings, new_run_id
+from wfdeploy.localserver.store.records import (
+    DeliverySettings,
+    DueMessage,
+    MessageKind,
+    RunRecord,
+    RunState,
+    new_run_id,
+)
 from wfdeploy.localserver.tenants import Tenant
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Submission:
     """One element of a batch, or one single request: where to, with which headers, and the raw body."""
 
     destination: str
@@ -34,7 +41,7 @@ class Item:
     body: bytes
 
     @classmethod
-    def of(cls, raw: object, *, any_body: bool = False) -> Item:
+    def of(cls, raw: object, *, any_body: bool = False) -> Submission:
         """`any_body`: a body may be any JSON, and is sent as its text.
 
         `context.call` of the JavaScript SDK puts objects there unchanged (observed).
@@ -111,27 +118,27 @@ class DuplicateRun(Refused):
 
 
 @dataclass(slots=True)
-class Intake:
+class Ingest:
     """The door. `to_schedule` collects what the caller hands to the engine once the transaction is committed."""
 
     services: Services
     tenant: Tenant
     caller_ip: str
-    to_schedule: list[Due] = field(default_factory=list)
+    to_schedule: list[DueMessage] = field(default_factory=list)
 
     @classmethod
-    def of(cls, services: Services, request: Request) -> Intake:
+    def of(cls, services: Services, request: Request) -> Ingest:
         """For what comes with a request."""
         return cls(services, tenant_of(request), request.client.host if request.client else "")
 
     def _due_ms(self, wanted: Options, now_ms: int) -> int:
-        longest_ms = self.services.scenario.plan.max_delay_ms
+        longest_ms = self.services.faults.plan.max_delay_ms
         return wanted.due_ms(now_ms, ahead_ms=self.services.clock.ahead_ms(), longest_ms=longest_ms)
 
-    def _take(self, item: Item, now_ms: int) -> None:
-        self.services.quotas.take_message(self.services.scenario.plan, self.tenant.name, len(item.body), now_ms)
+    def _take(self, item: Submission, now_ms: int) -> None:
+        self.services.quotas.take_message(self.services.faults.plan, self.tenant.name, len(item.body), now_ms)
 
-    def trigger(self, item: Item, *, rest: bool) -> dict[str, Any]:
+    def trigger(self, item: Submission, *, rest: bool) -> dict[str, Any]:
         """Start a run, or say that one with this id is running.
 
         `rest` tells the trigger paths of the REST API from the SDKs' batch: there the server itself points the failure
@@ -139,16 +146,16 @@ class Intake:
         """
         check_url(item.destination)
         wanted = options.read(item.headers)
-        self._ask_scenario(item, wanted)
+        self._refuse_if_scripted(item, wanted)
         now = self.services.clock.now_ms()
         run_id = wanted.run_id
         created_at = now
         if run_id is None:
             run_id = new_run_id()
-        elif (newest := self.services.ledger.newest(self.tenant.name, run_id)) is not None:
+        elif (newest := self.services.store.newest(self.tenant.name, run_id)) is not None:
             _, state, newest_at = newest
             if state == RunState.STARTED:
-                if self.services.scenario.duplicates == "error":
+                if self.services.faults.duplicates == "error":
                     raise DuplicateRun(run_id)
                 return {"workflowRunId": run_id, "workflowCreatedAt": newest_at, "deduplicated": True}
             # Runs of one id are told apart by this time stamp, so it never repeats.
@@ -159,8 +166,8 @@ class Intake:
         if rest:
             settings = _rest_defaults(settings, item.destination)
         self.services.flow_keys.note(self.tenant.name, settings)
-        instant = self.services.scenario.instant_finish and due <= now
-        run_seq = self.services.ledger.add_run(
+        instant = self.services.faults.instant_finish and due <= now
+        run_seq = self.services.store.add_run(
             tenant=self.tenant.name,
             run_id=run_id,
             url=item.destination,
@@ -174,10 +181,10 @@ class Intake:
         )
         answer: dict[str, Any] = {"workflowRunId": run_id, "workflowCreatedAt": created_at}
         if not instant:
-            _, entry = self.services.ledger.add_message(
+            _, entry = self.services.store.add_message(
                 tenant=self.tenant.name,
                 run_seq=run_seq,
-                kind=Kind.INIT,
+                kind=MessageKind.INIT,
                 url=item.destination,
                 body=b"",  # the payload is kept with the run
                 now_ms=now,
@@ -186,17 +193,17 @@ class Intake:
             self.to_schedule.append(entry)
         return answer
 
-    def _ask_scenario(self, item: Item, wanted: Options) -> None:
-        if self.services.scenario.refuse is None:
+    def _refuse_if_scripted(self, item: Submission, wanted: Options) -> None:
+        if self.services.faults.refuse is None:
             return
         headers = {name.lower(): value for name, value in item.headers.items()}
-        refusal = self.services.scenario.refuse(
+        refusal = self.services.faults.refuse(
             TriggerItem(wanted.run_id, item.destination, headers, item.body.decode(errors="replace"))
         )
         if refusal is not None:
             raise Refused(refusal.error, status=refusal.status)
 
-    def publish(self, item: Item) -> dict[str, Any]:
+    def publish(self, item: Submission) -> dict[str, Any]:
         """One element of `/v2/batch`, or `/v2/publish`: a run's start, its continuation, or a plain message."""
         check_url(item.destination)
         wanted = options.read(item.headers)
@@ -208,10 +215,10 @@ class Intake:
         self._take(item, now)
         if wanted.run_id is None:
             self.services.flow_keys.note(self.tenant.name, wanted.settings)
-            message_id, entry = self.services.ledger.add_message(
+            message_id, entry = self.services.store.add_message(
                 tenant=self.tenant.name,
                 run_seq=None,
-                kind=Kind.PLAIN,
+                kind=MessageKind.PLAIN,
                 url=item.destination,
                 body=item.body,
                 settings=wanted.settings,
@@ -224,50 +231,50 @@ class Intake:
         self.services.flow_keys.note(self.tenant.name, wanted.settings)
         return self._continue(run, item, wanted, now, due)
 
-    def invoke(self, item: Item) -> dict[str, Any]:
+    def invoke(self, item: Submission) -> dict[str, Any]:
         """`context.invoke`: start a run for whose end another one waits."""
         asked = Invocation.of(item.body)
-        invoker = self.services.ledger.run_in_progress(self.tenant.name, asked.invoker_id)
+        invoker = self.services.store.run_in_progress(self.tenant.name, asked.invoker_id)
         if invoker is None or asked.invoker_created_at not in (None, invoker.created_at):
             raise Refused(ENDED)
-        if (known := waiting.invoked_run(self.services.ledger, invoker, asked.step_id)) is not None:
+        if (known := waiting.invoked_run(self.services.store, invoker, asked.step_id)) is not None:
             # From a delivery that was repeated; the SDK makes up a new id each time.
             return {"workflowRunId": known.run_id, "workflowCreatedAt": known.created_at, "deduplicated": True}
         answer = self.trigger(replace(item, body=asked.payload.encode()), rest=False)
-        newest = self.services.ledger.newest(self.tenant.name, answer["workflowRunId"])
+        newest = self.services.store.newest(self.tenant.name, answer["workflowRunId"])
         assert newest is not None
         now = self.services.clock.now_ms()
-        if answer.get("deduplicated") and self.services.ledger.run(newest[0]).invoker is not None:
+        if answer.get("deduplicated") and self.services.store.run(newest[0]).invoker is not None:
             # Not a 400: the SDK would take it for the end of the invoker.
             raise Refused(f"another run waits already for the end of {answer['workflowRunId']}", status=412)
-        waiting.attach(self.services.ledger, newest[0], invoker=invoker, step=asked.step, now_ms=now)
-        invoked = self.services.ledger.run(newest[0])
+        waiting.attach(self.services.store, newest[0], invoker=invoker, step=asked.step, now_ms=now)
+        invoked = self.services.store.run(newest[0])
         if invoked.state is not RunState.STARTED:  # finished in an instant, as the scenario has it
-            self.to_schedule += waiting.tell_invoker(self.services.ledger, invoked, now_ms=now)
+            self.to_schedule += waiting.tell_invoker(self.services.store, invoked, now_ms=now)
         return answer
 
-    def run_to_continue(self, wanted: Options) -> Run:
+    def run_to_continue(self, wanted: Options) -> RunRecord:
         """The run in progress that a submission is for.
 
         Raises: Refused when it has ended.
         """
-        run = self.services.ledger.run_in_progress(self.tenant.name, wanted.run_id or "")
+        run = self.services.store.run_in_progress(self.tenant.name, wanted.run_id or "")
         if (
             run is not None
             and wanted.delivery is not None
-            and not self.services.ledger.has_message(run.seq, wanted.delivery)
+            and not self.services.store.has_message(run.seq, wanted.delivery)
         ):
             run = None  # an endpoint still at work for an earlier run of this id, which has ended
         if run is None:
             raise Refused(ENDED)
         return run
 
-    def _continue(self, run: Run, item: Item, wanted: Options, now: int, due: int) -> dict[str, Any]:
+    def _continue(self, run: RunRecord, item: Submission, wanted: Options, now: int, due: int) -> dict[str, Any]:
         """Append an entry to the run and have it delivered when it is due."""
-        kind = Kind.CALL if wanted.is_call else Kind.STEP
+        kind = MessageKind.CALL if wanted.is_call else MessageKind.STEP
         step_key = _call_key(wanted) if wanted.is_call else _step_key(item.body)
         try:
-            message_id, entry = self.services.ledger.add_message(
+            message_id, entry = self.services.store.add_message(
                 tenant=self.tenant.name,
                 run_seq=run.seq,
                 kind=kind,
@@ -281,12 +288,12 @@ class Intake:
         except sqlite3.IntegrityError:
             # Deliveries are at least once, so an endpoint may submit a step twice; it is recorded once.
             assert step_key is not None
-            return {"messageId": self.services.ledger.message_of_step(run.seq, step_key), "deduplicated": True}
+            return {"messageId": self.services.store.message_of_step(run.seq, step_key), "deduplicated": True}
         self.to_schedule.append(entry)
         return {"messageId": message_id}
 
 
-def _rest_defaults(settings: Settings, destination: str) -> Settings:
+def _rest_defaults(settings: DeliverySettings, destination: str) -> DeliverySettings:
     markers = {"Upstash-Workflow-Is-Failure": "true", "Upstash-Workflow-Failure-Callback": "true"}
     return replace(
         settings,

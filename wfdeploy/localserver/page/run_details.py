@@ -13,11 +13,11 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from wfdeploy.localserver.api import run_view
+from wfdeploy.localserver.api.run_view import NONE, BodyFilter, Redaction
 from wfdeploy.localserver.store.dead_letters import DeadLetters
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import Kind, Message, Run
-from wfdeploy.localserver.views import run_view
-from wfdeploy.localserver.views.run_view import NONE, Redaction, Veil
+from wfdeploy.localserver.store.records import Message, MessageKind, RunRecord
+from wfdeploy.localserver.store.run_store import RunStore
 
 T = TypeVar("T")
 
@@ -31,20 +31,20 @@ SIBLINGS = 100
 """Steps of a group, the same."""
 
 
-def find(ledger: Ledger, tenant: str, run_id: str, created_at: int | None) -> Run | None:
+def find(store: RunStore, tenant: str, run_id: str, created_at: int | None) -> RunRecord | None:
     """The run; the newest of its id when no time is said."""
-    row = ledger.connection.execute(
+    row = store.connection.execute(
         "SELECT * FROM runs WHERE tenant = ? AND run_id = ? AND (? IS NULL OR created_at = ?)"
         " ORDER BY created_at DESC LIMIT 1",
         (tenant, run_id, created_at, created_at),
     ).fetchone()
-    return None if row is None else Run.of(row)
+    return None if row is None else RunRecord.of(row)
 
 
-def render(run: Run, ledger: Ledger, *, whole: bool, now_ms: int) -> dict[str, Any]:
+def render(run: RunRecord, store: RunStore, *, whole: bool, now_ms: int) -> dict[str, Any]:
     """What the logs say, so what is redacted there is redacted here; `spans` and `deliveries` go by message id."""
     trim = None if whole else TRIM
-    view = run_view.render(run, ledger, trim=trim, now_ms=now_ms)
+    view = run_view.render(run, store, trim=trim, now_ms=now_ms)
     groups = view["steps"]
     omitted = 0
     if not whole:
@@ -53,8 +53,8 @@ def render(run: Run, ledger: Ledger, *, whole: bool, now_ms: int) -> dict[str, A
     steps = [step for group in groups for step in group["steps"]]
     sleeping = {step["messageId"] for step in steps if str(step.get("stepType", "")).startswith("Sleep")}
     shown = {step.get("messageId") for group in view["steps"] for step in group["steps"]}
-    timeline = Timeline(run, ledger.shown_of_run(run.seq), sleeping)
-    letter = DeadLetters(ledger).find(run.tenant, view["dlqId"]) if "dlqId" in view else None
+    timeline = Timeline(run, store.shown_of_run(run.seq), sleeping)
+    letter = DeadLetters(store).find(run.tenant, view["dlqId"]) if "dlqId" in view else None
     return {
         "run": view,
         "startsAt": run.starts_at,
@@ -81,15 +81,15 @@ def _fewer_siblings(group: dict[str, Any]) -> dict[str, Any]:
     return {**group, "steps": steps, "omitted": len(group["steps"]) - len(steps)}
 
 
-def _failure(run: Run, trim: int | None) -> dict[str, Any] | None:
+def _failure(run: RunRecord, trim: int | None) -> dict[str, Any] | None:
     if run.failure is None:
         return None
     told = {name: run.failure[name] for name in ("error", "failStatus", "failHeaders") if name in run.failure}
-    return told | Veil(NONE, trim).trimmed("failResponse", run.failure.get("failResponse"))
+    return told | BodyFilter(NONE, trim).trimmed("failResponse", run.failure.get("failResponse"))
 
 
-def _shown(found: Mapping[str, Span], shown: set[Any], trim: int | None) -> dict[str, Any]:
-    veil = Veil(NONE, trim)
+def _shown(found: Mapping[str, TimeSpan], shown: set[Any], trim: int | None) -> dict[str, Any]:
+    bodies = BodyFilter(NONE, trim)
     return {
         message_id: {
             "start": span.start,
@@ -98,7 +98,7 @@ def _shown(found: Mapping[str, Span], shown: set[Any], trim: int | None) -> dict
             **({"plan": span.plan, "plannedAt": span.planned_at} if span.plan else {}),
             "attempts": [
                 {name: value for name, value in attempt.items() if name != "body"}
-                | veil.trimmed("body", attempt.get("body"))
+                | bodies.trimmed("body", attempt.get("body"))
                 for attempt in span.attempts
             ],
         }
@@ -111,7 +111,7 @@ _BEGINNINGS = ("wait", "invoke", "call")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeSpan:
     """From when to when, Unix milliseconds; `end` is None while it lasts."""
 
     start: int
@@ -130,59 +130,59 @@ class Span:
 class Timeline:
     """The entries of one run. `sleeping`: the message ids of the steps that are sleeps."""
 
-    run: Run
+    run: RunRecord
     entries: Sequence[Message]
     sleeping: Container[str]
 
-    def steps(self) -> dict[str, Span]:
+    def steps(self) -> dict[str, TimeSpan]:
         """The span of each recorded step, by message id."""
-        found: dict[str, Span] = {}
+        found: dict[str, TimeSpan] = {}
         by_key = {entry.step_key: entry for entry in self.entries if entry.step_key is not None}
         before: Message | None = None
         for entry in self.entries:
             match entry.kind:
-                case Kind.INIT:
-                    found[entry.message_id] = Span(self.run.created_at, self.run.starts_at)
-                case Kind.STEP:
+                case MessageKind.INIT:
+                    found[entry.message_id] = TimeSpan(self.run.created_at, self.run.starts_at)
+                case MessageKind.STEP:
                     found[entry.message_id] = self._result(entry, before, by_key)
-                case Kind.WAIT | Kind.INVOKE | Kind.CALL:
+                case MessageKind.WAIT | MessageKind.INVOKE | MessageKind.CALL:
                     end = None if entry.state in ("pending", "waiting") else entry.done_at
-                    found[entry.message_id] = Span(entry.created_at, end, entry.errors, is_earlier=entry.is_copy)
-            if entry.kind in (Kind.INIT, Kind.STEP):
+                    found[entry.message_id] = TimeSpan(entry.created_at, end, entry.errors, is_earlier=entry.is_copy)
+            if entry.kind in (MessageKind.INIT, MessageKind.STEP):
                 before = entry
         return found
 
-    def deliveries(self) -> dict[str, Span]:
+    def deliveries(self) -> dict[str, TimeSpan]:
         """The span of each delivery that is under way or failed for good, by message id."""
         return {
-            entry.message_id: Span(
+            entry.message_id: TimeSpan(
                 self._first_due(entry), entry.done_at, entry.errors, plan=_plan(entry), planned_at=entry.created_at
             )
             for entry in self.entries
             if entry.state in ("pending", "failed", "dropped")
         }
 
-    def _result(self, entry: Message, before: Message | None, by_key: Mapping[str, Message]) -> Span:
+    def _result(self, entry: Message, before: Message | None, by_key: Mapping[str, Message]) -> TimeSpan:
         """The span of a step whose result an entry is."""
         number = (entry.step_key or "").partition(":")[2]
         for name in _BEGINNINGS:
             if (beginning := by_key.get(f"{name}:{number}")) is not None:
-                return Span(beginning.created_at, entry.created_at, beginning.errors, is_earlier=entry.is_copy)
+                return TimeSpan(beginning.created_at, entry.created_at, beginning.errors, is_earlier=entry.is_copy)
         # A parallel step is asked for by a plan of its own.
         plan = by_key.get(f"plan:{number}")
         if entry.message_id in self.sleeping:
             # It is recorded when the sleep begins, and sent on when that is over; of parallel ones, their plan is.
             start, end = (entry.created_at, _woke(entry)) if plan is None else (plan.created_at, entry.created_at)
-            return Span(start, end, is_earlier=entry.is_copy)
+            return TimeSpan(start, end, is_earlier=entry.is_copy)
         cause = before if plan is None else plan
         if cause is None or cause is entry:
-            return Span(entry.created_at, entry.created_at)
+            return TimeSpan(entry.created_at, entry.created_at)
         start = min(self._first_due(cause), entry.created_at)
-        return Span(start, entry.created_at, cause.errors, is_earlier=entry.is_copy or cause.is_copy)
+        return TimeSpan(start, entry.created_at, cause.errors, is_earlier=entry.is_copy or cause.is_copy)
 
     def _first_due(self, entry: Message) -> int:
         """When the first attempt of a delivery was due; a retry overwrites the time that was set for it."""
-        if entry.kind is Kind.INIT:
+        if entry.kind is MessageKind.INIT:
             return self.run.starts_at
         if entry.message_id in self.sleeping:
             return _woke(entry)

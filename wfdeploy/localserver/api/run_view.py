@@ -16,26 +16,34 @@ from typing import Any
 
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.runs.waiting import DEFAULT_TIMEOUT
-from wfdeploy.localserver.store.ledger import Ledger
-from wfdeploy.localserver.store.records import DEFAULT_RETRIES, RECORDED, Kind, Message, Run, RunState, Settings
+from wfdeploy.localserver.store.records import (
+    DEFAULT_RETRIES,
+    RECORDED,
+    DeliverySettings,
+    Message,
+    MessageKind,
+    RunRecord,
+    RunState,
+)
+from wfdeploy.localserver.store.run_store import RunStore
 
 _INVOKER = ("workflowRunId", "workflowUrl", "workflowRunCreatedAt")
 
 
-def render(run: Run, ledger: Ledger, *, trim: int | None, now_ms: int) -> dict[str, Any]:
+def render(run: RunRecord, store: RunStore, *, trim: int | None, now_ms: int) -> dict[str, Any]:
     """`trim` cuts bodies to so many bytes, -1 leaves them out; None keeps them whole."""
-    veil = Veil(Redaction.of(run.settings.redact), trim)
+    bodies = BodyFilter(Redaction.of(run.settings.redact), trim)
     view: dict[str, Any] = {
         "workflowRunId": run.run_id,
         "workflowUrl": run.url,
         "workflowState": run.state.value,
         "workflowRunCreatedAt": run.created_at,
         "workflowRunCallerIp": run.caller_ip,
-        "steps": _groups(run, ledger, veil, now_ms),
+        "steps": _groups(run, store, bodies, now_ms),
     }
     if run.completed_at is not None:
         view["workflowRunCompletedAt"] = run.completed_at
-    view |= veil.body("workflowRunResponse", run.response)
+    view |= bodies.body("workflowRunResponse", run.response)
     view |= labels(run)
     if run.flow_key is not None:
         view["flowControlKey"] = run.flow_key
@@ -44,29 +52,29 @@ def render(run: Run, ledger: Ledger, *, trim: int | None, now_ms: int) -> dict[s
     if run.failure is not None:
         view["dlqId"] = run.failure["dlqId"]
         if "url" in run.failure:
-            view["failureFunction"] = _failure_function(run.failure, ledger.failure_callback(run.seq), veil)
+            view["failureFunction"] = _failure_function(run.failure, store.failure_callback(run.seq), bodies)
     return view
 
 
-def labels(run: Run) -> dict[str, Any]:
+def labels(run: RunRecord) -> dict[str, Any]:
     """The fields of a run's labels, where it has any; the first one stands by itself too (deprecated upstream)."""
     return {"label": run.labels[0], "labels": list(run.labels)} if run.labels else {}
 
 
-def _failure_function(failure: dict[str, Any], message: Message | None, veil: Veil) -> dict[str, Any]:
+def _failure_function(failure: dict[str, Any], message: Message | None, bodies: BodyFilter) -> dict[str, Any]:
     names = ("url", "state", "dlqId", "failStatus", "failHeaders", "failResponse", "maxRetries")
     told = {name: failure[name] for name in names if name in failure}
     told |= {name: failure[name] for name in failure if name.startswith("response")}
     told["messageId"] = failure["messageId"] if message is None else message.message_id
     if message is not None and message.errors:
-        told["errors"] = attempts(message, veil)
+        told["errors"] = attempts(message, bodies)
         if message.state == "pending":
             told["nextDeliveryTime"] = message.due_at
     return told
 
 
-def _groups(run: Run, ledger: Ledger, veil: Veil, now_ms: int) -> list[dict[str, Any]]:
-    messages = ledger.shown_of_run(run.seq)
+def _groups(run: RunRecord, store: RunStore, bodies: BodyFilter, now_ms: int) -> list[dict[str, Any]]:
+    messages = store.shown_of_run(run.seq)
     init: dict[str, Any] = {
         "stepName": "init",
         "stepType": "Initial",
@@ -74,19 +82,19 @@ def _groups(run: Run, ledger: Ledger, veil: Veil, now_ms: int) -> list[dict[str,
         "concurrent": 1,
         "state": "STEP_SUCCESS",
         "createdAt": run.created_at,
-        **delivered_as(run.settings, veil),
+        **delivered_as(run.settings, bodies),
     }
     if messages:
         init["messageId"] = messages[0].message_id
-    init |= veil.body("out", run.payload.decode(errors="replace"))
+    init |= bodies.body("out", run.payload.decode(errors="replace"))
     groups: list[dict[str, Any]] = [{"type": "sequential", "steps": [init]}]
     by_key = {message.step_key: message for message in messages if message.step_key is not None}
     for message in messages:
-        if message.kind in (Kind.STEP, Kind.WAIT, Kind.INVOKE, Kind.CALL):
-            step = recorded(run, message, by_key, ledger=ledger, veil=veil, now_ms=now_ms)
+        if message.kind in (MessageKind.STEP, MessageKind.WAIT, MessageKind.INVOKE, MessageKind.CALL):
+            step = recorded(run, message, by_key, store=store, bodies=bodies, now_ms=now_ms)
             if step is not None:
                 _place(groups, step)
-    following = [under_way(run, each, veil) for each in messages if is_under_way(each)]
+    following = [under_way(run, each, bodies) for each in messages if is_under_way(each)]
     if following:
         groups.append({"type": "next", "steps": following})
     return groups
@@ -121,7 +129,7 @@ _SHOWN: dict[str, tuple[type, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Veil:
+class BodyFilter:
     """What is shown of bodies: all, so many bytes, none (-1), or a hash."""
 
     redaction: Redaction
@@ -144,27 +152,27 @@ class Veil:
 
 def is_under_way(message: Message) -> bool:
     """What is being delivered, or failed for good. A call that fails does not: its result goes to the workflow."""
-    if message.kind is Kind.CALL:
+    if message.kind is MessageKind.CALL:
         return message.state == "pending"
     return message.kind in RECORDED and message.state in ("pending", "failed")
 
 
-def delivered_as(settings: Settings, veil: Veil) -> dict[str, Any]:
+def delivered_as(settings: DeliverySettings, bodies: BodyFilter) -> dict[str, Any]:
     """How a message is delivered, as each step tells it; the settings are those of its run too."""
     told: dict[str, Any] = {
         "retries": DEFAULT_RETRIES if settings.retries is None else settings.retries,
-        "headers": veil.redaction.header_lists(settings.headers),
+        "headers": bodies.redaction.header_lists(settings.headers),
     }
     return told if settings.retry_delay is None else told | {"retryDelay": settings.retry_delay}
 
 
 def recorded(
-    run: Run,
+    run: RunRecord,
     message: Message,
     by_key: Mapping[str, Message],
     *,
-    ledger: Ledger,
-    veil: Veil,
+    store: RunStore,
+    bodies: BodyFilter,
     now_ms: int,
     alone: bool = False,
 ) -> dict[str, Any] | None:
@@ -176,28 +184,28 @@ def recorded(
     if told is None or told.get("targetStep"):
         return None
     number = told.get("stepId")
-    is_result = message.kind is Kind.STEP
+    is_result = message.kind is MessageKind.STEP
     if not is_result and not alone and (f"result:{number}" in by_key or message.state == "dropped"):
         return None
     step = {name: value for name, kinds in _SHOWN.items() if _is_one_of(value := told.get(name), kinds)}
     for name in ("out", "callBody"):
         if isinstance(value := told.get(name), str):
-            step |= veil.body(name, value)
+            step |= bodies.body(name, value)
     asleep = message.state == "pending" and message.due_at > now_ms and message.retried == 0
     step |= {
-        "callType": "step" if message.kind is not Kind.CALL else "toCallback",
+        "callType": "step" if message.kind is not MessageKind.CALL else "toCallback",
         "messageId": message.message_id,
         "state": "STEP_PROGRESS" if asleep or not is_result else "STEP_SUCCESS",
         "createdAt": message.created_at,
-        **delivered_as(message.settings.over(run.settings), veil),
+        **delivered_as(message.settings.over(run.settings), bodies),
     }
     if (wait := by_key.get(f"wait:{number}")) is not None:
         step |= {"waitEventId": wait.event_id, "waitTimeoutDeadline": wait.due_at}
         step["waitTimeoutDuration"] = str(json.loads(wait.body).get("timeout") or DEFAULT_TIMEOUT)
     if (invoke := by_key.get(f"invoke:{number}")) is not None:
-        step |= _invoked(ledger.run(json.loads(invoke.body)["invokedSeq"]), veil)
+        step |= _invoked(store.run(json.loads(invoke.body)["invokedSeq"]), bodies)
     if (call := by_key.get(f"call:{number}")) is not None:
-        step |= _called(call, told.get("out"), veil)
+        step |= _called(call, told.get("out"), bodies)
     return step
 
 
@@ -208,7 +216,7 @@ def _is_one_of(value: object, kinds: tuple[type, ...]) -> bool:
 
 def _told(message: Message) -> dict[str, Any] | None:
     """The step that a message is about, as JSON that the endpoint wrote."""
-    if message.kind is Kind.CALL:
+    if message.kind is MessageKind.CALL:
         headers = {name.lower(): value for name, value in message.settings.callback_headers.items()}
         number, name = headers.get("upstash-workflow-stepid", ""), headers.get("upstash-workflow-stepname", "")
         concurrent = headers.get("upstash-workflow-concurrent", "")
@@ -224,28 +232,28 @@ def _told(message: Message) -> dict[str, Any] | None:
         told = json.loads(message.body)
     except ValueError:
         return None
-    if isinstance(told, dict) and message.kind in (Kind.WAIT, Kind.INVOKE):
+    if isinstance(told, dict) and message.kind in (MessageKind.WAIT, MessageKind.INVOKE):
         told = told.get("step")
     return told if isinstance(told, dict) else None
 
 
-def _invoked(run: Run, veil: Veil) -> dict[str, Any]:
+def _invoked(run: RunRecord, bodies: BodyFilter) -> dict[str, Any]:
     return {
         "invokedWorkflowRunId": run.run_id,
         "invokedWorkflowUrl": run.url,
         "invokedWorkflowCreatedAt": run.created_at,
-        "invokedWorkflowRunHeaders": veil.redaction.header_lists(run.settings.headers),
-        **veil.body("invokedWorkflowRunBody", run.payload.decode(errors="replace")),
+        "invokedWorkflowRunHeaders": bodies.redaction.header_lists(run.settings.headers),
+        **bodies.body("invokedWorkflowRunBody", run.payload.decode(errors="replace")),
     }
 
 
-def _called(call: Message, out: object, veil: Veil) -> dict[str, Any]:
+def _called(call: Message, out: object, bodies: BodyFilter) -> dict[str, Any]:
     """The request, and the answer where the step's result has one."""
     shown: dict[str, Any] = {
         "callUrl": call.url,
         "callMethod": (call.settings.method or "POST").upper(),
-        "callHeaders": veil.redaction.header_lists(call.settings.headers),
-        **veil.body("callBody", call.body.decode(errors="replace")),
+        "callHeaders": bodies.redaction.header_lists(call.settings.headers),
+        **bodies.body("callBody", call.body.decode(errors="replace")),
     }
     try:
         answer = json.loads(out) if isinstance(out, str) else None
@@ -257,11 +265,11 @@ def _called(call: Message, out: object, veil: Veil) -> dict[str, Any]:
         if isinstance(headers := answer.get("header"), dict):
             shown["callResponseHeaders"] = headers
         body = answer.get("body")
-        shown |= veil.body("callResponseBody", body if isinstance(body, str) else compact.dumps(body))
+        shown |= bodies.body("callResponseBody", body if isinstance(body, str) else compact.dumps(body))
     return shown
 
 
-def under_way(run: Run, message: Message, veil: Veil) -> dict[str, Any]:
+def under_way(run: RunRecord, message: Message, bodies: BodyFilter) -> dict[str, Any]:
     """What is being delivered now, or failed last."""
     if message.state == "failed":
         state = "STEP_FAILED"
@@ -269,29 +277,29 @@ def under_way(run: Run, message: Message, veil: Veil) -> dict[str, Any]:
         state = "STEP_CANCELED"
     else:
         state = "STEP_RETRY" if message.retried else "STEP_PROGRESS"
-    told = delivered_as(message.settings.over(run.settings), veil)
+    told = delivered_as(message.settings.over(run.settings), bodies)
     del told["headers"]  # which the types of the SDK have on recorded steps alone
     step: dict[str, Any] = {"messageId": message.message_id, "state": state, **told}
     if name := _name_of_failure(message):
         step["stepName"] = name
     if message.errors:
-        step["errors"] = attempts(message, veil)
+        step["errors"] = attempts(message, bodies)
     if state == "STEP_RETRY":
         step["nextDeliveryTime"] = message.due_at
     return step
 
 
-def attempts(message: Message, veil: Veil) -> list[dict[str, Any]]:
+def attempts(message: Message, bodies: BodyFilter) -> list[dict[str, Any]]:
     """Those that failed."""
     return [
-        {name: value for name, value in error.items() if name != "body"} | veil.trimmed("body", error.get("body"))
+        {name: value for name, value in error.items() if name != "body"} | bodies.trimmed("body", error.get("body"))
         for error in message.errors
     ]
 
 
 def _name_of_failure(message: Message) -> str | None:
     """The step that failed last, where the endpoint names it (the JavaScript SDK does), or a call's."""
-    if message.kind is Kind.CALL:
+    if message.kind is MessageKind.CALL:
         return (_told(message) or {}).get("stepName")
     headers = message.errors[-1]["headers"] if message.errors else {}
     named: list[str] = headers.get("Upstash-Error-Step-Name", [])

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from wfdeploy.localserver.courier import Parcel, Reply
-from wfdeploy.localserver.runs.quotas import LOCAL, Plan
+from wfdeploy.localserver.http_client import EndpointRequest, Reply
+from wfdeploy.localserver.runs.quotas import LOCAL, QuotaPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Refusal:
 
 
 @dataclass(slots=True)
-class Scenario:
+class FaultPlan:
     """Mutable on purpose: tests flip its switches while the server runs."""
 
     log_lag_s: float = 0.0
@@ -62,10 +62,10 @@ class Scenario:
     hold_deliveries: bool = False
     """Nothing is delivered: accepted runs stay RUN_STARTED. Turning it off goes on with the next trigger or `poke`."""
 
-    answer: Callable[[Parcel], Reply | None] | None = None
+    answer: Callable[[EndpointRequest], Reply | None] | None = None
     """Asked before a delivery leaves: an answer in place of the endpoint's, or None to let it go there."""
 
-    plan: Plan = LOCAL
+    plan: QuotaPlan = LOCAL
     """Whose limits hold; those of the parallelism are the server's `max_open_deliveries`."""
 
     requests_per_second: int | None = None
