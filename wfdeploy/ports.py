@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from wfdeploy.model.address import Address, Span
     from wfdeploy.model.edits import Edit
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.request import Request
     from wfdeploy.model.rollout import Progress
     from wfdeploy.model.run import OnRemove
-    from wfdeploy.model.state import Attempt, Head, HistoryEntry, Record, RecordKey, Standing
+    from wfdeploy.model.state import Attempt, Binding, Head, HistoryEntry, Record, RecordKey, Standing
     from wfdeploy.model.tally import Tally
 
 
@@ -183,6 +184,57 @@ class StateStore(Protocol):
         was staged was written."""
 
     def close(self) -> None: ...
+
+
+class StateBackend(Protocol):
+    """Where one state is kept: opens it, locks it, and tells whether it is the latest."""
+
+    @property
+    def binding(self) -> Binding:
+        """What the state belongs to."""
+
+    @property
+    def new_key(self) -> bytes:
+        """The redaction key of a state that `create` or `empty` makes."""
+
+    def exists(self) -> bool:
+        """Whether there is a state."""
+
+    def open(self, *, readonly: bool) -> StateStore:
+        """Open the state. Raises: `StateUnusable`, also where it belongs elsewhere."""
+
+    def create(self) -> StateStore:
+        """Begin a state where there is none. Raises: `StateUnusable`."""
+
+    def empty(self) -> StateStore:
+        """An empty state that is gone when closed: what a plan without a state compares against."""
+
+    def lock(self, timeout_s: float, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Keep other writers out. `on_wait` gets the holder, once, when it must wait.
+
+        Raises: `StateLocked` when it isn't had within `timeout_s`, `StateUnusable`.
+        """
+
+    def is_latest(self, store: StateStore) -> bool:
+        """Whether no newer version of this state is known to have been. False when in doubt."""
+
+    def mark_latest(self, store: StateStore) -> None:
+        """Remember this state as the latest. Failing to is no harm."""
+
+    def clear_mark(self, store: StateStore) -> None:
+        """Take the mark away before anything is sent: should this process die, no earlier copy passes for the latest.
+
+        Raises: `StateUnusable`.
+        """
+
+    def export(self, store: StateStore) -> Iterator[str]:
+        """The state as sorted JSON Lines, without newlines."""
+
+    def import_(self, lines: Iterable[str]) -> StateStore:
+        """Make the state from exported lines, all of them or none. Raises: `StateUnusable`."""
+
+    def listing_file(self, name: str) -> ListingFile:
+        """Where the pages of the listing with this name are kept."""
 
 
 class ListingFile(Protocol):

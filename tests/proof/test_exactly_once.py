@@ -7,7 +7,6 @@ is empty.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import tempfile
@@ -19,9 +18,9 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.fakes.crashing_store import CrashingStore
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, ModelServer, dying
+from tests.fakes.state_backend import crashing
 from tests.support.shared_values import copied
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import InvalidInput, WfdeployError
@@ -31,7 +30,6 @@ from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Wish
 from wfdeploy.model.workflow_id import parse_run_id
-from wfdeploy.workspace import Stores
 
 NAMES = ("a", "b", "c", "d", "e")
 OWN_IDS = ("one", "two", "three")
@@ -221,7 +219,9 @@ class World(RuleBasedStateMachine):
             try:
                 report = self.bench.apply(
                     options=ApplyOptions(timeout_s=timeout_s, concurrency=2),
-                    stores=None if countdown is None else self._crashing(countdown, after=after),
+                    state_backend=None
+                    if countdown is None
+                    else crashing(self.bench.workspace.state_backend, countdown, after=after),
                     **selection,
                 )
                 note(f"apply: {counts(report)} {report.stopped or ''}")
@@ -234,16 +234,6 @@ class World(RuleBasedStateMachine):
             note("apply: died")
         self.remote.faults = []
         self.remote.listing_faults = []
-
-    def _crashing(self, countdown: list[int], *, after: bool) -> Stores:
-        whole = self.bench.workspace.stores
-        return dataclasses.replace(
-            whole,
-            open=lambda path, binding, readonly: CrashingStore(
-                whole.open(path, binding, readonly), countdown, after=after
-            ),  # type: ignore[arg-type, return-value]
-            create=lambda path, binding: CrashingStore(whole.create(path, binding), countdown, after=after),  # type: ignore[arg-type, return-value]
-        )
 
     # --- misfortune ------------------------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,10 +29,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.fakes.crashing_store import CrashingStore
 from tests.fakes.fault_proxy import Fault, by_chance, scripted
 from tests.fakes.model_server import dying
 from tests.fakes.raw_http import RawRequest
+from tests.fakes.state_backend import crashing
 from tests.support.local_server import LocalServer
 from tests.support.turnstile import Turnstile
 from tests.support.workbench import Workbench, counts, group, run
@@ -41,7 +40,6 @@ from wfdeploy.errors import WfdeployError
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.fault_plan import Refusal
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.workspace import Stores
 
 NAMES = ("a", "b", "c", "d", "e")
 
@@ -282,7 +280,9 @@ class World(RuleBasedStateMachine):
             try:
                 report = self.bench.apply(
                     options=ApplyOptions(timeout_s=timeout_s, concurrency=2),
-                    stores=None if countdown is None else self._crashing(countdown, after=after),
+                    state_backend=None
+                    if countdown is None
+                    else crashing(self.bench.workspace.state_backend, countdown, after=after),
                 )
                 note(f"apply: {counts(report)} {report.stopped or ''}")
             except WfdeployError as error:
@@ -293,16 +293,6 @@ class World(RuleBasedStateMachine):
         self.proxy.wait_quiet()
         self.proxy.policy = scripted(())
         self.proxy._refusals = 0
-
-    def _crashing(self, countdown: list[int], *, after: bool) -> Stores:
-        whole = self.bench.workspace.stores
-        return replace(
-            whole,
-            open=lambda path, binding, readonly: CrashingStore(
-                whole.open(path, binding, readonly), countdown, after=after
-            ),  # type: ignore[arg-type, return-value]
-            create=lambda path, binding: CrashingStore(whole.create(path, binding), countdown, after=after),  # type: ignore[arg-type, return-value]
-        )
 
     # --- misfortune ------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.model_server import Fault
+from tests.fakes.state_backend import altered
 from tests.proof.test_turns import load, rolled, seed
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
@@ -105,17 +106,15 @@ def test_without_anything_to_do_it_waits_for_what_is_going(bench: VirtualBench) 
 
 def waits(bench: VirtualBench, *meanwhile: Callable[[], object], **how: Any) -> ApplyReport:
     """`apply --wait`, with what others do meanwhile, one thing before each round but the first."""
-    whole, others, rounds = bench.workspace.stores, iter(meanwhile), count()
+    whole, others, rounds = bench.workspace.state_backend, iter(meanwhile), count()
 
-    def lock(
-        path: Path, command: str, timeout_s: float, on_wait: Callable[[str], None]
-    ) -> AbstractContextManager[None]:
+    def lock(timeout_s: float, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
         if next(rounds) and (other := next(others, None)) is not None:
             with ThreadPoolExecutor(1) as elsewhere:  # it has an event loop of its own
                 elsewhere.submit(other).result()
-        return whole.lock(path, command, timeout_s, on_wait)
+        return whole.lock(timeout_s, on_wait)
 
-    report = bench.apply(options=WAITING, stores=replace(whole, lock=lock), **how)
+    report = bench.apply(options=WAITING, state_backend=altered(whole, lock=lock), **how)
     assert next(others, None) is None, "there were fewer rounds"
     return report
 

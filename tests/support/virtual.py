@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from tests.fakes.crashing_store import CrashingStore
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelRun, ModelServer, dying
+from tests.fakes.state_backend import crashing
 from tests.support.scratch import scratch
 from tests.support.workbench import Workbench
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.schedule import unix_of
-from wfdeploy.ports import StateStore
 
 
 class EndingServer(ModelServer):
@@ -47,18 +45,8 @@ class VirtualBench(Workbench):
 
     def apply_and_die(self, commit: int, *, after: bool, **selection: Any) -> None:
         """An apply whose process dies at its n-th commit, before or after that is durable; or that lives to its end."""
-        whole, countdown = self.workspace.stores, [commit]
-
-        def doomed(store: StateStore) -> StateStore:
-            return cast("StateStore", CrashingStore(store, countdown, after=after))
-
-        stores = replace(
-            whole,
-            open=lambda path, binding, readonly: doomed(whole.open(path, binding, readonly)),
-            create=lambda path, binding: doomed(whole.create(path, binding)),
-        )
         with dying():
-            self.apply(stores=stores, **selection)
+            self.apply(state_backend=crashing(self.workspace.state_backend, [commit], after=after), **selection)
 
     def triggered(self) -> list[str]:
         """The slugs of what the server accepted, sorted; each was accepted once."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wfdeploy.cli.wiring import SystemClock, stores
+from wfdeploy.cli.wiring import SystemClock
 from wfdeploy.model.event import ApplyReport, Event, Outcome
 from wfdeploy.model.options import ApplyOptions, ApplyRequest, StopFlag
 from wfdeploy.model.plan import Plan, Selection
@@ -18,12 +18,13 @@ from wfdeploy.model.spool import Spool
 from wfdeploy.operations import adopt as adopting
 from wfdeploy.operations import apply as applying
 from wfdeploy.operations import plan as planning
-from wfdeploy.ports import Clock, RunGateway
+from wfdeploy.ports import Clock, RunGateway, StateBackend
+from wfdeploy.state.backend import SqliteBackend
 from wfdeploy.state.sqlite_store import SqliteStore
 from wfdeploy.upstash import encoder
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
-from wfdeploy.workspace import Stores, Workspace
+from wfdeploy.workspace import Workspace
 
 
 def run(name: str, **fields: Any) -> dict[str, Any]:
@@ -81,12 +82,10 @@ class Workbench:
         )
         return Workspace(
             target=target,
-            server=self.url,
             clock=self.clock,
             listener=self.events.append,
             environ=self.environ,
-            command="test",
-            stores=stores(self.user_environ, (self.root, self.state_file.parent)),
+            state_backend=SqliteBackend.of(target, self.url, command="test", environ=self.user_environ),
             gateway=self.gateway,
             encoder=encoder,
             log_lag_s=self.log_lag_s,
@@ -122,11 +121,13 @@ class Workbench:
         stop: StopFlag | None = None,
         confirm: Callable[[Plan], bool] = lambda _: True,
         options: ApplyOptions | None = None,
-        stores: Stores | None = None,
+        state_backend: StateBackend | None = None,
         paths: Sequence[str] | None = None,
         **selection: Any,
     ) -> ApplyReport:
-        workspace = self.workspace if stores is None else replace(self.workspace, stores=stores)
+        workspace = self.workspace
+        if state_backend is not None:
+            workspace = replace(workspace, state_backend=state_backend)
         request = ApplyRequest(
             selection=Selection(**selection),
             options=options or ApplyOptions(),

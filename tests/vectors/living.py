@@ -33,10 +33,10 @@ from wfdeploy.ports import RunGateway
 from wfdeploy.project.file import load_project
 from wfdeploy.render import diagnostics as diagnostics_view
 from wfdeploy.render import plan_json, report, requests
-from wfdeploy.state.sqlite_store import SqliteStore
+from wfdeploy.state.backend import SqliteBackend
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
-from wfdeploy.workspace import Stores, Workspace
+from wfdeploy.workspace import Workspace
 
 TOKEN = "the-token"
 URL = "https://flows.example.com"
@@ -59,7 +59,9 @@ class Bench(Workbench):
 
     @property
     def workspace(self) -> Workspace:
-        return replace(super().workspace, stores=_pinned(super().workspace.stores))
+        whole = super().workspace
+        assert isinstance(whole.state_backend, SqliteBackend)
+        return replace(whole, state_backend=replace(whole.state_backend, new_key=b"k" * 32))
 
     def gateway(self) -> RunGateway:
         return UpstashGateway(
@@ -70,16 +72,6 @@ class Bench(Workbench):
             scrubber=Scrubber([TOKEN, *SECRETS.values()]),
             network=HttpxNetwork(self.recorder),
         )
-
-
-def _pinned(stores: Stores) -> Stores:
-    key = b"k" * 32
-    return replace(
-        stores,
-        new_key=key,
-        create=lambda path, binding: SqliteStore.create(path, binding, redaction_key=key),
-        empty=lambda binding: SqliteStore.in_memory(binding, redaction_key=key),
-    )
 
 
 def live(project: Project, edit: Callable[[Project], None], folder: Path) -> dict[str, Any]:
@@ -204,7 +196,7 @@ def _exported(bench: Bench) -> Any:
     if not bench.workspace.has_state:
         return None
     with bench.open() as store:
-        lines = [json.loads(line) for line in bench.workspace.stores.export(store)]
+        lines = [json.loads(line) for line in bench.workspace.state_backend.export(store)]
     for line in lines:
         for name in ("lineage", "serial", "redactionKey", "by", "endedAtMs"):
             line.pop(name, None)

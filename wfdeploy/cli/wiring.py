@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,11 @@ from wfdeploy.cli.output import App
 from wfdeploy.cli.settings import Settings
 from wfdeploy.errors import UsageError
 from wfdeploy.upstash import encoder
-from wfdeploy.workspace import Stores, Workspace
+from wfdeploy.workspace import Workspace
 
 if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
-    from wfdeploy.model.state import Binding
-    from wfdeploy.ports import Listener, ListingFile, RunGateway, StateStore
-    from wfdeploy.state.freshness import FreshnessMarker
+    from wfdeploy.ports import Listener, RunGateway
 
 
 _COUNTS_SLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -118,17 +115,19 @@ def _workspace(
     log_lag_s: float | None = None,
     defaults: Mapping[str, Any] | None = None,
 ) -> Workspace:
+    from wfdeploy.state.backend import SqliteBackend
+
     clock = SystemClock()
     _conceal(app, settings)
     return Workspace(
         target=settings.target,
-        server=server,
         clock=clock,
         listener=listener,
         environ=settings.environ,
-        command=shlex.join(("wfdeploy", *app.arguments)),
         # An env file, which may be part of the checkout, doesn't choose the user's folder.
-        stores=stores(app.environ, (settings.target.project.bounds.root, settings.target.state_file.parent)),
+        state_backend=SqliteBackend.of(
+            settings.target, server, command=shlex.join(("wfdeploy", *app.arguments)), environ=app.environ
+        ),
         gateway=lambda: _gateway(settings, url or settings.target.url, listener, clock, budget_s),
         encoder=encoder,
         log_lag_s=log_lag_s,
@@ -141,60 +140,6 @@ def _conceal(app: App, settings: Settings) -> None:
     """No report of a bug may hold these."""
     secrets = (settings.environ.get(name) for name in settings.target.project.secrets)
     app.concealed.update(value for value in (settings.target.token, *secrets) if value)
-
-
-def stores(environ: Mapping[str, str], copied_with_state: Collection[Path]) -> Stores:
-    """The SQLite stores. `copied_with_state`: the folders with which a state is copied and restored."""
-    from wfdeploy.state.sqlite_store import SqliteStore
-
-    new_key = os.urandom(32)
-
-    def open_(path: Path, binding: Binding, readonly: bool) -> StateStore:
-        return SqliteStore.open_existing(path, binding, readonly=readonly)
-
-    def marker() -> FreshnessMarker:
-        from wfdeploy.state.freshness import FreshnessMarker, marker_folder
-
-        return FreshnessMarker(marker_folder(environ, copied_with_state))
-
-    def listing_file(name: str) -> ListingFile:
-        from wfdeploy.state.freshness import marker_folder
-        from wfdeploy.state.listing_file import SavedListingFile
-
-        return SavedListingFile(marker_folder(environ, copied_with_state), name)
-
-    return Stores(
-        exists=os.path.lexists,  # a link to nothing is no state that may be begun
-        open=open_,
-        create=lambda path, binding: SqliteStore.create(path, binding, redaction_key=new_key),
-        empty=lambda binding: SqliteStore.in_memory(binding, redaction_key=new_key),
-        new_key=new_key,
-        lock=_lock,
-        is_latest=lambda store: marker().matches(store.head()),
-        mark_latest=lambda store: marker().write(store.head()),
-        clear_mark=lambda store: marker().clear(store.head()),
-        export=_export,
-        import_=_import,
-        listing_file=listing_file,
-    )
-
-
-def _lock(path: Path, command: str, timeout_s: float, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
-    from wfdeploy.state import locking
-
-    return locking.lock(path, command=command, timeout_s=timeout_s, on_wait=on_wait)
-
-
-def _export(store: StateStore) -> Iterator[str]:
-    from wfdeploy.state.export import export_lines
-
-    return export_lines(store)
-
-
-def _import(lines: Iterable[str], path: Path, binding: Binding) -> StateStore:
-    from wfdeploy.state.export import import_lines
-
-    return import_lines(lines, path, binding)
 
 
 def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemClock, budget_s: float) -> RunGateway:

@@ -32,7 +32,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
         store = workspace.open_state()
         try:
             prepared = Prepared(workspace, manifests, store, selection, only_records=True)
-            was_latest = not workspace.has_state or workspace.stores.is_latest(store)
+            was_latest = not workspace.has_state or workspace.state_backend.is_latest(store)
             outlook = prepared.outlook(None)
             plan = outlook.plan
             taken = [
@@ -47,7 +47,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
                 raise Withheld("declined: nothing was recorded")
             if not workspace.has_state:
                 store.close()
-                store = workspace.stores.create(workspace.target.state_file, workspace.binding)
+                store = workspace.state_backend.create()
                 prepared.store, prepared.head = store, store.head()
             by = authorship(workspace.environ, workspace.project.root)
             recorded = {change.address for change in taken}
@@ -61,7 +61,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
             store.commit(edits)
             if was_latest:
                 # The server was not asked, so a state that was copied or restored stays suspect.
-                workspace.stores.mark_latest(store)
+                workspace.state_backend.mark_latest(store)
             return _report(records, plan)
         finally:
             store.close()

@@ -157,7 +157,7 @@ class _Apply:
         workspace, options = self.workspace, self.options
         prepared = Prepared(workspace, self.manifests, store, self.selection, held_back=self.held_back)
         outlook = prepared.outlook(None)
-        whole_story = is_new or workspace.stores.is_latest(store)
+        whole_story = is_new or workspace.state_backend.is_latest(store)
         seen: Seen | None = None
         discovery: Discovery | None = None
         sending = outlook.plan.sending
@@ -215,7 +215,7 @@ class _Apply:
             outlook.conclusions,
         )
         if whole_story:
-            workspace.stores.mark_latest(store)
+            workspace.state_backend.mark_latest(store)
         return report, outlook, store
 
     # --- pieces ----------------------------------------------------------------------------------------------
@@ -280,7 +280,7 @@ class _Apply:
         """Put a file where so far there was an empty state in memory."""
         workspace = self.workspace
         empty.close()
-        store = workspace.stores.create(workspace.target.state_file, workspace.binding)
+        store = workspace.state_backend.create()
         prepared.store = store
         prepared.head = store.head()
         return store
@@ -357,5 +357,5 @@ class _Apply:
             label=workspace.project.label,
             log_lag_s=log_lag_s,
             names=prepared.names_of,
-            before_sending=lambda: workspace.stores.clear_mark(store),
+            before_sending=lambda: workspace.state_backend.clear_mark(store),
         )

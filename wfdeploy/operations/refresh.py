@@ -34,13 +34,13 @@ def refresh(
                 unfinished = [standing for standing in unfinished if standing.address in chosen]
             if not unfinished:
                 return Refreshed(0, (), {})
-            was_latest = workspace.stores.is_latest(store)
+            was_latest = workspace.state_backend.is_latest(store)
             view = asyncio.run(_view(workspace, unfinished))
             news = [(standing, edit) for standing, edit in observations(store, unfinished, view) if edit is not None]
             store.commit([edit for _, edit in news])
             if was_latest:
                 # How runs do says nothing about whether the state is the whole story.
-                workspace.stores.mark_latest(store)
+                workspace.state_backend.mark_latest(store)
         finally:
             store.close()
     return _told(unfinished, [standing for standing, _ in news])

@@ -150,7 +150,7 @@ def _resumed_id(store: StateStore, attempt: Attempt, run_id: str | None) -> str:
 def export(workspace: Workspace) -> Iterator[str]:
     """The state as sorted JSON Lines. Raises: `StateUnusable`."""
     with workspace.existing_state() as store:
-        yield from workspace.stores.export(store)
+        yield from workspace.state_backend.export(store)
 
 
 def import_(workspace: Workspace, lines: Iterable[str]) -> int:
@@ -164,7 +164,7 @@ def import_(workspace: Workspace, lines: Iterable[str]) -> int:
                 f"the state {workspace.target.state_file} exists",
                 hint="move it away first: import never replaces a state",
             )
-        store = workspace.stores.import_(lines, workspace.target.state_file, workspace.binding)
+        store = workspace.state_backend.import_(lines)
         try:
             return sum(1 for _ in store.record_keys())
         finally:
@@ -177,11 +177,11 @@ def _attempt(store: StateStore, address: str) -> Attempt | None:
 
 def write(workspace: Workspace, store: StateStore, edits: Sequence[Edit]) -> None:
     """Commit what a person decided, under the lock."""
-    was_latest = workspace.stores.is_latest(store)
+    was_latest = workspace.state_backend.is_latest(store)
     store.commit(edits)
     if was_latest:
         # Mending a state says nothing about whether it was the whole story.
-        workspace.stores.mark_latest(store)
+        workspace.state_backend.mark_latest(store)
 
 
 def _plain(value: Record | Attempt) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def why_suspect(workspace: Workspace, store: StateStore, *, is_new: bool) -> str
                 )
             )
         return "this state is new"
-    if not workspace.stores.is_latest(store):
+    if not workspace.state_backend.is_latest(store):
         return "this state may have been copied or restored"
     head = store.head()
     if head.watermark_ms is None:

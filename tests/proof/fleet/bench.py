@@ -7,17 +7,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from tests.fakes.crashing_store import CrashingStore
+from tests.fakes.state_backend import altered, crashing
 from tests.proof.fleet.wire import Wire
 from tests.support.httpx_network import HttpxNetwork
 from tests.support.workbench import Workbench
-from wfdeploy.ports import RunGateway, StateStore
+from wfdeploy.ports import RunGateway, StateBackend
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
-from wfdeploy.workspace import Stores
 
 
 class Inline(ThreadPoolExecutor):
@@ -51,32 +49,23 @@ class FleetBench(Workbench):
             network=HttpxNetwork(self.wire),
         )
 
-    def stores(self, commit: int = 0, *, after: bool = False) -> Stores:
-        """States whose process dies at its n-th commit (0: never), before or after that is durable."""
-        whole = self.workspace.stores
-        countdown = [commit]
-
-        def doomed(store: StateStore) -> StateStore:
-            return cast("StateStore", CrashingStore(store, countdown, after=after)) if commit else store
+    def state_backend(self, commit: int = 0, *, after: bool = False) -> StateBackend:
+        """A state whose process dies at its n-th commit (0: never), before or after that is durable."""
+        whole = self.workspace.state_backend
 
         @contextmanager
-        def lock(path: Path, command: str, timeout_s: float, on_wait: Callable[[str], None]) -> Iterator[None]:
+        def lock(timeout_s: float, on_wait: Callable[[str], None]) -> Iterator[None]:
             with suppress(RuntimeError):  # where there is nothing to do, no loop runs
                 asyncio.get_running_loop().set_default_executor(Inline())
             self.round_begins()
-            with whole.lock(path, command, timeout_s, on_wait):
+            with whole.lock(timeout_s, on_wait):
                 self.is_locked = True
                 try:
                     yield
                 finally:
                     self.is_locked = False
 
-        return replace(
-            whole,
-            lock=lock,
-            open=lambda path, binding, readonly: doomed(whole.open(path, binding, readonly)),
-            create=lambda path, binding: doomed(whole.create(path, binding)),
-        )
+        return altered(crashing(whole, [commit], after=after) if commit else whole, lock=lock)
 
     @contextmanager
     def another_checkout(self) -> Iterator[None]:

@@ -293,7 +293,7 @@ class World:
             try:
                 report = self.bench.apply(
                     options=options,
-                    stores=self.bench.stores(commit, after=after),
+                    state_backend=self.bench.state_backend(commit, after=after),
                     **selection,
                 )
                 told = f"{ {o.value: n for o, n in report.summary.items() if n} } {report.stopped or ''}"

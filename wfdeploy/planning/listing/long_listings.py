@@ -40,8 +40,10 @@ class LongListings:
         self, workspace: Workspace, gateway: RunGateway, time: ServerTime, stopped: Callable[[], bool]
     ) -> None:
         target = workspace.target
-        key = "\0".join([*workspace.binding, target.token or "", str(target.state_file.resolve())])
-        self._file = workspace.stores.listing_file(hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:32])
+        key = "\0".join([*workspace.state_backend.binding, target.token or "", str(target.state_file.resolve())])
+        self._file = workspace.state_backend.listing_file(
+            hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:32]
+        )
         self._workspace = workspace
         self._gateway = gateway
         self._time = time

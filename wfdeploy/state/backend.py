@@ -1,0 +1,124 @@
+"""A state in a local SQLite file, with what lies beside it: the lock, the freshness marker, saved listings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wfdeploy.errors import StateUnusable
+from wfdeploy.files.databases import make_private
+from wfdeploy.model.pasting import shell_word
+from wfdeploy.model.state import Binding
+from wfdeploy.state.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from wfdeploy.model.project import Target
+    from wfdeploy.ports import ListingFile, StateStore
+    from wfdeploy.state.freshness import FreshnessMarker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqliteBackend:
+    """A `StateBackend` on SQLite."""
+
+    path: Path
+
+    binding: Binding
+
+    command: str
+    """Shown to whoever waits for the lock."""
+
+    environ: Mapping[str, str]
+    """Names the user's state directory, in which the marker and saved listings lie."""
+
+    copied_with_state: tuple[Path, ...]
+    """The folders with which the state is copied and restored. What lies in one of them proves nothing."""
+
+    new_key: bytes = field(default_factory=lambda: os.urandom(32))
+
+    @classmethod
+    def of(cls, target: Target, server: str, *, command: str, environ: Mapping[str, str]) -> SqliteBackend:
+        """The backend of a target's state. `server`: see `Binding`."""
+        project, shard = target.project, target.shard
+        return cls(
+            path=target.state_file,
+            binding=Binding(project.key, project.environment, server, "" if shard is None else str(shard)),
+            command=command,
+            environ=environ,
+            copied_with_state=(project.bounds.root, target.state_file.parent),
+        )
+
+    def exists(self) -> bool:
+        """See `StateBackend.exists`. A link to nothing exists: no state may be created over it."""
+        return os.path.lexists(self.path)
+
+    def open(self, *, readonly: bool) -> StateStore:
+        """See `StateBackend.open`."""
+        return SqliteStore.open_existing(self.path, self.binding, readonly=readonly)
+
+    def create(self) -> StateStore:
+        """See `StateBackend.create`."""
+        return SqliteStore.create(self.path, self.binding, redaction_key=self.new_key)
+
+    def empty(self) -> StateStore:
+        """See `StateBackend.empty`."""
+        return SqliteStore.in_memory(self.binding, redaction_key=self.new_key)
+
+    def lock(self, timeout_s: float, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+        """See `StateBackend.lock`. Creates the default directory; any other must exist."""
+        from wfdeploy.state import locking
+
+        folder = self.path.parent
+        if not folder.is_dir():
+            if folder.parts[-2:] != (".wfdeploy", "state"):
+                raise StateUnusable(
+                    f"the directory of the state {self.path} does not exist",
+                    hint=f"create it: mkdir -p {shell_word(str(folder))}",
+                )
+            try:
+                make_private(folder)
+            except OSError as error:
+                raise StateUnusable(
+                    f"cannot make the directory {folder}: {error.strerror}", hint="name another with --state"
+                ) from error
+        return locking.lock(self.path, command=self.command, timeout_s=timeout_s, on_wait=on_wait)
+
+    def is_latest(self, store: StateStore) -> bool:
+        """See `StateBackend.is_latest`."""
+        return self._marker().matches(store.head())
+
+    def mark_latest(self, store: StateStore) -> None:
+        """See `StateBackend.mark_latest`."""
+        self._marker().write(store.head())
+
+    def clear_mark(self, store: StateStore) -> None:
+        """See `StateBackend.clear_mark`."""
+        self._marker().clear(store.head())
+
+    def export(self, store: StateStore) -> Iterator[str]:
+        """See `StateBackend.export`."""
+        from wfdeploy.state.export import export_lines
+
+        return export_lines(store)
+
+    def import_(self, lines: Iterable[str]) -> StateStore:
+        """See `StateBackend.import_`."""
+        from wfdeploy.state.export import import_lines
+
+        return import_lines(lines, self.path, self.binding)
+
+    def listing_file(self, name: str) -> ListingFile:
+        """See `StateBackend.listing_file`."""
+        from wfdeploy.state.freshness import marker_folder
+        from wfdeploy.state.listing_file import SavedListingFile
+
+        return SavedListingFile(marker_folder(self.environ, self.copied_with_state), name)
+
+    def _marker(self) -> FreshnessMarker:
+        from wfdeploy.state.freshness import FreshnessMarker, marker_folder
+
+        return FreshnessMarker(marker_folder(self.environ, self.copied_with_state))
