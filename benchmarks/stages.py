@@ -58,7 +58,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         "wfdeploy.state.sqlite_store:SqliteStore.generations",
         "wfdeploy.state.sqlite_store:SqliteStore.tallies",
     ),
-    "diff": ("wfdeploy.planning.prepared:Prepared.outlook", "wfdeploy.model.first_changes:FirstChanges.__iter__"),
+    "diff": ("wfdeploy.planning.prepared:Prepared.outlook", "wfdeploy.model.plan:FirstChanges.__iter__"),
     "render": ("wfdeploy.render.plan_text:text", "wfdeploy.render.report:text"),
     "intents": ("wfdeploy.operations.applying:shipments",),
     "encode": ("wfdeploy.upstash.wire:ItemEncoder.encode",),

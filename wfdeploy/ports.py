@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from wfdeploy.model.address import Address, Span
+    from wfdeploy.model.blocking import Progress
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.event import Event
     from wfdeploy.model.observed import ObservedRun, RunLog, SavedListing
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
         TriggerReply,
     )
     from wfdeploy.model.request import Request
-    from wfdeploy.model.rollout import Progress
-    from wfdeploy.model.run import OnRemove
+    from wfdeploy.model.run import OnRemove, Tally
     from wfdeploy.model.state import Attempt, Binding, Head, HistoryEntry, Record, RecordKey, Standing
-    from wfdeploy.model.tally import Tally
 
 
 class Clock(Protocol):

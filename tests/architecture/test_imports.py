@@ -126,8 +126,8 @@ def test_rows_and_references_load_no_expression_engine(tmp_path: Path) -> None:
 
 NOT_FOR_NO_CHANGES = {
     "wfdeploy.cli.displays", "wfdeploy.cli.embedded", "wfdeploy.model.diagnostic", "wfdeploy.model.document",
-    "wfdeploy.model.edits", "wfdeploy.model.event", "wfdeploy.model.order", "wfdeploy.model.request",
-    "wfdeploy.model.rollout", "wfdeploy.model.schedule", "wfdeploy.manifests.parsing", "wfdeploy.planning.prepared",
+    "wfdeploy.model.blocking", "wfdeploy.model.edits", "wfdeploy.model.event", "wfdeploy.model.request",
+    "wfdeploy.manifests.parsing", "wfdeploy.planning.prepared",
     "wfdeploy.project.document", "wfdeploy.planning.diff", "wfdeploy.manifests.expand.groups",
     "wfdeploy.documents.yaml_docs", "wfdeploy.manifests.validate", "wfdeploy.render.plan_changes",
     "wfdeploy.render.plan_json", "wfdeploy.state.edits", "wfdeploy.state.export", "wfdeploy.state.freshness",

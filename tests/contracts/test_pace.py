@@ -6,11 +6,20 @@ from dataclasses import replace
 
 from tests.contracts.test_state_store import record, store
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import Expire, Observe, PutRecord, Rename, RenameGroup
+from wfdeploy.model.blocking import Mode, Progress
+from wfdeploy.model.edits import (
+    Decide,
+    EndRollout,
+    Enlist,
+    Expire,
+    Observe,
+    PutProgress,
+    PutRecord,
+    Rename,
+    RenameGroup,
+)
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.rollout import EndRollout, Enlist, Mode, Progress, PutProgress
-from wfdeploy.model.schedule import Decide
-from wfdeploy.model.tally import Tally, term
+from wfdeploy.model.run import Tally, term
 from wfdeploy.ports import StateStore
 
 __all__ = ["store"]

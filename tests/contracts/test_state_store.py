@@ -31,9 +31,8 @@ from wfdeploy.model.edits import (
     Settle,
 )
 from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.model.run import OnRemove
+from wfdeploy.model.run import OnRemove, Tally, term
 from wfdeploy.model.state import Attempt, AttemptStatus, Binding, Ended, Origin, Record
-from wfdeploy.model.tally import Tally, term
 from wfdeploy.ports import StateStore
 from wfdeploy.state.sqlite_store import SqliteStore
 

@@ -15,22 +15,24 @@ from tests.fuzz.sound import check_error
 from tests.support.scratch import scratch
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
+from wfdeploy.model.blocking import Progress
 from wfdeploy.model.edits import (
+    Decide,
     Dismiss,
     Edit,
+    Enlist,
     Forget,
     NoteGeneration,
     PutAttempt,
     PutGroups,
+    PutProgress,
     PutRecord,
     Remember,
     Rename,
     SetHead,
 )
 from wfdeploy.model.observed import ObservedRun, RunState
-from wfdeploy.model.rollout import Enlist, Progress, PutProgress
 from wfdeploy.model.run import OnRemove
-from wfdeploy.model.schedule import Decide
 from wfdeploy.ports import StateStore
 from wfdeploy.state.export import export_lines, import_lines
 from wfdeploy.state.sqlite_store import SqliteStore

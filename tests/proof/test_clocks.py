@@ -19,9 +19,9 @@ from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import Withheld
 from wfdeploy.localserver.clock import ManualClock as ServersClock
+from wfdeploy.model.blocking import instant, unix_of
 from wfdeploy.model.event import Notice
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.schedule import instant, unix_of
 
 LAG_S = 60.0
 STEPS_S = [3600.0, -3600.0, 86400.0 * 30]

@@ -10,8 +10,8 @@ import pytest
 from tests.fakes.model_server import Fault
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import group, run
+from wfdeploy.model.blocking import Mode
 from wfdeploy.model.plan import Action
-from wfdeploy.model.rollout import Mode
 from wfdeploy.operations import rollouts
 from wfdeploy.render.rollouts import text
 

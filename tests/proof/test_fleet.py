@@ -19,13 +19,12 @@ from tests.proof.fleet.extras import SIGNS, Extra, drawn
 from tests.proof.fleet.observer import Violation
 from tests.proof.fleet.world import World, world
 from wfdeploy.manifests.expand.numbers import Numbers
+from wfdeploy.model.blocking import Amount, Headcount
+from wfdeploy.model.edits import Decide
 from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.order import Headcount
 from wfdeploy.model.project import Shard
 from wfdeploy.model.remote import Taken
-from wfdeploy.model.rollout import Amount
-from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import Attempt
 from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.operations import applying

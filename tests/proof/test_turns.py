@@ -13,10 +13,10 @@ from tests.fakes.model_server import Fault, dying
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.errors import InvalidInput, WfdeployError
+from wfdeploy.model.blocking import Mode
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Refresh
 from wfdeploy.model.project import Shard
-from wfdeploy.model.rollout import Mode
 from wfdeploy.operations import rollouts
 from wfdeploy.planning.blocking.rolling import rank
 

@@ -12,8 +12,8 @@ from tests.fakes.model_server import ModelRun, ModelServer, dying
 from tests.fakes.state_backend import crashing
 from tests.support.scratch import scratch
 from tests.support.workbench import Workbench
+from wfdeploy.model.blocking import unix_of
 from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.model.schedule import unix_of
 
 
 class EndingServer(ModelServer):

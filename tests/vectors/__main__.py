@@ -107,8 +107,8 @@ def _in(value: Any) -> Iterator[str]:
 def known_codes() -> set[str]:
     """Every code in the source. They are what has hyphens and no spaces, but for a few."""
     root = Path(__file__).parents[2] / "wfdeploy"
-    rooms = ("documents", "project", "manifests", "planning", "sending", "operations")
-    paths = (*(path for room in rooms for path in root.glob(f"{room}/**/*.py")), root / "model" / "git_lfs.py")
+    rooms = ("documents", "project", "manifests", "planning", "sending", "operations", "files")
+    paths = [path for room in rooms for path in root.glob(f"{room}/**/*.py")]
     texts = {
         node.value
         for path in paths

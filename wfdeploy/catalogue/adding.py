@@ -11,8 +11,7 @@ from wfdeploy.catalogue import chunks, settings
 from wfdeploy.catalogue.authentication import StoredGroup
 from wfdeploy.catalogue.guards import busy, sound
 from wfdeploy.model.address import Address
-from wfdeploy.model.run import DesiredRun, Group, Source
-from wfdeploy.model.tally import Tally, sum_of
+from wfdeploy.model.run import DesiredRun, Group, Source, Tally, sum_of
 
 
 @dataclass(slots=True)

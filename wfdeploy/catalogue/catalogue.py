@@ -16,8 +16,7 @@ from wfdeploy.catalogue.adding import Adding, Member, runs_of
 from wfdeploy.catalogue.authentication import StoredGroup, code_of, is_code, name_of
 from wfdeploy.catalogue.guards import CacheBusy, busy, sound
 from wfdeploy.model.address import Address, group_of
-from wfdeploy.model.run import DesiredGroup, DesiredRun
-from wfdeploy.model.tally import Tally
+from wfdeploy.model.run import DesiredGroup, DesiredRun, Tally
 
 KEPT_RUNS = 2_500_000
 """Of entries that this command doesn't use, the cache keeps no more runs than this; a run takes about 150 bytes."""

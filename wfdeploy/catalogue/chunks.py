@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 from wfdeploy.catalogue.guards import busy, sound
 from wfdeploy.errors import CacheDamaged
-from wfdeploy.model.tally import Tally, term
+from wfdeploy.model.run import Tally, term
 
 Row: TypeAlias = tuple[str, str, str, int, int, int, str | None, int | None, str | None, int | None, int | None, bool]
 """A run without what it shares with its group: name (the address without the group), fingerprint, delivery, number,

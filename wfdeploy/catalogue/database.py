@@ -13,8 +13,8 @@ import sqlite3
 from pathlib import Path
 
 from wfdeploy.catalogue import schema
+from wfdeploy.files.access import replace_file
 from wfdeploy.files.databases import StrangeFileError, make_private, remove_database, require_database
-from wfdeploy.files.writing import replace_file
 
 FILE = f"catalogue-{schema.FORMAT}.db"
 _IGNORE = b"*\n"

@@ -9,9 +9,7 @@ from wfdeploy.model import policy
 from wfdeploy.model.run import Group, Identity, OnChange, OnRemove, Policy
 
 if TYPE_CHECKING:
-    from wfdeploy.model.order import Dependency
-    from wfdeploy.model.rollout import Amount, Rollout
-    from wfdeploy.model.schedule import Schedule
+    from wfdeploy.model.blocking import Amount, Dependency, Rollout, Schedule
 
 _json = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
@@ -56,7 +54,7 @@ def from_text(name: str, text: str) -> Group:
 
 
 def _dependencies_from(values: list[list[Any]]) -> tuple[Dependency, ...]:
-    from wfdeploy.model.order import Condition, Dependency
+    from wfdeploy.model.blocking import Condition, Dependency
 
     return tuple(Dependency(group, Condition(condition), line) for group, condition, line in values)
 
@@ -74,7 +72,7 @@ def _schedule_to(schedule: Schedule) -> dict[str, Any]:
 
 
 def _schedule_from(values: dict[str, Any]) -> Schedule:
-    from wfdeploy.model.schedule import CatchUp, Concurrency, Schedule
+    from wfdeploy.model.blocking import CatchUp, Concurrency, Schedule
 
     return Schedule(
         cron=values["cron"],
@@ -95,7 +93,7 @@ def _rollout_to(rollout: Rollout) -> dict[str, Any]:
 
 
 def _rollout_from(values: dict[str, Any]) -> Rollout:
-    from wfdeploy.model.rollout import Amount, Gate, Rollout, Step
+    from wfdeploy.model.blocking import Amount, Gate, Rollout, Step
 
     return Rollout(
         steps=tuple(Step(Amount(value, percent), Gate(gate), bake) for value, percent, gate, bake in values["steps"]),

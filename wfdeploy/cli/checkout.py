@@ -7,10 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from wfdeploy.errors import StateUnusable, UsageError
+from wfdeploy.files.access import escaped
 from wfdeploy.files.bounds import Bounds, OutOfBoundsError
-from wfdeploy.files.names import escaped
 from wfdeploy.files.tracking import UnreadableIndexError, tracked
-from wfdeploy.model.pasting import shell_word
+from wfdeploy.model.address import shell_word
 
 OWN_FOLDER = ".wfdeploy"
 """Beside the project file: what only this machine writes."""

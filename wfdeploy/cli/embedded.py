@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wfdeploy.errors import StateUnusable, UsageError
-from wfdeploy.files.reading import read_own
-from wfdeploy.files.writing import replace_file
+from wfdeploy.files.access import read_own, replace_file
 from wfdeploy.render.printable import printable
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ def command_line(
     command: str, flags: TargetFlags, arguments: Sequence[str] = (), selection: Selection | None = None
 ) -> str:
     """`wfdeploy COMMAND` with the arguments and flags that lead to the same place."""
-    from wfdeploy.model.pasting import shell_word
+    from wfdeploy.model.address import shell_word
 
     words = ["wfdeploy", command]
     words += [f"./{path}" if path.startswith("-") and path != "-" else path for path in arguments]  # no option

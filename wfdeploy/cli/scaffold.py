@@ -13,8 +13,8 @@ from pathlib import Path
 from wfdeploy import __version__
 from wfdeploy.cli.checkout import require_as_named
 from wfdeploy.errors import UsageError
+from wfdeploy.files.access import read_at_most
 from wfdeploy.files.bounds import Bounds
-from wfdeploy.files.reading import read_at_most
 
 FILES: Mapping[str, str] = {
     "wfdeploy.yaml": "wfdeploy.yaml",

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.cli.checkout import OWN_FOLDER, not_as_named, require_as_named
 from wfdeploy.errors import UsageError
+from wfdeploy.files.access import user_state_folder
 from wfdeploy.files.bounds import Bounds, OutOfBoundsError
-from wfdeploy.files.user_folder import user_state_folder
 from wfdeploy.model.project import LOCAL, Project, Target
 
 if TYPE_CHECKING:
     from wfdeploy.cli.flags import TargetFlags
-    from wfdeploy.model.permissions import Permissions
+    from wfdeploy.project.permissions import Permissions
     from wfdeploy.upstash.settings import Endpoint, TokenFile
 
 EMBEDDED = "local"
@@ -104,7 +104,7 @@ def resolve(
 
 
 def _permissions(flags: TargetFlags, environ: Mapping[str, str]) -> Permissions:
-    from wfdeploy.model.permissions import VARIABLE, Permissions
+    from wfdeploy.project.permissions import VARIABLE, Permissions
 
     try:
         return Permissions.read((*flags.allow, *environ.get(VARIABLE, "").split()))
@@ -156,7 +156,7 @@ def _with_env_file(environ: Mapping[str, str], name: str, *, folder: Path, bound
     from dotenv.parser import parse_stream
 
     from wfdeploy.errors import InvalidInput
-    from wfdeploy.files.reading import read_named
+    from wfdeploy.files.access import read_named
     from wfdeploy.model.diagnostic import Diagnostic, Place
 
     path = folder / name
@@ -194,7 +194,7 @@ def _token_file(flags: TargetFlags, permissions: Permissions, cwd: Path) -> Toke
     name = flags.token_file
     if name is None:
         return None
-    from wfdeploy.files.reading import read_named
+    from wfdeploy.files.access import read_named
     from wfdeploy.upstash.settings import TokenFile
 
     try:

@@ -189,7 +189,7 @@ def read_stdin() -> bytes:
 @contextmanager
 def exported_lines(name: str) -> Iterator[Iterator[str]]:
     """The lines of a state export, as far as a line may be long; `-` is standard input. Raises: `UsageError`."""
-    from wfdeploy.files.reading import open_given
+    from wfdeploy.files.access import open_given
     from wfdeploy.state.exported import LONGEST_LINE
 
     try:

@@ -6,11 +6,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from wfdeploy.files.access import (
+    LFS_CODE,
+    LFS_HINT,
+    LFS_MESSAGE,
+    escaped,
+    is_lfs_pointer,
+    read_given,
+)
 from wfdeploy.files.bounds import OutOfBoundsError
-from wfdeploy.files.names import escaped
-from wfdeploy.files.reading import read_given
-from wfdeploy.model import git_lfs
-from wfdeploy.model.pasting import shell_word
+from wfdeploy.model.address import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,8 +103,8 @@ def decode(found: Found, data: bytes, *, name: str, cwd: Path, problems: list[Di
     except UnicodeDecodeError as error:
         problems.append(_not_utf8(error, found.display))
         return None
-    if git_lfs.is_pointer(data):
-        problems.append(_problem(git_lfs.CODE, git_lfs.MESSAGE, found.display, git_lfs.HINT))
+    if is_lfs_pointer(data):
+        problems.append(_problem(LFS_CODE, LFS_MESSAGE, found.display, LFS_HINT))
         return None
     from wfdeploy.model.document import SourceFile
 

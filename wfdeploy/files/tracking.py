@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from wfdeploy.files.reading import read_at_most
+from wfdeploy.files.access import read_at_most
 
 _MOST_BYTES = 1 << 28
 _HASHES = (20, 32)  # SHA-1, SHA-256

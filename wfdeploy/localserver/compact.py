@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from wfdeploy.files.names import is_text
+from wfdeploy.files.access import is_text
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 

@@ -18,9 +18,8 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from wfdeploy.errors import StateLocked, StateUnusable
+from wfdeploy.files.access import read_own, replace_file
 from wfdeploy.files.databases import StrangeFileError, make_private, require_regular
-from wfdeploy.files.reading import read_own
-from wfdeploy.files.writing import replace_file
 from wfdeploy.localserver.http_client import EndpointRequest, HttpClient
 from wfdeploy.localserver.store.database import writing
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wfdeploy.documents.sources import MAX_FILE_BYTES
 from wfdeploy.errors import InvalidInput
-from wfdeploy.files.reading import read_at_most
+from wfdeploy.files.access import read_at_most
 from wfdeploy.manifests.manifests import Loading, Manifests, load_manifests
 from wfdeploy.model.address import instance_parts
 from wfdeploy.model.project import Project

@@ -15,8 +15,7 @@ from wfdeploy import __version__
 from wfdeploy.catalogue.catalogue import Catalogue, Kept
 from wfdeploy.documents import sources
 from wfdeploy.errors import InvalidInput
-from wfdeploy.files.names import is_text
-from wfdeploy.files.reading import open_regular
+from wfdeploy.files.access import is_text, open_regular
 from wfdeploy.manifests.identify.version import CURRENT, WITH_OWN_ID
 from wfdeploy.manifests.notes import moves_of, to_notes, warnings_of
 from wfdeploy.manifests.requests import Numbers, Requests

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
-from wfdeploy.model.schedule import Decide
-
 if TYPE_CHECKING:
     from wfdeploy.model.address import Address
+    from wfdeploy.model.blocking import Progress
     from wfdeploy.model.observed import ObservedRun, RunState
     from wfdeploy.model.run import OnRemove
     from wfdeploy.model.state import Attempt, Origin, Record
@@ -158,6 +156,37 @@ class SetHead:
     watermark_ms: int | None = None
     foreign_ms: int | None = None
     held_back: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Every instance of a group up to this time (Unix seconds) is triggered, or skipped for good.
+    An earlier time than the one that is known changes nothing."""
+
+    group: str
+    until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutProgress:
+    """How far a rollout is now."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Enlist:
+    """These runs (address, fingerprint) are let go: written down before anything is sent for them."""
+
+    group: str
+    runs: tuple[tuple[Address, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndRollout:
+    """A rollout is over: all runs are let go, or another one takes its place."""
+
+    group: str
 
 
 Edit: TypeAlias = (

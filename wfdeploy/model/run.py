@@ -1,9 +1,11 @@
-"""Desired runs: what the manifests declare, with the identity that the diff compares."""
+"""Desired runs: what the manifests declare, with the identity that the diff compares; and tallies of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from wfdeploy.model.address import group_of
@@ -11,12 +13,50 @@ from wfdeploy.model.policy import NO_CARE, Care
 
 if TYPE_CHECKING:
     from wfdeploy.model.address import Address
+    from wfdeploy.model.blocking import Dependency, Rollout, Schedule
     from wfdeploy.model.diagnostic import Place
-    from wfdeploy.model.order import Dependency
     from wfdeploy.model.request import Request
-    from wfdeploy.model.rollout import Rollout
-    from wfdeploy.model.schedule import Schedule
-    from wfdeploy.model.tally import Tally
+
+_WIDTH = 32
+_MODULUS = 1 << 8 * _WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A multiset of runs: how many, and the sum of their terms modulo 2^256."""
+
+    count: int = 0
+    total: int = 0
+
+    def plus(self, count: int, total: int) -> Tally:
+        """With `count` more runs whose terms sum up to `total`; both may be negative."""
+        return Tally(self.count + count, (self.total + total) % _MODULUS)
+
+    def to_bytes(self) -> bytes:
+        """The sum, big-endian."""
+        return self.total.to_bytes(_WIDTH)
+
+    @classmethod
+    def of(cls, terms: Iterable[int]) -> Tally:
+        """The tally of these terms."""
+        count = total = 0
+        for value in terms:
+            count += 1
+            total += value
+        return cls(count, total % _MODULUS)
+
+
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    """The tally of all the runs of these."""
+    total = Tally()
+    for one in tallies:
+        total = total.plus(one.count, one.total)
+    return total
+
+
+def term(address: str, fingerprint: str, delivery: str) -> int:
+    """What one run adds: a number below 2^256. None of the three texts holds a line break."""
+    return int.from_bytes(sha256(f"{address}\n{fingerprint}\n{delivery}".encode()).digest())
 
 
 class OnChange(Enum):

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from wfdeploy.files.names import escaped
+from wfdeploy.files.access import escaped
 from wfdeploy.files.tracking import work_tree
 
 _CI_JOB = ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")

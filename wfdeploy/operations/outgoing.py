@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.identify.describe import Recorder, secret_names
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.first_changes import but_plain_triggers
-from wfdeploy.model.plan import Change, Plan
+from wfdeploy.model.plan import Change, Plan, but_plain_triggers
 from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun

@@ -62,7 +62,7 @@ def _plan(
     plain = None if keep_all else unchanged(workspace, manifests, store, selection, offline=offline)
     if plain is not None:
         return plain
-    from wfdeploy.model.first_changes import but_plain_triggers
+    from wfdeploy.model.plan import but_plain_triggers
     from wfdeploy.planning.prepared import Prepared
 
     prepared = Prepared(workspace, manifests, store, selection)

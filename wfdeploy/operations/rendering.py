@@ -11,9 +11,9 @@ from wfdeploy.manifests.identify.describe import delivery_fields, doing
 from wfdeploy.manifests.identify.fingerprint import identify
 from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import instance_parts
+from wfdeploy.model.blocking import unix_of
 from wfdeploy.model.request import Redact, Request
 from wfdeploy.model.run import DesiredRun
-from wfdeploy.model.schedule import unix_of
 from wfdeploy.model.status import Rendered
 from wfdeploy.planning.targets import Targets
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.manifests.loading import load, with_sound_cache
+from wfdeploy.model.blocking import Mode, Progress, Rollout, RolloutView
+from wfdeploy.model.edits import PutProgress
 from wfdeploy.model.plan import Selection
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.rollout import Mode, Progress, PutProgress, Rollout, RolloutView
 from wfdeploy.operations.state import write
 from wfdeploy.ports import StateStore
 from wfdeploy.workspace import Workspace

@@ -11,9 +11,8 @@ from typing import Any
 
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.manifests.identify.run_ids import parse_attempt
-from wfdeploy.model.address import Address, exactly, split_address
+from wfdeploy.model.address import Address, exactly, shell_pattern, split_address
 from wfdeploy.model.edits import DropAttempt, Edit, Forget, PutAttempt, PutRecord, Rename
-from wfdeploy.model.pasting import shell_pattern
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
 from wfdeploy.model.status import StatusRow
 from wfdeploy.model.workflow_id import id_key, parse_run_id

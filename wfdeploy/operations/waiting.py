@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.blocking import Condition
 from wfdeploy.model.event import Following
 from wfdeploy.model.options import StopFlag
-from wfdeploy.model.order import Condition
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Standing
 from wfdeploy.model.workflow_id import RunIndex

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wfdeploy.errors import Withheld
-from wfdeploy.model.address import group_of, whole_groups
-from wfdeploy.model.first_changes import but_plain_triggers
+from wfdeploy.model.address import group_of, moved_entry, whole_groups
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.pasting import moved_entry
-from wfdeploy.model.plan import Action, Plan
+from wfdeploy.model.plan import Action, Plan, but_plain_triggers
 from wfdeploy.planning.blocking.order import is_put_off
 
 if TYPE_CHECKING:

@@ -11,13 +11,11 @@ from typing import TypeVar
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.manifests.manifests import Manifests
-from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
+from wfdeploy.model.address import Address, group_of, instance_parts, shell_pattern, whole_groups
+from wfdeploy.model.blocking import Progress
 from wfdeploy.model.diagnostic import Diagnostic, Place
-from wfdeploy.model.edits import Edit, RenameGroup
-from wfdeploy.model.pasting import shell_pattern
-from wfdeploy.model.rollout import Progress
+from wfdeploy.model.edits import Decide, Edit, RenameGroup
 from wfdeploy.model.run import DesiredRun, OnRemove
-from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import Record
 from wfdeploy.planning.respelled import Respelled
 from wfdeploy.planning.targets import Targets

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy.errors import StalePlan, UsageError
-from wfdeploy.files.reading import read_at_most
-from wfdeploy.files.writing import replace_file, write_through
+from wfdeploy.files.access import read_at_most, replace_file, write_through
 from wfdeploy.manifests.identify.digest import digest
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.plan import Plan, Refresh, Selection

@@ -10,8 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from wfdeploy.model.address import Address, group_of, whole_groups
-from wfdeploy.model.first_changes import FirstChanges
-from wfdeploy.model.plan import Action
+from wfdeploy.model.plan import Action, FirstChanges
 from wfdeploy.planning.diff.differ import unheard_of
 from wfdeploy.planning.gathering import Gathered
 

@@ -18,9 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy import __version__
-from wfdeploy.files.reading import read_at_most
-from wfdeploy.files.user_folder import is_ours, opened, read
-from wfdeploy.files.writing import replace_file
+from wfdeploy.files.access import is_private, opened_folder, read_at_most, read_of_user, replace_file
 
 _FORMAT = 1
 """Goes up whenever the same content would be read in another way, or be wrong."""
@@ -32,10 +30,10 @@ _MOST_BYTES = 1_000_000
 def recall(path: Path, folder: Path) -> Mapping[str, Any] | None:
     """What a project file says, when this very content was found to be sound. `folder`: of the user's state."""
     try:
-        with opened(folder) as handle:
-            if not is_ours(handle):
+        with opened_folder(folder) as handle:
+            if not is_private(handle):
                 return None
-            digest, _, text = read(handle, _name(path), most=_MOST_BYTES).partition(b"\n")
+            digest, _, text = read_of_user(handle, _name(path), most=_MOST_BYTES).partition(b"\n")
         if digest != _digest(read_at_most(path, _MOST_BYTES).removeprefix(_BOM), text):
             return None
         data: Mapping[str, Any] = json.loads(text)
@@ -50,14 +48,14 @@ def remember(path: Path, folder: Path, content: str, data: Mapping[str, Any]) ->
         text = json.dumps(data).encode()
         if json.loads(text) != data or len(text) > _MOST_BYTES // 2:
             return
-        with opened(folder) as handle:
-            if is_ours(handle):
+        with opened_folder(folder) as handle:
+            if is_private(handle):
                 replace_file(_name(path), _digest(content.encode(), text) + b"\n" + text, folder=handle)
 
 
 def forget(path: Path, folder: Path) -> None:
     """Throw away what is kept of a project file."""
-    with suppress(OSError), opened(folder) as handle:
+    with suppress(OSError), opened_folder(folder) as handle:
         os.unlink(_name(path), dir_fd=handle)
 
 

@@ -9,8 +9,7 @@ from itertools import accumulate, groupby, islice
 from typing import TypeAlias
 
 from wfdeploy.model.address import group_of
-from wfdeploy.model.first_changes import FirstChanges
-from wfdeploy.model.plan import Action, Change, Plan
+from wfdeploy.model.plan import Action, Change, FirstChanges, Plan
 from wfdeploy.render.folding import FOLD_FROM, SAMPLES, Fold, fold
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
+from wfdeploy.model.address import moved_entry
 from wfdeploy.model.observed import RunState
-from wfdeploy.model.pasting import moved_entry
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from wfdeploy.model.rollout import Mode, Progress, Rollout, RolloutView, Step
+from wfdeploy.model.blocking import Mode, Progress, Rollout, RolloutView, Step
 from wfdeploy.render.encode import dump, utc
 from wfdeploy.render.printable import printable
 from wfdeploy.render.style import Style, Tone, plain

@@ -18,8 +18,7 @@ from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.address import group_of
 from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, Settle
 from wfdeploy.model.event import RESULTS_HELD, ApplyReport, Notice, Outcome, Result, Started
-from wfdeploy.model.first_changes import but_plain_triggers
-from wfdeploy.model.plan import Action, Change, Plan
+from wfdeploy.model.plan import Action, Change, Plan, but_plain_triggers
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin
 from wfdeploy.ports import Clock, Listener, RunGateway

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import make_private
-from wfdeploy.model.pasting import shell_word
+from wfdeploy.model.address import shell_word
 from wfdeploy.model.state import Binding
 from wfdeploy.state.sqlite_store import SqliteStore
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import StrangeFileError, is_own_log, remove_database, require_database, uri_of
-from wfdeploy.model.pasting import shell_word
+from wfdeploy.model.address import shell_word
 from wfdeploy.model.state import Binding
 from wfdeploy.state.faults import DAMAGED, translated
 from wfdeploy.state.schema import APPLICATION_ID, VERSION, migrate

@@ -13,9 +13,12 @@ from typing import assert_never
 from wfdeploy.model.address import group_of
 from wfdeploy.model.edits import (
     Claim,
+    Decide,
     Dismiss,
     DropAttempt,
     Edit,
+    EndRollout,
+    Enlist,
     Expire,
     Forget,
     Intend,
@@ -23,6 +26,7 @@ from wfdeploy.model.edits import (
     Observe,
     PutAttempt,
     PutGroups,
+    PutProgress,
     PutRecord,
     Remember,
     Rename,
@@ -32,10 +36,8 @@ from wfdeploy.model.edits import (
     Settle,
     is_about_triggers,
 )
-from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
-from wfdeploy.model.schedule import Decide
+from wfdeploy.model.run import Tally, term
 from wfdeploy.model.state import Ended, Record
-from wfdeploy.model.tally import Tally, term
 from wfdeploy.state import pace
 from wfdeploy.state.bulk import Bulk
 from wfdeploy.state.flights import Flights

@@ -20,11 +20,10 @@ from typing import Any
 from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import remove_database
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import Dismiss, PutAttempt, PutGroups, PutRecord, Remember
+from wfdeploy.model.blocking import Mode, Progress
+from wfdeploy.model.edits import Decide, Dismiss, Enlist, PutAttempt, PutGroups, PutProgress, PutRecord, Remember
 from wfdeploy.model.observed import ObservedRun, RunState
-from wfdeploy.model.rollout import Enlist, Mode, Progress, PutProgress
 from wfdeploy.model.run import OnRemove
-from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import Binding
 from wfdeploy.ports import StateStore
 from wfdeploy.state.database import sync_folder

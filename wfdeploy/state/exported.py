@@ -13,8 +13,8 @@ from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
+from wfdeploy.model.blocking import Progress
 from wfdeploy.model.observed import RunState
-from wfdeploy.model.rollout import Progress
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Ended, Record
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wfdeploy.errors import StateUnusable, UsageError
-from wfdeploy.files.names import escaped
+from wfdeploy.files.access import escaped
 
 DAMAGED = "restore it from a copy, or set it aside: the next apply reads back what the server still knows"
 

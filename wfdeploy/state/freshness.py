@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.files.user_folder import is_ours, opened, read, user_state_folder
-from wfdeploy.files.writing import replace_file
+from wfdeploy.files.access import is_private, opened_folder, read_of_user, replace_file, user_state_folder
 from wfdeploy.model.state import Head
 
 _MOST_BYTES = 4096
@@ -51,7 +50,9 @@ class FreshnessMarker:
             return False
         try:
             with self._opened() as folder:
-                return is_ours(folder) and json.loads(read(folder, _name(head), most=_MOST_BYTES)) == _content(head)
+                return is_private(folder) and json.loads(
+                    read_of_user(folder, _name(head), most=_MOST_BYTES)
+                ) == _content(head)
         except (OSError, ValueError, RecursionError):
             return False
 
@@ -85,14 +86,14 @@ class FreshnessMarker:
                 with contextlib.suppress(FileExistsError):
                     self.folder.mkdir(mode=0o700)
             with self._opened() as folder:
-                if is_ours(folder):
+                if is_private(folder):
                     replace_file(_name(head), json.dumps(_content(head)).encode(), folder=folder)
 
     def _opened(self) -> AbstractContextManager[int]:
         """The folder's descriptor. Raises: `OSError`, also where the folder is a link."""
         if self.folder is None:
             raise FileNotFoundError(errno.ENOENT, "there is no directory for a user's state")
-        return opened(self.folder)
+        return opened_folder(self.folder)
 
 
 def _exists(folder: int, name: str) -> bool:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from wfdeploy.files.reading import open_regular
+from wfdeploy.files.access import open_regular
 from wfdeploy.model.observed import ObservedRun, RunState, SavedListing
 
 _FORMAT = 1

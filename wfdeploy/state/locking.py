@@ -16,9 +16,8 @@ from pathlib import Path
 
 from wfdeploy import __version__
 from wfdeploy.errors import StateLocked, StateUnusable
+from wfdeploy.files.access import read_own, replace_file
 from wfdeploy.files.databases import StrangeFileError, require_regular
-from wfdeploy.files.reading import read_own
-from wfdeploy.files.writing import replace_file
 
 _LONGEST_NOTE = 4096
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 from wfdeploy.model.address import Address
 
 if TYPE_CHECKING:
-    from wfdeploy.model.rollout import EndRollout, Enlist, Progress, PutProgress
-    from wfdeploy.model.schedule import Decide
+    from wfdeploy.model.blocking import Progress
+    from wfdeploy.model.edits import Decide, EndRollout, Enlist, PutProgress
 
     PaceEdit: TypeAlias = Decide | PutProgress | Enlist | EndRollout
 
@@ -44,7 +44,7 @@ def schedules(connection: sqlite3.Connection) -> Mapping[str, int]:
 
 def rollouts(connection: sqlite3.Connection) -> Mapping[str, Progress]:
     """By group."""
-    from wfdeploy.model.rollout import Mode, Progress
+    from wfdeploy.model.blocking import Mode, Progress
 
     rows = connection.execute(
         "SELECT name, step, mode, approved, open_since_ms, started_at_ms, tolerated, steps FROM rollouts ORDER BY name"
@@ -72,8 +72,7 @@ def members(connection: sqlite3.Connection, group: str) -> Mapping[Address, str]
 
 def edit(connection: sqlite3.Connection, change: PaceEdit) -> None:
     """Carry an edit out."""
-    from wfdeploy.model.rollout import EndRollout, Enlist, PutProgress
-    from wfdeploy.model.schedule import Decide
+    from wfdeploy.model.edits import Decide, EndRollout, Enlist, PutProgress
 
     run = connection.execute
     match change:

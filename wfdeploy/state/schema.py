@@ -22,7 +22,7 @@ import sqlite3
 from itertools import groupby
 
 from wfdeploy.model.address import group_of
-from wfdeploy.model.tally import Tally, term
+from wfdeploy.model.run import Tally, term
 from wfdeploy.state import flights, pace
 from wfdeploy.state.bulk import Texts
 from wfdeploy.state.rows import attempt_from

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address, Span
 from wfdeploy.model.observed import ObservedRun, RunState
-from wfdeploy.model.run import OnRemove
+from wfdeploy.model.run import OnRemove, Tally
 from wfdeploy.model.state import Attempt, Binding, Ended, Head, HistoryEntry, Record, RecordKey, Standing
-from wfdeploy.model.tally import Tally
 from wfdeploy.state import flights, pace
 from wfdeploy.state.database import begin, create_file, elsewhere, fold_log, open_file
 from wfdeploy.state.faults import translated
@@ -38,8 +37,8 @@ from wfdeploy.state.schema import KEPT_TRACK_OF
 _IN_STATE = f"d.run_state = ? AND d.{KEPT_TRACK_OF}"
 
 if TYPE_CHECKING:
+    from wfdeploy.model.blocking import Progress
     from wfdeploy.model.edits import Edit
-    from wfdeploy.model.rollout import Progress
     from wfdeploy.state.edits import Editor
 
 _SELECT_KEYS = "SELECT address, fingerprint, generation, workflow_run_id, delivery FROM records"

@@ -30,11 +30,11 @@ from tests.support.scratch import scratch
 from wfdeploy.errors import InvalidInput, RemoteFailure, UsageError, Withheld
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.fault_plan import FaultPlan, Refusal
+from wfdeploy.model.blocking import unix_of
 from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Wish
 from wfdeploy.model.project import Shard
-from wfdeploy.model.schedule import unix_of
 from wfdeploy.operations import refresh
 
 WEEK_S = 7 * 86_400

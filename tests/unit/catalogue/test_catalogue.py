@@ -17,8 +17,7 @@ from wfdeploy.catalogue.chunks import WHOLE
 from wfdeploy.catalogue.guards import CacheBusy
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address
-from wfdeploy.model.run import DesiredRun, Group, Identity, OnChange, OnRemove, Policy, Source
-from wfdeploy.model.tally import Tally, term
+from wfdeploy.model.run import DesiredRun, Group, Identity, OnChange, OnRemove, Policy, Source, Tally, term
 
 KEY = b"k" * 32
 

@@ -16,8 +16,7 @@ from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.chunks import Piece
 from wfdeploy.model.address import Address
-from wfdeploy.model.run import DesiredRun, Group, Source
-from wfdeploy.model.tally import Tally, term
+from wfdeploy.model.run import DesiredRun, Group, Source, Tally, term
 
 KEY = b"k" * 32
 GROUP = Group("g")

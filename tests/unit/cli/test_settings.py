@@ -11,7 +11,7 @@ import pytest
 from wfdeploy.cli.flags import TargetFlags
 from wfdeploy.cli.settings import EMBEDDED, Settings, resolve
 from wfdeploy.errors import InvalidInput, UsageError
-from wfdeploy.model.permissions import Permissions
+from wfdeploy.project.permissions import Permissions
 
 PROJECT = """\
 apiVersion: wfdeploy/v1

@@ -24,7 +24,7 @@ from wfdeploy.manifests import parsing
 from wfdeploy.manifests.manifests import load_manifests, validate
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.project import Project
-from wfdeploy.model.tally import Tally, term
+from wfdeploy.model.run import Tally, term
 
 MANIFEST = """\
 apiVersion: wfdeploy/v1

@@ -16,7 +16,7 @@ from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.manifests.manifests import load_manifests
 from wfdeploy.model.project import Project
-from wfdeploy.model.tally import Tally, term
+from wfdeploy.model.run import Tally, term
 
 COLUMNS = ", ".join(("grp", *chunks.Chunk._fields[1:], "runs"))
 

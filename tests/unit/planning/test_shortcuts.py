@@ -17,9 +17,8 @@ from tests.fakes.model_server import Fault, ModelServer, dying
 from tests.support.workbench import Workbench, group, run
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Observe
-from wfdeploy.model.first_changes import FirstChanges
 from wfdeploy.model.observed import RunState
-from wfdeploy.model.plan import Plan, Selection
+from wfdeploy.model.plan import FirstChanges, Plan, Selection
 from wfdeploy.operations import plan as planning
 from wfdeploy.planning import prepared
 from wfdeploy.planning import shortcuts as passing_over

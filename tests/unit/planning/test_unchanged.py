@@ -14,10 +14,9 @@ from tests.fakes.model_server import Fault, ModelServer, dying
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.manifests import loading
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import Observe, Remember
+from wfdeploy.model.edits import Decide, Observe, Remember
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.model.schedule import Decide
 from wfdeploy.operations import apply as applying
 from wfdeploy.planning import unchanged
 from wfdeploy.planning.outlook import Seen

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.render import samples
 from wfdeploy.model.address import Address
-from wfdeploy.model.first_changes import FirstChanges
-from wfdeploy.model.plan import Action, Change, FieldChange, Plan
+from wfdeploy.model.plan import Action, Change, FieldChange, FirstChanges, Plan
 from wfdeploy.model.run import DesiredRun, Group, Source
 from wfdeploy.render import plan_text
 

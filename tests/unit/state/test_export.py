@@ -10,22 +10,24 @@ import pytest
 from tests.contracts.test_state_store import BINDING, attempt, record
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
+from wfdeploy.model.blocking import Progress
 from wfdeploy.model.edits import (
+    Decide,
     Dismiss,
+    Enlist,
     Forget,
     Intend,
     NoteGeneration,
     PutAttempt,
     PutGroups,
+    PutProgress,
     PutRecord,
     Remember,
     Rename,
     SetHead,
 )
 from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.model.rollout import Enlist, Progress, PutProgress
 from wfdeploy.model.run import OnRemove
-from wfdeploy.model.schedule import Decide
 from wfdeploy.model.state import Binding
 from wfdeploy.state.export import export_lines, import_lines
 from wfdeploy.state.sqlite_store import SqliteStore

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from wfdeploy.errors import StateUnusable
-from wfdeploy.files.user_folder import user_state_folder
+from wfdeploy.files.access import user_state_folder
 from wfdeploy.model.edits import SetHead
 from wfdeploy.model.state import Binding
 from wfdeploy.state import freshness

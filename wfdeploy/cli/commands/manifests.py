@@ -84,8 +84,8 @@ def _problems(
     from wfdeploy.cli import embedded, settings, wiring
     from wfdeploy.documents.parsed import MOST, Documents
     from wfdeploy.manifests.manifests import validate
-    from wfdeploy.model.permissions import VARIABLE
     from wfdeploy.model.project import LOCAL
+    from wfdeploy.project.permissions import VARIABLE
 
     read_stdin = cache(wiring.read_stdin)
     named = settings.resolve(replace(target, environment=target.environment or LOCAL, local=False), app.environ)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.cli.output import App
-    from wfdeploy.model.rollout import Progress
+    from wfdeploy.model.blocking import Progress
     from wfdeploy.workspace import Workspace
 
 _SECTIONS = (

@@ -122,7 +122,7 @@ def wait(
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
     from wfdeploy.cli import signals, wiring
-    from wfdeploy.model.order import Condition
+    from wfdeploy.model.blocking import Condition
     from wfdeploy.operations import waiting as operation
     from wfdeploy.render import status as view
 

@@ -62,7 +62,7 @@ def init(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
             output.warn(f"{path / file.name} was there already", f"add to it: {'  '.join(file.missing)}")
         elif not file.created and file.name in (".gitlab-ci.yml", ".github/workflows/wfdeploy.yml"):
             output.warn(f"{path / file.name} was there already, so no CI workflow was written")
-    from wfdeploy.model.pasting import shell_word
+    from wfdeploy.model.address import shell_word
 
     here = "" if path.resolve() == Path.cwd() else f"cd {shell_word(folder)} && "
     output.note(f"\nNext: {here}wfdeploy apply --local")

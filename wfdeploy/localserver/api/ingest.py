@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from wfdeploy.files.names import is_text
+from wfdeploy.files.access import is_text
 from wfdeploy.localserver import compact
 from wfdeploy.localserver.api.services import Services, tenant_of
 from wfdeploy.localserver.fault_plan import TriggerItem

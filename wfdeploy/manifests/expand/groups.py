@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from wfdeploy.documents.durations import seconds, unix_seconds
+from wfdeploy.model.blocking import Amount, CatchUp, Concurrency, Condition, Dependency, Gate, Rollout, Schedule, Step
 from wfdeploy.model.document import Fields
-from wfdeploy.model.order import Condition, Dependency
 from wfdeploy.model.policy import Care, FailureAction, OnCancelled, OnFailure, ReplaceRunning
-from wfdeploy.model.rollout import Amount, Gate, Rollout, Step
 from wfdeploy.model.run import Group, Identity, OnChange, OnRemove, Policy
-from wfdeploy.model.schedule import CatchUp, Concurrency, Schedule
 
 _USUAL_POLICY = Policy()
 _USUAL_IDENTITY = Identity()

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Protocol
 
 from wfdeploy.errors import InvalidInput
+from wfdeploy.files.access import (
+    LFS_CODE,
+    LFS_HINT,
+    is_lfs_pointer,
+    is_text,
+    read_at_most,
+)
 from wfdeploy.files.bounds import Bounds, OutOfBoundsError
-from wfdeploy.files.names import is_text
-from wfdeploy.files.reading import read_at_most
 from wfdeploy.manifests.expand.data.rows import YamlReader
 from wfdeploy.manifests.expand.data.streams import DataStream, FileProblem
-from wfdeploy.model import git_lfs
 from wfdeploy.model.diagnostic import Diagnostic, Place
 
 
@@ -91,8 +95,8 @@ class InputFiles:
                 size = max(path.stat().st_size, len(data))
                 message = f"{shown} holds {size:,} bytes; at most {self.max_body_bytes:,} are sent"
                 raise FileProblem("message-too-big", message)
-            if git_lfs.is_pointer(data):
-                raise FileProblem(git_lfs.CODE, f"{shown} is a Git LFS pointer, not the file itself", git_lfs.HINT)
+            if is_lfs_pointer(data):
+                raise FileProblem(LFS_CODE, f"{shown} is a Git LFS pointer, not the file itself", LFS_HINT)
             try:
                 content = data.decode("utf-8")
             except UnicodeDecodeError as error:

@@ -11,10 +11,10 @@ from wfdeploy.manifests.expand.expressions import Evaluator
 from wfdeploy.manifests.expand.groups import group_of
 from wfdeploy.manifests.expand.input_files import InputFiles
 from wfdeploy.model.address import Address
+from wfdeploy.model.blocking import NOMINAL_S, Schedule, instant
 from wfdeploy.model.document import Document, FieldPath, Fields, Finding
 from wfdeploy.model.request import NO_BODY, Request, Template
 from wfdeploy.model.run import DeclaredRun, Source
-from wfdeploy.model.schedule import NOMINAL_S, Schedule, instant
 
 MOST_TEMPLATES = 1000
 """Templates that are remembered of a group, or of all groups."""

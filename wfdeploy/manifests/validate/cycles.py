@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 
+from wfdeploy.model.blocking import Dependency
 from wfdeploy.model.diagnostic import Diagnostic, Place
-from wfdeploy.model.order import Dependency
 from wfdeploy.model.run import Group
 
 

@@ -9,14 +9,12 @@ from itertools import groupby
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import Address, group_of, whole_groups
+from wfdeploy.model.blocking import Concurrency, Condition, Headcount, Progress
 from wfdeploy.model.diagnostic import Diagnostic, Place
-from wfdeploy.model.edits import Edit
-from wfdeploy.model.order import Condition, Headcount
+from wfdeploy.model.edits import Edit, EndRollout
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.rollout import EndRollout, Progress
 from wfdeploy.model.run import DesiredRun, Group
-from wfdeploy.model.schedule import Concurrency
 from wfdeploy.model.spool import Spool
 from wfdeploy.planning.blocking.order import in_order, is_found, is_put_off, missing
 from wfdeploy.planning.blocking.rolling import Underway, roll

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from wfdeploy.model.schedule import CatchUp, Schedule
+from wfdeploy.model.blocking import CatchUp, Schedule
 
 MOST = 1000
 """So many times of a schedule are made up for in one plan (`catchUp: all`); the next plan goes on."""

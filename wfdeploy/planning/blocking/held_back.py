@@ -9,8 +9,7 @@ from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.edits import PutRecord, Rename, SetHead
 from wfdeploy.model.event import ApplyReport, Outcome
-from wfdeploy.model.first_changes import but_plain_triggers
-from wfdeploy.model.plan import Action, Change, Plan
+from wfdeploy.model.plan import Action, Change, Plan, but_plain_triggers
 from wfdeploy.model.run import Group
 from wfdeploy.model.state import Head
 from wfdeploy.planning.blocking.order import is_put_off

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from wfdeploy.model.address import group_of
-from wfdeploy.model.order import Condition, Dependency, Headcount
+from wfdeploy.model.blocking import Condition, Dependency, Headcount
 from wfdeploy.model.plan import Action, Change
 
 

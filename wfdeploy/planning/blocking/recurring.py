@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from wfdeploy.manifests.identify.fingerprint import identify
 from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
-from wfdeploy.model.edits import Edit
+from wfdeploy.model.blocking import Concurrency, instant, unix_of
+from wfdeploy.model.edits import Decide, Edit
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import DesiredRun, Group
-from wfdeploy.model.schedule import Concurrency, Decide, instant, unix_of
 from wfdeploy.model.state import Attempt, Standing
 from wfdeploy.planning.blocking.due import Due, due, following, occurrences
 from wfdeploy.planning.diff.failure_policy import Case, by_policy

@@ -14,10 +14,10 @@ from heapq import nsmallest
 from types import MappingProxyType
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import Edit
+from wfdeploy.model.blocking import Gate, Mode, Progress, Rollout, Step
+from wfdeploy.model.edits import Edit, EndRollout, Enlist, PutProgress
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.rollout import EndRollout, Enlist, Gate, Mode, Progress, PutProgress, Rollout, Step
 from wfdeploy.planning.blocking.order import blocked, is_found, is_put_off, starts
 
 _BADLY = (RunState.FAILED, RunState.CANCELED)

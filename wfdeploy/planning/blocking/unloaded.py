@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from wfdeploy.manifests.identify.fingerprint import version_of
 from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
+from wfdeploy.model.blocking import instant
 from wfdeploy.model.run import Group, OnChange
-from wfdeploy.model.schedule import instant
 from wfdeploy.model.state import Attempt
 from wfdeploy.planning.blocking.due import due
 from wfdeploy.planning.diff.context import DiffContext

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
+from wfdeploy.model.address import shell_word
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import DropAttempt, Edit, NoteGeneration, PutRecord, Rewrite
 from wfdeploy.model.observed import TROUBLED, RunState
-from wfdeploy.model.pasting import shell_word
 from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, Wish
 from wfdeploy.model.policy import ReplaceRunning
 from wfdeploy.model.run import DesiredRun, OnChange

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from wfdeploy.model.address import group_of
+from wfdeploy.model.address import group_of, shell_word
 from wfdeploy.model.edits import DropAttempt, Edit, Forget
 from wfdeploy.model.observed import RunState
-from wfdeploy.model.pasting import shell_word
 from wfdeploy.model.plan import Action, Change, Wish
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, RecordKey

@@ -7,9 +7,8 @@ from functools import cached_property
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.manifests.identify.run_ids import Naming, parse_attempt
-from wfdeploy.model.address import Address
+from wfdeploy.model.address import Address, shell_pattern
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.pasting import shell_pattern
 from wfdeploy.model.plan import Change
 from wfdeploy.model.project import Project
 from wfdeploy.model.remote import ObservedRun

@@ -15,8 +15,8 @@ from wfdeploy import __version__
 from wfdeploy.cli.commands.setup import CI
 from wfdeploy.cli.scaffold import CI_FILES, new_uid, project_name
 from wfdeploy.manifests.manifests import validate
-from wfdeploy.model.permissions import Permissions
 from wfdeploy.project.file import load_project
+from wfdeploy.project.permissions import Permissions
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.manifests.expand.expanding import expanded, from_file
 from wfdeploy.documents import sources
-from wfdeploy.model import git_lfs
+from wfdeploy.files.access import LFS_HINT, LFS_POINTER_BYTES, is_lfs_pointer
 from wfdeploy.model.diagnostic import Diagnostic
 
 POINTER = (
@@ -44,7 +44,7 @@ def test_as_a_manifest(tmp_path: Path) -> None:
     problems: list[Diagnostic] = []
     found = sources.Found("m.yaml", tmp_path / "m.yaml")
     assert sources.decode(found, POINTER, name="m.yaml", cwd=tmp_path, problems=problems) is None
-    assert [(one.code, one.place.file, one.hint) for one in problems] == [("lfs-pointer", "m.yaml", git_lfs.HINT)]
+    assert [(one.code, one.place.file, one.hint) for one in problems] == [("lfs-pointer", "m.yaml", LFS_HINT)]
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_as_a_manifest(tmp_path: Path) -> None:
         b"version\nhttps://git-lfs.github.com/spec/v1\n",
         POINTER[:43],
         POINTER.replace(b"version", b"id", 1),
-        POINTER + b"x" * git_lfs.MAX_BYTES,
+        POINTER + b"x" * LFS_POINTER_BYTES,
     ],
 )
 def test_what_only_looks_like_one_is_data(text: bytes) -> None:
-    assert not git_lfs.is_pointer(text)
+    assert not is_lfs_pointer(text)

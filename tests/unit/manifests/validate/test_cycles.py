@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from wfdeploy.manifests.validate.cycles import check
+from wfdeploy.model.blocking import Condition, Dependency
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.order import Condition, Dependency
 from wfdeploy.model.run import Group
 
 

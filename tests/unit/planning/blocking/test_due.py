@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from wfdeploy.model.schedule import CatchUp, Schedule, instant, unix_of
+from wfdeploy.model.blocking import CatchUp, Schedule, instant, unix_of
 from wfdeploy.planning.blocking import due as dues
 from wfdeploy.planning.blocking.due import due, following, occurrences
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.blocking import Amount, Gate, Mode, Progress, Rollout, Step
+from wfdeploy.model.edits import EndRollout, Enlist, PutProgress
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.rollout import Amount, EndRollout, Enlist, Gate, Mode, Progress, PutProgress, Rollout, Step
 from wfdeploy.planning.blocking.rolling import Decision, Underway, decide, rank, roll
 
 MINUTE_MS = 60_000

@@ -11,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, cast
 
-from wfdeploy.files.reading import open_regular
-from wfdeploy.model import git_lfs
+from wfdeploy.files.access import LFS_CODE, LFS_HINT, LFS_MESSAGE, LFS_POINTER_BYTES, is_lfs_pointer, open_regular
 
 BLOCK_BYTES = 256 * 1024
 
@@ -66,9 +65,9 @@ class DataStream:
     def __enter__(self) -> DataStream:
         self._file: IO[bytes] = open_regular(self.path)
         self.stamp = self._stamp()
-        if self.size < git_lfs.MAX_BYTES and git_lfs.is_pointer(self._file.read(git_lfs.MAX_BYTES)):
+        if self.size < LFS_POINTER_BYTES and is_lfs_pointer(self._file.read(LFS_POINTER_BYTES)):
             self._file.close()
-            raise FileProblem(git_lfs.CODE, git_lfs.MESSAGE, git_lfs.HINT)
+            raise FileProblem(LFS_CODE, LFS_MESSAGE, LFS_HINT)
         self._file.seek(0)
         self._raw = _Hashing(self._file)
         return self

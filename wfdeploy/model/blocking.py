@@ -1,14 +1,106 @@
-"""Rollouts: the runs of a group let go in steps, each of which must prove itself before the next."""
+"""What a group's runs may have to wait for: the time of their schedule, other groups, a step of a rollout."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from math import ceil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wfdeploy.model.address import Address
+    pass
+
+NOMINAL_S = 946_684_800
+"""2000-01-01T00:00:00Z: the time with which a recurring group is checked, where no instance is meant."""
+
+
+class CatchUp(Enum):
+    """What becomes of instances whose time passed while nobody looked."""
+
+    NONE = "none"
+    LAST = "last"
+    ALL = "all"
+
+
+class Concurrency(Enum):
+    """Whether an instance starts while an earlier one of the same run is still going."""
+
+    ALLOW = "allow"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When the runs of a group are due.
+
+    `cron`: five fields, read in `timezone` (an IANA name). `start_s`, `end_s`: Unix seconds; instances lie between,
+    both included. `deadline_s`: how late an instance may start; None for any time.
+    """
+
+    cron: str
+    timezone: str = "UTC"
+    start_s: int | None = None
+    end_s: int | None = None
+    catch_up: CatchUp = CatchUp.LAST
+    concurrency: Concurrency = Concurrency.ALLOW
+    deadline_s: int | None = None
+
+    @property
+    def makes_up_for_all(self) -> bool:
+        """Whether each instance that was missed is triggered later. (Where an earlier one that is going has others
+        skipped, one that was not triggered may have been skipped.)"""
+        return self.catch_up is CatchUp.ALL and self.concurrency is Concurrency.ALLOW
+
+
+def instant(unix_s: int) -> str:
+    """The time of an instance as addresses have it: `2026-11-23T03:00:00Z`. Sorts as the times do."""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def unix_of(text: str) -> int:
+    """Unix seconds of an address's time. Raises: `ValueError` when it isn't one."""
+    return round(datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp())
+
+
+class Condition(Enum):
+    """What must be true of every run of a group before those that depend on it start."""
+
+    TRIGGERED = "triggered"
+    SUCCEEDED = "succeeded"
+    FINISHED = "finished"  # ended, well or not
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One entry of `dependsOn`. `line`: where it stands in its group's file."""
+
+    group: str
+    condition: Condition
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headcount:
+    """How the declared runs of a group do, all counted. `triggered`: those that run, or ran, as they are declared; of
+    these, `succeeded` and `finished` have ended."""
+
+    total: int
+    triggered: int = 0
+    succeeded: int = 0
+    finished: int = 0
+
+    def count(self, condition: Condition) -> int:
+        """How many runs fulfil a condition."""
+        return {
+            Condition.TRIGGERED: self.triggered,
+            Condition.SUCCEEDED: self.succeeded,
+            Condition.FINISHED: self.finished,
+        }[condition]
+
+    def fulfils(self, condition: Condition) -> bool:
+        """Whether all of them do."""
+        return self.count(condition) >= self.total
 
 
 class Gate(Enum):
@@ -91,31 +183,6 @@ class Progress:
     open_since_ms: int | None = None
     started_at_ms: int = 0
     tolerated: int = 0
-
-
-# --- edits of the state --------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PutProgress:
-    """How far a rollout is now."""
-
-    progress: Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Enlist:
-    """These runs (address, fingerprint) are let go: written down before anything is sent for them."""
-
-    group: str
-    runs: tuple[tuple[Address, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class EndRollout:
-    """A rollout is over: all runs are let go, or another one takes its place."""
-
-    group: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.first_changes import FirstChanges, but_plain_triggers
-from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.plan import Action, Change, FirstChanges, but_plain_triggers
 from wfdeploy.model.run import DesiredRun, Group, Source
 
 NAMES = {"b": 2, "a-x": 1, "a": 3, "empty": 0}

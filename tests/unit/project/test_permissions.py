@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wfdeploy.model.permissions import Permissions
+from wfdeploy.project.permissions import Permissions
 
 
 @pytest.mark.parametrize(
