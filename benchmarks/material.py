@@ -10,6 +10,7 @@ from wfdeploy.model.edits import Edit
 from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Request, Template
 from wfdeploy.model.state import Attempt
+from wfdeploy.ports import StateWriter
 from wfdeploy.sending.shipment import Shipment
 from wfdeploy.upstash.wire import ItemEncoder
 
@@ -68,7 +69,7 @@ def shipments(made: Sequence[Run]) -> Iterator[Shipment]:
         yield Shipment(item, attempt)
 
 
-class NullStore:
+class NullStore(StateWriter):
     """A state that forgets at once."""
 
     def stage(self, edits: Sequence[Edit]) -> None:

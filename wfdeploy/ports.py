@@ -97,29 +97,26 @@ class RunGateway(Protocol):
         """Give the connections back."""
 
 
-class StateStore(Protocol):
-    """Where a state is kept. One writer at a time (the lock is not the store's business).
+class RecordReader(Protocol):
+    """The records of a state, and what is known of addresses without one.
 
-    Every backend passes the conformance suite in `tests/contracts`. All methods raise `StateUnusable` when the
-    storage fails.
+    Methods that take spans read only what is in them. Spans are in order and don't overlap; None stands for everything.
     """
 
     def head(self) -> Head:
         """The state as a whole, fresh from storage."""
 
     def tallies(self) -> Mapping[str, Tally]:
-        """What the records of each group sum up to (`model.tally`). A group that has records and isn't here hasn't
-        been summed up."""
+        """The tally of each group's records (`model.tally`). A group that lacks one has not been summed up."""
 
     def record_keys(self, within: Iterable[Span] | None = None) -> Iterator[RecordKey]:
-        """The keys of the records in these spans (None: of all), ordered by address (by code point). Here as below, the
-        spans are in order, and none of them reaches into another; only what is in them is read."""
+        """The keys of the records in these spans, ordered by address (by code point)."""
 
     def record_keys_of(self, addresses: Collection[str]) -> Iterator[RecordKey]:
-        """The keys of the records of these addresses, ordered by address; unknown addresses are passed over."""
+        """The keys of the records of these addresses, ordered by address. Unknown addresses are skipped."""
 
     def identities(self, low: str, high: str) -> Sequence[tuple[str, str, str]]:
-        """Address, fingerprint and delivery of the records from the address `low` up to (without) `high`."""
+        """Address, fingerprint and delivery of the records from the address `low` up to, but not including, `high`."""
 
     def keys_with_ids(self, workflow_run_ids: Collection[str]) -> Iterator[RecordKey]:
         """The keys of the records that have one of these workflow run ids, in any order."""
@@ -127,62 +124,88 @@ class StateStore(Protocol):
     def records(
         self, addresses: Collection[str] | None = None, *, within: Iterable[Span] | None = None
     ) -> Iterator[Record]:
-        """The records of these addresses, or in these spans (None: all), ordered by address; unknown addresses are
-        passed over."""
+        """The records of these addresses, or in these spans, ordered by address. Unknown addresses are skipped."""
 
     def standings(self, states: Collection[RunState | None], group: str | None = None) -> Iterator[Standing]:
-        """How the recorded runs (of one group; None: of all) do that were last observed in one of these states (None:
-        not observed yet), by state and address. Costs what it gives, however many records there are; SUCCESS isn't
-        kept track of and gives none."""
+        """The standings of the runs last observed in one of these states (None: not observed yet), by state and
+        address. Costs as much as it yields, however many records there are. SUCCESS is not indexed and yields nothing.
+
+        `group`: only its runs (None: all)."""
 
     def attempts(self, within: Sequence[Span] | None = None) -> Iterator[Attempt]:
-        """The attempts in these spans (None: all), ordered by address."""
+        """The attempts in these spans, ordered by address."""
 
     def generations(self, addresses: Collection[str]) -> Mapping[tuple[str, str], int]:
         """The highest known generation by (address, fingerprint), for these addresses."""
 
     def groups(self) -> Mapping[str, OnRemove]:
-        """The policies last seen, by group."""
+        """The removal policy last seen of each group."""
+
+    def former_addresses(self) -> Iterator[Address]:
+        """Addresses that have a past and no record (forgotten, or dropped), ordered."""
+
+    def history(self, within: Iterable[Span] | None = None) -> Sequence[HistoryEntry]:
+        """Former records, oldest first; with spans, one span after the other."""
+
+    def tombstones(self) -> Iterator[tuple[str, str, int]]:
+        """Generations that are used up and that no record tells: (address, fingerprint, generation), ordered."""
+
+
+class RolloutReader(Protocol):
+    """How far schedules and rollouts are."""
 
     def schedules(self) -> Mapping[str, int]:
-        """By recurring group: until when (Unix seconds) each of its instances was triggered or skipped."""
+        """By recurring group: the time (Unix seconds) up to which each instance was triggered or skipped."""
 
     def rollouts(self) -> Mapping[str, Progress]:
         """Rollouts under way, by group."""
 
     def members(self, group: str) -> Mapping[Address, str]:
-        """The runs that a group's rollout has let go, each with the fingerprint it had then."""
+        """The runs that a group's rollout has released, each with the fingerprint it had then."""
 
-    def former_addresses(self) -> Iterator[Address]:
-        """Addresses that have a past here and no record (forgotten, or dropped), ordered."""
 
-    def history(self, within: Iterable[Span] | None = None) -> Sequence[HistoryEntry]:
-        """Former records, oldest first: of all addresses, or span after span."""
+class ListingMemory(Protocol):
+    """What former listings showed and nothing recorded explains."""
 
     def unclaimed(self) -> Sequence[ObservedRun]:
-        """Remembered runs of this project that belong to no known address, by id."""
+        """Runs of this project that belong to no known address, by id."""
 
     def dismissed(self) -> Mapping[str, Address]:
-        """By id of such a run: the new address that was confirmed not to be it."""
+        """By id of an unclaimed run: the new address that the user confirmed not to be it."""
 
-    def burned(self) -> Iterator[tuple[str, str, int]]:
-        """Generations that no record tells: (address, fingerprint, generation), ordered."""
+
+class StateReader(RecordReader, RolloutReader, ListingMemory, Protocol):
+    """Everything that can be read of a state. All methods raise `StateUnusable` when the storage fails."""
+
+
+class StateWriter(Protocol):
+    """Commits to a state. All methods raise `StateUnusable` when the storage fails."""
 
     def commit(self, edits: Sequence[Edit]) -> int:
         """Apply edits in order, all or none, and durably: they survive a power loss after this returns.
 
-        Returns the new serial. Equal content leaves the serial as it is. It is `stage` and `finish` in one.
+        Returns the new serial. Equal content leaves the serial as it is. Short for `stage` and `finish`.
         """
+        self.stage(edits)
+        return self.finish()
 
     def stage(self, edits: Sequence[Edit]) -> None:
-        """Begin a commit: what takes the processor. All or none of the edits; nothing is durable yet, and until
-        `finish` nothing else may be asked of the store."""
+        """Begin a commit: the part that takes the processor. Nothing is durable yet, and nothing else may be asked of
+        the store until `finish`."""
 
     def finish(self) -> int:
-        """End it: what waits for the disk, from any thread. Returns as `commit` does; when it raises, nothing of what
-        was staged was written."""
+        """End the commit: the part that waits for the disk, from any thread. Returns the new serial. When it raises,
+        nothing that was staged was written."""
 
-    def close(self) -> None: ...
+
+class StateStore(StateReader, StateWriter, Protocol):
+    """An open state. It has one writer at a time; the lock is not the store's business.
+
+    Every store passes the conformance suite in `tests/contracts`.
+    """
+
+    def close(self) -> None:
+        """Give the storage back."""
 
 
 class StateBackend(Protocol):
@@ -211,22 +234,22 @@ class StateBackend(Protocol):
     def lock(self, timeout_s: float, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
         """Keep other writers out. `on_wait` gets the holder, once, when it must wait.
 
-        Raises: `StateLocked` when it isn't had within `timeout_s`, `StateUnusable`.
+        Raises: `StateLocked` after `timeout_s`, `StateUnusable`.
         """
 
-    def is_latest(self, store: StateStore) -> bool:
-        """Whether no newer version of this state is known to have been. False when in doubt."""
+    def is_latest(self, store: RecordReader) -> bool:
+        """Whether this is surely the latest version of the state. False when in doubt: it may be a copy of an older."""
 
-    def mark_latest(self, store: StateStore) -> None:
-        """Remember this state as the latest. Failing to is no harm."""
+    def mark_latest(self, store: RecordReader) -> None:
+        """Remember this version as the latest. Does no harm when it fails."""
 
-    def clear_mark(self, store: StateStore) -> None:
+    def clear_mark(self, store: RecordReader) -> None:
         """Take the mark away before anything is sent: should this process die, no earlier copy passes for the latest.
 
         Raises: `StateUnusable`.
         """
 
-    def export(self, store: StateStore) -> Iterator[str]:
+    def export(self, store: StateReader) -> Iterator[str]:
         """The state as sorted JSON Lines, without newlines."""
 
     def import_(self, lines: Iterable[str]) -> StateStore:

@@ -187,7 +187,7 @@ def test_settled_attempts_are_what_their_records_put_one_by_one_are(
             for name, fingerprint, again in before:
                 store.commit([PutRecord(record(f"g/{name}", fingerprint)), *([PutAttempt(attempt("g/a"))] * again)])
             store.commit(settled)
-            tables = (store.records(), store.attempts(), store.history(None), store.burned())
+            tables = (store.records(), store.attempts(), store.history(None), store.tombstones())
             return [list(table) for table in tables], store.tallies()
 
     attempts = [
@@ -246,7 +246,7 @@ def test_intents_of_a_batch_are_what_their_attempts_put_one_by_one_are(commits: 
                     store.commit(meant)
                 except StateUnusable:
                     seen.append("refused")  # a rename onto a name that is taken
-                tables = (store.records(), store.attempts(), store.history(None), store.burned())
+                tables = (store.records(), store.attempts(), store.history(None), store.tombstones())
                 seen += [*([*table] for table in tables), store.tallies()]
             return seen
 

@@ -23,7 +23,7 @@ def all_of(store: SqliteStore) -> object:
         store.head(), store.tallies(), list(store.record_keys()), list(store.records(["g/b", "h/b"])),
         list(store.standings([None, *RunState])), list(store.attempts()), store.generations(["g/b", "h/b", "g/x"]),
         store.groups(), store.schedules(), store.rollouts(), store.members("g"), list(store.former_addresses()),
-        store.history(None), store.unclaimed(), store.dismissed(), list(store.burned()), list(export_lines(store)),
+        store.history(None), store.unclaimed(), store.dismissed(), list(store.tombstones()), list(export_lines(store)),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wfdeploy.manifests.manifests import Manifests
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.options import ApplyRequest
-    from wfdeploy.ports import StateStore
+    from wfdeploy.ports import RecordReader
     from wfdeploy.workspace import Workspace
 
 
@@ -67,6 +67,6 @@ def _nothing_to_do(workspace: Workspace, manifests: Manifests, request: ApplyReq
     return ApplyReport.of_nothing(plan)
 
 
-def _has_news(manifests: Manifests, store: StateStore) -> bool:
+def _has_news(manifests: Manifests, store: RecordReader) -> bool:
     """Whether something about groups, or about what was held back, is to be written down."""
     return bool(manifests.policies(store.groups()) or store.head().held_back)

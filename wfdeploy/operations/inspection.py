@@ -11,7 +11,7 @@ from wfdeploy.model.state import Record
 from wfdeploy.model.status import LoggedRun, PastRun
 from wfdeploy.planning.listing.refreshing import labels_of, require_labels
 from wfdeploy.planning.targets import Targets
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import RecordReader
 from wfdeploy.workspace import Workspace
 
 MOST_LOGS = 100
@@ -63,7 +63,7 @@ def history(workspace: Workspace, globs: Sequence[str], labels: Collection[str])
     return [run for record in chosen for run in past[record.address]]
 
 
-def selected(store: StateStore, globs: Sequence[str], labels: Collection[str]) -> Iterator[Record]:
+def selected(store: RecordReader, globs: Sequence[str], labels: Collection[str]) -> Iterator[Record]:
     """The records that a glob matches (all, without any) and that carry one of the labels (any, without one).
 
     Raises: `UsageError` at the end for a glob or a label that matched nothing.

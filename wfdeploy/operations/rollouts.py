@@ -13,7 +13,7 @@ from wfdeploy.model.edits import PutProgress
 from wfdeploy.model.plan import Selection
 from wfdeploy.model.remote import RunState
 from wfdeploy.operations.state import write
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import StateReader
 from wfdeploy.workspace import Workspace
 
 _OTHERS = (None, *(state for state in RunState if state is not RunState.SUCCESS))
@@ -37,7 +37,7 @@ def status(workspace: Workspace, groups: Sequence[str], paths: Sequence[str] | N
     return with_sound_cache(workspace, once)
 
 
-def _view(store: StateStore, name: str, rollout: Rollout | None, progress: Progress | None) -> RolloutView:
+def _view(store: StateReader, name: str, rollout: Rollout | None, progress: Progress | None) -> RolloutView:
     members = store.members(name)
     recorded = {record.address for record in store.records(members)}
     states = {one.address: one.run_state for one in store.standings(_OTHERS, name) if one.address in members}

@@ -17,7 +17,7 @@ from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.event import ApplyReport, Following, Outcome, Result
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.model.remote import RunState
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import RecordReader
 from wfdeploy.sending.patience import Patience
 from wfdeploy.workspace import Workspace
 
@@ -50,7 +50,7 @@ class Round:
         return self.report.stopped is not None or not (_was_sent(self.report) or self.going or self.passes)
 
 
-def look_back(report: ApplyReport, plan: Plan, store: StateStore, groups: Collection[str], *, passes: bool) -> Round:
+def look_back(report: ApplyReport, plan: Plan, store: RecordReader, groups: Collection[str], *, passes: bool) -> Round:
     """How things stand, after a round's last commit. `passes`: a rollout waits for nothing but time."""
     blocked = next((change for change in plan.changes if change.action is Action.BLOCKED), None)
     return Round(

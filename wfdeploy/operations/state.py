@@ -18,7 +18,7 @@ from wfdeploy.model.status import StatusRow
 from wfdeploy.model.workflow_id import id_key, parse_run_id
 from wfdeploy.operations.status import attempted_row, recorded_row
 from wfdeploy.planning.targets import Targets
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import RecordReader, StateStore
 from wfdeploy.workspace import Workspace
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}")
@@ -131,7 +131,7 @@ def _own_id(attempt: Attempt, run_id: str | None) -> str:
     return attempt.workflow_run_id
 
 
-def _resumed_id(store: StateStore, attempt: Attempt, run_id: str | None) -> str:
+def _resumed_id(store: RecordReader, attempt: Attempt, run_id: str | None) -> str:
     where = f"look in the console for the run with the label {attempt.workflow_run_id}"
     if run_id is None:
         raise UsageError(
@@ -170,7 +170,7 @@ def import_(workspace: Workspace, lines: Iterable[str]) -> int:
             store.close()
 
 
-def _attempt(store: StateStore, address: str) -> Attempt | None:
+def _attempt(store: RecordReader, address: str) -> Attempt | None:
     return next(store.attempts(exactly(address)), None)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.state import Record
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import RecordReader
 
 
 class Lookups:
@@ -20,7 +20,7 @@ class Lookups:
 
     def __init__(
         self,
-        store: Callable[[], StateStore],
+        store: Callable[[], RecordReader],
         recorded_as: Callable[[Address], Address],
         origins: Callable[[str], Iterable[Address]],
     ) -> None:

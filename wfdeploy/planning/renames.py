@@ -19,7 +19,7 @@ from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Record
 from wfdeploy.planning.respelled import Respelled
 from wfdeploy.planning.targets import Targets
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import StateReader
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Renames:
     """Which recorded addresses have another name now. Raises: `InvalidInput` when a move can't be made,
     `UsageError` for moves where the runs are shared out to shards."""
 
-    def __init__(self, manifests: Manifests, store: StateStore, *, sharded: bool) -> None:
+    def __init__(self, manifests: Manifests, store: StateReader, *, sharded: bool) -> None:
         self._moved = manifests.moved
         self._groups = manifests.groups
         self._desired: Catalogue = manifests.runs
@@ -87,7 +87,7 @@ class Renames:
 
     @cached_property
     def schedules(self) -> Mapping[str, int]:
-        """What `StateStore.schedules` tells, by the names that groups have now."""
+        """What `RolloutReader.schedules` tells, by the names that groups have now."""
         known = self._store.schedules()
         if not self._moved:
             return known
@@ -103,7 +103,7 @@ class Renames:
 
     @cached_property
     def rollouts(self) -> Mapping[str, Progress]:
-        """What `StateStore.rollouts` tells, by the names that groups have now."""
+        """What `RolloutReader.rollouts` tells, by the names that groups have now."""
         known = self._store.rollouts()
         inherited = self._inherited(known) if self._moved else {}
         return {**known, **{name: replace(one, group=name) for name, one in inherited.items()}}
@@ -129,7 +129,7 @@ class Renames:
                 found[name] = known[former]
         return found
 
-    def _is_known(self, store: StateStore) -> bool:
+    def _is_known(self, store: StateReader) -> bool:
         """Whether the state knows any run by a name from which one was moved. Mostly it doesn't: the move was made long
         ago, and its entry stays."""
         origins = [move.origin for move in self._moved]
@@ -145,7 +145,7 @@ class Renames:
         yield from self._desired.runs(groups)
         yield from self._desired.find([name for name in targets if "/" in name]).values()
 
-    def _find(self, store: StateStore, sharded: bool) -> dict[Address, Address]:
+    def _find(self, store: StateReader, sharded: bool) -> dict[Address, Address]:
         """Former address -> declared one, for what the state still has under the former."""
         spelled = dict(self._spelled(store, sharded=sharded))
         if not self._moved and not spelled:
@@ -193,7 +193,7 @@ class Renames:
             raise InvalidInput(problems)
         return result
 
-    def _spelled(self, store: StateStore, *, sharded: bool) -> Iterator[tuple[Address, DesiredRun]]:
+    def _spelled(self, store: StateReader, *, sharded: bool) -> Iterator[tuple[Address, DesiredRun]]:
         """Names that the state knows and nobody declares, of runs that had them while numbers were written otherwise.
         Raises: `UsageError` where such a run's new name may belong to another shard."""
         tallies = store.tallies() if self.respelled.groups else {}
@@ -244,7 +244,7 @@ class Renames:
         return self._desired.find([name])[name].source.place
 
 
-def _instances(recurring: Mapping[str, Address], store: StateStore) -> dict[Address, Address]:
+def _instances(recurring: Mapping[str, Address], store: StateReader) -> dict[Address, Address]:
     """The new names of recorded instances. `recurring`: former names of their runs, with the new ones."""
     if not recurring:
         return {}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wfdeploy.planning.diff.context import DiffContext
     from wfdeploy.planning.prepared import Prepared
     from wfdeploy.planning.targets import Targets
-    from wfdeploy.ports import StateStore
+    from wfdeploy.ports import RecordReader
 
     Recurrences: TypeAlias = Mapping[str, Recurrence]
 
@@ -145,7 +145,7 @@ def _runs_but(
     return merge(runs, *instances, map(alone.__getitem__, sorted(alone)), key=_address)
 
 
-def _keys_but(store: StateStore, settled: Collection[str], alone: Collection[Address]) -> Iterator[RecordKey]:
+def _keys_but(store: RecordReader, settled: Collection[str], alone: Collection[Address]) -> Iterator[RecordKey]:
     """The keys of the records of the other groups, and of what is compared `alone`: by address."""
     if not settled:
         return store.record_keys()

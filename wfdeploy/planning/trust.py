@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from wfdeploy.model.event import Notice
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import RecordReader
 from wfdeploy.workspace import Workspace
 
 
-def why_suspect(workspace: Workspace, store: StateStore, *, is_new: bool) -> str | None:
+def why_suspect(workspace: Workspace, store: RecordReader, *, is_new: bool) -> str | None:
     """Why this state may not be the whole story; None when it surely is."""
     server = workspace.project.server
     if is_new:

@@ -10,12 +10,12 @@ from wfdeploy.model.policy import NO_CARE
 
 if TYPE_CHECKING:
     from wfdeploy.manifests.manifests import Manifests
-    from wfdeploy.ports import StateStore
+    from wfdeploy.ports import StateReader
     from wfdeploy.workspace import Workspace
 
 
 def unchanged(
-    workspace: Workspace, manifests: Manifests, store: StateStore, selection: Selection, *, offline: bool
+    workspace: Workspace, manifests: Manifests, store: StateReader, selection: Selection, *, offline: bool
 ) -> Plan | None:
     """The plan where declared and recorded runs are the very same and nothing else is known of any; None where more has
     to be looked at (which may come to the same plan)."""

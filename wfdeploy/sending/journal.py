@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Protocol
 
 from wfdeploy.model.edits import Edit
+from wfdeploy.ports import StateWriter
 
 AT_ONCE = 16
 """Commits that share a transaction, at most: staging them holds up the loop, about a millisecond for each batch."""
-
-
-class Ledger(Protocol):
-    """What a journal writes to: of a `StateStore`, the part that commits."""
-
-    def stage(self, edits: Sequence[Edit]) -> None: ...
-
-    def finish(self) -> int: ...
 
 
 class Journal:
@@ -29,7 +21,7 @@ class Journal:
     hands the interpreter back with each row would get it again only when the loop pauses.
     """
 
-    def __init__(self, store: Ledger) -> None:
+    def __init__(self, store: StateWriter) -> None:
         self._store = store
         self._queue: list[tuple[Sequence[Edit], asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None

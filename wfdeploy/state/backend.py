@@ -17,7 +17,7 @@ from wfdeploy.state.sqlite_store import SqliteStore
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import Target
-    from wfdeploy.ports import ListingFile, StateStore
+    from wfdeploy.ports import ListingFile, RecordReader, StateReader, StateStore
     from wfdeploy.state.freshness import FreshnessMarker
 
 
@@ -87,19 +87,19 @@ class SqliteBackend:
                 ) from error
         return locking.lock(self.path, command=self.command, timeout_s=timeout_s, on_wait=on_wait)
 
-    def is_latest(self, store: StateStore) -> bool:
+    def is_latest(self, store: RecordReader) -> bool:
         """See `StateBackend.is_latest`."""
         return self._marker().matches(store.head())
 
-    def mark_latest(self, store: StateStore) -> None:
+    def mark_latest(self, store: RecordReader) -> None:
         """See `StateBackend.mark_latest`."""
         self._marker().write(store.head())
 
-    def clear_mark(self, store: StateStore) -> None:
+    def clear_mark(self, store: RecordReader) -> None:
         """See `StateBackend.clear_mark`."""
         self._marker().clear(store.head())
 
-    def export(self, store: StateStore) -> Iterator[str]:
+    def export(self, store: StateReader) -> Iterator[str]:
         """See `StateBackend.export`."""
         from wfdeploy.state.export import export_lines
 

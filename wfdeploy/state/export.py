@@ -25,7 +25,7 @@ from wfdeploy.model.edits import Decide, Dismiss, Enlist, PutAttempt, PutGroups,
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Binding
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import StateReader, StateStore
 from wfdeploy.state.database import sync_folder
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.exported import check_head, check_record, check_row, rows_of
@@ -39,7 +39,7 @@ FORMAT_VERSION = 2
 """1: of builds before the bounds of attempts went by the server's time."""
 
 
-def export_lines(store: StateStore) -> Iterator[str]:
+def export_lines(store: StateReader) -> Iterator[str]:
     """The state, a line at a time, without newlines."""
     head = store.head()
     yield _line(
@@ -70,7 +70,7 @@ def export_lines(store: StateStore) -> Iterator[str]:
                 "record": _camel(record_to_plain(entry.record)),
             }
         )
-    for address, fingerprint, generation in store.burned():
+    for address, fingerprint, generation in store.tombstones():
         yield _line({"kind": "burned", "address": address, "fingerprint": fingerprint, "generation": generation})
     dismissed = store.dismissed()
     for run in store.unclaimed():

@@ -17,6 +17,7 @@ from wfdeploy.model.address import Address, Span
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove, Tally
 from wfdeploy.model.state import Attempt, Binding, Ended, Head, HistoryEntry, Record, RecordKey, Standing
+from wfdeploy.ports import StateStore
 from wfdeploy.state import flights, pace
 from wfdeploy.state.database import begin, create_file, elsewhere, fold_log, open_file
 from wfdeploy.state.faults import translated
@@ -51,7 +52,7 @@ _SELECT_ATTEMPTS = (
 )
 
 
-class SqliteStore:
+class SqliteStore(StateStore):
     """A `StateStore` on SQLite.
 
     Use `create`, `open_existing` or `in_memory`. The connection may be used from any thread, one at a time.
@@ -126,7 +127,7 @@ class SqliteStore:
             return {name: Tally(count, int.from_bytes(total)) for name, count, total in rows}
 
     def record_keys(self, within: Iterable[Span] | None = None) -> Iterator[RecordKey]:
-        """See `StateStore.record_keys`."""
+        """See `RecordReader.record_keys`."""
         with translated(self._name):
             yield from map(RecordKey._make, self._within(within, _SELECT_KEYS, "address"))
 
@@ -146,7 +147,7 @@ class SqliteStore:
                 yield from map(RecordKey._make, self._connection.execute(query, chunk).fetchall())
 
     def identities(self, low: str, high: str) -> Sequence[tuple[str, str, str]]:
-        """See `StateStore.identities`."""
+        """See `RecordReader.identities`."""
         query = "SELECT address, fingerprint, delivery FROM records WHERE address >= ? AND address < ?"
         with translated(self._name):
             return self._connection.execute(query, (low, high)).fetchall()
@@ -164,7 +165,7 @@ class SqliteStore:
     def records(
         self, addresses: Collection[str] | None = None, *, within: Iterable[Span] | None = None
     ) -> Iterator[Record]:
-        """See `StateStore.records`."""
+        """See `RecordReader.records`."""
         with translated(self._name):
             if addresses is None:
                 yield from map(record_from_row, self._within(within, SELECT_RECORDS, "r.address"))
@@ -178,7 +179,7 @@ class SqliteStore:
                 )
 
     def standings(self, states: Collection[RunState | None], group: str | None = None) -> Iterator[Standing]:
-        """See `StateStore.standings`."""
+        """See `RecordReader.standings`."""
         with translated(self._name):
             for state in states:
                 yield from map(standing_from_row, self._connection.execute(*standings_query(state, group)))
@@ -199,7 +200,7 @@ class SqliteStore:
             return pace.members(self._connection, group)
 
     def attempts(self, within: Sequence[Span] | None = None) -> Iterator[Attempt]:
-        """See `StateStore.attempts`."""
+        """See `RecordReader.attempts`."""
         with translated(self._name):
             # In this order: what leaves its flight while this reads is found in `attempts`.
             batches = [flight.attempts for flight in flights.read(self._connection)]
@@ -238,7 +239,7 @@ class SqliteStore:
             return {name: OnRemove(value) for name, value in rows}
 
     def history(self, within: Iterable[Span] | None = None) -> Sequence[HistoryEntry]:
-        """See `StateStore.history`."""
+        """See `RecordReader.history`."""
         with translated(self._name):
             rows = self._within(within, _SELECT_HISTORY, "address", "id")
             return [HistoryEntry(record_from(json.loads(value)), Ended(ended), at) for value, ended, at in rows]
@@ -264,20 +265,15 @@ class SqliteStore:
         with translated(self._name):
             return {run_id: Address(address) for run_id, address in self._connection.execute(query)}
 
-    def burned(self) -> Iterator[tuple[str, str, int]]:
+    def tombstones(self) -> Iterator[tuple[str, str, int]]:
         """Generations known by nothing else: (address, fingerprint, generation), sorted."""
         with translated(self._name):
             yield from self._connection.execute("SELECT address, fingerprint, generation FROM burned ORDER BY 1, 2")
 
     # --- writing ---------------------------------------------------------------------------------------------
 
-    def commit(self, edits: Sequence[Edit]) -> int:
-        """Apply edits in one durable transaction; see `StateStore.commit`."""
-        self.stage(edits)
-        return self.finish()
-
     def stage(self, edits: Sequence[Edit]) -> None:
-        """See `StateStore.stage`."""
+        """See `StateWriter.stage`."""
         from wfdeploy.state.edits import Editor
 
         with self._writing, translated(self._name):
@@ -291,7 +287,7 @@ class SqliteStore:
                     self._editor.renumber(edits)
 
     def finish(self) -> int:
-        """See `StateStore.finish`."""
+        """See `StateWriter.finish`."""
         with self._writing, translated(self._name), self._rolled_back():
             (serial,) = self._connection.execute("SELECT value FROM head WHERE key = 'serial'").fetchone()
             self._connection.execute("COMMIT")

@@ -20,6 +20,7 @@ from wfdeploy.model.event import Event, Notice, Outcome, Started, Waiting
 from wfdeploy.model.options import StopFlag
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import CancelReply, ObservedRun, RunState
+from wfdeploy.ports import StateWriter
 from wfdeploy.sending import cancelling
 from wfdeploy.sending.cancelling import MOST_CHARACTERS, MOST_RUNS, Canceller
 from wfdeploy.sending.journal import Journal
@@ -50,7 +51,7 @@ class Server(ModelServer):
 
 
 @dataclass
-class Notes:
+class Notes(StateWriter):
     """What is written down, by address: what was observed last, and whether it was dealt with."""
 
     states: dict[str, RunState] = field(default_factory=dict)

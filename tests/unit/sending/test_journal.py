@@ -10,10 +10,11 @@ import pytest
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import DropAttempt, Edit
+from wfdeploy.ports import StateWriter
 from wfdeploy.sending.journal import AT_ONCE, Journal
 
 
-class FakeLedger:
+class FakeWriter(StateWriter):
     """Remembers each transaction; the one that holds `bad` fails when it is staged or finished."""
 
     def __init__(self, bad: str = "", *, late: bool = False) -> None:
@@ -38,7 +39,7 @@ def edit(number: int) -> list[Edit]:
 
 
 def test_commits_share_transactions_in_order_and_within_a_bound() -> None:
-    ledger = FakeLedger()
+    ledger = FakeWriter()
 
     async def run() -> None:
         journal = Journal(ledger)
@@ -59,7 +60,7 @@ def test_commits_share_transactions_in_order_and_within_a_bound() -> None:
 
 @pytest.mark.parametrize("late", [False, True], ids=["staged", "finished"])
 def test_whoever_shares_a_transaction_that_fails_is_told_and_the_next_ones_go_on(late: bool) -> None:
-    ledger = FakeLedger("g/3", late=late)
+    ledger = FakeWriter("g/3", late=late)
 
     async def run() -> list[BaseException | None]:
         journal = Journal(ledger)

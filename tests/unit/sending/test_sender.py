@@ -15,6 +15,7 @@ from wfdeploy.model.edits import Edit
 from wfdeploy.model.options import StopFlag
 from wfdeploy.model.remote import Answered, Item, Lost, Taken, TriggerReply
 from wfdeploy.model.state import Attempt, AttemptStatus
+from wfdeploy.ports import StateWriter
 from wfdeploy.sending.journal import Journal
 from wfdeploy.sending.patience import Patience
 from wfdeploy.sending.sender import Limits, Sender
@@ -22,7 +23,7 @@ from wfdeploy.sending.server_time import ServerTime
 from wfdeploy.sending.shipment import Shipment
 
 
-class Notes:
+class Notes(StateWriter):
     def stage(self, edits: Sequence[Edit]) -> None:
         pass
 

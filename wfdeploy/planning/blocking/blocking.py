@@ -22,7 +22,7 @@ from wfdeploy.planning.blocking.unloaded import count_elsewhere, newest_instance
 from wfdeploy.planning.diff.context import DiffContext
 from wfdeploy.planning.diff.differ import diff
 from wfdeploy.planning.targets import Targets
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import StateReader
 
 _NOT_SUCCEEDED = (None, *(state for state in RunState if state is not RunState.SUCCESS))
 
@@ -40,7 +40,7 @@ class Turns:
     """
 
     manifests: Manifests
-    store: StateStore
+    store: StateReader
     context: DiffContext
     targets: Targets
     quiet: Collection[str]

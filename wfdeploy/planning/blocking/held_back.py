@@ -13,7 +13,7 @@ from wfdeploy.model.plan import Action, Change, Plan, but_plain_triggers
 from wfdeploy.model.run import Group
 from wfdeploy.model.state import Head
 from wfdeploy.planning.blocking.order import is_put_off
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import RecordReader
 
 _STARTED = (Outcome.TRIGGERED, Outcome.DEDUPLICATED, Outcome.RESUMED)
 
@@ -97,11 +97,11 @@ class HeldBack:
 
     # --- the state ---------------------------------------------------------------------------------------------
 
-    def left(self, store: StateStore | None) -> None:
+    def left(self, store: RecordReader | None) -> None:
         """Remember the state as a round left it (None: there is none yet)."""
         self._head = None if store is None else store.head()
 
-    def has_moved_on(self, store: StateStore | None) -> bool:
+    def has_moved_on(self, store: RecordReader | None) -> bool:
         """Whether another command has written to the state since, and not only how runs do or how a rollout is
         steered."""
         if store is None or self._head is None:

@@ -21,7 +21,7 @@ from wfdeploy.model.run import DesiredRun, Group
 from wfdeploy.model.state import Attempt, Standing
 from wfdeploy.planning.blocking.due import Due, due, following, occurrences
 from wfdeploy.planning.diff.failure_policy import Case, by_policy
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import RecordReader
 
 _MOST_NOTED = 5
 _MOST_UPCOMING = 3
@@ -111,7 +111,7 @@ def conclusions(
     return {name: one.decide for name, one in recurrences.items() if one.decide is not None and name not in waiting}
 
 
-def recur(manifests: Manifests, store: StateStore, around: Surroundings) -> dict[str, Recurrence]:
+def recur(manifests: Manifests, store: RecordReader, around: Surroundings) -> dict[str, Recurrence]:
     """What each recurring group comes to now. A group with nothing to do costs no look at its runs.
 
     Raises: `InvalidInput` when an instance can't be made.
@@ -129,7 +129,7 @@ class _Looking:
     def __init__(
         self,
         manifests: Manifests,
-        store: StateStore,
+        store: RecordReader,
         around: Surroundings,
         group: Group,
         decided: Mapping[str, int],

@@ -12,7 +12,7 @@ from wfdeploy.model.run import Group, OnChange
 from wfdeploy.model.state import Attempt
 from wfdeploy.planning.blocking.due import due
 from wfdeploy.planning.diff.context import DiffContext
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import RecordReader
 
 
 def count_elsewhere(
@@ -20,7 +20,7 @@ def count_elsewhere(
     *,
     names: Collection[str],
     manifests: Manifests,
-    store: StateStore,
+    store: RecordReader,
     context: DiffContext,
     decided_s: int | None,
 ) -> tuple[int, int, Collection[Address] | None] | None:

@@ -19,7 +19,7 @@ from wfdeploy.model.state import Attempt, Origin, Record
 from wfdeploy.model.workflow_id import DerivedId, id_key, parse_run_id, read_derived_id
 from wfdeploy.planning.listing.adoption import Adoption, Place, Sighting, Sightings, adopt, sight
 from wfdeploy.planning.renames import Renames
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import StateReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Matcher:
     project: Project
     shard: Shard | None
     manifests: Manifests
-    store: StateStore
+    store: StateReader
     renames: Renames
     attempts: Mapping[Address, Attempt]
     redaction_key: bytes

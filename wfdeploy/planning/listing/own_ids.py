@@ -14,7 +14,7 @@ from wfdeploy.model.project import Project
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt, Record, RecordKey
 from wfdeploy.model.workflow_id import derived_id, id_key, own_id
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import RecordReader
 
 
 def taken_ids(changes: Iterable[Change], unmatched: Iterable[ObservedRun], declared: Catalogue) -> list[Diagnostic]:
@@ -54,7 +54,7 @@ class AttemptNames:
     `origins` the former names of an address."""
 
     def __init__(
-        self, project: Project, store: Callable[[], StateStore], origins: Callable[[str], Iterable[str]]
+        self, project: Project, store: Callable[[], RecordReader], origins: Callable[[str], Iterable[str]]
     ) -> None:
         self._name = Naming(project.key, project.environment)
         self._store = store
@@ -75,7 +75,7 @@ class AttemptNames:
     def _former_names(self) -> dict[tuple[str, int], list[str]]:
         if self._tombstones is None:
             self._tombstones = {}
-            for address, fingerprint, generation in self._store().burned():
+            for address, fingerprint, generation in self._store().tombstones():
                 self._tombstones.setdefault((fingerprint, generation), []).append(address)
         return self._tombstones
 
@@ -88,7 +88,7 @@ class TakenOver:
     """
 
     def __init__(
-        self, store: StateStore, renamed: Callable[[Address], Address], record: Callable[[str], Record | None]
+        self, store: RecordReader, renamed: Callable[[Address], Address], record: Callable[[str], Record | None]
     ) -> None:
         self._store = store
         self._renamed = renamed

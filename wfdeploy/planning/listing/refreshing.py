@@ -19,7 +19,7 @@ from wfdeploy.model.workflow_id import id_key
 from wfdeploy.planning.diff.failure_policy import UNFINISHED
 from wfdeploy.planning.listing.dead_letters import Letters, lettered
 from wfdeploy.planning.listing.observing import View, observe, sent_by_hand
-from wfdeploy.ports import StateStore
+from wfdeploy.ports import RecordReader
 
 _CLOCKS_MS = 3_600_000
 """How far our clock may be from the server's, where a record has only ours."""
@@ -98,7 +98,7 @@ def since(standings: Collection[Standing], log_lag_ms: int) -> int | None:
 
 
 def condition(
-    store: StateStore,
+    store: RecordReader,
     unfinished: Callable[[], Iterable[Standing]],
     view: View | None,
     renamed: Callable[[Address], Address],
@@ -118,7 +118,7 @@ def condition(
 
 
 def _listed(
-    store: StateStore,
+    store: RecordReader,
     unfinished: Callable[[], Iterable[Standing]],
     view: View | None,
     renamed: Callable[[Address], Address],
@@ -143,7 +143,7 @@ def _listed(
 
 
 def observations(
-    store: StateStore, unfinished: Iterable[Standing], view: View
+    store: RecordReader, unfinished: Iterable[Standing], view: View
 ) -> Iterator[tuple[Standing, Observe | None]]:
     """What a listing tells of these runs: see `observe`."""
 
@@ -176,7 +176,7 @@ def labels_of(record: Record) -> list[str]:
     return labels if isinstance(labels, list) else []
 
 
-def labelled(store: StateStore, labels: Collection[str], *, strict: bool) -> Iterator[Address]:
+def labelled(store: RecordReader, labels: Collection[str], *, strict: bool) -> Iterator[Address]:
     """The recorded addresses under one of these labels. Raises, where `strict`: `UsageError`."""
     wanted, carried = set(labels), set[str]()
     for record in store.records():
@@ -197,6 +197,6 @@ def require_labels(wanted: Collection[str], carried: Collection[str]) -> None:
         )
 
 
-def all_unfinished(store: StateStore) -> Iterator[Standing]:
+def all_unfinished(store: RecordReader) -> Iterator[Standing]:
     """The recorded runs that aren't known to have ended."""
     return store.standings(UNFINISHED)
