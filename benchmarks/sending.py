@@ -40,7 +40,6 @@ def ours(count: int, url: str) -> Spent:
     """The product's own path: encode, pack, send with as many in flight as it sees fit, read each answer."""
     from benchmarks.material import NullStore
     from wfdeploy.__main__ import tame_collector
-    from wfdeploy.cli.wiring import SystemClock
     from wfdeploy.model.event import Event
     from wfdeploy.model.options import StopFlag
     from wfdeploy.model.project import ServerSettings
@@ -50,6 +49,7 @@ def ours(count: int, url: str) -> Spent:
     from wfdeploy.sending.server_time import ServerTime
     from wfdeploy.upstash.client import UpstashGateway
     from wfdeploy.upstash.scrub import Scrubber
+    from wfdeploy.wiring.assembly import SystemClock
 
     tame_collector()
     made = runs(count)

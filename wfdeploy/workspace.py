@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from wfdeploy.errors import StateError, StateUnusable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wfdeploy.model.project import Project, Target
     from wfdeploy.ports import Clock, Listener, MakeEncoder, RunGateway, StateBackend, StateStore
 
@@ -40,6 +42,9 @@ class Workspace:
     """Variables that the surroundings supply."""
 
     stdin: Callable[[], bytes] | None = None
+
+    cwd: Path | None = None
+    """What relative paths are relative to; None: the working directory of the process."""
 
     @property
     def project(self) -> Project:

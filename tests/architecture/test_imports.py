@@ -57,7 +57,7 @@ def loaded_by(*arguments: str) -> set[str]:
         (("--version",), set()),
         (
             ("version",),
-            {"wfdeploy.cli.commands", "wfdeploy.cli.commands.setup", "wfdeploy.cli.options", "wfdeploy.cli.flags"},
+            {"wfdeploy.cli.commands", "wfdeploy.cli.commands.setup", "wfdeploy.cli.options"},
         ),
     ],
 )
@@ -125,7 +125,7 @@ def test_rows_and_references_load_no_expression_engine(tmp_path: Path) -> None:
 
 
 NOT_FOR_NO_CHANGES = {
-    "wfdeploy.cli.displays", "wfdeploy.cli.embedded", "wfdeploy.model.diagnostic", "wfdeploy.model.document",
+    "wfdeploy.cli.displays", "wfdeploy.wiring.embedded", "wfdeploy.model.diagnostic", "wfdeploy.model.document",
     "wfdeploy.model.blocking", "wfdeploy.model.edits", "wfdeploy.model.event", "wfdeploy.model.request",
     "wfdeploy.manifests.parsing", "wfdeploy.planning.prepared",
     "wfdeploy.project.document", "wfdeploy.planning.diff", "wfdeploy.manifests.expand.groups",

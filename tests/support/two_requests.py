@@ -30,10 +30,10 @@ def items(run_id: str) -> list[Item]:
 
 async def trigger(url: str, between: Between, *, timeout_s: float = PATIENT_S) -> str:
     """Two triggers; returns what the client makes of the second."""
-    from wfdeploy.cli.wiring import SystemClock
     from wfdeploy.model.project import ServerSettings
     from wfdeploy.upstash.client import UpstashGateway
     from wfdeploy.upstash.scrub import Scrubber
+    from wfdeploy.wiring.assembly import SystemClock
 
     settings = ServerSettings(connect_timeout_s=20.0, read_timeout_s=timeout_s)
     gateway = UpstashGateway(url, "secret", settings=settings, clock=SystemClock(), scrubber=Scrubber(["secret"]))

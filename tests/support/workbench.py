@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wfdeploy.cli.wiring import SystemClock
 from wfdeploy.model.event import ApplyReport, Event, Outcome
 from wfdeploy.model.options import ApplyOptions, ApplyRequest, StopFlag
 from wfdeploy.model.plan import Plan, Selection
@@ -24,6 +23,7 @@ from wfdeploy.state.sqlite_store import SqliteStore
 from wfdeploy.upstash import encoder
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
+from wfdeploy.wiring.assembly import SystemClock
 from wfdeploy.workspace import Workspace
 
 

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.cli.output import LogFormat, Output
 from wfdeploy.cli.progress import pause
-from wfdeploy.cli.settings import as_typed
 from wfdeploy.errors import ExitCode, Interrupted
 from wfdeploy.model.event import Outcome
 from wfdeploy.model.observed import RunState
 from wfdeploy.render import plan_text
+from wfdeploy.wiring.settings import as_typed
 
 if TYPE_CHECKING:
-    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.cli.output import App
-    from wfdeploy.cli.settings import Settings
     from wfdeploy.cli.signals import Stopper
     from wfdeploy.model.event import ApplyReport
-    from wfdeploy.model.options import StopFlag
+    from wfdeploy.model.options import StopFlag, TargetOptions
     from wfdeploy.model.plan import Plan
     from wfdeploy.ports import Listener
+    from wfdeploy.wiring.settings import Settings
     from wfdeploy.workspace import Workspace
 
 
@@ -87,7 +86,7 @@ class Asker:
 
 def carry_out(
     app: App,
-    target: TargetFlags,
+    target: TargetOptions,
     chosen: Settings,
     act: Callable[[Workspace, Asker, StopFlag], ApplyReport],
     *,
@@ -97,7 +96,7 @@ def carry_out(
 ) -> ExitCode:
     """Do what is asked about first, show how it ended, and say so in the exit status."""
     from wfdeploy.cli import signals, wiring
-    from wfdeploy.cli.flags import command_line
+    from wfdeploy.cli.command_line import command_line
     from wfdeploy.render import report as view
 
     output = app.output

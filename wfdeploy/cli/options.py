@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import click
 
 from wfdeploy.cli.command import Option, app_of
-from wfdeploy.cli.flags import TargetFlags
 from wfdeploy.cli.output import ColorMode, LogFormat, View
+from wfdeploy.model.options import TargetOptions
 
 if TYPE_CHECKING:
     from wfdeploy.model.options import ApplyOptions
@@ -166,8 +166,9 @@ def _bundle(name: str, make: Callable[[dict[str, Any]], object], added: Sequence
     return decorate
 
 
-def _target_flags(flags: dict[str, Any]) -> TargetFlags:
-    return TargetFlags(**{field.name: flags.pop(field.name) for field in fields(TargetFlags) if field.name in flags})
+def _target_flags(flags: dict[str, Any]) -> TargetOptions:
+    names = [field.name for field in fields(TargetOptions)]
+    return TargetOptions(**{name: flags.pop(name) for name in names if name in flags})
 
 
 _PROJECT = (

@@ -11,10 +11,10 @@ from importlib import resources
 from pathlib import Path
 
 from wfdeploy import __version__
-from wfdeploy.cli.checkout import require_as_named
 from wfdeploy.errors import UsageError
 from wfdeploy.files.access import read_at_most
 from wfdeploy.files.bounds import Bounds
+from wfdeploy.wiring.checkout import require_as_named
 
 FILES: Mapping[str, str] = {
     "wfdeploy.yaml": "wfdeploy.yaml",

@@ -1,189 +1,79 @@
-"""Where implementations are picked: which store, which gateway, which clock a use case works with."""
+"""The surroundings of a command: where it works, and how it reports."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from wfdeploy.cli.checkout import require_untracked
-from wfdeploy.cli.output import App
-from wfdeploy.cli.settings import Settings
 from wfdeploy.errors import UsageError
-from wfdeploy.upstash import encoder
-from wfdeploy.workspace import Workspace
+from wfdeploy.wiring.settings import Settings, resolve, secret_values
 
 if TYPE_CHECKING:
-    from wfdeploy.cli.flags import TargetFlags
-    from wfdeploy.ports import Listener, RunGateway
-
-
-_COUNTS_SLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Of the clocks that are never set, the one that goes on while the machine sleeps, as the server's does. What
-`time.monotonic` reads stands still then, on Linux and on macOS."""
-
-
-class SystemClock:
-    """Time as the operating system tells it."""
-
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-    def monotonic(self) -> float:
-        return time.clock_gettime(_COUNTS_SLEEP)
-
-    async def sleep(self, seconds: float) -> None:
-        import asyncio
-
-        await asyncio.sleep(seconds)
-
-
-@contextmanager
-def workspace(
-    app: App, settings: Settings, listener: Listener, *, online: bool = True, budget_s: float = 300.0
-) -> Iterator[Workspace]:
-    """The surroundings of one command. With `online`, the embedded server runs inside where it is the target.
-
-    Raises: `StateUnusable` where git tracks what only this machine may have written.
-    """
-    require_untracked(settings.target.project.root, settings.target.state_file)
-    if not settings.target.local:
-        from wfdeploy.upstash.settings import origin
-
-        yield _workspace(app, settings, listener, server=origin(settings.target.url), budget_s=budget_s)
-        return
-    from wfdeploy.cli.embedded import local_id, local_server, local_variables
-
-    if not online:
-        server = f"local:{local_id(settings.local_database)}"
-        yield _workspace(app, settings, listener, server=server, budget_s=budget_s, defaults=local_variables(settings))
-        return
-    with local_server(app, settings) as (url, token, server_id, demo_url):
-        yield _workspace(
-            app,
-            replace(settings, target=replace(settings.target, token=token)),
-            listener,
-            url=url,
-            server=f"local:{server_id}",
-            budget_s=budget_s,
-            log_lag_s=0.0,
-            defaults={**local_variables(settings), **({} if demo_url is None else {"app_url": demo_url})},
-        )
+    from wfdeploy.cli.output import App, Output
+    from wfdeploy.model.options import TargetOptions
+    from wfdeploy.workspace import Workspace
 
 
 @contextmanager
 def opened(
-    app: App, where: TargetFlags | Settings, *, online: bool = True, budget_s: float = 300.0
+    app: App, where: TargetOptions | Settings, *, online: bool = True, budget_s: float = 300.0, only_bar: bool = False
 ) -> Iterator[Workspace]:
-    """The surroundings of a command that says what goes on. Not `online`: it works on the state alone."""
-    from wfdeploy.cli import progress, settings
+    """The surroundings of a command that reports what it does. Not `online`: it works on the state alone.
 
-    chosen = where if isinstance(where, Settings) else settings.resolve(where, app.environ)
+    only_bar: report nothing but a progress bar, where there can be one.
+    """
+    from wfdeploy.cli import progress
+    from wfdeploy.wiring.assembly import workspace
+
+    settings = where if isinstance(where, Settings) else resolve(where, app.environ)
     with (
-        progress.listener(app.output) as listener,
-        workspace(app, chosen, listener, online=online, budget_s=budget_s) as surroundings,
+        (progress.bar if only_bar else progress.listener)(app.output) as listener,
+        library_logs(app.output) if settings.target.local and online else nullcontext(),
+        workspace(
+            settings,
+            listener,
+            app.output,
+            command=shlex.join(("wfdeploy", *app.arguments)),
+            online=online,
+            budget_s=budget_s,
+        ) as surroundings,
     ):
+        # No report of a bug may hold these.
+        app.concealed.update(secret_values(surroundings.target, settings.environ))
         yield surroundings
 
 
-def warn_of_shared_names(app: App, settings: Settings) -> None:
-    """A project without a uid shares its name's runs with every other project that is called the same."""
-    target = settings.target
-    if target.local or target.project.uid is not None:
-        return
-    if target.project.file is None:
-        app.output.warn(
-            "there is no project file, so runs are triggered as the project 'default'; two such projects on one "
-            "account would take each other's runs for their own",
-            "write one: wfdeploy init",
-        )
+@contextmanager
+def library_logs(output: Output) -> Iterator[None]:
+    """Show what libraries log where everything else is shown, and not past a progress bar or into a JSON log.
 
+    Warnings of ours are warnings; those of libraries are details (-v), since a user can't act on them.
+    """
+    import logging
 
-def _workspace(
-    app: App,
-    settings: Settings,
-    listener: Listener,
-    *,
-    server: str,
-    budget_s: float,
-    url: str | None = None,
-    log_lag_s: float | None = None,
-    defaults: Mapping[str, Any] | None = None,
-) -> Workspace:
-    from wfdeploy.state.backend import SqliteBackend
+    from wfdeploy.render.printable import printable
 
-    clock = SystemClock()
-    _conceal(app, settings)
-    return Workspace(
-        target=settings.target,
-        clock=clock,
-        listener=listener,
-        environ=settings.environ,
-        # An env file, which may be part of the checkout, doesn't choose the user's folder.
-        state_backend=SqliteBackend.of(
-            settings.target, server, command=shlex.join(("wfdeploy", *app.arguments)), environ=app.environ
-        ),
-        gateway=lambda: _gateway(settings, url or settings.target.url, listener, clock, budget_s),
-        encoder=encoder,
-        log_lag_s=log_lag_s,
-        defaults=defaults or {},
-        stdin=lambda: _read_stdin(settings),
-    )
+    class ToOutput(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = record.getMessage()
+            if record.exc_info and record.exc_info[1] is not None:
+                text = f"{text}: {record.exc_info[1]!r}"
+            if record.name.partition(".")[0] == "wfdeploy":
+                output.warn(printable(text))
+            else:
+                output.detail(printable(f"{record.name}: {text}"))
 
-
-def _conceal(app: App, settings: Settings) -> None:
-    """No report of a bug may hold these."""
-    secrets = (settings.environ.get(name) for name in settings.target.project.secrets)
-    app.concealed.update(value for value in (settings.target.token, *secrets) if value)
-
-
-def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemClock, budget_s: float) -> RunGateway:
-    target = settings.target
-    if target.token is None:
-        raise UsageError(
-            f"there is no token: {target.token_source} is not set",
-            hint=f"export {target.token_source}=... (the console shows it), name a file with --token-file, "
-            "or work without an account: --local",
-        )
-    if settings.by_cache is not None:
-        from wfdeploy.project.file import confirm
-
-        confirm(target.project, cwd=settings.cwd, by_cache=settings.by_cache)  # a token never leaves by a cache's word
-    from wfdeploy.upstash.client import UpstashGateway
-    from wfdeploy.upstash.scrub import Scrubber
-
-    secrets = (settings.environ.get(name, "") for name in target.project.secrets)
-    return UpstashGateway(
-        url,
-        target.token,
-        settings=target.project.server,
-        clock=clock,
-        scrubber=Scrubber(value for value in (target.token, *secrets) if value),
-        token_source=target.token_source,
-        wait_budget_s=budget_s,
-        listener=listener,
-    )
-
-
-def _read_stdin(settings: Settings) -> bytes:
-    if settings.stdin_taken:
-        raise UsageError("standard input can't give both the token and the manifests")
-    return read_stdin()
-
-
-def read_stdin() -> bytes:
-    """What standard input holds, up to more than any file may. Raises: `UsageError`."""
-    from wfdeploy.documents.sources import MAX_FILE_BYTES
-
+    handler = ToOutput(logging.WARNING)
+    root = logging.getLogger()
+    root.addHandler(handler)
     try:
-        return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)  # whoever reads it says that this is too much
-    except OSError as error:
-        raise UsageError(f"standard input can't be read: {error.strerror or error}") from error
+        yield
+    finally:
+        root.removeHandler(handler)
 
 
 @contextmanager

@@ -44,6 +44,7 @@ def load(
     how = Loading(
         variables=dict(selection.variables),
         stdin=workspace.stdin,
+        cwd=workspace.cwd,
         defaults=workspace.defaults,
         cache=_cache(workspace, begins=begins),
         shard=workspace.target.shard,

@@ -1,4 +1,4 @@
-"""What a user may ask of an apply, beside the selection: how to carry it out, and to stop early."""
+"""What a user may ask for beside the selection: where to work, how to carry a plan out, and to stop early."""
 
 from __future__ import annotations
 
@@ -8,6 +8,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wfdeploy.model.plan import Plan, Selection
+    from wfdeploy.model.project import Shard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetOptions:
+    """Which project, environment, server and state are meant; None where nothing is said.
+
+    Paths are relative to the working directory.
+    """
+
+    environment: str | None = None
+    project_file: str | None = None
+    state: str | None = None
+    url: str | None = None
+    token_file: str | None = None
+    local: bool = False
+    """Work on the server that is embedded in this process."""
+    env_file: str | None = None
+    """Variables that count where the process has none of that name."""
+    shard: Shard | None = None
+    allow: tuple[str, ...] = ()
+    """What the project may ask for, as `KIND=PATTERN`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 
 from tests.fakes.manual_clock import ManualClock
-from wfdeploy.cli.wiring import SystemClock
 from wfdeploy.sending.server_time import ServerTime
+from wfdeploy.wiring.assembly import SystemClock
 
 seconds = st.floats(0, 100)
 steps = st.floats(-(10**7), 10**7)

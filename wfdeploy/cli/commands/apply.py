@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wfdeploy.cli.confirm import Asker
-    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.cli.output import App
     from wfdeploy.model.event import ApplyReport
-    from wfdeploy.model.options import ApplyOptions, StopFlag
+    from wfdeploy.model.options import ApplyOptions, StopFlag, TargetOptions
     from wfdeploy.model.plan import Selection
     from wfdeploy.workspace import Workspace
 
@@ -53,7 +52,7 @@ _YES = click.option("-y", "--yes", is_flag=True, help="Don't ask. (Without a ter
 def apply(
     *,
     app: App,
-    target: TargetFlags,
+    target: TargetOptions,
     selection: Selection,
     limits: ApplyOptions,
     paths: Sequence[str] | None,
@@ -73,16 +72,18 @@ def apply(
     """
     from dataclasses import replace
 
-    from wfdeploy.cli import checkout, settings, wiring
     from wfdeploy.cli.confirm import carry_out
     from wfdeploy.model.options import ApplyRequest
     from wfdeploy.operations import apply as operation
+    from wfdeploy.wiring import checkout
+    from wfdeploy.wiring.assembly import warn_of_shared_names
+    from wfdeploy.wiring.settings import resolve
 
     plan_file = _plan_file(paths, selection)
-    chosen = settings.resolve(target, app.environ)
+    chosen = resolve(target, app.environ)
     if plan_file is not None:
         checkout.require_own_plan(plan_file, folder=chosen.cwd, bounds=chosen.target.project.bounds)
-    wiring.warn_of_shared_names(app, chosen)
+    warn_of_shared_names(app.output, chosen.target)
 
     def act(workspace: Workspace, confirm: Asker, stop: StopFlag) -> ApplyReport:
         request = ApplyRequest(selection=selection, options=replace(limits, wait=wait), confirm=confirm, stop=stop)
@@ -125,7 +126,7 @@ def _plan_file(paths: Sequence[str] | None, selection: Selection) -> Path | None
 @options.selection(replace=False, prune=False)
 @options.target
 @options.view
-def adopt(*, app: App, target: TargetFlags, selection: Selection, paths: Sequence[str] | None, yes: bool) -> ExitCode:
+def adopt(*, app: App, target: TargetOptions, selection: Selection, paths: Sequence[str] | None, yes: bool) -> ExitCode:
     """Record declared runs as already triggered, without triggering them.
 
     For runs, new or changed, that were started in another way, or that must not start again. Shows them and asks, as
@@ -133,12 +134,13 @@ def adopt(*, app: App, target: TargetFlags, selection: Selection, paths: Sequenc
 
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     """
-    from wfdeploy.cli import settings, wiring
     from wfdeploy.cli.confirm import carry_out
     from wfdeploy.operations import adopt as operation
+    from wfdeploy.wiring.assembly import warn_of_shared_names
+    from wfdeploy.wiring.settings import resolve
 
-    chosen = settings.resolve(target, app.environ)
-    wiring.warn_of_shared_names(app, chosen)
+    chosen = resolve(target, app.environ)
+    warn_of_shared_names(app.output, chosen.target)
 
     def act(workspace: Workspace, confirm: Asker, _: StopFlag) -> ApplyReport:
         return operation.adopt(workspace, paths=paths, selection=selection, confirm=confirm)
@@ -153,18 +155,18 @@ def _for_recorded_runs(wish: str, *, help_: str, examples: str, declared: bool =
     def command(
         *,
         app: App,
-        target: TargetFlags,
+        target: TargetOptions,
         limits: ApplyOptions,
         globs: Sequence[str],
         labels: Sequence[str],
         yes: bool,
         variables: Mapping[str, str] | None = None,
     ) -> ExitCode:
-        from wfdeploy.cli import settings
         from wfdeploy.cli.confirm import carry_out
         from wfdeploy.model.options import ApplyRequest
         from wfdeploy.model.plan import Selection, Wish
         from wfdeploy.operations import apply as operation
+        from wfdeploy.wiring.settings import resolve
 
         selection = Selection(targets=tuple(globs), labels=tuple(labels), wish=Wish(wish), variables=variables or {})
 
@@ -172,7 +174,7 @@ def _for_recorded_runs(wish: str, *, help_: str, examples: str, declared: bool =
             request = ApplyRequest(selection=selection, options=limits, confirm=confirm, stop=stop)
             return operation.apply(workspace, request, paths=None)
 
-        chosen = settings.resolve(target, app.environ)
+        chosen = resolve(target, app.environ)
         question = f"{wish.capitalize()} these runs?"
         return carry_out(app, target, chosen, act, question=question, yes=yes, budget_s=limits.timeout_s)
 

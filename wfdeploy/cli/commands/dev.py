@@ -55,10 +55,12 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
     """
     from pathlib import Path
 
-    from wfdeploy.cli import embedded, settings
-    from wfdeploy.cli.checkout import require_as_named, require_untracked
+    from wfdeploy.cli import wiring
     from wfdeploy.files.bounds import Bounds
     from wfdeploy.project.file import locate_project_file
+    from wfdeploy.wiring import embedded
+    from wfdeploy.wiring.checkout import require_as_named, require_untracked
+    from wfdeploy.wiring.settings import LOCAL_DATABASE, as_typed
 
     try:
         from wfdeploy.localserver.clock import MachineClock
@@ -73,14 +75,14 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
     cwd = Path.cwd()
     project_file = locate_project_file(cwd=cwd)
     root = cwd if project_file is None else project_file.parent
-    database = cwd / db if db is not None else root / settings.LOCAL_DATABASE
+    database = cwd / db if db is not None else root / LOCAL_DATABASE
     if db is not None:
         require_as_named("the database", db, folder=cwd, bounds=Bounds.around(root))
     require_untracked(root, database)
 
     def greet(server: LocalServer) -> None:
         embedded.remember_demo(database, server.demo_url)
-        shown = settings.as_typed(str(database), cwd)
+        shown = as_typed(str(database), cwd)
         app.output.payload(
             banner(
                 url=server.url,
@@ -104,6 +106,6 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
         demo_port=embedded.demo_port(database),
         announce=True,
     )
-    with embedded.heard(app.output):
+    with wiring.library_logs(app.output):
         serve_forever(server, on_ready=greet)
     app.output.note("stopped")

@@ -9,15 +9,13 @@ import click
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command
 from wfdeploy.cli.output import View
-from wfdeploy.errors import ExitCode, InvalidInput
+from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.cli.output import App
-    from wfdeploy.model.diagnostic import Diagnostic
-    from wfdeploy.ports import Listener
+    from wfdeploy.model.options import TargetOptions
 
 
 @click.command(
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
 def validate(
     *,
     app: App,
-    target: TargetFlags,
+    target: TargetOptions,
     paths: Sequence[str] | None,
     variables: Mapping[str, str],
     everything: bool,
@@ -54,16 +52,16 @@ def validate(
     PATH is a folder (searched for *.yaml and *.yml), a file, or - for standard input.
     [default: the project's manifests]
     """
+    from pathlib import Path
+
     from wfdeploy.cli import progress
     from wfdeploy.model.diagnostic import Severity
     from wfdeploy.render import diagnostics as view
+    from wfdeploy.wiring.validation import problems
 
     output = app.output
     with progress.bar(output) as listener:
-        try:
-            found = list(_problems(app, target, paths, variables, listener))
-        except InvalidInput as error:  # the project file itself
-            found = [*error.diagnostics, *_problems_anyway(target, paths, listener)]
+        found = problems(target, app.environ, cwd=Path.cwd(), paths=paths, variables=variables, listener=listener)
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
     if output.view is View.JSON:
         output.payload(view.json_text(found))
@@ -71,68 +69,6 @@ def validate(
         output.payload(view.chunks(found, output.style, width=output.width, everything=everything))
         output.note(_verdict(errors, len(found) - errors))
     return ExitCode.INVALID if errors else ExitCode.OK
-
-
-def _problems(
-    app: App, target: TargetFlags, paths: Sequence[str] | None, variables: Mapping[str, str], listener: Listener
-) -> Iterator[Diagnostic]:
-    """What is wrong in the chosen environment, or in any where none is chosen: each problem once."""
-    from collections import Counter
-    from dataclasses import replace
-    from functools import cache
-
-    from wfdeploy.cli import embedded, settings, wiring
-    from wfdeploy.documents.parsed import MOST, Documents
-    from wfdeploy.manifests.manifests import validate
-    from wfdeploy.model.project import LOCAL
-    from wfdeploy.project.permissions import VARIABLE
-
-    read_stdin = cache(wiring.read_stdin)
-    named = settings.resolve(replace(target, environment=target.environment or LOCAL, local=False), app.environ)
-    declared = named.target.project.environments
-    environments = (target.environment,) if target.environment is not None else declared or (None,)
-    allowed = {VARIABLE: app.environ.get(VARIABLE, "")}  # no other variable counts for what is valid
-    documents = Documents(MOST) if len(environments) > 1 else None
-    seen: dict[tuple[object, ...], tuple[Diagnostic, list[str | None]]] = {}
-    for environment in environments:
-        project = settings.resolve(replace(target, environment=environment), allowed).target.project
-        defaults = embedded.local_variables(named) if environment in (None, LOCAL) else {}
-        times: Counter[tuple[object, ...]] = Counter()
-        for diagnostic in validate(
-            project,
-            paths,
-            variables=variables,
-            defaults=defaults,
-            stdin=read_stdin,
-            listener=listener,
-            documents=documents,
-            keep=0,
-        ):
-            # Not compared by its excerpt: a line may be the whole of a large file.
-            key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)
-            times[key] += 1  # rows that share a line may share a problem
-            seen.setdefault((*key, times[key]), (diagnostic, []))[1].append(environment)
-    for diagnostic, where in seen.values():
-        if len(where) == len(environments):
-            yield diagnostic
-        else:
-            names = ", ".join(f"'{name}'" for name in where)
-            yield replace(diagnostic, message=f"{diagnostic.message} (in environment {names})")
-
-
-def _problems_anyway(target: TargetFlags, paths: Sequence[str] | None, listener: Listener) -> Sequence[Diagnostic]:
-    """What is wrong with the manifests, as far as it can be said without a project file to rely on."""
-    from pathlib import Path
-
-    from wfdeploy.cli import wiring
-    from wfdeploy.manifests.manifests import validate_presuming
-    from wfdeploy.project.document import presumed_project
-    from wfdeploy.project.file import locate_project_file
-
-    file = None if target.project_file is None else Path(target.project_file)
-    cwd = Path.cwd()
-    project = presumed_project(locate_project_file(cwd=cwd, file=file), cwd=cwd)
-    return validate_presuming(project, paths, stdin=wiring.read_stdin, listener=listener)
 
 
 def _verdict(errors: int, warnings: int) -> str:
@@ -159,7 +95,7 @@ def _verdict(errors: int, warnings: int) -> str:
 @options.target
 @options.view
 def render(
-    *, app: App, target: TargetFlags, path: str | None, address: str | None, variables: Mapping[str, str]
+    *, app: App, target: TargetOptions, path: str | None, address: str | None, variables: Mapping[str, str]
 ) -> None:
     """Show the requests that manifests make, run by run.
 
@@ -169,7 +105,7 @@ def render(
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     ADDRESS is a run, or a glob of addresses (* and ?; brackets are literal).
     """
-    from wfdeploy.cli import progress, settings, wiring
+    from wfdeploy.cli import wiring
     from wfdeploy.manifests.loading import load
     from wfdeploy.model.plan import Selection
     from wfdeploy.operations.rendering import render
@@ -178,8 +114,7 @@ def render(
     output = app.output
     paths = None if path is None else (path,)
     with (
-        progress.bar(output) as listener,
-        wiring.workspace(app, settings.resolve(target, app.environ), listener, online=False) as workspace,
+        wiring.opened(app, target, online=False, only_bar=True) as workspace,
         load(workspace, paths, Selection(variables=variables), shrink=False) as manifests,
     ):
         shown = render(manifests, address)

@@ -14,8 +14,8 @@ from wfdeploy.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.cli.output import App
+    from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.plan import Selection
 
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 def plan(
     *,
     app: App,
-    target: TargetFlags,
+    target: TargetOptions,
     selection: Selection,
     paths: Sequence[str] | None,
     out: str | None,
@@ -67,16 +67,18 @@ def plan(
     from dataclasses import replace
     from pathlib import Path
 
-    from wfdeploy.cli import settings, wiring
+    from wfdeploy.cli import wiring
     from wfdeploy.operations import plan as operation
+    from wfdeploy.wiring.assembly import warn_of_shared_names
+    from wfdeploy.wiring.settings import as_typed, resolve
 
-    chosen = settings.resolve(target, app.environ, by_cache=out is None)
+    chosen = resolve(target, app.environ, by_cache=out is None)
     if out is not None and offline:
         raise UsageError("an unverified plan is never carried out, so --out makes no sense beside --offline")
     if out == "-" and app.output.view is View.JSON:
         raise UsageError("--out - and --output json both write to standard output", hint="give --out a file")
     if out not in (None, "-"):
-        from wfdeploy.cli.checkout import require_as_named
+        from wfdeploy.wiring.checkout import require_as_named
 
         require_as_named("the plan", out, folder=chosen.cwd, bounds=chosen.target.project.bounds)
     with ExitStack() as stack:
@@ -85,8 +87,8 @@ def plan(
             plan = stack.enter_context(
                 operation.planned(workspace, paths=paths, selection=selection, offline=offline, keep_all=everything)
             )
-        plan = replace(plan, state=settings.as_typed(plan.state, chosen.cwd))
-        wiring.warn_of_shared_names(app, chosen)
+        plan = replace(plan, state=as_typed(plan.state, chosen.cwd))
+        warn_of_shared_names(app.output, chosen.target)
         output = app.output
         if out is not None:
             from wfdeploy.planning import saved_plan
@@ -105,7 +107,7 @@ def plan(
 
             next_step = None
             if plan.has_changes and out != "-":
-                from wfdeploy.cli.flags import command_line
+                from wfdeploy.cli.command_line import command_line
 
                 if out is not None:
                     next_step = command_line("apply", target, [out])

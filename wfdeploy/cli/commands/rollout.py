@@ -13,9 +13,9 @@ from wfdeploy.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.cli.output import App
     from wfdeploy.model.blocking import Progress
+    from wfdeploy.model.options import TargetOptions
     from wfdeploy.workspace import Workspace
 
 _SECTIONS = (
@@ -62,7 +62,7 @@ def rollout() -> None:
 @click.argument("groups", metavar="[GROUP]...", nargs=-1)
 @options.target
 @options.view
-def status(app: App, target: TargetFlags, groups: Sequence[str]) -> None:
+def status(app: App, target: TargetOptions, groups: Sequence[str]) -> None:
     """Show how far the rollouts are.
 
     Reads the project's manifests and the state; runs are shown as they were last observed (`wfdeploy refresh` asks the
@@ -92,7 +92,7 @@ def _steering(verb: str, done: str, help_: str) -> click.Command:
     @click.argument("group", metavar="GROUP")
     @options.target
     @options.view
-    def command(app: App, target: TargetFlags, group: str) -> None:
+    def command(app: App, target: TargetOptions, group: str) -> None:
         from wfdeploy.cli import wiring
         from wfdeploy.operations import rollouts as operation
         from wfdeploy.render import rollouts as view

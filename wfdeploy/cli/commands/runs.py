@@ -14,8 +14,8 @@ from wfdeploy.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.cli.output import App
+    from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.status import StatusRow
 
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @options.target
 @options.view
 def status(
-    *, app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str], watch: bool, interval_s: float
+    *, app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str], watch: bool, interval_s: float
 ) -> None:
     """Show recorded runs with their live state.
 
@@ -107,7 +107,7 @@ def status(
 def wait(
     *,
     app: App,
-    target: TargetFlags,
+    target: TargetOptions,
     globs: Sequence[str],
     labels: Sequence[str],
     condition: str,
@@ -158,7 +158,7 @@ def wait(
 @options.recorded_runs(required=True)
 @options.target
 @options.view
-def logs(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str]) -> None:
+def logs(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
     """Show the steps of recorded runs as a tree: times, retries, errors.
 
     They come from the server's logs, one request a run, at most 100 runs at once. Values that steps return are not
@@ -188,7 +188,7 @@ def logs(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[s
 @options.recorded_runs(required=False)
 @options.target
 @options.view
-def history(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str]) -> None:
+def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
     """Show every run that an address had: triggered, resumed, restarted, replaced.
 
     The state tells; the server is not asked. A run shows as it was last observed.
@@ -217,7 +217,7 @@ def history(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequenc
 @options.recorded_runs(required=False)
 @options.target
 @options.view
-def refresh(app: App, target: TargetFlags, globs: Sequence[str], labels: Sequence[str]) -> None:
+def refresh(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
     """Ask the server how recorded runs do, and write it into the state.
 
     One listing serves all of them; runs that are known to have ended aren't asked after. Nothing is triggered and

@@ -13,8 +13,8 @@ from wfdeploy.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wfdeploy.cli.flags import TargetFlags
     from wfdeploy.cli.output import App
+    from wfdeploy.model.options import TargetOptions
 
 _SECTIONS = (
     Section("Look", {"list": "List what is recorded.", "show": "Show everything that is recorded of an address."}),
@@ -63,7 +63,7 @@ def state() -> None:
 @click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1)
 @options.target
 @options.view
-def list_(app: App, target: TargetFlags, globs: Sequence[str]) -> None:
+def list_(app: App, target: TargetOptions, globs: Sequence[str]) -> None:
     """List what is recorded.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
@@ -90,7 +90,7 @@ def list_(app: App, target: TargetFlags, globs: Sequence[str]) -> None:
 @click.argument("address")
 @options.target
 @options.view
-def show(app: App, target: TargetFlags, address: str) -> None:
+def show(app: App, target: TargetOptions, address: str) -> None:
     """Show everything that is recorded of an address.
 
     The recorded run, the request it was made from (secrets by name), an attempt whose outcome is open, and the runs
@@ -125,7 +125,7 @@ def show(app: App, target: TargetFlags, address: str) -> None:
 )
 @options.target
 @options.log
-def resolve(app: App, target: TargetFlags, address: str, resolution: str | None, run_id: str | None) -> None:
+def resolve(app: App, target: TargetOptions, address: str, resolution: str | None, run_id: str | None) -> None:
     """Settle by hand a run whose answer was lost.
 
     apply does it by itself from the server's logs. Only what is older than those logs remember needs a word from
@@ -155,7 +155,7 @@ def resolve(app: App, target: TargetFlags, address: str, resolution: str | None,
 @click.argument("to", metavar="NEW-ADDRESS")
 @options.target
 @options.log
-def mv(app: App, target: TargetFlags, origin: str, to: str) -> None:
+def mv(app: App, target: TargetOptions, origin: str, to: str) -> None:
     """Give a recorded run another address.
 
     Renames it in this one state. A `moved:` entry in the manifest or the project file does it in every environment,
@@ -181,7 +181,7 @@ def mv(app: App, target: TargetFlags, origin: str, to: str) -> None:
 @click.argument("globs", metavar="ADDRESS-GLOB...", nargs=-1, required=True)
 @options.target
 @options.view
-def rm(app: App, target: TargetFlags, globs: Sequence[str]) -> None:
+def rm(app: App, target: TargetOptions, globs: Sequence[str]) -> None:
     """Forget recorded runs, without cancelling them.
 
     One that is still declared is triggered again by the next apply, as another generation: its highest generation is
@@ -211,7 +211,7 @@ def rm(app: App, target: TargetFlags, globs: Sequence[str]) -> None:
 )
 @options.target
 @options.log
-def export(app: App, target: TargetFlags) -> None:
+def export(app: App, target: TargetOptions) -> None:
     """Print the state as sorted JSON Lines.
 
     The same state gives the same bytes. Secrets are not in it; request bodies are, unless they are redacted.
@@ -235,7 +235,7 @@ def export(app: App, target: TargetFlags) -> None:
 @click.argument("file", type=click.Path())
 @options.target
 @options.log
-def import_(app: App, target: TargetFlags, file: str) -> None:
+def import_(app: App, target: TargetOptions, file: str) -> None:
     """Make the state from exported lines.
 
     FILE is what `wfdeploy state export` printed; - is standard input. All of it is imported or nothing, and a state
@@ -244,8 +244,8 @@ def import_(app: App, target: TargetFlags, file: str) -> None:
     from pathlib import Path
 
     from wfdeploy.cli import wiring
-    from wfdeploy.cli.checkout import require_as_named
     from wfdeploy.operations import state as operation
+    from wfdeploy.wiring.checkout import require_as_named
 
     with wiring.opened(app, target, online=False) as workspace:
         if file != "-":

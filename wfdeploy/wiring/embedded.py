@@ -1,7 +1,7 @@
-"""The embedded server as commands use it: where it is, what it supplies, and what it says on the way.
+"""The embedded server as use cases work on it: where it is, and what it supplies.
 
 A destination is part of what a run is, so a demo that moves to another port would trigger every run anew. The port
-that was had once is kept beside the server's database, and asked for again by every command that works on it.
+that was had once is kept beside the server's database, and requested again by every command that works on it.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wfdeploy.errors import StateUnusable, UsageError
 from wfdeploy.files.access import read_own, replace_file
-from wfdeploy.render.printable import printable
 
 if TYPE_CHECKING:
-    from wfdeploy.cli.output import App, Output
-    from wfdeploy.cli.settings import Settings
+    from wfdeploy.wiring.assembly import Reporter
+    from wfdeploy.wiring.settings import Settings
 
 _LOCAL_ID_UNKNOWN = "none yet"
 
@@ -63,31 +63,40 @@ def local_variables(settings: Settings) -> Mapping[str, str]:
     return {"app_url": demo_url(settings.local_database)}
 
 
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A local server that answers. `demo_url`: where the demo workflow of this very process is."""
+
+    url: str
+    token: str
+    server_id: str
+    demo_url: str | None = None
+
+
 @contextmanager
-def local_server(app: App, settings: Settings) -> Iterator[tuple[str, str, str, str | None]]:
-    """URL, token, id of the local server, and where its demo workflow is; one that runs already is used."""
+def local_server(database: Path, reporter: Reporter) -> Iterator[RunningServer]:
+    """The local server of a database: one that runs already, else one that runs inside of the block."""
     try:
         from wfdeploy.localserver.serve import LocalServer, find_running
         from wfdeploy.localserver.tenants import DEFAULT_TENANT
     except ModuleNotFoundError as error:
         raise missing_extra() from error
 
-    database = settings.local_database
     running = find_running(database)
     if running is not None:
-        yield running, DEFAULT_TENANT.token, local_id(database), None
+        yield RunningServer(running, DEFAULT_TENANT.token, local_id(database))
         return
-    wished = demo_port(database)
-    with heard(app.output), LocalServer(database, demo=True, demo_port=wished, announce=True) as server:
-        app.output.detail(f"an embedded server listens at {server.url}, its demo workflow at {server.demo_url}")
+    wanted = demo_port(database)
+    with LocalServer(database, demo=True, demo_port=wanted, announce=True) as server:
+        reporter.detail(f"an embedded server listens at {server.url}, its demo workflow at {server.demo_url}")
         if demo_was_used(database) and server.demo_url != demo_url(database):
-            app.output.warn(
-                f"port {wished} is in use by another program, so the demo workflow is at {server.demo_url}: "
+            reporter.warn(
+                f"port {wanted} is in use by another program, so the demo workflow is at {server.demo_url}: "
                 "runs that use the supplied vars.app_url count as changed",
                 "give the variable a value of its own in the environment 'local' of wfdeploy.yaml",
             )
         remember_demo(database, server.demo_url)
-        yield server.url, server.token, server.server_id, server.demo_url
+        yield RunningServer(server.url, server.token, server.server_id, server.demo_url)
 
 
 def missing_extra() -> UsageError:
@@ -116,30 +125,3 @@ def local_id(database: Path) -> str:
             connection.close()
     except (sqlite3.Error, TypeError, UnicodeDecodeError):  # such a table isn't there, or nothing is in it
         return _LOCAL_ID_UNKNOWN
-
-
-@contextmanager
-def heard(output: Output) -> Iterator[None]:
-    """What libraries log goes where everything else goes, and not past a progress bar or into a JSON log.
-
-    Warnings of ours are warnings; those of libraries are details (-v), since a user can't act on them.
-    """
-    import logging
-
-    class ToOutput(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            text = record.getMessage()
-            if record.exc_info and record.exc_info[1] is not None:
-                text = f"{text}: {record.exc_info[1]!r}"
-            if record.name.partition(".")[0] == "wfdeploy":
-                output.warn(printable(text))
-            else:
-                output.detail(printable(f"{record.name}: {text}"))
-
-    handler = ToOutput(logging.WARNING)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)

@@ -1,25 +1,25 @@
-"""Flags, environment variables and the project file become one frozen `Settings`.
+"""Options, environment variables and the project file become one frozen `Settings`.
 
-What beats what: flags, then variables, then the project file. But an environment chosen with `-e` is beaten by flags
-only, so that a stray `QSTASH_URL` never turns production's runs elsewhere.
+What beats what: options, then variables, then the project file. But a chosen environment is beaten by options only, so
+that a stray `QSTASH_URL` never turns production's runs elsewhere.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wfdeploy.cli.checkout import OWN_FOLDER, not_as_named, require_as_named
 from wfdeploy.errors import UsageError
 from wfdeploy.files.access import user_state_folder
 from wfdeploy.files.bounds import Bounds, OutOfBoundsError
 from wfdeploy.model.project import LOCAL, Project, Target
+from wfdeploy.wiring.checkout import OWN_FOLDER, not_as_named, require_as_named
 
 if TYPE_CHECKING:
-    from wfdeploy.cli.flags import TargetFlags
+    from wfdeploy.model.options import TargetOptions
     from wfdeploy.project.permissions import Permissions
     from wfdeploy.upstash.settings import Endpoint, TokenFile
 
@@ -34,17 +34,19 @@ LOCAL_DATABASE = f"{OWN_FOLDER}/local-server.db"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a command was told about where it works. `environ`: the process environment and the env file.
-
-    `stdin_taken`: standard input was read for the token, so nothing else can be read from it. `by_cache`: the folder of
-    the user's state, where the project may be as a cache there has it.
-    """
+    """Everything that is known about where to work."""
 
     target: Target
+    process_environ: Mapping[str, str] = field(repr=False)
+    """The variables of the process alone. An env file, which may be part of the checkout, chooses no folder."""
     environ: Mapping[str, str] = field(repr=False)
+    """The variables of the process and the env file."""
     cwd: Path
+    """What relative paths of options are relative to."""
     stdin_taken: bool = False
+    """Standard input was read for the token, so nothing else can be read from it."""
     by_cache: Path | None = None
+    """The folder of the user's state, where a cached project file may have been used."""
 
     @property
     def local_database(self) -> Path:
@@ -57,57 +59,68 @@ def as_typed(path: str, cwd: Path) -> str:
     return str(Path(path).relative_to(cwd)) if Path(path).is_relative_to(cwd) else path
 
 
-def resolve(
-    flags: TargetFlags, environ: Mapping[str, str], *, cwd: Path | None = None, by_cache: bool = False
-) -> Settings:
-    """Where to work. `by_cache`: for commands that change nothing, a project file that is known need not be read again.
-    Raises: `UsageError`, and `InvalidInput` when the project file or env file is wrong.
+def secret_values(target: Target, environ: Mapping[str, str]) -> Collection[str]:
+    """The token and the values of the project's secrets: what must never be shown."""
+    secrets = (environ.get(name) for name in target.project.secrets)
+    return [value for value in (target.token, *secrets) if value]
 
-    A missing token is no error yet: many commands don't need one.
+
+def resolve(
+    options: TargetOptions, process_environ: Mapping[str, str], *, cwd: Path | None = None, by_cache: bool = False
+) -> Settings:
+    """Find out where to work.
+
+    by_cache: a project file that is known from before need not be read again; for use cases that change nothing.
+
+    A missing token is no error yet: many use cases don't need one.
+
+    Raises: `UsageError`, and `InvalidInput` when the project file or env file is wrong.
     """
     cwd = Path.cwd() if cwd is None else cwd
+    environ = process_environ
     # Before the env file, which may be part of the checkout.
-    permissions = _permissions(flags, environ)
+    permissions = _permissions(options, environ)
     folder = user_state_folder(environ) if by_cache else None
-    if flags.env_file is not None:
-        environ = _with_env_file(environ, flags.env_file, folder=cwd, bounds=_bounds(flags, permissions, cwd))
+    if options.env_file is not None:
+        environ = _with_env_file(environ, options.env_file, folder=cwd, bounds=_bounds(options, permissions, cwd))
     from wfdeploy.project.permissions import require_permitted, require_within
     from wfdeploy.upstash.settings import resolve_endpoint, wants_dev_server
 
-    if flags.local and flags.token_file is not None:
+    if options.local and options.token_file is not None:
         raise UsageError("--local brings its own token, so --token-file makes no sense beside it")
-    is_embedded = flags.local or (flags.url is None and (flags.environment == LOCAL or wants_dev_server(environ)))
-    wanted = LOCAL if is_embedded and flags.environment is None else flags.environment
-    project = _load_project(flags, cwd, wanted, by_cache=folder)
+    is_embedded = options.local or (options.url is None and (options.environment == LOCAL or wants_dev_server(environ)))
+    wanted = LOCAL if is_embedded and options.environment is None else options.environment
+    project = _load_project(options, cwd, wanted, by_cache=folder)
     project = replace(project, allowed_paths=permissions.paths())
     endpoint = resolve_endpoint(
         environ,
         server=project.server,
-        url=flags.url,
-        token_file=_token_file(flags, permissions, cwd),
-        local=flags.local or (is_embedded and flags.environment == LOCAL),
-        chosen=flags.environment,
+        url=options.url,
+        token_file=_token_file(options, permissions, cwd),
+        local=options.local or (is_embedded and options.environment == LOCAL),
+        chosen=options.environment,
     )
     require_permitted(project, None if endpoint.dev else endpoint.url, permissions, cwd=cwd)
-    state_file = _state_file(flags, project, cwd)
-    if flags.state is None:
+    state_file = _state_file(options, project, cwd)
+    if options.state is None:
         require_within(project, state_file, cwd=cwd)
     else:
-        require_as_named("the state", flags.state, folder=cwd, bounds=project.bounds)
+        require_as_named("the state", options.state, folder=cwd, bounds=project.bounds)
     return Settings(
-        target=replace(_target(endpoint, project, state_file), shard=flags.shard),
+        target=replace(_target(endpoint, project, state_file), shard=options.shard),
+        process_environ=process_environ,
         environ=environ,
         cwd=cwd,
-        stdin_taken=flags.token_file == "-",  # noqa: S105 (a file name)
+        stdin_taken=options.token_file == "-",  # noqa: S105 (a file name)
         by_cache=folder,
     )
 
 
-def _permissions(flags: TargetFlags, environ: Mapping[str, str]) -> Permissions:
+def _permissions(options: TargetOptions, environ: Mapping[str, str]) -> Permissions:
     from wfdeploy.project.permissions import VARIABLE, Permissions
 
     try:
-        return Permissions.read((*flags.allow, *environ.get(VARIABLE, "").split()))
+        return Permissions.read((*options.allow, *environ.get(VARIABLE, "").split()))
     except ValueError as error:
         raise UsageError(f"what is allowed can't be read: {error}", hint=f"check --allow and {VARIABLE}") from error
 
@@ -125,20 +138,20 @@ def _target(endpoint: Endpoint, project: Project, state_file: Path) -> Target:
     return Target(project=project, url=url, token=token, token_source=source, state_file=state_file, local=endpoint.dev)
 
 
-def _load_project(flags: TargetFlags, cwd: Path, environment: str | None, *, by_cache: Path | None) -> Project:
+def _load_project(options: TargetOptions, cwd: Path, environment: str | None, *, by_cache: Path | None) -> Project:
     from wfdeploy.project.file import load_project
 
-    file = None if flags.project_file is None else Path(flags.project_file)
+    file = None if options.project_file is None else Path(options.project_file)
     if file is not None and not (cwd / file).is_file():
         raise UsageError(f"there is no project file {file}", hint="check --project-file, or make one: wfdeploy init")
     return load_project(cwd=cwd, file=file, environment=environment, by_cache=by_cache)
 
 
-def _bounds(flags: TargetFlags, permissions: Permissions, cwd: Path) -> Bounds:
+def _bounds(options: TargetOptions, permissions: Permissions, cwd: Path) -> Bounds:
     """The project's bounds, before its file is read."""
     from wfdeploy.project.file import locate_project_file
 
-    named = None if flags.project_file is None else Path(flags.project_file)
+    named = None if options.project_file is None else Path(options.project_file)
     file = locate_project_file(cwd=cwd, file=named)
     return Bounds.around(cwd if file is None else file.parent, map(Path, permissions.paths()))
 
@@ -190,8 +203,8 @@ def _with_env_file(environ: Mapping[str, str], name: str, *, folder: Path, bound
     return {**values, **environ}
 
 
-def _token_file(flags: TargetFlags, permissions: Permissions, cwd: Path) -> TokenFile | None:
-    name = flags.token_file
+def _token_file(options: TargetOptions, permissions: Permissions, cwd: Path) -> TokenFile | None:
+    name = options.token_file
     if name is None:
         return None
     from wfdeploy.files.access import read_named
@@ -200,7 +213,7 @@ def _token_file(flags: TargetFlags, permissions: Permissions, cwd: Path) -> Toke
     try:
         if name == "-":
             return TokenFile("standard input", sys.stdin.buffer.read(_LONGEST_TOKEN).decode())
-        data = read_named(name, folder=cwd, bounds=_bounds(flags, permissions, cwd), most=_LONGEST_TOKEN)
+        data = read_named(name, folder=cwd, bounds=_bounds(options, permissions, cwd), most=_LONGEST_TOKEN)
         return TokenFile(name, data.decode())
     except OutOfBoundsError as error:
         raise not_as_named("the token file", cwd / name, error) from error
@@ -209,11 +222,11 @@ def _token_file(flags: TargetFlags, permissions: Permissions, cwd: Path) -> Toke
         raise UsageError(f"the token file {name} can't be read: {reason}", hint="check --token-file") from error
 
 
-def _state_file(flags: TargetFlags, project: Project, cwd: Path) -> Path:
-    if flags.state is not None:
-        return cwd / flags.state
+def _state_file(options: TargetOptions, project: Project, cwd: Path) -> Path:
+    if options.state is not None:
+        return cwd / options.state
     path = project.root / (project.state_path or f".wfdeploy/state/{project.environment}.db")
-    if flags.shard is None:
+    if options.shard is None:
         return path
     # Without the number of shards: a state that was made for another one is found, and refused.
-    return path.with_name(f"{path.stem}.shard-{flags.shard.index}{path.suffix}")
+    return path.with_name(f"{path.stem}.shard-{options.shard.index}{path.suffix}")

@@ -1,33 +1,17 @@
-"""What the command line says about where to work, and a command line that leads to the same place."""
+"""A command line that leads to the same place."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wfdeploy.model.options import TargetOptions
     from wfdeploy.model.plan import Selection
-    from wfdeploy.model.project import Shard
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetFlags:
-    """Which project, environment, server and state the command line asks for; None where it says nothing."""
-
-    environment: str | None = None
-    project_file: str | None = None
-    state: str | None = None
-    url: str | None = None
-    token_file: str | None = None
-    local: bool = False
-    env_file: str | None = None
-    shard: Shard | None = None
-    allow: tuple[str, ...] = ()
 
 
 def command_line(
-    command: str, flags: TargetFlags, arguments: Sequence[str] = (), selection: Selection | None = None
+    command: str, options: TargetOptions, arguments: Sequence[str] = (), selection: Selection | None = None
 ) -> str:
     """`wfdeploy COMMAND` with the arguments and flags that lead to the same place."""
     from wfdeploy.model.address import shell_word
@@ -35,17 +19,17 @@ def command_line(
     words = ["wfdeploy", command]
     words += [f"./{path}" if path.startswith("-") and path != "-" else path for path in arguments]  # no option
     for name, value in (
-        ("-e", flags.environment),
-        ("--url", flags.url),
-        ("--token-file", flags.token_file),
-        ("--state", flags.state),
-        ("--project-file", flags.project_file),
-        ("--env-file", flags.env_file),
-        ("--shard", flags.shard),
+        ("-e", options.environment),
+        ("--url", options.url),
+        ("--token-file", options.token_file),
+        ("--state", options.state),
+        ("--project-file", options.project_file),
+        ("--env-file", options.env_file),
+        ("--shard", options.shard),
     ):
         if value is not None:
             words += [name, str(value)]
-    if flags.local:
+    if options.local:
         words.append("--local")
     if selection is not None:
         for target in selection.targets:

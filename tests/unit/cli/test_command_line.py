@@ -7,22 +7,23 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdeploy.cli.flags import TargetFlags, command_line
+from wfdeploy.cli.command_line import command_line
+from wfdeploy.model.options import TargetOptions
 from wfdeploy.model.plan import Selection
 
 
 def test_nothing_given_nothing_said() -> None:
-    assert command_line("apply", TargetFlags(), (), Selection()) == "wfdeploy apply"
+    assert command_line("apply", TargetOptions(), (), Selection()) == "wfdeploy apply"
 
 
 def test_flags_are_repeated_and_quoted() -> None:
-    flags = TargetFlags(environment="production", state="a b.db", token_file="t")
+    flags = TargetOptions(environment="production", state="a b.db", token_file="t")
     selection = Selection(targets=("g/*",), replace=("g/r[1]",), limit=3, prune=True, variables={"a": "b c"})
     assert command_line("apply", flags, ["manifests/"], selection) == (
         "wfdeploy apply manifests/ -e production --token-file t --state 'a b.db' --target 'g/*' "
         "--replace 'g/r[1]' --limit 3 --prune --var 'a=b c'"
     )
-    assert command_line("apply", TargetFlags(local=True), ["p.plan"]) == "wfdeploy apply p.plan --local"
+    assert command_line("apply", TargetOptions(local=True), ["p.plan"]) == "wfdeploy apply p.plan --local"
 
 
 WORDS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=10)
@@ -31,7 +32,7 @@ WORDS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_si
 @given(WORDS, WORDS, WORDS)
 def test_what_is_quoted_is_read_back(path: str, target: str, value: str) -> None:
     selection = Selection(targets=(target,), variables={"a": value})
-    words = shlex.split(command_line("apply", TargetFlags(state=path), [path], selection))
+    words = shlex.split(command_line("apply", TargetOptions(state=path), [path], selection))
     assert words[2].removeprefix("./") == path.removeprefix("./")
     assert not words[2].startswith("-") or path == "-"
     assert words[3:] == ["--state", path, "--target", target, "--var", f"a={value}"]

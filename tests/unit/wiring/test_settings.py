@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from wfdeploy.cli.flags import TargetFlags
-from wfdeploy.cli.settings import EMBEDDED, Settings, resolve
 from wfdeploy.errors import InvalidInput, UsageError
+from wfdeploy.model.options import TargetOptions
 from wfdeploy.project.permissions import Permissions
+from wfdeploy.wiring.settings import EMBEDDED, Settings, resolve
 
 PROJECT = """\
 apiVersion: wfdeploy/v1
@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def settled(cwd: Path, environ: dict[str, str] | None = None, **flags: Any) -> Settings:
-    return resolve(TargetFlags(**flags), environ or {}, cwd=cwd)
+    return resolve(TargetOptions(**flags), environ or {}, cwd=cwd)
 
 
 def test_without_anything_it_is_the_hosted_server(tmp_path: Path) -> None:

@@ -1,0 +1,161 @@
+"""Where implementations are picked: which store, which gateway, which clock a use case works with."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from wfdeploy.errors import UsageError
+from wfdeploy.upstash import encoder
+from wfdeploy.wiring.checkout import require_untracked
+from wfdeploy.wiring.settings import Settings, secret_values
+from wfdeploy.workspace import Workspace
+
+if TYPE_CHECKING:
+    from wfdeploy.model.project import Target
+    from wfdeploy.ports import Listener, RunGateway
+
+
+class Reporter(Protocol):
+    """Takes what is to be said about where a use case works; what it does is said by events."""
+
+    def warn(self, message: str, hint: str | None = None) -> None:
+        """Report something that is probably not meant."""
+
+    def detail(self, message: str) -> None:
+        """Report something for those who look closer."""
+
+
+_COUNTS_SLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Of the clocks that are never set, the one that goes on while the machine sleeps, as the server's does. What
+`time.monotonic` reads stands still then, on Linux and on macOS."""
+
+
+class SystemClock:
+    """Time as the operating system tells it."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.clock_gettime(_COUNTS_SLEEP)
+
+    async def sleep(self, seconds: float) -> None:
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
+
+@contextmanager
+def workspace(
+    settings: Settings,
+    listener: Listener,
+    reporter: Reporter,
+    *,
+    command: str,
+    online: bool = True,
+    budget_s: float = 300.0,
+) -> Iterator[Workspace]:
+    """Open the surroundings of one use case.
+
+    command: what the lock says to whoever finds it held.
+    online: the embedded server runs inside of the block, where it is the target.
+    budget_s: how long all waits for the server may take together.
+
+    Raises: `StateUnusable` where git tracks what only this machine may have written; `UsageError`.
+    """
+    from wfdeploy.state.backend import SqliteBackend
+
+    require_untracked(settings.target.project.root, settings.target.state_file)
+
+    def assemble(target: Target, url: str, server: str, **more: Any) -> Workspace:
+        clock = SystemClock()
+        return Workspace(
+            target=target,
+            clock=clock,
+            listener=listener,
+            environ=settings.environ,
+            # An env file, which may be part of the checkout, doesn't choose the user's folder.
+            state_backend=SqliteBackend.of(target, server, command=command, environ=settings.process_environ),
+            gateway=lambda: _gateway(replace(settings, target=target), url, listener, clock, budget_s),
+            encoder=encoder,
+            stdin=lambda: _read_stdin(settings),
+            cwd=settings.cwd,
+            **more,
+        )
+
+    target = settings.target
+    if not target.local:
+        from wfdeploy.upstash.settings import origin
+
+        yield assemble(target, target.url, origin(target.url))
+        return
+    from wfdeploy.wiring.embedded import local_id, local_server, local_variables
+
+    defaults = local_variables(settings)
+    if not online:
+        yield assemble(target, target.url, f"local:{local_id(settings.local_database)}", defaults=defaults)
+        return
+    with local_server(settings.local_database, reporter) as server:
+        if server.demo_url is not None:
+            defaults = {**defaults, "app_url": server.demo_url}
+        target = replace(target, token=server.token)
+        yield assemble(target, server.url, f"local:{server.server_id}", log_lag_s=0.0, defaults=defaults)
+
+
+def warn_of_shared_names(reporter: Reporter, target: Target) -> None:
+    """Report a project that shares its runs with every other one without a project file."""
+    if target.local or target.project.uid is not None or target.project.file is not None:
+        return
+    reporter.warn(
+        "there is no project file, so runs are triggered as the project 'default'; two such projects on one "
+        "account would take each other's runs for their own",
+        "write one: wfdeploy init",
+    )
+
+
+def _gateway(settings: Settings, url: str, listener: Listener, clock: SystemClock, budget_s: float) -> RunGateway:
+    target = settings.target
+    if target.token is None:
+        raise UsageError(
+            f"there is no token: {target.token_source} is not set",
+            hint=f"export {target.token_source}=... (the console shows it), name a file with --token-file, "
+            "or work without an account: --local",
+        )
+    if settings.by_cache is not None:
+        from wfdeploy.project.file import confirm
+
+        confirm(target.project, cwd=settings.cwd, by_cache=settings.by_cache)  # a token never leaves by a cache's word
+    from wfdeploy.upstash.client import UpstashGateway
+    from wfdeploy.upstash.scrub import Scrubber
+
+    return UpstashGateway(
+        url,
+        target.token,
+        settings=target.project.server,
+        clock=clock,
+        scrubber=Scrubber(secret_values(target, settings.environ)),
+        token_source=target.token_source,
+        wait_budget_s=budget_s,
+        listener=listener,
+    )
+
+
+def _read_stdin(settings: Settings) -> bytes:
+    if settings.stdin_taken:
+        raise UsageError("standard input can't give both the token and the manifests")
+    return read_stdin()
+
+
+def read_stdin() -> bytes:
+    """What standard input holds, up to more than any file may. Raises: `UsageError`."""
+    from wfdeploy.documents.sources import MAX_FILE_BYTES
+
+    try:
+        return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)  # whoever reads it says that this is too much
+    except OSError as error:
+        raise UsageError(f"standard input can't be read: {error.strerror or error}") from error

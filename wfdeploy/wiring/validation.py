@@ -1,0 +1,94 @@
+"""Validate: every problem of manifests and project file, whichever environment it shows in.
+
+A use case that has no workspace: it needs no state and no server, and goes on where the project file is wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from wfdeploy.documents.parsed import MOST, Documents
+from wfdeploy.errors import InvalidInput
+from wfdeploy.manifests.manifests import validate, validate_presuming
+from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.options import TargetOptions
+from wfdeploy.model.project import LOCAL
+from wfdeploy.ports import Listener
+from wfdeploy.project.document import presumed_project
+from wfdeploy.project.file import locate_project_file
+from wfdeploy.project.permissions import VARIABLE
+from wfdeploy.wiring.assembly import read_stdin
+from wfdeploy.wiring.embedded import local_variables
+from wfdeploy.wiring.settings import resolve
+
+
+def problems(
+    options: TargetOptions,
+    process_environ: Mapping[str, str],
+    *,
+    cwd: Path,
+    paths: Sequence[str] | None,
+    variables: Mapping[str, str],
+    listener: Listener,
+) -> Sequence[Diagnostic]:
+    """What is wrong in the chosen environment, or in any where none is chosen: each problem once, warnings included.
+
+    Raises: `UsageError`.
+    """
+    try:
+        found = _by_environment(options, process_environ, cwd=cwd, paths=paths, variables=variables, listener=listener)
+        return list(found)
+    except InvalidInput as error:  # the project file itself
+        file = None if options.project_file is None else Path(options.project_file)
+        project = presumed_project(locate_project_file(cwd=cwd, file=file), cwd=cwd)
+        return [
+            *error.diagnostics,
+            *validate_presuming(project, paths, cwd=cwd, stdin=read_stdin, listener=listener),
+        ]
+
+
+def _by_environment(
+    options: TargetOptions,
+    process_environ: Mapping[str, str],
+    *,
+    cwd: Path,
+    paths: Sequence[str] | None,
+    variables: Mapping[str, str],
+    listener: Listener,
+) -> Iterator[Diagnostic]:
+    stdin = cache(read_stdin)
+    named = resolve(replace(options, environment=options.environment or LOCAL, local=False), process_environ, cwd=cwd)
+    declared = named.target.project.environments
+    environments = (options.environment,) if options.environment is not None else declared or (None,)
+    allowed = {VARIABLE: process_environ.get(VARIABLE, "")}  # no other variable counts for what is valid
+    documents = Documents(MOST) if len(environments) > 1 else None
+    seen: dict[tuple[object, ...], tuple[Diagnostic, list[str | None]]] = {}
+    for environment in environments:
+        project = resolve(replace(options, environment=environment), allowed, cwd=cwd).target.project
+        defaults = local_variables(named) if environment in (None, LOCAL) else {}
+        times: Counter[tuple[object, ...]] = Counter()
+        for diagnostic in validate(
+            project,
+            paths,
+            variables=variables,
+            defaults=defaults,
+            stdin=stdin,
+            cwd=cwd,
+            listener=listener,
+            documents=documents,
+            keep=0,
+        ):
+            # Not compared by its excerpt: a line may be the whole of a large file.
+            key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)
+            times[key] += 1  # rows that share a line may share a problem
+            seen.setdefault((*key, times[key]), (diagnostic, []))[1].append(environment)
+    for diagnostic, where in seen.values():
+        if len(where) == len(environments):
+            yield diagnostic
+        else:
+            names = ", ".join(f"'{name}'" for name in where)
+            yield replace(diagnostic, message=f"{diagnostic.message} (in environment {names})")
