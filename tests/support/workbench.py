@@ -17,6 +17,7 @@ from wfdeploy.model.spool import Spool
 from wfdeploy.operations import adopt as adopting
 from wfdeploy.operations import apply as applying
 from wfdeploy.operations import plan as planning
+from wfdeploy.planning.saved_plan import read_plan
 from wfdeploy.ports import Clock, RunGateway, StateBackend
 from wfdeploy.state.backend import SqliteBackend
 from wfdeploy.state.sqlite_store import SqliteStore
@@ -134,7 +135,8 @@ class Workbench:
             confirm=confirm,
             stop=stop or StopFlag(),
         )
-        return applying.apply(workspace, request, paths=paths, plan_file=plan_file)
+        saved = None if plan_file is None else read_plan(plan_file)
+        return applying.apply(workspace, request, paths=paths, saved=saved)
 
     def adopt(self, *, confirm: Callable[[Plan], bool] = lambda _: True, **selection: Any) -> ApplyReport:
         return adopting.adopt(self.workspace, paths=None, selection=Selection(**selection), confirm=confirm)

@@ -8,6 +8,8 @@ from enum import Enum
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from wfdeploy.errors import ExitCode
+
 if TYPE_CHECKING:
     from wfdeploy.model.address import Address
     from wfdeploy.model.observed import RunState
@@ -32,6 +34,16 @@ class Outcome(Enum):
     PENDING = "pending"
     BLOCKED = "blocked"
     KEPT = "kept"
+
+
+_TOUCHED_THE_SERVER = (
+    Outcome.TRIGGERED,
+    Outcome.DEDUPLICATED,
+    Outcome.RESUMED,
+    Outcome.CANCELLED,
+    Outcome.UNKNOWN,  # it may have been triggered: "nothing was" would be a lie
+)
+_NOT_DONE = (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.PENDING)
 
 
 class Result(NamedTuple):
@@ -81,6 +93,28 @@ class ApplyReport:
     warnings: tuple[str, ...] = ()
     watched: Mapping[RunState, int] | None = None
     unsettled: str | None = None
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether something was left undone, following the runs included."""
+        from wfdeploy.model.observed import RunState
+
+        still_running = self.watched is not None and self.watched.get(RunState.STARTED, 0) > 0
+        return self.stopped is not None or self.unsettled is not None or still_running
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the report means for scripts. OK: all of the plan was done, and the runs that were followed ended well;
+        REMOTE: nothing reached the server; PARTIAL: anything between."""
+        from wfdeploy.model.observed import RunState
+
+        if self.stopped is not None or any(self.summary.get(outcome, 0) for outcome in _NOT_DONE):
+            touched = any(self.summary.get(outcome, 0) for outcome in _TOUCHED_THE_SERVER)
+            return ExitCode.PARTIAL if touched else ExitCode.REMOTE
+        ended_badly = (RunState.FAILED, RunState.CANCELED)
+        if self.watched is not None and any(self.watched.get(state, 0) for state in ended_badly):
+            return ExitCode.PARTIAL
+        return ExitCode.OK if self.unsettled is None else ExitCode.PARTIAL
 
     @classmethod
     def of_nothing(cls, plan: Plan) -> ApplyReport:

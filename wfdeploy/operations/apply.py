@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfdeploy.errors import UsageError
@@ -16,25 +15,22 @@ if TYPE_CHECKING:
     from wfdeploy.manifests.manifests import Manifests
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.options import ApplyRequest
+    from wfdeploy.planning.saved_plan import SavedPlan
     from wfdeploy.ports import RecordReader
     from wfdeploy.workspace import Workspace
 
 
 def apply(
-    workspace: Workspace, request: ApplyRequest, *, paths: Sequence[str] | None, plan_file: Path | None = None
+    workspace: Workspace, request: ApplyRequest, *, paths: Sequence[str] | None, saved: SavedPlan | None = None
 ) -> ApplyReport:
     """Plan and carry out.
 
-    With `plan_file`, what that plan says and nothing else.
+    With a saved plan, what that says and nothing else; `paths` and the selection are its own then.
 
     Raises: `InvalidInput`, `StateError`, `RemoteFailure`, `Withheld`, `UsageError`; `StalePlan` for a saved plan that
     may not be applied any more.
     """
-    saved = None
-    if plan_file is not None:
-        from wfdeploy.planning.saved_plan import read_plan
-
-        saved = read_plan(plan_file)
+    if saved is not None:
         paths, request = saved.paths, replace(request, selection=saved.selection)
     if request.options.wait and request.selection.limit is not None:
         raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")

@@ -25,7 +25,7 @@ _MOST_BYTES = 1 << 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
-    """A plan file, read back."""
+    """What there is to know of a plan to apply exactly that."""
 
     paths: tuple[str, ...] | None
     selection: Selection
@@ -37,6 +37,24 @@ class SavedPlan:
     manifests: str
     changes: str
     new_state: bool
+
+    @classmethod
+    def of(cls, plan: Plan, *, paths: Sequence[str] | None, selection: Selection, new_state: bool) -> SavedPlan:
+        """The plan that was just made. `new_state`: there was no state. Raises: `StalePlan` for an unverified one."""
+        if not plan.verified:
+            raise _unverified("the plan")
+        return cls(
+            paths=None if paths is None else tuple(paths),
+            selection=selection,
+            project=plan.project,
+            environment=plan.environment,
+            url=plan.url,
+            lineage=plan.lineage,
+            serial=plan.serial,
+            manifests=plan.manifests_digest,
+            changes=changes_digest(plan),
+            new_state=new_state,
+        )
 
     def check(self, plan: Plan) -> None:
         """Whether `plan`, made now, is the one that was saved. Raises: `StalePlan` with the reason."""
@@ -137,11 +155,33 @@ def read_plan(path: Path) -> SavedPlan:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise StalePlan(f"{path} is not a plan: {reason}", hint="make a new one with `wfdeploy plan --out`") from error
     if verified is not True:
-        raise StalePlan(
-            f"the plan {path} is unverified: it was made without asking the server",
-            hint="make it with a token and without --offline",
-        )
+        raise _unverified(f"the plan {path}")
     return saved
+
+
+def _unverified(plan: str) -> StalePlan:
+    return StalePlan(
+        f"{plan} is unverified: it was made without asking the server",
+        hint="make it with a token and without --offline",
+    )
+
+
+def saved_plan_among(paths: Sequence[str] | None, selection: Selection) -> Path | None:
+    """The saved plan among the paths, known by its content. It stands alone: it says what it is about.
+
+    Raises: `UsageError` where something is said beside it.
+    """
+    plans = [path for path in paths or () if path != "-" and is_plan_file(Path(path))]
+    if not plans:
+        return None
+    if len(paths or ()) > 1:
+        raise UsageError(f"{plans[0]} is a saved plan; it is applied alone, without other paths")
+    if selection != Selection():
+        raise UsageError(
+            f"{plans[0]} is a saved plan; it says already what it is about",
+            hint="leave out --target, --replace, --limit, --prune, --refresh and --var, or make a new plan with them",
+        )
+    return Path(plans[0])
 
 
 def _saved(content: Mapping[str, Any]) -> SavedPlan:

@@ -8,11 +8,10 @@ import click
 
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command
-from wfdeploy.errors import ExitCode, UsageError
+from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from wfdeploy.cli.confirm import Asker
     from wfdeploy.cli.output import App
@@ -75,11 +74,12 @@ def apply(
     from wfdeploy.cli.confirm import carry_out
     from wfdeploy.model.options import ApplyRequest
     from wfdeploy.operations import apply as operation
+    from wfdeploy.planning.saved_plan import read_plan, saved_plan_among
     from wfdeploy.wiring import checkout
     from wfdeploy.wiring.assembly import warn_of_shared_names
     from wfdeploy.wiring.settings import resolve
 
-    plan_file = _plan_file(paths, selection)
+    plan_file = saved_plan_among(paths, selection)
     chosen = resolve(target, app.environ)
     if plan_file is not None:
         checkout.require_own_plan(plan_file, folder=chosen.cwd, bounds=chosen.target.project.bounds)
@@ -87,29 +87,10 @@ def apply(
 
     def act(workspace: Workspace, confirm: Asker, stop: StopFlag) -> ApplyReport:
         request = ApplyRequest(selection=selection, options=replace(limits, wait=wait), confirm=confirm, stop=stop)
-        return operation.apply(workspace, request, paths=None if plan_file else paths, plan_file=plan_file)
+        saved = None if plan_file is None else read_plan(plan_file)
+        return operation.apply(workspace, request, paths=paths, saved=saved)
 
     return carry_out(app, target, chosen, act, question="Carry this out?", yes=yes, budget_s=limits.timeout_s)
-
-
-def _plan_file(paths: Sequence[str] | None, selection: Selection) -> Path | None:
-    """The saved plan among the paths, known by its content. It stands alone: it says what it is about."""
-    from pathlib import Path
-
-    from wfdeploy.model.plan import Selection as Everything
-    from wfdeploy.planning.saved_plan import is_plan_file
-
-    plans = [path for path in paths or () if path != "-" and is_plan_file(Path(path))]
-    if not plans:
-        return None
-    if len(paths or ()) > 1:
-        raise UsageError(f"{plans[0]} is a saved plan; it is applied alone, without other paths")
-    if selection != Everything():
-        raise UsageError(
-            f"{plans[0]} is a saved plan; it says already what it is about",
-            hint="leave out --target, --replace, --limit, --prune, --refresh and --var, or make a new plan with them",
-        )
-    return Path(plans[0])
 
 
 @click.command(
