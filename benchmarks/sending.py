@@ -47,6 +47,7 @@ def ours(count: int, url: str) -> Spent:
     from wfdeploy.sending.patience import Patience
     from wfdeploy.sending.sender import Limits, Sender
     from wfdeploy.sending.server_time import ServerTime
+    from wfdeploy.sending.session import Outcomes, Session
     from wfdeploy.upstash.client import UpstashGateway
     from wfdeploy.upstash.scrub import Scrubber
     from wfdeploy.wiring.assembly import SystemClock
@@ -62,20 +63,23 @@ def ours(count: int, url: str) -> Spent:
         gateway = UpstashGateway(
             url, "benchmark", settings=ServerSettings(), clock=clock, scrubber=Scrubber(["benchmark"])
         )
-        sender = Sender(
+        session = Session(
             gateway=gateway,
             journal=Journal(NullStore()),
             clock=clock,
             time=ServerTime(clock),
             patience=Patience(clock, StopFlag(), unheard, 60.0),
             listener=unheard,
-            limits=Limits(max_items=BATCH),
+            label="benchmark",
+            log_lag_s=lambda: 0.0,
+            outcomes=Outcomes(unheard),
         )
+        sender = Sender(session, Limits(max_items=BATCH))
         began = _now()
         await sender.run(shipments(made))
         took = _since(began)
         await gateway.aclose()
-        assert len(sender.results) == count, sender.halt
+        assert len(session.outcomes.results) == count, session.outcomes.halt
         return took
 
     return asyncio.run(send())

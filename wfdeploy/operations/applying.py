@@ -35,13 +35,12 @@ from wfdeploy.planning.prepared import Prepared
 from wfdeploy.planning.saved_plan import SavedPlan
 from wfdeploy.planning.trust import why_suspect
 from wfdeploy.ports import RunGateway, StateStore
-from wfdeploy.sending.cancelling import Canceller
 from wfdeploy.sending.engine import Engine
 from wfdeploy.sending.journal import Journal
 from wfdeploy.sending.patience import Patience
-from wfdeploy.sending.resuming import Resumer
-from wfdeploy.sending.sender import Limits, Sender
+from wfdeploy.sending.sender import Limits
 from wfdeploy.sending.server_time import ROUNDED_S, ServerTime
+from wfdeploy.sending.session import Outcomes, Session
 from wfdeploy.sending.unreachable import Unreachable
 from wfdeploy.workspace import Workspace
 
@@ -299,63 +298,33 @@ class _Apply:
         max_items = options.batch_size or server.max_batch_items
         if options.max_rate is not None:
             max_items = max(1, min(max_items, int(options.max_rate)))
-        # Without one, the plan asks nothing of the server: the engine only commits.
-        gateway = self.gateway or Unreachable()
-        journal = Journal(store)
-        limits = Limits(
-            max_items=max_items,
-            max_bytes=server.max_batch_bytes,
-            concurrency=options.concurrency or Limits().concurrency,
-            max_rate=options.max_rate,
-        )
-        sender = Sender(
-            gateway=gateway,
-            journal=journal,
-            clock=workspace.clock,
-            time=self.time,
-            patience=self.patience,
-            listener=workspace.listener,
-            limits=limits,
-        )
-        resumer = Resumer(
-            gateway=gateway,
-            journal=journal,
-            clock=workspace.clock,
-            time=self.time,
-            patience=self.patience,
-            listener=workspace.listener,
-            sender=sender,
-            label=workspace.project.label,
-        )
 
         def log_lag_s() -> float:
             return 0.0 if discovery is None else discovery.log_lag_s
 
-        canceller = Canceller(
-            gateway=gateway,
-            journal=journal,
-            clock=workspace.clock,
-            patience=self.patience,
-            listener=workspace.listener,
-            sender=sender,
-            label=workspace.project.label,
-            log_lag_s=log_lag_s,
-            oldest_ms=lambda addresses: since(
-                [record.standing for record in store.records(addresses)], round(1000 * log_lag_s())
-            ),
-        )
-        return Engine(
-            gateway=gateway,
-            journal=journal,
-            sender=sender,
-            resumer=resumer,
-            canceller=canceller,
+        session = Session(
+            # Without a gateway, the plan asks nothing of the server: the engine only commits.
+            gateway=self.gateway or Unreachable(),
+            journal=Journal(store),
             clock=workspace.clock,
             time=self.time,
             patience=self.patience,
             listener=workspace.listener,
             label=workspace.project.label,
             log_lag_s=log_lag_s,
+            outcomes=Outcomes(workspace.listener),
+        )
+        return Engine(
+            session,
+            limits=Limits(
+                max_items=max_items,
+                max_bytes=server.max_batch_bytes,
+                concurrency=options.concurrency or Limits().concurrency,
+                max_rate=options.max_rate,
+            ),
             names=prepared.names_of,
+            oldest_ms=lambda addresses: since(
+                [record.standing for record in store.records(addresses)], round(1000 * log_lag_s())
+            ),
             before_sending=lambda: workspace.state_backend.clear_mark(store),
         )

@@ -17,8 +17,8 @@ from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.operations.inspection import selected
 from wfdeploy.planning.targets import Targets
 from wfdeploy.ports import RunGateway
+from wfdeploy.sending.listing import list_all
 from wfdeploy.sending.patience import Patience
-from wfdeploy.sending.recovery import list_all
 from wfdeploy.workspace import Workspace
 
 _FEW = 10

@@ -19,8 +19,8 @@ from wfdeploy.operations.signal_wakeup import hearing
 from wfdeploy.planning.listing.refreshing import since
 from wfdeploy.planning.targets import Targets
 from wfdeploy.ports import RunGateway
+from wfdeploy.sending.listing import list_all
 from wfdeploy.sending.patience import Patience
-from wfdeploy.sending.recovery import list_all
 from wfdeploy.workspace import Workspace
 
 _FIRST_PAUSE_S = 0.2

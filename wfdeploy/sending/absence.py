@@ -14,10 +14,14 @@ giving up is safe, and only waiting is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
+from wfdeploy.model.address import Address
+from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt
+from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.sending.server_time import DATE_RESOLUTION_MS
 
 
@@ -61,3 +65,61 @@ def judge(attempt: Attempt, *, listed_at_ms: int, ended_at_ms: int, log_lag_ms: 
         if listed_at_ms + log_lag_ms + DATE_RESOLUTION_MS < send_before_ms:
             return Judgement(Absence.RESERVED_IF_ACCEPTED, send_before_ms=send_before_ms)
     return Judgement(Absence.TOO_EARLY, latest_start + log_lag_ms + DATE_RESOLUTION_MS - listed_at_ms)
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a listing says of attempts whose outcome is open, by address. `wait_ms` until a listing tells more.
+
+    `send_before_ms`: for those that may be sent again only until then (server time, Unix ms).
+    """
+
+    found: dict[Address, ObservedRun] = field(default_factory=dict)
+    absent: dict[Address, Absence] = field(default_factory=dict)
+    send_before_ms: dict[Address, int] = field(default_factory=dict)
+    too_early: set[Address] = field(default_factory=set)
+    wait_ms: int = 0
+
+
+def examine(
+    attempts: Iterable[Attempt],
+    runs: Iterable[ObservedRun],
+    *,
+    names: Callable[[Attempt], Collection[str]],
+    listed_at_ms: int,
+    ended_at_ms: Mapping[Address, int],
+    log_lag_ms: int,
+) -> Findings:
+    """Judge attempts by a complete listing.
+
+    `names`: what the run of an attempt is found by (`RunIndex.attempted`). `listed_at_ms`: when the listing began,
+    `ended_at_ms`: by address, when the attempt's last byte can have left (server time, Unix ms).
+    """
+    result = Findings()
+    index = RunIndex(runs)
+    for attempt in attempts:
+        run = index.attempted(attempt, names(attempt))
+        if run is not None:
+            result.found[attempt.address] = run
+            continue
+        judgement = judge(
+            attempt,
+            listed_at_ms=listed_at_ms,
+            ended_at_ms=ended_at_ms[attempt.address],
+            log_lag_ms=log_lag_ms,
+        )
+        if judgement.absence is Absence.TOO_EARLY:
+            result.too_early.add(attempt.address)
+            result.wait_ms = max(result.wait_ms, judgement.wait_ms)
+        else:
+            result.absent[attempt.address] = judgement.absence
+            if judgement.send_before_ms is not None:
+                result.send_before_ms[attempt.address] = judgement.send_before_ms
+    return result
+
+
+def since(attempts: Collection[Attempt]) -> int | None:
+    """Where a listing must begin to find all of these (server time, Unix ms; None: at the beginning)."""
+    starts = [attempt.since_ms for attempt in attempts]
+    known = [start for start in starts if start is not None]
+    return min(known) if known and len(known) == len(starts) else None

@@ -18,11 +18,8 @@ from wfdeploy.model.event import Notice, Outcome, Result, Started
 from wfdeploy.model.plan import Change
 from wfdeploy.model.remote import Cancelled, NotCancelled, RunState
 from wfdeploy.model.workflow_id import RunIndex
-from wfdeploy.ports import Clock, Listener, RunGateway
-from wfdeploy.sending.journal import Journal
-from wfdeploy.sending.patience import Patience
-from wfdeploy.sending.recovery import list_all
-from wfdeploy.sending.sender import Halt, Sender
+from wfdeploy.sending.listing import list_all
+from wfdeploy.sending.session import Halt, Session
 
 MOST_RUNS = 100
 """In one request: what the API cancels where no number is said ("Bulk Cancel Workflow Runs", `count`)."""
@@ -57,27 +54,9 @@ class Canceller:
     """Cancels what changes ask for. `label`: of the project's runs. `oldest_ms`: where a listing must begin to show the
     recorded runs of these addresses (server time, Unix ms)."""
 
-    def __init__(
-        self,
-        *,
-        gateway: RunGateway,
-        journal: Journal,
-        clock: Clock,
-        patience: Patience,
-        listener: Listener,
-        sender: Sender,
-        label: str,
-        log_lag_s: Callable[[], float],
-        oldest_ms: Callable[[Collection[Address]], int | None],
-    ) -> None:
-        self._gateway = gateway
-        self._journal = journal
-        self._clock = clock
-        self._patience = patience
-        self._listener = listener
-        self._sender = sender
-        self._label = label
-        self._log_lag_s = log_lag_s
+    def __init__(self, session: Session, oldest_ms: Callable[[Collection[Address]], int | None]) -> None:
+        self._session = session
+        self._outcomes = session.outcomes
         self._oldest_ms = oldest_ms
         self._unclear: list[_Target] = []
         self._answered_at = 0.0  # monotonic
@@ -88,21 +67,18 @@ class Canceller:
         left = [_Target(change, change.cancels or change.workflow_run_id) for change in changes]
         own = sum(not target.is_predecessor for target in left)
         if own:
-            self._listener(Started(own, cancels=True))
+            self._session.listener(Started(own, cancels=True))
         try:
             for _ in range(ROUNDS):
                 await self._cancel_all(left)
                 unclear, self._unclear = self._unclear, []
                 left, is_sure = await self._told_by_logs(unclear)
-                if not left or not is_sure or self._halted():
+                if not left or not is_sure or self._session.halted:
                     break
         except StateUnusable as error:
-            self._break_off(error)
+            self._outcomes.break_off(error)
             return
         self._give_up(left)
-
-    def _halted(self) -> bool:
-        return self._sender.halt is not None or self._patience.stopped
 
     # --- requests --------------------------------------------------------------------------------------------
 
@@ -111,25 +87,25 @@ class Canceller:
 
         async def cancel(some: Sequence[_Target]) -> None:
             try:
-                if not self._halted():
+                if not self._session.halted:
                     await self._cancel(some)
             except StateUnusable as error:
-                self._break_off(error)
+                self._outcomes.break_off(error)
             finally:
                 places.release()
 
         async with asyncio.TaskGroup() as group:
             for some in _bundles(targets):
                 await places.acquire()
-                if self._halted():
+                if self._session.halted:
                     return
                 group.create_task(cancel(some))
 
     async def _cancel(self, targets: Sequence[_Target]) -> None:
         # Written down first: should this process die, nobody takes the runs for ones that somebody else cancelled.
         await self._note(targets, None, handled=True)
-        reply = await self._gateway.cancel([target.run_id for target in targets], label=self._label)
-        self._answered_at = max(self._answered_at, self._clock.monotonic())
+        reply = await self._session.gateway.cancel([target.run_id for target in targets], label=self._session.label)
+        self._answered_at = max(self._answered_at, self._session.clock.monotonic())
         match reply:
             case Cancelled(count) if count == len(targets):
                 await self._note(targets, RunState.CANCELED, handled=True)
@@ -142,7 +118,7 @@ class Canceller:
                     self._unclear += targets
                 else:
                     await self._note(targets, None, handled=False)
-                self._sender.stop(Halt(message, hint))
+                self._outcomes.stop(Halt(message, hint))
 
     # --- the logs --------------------------------------------------------------------------------------------
 
@@ -157,9 +133,9 @@ class Canceller:
             return targets, False
         if not left:
             return [], True
-        until = self._answered_at + self._log_lag_s()
+        until = self._answered_at + self._session.log_lag_s()
         why = f"{len(left)} of the runs to be cancelled may have ended before: waiting until the logs can tell"
-        if not await self._patience.wait(until - self._clock.monotonic(), why):
+        if not await self._session.patience.wait(until - self._session.clock.monotonic(), why):
             return left, False
         still = await self._look(left, proves=True)
         return (left, False) if still is None else (still, True)
@@ -170,12 +146,14 @@ class Canceller:
         try:
             runs = await self._listed([target.address for target in targets])
         except RemoteFailure as error:
-            self._listener(Notice(f"which runs were cancelled could not be looked up: {error.message}", error.hint))
+            self._session.listener(
+                Notice(f"which runs were cancelled could not be looked up: {error.message}", error.hint)
+            )
             return None
         left: list[_Target] = []
         edits: list[Observe] = []
         told: list[tuple[_Target, Outcome, str | None]] = []
-        now_ms = self._clock.now_ms()
+        now_ms = self._session.clock.now_ms()
         for target in targets:
             run = runs.recorded(target.run_id, None)
             if run is None and not proves:
@@ -193,14 +171,17 @@ class Canceller:
                 )
                 outcome, words = (Outcome.CANCELLED, None) if cancelled else (Outcome.KEPT, "the run had ended")
                 told.append((target, outcome, words))
-        await self._journal.commit(edits)
+        await self._session.journal.commit(edits)
         for one in told:
             self._tell(*one)
         return left
 
     async def _listed(self, addresses: Collection[Address]) -> RunIndex:
         since_ms = self._oldest_ms(addresses)
-        listed = await list_all(self._gateway, self._clock, self._listener, label=self._label, since_ms=since_ms)
+        session = self._session
+        listed = await list_all(
+            session.gateway, session.clock, session.listener, label=session.label, since_ms=since_ms
+        )
         return RunIndex(listed.runs)
 
     # --- the end ---------------------------------------------------------------------------------------------
@@ -212,25 +193,25 @@ class Canceller:
         for target in targets:
             if target.is_predecessor:
                 instead = "not sent: it isn't known whether the run that it replaces was cancelled"
-                self._sender.tell(Result(target.address, Outcome.PENDING, target.change.workflow_run_id, error=instead))
+                self._outcomes.report(
+                    Result(target.address, Outcome.PENDING, target.change.workflow_run_id, error=instead)
+                )
             else:
                 self._tell(target, Outcome.UNKNOWN, words)
         waiting = sum(target.is_predecessor for target in targets)
         if waiting:
             whose = "run that is to be replaced is" if waiting == 1 else "runs that are to be replaced are"
-            self._sender.stop(Halt(f"{waiting} {whose} perhaps still going", "run it again: it goes on from here"))
+            self._outcomes.stop(Halt(f"{waiting} {whose} perhaps still going", "run it again: it goes on from here"))
 
     def _tell(self, target: _Target, outcome: Outcome, words: str | None = None) -> None:
         if not target.is_predecessor:  # else the outcome is that of the trigger
-            self._sender.tell(Result(target.address, outcome, target.change.workflow_run_id, error=words))
+            self._outcomes.report(Result(target.address, outcome, target.change.workflow_run_id, error=words))
 
     async def _note(self, targets: Iterable[_Target], state: RunState | None, *, handled: bool) -> None:
-        now_ms = self._clock.now_ms()
-        await self._journal.commit([Observe(target.address, state, now_ms, handled=handled) for target in targets])
-
-    def _break_off(self, error: StateUnusable) -> None:
-        self._sender.broken = self._sender.broken or error
-        self._sender.stop(Halt(error.message, error.hint))
+        now_ms = self._session.clock.now_ms()
+        await self._session.journal.commit(
+            [Observe(target.address, state, now_ms, handled=handled) for target in targets]
+        )
 
 
 def _bundles(targets: Iterable[_Target]) -> Iterator[list[_Target]]:

@@ -11,9 +11,13 @@ from wfdeploy.ports import Clock, Listener
 SAID_FROM_S = 1.0
 """Shorter waits are not worth a word."""
 
-
 _GRACE_S = 30.0
 """What a request may take in any case, however short the budget."""
+
+
+def backoff_s(times: int) -> float:
+    """How long to pause when the server has asked for a pause so many times without saying for how long."""
+    return min(2.0 ** min(times, 6), 60.0)
 
 
 class Patience:

@@ -1,134 +1,155 @@
-"""Lost answers, cleared by the logs: who is there, who never arrived, who must wait."""
+"""Lost answers: looked up in the server's logs, recorded where the run is there, sent again where it is not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain
 
-from wfdeploy.errors import ExitCode, Interrupted, RemoteFailure
-from wfdeploy.model.address import Address
-from wfdeploy.model.event import Listing
-from wfdeploy.model.remote import ObservedRun, RunPage
-from wfdeploy.model.state import Attempt
-from wfdeploy.model.workflow_id import RunIndex, parse_run_id
-from wfdeploy.ports import Clock, Listener, RunGateway
-from wfdeploy.sending.absence import Absence, judge
-from wfdeploy.sending.forecast import Forecast
+from wfdeploy.errors import RemoteFailure, StateUnusable
+from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, Settle
+from wfdeploy.model.event import Notice, Outcome, Result
+from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.state import Attempt, AttemptStatus, Origin
+from wfdeploy.sending.absence import Absence, Findings, examine, since
+from wfdeploy.sending.listing import list_all
+from wfdeploy.sending.resuming import Resumer
+from wfdeploy.sending.sender import Sender
+from wfdeploy.sending.server_time import ROUNDED_S
+from wfdeploy.sending.session import Session
+from wfdeploy.sending.shipment import Shipment
 
-
-@dataclass(slots=True)
-class Listed:
-    """A complete listing. `asked_at`, `answered_at`: moments (monotonic) between which its first page was made;
-    `date_ms`: the server's time that this page told. `since_ms`: where it was asked to begin, `reach_ms`: where it had
-    to for the sake of what may be unknown (None: at the beginning)."""
-
-    runs: list[ObservedRun]
-    asked_at: float
-    answered_at: float
-    date_ms: int | None
-    since_ms: int | None = None
-    reach_ms: int | None = None
+ROUNDS = 3
+"""How often lost runs are looked up and sent again in one apply; the next apply goes on."""
 
 
-async def list_all(
-    gateway: RunGateway,
-    clock: Clock,
-    listener: Listener,
-    *,
-    label: str,
-    since_ms: int | None,
-    expected: int | None = None,
-    cursor: str = "",
-    keep: Callable[[str, RunPage], None] = lambda _cursor, _page: None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> Listed:
-    """The project's runs since a server time, whatever else the server lists: an entry must carry the label. Only a
-    derived id needs none, since nobody else's run has one. `expected`: how many there may be (see `Forecast`).
-    `cursor`: begin with the page that an earlier listing had there. `keep`: gets each page, and its cursor.
+class Recovery:
+    """Looks up lost runs and sends again what never arrived, a few times, within the time that the user gives."""
 
-    Raises: `RemoteFailure`, also when the listing ends without an end; `Interrupted` once `stopped()`.
-    """
-    asked_at = clock.monotonic()
-    answered_at: float | None = None
-    date_ms: int | None = None
-    runs: list[ObservedRun] = []
-    complete = False
-    forecast = Forecast(clock, since_ms, expected)
-    async for page in gateway.list_runs(label=label, since_ms=since_ms, cursor=cursor):
-        keep(cursor, page)
-        cursor = page.next_cursor
-        if answered_at is None:
-            answered_at, date_ms = clock.monotonic(), page.server_time_ms
-        runs.extend(run for run in page.runs if is_ours(run, label))
-        complete = page.last
-        if stopped():
-            raise Interrupted("stopped while listing the server's runs", exit_code=ExitCode.SIGINT)
-        if (notice := forecast.add(page)) is not None:
-            listener(notice)
-        listener(Listing(len(runs), done=complete, total=forecast.total))
-    if not complete or answered_at is None:
-        raise RemoteFailure("the server's listing of runs broke off", hint="run it again")
-    return Listed(runs, asked_at, answered_at, date_ms, since_ms)
+    def __init__(
+        self, session: Session, sender: Sender, resumer: Resumer, names: Callable[[Attempt], Collection[str]]
+    ) -> None:
+        self._session = session
+        self._outcomes = session.outcomes
+        self._sender = sender
+        self._resumer = resumer
+        self._names = names
 
+    async def run(self, shipments: Iterator[Shipment]) -> None:
+        """Recover `outcomes.lost`. `shipments`: what has not been begun, sent along when it goes on."""
+        outcomes = self._outcomes
+        for _ in range(ROUNDS):
+            is_final = outcomes.halt is not None and outcomes.halt.final
+            if not outcomes.lost or self._session.patience.stopped or is_final:
+                return
+            lost, outcomes.lost = outcomes.lost, []
+            try:
+                again = await self._look_up(lost)
+            except RemoteFailure as error:
+                outcomes.lost = lost
+                self._session.listener(Notice(f"the lost runs could not be looked up: {error.message}", error.hint))
+                return
+            except StateUnusable as error:
+                outcomes.lost = lost
+                outcomes.broken = outcomes.broken or error
+                return
+            if again is None:
+                return
+            await self._resumer.run(one for one in again if one.attempt.is_resume)
+            held, outcomes.held_back = outcomes.held_back, []
+            first = iter([*(one for one in again if not one.attempt.is_resume), *held])
+            await self._sender.run(chain(first, shipments))
+            outcomes.put_back(first)
+            told = {id(shipment) for shipment in outcomes.lost}
+            outcomes.put_back(
+                one
+                for one in again
+                if one.attempt.is_resume and one.attempt.status is AttemptStatus.UNKNOWN and id(one) not in told
+            )
 
-def is_ours(run: ObservedRun, label: str) -> bool:
-    """Whether a listed run belongs to the project."""
-    return label in run.labels or parse_run_id(run.workflow_run_id) is not None
+    async def _look_up(self, lost: list[Shipment]) -> list[Shipment] | None:
+        """Settle lost shipments that the server knows; give back those to send again. None: out of time."""
+        patience, lag_s = self._session.patience, self._session.log_lag_s()
+        by_address = {shipment.attempt.address: shipment for shipment in lost}
+        last_at = max(map(_ended_at, lost))
+        count = len(lost)
+        why = f"{count} answer{'s were' if count > 1 else ' was'} lost: looking up what became of them"
+        if not await patience.wait(last_at + lag_s + ROUNDED_S - self._session.time.now(), why):
+            self._outcomes.lost.extend(lost)
+            return None
+        findings = await self._examine(lost, lag_s)
+        if findings.too_early and await patience.wait(findings.wait_ms / 1000, f"{why}; they are delayed"):
+            findings = await self._examine(lost, lag_s)
+        self._outcomes.halt = None
+        found = [(by_address[address], run) for address, run in findings.found.items()]
+        await self._session.journal.commit(_settling(found, self._session.clock.now_ms()))
+        for shipment, run in found:
+            outcome = Outcome.RESUMED if shipment.attempt.is_resume else Outcome.TRIGGERED
+            if shipment.said_to_run:
+                outcome = Outcome.DEDUPLICATED
+            self._outcomes.report(Result(shipment.attempt.address, outcome, run.workflow_run_id, run.created_at_ms))
+        self._outcomes.lost.extend(by_address[address] for address in findings.too_early)
+        again: list[Shipment] = []
+        refused: list[tuple[Shipment, str]] = []
+        for address, absence in findings.absent.items():
+            shipment = by_address[address]
+            shipment.inconclusive = absence is Absence.RESERVED_IF_ACCEPTED
+            shipment.send_before_ms = findings.send_before_ms.get(address)
+            was_lost, shipment.looked_up = shipment.looked_up and not shipment.attempt.explicit_id, True
+            if not shipment.said_to_run:
+                again.append(shipment)
+            elif shipment.inconclusive or was_lost:
+                # An answer of it was lost before, and now the server says that it runs: the logs may be late after all.
+                self._outcomes.lost.append(shipment)
+            else:
+                why = "" if shipment.attempt.explicit_id else "; the logs show no such run of this project"
+                refused.append((shipment, f"{shipment.attempt.error}{why}"))
+        if refused:
+            await self._sender.refuse(refused)
+        return again
 
-
-@dataclass(slots=True)
-class Findings:
-    """What a listing says of attempts whose outcome is open, by address. `wait_ms` until a listing tells more.
-
-    `send_before_ms`: for those that may be sent again only until then (server time, Unix ms).
-    """
-
-    found: dict[Address, ObservedRun] = field(default_factory=dict)
-    absent: dict[Address, Absence] = field(default_factory=dict)
-    send_before_ms: dict[Address, int] = field(default_factory=dict)
-    too_early: set[Address] = field(default_factory=set)
-    wait_ms: int = 0
-
-
-def examine(
-    attempts: Iterable[Attempt],
-    runs: Iterable[ObservedRun],
-    *,
-    names: Callable[[Attempt], Collection[str]],
-    listed_at_ms: int,
-    ended_at_ms: Mapping[Address, int],
-    log_lag_ms: int,
-) -> Findings:
-    """Judge attempts by a complete listing.
-
-    `names`: what the run of an attempt is found by (`RunIndex.attempted`). `listed_at_ms`: when the listing began,
-    `ended_at_ms`: by address, when the attempt's last byte can have left (server time, Unix ms).
-    """
-    result = Findings()
-    index = RunIndex(runs)
-    for attempt in attempts:
-        run = index.attempted(attempt, names(attempt))
-        if run is not None:
-            result.found[attempt.address] = run
-            continue
-        judgement = judge(
-            attempt,
-            listed_at_ms=listed_at_ms,
-            ended_at_ms=ended_at_ms[attempt.address],
-            log_lag_ms=log_lag_ms,
+    async def _examine(self, lost: Sequence[Shipment], lag_s: float) -> Findings:
+        attempts = [shipment.attempt for shipment in lost]
+        session = self._session
+        listed = await list_all(
+            session.gateway, session.clock, session.listener, label=session.label, since_ms=since(attempts)
         )
-        if judgement.absence is Absence.TOO_EARLY:
-            result.too_early.add(attempt.address)
-            result.wait_ms = max(result.wait_ms, judgement.wait_ms)
-        else:
-            result.absent[attempt.address] = judgement.absence
-            if judgement.send_before_ms is not None:
-                result.send_before_ms[attempt.address] = judgement.send_before_ms
-    return result
+        session.time.learn(listed.date_ms, asked_at=listed.asked_at, answered_at=listed.answered_at)
+        # Both in one count of server time, so that what lies between them is as the monotonic clock has it.
+        return examine(
+            attempts,
+            listed.runs,
+            names=self._names,
+            listed_at_ms=session.time.earliest_ms(listed.asked_at),
+            ended_at_ms={one.attempt.address: session.time.earliest_ms(_ended_at(one)) for one in lost},
+            log_lag_ms=round(1000 * lag_s),
+        )
 
 
-def since(attempts: Collection[Attempt]) -> int | None:
-    """Where a listing must begin to find all of these (server time, Unix ms; None: at the beginning)."""
-    starts = [attempt.since_ms for attempt in attempts]
-    known = [start for start in starts if start is not None]
-    return min(known) if known and len(known) == len(starts) else None
+def _settling(found: Sequence[tuple[Shipment, ObservedRun]], now_ms: int) -> list[Edit]:
+    """Lost answers whose runs were found become records."""
+    edits: list[Edit] = []
+    for origin in (Origin.RECOVERED, Origin.DEDUPLICATED):
+        triggered = [
+            (shipment.attempt, run.created_at_ms)
+            for shipment, run in found
+            if not shipment.attempt.is_resume and shipment.said_to_run is (origin is Origin.DEDUPLICATED)
+        ]
+        if triggered:
+            attempts, created = zip(*triggered, strict=True)
+            edits.append(Settle(attempts, created, origin, now_ms))
+    for shipment, run in found:
+        attempt = shipment.attempt
+        if attempt.is_resume:
+            record = attempt.record(
+                origin=Origin.RECOVERED,
+                created_at_ms=run.created_at_ms,
+                recorded_at_ms=now_ms,
+                workflow_run_id=run.workflow_run_id,
+            )
+            edits += [DropAttempt(attempt.address), PutRecord(record)]
+    return edits
+
+
+def _ended_at(lost: Shipment) -> float:
+    assert lost.ended_at is not None
+    return lost.ended_at

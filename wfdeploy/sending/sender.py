@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from wfdeploy.errors import StateUnusable, WfdeployError
 from wfdeploy.model.edits import Edit, Intend, Settle
-from wfdeploy.model.event import RESULTS_HELD, Outcome, Result, Settled
+from wfdeploy.model.event import Outcome, Result
 from wfdeploy.model.remote import (
     Answered,
     BatchRefused,
@@ -29,18 +29,12 @@ from wfdeploy.model.remote import (
     TriggerReply,
     Unclear,
 )
-from wfdeploy.model.spool import Spool
-from wfdeploy.model.state import AttemptStatus, Origin
-from wfdeploy.ports import Clock, Listener, RunGateway
+from wfdeploy.model.state import Origin
 from wfdeploy.sending.batch import Batch, halves, halves_by_bytes, pack
-from wfdeploy.sending.journal import Journal
-from wfdeploy.sending.patience import Patience
-from wfdeploy.sending.server_time import ServerTime
+from wfdeploy.sending.patience import backoff_s
+from wfdeploy.sending.session import Halt, Session
 from wfdeploy.sending.shipment import Shipment
 from wfdeploy.sending.window import Window, sign_of, throttled
-
-CONNECT_TRIES = 5
-"""How often a request is tried whose connection could not be made (nothing left, so trying again is safe)."""
 
 LOST_IN_A_ROW = 3
 """After so many batches lost and none answered, no more are risked before the lost ones were looked up."""
@@ -60,37 +54,14 @@ class Limits:
     max_rate: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """Why no more is sent. `final`: looking lost runs up and going on would not help."""
-
-    reason: str
-    hint: str | None = None
-    final: bool = True
-
-
 class Sender:
     """Sends shipments and settles them. One per apply; `run` may be called again with more."""
 
-    def __init__(
-        self,
-        *,
-        gateway: RunGateway,
-        journal: Journal,
-        clock: Clock,
-        time: ServerTime,
-        patience: Patience,
-        listener: Listener,
-        limits: Limits,
-    ) -> None:
-        self._gateway = gateway
-        self._journal = journal
-        self._clock = clock
-        self._time = time
-        self._patience = patience
-        self._listener = listener
+    def __init__(self, session: Session, limits: Limits) -> None:
+        self._session = session
+        self._outcomes = session.outcomes
         self._limits = limits
-        self._window = Window(clock, most=limits.concurrency)
+        self._window = Window(session.clock, most=limits.concurrency)
         self._gate = asyncio.Lock()
         self._open_at = 0.0  # monotonic; no request leaves before it
         self._throttles = 0
@@ -98,12 +69,6 @@ class Sender:
         self._accepted = 0
         self._lost_in_a_row = 0
         self._refusals: Counter[str] = Counter()
-        self.halt: Halt | None = None
-        self.broken: WfdeployError | None = None
-        self.lost: list[Shipment] = []
-        self.held_back: list[Shipment] = []
-        self.results: Spool[Result] = Spool(held=RESULTS_HELD)
-        self.counts = dict.fromkeys(Outcome, 0)
 
     async def run(self, shipments: Iterator[Shipment]) -> None:
         """Send until there is nothing left or there is a reason to halt. The iterator keeps what was not begun, but for
@@ -121,7 +86,7 @@ class Sender:
             ended.set()
 
         async with asyncio.TaskGroup() as group:
-            while not self._halted():
+            while not self._session.halted:
                 # The window bounds what is on its way; beside that, as many again may be on their way to the disk.
                 if len(begun) >= 2 * self._window.limit:
                     ended.clear()
@@ -131,7 +96,7 @@ class Sender:
                     batch = next(batches, None)
                 except WfdeployError as error:
                     # What is to be sent can't be had: a manifest was edited meanwhile, or its cache was wrong.
-                    self._break_off(error)
+                    self._outcomes.break_off(error)
                     return
                 if batch is None:
                     return
@@ -139,51 +104,16 @@ class Sender:
                 begun.add(task)
                 task.add_done_callback(end)
                 await asyncio.sleep(0)  # what was begun gets on while the next one is encoded
-        self.put_back(ahead)
-
-    def put_back(self, shipments: Iterable[Shipment]) -> None:
-        """What was not begun, to be sent when it goes on; what may have been sent before is looked up once more."""
-        for shipment in shipments:
-            is_open = shipment.attempt.status is AttemptStatus.UNKNOWN
-            (self.lost if is_open else self.held_back).append(shipment)
-
-    def settle(
-        self, shipment: Shipment, outcome: Outcome, created_at_ms: int | None = None, error: str | None = None
-    ) -> None:
-        """Say what became of a shipment; the state holds it already."""
-        self.tell(Result(shipment.attempt.address, outcome, shipment.attempt.run_id, created_at_ms, error))
-
-    def tell(self, result: Result) -> None:
-        """Say what became of a change; the state holds it already."""
-        self._tell_all(result.outcome, (result,))
-
-    def _tell_all(self, outcome: Outcome, results: Sequence[Result]) -> None:
-        """Say of some changes that this became of them."""
-        if results:
-            self.results.extend(results)
-            self.counts[outcome] += len(results)
-            self._listener(Settled(results))
-
-    def stop(self, halt: Halt) -> None:
-        """Send no more; the first reason is the one that is told."""
-        if self.halt is None or (halt.final and not self.halt.final):
-            self.halt = halt
-
-    def _break_off(self, error: WfdeployError) -> None:
-        self.broken = self.broken or error
-        self.stop(Halt(error.message, error.hint))
-
-    def _halted(self) -> bool:
-        return self.halt is not None or self._patience.stopped
+        self._outcomes.put_back(ahead)
 
     async def _deliver(self, batch: Batch) -> None:
         try:
-            now_ms = self._clock.now_ms()
-            await self._journal.commit([Intend([shipment.intent(now_ms) for shipment in batch])])
+            now_ms = self._session.clock.now_ms()
+            await self._session.journal.commit([Intend([shipment.intent(now_ms) for shipment in batch])])
             await self._post(batch)
         except StateUnusable as error:
             # Whatever was sent has its intent on disk, and the next command looks it up.
-            self._break_off(error)
+            self._outcomes.break_off(error)
 
     async def _post(self, batch: Batch) -> None:
         """Send a batch whose intents are on disk until each of its runs has an outcome."""
@@ -196,7 +126,7 @@ class Sender:
                 if not batch:
                     return None
                 place.begin()
-                began = self._clock.monotonic()
+                began = self._session.clock.monotonic()
                 reply = await self._trigger(batch)
                 place.heed(sign_of(reply))
             match reply:
@@ -225,13 +155,15 @@ class Sender:
                         await self._post(half)
                     return None
                 case Stop(status, message, hint):
-                    self.stop(Halt(f"the server answered {status}: {message}", hint))
+                    self._outcomes.stop(Halt(f"the server answered {status}: {message}", hint))
                 case Throttled(message, wait_s):
                     await self._throttle(message, wait_s)
                 case NotSent(reason):
                     tries += 1
-                    if tries >= CONNECT_TRIES or not await self._patience.wait(0.1 * 2**tries, "connecting again"):
-                        self.stop(Halt(f"the server cannot be reached: {reason}", "check the URL and the network"))
+                    if not await self._session.reconnect(tries):
+                        self._outcomes.stop(
+                            Halt(f"the server cannot be reached: {reason}", "check the URL and the network")
+                        )
                 case Lost(reason):
                     return await self._lose(batch, reason, began)
                 case _:
@@ -243,56 +175,56 @@ class Sender:
         items = [shipment.item for shipment in batch]
         until_ms = min((one.send_before_ms for one in batch if one.send_before_ms is not None), default=None)
         if until_ms is None:
-            return await self._gateway.trigger(items)
+            return await self._session.gateway.trigger(items)
         try:
-            async with asyncio.timeout((until_ms - self._time.latest_ms()) / 1000):
-                return await self._gateway.trigger(items)
+            async with asyncio.timeout((until_ms - self._session.time.latest_ms()) / 1000):
+                return await self._session.gateway.trigger(items)
         except TimeoutError:
             return Lost("given up: sent any later, it might have started a second run")
 
     async def _may_send(self, runs: int) -> bool:
         """Wait until a request may leave: limits of the server, limits of the user. False: not any more."""
         async with self._gate:
-            wait_s = self._open_at - self._clock.monotonic()
-            if not self._halted() and wait_s > 0:
-                await self._patience.pause(wait_s)  # the user's own rate: costs no patience
-            if self._halted():
+            wait_s = self._open_at - self._session.clock.monotonic()
+            if not self._session.halted and wait_s > 0:
+                await self._session.patience.pause(wait_s)  # the user's own rate: costs no patience
+            if self._session.halted:
                 return False
             if self._limits.max_rate:
-                self._open_at = max(self._open_at, self._clock.monotonic()) + runs / self._limits.max_rate
+                self._open_at = max(self._open_at, self._session.clock.monotonic()) + runs / self._limits.max_rate
             return True
 
     async def _still_safe(self, batch: Batch) -> Batch:
         """Without those that were held up until sending them again could start a second run."""
-        now_ms = self._time.latest_ms()
+        now_ms = self._session.time.latest_ms()
         late = [one for one in batch if one.send_before_ms is not None and now_ms >= one.send_before_ms]
         if not late:
             return batch
-        await self._journal.commit([shipment.withdrawn(self._time) for shipment in late])
-        self.lost.extend(late)
+        await self._session.journal.commit([shipment.withdrawn(self._session.time) for shipment in late])
+        self._outcomes.lost.extend(late)
         return [shipment for shipment in batch if shipment not in late]
 
     async def _throttle(self, message: str, wait_s: float | None) -> None:
         self._throttles += 1
-        asked_s = min(2.0 ** min(self._throttles, 6), 60.0) if wait_s is None else wait_s
-        asked_at = self._clock.monotonic()
+        asked_s = backoff_s(self._throttles) if wait_s is None else wait_s
+        asked_at = self._session.clock.monotonic()
         async with self._gate:
             if self._resumed_at >= asked_at:
                 return  # another batch in flight was told the same, and waited for all of them
-            if not await self._patience.wait(asked_s, f"the server asks for a pause: {message}"):
-                self.stop(
+            if not await self._session.patience.wait(asked_s, f"the server asks for a pause: {message}"):
+                self._outcomes.stop(
                     Halt(
                         f"the server answered 429 and asks to wait {asked_s:.0f} s: {message}",
                         "run it again later, or give it more time with --timeout",
                     )
                 )
-            self._resumed_at = self._clock.monotonic()
+            self._resumed_at = self._session.clock.monotonic()
 
     async def _take(self, batch: Batch, replies: Sequence[ItemReply]) -> Batch:
         """Record what an answer says of each run, and give back those that it puts off."""
         created = [reply.created_at_ms for reply in replies if type(reply) is Taken and not reply.deduplicated]
         if len(created) == len(batch):  # nearly always
-            await self._journal.commit([self._settling(batch, created, Origin.TRIGGERED)])
+            await self._session.journal.commit([self._settling(batch, created, Origin.TRIGGERED)])
             self._tell_taken(batch, created, Outcome.TRIGGERED)
             return []
         edits: list[Edit] = []
@@ -313,19 +245,19 @@ class Sender:
                         refused.append((shipment, words))
                     else:
                         lost.append(shipment)
-                        edits.append(shipment.unknown(self._time, words, said_to_run=True))
+                        edits.append(shipment.unknown(self._session.time, words, said_to_run=True))
                 case Taken(created_at_ms):
                     there.append(shipment)
                     there_created.append(created_at_ms)
                 case Denied(message) if shipment.inconclusive:
                     lost.append(shipment)
-                    edits.append(shipment.unknown(self._time, message))
+                    edits.append(shipment.unknown(self._session.time, message))
                 case Denied(message):
                     edits.append(shipment.rejected(message))
                     refused.append((shipment, message))
                 case Unclear(words) | InProgress(words):
                     lost.append(shipment)
-                    edits.append(shipment.unknown(self._time, words, said_to_run=isinstance(reply, InProgress)))
+                    edits.append(shipment.unknown(self._session.time, words, said_to_run=isinstance(reply, InProgress)))
                 case Throttled():
                     later.append(shipment)
                 case _:
@@ -334,22 +266,22 @@ class Sender:
             edits.append(self._settling(fresh, created, Origin.TRIGGERED))
         if there:
             edits.append(self._settling(there, there_created, Origin.DEDUPLICATED))
-        await self._journal.commit(edits)
-        self.lost.extend(lost)
+        await self._session.journal.commit(edits)
+        self._outcomes.lost.extend(lost)
         self._tell_taken(fresh, created, Outcome.TRIGGERED)
         self._tell_taken(there, there_created, Outcome.DEDUPLICATED)
         for shipment, error in refused:
-            self.settle(shipment, Outcome.REJECTED, error=error)
+            self._outcomes.report_refusal(shipment, error)
         return later
 
     def _settling(self, taken: Batch, created: list[int | None], origin: Origin) -> Settle:
         self._accepted += len(taken)
-        return Settle([shipment.attempt for shipment in taken], created, origin, self._clock.now_ms())
+        return Settle([shipment.attempt for shipment in taken], created, origin, self._session.clock.now_ms())
 
     def _tell_taken(self, taken: Batch, created: list[int | None], outcome: Outcome) -> None:
         ids = [shipment.item.workflow_run_id for shipment in taken]
         addresses = [shipment.attempt.address for shipment in taken]
-        self._tell_all(outcome, Result.several(addresses, outcome, ids, created))
+        self._outcomes.report_all(outcome, Result.several(addresses, outcome, ids, created))
 
     async def refuse(self, refused: Sequence[tuple[Shipment, str]]) -> None:
         """Record refusals that were each about one run, with the server's words."""
@@ -357,7 +289,7 @@ class Sender:
         for _, message in refused:
             self._refusals[message] += 1
             if self._accepted == 0 and self._refusals[message] >= SYSTEMIC:
-                self.stop(
+                self._outcomes.stop(
                     Halt(
                         f"the server refused {SYSTEMIC} runs, each by itself, all with: {message}",
                         "this is about the account or the target, not about one run",
@@ -365,17 +297,17 @@ class Sender:
                 )
 
     async def _lose(self, batch: Batch, reason: str, began: float) -> None:
-        await self._journal.commit([shipment.unknown(self._time, reason) for shipment in batch])
-        self.lost.extend(batch)
+        await self._session.journal.commit([shipment.unknown(self._session.time, reason) for shipment in batch])
+        self._outcomes.lost.extend(batch)
         self._lost_in_a_row += 1
-        if not self._patience.use(began):
-            self.stop(Halt(f"the server's answers are lost: {reason}", "give it more time with --timeout"))
+        if not self._session.patience.use(began):
+            self._outcomes.stop(Halt(f"the server's answers are lost: {reason}", "give it more time with --timeout"))
         elif self._lost_in_a_row >= LOST_IN_A_ROW:
-            self.stop(Halt(f"the server's answers are lost: {reason}", final=False))
+            self._outcomes.stop(Halt(f"the server's answers are lost: {reason}", final=False))
 
     async def _withdraw(self, batch: Batch) -> None:
-        await self._journal.commit([shipment.withdrawn(self._time) for shipment in batch])
-        self.put_back(batch)
+        await self._session.journal.commit([shipment.withdrawn(self._session.time) for shipment in batch])
+        self._outcomes.put_back(batch)
 
 
 def _taken_id(shipment: Shipment) -> str:

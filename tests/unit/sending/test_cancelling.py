@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import Fault, ModelRun, ModelServer
+from tests.support.sessions import session
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Edit, Observe
@@ -23,10 +24,7 @@ from wfdeploy.model.remote import CancelReply, ObservedRun, RunState
 from wfdeploy.ports import StateWriter
 from wfdeploy.sending import cancelling
 from wfdeploy.sending.cancelling import MOST_CHARACTERS, MOST_RUNS, Canceller
-from wfdeploy.sending.journal import Journal
-from wfdeploy.sending.patience import Patience
-from wfdeploy.sending.sender import Limits, Sender
-from wfdeploy.sending.server_time import ServerTime
+from wfdeploy.sending.session import Outcomes
 
 LAG_S = 60.0
 
@@ -116,52 +114,40 @@ class Scene:
             for number in range(self.count)
         ]
 
-    def run(self, changes: Sequence[Change] | None = None) -> Sender:
-        patience = Patience(self.clock, self.stop, self.heard.append, self.budget_s)
-        journal = Journal(self.notes)
-        sender = Sender(
-            gateway=self.server,
-            journal=journal,
-            clock=self.clock,
-            time=ServerTime(self.clock),
-            patience=patience,
+    def run(self, changes: Sequence[Change] | None = None) -> Outcomes:
+        around = session(
+            self.server,
+            self.clock,
+            store=self.notes,
             listener=self.heard.append,
-            limits=Limits(),
+            stop=self.stop,
+            budget_s=self.budget_s,
+            log_lag_s=self.server.lag_s,
         )
-        canceller = Canceller(
-            gateway=self.server,
-            journal=journal,
-            clock=self.clock,
-            patience=patience,
-            listener=self.heard.append,
-            sender=sender,
-            label="ours",
-            log_lag_s=lambda: self.server.lag_s,
-            oldest_ms=lambda _: None,
-        )
+        canceller = Canceller(around, lambda _: None)
         asyncio.run(canceller.run(self.changes() if changes is None else changes))
-        return sender
+        return around.outcomes
 
     @property
     def waits(self) -> list[float]:
         return [event.seconds for event in self.heard if isinstance(event, Waiting)]
 
 
-def outcomes(sender: Sender) -> Counter[Outcome]:
-    return Counter(result.outcome for result in sender.results)
+def counted(outcomes: Outcomes) -> Counter[Outcome]:
+    return Counter(result.outcome for result in outcomes.results)
 
 
 def test_all_of_them_need_one_request_for_a_hundred_and_no_look_at_the_logs() -> None:
     scene = Scene(250)
     scene.server.listing_faults = [Fault.LOST_BEFORE] * 10  # nobody asks
-    sender = scene.run()
+    outcomes = scene.run()
     assert [len(ids) for ids in scene.server.asked] == [MOST_RUNS, MOST_RUNS, 50]
-    assert outcomes(sender) == {Outcome.CANCELLED: 250}
+    assert counted(outcomes) == {Outcome.CANCELLED: 250}
     assert set(scene.notes.states.values()) == {RunState.CANCELED}
     assert all(scene.notes.handled.values())
     assert scene.heard[0] == Started(250, cancels=True)
     assert scene.notes.commits <= 6
-    assert sender.halt is None
+    assert outcomes.halt is None
 
 
 def test_long_ids_make_more_requests() -> None:
@@ -169,7 +155,7 @@ def test_long_ids_make_more_requests() -> None:
     for run in scene.server.runs:
         run.run_id += "x" * 250
     changes = [change._replace(run_id=f"{change.run_id}{'x' * 250}") for change in scene.changes()]
-    assert outcomes(scene.run(changes)) == {Outcome.CANCELLED: 60}
+    assert counted(scene.run(changes)) == {Outcome.CANCELLED: 60}
     assert all(sum(map(len, ids)) <= MOST_CHARACTERS for ids in scene.server.asked)
     assert len(scene.server.asked) == 4
 
@@ -179,19 +165,19 @@ def test_which_of_them_had_ended_the_logs_tell_at_once() -> None:
     scene.server.runs[0].fails = True
     scene.server.runs[0].letter = "1-0"
     scene.server.runs[1].cancelled = True
-    sender = scene.run()
-    assert outcomes(sender) == {Outcome.KEPT: 29, Outcome.CANCELLED: 1}
+    outcomes = scene.run()
+    assert counted(outcomes) == {Outcome.KEPT: 29, Outcome.CANCELLED: 1}
     assert Counter(scene.notes.states.values()) == {RunState.SUCCESS: 28, RunState.FAILED: 1, RunState.CANCELED: 1}
     assert [address for address, handled in scene.notes.handled.items() if handled] == ["g/00001"], "it was cancelled"
-    assert {result.error for result in sender.results} == {"the run had ended", None}
+    assert {result.error for result in outcomes.results} == {"the run had ended", None}
     assert scene.waits == []
     assert len(scene.server.asked) == 1
 
 
 def test_which_of_them_were_cancelled_the_logs_tell_when_they_have_caught_up() -> None:
     scene = Scene(30, ended=3)
-    sender = scene.run()
-    assert outcomes(sender) == {Outcome.KEPT: 3, Outcome.CANCELLED: 27}
+    outcomes = scene.run()
+    assert counted(outcomes) == {Outcome.KEPT: 3, Outcome.CANCELLED: 27}
     assert scene.waits == [pytest.approx(LAG_S, abs=0.1)]
     assert len(scene.server.asked) == 1
     assert Counter(scene.notes.states.values()) == {RunState.SUCCESS: 3, RunState.CANCELED: 27}
@@ -200,48 +186,48 @@ def test_which_of_them_were_cancelled_the_logs_tell_when_they_have_caught_up() -
 def test_an_answer_that_was_lost_on_the_way_is_made_good_by_the_logs() -> None:
     scene = Scene(30)
     scene.server.cancel_faults = [Fault.LOST_PARTLY]  # and the client asked again
-    assert outcomes(scene.run()) == {Outcome.CANCELLED: 30}
+    assert counted(scene.run()) == {Outcome.CANCELLED: 30}
     assert len(scene.server.asked) == 1
 
 
 def test_what_is_still_going_is_cancelled_again_and_at_last_reported() -> None:
     scene = Scene(30)
     scene.server.uncancellable = lambda run_id: run_id == "wfr_00007"
-    sender = scene.run()
-    assert outcomes(sender) == {Outcome.CANCELLED: 29, Outcome.UNKNOWN: 1}
+    outcomes = scene.run()
+    assert counted(outcomes) == {Outcome.CANCELLED: 29, Outcome.UNKNOWN: 1}
     assert [len(ids) for ids in scene.server.asked] == [30, 1, 1]
     assert scene.notes.handled["g/00007"], "it was meant to be cancelled, and may be"
-    assert sender.halt is None
+    assert outcomes.halt is None
 
 
 def test_a_run_that_the_server_knows_under_a_longer_id_is_cancelled_under_that() -> None:
     scene = Scene(3)
     for run in scene.server.runs:
         run.run_id = f"wfr_{run.run_id}"
-    assert outcomes(scene.run()) == {Outcome.CANCELLED: 3}
+    assert counted(scene.run()) == {Outcome.CANCELLED: 3}
     assert scene.server.asked[1] == ["wfr_wfr_00000", "wfr_wfr_00001", "wfr_wfr_00002"]
 
 
 def test_a_run_that_the_logs_do_not_show_is_no_cancelled_run() -> None:
     scene = Scene(3)
     scene.server.runs.pop()
-    sender = scene.run()
-    assert outcomes(sender) == {Outcome.CANCELLED: 2, Outcome.KEPT: 1}
+    outcomes = scene.run()
+    assert counted(outcomes) == {Outcome.CANCELLED: 2, Outcome.KEPT: 1}
     assert not scene.notes.handled["g/00002"]
     assert "g/00002" not in scene.notes.states
 
 
 def test_without_time_to_wait_it_is_unknown() -> None:
     scene = Scene(30, ended=3, budget_s=10.0)
-    sender = scene.run()
-    assert outcomes(sender) == {Outcome.KEPT: 3, Outcome.UNKNOWN: 27}
-    assert all("refresh" in (result.error or "") for result in sender.results if result.outcome is Outcome.UNKNOWN)
+    outcomes = scene.run()
+    assert counted(outcomes) == {Outcome.KEPT: 3, Outcome.UNKNOWN: 27}
+    assert all("refresh" in (result.error or "") for result in outcomes.results if result.outcome is Outcome.UNKNOWN)
 
 
 def test_without_logs_it_is_unknown() -> None:
     scene = Scene(30, ended=3)
     scene.server.listing_faults = [Fault.LOST_BEFORE]
-    assert outcomes(scene.run()) == {Outcome.UNKNOWN: 30}
+    assert counted(scene.run()) == {Outcome.UNKNOWN: 30}
     assert any(isinstance(event, Notice) and "could not be looked up" in event.message for event in scene.heard)
 
 
@@ -250,10 +236,10 @@ def test_a_cancel_that_was_refused_ends_it(fault: Fault, monkeypatch: pytest.Mon
     monkeypatch.setattr(cancelling, "AT_ONCE", 1)
     scene = Scene(250)
     scene.server.cancel_faults = [Fault.NONE, fault]
-    sender = scene.run()
+    outcomes = scene.run()
     assert len(scene.server.asked) == 2
-    assert outcomes(sender) == {Outcome.CANCELLED: MOST_RUNS}
-    assert sender.halt is not None
+    assert counted(outcomes) == {Outcome.CANCELLED: MOST_RUNS}
+    assert outcomes.halt is not None
     assert not any(scene.notes.handled[f"g/{number:05}"] for number in range(100, 200))
     assert "g/00200" not in scene.notes.handled
 
@@ -266,11 +252,11 @@ def test_a_cancel_without_an_answer_ends_it_and_may_have_been_carried_out(
     scene = Scene(250)
     scene.server.cancel_faults = [Fault.NONE, Fault.LOST_AFTER]
     scene.server.listing_faults = [] if logs else [Fault.LOST_BEFORE]
-    sender = scene.run()
+    outcomes = scene.run()
     assert len(scene.server.asked) == 2
     told = {Outcome.CANCELLED: 200} if logs else {Outcome.CANCELLED: 100, Outcome.UNKNOWN: 100}
-    assert outcomes(sender) == told
-    assert sender.halt is not None
+    assert counted(outcomes) == told
+    assert outcomes.halt is not None
     assert all(scene.notes.handled[f"g/{number:05}"] for number in range(100, 200))
     assert "g/00200" not in scene.notes.handled
 
@@ -278,34 +264,34 @@ def test_a_cancel_without_an_answer_ends_it_and_may_have_been_carried_out(
 def test_what_replaces_a_run_that_may_be_going_is_not_sent() -> None:
     scene = Scene(30)
     scene.server.uncancellable = lambda run_id: run_id == "wfr_00007"
-    sender = scene.run(scene.changes(replacing=True))
-    assert sender.halt is not None
-    assert "1 run that is to be replaced" in sender.halt.reason
-    assert [(one.address, one.outcome) for one in sender.results] == [("g/00007", Outcome.PENDING)]
+    outcomes = scene.run(scene.changes(replacing=True))
+    assert outcomes.halt is not None
+    assert "1 run that is to be replaced" in outcomes.halt.reason
+    assert [(one.address, one.outcome) for one in outcomes.results] == [("g/00007", Outcome.PENDING)]
     assert scene.heard[:1] != [Started(30, cancels=True)]
 
 
 def test_predecessors_that_have_ended_hold_nothing_up() -> None:
     scene = Scene(30, ended=30)
-    sender = scene.run(scene.changes(replacing=True))
-    assert sender.halt is None
+    outcomes = scene.run(scene.changes(replacing=True))
+    assert outcomes.halt is None
 
 
 def test_a_stop_is_heeded_between_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancelling, "AT_ONCE", 1)
     scene = Scene(250)
     scene.server.on_cancel = scene.stop.request
-    sender = scene.run()
+    outcomes = scene.run()
     assert len(scene.server.asked) == 1
-    assert outcomes(sender) == {Outcome.CANCELLED: MOST_RUNS}, "what was answered is told"
+    assert counted(outcomes) == {Outcome.CANCELLED: MOST_RUNS}, "what was answered is told"
 
 
 def test_what_is_not_written_down_is_not_sent() -> None:
     scene = Scene(250)
     scene.notes.fails = True
-    sender = scene.run()
+    outcomes = scene.run()
     assert scene.server.asked == []
-    assert isinstance(sender.broken, StateUnusable)
+    assert isinstance(outcomes.broken, StateUnusable)
 
 
 @given(data=st.data(), count=st.integers(1, 300), lag_s=st.sampled_from((0.0, LAG_S)))
@@ -317,10 +303,10 @@ def test_what_is_said_of_a_run_is_so(data: st.DataObject, count: int, lag_s: flo
     stubborn = data.draw(st.sets(st.integers(0, count - 1).map(scene.run_id), max_size=3))
     faults = st.sampled_from((Fault.NONE, Fault.LOST_PARTLY, Fault.LOST_AFTER, Fault.LOST_BEFORE, Fault.NOT_SENT))
     scene.server.cancel_faults = data.draw(st.lists(faults, max_size=4))
-    sender = scene.run()
+    outcomes = scene.run()
     now_ms = scene.clock.now_ms()
     truth = {f"g/{run.run_id[4:]}": run for run in scene.server.runs}
-    for result in sender.results:
+    for result in outcomes.results:
         run = truth[result.address]
         match result.outcome:
             case Outcome.CANCELLED:
@@ -334,4 +320,4 @@ def test_what_is_said_of_a_run_is_so(data: st.DataObject, count: int, lag_s: flo
     for address, run in truth.items():
         if run.cancelled:
             assert scene.notes.handled[address], "nobody takes it for one that somebody else cancelled"
-    assert len({result.address for result in sender.results}) == len(sender.results)
+    assert len({result.address for result in outcomes.results}) == len(outcomes.results)

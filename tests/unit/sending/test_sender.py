@@ -10,25 +10,13 @@ import pytest
 
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
+from tests.support.sessions import session
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import Edit
-from wfdeploy.model.options import StopFlag
 from wfdeploy.model.remote import Answered, Item, Lost, Taken, TriggerReply
 from wfdeploy.model.state import Attempt, AttemptStatus
-from wfdeploy.ports import StateWriter
-from wfdeploy.sending.journal import Journal
-from wfdeploy.sending.patience import Patience
 from wfdeploy.sending.sender import Limits, Sender
 from wfdeploy.sending.server_time import ServerTime
 from wfdeploy.sending.shipment import Shipment
-
-
-class Notes(StateWriter):
-    def stage(self, edits: Sequence[Edit]) -> None:
-        pass
-
-    def finish(self) -> int:
-        return 0
 
 
 @dataclass
@@ -53,19 +41,10 @@ def test_what_must_have_left_by_some_time_is_given_up_then(left_ms: int, calls: 
     time.learn(clock.now_ms() // 1000 * 1000, asked_at=clock.monotonic(), answered_at=clock.monotonic())
     attempt = Attempt(Address("g/a"), "1:a", 1, "wfr_a", 0, delay_s=600)
     shipment = Shipment(Item("wfr_a", b"{}"), attempt, inconclusive=True, send_before_ms=time.latest_ms() + left_ms)
-    stop = StopFlag()
-    sender = Sender(
-        gateway=server,
-        journal=Journal(Notes()),
-        clock=clock,
-        time=time,
-        patience=Patience(clock, stop, print, 0.0),
-        listener=lambda _: None,
-        limits=Limits(),
-    )
-    asyncio.run(sender.run(iter([shipment])))
+    around = session(server, clock, time=time)
+    asyncio.run(Sender(around, Limits()).run(iter([shipment])))
     assert (server.calls, server.given_up) == (calls, calls)
-    assert sender.lost == [shipment]
+    assert around.outcomes.lost == [shipment]
     assert shipment.attempt.status is AttemptStatus.UNKNOWN
     assert shipment.attempt.inconclusive
 
@@ -85,19 +64,11 @@ class Dripping(ModelServer):
 @pytest.mark.parametrize(("budget_s", "lost"), [(0.0, 1), (100.0, 3), (300.0, 6)])
 def test_requests_whose_answers_do_not_come_use_the_time_for_waiting_up(budget_s: float, lost: int) -> None:
     clock = ManualClock()
-    time, server, stop = ServerTime(clock), Dripping(clock), StopFlag()
-    sender = Sender(
-        gateway=server,
-        journal=Journal(Notes()),
-        clock=clock,
-        time=time,
-        patience=Patience(clock, stop, print, budget_s),
-        listener=lambda _: None,
-        limits=Limits(max_items=1, concurrency=1),
-    )
+    around = session(Dripping(clock), clock, budget_s=budget_s)
+    sender, outcomes = Sender(around, Limits(max_items=1, concurrency=1)), around.outcomes
     names = [f"wfr_{n}" for n in range(40)]
     asyncio.run(sender.run(Shipment(Item(n, b"{}"), Attempt(Address(f"g/{n}"), "1:a", 1, n, 0)) for n in names))
-    assert len(sender.lost) == lost
-    assert sender.halt is not None
-    assert sender.halt.final
-    assert "--timeout" in (sender.halt.hint or "")
+    assert len(outcomes.lost) == lost
+    assert outcomes.halt is not None
+    assert outcomes.halt.final
+    assert "--timeout" in (outcomes.halt.hint or "")

@@ -21,9 +21,9 @@ from wfdeploy.planning.listing.refreshing import since as since_oldest
 from wfdeploy.planning.outlook import Seen
 from wfdeploy.planning.prepared import Prepared
 from wfdeploy.ports import RunGateway
-from wfdeploy.sending.absence import Absence
+from wfdeploy.sending.absence import Absence, Findings, examine, since
+from wfdeploy.sending.listing import Listed, list_all
 from wfdeploy.sending.patience import Patience
-from wfdeploy.sending.recovery import Findings, Listed, examine, list_all, since
 from wfdeploy.sending.server_time import DATE_RESOLUTION_MS, ROUNDED_S, ServerTime
 from wfdeploy.workspace import Workspace
 

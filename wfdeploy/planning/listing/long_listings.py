@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.remote import ObservedRun, RunPage
 from wfdeploy.ports import RunGateway
-from wfdeploy.sending.recovery import is_ours, list_all
+from wfdeploy.sending.listing import is_ours, list_all
 from wfdeploy.sending.server_time import ServerTime
 from wfdeploy.workspace import Workspace
 

@@ -11,7 +11,7 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
 from wfdeploy.model.event import Event, Listing, Notice
 from wfdeploy.model.remote import ObservedRun, RunPage, RunState
-from wfdeploy.sending.recovery import list_all
+from wfdeploy.sending.listing import list_all
 
 LABEL = "wfdeploy.p.e"
 NEWEST_MS = 1_795_442_400_000

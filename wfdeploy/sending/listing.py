@@ -1,0 +1,136 @@
+"""The server's runs, listed page by page, with a forecast of how long that takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wfdeploy.errors import ExitCode, Interrupted, RemoteFailure
+from wfdeploy.model.event import Listing, Notice
+from wfdeploy.model.remote import ObservedRun, RunPage
+from wfdeploy.model.workflow_id import parse_run_id
+from wfdeploy.ports import Clock, Listener, RunGateway
+
+_TOLD_AFTER_PAGES = 5
+"""The first one is slower than the others: a connection has to be made for it."""
+
+_MANY_REQUESTS = 1000
+
+
+@dataclass(slots=True)
+class Listed:
+    """A complete listing. `asked_at`, `answered_at`: moments (monotonic) between which its first page was made;
+    `date_ms`: the server's time that this page told. `since_ms`: where it was asked to begin, `reach_ms`: where it had
+    to for the sake of what may be unknown (None: at the beginning)."""
+
+    runs: list[ObservedRun]
+    asked_at: float
+    answered_at: float
+    date_ms: int | None
+    since_ms: int | None = None
+    reach_ms: int | None = None
+
+
+async def list_all(
+    gateway: RunGateway,
+    clock: Clock,
+    listener: Listener,
+    *,
+    label: str,
+    since_ms: int | None,
+    expected: int | None = None,
+    cursor: str = "",
+    keep: Callable[[str, RunPage], None] = lambda _cursor, _page: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Listed:
+    """The project's runs since a server time, whatever else the server lists: an entry must carry the label. Only a
+    derived id needs none, since nobody else's run has one. `expected`: how many there may be (see `Forecast`).
+    `cursor`: begin with the page that an earlier listing had there. `keep`: gets each page, and its cursor.
+
+    Raises: `RemoteFailure`, also when the listing ends without an end; `Interrupted` once `stopped()`.
+    """
+    asked_at = clock.monotonic()
+    answered_at: float | None = None
+    date_ms: int | None = None
+    runs: list[ObservedRun] = []
+    complete = False
+    forecast = Forecast(clock, since_ms, expected)
+    async for page in gateway.list_runs(label=label, since_ms=since_ms, cursor=cursor):
+        keep(cursor, page)
+        cursor = page.next_cursor
+        if answered_at is None:
+            answered_at, date_ms = clock.monotonic(), page.server_time_ms
+        runs.extend(run for run in page.runs if is_ours(run, label))
+        complete = page.last
+        if stopped():
+            raise Interrupted("stopped while listing the server's runs", exit_code=ExitCode.SIGINT)
+        if (notice := forecast.add(page)) is not None:
+            listener(notice)
+        listener(Listing(len(runs), done=complete, total=forecast.total))
+    if not complete or answered_at is None:
+        raise RemoteFailure("the server's listing of runs broke off", hint="run it again")
+    return Listed(runs, asked_at, answered_at, date_ms, since_ms)
+
+
+def is_ours(run: ObservedRun, label: str) -> bool:
+    """Whether a listed run belongs to the project."""
+    return label in run.labels or parse_run_id(run.workflow_run_id) is not None
+
+
+class Forecast:
+    """How many runs a listing may show, and how long that takes.
+
+    `since_ms`: where it was asked to begin. `expected`: how many runs there may be, by what is declared or recorded;
+    None: nobody knows.
+    """
+
+    def __init__(self, clock: Clock, since_ms: int | None, expected: int | None) -> None:
+        self._clock = clock
+        self._since_ms = since_ms
+        self._expected = expected
+        self._pages = self._shown = 0
+        self._newest_ms = self._oldest_ms = 0
+        self._began = 0.0
+
+    def add(self, page: RunPage) -> Notice | None:
+        """Take a page into account. Once, where the listing will be long, it gives back what is to be said of that."""
+        times = [run.created_at_ms for run in page.runs]
+        if times:
+            self._newest_ms = self._newest_ms or max(times)
+            self._oldest_ms = min(times)
+        self._pages += 1
+        self._shown += len(times)
+        if self._pages == 1:
+            self._began = self._clock.monotonic()
+        total = self.total
+        if page.last or self._pages != _TOLD_AFTER_PAGES or total is None:
+            return None
+        requests = math.ceil(total * self._pages / self._shown)
+        if requests < _MANY_REQUESTS:
+            return None
+        seconds = (self._clock.monotonic() - self._began) / (self._pages - 1) * (requests - self._pages)
+        return Notice(
+            f"the server lists {math.ceil(self._shown / self._pages)} runs at a time: up to {total:,} runs are "
+            f"up to {requests:,} requests, about {_span(seconds)} if they go on as fast as the first"
+        )
+
+    @property
+    def total(self) -> int | None:
+        """How many runs will have been shown in the end, at most; None where that can't be told.
+
+        Pages are newest first, so the time between what came first and last tells how much of the whole is there.
+        """
+        if self._expected is None or not self._shown:
+            return None
+        total = self._expected
+        if self._since_ms is not None and self._oldest_ms < self._newest_ms:
+            share = (self._newest_ms - self._oldest_ms) / max(self._newest_ms - self._since_ms, 1)
+            total = min(total, math.ceil(self._shown / share))
+        return total if total > self._shown else None
+
+
+def _span(seconds: float) -> str:
+    minutes = math.ceil(seconds / 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{minutes} min" if not hours else f"{hours} h {rest} min"

@@ -1,0 +1,115 @@
+"""What sending, resuming, cancelling and looking up have in common: their parts, and what became of the changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from wfdeploy.errors import WfdeployError
+from wfdeploy.model.event import RESULTS_HELD, Outcome, Result, Settled
+from wfdeploy.model.spool import Spool
+from wfdeploy.model.state import AttemptStatus
+from wfdeploy.ports import Clock, Listener, RunGateway
+from wfdeploy.sending.journal import Journal
+from wfdeploy.sending.patience import Patience
+from wfdeploy.sending.server_time import ServerTime
+from wfdeploy.sending.shipment import Shipment
+
+CONNECT_TRIES = 5
+"""How often a request is tried whose connection could not be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why no more is sent."""
+
+    reason: str
+
+    hint: str | None = None
+
+    final: bool = True
+    """Whether looking up what was lost and going on would not help."""
+
+
+class Outcomes:
+    """What became of the changes so far, and why no more is sent."""
+
+    halt: Halt | None = None
+
+    broken: WfdeployError | None = None
+    """Raised at the end: the state can't be written any more, or a request can't be made."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self.lost: list[Shipment] = []  # may have been sent: to be looked up
+        self.held_back: list[Shipment] = []  # not sent: to be sent when it goes on
+        self.results: Spool[Result] = Spool(held=RESULTS_HELD)
+        self.counts = dict.fromkeys(Outcome, 0)
+
+    def report(self, result: Result) -> None:
+        """Report the outcome of a change. The state holds it already."""
+        self.report_all(result.outcome, (result,))
+
+    def report_refusal(self, shipment: Shipment, error: str) -> None:
+        """Report that the server refused a run, and why. The state holds it already."""
+        attempt = shipment.attempt
+        self.report(Result(attempt.address, Outcome.REJECTED, attempt.run_id, error=error))
+
+    def report_all(self, outcome: Outcome, results: Sequence[Result]) -> None:
+        """Report this outcome of several changes. The state holds it already."""
+        if results:
+            self.results.extend(results)
+            self.counts[outcome] += len(results)
+            self._listener(Settled(results))
+
+    def stop(self, halt: Halt) -> None:
+        """Send no more. The first reason is kept, unless only the later one is final."""
+        if self.halt is None or (halt.final and not self.halt.final):
+            self.halt = halt
+
+    def break_off(self, error: WfdeployError) -> None:
+        """Send no more, and raise this error at the end."""
+        self.broken = self.broken or error
+        self.stop(Halt(error.message, error.hint))
+
+    def put_back(self, shipments: Iterable[Shipment]) -> None:
+        """Keep what was not begun, to be sent when it goes on. What may have been sent before is looked up first."""
+        for shipment in shipments:
+            is_open = shipment.attempt.status is AttemptStatus.UNKNOWN
+            (self.lost if is_open else self.held_back).append(shipment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The parts that one apply sends with."""
+
+    gateway: RunGateway
+
+    journal: Journal
+
+    clock: Clock
+
+    time: ServerTime
+
+    patience: Patience
+
+    listener: Listener
+
+    label: str
+    """Carried by every run of the project."""
+
+    log_lag_s: Callable[[], float]
+    """A function, since the embedded server tells its own lag once it was asked."""
+
+    outcomes: Outcomes
+
+    async def reconnect(self, tries: int) -> bool:
+        """Wait before a request is tried again whose connection could not be made. False: it was tried often enough.
+
+        Nothing has left, so trying again is safe."""
+        return tries < CONNECT_TRIES and await self.patience.wait(0.1 * 2**tries, "connecting again")
+
+    @property
+    def halted(self) -> bool:
+        """Whether no more may be sent: there is a reason to halt, or the user asked to stop."""
+        return self.outcomes.halt is not None or self.patience.stopped
