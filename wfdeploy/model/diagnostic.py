@@ -40,6 +40,11 @@ class Diagnostic:
     hint: str | None = None
     excerpt: str | None = None
 
+    def __str__(self) -> str:
+        """`file:line:column: address: message`, in one line of visible text."""
+        text = f"{self.place}:{f' {self.address}:' if self.address else ''} {self.message}"
+        return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
     @property
     def is_error(self) -> bool:
         """Whether it stops a command; a warning doesn't."""

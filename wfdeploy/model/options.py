@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class TargetOptions:
     state: str | None = None
     url: str | None = None
     token_file: str | None = None
+    token: str | None = field(default=None, repr=False)
     local: bool = False
     """Work on the server that is embedded in this process."""
     env_file: str | None = None

@@ -28,10 +28,10 @@ _REGIONS = ("EU_CENTRAL_1", "US_EAST_1")
 
 
 @dataclass(frozen=True, slots=True)
-class TokenFile:
-    """What `--token-file` gave: its name, for messages, and its content."""
+class GivenToken:
+    """A token that was given directly, and for messages, by what."""
 
-    name: str
+    source: str
     text: str = field(repr=False)
 
 
@@ -53,11 +53,11 @@ def resolve_endpoint(
     *,
     server: ServerSettings,
     url: str | None = None,
-    token_file: TokenFile | None = None,
+    given: GivenToken | None = None,
     local: bool = False,
     chosen: str | None = None,
 ) -> Endpoint:
-    """The endpoint that flags (`url`, `token_file`, `local`), variables and project file add up to.
+    """The endpoint that flags (`url`, `given`, `local`), variables and project file add up to.
 
     `chosen`: the environment named with `-e`, None when none was; `server`: the project file's word for it.
     Raises: `UsageError` for values that make no sense, alone or together.
@@ -75,7 +75,7 @@ def resolve_endpoint(
         return Endpoint(url=f"http://127.0.0.1:{dev_port(env)}", token=DEV_TOKEN, token_source=where, dev=True)
     region = region_prefix(env) if chosen is None else ""
     found_url = _url(env, server, url, region=region, chosen=chosen is not None)
-    token, token_source = _token(env, server, token_file, region)
+    token, token_source = _token(env, server, given, region)
     return Endpoint(url=found_url, token=token, token_source=token_source)
 
 
@@ -133,12 +133,11 @@ def _url(env: Mapping[str, str], server: ServerSettings, flag: str | None, *, re
 
 
 def _token(
-    env: Mapping[str, str], server: ServerSettings, file: TokenFile | None, region: str
+    env: Mapping[str, str], server: ServerSettings, given: GivenToken | None, region: str
 ) -> tuple[str | None, str]:
     """The token and its source. A `tokenEnv` of the project file is the only variable looked at where there is one."""
-    if file is not None:
-        source = f"the file {file.name}"
-        return checked_token(file.text, source=source), source
+    if given is not None:
+        return checked_token(given.text, source=given.source), given.source
     variable = server.token_env or f"{region}QSTASH_TOKEN"
     value = env.get(variable, "").strip()
     return (checked_token(value, source=variable) if value else None), variable

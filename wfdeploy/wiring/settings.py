@@ -21,7 +21,7 @@ from wfdeploy.wiring.checkout import OWN_FOLDER, not_as_named, require_as_named
 if TYPE_CHECKING:
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.project.permissions import Permissions
-    from wfdeploy.upstash.settings import Endpoint, TokenFile
+    from wfdeploy.upstash.settings import Endpoint, GivenToken
 
 EMBEDDED = "local"
 """What stands for the URL of the embedded server: its port is another one each time, and means nothing."""
@@ -88,6 +88,8 @@ def resolve(
 
     if options.local and options.token_file is not None:
         raise UsageError("--local brings its own token, so --token-file makes no sense beside it")
+    if options.token is not None and (options.local or options.token_file is not None):
+        raise UsageError("a token is given, and a token file or the embedded server would bring another one")
     is_embedded = options.local or (options.url is None and (options.environment == LOCAL or wants_dev_server(environ)))
     wanted = LOCAL if is_embedded and options.environment is None else options.environment
     project = _load_project(options, cwd, wanted, by_cache=folder)
@@ -96,7 +98,7 @@ def resolve(
         environ,
         server=project.server,
         url=options.url,
-        token_file=_token_file(options, permissions, cwd),
+        given=_given_token(options, permissions, cwd),
         local=options.local or (is_embedded and options.environment == LOCAL),
         chosen=options.environment,
     )
@@ -203,18 +205,21 @@ def _with_env_file(environ: Mapping[str, str], name: str, *, folder: Path, bound
     return {**values, **environ}
 
 
-def _token_file(options: TargetOptions, permissions: Permissions, cwd: Path) -> TokenFile | None:
+def _given_token(options: TargetOptions, permissions: Permissions, cwd: Path) -> GivenToken | None:
     name = options.token_file
-    if name is None:
+    if name is None and options.token is None:
         return None
     from wfdeploy.files.access import read_named
-    from wfdeploy.upstash.settings import TokenFile
+    from wfdeploy.upstash.settings import GivenToken
+
+    if name is None:
+        return GivenToken("the given token", options.token or "")
 
     try:
         if name == "-":
-            return TokenFile("standard input", sys.stdin.buffer.read(_LONGEST_TOKEN).decode())
+            return GivenToken("standard input", sys.stdin.buffer.read(_LONGEST_TOKEN).decode())
         data = read_named(name, folder=cwd, bounds=_bounds(options, permissions, cwd), most=_LONGEST_TOKEN)
-        return TokenFile(name, data.decode())
+        return GivenToken(f"the file {name}", data.decode())
     except OutOfBoundsError as error:
         raise not_as_named("the token file", cwd / name, error) from error
     except (OSError, UnicodeDecodeError) as error:

@@ -10,7 +10,7 @@ from wfdeploy.upstash.settings import (
     DEV_TOKEN,
     HOSTED_URL,
     Endpoint,
-    TokenFile,
+    GivenToken,
     base_url,
     is_loopback,
     origin,
@@ -55,14 +55,14 @@ def test_token_env_is_the_only_variable_looked_at() -> None:
 
 
 def test_a_token_file_beats_every_variable() -> None:
-    endpoint = resolve_endpoint(ENV, server=FILE, token_file=TokenFile("/run/token", "from-file\n"))
+    endpoint = resolve_endpoint(ENV, server=FILE, given=GivenToken("the file /run/token", "from-file\n"))
     assert (endpoint.token, endpoint.token_source) == ("from-file", "the file /run/token")
 
 
 @pytest.mark.parametrize("text", ["", " \n", "two words", "line\nline", "snow☃man", "tab\tbed"])
 def test_what_is_no_token_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(UsageError) as raised:
-        resolve_endpoint({}, server=NOTHING, token_file=TokenFile("f", text))
+        resolve_endpoint({}, server=NOTHING, given=GivenToken("f", text))
     assert not text.strip() or text.strip() not in raised.value.message
 
 
@@ -122,9 +122,9 @@ def test_contradictions_are_usage_errors(env: dict[str, str], more: dict[str, ob
 
 
 def test_tokens_are_not_shown_by_repr() -> None:
-    endpoint = resolve_endpoint(ENV, server=NOTHING, token_file=TokenFile("f", "very-secret"))
+    endpoint = resolve_endpoint(ENV, server=NOTHING, given=GivenToken("f", "very-secret"))
     assert "very-secret" not in repr(endpoint)
-    assert "very-secret" not in repr(TokenFile("f", "very-secret"))
+    assert "very-secret" not in repr(GivenToken("f", "very-secret"))
 
 
 @pytest.mark.parametrize(

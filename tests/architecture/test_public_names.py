@@ -1,0 +1,73 @@
+"""The public API is a list, and each name of it is documented, typed, and loaded when it is first used."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import inspect
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import pytest
+
+import wfdeploy
+
+PUBLIC = [
+    "ABSENT", "Action", "CacheDamaged", "Change", "Diagnostic", "Event", "ExitCode", "FieldChange", "Following",
+    "Interrupted", "InvalidInput", "Listing", "Notice", "Place", "Plan", "Project", "Reading", "RemoteFailure",
+    "RunState", "Settled", "Severity", "StalePlan", "Started", "StateError", "StateLocked", "StateUnusable",
+    "SystemRefused", "UsageError", "Waiting", "WfdeployError", "Withheld", "load",
+]  # fmt: skip
+"""A name that goes from here is gone for everybody who uses it."""
+
+
+def test_the_public_names_are_these() -> None:
+    assert list(wfdeploy.__all__) == sorted(PUBLIC)
+    assert sorted(name for names in wfdeploy._HOMES.values() for name in names) == sorted(PUBLIC)
+    with pytest.raises(AttributeError):
+        wfdeploy.nothing_of_the_kind  # noqa: B018
+
+
+def test_an_import_loads_nothing_else() -> None:
+    program = (
+        "import sys; bare = set(sys.modules); import wfdeploy; print(*sorted(set(sys.modules) - bare - {'typing'}))"
+    )
+    ran = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    ours = {name for name in ran.stdout.split() if name not in sys.stdlib_module_names and "." not in name}
+    assert ours == {"wfdeploy"}
+    assert not [name for name in ran.stdout.split() if name.startswith("wfdeploy.")]
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_types_are_there_for_checkers() -> None:
+    assert (ROOT / "wfdeploy" / "py.typed").exists()
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_each_is_documented_and_typed(name: str) -> None:
+    found = getattr(wfdeploy, name)
+    if not inspect.isclass(found) and not inspect.isfunction(found):
+        return  # a constant, or an alias of types
+    assert inspect.getdoc(found), f"{name} has no docstring"
+    if not inspect.isclass(found):
+        require_typed(found)
+        return
+    assert dataclasses.is_dataclass(found) or issubclass(found, Exception | enum.Enum | tuple), f"{name} is no value"
+    if dataclasses.is_dataclass(found):
+        assert found.__dataclass_params__.frozen, f"{name} can be changed"  # type: ignore[attr-defined]
+    for method, value in inspect.getmembers(found, inspect.isfunction):
+        if not method.startswith("_") and value.__module__.startswith("wfdeploy"):
+            assert inspect.getdoc(value), f"{name}.{method} has no docstring"
+            require_typed(value)
+
+
+def require_typed(function: typing.Callable[..., object]) -> None:
+    signature = inspect.signature(function)
+    names = [parameter for parameter in signature.parameters if parameter not in ("self", "cls")]
+    untyped = [n for n in names if signature.parameters[n].annotation is inspect.Parameter.empty]
+    assert not untyped, f"{function}: {untyped}"
+    assert signature.return_annotation is not inspect.Signature.empty, f"{function} says nothing of what it gives"

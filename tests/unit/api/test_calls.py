@@ -1,0 +1,90 @@
+"""Where the work of a call happens, and what becomes of callbacks that fail."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+
+import pytest
+
+from wfdeploy.api.calls import Call
+from wfdeploy.model.event import Event, Notice
+from wfdeploy.model.options import StopFlag
+
+VARIABLE = contextvars.ContextVar("VARIABLE", default="")
+
+
+def test_callbacks_are_called_where_the_call_was_made() -> None:
+    heard: list[tuple[Event, str]] = []
+    call = Call(lambda event: heard.append((event, threading.current_thread().name)))
+
+    def work() -> str:
+        assert threading.current_thread().name == "wfdeploy"
+        call.warn("careful", "look")
+        call.detail("never heard")
+        assert call.ask(lambda: threading.current_thread().name == "MainThread")
+        return VARIABLE.get()
+
+    token = VARIABLE.set("the caller's")
+    try:
+        assert call.run(work) == "the caller's"
+    finally:
+        VARIABLE.reset(token)
+    assert heard == [(Notice("careful", "look"), "MainThread")]
+
+
+def test_what_the_work_raises_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        Call().run(lambda: 1 / 0)
+
+
+def test_a_callback_that_fails_stops_the_work_and_is_heard_once_it_has_ended() -> None:
+    stages: list[str] = []
+
+    def fail(_: Event) -> None:
+        stages.append("called")
+        raise ZeroDivisionError
+
+    call = Call(fail)
+
+    def work() -> None:
+        call.warn("first")
+        stopped = threading.Event()
+        call.stop.on_request(stopped.set)
+        assert stopped.wait(10)
+        call.warn("second")
+        with pytest.raises(ZeroDivisionError):
+            call.ask(lambda: True)
+        stages.append("ended")
+
+    with pytest.raises(ZeroDivisionError):
+        call.run(work)
+    assert stages == ["called", "ended"]
+
+
+def test_a_question_that_fails_is_no_answer() -> None:
+    call = Call()
+
+    def fail() -> bool:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        call.run(lambda: call.ask(fail))
+
+
+def test_the_callers_stop_is_passed_on_and_none_is_passed_back() -> None:
+    stop = StopFlag()
+    call = Call(lambda _: stop.request(), stop)
+
+    def work() -> bool:
+        stopped = threading.Event()
+        call.stop.on_request(stopped.set)
+        call.warn("now")
+        return stopped.wait(10)
+
+    assert call.run(work)
+    another = StopFlag()
+    failing = Call(lambda _: 1 / 0, another)
+    with pytest.raises(ZeroDivisionError):
+        failing.run(lambda: failing.warn("now"))
+    assert not another.requested

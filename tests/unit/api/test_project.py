@@ -1,0 +1,149 @@
+"""The operations of a project, as a program calls them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wfdeploy
+from tests.support.local_server import LocalServer
+from tests.support.workbench import run
+from tests.unit.api.conftest import Load, declare
+from wfdeploy import Action, Severity
+
+
+def test_a_plan_is_a_value(load: Load) -> None:
+    plan = load().plan()
+    assert [(change.address, change.action) for change in plan.changes] == [
+        ("onboarding/acme", Action.TRIGGER),
+        ("onboarding/globex", Action.TRIGGER),
+        ("seed/first", Action.TRIGGER),
+    ]
+    assert {action: count for action, count in plan.summary.items() if count} == {Action.TRIGGER: 3}
+    assert (plan.project, plan.environment, plan.verified, plan.has_changes) == ("shop", "default", True, True)
+    assert plan.changes[0].source.startswith("manifests/onboarding.yaml:")
+    assert plan.changes[0].workflow_run_id.startswith("wfr_")
+    assert json.loads(plan.to_json())["summary"]["trigger"] == 3
+    assert "Plan: 3 to trigger." in plan.to_text()
+
+
+def test_a_plan_is_of_its_targets(load: Load) -> None:
+    plan = load().plan(targets=["onboarding/*"], limit=1)
+    assert [change.address for change in plan.changes if change.action is Action.TRIGGER] == ["onboarding/acme"]
+    with pytest.raises(wfdeploy.UsageError):
+        load().plan(targets=["nothing/*"])
+
+
+@pytest.mark.parametrize("options", [{"targets": "seed/*"}, {"paths": "manifests"}, {"limit": 0}, {"paths": ["-"]}])
+def test_what_makes_no_sense_is_refused(load: Load, options: dict[str, Any]) -> None:
+    with pytest.raises(wfdeploy.UsageError):
+        load().plan(**options)
+
+
+def test_nothing_is_printed(load: Load, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    load().plan()
+    (folder / "manifests" / "seed.yaml").write_text("kind: Nonsense\n", encoding="utf-8")
+    load().validate()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_paths_are_relative_to_the_folder_and_not_to_the_working_directory(load: Load) -> None:
+    plan = load().plan(paths=["manifests/seed.yaml"])
+    assert [change.address for change in plan.changes] == ["seed/first"]
+
+
+def test_a_project_file_may_be_named(folder: Path, server: LocalServer) -> None:
+    project = wfdeploy.load(folder / "wfdeploy.yaml", url=server.url, token=server.token, environ={})
+    assert project.folder == folder
+    assert len(project.plan().changes) == 3
+
+
+def test_there_must_be_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(wfdeploy.UsageError, match="there is no folder"):
+        wfdeploy.load(tmp_path / "nowhere")
+
+
+def test_problems_have_a_place_and_a_hint(load: Load, folder: Path) -> None:
+    (folder / "manifests" / "seed.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {name: seed}\nspec: {destinatoin: x, runs: []}\n", "utf-8"
+    )
+    problems = load().validate()
+    problem = next(problem for problem in problems if "destinatoin" in problem.message)
+    assert (problem.place.file, problem.place.line, problem.severity) == ("manifests/seed.yaml", 4, Severity.ERROR)
+    assert str(problem).startswith("manifests/seed.yaml:4:")
+    assert problem.hint
+    with pytest.raises(wfdeploy.InvalidInput) as raised:
+        load().plan()
+    assert set(raised.value.diagnostics) <= set(problems)
+
+
+def test_a_problem_is_printed_in_visible_text(load: Load, folder: Path) -> None:
+    (folder / "manifests" / "seed.yaml").write_text('kind: "\\e[2J"\n', encoding="utf-8")
+    assert all(str(problem).isprintable() for problem in load().validate())
+
+
+def test_a_project_file_that_is_wrong_is_among_the_problems(load: Load, folder: Path) -> None:
+    (folder / "wfdeploy.yaml").write_text("kind: Project\nmetadata: {}\n", encoding="utf-8")
+    assert {problem.place.file for problem in load().validate()} == {"wfdeploy.yaml"}
+
+
+def test_all_environments_are_validated_where_none_is_chosen(load: Load, folder: Path) -> None:
+    content = json.loads((folder / "wfdeploy.yaml").read_text(encoding="utf-8"))
+    content["spec"]["environments"] = {"staging": {"vars": {"size": "1"}}, "production": {}}
+    (folder / "wfdeploy.yaml").write_text(json.dumps(content), encoding="utf-8")
+    declare(folder, "seed", [run("first", headers={"x-size": "${{ vars.size }}"})])
+    assert "(in environment 'production')" in load().validate()[0].message
+    assert load(environment="staging").validate() == ()
+    with pytest.raises(wfdeploy.UsageError, match="none is chosen"):
+        load().plan()
+
+
+def test_variables_are_those_of_the_program(load: Load, folder: Path) -> None:
+    declare(folder, "seed", [run("first", headers={"x-size": "${{ vars.size }}"})])
+    assert load().validate()
+    assert load(variables={"size": "1"}).validate() == ()
+
+
+def test_without_a_token_a_plan_is_unverified(load: Load) -> None:
+    told: list[wfdeploy.Event] = []
+    plan = load(token=None).plan(on_event=told.append)
+    assert not plan.verified
+    assert [event.message for event in told if isinstance(event, wfdeploy.Notice)] == [
+        "no token (QSTASH_TOKEN): the plan is made without asking the server"
+    ]
+
+
+def test_no_secret_is_shown(load: Load) -> None:
+    project = load(token="very-secret-token", environ={"PASSWORD": "very-secret-value"})
+    assert "very-secret" not in repr(project)
+
+
+def test_it_works_where_an_event_loop_runs(load: Load) -> None:
+    async def program() -> wfdeploy.Plan:
+        return load().plan()
+
+    assert len(asyncio.run(program()).changes) == 3
+
+
+def test_two_threads_work_on_two_projects(tmp_path: Path, server: LocalServer, folder: Path) -> None:
+    other = tmp_path / "other"
+    (other / "manifests").mkdir(parents=True)
+    declare(other, "alone", [run("r")])
+    found: dict[str, list[str]] = {}
+
+    def work(root: Path) -> None:
+        project = wfdeploy.load(root, url=server.url, token=server.token, environ={})
+        for _ in range(3):
+            found[root.name] = [change.address for change in project.plan().changes]
+
+    threads = [threading.Thread(target=work, args=(root,)) for root in (folder, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == {"infra": ["onboarding/acme", "onboarding/globex", "seed/first"], "other": ["alone/r"]}

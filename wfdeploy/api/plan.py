@@ -1,0 +1,119 @@
+"""Plans as values: what an apply would do, to look at, to keep, and to apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from wfdeploy.model.observed import RunState
+from wfdeploy.model.plan import Action, FieldChange, Selection
+from wfdeploy.model.plan import Change as PlannedChange
+from wfdeploy.model.plan import Plan as MadePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One address, what to do about it, and why."""
+
+    address: str
+    """`group/name`, or `group/name[key]`."""
+
+    action: Action
+
+    reason: str
+    """For people; its wording may change."""
+
+    diff: tuple[FieldChange, ...] = ()
+    """The fields that differ from the recorded run. Secrets are references, redacted values are digests."""
+
+    warnings: tuple[str, ...] = ()
+
+    workflow_run_id: str = ""
+    """The id of the run to start, else of the recorded run; empty where the server chooses it."""
+
+    generation: int = 0
+    """How often the address was triggered anew, the first time included."""
+
+    run_state: RunState | None = None
+    """The state of the recorded run, where that is not as declared: it failed, was cancelled, or vanished."""
+
+    source: str = ""
+    """`file:line` of the declaration; empty for a run that is no longer declared."""
+
+    @classmethod
+    def of(cls, change: PlannedChange) -> Change:
+        """A change as the planner makes it, with all of its explanation."""
+        return cls(
+            address=change.address,
+            action=change.action,
+            reason=change.reason,
+            diff=change.diff,
+            warnings=change.warnings,
+            workflow_run_id=change.workflow_run_id,
+            generation=change.generation,
+            run_state=change.run_state,
+            source="" if change.source is None else str(change.source),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an apply would do, and to which state. Made by `Project.plan`."""
+
+    project: str
+
+    environment: str
+
+    changes: tuple[Change, ...]
+    """By address. Runs with nothing to do about them are only counted, in `summary`."""
+
+    summary: Mapping[Action, int]
+    """How many addresses there are of each action, zeros included."""
+
+    warnings: tuple[str, ...]
+
+    verified: bool
+    """Whether everything is known that the server can tell. An unverified plan can't be applied."""
+
+    _made: MadePlan = field(repr=False)
+
+    _selection: Selection = field(repr=False)
+
+    _paths: tuple[str, ...] | None = field(repr=False)
+
+    _new_state: bool = field(repr=False)
+
+    @classmethod
+    def of(cls, made: MadePlan, *, selection: Selection, paths: Sequence[str] | None, new_state: bool) -> Plan:
+        """A plan as the planner makes it, while its manifests and its state are there to explain it."""
+        explained = tuple(made.explained())
+        return cls(
+            project=made.project,
+            environment=made.environment,
+            changes=tuple(map(Change.of, explained)),
+            summary=MappingProxyType({action: made.summary.get(action, 0) for action in Action}),
+            warnings=made.warnings,
+            verified=made.verified,
+            _made=replace(made, changes=explained, explain=iter),
+            _selection=selection,
+            _paths=None if paths is None else tuple(paths),
+            _new_state=new_state,
+        )
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether an apply would do anything now: anything but keep and blocked."""
+        return self._made.has_changes
+
+    def to_json(self) -> str:
+        """One JSON object, as `wfdeploy plan --output json` prints it."""
+        from wfdeploy.render import plan_json
+
+        return "".join(plan_json.text(self._made))
+
+    def to_text(self) -> str:
+        """What `wfdeploy plan` prints."""
+        from wfdeploy.render import plan_text
+
+        return "".join(plan_text.text(self._made))
