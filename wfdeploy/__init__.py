@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wfdeploy.api.loading import load
     from wfdeploy.api.plan import Change, Plan
-    from wfdeploy.api.project import Project, load
+    from wfdeploy.api.project import Project
     from wfdeploy.errors import (
         CacheDamaged,
         ExitCode,
@@ -27,15 +28,31 @@ if TYPE_CHECKING:
         Withheld,
     )
     from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
-    from wfdeploy.model.event import Event, Following, Listing, Notice, Reading, Settled, Started, Waiting
+    from wfdeploy.model.event import (
+        ApplyReport,
+        Event,
+        Following,
+        Listing,
+        Notice,
+        Outcome,
+        Reading,
+        Result,
+        Settled,
+        Started,
+        Waiting,
+    )
     from wfdeploy.model.observed import RunState
+    from wfdeploy.model.options import ApplyOptions, StopFlag
     from wfdeploy.model.plan import ABSENT, Action, FieldChange
+    from wfdeploy.model.status import Refreshed, RowStatus, StatusRow, Turn
+    from wfdeploy.operations.waiting import Waited
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "api.plan": ("Change", "Plan"),
-    "api.project": ("Project", "load"),
+    "api.loading": ("load",),
+    "api.project": ("Project",),
     "errors": (
         "CacheDamaged",
         "ExitCode",
@@ -52,15 +69,32 @@ _HOMES = {
         "Withheld",
     ),
     "model.diagnostic": ("Diagnostic", "Place", "Severity"),
-    "model.event": ("Event", "Following", "Listing", "Notice", "Reading", "Settled", "Started", "Waiting"),
+    "model.event": (
+        "ApplyReport",
+        "Event",
+        "Following",
+        "Listing",
+        "Notice",
+        "Outcome",
+        "Reading",
+        "Result",
+        "Settled",
+        "Started",
+        "Waiting",
+    ),
     "model.observed": ("RunState",),
+    "model.options": ("ApplyOptions", "StopFlag"),
     "model.plan": ("ABSENT", "Action", "FieldChange"),
+    "model.status": ("Refreshed", "RowStatus", "StatusRow", "Turn"),
+    "operations.waiting": ("Waited",),
 }
 """Where each public name is defined."""
 
 __all__ = [
     "ABSENT",
     "Action",
+    "ApplyOptions",
+    "ApplyReport",
     "CacheDamaged",
     "Change",
     "Diagnostic",
@@ -72,11 +106,15 @@ __all__ = [
     "InvalidInput",
     "Listing",
     "Notice",
+    "Outcome",
     "Place",
     "Plan",
     "Project",
     "Reading",
+    "Refreshed",
     "RemoteFailure",
+    "Result",
+    "RowStatus",
     "RunState",
     "Settled",
     "Severity",
@@ -85,8 +123,12 @@ __all__ = [
     "StateError",
     "StateLocked",
     "StateUnusable",
+    "StatusRow",
+    "StopFlag",
     "SystemRefused",
+    "Turn",
     "UsageError",
+    "Waited",
     "Waiting",
     "WfdeployError",
     "Withheld",

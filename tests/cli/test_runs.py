@@ -176,6 +176,6 @@ def test_a_label_that_nothing_carries_is_a_slip(place: Place, command: str) -> N
 @pytest.mark.parametrize("command", ["cancel", "resume", "restart", "retrigger", "logs"])
 def test_nothing_selected_is_a_usage_error(place: Place, command: str) -> None:
     result = place.here(command)
-    assert (result.code, "Say which runs" in result.stderr) == (64, True)
+    assert (result.code, "it must be said which runs" in result.stderr) == (64, True)
     assert place.here(command, "g/nothing").code == 64
     assert len(place.server.runs()) == 3

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, FieldChange, Selection
 from wfdeploy.model.plan import Change as PlannedChange
 from wfdeploy.model.plan import Plan as MadePlan
+
+if TYPE_CHECKING:
+    from wfdeploy.planning.saved_plan import SavedPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,12 @@ class Plan:
             _paths=None if paths is None else tuple(paths),
             _new_state=new_state,
         )
+
+    def _saved(self) -> SavedPlan:
+        """What it takes to apply exactly this. Raises: `StalePlan` for an unverified plan."""
+        from wfdeploy.planning.saved_plan import SavedPlan
+
+        return SavedPlan.of(self._made, paths=self._paths, selection=self._selection, new_state=self._new_state)
 
     @property
     def has_changes(self) -> bool:

@@ -1,86 +1,34 @@
-"""A project as Python programs work on it: the operations of the command line, without a command line."""
+"""A project as Python programs work on it: the operations of the commands, and nothing of a command line."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from wfdeploy.api.calls import Call, OnEvent
 from wfdeploy.api.plan import Plan
 from wfdeploy.errors import UsageError
-from wfdeploy.model.options import TargetOptions
+from wfdeploy.model.options import ApplyOptions, StopFlag, TargetOptions
 
 if TYPE_CHECKING:
     from wfdeploy.model.diagnostic import Diagnostic
+    from wfdeploy.model.event import ApplyReport
+    from wfdeploy.model.plan import Plan as MadePlan
     from wfdeploy.model.plan import Selection
-    from wfdeploy.wiring.settings import Settings
+    from wfdeploy.model.status import Refreshed, StatusRow
+    from wfdeploy.operations.waiting import Waited
+    from wfdeploy.planning.saved_plan import SavedPlan
     from wfdeploy.workspace import Workspace
 
+T = TypeVar("T")
 
-def load(
-    path: str | os.PathLike[str] = ".",
-    *,
-    environment: str | None = None,
-    local: bool = False,
-    url: str | None = None,
-    token: str | None = None,
-    state: str | os.PathLike[str] | None = None,
-    env_file: str | os.PathLike[str] | None = None,
-    shard: str | None = None,
-    allow: Iterable[str] = (),
-    variables: Mapping[str, str] | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> Project:
-    """The project in a folder.
+Confirm: TypeAlias = Callable[[Plan], bool]
+"""Shown a plan; False declines it."""
 
-    No manifest is read yet: each operation reads what is there when it begins, as a command would.
-
-    path: the folder to work in, as a shell's working directory, or a project file. `wfdeploy.yaml` is searched for in
-        the folder and above it. Other paths are relative to this folder.
-    environment: the environment of the project file to work on (`-e`).
-    local: work on a server that is embedded in this process, for as long as an operation takes (`--local`).
-    url: the server to talk to (`--url`).
-    token: the token itself. Without it, the environment variable is read that the project file names.
-    state: the state file (`--state`).
-    env_file: variables that count where `environ` has none of that name (`--env-file`).
-    shard: `I/N`, only the I-th of N parts of all runs (`--shard`).
-    allow: what the project may ask for, as `KIND=PATTERN` (`--allow`).
-    variables: values of `${{ vars.NAME }}`, which beat the project file's (`--var`).
-    environ: what to read instead of the environment variables of this process.
-
-    Raises: `UsageError` when there is no such folder or file, or an option makes no sense.
-    """
-    from wfdeploy.model.project import parse_shard
-
-    given = Path(path).absolute()
-    if not given.exists():
-        raise UsageError(f"there is no folder and no project file {path}", hint="check the path, or run wfdeploy init")
-    is_file = not given.is_dir()
-    try:
-        part = None if shard is None else parse_shard(shard)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    return Project(
-        folder=given.parent if is_file else given,
-        environment=environment,
-        _options=TargetOptions(
-            environment=environment,
-            project_file=given.name if is_file else None,
-            state=None if state is None else os.fspath(state),
-            url=url,
-            token=token,
-            local=local,
-            env_file=None if env_file is None else os.fspath(env_file),
-            shard=part,
-            allow=tuple(allow),
-        ),
-        _variables=dict(variables or {}),
-        _environ=dict(os.environ if environ is None else environ),
-    )
+_USUAL = ApplyOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,15 +101,230 @@ class Project:
         from wfdeploy.operations import plan as operation
 
         selection = self._selection(targets, replace=replace, limit=limit, prune=prune, refresh=refresh)
-        call = Call(on_event)
+        chosen = _readable(paths)
 
-        def work() -> Plan:
-            with self._workspace(call, "plan", online=not offline) as workspace:
-                new_state = not workspace.has_state
-                with operation.planned(
-                    workspace, paths=_readable(paths), selection=selection, offline=offline, keep_all=False
-                ) as made:
-                    return Plan.of(made, selection=selection, paths=paths, new_state=new_state)
+        def work(workspace: Workspace) -> Plan:
+            new_state = not workspace.has_state
+            with operation.planned(
+                workspace, paths=chosen, selection=selection, offline=offline, keep_all=False
+            ) as made:
+                return Plan.of(made, selection=selection, paths=chosen, new_state=new_state)
+
+        return self._do(Call(on_event), "plan", work, online=not offline)
+
+    def apply(
+        self,
+        plan: Plan | None = None,
+        *,
+        targets: Iterable[str] = (),
+        replace: Iterable[str] = (),
+        limit: int | None = None,
+        prune: bool = False,
+        refresh: Literal["auto", "all", "off"] = "auto",
+        paths: Sequence[str] | None = None,
+        options: ApplyOptions = _USUAL,
+        confirm: Confirm | None = None,
+        on_event: OnEvent | None = None,
+        stop: StopFlag | None = None,
+    ) -> ApplyReport:
+        """Trigger what is declared and missing, exactly once; repeat it at any time.
+
+        plan: what to do, exactly. It is made anew and compared: `StalePlan` is raised when manifests, state or server
+            have moved on. Without it, what is to be done is found out now; the arguments up to `paths` are those of
+            `plan` then.
+        options: limits, how to send, and whether to wait. What needs to be allowed (many runs triggered again, many
+            cancelled) is allowed here: `Withheld` is raised otherwise, before anything is sent.
+        confirm: shown the plan before anything is sent. `Withheld` is raised when it gives False. Without it, nobody is
+            asked.
+        on_event: takes events as they happen. What it raises stops the apply, and is raised once that has ended.
+        stop: raise it, in any thread, to begin no more requests. Those in flight are finished and recorded.
+
+        Raises: as all methods; `Withheld`, `StalePlan`; `Interrupted` when it is stopped before anything was sent.
+        """
+        saved: SavedPlan | None = None
+        if plan is not None:
+            if targets or replace or limit is not None or prune or refresh != "auto" or paths is not None:
+                raise UsageError("a plan says already what it is about", hint="make a new plan with these arguments")
+            saved = plan._saved()
+            selection, chosen = saved.selection, saved.paths
+        else:
+            selection = self._selection(targets, replace=replace, limit=limit, prune=prune, refresh=refresh)
+            chosen = _readable(paths)
+        call = Call(on_event, stop)
+        return self._apply(call, "apply", selection, options, confirm, paths=chosen, saved=saved)
+
+    def cancel(
+        self,
+        *globs: str,
+        labels: Iterable[str] = (),
+        options: ApplyOptions = _USUAL,
+        confirm: Confirm | None = None,
+        on_event: OnEvent | None = None,
+        stop: StopFlag | None = None,
+    ) -> ApplyReport:
+        """Cancel recorded runs that are still going. They stay recorded: no policy starts them again.
+
+        globs, labels: which runs; at least one must be given. The other arguments are those of `apply`.
+        """
+        return self._request("cancel", globs, labels, options=options, confirm=confirm, call=Call(on_event, stop))
+
+    def resume(
+        self,
+        *globs: str,
+        labels: Iterable[str] = (),
+        options: ApplyOptions = _USUAL,
+        confirm: Confirm | None = None,
+        on_event: OnEvent | None = None,
+        stop: StopFlag | None = None,
+    ) -> ApplyReport:
+        """Resume failed runs where they failed. Finished steps are not repeated. Arguments: as `cancel`."""
+        return self._request("resume", globs, labels, options=options, confirm=confirm, call=Call(on_event, stop))
+
+    def restart(
+        self,
+        *globs: str,
+        labels: Iterable[str] = (),
+        options: ApplyOptions = _USUAL,
+        confirm: Confirm | None = None,
+        on_event: OnEvent | None = None,
+        stop: StopFlag | None = None,
+    ) -> ApplyReport:
+        """Start failed, cancelled or vanished runs again, from the beginning, as they are declared now.
+
+        Arguments: as `cancel`.
+        """
+        return self._request("restart", globs, labels, options=options, confirm=confirm, call=Call(on_event, stop))
+
+    def retrigger(
+        self,
+        *globs: str,
+        labels: Iterable[str] = (),
+        options: ApplyOptions = _USUAL,
+        confirm: Confirm | None = None,
+        on_event: OnEvent | None = None,
+        stop: StopFlag | None = None,
+    ) -> ApplyReport:
+        """Trigger declared runs again, whatever their state. Arguments: as `cancel`."""
+        return self._request("retrigger", globs, labels, options=options, confirm=confirm, call=Call(on_event, stop))
+
+    def status(self, *globs: str, labels: Iterable[str] = (), on_event: OnEvent | None = None) -> tuple[StatusRow, ...]:
+        """Recorded runs with their live state, by address.
+
+        globs: only addresses that match one of these (`*` and `?`; brackets are literal). labels: only runs with one of
+        these. Without a token, runs are shown as they were last observed.
+        """
+        from wfdeploy.operations.status import status
+
+        call, chosen = Call(on_event), _texts(labels)
+        return self._do(call, "status", lambda workspace: tuple(status(workspace, globs, chosen)))
+
+    def wait(
+        self,
+        *globs: str,
+        labels: Iterable[str] = (),
+        until: Literal["succeeded", "finished"] = "succeeded",
+        timeout_s: float = 3600.0,
+        on_event: OnEvent | None = None,
+        stop: StopFlag | None = None,
+    ) -> Waited:
+        """Wait until recorded runs have succeeded, or have ended in any way. Nothing is changed.
+
+        globs, labels: which runs, as in `status`; all without any. It ends too when none of them is running any more,
+        when the time is over, and when `stop` is raised: `fulfilled` is False then.
+        """
+        from wfdeploy.model.blocking import Condition
+        from wfdeploy.operations.waiting import wait
+
+        call, chosen, condition = Call(on_event, stop), _texts(labels), Condition(until)
+        return self._do(
+            call,
+            "wait",
+            lambda workspace: wait(workspace, globs, chosen, condition=condition, timeout_s=timeout_s, stop=call.stop),
+        )
+
+    def refresh(
+        self,
+        *globs: str,
+        labels: Iterable[str] = (),
+        lock_timeout_s: float = 0.0,
+        on_event: OnEvent | None = None,
+    ) -> Refreshed:
+        """Update the recorded run states from the server. Nothing is triggered, and nothing cancelled.
+
+        globs, labels: which runs, as in `status`; all without any.
+        lock_timeout_s: how long to wait for the lock of the state.
+        """
+        from wfdeploy.operations.refresh import refresh
+
+        call, chosen = Call(on_event), _texts(labels)
+        return self._do(
+            call, "refresh", lambda workspace: refresh(workspace, globs, chosen, lock_timeout_s=lock_timeout_s)
+        )
+
+    def _request(
+        self,
+        action: str,
+        globs: Sequence[str],
+        labels: Iterable[str],
+        *,
+        options: ApplyOptions,
+        confirm: Confirm | None,
+        call: Call,
+    ) -> ApplyReport:
+        from wfdeploy.model.plan import Selection, Wish
+
+        selection = Selection(targets=tuple(globs), labels=_texts(labels), wish=Wish(action), variables=self._variables)
+        return self._apply(call, action, selection, options, confirm)
+
+    def _apply(
+        self,
+        call: Call,
+        name: str,
+        selection: Selection,
+        options: ApplyOptions,
+        confirm: Confirm | None,
+        *,
+        paths: Sequence[str] | None = None,
+        saved: SavedPlan | None = None,
+    ) -> ApplyReport:
+        from wfdeploy.model.options import ApplyRequest
+        from wfdeploy.operations.apply import apply
+
+        def consents(workspace: Workspace, made: MadePlan) -> bool:
+            if confirm is None:
+                return True
+            plan = Plan.of(made, selection=selection, paths=paths, new_state=not workspace.has_state)
+            return call.ask(lambda: confirm(plan))
+
+        def work(workspace: Workspace) -> ApplyReport:
+            request = ApplyRequest(
+                selection=selection, options=options, confirm=partial(consents, workspace), stop=call.stop
+            )
+            return apply(workspace, request, paths=paths, saved=saved)
+
+        return self._do(call, name, work, budget_s=options.timeout_s)
+
+    def _do(
+        self,
+        call: Call,
+        name: str,
+        use: Callable[[Workspace], T],
+        *,
+        online: bool = True,
+        budget_s: float = 300.0,
+    ) -> T:
+        """Run an operation in a workspace that is open for as long as that takes."""
+
+        def work() -> T:
+            from wfdeploy.wiring.assembly import warn_of_shared_names, workspace
+            from wfdeploy.wiring.settings import resolve
+
+            settings = resolve(self._options, self._environ, cwd=self.folder)
+            warn_of_shared_names(call, settings.target)
+            with workspace(
+                settings, call, call, command=f"Project.{name} in Python", online=online, budget_s=budget_s
+            ) as opened:
+                return use(opened)
 
         return call.run(work)
 
@@ -176,42 +339,28 @@ class Project:
     ) -> Selection:
         from wfdeploy.model.plan import Refresh, Selection
 
-        if isinstance(targets, str) or isinstance(replace, str):
-            raise UsageError("addresses are given as a list of texts, not as one text")
         if limit is not None and limit < 1:
             raise UsageError("limit is at least 1")
         return Selection(
-            targets=tuple(targets),
-            replace=tuple(replace),
+            targets=_texts(targets),
+            replace=_texts(replace),
             limit=limit,
             prune=prune,
             refresh=Refresh(refresh),
             variables=self._variables,
         )
 
-    @contextmanager
-    def _workspace(
-        self, call: Call, operation: str, *, online: bool = True, budget_s: float = 300.0
-    ) -> Iterator[Workspace]:
-        from wfdeploy.wiring.assembly import warn_of_shared_names, workspace
 
-        settings = self._settings()
-        warn_of_shared_names(call, settings.target)
-        with workspace(
-            settings, call, call, command=f"Project.{operation} in Python", online=online, budget_s=budget_s
-        ) as opened:
-            yield opened
-
-    def _settings(self) -> Settings:
-        from wfdeploy.wiring.settings import resolve
-
-        return resolve(self._options, self._environ, cwd=self.folder)
-
-
-def _readable(paths: Sequence[str] | None) -> Sequence[str] | None:
+def _readable(paths: Sequence[str] | None) -> tuple[str, ...] | None:
     """Paths that an operation may read. Raises: `UsageError` for standard input, which is the program's own."""
-    if isinstance(paths, str):
-        raise UsageError("paths are given as a list of texts, not as one text")
-    if paths is not None and "-" in paths:
+    chosen = _texts(paths or ())
+    if "-" in chosen:
         raise UsageError("standard input is read by the command alone", hint="name a file")
-    return paths or None
+    return chosen or None
+
+
+def _texts(given: Iterable[str]) -> tuple[str, ...]:
+    """Several texts. Raises: `UsageError` for one alone, each letter of which would be taken for one."""
+    if isinstance(given, str):
+        raise UsageError(f"{given!r} is one text, and a list of texts is wanted", hint=f"write [{given!r}]")
+    return tuple(given)

@@ -363,16 +363,6 @@ _LABELS = _selecting(
 )
 
 
-def recorded_runs(*, required: bool) -> Decorator:
-    """Adds ADDRESS-GLOB... and --label; passes `globs` and `labels`. `required`: at least one of them."""
-
-    def decorate(function: Function) -> Function:
-        @wraps(function)
-        def with_runs(*, globs: tuple[str, ...], labels: tuple[str, ...], **flags: Any) -> Any:
-            if required and not globs and not labels:
-                raise click.UsageError("Say which runs: an address, a glob such as 'group/*', or --label.")
-            return function(globs=globs, labels=labels, **flags)
-
-        return click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1)(_LABELS(with_runs))
-
-    return decorate
+def recorded_runs(function: Function) -> Function:
+    """Adds ADDRESS-GLOB... and --label; passes `globs` and `labels`."""
+    return click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1)(_LABELS(function))

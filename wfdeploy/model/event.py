@@ -95,6 +95,11 @@ class ApplyReport:
     unsettled: str | None = None
 
     @property
+    def is_done(self) -> bool:
+        """Whether all of the plan was done, and the runs that were followed ended well."""
+        return self.exit_code is ExitCode.OK
+
+    @property
     def is_cut_short(self) -> bool:
         """Whether something was left undone, following the runs included."""
         from wfdeploy.model.observed import RunState

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.errors import UsageError
 from wfdeploy.manifests.loading import load, with_sound_cache
+from wfdeploy.planning.targets import require_chosen
 from wfdeploy.planning.unchanged import unchanged
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def apply(
     """
     if saved is not None:
         paths, request = saved.paths, replace(request, selection=saved.selection)
+    selection = request.selection
+    if selection.wish is not None:
+        require_chosen(selection.targets, selection.labels)
     if request.options.wait and request.selection.limit is not None:
         raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")
 

@@ -10,7 +10,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.state import Record
 from wfdeploy.model.status import LoggedRun, PastRun
 from wfdeploy.planning.listing.refreshing import labels_of, require_labels
-from wfdeploy.planning.targets import Targets
+from wfdeploy.planning.targets import Targets, require_chosen
 from wfdeploy.ports import RecordReader
 from wfdeploy.workspace import Workspace
 
@@ -23,6 +23,7 @@ def logs(workspace: Workspace, globs: Sequence[str], labels: Collection[str]) ->
 
     Raises: `UsageError` for a glob that matches nothing, or too much; `StateError`; `RemoteFailure`.
     """
+    require_chosen(globs, labels)
     with workspace.existing_state() as store:
         records = list(selected(store, globs, labels))
     if len(records) > MOST_LOGS:

@@ -4,11 +4,17 @@ an asterisk and a question mark."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import takewhile
 
 from wfdeploy.errors import UsageError
 from wfdeploy.model.address import Span, exactly
+
+
+def require_chosen(globs: Collection[str], labels: Collection[str]) -> None:
+    """Raises: `UsageError` where nothing says which runs are meant: all of them are never meant by saying nothing."""
+    if not globs and not labels:
+        raise UsageError("it must be said which runs: by an address, a glob such as 'group/*', or a label (--label)")
 
 
 class Targets:

@@ -164,7 +164,7 @@ def _for_recorded_runs(wish: str, *, help_: str, examples: str, declared: bool =
         function = options.variables(function)
     globs = "In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal."
     make = click.command(wish, cls=Command, help=f"{help_}\n\n{globs}", exits=_EXITS, examples=examples)
-    made: click.Command = make(options.recorded_runs(required=True)(_YES(function)))
+    made: click.Command = make(options.recorded_runs(_YES(function)))
     return made
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         wfdeploy status --output json | jq '.summary'
     """,
 )
-@options.recorded_runs(required=False)
+@options.recorded_runs
 @click.option("-w", "--watch", is_flag=True, help="Show it again and again, until every run has ended or ^C.")
 @click.option(
     "--interval",
@@ -85,7 +85,7 @@ def status(
         wfdeploy wait onboarding/acme --output json
     """,
 )
-@options.recorded_runs(required=False)
+@options.recorded_runs
 @click.option(
     "--for",
     "condition",
@@ -155,7 +155,7 @@ def wait(
         wfdeploy logs onboarding/acme --output json | jq '.runs[].steps'
     """,
 )
-@options.recorded_runs(required=True)
+@options.recorded_runs
 @options.target
 @options.view
 def logs(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
@@ -185,7 +185,7 @@ def logs(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence
         wfdeploy history 'onboarding/*' --output json
     """,
 )
-@options.recorded_runs(required=False)
+@options.recorded_runs
 @options.target
 @options.view
 def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
@@ -214,7 +214,7 @@ def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Seque
         wfdeploy refresh 'onboarding/*' --output json | jq '.summary'
     """,
 )
-@options.recorded_runs(required=False)
+@options.recorded_runs
 @options.target
 @options.view
 def refresh(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
