@@ -11,7 +11,7 @@ from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Body, BodyKind, Delivery, FlowControl, Request, Template
 from wfdeploy.model.state import Attempt
 from wfdeploy.ports import StateWriter
-from wfdeploy.sending.shipment import Shipment
+from wfdeploy.sending.batches import OutgoingRequest
 from wfdeploy.upstash.wire import ItemEncoder
 
 LABEL = "wfdeploy.benchmark.default"
@@ -55,7 +55,7 @@ def items(made: Sequence[Run]) -> Iterator[Item]:
         yield encoder.encode(Request(_TEMPLATE, Body(BodyKind.JSON, value)), run_id)
 
 
-def shipments(made: Sequence[Run]) -> Iterator[Shipment]:
+def requests(made: Sequence[Run]) -> Iterator[OutgoingRequest]:
     """What a sender takes, each when it is requested. All of it is on the clock: the body's canonical form, the item,
     the attempt."""
     for item in items(made):
@@ -66,7 +66,7 @@ def shipments(made: Sequence[Run]) -> Iterator[Shipment]:
             workflow_run_id=item.workflow_run_id,
             intent_at_ms=0,
         )
-        yield Shipment(item, attempt)
+        yield OutgoingRequest(item, attempt)
 
 
 class NullStore(StateWriter):

@@ -26,7 +26,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks import sinks
-from benchmarks.material import items, runs, shipments
+from benchmarks.material import items, requests, runs
 from benchmarks.measure import run
 
 Spent = tuple[float, float]
@@ -76,7 +76,7 @@ def ours(count: int, url: str) -> Spent:
         )
         sender = Sender(session, Limits(max_items=BATCH))
         began = _now()
-        await sender.run(shipments(made))
+        await sender.run(requests(made))
         took = _since(began)
         await gateway.aclose()
         assert len(session.outcomes.results) == count, session.outcomes.halt

@@ -60,7 +60,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     ),
     "diff": ("wfdeploy.planning.prepared:Prepared.outlook", "wfdeploy.model.plan:FirstChanges.__iter__"),
     "render": ("wfdeploy.render.plan_text:text", "wfdeploy.render.report:text"),
-    "intents": ("wfdeploy.operations.applying:shipments",),
+    "intents": ("wfdeploy.operations.applying:requests",),
     "encode": ("wfdeploy.upstash.wire:ItemEncoder.encode",),
     "send": ("wfdeploy.upstash.client:UpstashGateway.trigger",),
     "settle": ("wfdeploy.sending.sender:Sender._take", "wfdeploy.sending.sender:Sender._deliver"),

@@ -19,16 +19,16 @@ from wfdeploy.model.edits import (
     Edit,
     Forget,
     Intend,
-    NoteGeneration,
     Observe,
     PutAttempt,
     PutGroups,
     PutRecord,
+    PutTombstone,
+    RecordOutcomes,
     Remember,
     Rename,
     Rewrite,
     SetHead,
-    Settle,
 )
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove, Tally, term
@@ -199,7 +199,7 @@ def test_settled_attempts_are_what_their_records_put_one_by_one_are(
         PutRecord(one.record(origin=Origin.TRIGGERED, created_at_ms=at, recorded_at_ms=9))
         for one, at in zip(attempts, created, strict=True)
     ]
-    assert told([Settle(attempts, created, Origin.TRIGGERED, 9)]) == told(one_by_one)
+    assert told([RecordOutcomes(attempts, created, Origin.TRIGGERED, 9)]) == told(one_by_one)
 
 
 NAMES = st.sampled_from("abcd")
@@ -220,11 +220,11 @@ BATCHES: st.SearchStrategy[Sequence[Attempt]] = st.builds(
 )
 STEPS: st.SearchStrategy[Edit] = st.one_of(
     st.builds(Intend, BATCHES),
-    st.builds(lambda batch: Settle(batch, [7] * len(batch), Origin.TRIGGERED, 9), BATCHES),
+    st.builds(lambda batch: RecordOutcomes(batch, [7] * len(batch), Origin.TRIGGERED, 9), BATCHES),
     st.builds(
         lambda name, status: PutAttempt(attempt(f"g/{name}", status=status)), NAMES, st.sampled_from(AttemptStatus)
     ),
-    st.builds(lambda name, burn: DropAttempt(Address(f"g/{name}"), burn), NAMES, st.booleans()),
+    st.builds(lambda name, tombstone: DropAttempt(Address(f"g/{name}"), tombstone), NAMES, st.booleans()),
     st.builds(lambda name: PutRecord(record(f"g/{name}")), NAMES),
     st.builds(lambda name: Forget(Address(f"g/{name}")), NAMES),
     st.builds(lambda name: Rename(Address(f"g/{name}"), Address(f"g/{name}2")), NAMES),
@@ -260,7 +260,7 @@ def test_intents_of_a_batch_come_back_and_equal_ones_change_nothing(store: State
     assert store.commit([Intend(list(batch))]) == 1
     store.commit([Intend(intents(["c"], "1:a"))])
     assert [one.address for one in store.attempts()] == ["g/a", "g/b", "g/c"]
-    store.commit([Settle(batch, [7, 8], Origin.TRIGGERED, 9)])
+    store.commit([RecordOutcomes(batch, [7, 8], Origin.TRIGGERED, 9)])
     assert [one.address for one in store.attempts()] == ["g/c"]
     assert [(one.address, one.created_at_ms, one.request) for one in store.records()] == [
         ("g/a", 8, '{"body":"a","retries":3}'),
@@ -272,7 +272,7 @@ def test_part_of_a_batch_may_come_to_another_end(store: StateStore) -> None:
     first, second, third = batch = intents(["a", "b", "c"], "1:a")
     store.commit([Intend(batch)])
     refused = third._replace(status=AttemptStatus.REJECTED, error="no")
-    store.commit([PutAttempt(refused), Settle([first], [7], Origin.TRIGGERED, 9)])
+    store.commit([PutAttempt(refused), RecordOutcomes([first], [7], Origin.TRIGGERED, 9)])
     assert list(store.attempts()) == [second, refused]
     assert addresses(store) == ["g/a"]
 
@@ -283,7 +283,7 @@ def test_intents_that_were_rolled_back_are_not_remembered(store: StateStore) -> 
         store.commit([Intend(batch), PutRecord(None)])  # type: ignore[arg-type]
     store.commit([Intend(batch)])
     assert list(store.attempts()) == batch
-    store.commit([Settle(batch, [7, 7], Origin.TRIGGERED, 9)])
+    store.commit([RecordOutcomes(batch, [7, 7], Origin.TRIGGERED, 9)])
     assert list(store.attempts()) == []
 
 
@@ -315,20 +315,20 @@ def test_a_forgotten_record_leaves_a_tombstone(store: StateStore) -> None:
     assert list(store.former_addresses()) == ["g/a"]
 
 
-def test_a_dropped_attempt_burns_its_generation_only_when_told(store: StateStore) -> None:
+def test_a_dropped_attempt_leaves_a_tombstone_only_when_told(store: StateStore) -> None:
     store.commit([PutAttempt(attempt("g/a")), PutAttempt(attempt("g/b"))])
-    store.commit([DropAttempt(Address("g/a")), DropAttempt(Address("g/b"), burn=True)])
+    store.commit([DropAttempt(Address("g/a")), DropAttempt(Address("g/b"), tombstone=True)])
     assert store.generations(["g/a", "g/b"]) == {("g/b", "1:a"): 1}
 
 
-def test_a_rejected_attempt_never_burns(store: StateStore) -> None:
+def test_a_rejected_attempt_never_leaves_a_tombstone(store: StateStore) -> None:
     store.commit([PutAttempt(attempt("g/a", status=AttemptStatus.REJECTED))])
     store.commit([Forget(Address("g/a"))])
     assert store.generations(["g/a"]) == {}
 
 
 def test_a_rename_takes_everything_along_and_leaves_a_tombstone(store: StateStore) -> None:
-    store.commit([PutRecord(record("g/a")), NoteGeneration(Address("g/a"), "1:z", 4)])
+    store.commit([PutRecord(record("g/a")), PutTombstone(Address("g/a"), "1:z", 4)])
     store.commit([PutRecord(record("g/a", "1:b")), PutAttempt(attempt("g/a", "1:c"))])
     store.commit([Rename(Address("g/a"), Address("h/a"))])
     assert addresses(store) == ["h/a"]
@@ -430,7 +430,7 @@ def test_records_that_take_the_place_of_others_together(store: StateStore) -> No
     assert store.tallies()["g"] == Tally.of(term(one.address, one.fingerprint, one.delivery) for one in again)
     settled = [attempt(name, "1:c") for name in ("g/a", "g/d", "g/e")]
     store.commit([Intend(settled)])
-    store.commit([Settle(settled, [1, 2, None], Origin.TRIGGERED, NOW_MS)])
+    store.commit([RecordOutcomes(settled, [1, 2, None], Origin.TRIGGERED, NOW_MS)])
     assert [one.fingerprint for one in store.records()] == ["1:c", "1:a", "1:a", "1:c", "1:c"]
     assert [entry.record.address for entry in store.history()] == ["g/a", "g/a", "g/d"]
     assert list(store.attempts()) == []

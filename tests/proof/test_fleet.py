@@ -35,8 +35,8 @@ from wfdeploy.planning.blocking.due import Due
 from wfdeploy.planning.blocking.held_back import HeldBack
 from wfdeploy.planning.diff import failure_policy as care
 from wfdeploy.planning.listing.discovery import Discovery
-from wfdeploy.sending.shipment import Shipment
-from wfdeploy.state import pace
+from wfdeploy.sending.batches import OutgoingRequest
+from wfdeploy.state import schedules_and_rollouts
 from wfdeploy.upstash import replies
 
 WEEKS = float(os.environ.get("FLEET_WEEKS", "2"))
@@ -140,8 +140,12 @@ def _times_passed_over(patch: pytest.MonkeyPatch) -> None:
 
 
 def _cursor_never_written(patch: pytest.MonkeyPatch) -> None:
-    whole = pace.edit
-    patch.setattr(pace, "edit", lambda connection, edit: None if isinstance(edit, Decide) else whole(connection, edit))
+    whole = schedules_and_rollouts.edit
+    patch.setattr(
+        schedules_and_rollouts,
+        "edit",
+        lambda connection, edit: None if isinstance(edit, Decide) else whole(connection, edit),
+    )
 
 
 def _lag_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -166,15 +170,15 @@ def _any_state_is_the_latest(patch: pytest.MonkeyPatch) -> None:
 
 def _given_up_when_sent(patch: pytest.MonkeyPatch) -> None:
     """The logs are asked as if a request that was stuck had left at once."""
-    whole = Shipment.unknown
+    whole = OutgoingRequest.unknown
 
-    def unknown(self: Shipment, *rest: Any, **more: Any) -> Any:
+    def unknown(self: OutgoingRequest, *rest: Any, **more: Any) -> Any:
         edit = whole(self, *rest, **more)
         assert self.ended_at is not None
         self.ended_at -= 29.0
         return edit
 
-    patch.setattr(Shipment, "unknown", unknown)
+    patch.setattr(OutgoingRequest, "unknown", unknown)
 
 
 def _waits_for_nobody(patch: pytest.MonkeyPatch) -> None:

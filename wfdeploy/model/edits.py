@@ -24,17 +24,18 @@ class PutAttempt:
 @dataclass(frozen=True, slots=True)
 class Intend:
     """Write the attempts of a batch, as `PutAttempt` does: intents, of one address each. They are mostly settled
-    together, by a `Settle` of the same attempts in the same order."""
+    together, by a `RecordOutcomes` of the same attempts in the same order."""
 
     attempts: Sequence[Attempt]
 
 
 @dataclass(frozen=True, slots=True)
 class DropAttempt:
-    """Take an attempt away: it never started a run. `burn` keeps its generation from being used again."""
+    """Remove an attempt: it never started a run."""
 
     address: Address
-    burn: bool = False
+    tombstone: bool = False
+    """Whether to keep its generation from being used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class PutRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class RecordOutcomes:
     """The runs of these attempts are known to be triggered: each becomes the record of its address, as with
     `PutRecord`. `created_at_ms`: the server's time of each run."""
 
@@ -57,7 +58,7 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True)
-class NoteGeneration:
+class PutTombstone:
     """A run of the past was seen on the server: remember its generation, leave the record as it is."""
 
     address: Address
@@ -194,8 +195,8 @@ Edit: TypeAlias = (
     | Intend
     | DropAttempt
     | PutRecord
-    | Settle
-    | NoteGeneration
+    | RecordOutcomes
+    | PutTombstone
     | Forget
     | Expire
     | Rename

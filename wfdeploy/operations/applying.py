@@ -22,7 +22,7 @@ from wfdeploy.model.options import ApplyRequest
 from wfdeploy.model.plan import Action, Plan, Refresh
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.follow import begin_later, follow
-from wfdeploy.operations.outgoing import gather_secrets, in_order_of_manifests, resumes, shipments
+from wfdeploy.operations.outgoing import gather_secrets, in_order_of_manifests, resume_requests, trigger_requests
 from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, look_back
 from wfdeploy.operations.signal_wakeup import hearing
 from wfdeploy.planning.blocking.held_back import HeldBack
@@ -209,8 +209,8 @@ class _Apply:
         report = await self._engine(prepared, store, discovery).carry_out(
             plan,
             edits,
-            shipments(triggers, prepared, secrets, since_ms=since_ms, by=by),
-            resumes(plan, prepared, since_ms=since_ms, by=by),
+            trigger_requests(triggers, prepared, secrets, since_ms=since_ms, by=by),
+            resume_requests(plan, prepared, since_ms=since_ms, by=by),
             outlook.conclusions,
         )
         if whole_story:

@@ -14,7 +14,7 @@ from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.spool import in_order
 from wfdeploy.model.state import Attempt, AttemptStatus
 from wfdeploy.planning.prepared import Prepared
-from wfdeploy.sending.shipment import Shipment
+from wfdeploy.sending.batches import OutgoingRequest
 
 
 def gather_secrets(triggers: Iterable[Change], prepared: Prepared) -> dict[str, str]:
@@ -58,9 +58,9 @@ def _problem(value: str, *, in_header: bool) -> str | None:
     return None
 
 
-def shipments(
+def trigger_requests(
     triggers: Iterable[Change], prepared: Prepared, secrets: Mapping[str, str], *, since_ms: int | None, by: str
-) -> Iterator[Shipment]:
+) -> Iterator[OutgoingRequest]:
     """What is sent for these triggers, which are in the order of the manifests, made when it is asked for."""
     workspace = prepared.workspace
     now_ms = workspace.clock.now_ms
@@ -86,22 +86,22 @@ def shipments(
             change.tries,
             by,
         )
-        shipment = Shipment(encode(request, run_id, prepared.names_of.of_new(attempt)), attempt)
+        outgoing = OutgoingRequest(encode(request, run_id, prepared.names_of.of_new(attempt)), attempt)
         if change.send_before_ms is not None:
-            shipment.send_before_ms, shipment.inconclusive = change.send_before_ms, True
+            outgoing.send_before_ms, outgoing.inconclusive = change.send_before_ms, True
         if change.attempt is not None:
-            _continue(shipment, change.attempt)
-        yield shipment
+            _continue(outgoing, change.attempt)
+        yield outgoing
 
 
-def _continue(shipment: Shipment, former: Attempt) -> None:
+def _continue(outgoing: OutgoingRequest, former: Attempt) -> None:
     """Where this is that attempt, sent again under the same id: what is true of either must be found and waited for."""
-    attempt = shipment.attempt
+    attempt = outgoing.attempt
     if former.workflow_run_id != attempt.workflow_run_id or not former.is_open:
         return
     earliest = None if former.since_ms is None or attempt.since_ms is None else min(former.since_ms, attempt.since_ms)
-    shipment.looked_up = True
-    shipment.attempt = attempt._replace(
+    outgoing.looked_up = True
+    outgoing.attempt = attempt._replace(
         since_ms=earliest,
         delay_s=max(former.delay_s or 0, attempt.delay_s or 0) or None,
         not_before_s=max(former.not_before_s or 0, attempt.not_before_s or 0) or None,
@@ -137,8 +137,8 @@ def _place(change: Change) -> tuple[int, int, int]:
     return run.file, run.at_s or 0, run.number
 
 
-def resumes(plan: Plan, prepared: Prepared, *, since_ms: int | None, by: str) -> Iterator[Shipment]:
-    """One shipment for each change that resumes. It needs nothing of the manifests: what goes on is what was sent."""
+def resume_requests(plan: Plan, prepared: Prepared, *, since_ms: int | None, by: str) -> Iterator[OutgoingRequest]:
+    """One outgoing for each change that resumes. It needs nothing of the manifests: what goes on is what was sent."""
     for change in but_plain_triggers(plan.changes):
         if not change.resumes:
             continue
@@ -147,7 +147,7 @@ def resumes(plan: Plan, prepared: Prepared, *, since_ms: int | None, by: str) ->
         attempt = former if former is not None and again else _resume(change, prepared, since_ms=since_ms, by=by)
         if attempt is None:
             continue
-        yield Shipment(Item(attempt.workflow_run_id, b""), attempt, looked_up=again)
+        yield OutgoingRequest(Item(attempt.workflow_run_id, b""), attempt, looked_up=again)
 
 
 def _resume(change: Change, prepared: Prepared, *, since_ms: int | None, by: str) -> Attempt | None:

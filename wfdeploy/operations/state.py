@@ -99,8 +99,8 @@ def move(workspace: Workspace, origin: str, to: str) -> None:
 
 
 def resolve(workspace: Workspace, address: str, resolution: Resolution, run_id: str | None = None) -> None:
-    """Settle by hand a run whose answer was lost. `run_id`: what the server called the run that it started, which only
-    it knows of a resumed one.
+    """Resolve by hand a run whose answer was lost. `run_id`: the id of the run that the server started; needed for a
+    resumed run, whose id only the server knows.
 
     Raises: `StateError`, `UsageError`: its outcome isn't open, or the id is missing or can't be that of its run.
     """

@@ -1,9 +1,9 @@
-"""One apply, from a plan to its outcomes.
+"""Carry a plan out.
 
-1. Commit what the plan learned (settled attempts, adoptions, tombstones, the watermark), in one transaction.
+1. Commit what the plan learned (outcomes of attempts, adoptions, tombstones, the watermark), in one transaction.
 2. Cancel.
 3. Resume, then send.
-4. Look up what was lost, send again what never arrived; a few rounds, within the time that the user gives.
+4. Recover what was lost.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from wfdeploy.model.edits import DropAttempt, Edit, PutRecord
 from wfdeploy.model.event import RESULTS_HELD, ApplyReport, Outcome, Result, Started
 from wfdeploy.model.plan import Action, Change, Plan, but_plain_triggers
 from wfdeploy.model.state import Attempt, Origin
+from wfdeploy.sending.batches import OutgoingRequest
 from wfdeploy.sending.cancelling import Canceller
 from wfdeploy.sending.recovery import Recovery
 from wfdeploy.sending.resuming import Resumer
 from wfdeploy.sending.sender import Limits, Sender
 from wfdeploy.sending.session import Halt, Session
-from wfdeploy.sending.shipment import Shipment
 
 
 class Engine:
@@ -50,16 +50,17 @@ class Engine:
         self,
         plan: Plan,
         edits: Sequence[Edit],
-        shipments: Iterator[Shipment],
-        resumes: Iterable[Shipment],
+        requests: Iterator[OutgoingRequest],
+        resumes: Iterable[OutgoingRequest],
         conclusions: Mapping[str, Edit],
     ) -> ApplyReport:
-        """Do what the plan says. `edits`: what else the first commit must hold. `shipments` and `resumes`: all of the
-        changes that send, in plan order, made when asked for. `conclusions`: by group, what is written down once each
-        of its sends has an intent, or more, on disk.
+        """Carry out all changes of the plan.
 
-        Raises, after what is in flight has ended: `StateUnusable` when the state can't be written any more; what making
-        a shipment raised.
+        `edits`: what else the first commit must hold. `requests` and `resumes`: of all sending changes, lazily.
+        `conclusions`: by group, what is committed once each of its sends has at least an intent on disk.
+
+        Raises, after what is in flight has ended: `StateUnusable` when the state can't be written any more; whatever
+        making a request raised.
         """
         session, outcomes = self._session, self._session.outcomes
         began = session.clock.monotonic()
@@ -70,15 +71,15 @@ class Engine:
             self._before_sending()
         cancels: list[Change] = []
         for change in others:
-            self._settle_without_sending(change)
+            self._report_without_sending(change)
             if change.action is Action.CANCEL or change.cancels:
                 cancels.append(change)
         await self._canceller.run(cancels)
         if plan.sends:
             session.listener(Started(plan.sends))
         await self._resumer.run(resumes)
-        await self._sender.run(shipments)
-        await self._recovery.run(shipments)
+        await self._sender.run(requests)
+        await self._recovery.run(requests)
         if conclusions and outcomes.broken is None:
             await session.journal.commit(self._concluded(plan, conclusions))
         await session.journal.close()
@@ -86,7 +87,7 @@ class Engine:
             raise outcomes.broken
         return self._report(plan, session.clock.monotonic() - began)
 
-    def _settle_without_sending(self, change: Change) -> None:
+    def _report_without_sending(self, change: Change) -> None:
         outcome: Outcome | None = None
         records = [edit.record for edit in change.edits if isinstance(edit, PutRecord)]
         latest = records[-1] if records else None
@@ -125,28 +126,28 @@ class Engine:
     def _concluded(self, plan: Plan, conclusions: Mapping[str, Edit]) -> list[Edit]:
         outcomes = self._session.outcomes
         tried = {result.address for result in outcomes.results}
-        tried.update(shipment.attempt.address for shipment in outcomes.lost)
+        tried.update(request.attempt.address for request in outcomes.lost)
         left = {group_of(change.address) for change in plan.changes if change.sends and change.address not in tried}
         return [edit for group, edit in conclusions.items() if group not in left]
 
-    def _tell_unsettled(self, plan: Plan) -> None:
-        """What was not done, because answers were lost or it ended early."""
+    def _report_open(self, plan: Plan) -> None:
+        """Report what was not done, because answers were lost or the apply ended early."""
         outcomes = self._session.outcomes
-        settled = {result.address for result in outcomes.results}
-        for shipment in outcomes.lost:
-            attempt = shipment.attempt
-            if attempt.address not in settled:
-                settled.add(attempt.address)
+        reported = {result.address for result in outcomes.results}
+        for request in outcomes.lost:
+            attempt = request.attempt
+            if attempt.address not in reported:
+                reported.add(attempt.address)
                 outcomes.report(Result(attempt.address, Outcome.UNKNOWN, attempt.run_id, error=attempt.error))
         for change in plan.changes:
-            if change.address not in settled and (change.sends or change.action is Action.CANCEL):
+            if change.address not in reported and (change.sends or change.action is Action.CANCEL):
                 run_id = "" if change.resumes else change.workflow_run_id  # of a resume it is a label
                 outcomes.report(Result(change.address, Outcome.PENDING, run_id))
 
     def _report(self, plan: Plan, took_s: float) -> ApplyReport:
         outcomes, stopped = self._session.outcomes, self._session.patience.stopped
         if outcomes.lost or outcomes.halt is not None or stopped:
-            self._tell_unsettled(plan)
+            self._report_open(plan)
         results, summary = outcomes.results, dict(outcomes.counts)
         summary[Outcome.KEPT] += plan.summary[Action.KEEP]
         halt = outcomes.halt

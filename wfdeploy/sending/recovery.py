@@ -1,4 +1,4 @@
-"""Lost answers: looked up in the server's logs, recorded where the run is there, sent again where it is not."""
+"""Look up lost runs in the server's logs. Record those that are there, and send again those that never arrived."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
 
 from wfdeploy.errors import RemoteFailure, StateUnusable
-from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, Settle
+from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, RecordOutcomes
 from wfdeploy.model.event import Notice, Outcome, Result
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin
 from wfdeploy.sending.absence import Absence, Findings, examine, since
+from wfdeploy.sending.batches import OutgoingRequest
 from wfdeploy.sending.listing import list_all
 from wfdeploy.sending.resuming import Resumer
 from wfdeploy.sending.sender import Sender
 from wfdeploy.sending.server_time import ROUNDED_S
 from wfdeploy.sending.session import Session
-from wfdeploy.sending.shipment import Shipment
 
 ROUNDS = 3
 """How often lost runs are looked up and sent again in one apply; the next apply goes on."""
 
 
 class Recovery:
-    """Looks up lost runs and sends again what never arrived, a few times, within the time that the user gives."""
+    """Recovers lost runs, in a few rounds, within the time that the user gives."""
 
     def __init__(
         self, session: Session, sender: Sender, resumer: Resumer, names: Callable[[Attempt], Collection[str]]
@@ -34,8 +34,8 @@ class Recovery:
         self._resumer = resumer
         self._names = names
 
-    async def run(self, shipments: Iterator[Shipment]) -> None:
-        """Recover `outcomes.lost`. `shipments`: what has not been begun, sent along when it goes on."""
+    async def run(self, requests: Iterator[OutgoingRequest]) -> None:
+        """Recover `outcomes.lost`. `requests`: those not begun yet, sent along when sending goes on."""
         outcomes = self._outcomes
         for _ in range(ROUNDS):
             is_final = outcomes.halt is not None and outcomes.halt.final
@@ -57,19 +57,19 @@ class Recovery:
             await self._resumer.run(one for one in again if one.attempt.is_resume)
             held, outcomes.held_back = outcomes.held_back, []
             first = iter([*(one for one in again if not one.attempt.is_resume), *held])
-            await self._sender.run(chain(first, shipments))
+            await self._sender.run(chain(first, requests))
             outcomes.put_back(first)
-            told = {id(shipment) for shipment in outcomes.lost}
+            still_lost = {id(request) for request in outcomes.lost}
             outcomes.put_back(
                 one
                 for one in again
-                if one.attempt.is_resume and one.attempt.status is AttemptStatus.UNKNOWN and id(one) not in told
+                if one.attempt.is_resume and one.attempt.status is AttemptStatus.UNKNOWN and id(one) not in still_lost
             )
 
-    async def _look_up(self, lost: list[Shipment]) -> list[Shipment] | None:
-        """Settle lost shipments that the server knows; give back those to send again. None: out of time."""
+    async def _look_up(self, lost: list[OutgoingRequest]) -> list[OutgoingRequest] | None:
+        """Record the runs that the server knows. Return the requests to send again; None when time is up."""
         patience, lag_s = self._session.patience, self._session.log_lag_s()
-        by_address = {shipment.attempt.address: shipment for shipment in lost}
+        by_address = {request.attempt.address: request for request in lost}
         last_at = max(map(_ended_at, lost))
         count = len(lost)
         why = f"{count} answer{'s were' if count > 1 else ' was'} lost: looking up what became of them"
@@ -81,34 +81,34 @@ class Recovery:
             findings = await self._examine(lost, lag_s)
         self._outcomes.halt = None
         found = [(by_address[address], run) for address, run in findings.found.items()]
-        await self._session.journal.commit(_settling(found, self._session.clock.now_ms()))
-        for shipment, run in found:
-            outcome = Outcome.RESUMED if shipment.attempt.is_resume else Outcome.TRIGGERED
-            if shipment.said_to_run:
+        await self._session.journal.commit(_records(found, self._session.clock.now_ms()))
+        for request, run in found:
+            outcome = Outcome.RESUMED if request.attempt.is_resume else Outcome.TRIGGERED
+            if request.said_to_run:
                 outcome = Outcome.DEDUPLICATED
-            self._outcomes.report(Result(shipment.attempt.address, outcome, run.workflow_run_id, run.created_at_ms))
+            self._outcomes.report(Result(request.attempt.address, outcome, run.workflow_run_id, run.created_at_ms))
         self._outcomes.lost.extend(by_address[address] for address in findings.too_early)
-        again: list[Shipment] = []
-        refused: list[tuple[Shipment, str]] = []
+        again: list[OutgoingRequest] = []
+        refused: list[tuple[OutgoingRequest, str]] = []
         for address, absence in findings.absent.items():
-            shipment = by_address[address]
-            shipment.inconclusive = absence is Absence.RESERVED_IF_ACCEPTED
-            shipment.send_before_ms = findings.send_before_ms.get(address)
-            was_lost, shipment.looked_up = shipment.looked_up and not shipment.attempt.explicit_id, True
-            if not shipment.said_to_run:
-                again.append(shipment)
-            elif shipment.inconclusive or was_lost:
+            request = by_address[address]
+            request.inconclusive = absence is Absence.RESERVED_IF_ACCEPTED
+            request.send_before_ms = findings.send_before_ms.get(address)
+            was_lost, request.looked_up = request.looked_up and not request.attempt.explicit_id, True
+            if not request.said_to_run:
+                again.append(request)
+            elif request.inconclusive or was_lost:
                 # An answer of it was lost before, and now the server says that it runs: the logs may be late after all.
-                self._outcomes.lost.append(shipment)
+                self._outcomes.lost.append(request)
             else:
-                why = "" if shipment.attempt.explicit_id else "; the logs show no such run of this project"
-                refused.append((shipment, f"{shipment.attempt.error}{why}"))
+                why = "" if request.attempt.explicit_id else "; the logs show no such run of this project"
+                refused.append((request, f"{request.attempt.error}{why}"))
         if refused:
             await self._sender.refuse(refused)
         return again
 
-    async def _examine(self, lost: Sequence[Shipment], lag_s: float) -> Findings:
-        attempts = [shipment.attempt for shipment in lost]
+    async def _examine(self, lost: Sequence[OutgoingRequest], lag_s: float) -> Findings:
+        attempts = [request.attempt for request in lost]
         session = self._session
         listed = await list_all(
             session.gateway, session.clock, session.listener, label=session.label, since_ms=since(attempts)
@@ -125,20 +125,20 @@ class Recovery:
         )
 
 
-def _settling(found: Sequence[tuple[Shipment, ObservedRun]], now_ms: int) -> list[Edit]:
-    """Lost answers whose runs were found become records."""
+def _records(found: Sequence[tuple[OutgoingRequest, ObservedRun]], now_ms: int) -> list[Edit]:
+    """Make records of lost requests whose runs were found."""
     edits: list[Edit] = []
     for origin in (Origin.RECOVERED, Origin.DEDUPLICATED):
         triggered = [
-            (shipment.attempt, run.created_at_ms)
-            for shipment, run in found
-            if not shipment.attempt.is_resume and shipment.said_to_run is (origin is Origin.DEDUPLICATED)
+            (request.attempt, run.created_at_ms)
+            for request, run in found
+            if not request.attempt.is_resume and request.said_to_run is (origin is Origin.DEDUPLICATED)
         ]
         if triggered:
             attempts, created = zip(*triggered, strict=True)
-            edits.append(Settle(attempts, created, origin, now_ms))
-    for shipment, run in found:
-        attempt = shipment.attempt
+            edits.append(RecordOutcomes(attempts, created, origin, now_ms))
+    for request, run in found:
+        attempt = request.attempt
         if attempt.is_resume:
             record = attempt.record(
                 origin=Origin.RECOVERED,
@@ -150,6 +150,6 @@ def _settling(found: Sequence[tuple[Shipment, ObservedRun]], now_ms: int) -> lis
     return edits
 
 
-def _ended_at(lost: Shipment) -> float:
+def _ended_at(lost: OutgoingRequest) -> float:
     assert lost.ended_at is not None
     return lost.ended_at

@@ -1,6 +1,6 @@
-"""Sending: batches in flight, each answer turned into what the state must hold.
+"""Send batches, many in flight, and record the outcome of each run.
 
-The table of answers is `docs/guarantees.md`; `match` in `_post` is that table.
+`match` in `_post` is the table of answers in `docs/guarantees.md`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from wfdeploy.errors import StateUnusable, WfdeployError
-from wfdeploy.model.edits import Edit, Intend, Settle
+from wfdeploy.model.edits import Edit, Intend, RecordOutcomes
 from wfdeploy.model.event import Outcome, Result
 from wfdeploy.model.remote import (
     Answered,
@@ -30,32 +30,37 @@ from wfdeploy.model.remote import (
     Unclear,
 )
 from wfdeploy.model.state import Origin
-from wfdeploy.sending.batch import Batch, halves, halves_by_bytes, pack
+from wfdeploy.sending.batches import Batch, OutgoingRequest, halves, halves_by_bytes, pack
 from wfdeploy.sending.patience import backoff_s
-from wfdeploy.sending.session import Halt, Session
-from wfdeploy.sending.shipment import Shipment
+from wfdeploy.sending.session import Session
 from wfdeploy.sending.window import Window, sign_of, throttled
 
 LOST_IN_A_ROW = 3
-"""After so many batches lost and none answered, no more are risked before the lost ones were looked up."""
+"""After so many batches lost in a row, no more are risked before the lost ones were looked up."""
 
 SYSTEMIC = 8
-"""So many runs refused alone, in the same words, and none accepted: the refusal isn't about the runs."""
+"""When so many runs are refused alone, in the same words, and none is accepted, the refusal isn't about the runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much at once. `max_bytes` of an encoded batch; `concurrency`: requests at once, at most; `max_rate` in runs
-    per second (None: as fast as it goes)."""
+    """How much is sent at once."""
 
     max_items: int = 100
+    """Runs of one batch."""
+
     max_bytes: int = 10_000_000
+    """Of an encoded batch."""
+
     concurrency: int = 64
+    """Requests at once, at most."""
+
     max_rate: float | None = None
+    """Runs per second. None: as fast as it goes."""
 
 
 class Sender:
-    """Sends shipments and settles them. One per apply; `run` may be called again with more."""
+    """Sends batches and records their outcomes. `run` may be called again with more."""
 
     def __init__(self, session: Session, limits: Limits) -> None:
         self._session = session
@@ -70,14 +75,15 @@ class Sender:
         self._lost_in_a_row = 0
         self._refusals: Counter[str] = Counter()
 
-    async def run(self, shipments: Iterator[Shipment]) -> None:
-        """Send until there is nothing left or there is a reason to halt. The iterator keeps what was not begun, but for
-        what stands in `held_back` then.
+    async def run(self, requests: Iterator[OutgoingRequest]) -> None:
+        """Send until nothing is left or there is a reason to halt. What was not begun stays in the iterator, and in
+        `outcomes.held_back`.
 
-        Raises nothing for what the far end does; `halt`, `lost` and `results` tell. Cancelled, it leaves intents.
+        Raises nothing for what the server or the network do: that is in the session's outcomes. Cancelled, it leaves
+        intents.
         """
-        ahead: deque[Shipment] = deque()
-        batches = pack(shipments, max_items=self._limits.max_items, max_bytes=self._limits.max_bytes, ahead=ahead)
+        ahead: deque[OutgoingRequest] = deque()
+        batches = pack(requests, max_items=self._limits.max_items, max_bytes=self._limits.max_bytes, ahead=ahead)
         begun: set[asyncio.Task[None]] = set()
         ended = asyncio.Event()
 
@@ -95,7 +101,7 @@ class Sender:
                 try:
                     batch = next(batches, None)
                 except WfdeployError as error:
-                    # What is to be sent can't be had: a manifest was edited meanwhile, or its cache was wrong.
+                    # A request can't be made: a manifest was edited meanwhile, or its cache was wrong.
                     self._outcomes.break_off(error)
                     return
                 if batch is None:
@@ -103,13 +109,13 @@ class Sender:
                 task = group.create_task(self._deliver(batch))
                 begun.add(task)
                 task.add_done_callback(end)
-                await asyncio.sleep(0)  # what was begun gets on while the next one is encoded
+                await asyncio.sleep(0)  # lets batches in flight proceed before the next one is encoded
         self._outcomes.put_back(ahead)
 
     async def _deliver(self, batch: Batch) -> None:
         try:
             now_ms = self._session.clock.now_ms()
-            await self._session.journal.commit([Intend([shipment.intent(now_ms) for shipment in batch])])
+            await self._session.journal.commit([Intend([request.intent(now_ms) for request in batch])])
             await self._post(batch)
         except StateUnusable as error:
             # Whatever was sent has its intent on disk, and the next command looks it up.
@@ -134,7 +140,7 @@ class Sender:
                     self._lost_in_a_row = 0
                     sent, batch = len(batch), await self._take(batch, items)
                     if len(batch) < sent:
-                        self._throttles = 0  # it gets on, so there is no need to wait longer and longer
+                        self._throttles = 0  # some were accepted, so there is no need to back off further
                     if (later := throttled(items)) is not None:
                         await self._throttle(later.message, later.wait_s)
                 case BatchRefused(_, message, running):
@@ -155,15 +161,13 @@ class Sender:
                         await self._post(half)
                     return None
                 case Stop(status, message, hint):
-                    self._outcomes.stop(Halt(f"the server answered {status}: {message}", hint))
+                    self._outcomes.stop(f"the server answered {status}: {message}", hint)
                 case Throttled(message, wait_s):
                     await self._throttle(message, wait_s)
                 case NotSent(reason):
                     tries += 1
                     if not await self._session.reconnect(tries):
-                        self._outcomes.stop(
-                            Halt(f"the server cannot be reached: {reason}", "check the URL and the network")
-                        )
+                        self._outcomes.stop(f"the server cannot be reached: {reason}", "check the URL and the network")
                 case Lost(reason):
                     return await self._lose(batch, reason, began)
                 case _:
@@ -171,8 +175,8 @@ class Sender:
         return None
 
     async def _trigger(self, batch: Batch) -> TriggerReply:
-        """Send a batch, once. What must have left by some time is given up then, wherever it is held up."""
-        items = [shipment.item for shipment in batch]
+        """Send a batch once. Give it up, wherever it is held up, at the time by which it must have left."""
+        items = [request.item for request in batch]
         until_ms = min((one.send_before_ms for one in batch if one.send_before_ms is not None), default=None)
         if until_ms is None:
             return await self._session.gateway.trigger(items)
@@ -183,7 +187,7 @@ class Sender:
             return Lost("given up: sent any later, it might have started a second run")
 
     async def _may_send(self, runs: int) -> bool:
-        """Wait until a request may leave: limits of the server, limits of the user. False: not any more."""
+        """Wait until the limits of the server and of the user let a request leave. False: it may not leave any more."""
         async with self._gate:
             wait_s = self._open_at - self._session.clock.monotonic()
             if not self._session.halted and wait_s > 0:
@@ -195,14 +199,14 @@ class Sender:
             return True
 
     async def _still_safe(self, batch: Batch) -> Batch:
-        """Without those that were held up until sending them again could start a second run."""
+        """Return the batch without requests that were held up until sending them could start a second run."""
         now_ms = self._session.time.latest_ms()
         late = [one for one in batch if one.send_before_ms is not None and now_ms >= one.send_before_ms]
         if not late:
             return batch
-        await self._session.journal.commit([shipment.withdrawn(self._session.time) for shipment in late])
+        await self._session.journal.commit([request.withdrawn(self._session.time) for request in late])
         self._outcomes.lost.extend(late)
-        return [shipment for shipment in batch if shipment not in late]
+        return [request for request in batch if request not in late]
 
     async def _throttle(self, message: str, wait_s: float | None) -> None:
         self._throttles += 1
@@ -210,123 +214,116 @@ class Sender:
         asked_at = self._session.clock.monotonic()
         async with self._gate:
             if self._resumed_at >= asked_at:
-                return  # another batch in flight was told the same, and waited for all of them
+                return  # another batch in flight got the same answer, and waited for all of them
             if not await self._session.patience.wait(asked_s, f"the server asks for a pause: {message}"):
                 self._outcomes.stop(
-                    Halt(
-                        f"the server answered 429 and asks to wait {asked_s:.0f} s: {message}",
-                        "run it again later, or give it more time with --timeout",
-                    )
+                    f"the server answered 429 and asks to wait {asked_s:.0f} s: {message}",
+                    "run it again later, or give it more time with --timeout",
                 )
             self._resumed_at = self._session.clock.monotonic()
 
     async def _take(self, batch: Batch, replies: Sequence[ItemReply]) -> Batch:
-        """Record what an answer says of each run, and give back those that it puts off."""
+        """Record the outcome of each run, and return the requests that the server puts off."""
         created = [reply.created_at_ms for reply in replies if type(reply) is Taken and not reply.deduplicated]
         if len(created) == len(batch):  # nearly always
-            await self._session.journal.commit([self._settling(batch, created, Origin.TRIGGERED)])
-            self._tell_taken(batch, created, Outcome.TRIGGERED)
+            await self._session.journal.commit([self._accept(batch, created, Origin.TRIGGERED)])
+            self._report_taken(batch, created, Outcome.TRIGGERED)
             return []
         edits: list[Edit] = []
-        fresh: list[Shipment] = []
-        there: list[Shipment] = []
+        fresh: list[OutgoingRequest] = []
+        there: list[OutgoingRequest] = []
         there_created: list[int | None] = []
-        refused: list[tuple[Shipment, str]] = []
-        lost: list[Shipment] = []
-        later: list[Shipment] = []
-        for shipment, reply in zip(batch, replies, strict=True):
+        refused: list[tuple[OutgoingRequest, str]] = []
+        lost: list[OutgoingRequest] = []
+        later: list[OutgoingRequest] = []
+        for request, reply in zip(batch, replies, strict=True):
             match reply:
                 case Taken(_, deduplicated=False):
-                    fresh.append(shipment)
-                case Taken() | InProgress() if shipment.attempt.explicit_id:
-                    words = _taken_id(shipment)
-                    if _is_another_run(shipment, reply):
-                        edits.append(shipment.rejected(words))
-                        refused.append((shipment, words))
+                    fresh.append(request)
+                case Taken() | InProgress() if request.attempt.explicit_id:
+                    words = _taken_id(request)
+                    if _is_another_run(request, reply):
+                        edits.append(request.rejected(words))
+                        refused.append((request, words))
                     else:
-                        lost.append(shipment)
-                        edits.append(shipment.unknown(self._session.time, words, said_to_run=True))
+                        lost.append(request)
+                        edits.append(request.unknown(self._session.time, words, said_to_run=True))
                 case Taken(created_at_ms):
-                    there.append(shipment)
+                    there.append(request)
                     there_created.append(created_at_ms)
-                case Denied(message) if shipment.inconclusive:
-                    lost.append(shipment)
-                    edits.append(shipment.unknown(self._session.time, message))
+                case Denied(message) if request.inconclusive:
+                    lost.append(request)
+                    edits.append(request.unknown(self._session.time, message))
                 case Denied(message):
-                    edits.append(shipment.rejected(message))
-                    refused.append((shipment, message))
+                    edits.append(request.rejected(message))
+                    refused.append((request, message))
                 case Unclear(words) | InProgress(words):
-                    lost.append(shipment)
-                    edits.append(shipment.unknown(self._session.time, words, said_to_run=isinstance(reply, InProgress)))
+                    lost.append(request)
+                    edits.append(request.unknown(self._session.time, words, said_to_run=isinstance(reply, InProgress)))
                 case Throttled():
-                    later.append(shipment)
+                    later.append(request)
                 case _:
                     assert_never(reply)
         if fresh:
-            edits.append(self._settling(fresh, created, Origin.TRIGGERED))
+            edits.append(self._accept(fresh, created, Origin.TRIGGERED))
         if there:
-            edits.append(self._settling(there, there_created, Origin.DEDUPLICATED))
+            edits.append(self._accept(there, there_created, Origin.DEDUPLICATED))
         await self._session.journal.commit(edits)
         self._outcomes.lost.extend(lost)
-        self._tell_taken(fresh, created, Outcome.TRIGGERED)
-        self._tell_taken(there, there_created, Outcome.DEDUPLICATED)
-        for shipment, error in refused:
-            self._outcomes.report_refusal(shipment, error)
+        self._report_taken(fresh, created, Outcome.TRIGGERED)
+        self._report_taken(there, there_created, Outcome.DEDUPLICATED)
+        for request, error in refused:
+            self._outcomes.report_refusal(request, error)
         return later
 
-    def _settling(self, taken: Batch, created: list[int | None], origin: Origin) -> Settle:
+    def _accept(self, taken: Batch, created: list[int | None], origin: Origin) -> RecordOutcomes:
         self._accepted += len(taken)
-        return Settle([shipment.attempt for shipment in taken], created, origin, self._session.clock.now_ms())
+        return RecordOutcomes([request.attempt for request in taken], created, origin, self._session.clock.now_ms())
 
-    def _tell_taken(self, taken: Batch, created: list[int | None], outcome: Outcome) -> None:
-        ids = [shipment.item.workflow_run_id for shipment in taken]
-        addresses = [shipment.attempt.address for shipment in taken]
+    def _report_taken(self, taken: Batch, created: list[int | None], outcome: Outcome) -> None:
+        ids = [request.item.workflow_run_id for request in taken]
+        addresses = [request.attempt.address for request in taken]
         self._outcomes.report_all(outcome, Result.several(addresses, outcome, ids, created))
 
-    async def refuse(self, refused: Sequence[tuple[Shipment, str]]) -> None:
-        """Record refusals that were each about one run, with the server's words."""
-        await self._take([shipment for shipment, _ in refused], [Denied(words) for _, words in refused])
+    async def refuse(self, refused: Sequence[tuple[OutgoingRequest, str]]) -> None:
+        """Record refusals of single runs, with the server's words."""
+        await self._take([request for request, _ in refused], [Denied(words) for _, words in refused])
         for _, message in refused:
             self._refusals[message] += 1
             if self._accepted == 0 and self._refusals[message] >= SYSTEMIC:
                 self._outcomes.stop(
-                    Halt(
-                        f"the server refused {SYSTEMIC} runs, each by itself, all with: {message}",
-                        "this is about the account or the target, not about one run",
-                    )
+                    f"the server refused {SYSTEMIC} runs, each by itself, all with: {message}",
+                    "this is about the account or the target, not about one run",
                 )
 
     async def _lose(self, batch: Batch, reason: str, began: float) -> None:
-        await self._session.journal.commit([shipment.unknown(self._session.time, reason) for shipment in batch])
-        self._outcomes.lost.extend(batch)
+        await self._session.lose(batch, reason, began)
         self._lost_in_a_row += 1
-        if not self._session.patience.use(began):
-            self._outcomes.stop(Halt(f"the server's answers are lost: {reason}", "give it more time with --timeout"))
-        elif self._lost_in_a_row >= LOST_IN_A_ROW:
-            self._outcomes.stop(Halt(f"the server's answers are lost: {reason}", final=False))
+        if self._lost_in_a_row >= LOST_IN_A_ROW:
+            self._outcomes.stop(f"the server's answers are lost: {reason}", final=False)
 
     async def _withdraw(self, batch: Batch) -> None:
-        await self._session.journal.commit([shipment.withdrawn(self._session.time) for shipment in batch])
+        await self._session.journal.commit([request.withdrawn(self._session.time) for request in batch])
         self._outcomes.put_back(batch)
 
 
-def _taken_id(shipment: Shipment) -> str:
-    """Why a run with an author's id wasn't started."""
+def _taken_id(request: OutgoingRequest) -> str:
+    """Explain why a run with an author's id was not started."""
     return (
-        f"another run with the workflowRunId {shipment.attempt.workflow_run_id} is in progress: apply again when it "
+        f"another run with the workflowRunId {request.attempt.workflow_run_id} is in progress: apply again when it "
         "has ended, or give this one another id"
     )
 
 
-def _is_another_run(shipment: Shipment, reply: Taken | InProgress) -> bool:
-    """Whether the run in progress that has an author's id is surely not this one.
+def _is_another_run(request: OutgoingRequest, reply: Taken | InProgress) -> bool:
+    """Whether the run in progress with an author's id is surely another one than this request's.
 
-    One from before our first intent isn't. `since_ms` is earlier than that by up to the logs' lag, so of a later one
-    the logs must tell, and where these were asked and don't know it as ours, it isn't; but for one that may be delayed,
-    which they don't show yet.
+    A run from before our first intent is. `since_ms` is earlier than that by up to the logs' lag, so only the logs tell
+    of later ones: where they were asked and don't know the run as ours, it is another one, unless ours may be delayed
+    and therefore not shown yet.
     """
-    since_ms = shipment.attempt.since_ms
+    since_ms = request.attempt.since_ms
     created_at_ms = reply.created_at_ms if isinstance(reply, Taken) else None
     if created_at_ms is not None and since_ms is not None and created_at_ms < since_ms:
         return True
-    return shipment.looked_up and not shipment.inconclusive
+    return request.looked_up and not request.inconclusive

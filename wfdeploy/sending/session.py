@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from wfdeploy.errors import WfdeployError
+from wfdeploy.errors import StateUnusable, WfdeployError
 from wfdeploy.model.event import RESULTS_HELD, Outcome, Result, Settled
 from wfdeploy.model.spool import Spool
 from wfdeploy.model.state import AttemptStatus
 from wfdeploy.ports import Clock, Listener, RunGateway
+from wfdeploy.sending.batches import OutgoingRequest
 from wfdeploy.sending.journal import Journal
 from wfdeploy.sending.patience import Patience
 from wfdeploy.sending.server_time import ServerTime
-from wfdeploy.sending.shipment import Shipment
+
+T = TypeVar("T")
+
+AT_ONCE = 8
+"""Resumes, or requests to cancel, at once."""
 
 CONNECT_TRIES = 5
 """How often a request is tried whose connection could not be made."""
@@ -41,8 +48,8 @@ class Outcomes:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self.lost: list[Shipment] = []  # may have been sent: to be looked up
-        self.held_back: list[Shipment] = []  # not sent: to be sent when it goes on
+        self.lost: list[OutgoingRequest] = []  # perhaps sent: to be looked up
+        self.held_back: list[OutgoingRequest] = []  # not sent: goes first when sending goes on
         self.results: Spool[Result] = Spool(held=RESULTS_HELD)
         self.counts = dict.fromkeys(Outcome, 0)
 
@@ -50,9 +57,9 @@ class Outcomes:
         """Report the outcome of a change. The state holds it already."""
         self.report_all(result.outcome, (result,))
 
-    def report_refusal(self, shipment: Shipment, error: str) -> None:
+    def report_refusal(self, request: OutgoingRequest, error: str) -> None:
         """Report that the server refused a run, and why. The state holds it already."""
-        attempt = shipment.attempt
+        attempt = request.attempt
         self.report(Result(attempt.address, Outcome.REJECTED, attempt.run_id, error=error))
 
     def report_all(self, outcome: Outcome, results: Sequence[Result]) -> None:
@@ -62,21 +69,21 @@ class Outcomes:
             self.counts[outcome] += len(results)
             self._listener(Settled(results))
 
-    def stop(self, halt: Halt) -> None:
-        """Send no more. The first reason is kept, unless only the later one is final."""
-        if self.halt is None or (halt.final and not self.halt.final):
-            self.halt = halt
+    def stop(self, reason: str, hint: str | None = None, *, final: bool = True) -> None:
+        """Send no more; see `Halt`. The first reason is kept, unless only the later one is final."""
+        if self.halt is None or (final and not self.halt.final):
+            self.halt = Halt(reason, hint, final)
 
     def break_off(self, error: WfdeployError) -> None:
         """Send no more, and raise this error at the end."""
         self.broken = self.broken or error
-        self.stop(Halt(error.message, error.hint))
+        self.stop(error.message, error.hint)
 
-    def put_back(self, shipments: Iterable[Shipment]) -> None:
+    def put_back(self, requests: Iterable[OutgoingRequest]) -> None:
         """Keep what was not begun, to be sent when it goes on. What may have been sent before is looked up first."""
-        for shipment in shipments:
-            is_open = shipment.attempt.status is AttemptStatus.UNKNOWN
-            (self.lost if is_open else self.held_back).append(shipment)
+        for request in requests:
+            is_open = request.attempt.status is AttemptStatus.UNKNOWN
+            (self.lost if is_open else self.held_back).append(request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +109,35 @@ class Session:
     """A function, since the embedded server tells its own lag once it was asked."""
 
     outcomes: Outcomes
+
+    async def each(self, items: Iterable[T], send: Callable[[T], Awaitable[None]]) -> None:
+        """Send items, `AT_ONCE` at a time, until none is left or there is a reason to halt. A failure to write the
+        state is one: whatever was sent has its intent on disk, and the next command looks it up."""
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def send_one(item: T) -> None:
+            try:
+                if not self.halted:
+                    await send(item)
+            except StateUnusable as error:
+                self.outcomes.break_off(error)
+            finally:
+                places.release()
+
+        async with asyncio.TaskGroup() as group:
+            for item in items:
+                await places.acquire()
+                if self.halted:
+                    return
+                group.create_task(send_one(item))
+
+    async def lose(self, requests: Sequence[OutgoingRequest], reason: str, began: float) -> None:
+        """Record that the answer to these requests is lost; they went out together at `began` (monotonic). Too much
+        time lost is a reason to halt."""
+        await self.journal.commit([request.unknown(self.time, reason) for request in requests])
+        self.outcomes.lost.extend(requests)
+        if not self.patience.use(began):
+            self.outcomes.stop(f"the server's answers are lost: {reason}", "give it more time with --timeout")
 
     async def reconnect(self, tries: int) -> bool:
         """Wait before a request is tried again whose connection could not be made. False: it was tried often enough.

@@ -22,25 +22,25 @@ from wfdeploy.model.edits import (
     Expire,
     Forget,
     Intend,
-    NoteGeneration,
     Observe,
     PutAttempt,
     PutGroups,
     PutProgress,
     PutRecord,
+    PutTombstone,
+    RecordOutcomes,
     Remember,
     Rename,
     RenameGroup,
     Rewrite,
     SetHead,
-    Settle,
     is_about_triggers,
 )
 from wfdeploy.model.run import Tally, term
 from wfdeploy.model.state import Ended, Record
-from wfdeploy.state import pace
+from wfdeploy.state import schedules_and_rollouts
 from wfdeploy.state.bulk import Bulk
-from wfdeploy.state.flights import Flights
+from wfdeploy.state.pending_batches import PendingBatches
 from wfdeploy.state.rows import SELECT_RECORDS, record_from_row, record_to_json
 
 _AT_ONCE = 1000
@@ -56,7 +56,7 @@ class Editor:
         self._clock = now_ms
         self._now_ms = 0
         self._bulk = Bulk(connection)
-        self._flights = Flights(connection, self._bulk)
+        self._pending = PendingBatches(connection, self._bulk)
         # By group: how many records more, and the sum of their terms.
         self._shifts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
 
@@ -89,25 +89,25 @@ class Editor:
         run = self._connection.execute
         match edit:
             case Intend(attempts):
-                self._flights.take_off(attempts)
+                self._pending.add(attempts)
             case PutAttempt(attempt):
-                self._flights.scatter((attempt.address,))
+                self._pending.expand((attempt.address,))
                 self._bulk.put_attempts((attempt,))
-            case DropAttempt(address, burn):
-                self._drop_attempt(address, burn=burn)
+            case DropAttempt(address, tombstone):
+                self._drop_attempt(address, tombstone=tombstone)
             case PutRecord(record):
                 self._put_records([record])
-            case Settle():
+            case RecordOutcomes():
                 self._settle(edit)
-            case NoteGeneration(address, fingerprint, generation):
-                self._burn(address, fingerprint, generation)
+            case PutTombstone(address, fingerprint, generation):
+                self._bury(address, fingerprint, generation)
             case Forget(address):
-                self._drop_attempt(address, burn=True)
+                self._drop_attempt(address, tombstone=True)
                 self._retire([(former, Ended.FORGOTTEN) for former in self._records([address]).values()])
             case Expire(address):
                 self._retire([(former, None) for former in self._records([address]).values()])
             case Rename(origin, to):
-                self._flights.scatter((origin, to))
+                self._pending.expand((origin, to))
                 # The former name keeps its generations as a tombstone: ids are made of names, and a run that gets
                 # this name later must not get an id that was used.
                 run(
@@ -135,7 +135,7 @@ class Editor:
                     (to, origin),
                 )
             case RenameGroup(origin, to):
-                pace.rename(self._connection, origin, to)
+                schedules_and_rollouts.rename(self._connection, origin, to)
             case Observe():
                 self._observe([edit])
             case Rewrite(address, fingerprint, delivery):
@@ -161,7 +161,7 @@ class Editor:
                     [(key, value) for key, value in values.items() if value is not None],
                 )
             case Decide() | PutProgress() | Enlist() | EndRollout():
-                pace.edit(self._connection, edit)
+                schedules_and_rollouts.edit(self._connection, edit)
             case _:
                 assert_never(edit)
 
@@ -224,15 +224,15 @@ class Editor:
             ),
         )
 
-    def _settle(self, edit: Settle) -> None:
+    def _settle(self, edit: RecordOutcomes) -> None:
         attempts = edit.attempts
         if not attempts:
             return
-        flight = self._flights.land(attempts)
-        end_ids = self._bulk.ends(attempts) if flight is None else flight.end_ids
+        batch = self._pending.complete(attempts)
+        end_ids = self._bulk.ends(attempts) if batch is None else batch.end_ids
         if self._bulk.insert_settled(attempts, end_ids, edit.created_at_ms, edit.origin.value, edit.recorded_at_ms):
-            if flight is None:
-                self._flights.scatter([attempt.address for attempt in attempts])
+            if batch is None:
+                self._pending.expand([attempt.address for attempt in attempts])
                 self._bulk.drop_attempts([(attempt.address, attempt.workflow_run_id) for attempt in attempts])
             for attempt in attempts:
                 self._shift(1, attempt.address, attempt.fingerprint, attempt.delivery)
@@ -245,19 +245,19 @@ class Editor:
         )
 
     def _settle_attempts(self, records: Sequence[Record]) -> None:
-        self._flights.scatter([record.address for record in records])
+        self._pending.expand([record.address for record in records])
         self._bulk.drop_attempts([(record.address, record.workflow_run_id) for record in records])
 
-    def _drop_attempt(self, address: str, *, burn: bool) -> None:
-        self._flights.scatter((address,))
+    def _drop_attempt(self, address: str, *, tombstone: bool) -> None:
+        self._pending.expand((address,))
         row = self._connection.execute(
             "DELETE FROM attempts WHERE address = ? RETURNING fingerprint, generation, status",
             (address,),
         ).fetchone()
-        if burn and row is not None and row[2] != "rejected":
-            self._burn(address, row[0], row[1])
+        if tombstone and row is not None and row[2] != "rejected":
+            self._bury(address, row[0], row[1])
 
-    def _burn(self, address: str, fingerprint: str, generation: int) -> None:
+    def _bury(self, address: str, fingerprint: str, generation: int) -> None:
         self._connection.execute(
             "INSERT INTO burned VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
             "SET generation = max(generation, excluded.generation) WHERE generation < excluded.generation",

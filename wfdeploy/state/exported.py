@@ -53,7 +53,7 @@ class _History:
 
 
 @dataclass
-class _Burned:
+class _Tombstone:
     address: Address
     fingerprint: str
     generation: int
@@ -91,7 +91,7 @@ _KINDS: Mapping[str, type] = {
     "record": Record,
     "attempt": Attempt,
     "history": _History,
-    "burned": _Burned,
+    "burned": _Tombstone,
     "unclaimed": _Unclaimed,
     "group": _Group,
     "schedule": _Schedule,

@@ -5,11 +5,11 @@
 - `details` has the rest of a record, under a number, since it is written for every run and read for few. What the
   requests of many runs end with is in `request_ends`, once; who triggered them in `actors`.
 - `attempts` are few: those whose outcome is open, those refused. The intents of a batch that is under way are one row
-  of `flights` (`flights.py`), and become rows of `attempts` when there is more to say about one of them.
+  of `flights` (`pending_batches.py`), and become rows of `attempts` when there is more to say about one of them.
 - `details_by_state` and `details_unobserved` find the runs that aren't known to have succeeded.
 - `tallies` sums up the records of each group, so that a plan passes over a group in which nothing changed. They follow
   `records` within each transaction; whoever edits `records` by other means must empty `tallies` too.
-- `schedules`, `rollouts` and `rollout_members` hold how far these are (`pace.py`).
+- `schedules`, `rollouts` and `rollout_members` hold how far these are (`schedules_and_rollouts.py`).
 - `history` keeps former records; `burned` the generations that no row tells any more;
   `unclaimed` the runs that the server listed for this project and that belong to no known address, each with the new
   address that was confirmed not to be it.
@@ -23,7 +23,7 @@ from itertools import groupby
 
 from wfdeploy.model.address import group_of
 from wfdeploy.model.run import Tally, term
-from wfdeploy.state import flights, pace
+from wfdeploy.state import pending_batches, schedules_and_rollouts
 from wfdeploy.state.bulk import Texts
 from wfdeploy.state.rows import attempt_from
 
@@ -173,14 +173,14 @@ def _version_4(connection: sqlite3.Connection) -> None:
 
 
 def _version_5(connection: sqlite3.Connection) -> None:
-    for statement in pace.TABLES:
+    for statement in schedules_and_rollouts.TABLES:
         connection.execute(statement)
 
 
 def _version_6(connection: sqlite3.Connection) -> None:
     run = connection.execute
     run("CREATE TABLE request_ends (id INTEGER PRIMARY KEY, value TEXT NOT NULL UNIQUE) STRICT")
-    run(flights.TABLE)
+    run(pending_batches.TABLE)
     # Numbered, so that rows are appended whatever their addresses: looking for a place by a random key in a large table
     # takes longer than writing there.
     run("ALTER TABLE records RENAME TO records_5")

@@ -18,7 +18,7 @@ from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove, Tally
 from wfdeploy.model.state import Attempt, Binding, Ended, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.ports import StateStore
-from wfdeploy.state import flights, pace
+from wfdeploy.state import pending_batches, schedules_and_rollouts
 from wfdeploy.state.database import begin, create_file, elsewhere, fold_log, open_file
 from wfdeploy.state.faults import translated
 from wfdeploy.state.rows import (
@@ -187,23 +187,23 @@ class SqliteStore(StateStore):
     def schedules(self) -> Mapping[str, int]:
         """By recurring group: until when it is decided."""
         with translated(self._name):
-            return pace.schedules(self._connection)
+            return schedules_and_rollouts.schedules(self._connection)
 
     def rollouts(self) -> Mapping[str, Progress]:
         """Rollouts under way, by group."""
         with translated(self._name):
-            return pace.rollouts(self._connection)
+            return schedules_and_rollouts.rollouts(self._connection)
 
     def members(self, group: str) -> Mapping[Address, str]:
         """The runs that a group's rollout has let go."""
         with translated(self._name):
-            return pace.members(self._connection, group)
+            return schedules_and_rollouts.members(self._connection, group)
 
     def attempts(self, within: Sequence[Span] | None = None) -> Iterator[Attempt]:
         """See `RecordReader.attempts`."""
         with translated(self._name):
-            # In this order: what leaves its flight while this reads is found in `attempts`.
-            batches = [flight.attempts for flight in flights.read(self._connection)]
+            # In this order: what leaves its batch while this reads is found in `attempts`.
+            batches = [batch.attempts for batch in pending_batches.read(self._connection)]
             rows = map(attempt_from_row, self._within(within, _SELECT_ATTEMPTS, "t.address"))
             if not batches:
                 yield from rows

@@ -22,7 +22,7 @@ from wfdeploy.model.options import StopFlag
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import CancelReply, ObservedRun, RunState
 from wfdeploy.ports import StateWriter
-from wfdeploy.sending import cancelling
+from wfdeploy.sending import session as sessions
 from wfdeploy.sending.cancelling import MOST_CHARACTERS, MOST_RUNS, Canceller
 from wfdeploy.sending.session import Outcomes
 
@@ -233,7 +233,7 @@ def test_without_logs_it_is_unknown() -> None:
 
 @pytest.mark.parametrize("fault", [Fault.NOT_SENT, Fault.UNAUTHORISED])
 def test_a_cancel_that_was_refused_ends_it(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancelling, "AT_ONCE", 1)
+    monkeypatch.setattr(sessions, "AT_ONCE", 1)
     scene = Scene(250)
     scene.server.cancel_faults = [Fault.NONE, fault]
     outcomes = scene.run()
@@ -248,7 +248,7 @@ def test_a_cancel_that_was_refused_ends_it(fault: Fault, monkeypatch: pytest.Mon
 def test_a_cancel_without_an_answer_ends_it_and_may_have_been_carried_out(
     logs: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cancelling, "AT_ONCE", 1)
+    monkeypatch.setattr(sessions, "AT_ONCE", 1)
     scene = Scene(250)
     scene.server.cancel_faults = [Fault.NONE, Fault.LOST_AFTER]
     scene.server.listing_faults = [] if logs else [Fault.LOST_BEFORE]
@@ -278,7 +278,7 @@ def test_predecessors_that_have_ended_hold_nothing_up() -> None:
 
 
 def test_a_stop_is_heeded_between_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancelling, "AT_ONCE", 1)
+    monkeypatch.setattr(sessions, "AT_ONCE", 1)
     scene = Scene(250)
     scene.server.on_cancel = scene.stop.request
     outcomes = scene.run()

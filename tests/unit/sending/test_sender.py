@@ -14,9 +14,9 @@ from tests.support.sessions import session
 from wfdeploy.model.address import Address
 from wfdeploy.model.remote import Answered, Item, Lost, Taken, TriggerReply
 from wfdeploy.model.state import Attempt, AttemptStatus
+from wfdeploy.sending.batches import OutgoingRequest
 from wfdeploy.sending.sender import Limits, Sender
 from wfdeploy.sending.server_time import ServerTime
-from wfdeploy.sending.shipment import Shipment
 
 
 @dataclass
@@ -40,13 +40,15 @@ def test_what_must_have_left_by_some_time_is_given_up_then(left_ms: int, calls: 
     time, server = ServerTime(clock), Stalled(clock)
     time.learn(clock.now_ms() // 1000 * 1000, asked_at=clock.monotonic(), answered_at=clock.monotonic())
     attempt = Attempt(Address("g/a"), "1:a", 1, "wfr_a", 0, delay_s=600)
-    shipment = Shipment(Item("wfr_a", b"{}"), attempt, inconclusive=True, send_before_ms=time.latest_ms() + left_ms)
+    request = OutgoingRequest(
+        Item("wfr_a", b"{}"), attempt, inconclusive=True, send_before_ms=time.latest_ms() + left_ms
+    )
     around = session(server, clock, time=time)
-    asyncio.run(Sender(around, Limits()).run(iter([shipment])))
+    asyncio.run(Sender(around, Limits()).run(iter([request])))
     assert (server.calls, server.given_up) == (calls, calls)
-    assert around.outcomes.lost == [shipment]
-    assert shipment.attempt.status is AttemptStatus.UNKNOWN
-    assert shipment.attempt.inconclusive
+    assert around.outcomes.lost == [request]
+    assert request.attempt.status is AttemptStatus.UNKNOWN
+    assert request.attempt.inconclusive
 
 
 @dataclass
@@ -67,7 +69,7 @@ def test_requests_whose_answers_do_not_come_use_the_time_for_waiting_up(budget_s
     around = session(Dripping(clock), clock, budget_s=budget_s)
     sender, outcomes = Sender(around, Limits(max_items=1, concurrency=1)), around.outcomes
     names = [f"wfr_{n}" for n in range(40)]
-    asyncio.run(sender.run(Shipment(Item(n, b"{}"), Attempt(Address(f"g/{n}"), "1:a", 1, n, 0)) for n in names))
+    asyncio.run(sender.run(OutgoingRequest(Item(n, b"{}"), Attempt(Address(f"g/{n}"), "1:a", 1, n, 0)) for n in names))
     assert len(outcomes.lost) == lost
     assert outcomes.halt is not None
     assert outcomes.halt.final

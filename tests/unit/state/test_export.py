@@ -17,11 +17,11 @@ from wfdeploy.model.edits import (
     Enlist,
     Forget,
     Intend,
-    NoteGeneration,
     PutAttempt,
     PutGroups,
     PutProgress,
     PutRecord,
+    PutTombstone,
     Remember,
     Rename,
     SetHead,
@@ -41,7 +41,7 @@ def lines(tmp_path: Path) -> list[str]:
         )
         store.commit([PutRecord(record("g/b", "1:b")), PutAttempt(attempt("g/c"))])
         store.commit([Rename(Address("g/b"), Address("h/b")), Forget(Address("g/é"))])
-        store.commit([NoteGeneration(Address("g/x"), "1:q", 7), PutGroups({"g": OnRemove.CANCEL})])
+        store.commit([PutTombstone(Address("g/x"), "1:q", 7), PutGroups({"g": OnRemove.CANCEL})])
         store.commit([SetHead(watermark_ms=12, foreign_ms=13)])
         store.commit([Remember(ObservedRun(workflow_run_id="wfr_q", state=RunState.STARTED, created_at_ms=1))])
         store.commit([Remember(ObservedRun(workflow_run_id="wfr_p", state=RunState.STARTED, created_at_ms=2))])

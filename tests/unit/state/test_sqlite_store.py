@@ -13,7 +13,7 @@ import pytest
 from tests.contracts.test_state_store import BINDING, attempt, record
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import Forget, Observe, PutAttempt, PutRecord, SetHead, Settle
+from wfdeploy.model.edits import Forget, Observe, PutAttempt, PutRecord, RecordOutcomes, SetHead
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.state import AttemptStatus, Binding, Origin
 from wfdeploy.state.rows import attempt_to_plain
@@ -214,9 +214,9 @@ def as_version_1(path: Path) -> None:
     connection.close()
 
 
-def settled(names: list[str]) -> Settle:
+def settled(names: list[str]) -> RecordOutcomes:
     attempts = [attempt(name)._replace(request='{"body":1,"retries":3}', shared=13) for name in names]
-    return Settle(attempts, [7] * len(names), Origin.TRIGGERED, 9)
+    return RecordOutcomes(attempts, [7] * len(names), Origin.TRIGGERED, 9)
 
 
 def test_details_get_numbers(path: Path) -> None:

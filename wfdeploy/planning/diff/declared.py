@@ -7,7 +7,7 @@ from typing import assert_never
 
 from wfdeploy.model.address import shell_word
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.edits import DropAttempt, Edit, NoteGeneration, PutRecord, Rewrite
+from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, PutTombstone, Rewrite
 from wfdeploy.model.observed import TROUBLED, RunState
 from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, Wish
 from wfdeploy.model.policy import ReplaceRunning
@@ -58,12 +58,12 @@ class Declared:
                     return self._made(
                         Action.RECOVER, SENT_AGAIN, attempt=attempt, send_before_ms=verdict.send_before_ms
                     )
-                burn = verdict.finding is Finding.ABSENT_OR_DELAYED
+                tombstone = verdict.finding is Finding.ABSENT_OR_DELAYED
                 if self.run.at_s is None:
-                    self.edits.append(DropAttempt(attempt.address, burn=burn))
-                elif burn:
+                    self.edits.append(DropAttempt(attempt.address, tombstone=tombstone))
+                elif tombstone:
                     # Its schedule may be past it: the attempt stays until the next one takes its place.
-                    self.edits.append(NoteGeneration(attempt.address, attempt.fingerprint, attempt.generation))
+                    self.edits.append(PutTombstone(attempt.address, attempt.fingerprint, attempt.generation))
                 # The generation of the dropped attempt stays used where it may still start.
                 return self._compare()
             case Finding.NOT_LOOKED_UP:

@@ -89,7 +89,7 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
             words = "its answer was lost and the server does not know it: what becomes of it is up to the next apply"
             return change._replace(action=Action.KEEP, reason=words)
         case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
-            edits.append(DropAttempt(address, burn=verdict.finding is Finding.ABSENT_OR_DELAYED))
+            edits.append(DropAttempt(address, tombstone=verdict.finding is Finding.ABSENT_OR_DELAYED))
             return change._replace(
                 reason="the server does not know it, and it is no longer declared: dropped",
                 edits=tuple(edits),

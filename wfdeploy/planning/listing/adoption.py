@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import NoteGeneration
+from wfdeploy.model.edits import PutTombstone
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.model.workflow_id import DerivedId
@@ -47,7 +47,7 @@ class Adoption:
     """
 
     adopted: dict[Address, Record]
-    noted: list[NoteGeneration]
+    noted: list[PutTombstone]
     found: dict[Address, ObservedRun]
 
 
@@ -96,7 +96,7 @@ def adopt(
         return sighting.run.created_at_ms, is_declared(sighting), sighting.generation
 
     newest: dict[Address, Sighting] = {}
-    noted: list[NoteGeneration] = []
+    noted: list[PutTombstone] = []
     found: dict[Address, ObservedRun] = {}
     for sighting in sightings:
         address = sighting.address
@@ -112,14 +112,14 @@ def adopt(
         if other is None or order(sighting) > order(other):
             newest[address], sighting = sighting, other  # type: ignore[assignment]  # noqa: PLW2901
         if sighting is not None:
-            noted.append(NoteGeneration(address, sighting.fingerprint, sighting.generation))
+            noted.append(PutTombstone(address, sighting.fingerprint, sighting.generation))
     adopted: dict[Address, Record] = {}
     for address, sighting in newest.items():
         known = recorded.get(address)
         if known is None or (sighting.run.created_at_ms, is_declared(sighting)) > (_began(known), False):
             adopted[address] = record(sighting)
         else:
-            noted.append(NoteGeneration(address, sighting.fingerprint, sighting.generation))
+            noted.append(PutTombstone(address, sighting.fingerprint, sighting.generation))
     return Adoption(adopted, noted, found)
 
 

@@ -247,7 +247,7 @@ def test_an_edit_never_hides_a_run_whose_answer_was_lost() -> None:
     change = Known(attempts=[tried(before)], verdicts={before.address: Verdict(Finding.ABSENT_OR_DELAYED)}).change(
         after
     )
-    assert change.edits == (DropAttempt(before.address, burn=True),)
+    assert change.edits == (DropAttempt(before.address, tombstone=True),)
 
 
 def test_an_adopted_run_stands_before_the_states_own() -> None:

@@ -1,9 +1,9 @@
-"""Flights: the intents of a batch, in one row.
+"""Pending batches: the intents of a batch, in one row.
 
 Nearly every batch is answered as a whole, so nearly every intent goes as it came, with all the others of its batch: one
-row written, one row taken away. An attempt about which there is more to say gets a row of `attempts`, and with it all
-of its flight, before anything else is done about it. So a flight is never changed, what is in it is an intent as it was
-first written, and no address is in two flights, or in one and in `attempts`.
+row written, one row removed. When there is more to say about one attempt, its whole batch is first expanded into rows
+of `attempts`. So a pending batch is never changed, everything in it is an intent as first written, and no address is in
+two of them, or in one and in `attempts`.
 """
 
 from __future__ import annotations
@@ -22,46 +22,49 @@ TABLE = """CREATE TABLE flights (
     by_id INTEGER NOT NULL,
     attempts TEXT NOT NULL
 ) STRICT"""
-"""`attempts` is a JSON array with an array for each: the first eleven fields of `Attempt`, the request but for the end
-that it shares with others, the id of that end, the tries."""
+"""`attempts` is a JSON array with an array for each: the first eleven fields of `Attempt`, the request without its
+shared end, the id of that end, the tries."""
 
 _REQUEST = Attempt._fields.index("request")
 _BY = Attempt._fields.index("by")
 _REST = (AttemptStatus.INTENT, None, False, False, None, None, "")
-"""What a first intent has after `by`."""
+"""The fields of a first intent after `by`."""
 
 _rest_of = itemgetter(slice(_BY + 1, None))
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Flight:
-    """The row `id` of `flights`. `end_ids`: of what the requests of its attempts end with."""
+class PendingBatch:
+    """A row of `flights`."""
 
     id: int
+
     attempts: Sequence[Attempt]
+
     end_ids: Sequence[int | None]
+    """Of the shared ends of their requests."""
 
 
-class Flights:
-    """The flights of a file, within the caller's transaction. What it knows of the file is wrong after a rollback."""
+class PendingBatches:
+    """The pending batches of a file, within the caller's transaction. A rollback ends its use."""
 
     def __init__(self, connection: sqlite3.Connection, bulk: Bulk) -> None:
         self._connection = connection
         self._bulk = bulk
-        self._aloft: dict[str, Flight] = {}
-        for flight in read(connection):
-            self._hold(flight)
+        self._by_address: dict[str, PendingBatch] = {}
+        for batch in read(connection):
+            self._hold(batch)
 
-    def take_off(self, attempts: Sequence[Attempt]) -> None:
-        """Write attempts down, as a flight if they can be one."""
+    def add(self, attempts: Sequence[Attempt]) -> None:
+        """Write attempts down, as one row where that is possible."""
         if not attempts:
             return
-        before = self._aloft.get(attempts[0].address)
+        before = self._by_address.get(attempts[0].address)
         if before is not None and before.attempts == attempts:
             return
-        self.scatter([attempt.address for attempt in attempts])
-        if not self._can_fly(attempts):
+        self.expand([attempt.address for attempt in attempts])
+        if not self._fit_one_row(attempts):
             self._bulk.put_attempts(attempts)
             return
         end_ids = self._bulk.ends(attempts)
@@ -70,26 +73,26 @@ class Flights:
         row = self._bulk.actor(attempts[0].by), _encode(told)
         cursor = self._connection.execute("INSERT INTO flights (by_id, attempts) VALUES (?, ?)", row)
         assert cursor.lastrowid is not None
-        self._hold(Flight(cursor.lastrowid, attempts, end_ids))
+        self._hold(PendingBatch(cursor.lastrowid, attempts, end_ids))
 
-    def land(self, attempts: Sequence[Attempt]) -> Flight | None:
-        """Where these were a flight, as a whole and in this order, it is gone, and given back."""
-        flight = self._aloft.get(attempts[0].address) if attempts else None
-        if flight is None or flight.attempts != attempts:
+    def complete(self, attempts: Sequence[Attempt]) -> PendingBatch | None:
+        """Remove and return the batch of exactly these attempts, in this order. None where there is none."""
+        batch = self._by_address.get(attempts[0].address) if attempts else None
+        if batch is None or batch.attempts != attempts:
             return None
-        self._take_away(flight)
-        return flight
+        self._remove(batch)
+        return batch
 
-    def scatter(self, addresses: Iterable[str]) -> None:
-        """See to it that what attempts there are of these addresses have rows of their own."""
-        if self._aloft:
+    def expand(self, addresses: Iterable[str]) -> None:
+        """Give the attempts of these addresses rows of their own, with all the others of their batches."""
+        if self._by_address:
             for address in addresses:
-                flight = self._aloft.get(address)
-                if flight is not None:
-                    self._take_away(flight)
-                    self._bulk.put_attempts(flight.attempts)
+                batch = self._by_address.get(address)
+                if batch is not None:
+                    self._remove(batch)
+                    self._bulk.put_attempts(batch.attempts)
 
-    def _can_fly(self, attempts: Sequence[Attempt]) -> bool:
+    def _fit_one_row(self, attempts: Sequence[Attempt]) -> bool:
         if not all(_rest_of(one) == _REST for one in attempts):
             return False
         addresses = {attempt.address for attempt in attempts}
@@ -101,21 +104,21 @@ class Flights:
         with_rows = "SELECT 1 FROM attempts WHERE address IN (SELECT value FROM json_each(?)) LIMIT 1"
         return run(with_rows, (json.dumps(list(addresses)),)).fetchone() is None
 
-    def _hold(self, flight: Flight) -> None:
-        self._aloft.update((attempt.address, flight) for attempt in flight.attempts)
+    def _hold(self, batch: PendingBatch) -> None:
+        self._by_address.update((attempt.address, batch) for attempt in batch.attempts)
 
-    def _take_away(self, flight: Flight) -> None:
-        self._connection.execute("DELETE FROM flights WHERE id = ?", (flight.id,))
-        for attempt in flight.attempts:
-            del self._aloft[attempt.address]
+    def _remove(self, batch: PendingBatch) -> None:
+        self._connection.execute("DELETE FROM flights WHERE id = ?", (batch.id,))
+        for attempt in batch.attempts:
+            del self._by_address[attempt.address]
 
 
-def read(connection: sqlite3.Connection) -> list[Flight]:
-    """All flights. Raises: `ValueError`, `TypeError`, `KeyError` where a row isn't one."""
+def read(connection: sqlite3.Connection) -> list[PendingBatch]:
+    """All pending batches. Raises: `ValueError`, `TypeError`, `KeyError` where a row isn't one."""
     run = connection.execute
     rows = run("SELECT f.id, a.value, f.attempts FROM flights f JOIN actors a ON a.id = f.by_id").fetchall()
     ends: dict[int | None, str] = {None: ""}
-    flights: list[Flight] = []
+    batches: list[PendingBatch] = []
     for number, by, text in rows:
         told = json.loads(text)
         end_ids = [end_id for *_, end_id, _ in told]
@@ -126,5 +129,5 @@ def read(connection: sqlite3.Connection) -> list[Flight]:
             Attempt._make((*lead, own + ends[end_id], len(ends[end_id]), tries, by, *_REST))
             for *lead, own, end_id, tries in told
         ]
-        flights.append(Flight(number, attempts, end_ids))
-    return flights
+        batches.append(PendingBatch(number, attempts, end_ids))
+    return batches

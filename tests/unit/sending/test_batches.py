@@ -11,25 +11,24 @@ from hypothesis import given
 from wfdeploy.model.address import Address
 from wfdeploy.model.remote import Item
 from wfdeploy.model.state import Attempt, AttemptStatus
-from wfdeploy.sending.batch import halves, halves_by_bytes, pack
-from wfdeploy.sending.shipment import Shipment
+from wfdeploy.sending.batches import OutgoingRequest, halves, halves_by_bytes, pack
 
 
-def shipment(name: str, size: int) -> Shipment:
+def request(name: str, size: int) -> OutgoingRequest:
     """One whose item has so many bytes."""
     address, run_id = Address(f"g/{name}"), f"id-{name}"
     attempt = Attempt(address, "1:a", 1, run_id, intent_at_ms=7, since_ms=None, status=AttemptStatus.INTENT)
-    return Shipment(Item(run_id, b"x" * size), attempt)
+    return OutgoingRequest(Item(run_id, b"x" * size), attempt)
 
 
 @given(st.lists(st.integers(1, 30), max_size=40), st.integers(1, 8), st.integers(5, 120), st.integers(0, 12))
 def test_all_are_sent_in_order_and_none_is_lost_when_it_stops(
     sizes: list[int], max_items: int, max_bytes: int, taken: int
 ) -> None:
-    given_ = [shipment(str(number), size) for number, size in enumerate(sizes)]
-    ahead: deque[Shipment] = deque()
+    given_ = [request(str(number), size) for number, size in enumerate(sizes)]
+    ahead: deque[OutgoingRequest] = deque()
     source = iter(given_)
-    sent: list[Shipment] = []
+    sent: list[OutgoingRequest] = []
     for _, batch in zip(
         range(taken), pack(source, max_items=max_items, max_bytes=max_bytes, ahead=ahead), strict=False
     ):
@@ -42,7 +41,7 @@ def test_all_are_sent_in_order_and_none_is_lost_when_it_stops(
 
 @given(st.lists(st.integers(1, 30), max_size=30), st.integers(1, 8), st.integers(5, 120))
 def test_no_batch_is_smaller_than_it_has_to_be(sizes: list[int], max_items: int, max_bytes: int) -> None:
-    given_ = [shipment(str(number), size) for number, size in enumerate(sizes)]
+    given_ = [request(str(number), size) for number, size in enumerate(sizes)]
     batches = list(pack(given_, max_items=max_items, max_bytes=max_bytes))
     for batch, after in pairwise(batches):
         with_one_more = sum(len(one.item.encoded) + 1 for one in (*batch, after[0])) + 2  # a comma for each
@@ -50,7 +49,7 @@ def test_no_batch_is_smaller_than_it_has_to_be(sizes: list[int], max_items: int,
 
 
 def test_a_batch_is_made_when_it_is_asked_for() -> None:
-    source = iter([shipment(str(number), 1) for number in range(9)])
+    source = iter([request(str(number), 1) for number in range(9)])
     batches = pack(source, max_items=3, max_bytes=1000)
     assert [len(next(batches)), len(next(batches))] == [3, 3]
     assert len(list(source)) == 2, "one is taken to know that it is the next batch's"
@@ -58,7 +57,7 @@ def test_a_batch_is_made_when_it_is_asked_for() -> None:
 
 @given(st.lists(st.integers(1, 50), min_size=2, max_size=9))
 def test_halves_are_all_of_it(sizes: list[int]) -> None:
-    batch = [shipment(str(number), size) for number, size in enumerate(sizes)]
+    batch = [request(str(number), size) for number, size in enumerate(sizes)]
     for cut in (halves, halves_by_bytes):
         first, second = cut(batch)
         assert first
