@@ -174,10 +174,11 @@ def test_backoff_counts_from_when_the_failure_was_seen(fleet: Fleet) -> None:
 
 
 def test_runs_that_ended_cost_no_request(fleet: Fleet) -> None:
-    fleet.declare({f"r{n}": ["run"] for n in range(30)}, {"onFailure": "restart"})
+    fleet.declare({f"r{n}": ["sleep 1h"] for n in range(30)}, {"onFailure": "restart"})
     fleet.apply()
     assert fleet.apply() == {"kept": 30}
     assert fleet.log == ["list"], "some aren't known to have ended"
+    fleet.server.advance(3600)
     fleet.settle()
     fleet.apply()
     assert fleet.log == ["list"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
@@ -116,8 +117,10 @@ def _attempts_without_end(patch: pytest.MonkeyPatch) -> None:
     def by_policy(case: care.Case, wanted: Any) -> care.Remedy:
         return whole(replace(case, standing=case.standing._replace(tries=0)), wanted)
 
-    for module in ("pipeline.diff.care", "operations.recurring", "pipeline.diff.declared"):
-        patch.setattr(f"wfdeploy.{module}.by_policy", by_policy, raising=False)
+    users = [module for module in sys.modules.values() if getattr(module, "by_policy", None) is whole]
+    assert len(users) > 1, "where it is defined, and where it is used"
+    for module in users:
+        patch.setattr(module, "by_policy", by_policy)
 
 
 def _steps_without_bounds(patch: pytest.MonkeyPatch) -> None:
