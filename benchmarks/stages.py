@@ -49,7 +49,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "expand": ("wfdeploy.manifests.parsing:expand",),
     "identify": ("wfdeploy.manifests.parsing:identify",),
     "catalogue": (
-        "wfdeploy.catalogue.catalogue:Adding.group",
+        "wfdeploy.catalogue.catalogue:EntryWriter.add_group",
         "wfdeploy.catalogue.catalogue:Catalogue.runs",
     ),
     "state read": (

@@ -128,7 +128,7 @@ NOT_FOR_NO_CHANGES = {
     "wfdeploy.cli.displays", "wfdeploy.wiring.embedded", "wfdeploy.model.diagnostic", "wfdeploy.model.document",
     "wfdeploy.model.blocking", "wfdeploy.model.edits", "wfdeploy.model.event", "wfdeploy.model.request",
     "wfdeploy.manifests.parsing", "wfdeploy.planning.prepared",
-    "wfdeploy.project.document", "wfdeploy.planning.diff", "wfdeploy.manifests.expand.groups",
+    "wfdeploy.project.document", "wfdeploy.planning.diff", "wfdeploy.manifests.expand.runs",
     "wfdeploy.documents.yaml_docs", "wfdeploy.manifests.validate", "wfdeploy.render.plan_changes",
     "wfdeploy.render.plan_json", "wfdeploy.state.edits", "wfdeploy.state.export", "wfdeploy.state.freshness",
     "wfdeploy.state.locking",

@@ -12,7 +12,7 @@ from tests.fuzz.hunt import Hunt, hunt
 from tests.fuzz.mutation import ODD_NUMBERS, ODD_TEXT, Damage
 from tests.fuzz.project import dumped, project
 from tests.unit.manifests.test_manifest_properties import PROJECT_BASE
-from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.manifests.manifests import load_manifests
 from wfdeploy.model.project import Project

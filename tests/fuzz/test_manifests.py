@@ -12,7 +12,7 @@ from tests.fuzz.hunt import Hunt, hunt
 from tests.fuzz.mutation import Damage
 from tests.fuzz.project import CANARY, dumped, project, samples, values_of
 from tests.fuzz.sound import check_diagnostics, check_error
-from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.documents import pieces, yaml_docs
 from wfdeploy.errors import WfdeployError
 from wfdeploy.manifests.manifests import load_manifests, validate

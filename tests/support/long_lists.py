@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.documents import pieces, yaml_docs
 from wfdeploy.documents.pieces import Pieces
 from wfdeploy.errors import InvalidInput

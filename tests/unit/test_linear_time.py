@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from wfdeploy.documents import durations
+from wfdeploy.documents import scalars
 from wfdeploy.documents.values import retry_delay_problem
 from wfdeploy.manifests.expand.expressions import ExpressionError, split
 from wfdeploy.manifests.expand.references import References
@@ -37,7 +37,7 @@ def _expression(text: str) -> object:
 
 
 WHOLE: list[Callable[[str], object]] = [
-    _page, _running, _told, _expression, split, split_address, instance_parts, durations.seconds, retry_delay_problem,
+    _page, _running, _told, _expression, split, split_address, instance_parts, scalars.seconds, retry_delay_problem,
 ]  # fmt: skip
 PUMPED = [
     "a", ".", " ", "'", '"', "<", "<!--", "<script", "<script>", "<title", "<title>", "</script", ",]", "a.b", "1d",

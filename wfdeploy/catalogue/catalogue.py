@@ -11,10 +11,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wfdeploy.catalogue import chunks, database, settings
-from wfdeploy.catalogue.adding import Adding, Member, runs_of
-from wfdeploy.catalogue.authentication import StoredGroup, code_of, is_code, name_of
-from wfdeploy.catalogue.guards import CacheBusy, busy, sound
+from wfdeploy.catalogue import chunks, database
+from wfdeploy.catalogue.database import CacheBusy, raising_busy, raising_damaged
+from wfdeploy.catalogue.entries import (
+    EntryWriter,
+    LoadedGroup,
+    StoredGroup,
+    code_of,
+    group_from_text,
+    is_code,
+    name_of,
+    runs_of,
+)
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.run import DesiredGroup, DesiredRun, Tally
 
@@ -24,9 +32,12 @@ KEPT_RUNS = 2_500_000
 KEPT_DAYS = 30
 
 
-class Kept(NamedTuple):
-    """An entry of the cache. `reads`: the files that the manifest names, with their digests; `notes`: what its maker
-    wanted to be told (JSON)."""
+class CacheEntry(NamedTuple):
+    """An entry of the cache.
+
+    reads: the files that the manifest names, with their digests.
+    notes: what else its maker wanted to read again, as JSON.
+    """
 
     id: int
     reads: Mapping[str, str]
@@ -46,47 +57,47 @@ class Catalogue:
         self._key = os.urandom(32) if key is None else key
         # One transaction from the first look on: what other processes do to the cache is not seen.
         self._connection.execute("BEGIN")
-        self._members: dict[str, Member] = {}
+        self._loaded: dict[str, LoadedGroup] = {}
         self._used: list[int] = []
         self._private: list[int] = []
-        self._is_swept = False
+        self._has_swept = False
         self.duplicates = False
         """Whether some group or address is declared more than once. A file that does so by itself has no entry that a
         later command could use, for it would not hold what is to be told."""
 
     # --- filling ---------------------------------------------------------------------------------------------
 
-    def cached(self, key: str) -> Kept | None:
+    def cached(self, key: str) -> CacheEntry | None:
         """The entry that was made under this key; none that somebody else made, or changed. Raises: `CacheDamaged`."""
         if not self._lasting:
             return None
         name = name_of(self._key, key)
-        with sound():
+        with raising_damaged():
             query = "SELECT id, reads, notes FROM entries WHERE key = ?"
             row = self._connection.execute(query, (name,)).fetchone()
             if row is None:
                 return None
             id_, reads, notes = row
             groups = self._authentic(id_)
-            return None if groups is None else Kept(id_, _mapping(reads), _mapping(notes), groups)
+            return None if groups is None else CacheEntry(id_, _mapping(reads), _mapping(notes), groups)
 
-    def take(self, kept: Kept, file: int, name: str) -> None:
+    def take(self, entry: CacheEntry, file: int, name: str) -> None:
         """Use an entry as it is, for the `file`th file, called `name`."""
-        self._used.append(kept.id)
-        with sound():
-            for id_, group, text, count, total, respelled, chunks_ in kept.groups:
+        self._used.append(entry.id)
+        with raising_damaged():
+            for id_, group, text, count, total, respelled, chunks_ in entry.groups:
                 if not group:
                     continue  # it only holds chunks
                 tally = Tally(count, int.from_bytes(total))
-                declared = settings.from_text(group, text)
-                self._join(Member(id_, declared, tally, file, name, False, bool(respelled), chunks_))
+                declared = group_from_text(group, text)
+                self._join(LoadedGroup(id_, declared, tally, file, name, False, bool(respelled), chunks_))
 
     def pieces(self, keys: Collection[bytes]) -> dict[bytes, list[chunks.Chunk]]:
         """The rows of these pieces, of those that the cache has, as chunks. Raises: `CacheDamaged`."""
         if not self._lasting:
             return {}
         entries: set[int] = set()
-        with sound():
+        with raising_damaged():
             for some in _batched(sorted(keys)):
                 query = f"SELECT DISTINCT grp FROM chunks WHERE piece <> x'' AND piece IN ({_marks(some)})"  # noqa: S608
                 query = f"SELECT DISTINCT entry FROM groups WHERE id IN ({query})"  # noqa: S608
@@ -102,37 +113,36 @@ class Catalogue:
         return found
 
     @contextmanager
-    def adding(self, file: int, name: str) -> Iterator[Adding]:
-        """Make the entry of a file: give groups and runs to what this yields. Left by an exception, nothing is kept."""
+    def new_entry(self, file: int, name: str) -> Iterator[EntryWriter]:
+        """Write the entry of a file. Left by an exception, nothing of it is kept."""
         connection = self._connection
-        if not self._is_swept:
+        if not self._has_swept:
             self._sweep()
         connection.execute("SAVEPOINT entry")
         try:
-            adding = Adding(connection, file, name)
-            yield adding
+            writer = EntryWriter(connection, file, name)
+            yield writer
         except BaseException:
             connection.execute("ROLLBACK TO entry")
             connection.execute("RELEASE entry")
             raise
-        draft = adding.draft
-        if draft.key is None or adding.has_twins:
-            self._private.append(adding.id)
+        if writer.key is None or writer.has_duplicates:
+            self._private.append(writer.id)
         else:
-            key, reads, notes = name_of(self._key, draft.key), _json(draft.reads), _json(draft.notes)
-            code = code_of(self._key, key, reads, notes, adding.stored())
+            key, reads, notes = name_of(self._key, writer.key), _json(writer.reads), _json(writer.notes)
+            code = code_of(self._key, key, reads, notes, writer.stored())
             # An older entry may be of no use any more: the newer one stays.
             for (older,) in connection.execute("SELECT id FROM entries WHERE key = ?", (key,)).fetchall():
                 self._drop(older)
             connection.execute(
                 "UPDATE entries SET key = ?, reads = ?, notes = ?, runs = ?, used_on = ?, code = ? WHERE id = ?",
-                (key, reads, notes, adding.count, _today(), code, adding.id),
+                (key, reads, notes, writer.count, _today(), code, writer.id),
             )
-            self._used.append(adding.id)
+            self._used.append(writer.id)
         connection.execute("RELEASE entry")
-        self.duplicates = self.duplicates or adding.has_twins
-        for member in adding.members:
-            self._join(member)
+        self.duplicates = self.duplicates or writer.has_duplicates
+        for group in writer.groups:
+            self._join(group)
 
     def seal(self) -> None:
         """Everything is in: from now on this is read, and stays as it is whatever other processes do to the cache.
@@ -145,7 +155,7 @@ class Catalogue:
         if not connection.total_changes:
             return
         self._evict()
-        with busy():
+        with raising_busy():
             connection.execute("COMMIT")
         connection.execute("BEGIN")
         used = (*self._used, *self._private)
@@ -173,32 +183,32 @@ class Catalogue:
     def groups(self) -> Mapping[str, DesiredGroup]:
         """The groups, by name."""
         return {
-            name: DesiredGroup(member.group, member.tally, member.respelled) for name, member in self._members.items()
+            name: DesiredGroup(loaded.group, loaded.tally, loaded.respelled) for name, loaded in self._loaded.items()
         }
 
     @property
     def is_fresh(self) -> bool:
         """Whether all of it was made by this very command, so that no run of it has to be checked."""
-        return all(member.fresh for member in self._members.values())
+        return all(loaded.fresh for loaded in self._loaded.values())
 
     def file_of(self, group: str) -> int:
         """The position of the file that declares a group, among those loaded."""
-        return self._members[group].file
+        return self._loaded[group].file
 
     def __len__(self) -> int:
-        return sum(member.tally.count for member in self._members.values())
+        return sum(loaded.tally.count for loaded in self._loaded.values())
 
     def runs(self, groups: Collection[str] | None = None) -> Iterator[DesiredRun]:
         """The runs of these groups (None: of all) in address order.
 
         Raises: `CacheDamaged`, before it yields anything that wasn't written by a command with the same key.
         """
-        names = self._members if groups is None else groups
+        names = self._loaded if groups is None else groups
         # Addresses are ordered with the slash after the group's name.
         for name in sorted(names, key=lambda name: f"{name}/"):
-            member = self._members.get(name)
-            if member is not None:
-                yield from runs_of(member, chunks.rows(self._connection, member.chunks))
+            loaded = self._loaded.get(name)
+            if loaded is not None:
+                yield from runs_of(loaded, chunks.rows(self._connection, loaded.chunks))
 
     def find(self, addresses: Collection[str]) -> Mapping[Address, DesiredRun]:
         """Those of these addresses that are declared."""
@@ -207,20 +217,20 @@ class Catalogue:
         for address in addresses:
             wanted.setdefault(group_of(address), []).append(address.partition("/")[2])
         for group, names in wanted.items():
-            member = self._members.get(group)
-            if member is not None:
-                rows = chunks.find(self._connection, member.chunks, names)
-                found.update((run.address, run) for run in runs_of(member, rows))
+            loaded = self._loaded.get(group)
+            if loaded is not None:
+                rows = chunks.find(self._connection, loaded.chunks, names)
+                found.update((run.address, run) for run in runs_of(loaded, rows))
         return found
 
     def differing(self, group: str, recorded: Callable[[str, str], Iterable[tuple[str, str, str]]]) -> set[Address]:
         """The addresses of a group at which what is declared differs from what is recorded, or that only one of the two
         has. `recorded`: gives address, fingerprint and delivery of the records from one address up to another."""
-        member = self._members[group]
+        loaded = self._loaded[group]
         prefix, found = f"{group}/", set[Address]()
-        lows = [prefix, *(prefix + chunk.first for chunk in member.chunks[1:])]
+        lows = [prefix, *(prefix + chunk.first for chunk in loaded.chunks[1:])]
         highs = [*lows[1:], f"{group}0"]  # the character after the slash
-        for chunk, low, high in zip(member.chunks, lows, highs, strict=True):
+        for chunk, low, high in zip(loaded.chunks, lows, highs, strict=True):
             names, fingerprints, deliveries = chunks.identities(self._connection, chunk)
             declared = set(zip([prefix + name for name in names], fingerprints, deliveries, strict=True))
             found.update(Address(address) for address, _, _ in declared.symmetric_difference(recorded(low, high)))
@@ -228,8 +238,8 @@ class Catalogue:
 
     def with_own_ids(self) -> Iterator[DesiredRun]:
         """The runs whose workflow run id the author fixed."""
-        for member in self._members.values():
-            yield from runs_of(member, chunks.rows(self._connection, member.chunks, with_own_ids=True))
+        for loaded in self._loaded.values():
+            yield from runs_of(loaded, chunks.rows(self._connection, loaded.chunks, with_own_ids=True))
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
@@ -245,8 +255,8 @@ class Catalogue:
         found = self._connection.execute(query, (entry,)).fetchall()
         return [StoredGroup._make((*row, chunks.listed(self._connection, row[0]))) for row in found]
 
-    def _join(self, member: Member) -> None:
-        if self._members.setdefault(member.group.name, member) is not member:
+    def _join(self, loaded: LoadedGroup) -> None:
+        if self._loaded.setdefault(loaded.group.name, loaded) is not loaded:
             self.duplicates = True
 
     def _touch(self) -> None:
@@ -283,12 +293,12 @@ class Catalogue:
 
         Raises: `CacheBusy`.
         """
-        with busy():
+        with raising_busy():
             self._connection.execute("DELETE FROM groups WHERE entry NOT IN (SELECT id FROM entries)")
             # The inner query finds all that it looks at in the index.
             strays = "SELECT id FROM chunks WHERE grp NOT IN (SELECT id FROM groups)"
             self._connection.execute(f"DELETE FROM chunks WHERE id IN ({strays})")  # noqa: S608
-        self._is_swept = True
+        self._has_swept = True
 
 
 def _mapping(text: str) -> dict[str, Any]:

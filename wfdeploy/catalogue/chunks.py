@@ -16,7 +16,7 @@ from itertools import chain, islice, pairwise
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, TypeAlias, cast
 
-from wfdeploy.catalogue.guards import busy, sound
+from wfdeploy.catalogue.database import raising_busy, raising_damaged
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.run import Tally, term
 
@@ -26,7 +26,7 @@ line, entry, data, row, run id, delay, start, whether there are secrets."""
 
 
 class Chunk(NamedTuple):
-    """One chunk of a group, without its runs: those from the names `first` to `last`. See `schema.py`."""
+    """One chunk of a group, without its runs: those from the names `first` to `last`. See `database.py`."""
 
     id: int
     first: str
@@ -45,7 +45,7 @@ class Chunk(NamedTuple):
         return Tally(self.size, int.from_bytes(self.total))
 
 
-class Piece(NamedTuple):
+class PieceRef(NamedTuple):
     """A stretch of a file whose rows may be used again where it stands elsewhere, or in another version of the file.
 
     key: stands for all that its rows depend on; empty for what can't be used again.
@@ -57,26 +57,26 @@ class Piece(NamedTuple):
     lines: int = 0
 
 
-WHOLE = Piece()
+WHOLE_FILE = PieceRef()
 """All of a file."""
 
 
 SIZE = 500
-SORTED_AT_ONCE = 20_000
+MAX_SORTED = 20_000
 """Rows that are sorted in memory; a longer group that isn't in order comes in pieces, which are merged."""
-_AT_FIRST = 5_000
+_FIRST_SORTED = 5_000
 """The same, of a group that may well be in order."""
 
 _COLUMNS = ", ".join(("grp", *Chunk._fields[1:], "runs"))
 _RUN_ID = 8
-_NOWHERE = -(2**62)
-"""The group of what is thrown away."""
+_DISCARDED = -(2**62)
+"""The id of a group for what is thrown away."""
 _name = itemgetter(0)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Writer:
-    """Writes the rows of the group with this id. `refused` hears of each row whose name another one has."""
+    """Writes the rows of the group with this id. `refused` is called with each row whose name another one has."""
 
     def __init__(
         self, connection: sqlite3.Connection, group: int, name: str, refused: Callable[[Row, Row], None]
@@ -85,15 +85,15 @@ class Writer:
         self._group = group
         self._prefix = f"{name}/"
         self._refused = refused
-        self._stretches: list[int] = []  # in order each by itself, but for the first under ids that no group has
+        self._segments: list[int] = []  # in order each by itself, but for the first under ids that no group has
         self._must_merge = False
 
-    def write(self, rows: Iterable[Row], piece: Piece = WHOLE) -> None:
+    def write(self, rows: Iterable[Row], piece: PieceRef = WHOLE_FILE) -> None:
         """Write the rows of a file, or of a piece of it, in whatever order they come. Raises: `CacheBusy`."""
         stream = iter(rows)
         last = ""
         begun = False
-        most = min(_AT_FIRST, SORTED_AT_ONCE)
+        most = min(_FIRST_SORTED, MAX_SORTED)
         while some := list(islice(stream, most)):
             some.sort(key=_name)
             if not begun:
@@ -101,58 +101,61 @@ class Writer:
                 begun = True
             elif some[0][0] <= last:
                 self._begin()
-                most = SORTED_AT_ONCE
+                most = MAX_SORTED
             kept = some
-            if len(self._stretches) == 1 or piece is not WHOLE:
+            if len(self._segments) == 1 or piece is not WHOLE_FILE:
                 kept = self._distinct(some)
-            elif _has_twins(some):  # which of them came first is told only when all stretches are merged
+            elif _has_duplicates(some):  # which of them came first is told only when all segments are merged
                 self._must_merge = True
             self._put(kept, piece)
             last = kept[-1][0]
 
-    def copy(self, chunks: Iterable[Chunk], piece: Piece) -> None:
+    def copy(self, chunks: Iterable[Chunk], piece: PieceRef) -> None:
         """Take over the rows of a piece that were written before. Raises: `CacheBusy`."""
         group = self._begin()
-        with busy():
+        with raising_busy():
             self._connection.executemany(
                 f"INSERT INTO chunks ({_COLUMNS}) "  # noqa: S608
                 "SELECT ?, first, last, own_ids, size, total, digest, piece, ?, ?, runs FROM chunks WHERE id = ?",
                 [(group, piece.runs, piece.lines, chunk.id) for chunk in chunks],
             )
 
-    def end(self, aside: Callable[[], int]) -> tuple[Chunk, ...]:
-        """All is written. Of two rows with one name, the one that came first stays. `aside` gives the id of a group
-        that holds what is kept for its pieces alone, where the group itself has to be in another order."""
-        stretches = [listed(self._connection, stretch) for stretch in self._stretches]
-        chunks = sorted(chain.from_iterable(stretches), key=attrgetter("first"))
+    def end(self, spare_group: Callable[[], int]) -> tuple[Chunk, ...]:
+        """Put everything that was written in order. Of two rows with one name, the one that came first stays.
+
+        `spare_group` gives the id of a group that holds what is kept for its pieces alone, where the group itself has
+        to be in another order.
+        """
+        segments = [listed(self._connection, segment) for segment in self._segments]
+        chunks = sorted(chain.from_iterable(segments), key=attrgetter("first"))
         if not self._must_merge and all(before.last < after.first for before, after in pairwise(chunks)):
-            self._move(self._stretches[1:], self._group)
+            self._move(self._segments[1:], self._group)
             return tuple(chunks)
-        self._move(self._stretches, aside() if any(chunk.piece for chunk in chunks) else _NOWHERE)
-        self._merge(stretches)
-        self._connection.execute("DELETE FROM chunks WHERE grp = ?", (_NOWHERE,))
+        self._move(self._segments, spare_group() if any(chunk.piece for chunk in chunks) else _DISCARDED)
+        self._merge(segments)
+        self._connection.execute("DELETE FROM chunks WHERE grp = ?", (_DISCARDED,))
         return listed(self._connection, self._group)
 
-    def _move(self, stretches: Sequence[int], group: int) -> None:
-        self._connection.executemany("UPDATE chunks SET grp = ? WHERE grp = ?", [(group, one) for one in stretches])
+    def _move(self, segments: Sequence[int], group: int) -> None:
+        self._connection.executemany("UPDATE chunks SET grp = ? WHERE grp = ?", [(group, one) for one in segments])
 
     def _begin(self) -> int:
-        self._stretches.append(-len(self._stretches) if self._stretches else self._group)
-        return self._stretches[-1]
+        self._segments.append(-len(self._segments) if self._segments else self._group)
+        return self._segments[-1]
 
-    def _merge(self, stretches: Sequence[Sequence[Chunk]]) -> None:
-        """Write the rows of several stretches as one, in order."""
-        self._stretches = [self._group]
-        # Equal names come in the order of the stretches, which is that of the rows.
-        stream = merge(*(rows(self._connection, chunks) for chunks in stretches), key=_name)
+    def _merge(self, segments: Sequence[Sequence[Chunk]]) -> None:
+        """Write the rows of several segments as one, in order."""
+        self._segments = [self._group]
+        # Equal names come in the order of the segments, which is that of the rows.
+        stream = merge(*(rows(self._connection, chunks) for chunks in segments), key=_name)
         last: Row | None = None
-        while some := list(islice(stream, SORTED_AT_ONCE)):
+        while some := list(islice(stream, MAX_SORTED)):
             kept = self._distinct(some if last is None else [last, *some])
-            self._put(kept if last is None else kept[1:], WHOLE)
+            self._put(kept if last is None else kept[1:], WHOLE_FILE)
             last = kept[-1]
 
     def _distinct(self, some: list[Row]) -> list[Row]:
-        if not _has_twins(some):
+        if not _has_duplicates(some):
             return some
         kept = some[:1]
         for row in some[1:]:
@@ -162,34 +165,34 @@ class Writer:
                 kept.append(row)
         return kept
 
-    def _put(self, some: list[Row], piece: Piece) -> None:
-        with busy():
+    def _put(self, some: list[Row], piece: PieceRef) -> None:
+        with raising_busy():
             self._connection.executemany(
                 f"INSERT INTO chunks ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                self._chunks(self._stretches[-1], some, piece),
+                self._chunks(self._segments[-1], some, piece),
             )
 
-    def _chunks(self, group: int, some: list[Row], piece: Piece) -> Iterator[tuple[object, ...]]:
+    def _chunks(self, group: int, some: list[Row], piece: PieceRef) -> Iterator[tuple[object, ...]]:
         prefix = self._prefix
         key, runs, lines = piece
         for start in range(0, len(some), SIZE):
             part = some[start : start + SIZE]
             total = Tally.of([term(prefix + name, text, delivery) for name, text, delivery, *_ in part])
             if runs or lines:
-                part = [moved(row, -runs, -lines) for row in part]
+                part = [shifted(row, -runs, -lines) for row in part]
             columns = list(zip(*part, strict=True))
             own_ids = any(run_id is not None for run_id in columns[_RUN_ID])
             text = _encode(columns)
             names = columns[0]
-            told = names[0], names[-1], own_ids, len(part), total.to_bytes(), sha256(text.encode()).digest()
-            yield group, *told, key, runs, lines, text
+            columns_of_chunk = names[0], names[-1], own_ids, len(part), total.to_bytes(), sha256(text.encode()).digest()
+            yield group, *columns_of_chunk, key, runs, lines, text
 
 
-def _has_twins(some: Sequence[Row]) -> bool:
+def _has_duplicates(some: Sequence[Row]) -> bool:
     return len(set(map(_name, some))) < len(some)
 
 
-def moved(row: Row, runs: int, lines: int) -> Row:
+def shifted(row: Row, runs: int, lines: int) -> Row:
     """A row so many runs and lines further down in its file."""
     name, fingerprint, delivery, number, line, entry, *rest = row
     return (name, fingerprint, delivery, number + runs, line + lines, entry + runs, *rest)  # type: ignore[return-value]
@@ -233,12 +236,12 @@ def identities(connection: sqlite3.Connection, chunk: Chunk) -> tuple[list[str],
 def _read(connection: sqlite3.Connection, chunk: Chunk) -> Iterator[Row]:
     read = cast("Iterator[Row]", zip(*_columns(connection, chunk), strict=True))
     runs, lines = chunk.runs_before, chunk.lines_before
-    return (moved(row, runs, lines) for row in read) if runs or lines else read
+    return (shifted(row, runs, lines) for row in read) if runs or lines else read
 
 
 def _columns(connection: sqlite3.Connection, chunk: Chunk) -> list[list[Any]]:
     """The columns of a chunk's rows, once they are known to be those that were written. Raises: `CacheDamaged`."""
-    with sound():
+    with raising_damaged():
         found = connection.execute("SELECT runs FROM chunks WHERE id = ?", (chunk.id,)).fetchone()
         text = None if found is None else found[0]
         if not isinstance(text, str) or sha256(text.encode()).digest() != chunk.digest:

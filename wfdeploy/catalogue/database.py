@@ -2,6 +2,17 @@
 
 Nothing rests on the cache: what can't be opened, locked or understood is replaced by a temporary database, and what is
 damaged is thrown away.
+
+- `entries`: one for each file as it was loaded under certain settings. `key` stands for all that the content of an
+  entry depends on but the files that the manifest names (`reads`, JSON): their digests are compared at each use.
+  `code` authenticates all of the entry (`entries.py`).
+- `groups`: the groups of an entry, with the tally of their runs. `respelled`: some text of theirs was another one while
+  numbers were written otherwise.
+- `chunks`: identities, some hundreds in each (`chunks.py`). `first`, `last`: the names that it begins and ends with, so
+  that a group is read in address order; `own_ids`: whether the author fixed the workflow run id of any of them; `size`,
+  `total`: their tally; `digest`: SHA-256 of `runs`; `piece`: the key of the piece of a file that they are from, empty
+  for none; `runs_before`, `lines_before`: of that piece in the file, to be added to what stands in `runs`. The index
+  has all that an entry's code covers, so that nothing else is read to check it. No request is kept.
 """
 
 from __future__ import annotations
@@ -10,13 +21,107 @@ import contextlib
 import errno
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from wfdeploy.catalogue import schema
+from wfdeploy.errors import CacheDamaged
 from wfdeploy.files.access import replace_file
 from wfdeploy.files.databases import StrangeFileError, make_private, remove_database, require_database
 
-FILE = f"catalogue-{schema.FORMAT}.db"
+
+class CacheBusy(Exception):
+    """The cache can't be used now; a catalogue without one can."""
+
+
+@contextmanager
+def raising_busy() -> Iterator[None]:
+    """SQLite's refusal to write (somebody else does, the disk is full, it is read-only) as `CacheBusy`."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise CacheBusy(str(error)) from error
+
+
+@contextmanager
+def raising_busy_or_damaged() -> Iterator[None]:
+    """What SQLite finds wrong with a file, while it is read or written, as `CacheDamaged`; its refusals as
+    `CacheBusy`."""
+    with raising_busy():
+        try:
+            yield
+        except sqlite3.OperationalError:
+            raise
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise CacheDamaged(f"the cache of manifests can't be used ({error})") from error
+
+
+@contextmanager
+def raising_damaged() -> Iterator[None]:
+    """What can't be read of a cache as `CacheDamaged`."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+        raise CacheDamaged(f"the cache of manifests can't be read ({error})") from error
+
+
+FORMAT = 8
+"""Goes up whenever an entry would be read or made in another way; a cache of another format is thrown away."""
+
+_TABLES = (
+    """CREATE TABLE entries (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        reads TEXT NOT NULL,
+        notes TEXT NOT NULL,
+        runs INTEGER NOT NULL,
+        used_on INTEGER NOT NULL,
+        code BLOB NOT NULL
+    ) STRICT""",
+    """CREATE TABLE groups (
+        id INTEGER PRIMARY KEY,
+        entry INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        settings TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        total BLOB NOT NULL,
+        respelled INTEGER NOT NULL
+    ) STRICT""",
+    "CREATE INDEX groups_by_entry ON groups (entry)",
+    """CREATE TABLE chunks (
+        id INTEGER PRIMARY KEY,
+        grp INTEGER NOT NULL,
+        first TEXT NOT NULL,
+        last TEXT NOT NULL,
+        own_ids INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        total BLOB NOT NULL,
+        digest BLOB NOT NULL,
+        piece BLOB NOT NULL,
+        runs_before INTEGER NOT NULL,
+        lines_before INTEGER NOT NULL,
+        runs TEXT NOT NULL
+    ) STRICT""",
+    """CREATE INDEX chunks_in_order
+        ON chunks (grp, first, last, own_ids, size, total, digest, piece, runs_before, lines_before)""",
+    "CREATE INDEX chunks_by_piece ON chunks (piece, grp) WHERE piece <> x''",
+)
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables of an empty catalogue."""
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _has_our_tables(connection: sqlite3.Connection) -> bool:
+    """Whether the database has these tables and nothing else: no view, trigger or expression of somebody else's."""
+    rows = connection.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid")
+    return [sql for (sql,) in rows] == list(_TABLES)
+
+
+FILE = f"catalogue-{FORMAT}.db"
 _IGNORE = b"*\n"
 _BUSY_S = 2.0
 
@@ -28,7 +133,7 @@ def connect(folder: Path | None) -> tuple[sqlite3.Connection, bool]:
             return _cached(folder), True
     # An empty name is a file of this connection alone, gone when it is closed; it stays in memory while it is small.
     connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    schema.create(connection)
+    create_tables(connection)
     return connection, False
 
 
@@ -89,9 +194,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode = WAL")  # a plan reads while another one writes
             connection.execute("BEGIN IMMEDIATE")
             if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-                schema.create(connection)
+                create_tables(connection)
             connection.execute("COMMIT")
-        elif version != schema.FORMAT or not schema.is_ours(connection):
+        elif version != FORMAT or not _has_our_tables(connection):
             raise sqlite3.DatabaseError("another format")
         # A cache that a power loss takes is made again.
         connection.execute("PRAGMA synchronous = OFF")

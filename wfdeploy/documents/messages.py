@@ -1,4 +1,4 @@
-"""jsonschema's errors in words for people."""
+"""Messages for people, made of jsonschema's errors."""
 
 from __future__ import annotations
 
@@ -59,8 +59,11 @@ _FORMS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An error in our words. `at_key`: the key is what is wrong, not its value."""
+class SchemaProblem:
+    """What is wrong at a path of a document.
+
+    at_key: the key is what is wrong, not its value.
+    """
 
     code: str
     message: str
@@ -73,11 +76,13 @@ def _in_python(pattern: str, text: str) -> bool:
     return re.search(pattern, text) is not None
 
 
-def tell(
+def explain(
     error: ValidationError, path: FieldPath, *, matches: Callable[[str, str], bool] = _in_python
-) -> Iterator[Told]:
-    """One error of a validator, as one or more of ours. `matches`: whether a text holds a match of a pattern. The
-    default is for our own schemas: an author's pattern may take Python for ever.
+) -> Iterator[SchemaProblem]:
+    """Explain one error of a validator, as one or more problems.
+
+    matches: whether a text holds a match of a pattern. The default is for our own schemas: an author's pattern may take
+    Python for ever.
     """
     name = dotted(path[-1:]) if path and isinstance(path[-1], str) else dotted(path[-2:])
     match error.validator:
@@ -90,34 +95,36 @@ def tell(
             missing = ast.literal_eval(error.message.rpartition(" is a required ")[0])
             where = f"{dotted(path)}: " if path and not isinstance(path[-1], int) else ""
             hint = _example_hint(missing, error.schema.get("properties", {}).get(missing, {}))
-            yield Told("missing-field", f"{where}the field {missing} is missing", path, hint)
+            yield SchemaProblem("missing-field", f"{where}the field {missing} is missing", path, hint)
         case "dependentRequired":
             for field, needed in error.validator_value.items():
                 for missing in needed:
                     if field in error.instance and missing not in error.instance:
                         hint = _example_hint(missing, error.schema.get("properties", {}).get(missing, {}))
-                        yield Told("missing-field", f"{field} needs the field {missing}", path, hint)
+                        yield SchemaProblem("missing-field", f"{field} needs the field {missing}", path, hint)
         case "type":
             yield _wrong_type(name, error, path, matches)
         case "enum":
             yield _not_one_of(name, error, path)
         case "pattern" if _is_key(error):
             message = f"{error.instance!r} can't be a name here: {_title(error.parent or error)}"
-            yield Told("bad-name", message, (*path, error.instance), at_key=True)
+            yield SchemaProblem("bad-name", message, (*path, error.instance), at_key=True)
         case "pattern":
             yield _bad_form(name, error, path)
         case "minimum" | "exclusiveMinimum":
             word = "at least" if error.validator == "minimum" else "more than"
             message = f"{name} is {error.instance}; it must be {word} {error.validator_value}"
-            yield Told("too-small", message, path)
+            yield SchemaProblem("too-small", message, path)
         case "maximum":
-            yield Told("too-large", f"{name} is {error.instance}; it must be at most {error.validator_value}", path)
+            yield SchemaProblem(
+                "too-large", f"{name} is {error.instance}; it must be at most {error.validator_value}", path
+            )
         case "minLength" | "minItems" | "minProperties":
-            yield Told("empty", f"{name} is empty", path)
+            yield SchemaProblem("empty", f"{name} is empty", path)
         case "uniqueItems":
-            yield Told("repeated", f"{name} holds {_repeated(error.instance)} more than once", path)
+            yield SchemaProblem("repeated", f"{name} holds {_repeated(error.instance)} more than once", path)
         case _:
-            yield Told("invalid", f"{name}: {error.message}", path)
+            yield SchemaProblem("invalid", f"{name}: {error.message}", path)
 
 
 def kind_of(value: object) -> str:
@@ -154,7 +161,7 @@ def _closest(name: str, names: tuple[str, ...]) -> str | None:
     return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.6)), None)
 
 
-def _unknown_field(key: str, known: dict[str, Any], path: FieldPath) -> Told:
+def _unknown_field(key: str, known: dict[str, Any], path: FieldPath) -> SchemaProblem:
     hint = did_you_mean(key, known)
     if hint is None and key in _ELSEWHERE:
         hint = _ELSEWHERE[key]
@@ -162,10 +169,12 @@ def _unknown_field(key: str, known: dict[str, Any], path: FieldPath) -> Told:
         hint = "the group's destination is spec.destination; a run may have its own"
     if hint is None and 0 < len(known) <= _MANY:
         hint = f"known here: {', '.join(known)}"
-    return Told("unknown-field", f"the field {key!r} is not known here", (*path, key), hint, at_key=True)
+    return SchemaProblem("unknown-field", f"the field {key!r} is not known here", (*path, key), hint, at_key=True)
 
 
-def _wrong_type(name: str, error: ValidationError, path: FieldPath, matches: Callable[[str, str], bool]) -> Told:
+def _wrong_type(
+    name: str, error: ValidationError, path: FieldPath, matches: Callable[[str, str], bool]
+) -> SchemaProblem:
     expected = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
     wanted = [_TYPES[kind] for kind in expected if kind != "null"] or ["null"]
     value = error.instance
@@ -182,25 +191,25 @@ def _wrong_type(name: str, error: ValidationError, path: FieldPath, matches: Cal
         hint = f"a list is written [{value}]"
     elif value is None:
         hint = "give it a value or leave it out"
-    return Told("wrong-type", f"{name or 'this'} must be {_either(wanted)}, not {kind_of(value)}", path, hint)
+    return SchemaProblem("wrong-type", f"{name or 'this'} must be {_either(wanted)}, not {kind_of(value)}", path, hint)
 
 
-def _not_one_of(name: str, error: ValidationError, path: FieldPath) -> Told:
+def _not_one_of(name: str, error: ValidationError, path: FieldPath) -> SchemaProblem:
     values = [str(value) for value in error.validator_value]
     hint = did_you_mean(error.instance, values) if isinstance(error.instance, str) else None
     verb = "must be" if len(values) == 1 else "must be one of"
     message = f"{name} {verb} {', '.join(values)}, not {kind_of(error.instance)}"
-    return Told("not-allowed", message, path, hint)
+    return SchemaProblem("not-allowed", message, path, hint)
 
 
-def _bad_form(name: str, error: ValidationError, path: FieldPath) -> Told:
+def _bad_form(name: str, error: ValidationError, path: FieldPath) -> SchemaProblem:
     what = _title(error).lower() or name
     hint = _examples_hint(error)
     if _title(error) in _FORMS:
         hint = f"{_FORMS[_title(error)]}; {hint}" if hint else _FORMS[_title(error)]
     if "${{" in error.instance:
         hint = "expressions are not evaluated here"
-    return Told("bad-form", f"{name}: {shortened(error.instance)} is not a valid {what}", path, hint)
+    return SchemaProblem("bad-form", f"{name}: {shortened(error.instance)} is not a valid {what}", path, hint)
 
 
 def _is_key(error: ValidationError) -> bool:

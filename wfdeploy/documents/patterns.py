@@ -23,8 +23,8 @@ Keyword: TypeAlias = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
 """A keyword of a jsonschema validator: called with validator, value, instance and schema."""
 
 
-def linear() -> RegexOptions:
-    """Choose the engine. Raises: `ImportError`."""
+def linear_engine() -> RegexOptions:
+    """Choose the engine that takes time proportional to the text. Raises: `ImportError`."""
     from jsonschema_rs import RegexOptions
 
     return RegexOptions(size_limit=_MAX_COMPILED)
@@ -45,7 +45,7 @@ class Patterns:
         try:
             from jsonschema_rs import Draft202012Validator
 
-            made = Draft202012Validator({"pattern": pattern}, pattern_options=linear())
+            made = Draft202012Validator({"pattern": pattern}, pattern_options=linear_engine())
         except ImportError as error:
             raise ValueError("patterns need the package jsonschema-rs, which can't be imported here") from error
         except ValueError as error:
@@ -63,7 +63,7 @@ class Patterns:
 
     @property
     def keywords(self) -> Mapping[str, Keyword]:
-        """The keywords of jsonschema that would ask Python's `re`."""
+        """The keywords of jsonschema that would use Python's `re`."""
         return {
             "pattern": self._pattern,
             "patternProperties": self._pattern_properties,

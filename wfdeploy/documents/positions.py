@@ -1,8 +1,8 @@
-"""Where the nodes of a document stand: a second pass over the text, made only when there is an error to tell."""
+"""Where the nodes of a document stand: a second pass over the text, made only when there is an error to report."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +19,8 @@ from yaml.events import (
 )
 
 from wfdeploy.documents.text import LineColumn, hide_breaks, inside, lines_of, open_parser
-from wfdeploy.model.diagnostic import Place
-from wfdeploy.model.document import FieldPath, Part, SourceFile
+from wfdeploy.model.diagnostic import Diagnostic, Place
+from wfdeploy.model.document import FieldPath, Finding, Part, SourceFile
 
 
 @dataclass(slots=True)
@@ -32,29 +32,22 @@ class Position:
 
 
 @dataclass(slots=True)
-class _Wish:
-    """A node that somebody asked for, or that leads to one. `found` is filled in on the way."""
+class _Wanted:
+    """A node that is looked for, or that leads to one. `found` is filled in on the way."""
 
-    children: dict[str | int, _Wish] = field(default_factory=dict)
+    children: dict[str | int, _Wanted] = field(default_factory=dict)
     found: Position | None = None
 
 
 @dataclass(slots=True)
-class _Tree:
+class _Anchored:
     """An anchored node with its positions, kept for the aliases that repeat it."""
 
     at: LineColumn
-    children: dict[str | int, tuple[LineColumn | None, _Tree]] = field(default_factory=dict)
+    children: dict[str | int, tuple[LineColumn | None, _Anchored]] = field(default_factory=dict)
 
 
-def locate(source: SourceFile, index: int, path: FieldPath, part: Part = Part.VALUE) -> Place:
-    """The place of one node; of its nearest ancestor when it isn't there."""
-    found = pick(locate_all(source.text, {index: [path]}), index, path, part)
-    line, column = inside(found, lines_of(source.text))
-    return Place(source.display, line, column)
-
-
-def pick(found: Mapping[tuple[int, FieldPath], Position], index: int, path: FieldPath, part: Part) -> LineColumn:
+def _pick(found: Mapping[tuple[int, FieldPath], Position], index: int, path: FieldPath, part: Part) -> LineColumn:
     """The place to show for a path: the nearest node that was found. A missing field is shown by its parent."""
     for length in range(len(path), -1, -1):
         position = found.get((index, path[:length]))
@@ -79,7 +72,7 @@ def locate_all(text: str, wanted: Mapping[int, Collection[FieldPath]]) -> dict[t
             if kind is DocumentStartEvent:
                 walk.anchors.clear()
             elif kind in (ScalarEvent, AliasEvent, MappingStartEvent, SequenceStartEvent):
-                root = _wishes(wanted.get(index, ()))
+                root = _wanted_tree(wanted.get(index, ()))
                 try:
                     walk.node(event, root, None, keep=False)
                 finally:
@@ -90,51 +83,51 @@ def locate_all(text: str, wanted: Mapping[int, Collection[FieldPath]]) -> dict[t
     return found
 
 
-def _wishes(paths: Collection[FieldPath]) -> _Wish:
-    root = _Wish()
+def _wanted_tree(paths: Collection[FieldPath]) -> _Wanted:
+    root = _Wanted()
     for path in paths:
-        wish = root
+        node = root
         for step in path:
-            wish = wish.children.setdefault(step, _Wish())
+            node = node.children.setdefault(step, _Wanted())
     return root
 
 
-def _collect(wish: _Wish, index: int, path: FieldPath, found: dict[tuple[int, FieldPath], Position]) -> None:
-    if wish.found is not None:
-        found[index, path] = wish.found
-    for step, child in wish.children.items():
+def _collect(node: _Wanted, index: int, path: FieldPath, found: dict[tuple[int, FieldPath], Position]) -> None:
+    if node.found is not None:
+        found[index, path] = node.found
+    for step, child in node.children.items():
         _collect(child, index, (*path, step), found)
 
 
 class _Walk:
-    """Goes through the events of a text, filling in wishes. Events are `Any`, as in `yaml_docs`."""
+    """Goes through the events of a text, filling in wanted nodes. Events are `Any`, as in `yaml_docs`."""
 
     def __init__(self, text: str) -> None:
         self.next: Any = open_parser(hide_breaks(text)[0]).get_event
-        self.anchors: dict[str, _Tree] = {}
+        self.anchors: dict[str, _Anchored] = {}
 
-    def node(self, event: Any, wish: _Wish | None, key: LineColumn | None, *, keep: bool) -> _Tree | None:
+    def node(self, event: Any, wanted: _Wanted | None, key: LineColumn | None, *, keep: bool) -> _Anchored | None:
         """Pass over one node. With `keep`, or when it is anchored, its positions are given back."""
         at = _start(event)
-        if wish is not None and wish.found is None:
-            wish.found = Position(at, key)
+        if wanted is not None and wanted.found is None:
+            wanted.found = Position(at, key)
         kind = type(event)
         if kind is AliasEvent:
             known = self.anchors.get(event.anchor)
-            if known is not None and wish is not None:
-                _fulfil(wish, known)
+            if known is not None and wanted is not None:
+                _fill_in(wanted, known)
             return known
         keep = keep or event.anchor is not None
-        tree = _Tree(at) if keep else None
+        tree = _Anchored(at) if keep else None
         if kind is MappingStartEvent:
-            self._mapping(wish, tree, keep=keep)
+            self._mapping(wanted, tree, keep=keep)
         elif kind is SequenceStartEvent:
-            self._sequence(wish, tree, keep=keep)
+            self._sequence(wanted, tree, keep=keep)
         if event.anchor is not None and tree is not None:
             self.anchors[event.anchor] = tree
         return tree
 
-    def _mapping(self, wish: _Wish | None, tree: _Tree | None, *, keep: bool) -> None:
+    def _mapping(self, wanted: _Wanted | None, tree: _Anchored | None, *, keep: bool) -> None:
         while True:
             event = self.next()
             if type(event) is MappingEndEvent:
@@ -142,36 +135,92 @@ class _Walk:
             key_at = _start(event)
             name = event.value if type(event) is ScalarEvent else None
             self.node(event, None, None, keep=False)
-            child = wish.children.get(name) if wish is not None and name is not None else None
+            child = wanted.children.get(name) if wanted is not None and name is not None else None
             if child is not None and child.found is not None:
                 child = None  # a repeated key: the first one counts
             kept = self.node(self.next(), child, key_at, keep=keep)
             if tree is not None and kept is not None and name is not None:
                 tree.children.setdefault(name, (key_at, kept))
 
-    def _sequence(self, wish: _Wish | None, tree: _Tree | None, *, keep: bool) -> None:
+    def _sequence(self, wanted: _Wanted | None, tree: _Anchored | None, *, keep: bool) -> None:
         index = 0
         while True:
             event = self.next()
             if type(event) is SequenceEndEvent:
                 return
-            child = wish.children.get(index) if wish is not None else None
+            child = wanted.children.get(index) if wanted is not None else None
             kept = self.node(event, child, None, keep=keep)
             if tree is not None and kept is not None:
                 tree.children[index] = (None, kept)
             index += 1
 
 
-def _fulfil(wish: _Wish, tree: _Tree) -> None:
-    """Wishes below an alias are found where the anchor is: that is where a reader can change them."""
-    for step, child in wish.children.items():
+def _fill_in(wanted: _Wanted, tree: _Anchored) -> None:
+    """Wanted nodes below an alias are found where the anchor is: that is where a reader can change them."""
+    for step, child in wanted.children.items():
         entry = tree.children.get(step)
         if entry is not None and child.found is None:
             key, inner = entry
             child.found = Position(inner.at, key)
-            _fulfil(child, inner)
+            _fill_in(child, inner)
 
 
 def _start(event: Any) -> LineColumn:
     mark = event.start_mark
     return mark.line + 1, mark.column + 1
+
+
+def diagnose(findings: Iterable[Finding]) -> list[Diagnostic]:
+    """The diagnostics of findings, in their order."""
+    findings = list(findings)
+    by_file: dict[int, list[int]] = {}  # id of the source: positions in `findings`
+    placed: dict[int, Diagnostic] = {}
+    for number, finding in enumerate(findings):
+        if finding.place is not None:
+            placed[number] = _diagnostic(finding, finding.place, finding.excerpt)
+            continue
+        by_file.setdefault(id(finding.document.source), []).append(number)
+    for numbers in by_file.values():
+        source = findings[numbers[0]].document.source
+        placed.update(zip(numbers, _of_file(source, [findings[n] for n in numbers]), strict=True))
+    return [placed[number] for number in range(len(findings))]
+
+
+def _of_file(source: SourceFile, findings: list[Finding]) -> list[Diagnostic]:
+    wanted: dict[int, set[FieldPath]] = {}
+    for finding in findings:
+        wanted.setdefault(finding.document.index, set()).add(finding.path)
+    positions = locate_all(source.text, wanted)
+    lines = lines_of(source.text)
+    diagnostics = []
+    for finding in findings:
+        line, column = inside(_pick(positions, finding.document.index, finding.path, finding.part), lines)
+        if (finding.document.index, ()) not in positions:
+            line = finding.document.line
+        excerpt = lines[line - 1] if line <= len(lines) else None
+        if finding.needle is not None:
+            line, column, excerpt = _point_at(finding.needle, line, column, lines)
+        diagnostics.append(_diagnostic(finding, Place(source.display, line, column), excerpt))
+    return diagnostics
+
+
+def _diagnostic(finding: Finding, place: Place, excerpt: str | None) -> Diagnostic:
+    return Diagnostic(
+        severity=finding.severity,
+        code=finding.code,
+        message=finding.message.replace("\n", "\\n"),  # what it quotes may be any text; a message is one line
+        place=place,
+        address=finding.address,
+        hint=finding.hint,
+        excerpt=excerpt,
+    )
+
+
+def _point_at(needle: str, line: int, column: int, lines: list[str]) -> tuple[int, int, str | None]:
+    """The needle's own place, when it stands in the node's first lines (a block scalar begins a line above)."""
+    for number in range(line, min(line + 50, len(lines)) + 1):
+        text = lines[number - 1]
+        at = text.find(needle, column - 1 if number == line else 0)
+        if at >= 0:
+            return number, at + 1, text
+    return line, column, lines[line - 1] if line <= len(lines) else None

@@ -1,13 +1,10 @@
-"""What a scalar means: the YAML 1.2 core schema.
-
-Source: YAML 1.2.2, section 10.3.2 "Tag Resolution". It differs from YAML 1.1 (and PyYAML) in what surprises people:
-`no`, `on`, `12:30` and `2026-01-01` are text, `012` is twelve, `0o17` is octal.
-"""
+"""What a scalar means: the YAML 1.2 core schema, and durations and times of manifests."""
 
 from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 
 SUSPECTS = frozenset("0123456789+-.~nNtTfF")
 """First characters of plain scalars that may be anything else than text."""
@@ -110,3 +107,40 @@ def tagged(tag: str, text: str) -> object:
     if not fits[name]:
         raise ValueError(f"{text!r} is not a value for the tag !!{name}")
     return float(value) if name == "float" and isinstance(value, int) else value
+
+
+_DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
+_UNITS_S = (86400, 3600, 60, 1)
+
+
+def seconds(value: object) -> int:
+    """Seconds of `30s`, `1d10h30m` or a number of seconds; fractions are rounded up.
+
+    Raises: `ValueError` when it is neither.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return math.ceil(value)
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not value:
+        raise ValueError(f"not a duration: {value!r}")
+    return sum(int(count) * unit for count, unit in zip(match.groups(), _UNITS_S, strict=True) if count)
+
+
+def unix_seconds(value: object) -> int:
+    """Unix seconds of an RFC 3339 timestamp with a zone, or of a number; fractions are rounded up, never too early.
+
+    Raises: `ValueError` when it isn't a time.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return math.ceil(value)
+    # fromisoformat reads a fraction of 3 or 6 digits only in older versions, and no lower-case letters.
+    text = re.sub(r"\.([0-9]{1,9})", lambda match: f".{match[1]:0<6.6}", str(value).upper())
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"not a time: {error}") from error
+    if when.tzinfo is None:
+        raise ValueError("the time has no zone")
+    if when.timestamp() < 0:
+        raise ValueError("the time is before 1970")
+    return math.ceil(when.timestamp())

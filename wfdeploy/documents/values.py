@@ -1,17 +1,20 @@
-"""Rules for single values: header names and values, retry delays, numbers, workflow run ids."""
+"""Rules for single values: URLs, header names and values, retry delays, numbers, workflow run ids."""
 
 from __future__ import annotations
 
 import ast
+import ipaddress
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from wfdeploy.documents.messages import did_you_mean
 from wfdeploy.model.canonical import MAX_INTEGER
 from wfdeploy.model.document import FieldPath
-from wfdeploy.model.request import SecretText, Text
+from wfdeploy.model.request import FlowControl, SecretText, Text
 from wfdeploy.model.workflow_id import id_key, parse_run_id
 
 
@@ -75,7 +78,7 @@ FUNCTIONS = {"pow": 2, "exp": 1, "sqrt": 1, "abs": 1, "floor": 1, "ceil": 1, "ro
 MAX_LENGTH = 500
 MAX_DEPTH = 50
 _TERM = re.compile(r"\s*(?:([0-9]+(?:\.[0-9]+)?)(?![0-9A-Za-z_.])|([A-Za-z_][A-Za-z0-9_]*)|([-+*/(),]))")
-_EXAMPLE = "for example 'pow(2, retried) * 1000'"
+_DELAY_EXAMPLE = "for example 'pow(2, retried) * 1000'"
 
 
 def retry_delay_problem(text: str) -> Problem | None:
@@ -87,14 +90,14 @@ def retry_delay_problem(text: str) -> Problem | None:
     while position < len(text.rstrip()):
         match = _TERM.match(text, position)
         if match is None:
-            return _problem(f"can't be read from {text[position:].strip()[:20]!r} on", _EXAMPLE)
+            return _problem(f"can't be read from {text[position:].strip()[:20]!r} on", _DELAY_EXAMPLE)
         if match[3] in ("*", "/") and previous == match[3]:
             return _problem(f"holds {match[3] * 2}", "write pow(x, y)" if match[3] == "*" else "write floor(x / y)")
         position, previous = match.end(), match[3] or ""
     try:
         tree = ast.parse(" ".join(text.split()), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return _problem("is not a complete expression", _EXAMPLE)
+        return _problem("is not a complete expression", _DELAY_EXAMPLE)
     return _node_problem(tree)
 
 
@@ -119,10 +122,10 @@ def _node_problem(node: ast.expr, depth: int = 0) -> Problem | None:
                 return _problem(f"uses {name}(), which is not known", hint)
             if len(args) != FUNCTIONS[name]:
                 count = FUNCTIONS[name]
-                return _problem(f"gives {name}() {len(args)} arguments; it takes {count}", _EXAMPLE)
+                return _problem(f"gives {name}() {len(args)} arguments; it takes {count}", _DELAY_EXAMPLE)
             return next(filter(None, (_node_problem(arg, depth + 1) for arg in args)), None)
         case _:
-            return _problem("is not plain arithmetic", _EXAMPLE)
+            return _problem("is not plain arithmetic", _DELAY_EXAMPLE)
 
 
 def _problem(message: str, hint: str | None = None) -> Problem:
@@ -150,6 +153,40 @@ def number_problems(value: object, path: FieldPath = ()) -> Iterator[tuple[Field
         yield path, Problem("not-a-json-number", f"{shown} is beyond 2^53 - 1 and would change on its way", _HINT)
 
 
+# --- labels and keys ------------------------------------------------------------------------------------------
+
+_LABEL = re.compile(r"[A-Za-z0-9_.-]+")
+_RESERVED_LABEL = "wfdeploy."
+_MAX_PERIOD_S = 7 * 86400
+
+
+def flow_control_problems(flow: FlowControl) -> Iterator[tuple[FieldPath, Problem]]:
+    """What is wrong with a flow control, each with its path in it."""
+    if (problem := label_problem("flowControl.key", flow.key)) is not None:
+        yield ("key",), problem
+    if flow.parallelism is None and flow.rate is None:
+        yield (), Problem("no-limit", "flowControl limits nothing", "give parallelism or rate")
+    if flow.period_s is not None and flow.rate is None:
+        yield ("period",), Problem("period-without-rate", "flowControl.period needs rate", "give a rate")
+    if flow.period_s is not None and not 1 <= flow.period_s <= _MAX_PERIOD_S:
+        message = "flowControl.period must be between one second and 7 days"
+        yield ("period",), Problem("bad-period", message)
+
+
+def label_problem(what: str, text: Text) -> Problem | None:
+    """Why a text can't be a label, or a key that is shown like one; None when it can."""
+    if isinstance(text, SecretText):
+        hint = "labels and keys are shown by the server; use ${{ vars.NAME }}"
+        return Problem("secret-not-allowed", f"{what} can't hold a secret", hint)
+    if _LABEL.fullmatch(text) is None:
+        return Problem("bad-label", f"{what} can't be {text!r}", "letters, digits, '.', '_' and '-' are possible")
+    if text.startswith(_RESERVED_LABEL):
+        return Problem("reserved-label", f"{what} can't begin with {_RESERVED_LABEL!r}", "wfdeploy marks its runs so")
+    if parse_run_id(text) is not None:
+        return Problem("reserved-label", f"{what} can't have the form of a derived id", "wfdeploy marks its runs so")
+    return None
+
+
 class OwnIds:
     """The ids that were given so far, each with the address that has it."""
 
@@ -165,3 +202,102 @@ class OwnIds:
         if parse_run_id(text) is not None:
             message = f"the workflow run id {text} has the form of those that wfdeploy derives"
             yield Problem("derived-run-id", message, "leave workflowRunId out, or choose an id of another form")
+
+
+# --- URLs ----------------------------------------------------------------------------------------------------
+
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+_NOT_IN_A_URL = re.compile(r"[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]")
+"""RFC 3986: what is neither reserved nor unreserved has to be percent-encoded."""
+_HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
+
+_URL_EXAMPLE = "for example https://app.example.com/api/workflow"
+_STAND_IN = "x"  # for a secret: its value is not known here
+
+
+def url_problem(what: str, url: Text, *, insecure: bool) -> Problem | None:
+    """Why a URL can't be a destination; None when it can. `insecure` allows plain http to other machines.
+
+    Secrets may stand in path and query only: where a run goes to has to be known before it is sent.
+    """
+    text, secret_at = _plain(url)
+    if not text:
+        return Problem("bad-url", f"{what} is empty", _URL_EXAMPLE)
+    bad = _NOT_IN_A_URL.search(text)
+    if bad is not None:
+        char = "a space" if bad[0] == " " else f"{bad[0]!r}"
+        hint = "write variables as ${{ vars.NAME }}" if bad[0] in "{}" else "percent-encode what is not plain ASCII"
+        return Problem("bad-url", f"{what} holds {char}: {text!r}", hint)
+    match = _AUTHORITY.match(text)
+    if match is None:
+        return Problem("bad-url", f"{what} is not an absolute URL: {text!r}", _URL_EXAMPLE)
+    if secret_at is not None and secret_at <= match.end():
+        hint = "use ${{ vars.NAME }} for the host; secrets may stand in path and query"
+        return Problem("secret-in-host", f"{what} holds a secret in its host", hint)
+    scheme = text.partition(":")[0].lower()
+    if scheme not in ("http", "https"):
+        return Problem("bad-url", f"{what} begins with {scheme}:, only http and https are possible", _URL_EXAMPLE)
+    if "@" in match[1]:
+        hint = "send an Authorization header with a secret instead"
+        return Problem("credentials-in-url", f"{what} holds a user name or password", hint)
+    if "#" in text:
+        return Problem("bad-url", f"{what} has a fragment ('#...'), which is never sent", "remove it")
+    if _is_usual(match[0], insecure=insecure):
+        return None
+    return _host_problem(what, text, scheme, insecure=insecure)
+
+
+@lru_cache(maxsize=1000)
+def _is_usual(origin: str, *, insecure: bool) -> bool:
+    """Whether nothing is wrong with a URL's beginning, which is all that a host's problems depend on."""
+    return _host_problem("", origin, origin.partition(":")[0].lower(), insecure=insecure) is None
+
+
+def _host_problem(what: str, text: str, scheme: str, *, insecure: bool) -> Problem | None:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        return Problem("bad-url", f"{what} is not a valid URL: {error}", _URL_EXAMPLE)
+    if not host:
+        return Problem("bad-url", f"{what} names no host: {text!r}", _URL_EXAMPLE)
+    if port == 0 or not (_is_address(host) or (_HOST_NAME.fullmatch(host) and len(host) <= 253)):
+        return Problem("bad-url", f"{what} names no valid host: {parts.netloc!r}", _URL_EXAMPLE)
+    if scheme == "http" and not insecure and not is_loopback(host):
+        hint = "use https, or set server.insecureDestinations: true in wfdeploy.yaml"
+        return Problem("insecure-destination", f"{what} sends its payload unencrypted to {host}", hint)
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine (RFC 6761 for names)."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+@lru_cache(maxsize=1000)
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _plain(url: Text) -> tuple[str, int | None]:
+    """The URL with something harmless for its secrets, and where the first of them stands."""
+    if not isinstance(url, SecretText):
+        return url, None
+    text, first = "", None
+    for part in url.parts:
+        if isinstance(part, str):
+            text += part
+        else:
+            first = len(text) if first is None else first
+            text += _STAND_IN
+    return text, first

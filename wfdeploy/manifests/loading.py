@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from wfdeploy.catalogue.authentication import Cache
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import remove
-from wfdeploy.errors import CacheDamaged
+from wfdeploy.catalogue.entries import Cache
+from wfdeploy.documents.sources import MAX_FILE_BYTES
+from wfdeploy.errors import CacheDamaged, InvalidInput
+from wfdeploy.files.access import read_at_most
 from wfdeploy.manifests.manifests import Loading, Manifests, load_manifests
 from wfdeploy.manifests.requests import Requests
+from wfdeploy.model.address import instance_parts
 from wfdeploy.model.plan import Selection, Wish
+from wfdeploy.model.project import Project
+from wfdeploy.model.run import Move
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import Project
@@ -64,8 +70,6 @@ def _cache(workspace: Workspace, *, begins: bool) -> Cache | None:
 
 def _with_the_rest(manifests: Manifests, workspace: Workspace, how: Loading) -> Manifests:
     """Manifests, or runs, that are a part of the project's, with what the others move."""
-    from wfdeploy.manifests.elsewhere import Elsewhere
-
     elsewhere = Elsewhere(workspace.project, manifests.left_out, replace(how, keep=0))
     moved = list(manifests.moved)
     if how.shard is None:
@@ -107,3 +111,62 @@ def cache_folder(project: Project) -> Path | None:
     """Where the project's cache is kept; None outside of a project, where no traces are to be left."""
     home = project.root / ".wfdeploy"
     return home / "cache" if project.file is not None or home.is_dir() else None
+
+
+class Elsewhere:
+    """Reads the whole project when it is asked for the first time. `left_out`: its manifests that weren't loaded."""
+
+    def __init__(self, project: Project, left_out: Sequence[Path], how: Loading) -> None:
+        self._project = project
+        self._left_out = left_out
+        self._how = replace(how, shard=None, listener=None, stdin=None)
+        self.problem: str | None = None
+        """Why it isn't known what the project declares, where that was asked."""
+
+    def moves(self) -> Sequence[Move]:
+        """The project's moves; read only where one of the other files may hold some."""
+        if not any(map(_may_move, self._left_out)) or self.whole is None:
+            return ()
+        return self.whole.moved
+
+    def accounts_for(self, address: str) -> bool:
+        """Whether the project declares or moves a recorded address, or may do so."""
+        if self._is_nothing:
+            return False
+        if self.whole is None:
+            return True
+        parts = instance_parts(address)
+        names = (address,) if parts is None else (address, parts[0])
+        is_moved = any(move.after(name) is not None for move in self.whole.moved for name in names)
+        return is_moved or bool(self.whole.runs.find(names))
+
+    def close(self) -> None:
+        """Give back what was read."""
+        whole = self.__dict__.get("whole")
+        if whole is not None:
+            whole.close()
+
+    @property
+    def _is_nothing(self) -> bool:
+        """Whether there is no project, only files that were named."""
+        project = self._project
+        return project.file is None and not any((project.root / text).exists() for text in project.manifests)
+
+    @cached_property
+    def whole(self) -> Manifests | None:
+        """All of the project's manifests; None where they can't be read, or where there is no project."""
+        if self._is_nothing:
+            return None
+        try:
+            return load_manifests(self._project, how=self._how)
+        except InvalidInput as error:
+            first = error.diagnostics[0]
+            self.problem = f"{first.place}: {first.message}"
+            return None
+
+
+def _may_move(path: Path) -> bool:
+    try:
+        return b"moved" in read_at_most(path, MAX_FILE_BYTES)
+    except OSError:
+        return True

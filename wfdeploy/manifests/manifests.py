@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wfdeploy.catalogue.catalogue import Catalogue
-from wfdeploy.catalogue.database import remove
-from wfdeploy.catalogue.guards import CacheBusy, intact
+from wfdeploy.catalogue.database import CacheBusy, raising_busy_or_damaged, remove
 from wfdeploy.errors import CacheDamaged, InvalidInput, StateUnusable, UsageError
 from wfdeploy.manifests.identify.digest import digest
 from wfdeploy.manifests.reading import Reading, Wanted
@@ -23,9 +22,9 @@ from wfdeploy.model.run import DeclaredRun
 from wfdeploy.project.file import load_project
 
 if TYPE_CHECKING:
-    from wfdeploy.catalogue.authentication import Cache
-    from wfdeploy.documents.parsed import Documents
-    from wfdeploy.manifests.elsewhere import Elsewhere
+    from wfdeploy.catalogue.entries import Cache
+    from wfdeploy.documents.structure import Documents
+    from wfdeploy.manifests.loading import Elsewhere
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.project import Project, Shard
     from wfdeploy.model.run import Group, Move, OnRemove
@@ -225,7 +224,7 @@ def _read(wanted: Wanted, cache: Path | None, *, thorough: bool) -> Reading:
     catalogue = Catalogue(cache, wanted.key)
     reading = Reading(wanted, catalogue, thorough=thorough)
     try:
-        with intact():
+        with raising_busy_or_damaged():
             reading.read()
             catalogue.seal()
     except BaseException:

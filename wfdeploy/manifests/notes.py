@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfdeploy.catalogue.guards import sound
+from wfdeploy.catalogue.database import raising_damaged
 
 if TYPE_CHECKING:
     from wfdeploy.model.diagnostic import Diagnostic
@@ -25,13 +25,13 @@ def to_notes(warnings: Iterable[Diagnostic], moves: Iterable[DeclaredMove]) -> d
 
 def warnings_of(notes: Mapping[str, Any]) -> list[Diagnostic]:
     """The warnings again. Raises: `CacheDamaged`."""
-    with sound():
+    with raising_damaged():
         return [_diagnostic(values) for values in notes.get("warnings", ())]
 
 
 def moves_of(notes: Mapping[str, Any], *, display: str, name: str, folder: Path) -> Iterator[DeclaredMove]:
     """The moves again, in stubs of documents: where they stand isn't known. Raises: `CacheDamaged`."""
-    with sound():
+    with raising_damaged():
         moves = [_move(values) for values in notes.get("moves", ())]
     if not moves:
         return

@@ -6,18 +6,18 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from typing import Any, cast
 
 from wfdeploy.catalogue import chunks as catalogue
-from wfdeploy.catalogue.adding import Adding
-from wfdeploy.catalogue.chunks import WHOLE, Chunk
-from wfdeploy.documents import places, structure, yaml_docs
-from wfdeploy.documents.parsed import Documents
+from wfdeploy.catalogue.chunks import WHOLE_FILE, Chunk
+from wfdeploy.catalogue.entries import EntryWriter
+from wfdeploy.documents import structure, yaml_docs
 from wfdeploy.documents.pieces import Pieces
+from wfdeploy.documents.positions import diagnose
+from wfdeploy.documents.structure import Documents
 from wfdeploy.documents.values import number_problems
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.expand.data.streams import MAX_LINE_BYTES
-from wfdeploy.manifests.expand.groups import group_of
 from wfdeploy.manifests.expand.input_files import InputFiles, Readers
 from wfdeploy.manifests.expand.references import References, UnknownReferences
-from wfdeploy.manifests.expand.runs import Made, expand
+from wfdeploy.manifests.expand.runs import Made, expand, group_of
 from wfdeploy.manifests.identify.fingerprint import identify
 from wfdeploy.manifests.identify.run_ids import place_of
 from wfdeploy.manifests.requests import Numbers, Remember
@@ -91,7 +91,7 @@ class Parsing:
         self._unsound = False
         self._has_own_ids = False
 
-    def file(self, source: SourceFile, position: int, adding: Adding, remember: Remember) -> list[Diagnostic]:
+    def file(self, source: SourceFile, position: int, writer: EntryWriter, remember: Remember) -> list[Diagnostic]:
         """Read the `position`th file into an entry of the catalogue, and say what there is to say about it.
         `remember` is given the runs.
 
@@ -101,20 +101,20 @@ class Parsing:
         documents = 0
         for document, wrong in self._documents.of(source, self._problems):
             documents += 1
-            self._document(document, wrong, adding, position, remember)
+            self._document(document, wrong, writer, position, remember)
         if not documents and not self._problems:
             message, place = "this file declares nothing", Place(source.display)
             self._problems.append(
                 Diagnostic(severity=Severity.WARNING, code="empty-file", message=message, place=place)
             )
-        adding.draft.reads = self._inputs.take()
-        return [*self._problems, *places.diagnose(self._findings)]
+        writer.reads = self._inputs.take()
+        return [*self._problems, *diagnose(self._findings)]
 
     def in_pieces(
         self,
         whole: Pieces,
         position: int,
-        adding: Adding,
+        writer: EntryWriter,
         remember: Remember,
         *,
         keys: Sequence[bytes],
@@ -136,9 +136,9 @@ class Parsing:
         self._begin(header.source)
         self._evaluator.numbers.respelled = False
 
-        def stretches() -> Iterator[tuple[catalogue.Piece, Iterable[DesiredRun] | list[Chunk]]]:
+        def stretches() -> Iterator[tuple[catalogue.PieceRef, Iterable[DesiredRun] | list[Chunk]]]:
             for piece, key in zip(whole.pieces, keys, strict=True):
-                place = catalogue.Piece(key, piece.first, piece.line)
+                place = catalogue.PieceRef(key, piece.first, piece.line)
                 if key in known:
                     yield place, known[key]
                     continue
@@ -151,8 +151,8 @@ class Parsing:
                 if self._findings or self._is_respelled() or self._inputs.take() or self.hides_own_ids:
                     raise NotInPieces
 
-        adding.group(group_of(data), stretches())
-        if adding.has_twins:
+        writer.add_group(group_of(data), stretches())
+        if writer.has_duplicates:
             raise NotInPieces
 
     def _begin(self, source: SourceFile) -> None:
@@ -206,11 +206,11 @@ class Parsing:
             )
             for ordinal, run in runs:
                 if at_s is not None and not former and any(finding.severity is Severity.ERROR for finding in findings):
-                    raise InvalidInput(places.diagnose(findings))
+                    raise InvalidInput(diagnose(findings))
                 yield base + ordinal, run
 
     def _document(
-        self, document: Document, findings: list[Finding], adding: Adding, position: int, remember: Remember
+        self, document: Document, findings: list[Finding], writer: EntryWriter, position: int, remember: Remember
     ) -> None:
         """`findings`: what its schema finds wrong with it."""
         self._rules.group(document)
@@ -228,8 +228,10 @@ class Parsing:
                 self.moves.append(DeclaredMove(Move(move["from"], move["to"]), document, path))
         self._rules.settings(document)
         self._evaluator.numbers.respelled = False
-        adding.group(group_of(data), [(WHOLE, self._identified(document, position, remember))], self._is_respelled)
-        for run, first in adding.take_refused():
+        writer.add_group(
+            group_of(data), [(WHOLE_FILE, self._identified(document, position, remember))], self._is_respelled
+        )
+        for run, first in writer.take_refused():
             if self._names and "[" in run.address:  # the rules have looked at the names of listed runs
                 self._problems.append(_declared_twice(run, first))
 

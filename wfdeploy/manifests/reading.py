@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfdeploy import __version__
-from wfdeploy.catalogue.catalogue import Catalogue, Kept
+from wfdeploy.catalogue.catalogue import CacheEntry, Catalogue
 from wfdeploy.documents import sources
 from wfdeploy.errors import InvalidInput
 from wfdeploy.files.access import is_text, open_regular
-from wfdeploy.manifests.identify.version import CURRENT, WITH_OWN_ID
+from wfdeploy.manifests.identify.digest import CURRENT, WITH_OWN_ID
 from wfdeploy.manifests.notes import moves_of, to_notes, warnings_of
 from wfdeploy.manifests.requests import Numbers, Requests
 
 if TYPE_CHECKING:
-    from wfdeploy.documents.parsed import Documents
+    from wfdeploy.documents.structure import Documents
     from wfdeploy.manifests.parsing import Parsing
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.document import DeclaredMove, SourceFile
@@ -60,7 +60,7 @@ class _Look:
 
     digest: str
     data: bytes | None = None
-    kept: Kept | None = None
+    kept: CacheEntry | None = None
 
 
 class Reading:
@@ -202,7 +202,7 @@ class Reading:
 
     @cached_property
     def _parsing(self) -> Parsing:
-        from wfdeploy.documents.parsed import Documents
+        from wfdeploy.documents.structure import Documents
         from wfdeploy.manifests.parsing import Parsing
 
         wanted = self._wanted
@@ -231,9 +231,9 @@ class Reading:
         keys = [sha256(before + b"\0" + text[one.start : one.end].encode()).digest() for one in whole.pieces]
         known = self.catalogue.pieces(set(keys))
         try:
-            with self.catalogue.adding(position, source.name) as adding:
-                self._parsing.in_pieces(whole, position, adding, self.requests.remember, keys=keys, known=known)
-                adding.draft.key = key
+            with self.catalogue.new_entry(position, source.name) as writer:
+                self._parsing.in_pieces(whole, position, writer, self.requests.remember, keys=keys, known=known)
+                writer.key = key
         except NotInPieces:
             self.requests.forget(position)
             return False
@@ -244,12 +244,12 @@ class Reading:
         """Read a file that isn't known. When there is nothing wrong with it, later commands may use the outcome."""
         parsing = self._parsing
         before = len(parsing.moves)
-        with self.catalogue.adding(position, source.name) as adding:
-            said = parsing.file(source, position, adding, self.requests.remember)
+        with self.catalogue.new_entry(position, source.name) as writer:
+            said = parsing.file(source, position, writer, self.requests.remember)
             self.diagnostics += said
             if not any(diagnostic.is_error for diagnostic in said):
-                adding.draft.key = None if parsing.hides_own_ids else key
-                adding.draft.notes = to_notes(said, parsing.moves[before:])
+                writer.key = None if parsing.hides_own_ids else key
+                writer.notes = to_notes(said, parsing.moves[before:])
         self.moves += parsing.moves[before:]
         self._whole = self._whole and parsing.whole
 
@@ -309,7 +309,7 @@ class Reading:
                 return False
         return True
 
-    def _take(self, kept: Kept, position: int, entry: sources.Found) -> None:
+    def _take(self, kept: CacheEntry, position: int, entry: sources.Found) -> None:
         name = self._names[position]
         self.catalogue.take(kept, position, name)
         if any(chunk.piece for group in kept.groups for chunk in group.chunks):
@@ -339,8 +339,8 @@ class Reading:
         stubs, self._doubts_in_moves = self._doubts_in_moves, False
         if not self.moves and not self._project.moved:
             return
-        from wfdeploy.documents import places
-        from wfdeploy.manifests.validate.moves import check
+        from wfdeploy.documents.positions import diagnose
+        from wfdeploy.manifests.validate.across_files import check_moves
         from wfdeploy.model.document import DeclaredMove
         from wfdeploy.project.document import project_document
 
@@ -355,21 +355,21 @@ class Reading:
         # What couldn't be read may declare what seems not to be declared.
         errors = any(said.is_error for said in (*self._problems, *self.diagnostics))
         complete = self.complete and self._whole and not errors
-        findings = list(check(self.moves, addresses, self.catalogue.groups, complete=complete))
+        findings = list(check_moves(self.moves, addresses, self.catalogue.groups, complete=complete))
         if findings and stubs:
             self._doubts_in_moves = True  # where these moves stand isn't known here
         else:
-            self._problems += places.diagnose(findings)
+            self._problems += diagnose(findings)
 
     def _check_order(self) -> None:
         groups = {name: declared.group for name, declared in self.catalogue.groups.items()}
         if not any(group.depends_on for group in groups.values()):
             return
-        from wfdeploy.manifests.validate.cycles import check
+        from wfdeploy.manifests.validate.across_files import check_order
 
         errors = any(said.is_error for said in (*self._problems, *self.diagnostics))
         complete = self.complete and self._whole and not errors
-        self._problems += check(
+        self._problems += check_order(
             groups, lambda name: self.found[self.catalogue.file_of(name)].display, complete=complete
         )
 

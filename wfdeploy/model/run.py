@@ -9,7 +9,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from wfdeploy.model.address import group_of
-from wfdeploy.model.policy import NO_CARE, Care
 
 if TYPE_CHECKING:
     from wfdeploy.model.address import Address
@@ -71,12 +70,59 @@ class OnRemove(Enum):
     CANCEL = "cancel"
 
 
+LONGEST_BACKOFF_S = 86_400
+
+
+class FailureAction(Enum):
+    REPORT = "report"
+    RESUME = "resume"  # from where it failed, by the dead-letter queue
+    RESTART = "restart"  # from the beginning, as a new generation
+
+
+class OnFailure(NamedTuple):
+    """`policy.onFailure`. `max_attempts`: how often a run is resumed or restarted at most, all together. `backoff_s`:
+    how long after its failure was observed the first time; twice as long each further time, a day at most."""
+
+    action: FailureAction = FailureAction.REPORT
+    max_attempts: int = 3
+    backoff_s: int = 0
+
+    def due_ms(self, observed_at_ms: int, tries: int) -> int:
+        """When a run that was tried again so often may be tried once more (our clock, Unix ms)."""
+        wait_s = self.backoff_s
+        for _ in range(tries):
+            if wait_s >= LONGEST_BACKOFF_S:
+                break
+            wait_s *= 2
+        return observed_at_ms + 1000 * min(wait_s, max(LONGEST_BACKOFF_S, self.backoff_s))
+
+
+class OnCancelled(Enum):
+    REPORT = "report"
+    RESTART = "restart"
+
+
+class ReplaceRunning(Enum):
+    """What a re-trigger does while the run that it replaces may still be going."""
+
+    ALLOW = "allow"  # both run
+    WAIT = "wait"
+    CANCEL = "cancel"
+
+
 class Policy(NamedTuple):
-    """What a group wants done when a declared run changes or goes away, and while it is there."""
+    """What a group wants done when a declared run changes, goes away, or ends badly."""
 
     on_change: OnChange = OnChange.RETRIGGER
     on_remove: OnRemove = OnRemove.KEEP
-    care: Care = NO_CARE
+    on_failure: OnFailure = OnFailure()
+    on_cancelled: OnCancelled = OnCancelled.REPORT
+    replace_running: ReplaceRunning = ReplaceRunning.ALLOW
+
+    @property
+    def acts(self) -> bool:
+        """Whether it does more about runs that ended badly than to report them, and so must know how runs do."""
+        return self.on_failure.action is not FailureAction.REPORT or self.on_cancelled is not OnCancelled.REPORT
 
 
 class Identity(NamedTuple):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.model.observed import TROUBLED
 from wfdeploy.model.plan import Action, Plan, Selection
-from wfdeploy.model.policy import NO_CARE
+from wfdeploy.model.run import Policy
 
 if TYPE_CHECKING:
     from wfdeploy.manifests.manifests import Manifests
@@ -26,7 +26,10 @@ def unchanged(
         return None
     groups = manifests.runs.groups.values()
     if any(
-        one.schedule is not None or one.rollout is not None or one.depends_on or one.policy.care != NO_CARE
+        one.schedule is not None
+        or one.rollout is not None
+        or one.depends_on
+        or one.policy != Policy(one.policy.on_change, one.policy.on_remove)
         for one in (group.group for group in groups)
     ):
         return None

@@ -3,7 +3,7 @@ that a plan without changes does.
 
 What is kept goes by the file's path and content, and this version of the program. It lies in the user's state folder:
 what lies in the checkout may have come with it, and the key that authenticates other caches is found by what the
-project file says. It is for commands that change nothing, and `confirm` (project_file.py) holds it to the file before a
+project file says. It is for commands that change nothing, and `confirm` (`file.py`) holds it to the file before a
 server is asked.
 """
 

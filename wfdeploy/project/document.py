@@ -1,17 +1,20 @@
-"""The project file as a document: read, checked, told where it is wrong. A command that finds it in the cache doesn't
-come here."""
+"""The project file as a document: read, and checked. A command that finds it in the cache doesn't come here."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
 
-from wfdeploy.documents import places, sources, structure, yaml_docs
+from wfdeploy.documents import sources, structure, yaml_docs
+from wfdeploy.documents.positions import diagnose
+from wfdeploy.documents.values import number_problems
 from wfdeploy.errors import InvalidInput
 from wfdeploy.files.bounds import Bounds, OutOfBoundsError
 from wfdeploy.model.diagnostic import Diagnostic, Place
-from wfdeploy.model.document import Document, Finding
+from wfdeploy.model.document import Document, FieldPath, Finding, dotted
 from wfdeploy.model.project import Project, ServerSettings
-from wfdeploy.project import rules as project_rules
 
 
 def project_document(path: Path, *, cwd: Path) -> Document:
@@ -24,7 +27,7 @@ def project_document(path: Path, *, cwd: Path) -> Document:
     documents = [] if source is None else list(yaml_docs.read(source, problems))
     findings = [finding for document in documents[:1] for finding in structure.check(document, "project")]
     if documents and not findings:
-        findings = project_rules.check(documents[0])
+        findings = _rule_findings(documents[0])
     for extra in documents[1:]:
         message = "a project file holds one document"
         findings.append(Finding(document=extra, path=(), code="second-document", message=message))
@@ -33,7 +36,7 @@ def project_document(path: Path, *, cwd: Path) -> Document:
         problems.append(
             Diagnostic(code="empty-file", message="this project file is empty", place=Place(display), hint=hint)
         )
-    diagnostics = [*problems, *places.diagnose(findings)]
+    diagnostics = [*problems, *diagnose(findings)]
     if diagnostics:
         raise InvalidInput(diagnostics)
     return documents[0]
@@ -67,3 +70,94 @@ def presumed_project(path: Path | None, *, cwd: Path) -> Project:
         manifests = ("manifests",)
     server = ServerSettings(insecure_destinations=True, max_message_bytes=sources.MAX_FILE_BYTES)
     return Project(root=path.parent, file=path, manifests=manifests, server=server)
+
+
+def _rule_findings(document: Document) -> list[Finding]:
+    """What is wrong with a project file that fits its schema."""
+    root: FieldPath = ("spec",)
+    spec: Mapping[str, Any] = cast("Mapping[str, Any]", document.data).get("spec", {})
+    environments = {(*root, "environments", name): one or {} for name, one in spec.get("environments", {}).items()}
+    findings = list(_variables(document, spec, root))
+    findings += _url(document, spec.get("server", {}).get("url"), (*root, "server", "url"))
+    for path, environment in environments.items():
+        findings += _variables(document, environment, path)
+        findings += _url(document, environment.get("url"), (*path, "url"))
+        findings += _paths(document, environment, path)
+    findings += _paths(document, spec, root)
+    findings += _shared_state(document, spec)
+    if document.has_extreme_numbers:
+        for path, holder in {root: spec, **environments}.items():
+            findings += _not_finite(document, holder.get("server", {}), (*path, "server"))
+    return findings
+
+
+def _finding(
+    document: Document, path: FieldPath, code: str, message: str, *, hint: str | None = None, needle: str | None = None
+) -> Finding:
+    return Finding(
+        document=document, path=path, code=code, message=message, address=dotted(path), hint=hint, needle=needle
+    )
+
+
+def _paths(document: Document, holder: Mapping[str, Any], path: FieldPath) -> Iterator[Finding]:
+    """No file can have a NUL character in its name, and Python raises `ValueError` for one."""
+    named: list[tuple[FieldPath, object]] = [((*path, "state", "path"), holder.get("state", {}).get("path"))]
+    named += [((*path, "manifests", index), name) for index, name in enumerate(holder.get("manifests", ()))]
+    for at, name in named:
+        if isinstance(name, str) and "\0" in name:
+            yield _finding(document, at, "bad-path", "a path can't hold a NUL character")
+
+
+def _shared_state(document: Document, spec: Mapping[str, Any]) -> Iterator[Finding]:
+    """Two environments with one state file would each find the other's state, and refuse it."""
+    everywhere = spec.get("state", {}).get("path")
+    used: dict[str, str] = {}
+    for name, environment in spec.get("environments", {}).items():
+        own = (environment or {}).get("state", {}).get("path")
+        path = own or everywhere
+        if path is None:
+            continue
+        if path in used:
+            at: FieldPath = ("spec", "environments", name, "state", "path") if own else ("spec", "state", "path")
+            message = f"the environments {used[path]} and {name} would share the state {path}"
+            hint = "give each environment its own state.path, or none: the default has the environment's name in it"
+            yield _finding(document, at, "shared-state", message, hint=hint)
+            return
+        used[path] = name
+
+
+def _not_finite(document: Document, server: Mapping[str, Any], path: FieldPath) -> Iterator[Finding]:
+    """Settings of the server are finite; to a schema, `.inf` and `.nan` are numbers like others."""
+    for at, problem in number_problems(server, path):
+        yield _finding(document, at, problem.code, f"{dotted(at[-1:])} must be a finite number")
+
+
+def _variables(document: Document, holder: Mapping[str, Any], path: FieldPath) -> Iterator[Finding]:
+    if document.has_expressions:
+        yield from _expressions(document, holder.get("vars", {}), (*path, "vars"))
+
+
+def _expressions(document: Document, value: object, path: FieldPath) -> Iterator[Finding]:
+    if isinstance(value, str) and "${{" in value:
+        message, hint = (
+            "a variable's value can't hold expressions",
+            "write the value out; manifests put values together",
+        )
+        yield _finding(document, path, "expression-in-variable", message, hint=hint, needle="${{")
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, child in children:
+        yield from _expressions(document, child, (*path, step))
+
+
+def _url(document: Document, url: str | None, path: FieldPath) -> Iterator[Finding]:
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        is_valid = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        yield _finding(
+            document, path, "bad-url", f"{url!r} is not a valid URL", hint="for example https://qstash.upstash.io"
+        )

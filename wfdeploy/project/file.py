@@ -161,6 +161,6 @@ def _server(base: ServerSettings, own: Mapping[str, Any]) -> ServerSettings:
 def _float_seconds(value: str | int | float) -> float:
     if isinstance(value, int | float):
         return float(value)
-    from wfdeploy.documents.durations import seconds
+    from wfdeploy.documents.scalars import seconds
 
     return float(seconds(value))

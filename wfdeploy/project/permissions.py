@@ -141,7 +141,7 @@ def _fields(project: Project, *name: str) -> Iterator[FieldPath]:
 
 
 def _refuse(project: Project, cwd: Path, fields: Iterator[FieldPath], *, message: str, hint: str) -> NoReturn:
-    from wfdeploy.documents import places
+    from wfdeploy.documents.positions import diagnose
     from wfdeploy.model.document import Finding, dotted
     from wfdeploy.project.document import project_document
 
@@ -151,7 +151,7 @@ def _refuse(project: Project, cwd: Path, fields: Iterator[FieldPath], *, message
     finding = Finding(
         document=document, path=path, code="not-allowed", message=message, address=dotted(path), hint=hint
     )
-    raise InvalidInput(places.diagnose([finding]))
+    raise InvalidInput(diagnose([finding]))
 
 
 def _found(data: object, field: FieldPath) -> FieldPath | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from wfdeploy.documents.parsed import MOST, Documents
+from wfdeploy.documents.structure import MOST, Documents
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.manifests import validate, validate_presuming
 from wfdeploy.model.diagnostic import Diagnostic

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from wfdeploy.catalogue import catalogue as subject
 from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.catalogue import Catalogue
-from wfdeploy.catalogue.chunks import WHOLE
-from wfdeploy.catalogue.guards import CacheBusy
+from wfdeploy.catalogue.chunks import WHOLE_FILE
+from wfdeploy.catalogue.database import CacheBusy
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address
 from wfdeploy.model.run import DesiredRun, Group, Identity, OnChange, OnRemove, Policy, Source, Tally, term
@@ -37,13 +37,13 @@ def desired(address: str, number: int = 0, fingerprint: str = "1:a", **more: obj
 
 def fill(folder: Path | None, *runs: DesiredRun, key: str | None = "key") -> Catalogue:
     catalogue = Catalogue(folder, KEY)
-    with catalogue.adding(0, "m.yaml") as adding:
+    with catalogue.new_entry(0, "m.yaml") as writer:
         for name in dict.fromkeys(run.group.name for run in runs):
             members = [run for run in runs if run.group.name == name]
-            adding.group(members[0].group, [(WHOLE, iter(members))])
-        adding.draft.key = key
-        adding.draft.reads = {"data.csv": "abc"}
-        adding.draft.notes = {"said": ["x"]}
+            writer.add_group(members[0].group, [(WHOLE_FILE, iter(members))])
+        writer.key = key
+        writer.reads = {"data.csv": "abc"}
+        writer.notes = {"said": ["x"]}
     catalogue.seal()
     return catalogue
 
@@ -116,12 +116,12 @@ def test_long_groups_are_brought_into_order_piece_by_piece(names: list[str], at_
     catalogue = Catalogue(None)
     with (
         pytest.MonkeyPatch.context() as patch,
-        catalogue.adding(0, "m.yaml") as adding,
+        catalogue.new_entry(0, "m.yaml") as writer,
     ):
-        patch.setattr(chunks, "SORTED_AT_ONCE", at_once)
+        patch.setattr(chunks, "MAX_SORTED", at_once)
         patch.setattr(chunks, "SIZE", size)
-        adding.group(Group("g"), [(WHOLE, iter(runs))])
-        refused = adding.take_refused()
+        writer.add_group(Group("g"), [(WHOLE_FILE, iter(runs))])
+        refused = writer.take_refused()
     assert list(catalogue.runs()) == sorted(first.values())
     assert catalogue.groups["g"].tally == Tally.of(term(run.address, "1:a", "d") for run in first.values())
     assert catalogue.find([run.address for run in runs]) == first
@@ -133,9 +133,9 @@ def test_long_groups_are_brought_into_order_piece_by_piece(names: list[str], at_
 
 def test_an_address_that_is_declared_twice_is_noticed_and_named() -> None:
     catalogue = Catalogue(None)
-    with catalogue.adding(0, "m.yaml") as adding:
-        adding.group(Group("g"), [(WHOLE, iter([desired("g/a", 0), desired("g/b", 1), desired("g/a", 2)]))])
-        assert [(run.number, first.number) for run, first in adding.take_refused()] == [(2, 0)]
+    with catalogue.new_entry(0, "m.yaml") as writer:
+        writer.add_group(Group("g"), [(WHOLE_FILE, iter([desired("g/a", 0), desired("g/b", 1), desired("g/a", 2)]))])
+        assert [(run.number, first.number) for run, first in writer.take_refused()] == [(2, 0)]
     assert catalogue.duplicates
     catalogue.close()
 
@@ -143,8 +143,8 @@ def test_an_address_that_is_declared_twice_is_noticed_and_named() -> None:
 def test_a_group_that_is_declared_twice_is_noticed() -> None:
     catalogue = Catalogue(None)
     for position in range(2):
-        with catalogue.adding(position, "m.yaml") as adding:
-            adding.group(Group("g"), [(WHOLE, iter([desired(f"g/{position}")]))])
+        with catalogue.new_entry(position, "m.yaml") as writer:
+            writer.add_group(Group("g"), [(WHOLE_FILE, iter([desired(f"g/{position}")]))])
     assert catalogue.duplicates
     catalogue.close()
 
@@ -163,8 +163,8 @@ def test_an_entry_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
         raise RuntimeError("no more")
 
     catalogue = Catalogue(tmp_path, KEY)
-    with pytest.raises(RuntimeError), catalogue.adding(0, "m.yaml") as adding:
-        adding.group(Group("g"), [(WHOLE, broken())])
+    with pytest.raises(RuntimeError), catalogue.new_entry(0, "m.yaml") as writer:
+        writer.add_group(Group("g"), [(WHOLE_FILE, broken())])
     catalogue.seal()
     catalogue.close()
     again = Catalogue(tmp_path, KEY)

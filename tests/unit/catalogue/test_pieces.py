@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.catalogue import Catalogue
-from wfdeploy.catalogue.chunks import Piece
+from wfdeploy.catalogue.chunks import PieceRef
 from wfdeploy.model.address import Address
 from wfdeploy.model.run import DesiredRun, Group, Source, Tally, term
 
@@ -45,17 +45,17 @@ def load(folder: Path, version: Sequence[Sequence[str]]) -> tuple[Catalogue, int
     known = catalogue.pieces(set(keys))
     copied = 0
 
-    def stretches() -> Iterator[tuple[Piece, Iterator[DesiredRun] | list[chunks.Chunk]]]:
+    def stretches() -> Iterator[tuple[PieceRef, Iterator[DesiredRun] | list[chunks.Chunk]]]:
         nonlocal copied
         first = 0
         for names, key in zip(version, keys, strict=True):
             copied += key in known
-            yield Piece(key, first, 2 * first), known[key] if key in known else iter(runs_of(names, first))
+            yield PieceRef(key, first, 2 * first), known[key] if key in known else iter(runs_of(names, first))
             first += len(names)
 
-    with catalogue.adding(0, "m.yaml") as adding:
-        adding.group(GROUP, stretches())
-        adding.draft.key = repr(version)
+    with catalogue.new_entry(0, "m.yaml") as writer:
+        writer.add_group(GROUP, stretches())
+        writer.key = repr(version)
     catalogue.seal()
     return catalogue, copied
 
@@ -95,7 +95,7 @@ def test_pieces_give_the_rows_that_were_written(
     """Versions of a file, each of some pieces in some order."""
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunks, "SIZE", size)
-        patch.setattr(chunks, "SORTED_AT_ONCE", at_once)
+        patch.setattr(chunks, "MAX_SORTED", at_once)
         kept: set[str] = set()
         for numbers in order:
             version = [pool[number % len(pool)] for number in numbers]
@@ -138,8 +138,8 @@ def test_pieces_of_another_key_or_of_no_cache_are_not_known(tmp_path: Path) -> N
 
 def test_an_entry_that_breaks_off_has_no_pieces(tmp_path: Path) -> None:
     catalogue = Catalogue(tmp_path, KEY)
-    with pytest.raises(RuntimeError), catalogue.adding(0, "m.yaml") as adding:
-        adding.group(GROUP, [(Piece(b"one"), iter(runs_of(["a"], 0))), (Piece(b"two", 1, 2), broken())])
+    with pytest.raises(RuntimeError), catalogue.new_entry(0, "m.yaml") as writer:
+        writer.add_group(GROUP, [(PieceRef(b"one"), iter(runs_of(["a"], 0))), (PieceRef(b"two", 1, 2), broken())])
     catalogue.seal()
     assert catalogue.pieces({b"one", b"two"}) == {}
     assert not catalogue.groups

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from wfdeploy.documents import yaml_docs
-from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.document import Document, SourceFile
+from wfdeploy.documents.positions import diagnose
+from wfdeploy.model.diagnostic import Diagnostic, Place
+from wfdeploy.model.document import Document, FieldPath, Finding, Part, SourceFile
 
 
 def source(text: str) -> SourceFile:
@@ -16,6 +17,13 @@ def source(text: str) -> SourceFile:
 def read(text: str) -> tuple[list[Document], list[Diagnostic]]:
     problems: list[Diagnostic] = []
     return list(yaml_docs.read(source(text), problems)), problems
+
+
+def locate(source: SourceFile, index: int, path: FieldPath, part: Part = Part.VALUE) -> Place:
+    """The place of a node; of its nearest ancestor when it isn't there."""
+    stub = Document(source=source, index=index, line=1, data={})
+    (diagnostic,) = diagnose([Finding(document=stub, path=path, part=part, code="x", message="m")])
+    return diagnostic.place
 
 
 def value_of(text: str) -> object:

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.documents.reading import read, source
-from wfdeploy.documents.places import diagnose
-from wfdeploy.documents.positions import locate
+from tests.unit.documents.reading import locate, read, source
+from wfdeploy.documents.positions import diagnose
 from wfdeploy.model.document import FieldPath, Finding, Part
 
 TEXT = """\

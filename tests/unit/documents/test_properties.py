@@ -10,9 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.documents.reading import read, source, value_of
+from tests.unit.documents.reading import locate, read, source, value_of
 from wfdeploy.documents import sources
-from wfdeploy.documents.positions import locate
 from wfdeploy.model.document import FieldPath, Part
 
 # What YAML can hold at all: libyaml refuses control characters and lone surrogates.

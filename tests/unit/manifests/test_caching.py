@@ -18,7 +18,7 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
 from tests.support.workbench import Workbench, counts, group, planned, run
 from wfdeploy.catalogue import chunks, database
-from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests import parsing
 from wfdeploy.manifests.manifests import load_manifests, validate

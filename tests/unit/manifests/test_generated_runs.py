@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.manifests.manifests import load_manifests, validate
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.document import MOST_ROWS_TOLD

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.manifests import parsing
 from wfdeploy.manifests.manifests import validate
 from wfdeploy.model.event import Event, Reading

@@ -22,7 +22,7 @@ from tests.support.long_lists import (
     text_of,
 )
 from wfdeploy.catalogue import catalogue, chunks, database
-from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests import parsing
 from wfdeploy.manifests.manifests import load_manifests, validate

@@ -10,7 +10,7 @@ import pytest
 from tests.support import long_lists
 from tests.support.long_lists import AFTER, BROKEN, HEADERS, SOUND_HEADERS, assert_as_a_whole, counted, in_pieces_of
 from wfdeploy.catalogue import chunks
-from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.manifests.manifests import validate
 from wfdeploy.model.project import Shard
 
@@ -147,7 +147,7 @@ def test_each_load_tells_what_one_tells_that_knows_nothing(
 ) -> None:
     rng = random.Random(f"{usual}/{seed}")
     monkeypatch.setattr(chunks, "SIZE", rng.choice([2, 500]))
-    monkeypatch.setattr(chunks, "SORTED_AT_ONCE", rng.choice([4 * usual, 20_000]))  # no less than a piece has
+    monkeypatch.setattr(chunks, "MAX_SORTED", rng.choice([4 * usual, 20_000]))  # no less than a piece has
     edited = Edited(tmp_path, rng)
     edited.put()
     cache = Cache(tmp_path / "cache", b"key")

@@ -12,7 +12,7 @@ import pytest
 from tests.support import long_lists
 from tests.support.long_lists import ITEMS, ORDERS, as_a_whole, changed_at, put, text_of, told
 from wfdeploy.catalogue import chunks, database
-from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.manifests.manifests import load_manifests
 from wfdeploy.model.project import Project

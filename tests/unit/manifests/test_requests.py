@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.requests import request_of
-from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import CacheDamaged, InvalidInput
 from wfdeploy.manifests import requests as subject
 from wfdeploy.manifests.identify.fingerprint import identify

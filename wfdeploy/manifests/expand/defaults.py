@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from wfdeploy.documents.durations import seconds, unix_seconds
+from wfdeploy.documents.scalars import seconds, unix_seconds
 from wfdeploy.manifests.expand.data.streams import FileProblem
 from wfdeploy.manifests.expand.evaluation import Evaluation
 from wfdeploy.manifests.expand.input_files import InputFiles

@@ -5,12 +5,43 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from functools import update_wrapper
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
-from wfdeploy.manifests.identify.kept import Kept
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.request import Body, Delivery, Request, SecretText, Template, Text
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_CACHED = 256
+"""Results kept at once: runs come group by group, so few are in use at any time."""
+
+
+class CachedByIdentity(Generic[P, T]):
+    """A function that remembers the results for its last arguments: what thousands of runs share is worked out once.
+
+    Arguments are compared by identity (the runs of a group hold the very same headers and delivery options), and held,
+    so that no other object can take their place. Only for a function of values that nobody changes; its result is
+    shared, so nobody may change that either.
+    """
+
+    def __init__(self, make: Callable[P, T]) -> None:
+        self._make = make
+        update_wrapper(self, make)
+        self._results: dict[tuple[int, ...], tuple[object, T]] = {}
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        assert not kwargs
+        key = tuple(map(id, args))
+        found = self._results.get(key)
+        if found is None:
+            if len(self._results) >= MAX_CACHED:
+                self._results.clear()
+            found = self._results[key] = (args, self._make(*args, **kwargs))
+        return found[1]
+
 
 Fields = dict[str, Any]
 """Field name, as the manifest spells it -> JSON value. Secrets appear as `${{ secrets.NAME }}`."""
@@ -89,7 +120,7 @@ class Recorder:
         return own + rest, ""
 
 
-@Kept
+@CachedByIdentity
 def _beside_body(template: Template, redaction_key: bytes) -> str:
     """What follows the body, which is the first of the fields in their order."""
     fields = _encode(describe(Request(template), redaction_key))[1:]
@@ -107,12 +138,12 @@ def doing(request: Request) -> Fields:
     }
 
 
-@Kept
+@CachedByIdentity
 def _headers(headers: Mapping[str, Text]) -> Fields:
     return {name.lower(): str(value) for name, value in headers.items()}
 
 
-@Kept
+@CachedByIdentity
 def delivery_fields(delivery: Delivery) -> Fields:
     """How a run is delivered; fields that aren't set are left out. Shared: not to be changed."""
     flow = delivery.flow_control

@@ -1,8 +1,15 @@
-"""The digest that identities are made of."""
+"""The digest that identities are made of, and the versions of fingerprints."""
 
 from __future__ import annotations
 
 from hashlib import sha256
+
+CURRENT = 1
+"""The version that new fingerprints get."""
+
+WITH_OWN_ID = 2
+"""The version for runs whose author gave them a workflow run id."""
+
 
 LENGTH = 26
 """Characters of a digest: 130 bits of SHA-256 in lower-case base32 (RFC 4648). Collisions stay out of reach, a

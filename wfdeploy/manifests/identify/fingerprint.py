@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from wfdeploy.manifests.identify.describe import (
+    CachedByIdentity,
     Fields,
     delivery_fields,
     doing,
@@ -21,9 +22,7 @@ from wfdeploy.manifests.identify.describe import (
     secret_places,
     shown,
 )
-from wfdeploy.manifests.identify.digest import digest
-from wfdeploy.manifests.identify.kept import Kept
-from wfdeploy.manifests.identify.version import CURRENT, WITH_OWN_ID
+from wfdeploy.manifests.identify.digest import CURRENT, WITH_OWN_ID, digest
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.request import Body, BodyKind, Delivery, Request, Template, has_secret_text
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Identity
@@ -60,7 +59,7 @@ class _Shared(NamedTuple):
     beside_body: bytes | None
 
 
-@Kept
+@CachedByIdentity
 def _shared(template: Template, identity: Identity) -> _Shared:
     request = Request(template)
     beside_body = None
@@ -108,7 +107,7 @@ def version_of(text: str) -> int:
     return int(text.partition(":")[0])
 
 
-@Kept
+@CachedByIdentity
 def delivery_digest(delivery: Delivery) -> str:
     """A short digest over how a run is delivered; equal options, equal digest."""
     return digest(canonical_json(delivery_fields(delivery)))[:13]

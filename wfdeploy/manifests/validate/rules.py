@@ -3,32 +3,78 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from wfdeploy.documents.values import (
     OwnIds,
     Problem,
+    flow_control_problems,
     header_name_problem,
     header_value_problem,
     is_header_name,
+    label_problem,
     number_problems,
     retry_delay_problem,
+    url_problem,
 )
 from wfdeploy.manifests.validate.groups import group_problems
-from wfdeploy.manifests.validate.row_findings import RowFindings, varies
-from wfdeploy.manifests.validate.urls import url_problem
-from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
-from wfdeploy.model.request import Body, BodyKind, Delivery, SecretText, Template, Text
+from wfdeploy.model.diagnostic import Place
+from wfdeploy.model.document import MOST_ROWS_TOLD, Document, FieldPath, Finding, Part, subject
+from wfdeploy.model.request import Body, BodyKind, Delivery, Template, Text
 from wfdeploy.model.run import DeclaredRun
-from wfdeploy.model.workflow_id import parse_run_id
 
-_LABEL = re.compile(r"[A-Za-z0-9_.-]+")
-_RESERVED_LABEL = "wfdeploy."
+
+class RowFindings:
+    """Adds to `findings`. What is added for the uncounted rest is kept up to date in its place."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        self._findings = findings
+        self._counts: dict[tuple[int, FieldPath, str], int] = {}
+        self._rest: dict[tuple[int, FieldPath, str], int] = {}  # where in `findings` the others are counted
+
+    def note(self, document: Document, path: FieldPath, problem: Problem, run: DeclaredRun) -> None:
+        """A value that won't do, of one row."""
+        kind = (id(document), path[:4], problem.code)
+        count = self._counts[kind] = self._counts.get(kind, 0) + 1
+        if count > MOST_ROWS_TOLD:
+            message = f"{count - MOST_ROWS_TOLD:,} more runs with a problem like the last"
+            finding = Finding(
+                document=document, path=path, code=problem.code, message=message, address=run.address.partition("[")[0]
+            )
+            if count == MOST_ROWS_TOLD + 1:
+                self._rest[kind] = len(self._findings)
+                self._findings.append(finding)
+            else:
+                self._findings[self._rest[kind]] = finding
+            return
+        source = run.source
+        place = None if source.data is None else Place(document.source.shown(source.data), source.row or 1)
+        self._findings.append(
+            Finding(
+                document=document,
+                path=path,
+                code=problem.code,
+                message=problem.message,
+                hint=problem.hint,
+                address=run.address,
+                place=place,
+            )
+        )
+
+
+def varies(document: Document, path: FieldPath) -> bool:
+    """Whether the value at a path of a run's template, or what holds it, is made of expressions."""
+    node: Any = document.data
+    for step in path:
+        try:
+            node = node[step]
+        except (KeyError, IndexError, TypeError):
+            break
+    return path[:2] == ("spec", "runs") and "${{" in (node if isinstance(node, str) else json.dumps(node, default=str))
+
+
 _BODIES = ("body", "bodyText", "bodyFile")
-_CHARACTERS = "letters, digits, '.', '_' and '-' are possible"
-_MAX_PERIOD_S = 7 * 86400
 _MOST_KEPT = 10_000
 """Values that are remembered as sound, or not: generated runs may all have their own."""
 
@@ -260,11 +306,13 @@ class Rules:
         if delivery.timeout_s == 0:
             yield "timeout", (), Problem("too-small", "timeout must be at least one second")
         for index, label in enumerate(delivery.labels):
-            if (problem := _label_problem("a label", label)) is not None:
+            if (problem := label_problem("a label", label)) is not None:
                 yield "labels", (index,), problem
         if delivery.failure_url is not None and (problem := self._url("failureUrl", delivery.failure_url)) is not None:
             yield "failureUrl", (), problem
-        yield from _flow_control_problems(delivery)
+        if delivery.flow_control is not None:
+            for steps, problem in flow_control_problems(delivery.flow_control):
+                yield "flowControl", steps, problem
         if delivery.redact is not None and isinstance(delivery.redact.headers, tuple):
             for index, name in enumerate(delivery.redact.headers):
                 if not is_header_name(name):
@@ -295,34 +343,6 @@ class Rules:
                 address=subject(document, path),
             )
         )
-
-
-def _flow_control_problems(delivery: Delivery) -> Iterator[tuple[str, FieldPath, Problem]]:
-    flow = delivery.flow_control
-    if flow is None:
-        return
-    if (problem := _label_problem("flowControl.key", flow.key)) is not None:
-        yield "flowControl", ("key",), problem
-    if flow.parallelism is None and flow.rate is None:
-        yield "flowControl", (), Problem("no-limit", "flowControl limits nothing", "give parallelism or rate")
-    if flow.period_s is not None and flow.rate is None:
-        yield "flowControl", ("period",), Problem("period-without-rate", "flowControl.period needs rate", "give a rate")
-    if flow.period_s is not None and not 1 <= flow.period_s <= _MAX_PERIOD_S:
-        message = "flowControl.period must be between one second and 7 days"
-        yield "flowControl", ("period",), Problem("bad-period", message)
-
-
-def _label_problem(what: str, text: Text) -> Problem | None:
-    if isinstance(text, SecretText):
-        hint = "labels and keys are shown by the server; use ${{ vars.NAME }}"
-        return Problem("secret-not-allowed", f"{what} can't hold a secret", hint)
-    if _LABEL.fullmatch(text) is None:
-        return Problem("bad-label", f"{what} can't be {text!r}", _CHARACTERS)
-    if text.startswith(_RESERVED_LABEL):
-        return Problem("reserved-label", f"{what} can't begin with {_RESERVED_LABEL!r}", "wfdeploy marks its runs so")
-    if parse_run_id(text) is not None:
-        return Problem("reserved-label", f"{what} can't have the form of a derived id", "wfdeploy marks its runs so")
-    return None
 
 
 def _bytes_of(text: str | bytes) -> int:

@@ -27,7 +27,7 @@ class HeldBack:
 
     def __init__(self, plan: Plan, groups: Mapping[str, Group], planned_ms: int) -> None:
         self.planned_ms = planned_ms
-        self._tried_again = {name for name, group in groups.items() if group.policy.care.acts}
+        self._tried_again = {name for name, group in groups.items() if group.policy.acts}
         self._waiting: dict[Address, str] = {}  # the fingerprint that was waiting to start, or to be tried again
         self._cancels: set[Address] = set()
         self._started: set[Address] = set()  # whose failures are this apply's to see to

@@ -233,7 +233,7 @@ class _Looking:
                 now_ms=self.around.now_ms,
                 dlq_retention_s=self.around.dlq_retention_s,
             )
-            if by_policy(case, self.group.policy.care).action is not Action.KEEP:
+            if by_policy(case, self.group.policy).action is not Action.KEEP:
                 yield address
         if self.around.wanted is not None:
             keys = self.store.record_keys(whole_groups([self.group.name]))

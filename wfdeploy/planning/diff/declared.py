@@ -10,8 +10,7 @@ from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, PutTombstone, Rewrite
 from wfdeploy.model.observed import TROUBLED, RunState
 from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, Wish
-from wfdeploy.model.policy import ReplaceRunning
-from wfdeploy.model.run import DesiredRun, OnChange
+from wfdeploy.model.run import DesiredRun, OnChange, ReplaceRunning
 from wfdeploy.model.state import Attempt, AttemptStatus, Record, RecordKey, Standing
 from wfdeploy.model.workflow_id import id_key, own_id
 from wfdeploy.planning.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
@@ -179,7 +178,7 @@ class Declared:
         standing = self.context.standings.get(run.address)
         if standing is not None and not recovered and not self.adopting:
             case = self._case(standing)
-            remedy = by_policy(case, run.group.policy.care)
+            remedy = by_policy(case, run.group.policy)
             if remedy.action in (Action.RESTART, Action.RESUME):
                 return self._remedied(known, case, remedy)
             return self._kept(known, recovered=recovered)._replace(
@@ -248,7 +247,7 @@ class Declared:
 
     def _replacing(self, known: RecordKey, change: Change) -> Change:
         """A re-trigger, with regard to a predecessor that may still be going."""
-        policy = self.run.group.policy.care.replace_running
+        policy = self.run.group.policy.replace_running
         if policy is ReplaceRunning.ALLOW or self.context.replaces_running:
             return change
         record = self._record_of(known)

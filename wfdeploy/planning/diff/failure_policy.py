@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wfdeploy.model.observed import TROUBLED, RunState
 from wfdeploy.model.plan import Action, Wish
-from wfdeploy.model.policy import Care, FailureAction, OnCancelled
+from wfdeploy.model.run import FailureAction, OnCancelled, Policy
 from wfdeploy.model.state import Standing
 
 UNFINISHED = (None, RunState.STARTED, RunState.UNKNOWN, RunState.MISSING)
@@ -67,24 +67,24 @@ class Case:
         return Remedy(Action.RESTART, f"{self.what}{more}")
 
 
-def by_policy(case: Case, care: Care) -> Remedy:
+def by_policy(case: Case, policy: Policy) -> Remedy:
     """What a group's policy wants done about a run in trouble."""
-    standing, policy = case.standing, care.on_failure
+    standing, on_failure = case.standing, policy.on_failure
     if standing.run_state is RunState.FAILED:
-        wanted = policy.action
+        wanted = on_failure.action
     else:
-        wanted = FailureAction.RESTART if care.on_cancelled is OnCancelled.RESTART else FailureAction.REPORT
+        wanted = FailureAction.RESTART if policy.on_cancelled is OnCancelled.RESTART else FailureAction.REPORT
     if standing.handled:
         # A failed one: its dead letter was gone, or it was to be cancelled when it failed.
         return case.keep("; dealt with elsewhere" if standing.run_state is RunState.FAILED else " with wfdeploy")
     if wanted is FailureAction.REPORT:
         return case.keep()
-    if standing.tries >= policy.max_attempts:
+    if standing.tries >= on_failure.max_attempts:
         return case.keep(f"; given up after {standing.tries} attempt{'s' if standing.tries > 1 else ''}")
-    due_ms = policy.due_ms(standing.observed_at_ms or standing.recorded_at_ms, standing.tries)
+    due_ms = on_failure.due_ms(standing.observed_at_ms or standing.recorded_at_ms, standing.tries)
     if due_ms > case.now_ms:
         return Remedy(Action.BLOCKED, f"{case.what}; waits {_span(due_ms - case.now_ms)} more (onFailure.backoff)")
-    which = f"attempt {standing.tries + 1} of {policy.max_attempts}"
+    which = f"attempt {standing.tries + 1} of {on_failure.max_attempts}"
     if wanted is FailureAction.RESUME:
         if case.is_too_late:
             return case.restart(f" too long ago to be resumed; {which}, from the beginning")

@@ -10,8 +10,8 @@ from wfdeploy.errors import ExitCode, Interrupted, RemoteFailure
 from wfdeploy.model.address import group_of
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Refresh, Wish
-from wfdeploy.model.policy import FailureAction
 from wfdeploy.model.remote import DeadLetter, RunState
+from wfdeploy.model.run import FailureAction
 from wfdeploy.model.state import Standing
 from wfdeploy.model.workflow_id import id_key
 from wfdeploy.planning.diff.failure_policy import Case
@@ -43,7 +43,7 @@ def lacking(prepared: Prepared) -> list[Standing]:
         if selection.wish is Wish.RESUME:
             return targets.match(address)
         group = groups.get(group_of(address))
-        policy = None if group is None else group.policy.care.on_failure
+        policy = None if group is None else group.policy.on_failure
         return policy is not None and policy.action is FailureAction.RESUME and standing.tries < policy.max_attempts
 
     return [standing for standing in prepared.condition.standings.values() if is_wanted(standing)]

@@ -11,9 +11,8 @@ from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import TROUBLED
 from wfdeploy.model.plan import Action, Plan, Refresh, Selection
-from wfdeploy.model.policy import ReplaceRunning
 from wfdeploy.model.remote import RunState
-from wfdeploy.model.run import Group
+from wfdeploy.model.run import Group, ReplaceRunning
 from wfdeploy.model.state import Record, Standing
 from wfdeploy.model.workflow_id import id_key
 from wfdeploy.planning.diff.failure_policy import UNFINISHED
@@ -37,7 +36,7 @@ class Condition:
 
 def matters(group: Group) -> bool:
     """Whether the state of a group's runs decides something."""
-    return group.policy.care.acts
+    return group.policy.acts
 
 
 def asked_after(
@@ -68,7 +67,7 @@ def asked_after(
 
 def _in_question(selection: Selection, groups: Mapping[str, Group], plan: Plan) -> set[Address]:
     """Addresses about which the plan can't be made without knowing how their runs do."""
-    careful = any(group.policy.care.replace_running is not ReplaceRunning.ALLOW for group in groups.values())
+    careful = any(group.policy.replace_running is not ReplaceRunning.ALLOW for group in groups.values())
     if selection.wish is None and not careful and not plan.summary[Action.CANCEL]:
         return set()
     return {
@@ -79,7 +78,7 @@ def _in_question(selection: Selection, groups: Mapping[str, Group], plan: Plan) 
         or (
             change.action in (Action.RETRIGGER, Action.BLOCKED)
             and change.desired is not None
-            and change.desired.group.policy.care.replace_running is not ReplaceRunning.ALLOW
+            and change.desired.group.policy.replace_running is not ReplaceRunning.ALLOW
         )
     }
 

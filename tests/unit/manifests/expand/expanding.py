@@ -6,7 +6,8 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
-from wfdeploy.documents import places, yaml_docs
+from wfdeploy.documents import yaml_docs
+from wfdeploy.documents.positions import diagnose
 from wfdeploy.manifests.expand.input_files import InputFiles, Readers
 from wfdeploy.manifests.expand.references import References
 from wfdeploy.manifests.expand.runs import expand
@@ -67,7 +68,7 @@ spec:
     evaluator = References(VARIABLES, ("TOKEN",))
     findings: list = []  # type: ignore[type-arg]
     runs = list(expand(document, evaluator=evaluator, files=files, findings=findings, wanted=wanted))
-    return Expanded(runs, places.diagnose(findings), files.take())
+    return Expanded(runs, diagnose(findings), files.take())
 
 
 def from_file(root: Path, name: str, content: bytes, *, more: str = "", key: str = "row.id") -> Expanded:

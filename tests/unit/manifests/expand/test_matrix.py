@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdeploy.manifests.expand.matrix import MAX_COMBINATIONS, combinations
+from wfdeploy.manifests.expand.row_sets import MAX_COMBINATIONS, combinations
 
 
 def test_the_last_axis_turns_fastest() -> None:

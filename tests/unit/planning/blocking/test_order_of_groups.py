@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.support.workbench import group, run
-from wfdeploy.catalogue.authentication import Cache
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.manifests.manifests import validate
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.project import Project

@@ -9,15 +9,13 @@ from hypothesis import given
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import TROUBLED, RunState
 from wfdeploy.model.plan import Action, Wish
-from wfdeploy.model.policy import (
+from wfdeploy.model.run import (
     LONGEST_BACKOFF_S,
-    Care,
     FailureAction,
     OnCancelled,
     OnFailure,
+    Policy,
     ReplaceRunning,
-    from_fields,
-    to_fields,
 )
 from wfdeploy.model.state import Standing
 from wfdeploy.planning.diff.failure_policy import BY_WISH, Case, by_policy
@@ -36,8 +34,8 @@ FAILED = Standing(
     handled=False,
 )
 
-cares = st.builds(
-    Care,
+policies = st.builds(
+    Policy,
     on_failure=st.builds(
         OnFailure,
         action=st.sampled_from(FailureAction),
@@ -62,29 +60,24 @@ def case(standing: Standing, *, fixed_id: bool = False) -> Case:
     return Case(standing=standing, now_ms=NOW_MS, dlq_retention_s=3 * 86400.0, fixed_id=fixed_id)
 
 
-@given(standings, cares, st.booleans())
-def test_a_policy_never_goes_beyond_what_it_says(standing: Standing, care: Care, fixed_id: bool) -> None:
-    remedy = by_policy(case(standing, fixed_id=fixed_id), care)
+@given(standings, policies, st.booleans())
+def test_a_policy_never_goes_beyond_what_it_says(standing: Standing, policy: Policy, fixed_id: bool) -> None:
+    remedy = by_policy(case(standing, fixed_id=fixed_id), policy)
     assert remedy.reason
     if remedy.action in (Action.RESTART, Action.RESUME):
-        assert standing.tries < care.on_failure.max_attempts
+        assert standing.tries < policy.on_failure.max_attempts
         assert not standing.handled
-        assert care.on_failure.due_ms(standing.observed_at_ms or 0, standing.tries) <= NOW_MS
+        assert policy.on_failure.due_ms(standing.observed_at_ms or 0, standing.tries) <= NOW_MS
         if standing.run_state is RunState.FAILED:
-            assert care.on_failure.action is not FailureAction.REPORT
+            assert policy.on_failure.action is not FailureAction.REPORT
         else:
-            assert (remedy.action, care.on_cancelled) == (Action.RESTART, OnCancelled.RESTART)
+            assert (remedy.action, policy.on_cancelled) == (Action.RESTART, OnCancelled.RESTART)
     if remedy.action is Action.RESUME:
-        assert care.on_failure.action is FailureAction.RESUME
+        assert policy.on_failure.action is FailureAction.RESUME
         assert standing.dlq_id is not None
     if remedy.action is Action.RESTART:
         assert not fixed_id
     assert remedy.action in (Action.KEEP, Action.BLOCKED, Action.RESTART, Action.RESUME)
-
-
-@given(cares)
-def test_a_policy_is_the_same_after_it_was_kept(care: Care) -> None:
-    assert from_fields(to_fields(care)) == care
 
 
 @given(st.integers(0, 604_800), st.integers(0, 60))

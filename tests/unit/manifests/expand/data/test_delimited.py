@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.manifests.expand.expanding import from_file
-from wfdeploy.manifests.expand.data.records import Lines, read_again
+from wfdeploy.manifests.expand.data.delimited import Lines, read_again
 from wfdeploy.manifests.expand.data.rows import BadRow
 from wfdeploy.manifests.expand.data.streams import BLOCK_BYTES, FileProblem
 

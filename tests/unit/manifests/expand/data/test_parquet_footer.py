@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from wfdeploy.manifests.expand.data.parquet_footer import ColumnSize, column_sizes
+from wfdeploy.manifests.expand.data.parquet_rows import ColumnSize, column_sizes
 
 COLUMNS: dict[str, list[Any]] = {
     "id": ["a", "b", None, "d"],

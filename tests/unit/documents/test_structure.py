@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wfdeploy.documents import yaml_docs
-from wfdeploy.documents.parsed import Documents
+from wfdeploy.documents.structure import Documents
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.document import Document, SourceFile
 

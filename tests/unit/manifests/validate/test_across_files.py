@@ -5,7 +5,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given
 
-from wfdeploy.manifests.validate.cycles import check
+from wfdeploy.manifests.validate.across_files import check_order
 from wfdeploy.model.blocking import Condition, Dependency
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.run import Group
@@ -16,7 +16,7 @@ def told(edges: dict[str, list[str]], *, complete: bool = True) -> list[Diagnost
         name: Group(name, depends_on=tuple(Dependency(other, Condition.SUCCEEDED, 10) for other in others))
         for name, others in edges.items()
     }
-    return list(check(groups, lambda name: f"{name}.yaml", complete=complete))
+    return list(check_order(groups, lambda name: f"{name}.yaml", complete=complete))
 
 
 def test_a_circle_is_printed_with_the_place_of_each_step() -> None:
