@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from wfdeploy.documents.structure import MOST, Documents
+from wfdeploy.documents.structure import MAX_HELD, Documents
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.manifests import validate, validate_presuming
 from wfdeploy.model.diagnostic import Diagnostic
@@ -65,7 +65,7 @@ def _by_environment(
     declared = named.target.project.environments
     environments = (options.environment,) if options.environment is not None else declared or (None,)
     allowed = {VARIABLE: process_environ.get(VARIABLE, "")}  # no other variable counts for what is valid
-    documents = Documents(MOST) if len(environments) > 1 else None
+    documents = Documents(MAX_HELD) if len(environments) > 1 else None
     seen: dict[tuple[object, ...], tuple[Diagnostic, list[str | None]]] = {}
     for environment in environments:
         project = resolve(replace(options, environment=environment), allowed, cwd=cwd).target.project
