@@ -122,6 +122,15 @@ class Plan:
 
         return "".join(plan_json.text(self._made))
 
+    def to_markdown(self) -> str:
+        """For a pull request: counts, what a reviewer must decide, warnings, and the changes, below 65,536 characters.
+
+        Text that manifests or the server supply stands in code, and so is never a mention, a link or HTML.
+        """
+        from wfdeploy.render import plan_markdown
+
+        return "".join(plan_markdown.text(self._made))
+
     def to_text(self) -> str:
         """What `wfdeploy plan` prints."""
         from wfdeploy.render import plan_text

@@ -1,0 +1,158 @@
+"""A plan as Markdown, for a pull request: how much of what, what a reviewer must decide, warnings, the changes.
+
+Whatever a manifest or a server says stands in code, where neither Markdown nor HTML nor a mention means anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, islice
+
+from wfdeploy.model.address import moved_entry
+from wfdeploy.model.plan import Action, Plan
+from wfdeploy.render.plan_text import counts, drift
+from wfdeploy.render.printable import printable
+from wfdeploy.render.style import plain
+from wfdeploy.render.width import clip
+
+_WIDTH = 110
+_ROWS = 300
+_ROOM = 30_000
+"""Rows and characters of changes. A comment on GitHub has at most 65,536 characters, and the lists need as much."""
+
+_MOST_LISTED = 20
+_LONGEST = 200
+"""Columns that one text may take, and characters, almost: some take no column."""
+
+_TICKS = re.compile("`+")
+
+
+def text(plan: Plan) -> Iterator[str]:
+    """The plan, line by line."""
+    for line in _lines(plan):
+        yield f"{line}\n"
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    yield f"### Plan for {_code(plan.project)}, environment {_code(plan.environment)}"
+    yield ""
+    yield f"**{counts(plan).removeprefix('Plan: ')}**"
+    yield ""
+    shard = f"Shard {_code(plan.shard)}, server" if plan.shard else "Server"
+    yield f"{shard} {_code(plan.url)}, token from {_code(plan.token_source)}, state {_code(plan.state)}."
+    if not plan.verified and plan.sends:
+        yield ""
+        yield (
+            "**Unverified:** the server was not contacted. Runs that it knows and the state does not know are shown as "
+            "to trigger."
+        )
+    yield from _section("To decide", list(_decisions(plan)))
+    yield from _section("Warnings", list(_warnings(plan)))
+    if plan.changes:
+        from wfdeploy.render.plan_changes import changes_within
+
+        lines, is_cut = changes_within(plan, plain, _WIDTH, _ROWS, _ROWS)
+        shown = [_brief(line.removeprefix("  ")) for line in lines]
+        most = sum(end < _ROOM for end in accumulate(len(line) + 1 for line in shown))
+        yield from _section("Changes", _fenced(shown[:most], "diff"))
+        if is_cut or most < len(shown):
+            yield ""
+            yield "Not all changes are shown: `wfdeploy plan --all` lists every run."
+    yield from _section("Notes", _fenced(_some(plan.notes), "text"))
+
+
+def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
+    """Lines under a heading, if there are any."""
+    if lines:
+        yield from ("", f"#### {title}", "", *lines)
+
+
+def _decisions(plan: Plan) -> Iterator[str]:
+    """What goes beyond triggering what is new, as items of a list."""
+    cancels, again = plan.summary.get(Action.CANCEL, 0), plan.summary.get(Action.RETRIGGER, 0) + plan.declared_again
+    if cancels:
+        yield f"- {_runs(cancels)} would be cancelled."
+    for generator, count in islice(plan.emptied.items(), _MOST_LISTED):
+        yield (
+            f"- {_runs(count)} would be cancelled because {_code(generator)} makes no runs any more. "
+            "This needs `--allow-cancel`."
+        )
+    if len(plan.emptied) > _MOST_LISTED:
+        yield f"- The same is true of {_runs(len(plan.emptied) - _MOST_LISTED, 'more generator')}."
+    if again:
+        yield f"- {_runs(again)} would be triggered again."
+    if plan.possibly_triggered:
+        yield (
+            f"- {_runs(len(plan.possibly_triggered), 'new run')} may be known to the server under another name, and "
+            "would be triggered again. `moved:` entries keep such runs. To trigger them needs `--allow-retrigger`."
+        )
+        yield from _item(
+            _fenced(_some([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered]), "text")
+        )
+    if plan.possibly_renamed:
+        yield f"- {_runs(len(plan.possibly_renamed))} may only have got another name. To keep, add:"
+        entries = [moved_entry(old, new) for old, new in plan.possibly_renamed]
+        yield from _item(_fenced(["moved:", *(f"  {entry}" for entry in _some(entries))], "yaml"))
+
+
+def _warnings(plan: Plan) -> Iterator[str]:
+    """What a reviewer should know, as items of a list after the warnings themselves."""
+    yield from _fenced(_some(plan.warnings), "text")
+    if plan.warnings:
+        yield ""
+    if plan.unmatched_ids:
+        yield f"- The server lists {_runs(len(plan.unmatched_ids))} that no address stands for:"
+        yield from _item(_fenced(_some(plan.unmatched_ids), "text"))
+    if plan.drifted:
+        line = drift(plan.drifted)
+        yield f"- {line[:1].upper()}{line[1:]}"
+    if plan.orphans:
+        are = "is no longer declared and stays" if plan.orphans == 1 else "are no longer declared and stay"
+        yield f"- {_runs(plan.orphans, 'recorded run')} {are} recorded. `--prune` forgets such runs."
+
+
+def _runs(count: int, noun: str = "run") -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _some(texts: Sequence[str]) -> Sequence[str]:
+    """The first of these, and how many more there are."""
+    more = len(texts) - _MOST_LISTED
+    return [*texts[:_MOST_LISTED], *([f"and {more:,} more"] if more > 0 else [])]
+
+
+def _brief(text: str) -> str:
+    """A text in one visible line, as far as there is room for it."""
+    return clip(printable(text)[: _LONGEST + 50], _LONGEST)
+
+
+def _code(value: str) -> str:
+    """A text as a code span, which no backtick in it can end."""
+    shown = _brief(value)
+    ticks = _ticks([shown], least=1)
+    room = " " if not shown or shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{ticks}{room}{shown}{room}{ticks}"
+
+
+def _fenced(lines: Sequence[str], language: str) -> Sequence[str]:
+    """Lines as a block of code, which none of them can end; nothing for no lines."""
+    shown = list(map(_brief, lines))
+    while shown and not shown[0]:
+        del shown[0]
+    if not shown:
+        return []
+    fence = _ticks(shown, least=3)
+    return [f"{fence}{language}", *shown, fence]
+
+
+def _item(lines: Sequence[str]) -> Iterator[str]:
+    """Lines as a part of the list item above them."""
+    yield ""
+    yield from (f"  {line}" for line in lines)
+
+
+def _ticks(texts: Sequence[str], *, least: int) -> str:
+    """More backticks than there are in a row in any of the texts."""
+    longest = max((len(ticks) for line in texts for ticks in _TICKS.findall(line)), default=0)
+    return "`" * max(least, longest + 1)
