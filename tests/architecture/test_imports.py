@@ -127,7 +127,7 @@ def test_rows_and_references_load_no_expression_engine(tmp_path: Path) -> None:
 NOT_FOR_NO_CHANGES = {
     "wfdeploy.cli.displays", "wfdeploy.wiring.embedded", "wfdeploy.model.diagnostic", "wfdeploy.model.document",
     "wfdeploy.model.blocking", "wfdeploy.model.edits", "wfdeploy.model.event", "wfdeploy.model.request",
-    "wfdeploy.manifests.parsing", "wfdeploy.planning.prepared",
+    "wfdeploy.manifests.parsing", "wfdeploy.planning.planner",
     "wfdeploy.project.document", "wfdeploy.planning.diff", "wfdeploy.manifests.expand.runs",
     "wfdeploy.documents.yaml_docs", "wfdeploy.manifests.validate", "wfdeploy.render.plan_changes",
     "wfdeploy.render.plan_json", "wfdeploy.state.edits", "wfdeploy.state.export", "wfdeploy.state.freshness",

@@ -29,7 +29,7 @@ from wfdeploy.model.remote import Taken
 from wfdeploy.model.state import Attempt
 from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.operations import applying
-from wfdeploy.planning import consent, prepared
+from wfdeploy.planning import consent, inquiry, planner
 from wfdeploy.planning.blocking import due as due_times
 from wfdeploy.planning.blocking import recurring
 from wfdeploy.planning.blocking.due import Due
@@ -169,7 +169,7 @@ def _words_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _any_state_is_the_latest(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(applying, "why_suspect", lambda workspace, store, *, is_new: "it is new" if is_new else None)
+    patch.setattr(inquiry, "why_suspect", lambda planner, *, is_new: "it is new" if is_new else None)
 
 
 def _given_up_when_sent(patch: pytest.MonkeyPatch) -> None:
@@ -193,7 +193,7 @@ def _waits_for_nobody(patch: pytest.MonkeyPatch) -> None:
 
 def _own_clock_believed(patch: pytest.MonkeyPatch) -> None:
     """An instance is due when the client's clock says so."""
-    patch.setattr(prepared, "due_until_ms", lambda now_ms, seen: now_ms)
+    patch.setattr(planner, "due_until_ms", lambda now_ms, listing: now_ms)
 
 
 def _numbers_as_they_come(patch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Refresh
 from wfdeploy.model.project import Shard
 from wfdeploy.operations import rollouts
-from wfdeploy.planning.blocking.rolling import rank
+from wfdeploy.planning.blocking.rollouts import rank
 
 
 @pytest.fixture

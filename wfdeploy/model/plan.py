@@ -123,6 +123,27 @@ class Change(NamedTuple):
         """Whether what leaves is a resume."""
         return self.sends and self.dlq_id is not None
 
+    @property
+    def starts(self) -> bool:
+        """Whether it starts what is declared. A resume or a restart goes on with what was started before, and a
+        recovery sends again what was released."""
+        return self.sends and self.action in (Action.TRIGGER, Action.RETRIGGER)
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether it would start what is declared, were there nothing to wait for: another group, the run that it
+        replaces. (A failed run that is blocked waits for its own restart.)"""
+        return self.action is Action.BLOCKED and self.run_state is None
+
+    @property
+    def is_found(self) -> bool:
+        """Whether a run whose answer was lost turned out to have started."""
+        return self.action is Action.RECOVER and not self.sends and bool(self.edits)
+
+    def blocked(self, reason: str) -> Change:
+        """The change put off. What it learned about its address is kept."""
+        return self._replace(action=Action.BLOCKED, reason=reason, sends=False, cancels="")
+
 
 class Refresh(Enum):
     """Which runs are asked after before a plan is made."""

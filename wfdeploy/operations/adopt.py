@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wfdeploy.errors import Withheld
+from wfdeploy.manifests.identify.describe import recorded
 from wfdeploy.manifests.loading import load, with_sound_cache
 from wfdeploy.model.edits import Dismiss, Edit, PutRecord
 from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.plan import Action, Change, Plan, Selection
 from wfdeploy.model.state import Origin, Record
 from wfdeploy.operations.authorship import authorship
+from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.consent import Confirm
-from wfdeploy.planning.prepared import Prepared
+from wfdeploy.planning.planner import Planner
 from wfdeploy.workspace import Workspace
 
 
@@ -31,10 +33,10 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
     with load(workspace, paths, selection, begins=True) as manifests, workspace.lock():
         store = workspace.open_state()
         try:
-            prepared = Prepared(workspace, manifests, store, selection, only_records=True)
+            planner = Planner(workspace, manifests, store, selection, only_records=True)
             was_latest = not workspace.has_state or workspace.state_backend.is_latest(store)
-            outlook = prepared.outlook(None)
-            plan = outlook.plan
+            result = planner.plan()
+            plan = result.plan
             taken = [
                 change
                 for change in plan.changes
@@ -46,18 +48,16 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
             if not confirm(shown):
                 raise Withheld("declined: nothing was recorded")
             if not workspace.has_state:
-                store.close()
-                store = workspace.state_backend.create()
-                prepared.store, prepared.head = store, store.head()
+                store = planner.baseline.begin_state()
             by = authorship(workspace.environ, workspace.project.root)
-            recorded = {change.address for change in taken}
+            addresses = {change.address for change in taken}
             # Of what --limit left out, nothing was said.
-            edits: list[Edit] = [e for e in outlook.edits if not isinstance(e, Dismiss) or e.address in recorded]
-            records = [_record(change, prepared, by) for change in taken]
+            edits: list[Edit] = [e for e in result.edits if not isinstance(e, Dismiss) or e.address in addresses]
+            records = [_record(change, planner.baseline, by) for change in taken]
             for change, record in zip(taken, records, strict=True):
                 edits.extend(change.edits)
                 edits.append(PutRecord(record))
-            edits.extend(outlook.conclusions.values())
+            edits.extend(result.conclusions.values())
             store.commit(edits)
             if was_latest:
                 # The server was not asked, so a state that was copied or restored stays suspect.
@@ -83,7 +83,7 @@ def _shown(plan: Plan, taken: list[Change]) -> Plan:
     )
 
 
-def _record(change: Change, prepared: Prepared, by: str) -> Record:
+def _record(change: Change, baseline: Baseline, by: str) -> Record:
     assert change.desired is not None
     return Record(
         address=change.address,
@@ -92,10 +92,10 @@ def _record(change: Change, prepared: Prepared, by: str) -> Record:
         workflow_run_id=change.workflow_run_id,
         delivery=change.desired.delivery,
         origin=Origin.ADOPTED,
-        recorded_at_ms=prepared.workspace.clock.now_ms(),
+        recorded_at_ms=baseline.workspace.clock.now_ms(),
         by=by,
         source=str(change.desired.source),
-        request=prepared.recorded(prepared.manifests.requests.of(change.desired)),
+        request=recorded(baseline.manifests.requests.of(change.desired), baseline.head.redaction_key),
     )
 
 

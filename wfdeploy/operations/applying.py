@@ -25,27 +25,24 @@ from wfdeploy.operations.follow import begin_later, follow
 from wfdeploy.operations.outgoing import gather_secrets, in_order_of_manifests, resume_requests, trigger_requests
 from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, look_back
 from wfdeploy.operations.signal_wakeup import hearing
+from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.held_back import HeldBack
 from wfdeploy.planning.consent import Later, held_back, require_consent
-from wfdeploy.planning.listing.discovery import Discovery
-from wfdeploy.planning.listing.looking_up_letters import lacking, with_letters
-from wfdeploy.planning.listing.refreshing import since
-from wfdeploy.planning.outlook import Outlook, Seen
-from wfdeploy.planning.prepared import Prepared
+from wfdeploy.planning.inquiry import Inquiry
+from wfdeploy.planning.listing.discovery import Discovery, Lock
+from wfdeploy.planning.listing.run_states import since
+from wfdeploy.planning.plan_result import Listing, PlanResult
+from wfdeploy.planning.planner import Planner
 from wfdeploy.planning.saved_plan import SavedPlan
-from wfdeploy.planning.trust import why_suspect
 from wfdeploy.ports import RunGateway, StateStore
 from wfdeploy.sending.engine import Engine
 from wfdeploy.sending.journal import Journal
 from wfdeploy.sending.patience import Patience
 from wfdeploy.sending.sender import Limits
-from wfdeploy.sending.server_time import ROUNDED_S, ServerTime
+from wfdeploy.sending.server_time import ServerTime
 from wfdeploy.sending.session import Outcomes, Session
 from wfdeploy.sending.unreachable import Unreachable
 from wfdeploy.workspace import Workspace
-
-_MOST_AHEAD_S = 300.0
-"""By so much a clock may be ahead for a due instance to be waited for; further ahead, it is just wrong."""
 
 _MOST_TOLD = 20
 """Of how many runs it is told why what was asked for isn't done."""
@@ -127,15 +124,15 @@ class _Apply:
                     self._require_state(is_new)
                 elif self.held_back.has_moved_on(None if is_new else store):
                     return ended(before, ANOTHER_COMMAND)
-                report, outlook, store = await self._plan_and_carry_out(store, is_new, locked_at, stack)
-                report = replace(report, warnings=outlook.plan.warnings)
+                report, result, store = await self._plan_and_carry_out(store, is_new, locked_at, stack)
+                report = replace(report, warnings=result.plan.warnings)
                 if not self.options.wait:  # then nobody asks, and looking at each record takes its time
                     return Round(report=report, going=frozenset())
                 if self.held_back is None:
-                    self.held_back = HeldBack(outlook.plan, self.manifests.groups, outlook.planned_ms)
+                    self.held_back = HeldBack(result.plan, self.manifests.groups, result.planned_ms)
                 self.held_back.took(report)
                 self.held_back.left(store if workspace.has_state else None)
-                round_ = look_back(report, outlook.plan, store, self.manifests.groups, passes=outlook.passes)
+                round_ = look_back(report, result.plan, store, self.manifests.groups, passes=result.passes)
                 return replace(round_, ended=ANOTHER_RUNNER) if self.held_back.is_closed else round_
             finally:
                 store.close()
@@ -152,89 +149,64 @@ class _Apply:
 
     async def _plan_and_carry_out(
         self, store: StateStore, is_new: bool, locked_at: float, stack: AsyncExitStack
-    ) -> tuple[ApplyReport, Outlook, StateStore]:
+    ) -> tuple[ApplyReport, PlanResult, StateStore]:
         workspace, options = self.workspace, self.options
-        prepared = Prepared(workspace, self.manifests, store, self.selection, held_back=self.held_back)
-        outlook = prepared.outlook(None)
+        planner = Planner(workspace, self.manifests, store, self.selection, held_back=self.held_back)
+        baseline = planner.baseline
+        result = planner.plan()
         whole_story = is_new or workspace.state_backend.is_latest(store)
-        seen: Seen | None = None
+        listing: Listing | None = None
         discovery: Discovery | None = None
-        sending = outlook.plan.sending
-        asked = prepared.asked_after(outlook.plan)
-        open_ = bool(prepared.open_attempts or asked or outlook.undecided or lacking(prepared) or outlook.conclusions)
-        if outlook.plan.sends or open_ or self._cancels(outlook):
+        questions = planner.questions(result)
+        if questions or result.conclusions or result.plan.summary[Action.CANCEL]:
             if self.gateway is None:
                 self.gateway = workspace.gateway()
                 stack.push_async_callback(self.gateway.aclose)
-            discovery = Discovery(workspace, self.gateway, self.time, locked_at, lambda: self.stop.requested)
-            settles = bool(outlook.plan.sends or prepared.open_attempts or outlook.undecided)
-            suspect = why_suspect(workspace, prepared.store, is_new=is_new) if settles else None
-            if settles:
-                seen = await discovery.settle(prepared, sending, self.patience, suspect=suspect, asked=asked)
-            else:
-                seen = await discovery.look(prepared, sending, asked)
-            seen, outlook = await with_letters(discovery, prepared, await self._until_due(outlook, seen))
-            added = outlook.plan.sending
-            if outlook.plan.sends:
-                # How runs do may add to what is sent; then the same must be known as for everything that is sent.
-                suspect = suspect if settles else why_suspect(workspace, prepared.store, is_new=is_new)
-                if (suspect is not None and not settles) or not discovery.covers(prepared, seen, added):
-                    more = await discovery.settle(prepared, added, self.patience, suspect=suspect, asked=asked)
-                    seen, outlook = await with_letters(discovery, prepared, more, known=seen.letters)
-                settles = True
+            discovery = Discovery(workspace, self.gateway, self.time, Lock(locked_at, self.patience))
+            inquiry = Inquiry(planner, discovery, is_new=is_new)
+            result, listing = await inquiry.run(result, questions)
             # A suspect state becomes the whole story by a listing that began late enough, and by nothing else.
-            whole_story = whole_story or settles
-        plan = outlook.plan
-        self._check(outlook)
+            whole_story = whole_story or inquiry.asked_for_absence
+        plan = result.plan
+        self._check(result)
         self._tell_why_not(plan)
-        if not plan.has_changes and not plan.has_edits and not outlook.edits and not outlook.conclusions:
-            return ApplyReport.of_nothing(plan), outlook, store
-        require_consent(plan, options, held_back(plan, prepared) if options.wait else Later())
+        if not plan.has_changes and not plan.has_edits and not result.edits and not result.conclusions:
+            return ApplyReport.of_nothing(plan), result, store
+        require_consent(plan, options, held_back(plan, baseline) if options.wait else Later())
         triggers = in_order_of_manifests(plan)
-        secrets = gather_secrets(triggers, prepared)
+        secrets = gather_secrets(triggers, baseline)
         self._heed_stop()
         if plan.has_changes and not self.confirm(plan):
             raise Withheld("declined: nothing was sent")
         self._heed_stop()
         self.scheduled = begin_later(workspace, plan, options.longest_wait_s)
         if is_new:
-            store = self._begin_state(prepared, store)
-        watermark_ms = self._watermark(seen, discovery)
+            store = baseline.begin_state()
+        watermark_ms = self._watermark(listing, discovery)
         edits: list[Edit] = [
-            *outlook.edits,
-            SetHead(watermark_ms, foreign_ms=seen.began_ms if seen is not None and outlook.foreign else None),
+            *result.edits,
+            SetHead(watermark_ms, foreign_ms=listing.began_ms if listing is not None and result.foreign else None),
         ]
-        since_ms = watermark_ms if seen is not None and seen.began_ms is not None else None
+        since_ms = watermark_ms if listing is not None and listing.began_ms is not None else None
         by = authorship(workspace.environ, workspace.project.root)
-        report = await self._engine(prepared, store, discovery).carry_out(
+        report = await self._engine(baseline, store, discovery).carry_out(
             plan,
             edits,
-            trigger_requests(triggers, prepared, secrets, since_ms=since_ms, by=by),
-            resume_requests(plan, prepared, since_ms=since_ms, by=by),
-            outlook.conclusions,
+            trigger_requests(triggers, baseline, secrets, since_ms=since_ms, by=by),
+            resume_requests(plan, baseline, since_ms=since_ms, by=by),
+            result.conclusions,
         )
         if whole_story:
             workspace.state_backend.mark_latest(store)
-        return report, outlook, store
+        return report, result, store
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
-    def _check(self, outlook: Outlook) -> None:
+    def _check(self, result: PlanResult) -> None:
         """Raises: `InvalidInput`; `StalePlan` where the saved plan is another one."""
-        outlook.require_no_conflicts()
+        result.require_no_conflicts()
         if self.saved is not None:
-            self.saved.check(outlook.plan)
-
-    async def _until_due(self, outlook: Outlook, seen: Seen) -> Seen:
-        """Where an instance is due by this machine's clock and almost by the server's, wait for that one too: else a
-        job that begins on the stroke of its schedule would leave it for the next."""
-        if outlook.due_s is None or seen.now_ms is None or seen.now_ms >= 1000 * outlook.due_s:
-            return seen
-        early_s = outlook.due_s - seen.now_ms / 1000
-        if early_s > _MOST_AHEAD_S:
-            return seen
-        await self.patience.wait(early_s + ROUNDED_S, "an instance is due, but not yet by the server's clock: waiting")
-        return replace(seen, now_ms=self.time.earliest_ms())
+            self.saved.check(result.plan)
 
     def _tell_why_not(self, plan: Plan) -> None:
         """Tell where what was asked for is not done, or was done before."""
@@ -275,24 +247,12 @@ class _Apply:
                 "--create-state (what the server's logs still know is adopted)",
             )
 
-    def _begin_state(self, prepared: Prepared, empty: StateStore) -> StateStore:
-        """Put a file where so far there was an empty state in memory."""
-        workspace = self.workspace
-        empty.close()
-        store = workspace.state_backend.create()
-        prepared.store = store
-        prepared.head = store.head()
-        return store
-
-    def _watermark(self, seen: Seen | None, discovery: Discovery | None) -> int | None:
-        if seen is None or seen.began_ms is None or discovery is None:
+    def _watermark(self, listing: Listing | None, discovery: Discovery | None) -> int | None:
+        if listing is None or listing.began_ms is None or discovery is None:
             return None
-        return max(seen.began_ms - round(1000 * discovery.log_lag_s), 0)
+        return max(listing.began_ms - round(1000 * discovery.log_lag_s), 0)
 
-    def _cancels(self, outlook: Outlook) -> bool:
-        return outlook.plan.summary[Action.CANCEL] > 0
-
-    def _engine(self, prepared: Prepared, store: StateStore, discovery: Discovery | None) -> Engine:
+    def _engine(self, baseline: Baseline, store: StateStore, discovery: Discovery | None) -> Engine:
         workspace, options = self.workspace, self.options
         server = workspace.project.server
         max_items = options.batch_size or server.max_batch_items
@@ -322,7 +282,7 @@ class _Apply:
                 concurrency=options.concurrency or Limits().concurrency,
                 max_rate=options.max_rate,
             ),
-            names=prepared.names_of,
+            names=baseline.names_of,
             oldest_ms=lambda addresses: since(
                 [record.standing for record in store.records(addresses)], round(1000 * log_lag_s())
             ),

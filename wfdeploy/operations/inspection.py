@@ -9,8 +9,7 @@ from wfdeploy.errors import UsageError
 from wfdeploy.model.address import Address
 from wfdeploy.model.state import Record
 from wfdeploy.model.status import LoggedRun, PastRun
-from wfdeploy.planning.listing.refreshing import labels_of, require_labels
-from wfdeploy.planning.targets import Targets, require_chosen
+from wfdeploy.planning.targets import Targets, labels_of, require_chosen, require_labels
 from wfdeploy.ports import RecordReader
 from wfdeploy.workspace import Workspace
 

@@ -13,22 +13,22 @@ from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.spool import in_order
 from wfdeploy.model.state import Attempt, AttemptStatus
-from wfdeploy.planning.prepared import Prepared
+from wfdeploy.planning.baseline import Baseline
 from wfdeploy.sending.batches import OutgoingRequest
 
 
-def gather_secrets(triggers: Iterable[Change], prepared: Prepared) -> dict[str, str]:
+def gather_secrets(triggers: Iterable[Change], baseline: Baseline) -> dict[str, str]:
     """The values of the secrets that these triggers need, from the environment.
 
     Raises: `InvalidInput` naming every secret without a value, at the first run that needs it.
     """
-    workspace = prepared.workspace
+    workspace = baseline.workspace
     if not workspace.project.secrets:  # no manifest may name one
         return {}
     values: dict[str, str] = {}
     problems: dict[str, Diagnostic] = {}
     secretive = (change for change in triggers if _run_of(change).has_secrets)
-    for change, run, request in _with_requests(prepared, secretive):
+    for change, run, request in _with_requests(baseline, secretive):
         for name in secret_names(request):
             if name in values or name in problems:
                 continue
@@ -59,16 +59,16 @@ def _problem(value: str, *, in_header: bool) -> str | None:
 
 
 def trigger_requests(
-    triggers: Iterable[Change], prepared: Prepared, secrets: Mapping[str, str], *, since_ms: int | None, by: str
+    triggers: Iterable[Change], baseline: Baseline, secrets: Mapping[str, str], *, since_ms: int | None, by: str
 ) -> Iterator[OutgoingRequest]:
     """What is sent for these triggers, which are in the order of the manifests, made when it is asked for."""
-    workspace = prepared.workspace
+    workspace = baseline.workspace
     now_ms = workspace.clock.now_ms
     record = Recorder()
     encode = workspace.encoder(workspace.project.label, secrets).encode
-    for change, run, request in _with_requests(prepared, triggers):
+    for change, run, request in _with_requests(baseline, triggers):
         run_id = change.workflow_run_id
-        own, end = record(request, prepared.head.redaction_key)
+        own, end = record(request, baseline.head.redaction_key)
         attempt = Attempt(
             change.address,
             change.fingerprint,
@@ -86,7 +86,7 @@ def trigger_requests(
             change.tries,
             by,
         )
-        outgoing = OutgoingRequest(encode(request, run_id, prepared.names_of.of_new(attempt)), attempt)
+        outgoing = OutgoingRequest(encode(request, run_id, baseline.derived_id(attempt)), attempt)
         if change.send_before_ms is not None:
             outgoing.send_before_ms, outgoing.inconclusive = change.send_before_ms, True
         if change.attempt is not None:
@@ -123,8 +123,8 @@ class _Triggers(Iterable[Change]):
         return (one for one in self._plan.sending if one.dlq_id is None and one.desired is not None)
 
 
-def _with_requests(prepared: Prepared, changes: Iterable[Change]) -> Iterator[tuple[Change, DesiredRun, Request]]:
-    return prepared.manifests.requests.each((change, _run_of(change)) for change in changes)
+def _with_requests(baseline: Baseline, changes: Iterable[Change]) -> Iterator[tuple[Change, DesiredRun, Request]]:
+    return baseline.manifests.requests.each((change, _run_of(change)) for change in changes)
 
 
 def _run_of(change: Change) -> DesiredRun:
@@ -137,22 +137,22 @@ def _place(change: Change) -> tuple[int, int, int]:
     return run.file, run.at_s or 0, run.number
 
 
-def resume_requests(plan: Plan, prepared: Prepared, *, since_ms: int | None, by: str) -> Iterator[OutgoingRequest]:
+def resume_requests(plan: Plan, baseline: Baseline, *, since_ms: int | None, by: str) -> Iterator[OutgoingRequest]:
     """One outgoing for each change that resumes. It needs nothing of the manifests: what goes on is what was sent."""
     for change in but_plain_triggers(plan.changes):
         if not change.resumes:
             continue
         former = change.attempt
         again = former is not None and former.is_open and former.workflow_run_id == change.workflow_run_id
-        attempt = former if former is not None and again else _resume(change, prepared, since_ms=since_ms, by=by)
+        attempt = former if former is not None and again else _resume(change, baseline, since_ms=since_ms, by=by)
         if attempt is None:
             continue
         yield OutgoingRequest(Item(attempt.workflow_run_id, b""), attempt, looked_up=again)
 
 
-def _resume(change: Change, prepared: Prepared, *, since_ms: int | None, by: str) -> Attempt | None:
+def _resume(change: Change, baseline: Baseline, *, since_ms: int | None, by: str) -> Attempt | None:
     # Asked when the plan's own edits are committed: the record is the run that goes on.
-    record = next(iter(prepared.store.records([change.address])), None)
+    record = next(iter(baseline.store.records([change.address])), None)
     if record is None:
         return None
     return Attempt(
@@ -161,7 +161,7 @@ def _resume(change: Change, prepared: Prepared, *, since_ms: int | None, by: str
         generation=record.generation,
         workflow_run_id=change.workflow_run_id,
         status=AttemptStatus.INTENT,
-        intent_at_ms=prepared.workspace.clock.now_ms(),
+        intent_at_ms=baseline.workspace.clock.now_ms(),
         since_ms=since_ms,
         delivery=record.delivery,
         by=by,

@@ -11,10 +11,9 @@ from wfdeploy.planning.unchanged import unchanged
 
 if TYPE_CHECKING:
     from wfdeploy.manifests.manifests import Manifests
-    from wfdeploy.model.plan import Plan, Selection, Sending
-    from wfdeploy.model.state import Standing
-    from wfdeploy.planning.outlook import Outlook
-    from wfdeploy.planning.prepared import Prepared
+    from wfdeploy.model.plan import Plan, Selection
+    from wfdeploy.planning.plan_result import PlanResult
+    from wfdeploy.planning.planner import Planner
     from wfdeploy.ports import StateStore
     from wfdeploy.workspace import Workspace
 
@@ -63,26 +62,23 @@ def _plan(
     if plain is not None:
         return plain
     from wfdeploy.model.plan import but_plain_triggers
-    from wfdeploy.planning.prepared import Prepared
+    from wfdeploy.planning.planner import Planner
 
-    prepared = Prepared(workspace, manifests, store, selection)
-    outlook = prepared.outlook(None, keep_all=keep_all)
+    planner = Planner(workspace, manifests, store, selection, keep_all=keep_all)
+    result = planner.plan()
     if not offline:
-        outlook = _asked(workspace, prepared, outlook, keep_all=keep_all)
-    outlook.require_no_conflicts()
-    changes = but_plain_triggers(outlook.plan.changes)
+        result = _verified(workspace, planner, result)
+    result.require_no_conflicts()
+    changes = but_plain_triggers(result.plan.changes)
     manifests.requests.fetch(change.desired for change in changes if change.brief and change.desired is not None)
-    return outlook.plan
+    return result.plan
 
 
-def _asked(workspace: Workspace, prepared: Prepared, outlook: Outlook, *, keep_all: bool) -> Outlook:
-    """The outlook once the server was asked, if there is anything that it could tell."""
-    from wfdeploy.planning.listing.looking_up_letters import lacking
-    from wfdeploy.planning.outlook import Seen
-
-    asked = prepared.asked_after(outlook.plan)
-    if not (outlook.plan.sends or prepared.open_attempts or asked or outlook.undecided or lacking(prepared)):
-        return prepared.outlook(Seen(runs=()), keep_all=keep_all)
+def _verified(workspace: Workspace, planner: Planner, result: PlanResult) -> PlanResult:
+    """The plan once the server was asked, if there is anything that it could tell."""
+    questions = planner.questions(result)
+    if not questions:
+        return result.verified()
     if workspace.target.token is None:
         from wfdeploy.model.event import Notice
 
@@ -92,41 +88,23 @@ def _asked(workspace: Workspace, prepared: Prepared, outlook: Outlook, *, keep_a
                 "--offline says the same without this note",
             )
         )
-        return outlook
-    return _look(workspace, prepared, outlook.plan.sending, asked, keep_all=keep_all)
-
-
-def _look(
-    workspace: Workspace,
-    prepared: Prepared,
-    sending: Sending,
-    asked: Sequence[Standing],
-    *,
-    keep_all: bool,
-) -> Outlook:
+        return result
     # A plan with nothing to send, which is most of them, never gets here and doesn't pay for it.
     import asyncio
 
+    from wfdeploy.planning.inquiry import Inquiry
     from wfdeploy.planning.listing.discovery import Discovery
-    from wfdeploy.planning.listing.looking_up_letters import with_letters
     from wfdeploy.sending.server_time import ServerTime
 
-    found: list[Outlook] = []
+    found: list[PlanResult] = []
 
-    async def look() -> None:  # returning the outlook would have asyncio's signal handling format all of it
+    async def ask() -> None:  # returning the plan would have asyncio's signal handling format all of it
         gateway = workspace.gateway()
         try:
             discovery = Discovery(workspace, gateway, ServerTime(workspace.clock))
-            seen = await discovery.look(prepared, sending, asked)
-            seen, outlook = await with_letters(discovery, prepared, seen, keep_all=keep_all)
-            sends = outlook.plan.sending
-            if not discovery.covers(prepared, seen, sends):
-                # What it showed adds runs to be sent, about which more must be known.
-                more = await discovery.look(prepared, sends, asked)
-                _, outlook = await with_letters(discovery, prepared, more, known=seen.letters, keep_all=keep_all)
-            found.append(outlook)
+            found.append((await Inquiry(planner, discovery).run(result, questions))[0])
         finally:
             await gateway.aclose()
 
-    asyncio.run(look())
+    asyncio.run(ask())
     return found[0]

@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from wfdeploy.model.state import Standing
 from wfdeploy.model.status import Refreshed, Turn
 from wfdeploy.operations.inspection import selected
+from wfdeploy.planning.diff.failure_policy import UNFINISHED
 from wfdeploy.planning.listing.discovery import Discovery
-from wfdeploy.planning.listing.observing import View
-from wfdeploy.planning.listing.refreshing import all_unfinished, observations
+from wfdeploy.planning.listing.run_states import View, observations
 from wfdeploy.sending.server_time import ServerTime
 from wfdeploy.workspace import Workspace
 
@@ -28,7 +28,7 @@ def refresh(
     with workspace.lock(lock_timeout_s):
         store = workspace.open_state()
         try:
-            unfinished = list(all_unfinished(store))
+            unfinished = list(store.standings(UNFINISHED))
             if globs or labels:
                 chosen = {record.address for record in selected(store, globs, labels)}
                 unfinished = [standing for standing in unfinished if standing.address in chosen]

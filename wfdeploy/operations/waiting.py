@@ -16,7 +16,7 @@ from wfdeploy.model.state import Standing
 from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.operations.inspection import selected
 from wfdeploy.operations.signal_wakeup import hearing
-from wfdeploy.planning.listing.refreshing import since
+from wfdeploy.planning.listing.run_states import since
 from wfdeploy.planning.targets import Targets
 from wfdeploy.ports import RunGateway
 from wfdeploy.sending.listing import list_all

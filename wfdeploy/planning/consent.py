@@ -10,10 +10,9 @@ from wfdeploy.errors import Withheld
 from wfdeploy.model.address import group_of, moved_entry, whole_groups
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Plan, but_plain_triggers
-from wfdeploy.planning.blocking.order import is_put_off
 
 if TYPE_CHECKING:
-    from wfdeploy.planning.prepared import Prepared
+    from wfdeploy.planning.baseline import Baseline
 
 Confirm = Callable[[Plan], bool]
 """Shows the plan and asks; False declines."""
@@ -31,14 +30,14 @@ class Later:
     retriggers: int = 0
 
 
-def held_back(plan: Plan, prepared: Prepared) -> Later:
+def held_back(plan: Plan, baseline: Baseline) -> Later:
     """What following a plan through adds to it."""
     waiting = {
-        prepared.recorded_address(change.address): change.generation
+        baseline.renames.recorded_as(change.address): change.generation
         for change in but_plain_triggers(plan.changes)
-        if is_put_off(change)
+        if change.is_put_off
     }
-    recorded = prepared.store.record_keys(whole_groups(map(group_of, waiting)))
+    recorded = baseline.store.record_keys(whole_groups(map(group_of, waiting)))
     before = {address for address, generation in waiting.items() if generation > 1}
     before.update(key.address for key in recorded if key.address in waiting)
     return Later(len(waiting), len(before))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from wfdeploy.manifests.identify.describe import describe, recorded_parts
 from wfdeploy.manifests.identify.fingerprint import fingerprint_as, version_of
 from wfdeploy.manifests.identify.run_ids import Naming, attempt_label, attempt_place
 from wfdeploy.manifests.requests import Requests
-from wfdeploy.model.plan import FieldChange
+from wfdeploy.model.plan import ABSENT, FieldChange
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.planning.diff.context import Identities
-from wfdeploy.planning.diff.fields import compare, compare_fields
-from wfdeploy.planning.respelled import Respelled
+from wfdeploy.planning.renames import Respelled
 
 _MOST_KEPT = 1000
 """Differences beside bodies that are remembered."""
@@ -69,3 +69,28 @@ def identities(
         changes=changes,
         attempt_label=label,
     )
+
+
+def compare_fields(recorded: str, declared: Mapping[str, Any]) -> tuple[FieldChange, ...]:
+    """The differing fields, in path order. `recorded` is a record's request (JSON; empty: not known)."""
+    return compare("", json.loads(recorded), declared) if recorded else ()
+
+
+def compare(path: str, old: object, new: object) -> tuple[FieldChange, ...]:
+    """The differing fields of what stands at a path, in path order."""
+    found: list[FieldChange] = []
+    _compare(path, old, new, found)
+    return tuple(found)
+
+
+def _compare(path: str, old: object, new: object, found: list[FieldChange]) -> None:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            before, after = old.get(key, ABSENT), new.get(key, ABSENT)
+            if before is not after:
+                _compare(f"{path}.{key}" if path else key, before, after, found)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (before, after) in enumerate(zip(old, new, strict=True)):
+            _compare(f"{path}[{index}]", before, after, found)
+    elif old != new or isinstance(old, bool) is not isinstance(new, bool):
+        found.append(FieldChange(path, old, new))

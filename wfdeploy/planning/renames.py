@@ -17,7 +17,6 @@ from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.edits import Decide, Edit, RenameGroup
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Record
-from wfdeploy.planning.respelled import Respelled
 from wfdeploy.planning.targets import Targets
 from wfdeploy.ports import StateReader
 
@@ -37,6 +36,15 @@ class Renames:
         """The identities that runs had while numbers were written otherwise."""
         self.by_origin: Mapping[Address, Address] = self._find(store, sharded)
         """Former address -> declared one, for what the state still has under the former."""
+        self.by_name: Mapping[Address, Address] = {to: origin for origin, to in self.by_origin.items()}
+
+    def renamed(self, address: Address) -> Address:
+        """The name that a recorded address has now."""
+        return self.by_origin.get(address, address)
+
+    def recorded_as(self, address: Address) -> Address:
+        """The name that the state still has an address under."""
+        return self.by_name.get(address, address)
 
     def names(self, run: DesiredRun) -> Iterator[Address]:
         """All former names of a run."""
@@ -255,3 +263,28 @@ def _instances(recurring: Mapping[str, Address], store: StateReader) -> dict[Add
         if parts is not None and parts[0] in recurring:
             found[address] = Address(f"{recurring[parts[0]]}@{parts[1]}")
     return found
+
+
+class Respelled:
+    """Gives runs the identities that they had. `groups`: those with such runs; mostly there are none."""
+
+    def __init__(self, manifests: Manifests) -> None:
+        self.groups = frozenset(name for name, group in manifests.runs.groups.items() if group.respelled)
+        self._requests = manifests.requests
+
+    def former(self, run: DesiredRun) -> DesiredRun | None:
+        """The run with the address, fingerprint and delivery that it had; None where they are what it has."""
+        if group_of(run.address) not in self.groups:
+            return None
+        declared = self._requests.formerly(run)
+        if declared is None:
+            return None
+        from wfdeploy.manifests.identify.fingerprint import identify
+
+        former = identify(declared)
+        same = (former.address, former.fingerprint, former.delivery) == (run.address, run.fingerprint, run.delivery)
+        return None if same else former
+
+    def former_addresses(self, file: int) -> Collection[Address]:
+        """The addresses that all runs of a file had, whatever shard is worked on."""
+        return {declared.address for declared in self._requests.all_formerly(file)}

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from wfdeploy.catalogue.catalogue import Catalogue
     from wfdeploy.model.run import DesiredRun
     from wfdeploy.model.state import RecordKey
+    from wfdeploy.planning.baseline import Baseline
     from wfdeploy.planning.blocking.recurring import Recurrence
     from wfdeploy.planning.diff.context import DiffContext
-    from wfdeploy.planning.prepared import Prepared
     from wfdeploy.planning.targets import Targets
     from wfdeploy.ports import RecordReader
 
@@ -41,27 +41,26 @@ class Compared:
 
 
 def to_compare(
-    prepared: Prepared, context: DiffContext, targets: Targets, recurrences: Recurrences, *, keep_all: bool
+    baseline: Baseline, context: DiffContext, targets: Targets, recurrences: Recurrences, *, keep_all: bool
 ) -> Compared:
     """Find out what has to be compared."""
-    desired = prepared.desired
+    desired = baseline.manifests.runs
     passes = not (keep_all or targets)
-    quiet = quiet_groups(prepared, context, recurrences) if passes else {}
+    quiet = quiet_groups(baseline, context, recurrences) if passes else {}
     # Past instances stay as they are, also those that failed; what is to be done about one, its group tells.
-    loud = [
-        address for address in context.standings if (name := group_of(address)) in quiet and name not in recurrences
-    ]
+    troubled = context.states.troubled
+    loud = [address for address in troubled if (name := group_of(address)) in quiet and name not in recurrences]
     for address in loud:
         quiet[group_of(address)] -= 1
-    partly = partly_unchanged(prepared, context, quiet, recurrences) if passes else {}
+    partly = partly_unchanged(baseline, context, quiet, recurrences) if passes else {}
     differing = set(chain.from_iterable(partly.values()))
     alone = desired.find(differing.union(loud))
     declared = [run for address, run in alone.items() if address in differing]
-    prepared.manifests.requests.fetch(declared)
+    baseline.manifests.requests.fetch(declared)
     settled = {*quiet, *partly}
     runs, keys = (
         _runs_but(desired, settled, alone, recurrences),
-        _keys_but(prepared.store, settled, {*loud, *differing}),
+        _keys_but(baseline.store, settled, {*loud, *differing}),
     )
     if context.wish is not None:
         # Of the others it is of interest what an attempt turned out to be, and who they are.
@@ -72,10 +71,10 @@ def to_compare(
     return Compared(runs, keys, quiet, kept)
 
 
-def quiet_groups(prepared: Prepared, context: DiffContext, recurrences: Recurrences) -> dict[str, int]:
+def quiet_groups(baseline: Baseline, context: DiffContext, recurrences: Recurrences) -> dict[str, int]:
     """The groups in which every run is kept, with how many these are: declared and recorded runs are the very
     same, and nothing else is known or asked of any of them."""
-    store, moves = prepared.store, prepared.moves
+    store, renames = baseline.store, baseline.renames
     busy = {
         group_of(address)
         for addresses in (
@@ -87,11 +86,11 @@ def quiet_groups(prepared: Prepared, context: DiffContext, recurrences: Recurren
         )
         for address in addresses
     }
-    busy |= moves.rollouts.keys()
+    busy |= renames.rollouts.keys()
     recorded = store.tallies()
     quiet = {
         name: group.tally.count
-        for name, group in prepared.desired.groups.items()
+        for name, group in baseline.manifests.runs.groups.items()
         if name not in busy and group.tally.count and recorded.get(name) == group.tally
     }
     # Of a recurring group, nothing is kept: its runs are templates.
@@ -99,34 +98,36 @@ def quiet_groups(prepared: Prepared, context: DiffContext, recurrences: Recurren
 
 
 def partly_unchanged(
-    prepared: Prepared, context: DiffContext, quiet: Collection[str], recurrences: Recurrences
+    baseline: Baseline, context: DiffContext, quiet: Collection[str], recurrences: Recurrences
 ) -> dict[str, set[Address]]:
     """The groups most of whose runs are kept, each with the addresses about which there may be more to say: what is
     declared and what is recorded differ there, or something else is known."""
-    store, desired = prepared.store, prepared.desired
-    special = {*context.attempts, *context.adopted, *context.replace, *context.standings}
+    store, desired = baseline.store, baseline.manifests.runs
+    special = {*context.attempts, *context.adopted, *context.replace, *context.states.troubled}
     renamed = {group_of(address) for address in (*context.renames, *context.renames.values())}
     recorded = store.tallies()
     found: dict[str, set[Address]] = {}
     for name, group in desired.groups.items():
-        if name in quiet or name in renamed or name in recurrences or name in prepared.moves.rollouts:
+        if name in quiet or name in renamed or name in recurrences or name in baseline.renames.rollouts:
             continue
         if group.group.rollout is not None or name not in recorded or not group.tally.count:
             continue
-        differing = {Address(address) for address in special if group_of(address) == name} | prepared.differing(name)
+        differing = {Address(address) for address in special if group_of(address) == name} | baseline.differing(name)
         if 2 * len(differing) < group.tally.count:
             found[name] = differing
     return found
 
 
-def first(prepared: Prepared, context: DiffContext, targets: Targets, recurrences: Recurrences) -> Gathered | None:
+def first(
+    baseline: Baseline, context: DiffContext, targets: Targets, recurrences: Recurrences, limit: int | None
+) -> Gathered | None:
     """What is gathered where nothing is known of any run, and all may start: they are new, all of them. None: that
     isn't so, or has to be found out run by run."""
-    desired = prepared.desired
-    known = context.attempts or context.adopted or context.renames or not prepared.is_blank
-    asked = targets or prepared.selection.limit is not None or context.wish is not None
-    late = recurrences or any(group.depends_on or group.rollout for group in prepared.manifests.groups.values())
-    if known or asked or late or not desired.is_fresh or prepared.store.rollouts():
+    desired = baseline.manifests.runs
+    known = context.attempts or context.adopted or context.renames or not baseline.lookups.is_blank
+    asked = targets or limit is not None or context.wish is not None
+    late = recurrences or any(group.depends_on or group.rollout for group in baseline.manifests.groups.values())
+    if known or asked or late or not desired.is_fresh or baseline.store.rollouts():
         return None
     counts = {name: group.tally.count for name, group in desired.groups.items()}
     changes = FirstChanges(counts, desired.runs, partial(unheard_of, context=context))

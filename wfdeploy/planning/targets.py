@@ -1,14 +1,20 @@
-"""`--target`: globs on addresses in which brackets are literal, since addresses have them; `%2A` and `%3F` stand for
-an asterisk and a question mark."""
+"""What a command is about: recorded runs under a `--label`, addresses that match a `--target`.
+
+Targets are globs in which brackets are literal, since addresses have them; `%2A` and `%3F` stand for an asterisk and a
+question mark.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import takewhile
 
 from wfdeploy.errors import UsageError
-from wfdeploy.model.address import Span, exactly
+from wfdeploy.model.address import Address, Span, exactly
+from wfdeploy.model.state import Record
+from wfdeploy.ports import RecordReader
 
 
 def require_chosen(globs: Collection[str], labels: Collection[str]) -> None:
@@ -93,3 +99,30 @@ def _test(pattern: str) -> Callable[[str], object]:
     if "/" not in pattern and "*" not in pattern:
         expression += "/.*"
     return re.compile(expression, re.DOTALL).fullmatch
+
+
+def labels_of(record: Record) -> list[str]:
+    """The labels that a recorded run was given in its manifest."""
+    labels = json.loads(record.request).get("labels") if record.request else None
+    return labels if isinstance(labels, list) else []
+
+
+def labelled(store: RecordReader, labels: Collection[str], *, strict: bool) -> Iterator[Address]:
+    """The recorded addresses under one of these labels. Raises, where `strict`: `UsageError`."""
+    wanted, carried = set(labels), set[str]()
+    for record in store.records():
+        if found := wanted.intersection(labels_of(record)):
+            carried |= found
+            yield record.address
+    if strict:
+        require_labels(wanted, carried)
+
+
+def require_labels(wanted: Collection[str], carried: Collection[str]) -> None:
+    """A label that nothing carries is a slip of the pen, as a glob is that matches nothing. Raises: `UsageError`."""
+    missing = set(wanted).difference(carried)
+    if missing:
+        raise UsageError(
+            f"no recorded run carries the label {', '.join(sorted(missing))}",
+            hint="runs carry the labels that their manifest gave them when they were triggered",
+        )

@@ -1,7 +1,8 @@
-"""The plan that most plans are: everything is as it was. It is told without what a difference would take to explain."""
+"""The plan that most plans are: everything is as it was. It is made without what a difference would take to explain."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wfdeploy.model.observed import TROUBLED
@@ -10,6 +11,7 @@ from wfdeploy.model.run import Policy
 
 if TYPE_CHECKING:
     from wfdeploy.manifests.manifests import Manifests
+    from wfdeploy.model.state import Head
     from wfdeploy.ports import StateReader
     from wfdeploy.workspace import Workspace
 
@@ -38,9 +40,14 @@ def unchanged(
         return None
     if any(True for _ in store.standings(TROUBLED)):
         return None
-    head, target = store.head(), workspace.target
-    summary = dict.fromkeys(Action, 0)
-    summary[Action.KEEP] = sum(tally.count for tally in declared.values())
+    plan = plan_without_changes(workspace, manifests, store.head(), verified=not offline)
+    kept = sum(tally.count for tally in declared.values())
+    return replace(plan, summary={**plan.summary, Action.KEEP: kept})
+
+
+def plan_without_changes(workspace: Workspace, manifests: Manifests, head: Head, *, verified: bool) -> Plan:
+    """A plan that says where it is to be carried out, and nothing of what."""
+    target = workspace.target
     return Plan(
         project=target.project.name,
         environment=target.project.environment,
@@ -49,10 +56,10 @@ def unchanged(
         state=str(target.state_file),
         lineage=head.lineage,
         serial=head.serial,
-        verified=not offline,
+        verified=verified,
         changes=(),
         sends=0,
-        summary=summary,
+        summary=dict.fromkeys(Action, 0),
         manifests_digest=manifests.digest,
         shard="" if target.shard is None else str(target.shard),
     )

@@ -20,7 +20,7 @@ from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import FirstChanges, Plan, Selection
 from wfdeploy.operations import plan as planning
-from wfdeploy.planning import prepared
+from wfdeploy.planning import planner
 from wfdeploy.planning import shortcuts as passing_over
 from wfdeploy.render import plan_json, plan_text
 
@@ -68,7 +68,7 @@ def test_a_first_plan_says_what_a_comparison_says(
     bench = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=ManualClock())
     bench.write(*groups)
     found = told(bench, selection, keep_all=keep_all)
-    monkeypatch.setattr(prepared, "first", lambda *_: None)
+    monkeypatch.setattr(planner, "first", lambda *_: None)
     compared = told(bench, selection, keep_all=keep_all)
     assert (found[0], compared[0]) == (is_first, False)
     assert found[1:] == compared[1:]

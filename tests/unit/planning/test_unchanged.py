@@ -19,8 +19,8 @@ from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.operations import apply as applying
 from wfdeploy.planning import unchanged
-from wfdeploy.planning.outlook import Seen
-from wfdeploy.planning.prepared import Prepared
+from wfdeploy.planning.plan_result import Listing
+from wfdeploy.planning.planner import Planner
 from wfdeploy.planning.renames import Renames
 
 RUNS = [run("a", body={"n": 1}), run("b")]
@@ -42,7 +42,7 @@ def plans(bench: Workbench, selection: Selection | None = None) -> tuple[Plan | 
     workspace, selection = bench.workspace, selection or Selection()
     with loading.load(workspace, None, selection) as manifests, closing(workspace.open_state(readonly=True)) as store:
         plain = unchanged.unchanged(workspace, manifests, store, selection, offline=False)
-        return plain, Prepared(workspace, manifests, store, selection).outlook(Seen(runs=())).plan
+        return plain, Planner(workspace, manifests, store, selection).plan(Listing(runs=())).plan
 
 
 def test_nothing_to_do_is_told_as_by_a_closer_look(bench: Workbench) -> None:

@@ -12,7 +12,6 @@ from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.plan import Action, Change, Plan, but_plain_triggers
 from wfdeploy.model.run import Group
 from wfdeploy.model.state import Head
-from wfdeploy.planning.blocking.order import is_put_off
 from wfdeploy.ports import RecordReader
 
 _STARTED = (Outcome.TRIGGERED, Outcome.DEDUPLICATED, Outcome.RESUMED)
@@ -122,7 +121,7 @@ def note_held_back(changes: Sequence[Change], head: Head) -> Iterator[SetHead]:
     groups: dict[str, Group] = {}
     waiting: list[object] = []
     for change in but_plain_triggers(changes):
-        if is_put_off(change):
+        if change.is_put_off:
             delivery = ""
             if change.desired is not None:
                 delivery, groups[change.desired.group.name] = change.desired.delivery, change.desired.group

@@ -11,17 +11,16 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from dataclasses import dataclass, field
 
 from wfdeploy.manifests.identify.fingerprint import identify
-from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
 from wfdeploy.model.blocking import Concurrency, instant, unix_of
 from wfdeploy.model.edits import Decide, Edit
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import DesiredRun, Group
-from wfdeploy.model.state import Attempt, Standing
+from wfdeploy.model.state import Standing
+from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.due import Due, due, following, occurrences
 from wfdeploy.planning.diff.failure_policy import Case, by_policy
-from wfdeploy.ports import RecordReader
 
 _MOST_NOTED = 5
 _MOST_UPCOMING = 3
@@ -56,38 +55,18 @@ class Recurrence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What is known beside manifests and state.
+    """What is known beside manifests and state."""
 
-    `now_ms`: our clock, and where the server told its time, no later than that. `until_ms`: instances after it aren't
-    looked at (the same; None: those after `now_ms`). `logs_since_s`: the runs of all instances since then are in the
-    server's logs (Unix seconds; 0: the logs forget nothing).
-    `decided`: by group, up to when all of its instances are decided (Unix seconds).
-    `attempts` by address. `adopted`: those whose run the listing showed and the state lacks. `listed`:
-    there was a listing. `live`: how runs do as it told. `standings`: of the recorded runs that failed, were cancelled
-    or are missing. `wanted`: which recorded instances are wanted for another reason (None: none). `former`: the names
-    that a group had before; `renamed`: the name that a recorded address has now. `is_mine`: whether an instance belongs
-    to this shard.
-    """
+    now_ms: int  # our clock, and where the server told its time, no later than that
+    until_ms: int | None  # instances after it aren't looked at (the same clock; None: those after `now_ms`)
+    logs_since_s: int
+    """The server's logs show the runs of all instances since then (Unix seconds; 0: they forget nothing)."""
 
-    now_ms: int
-    dlq_retention_s: float
-    decided: Mapping[str, int]
-    until_ms: int | None = None
-    logs_since_s: int = 0
-    attempts: Mapping[Address, Attempt] = field(default_factory=dict)
-    adopted: Collection[Address] = ()
-    listed: bool = False
-    live: Mapping[Address, RunState] = field(default_factory=dict)
-    standings: Mapping[Address, Standing] = field(default_factory=dict)
-    wanted: Callable[[str], bool] | None = None
-    former: Callable[[str], Iterable[str]] = lambda _: ()
-    renamed: Callable[[Address], Address] = lambda address: address
-    is_mine: Callable[[str], bool] = lambda _: True
-
-
-def recurring(manifests: Manifests) -> dict[str, Group]:
-    """The recurring groups that were loaded, by name."""
-    return {name: group for name, group in manifests.groups.items() if group.schedule is not None}
+    listed: bool  # whether the server's runs were listed
+    adopted: Collection[Address]  # those whose run the listing showed and the state lacks
+    troubled: Mapping[Address, Standing]  # the recorded runs that failed, were cancelled or are missing
+    live: Mapping[Address, RunState]  # how runs do, as the listing said
+    wanted: Callable[[str], bool] | None  # which recorded instances are wanted for another reason (None: none)
 
 
 def notes(recurrences: Mapping[str, Recurrence]) -> Iterator[str]:
@@ -111,39 +90,30 @@ def conclusions(
     return {name: one.decide for name, one in recurrences.items() if one.decide is not None and name not in waiting}
 
 
-def recur(manifests: Manifests, store: RecordReader, around: Surroundings) -> dict[str, Recurrence]:
+def recur(baseline: Baseline, around: Surroundings) -> dict[str, Recurrence]:
     """What each recurring group comes to now. A group with nothing to do costs no look at its runs.
 
     Raises: `InvalidInput` when an instance can't be made.
     """
-    groups = recurring(manifests)
-    if not groups:
-        return {}
-    decided = around.decided
-    return {name: _Looking(manifests, store, around, group, decided).look() for name, group in groups.items()}
+    groups = baseline.manifests.groups.values()
+    return {group.name: _Looking(baseline, around, group).look() for group in groups if group.schedule is not None}
 
 
 class _Looking:
     """One look at one group."""
 
-    def __init__(
-        self,
-        manifests: Manifests,
-        store: RecordReader,
-        around: Surroundings,
-        group: Group,
-        decided: Mapping[str, int],
-    ) -> None:
+    def __init__(self, baseline: Baseline, around: Surroundings, group: Group) -> None:
         assert group.schedule is not None
-        self.manifests = manifests
-        self.store = store
+        self.baseline = baseline
+        self.manifests = baseline.manifests
+        self.store = baseline.store
         self.around = around
         self.group = group
         self.schedule = group.schedule
         self.now_s = around.now_ms // 1000
         self.until_s = self.now_s if around.until_ms is None else min(around.until_ms // 1000, self.now_s)
-        self.names = (group.name, *around.former(group.name))
-        self.decided_s = decided.get(group.name)
+        self.names = (group.name, *baseline.renames.former_groups(group.name))
+        self.decided_s = baseline.renames.schedules.get(group.name)
         self.result = Recurrence(group)
 
     def look(self) -> Recurrence:
@@ -189,7 +159,7 @@ class _Looking:
         or was lost. None: nothing tells of any instance."""
         # Those that were adopted by this apply, or by one that was about other groups.
         recorded = (key.address for key in self.store.record_keys(whole_groups(self.names)))
-        addresses = {*self._mine(self.around.adopted), *map(self.around.renamed, recorded)}
+        addresses = {*self._mine(self.around.adopted), *map(self.baseline.renames.renamed, recorded)}
         known = {unix_of(parts[1]) for address in addresses if (parts := instance_parts(address))}
         start_s = self.schedule.start_s
         if not known:
@@ -218,7 +188,7 @@ class _Looking:
         return all(
             run.address in known
             for _, run in instances
-            if run.group.name == self.group.name and self.around.is_mine(run.address)
+            if run.group.name == self.group.name and self.baseline.is_mine(run.address)
         )
 
     def _mine(self, addresses: Iterable[Address]) -> Iterator[Address]:
@@ -226,12 +196,12 @@ class _Looking:
 
     def _wanted(self) -> Iterator[Address]:
         """Instances that are not new and yet to be decided about."""
-        yield from self._mine(self.around.attempts)  # they may have to be sent again
-        for address in self._mine(self.around.standings):
+        yield from self._mine(self.baseline.attempts)  # they may have to be sent again
+        for address in self._mine(self.around.troubled):
             case = Case(
-                standing=self.around.standings[address],
+                standing=self.around.troubled[address],
                 now_ms=self.around.now_ms,
-                dlq_retention_s=self.around.dlq_retention_s,
+                dlq_retention_s=self.baseline.workspace.project.server.dlq_retention_s,
             )
             if by_policy(case, self.group.policy).action is not Action.KEEP:
                 yield address
@@ -249,7 +219,7 @@ class _Looking:
         for at_s in sorted(wanted):
             for number, run in requests.instances(file, at_s):
                 address = run.address
-                if run.group.name != self.group.name or not self.around.is_mine(address):
+                if run.group.name != self.group.name or not self.baseline.is_mine(address):
                     continue
                 is_new = address not in wanted[at_s]
                 if is_new and (at_s not in due_times or self._is_known(address)):
@@ -272,7 +242,7 @@ class _Looking:
         return chosen.values()
 
     def _was_refused(self, address: Address) -> bool:
-        attempt = self.around.attempts.get(address)
+        attempt = self.baseline.attempts.get(address)
         return attempt is not None and not attempt.is_open
 
     def _is_known(self, address: Address) -> bool:
@@ -285,11 +255,11 @@ class _Looking:
         going: dict[str, Address] = {}
         unfinished = (None, *(state for state in RunState if not state.is_final))
         addresses = [
-            self.around.renamed(standing.address)
+            self.baseline.renames.renamed(standing.address)
             for name in self.names
             for standing in self.store.standings(unfinished, name)
         ]
-        open_ = [address for address, attempt in self.around.attempts.items() if attempt.is_open]
+        open_ = [address for address, attempt in self.baseline.attempts.items() if attempt.is_open]
         for address in (*addresses, *self._mine(self.around.adopted), *self._mine(open_)):
             state = self.around.live.get(address)
             parts = instance_parts(address)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Observe
 from wfdeploy.model.plan import FieldChange, NameRun, Wish
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import DesiredRun, OnRemove
@@ -48,51 +50,92 @@ class Identities:
     attempt_label: Callable[[str, str, int, int], str]  # address, fingerprint, generation, tries
 
 
+class Lookups(Protocol):
+    """What the state holds of single addresses."""
+
+    def fetch(self, addresses: Collection[Address]) -> None:
+        """Prepare for questions about these addresses."""
+
+    def record(self, address: str) -> Record | None:
+        """The full record of an address."""
+
+    def highest(self, address: str, fingerprint: str) -> int:
+        """The highest known generation of a fingerprint at an address; 0 for none."""
+
+    def is_taken_over(self, key: RecordKey) -> bool:
+        """Whether another run has the workflow run id of this record now, which the server gives away only when the
+        recorded run has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStates:
+    """The states of recorded runs, by the address that they have now."""
+
+    troubled: Mapping[Address, Standing] = field(default_factory=dict)
+    """The runs that failed, were cancelled or are missing."""
+
+    live: dict[Address, RunState] = field(default_factory=dict)
+    """What the listing says, of the runs that it says anything of."""
+
+    edits: tuple[Observe, ...] = ()  # write down what the state doesn't hold yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """What happens to recorded runs that are no longer declared."""
+
+    policies: Mapping[str, OnRemove] = field(default_factory=dict)
+    """By group: the manifest's policy where it was loaded, else the state's."""
+
+    is_gone: Callable[[Address], bool] = lambda _: False  # whether a recorded run that isn't declared was removed
+    is_undeclared: Callable[[Address], bool] = lambda _: False
+    """Whether nobody declares it, also where that is no reason to cancel or forget it (in a shard)."""
+
+    emptied_generator: Callable[[Address], str | None] = lambda _: None
+    """The generator that made a run, where it is declared and makes no runs any more."""
+
+    prune: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastInstances:
+    """Past instances of recurring groups, which stay as they are."""
+
+    groups: Collection[str] = ()  # the groups that recur
+    expired: Collection[Address] = ()  # those that need no record any more
+    shown: bool = False  # whether those with nothing to do make a change too
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffContext:
-    """Everything but the desired runs and the record keys.
-
-    `attempts` by address. `verdicts` by address of an open attempt. `adopted`: records that the server's listing
-    gave and the state lacks, by address (they stand before the state's own). `renames`: former address -> new one,
-    for the addresses that the state still has under the former. `highest(address, fingerprint)`: highest known
-    generation, 0 for none. `records(address)`: the full record. `fetch(addresses)`: `highest` and `records` are about
-    to be asked about these. `on_remove`: policy by group, the manifest's where
-    it was loaded, else the state's. `is_gone(address)`: whether a recorded run that isn't declared was removed;
-    `is_undeclared(address)`: whether nobody declares it, also where that is no reason to cancel or forget (in a shard).
-    `emptied_generator(address)`: the generator that made a run, where it is declared and makes no runs any more.
-    `standings`: of the recorded runs that failed, were cancelled or are missing, by address. `live_states`: how
-    recorded runs do as the server told just now, by address. `dlq_retention_s`: how long a failed run can be resumed.
-    `is_taken_over(key)`: whether another run has the workflow run id of this record now, which the server gives away
-    only when the recorded run has ended. `wish`: what is wanted instead of everything else. `replaces_running`: what is
-    triggered again takes no account of a predecessor that may still run. `recurring`: groups whose past instances stay
-    as they are, but for those `expired`, which need no record any more; they are named only where `names_past`.
-    """
+    """Everything but the desired runs and the record keys."""
 
     identities: Identities
-    now_ms: int
-    highest: Callable[[str, str], int]
-    records: Callable[[str], Record | None]
-    fetch: Callable[[Collection[Address]], None] = lambda _: None
+    lookups: Lookups
+    now_ms: int  # our clock
+    dlq_retention_s: float = 3 * 86400.0  # how long a failed run can be resumed
     attempts: Mapping[Address, Attempt] = field(default_factory=dict)
-    verdicts: Mapping[Address, Verdict] = field(default_factory=dict)
+    verdicts: Mapping[Address, Verdict] = field(default_factory=dict)  # what the listing says about the open attempts
     adopted: Mapping[Address, Record] = field(default_factory=dict)
+    """Records that the listing gave and the state lacks: they stand before the state's own."""
+
+    noted: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Generations that the listing showed, by address and fingerprint."""
+
     renames: Mapping[Address, Address] = field(default_factory=dict)
-    on_remove: Mapping[str, OnRemove] = field(default_factory=dict)
-    is_gone: Callable[[Address], bool] = lambda _: False
-    is_undeclared: Callable[[Address], bool] = lambda _: False
-    emptied_generator: Callable[[Address], str | None] = lambda _: None
-    standings: Mapping[Address, Standing] = field(default_factory=dict)
-    live_states: Mapping[Address, RunState] = field(default_factory=dict)
-    dlq_retention_s: float = 3 * 86400.0
-    is_taken_over: Callable[[RecordKey], bool] = lambda _: False
-    wish: Wish | None = None
-    recurring: Collection[str] = ()
-    expired: Collection[Address] = ()
-    names_past: bool = False
-    replace: frozenset[str] = frozenset()
-    replaces_running: bool = False
-    prune: bool = False
+    """Former address -> new one, for the addresses that the state still has under the former."""
+
+    states: RunStates = field(default_factory=RunStates)
+    removal: Removal = field(default_factory=Removal)
+    past: PastInstances = field(default_factory=PastInstances)
+    wish: Wish | None = None  # what is wanted instead of everything else
+    replace: frozenset[str] = frozenset()  # the addresses to be triggered again
+    replaces_running: bool = False  # whether re-triggers take no account of a predecessor that may still run
     former: Mapping[Address, Address] = field(init=False)  # `renames` the other way round
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "former", {to: origin for origin, to in self.renames.items()})
+
+    def highest(self, address: str, fingerprint: str) -> int:
+        """The highest known generation of a fingerprint at an address; 0 for none."""
+        return max(self.lookups.highest(address, fingerprint), self.noted.get((address, fingerprint), 0))

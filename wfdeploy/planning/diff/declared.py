@@ -127,11 +127,11 @@ class Declared:
     def _case(self, standing: Standing) -> Case:
         context, address = self.context, self.run.address
         if not self._was_recorded:
-            live = context.live_states.get(address)
+            live = context.states.live.get(address)
             if live is not None and live is not standing.run_state:
                 standing = standing._replace(run_state=live, observed_at_ms=context.now_ms)
-            standing = context.standings.get(address, standing)
-            if self.known is not None and context.is_taken_over(self.known):
+            standing = context.states.troubled.get(address, standing)
+            if self.known is not None and context.lookups.is_taken_over(self.known):
                 standing = standing._replace(run_state=RunState.EXPIRED)
         return Case(
             standing=standing,
@@ -175,7 +175,7 @@ class Declared:
 
     def _unchanged(self, known: RecordKey, *, recovered: bool) -> Change:
         run = self.run
-        standing = self.context.standings.get(run.address)
+        standing = self.context.states.troubled.get(run.address)
         if standing is not None and not recovered and not self.adopting:
             case = self._case(standing)
             remedy = by_policy(case, run.group.policy)
@@ -200,7 +200,7 @@ class Declared:
         reason = "the server knows this run, the state did not" if self.adopting else ""
         change = self._made(action, reason, key=known, sends=False)
         if delivery_changed and not recovered and not self.adopting:
-            record = self.context.records(run.address)
+            record = self.context.lookups.record(run.address)
             fields = self._fields(record)
             if fields:
                 change = change._replace(
@@ -254,7 +254,7 @@ class Declared:
         if record is None:
             return change
         state = self._case(record.standing).standing.run_state
-        if (state is not None and not state.may_run) or self.context.is_taken_over(known):
+        if (state is not None and not state.may_run) or self.context.lookups.is_taken_over(known):
             return change
         if policy is ReplaceRunning.WAIT:
             return change._replace(
@@ -325,7 +325,7 @@ class Declared:
         for edit in reversed(self.edits):
             if isinstance(edit, PutRecord):
                 return edit.record  # the latest: edits of records come oldest first
-        return self.context.records(known.address)
+        return self.context.lookups.record(known.address)
 
     def _fields(self, record: Record | None) -> tuple[FieldChange, ...]:
         if record is None:

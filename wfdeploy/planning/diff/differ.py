@@ -16,10 +16,9 @@ from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import RecordKey
 from wfdeploy.planning.diff.context import DiffContext
 from wfdeploy.planning.diff.declared import Declared
-from wfdeploy.planning.diff.instances import is_past, past_instance
 from wfdeploy.planning.diff.outcomes import key_of
 from wfdeploy.planning.diff.reasons import AT_ONCE, why_new
-from wfdeploy.planning.diff.undeclared import undeclared
+from wfdeploy.planning.diff.undeclared import is_past, past_instance, undeclared
 
 
 def diff(
@@ -47,7 +46,9 @@ def _fetched(
 ) -> Iterator[tuple[DesiredRun | None, RecordKey | None]]:
     """The pairs; what has to be known of their addresses is fetched for many at once."""
     while batch := list(islice(pairs, AT_ONCE)):
-        context.fetch([one.address for run, key in batch if (one := run or key) and not _is_plain(run, key, context)])
+        context.lookups.fetch(
+            [one.address for run, key in batch if (one := run or key) and not _is_plain(run, key, context)]
+        )
         yield from batch
 
 

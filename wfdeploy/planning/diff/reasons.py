@@ -39,9 +39,9 @@ def explained(changes: Iterable[Change], context: DiffContext) -> Iterator[Chang
     """The same changes, with what the brief ones leave out: what differs, and what is to be said about that."""
     remaining = iter(changes)
     while some := list(islice(remaining, AT_ONCE)):
-        context.fetch([change.address for change in some if change.brief])
+        context.lookups.fetch([change.address for change in some if change.brief])
         for change in some:
-            yield explain(change, context.records(change.address), context) if change.brief else change
+            yield explain(change, context.lookups.record(change.address), context) if change.brief else change
 
 
 def explain(change: Change, record: Record | None, context: DiffContext) -> Change:

@@ -1,11 +1,11 @@
-"""A recorded address that no manifest declares."""
+"""A recorded address that no manifest declares: a run that was removed, or a past instance of a recurring one."""
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from wfdeploy.model.address import group_of, shell_word
-from wfdeploy.model.edits import DropAttempt, Edit, Forget
+from wfdeploy.model.address import group_of, instance_parts, shell_word
+from wfdeploy.model.edits import DropAttempt, Edit, Expire, Forget
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Change, Wish
 from wfdeploy.model.run import OnRemove
@@ -36,7 +36,7 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         return _with_open_attempt(change, attempt, edits, context)
     if known is None:
         # Nothing but a refused attempt of a run that nobody declares any more.
-        if context.is_undeclared(address):
+        if context.removal.is_undeclared(address):
             return Change(address=address, action=Action.KEEP, reason="", edits=(DropAttempt(address),))
         return None
     change = Change(
@@ -50,18 +50,18 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
     )
     if context.wish is not None:
         return _wished(change, context.wish, context)
-    if adopting or not context.is_gone(address):
+    if adopting or not context.removal.is_gone(address):
         return change
-    policy = context.on_remove.get(group_of(address), OnRemove.KEEP)
+    policy = context.removal.policies.get(group_of(address), OnRemove.KEEP)
     if policy is OnRemove.CANCEL:
-        record = context.records(address)
-        state = context.live_states.get(address) or (record.run_state if record else None)
-        if (state is not None and not state.may_run) or context.is_taken_over(known):
+        record = context.lookups.record(address)
+        state = context.states.live.get(address) or (record.run_state if record else None)
+        if (state is not None and not state.may_run) or context.lookups.is_taken_over(known):
             return change._replace(reason="no longer declared, and its run has ended")
-        generator = context.emptied_generator(address)
+        generator = context.removal.emptied_generator(address)
         why = "no longer declared" if generator is None else f"{generator} makes no runs any more"
         return change._replace(action=Action.CANCEL, reason=f"{why}, and the group's onRemove is cancel")
-    if policy is OnRemove.FORGET or context.prune:
+    if policy is OnRemove.FORGET or context.removal.prune:
         why = "the group's onRemove is forget" if policy is OnRemove.FORGET else "--prune was given"
         edits.append(Forget(address))
         return change._replace(action=Action.FORGET, reason=f"no longer declared, and {why}", edits=tuple(edits))
@@ -71,7 +71,8 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
 def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], context: DiffContext) -> Change:
     wish, address = context.wish, change.address
     resumes = wish is Wish.RESUME and attempt.is_resume
-    is_undeclared = context.is_undeclared(address)  # else another file may declare it, or that isn't what this is about
+    # Otherwise another file may declare it, or that isn't what this is about.
+    is_undeclared = context.removal.is_undeclared(address)
     undeclared_ = ", no longer declared" if is_undeclared else ""
     verdict = context.verdicts.get(address, NOT_LOOKED_UP)
     match verdict.finding:
@@ -107,16 +108,16 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
 
 def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
     """What a person wants done with a run, whatever is declared: it can be cancelled and resumed."""
-    record = context.adopted.get(change.address) or context.records(change.address)
+    record = context.adopted.get(change.address) or context.lookups.record(change.address)
     if wish in (Wish.RESTART, Wish.RETRIGGER) or record is None:
         return change._replace(reason="no longer declared: there is nothing to trigger it from")
     standing = record.standing
     if change.address not in context.adopted:
-        live = context.live_states.get(change.address)
-        standing = context.standings.get(
+        live = context.states.live.get(change.address)
+        standing = context.states.troubled.get(
             change.address, standing if live is None else standing._replace(run_state=live)
         )
-    if context.is_taken_over(key_of(record)):
+    if context.lookups.is_taken_over(key_of(record)):
         standing = standing._replace(run_state=RunState.EXPIRED)
     case = Case(standing=standing, now_ms=context.now_ms, dlq_retention_s=context.dlq_retention_s)
     remedy = BY_WISH[wish](case)
@@ -126,3 +127,33 @@ def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
     tries = standing.tries + 1
     label = context.identities.attempt_label(change.address, record.fingerprint, record.generation, tries)
     return change._replace(sends=True, run_id=label, tries=tries, dlq_id=standing.dlq_id)
+
+
+def is_past(key: RecordKey, context: DiffContext) -> bool:
+    """Whether an address that isn't declared now is an instance of a group that still recurs."""
+    if context.wish is not None or group_of(key.address) not in context.past.groups:
+        return False
+    if instance_parts(key.address) is None:
+        return False
+    attempt = context.attempts.get(key.address)
+    return bool(key.fingerprint) and not (attempt is not None and attempt.is_open)
+
+
+def past_instance(key: RecordKey, context: DiffContext) -> Change | None:
+    """What there is to do about one; mostly nothing."""
+    edits: list[Edit] = list(preparing(key.address, context))
+    if key.address in context.adopted:
+        return Change(
+            address=key.address,
+            action=Action.ADOPT,
+            reason="the server knows this instance, the state did not",
+            run_id=key.workflow_run_id,
+            fingerprint=key.fingerprint,
+            generation=key.generation,
+            edits=tuple(edits),
+        )
+    if key.address in context.past.expired:
+        edits.append(Expire(key.address))
+    # Without a fingerprint: it is no run that lost its declaration.
+    change = Change(address=key.address, action=Action.KEEP, reason="", edits=tuple(edits))
+    return change if edits or context.past.shown else None

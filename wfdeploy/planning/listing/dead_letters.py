@@ -1,31 +1,38 @@
-"""What a listing of the dead-letter queue tells of failed runs whose dead letter the logs didn't tell."""
+"""Dead letters that the logs don't tell: looked up in the dead-letter queue, by one listing for all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from wfdeploy.errors import ExitCode, Interrupted, RemoteFailure
 from wfdeploy.model.edits import Observe
+from wfdeploy.model.event import Notice
 from wfdeploy.model.remote import DeadLetter, RunState
 from wfdeploy.model.state import Standing
+from wfdeploy.model.workflow_id import id_key
+
+if TYPE_CHECKING:
+    from wfdeploy.planning.listing.discovery import Discovery
 
 _SAME_MS = 1000
 """Times of one run may be told in milliseconds here and in seconds there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Letters:
-    """What was looked up, and when (our clock, Unix ms), for the runs whose ids have these keys. `found`: dead letters
-    by such a key. `complete_at_ms`: of runs that were seen to have failed before (our clock, Unix ms), all that there
-    are would be among them; None where the listing wasn't complete."""
+class DeadLetters:
+    """A listing of the dead-letter queue."""
 
-    asked: Collection[str]
-    asked_at_ms: int
-    found: Mapping[str, str]
+    asked: Collection[str]  # the keys of the ids of the runs that were looked up
+    asked_at_ms: int  # our clock
+    found: Mapping[str, str]  # dead letters by such a key
     complete_at_ms: int | None = None
+    """Of runs that were seen to have failed before this (our clock), all that there are would be among them; None
+    where the listing wasn't complete."""
 
 
-def letter_of(standing: Standing, letter: DeadLetter) -> bool:
+def belongs_to(letter: DeadLetter, standing: Standing) -> bool:
     """Whether a dead letter with a run's id is that run's: an id may be used again when its run has ended."""
     created_ms = standing.created_at_ms
     if created_ms is None or letter.created_at_ms is None:
@@ -33,18 +40,54 @@ def letter_of(standing: Standing, letter: DeadLetter) -> bool:
     return abs(created_ms - letter.created_at_ms) <= _SAME_MS
 
 
-def lettered(standing: Standing, key: str, letters: Letters) -> tuple[Standing, Observe] | None:
+def with_dead_letter(standing: Standing, key: str, dead_letters: DeadLetters) -> tuple[Standing, Observe] | None:
     """A failed run as it is known now, with the edit that writes it down; None where nothing new is known. One that
     has no dead letter any more was dealt with elsewhere, as one whose resume is answered with 404."""
     if standing.run_state is not RunState.FAILED or standing.dlq_id is not None or standing.handled:
         return None
-    if key not in letters.asked:
+    if key not in dead_letters.asked:
         return None
-    if (dlq_id := letters.found.get(key)) is not None:
+    if (dlq_id := dead_letters.found.get(key)) is not None:
         seen = standing._replace(dlq_id=dlq_id)
-        return seen, Observe(standing.address, RunState.FAILED, letters.asked_at_ms, dlq_id=dlq_id)
-    complete_ms = letters.complete_at_ms
+        return seen, Observe(standing.address, RunState.FAILED, dead_letters.asked_at_ms, dlq_id=dlq_id)
+    complete_ms = dead_letters.complete_at_ms
     if complete_ms is None or standing.observed_at_ms is None or standing.observed_at_ms > complete_ms:
         return None
     seen = standing._replace(handled=True)
-    return seen, Observe(standing.address, RunState.FAILED, letters.asked_at_ms, handled=True)
+    return seen, Observe(standing.address, RunState.FAILED, dead_letters.asked_at_ms, handled=True)
+
+
+async def find_dead_letters(discovery: Discovery, wanted: Sequence[Standing], since_ms: int | None) -> DeadLetters:
+    """Find the dead letters of these runs. A queue that can't be read is no reason to do nothing else.
+
+    `since_ms`: when the oldest of them was created. A run fails after that, so it bounds the list whichever of both
+    the server means by date.
+    """
+    workspace = discovery.workspace
+    lag_ms = round(1000 * discovery.log_lag_s)
+    began_ms = workspace.clock.now_ms()
+    missing = {id_key(standing.workflow_run_id): standing for standing in wanted}
+    asked = frozenset(missing)
+    found: dict[str, str] = {}
+    try:
+        async for page in discovery.gateway.list_dead_letters(label=workspace.project.label, since_ms=since_ms):
+            _take(page, workspace.project.label, missing, found)
+            if not missing:
+                break
+            if discovery.stopped():
+                raise Interrupted("stopped while listing the server's dead letters", exit_code=ExitCode.SIGINT)
+    except RemoteFailure as error:
+        workspace.listener(Notice(f"dead letters could not be looked up: {error.message}", error.hint))
+        return DeadLetters(asked, began_ms, found)
+    return DeadLetters(asked, began_ms, found, complete_at_ms=began_ms - lag_ms)
+
+
+def _take(page: Collection[DeadLetter], label: str, missing: dict[str, Standing], found: dict[str, str]) -> None:
+    for letter in page:
+        if letter.labels and label not in letter.labels:
+            continue  # another project's, which the server was not asked for
+        key = id_key(letter.workflow_run_id)
+        standing = missing.get(key)
+        if standing is not None and belongs_to(letter, standing):
+            found[key] = letter.dlq_id
+            del missing[key]

@@ -6,20 +6,23 @@ moment at which a request of interest can have left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
+from wfdeploy.errors import Withheld
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import PutAttempt
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Sending
 from wfdeploy.model.state import AttemptStatus, Standing
 from wfdeploy.model.workflow_id import RunIndex
+from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.diff.context import NOT_LOOKED_UP, Finding, Verdict
+from wfdeploy.planning.listing.dead_letters import DeadLetters, find_dead_letters
 from wfdeploy.planning.listing.long_listings import LongListings
-from wfdeploy.planning.listing.observing import View
-from wfdeploy.planning.listing.refreshing import since as since_oldest
-from wfdeploy.planning.outlook import Seen
-from wfdeploy.planning.prepared import Prepared
+from wfdeploy.planning.listing.run_states import View
+from wfdeploy.planning.listing.run_states import since as since_oldest
+from wfdeploy.planning.plan_result import Listing
 from wfdeploy.ports import RunGateway
 from wfdeploy.sending.absence import Absence, Findings, examine, since
 from wfdeploy.sending.listing import Listed, list_all
@@ -28,26 +31,30 @@ from wfdeploy.sending.server_time import DATE_RESOLUTION_MS, ROUNDED_S, ServerTi
 from wfdeploy.workspace import Workspace
 
 
-class Discovery:
-    """Listings for one command. `locked_at`: when (monotonic) it got the state's lock; no process that held it before
-    has sent anything since. None without a lock: then nothing is proven about open attempts. `stopped`: the user's wish
-    to stop, heeded between pages."""
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """What a command that holds the state's lock knows, and how long it may wait."""
 
-    def __init__(
-        self,
-        workspace: Workspace,
-        gateway: RunGateway,
-        time: ServerTime,
-        locked_at: float | None = None,
-        stopped: Callable[[], bool] = lambda: False,
-    ) -> None:
+    taken_at: float
+    """When (monotonic): no process that held it before has sent anything since."""
+
+    patience: Patience
+
+
+class Discovery:
+    """Listings for one command. Without the lock, nothing is proven about open attempts."""
+
+    def __init__(self, workspace: Workspace, gateway: RunGateway, time: ServerTime, lock: Lock | None = None) -> None:
         self.workspace = workspace
         self.gateway = gateway
         self.time = time
-        self.locked_at = locked_at
-        self.stopped = stopped
-        self._long = None if locked_at is None else LongListings(workspace, gateway, time, stopped)
+        self.lock = lock
+        self._long = None if lock is None else LongListings(workspace, gateway, time, self.stopped)
         self._joined: tuple[int, int] | None = None  # see `_list_after`
+
+    def stopped(self) -> bool:
+        """Whether the user wants to stop; checked between pages."""
+        return self.lock is not None and self.lock.patience.stopped
 
     @property
     def log_lag_s(self) -> float:
@@ -60,82 +67,84 @@ class Discovery:
             told = self.gateway.facts.log_lag_s
         return settings.log_lag_s if told is None else told
 
-    async def look(self, prepared: Prepared, sending: Sending, asked: Collection[Standing] = ()) -> Seen:
-        """What a plan without guarantees shows: list, and tell what is found of open attempts; absence says nothing
-        yet. `asked`: the runs whose state shall be known. Raises: `RemoteFailure`."""
-        listed = await self._list(prepared, sending, asked)
+    async def look(self, baseline: Baseline, sends: Sending, asked: Collection[Standing]) -> Listing:
+        """List, and tell what is found of open attempts; absence says nothing. `sends`: what is going to be sent,
+        `asked`: the runs whose state shall be known. Raises: `RemoteFailure`."""
+        listed = await self._list(baseline, sends, asked)
         index = RunIndex(listed.runs)
         verdicts = {
             attempt.address: Verdict(Finding.FOUND, run)
-            if (run := index.attempted(attempt, prepared.names_of(attempt)))
+            if (run := index.attempted(attempt, baseline.names_of(attempt)))
             else NOT_LOOKED_UP
-            for attempt in prepared.open_attempts
+            for attempt in baseline.open_attempts
         }
-        return self._seen(listed, verdicts)
+        return self._listing(listed, verdicts)
 
-    async def settle(
-        self,
-        prepared: Prepared,
-        sending: Sending,
-        patience: Patience,
-        *,
-        suspect: str | None,
-        asked: Collection[Standing] = (),
-    ) -> Seen:
-        """List late enough to tell what became of open attempts.
+    async def prove(
+        self, baseline: Baseline, sends: Sending, asked: Collection[Standing], *, suspect: str | None
+    ) -> Listing:
+        """List late enough to tell what became of open attempts, and what another runner may have triggered.
 
         `suspect`: why the state may not know all that was triggered (then the listing must also be late enough for
-        what another process may just have done); None when it does. Raises: `RemoteFailure`.
+        what another process may just have done); None when it does. Raises: `RemoteFailure`, `Withheld`.
         """
-        assert self.locked_at is not None
-        time = self.time
-        if self._lag_is_open or (prepared.open_attempts and not time.is_known):
+        assert self.lock is not None
+        time, patience = self.time, self.lock.patience
+        if self._lag_is_open or (baseline.open_attempts and not time.is_known):
             await self._probe()
-        self._close_intents(prepared)
+        self._close_intents(baseline, self.lock)
         lag_s = self.log_lag_s
         wait_s = 0.0
         reasons = []
-        if prepared.open_attempts:
-            locked_ms = time.earliest_ms(self.locked_at)
-            last_ms = max(min(locked_ms, ended_ms + DATE_RESOLUTION_MS) for ended_ms in self._ended(prepared).values())
+        if baseline.open_attempts:
+            locked_ms = time.earliest_ms(self.lock.taken_at)
+            last_ms = max(min(locked_ms, ended_ms + DATE_RESOLUTION_MS) for ended_ms in self._ended(baseline).values())
             wait_s = (last_ms - time.earliest_ms()) / 1000 + lag_s
-            count = len(prepared.open_attempts)
+            count = len(baseline.open_attempts)
             reasons.append(f"the outcome of {count} run{'s' if count > 1 else ''} is not known")
         if suspect is not None:
-            wait_s = max(wait_s, self.locked_at + lag_s - time.now())
+            wait_s = max(wait_s, self.lock.taken_at + lag_s - time.now())
             reasons.append(suspect)
-        settled = await patience.wait(
+        is_late_enough = await patience.wait(
             wait_s + ROUNDED_S if wait_s > 0 else 0.0,
             f"{' and '.join(reasons)}: waiting until the server's logs can tell (server.logLag)",
         )
-        if not settled:
+        if not is_late_enough:
             if suspect is not None and not patience.stopped:
-                self._say_unsettled(suspect)
-            return await self.look(prepared, sending, asked)
-        listed = await self._list(prepared, sending, asked)
-        findings = self._examine(prepared, listed)
+                raise Withheld(
+                    f"{suspect}, and --timeout leaves no time to wait until the server's logs can tell what was "
+                    "triggered",
+                    hint=f"give it more than {lag_s:.0f} seconds with --timeout",
+                )
+            return await self.look(baseline, sends, asked)
+        listed = await self._list(baseline, sends, asked)
+        findings = self._examine(baseline, listed)
         if findings.too_early and await patience.wait(
             findings.wait_ms / 1000,
             "a delayed run whose answer was lost may just be starting: waiting until the logs can tell",
         ):
-            listed = await self._list(prepared, sending, asked)
-            findings = self._examine(prepared, listed)
-        return self._seen(listed, self._verdicts(prepared, findings))
+            listed = await self._list(baseline, sends, asked)
+            findings = self._examine(baseline, listed)
+        return self._listing(listed, self._verdicts(baseline, findings))
 
     async def inspect(self, standings: Collection[Standing]) -> View:
         """How these runs do, and nothing else, by one listing. Raises: `RemoteFailure`."""
         start = since_oldest(standings, round(1000 * self.log_lag_s))
         return self._view(await self._list_since(start, len(standings)))
 
-    def covers(self, prepared: Prepared, seen: Seen, sending: Sending) -> bool:
+    async def dead_letters(self, standings: Sequence[Standing]) -> DeadLetters:
+        """The dead letters of these runs, as far as the dead-letter queue has them."""
+        return await find_dead_letters(self, standings, since_oldest(standings, round(1000 * self.log_lag_s)))
+
+    def covers(self, baseline: Baseline, listing: Listing, sends: Sending) -> bool:
         """Whether a listing reaches back as far as it must before these changes are sent."""
-        needed = _reach(prepared, sending, self.time.latest_ms(), round(1000 * self.log_lag_s))
-        if seen.reach_ms is not None and (needed is None or needed < seen.reach_ms):
+        needed = _reach(baseline, sends, self.time.latest_ms(), round(1000 * self.log_lag_s))
+        if listing.reach_ms is not None and (needed is None or needed < listing.reach_ms):
             return False
         if self._joined is None:
             return True
         watermark_ms, start_ms = self._joined
-        needed = _reach(prepared, sending, self.time.latest_ms(), round(1000 * self.log_lag_s), watermark_ms)
+        needed = _reach(baseline, sends, self.time.latest_ms(), round(1000 * self.log_lag_s), watermark_ms)
         return needed is not None and needed >= start_ms
 
     # --- pieces ----------------------------------------------------------------------------------------------
@@ -157,16 +166,16 @@ class Discovery:
             self.time.learn(page.server_time_ms, asked_at=asked_at, answered_at=self.time.now())
             break
 
-    async def _list(self, prepared: Prepared, sends: Sending, asked: Collection[Standing]) -> Listed:
+    async def _list(self, baseline: Baseline, sends: Sending, asked: Collection[Standing]) -> Listed:
         """One listing for all purposes: it reaches back to what may be unknown, and to the oldest run asked after."""
         workspace = self.workspace
         lag_ms = round(1000 * self.log_lag_s)
-        start = _reach(prepared, sends, self.time.latest_ms(), lag_ms)
+        start = _reach(baseline, sends, self.time.latest_ms(), lag_ms)
         oldest = since_oldest(asked, lag_ms)
-        declared = sum(group.tally.count for group in prepared.manifests.runs.groups.values())
+        declared = sum(group.tally.count for group in baseline.manifests.runs.groups.values())
         since_ms = start if start is None or oldest is None else min(start, oldest)
         self._joined = None
-        listed = await self._list_after(prepared, sends, since_ms, oldest, declared)
+        listed = await self._list_after(baseline, sends, since_ms, oldest, declared)
         if listed is None:
             listed = await self._list_since(since_ms, declared, self._long)
         listed.reach_ms = start
@@ -181,7 +190,7 @@ class Discovery:
         return listed
 
     async def _list_after(
-        self, prepared: Prepared, sends: Sending, since_ms: int | None, oldest_ms: int | None, expected: int
+        self, baseline: Baseline, sends: Sending, since_ms: int | None, oldest_ms: int | None, expected: int
     ) -> Listed | None:
         """Continue a listing that an earlier command began, and list what came after that. None: there is none.
 
@@ -193,7 +202,7 @@ class Discovery:
             return None
         lag_ms = round(1000 * self.log_lag_s)
         watermark_ms = earlier.began_ms - lag_ms
-        start_ms = _reach(prepared, sends, self.time.latest_ms(), lag_ms, watermark_ms)
+        start_ms = _reach(baseline, sends, self.time.latest_ms(), lag_ms, watermark_ms)
         if start_ms is None:
             return None
         start_ms = start_ms if oldest_ms is None else min(start_ms, oldest_ms)
@@ -221,9 +230,9 @@ class Discovery:
             workspace.listener(notice)
         return listed
 
-    def _seen(self, listed: Listed, verdicts: dict[Address, Verdict]) -> Seen:
+    def _listing(self, listed: Listed, verdicts: dict[Address, Verdict]) -> Listing:
         reach_ms = listed.reach_ms
-        return Seen(
+        return Listing(
             # What lies further back is known to the state already, or is too old to be told.
             runs=tuple(run for run in listed.runs if reach_ms is None or run.created_at_ms >= reach_ms),
             verdicts=verdicts,
@@ -247,50 +256,49 @@ class Discovery:
         """When a listing began, in server time; None where the server tells none."""
         return self.time.earliest_ms(listed.asked_at) if self.time.is_known else None
 
-    def _close_intents(self, prepared: Prepared) -> None:
+    def _close_intents(self, baseline: Baseline, lock: Lock) -> None:
         """Fix the last moment of each open attempt for which that wasn't done: nobody who held the lock before this
         process can have sent a byte since. It is written down in server time, and never moves later."""
         time = self.time
-        assert self.locked_at is not None
         edits = []
-        for attempt in prepared.open_attempts:
+        for attempt in baseline.open_attempts:
             if attempt.status is AttemptStatus.INTENT or attempt.ended_at_ms is None:
                 closed = attempt._replace(
                     status=AttemptStatus.UNKNOWN,
-                    ended_at_ms=time.latest_ms(self.locked_at) if time.is_known else None,
+                    ended_at_ms=time.latest_ms(lock.taken_at) if time.is_known else None,
                     error=attempt.error or "the process that sent it ended before its answer was recorded",
                 )
                 if closed != attempt:
-                    prepared.attempts[attempt.address] = closed
-                    edits.append(PutAttempt(closed._replace(address=prepared.recorded_address(attempt.address))))
+                    baseline.attempts[attempt.address] = closed
+                    edits.append(PutAttempt(closed._replace(address=baseline.renames.recorded_as(attempt.address))))
         if edits:
-            prepared.store.commit(edits)
-            prepared.head = prepared.store.head()
+            baseline.store.commit(edits)
+            baseline.head = baseline.store.head()
 
-    def _ended(self, prepared: Prepared) -> dict[Address, int]:
+    def _ended(self, baseline: Baseline) -> dict[Address, int]:
         """When each open attempt's last byte can have left, in server time. No later than the lock allows, also where
         the server's clock was put back since the time was written."""
-        assert self.locked_at is not None
-        locked_ms = self.time.earliest_ms(self.locked_at)
+        assert self.lock is not None
+        locked_ms = self.time.earliest_ms(self.lock.taken_at)
         return {
             attempt.address: locked_ms if attempt.ended_at_ms is None else min(attempt.ended_at_ms, locked_ms)
-            for attempt in prepared.open_attempts
+            for attempt in baseline.open_attempts
         }
 
-    def _examine(self, prepared: Prepared, listed: Listed) -> Findings:
+    def _examine(self, baseline: Baseline, listed: Listed) -> Findings:
         return examine(
-            prepared.open_attempts,
+            baseline.open_attempts,
             listed.runs,
-            names=prepared.names_of,
+            names=baseline.names_of,
             listed_at_ms=self.time.earliest_ms(listed.asked_at),
-            ended_at_ms=self._ended(prepared),
+            ended_at_ms=self._ended(baseline),
             log_lag_ms=round(1000 * self.log_lag_s),
         )
 
-    def _verdicts(self, prepared: Prepared, findings: Findings) -> dict[Address, Verdict]:
+    def _verdicts(self, baseline: Baseline, findings: Findings) -> dict[Address, Verdict]:
         oldest_ms = self.time.latest_ms() - round(1000 * self.workspace.project.server.log_retention_s)
         verdicts: dict[Address, Verdict] = {}
-        for attempt in prepared.open_attempts:
+        for attempt in baseline.open_attempts:
             address = attempt.address
             run = findings.found.get(address)
             absence = findings.absent.get(address)
@@ -310,27 +318,19 @@ class Discovery:
                 verdicts[address] = Verdict(Finding.ABSENT)
         return verdicts
 
-    def _say_unsettled(self, suspect: str) -> None:
-        from wfdeploy.errors import Withheld
 
-        raise Withheld(
-            f"{suspect}, and --timeout leaves no time to wait until the server's logs can tell what was triggered",
-            hint=f"give it more than {self.log_lag_s:.0f} seconds with --timeout",
-        )
-
-
-def _reach(prepared: Prepared, sends: Sending, now_ms: int, lag_ms: int, watermark_ms: int | None = None) -> int | None:
+def _reach(baseline: Baseline, sends: Sending, now_ms: int, lag_ms: int, watermark_ms: int | None = None) -> int | None:
     """Where the listing must begin: server time in Unix ms, None for the beginning. `watermark_ms`: in place of the
     state's.
 
     The watermark covers what showed when it was set. A delayed run may show only once it starts, under the time at
     which it was accepted; so for runs about to be triggered the listing begins earlier by their delay.
     """
-    watermark = prepared.head.watermark_ms if watermark_ms is None else watermark_ms
+    watermark = baseline.head.watermark_ms if watermark_ms is None else watermark_ms
     if watermark is None:
         return None
     start = watermark
-    attempts = prepared.open_attempts
+    attempts = baseline.open_attempts
     if attempts:
         earliest = since(attempts)
         if earliest is None:

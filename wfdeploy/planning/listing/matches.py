@@ -17,6 +17,7 @@ from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import Attempt, Origin, Record
 from wfdeploy.model.workflow_id import DerivedId, id_key, parse_run_id, read_derived_id
+from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.listing.adoption import Adoption, Place, Sighting, Sightings, adopt, sight
 from wfdeploy.planning.renames import Renames
 from wfdeploy.ports import StateReader
@@ -24,17 +25,36 @@ from wfdeploy.ports import StateReader
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matcher:
-    """Matches listed runs with declared, recorded and moved addresses. `attempts` by address, renames made;
-    `redaction_key` of the state."""
+    """Matches listed runs with declared, recorded and moved addresses."""
 
-    project: Project
-    shard: Shard | None
-    manifests: Manifests
-    store: StateReader
-    renames: Renames
-    attempts: Mapping[Address, Attempt]
-    redaction_key: bytes
+    baseline: Baseline
     now_ms: int
+    manifests: Manifests
+    renames: Renames
+    shard: Shard | None
+
+    @classmethod
+    def of(cls, baseline: Baseline, now_ms: int) -> Matcher:
+        """A matcher for the manifests and the shard that a command is about."""
+        return cls(
+            baseline=baseline,
+            now_ms=now_ms,
+            manifests=baseline.manifests,
+            renames=baseline.renames,
+            shard=baseline.workspace.target.shard,
+        )
+
+    @property
+    def project(self) -> Project:
+        return self.baseline.workspace.project
+
+    @property
+    def store(self) -> StateReader:
+        return self.baseline.store
+
+    @property
+    def attempts(self) -> Mapping[Address, Attempt]:
+        return self.baseline.attempts
 
     def sightings(self, listed: Sequence[ObservedRun], remembered: Sequence[ObservedRun]) -> Sightings:
         """Whose the runs are: those of a listing, and those that belonged to nobody until now."""
@@ -69,7 +89,7 @@ class Matcher:
             for address, fingerprint, generation, run_id, _ in self.store.keys_with_ids(counted)
             if counted[key := id_key(run_id)] == 1
             and key.endswith(f"-g{generation}-f{fingerprint.replace(':', '', 1)}")
-            and self.renames.by_origin.get(address, address) not in self.attempts
+            and self.renames.renamed(address) not in self.attempts
         }
         return [run for key, run in zip(keys, listed, strict=True) if key not in recorded or run.labels in telling]
 
@@ -84,8 +104,8 @@ class Matcher:
         for (name, text), generation in self.store.generations(owner.keys()).items():
             key = (owner[Address(name)], text)
             highest[key] = max(highest.get(key, 0), generation)
-        renamed = self.renames.by_origin
-        recorded = {renamed.get(record.address, record.address): record for record in self.store.records(owner.keys())}
+        renamed = self.renames.renamed
+        recorded = {renamed(record.address): record for record in self.store.records(owner.keys())}
         known: dict[tuple[str, str], set[tuple[int, int]]] = {}  # (generation, tries) of what the same was
         for address, record in recorded.items():
             known.setdefault((address, record.fingerprint), set()).add((record.generation, record.tries))
@@ -114,7 +134,7 @@ class Matcher:
             )
         request = ""
         if run is not None and same:
-            request = recorded(self.manifests.requests.of(run), self.redaction_key)
+            request = recorded(self.manifests.requests.of(run), self.baseline.head.redaction_key)
         return Record(
             address=sighting.address,
             fingerprint=sighting.fingerprint,
@@ -182,7 +202,7 @@ class _Places:
         for key in matcher.store.keys_with_ids({run.workflow_run_id for run, _ in told}):
             parts = parse_run_id(key.workflow_run_id)
             fingerprint = key.fingerprint if parts is None else parts.fingerprint
-            address = matcher.renames.by_origin.get(key.address, key.address)
+            address = matcher.renames.renamed(key.address)
             place = address, fingerprint, key.generation, 0
             known[id_key(key.workflow_run_id)] = place
             if parts is None:  # of several runs that had this id, one after the other, the record is about this one
@@ -213,7 +233,6 @@ class _Places:
 
     def _fill(self) -> None:
         matcher = self._matcher
-        renamed = matcher.renames.by_origin
         for run in matcher.manifests.runs.runs():
             if run.group.schedule is not None:
                 self._offer_instances(run)
@@ -228,7 +247,7 @@ class _Places:
                 for text in texts:
                     self._offer_try(origin, text, run.address)
         for key in matcher.store.record_keys():
-            address = renamed.get(key.address, key.address)
+            address = matcher.renames.renamed(key.address)
             self._offer(key.address, address)
             self._offer_try(key.address, key.fingerprint, address)
             if parse_run_id(key.workflow_run_id) is None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.identify.fingerprint import version_of
-from wfdeploy.model.address import Address
+from wfdeploy.manifests.identify.run_ids import parse_attempt
+from wfdeploy.model.address import Address, shell_pattern
+from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
-from wfdeploy.model.workflow_id import RunIdParts, parse_run_id, read_derived_id
+from wfdeploy.model.workflow_id import RunIdParts, derived_id, id_key, parse_run_id, read_derived_id
 from wfdeploy.planning.listing.adoption import Sightings
 from wfdeploy.planning.listing.matches import Matcher
 from wfdeploy.planning.renames import Renames
@@ -116,3 +119,35 @@ def _latest(runs: Iterable[ObservedRun]) -> Iterator[tuple[str, RunIdParts]]:
 def _parts(run: ObservedRun) -> RunIdParts | None:
     derived = read_derived_id(run)
     return None if derived is None else derived.parts
+
+
+def taken_ids(changes: Iterable[Change], unmatched: Iterable[ObservedRun], declared: Catalogue) -> list[Diagnostic]:
+    """What would be triggered under an id that a run of this project has of which nothing tells what it did.
+
+    It may be the very run that is declared, an edited one, or one of another address: neither triggering nor adopting
+    it would be right in all of these cases.
+    """
+    unknown = {id_key(run.workflow_run_id) for run in unmatched if _tells_nothing(run)}
+    if not unknown or unknown.isdisjoint(id_key(run.workflow_run_id or "") for run in declared.with_own_ids()):
+        return []
+    return [
+        Diagnostic(
+            code="taken-run-id",
+            message=f"the server has a run with the workflowRunId {run.workflow_run_id}, and neither the state nor the "
+            "run's labels tell whether it is this one",
+            place=run.source.place,
+            address=run.address,
+            hint=f"if it is, record it as triggered: wfdeploy adopt --target {shell_pattern(run.address)}; "
+            "else give this one another workflowRunId",
+        )
+        for change in changes
+        if change.sends
+        and not change.resumes
+        and (run := change.desired) is not None
+        and run.workflow_run_id is not None
+        and id_key(run.workflow_run_id) in unknown
+    ]
+
+
+def _tells_nothing(run: ObservedRun) -> bool:
+    return derived_id(run) is None and parse_attempt(run.labels) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,10 +22,10 @@ from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.request import Body, BodyKind
 from wfdeploy.model.run import DeclaredRun, Group, OnChange, OnRemove, Policy, Source
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, RecordKey
-from wfdeploy.planning.diff.context import DiffContext, Finding, Identities, Verdict
+from wfdeploy.planning.diff.context import DiffContext, Finding, Identities, Removal, RunStates, Verdict
 from wfdeploy.planning.diff.differ import diff
-from wfdeploy.planning.diff.fields import compare_fields
 from wfdeploy.planning.diff.reasons import explained
+from wfdeploy.planning.identities import compare_fields
 
 NOW_MS = 1_000_000
 
@@ -74,6 +74,27 @@ def tried(run: DeclaredRun, status: AttemptStatus = AttemptStatus.UNKNOWN, **mor
 
 
 @dataclass
+class KnownRecords:
+    """What the state holds of single addresses."""
+
+    records: dict[Address, Record]
+    generations: dict[tuple[str, str], int]
+    asked: list[str] = field(default_factory=list)
+
+    def fetch(self, addresses: Collection[Address]) -> None: ...
+
+    def record(self, address: str) -> Record | None:
+        self.asked.append(address)
+        return self.records.get(Address(address))
+
+    def highest(self, address: str, fingerprint: str) -> int:
+        return self.generations.get((address, fingerprint), 0)
+
+    def is_taken_over(self, key: RecordKey) -> bool:
+        return False
+
+
+@dataclass
 class Known:
     """What a test's state and listing hold."""
 
@@ -99,9 +120,8 @@ class Known:
                 changes=lambda run, before: compare_fields(before, describe(requests[run.address], b"")),
                 attempt_label=lambda address, _, generation, tries: f"wfdeploy.{address}.g{generation}.a{tries}",
             ),
+            lookups=KnownRecords(records, highest),
             now_ms=NOW_MS,
-            highest=lambda address, text: highest.get((address, text), 0),
-            records=lambda address: records.get(Address(address)),
             attempts={attempt.address: attempt for attempt in self.attempts},
             verdicts=self.verdicts,
             **self.more,
@@ -140,17 +160,14 @@ def test_an_unchanged_run_is_kept() -> None:
 
 def test_what_differs_is_found_out_when_it_is_asked_for() -> None:
     context, (change,) = Known([recorded(declared("a", {"x": 1}))]).compared(declared("a", {"x": 2}))
-    asked: list[str] = []
-
-    def record(address: str) -> Record | None:
-        asked.append(address)
-        return context.records(address)
-
+    assert isinstance(context.lookups, KnownRecords)
+    asked = context.lookups.asked
     assert (change.action, change.brief, change.reason, change.diff) == (Action.RETRIGGER, True, "", ())
-    (told,) = explained([change], replace(context, records=record))
+    asked.clear()
+    (told,) = explained([change], context)
     assert (told.brief, told.reason, [one.path for one in told.diff]) == (False, "changed", ["body.x"])
     assert asked == ["g/a"]
-    assert list(explained([told], replace(context, records=record))) == [told]
+    assert list(explained([told], context)) == [told]
     assert asked == ["g/a"]
 
 
@@ -269,19 +286,19 @@ def test_a_renamed_address_keeps_its_run() -> None:
 def test_orphans_follow_their_groups_policy_when_in_scope() -> None:
     before = [recorded(declared("a"))]
 
-    def orphan(**more: Any) -> Change:
-        return Known(before, more=more).change()
+    def orphan(states: RunStates | None = None, **more: Any) -> Change:
+        return Known(before, more={"removal": Removal(**more), "states": states or RunStates()}).change()
 
-    everything = {"is_gone": lambda _: True}
+    everything: dict[str, Any] = {"is_gone": lambda _: True}
     assert orphan().action is Action.KEEP
     assert orphan(**everything).action is Action.KEEP
     assert orphan(**everything, prune=True).action is Action.FORGET
     assert orphan(prune=True).action is Action.KEEP
-    forgotten = orphan(**everything, on_remove={"g": OnRemove.FORGET})
+    forgotten = orphan(**everything, policies={"g": OnRemove.FORGET})
     assert (forgotten.action, forgotten.edits) == (Action.FORGET, (Forget(Address("g/a")),))
-    assert orphan(**everything, on_remove={"g": OnRemove.CANCEL}).action is Action.CANCEL
-    ended = {before[0].address: RunState.SUCCESS}
-    assert orphan(**everything, on_remove={"g": OnRemove.CANCEL}, live_states=ended).action is Action.KEEP
+    assert orphan(**everything, policies={"g": OnRemove.CANCEL}).action is Action.CANCEL
+    ended = RunStates(live={before[0].address: RunState.SUCCESS})
+    assert orphan(ended, **everything, policies={"g": OnRemove.CANCEL}).action is Action.KEEP
 
 
 names = st.sampled_from(list("abcdef"))

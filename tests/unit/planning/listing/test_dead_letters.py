@@ -10,41 +10,41 @@ from tests.unit.planning.diff.test_failure_policy import FAILED, NOW_MS
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.remote import DeadLetter
-from wfdeploy.planning.listing.dead_letters import Letters, letter_of, lettered
+from wfdeploy.planning.listing.dead_letters import DeadLetters, belongs_to, with_dead_letter
 
-LACKING = FAILED._replace(created_at_ms=NOW_MS - 9_000, observed_at_ms=NOW_MS - 5_000, dlq_id=None)
+MISSING = FAILED._replace(created_at_ms=NOW_MS - 9_000, observed_at_ms=NOW_MS - 5_000, dlq_id=None)
 
 
-def letters(*, found: str | None = None, complete_at_ms: int | None = NOW_MS) -> Letters:
-    return Letters({"key"}, NOW_MS, {} if found is None else {"key": found}, complete_at_ms)
+def looked_up(*, found: str | None = None, complete_at_ms: int | None = NOW_MS) -> DeadLetters:
+    return DeadLetters({"key"}, NOW_MS, {} if found is None else {"key": found}, complete_at_ms)
 
 
 def test_a_dead_letter_that_was_found_is_written_down() -> None:
-    assert lettered(LACKING, "key", letters(found="7-7")) == (
-        LACKING._replace(dlq_id="7-7"),
-        Observe(LACKING.address, RunState.FAILED, NOW_MS, dlq_id="7-7"),
+    assert with_dead_letter(MISSING, "key", looked_up(found="7-7")) == (
+        MISSING._replace(dlq_id="7-7"),
+        Observe(MISSING.address, RunState.FAILED, NOW_MS, dlq_id="7-7"),
     )
 
 
 def test_a_run_without_a_dead_letter_was_dealt_with_elsewhere() -> None:
-    assert lettered(LACKING, "key", letters()) == (
-        LACKING._replace(handled=True),
-        Observe(LACKING.address, RunState.FAILED, NOW_MS, handled=True),
+    assert with_dead_letter(MISSING, "key", looked_up()) == (
+        MISSING._replace(handled=True),
+        Observe(MISSING.address, RunState.FAILED, NOW_MS, handled=True),
     )
 
 
 @pytest.mark.parametrize("complete_at_ms", [None, NOW_MS - 5_001])
 def test_absence_says_nothing_in_a_listing_that_broke_off_or_came_too_early(complete_at_ms: int | None) -> None:
-    assert lettered(LACKING, "key", letters(complete_at_ms=complete_at_ms)) is None
+    assert with_dead_letter(MISSING, "key", looked_up(complete_at_ms=complete_at_ms)) is None
 
 
 def test_absence_says_nothing_of_runs_that_were_not_asked_for() -> None:
-    assert lettered(LACKING, "another", letters()) is None
+    assert with_dead_letter(MISSING, "another", looked_up()) is None
 
 
 @pytest.mark.parametrize("change", [{"run_state": RunState.CANCELED}, {"dlq_id": "1-1"}, {"handled": True}])
 def test_nothing_is_said_of_runs_that_need_none(change: dict[str, Any]) -> None:
-    assert lettered(LACKING._replace(**change), "key", letters(found="7-7")) is None
+    assert with_dead_letter(MISSING._replace(**change), "key", looked_up(found="7-7")) is None
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_nothing_is_said_of_runs_that_need_none(change: dict[str, Any]) -> None:
     ],
 )
 def test_an_id_that_was_used_again_is_told_apart_by_the_time(ours: int | None, theirs: int | None, same: bool) -> None:
-    assert letter_of(LACKING._replace(created_at_ms=ours), DeadLetter("7-7", "wfr_1", theirs)) is same
+    assert belongs_to(DeadLetter("7-7", "wfr_1", theirs), MISSING._replace(created_at_ms=ours)) is same

@@ -20,8 +20,8 @@ from wfdeploy.model.plan import Selection
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.planning.listing.matches import Matcher
-from wfdeploy.planning.outlook import Outlook, Seen
-from wfdeploy.planning.prepared import Prepared
+from wfdeploy.planning.plan_result import Listing, PlanResult
+from wfdeploy.planning.planner import Planner
 from wfdeploy.ports import StateStore
 
 
@@ -37,7 +37,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
 def store(bench: Workbench) -> Iterator[StateStore]:
     """Knows a, b and own; d's answer was lost."""
     with closing(bench.workspace.open_state()) as store:
-        changes = {one.address: one for one in prepared(bench, store).outlook(None).plan.changes}
+        changes = {one.address: one for one in planner(bench, store).plan().plan.changes}
         for name in ("a", "b", "own"):
             one = changes[f"waves/{name}"]  # type: ignore[index]
             store.commit(
@@ -70,8 +70,8 @@ def store(bench: Workbench) -> Iterator[StateStore]:
         yield store
 
 
-def prepared(bench: Workbench, store: StateStore) -> Prepared:
-    return Prepared(bench.workspace, load_manifests(bench.project), store, Selection())
+def planner(bench: Workbench, store: StateStore) -> Planner:
+    return Planner(bench.workspace, load_manifests(bench.project), store, Selection())
 
 
 def listings(bench: Workbench) -> st.SearchStrategy[list[ObservedRun]]:
@@ -113,8 +113,8 @@ def _again(bench: Workbench) -> list[str]:
     return [known.replace("-g1-", "-g2-") for _, known in bench_ids(bench).values()]
 
 
-def told(outlook: Outlook) -> tuple[object, ...]:
-    return outlook.plan, outlook.edits, outlook.foreign, outlook.doubled
+def told(result: PlanResult) -> tuple[object, ...]:
+    return result.plan, result.edits, result.foreign
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -122,12 +122,12 @@ def told(outlook: Outlook) -> tuple[object, ...]:
 def test_passing_over_what_is_recorded_as_it_is_listed_makes_no_difference(
     bench: Workbench, store: StateStore, data: st.DataObject
 ) -> None:
-    seen = Seen(runs=tuple(data.draw(listings(bench))))
-    remembered = data.draw(st.sampled_from([(), seen.runs[:1]]))
+    listing = Listing(runs=tuple(data.draw(listings(bench))))
+    remembered = data.draw(st.sampled_from([(), listing.runs[:1]]))
     with patch.object(type(store), "unclaimed", lambda _: list(remembered)):
-        quick = prepared(bench, store).outlook(seen)
+        quick = planner(bench, store).plan(listing)
         with patch.object(Matcher, "_unlike_records", lambda _, listed, __: listed):
-            slow = prepared(bench, store).outlook(seen)
+            slow = planner(bench, store).plan(listing)
     assert told(quick) == told(slow)
 
 
@@ -137,5 +137,5 @@ def test_a_listing_that_shows_what_is_recorded_needs_no_look_at_what_is_declared
     known = bench_ids(bench)
     runs = [ObservedRun(workflow_run_id=known[name][1], state=RunState.STARTED, created_at_ms=1000) for name in "ab"]
     with patch("wfdeploy.planning.listing.matches.sight", side_effect=AssertionError("matched")):
-        outlook = prepared(bench, store).outlook(Seen(runs=tuple(runs)))
-    assert not any(isinstance(edit, Remember) for edit in outlook.edits)
+        result = planner(bench, store).plan(Listing(runs=tuple(runs)))
+    assert not any(isinstance(edit, Remember) for edit in result.edits)

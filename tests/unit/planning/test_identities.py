@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from wfdeploy.model.plan import ABSENT, FieldChange
-from wfdeploy.planning.diff.fields import compare_fields
+from wfdeploy.planning.identities import compare_fields
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),

@@ -15,7 +15,7 @@ from wfdeploy.model.blocking import Amount, Gate, Mode, Progress, Rollout, Step
 from wfdeploy.model.edits import EndRollout, Enlist, PutProgress
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
-from wfdeploy.planning.blocking.rolling import Decision, Underway, decide, rank, roll
+from wfdeploy.planning.blocking.rollouts import Decision, Underway, decide, rank, roll
 
 MINUTE_MS = 60_000
 

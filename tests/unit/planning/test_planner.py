@@ -16,13 +16,13 @@ from wfdeploy.model.plan import Action, Selection
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.state import Attempt, AttemptStatus, Record
 from wfdeploy.operations import plan as planning
-from wfdeploy.planning.outlook import Seen
-from wfdeploy.planning.prepared import Prepared
+from wfdeploy.planning.plan_result import Listing
+from wfdeploy.planning.planner import Planner
 from wfdeploy.ports import StateStore
 
 
-def prepared_on(bench: Workbench, store: StateStore) -> Prepared:
-    return Prepared(bench.workspace, load_manifests(bench.project), store, Selection())
+def planner_on(bench: Workbench, store: StateStore) -> Planner:
+    return Planner(bench.workspace, load_manifests(bench.project), store, Selection())
 
 
 def bench_with_runs(tmp_path: Path) -> Workbench:
@@ -34,10 +34,10 @@ def bench_with_runs(tmp_path: Path) -> Workbench:
 def test_an_empty_listing_changes_nothing_but_that_the_plan_is_verified(tmp_path: Path) -> None:
     bench = bench_with_runs(tmp_path)
     with closing(bench.workspace.open_state()) as store:
-        twice = prepared_on(bench, store)
-        first = twice.outlook(None).plan
-        second = twice.outlook(Seen(runs=())).plan
-        anew = prepared_on(bench, store).outlook(Seen(runs=())).plan
+        twice = planner_on(bench, store)
+        first = twice.plan().plan
+        second = twice.plan(Listing(runs=())).plan
+        anew = planner_on(bench, store).plan(Listing(runs=())).plan
     assert not first.verified
     assert second.verified
     assert second == anew == replace(first, verified=True)
@@ -46,10 +46,10 @@ def test_an_empty_listing_changes_nothing_but_that_the_plan_is_verified(tmp_path
 def test_what_a_listing_tells_is_planned_with(tmp_path: Path) -> None:
     bench = bench_with_runs(tmp_path)
     with closing(bench.workspace.open_state()) as store:
-        prepared = prepared_on(bench, store)
-        first = prepared.outlook(None).plan
+        planner = planner_on(bench, store)
+        first = planner.plan().plan
         listed = ObservedRun(workflow_run_id=first.changes[0].workflow_run_id, created_at_ms=1, state=RunState.SUCCESS)
-        second = prepared.outlook(Seen(runs=(listed,))).plan
+        second = planner.plan(Listing(runs=(listed,))).plan
     assert [change.action for change in first.changes] == [Action.TRIGGER, Action.TRIGGER]
     assert [change.action for change in second.changes] == [Action.ADOPT, Action.TRIGGER]
 
@@ -57,7 +57,7 @@ def test_what_a_listing_tells_is_planned_with(tmp_path: Path) -> None:
 def test_attempts_are_looked_at_anew(tmp_path: Path) -> None:
     bench = bench_with_runs(tmp_path)
     with closing(bench.workspace.open_state()) as store:
-        change = prepared_on(bench, store).outlook(None).plan.changes[0]
+        change = planner_on(bench, store).plan().plan.changes[0]
         attempt = Attempt(
             address=change.address,
             fingerprint=change.fingerprint,
@@ -67,16 +67,16 @@ def test_attempts_are_looked_at_anew(tmp_path: Path) -> None:
             intent_at_ms=1,
         )
         store.commit([PutAttempt(attempt)])
-        prepared = prepared_on(bench, store)
-        assert prepared.outlook(None).plan.changes[0].action is Action.RECOVER
-        prepared.attempts[attempt.address] = attempt._replace(status=AttemptStatus.REJECTED, error="no")
-        assert prepared.outlook(Seen(runs=())).plan.changes[0].action is Action.TRIGGER
+        planner = planner_on(bench, store)
+        assert planner.plan().plan.changes[0].action is Action.RECOVER
+        planner.baseline.attempts[attempt.address] = attempt._replace(status=AttemptStatus.REJECTED, error="no")
+        assert planner.plan(Listing(runs=())).plan.changes[0].action is Action.TRIGGER
 
 
 def test_a_state_with_nothing_but_a_past_is_asked_for_generations(tmp_path: Path) -> None:
     bench = bench_with_runs(tmp_path)
     with closing(bench.workspace.open_state()) as store:
-        change = prepared_on(bench, store).outlook(None).plan.changes[0]
+        change = planner_on(bench, store).plan().plan.changes[0]
         record = Record(
             address=Address(change.address),
             fingerprint=change.fingerprint,
@@ -85,7 +85,7 @@ def test_a_state_with_nothing_but_a_past_is_asked_for_generations(tmp_path: Path
         )
         store.commit([PutRecord(record)])
         store.commit([Forget(change.address)])
-        assert prepared_on(bench, store).outlook(None).plan.changes[0].generation == 4
+        assert planner_on(bench, store).plan().plan.changes[0].generation == 4
 
 
 def test_runs_of_groups_that_were_not_loaded_are_not_taken_for_removed(tmp_path: Path) -> None:

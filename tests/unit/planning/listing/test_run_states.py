@@ -9,7 +9,7 @@ from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.state import Standing
 from wfdeploy.model.workflow_id import RunIndex
-from wfdeploy.planning.listing.observing import View, observe
+from wfdeploy.planning.listing.run_states import View, observe
 
 HOUR_MS = 3_600_000
 RUNNING = FAILED._replace(run_state=RunState.STARTED, created_at_ms=NOW_MS - HOUR_MS, observed_at_ms=None, dlq_id=None)

@@ -18,7 +18,6 @@ from wfdeploy.model.blocking import Gate, Mode, Progress, Rollout, Step
 from wfdeploy.model.edits import Edit, EndRollout, Enlist, PutProgress
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
-from wfdeploy.planning.blocking.order import blocked, is_found, is_put_off, starts
 
 _BADLY = (RunState.FAILED, RunState.CANCELED)
 
@@ -103,19 +102,19 @@ def roll(
     changes: Sequence[Change], underway: Underway, is_meant: Callable[[str], bool]
 ) -> tuple[Iterator[Change], Decision]:
     """A group's changes, those that have to wait blocked. `is_meant`: whether a run is within the plan's targets."""
-    pending = {change.address: change.fingerprint for change in changes if starts(change)}
-    waiting = {change.address: change.fingerprint for change in changes if is_put_off(change)}
+    pending = {change.address: change.fingerprint for change in changes if change.starts}
+    waiting = {change.address: change.fingerprint for change in changes if change.is_put_off}
     if (pending or waiting) and not any(map(is_meant, (*pending, *waiting))):
         return iter(changes), Decision(None)  # it isn't about this group, and leaves its rollout alone
-    unclear = {change.address for change in changes if change.action is Action.RECOVER and not is_found(change)}
+    unclear = {change.address for change in changes if change.action is Action.RECOVER and not change.is_found}
     decision = decide(underway, pending, waiting=waiting, unclear=unclear, is_meant=is_meant)
     return _applied(changes, decision), decision
 
 
 def _applied(changes: Sequence[Change], decision: Decision) -> Iterator[Change]:
     for change in changes:
-        if starts(change) and decision.released is not None and change.address not in decision.released:
-            yield blocked(change, decision.reason)
+        if change.starts and decision.released is not None and change.address not in decision.released:
+            yield change.blocked(decision.reason)
         else:
             yield change
 

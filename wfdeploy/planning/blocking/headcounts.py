@@ -1,0 +1,217 @@
+"""How the runs of groups do that other groups wait for: how many are triggered, succeeded, finished."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from wfdeploy.manifests.identify.fingerprint import version_of
+from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
+from wfdeploy.model.blocking import Headcount, instant
+from wfdeploy.model.plan import Action, Change
+from wfdeploy.model.remote import RunState
+from wfdeploy.model.run import DesiredRun, Group, OnChange
+from wfdeploy.planning.baseline import Baseline
+from wfdeploy.planning.blocking.due import due
+from wfdeploy.planning.blocking.recurring import Recurrence
+from wfdeploy.planning.diff.context import DiffContext
+from wfdeploy.planning.diff.differ import diff
+
+_NOT_SUCCEEDED = (None, *(state for state in RunState if state is not RunState.SUCCESS))
+
+
+class Headcounts:
+    """Counts the runs of groups."""
+
+    def __init__(
+        self, baseline: Baseline, context: DiffContext, quiet: Collection[str], recurrences: Mapping[str, Recurrence]
+    ) -> None:
+        """`quiet`: groups in which everything is as declared."""
+        self.manifests = baseline.manifests
+        self.store = baseline.store
+        self.renames = baseline.renames
+        self.context = context
+        self.quiet = quiet
+        self.recurrences = recurrences
+        self._counted: dict[str, Headcount | None] = {}
+
+    def of(self, name: str) -> Headcount | None:
+        """How the runs of a group do; None where nothing is known of it."""
+        if name not in self._counted:
+            self._counted[name] = self._count(name)
+        return self._counted[name]
+
+    def _count(self, name: str) -> Headcount | None:
+        if name not in self.manifests.groups:
+            counted = self._count_elsewhere(name)
+            return None if counted is None else self._headcount(name, *counted)
+        total = self.manifests.runs.groups[name].tally.count
+        if name in self.recurrences:
+            return self._count_newest(name, total)
+        if name in self.quiet:
+            return self._headcount(name, total, total, None)
+        current = {change.address for change in self._changes(name) if _is_current(change)}
+        return self._headcount(name, total, len(current), current)
+
+    def _changes(self, name: str) -> Iterator[Change]:
+        """The changes of one group."""
+        context = self.context
+        mine = replace(
+            context,
+            attempts={address: one for address, one in context.attempts.items() if group_of(address) == name},
+            adopted={address: one for address, one in context.adopted.items() if group_of(address) == name},
+        )
+        changes = diff(self._runs_of(name), self.store.record_keys(whole_groups(self._names(name))), mine, [])
+        return (change for change in changes if group_of(change.address) == name)
+
+    def _runs_of(self, name: str) -> Iterable[DesiredRun]:
+        """The desired runs of a group: instances, of a recurring one."""
+        recurrence = self.recurrences.get(name)
+        return self.manifests.runs.runs([name]) if recurrence is None else recurrence.runs
+
+    def _names(self, name: str) -> list[str]:
+        """The groups under whose names the state has runs of a group: renames are made by the plan's own edits."""
+        renames = self.context.renames
+        return [name, *sorted({group_of(origin) for origin, to in renames.items() if group_of(to) == name} - {name})]
+
+    def _count_newest(self, name: str, total: int) -> Headcount:
+        """Of a recurring group: the newest instance of each of its runs, whether or not it is triggered yet."""
+        due = self.recurrences[name].runs
+        pending = {change.address for change in self._changes(name) if not _is_current(change)} if due else set()
+        renames = self.context.renames
+        recorded = self.store.record_keys(whole_groups(self._names(name)))
+        known = (renames.get(key.address, key.address) for key in recorded)
+        newest = _newest_instances({*known, *self.context.adopted, *(run.address for run in due)})
+        templates = {run.address for run in self.manifests.runs.runs([name])}
+        current = {address for template, address in newest.items() if template in templates} - pending
+        return self._headcount(name, total, len(current), current)
+
+    def _headcount(self, name: str, total: int, triggered: int, current: Collection[Address] | None) -> Headcount:
+        """A headcount of the current runs (None: all that are recorded)."""
+        unwell = self.states(name)
+        states = [state for address, state in unwell.items() if current is None or address in current]
+        failed = sum(state is not None and state.is_final for state in states)
+        succeeded = triggered - len(states)
+        return Headcount(total=total, triggered=triggered, succeeded=succeeded, finished=succeeded + failed)
+
+    def states(self, name: str) -> dict[Address, RunState | None]:
+        """How the recorded runs of a group do that aren't known to have succeeded."""
+        context = self.context
+        states: dict[Address, RunState | None] = {}
+        for recorded_as in self._names(name):
+            for standing in self.store.standings(_NOT_SUCCEEDED, recorded_as):
+                address = context.renames.get(standing.address, standing.address)
+                if group_of(address) == name:
+                    states[address] = context.states.live.get(address, standing.run_state)
+        for address, record in context.adopted.items():
+            if group_of(address) == name:
+                states[address] = record.run_state
+        states |= self.recovered(name)
+        return {address: state for address, state in states.items() if state is not RunState.SUCCESS}
+
+    def recovered(self, name: str) -> dict[Address, RunState]:
+        """How those runs do whose answers were lost, and found."""
+        return {
+            address: verdict.run.state
+            for address, verdict in self.context.verdicts.items()
+            if verdict.run is not None and group_of(address) == name
+        }
+
+    # --- groups that aren't loaded -----------------------------------------------------------------------------
+
+    def _count_elsewhere(self, name: str) -> tuple[int, int, Collection[Address] | None] | None:
+        """How many runs a group has that isn't loaded, how many of them were triggered as they are declared, and which
+        (None: all that are recorded). None where nothing is known of the group.
+
+        What counts is what the rest of the project declares; where that can't be read, what is recorded. What was
+        refused, or may have been started, counts in either case.
+        """
+        context, renames = self.context, self.renames
+        elsewhere = self.manifests.elsewhere
+        whole = None if elsewhere is None else elsewhere.whole
+        group = None if whole is None else whole.groups.get(name)
+        decided = self.store.schedules()
+        decided_s = max((decided[one] for one in (name, *renames.former_groups(name)) if one in decided), default=None)
+        names = self._names(name)
+        has_attempts = any(group_of(address) == name for address in context.attempts)
+        adopted = {address: one.fingerprint for address, one in context.adopted.items() if group_of(address) == name}
+        recurs = decided_s is not None if group is None else group.schedule is not None
+        if not (recurs or has_attempts or adopted or names != [name]):
+            tally = self.store.tallies().get(name)
+            if group is None or whole is None:
+                return None if tally is None else (tally.count, tally.count, None)
+            if tally == whole.runs.groups[name].tally:
+                return tally.count, tally.count, None
+        known: dict[Address, str] = {}
+        for key in self.store.record_keys(whole_groups(names)):
+            address = renames.renamed(key.address)
+            if group_of(address) == name:
+                known[address] = key.fingerprint
+        known |= adopted
+        pending = self._pending(name, known)
+        if not recurs and group is None:
+            current = known.keys() - pending
+            return (len({*known, *pending}), len(current), current) if known or pending else None
+        declared: dict[Address, str] = {}
+        if whole is not None and group is not None:
+            declared = {run.address: run.fingerprint for run in whole.runs.runs([name])}
+        if not recurs:
+            assert group is not None
+            same = {address for address, text in declared.items() if _is_same(known.get(address), text, group)}
+            return len(declared), len(same - pending), same - pending
+        if group is not None:
+            pending |= _due(group, declared, decided_s, context.now_ms // 1000) - known.keys()
+        newest = _newest_instances({*known, *pending})
+        if group is not None:
+            newest = {template: address for template, address in newest.items() if template in declared}
+        current = set(newest.values()) - pending
+        return len(declared) if group is not None else len(newest), len(current), current
+
+    def _pending(self, name: str, known: dict[Address, str]) -> set[Address]:
+        """The runs that aren't known to be started. What was found on the server is added to `known`."""
+        pending: set[Address] = set()
+        for address, attempt in self.context.attempts.items():
+            if group_of(address) != name:
+                continue
+            verdict = self.context.verdicts.get(address)
+            if verdict is not None and verdict.run is not None:
+                known[address] = attempt.fingerprint
+            elif attempt.is_open or known.get(address) != attempt.fingerprint:
+                pending.add(address)
+        return pending
+
+
+def _is_current(change: Change) -> bool:
+    """Whether what runs, or ran, at an address is what is declared."""
+    if change.desired is None or change.action in (Action.TRIGGER, Action.RETRIGGER) or change.is_put_off:
+        return False
+    return change.action is not Action.RECOVER or change.is_found
+
+
+def _newest_instances(addresses: Iterable[Address]) -> dict[str, Address]:
+    """By run: the newest of these instances of it."""
+    newest: dict[str, Address] = {}
+    for address in sorted(addresses):
+        parts = instance_parts(address)
+        if parts is not None:
+            newest[parts[0]] = address
+    return newest
+
+
+def _is_same(recorded: str | None, declared: str, group: Group) -> bool:
+    """Whether what is recorded is what is declared, as far as fingerprints of one version tell."""
+    if recorded is None:
+        return False
+    is_told = version_of(recorded) == version_of(declared)
+    return recorded == declared or not is_told or group.policy.on_change is OnChange.IGNORE
+
+
+def _due(group: Group, templates: Iterable[str], decided_s: int | None, now_s: int) -> set[Address]:
+    """The latest instances that are due."""
+    assert group.schedule is not None
+    if decided_s is None:
+        if group.schedule.start_s is None:
+            return set()  # it hasn't begun
+        decided_s = group.schedule.start_s - 1
+    times = due(group.schedule, decided_s=decided_s, now_s=now_s).times
+    return {Address(f"{template}@{instant(times[-1])}") for template in templates} if times else set()

@@ -1,0 +1,100 @@
+"""Ask the server what a plan depends on, until it depends on nothing more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+
+from wfdeploy.model.event import Notice
+from wfdeploy.model.plan import Sending
+from wfdeploy.planning.listing.discovery import Discovery
+from wfdeploy.planning.plan_result import Listing, PlanResult
+from wfdeploy.planning.planner import Planner
+from wfdeploy.planning.questions import Questions
+from wfdeploy.sending.server_time import ROUNDED_S
+
+_MOST_AHEAD_S = 300.0
+"""By so much a clock may be ahead for a due instance to be waited for; further ahead, it is just wrong."""
+
+
+class Inquiry:
+    """The questions of one plan, put to the server. With the lock, the answers prove what was never triggered."""
+
+    def __init__(self, planner: Planner, discovery: Discovery, *, is_new: bool = False) -> None:
+        """`is_new`: there was no state when the command began."""
+        self._planner = planner
+        self._discovery = discovery
+        self._is_new = is_new
+        self.asked_for_absence = False
+        """Whether the listing was made to tell what was never triggered."""
+
+    async def run(self, result: PlanResult, questions: Questions) -> tuple[PlanResult, Listing]:
+        """The plan once all is known, and the listing that it was made from. `result`: the plan without one.
+
+        Raises: `RemoteFailure`; `Withheld` when there is no time to wait for an answer.
+        """
+        planner = self._planner
+        listing = await self._until_due(result, await self._list(result.plan.sending, questions))
+        while True:
+            result = planner.plan(listing)
+            if listing.dead_letters is None and (missing := planner.missing_dead_letters()):
+                listing = replace(listing, dead_letters=await self._discovery.dead_letters(missing))
+            elif result.plan.sends and not self._covers(listing, result.plan.sending):
+                # What it showed adds runs to be sent, about which more must be known.
+                questions = replace(questions, sends=result.plan.sends)
+                listing = replace(await self._list(result.plan.sending, questions), dead_letters=listing.dead_letters)
+            else:
+                return result, listing
+
+    async def _list(self, sends: Sending, questions: Questions) -> Listing:
+        baseline, asked = self._planner.baseline, questions.standings
+        if self._discovery.lock is None or not questions.ask_for_absence:
+            return await self._discovery.look(baseline, sends, asked)
+        self.asked_for_absence = True
+        return await self._discovery.prove(baseline, sends, asked, suspect=self._suspicion)
+
+    def _covers(self, listing: Listing, sends: Sending) -> bool:
+        """Whether a listing tells all that must be known before these changes are sent."""
+        if self._discovery.lock is not None and not self.asked_for_absence and self._suspicion is not None:
+            return False
+        return self._discovery.covers(self._planner.baseline, listing, sends)
+
+    async def _until_due(self, result: PlanResult, listing: Listing) -> Listing:
+        """Where an instance is due by this machine's clock and almost by the server's, wait for that one too: else a
+        job that begins on the stroke of its schedule would leave it for the next."""
+        lock = self._discovery.lock
+        if lock is None or result.due_s is None or listing.now_ms is None or listing.now_ms >= 1000 * result.due_s:
+            return listing
+        early_s = result.due_s - listing.now_ms / 1000
+        if early_s > _MOST_AHEAD_S:
+            return listing
+        await lock.patience.wait(early_s + ROUNDED_S, "an instance is due, but not yet by the server's clock: waiting")
+        return replace(listing, now_ms=self._discovery.time.earliest_ms())
+
+    @cached_property
+    def _suspicion(self) -> str | None:
+        return why_suspect(self._planner, is_new=self._is_new)
+
+
+def why_suspect(planner: Planner, *, is_new: bool) -> str | None:
+    """Why this state may not be the whole story of what was triggered; None when it surely is."""
+    workspace, store = planner.workspace, planner.baseline.store
+    server = workspace.project.server
+    if is_new:
+        if not workspace.target.local:  # whose server remembers everything
+            days = server.log_retention_s / 86400
+            workspace.listener(
+                Notice(
+                    f"no state yet: runs of this project that the server's logs remember (about {days:g} days) "
+                    "are adopted; what is older cannot be known"
+                )
+            )
+        return "this state is new"
+    if not workspace.state_backend.is_latest(store):
+        return "this state may have been copied or restored"
+    head = store.head()
+    if head.watermark_ms is None:
+        return "this state was never compared with the server"
+    if head.is_one_of_several(round(1000 * server.log_retention_s)):
+        return "another runner may trigger runs of this project too"
+    return None

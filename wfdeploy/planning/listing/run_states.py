@@ -1,0 +1,204 @@
+"""How recorded runs do: what the state holds of them, and what a listing of the server's runs adds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from wfdeploy.model.address import Address
+from wfdeploy.model.edits import Observe
+from wfdeploy.model.observed import TROUBLED
+from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.state import Origin, Record, Standing
+from wfdeploy.model.workflow_id import RunIndex, id_key
+from wfdeploy.planning.baseline import Baseline
+from wfdeploy.planning.diff.context import RunStates
+from wfdeploy.planning.listing.adoption import Adoption
+from wfdeploy.planning.listing.dead_letters import DeadLetters, with_dead_letter
+from wfdeploy.ports import RecordReader
+
+_RESOLUTION_MS = 1000
+"""Server times are cut to seconds."""
+
+_CLOCKS_MS = 3_600_000
+"""How far our clock may be from the server's, where a record has only ours."""
+
+NEAR_THE_END = 0.9
+"""From this part of the logs' retention on, a run that isn't shown counts no more as missing: it may just have gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A complete listing, for looking runs up in it. `since_ms`: where it began to list
+    (server time, Unix ms; None: at the beginning). `began_ms`: the server's time when it was asked, None when the
+    server tells none. `now_ms`: our clock."""
+
+    runs: RunIndex
+    since_ms: int | None
+    began_ms: int | None
+    now_ms: int
+    log_lag_ms: int
+    log_retention_ms: int
+
+
+def run_states(baseline: Baseline, view: View | None, dead_letters: DeadLetters | None) -> RunStates:
+    """How the recorded runs do, by the state and by listings where there are some."""
+    renamed = baseline.renames.renamed
+    troubled = {renamed(standing.address): standing for standing in baseline.store.standings(TROUBLED)}
+    live: dict[Address, RunState] = {}
+    edits: list[Observe] = []
+    news = () if view is None else observations(baseline.store, baseline.unfinished(), view)
+    for standing, edit in news:
+        address = renamed(standing.address)
+        if standing.run_state is not None:
+            live[address] = standing.run_state
+        if edit is None:
+            continue
+        edits.append(edit)
+        if standing.run_state in TROUBLED:
+            troubled[address] = standing
+        else:
+            troubled.pop(address, None)
+    if dead_letters is not None:
+        for address, standing in list(troubled.items()):
+            known = with_dead_letter(standing, id_key(standing.workflow_run_id), dead_letters)
+            if known is not None:
+                troubled[address], edit = known
+                edits.append(edit)
+    return RunStates(troubled, live, tuple(edits))
+
+
+def observations(
+    store: RecordReader, unfinished: Iterable[Standing], view: View
+) -> Iterator[tuple[Standing, Observe | None]]:
+    """What a listing tells of these runs: see `observe`."""
+
+    def record(standing: Standing) -> Record | None:
+        return next(iter(store.records([standing.address])), None)
+
+    def starts_ms(standing: Standing) -> int:
+        known = record(standing)
+        return 0 if known is None else start_of(known)
+
+    def was_sent(standing: Standing) -> bool:
+        if standing.created_at_ms is not None:
+            return True
+        known = record(standing)
+        return known is not None and not sent_by_hand(known.origin, known.created_at_ms)
+
+    return observe(unfinished, view, starts_ms=starts_ms, was_sent=was_sent)
+
+
+def start_of(record: Record) -> int:
+    """When a run begins at the latest, by its delay (server time, Unix ms). A resumed one has none."""
+    request = json.loads(record.request) if record.request and not record.triggered_id else {}
+    begins = record.created_at_ms or record.recorded_at_ms
+    return max(begins + 1000 * int(request.get("delay") or 0), 1000 * int(request.get("notBefore") or 0))
+
+
+def since(standings: Collection[Standing], log_lag_ms: int) -> int | None:
+    """Where a listing must begin to show all of these (server time, Unix ms); None for none of them."""
+    return min(
+        (
+            standing.recorded_at_ms - log_lag_ms - _CLOCKS_MS
+            if standing.created_at_ms is None
+            else standing.created_at_ms
+            for standing in standings
+        ),
+        default=None,
+    )
+
+
+def observe(
+    standings: Iterable[Standing],
+    view: View,
+    *,
+    starts_ms: Callable[[Standing], int],
+    was_sent: Callable[[Standing], bool],
+) -> Iterator[tuple[Standing, Observe | None]]:
+    """Each run of which the listing tells how it does, as it is now, with the edit that writes it down where that is
+    news.
+
+    `starts_ms`: when the run begins at the latest (server time, Unix ms): before that the logs may not show it.
+    `was_sent`: False where its record was only ever written by hand.
+    """
+    for standing in standings:
+        run = view.runs.recorded(standing.workflow_run_id, standing.created_at_ms)
+        if run is not None:
+            if run.state is standing.run_state and (run.dlq_id is None or run.dlq_id == standing.dlq_id):
+                yield standing, None
+            else:
+                yield _seen(standing, run.state, view, run)
+            continue
+        state = _absent(standing, view, starts_ms, was_sent)
+        if state is not None and state is not standing.run_state:
+            yield _seen(standing, state, view, None)
+
+
+def _seen(standing: Standing, state: RunState, view: View, run: ObservedRun | None) -> tuple[Standing, Observe]:
+    completed_ms = None if run is None else run.completed_at_ms
+    dlq_id = None if run is None else run.dlq_id
+    edit = Observe(standing.address, state, view.now_ms, completed_ms, dlq_id)
+    seen = standing._replace(
+        run_state=state,
+        observed_at_ms=standing.observed_at_ms if standing.run_state is state else view.now_ms,
+        completed_at_ms=completed_ms or standing.completed_at_ms,
+        dlq_id=dlq_id or standing.dlq_id,
+    )
+    return seen, edit
+
+
+def _absent(
+    standing: Standing,
+    view: View,
+    starts_ms: Callable[[Standing], int],
+    was_sent: Callable[[Standing], bool],
+) -> RunState | None:
+    """How a run does that the listing doesn't show; None when that tells nothing."""
+    created_ms = standing.created_at_ms
+    if created_ms is not None and view.since_ms is not None and created_ms < view.since_ms:
+        return None
+    began_ms = view.now_ms if view.began_ms is None else view.began_ms
+    known_ms = standing.recorded_at_ms if created_ms is None else created_ms
+    age_ms = began_ms - known_ms
+    if age_ms > view.log_retention_ms or not was_sent(standing):
+        return RunState.EXPIRED
+    if age_ms > NEAR_THE_END * view.log_retention_ms or view.began_ms is None:
+        return None
+    if created_ms is None and view.since_ms is not None:
+        # When it was recorded is told by our clock, and a run that was there already began any time before that.
+        return None
+    if began_ms < max(known_ms, starts_ms(standing)) + view.log_lag_ms + _RESOLUTION_MS:
+        return None
+    return RunState.MISSING
+
+
+def sent_by_hand(origin: Origin, created_at_ms: int | None) -> bool:
+    """Whether `wfdeploy adopt` wrote the record: such a run was never seen."""
+    return origin is Origin.ADOPTED and created_at_ms is None
+
+
+def unfinished(adoption: Adoption) -> list[Standing]:
+    """The adopted runs that aren't known to have ended."""
+    standings = [record.standing for record in adoption.adopted.values()]
+    return [one for one in standings if one.run_state is None or not one.run_state.is_final]
+
+
+def with_run_states(adoption: Adoption, view: View | None) -> Adoption:
+    """What is adopted, with the run states of the listing. Of a run that was listed before it was declared, the state
+    remembers what it was then."""
+    if view is None:
+        return adoption
+    adopted = dict(adoption.adopted)
+    for standing, edit in observe(unfinished(adoption), view, starts_ms=lambda _: 0, was_sent=lambda _: True):
+        if edit is None:
+            continue
+        adopted[standing.address] = replace(
+            adopted[standing.address],
+            run_state=standing.run_state,
+            observed_at_ms=standing.observed_at_ms,
+            completed_at_ms=standing.completed_at_ms,
+            dlq_id=standing.dlq_id,
+        )
+    return replace(adoption, adopted=adopted)

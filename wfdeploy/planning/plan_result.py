@@ -1,0 +1,75 @@
+"""What a plan is made from beside manifests and state, and what comes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from wfdeploy.errors import InvalidInput
+from wfdeploy.model.address import Address
+from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.edits import Edit
+from wfdeploy.model.observed import ObservedRun
+from wfdeploy.model.plan import Plan
+from wfdeploy.model.project import Target
+from wfdeploy.planning.diff.context import Verdict
+from wfdeploy.planning.listing.dead_letters import DeadLetters
+from wfdeploy.planning.listing.run_states import NEAR_THE_END, View
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A complete listing of the server's runs, and what it says of open attempts."""
+
+    runs: tuple[ObservedRun, ...] = ()  # those among which there may be some that the state lacks
+    verdicts: Mapping[Address, Verdict] = field(default_factory=dict)  # by address of an open attempt
+    began_ms: int | None = None  # server time; None when the server tells no time
+    now_ms: int | None = None  # the server's time, as far as it surely has come
+    view: View | None = None  # all of it, to look up recorded runs
+    reach_ms: int | None = None  # from where on it is complete (server time, Unix ms; None: from the beginning)
+    dead_letters: DeadLetters | None = None  # what the dead-letter queue tells, if it was asked
+
+
+@dataclass(slots=True, kw_only=True)
+class PlanResult:
+    """A plan with what carrying it out needs beside it."""
+
+    plan: Plan
+    edits: list[Edit]  # what the listing showed, and what is to be known before anything is sent
+    foreign: bool  # whether there are runs that the state doesn't know and that another runner triggered
+    conclusions: Mapping[str, Edit]  # by group: what is true once all of its sends are on their way
+    undecided: bool
+    """Whether some schedule isn't known to the state, so that the server has to be asked for its instances."""
+
+    passes: bool  # whether a rollout waits for nothing but time
+    planned_ms: int  # when it was made: our clock, and where the server told its time, no later than that
+    due_s: int | None  # the latest time (Unix seconds) of the instances that are due
+    conflicts: list[Diagnostic]  # why it must not be carried out
+
+    def require_no_conflicts(self) -> None:
+        """Raises: `InvalidInput`."""
+        if self.conflicts:
+            raise InvalidInput(self.conflicts)
+
+    def verified(self) -> PlanResult:
+        """The same, when the server has nothing to add to it."""
+        return replace(self, plan=replace(self.plan, verified=True))
+
+    def is_early(self, listing: Listing) -> bool:
+        """Whether something was due when it was made, and not by the server's time."""
+        is_before = listing.now_ms is not None and listing.now_ms // 1000 < self.planned_ms // 1000
+        return is_before and (bool(self.conclusions) or self.due_s is not None)
+
+
+def due_until_ms(now_ms: int, listing: Listing | None) -> int:
+    """Until when instances are due: our clock says so, and where the server told its time, that too (Unix ms)."""
+    return now_ms if listing is None or listing.now_ms is None else min(now_ms, listing.now_ms)
+
+
+def logs_since_s(target: Target, now_ms: int, listing: Listing | None) -> int:
+    """From when on the server's logs surely know every run that began (Unix seconds; 0: from the beginning)."""
+    if target.local:
+        return 0  # the embedded server forgets nothing
+    if listing is not None and listing.now_ms is not None:
+        now_ms = listing.now_ms
+    return now_ms // 1000 - round(NEAR_THE_END * target.project.server.log_retention_s)
