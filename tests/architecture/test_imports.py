@@ -130,7 +130,7 @@ NOT_FOR_NO_CHANGES = {
     "wfdeploy.manifests.parsing", "wfdeploy.planning.planner",
     "wfdeploy.project.document", "wfdeploy.planning.diff", "wfdeploy.manifests.expand.runs",
     "wfdeploy.documents.yaml_docs", "wfdeploy.manifests.validate", "wfdeploy.render.plan_changes",
-    "wfdeploy.render.plan_json", "wfdeploy.state.edits", "wfdeploy.state.export", "wfdeploy.state.freshness",
+    "wfdeploy.render.plan_json", "wfdeploy.state.edits", "wfdeploy.state.export", "wfdeploy.state.user_files",
     "wfdeploy.state.locking",
 }  # fmt: skip
 """Of us, what a plan without changes does without: it would take longer to import than the rest takes to run."""

@@ -21,8 +21,8 @@ from wfdeploy.localserver.http_client import EndpointRequest, HttpClient, Reply
 from wfdeploy.localserver.instance import find_running
 from wfdeploy.model.state import Head
 from wfdeploy.render.printable import printable
-from wfdeploy.state.freshness import FreshnessMarker
 from wfdeploy.state.locking import lock
+from wfdeploy.state.user_files import FreshnessMarker
 
 
 def damaged(rng: random.Random, value: Any, pieces: list[Any]) -> bytes:

@@ -166,7 +166,7 @@ def _page(when: str, come_by: Callable[[], bool]) -> None:
 
 
 def _marker(when: str, come_by: Callable[[], bool]) -> None:
-    from wfdeploy.state.freshness import FreshnessMarker
+    from wfdeploy.state.user_files import FreshnessMarker
 
     _around(FreshnessMarker, "write", when, come_by)
 

@@ -21,10 +21,9 @@ from wfdeploy.model.event import ApplyReport, Notice
 from wfdeploy.model.options import ApplyRequest
 from wfdeploy.model.plan import Action, Plan, Refresh
 from wfdeploy.operations.authorship import authorship
-from wfdeploy.operations.follow import begin_later, follow
 from wfdeploy.operations.outgoing import gather_secrets, in_order_of_manifests, resume_requests, trigger_requests
 from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, look_back
-from wfdeploy.operations.signal_wakeup import hearing
+from wfdeploy.operations.waiting import begin_later, follow
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.held_back import HeldBack
 from wfdeploy.planning.consent import Later, held_back, require_consent
@@ -37,11 +36,10 @@ from wfdeploy.planning.saved_plan import SavedPlan
 from wfdeploy.ports import RunGateway, StateStore
 from wfdeploy.sending.engine import Engine
 from wfdeploy.sending.journal import Journal
-from wfdeploy.sending.patience import Patience
+from wfdeploy.sending.patience import Patience, signal_wakeup
 from wfdeploy.sending.sender import Limits
 from wfdeploy.sending.server_time import ServerTime
-from wfdeploy.sending.session import Outcomes, Session
-from wfdeploy.sending.unreachable import Unreachable
+from wfdeploy.sending.session import Outcomes, Session, Unreachable
 from wfdeploy.workspace import Workspace
 
 _MOST_TOLD = 20
@@ -56,7 +54,7 @@ def carry_out(
         work = _Apply(workspace, manifests, request, saved)
         loop = runner.get_loop()
         loop.set_exception_handler(_report_no_signal)
-        with hearing(loop):
+        with signal_wakeup(loop):
             runner.run(work.run())
         assert work.report is not None
         return work.report

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from wfdeploy.model.state import Standing
 from wfdeploy.model.status import Refreshed, Turn
-from wfdeploy.operations.inspection import selected
+from wfdeploy.operations.status import selected
 from wfdeploy.planning.diff.failure_policy import UNFINISHED
 from wfdeploy.planning.listing.discovery import Discovery
 from wfdeploy.planning.listing.run_states import View, observations

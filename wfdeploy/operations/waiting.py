@@ -1,39 +1,47 @@
-"""Wait: until recorded runs have ended. Reads the state and the server's logs, and changes neither."""
+"""Wait until runs have ended: what `wait` selects, or what an apply has started."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import Condition
-from wfdeploy.model.event import Following
+from wfdeploy.model.event import ApplyReport, Following, Notice, Outcome
 from wfdeploy.model.options import StopFlag
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.plan import Plan
+from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.state import Standing
-from wfdeploy.model.workflow_id import RunIndex
-from wfdeploy.operations.inspection import selected
-from wfdeploy.operations.signal_wakeup import hearing
+from wfdeploy.model.workflow_id import RunIndex, id_key
+from wfdeploy.operations.status import selected
 from wfdeploy.planning.listing.run_states import since
 from wfdeploy.planning.targets import Targets
 from wfdeploy.ports import RunGateway
 from wfdeploy.sending.listing import list_all
-from wfdeploy.sending.patience import Patience
+from wfdeploy.sending.patience import Patience, signal_wakeup
 from wfdeploy.workspace import Workspace
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 15.0
+_FIRST_FOLLOW_S = 0.1
+_LONGEST_FOLLOW_S = 2.0
+"""Pauses between two looks. The embedded server, whose runs are followed, is asked more often than others."""
+
 _OTHERS = (None, *(state for state in RunState if state is not RunState.SUCCESS))
 
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """How a wait ended: whether what was waited for came true, and how many runs are in which state then."""
+    """How a wait ended."""
 
     fulfilled: bool
+    """Whether all selected runs fulfil the condition."""
+
     states: Mapping[RunState, int]
+    """How many of them are in which state."""
 
 
 def wait(
@@ -45,13 +53,14 @@ def wait(
     timeout_s: float,
     stop: StopFlag,
 ) -> Waited:
-    """Wait until every selected run fulfils the condition, or none of them is going any more, or the time is over.
+    """Wait until every selected run fulfils the condition, or none is running any more, or the time is over. Changes
+    neither the state nor the server.
 
     What another process triggers, resumes or restarts meanwhile is waited for too. Raises: `UsageError` for a glob that
     matches nothing, `StateError`, `RemoteFailure`.
     """
     workspace.require_state()
-    with asyncio.Runner() as runner, hearing(runner.get_loop()):
+    with asyncio.Runner() as runner, signal_wakeup(runner.get_loop()):
         return runner.run(_Wait(workspace, globs, labels, condition, stop).run(timeout_s))
 
 
@@ -101,8 +110,8 @@ class _Wait:
                 await gateway.aclose()
 
     def _recorded(self) -> tuple[int, int, dict[Address, Standing]]:
-        """How many selected runs are recorded, of how many the outcome is open, and those not known to have
-        succeeded."""
+        """How many selected runs are recorded, how many have an open outcome, and the standings of those not known to
+        have succeeded."""
         store = self.workspace.open_state(readonly=True)
         try:
             if self.labels:
@@ -130,3 +139,69 @@ class _Wait:
         index = RunIndex(listed.runs)
         found = ((one.address, index.recorded(one.workflow_run_id, one.created_at_ms)) for one in moving)
         return {address: run.state for address, run in found if run is not None}
+
+
+async def follow(
+    report: ApplyReport,
+    workspace: Workspace,
+    gateway: RunGateway,
+    *,
+    scheduled: Collection[str],
+    timeout_s: float,
+    stop: StopFlag,
+) -> ApplyReport:
+    """Follow the runs that an apply started until they have ended; add to its report how they did. Runs that are still
+    running after `timeout_s` count as RUN_STARTED.
+
+    `scheduled`: workflow run ids that aren't waited for, since they begin later.
+    """
+    started = {
+        id_key(result.workflow_run_id): result.created_at_ms
+        for result in report.results
+        if result.outcome in (Outcome.TRIGGERED, Outcome.DEDUPLICATED, Outcome.RESUMED)
+    }
+    if not started:
+        return report
+    states = dict.fromkeys(started, RunState.STARTED)
+    late = {id_key(run_id) for run_id in scheduled}
+    clock = workspace.clock
+    deadline = clock.monotonic() + timeout_s
+    pause = _FIRST_FOLLOW_S
+    try:
+        while not stop.requested:
+            going = [run_id for run_id, state in states.items() if not state.is_final and run_id not in late]
+            if not going:
+                break
+            oldest = min(started[run_id] or 0 for run_id in going)
+            runs: list[ObservedRun] = []
+            async for page in gateway.list_runs(label=workspace.project.label, since_ms=oldest):
+                runs.extend(page.runs)
+            index = RunIndex(runs)
+            for run_id in going:
+                run = index.recorded(run_id, started[run_id])
+                if run is not None:
+                    states[run_id] = run.state
+            workspace.listener(Following(sum(state.is_final for state in states.values()), len(states)))
+            if clock.monotonic() >= deadline:
+                break
+            if any(not states[run_id].is_final for run_id in going):
+                await clock.sleep(min(pause, max(deadline - clock.monotonic(), 0.0)))
+            pause = min(pause * 1.5, _LONGEST_FOLLOW_S)
+    except RemoteFailure as error:
+        workspace.listener(Notice(f"the runs could not be followed: {error.message}", error.hint))
+    except asyncio.CancelledError:
+        if not stop.requested:
+            raise
+    return replace(report, watched=dict(Counter(states.values())))
+
+
+def begin_later(workspace: Workspace, plan: Plan, longest_s: float) -> frozenset[str]:
+    """The runs of a plan that begin too late to be followed; none unless runs are followed at all."""
+    if not workspace.target.local:
+        return frozenset()
+    until_s = workspace.clock.now_ms() / 1000 + longest_s
+    return frozenset(
+        change.workflow_run_id
+        for change in plan.changes
+        if (run := change.desired) is not None and ((run.delay_s or 0) > longest_s or (run.not_before_s or 0) > until_s)
+    )

@@ -1,15 +1,19 @@
-"""Waiting: bounded in total, ended early by a stop request, and said aloud."""
+"""Waiting: bounded in total, reported, and ended early by a stop request."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from wfdeploy.model.event import Waiting
 from wfdeploy.model.options import StopFlag
 from wfdeploy.ports import Clock, Listener
 
-SAID_FROM_S = 1.0
-"""Shorter waits are not worth a word."""
+_REPORTED_FROM_S = 1.0
+"""Shorter waits are not reported."""
 
 _GRACE_S = 30.0
 """What a request may take in any case, however short the budget."""
@@ -41,13 +45,13 @@ class Patience:
         if self.stopped or seconds > self._left_s:
             return False
         self._left_s -= max(seconds, 0.0)
-        if seconds >= SAID_FROM_S:
+        if seconds >= _REPORTED_FROM_S:
             self._listener(Waiting(why, seconds))
         return await self.pause(seconds)
 
     def use(self, since: float) -> bool:
         """Take the time since a moment (monotonic) out of the budget: a request went out then, and its answer was lost.
-        Several that went out together count once. False: more is gone than there was, beyond what one request takes."""
+        Requests that went out together count once. False: the budget is exceeded by more than one request takes."""
         now = self._clock.monotonic()
         self._left_s -= max(now - max(since, self._used_until), 0.0)
         self._used_until = now
@@ -76,3 +80,31 @@ class Patience:
 
             self._stop.on_request(wake_up)
         return self._stopped
+
+
+@contextmanager
+def signal_wakeup(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let signals wake the loop. A signal that comes after the interpreter's last look for one, and before the loop
+    sleeps, would else be dealt with when something else wakes it (Python documentation: `signal.set_wakeup_fd`).
+
+    In another thread than the main one, and with a loop that watches no sockets, this does nothing.
+    """
+    near, far = socket.socketpair()
+    with near, far:
+        near.setblocking(False)
+        far.setblocking(False)
+        try:
+            loop.add_reader(near, near.recv, 4096)
+        except NotImplementedError:
+            yield
+            return
+        try:
+            before = signal.set_wakeup_fd(far.fileno(), warn_on_full_buffer=False)
+        except ValueError:
+            before = None
+        try:
+            yield
+        finally:
+            if before is not None:
+                signal.set_wakeup_fd(before)
+            loop.remove_reader(near)

@@ -18,7 +18,7 @@ from wfdeploy.state.sqlite_store import SqliteStore
 if TYPE_CHECKING:
     from wfdeploy.model.project import Target
     from wfdeploy.ports import ListingFile, RecordReader, StateReader, StateStore
-    from wfdeploy.state.freshness import FreshnessMarker
+    from wfdeploy.state.user_files import FreshnessMarker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +113,11 @@ class SqliteBackend:
 
     def listing_file(self, name: str) -> ListingFile:
         """See `StateBackend.listing_file`."""
-        from wfdeploy.state.freshness import marker_folder
-        from wfdeploy.state.listing_file import SavedListingFile
+        from wfdeploy.state.user_files import SavedListingFile, trusted_folder
 
-        return SavedListingFile(marker_folder(self.environ, self.copied_with_state), name)
+        return SavedListingFile(trusted_folder(self.environ, self.copied_with_state), name)
 
     def _marker(self) -> FreshnessMarker:
-        from wfdeploy.state.freshness import FreshnessMarker, marker_folder
+        from wfdeploy.state.user_files import FreshnessMarker, trusted_folder
 
-        return FreshnessMarker(marker_folder(self.environ, self.copied_with_state))
+        return FreshnessMarker(trusted_folder(self.environ, self.copied_with_state))

@@ -19,8 +19,7 @@ from wfdeploy.model.run import OnRemove, Tally
 from wfdeploy.model.state import Attempt, Binding, Ended, Head, HistoryEntry, Record, RecordKey, Standing
 from wfdeploy.ports import StateStore
 from wfdeploy.state import pending_batches, schedules_and_rollouts
-from wfdeploy.state.database import begin, create_file, elsewhere, fold_log, open_file
-from wfdeploy.state.faults import translated
+from wfdeploy.state.database import begin, create_file, elsewhere, fold_log, open_file, translated
 from wfdeploy.state.rows import (
     ATTEMPT_COLUMNS,
     SELECT_RECORDS,

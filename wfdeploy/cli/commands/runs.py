@@ -167,7 +167,7 @@ def logs(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
     from wfdeploy.cli import wiring
-    from wfdeploy.operations import inspection as operation
+    from wfdeploy.operations import status as operation
     from wfdeploy.render import looking as view
 
     output = app.output
@@ -196,7 +196,7 @@ def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Seque
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
     from wfdeploy.cli import wiring
-    from wfdeploy.operations import inspection as operation
+    from wfdeploy.operations import status as operation
     from wfdeploy.render import looking as view
 
     with wiring.opened(app, target, online=False) as workspace:

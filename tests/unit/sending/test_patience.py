@@ -9,7 +9,7 @@ import signal
 import threading
 from types import FrameType
 
-from wfdeploy.operations.signal_wakeup import hearing
+from wfdeploy.sending.patience import signal_wakeup
 
 
 def test_a_signal_is_there_to_wake_a_loop_that_is_about_to_sleep() -> None:
@@ -40,7 +40,7 @@ def test_a_signal_is_there_to_wake_a_loop_that_is_about_to_sleep() -> None:
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         own = watched(loop)
-        with hearing(loop):
+        with signal_wakeup(loop):
             assert runner.run(work())
         assert watched(loop) == own
     assert heard == [signal.SIGUSR1]
@@ -51,7 +51,7 @@ def test_elsewhere_than_in_the_main_thread_it_does_nothing() -> None:
     done: list[int] = []
 
     def run() -> None:
-        with asyncio.Runner() as runner, hearing(runner.get_loop()):
+        with asyncio.Runner() as runner, signal_wakeup(runner.get_loop()):
             done.append(runner.run(asyncio.sleep(0, 1)))
 
     thread = threading.Thread(target=run)

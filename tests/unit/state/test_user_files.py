@@ -13,9 +13,9 @@ from wfdeploy.errors import StateUnusable
 from wfdeploy.files.access import user_state_folder
 from wfdeploy.model.edits import SetHead
 from wfdeploy.model.state import Binding
-from wfdeploy.state import freshness
-from wfdeploy.state.freshness import FreshnessMarker
+from wfdeploy.state import user_files
 from wfdeploy.state.sqlite_store import SqliteStore
+from wfdeploy.state.user_files import FreshnessMarker
 
 BINDING = Binding("shop", "production", "https://workflow.example.com")
 
@@ -155,7 +155,7 @@ def test_another_machine_or_another_start_of_this_one_is_told(
     store: SqliteStore, marker: FreshnessMarker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     marker.write(store.head())
-    monkeypatch.setattr(freshness, "_machine", lambda: "elsewhere")
+    monkeypatch.setattr(user_files, "_machine", lambda: "elsewhere")
     assert not marker.matches(store.head())
 
 
