@@ -13,7 +13,7 @@ from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import Notice
-from wfdeploy.model.plan import Refresh, Wish
+from wfdeploy.model.plan import Refresh, RequestedAction
 from wfdeploy.model.remote import DeadLetter, Gone, ResumeReply
 from wfdeploy.testing import WorkflowServer
 from wfdeploy.upstash.client import UpstashGateway
@@ -96,7 +96,7 @@ def test_with_refresh_off_nobody_is_asked(fleet: Fleet) -> None:
 
 def test_by_hand(fleet: Fleet) -> None:
     fail(fleet, 2, "report")
-    assert fleet.apply(wish=Wish.RESUME, targets=("g/r001",)) == {"resumed": 1}
+    assert fleet.apply(requested=RequestedAction.RESUME, targets=("g/r001",)) == {"resumed": 1}
     assert fleet.log.count("dead letters") == 1
 
 

@@ -15,7 +15,7 @@ from scripts.docs_examples import EXAMPLES
 from tests.support.local_server import LocalServer
 from tests.support.workbench import Workbench, counts
 from wfdeploy.localserver.clock import ManualClock
-from wfdeploy.model.plan import Wish
+from wfdeploy.model.plan import RequestedAction
 from wfdeploy.operations.rollouts import approve
 from wfdeploy.project.file import load_project
 
@@ -121,9 +121,9 @@ def test_schedules(examples: Examples) -> None:
 def test_runs_by_hand(examples: Examples) -> None:
     assert examples.apply("runs") == {"triggered": 3}
     assert examples.apply("runs") == {"kept": 3}, "without a policy nothing is done about the failed one"
-    assert examples.apply("runs", wish=Wish.CANCEL, labels=("late",)) == {"cancelled": 1}
-    assert examples.apply("runs", wish=Wish.RESUME, targets=("invoices/globex",)) == {"resumed": 1}
-    assert examples.apply("runs", wish=Wish.RESTART, targets=("invoices/globex",)) == {"triggered": 1}
-    assert examples.apply("runs", wish=Wish.RETRIGGER, targets=("invoices/a*",)) == {"triggered": 1}
+    assert examples.apply("runs", requested=RequestedAction.CANCEL, labels=("late",)) == {"cancelled": 1}
+    assert examples.apply("runs", requested=RequestedAction.RESUME, targets=("invoices/globex",)) == {"resumed": 1}
+    assert examples.apply("runs", requested=RequestedAction.RESTART, targets=("invoices/globex",)) == {"triggered": 1}
+    assert examples.apply("runs", requested=RequestedAction.RETRIGGER, targets=("invoices/a*",)) == {"triggered": 1}
     examples.pass_time(7 * 3600)
     assert examples.accepted["invoices"] == 5, "what was cancelled never began"

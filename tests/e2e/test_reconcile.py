@@ -15,7 +15,7 @@ from wfdeploy.errors import StalePlan, Withheld
 from wfdeploy.model.address import exactly
 from wfdeploy.model.event import Outcome
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Action, Refresh, Selection, Wish
+from wfdeploy.model.plan import Action, Refresh, RequestedAction, Selection
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Ended
 from wfdeploy.model.status import RowStatus
@@ -56,7 +56,7 @@ def test_a_run_whose_answer_was_lost_is_looked_for_in_a_listing(fleet: Fleet) ->
     fleet.apply()
     fleet.settle()
     fleet.lost = ["resume"]
-    fleet.report(options=ApplyOptions(timeout_s=0.0), wish=Wish.RESUME, targets=("g/b",))
+    fleet.report(options=ApplyOptions(timeout_s=0.0), requested=RequestedAction.RESUME, targets=("g/b",))
     fleet.log.clear()
     (row,) = status(fleet.bench.workspace, ["g/b"])
     assert fleet.log == ["list"]

@@ -28,7 +28,7 @@ from wfdeploy.manifests.identify.run_ids import Naming
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Wish
+from wfdeploy.model.plan import RequestedAction
 from wfdeploy.model.workflow_id import parse_run_id
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -190,12 +190,14 @@ class World(RuleBasedStateMachine):
         self.remote.faults = list(faults)
         self._apply(300.0, replace=(f"g/{name}",))
 
-    @rule(faults=faults, wish=st.sampled_from(Wish), pattern=st.sampled_from(["g/a", "g/*", "g/always"]))
-    def do_by_hand(self, faults: list[Fault], wish: Wish, pattern: str) -> None:
-        if wish is not Wish.CANCEL:
+    @rule(
+        faults=faults, requested=st.sampled_from(RequestedAction), pattern=st.sampled_from(["g/a", "g/*", "g/always"])
+    )
+    def do_by_hand(self, faults: list[Fault], requested: RequestedAction, pattern: str) -> None:
+        if requested is not RequestedAction.CANCEL:
             self.edits["by hand"] = self.edits.get("by hand", 0) + len(NAMES) + 1
         self.remote.faults = list(faults)
-        self._apply(300.0, wish=wish, targets=(pattern,))
+        self._apply(300.0, requested=requested, targets=(pattern,))
 
     @rule(faults=faults)
     def another_runner_applies(self, faults: list[Fault]) -> None:

@@ -114,7 +114,7 @@ def test_a_seed_tells_the_whole_story() -> None:
 def _attempts_without_end(patch: pytest.MonkeyPatch) -> None:
     whole = care.by_policy
 
-    def by_policy(case: care.Case, wanted: Any) -> care.Remedy:
+    def by_policy(case: care.Case, wanted: Any) -> care.Reaction:
         return whole(replace(case, standing=case.standing._replace(tries=0)), wanted)
 
     ours = [module for name, module in sys.modules.items() if name.startswith("wfdeploy.")]

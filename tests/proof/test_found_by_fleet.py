@@ -13,7 +13,7 @@ from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.model.event import Outcome
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Wish
+from wfdeploy.model.plan import RequestedAction
 
 HOURLY = {"cron": "0 * * * *", "catchUp": "all"}
 
@@ -180,7 +180,7 @@ def test_a_restart_by_hand_starts_no_instance_that_is_to_be_skipped() -> None:
         bench.at("2026-11-23T15:00:00Z")
         bench.apply()
         bench.at("2026-11-23T16:00:00Z")
-        bench.apply(targets=("n/*",), wish=Wish.RESTART)
+        bench.apply(targets=("n/*",), requested=RequestedAction.RESTART)
         assert bench.triggered() == ["n-a-2026-11-23t15-00-00z"]
 
 

@@ -15,7 +15,7 @@ from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.errors import InvalidInput, Withheld
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import ABSENT, Action, FieldChange, Wish
+from wfdeploy.model.plan import ABSENT, Action, FieldChange, RequestedAction
 from wfdeploy.model.state import AttemptStatus
 from wfdeploy.operations.state import move
 
@@ -286,7 +286,7 @@ def test_a_cancel_does_not_hit_the_run_that_has_the_id_now(bench: VirtualBench) 
     bench.apply()
     bench.write(group("g", [run("b", body={"of": "b"}, workflowRunId="one")], policy={"onRemove": "cancel"}))
     bench.apply()
-    bench.apply(wish=Wish.CANCEL, targets=("g/a",))
+    bench.apply(requested=RequestedAction.CANCEL, targets=("g/a",))
     assert [one.cancelled for one in bench.remote.runs if '"b"' in one.body] == [False]
 
 

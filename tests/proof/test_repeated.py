@@ -12,11 +12,11 @@ from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, planned, run
 from wfdeploy.model.event import Notice
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Wish
+from wfdeploy.model.plan import RequestedAction
 
-RETRIGGER: dict[str, Any] = {"wish": Wish.RETRIGGER, "targets": ("g/a",)}
-RESTART: dict[str, Any] = {"wish": Wish.RESTART, "targets": ("g/a",)}
-RESUME: dict[str, Any] = {"wish": Wish.RESUME, "targets": ("g/a",)}
+RETRIGGER: dict[str, Any] = {"requested": RequestedAction.RETRIGGER, "targets": ("g/a",)}
+RESTART: dict[str, Any] = {"requested": RequestedAction.RESTART, "targets": ("g/a",)}
+RESUME: dict[str, Any] = {"requested": RequestedAction.RESUME, "targets": ("g/a",)}
 REPLACE: dict[str, Any] = {"replace": ("g/a",)}
 REQUESTS = {"retrigger": RETRIGGER, "restart": RESTART, "resume": RESUME, "--replace": REPLACE}
 DEATHS = (Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.CRASH_LATE)
@@ -88,8 +88,8 @@ def test_wherever_it_dies_before_the_outcome_is_on_disk(
     assert runs_of_a(bench) in ((2, 3) if is_recorded else (2,))
 
 
-@pytest.mark.parametrize("wish", [Wish.CANCEL, Wish.RESUME])
-def test_an_attempt_that_the_server_does_not_know_is_left_to_the_next_apply(wish: Wish) -> None:
+@pytest.mark.parametrize("requested", [RequestedAction.CANCEL, RequestedAction.RESUME])
+def test_an_attempt_that_the_server_does_not_know_is_left_to_the_next_apply(requested: RequestedAction) -> None:
     with virtual_bench() as bench:
         bench.write(group("n", [run("a")], schedule={"cron": "0 * * * *"}))
         bench.apply()
@@ -98,7 +98,7 @@ def test_an_attempt_that_the_server_does_not_know_is_left_to_the_next_apply(wish
         with dying():
             bench.apply()
         bench.pass_time(60)
-        bench.apply(wish=wish, targets=("n/*",))
+        bench.apply(requested=requested, targets=("n/*",))
         assert bench.triggered() == []
         bench.apply()
         assert bench.triggered() == ["n-a-2026-11-23t15-00-00z"], "the instance is not lost"

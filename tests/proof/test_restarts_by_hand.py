@@ -10,7 +10,7 @@ import pytest
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.errors import InvalidInput
-from wfdeploy.model.plan import Action, Wish
+from wfdeploy.model.plan import Action, RequestedAction
 from wfdeploy.operations import rollouts
 
 NAMES = [f"r{index}" for index in range(6)]
@@ -37,12 +37,12 @@ def test_runs_that_a_rollout_holds_back_stay_so(
     bench.pass_time(150)
     if steer is not None:
         steer(bench.workspace, "g")
-    plan = bench.plan(wish=Wish.RESTART, targets=("g/*",))
+    plan = bench.plan(requested=RequestedAction.RESTART, targets=("g/*",))
     assert {change.action: change.reason for change in (*plan.changes, *plan.kept)} == {
         Action.RESTART: "failed; asked for",
         Action.KEEP: "was never triggered: apply does it",
     }
-    assert counts(bench.apply(wish=Wish.RESTART, targets=("g/*",)))["triggered"] == 1
+    assert counts(bench.apply(requested=RequestedAction.RESTART, targets=("g/*",)))["triggered"] == 1
     assert len(bench.remote.counts) == 2, "the canary alone"
 
 
@@ -52,7 +52,7 @@ def test_so_do_those_that_were_edited(bench: VirtualBench) -> None:
     bench.apply()
     bench.pass_time(150)
     bench.write(rolled(2))
-    assert counts(bench.apply(wish=Wish.RESTART, targets=("g/*",)))["triggered"] == 1
+    assert counts(bench.apply(requested=RequestedAction.RESTART, targets=("g/*",)))["triggered"] == 1
     assert len(bench.remote.counts) == 7, "the one that failed, as it is declared now"
 
 
@@ -60,7 +60,7 @@ def test_so_do_those_that_wait_for_another_group(bench: VirtualBench) -> None:
     bench.write(group("seed", [run("s")]), group("g", [run("r")], dependsOn=[{"group": "seed"}]))
     bench.apply()
     bench.pass_time(150)
-    assert counts(bench.apply(wish=Wish.RESTART, targets=("*/*",)))["triggered"] == 1
+    assert counts(bench.apply(requested=RequestedAction.RESTART, targets=("*/*",)))["triggered"] == 1
     assert not any(run_id.startswith("wfr_g-") for run_id in bench.remote.counts)
 
 
@@ -70,7 +70,7 @@ def test_an_instance_that_is_due_is_left_to_apply(bench: VirtualBench) -> None:
     bench.at("2026-11-23T15:00:00Z")
     bench.apply()
     bench.at("2026-11-23T16:00:00Z")
-    assert counts(bench.apply(wish=Wish.RESTART, targets=("n/*",)))["triggered"] == 1
+    assert counts(bench.apply(requested=RequestedAction.RESTART, targets=("n/*",)))["triggered"] == 1
     bench.apply()
     assert sorted(run_id.partition("-g")[2][:1] for run_id in bench.remote.counts) == ["1", "1", "2"]
     assert sum("t16-00-00z" in run_id for run_id in bench.remote.counts) == 1
@@ -81,14 +81,14 @@ def test_what_was_refused_is_sent_again(bench: VirtualBench) -> None:
     bench.write(group("g", [run("r")]))
     bench.apply()
     bench.remote.bad = lambda _: False
-    assert counts(bench.apply(wish=Wish.RESTART, targets=("g/*",)))["triggered"] == 1
+    assert counts(bench.apply(requested=RequestedAction.RESTART, targets=("g/*",)))["triggered"] == 1
 
 
 def test_what_stands_in_the_way_of_another_run_does_not_matter(bench: VirtualBench) -> None:
     bench.write(group("g", [run("a"), run("fixed", workflowRunId="mine")]))
     bench.apply()
     bench.pass_time(150)
-    assert counts(bench.apply(wish=Wish.RETRIGGER, targets=("g/a",)))["triggered"] == 1
+    assert counts(bench.apply(requested=RequestedAction.RETRIGGER, targets=("g/a",)))["triggered"] == 1
     with pytest.raises(InvalidInput) as caught:
-        bench.plan(wish=Wish.RETRIGGER, targets=("g/*",))
+        bench.plan(requested=RequestedAction.RETRIGGER, targets=("g/*",))
     assert [(each.code, each.address) for each in caught.value.diagnostics] == [("same-run-id", "g/fixed")]

@@ -23,7 +23,7 @@ from wfdeploy.cli.confirm import exit_code_of
 from wfdeploy.errors import ExitCode, UsageError, Withheld
 from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Plan, Selection, Wish
+from wfdeploy.model.plan import Plan, RequestedAction, Selection
 from wfdeploy.model.remote import RunState
 from wfdeploy.operations import plan as planning
 from wfdeploy.operations import rollouts, state
@@ -182,7 +182,7 @@ def test_any_other_change_of_the_state_ends_the_wait(bench: VirtualBench, what: 
         if what == "rm":
             state.remove(bench.workspace, ["seed/s0"])
         elif what == "retrigger":
-            bench.apply(wish=Wish.RETRIGGER, targets=("seed/s0",))
+            bench.apply(requested=RequestedAction.RETRIGGER, targets=("seed/s0",))
         elif what == "lost":
             bench.lose_state()
         else:
@@ -307,7 +307,7 @@ def test_manifests_that_change_on_disk_meanwhile_are_not_applied(bench: VirtualB
 
 def test_a_cancel_by_hand_does_not_end_the_wait(bench: VirtualBench) -> None:
     bench.write(seed(), load("finished"))
-    report = waits(bench, lambda: bench.apply(wish=Wish.CANCEL, targets=("seed/s0",)))
+    report = waits(bench, lambda: bench.apply(requested=RequestedAction.CANCEL, targets=("seed/s0",)))
     assert counts(report) == {"triggered": 5}
     assert report.watched == {RunState.SUCCESS: 4, RunState.CANCELED: 1}
 

@@ -16,7 +16,7 @@ from tests.support.workbench import counts, group, planned, run
 from wfdeploy.errors import InvalidInput, UsageError, WfdeployError
 from wfdeploy.manifests.manifests import load_manifests
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Wish
+from wfdeploy.model.plan import RequestedAction
 from wfdeploy.model.project import Shard
 from wfdeploy.model.state import Origin
 from wfdeploy.operations.rendering import render
@@ -512,7 +512,7 @@ def test_what_is_decided_moves_with_the_name_of_a_group(bench: VirtualBench, way
     elif way == "targeted":
         bench.apply(targets=("other/*",))
     else:
-        bench.apply(wish=Wish.RETRIGGER, targets=("other/x",))
+        bench.apply(requested=RequestedAction.RETRIGGER, targets=("other/x",))
     with bench.open() as store:
         assert store.schedules().keys() == {"m"}
     bench.write(recurring(name="m", **spec), group("other", [run("x")]))

@@ -271,9 +271,11 @@ class Project:
         confirm: Confirm | None,
         call: Call,
     ) -> ApplyReport:
-        from wfdeploy.model.plan import Selection, Wish
+        from wfdeploy.model.plan import RequestedAction, Selection
 
-        selection = Selection(targets=tuple(globs), labels=_texts(labels), wish=Wish(action), variables=self._variables)
+        selection = Selection(
+            targets=tuple(globs), labels=_texts(labels), requested=RequestedAction(action), variables=self._variables
+        )
         return self._apply(call, action, selection, options, confirm)
 
     def _apply(

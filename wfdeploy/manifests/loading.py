@@ -17,7 +17,7 @@ from wfdeploy.files.access import read_at_most
 from wfdeploy.manifests.manifests import Loading, Manifests, load_manifests
 from wfdeploy.manifests.requests import Requests
 from wfdeploy.model.address import instance_parts
-from wfdeploy.model.plan import Selection, Wish
+from wfdeploy.model.plan import RequestedAction, Selection
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import Move
 
@@ -37,7 +37,7 @@ def load(
     begins: bool = False,
     shrink: bool = True,
 ) -> Manifests:
-    """Read, check and expand; to be closed. For a wish that needs no declaration nothing is read: a run can be
+    """Read, check and expand; to be closed. For an action that needs no declaration nothing is read: a run can be
     cancelled while the manifests are broken.
 
     begins: this command makes a state where there is none.
@@ -45,7 +45,7 @@ def load(
 
     Raises: `InvalidInput`, `UsageError`.
     """
-    if selection.wish in (Wish.CANCEL, Wish.RESUME):
+    if selection.requested in (RequestedAction.CANCEL, RequestedAction.RESUME):
         return _nothing()
     how = Loading(
         variables=dict(selection.variables),

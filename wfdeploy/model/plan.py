@@ -153,7 +153,7 @@ class Refresh(Enum):
     OFF = "off"
 
 
-class Wish(Enum):
+class RequestedAction(Enum):
     """What a person wants done with the selected runs now, whatever the manifests' policies say."""
 
     CANCEL = "cancel"
@@ -164,8 +164,9 @@ class Wish(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What narrows or forces a plan; the same for `plan` and `apply`. With a `wish`, nothing but that is done, and to
-    what is recorded under the targets (and under one of the `labels`, where there are some)."""
+    """What narrows or forces a plan; the same for `plan` and `apply`. With a `requested` action,
+    nothing but that is done, and to what is recorded under the targets (and under one of the `labels`, where there are
+    some)."""
 
     targets: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
@@ -173,7 +174,7 @@ class Selection:
     prune: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     refresh: Refresh = Refresh.AUTO
-    wish: Wish | None = None
+    requested: RequestedAction | None = None
     labels: tuple[str, ...] = ()
 
 

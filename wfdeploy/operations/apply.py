@@ -34,7 +34,7 @@ def apply(
     if saved is not None:
         paths, request = saved.paths, replace(request, selection=saved.selection)
     selection = request.selection
-    if selection.wish is not None:
+    if selection.requested is not None:
         require_chosen(selection.targets, selection.labels)
     if request.options.wait and request.selection.limit is not None:
         raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")

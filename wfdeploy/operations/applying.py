@@ -22,7 +22,7 @@ from wfdeploy.model.options import ApplyRequest
 from wfdeploy.model.plan import Action, Plan, Refresh
 from wfdeploy.operations.authorship import authorship
 from wfdeploy.operations.outgoing import gather_secrets, in_order_of_manifests, resume_requests, trigger_requests
-from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, look_back
+from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, ended, follow_through, round_after
 from wfdeploy.operations.waiting import begin_later, follow
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.held_back import HeldBack
@@ -130,7 +130,7 @@ class _Apply:
                     self.held_back = HeldBack(result.plan, self.manifests.groups, result.planned_ms)
                 self.held_back.took(report)
                 self.held_back.left(store if workspace.has_state else None)
-                round_ = look_back(report, result.plan, store, self.manifests.groups, passes=result.passes)
+                round_ = round_after(report, result.plan, store, self.manifests.groups, passes=result.passes)
                 return replace(round_, ended=ANOTHER_RUNNER) if self.held_back.is_closed else round_
             finally:
                 store.close()
@@ -167,16 +167,16 @@ class _Apply:
             whole_story = whole_story or inquiry.asked_for_absence
         plan = result.plan
         self._check(result)
-        self._tell_why_not(plan)
+        self._report_skipped(plan)
         if not plan.has_changes and not plan.has_edits and not result.edits and not result.conclusions:
             return ApplyReport.of_nothing(plan), result, store
         require_consent(plan, options, held_back(plan, baseline) if options.wait else Later())
         triggers = in_order_of_manifests(plan)
         secrets = gather_secrets(triggers, baseline)
-        self._heed_stop()
+        self._check_stop()
         if plan.has_changes and not self.confirm(plan):
             raise Withheld("declined: nothing was sent")
-        self._heed_stop()
+        self._check_stop()
         self.scheduled = begin_later(workspace, plan, options.longest_wait_s)
         if is_new:
             store = baseline.begin_state()
@@ -206,23 +206,23 @@ class _Apply:
         if self.saved is not None:
             self.saved.check(result.plan)
 
-    def _tell_why_not(self, plan: Plan) -> None:
+    def _report_skipped(self, plan: Plan) -> None:
         """Tell where what was asked for is not done, or was done before."""
         selection = self.selection
-        if selection.wish is None and not selection.replace:
+        if selection.requested is None and not selection.replace:
             return
         idle = (
             change
             for change in plan.changes
-            if (selection.wish is not None or change.address in selection.replace)
+            if (selection.requested is not None or change.address in selection.replace)
             and not change.sends
             and change.reason
-            and (change.action is Action.RECOVER or (selection.wish is not None and not plan.has_changes))
+            and (change.action is Action.RECOVER or (selection.requested is not None and not plan.has_changes))
         )
         for change in islice(idle, _MOST_TOLD):
             self.workspace.listener(Notice(f"{change.address}: {change.reason}"))
 
-    def _heed_stop(self) -> None:
+    def _check_stop(self) -> None:
         if self.stop.requested:
             raise Interrupted("stopped before anything was sent", exit_code=ExitCode.SIGINT)
 

@@ -11,7 +11,7 @@ from wfdeploy.model.status import Refreshed, Turn
 from wfdeploy.operations.status import selected
 from wfdeploy.planning.diff.failure_policy import UNFINISHED
 from wfdeploy.planning.listing.discovery import Discovery
-from wfdeploy.planning.listing.run_states import View, observations
+from wfdeploy.planning.listing.run_states import Snapshot, observations
 from wfdeploy.sending.server_time import ServerTime
 from wfdeploy.workspace import Workspace
 
@@ -35,8 +35,10 @@ def refresh(
             if not unfinished:
                 return Refreshed(0, (), {})
             was_latest = workspace.state_backend.is_latest(store)
-            view = asyncio.run(_view(workspace, unfinished))
-            news = [(standing, edit) for standing, edit in observations(store, unfinished, view) if edit is not None]
+            snapshot = asyncio.run(_snapshot(workspace, unfinished))
+            news = [
+                (standing, edit) for standing, edit in observations(store, unfinished, snapshot) if edit is not None
+            ]
             store.commit([edit for _, edit in news])
             if was_latest:
                 # How runs do says nothing about whether the state is the whole story.
@@ -46,7 +48,7 @@ def refresh(
     return _told(unfinished, [standing for standing, _ in news])
 
 
-async def _view(workspace: Workspace, unfinished: Sequence[Standing]) -> View:
+async def _snapshot(workspace: Workspace, unfinished: Sequence[Standing]) -> Snapshot:
     gateway = workspace.gateway()
     try:
         return await Discovery(workspace, gateway, ServerTime(workspace.clock)).inspect(unfinished)

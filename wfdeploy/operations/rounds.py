@@ -50,7 +50,9 @@ class Round:
         return self.report.stopped is not None or not (_was_sent(self.report) or self.going or self.passes)
 
 
-def look_back(report: ApplyReport, plan: Plan, store: RecordReader, groups: Collection[str], *, passes: bool) -> Round:
+def round_after(
+    report: ApplyReport, plan: Plan, store: RecordReader, groups: Collection[str], *, passes: bool
+) -> Round:
     """How things stand, after a round's last commit. `passes`: a rollout waits for nothing but time."""
     blocked = next((change for change in plan.changes if change.action is Action.BLOCKED), None)
     return Round(

@@ -37,13 +37,16 @@ def gather(
     limit: int | None,
     keep_all: bool,
     strict: bool = True,
-    wished: bool = False,
+    requested: bool = False,
     is_gone: Callable[[Address], bool] = lambda _: True,
     emptied_generator: Callable[[Address], str | None] = lambda _: None,
 ) -> Gathered:
-    """Select and count. `strict`: a target that matches nothing is an error. `wished`: something was asked for of each
-    of them, so that it is told of each why it isn't done. `is_gone`: whether an address that isn't declared here is
-    known to be declared nowhere; `emptied_generator`: as in `DiffContext`.
+    """Select and count.
+
+    strict: a target that matches nothing is an error.
+    requested: an action was requested for each of them, so the reason why it isn't done is given for each.
+    is_gone: whether an address that isn't declared here is known to be declared nowhere.
+    emptied_generator: as in `Removal`.
 
     Changes outside the targets do nothing, yet what they learned about the server is kept. Beyond `limit` sends, a
     change is blocked. Raises: `UsageError` when a target matched nothing.
@@ -52,7 +55,7 @@ def gather(
     result = Gathered(changes=changed)
     gone: dict[str, list[Address]] = {}  # by what they did
     for change in changes:
-        is_orphan = not wished and _lost_its_declaration(change) and is_gone(change.address)
+        is_orphan = not requested and _lost_its_declaration(change) and is_gone(change.address)
         if is_orphan and instance_parts(change.address) is None:
             gone.setdefault(change.fingerprint, []).append(change.address)
         if not targets.match(change.address):
@@ -76,7 +79,7 @@ def gather(
         if change.run_state is not None and change.action is Action.KEEP:
             result.drifted[change.run_state] = result.drifted.get(change.run_state, 0) + 1
         result.orphans += is_orphan and change.action is Action.KEEP
-        if change.action is Action.KEEP and not (change.reason and (wished or change.desired is not None)):
+        if change.action is Action.KEEP and not (change.reason and (requested or change.desired is not None)):
             result.housekeeping.extend(change.edits)
             if keep_all:
                 result.kept.append(change)

@@ -49,9 +49,9 @@ class Inquiry:
     async def _list(self, sends: Sending, questions: Questions) -> Listing:
         baseline, asked = self._planner.baseline, questions.standings
         if self._discovery.lock is None or not questions.ask_for_absence:
-            return await self._discovery.look(baseline, sends, asked)
+            return await self._discovery.list_runs(baseline, sends, asked)
         self.asked_for_absence = True
-        return await self._discovery.prove(baseline, sends, asked, suspect=self._suspicion)
+        return await self._discovery.list_late(baseline, sends, asked, suspect=self._suspicion)
 
     def _covers(self, listing: Listing, sends: Sending) -> bool:
         """Whether a listing tells all that must be known before these changes are sent."""

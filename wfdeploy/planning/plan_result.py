@@ -14,7 +14,7 @@ from wfdeploy.model.plan import Plan
 from wfdeploy.model.project import Target
 from wfdeploy.planning.diff.context import Verdict
 from wfdeploy.planning.listing.dead_letters import DeadLetters
-from wfdeploy.planning.listing.run_states import NEAR_THE_END, View
+from wfdeploy.planning.listing.run_states import NEAR_THE_END, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class Listing:
     verdicts: Mapping[Address, Verdict] = field(default_factory=dict)  # by address of an open attempt
     began_ms: int | None = None  # server time; None when the server tells no time
     now_ms: int | None = None  # the server's time, as far as it surely has come
-    view: View | None = None  # all of it, to look up recorded runs
+    snapshot: Snapshot | None = None  # all of it, to look up recorded runs
     reach_ms: int | None = None  # from where on it is complete (server time, Unix ms; None: from the beginning)
     dead_letters: DeadLetters | None = None  # what the dead-letter queue tells, if it was asked
 

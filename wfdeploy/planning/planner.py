@@ -17,18 +17,18 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import Dismiss, Edit, PutGroups
 from wfdeploy.model.observed import ObservedRun
-from wfdeploy.model.plan import Action, Selection, Wish
+from wfdeploy.model.plan import Action, RequestedAction, Selection
 from wfdeploy.model.state import Standing
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.blocker import Blocker
 from wfdeploy.planning.blocking.headcounts import Headcounts
 from wfdeploy.planning.blocking.held_back import HeldBack, note_held_back
-from wfdeploy.planning.blocking.recurring import Recurrence, Surroundings, conclusions, notes, recur
+from wfdeploy.planning.blocking.recurring import Evidence, Recurrence, conclusions, notes, recur
 from wfdeploy.planning.diff.context import DiffContext, PastInstances, Removal, RunStates
 from wfdeploy.planning.diff.differ import diff
 from wfdeploy.planning.diff.reasons import explained
 from wfdeploy.planning.gathering import Gathered, gather
-from wfdeploy.planning.listing.adoption import Adoption, Sightings
+from wfdeploy.planning.listing.adoption import Adoption, Matches
 from wfdeploy.planning.listing.matches import Matcher, is_news, memory
 from wfdeploy.planning.listing.run_states import run_states, unfinished, with_run_states
 from wfdeploy.planning.listing.unclaimed import Unclaimed, taken_ids, unclaimed_runs
@@ -107,7 +107,7 @@ class Planner:
         """Whether a listing may lead to another plan than the one without it. The usual one tells nothing."""
         if listing.runs or listing.verdicts or listing.dead_letters is not None:
             return True
-        if listing.view is not None and (self._adopted_unfinished or any(True for _ in self.baseline.unfinished())):
+        if listing.snapshot is not None and (self._adopted_unfinished or any(True for _ in self.baseline.unfinished())):
             return True
         return bool(self.baseline.attempts) or before.is_early(listing)
 
@@ -121,11 +121,11 @@ class Planner:
         matcher = Matcher.of(baseline, now_ms)
         remembered = baseline.store.unclaimed()
         listed = () if listing is None else listing.runs
-        sightings = matcher.sightings(listed, remembered)
-        view, dead_letters = (None, None) if listing is None else (listing.view, listing.dead_letters)
-        adoption = with_run_states(matcher.adoption(sightings), view)
+        matches = matcher.match(listed, remembered)
+        snapshot, dead_letters = (None, None) if listing is None else (listing.snapshot, listing.dead_letters)
+        adoption = with_run_states(matcher.adoption(matches), snapshot)
         self._adopted_unfinished = unfinished(adoption)
-        self._states = states = run_states(baseline, view, dead_letters)
+        self._states = states = run_states(baseline, snapshot, dead_letters)
         if self._held_back is not None and (adoption.adopted or adoption.noted):
             self._held_back.close()  # somebody else triggers runs of this project
 
@@ -133,9 +133,9 @@ class Planner:
         recurrences = self._recurrences(targets, adoption, listing, now_ms)
         context = self._context(targets, adoption, recurrences, listing, now_ms)
         compared = to_compare(baseline, context, targets, recurrences, keep_all=self._keep_all)
-        headcounts = Headcounts(baseline, context, compared.quiet, recurrences)
+        headcounts = Headcounts(baseline, context, compared.unchanged, recurrences)
         blocker = Blocker(baseline, context, targets, headcounts)
-        unclaimed = self._unclaimed(matcher, sightings, listed)
+        unclaimed = self._unclaimed(matcher, matches, listed)
         gathered = self._gathered(context, targets, recurrences, compared, blocker=blocker, unclaimed=unclaimed)
         self._watched |= blocker.watched
         self._watched |= {name for name, one in recurrences.items() if one.watches}
@@ -149,9 +149,9 @@ class Planner:
             kept=gathered.kept,
             warnings=(
                 *self.manifests.cautions,
-                *(f"the server knows more than one run with the id {run_id}" for run_id in sightings.doubled),
+                *(f"the server knows more than one run with the id {run_id}" for run_id in matches.doubled),
             ),
-            unmatched_ids=tuple(sorted(run.workflow_run_id for run in sightings.unmatched)),
+            unmatched_ids=tuple(sorted(run.workflow_run_id for run in matches.unmatched)),
             orphans=gathered.orphans,
             drifted=gathered.drifted,
             possibly_renamed=tuple(gathered.possibly_renamed),
@@ -163,7 +163,7 @@ class Planner:
         )
         edits: list[Edit] = [
             *adoption.noted,
-            *memory(remembered, sightings),
+            *memory(remembered, matches),
             *(Dismiss(run_id, address) for run_id, address in gathered.possibly_triggered),
             *self._policies(),
             *baseline.renames.group_edits(),
@@ -172,16 +172,16 @@ class Planner:
         if not (self._is_narrowed or self._only_records):
             edits.extend(note_held_back(gathered.changes, baseline.head))
         withheld = frozenset[str]() if self._held_back is None else self._held_back.withheld
-        is_partial = bool(targets) or selection.wish is not None
+        is_partial = bool(targets) or selection.requested is not None
         return PlanResult(
             plan=plan,
             edits=edits,
-            foreign=bool(adoption.adopted or adoption.noted or is_news(remembered, sightings)),
+            foreign=bool(adoption.adopted or adoption.noted or is_news(remembered, matches)),
             conclusions={} if is_partial else conclusions(recurrences, gathered.changes, withheld),
             planned_ms=due_until_ms(now_ms, listing),
             undecided=any(one.undecided for one in recurrences.values()),
             passes=blocker.passes,
-            conflicts=taken_ids(gathered.changes, sightings.unmatched, self.manifests.runs),
+            conflicts=taken_ids(gathered.changes, matches.unmatched, self.manifests.runs),
             due_s=max((one.due_s for one in recurrences.values() if one.due_s is not None), default=None),
         )
 
@@ -204,7 +204,7 @@ class Planner:
         verdicts = {} if listing is None else listing.verdicts
         found = {address: verdict.run.state for address, verdict in verdicts.items() if verdict.run is not None}
         shown = {address: one.run_state for address, one in adoption.adopted.items() if one.run_state is not None}
-        around = Surroundings(
+        evidence = Evidence(
             now_ms=due_until_ms(now_ms, listing),
             until_ms=None if self._held_back is None else self._held_back.planned_ms,
             logs_since_s=logs_since_s(self.workspace.target, now_ms, listing),
@@ -212,9 +212,11 @@ class Planner:
             adopted=adoption.adopted,
             troubled=self._states.troubled,
             live=ChainMap(found, shown, self._states.live),  # an adopted run follows on the recorded one
-            wanted=targets.match if self.selection.wish in (Wish.RESTART, Wish.RETRIGGER) else None,
+            wanted=targets.match
+            if self.selection.requested in (RequestedAction.RESTART, RequestedAction.RETRIGGER)
+            else None,
         )
-        return recur(self.baseline, around)
+        return recur(self.baseline, evidence)
 
     def _context(
         self,
@@ -253,7 +255,7 @@ class Planner:
                 expired={address for one in recurrences.values() for address in one.expired},
                 shown=self._keep_all or bool(targets),
             ),
-            wish=selection.wish,
+            requested=selection.requested,
             replace=frozenset(selection.replace),
             replaces_running=self._only_records,
         )
@@ -274,7 +276,7 @@ class Planner:
         changes = diff(compared.runs, compared.keys, context, problems)
         if unclaimed:
             changes = unclaimed.marked(changes, targets.match)
-        if not self._only_records and selection.wish is None:
+        if not self._only_records and selection.requested is None:
             changes = blocker.changes(changes)
         if self._held_back is not None:
             changes = self._held_back.only(changes)
@@ -287,7 +289,7 @@ class Planner:
             limit=selection.limit,
             keep_all=self._keep_all,
             strict=self.workspace.target.shard is None,
-            wished=selection.wish is not None,
+            requested=selection.requested is not None,
             is_gone=self.manifests.is_gone,
             emptied_generator=self.baseline.emptied_generator,
         )
@@ -296,9 +298,9 @@ class Planner:
             raise InvalidInput(problems)
         return gathered
 
-    def _unclaimed(self, matcher: Matcher, sightings: Sightings, listed: tuple[ObservedRun, ...]) -> Unclaimed:
+    def _unclaimed(self, matcher: Matcher, matches: Matches, listed: tuple[ObservedRun, ...]) -> Unclaimed:
         return Unclaimed(
-            unclaimed_runs(matcher, sightings, listed) if self.selection.wish is None else (),
+            unclaimed_runs(matcher, matches, listed) if self.selection.requested is None else (),
             self.baseline.store.dismissed(),
             self.baseline.identities.fingerprints_under,
         )
@@ -311,7 +313,9 @@ class Planner:
     def _is_chosen(self) -> bool:
         """Whether the user chose the runs that the plan is about."""
         selection = self.selection
-        return bool(selection.targets or selection.labels or selection.limit is not None or selection.wish is not None)
+        return bool(
+            selection.targets or selection.labels or selection.limit is not None or selection.requested is not None
+        )
 
     @property
     def _is_narrowed(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from wfdeploy.model.address import Address, group_of
-from wfdeploy.model.plan import Action, Plan, Refresh, Selection, Wish
+from wfdeploy.model.plan import Action, Plan, Refresh, RequestedAction, Selection
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import FailureAction, Group, ReplaceRunning
 from wfdeploy.model.state import Attempt, Standing
@@ -61,12 +61,12 @@ def standings_in_question(
 def _addresses_in_question(selection: Selection, groups: Mapping[str, Group], plan: Plan) -> set[Address]:
     """Addresses about which the plan can't be made without knowing how their runs do."""
     careful = any(group.policy.replace_running is not ReplaceRunning.ALLOW for group in groups.values())
-    if selection.wish is None and not careful and not plan.summary[Action.CANCEL]:
+    if selection.requested is None and not careful and not plan.summary[Action.CANCEL]:
         return set()
     return {
         change.address
-        for change in (*plan.changes, *(plan.kept if selection.wish else ()))
-        if selection.wish is not None
+        for change in (*plan.changes, *(plan.kept if selection.requested else ()))
+        if selection.requested is not None
         or change.action is Action.CANCEL
         or (
             change.action in (Action.RETRIGGER, Action.BLOCKED)
@@ -78,7 +78,7 @@ def _addresses_in_question(selection: Selection, groups: Mapping[str, Group], pl
 
 def missing_dead_letters(baseline: Baseline, selection: Selection, states: RunStates) -> list[Standing]:
     """The failed runs that are to be resumed, now or after a while, and whose dead letter isn't known."""
-    if selection.refresh is Refresh.OFF or selection.wish not in (None, Wish.RESUME):
+    if selection.refresh is Refresh.OFF or selection.requested not in (None, RequestedAction.RESUME):
         return []
     groups, targets = baseline.manifests.groups, Targets(selection.targets)
     now_ms = baseline.workspace.clock.now_ms()
@@ -90,7 +90,7 @@ def missing_dead_letters(baseline: Baseline, selection: Selection, states: RunSt
             return False
         if Case(standing=standing, now_ms=now_ms, dlq_retention_s=retention_s).is_too_late:
             return False
-        if selection.wish is Wish.RESUME:
+        if selection.requested is RequestedAction.RESUME:
             return targets.match(address)
         group = groups.get(group_of(address))
         policy = None if group is None else group.policy.on_failure

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.model.address import Address, group_of, whole_groups
 from wfdeploy.model.plan import Action, FirstChanges
-from wfdeploy.planning.diff.differ import unheard_of
+from wfdeploy.planning.diff.differ import new_run
 from wfdeploy.planning.gathering import Gathered
 
 if TYPE_CHECKING:
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What has to be compared one by one, by address. `quiet`: the groups in which every run is kept, but for some that
-    are compared, with how many these are; `kept`: how many runs are kept without a look at them."""
+    """What has to be compared one by one, by address. `unchanged`: the groups in which every run is kept, but for some
+    that are compared, with how many these are; `kept`: how many runs are kept without a look at them."""
 
     runs: Iterator[DesiredRun]
     keys: Iterator[RecordKey]
-    quiet: Mapping[str, int]
+    unchanged: Mapping[str, int]
     kept: int
 
 
@@ -46,32 +46,32 @@ def to_compare(
     """Find out what has to be compared."""
     desired = baseline.manifests.runs
     passes = not (keep_all or targets)
-    quiet = quiet_groups(baseline, context, recurrences) if passes else {}
+    unchanged = unchanged_groups(baseline, context, recurrences) if passes else {}
     # Past instances stay as they are, also those that failed; what is to be done about one, its group tells.
     troubled = context.states.troubled
-    loud = [address for address in troubled if (name := group_of(address)) in quiet and name not in recurrences]
+    loud = [address for address in troubled if (name := group_of(address)) in unchanged and name not in recurrences]
     for address in loud:
-        quiet[group_of(address)] -= 1
-    partly = partly_unchanged(baseline, context, quiet, recurrences) if passes else {}
+        unchanged[group_of(address)] -= 1
+    partly = mostly_unchanged_groups(baseline, context, unchanged, recurrences) if passes else {}
     differing = set(chain.from_iterable(partly.values()))
     alone = desired.find(differing.union(loud))
     declared = [run for address, run in alone.items() if address in differing]
     baseline.manifests.requests.fetch(declared)
-    settled = {*quiet, *partly}
+    settled = {*unchanged, *partly}
     runs, keys = (
         _runs_but(desired, settled, alone, recurrences),
         _keys_but(baseline.store, settled, {*loud, *differing}),
     )
-    if context.wish is not None:
+    if context.requested is not None:
         # Of the others it is of interest what an attempt turned out to be, and who they are.
         known = {*context.attempts, *context.adopted, *context.renames, *context.renames.values()}
         runs = (run for run in runs if targets.match(run.address) or run.address in known)
         keys = (key for key in keys if targets.match(key.address) or key.address in known)
-    kept = sum(quiet.values()) + sum(desired.groups[name].tally.count for name in partly) - len(declared)
-    return Compared(runs, keys, quiet, kept)
+    kept = sum(unchanged.values()) + sum(desired.groups[name].tally.count for name in partly) - len(declared)
+    return Compared(runs, keys, unchanged, kept)
 
 
-def quiet_groups(baseline: Baseline, context: DiffContext, recurrences: Recurrences) -> dict[str, int]:
+def unchanged_groups(baseline: Baseline, context: DiffContext, recurrences: Recurrences) -> dict[str, int]:
     """The groups in which every run is kept, with how many these are: declared and recorded runs are the very
     same, and nothing else is known or asked of any of them."""
     store, renames = baseline.store, baseline.renames
@@ -88,17 +88,17 @@ def quiet_groups(baseline: Baseline, context: DiffContext, recurrences: Recurren
     }
     busy |= renames.rollouts.keys()
     recorded = store.tallies()
-    quiet = {
+    unchanged = {
         name: group.tally.count
         for name, group in baseline.manifests.runs.groups.items()
         if name not in busy and group.tally.count and recorded.get(name) == group.tally
     }
     # Of a recurring group, nothing is kept: its runs are templates.
-    return quiet | {name: 0 for name, one in recurrences.items() if one.is_still and name not in busy}
+    return unchanged | {name: 0 for name, one in recurrences.items() if one.is_still and name not in busy}
 
 
-def partly_unchanged(
-    baseline: Baseline, context: DiffContext, quiet: Collection[str], recurrences: Recurrences
+def mostly_unchanged_groups(
+    baseline: Baseline, context: DiffContext, unchanged: Collection[str], recurrences: Recurrences
 ) -> dict[str, set[Address]]:
     """The groups most of whose runs are kept, each with the addresses about which there may be more to say: what is
     declared and what is recorded differ there, or something else is known."""
@@ -108,7 +108,7 @@ def partly_unchanged(
     recorded = store.tallies()
     found: dict[str, set[Address]] = {}
     for name, group in desired.groups.items():
-        if name in quiet or name in renamed or name in recurrences or name in baseline.renames.rollouts:
+        if name in unchanged or name in renamed or name in recurrences or name in baseline.renames.rollouts:
             continue
         if group.group.rollout is not None or name not in recorded or not group.tally.count:
             continue
@@ -125,12 +125,12 @@ def first(
     isn't so, or has to be found out run by run."""
     desired = baseline.manifests.runs
     known = context.attempts or context.adopted or context.renames or not baseline.lookups.is_blank
-    asked = targets or limit is not None or context.wish is not None
+    asked = targets or limit is not None or context.requested is not None
     late = recurrences or any(group.depends_on or group.rollout for group in baseline.manifests.groups.values())
     if known or asked or late or not desired.is_fresh or baseline.store.rollouts():
         return None
     counts = {name: group.tally.count for name, group in desired.groups.items()}
-    changes = FirstChanges(counts, desired.runs, partial(unheard_of, context=context))
+    changes = FirstChanges(counts, desired.runs, partial(new_run, context=context))
     gathered = Gathered(changes=changes, sends=len(changes))
     gathered.summary[Action.TRIGGER] = len(changes)
     return gathered

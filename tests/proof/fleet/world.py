@@ -33,7 +33,7 @@ from wfdeploy.localserver.fault_plan import FaultPlan, Refusal
 from wfdeploy.model.blocking import unix_of
 from wfdeploy.model.event import ApplyReport, Outcome
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Action, Wish
+from wfdeploy.model.plan import Action, RequestedAction
 from wfdeploy.model.project import Shard
 from wfdeploy.operations import refresh
 
@@ -232,7 +232,7 @@ class World:
 
     def _by_hand(self) -> None:
         """An operator asks for something."""
-        wish = self.chance.choice(tuple(Wish))
+        requested = self.chance.choice(tuple(RequestedAction))
         group = self.chance.choice([one for one in self.team.groups.values() if one.is_present])
         runs = {**group.runs, **group.former}
         whole = group.timetable is not None or self.chance.random() < 0.5
@@ -243,13 +243,13 @@ class World:
             for key, newest in self.observer.own.items()
             if newest[-1].kind == group.kind and (whole or newest[-1].who == who)
         ]
-        if wish is Wish.RETRIGGER:
+        if requested is RequestedAction.RETRIGGER:
             keys += [(each, run.version) for each, run in runs.items() if whole or each == who]
-        self.once.asked(wish.value, keys)
-        self._say(f"{wish.value} {pattern}")
-        if self._apply("by hand", wish=wish, targets=(pattern,)) and not whole:
-            self._say(f"{wish.value} {pattern}, once more")  # of one run: that is not asked for twice
-            self._apply("by hand", wish=wish, targets=(pattern,))
+        self.once.asked(requested.value, keys)
+        self._say(f"{requested.value} {pattern}")
+        if self._apply("by hand", requested=requested, targets=(pattern,)) and not whole:
+            self._say(f"{requested.value} {pattern}, once more")  # of one run: that is not asked for twice
+            self._apply("by hand", requested=requested, targets=(pattern,))
 
     def _part(self) -> None:
         """An apply of some runs alone."""

@@ -20,8 +20,7 @@ from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import FirstChanges, Plan, Selection
 from wfdeploy.operations import plan as planning
-from wfdeploy.planning import planner
-from wfdeploy.planning import shortcuts as passing_over
+from wfdeploy.planning import planner, shortcuts
 from wfdeploy.render import plan_json, plan_text
 
 GROUPS = [
@@ -140,6 +139,6 @@ def test_runs_that_differ_are_all_that_a_comparison_finds(
     for keep_all in (False, True):
         found = told(bench, Selection(), keep_all=keep_all)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(passing_over, "partly_unchanged", lambda *_: {})
-            patch.setattr(passing_over, "quiet_groups", lambda *_: {})
+            patch.setattr(shortcuts, "mostly_unchanged_groups", lambda *_: {})
+            patch.setattr(shortcuts, "unchanged_groups", lambda *_: {})
             assert told(bench, Selection(), keep_all=keep_all) == found

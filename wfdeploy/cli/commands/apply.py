@@ -129,8 +129,8 @@ def adopt(*, app: App, target: TargetOptions, selection: Selection, paths: Seque
     return carry_out(app, target, chosen, act, question="Record these as already triggered?", yes=yes)
 
 
-def _for_recorded_runs(wish: str, *, help_: str, examples: str, declared: bool = False) -> click.Command:
-    """The command that carries out a `Wish` of that name. `declared`: it sends what manifests declare, and so takes
+def _for_recorded_runs(requested: str, *, help_: str, examples: str, declared: bool = False) -> click.Command:
+    """The command for a `RequestedAction` of that name. `declared`: it sends what manifests declare, and so takes
     variables."""
 
     def command(
@@ -145,25 +145,27 @@ def _for_recorded_runs(wish: str, *, help_: str, examples: str, declared: bool =
     ) -> ExitCode:
         from wfdeploy.cli.confirm import carry_out
         from wfdeploy.model.options import ApplyRequest
-        from wfdeploy.model.plan import Selection, Wish
+        from wfdeploy.model.plan import RequestedAction, Selection
         from wfdeploy.operations import apply as operation
         from wfdeploy.wiring.settings import resolve
 
-        selection = Selection(targets=tuple(globs), labels=tuple(labels), wish=Wish(wish), variables=variables or {})
+        selection = Selection(
+            targets=tuple(globs), labels=tuple(labels), requested=RequestedAction(requested), variables=variables or {}
+        )
 
         def act(workspace: Workspace, confirm: Asker, stop: StopFlag) -> ApplyReport:
             request = ApplyRequest(selection=selection, options=limits, confirm=confirm, stop=stop)
             return operation.apply(workspace, request, paths=None)
 
         chosen = resolve(target, app.environ)
-        question = f"{wish.capitalize()} these runs?"
+        question = f"{requested.capitalize()} these runs?"
         return carry_out(app, target, chosen, act, question=question, yes=yes, budget_s=limits.timeout_s)
 
     function = options.apply_limits(options.target(options.view(command)))
     if declared:
         function = options.variables(function)
     globs = "In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal."
-    make = click.command(wish, cls=Command, help=f"{help_}\n\n{globs}", exits=_EXITS, examples=examples)
+    make = click.command(requested, cls=Command, help=f"{help_}\n\n{globs}", exits=_EXITS, examples=examples)
     made: click.Command = make(options.recorded_runs(_YES(function)))
     return made
 

@@ -24,14 +24,18 @@ class Headcounts:
     """Counts the runs of groups."""
 
     def __init__(
-        self, baseline: Baseline, context: DiffContext, quiet: Collection[str], recurrences: Mapping[str, Recurrence]
+        self,
+        baseline: Baseline,
+        context: DiffContext,
+        unchanged: Collection[str],
+        recurrences: Mapping[str, Recurrence],
     ) -> None:
-        """`quiet`: groups in which everything is as declared."""
+        """`unchanged`: groups in which everything is as declared."""
         self.manifests = baseline.manifests
         self.store = baseline.store
         self.renames = baseline.renames
         self.context = context
-        self.quiet = quiet
+        self.unchanged = unchanged
         self.recurrences = recurrences
         self._counted: dict[str, Headcount | None] = {}
 
@@ -48,7 +52,7 @@ class Headcounts:
         total = self.manifests.runs.groups[name].tally.count
         if name in self.recurrences:
             return self._count_newest(name, total)
-        if name in self.quiet:
+        if name in self.unchanged:
             return self._headcount(name, total, total, None)
         current = {change.address for change in self._changes(name) if _is_current(change)}
         return self._headcount(name, total, len(current), current)

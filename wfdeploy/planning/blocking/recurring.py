@@ -54,7 +54,7 @@ class Recurrence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Evidence:
     """What is known beside manifests and state."""
 
     now_ms: int  # our clock, and where the server told its time, no later than that
@@ -90,33 +90,35 @@ def conclusions(
     return {name: one.decide for name, one in recurrences.items() if one.decide is not None and name not in waiting}
 
 
-def recur(baseline: Baseline, around: Surroundings) -> dict[str, Recurrence]:
+def recur(baseline: Baseline, evidence: Evidence) -> dict[str, Recurrence]:
     """What each recurring group comes to now. A group with nothing to do costs no look at its runs.
 
     Raises: `InvalidInput` when an instance can't be made.
     """
     groups = baseline.manifests.groups.values()
-    return {group.name: _Looking(baseline, around, group).look() for group in groups if group.schedule is not None}
+    return {
+        group.name: _Evaluation(baseline, evidence, group).evaluate() for group in groups if group.schedule is not None
+    }
 
 
-class _Looking:
+class _Evaluation:
     """One look at one group."""
 
-    def __init__(self, baseline: Baseline, around: Surroundings, group: Group) -> None:
+    def __init__(self, baseline: Baseline, evidence: Evidence, group: Group) -> None:
         assert group.schedule is not None
         self.baseline = baseline
         self.manifests = baseline.manifests
         self.store = baseline.store
-        self.around = around
+        self.evidence = evidence
         self.group = group
         self.schedule = group.schedule
-        self.now_s = around.now_ms // 1000
-        self.until_s = self.now_s if around.until_ms is None else min(around.until_ms // 1000, self.now_s)
+        self.now_s = evidence.now_ms // 1000
+        self.until_s = self.now_s if evidence.until_ms is None else min(evidence.until_ms // 1000, self.now_s)
         self.names = (group.name, *baseline.renames.former_groups(group.name))
         self.decided_s = baseline.renames.schedules.get(group.name)
         self.result = Recurrence(group)
 
-    def look(self) -> Recurrence:
+    def evaluate(self) -> Recurrence:
         result = self.result
         found = self._due()
         result.due_s = max(found.times, default=None)
@@ -159,11 +161,11 @@ class _Looking:
         or was lost. None: nothing tells of any instance."""
         # Those that were adopted by this apply, or by one that was about other groups.
         recorded = (key.address for key in self.store.record_keys(whole_groups(self.names)))
-        addresses = {*self._mine(self.around.adopted), *map(self.baseline.renames.renamed, recorded)}
+        addresses = {*self._mine(self.evidence.adopted), *map(self.baseline.renames.renamed, recorded)}
         known = {unix_of(parts[1]) for address in addresses if (parts := instance_parts(address))}
         start_s = self.schedule.start_s
         if not known:
-            self.result.undecided = not self.around.listed
+            self.result.undecided = not self.evidence.listed
             return None if start_s is None else start_s - 1
         # Of the newest time, some may not have been sent.
         newest_s = max(known) - 1
@@ -173,8 +175,8 @@ class _Looking:
         # one: each since the beginning was triggered if the logs know it. What they have forgotten they can't tell.
         # Times that aren't the schedule's are those of another cron, and an edited one counts from the last of them.
         others = known.difference(occurrences(self.schedule, min(known) - 1, max(known)))
-        decided_s = min(newest_s, max(start_s - 1, self.around.logs_since_s, *others))
-        forgotten = occurrences(self.schedule, start_s - 1, min(decided_s, self.around.logs_since_s))
+        decided_s = min(newest_s, max(start_s - 1, self.evidence.logs_since_s, *others))
+        forgotten = occurrences(self.schedule, start_s - 1, min(decided_s, self.evidence.logs_since_s))
         if any(at_s not in known or not self._are_all_known(at_s, addresses) for at_s in forgotten):
             self.result.notes.append(
                 f"{self.group.name}: what was due until {instant(decided_s)} is taken as triggered: the state doesn't "
@@ -197,21 +199,21 @@ class _Looking:
     def _wanted(self) -> Iterator[Address]:
         """Instances that are not new and yet to be decided about."""
         yield from self._mine(self.baseline.attempts)  # they may have to be sent again
-        for address in self._mine(self.around.troubled):
+        for address in self._mine(self.evidence.troubled):
             case = Case(
-                standing=self.around.troubled[address],
-                now_ms=self.around.now_ms,
+                standing=self.evidence.troubled[address],
+                now_ms=self.evidence.now_ms,
                 dlq_retention_s=self.baseline.workspace.project.server.dlq_retention_s,
             )
             if by_policy(case, self.group.policy).action is not Action.KEEP:
                 yield address
-        if self.around.wanted is not None:
+        if self.evidence.wanted is not None:
             keys = self.store.record_keys(whole_groups([self.group.name]))
-            yield from (key.address for key in keys if self.around.wanted(key.address))
+            yield from (key.address for key in keys if self.evidence.wanted(key.address))
 
     def _instances(self, wanted: Mapping[int, Collection[Address]], due_times: Collection[int]) -> Iterable[DesiredRun]:
         requests, file = self.manifests.requests, self.manifests.runs.file_of(self.group.name)
-        skips, asked = self.schedule.concurrency is Concurrency.SKIP, self.around.wanted is not None
+        skips, asked = self.schedule.concurrency is Concurrency.SKIP, self.evidence.wanted is not None
         going = self._going() if skips and wanted else {}
         refused: dict[str, Address] = {}
         chosen: dict[Address, DesiredRun] = {}
@@ -247,7 +249,7 @@ class _Looking:
 
     def _is_known(self, address: Address) -> bool:
         """Whether an instance was triggered already. It stays as it was, whatever the manifest says now."""
-        return address in self.around.adopted or next(iter(self.store.records([address])), None) is not None
+        return address in self.evidence.adopted or next(iter(self.store.records([address])), None) is not None
 
     def _going(self) -> dict[str, Address]:
         """By run: an earlier instance of it that isn't known to have ended."""
@@ -260,8 +262,8 @@ class _Looking:
             for standing in self.store.standings(unfinished, name)
         ]
         open_ = [address for address, attempt in self.baseline.attempts.items() if attempt.is_open]
-        for address in (*addresses, *self._mine(self.around.adopted), *self._mine(open_)):
-            state = self.around.live.get(address)
+        for address in (*addresses, *self._mine(self.evidence.adopted), *self._mine(open_)):
+            state = self.evidence.live.get(address)
             parts = instance_parts(address)
             if parts is not None and (state is None or not state.is_final):
                 going[parts[0]] = max(address, going.get(parts[0], address))

@@ -23,7 +23,7 @@ _BADLY = (RunState.FAILED, RunState.CANCELED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Underway:
+class RolloutState:
     """What is known of a group's rollout. `progress`: None where none is under way. `members`: the runs let go, with
     the fingerprint that they then had. `state_of`: how a recorded run does; None for one that isn't recorded.
     `now_ms`: our clock."""
@@ -58,7 +58,7 @@ def rank(address: str) -> bytes:
 
 
 def decide(
-    underway: Underway,
+    underway: RolloutState,
     pending: Mapping[Address, str],
     *,
     waiting: Mapping[Address, str] = MappingProxyType({}),
@@ -99,7 +99,7 @@ def decide(
 
 
 def roll(
-    changes: Sequence[Change], underway: Underway, is_meant: Callable[[str], bool]
+    changes: Sequence[Change], underway: RolloutState, is_meant: Callable[[str], bool]
 ) -> tuple[Iterator[Change], Decision]:
     """A group's changes, those that have to wait blocked. `is_meant`: whether a run is within the plan's targets."""
     pending = {change.address: change.fingerprint for change in changes if change.starts}
@@ -124,7 +124,7 @@ class _Deciding:
 
     def __init__(
         self,
-        underway: Underway,
+        underway: RolloutState,
         progress: Progress,
         members: dict[Address, str],
         *,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Observe
-from wfdeploy.model.plan import FieldChange, NameRun, Wish
+from wfdeploy.model.plan import FieldChange, NameRun, RequestedAction
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Record, RecordKey, Standing
@@ -128,7 +128,7 @@ class DiffContext:
     states: RunStates = field(default_factory=RunStates)
     removal: Removal = field(default_factory=Removal)
     past: PastInstances = field(default_factory=PastInstances)
-    wish: Wish | None = None  # what is wanted instead of everything else
+    requested: RequestedAction | None = None  # what is wanted instead of everything else
     replace: frozenset[str] = frozenset()  # the addresses to be triggered again
     replaces_running: bool = False  # whether re-triggers take no account of a predecessor that may still run
     former: Mapping[Address, Address] = field(init=False)  # `renames` the other way round

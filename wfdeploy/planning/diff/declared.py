@@ -9,13 +9,13 @@ from wfdeploy.model.address import shell_word
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, PutTombstone, Rewrite
 from wfdeploy.model.observed import TROUBLED, RunState
-from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, Wish
+from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, RequestedAction
 from wfdeploy.model.run import DesiredRun, OnChange, ReplaceRunning
 from wfdeploy.model.state import Attempt, AttemptStatus, Record, RecordKey, Standing
 from wfdeploy.model.workflow_id import id_key, own_id
 from wfdeploy.planning.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
-from wfdeploy.planning.diff.failure_policy import BY_WISH, Case, Remedy, by_policy
-from wfdeploy.planning.diff.outcomes import REPEATED, SENT_AGAIN, key_of, preparing, settled_record
+from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case, Reaction, by_policy
+from wfdeploy.planning.diff.outcomes import REPEATED, SENT_AGAIN, key_of, prior_edits, record_found
 from wfdeploy.planning.diff.reasons import cancelled_first, explain, id_change, not_started, sent_id, why_new
 
 
@@ -30,7 +30,7 @@ class Declared:
         self.problems = problems
         self.known = key if key is not None and key.fingerprint else None
         self.attempt = context.attempts.get(run.address)
-        self.edits: list[Edit] = list(preparing(run.address, context))
+        self.edits: list[Edit] = list(prior_edits(run.address, context))
         self.adopting = run.address in context.adopted
 
     def change(self) -> Change:
@@ -44,7 +44,7 @@ class Declared:
         match verdict.finding:
             case Finding.FOUND:
                 repeated = same and self._repeats(attempt)
-                latest = settled_record(attempt, verdict, self.context, self.edits)
+                latest = record_found(attempt, verdict, self.context, self.edits)
                 self.known = key_of(latest)
                 if repeated:
                     return self._made(Action.RECOVER, REPEATED, key=self.known, sends=False)
@@ -83,19 +83,22 @@ class Declared:
     @property
     def _asks_for_a_run(self) -> bool:
         """Whether somebody asked for another run of what is declared."""
-        return self.context.wish in (Wish.RESTART, Wish.RETRIGGER) or self.run.address in self.context.replace
+        return (
+            self.context.requested in (RequestedAction.RESTART, RequestedAction.RETRIGGER)
+            or self.run.address in self.context.replace
+        )
 
     def _repeats(self, attempt: Attempt) -> bool:
         """Whether the run that was asked for is the one that an open attempt of the same fingerprint started. A first
         trigger is no restart."""
         if not self._asks_for_a_run or attempt.is_resume:
             return False
-        return self.context.wish is not Wish.RESTART or self.known is not None
+        return self.context.requested is not RequestedAction.RESTART or self.known is not None
 
     def _compare(self, *, recovered: bool = False) -> Change:
         known, run = self.known, self.run
-        if self.context.wish is not None:
-            return self._wished(self.context.wish)
+        if self.context.requested is not None:
+            return self._requested(self.context.requested)
         if known is None:
             generation = self._next_generation()
             return self._made(Action.TRIGGER, self._refused() or why_new(run, generation), generation=generation)
@@ -105,24 +108,24 @@ class Declared:
             return self._unchanged(known, recovered=recovered)
         return self._changed(known)
 
-    def _wished(self, wish: Wish) -> Change:
+    def _requested(self, requested: RequestedAction) -> Change:
         """What a person wants done now, and nothing else."""
         known = self.known
         if known is None:
             refused, generation = self._refused(), self._next_generation()
-            if wish is Wish.RESTART and refused is None:
+            if requested is RequestedAction.RESTART and refused is None:
                 # It may wait for another group, for a rollout, for its time.
                 return self._made(Action.KEEP, "was never triggered: apply does it", generation=generation, sends=False)
             return self._made(Action.TRIGGER, refused or "new", generation=generation)
-        if wish is Wish.RETRIGGER:
+        if requested is RequestedAction.RETRIGGER:
             return self._again(known, "asked for")
         record = self._record_of(known)
         if record is None:
             return self._made(Action.KEEP, "", key=known, sends=False)
         case = self._case(record.standing)
-        if wish is Wish.RESTART and case.standing.run_state in TROUBLED and not self._is_known(known):
+        if requested is RequestedAction.RESTART and case.standing.run_state in TROUBLED and not self._is_known(known):
             return self._again(known, "asked for")
-        return self._remedied(known, case, BY_WISH[wish](case))
+        return self._reacting(known, case, BY_REQUEST[requested](case))
 
     def _case(self, standing: Standing) -> Case:
         context, address = self.context, self.run.address
@@ -145,15 +148,15 @@ class Declared:
         """Whether this plan has a newer record than the state, so that what was observed is about another run."""
         return any(isinstance(edit, PutRecord) for edit in self.edits)
 
-    def _remedied(self, known: RecordKey, case: Case, remedy: Remedy) -> Change:
+    def _reacting(self, known: RecordKey, case: Case, reaction: Reaction) -> Change:
         standing = case.standing
         troubled = standing.run_state if standing.run_state in TROUBLED else None
         tries = standing.tries + 1
-        match remedy.action:
+        match reaction.action:
             case Action.RESTART:
                 change = self._made(
                     Action.RESTART,
-                    self._refused() or remedy.reason,
+                    self._refused() or reaction.reason,
                     generation=max(self._next_generation(), known.generation + 1),
                 )
                 return change._replace(tries=tries, run_state=troubled)
@@ -161,7 +164,7 @@ class Declared:
                 label = self.context.identities.attempt_label(
                     self.run.address, known.fingerprint, known.generation, tries
                 )
-                change = self._made(Action.RESUME, self._refused() or remedy.reason, key=known)
+                change = self._made(Action.RESUME, self._refused() or reaction.reason, key=known)
                 return change._replace(
                     run_id=label,
                     fingerprint=known.fingerprint,
@@ -170,7 +173,7 @@ class Declared:
                     run_state=troubled,
                 )
             case _:
-                change = self._made(remedy.action, remedy.reason, key=known, sends=False)
+                change = self._made(reaction.action, reaction.reason, key=known, sends=False)
                 return change._replace(run_state=troubled)
 
     def _unchanged(self, known: RecordKey, *, recovered: bool) -> Change:
@@ -178,12 +181,12 @@ class Declared:
         standing = self.context.states.troubled.get(run.address)
         if standing is not None and not recovered and not self.adopting:
             case = self._case(standing)
-            remedy = by_policy(case, run.group.policy)
-            if remedy.action in (Action.RESTART, Action.RESUME):
-                return self._remedied(known, case, remedy)
+            reaction = by_policy(case, run.group.policy)
+            if reaction.action in (Action.RESTART, Action.RESUME):
+                return self._reacting(known, case, reaction)
             return self._kept(known, recovered=recovered)._replace(
-                action=remedy.action,
-                reason=remedy.reason,
+                action=reaction.action,
+                reason=reaction.reason,
                 run_state=standing.run_state,
             )
         return self._kept(known, recovered=recovered)

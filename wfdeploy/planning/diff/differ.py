@@ -28,11 +28,11 @@ def diff(
 
     Both streams come in address order (by code point). What the manifests' author must fix goes to `problems`.
     """
-    plain = context.wish is None
+    plain = context.requested is None
     for run, key in _fetched(_merge(desired, _known(recorded, context)), context):
         if run is not None:
             if key is None and plain and run.address not in context.former:
-                yield unheard_of(run, context)
+                yield new_run(run, context)
             else:
                 yield Declared(run, key, context, problems).change()
         elif key is not None:
@@ -54,12 +54,12 @@ def _fetched(
 
 def _is_plain(run: DesiredRun | None, key: RecordKey | None, context: DiffContext) -> bool:
     """Whether all that there is to say of an address is that the two are the same."""
-    if run is None or key is None or context.wish is not None:
+    if run is None or key is None or context.requested is not None:
         return False
     return run.fingerprint == key.fingerprint and run.delivery == key.delivery
 
 
-def unheard_of(run: DesiredRun, context: DiffContext) -> Change:
+def new_run(run: DesiredRun, context: DiffContext) -> Change:
     """The change of a declared run of which there is nothing, neither a record nor an attempt: most of a first plan."""
     generation = context.highest(run.address, run.fingerprint) + 1
     return Change(

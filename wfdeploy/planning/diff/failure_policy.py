@@ -1,4 +1,4 @@
-"""What is to be done about a recorded run that failed, was cancelled or vanished: by its group's policy, or by wish."""
+"""What to do about a recorded run that failed, was cancelled or vanished: by its group's policy, or on request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wfdeploy.model.observed import TROUBLED, RunState
-from wfdeploy.model.plan import Action, Wish
+from wfdeploy.model.plan import Action, RequestedAction
 from wfdeploy.model.run import FailureAction, OnCancelled, Policy
 from wfdeploy.model.state import Standing
 
@@ -26,8 +26,8 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Remedy:
-    """KEEP, BLOCKED, RESUME or RESTART, or CANCEL where it is wished, and why."""
+class Reaction:
+    """KEEP, BLOCKED, RESUME or RESTART, or CANCEL on request, and why."""
 
     action: Action
     reason: str
@@ -55,19 +55,19 @@ class Case:
         failed_at_ms = standing.completed_at_ms or standing.observed_at_ms or standing.recorded_at_ms
         return self.now_ms - failed_at_ms >= 1000 * self.dlq_retention_s
 
-    def keep(self, more: str = "") -> Remedy:
-        return Remedy(Action.KEEP, f"{self.what}{more}")
+    def keep(self, more: str = "") -> Reaction:
+        return Reaction(Action.KEEP, f"{self.what}{more}")
 
-    def restart(self, more: str) -> Remedy:
+    def restart(self, more: str) -> Reaction:
         """A new generation, where one can be made."""
         if self.fixed_id:
             return self.keep(
                 "; its workflowRunId is fixed, so it can't be restarted: change it to trigger the run again"
             )
-        return Remedy(Action.RESTART, f"{self.what}{more}")
+        return Reaction(Action.RESTART, f"{self.what}{more}")
 
 
-def by_policy(case: Case, policy: Policy) -> Remedy:
+def by_policy(case: Case, policy: Policy) -> Reaction:
     """What a group's policy wants done about a run in trouble."""
     standing, on_failure = case.standing, policy.on_failure
     if standing.run_state is RunState.FAILED:
@@ -83,42 +83,42 @@ def by_policy(case: Case, policy: Policy) -> Remedy:
         return case.keep(f"; given up after {standing.tries} attempt{'s' if standing.tries > 1 else ''}")
     due_ms = on_failure.due_ms(standing.observed_at_ms or standing.recorded_at_ms, standing.tries)
     if due_ms > case.now_ms:
-        return Remedy(Action.BLOCKED, f"{case.what}; waits {_span(due_ms - case.now_ms)} more (onFailure.backoff)")
+        return Reaction(Action.BLOCKED, f"{case.what}; waits {_span(due_ms - case.now_ms)} more (onFailure.backoff)")
     which = f"attempt {standing.tries + 1} of {on_failure.max_attempts}"
     if wanted is FailureAction.RESUME:
         if case.is_too_late:
             return case.restart(f" too long ago to be resumed; {which}, from the beginning")
         if standing.dlq_id is None:
             return case.keep("; its dead letter isn't known, so it can't be resumed")
-        return Remedy(Action.RESUME, f"{case.what}; {which}")
+        return Reaction(Action.RESUME, f"{case.what}; {which}")
     return case.restart(f"; {which}")
 
 
-def _cancel(case: Case) -> Remedy:
+def _cancel(case: Case) -> Reaction:
     state = case.standing.run_state
-    return Remedy(Action.CANCEL, "asked for") if state is None or state.may_run else case.keep()
+    return Reaction(Action.CANCEL, "asked for") if state is None or state.may_run else case.keep()
 
 
-def _resume(case: Case) -> Remedy:
+def _resume(case: Case) -> Reaction:
     if case.standing.run_state is not RunState.FAILED:
         return case.keep(": only a failed run can be resumed")
     if case.standing.handled or case.is_too_late or case.standing.dlq_id is None:
         return case.keep("; its dead letter is gone, so it can't be resumed (`wfdeploy restart` begins it again)")
-    return Remedy(Action.RESUME, "failed; asked for")
+    return Reaction(Action.RESUME, "failed; asked for")
 
 
-def _restart(case: Case) -> Remedy:
+def _restart(case: Case) -> Reaction:
     if case.standing.run_state in TROUBLED:
         return case.restart("; asked for")
     return case.keep(": `wfdeploy retrigger` triggers it all the same")
 
 
-BY_WISH: dict[Wish, Callable[[Case], Remedy]] = {
-    Wish.CANCEL: _cancel,
-    Wish.RESUME: _resume,
-    Wish.RESTART: _restart,
+BY_REQUEST: dict[RequestedAction, Callable[[Case], Reaction]] = {
+    RequestedAction.CANCEL: _cancel,
+    RequestedAction.RESUME: _resume,
+    RequestedAction.RESTART: _restart,
 }
-"""What a person's wish comes to. A retrigger asks for no more than that there be a declaration."""
+"""What a requested action comes to. A retrigger needs no more than a declaration."""
 
 
 def _span(ms: int) -> str:

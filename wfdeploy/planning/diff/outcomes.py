@@ -21,7 +21,7 @@ def key_of(record: Record) -> RecordKey:
     return RecordKey(record.address, record.fingerprint, record.generation, record.workflow_run_id, record.delivery)
 
 
-def preparing(address: Address, context: DiffContext) -> Iterator[Edit]:
+def prior_edits(address: Address, context: DiffContext) -> Iterator[Edit]:
     """Edits that come before everything else of an address: its rename, its adoption."""
     origin = context.former.get(address)
     if origin is not None:
@@ -31,7 +31,7 @@ def preparing(address: Address, context: DiffContext) -> Iterator[Edit]:
         yield PutRecord(adopted)
 
 
-def settled_record(attempt: Attempt, verdict: Verdict, context: DiffContext, edits: list[Edit]) -> Record:
+def record_found(attempt: Attempt, verdict: Verdict, context: DiffContext, edits: list[Edit]) -> Record:
     """Record a found attempt, and give back the address's latest run: what another runner triggered after it (and
     the listing showed too) stays on top."""
     run = verdict.run

@@ -7,18 +7,18 @@ from typing import assert_never
 from wfdeploy.model.address import group_of, instance_parts, shell_word
 from wfdeploy.model.edits import DropAttempt, Edit, Expire, Forget
 from wfdeploy.model.observed import RunState
-from wfdeploy.model.plan import Action, Change, Wish
+from wfdeploy.model.plan import Action, Change, RequestedAction
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, RecordKey
 from wfdeploy.planning.diff.context import NOT_LOOKED_UP, DiffContext, Finding
-from wfdeploy.planning.diff.failure_policy import BY_WISH, Case
-from wfdeploy.planning.diff.outcomes import REPEATED, SENT_AGAIN, key_of, preparing, settled_record
+from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case
+from wfdeploy.planning.diff.outcomes import REPEATED, SENT_AGAIN, key_of, prior_edits, record_found
 
 
 def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
     """A recorded address that no manifest declares."""
     address = key.address
-    edits: list[Edit] = list(preparing(address, context))
+    edits: list[Edit] = list(prior_edits(address, context))
     attempt = context.attempts.get(address)
     known = key if key.fingerprint else None
     adopting = address in context.adopted
@@ -48,8 +48,8 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         generation=known.generation,
         edits=tuple(edits),
     )
-    if context.wish is not None:
-        return _wished(change, context.wish, context)
+    if context.requested is not None:
+        return _requested(change, context.requested, context)
     if adopting or not context.removal.is_gone(address):
         return change
     policy = context.removal.policies.get(group_of(address), OnRemove.KEEP)
@@ -69,17 +69,17 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
 
 
 def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], context: DiffContext) -> Change:
-    wish, address = context.wish, change.address
-    resumes = wish is Wish.RESUME and attempt.is_resume
+    requested, address = context.requested, change.address
+    resumes = requested is RequestedAction.RESUME and attempt.is_resume
     # Otherwise another file may declare it, or that isn't what this is about.
     is_undeclared = context.removal.is_undeclared(address)
     undeclared_ = ", no longer declared" if is_undeclared else ""
     verdict = context.verdicts.get(address, NOT_LOOKED_UP)
     match verdict.finding:
         case Finding.FOUND:
-            found = settled_record(attempt, verdict, context, edits)
+            found = record_found(attempt, verdict, context, edits)
             change = change._replace(run_id=found.workflow_run_id, edits=tuple(edits))
-            if wish is Wish.CANCEL and found.run_state is not None and found.run_state.may_run:
+            if requested is RequestedAction.CANCEL and found.run_state is not None and found.run_state.may_run:
                 return change._replace(action=Action.CANCEL, reason="asked for")
             if resumes:
                 return change._replace(reason=REPEATED)
@@ -106,10 +106,10 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
             assert_never(verdict.finding)
 
 
-def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
+def _requested(change: Change, requested: RequestedAction, context: DiffContext) -> Change:
     """What a person wants done with a run, whatever is declared: it can be cancelled and resumed."""
     record = context.adopted.get(change.address) or context.lookups.record(change.address)
-    if wish in (Wish.RESTART, Wish.RETRIGGER) or record is None:
+    if requested in (RequestedAction.RESTART, RequestedAction.RETRIGGER) or record is None:
         return change._replace(reason="no longer declared: there is nothing to trigger it from")
     standing = record.standing
     if change.address not in context.adopted:
@@ -120,9 +120,9 @@ def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
     if context.lookups.is_taken_over(key_of(record)):
         standing = standing._replace(run_state=RunState.EXPIRED)
     case = Case(standing=standing, now_ms=context.now_ms, dlq_retention_s=context.dlq_retention_s)
-    remedy = BY_WISH[wish](case)
-    change = change._replace(action=remedy.action, reason=remedy.reason)
-    if remedy.action is not Action.RESUME:
+    reaction = BY_REQUEST[requested](case)
+    change = change._replace(action=reaction.action, reason=reaction.reason)
+    if reaction.action is not Action.RESUME:
         return change
     tries = standing.tries + 1
     label = context.identities.attempt_label(change.address, record.fingerprint, record.generation, tries)
@@ -131,7 +131,7 @@ def _wished(change: Change, wish: Wish, context: DiffContext) -> Change:
 
 def is_past(key: RecordKey, context: DiffContext) -> bool:
     """Whether an address that isn't declared now is an instance of a group that still recurs."""
-    if context.wish is not None or group_of(key.address) not in context.past.groups:
+    if context.requested is not None or group_of(key.address) not in context.past.groups:
         return False
     if instance_parts(key.address) is None:
         return False
@@ -141,7 +141,7 @@ def is_past(key: RecordKey, context: DiffContext) -> bool:
 
 def past_instance(key: RecordKey, context: DiffContext) -> Change | None:
     """What there is to do about one; mostly nothing."""
-    edits: list[Edit] = list(preparing(key.address, context))
+    edits: list[Edit] = list(prior_edits(key.address, context))
     if key.address in context.adopted:
         return Change(
             address=key.address,

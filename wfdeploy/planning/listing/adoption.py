@@ -14,7 +14,7 @@ from wfdeploy.model.workflow_id import DerivedId
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Match:
     """A listed run that belongs to an address. `tries`: of a resumed run, the how manieth try it is; else 0."""
 
     address: Address
@@ -29,11 +29,11 @@ Place: TypeAlias = tuple[Address, str, int, int]
 
 
 @dataclass(slots=True)
-class Sightings:
+class Matches:
     """What a listing showed. `unmatched`: runs that belong to no known address. `doubled`: ids of ours that more than
     one run had (which wfdeploy never causes)."""
 
-    sightings: list[Sighting] = field(default_factory=list)
+    matched: list[Match] = field(default_factory=list)
     unmatched: list[ObservedRun] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
 
@@ -51,12 +51,12 @@ class Adoption:
     found: dict[Address, ObservedRun]
 
 
-def sight(
+def match_runs(
     observed: Iterable[tuple[ObservedRun, DerivedId | None]],
     locate: Callable[[ObservedRun, DerivedId | None], Place | None],
-) -> Sightings:
+) -> Matches:
     """Match listed runs, each with its derived id. `locate` gives a run's place, or None."""
-    result = Sightings()
+    result = Matches()
     starts: dict[tuple[str, str | None], set[int]] = {}
     unmatched: dict[tuple[str, str | None], ObservedRun] = {}
     for run, derived in observed:
@@ -68,58 +68,58 @@ def sight(
             unmatched.setdefault(key, run)
         else:
             address, fingerprint, generation, tries = place
-            result.sightings.append(Sighting(address, fingerprint, generation, run, tries))
+            result.matched.append(Match(address, fingerprint, generation, run, tries))
     result.unmatched = sorted(unmatched.values(), key=lambda run: run.workflow_run_id)
     result.doubled = sorted({run_id for (run_id, _), times in starts.items() if len(times) > 1})
     return result
 
 
 def adopt(
-    sightings: Iterable[Sighting],
+    matches: Iterable[Match],
     *,
     attempts: Mapping[Address, Attempt],
     highest: Mapping[tuple[str, str], int],
     recorded: Mapping[Address, Record],
-    is_declared: Callable[[Sighting], bool],
-    record: Callable[[Sighting], Record],
+    is_declared: Callable[[Match], bool],
+    record: Callable[[Match], Record],
 ) -> Adoption:
     """Decide what is new.
 
     `highest`: known generations by (address, fingerprint), tombstones included: what they cover is never adopted.
     `recorded`: the records of these addresses. `is_declared`: whether it is what its address declares now. `record`:
-    makes the record of a sighting.
+    makes the record of a match.
     """
 
-    def order(sighting: Sighting) -> tuple[int, bool, int]:
+    def order(match: Match) -> tuple[int, bool, int]:
         # Of two that were created in one tick of the server's clock, the one that is declared is the later one: it
         # was triggered by whoever saw the newer manifest.
-        return sighting.run.created_at_ms, is_declared(sighting), sighting.generation
+        return match.run.created_at_ms, is_declared(match), match.generation
 
-    newest: dict[Address, Sighting] = {}
+    newest: dict[Address, Match] = {}
     noted: list[PutTombstone] = []
     found: dict[Address, ObservedRun] = {}
-    for sighting in sightings:
-        address = sighting.address
+    for match in matches:
+        address = match.address
         attempt = attempts.get(address)
-        if attempt is not None and attempt.is_open and _of(attempt) == _is(sighting):
-            found[address] = sighting.run
+        if attempt is not None and attempt.is_open and _of(attempt) == _is(match):
+            found[address] = match.run
             continue
-        if sighting.generation <= highest.get((address, sighting.fingerprint), 0) and not _follows(
-            sighting, recorded.get(address)
+        if match.generation <= highest.get((address, match.fingerprint), 0) and not _follows(
+            match, recorded.get(address)
         ):
             continue
         other = newest.get(address)
-        if other is None or order(sighting) > order(other):
-            newest[address], sighting = sighting, other  # type: ignore[assignment]  # noqa: PLW2901
-        if sighting is not None:
-            noted.append(PutTombstone(address, sighting.fingerprint, sighting.generation))
+        if other is None or order(match) > order(other):
+            newest[address], match = match, other  # type: ignore[assignment]  # noqa: PLW2901
+        if match is not None:
+            noted.append(PutTombstone(address, match.fingerprint, match.generation))
     adopted: dict[Address, Record] = {}
-    for address, sighting in newest.items():
+    for address, match in newest.items():
         known = recorded.get(address)
-        if known is None or (sighting.run.created_at_ms, is_declared(sighting)) > (_began(known), False):
-            adopted[address] = record(sighting)
+        if known is None or (match.run.created_at_ms, is_declared(match)) > (_began(known), False):
+            adopted[address] = record(match)
         else:
-            noted.append(PutTombstone(address, sighting.fingerprint, sighting.generation))
+            noted.append(PutTombstone(address, match.fingerprint, match.generation))
     return Adoption(adopted, noted, found)
 
 
@@ -127,16 +127,16 @@ def _of(attempt: Attempt) -> tuple[str, int, int]:
     return attempt.fingerprint, attempt.generation, attempt.tries if attempt.is_resume else 0
 
 
-def _is(sighting: Sighting) -> tuple[str, int, int]:
-    return sighting.fingerprint, sighting.generation, sighting.tries
+def _is(match: Match) -> tuple[str, int, int]:
+    return match.fingerprint, match.generation, match.tries
 
 
-def _follows(sighting: Sighting, known: Record | None) -> bool:
+def _follows(match: Match, known: Record | None) -> bool:
     """Whether it is the recorded run, resumed since."""
     return (
         known is not None
-        and (sighting.fingerprint, sighting.generation) == (known.fingerprint, known.generation)
-        and sighting.tries > known.tries
+        and (match.fingerprint, match.generation) == (known.fingerprint, known.generation)
+        and match.tries > known.tries
     )
 
 

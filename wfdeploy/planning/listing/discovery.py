@@ -20,7 +20,7 @@ from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.diff.context import NOT_LOOKED_UP, Finding, Verdict
 from wfdeploy.planning.listing.dead_letters import DeadLetters, find_dead_letters
 from wfdeploy.planning.listing.long_listings import LongListings
-from wfdeploy.planning.listing.run_states import View
+from wfdeploy.planning.listing.run_states import Snapshot
 from wfdeploy.planning.listing.run_states import since as since_oldest
 from wfdeploy.planning.plan_result import Listing
 from wfdeploy.ports import RunGateway
@@ -67,7 +67,7 @@ class Discovery:
             told = self.gateway.facts.log_lag_s
         return settings.log_lag_s if told is None else told
 
-    async def look(self, baseline: Baseline, sends: Sending, asked: Collection[Standing]) -> Listing:
+    async def list_runs(self, baseline: Baseline, sends: Sending, asked: Collection[Standing]) -> Listing:
         """List, and tell what is found of open attempts; absence says nothing. `sends`: what is going to be sent,
         `asked`: the runs whose state shall be known. Raises: `RemoteFailure`."""
         listed = await self._list(baseline, sends, asked)
@@ -80,7 +80,7 @@ class Discovery:
         }
         return self._listing(listed, verdicts)
 
-    async def prove(
+    async def list_late(
         self, baseline: Baseline, sends: Sending, asked: Collection[Standing], *, suspect: str | None
     ) -> Listing:
         """List late enough to tell what became of open attempts, and what another runner may have triggered.
@@ -116,7 +116,7 @@ class Discovery:
                     "triggered",
                     hint=f"give it more than {lag_s:.0f} seconds with --timeout",
                 )
-            return await self.look(baseline, sends, asked)
+            return await self.list_runs(baseline, sends, asked)
         listed = await self._list(baseline, sends, asked)
         findings = self._examine(baseline, listed)
         if findings.too_early and await patience.wait(
@@ -127,10 +127,10 @@ class Discovery:
             findings = self._examine(baseline, listed)
         return self._listing(listed, self._verdicts(baseline, findings))
 
-    async def inspect(self, standings: Collection[Standing]) -> View:
+    async def inspect(self, standings: Collection[Standing]) -> Snapshot:
         """How these runs do, and nothing else, by one listing. Raises: `RemoteFailure`."""
         start = since_oldest(standings, round(1000 * self.log_lag_s))
-        return self._view(await self._list_since(start, len(standings)))
+        return self._snapshot(await self._list_since(start, len(standings)))
 
     async def dead_letters(self, standings: Sequence[Standing]) -> DeadLetters:
         """The dead letters of these runs, as far as the dead-letter queue has them."""
@@ -238,12 +238,12 @@ class Discovery:
             verdicts=verdicts,
             began_ms=self._began_ms(listed),
             now_ms=self.time.earliest_ms() if self.time.is_known else None,
-            view=self._view(listed),
+            snapshot=self._snapshot(listed),
             reach_ms=reach_ms,
         )
 
-    def _view(self, listed: Listed) -> View:
-        return View(
+    def _snapshot(self, listed: Listed) -> Snapshot:
+        return Snapshot(
             runs=RunIndex(listed.runs),
             since_ms=listed.since_ms,
             began_ms=self._began_ms(listed),

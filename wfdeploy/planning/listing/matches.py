@@ -18,7 +18,7 @@ from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import Attempt, Origin, Record
 from wfdeploy.model.workflow_id import DerivedId, id_key, parse_run_id, read_derived_id
 from wfdeploy.planning.baseline import Baseline
-from wfdeploy.planning.listing.adoption import Adoption, Place, Sighting, Sightings, adopt, sight
+from wfdeploy.planning.listing.adoption import Adoption, Match, Matches, Place, adopt, match_runs
 from wfdeploy.planning.renames import Renames
 from wfdeploy.ports import StateReader
 
@@ -56,7 +56,7 @@ class Matcher:
     def attempts(self) -> Mapping[Address, Attempt]:
         return self.baseline.attempts
 
-    def sightings(self, listed: Sequence[ObservedRun], remembered: Sequence[ObservedRun]) -> Sightings:
+    def match(self, listed: Sequence[ObservedRun], remembered: Sequence[ObservedRun]) -> Matches:
         """Whose the runs are: those of a listing, and those that belonged to nobody until now."""
         shard, runs = self.shard, [*remembered, *self._unlike_records(listed, remembered)]
         told = [(run, read_derived_id(run)) for run in runs]
@@ -64,8 +64,8 @@ class Matcher:
             # What other shards trigger carries the same label, and is theirs to know.
             told = [one for one in told if one[1] is None or shard.covers(one[1].parts.place)]
         if not told:
-            return Sightings()
-        found = sight(told, _Places(self, told).locate)
+            return Matches()
+        found = match_runs(told, _Places(self, told).locate)
         # What the server listed although it isn't this project's has a derived id of another one.
         ours, label = set(remembered), self.project.label
         found.unmatched = [run for run in found.unmatched if run in ours or label in run.labels]
@@ -93,11 +93,11 @@ class Matcher:
         }
         return [run for key, run in zip(keys, listed, strict=True) if key not in recorded or run.labels in telling]
 
-    def adoption(self, sightings: Sightings) -> Adoption:
+    def adoption(self, matches: Matches) -> Adoption:
         """What the state must learn from them."""
-        if not sightings.sightings:
+        if not matches.matched:
             return Adoption({}, [], {})
-        addresses = {sighting.address for sighting in sightings.sightings}
+        addresses = {match.address for match in matches.matched}
         declared = self.manifests.runs.find(addresses)
         owner = self.renames.owners(addresses)
         highest: dict[tuple[str, str], int] = {}
@@ -109,36 +109,34 @@ class Matcher:
         known: dict[tuple[str, str], set[tuple[int, int]]] = {}  # (generation, tries) of what the same was
         for address, record in recorded.items():
             known.setdefault((address, record.fingerprint), set()).add((record.generation, record.tries))
-        for one in sightings.sightings:
+        for one in matches.matched:
             known.setdefault((one.address, one.fingerprint), set()).add((one.generation, one.tries))
         return adopt(
-            sightings.sightings,
+            matches.matched,
             attempts=self.attempts,
             highest=highest,
             recorded=recorded,
-            is_declared=lambda sighting: self._is_declared(sighting, declared),
-            record=lambda sighting: self._adopted(
-                sighting, declared, _tries(sighting, known[sighting.address, sighting.fingerprint])
-            ),
+            is_declared=lambda match: self._is_declared(match, declared),
+            record=lambda match: self._adopted(match, declared, _tries(match, known[match.address, match.fingerprint])),
         )
 
-    def _adopted(self, sighting: Sighting, declared: Mapping[Address, DesiredRun], tries: int) -> Record:
-        run, seen = declared.get(sighting.address), sighting.run
-        same = run is not None and self._is_declared(sighting, declared)
+    def _adopted(self, match: Match, declared: Mapping[Address, DesiredRun], tries: int) -> Record:
+        run, seen = declared.get(match.address), match.run
+        same = run is not None and self._is_declared(match, declared)
         project = self.project
         triggered_id = ""
-        if sighting.tries:
+        if match.tries:
             own_id = run.workflow_run_id if run is not None and same else None
             triggered_id = own_id or Naming(project.key, project.environment)(
-                sighting.address, sighting.fingerprint, sighting.generation
+                match.address, match.fingerprint, match.generation
             )
         request = ""
         if run is not None and same:
             request = recorded(self.manifests.requests.of(run), self.baseline.head.redaction_key)
         return Record(
-            address=sighting.address,
-            fingerprint=sighting.fingerprint,
-            generation=sighting.generation,
+            address=match.address,
+            fingerprint=match.fingerprint,
+            generation=match.generation,
             workflow_run_id=seen.workflow_run_id,
             delivery=run.delivery if run is not None and same else "",
             origin=Origin.ADOPTED,
@@ -154,12 +152,12 @@ class Matcher:
             triggered_id=triggered_id,
         )
 
-    def _is_declared(self, sighting: Sighting, declared: Mapping[Address, DesiredRun]) -> bool:
-        run = declared.get(sighting.address)
-        if run is None or run.fingerprint == sighting.fingerprint:
+    def _is_declared(self, match: Match, declared: Mapping[Address, DesiredRun]) -> bool:
+        run = declared.get(match.address)
+        if run is None or run.fingerprint == match.fingerprint:
             return run is not None
         former = self.renames.respelled.former(run)
-        return former is not None and former.fingerprint == sighting.fingerprint
+        return former is not None and former.fingerprint == match.fingerprint
 
 
 class _Places:
@@ -288,10 +286,10 @@ class _Places:
             self._tried.setdefault(place, (address or Address(name), fingerprint))
 
 
-def memory(remembered: Collection[ObservedRun], sightings: Sightings) -> Iterator[Edit]:
+def memory(remembered: Collection[ObservedRun], matches: Matches) -> Iterator[Edit]:
     """Remember runs that belong to no known address, claim those that found theirs."""
-    known, unmatched = set(map(_which, remembered)), set(map(_which, sightings.unmatched))
-    for run in sightings.unmatched:
+    known, unmatched = set(map(_which, remembered)), set(map(_which, matches.unmatched))
+    for run in matches.unmatched:
         if _which(run) not in known:
             # Other labels are the users', and no business of the state's.
             own = tuple(label for label in run.labels if parse_attempt((label,)) or parse_run_id(label))
@@ -300,9 +298,9 @@ def memory(remembered: Collection[ObservedRun], sightings: Sightings) -> Iterato
         yield Claim(*claimed)
 
 
-def is_news(remembered: Collection[ObservedRun], sightings: Sightings) -> bool:
+def is_news(remembered: Collection[ObservedRun], matches: Matches) -> bool:
     """Whether there are runs that belong to no known address, and weren't remembered."""
-    return not set(map(_which, sightings.unmatched)) <= set(map(_which, remembered))
+    return not set(map(_which, matches.unmatched)) <= set(map(_which, remembered))
 
 
 def _which(run: ObservedRun) -> tuple[str, int]:
@@ -315,13 +313,13 @@ def _identity(run: ObservedRun, derived: DerivedId | None) -> str:
     return id_key(run.workflow_run_id) if derived is None else derived.text
 
 
-def _tries(sighting: Sighting, known: Collection[tuple[int, int]]) -> int:
+def _tries(match: Match, known: Collection[tuple[int, int]]) -> int:
     """How often a listed run may have been tried. `known`: (generation, tries) of all runs that did the same.
 
     It isn't known whether restarts or edits made a generation: rather too few attempts than too many.
     """
     tries = -1
-    for generation in sorted({generation for generation, _ in known if generation <= sighting.generation}):
+    for generation in sorted({generation for generation, _ in known if generation <= match.generation}):
         told = max(told for each, told in known if each == generation)
         tries = max(tries + 1, generation - 1, told)
     return tries

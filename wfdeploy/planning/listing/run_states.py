@@ -29,7 +29,7 @@ NEAR_THE_END = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class Snapshot:
     """A complete listing, for looking runs up in it. `since_ms`: where it began to list
     (server time, Unix ms; None: at the beginning). `began_ms`: the server's time when it was asked, None when the
     server tells none. `now_ms`: our clock."""
@@ -42,13 +42,13 @@ class View:
     log_retention_ms: int
 
 
-def run_states(baseline: Baseline, view: View | None, dead_letters: DeadLetters | None) -> RunStates:
+def run_states(baseline: Baseline, snapshot: Snapshot | None, dead_letters: DeadLetters | None) -> RunStates:
     """How the recorded runs do, by the state and by listings where there are some."""
     renamed = baseline.renames.renamed
     troubled = {renamed(standing.address): standing for standing in baseline.store.standings(TROUBLED)}
     live: dict[Address, RunState] = {}
     edits: list[Observe] = []
-    news = () if view is None else observations(baseline.store, baseline.unfinished(), view)
+    news = () if snapshot is None else observations(baseline.store, baseline.unfinished(), snapshot)
     for standing, edit in news:
         address = renamed(standing.address)
         if standing.run_state is not None:
@@ -70,7 +70,7 @@ def run_states(baseline: Baseline, view: View | None, dead_letters: DeadLetters 
 
 
 def observations(
-    store: RecordReader, unfinished: Iterable[Standing], view: View
+    store: RecordReader, unfinished: Iterable[Standing], snapshot: Snapshot
 ) -> Iterator[tuple[Standing, Observe | None]]:
     """What a listing tells of these runs: see `observe`."""
 
@@ -87,7 +87,7 @@ def observations(
         known = record(standing)
         return known is not None and not sent_by_hand(known.origin, known.created_at_ms)
 
-    return observe(unfinished, view, starts_ms=starts_ms, was_sent=was_sent)
+    return observe(unfinished, snapshot, starts_ms=starts_ms, was_sent=was_sent)
 
 
 def start_of(record: Record) -> int:
@@ -112,7 +112,7 @@ def since(standings: Collection[Standing], log_lag_ms: int) -> int | None:
 
 def observe(
     standings: Iterable[Standing],
-    view: View,
+    snapshot: Snapshot,
     *,
     starts_ms: Callable[[Standing], int],
     was_sent: Callable[[Standing], bool],
@@ -124,25 +124,25 @@ def observe(
     `was_sent`: False where its record was only ever written by hand.
     """
     for standing in standings:
-        run = view.runs.recorded(standing.workflow_run_id, standing.created_at_ms)
+        run = snapshot.runs.recorded(standing.workflow_run_id, standing.created_at_ms)
         if run is not None:
             if run.state is standing.run_state and (run.dlq_id is None or run.dlq_id == standing.dlq_id):
                 yield standing, None
             else:
-                yield _seen(standing, run.state, view, run)
+                yield _seen(standing, run.state, snapshot, run)
             continue
-        state = _absent(standing, view, starts_ms, was_sent)
+        state = _absent(standing, snapshot, starts_ms, was_sent)
         if state is not None and state is not standing.run_state:
-            yield _seen(standing, state, view, None)
+            yield _seen(standing, state, snapshot, None)
 
 
-def _seen(standing: Standing, state: RunState, view: View, run: ObservedRun | None) -> tuple[Standing, Observe]:
+def _seen(standing: Standing, state: RunState, snapshot: Snapshot, run: ObservedRun | None) -> tuple[Standing, Observe]:
     completed_ms = None if run is None else run.completed_at_ms
     dlq_id = None if run is None else run.dlq_id
-    edit = Observe(standing.address, state, view.now_ms, completed_ms, dlq_id)
+    edit = Observe(standing.address, state, snapshot.now_ms, completed_ms, dlq_id)
     seen = standing._replace(
         run_state=state,
-        observed_at_ms=standing.observed_at_ms if standing.run_state is state else view.now_ms,
+        observed_at_ms=standing.observed_at_ms if standing.run_state is state else snapshot.now_ms,
         completed_at_ms=completed_ms or standing.completed_at_ms,
         dlq_id=dlq_id or standing.dlq_id,
     )
@@ -151,25 +151,25 @@ def _seen(standing: Standing, state: RunState, view: View, run: ObservedRun | No
 
 def _absent(
     standing: Standing,
-    view: View,
+    snapshot: Snapshot,
     starts_ms: Callable[[Standing], int],
     was_sent: Callable[[Standing], bool],
 ) -> RunState | None:
     """How a run does that the listing doesn't show; None when that tells nothing."""
     created_ms = standing.created_at_ms
-    if created_ms is not None and view.since_ms is not None and created_ms < view.since_ms:
+    if created_ms is not None and snapshot.since_ms is not None and created_ms < snapshot.since_ms:
         return None
-    began_ms = view.now_ms if view.began_ms is None else view.began_ms
+    began_ms = snapshot.now_ms if snapshot.began_ms is None else snapshot.began_ms
     known_ms = standing.recorded_at_ms if created_ms is None else created_ms
     age_ms = began_ms - known_ms
-    if age_ms > view.log_retention_ms or not was_sent(standing):
+    if age_ms > snapshot.log_retention_ms or not was_sent(standing):
         return RunState.EXPIRED
-    if age_ms > NEAR_THE_END * view.log_retention_ms or view.began_ms is None:
+    if age_ms > NEAR_THE_END * snapshot.log_retention_ms or snapshot.began_ms is None:
         return None
-    if created_ms is None and view.since_ms is not None:
+    if created_ms is None and snapshot.since_ms is not None:
         # When it was recorded is told by our clock, and a run that was there already began any time before that.
         return None
-    if began_ms < max(known_ms, starts_ms(standing)) + view.log_lag_ms + _RESOLUTION_MS:
+    if began_ms < max(known_ms, starts_ms(standing)) + snapshot.log_lag_ms + _RESOLUTION_MS:
         return None
     return RunState.MISSING
 
@@ -185,13 +185,13 @@ def unfinished(adoption: Adoption) -> list[Standing]:
     return [one for one in standings if one.run_state is None or not one.run_state.is_final]
 
 
-def with_run_states(adoption: Adoption, view: View | None) -> Adoption:
+def with_run_states(adoption: Adoption, snapshot: Snapshot | None) -> Adoption:
     """What is adopted, with the run states of the listing. Of a run that was listed before it was declared, the state
     remembers what it was then."""
-    if view is None:
+    if snapshot is None:
         return adoption
     adopted = dict(adoption.adopted)
-    for standing, edit in observe(unfinished(adoption), view, starts_ms=lambda _: 0, was_sent=lambda _: True):
+    for standing, edit in observe(unfinished(adoption), snapshot, starts_ms=lambda _: 0, was_sent=lambda _: True):
         if edit is None:
             continue
         adopted[standing.address] = replace(

@@ -19,7 +19,7 @@ from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.workflow_id import RunIdParts, derived_id, id_key, parse_run_id, read_derived_id
-from wfdeploy.planning.listing.adoption import Sightings
+from wfdeploy.planning.listing.adoption import Matches
 from wfdeploy.planning.listing.matches import Matcher
 from wfdeploy.planning.renames import Renames
 
@@ -73,7 +73,7 @@ class Unclaimed:
         return None
 
 
-def unclaimed_runs(matcher: Matcher, sightings: Sightings, listed: Sequence[ObservedRun]) -> Sequence[ObservedRun]:
+def unclaimed_runs(matcher: Matcher, matches: Matches, listed: Sequence[ObservedRun]) -> Sequence[ObservedRun]:
     """The listed and remembered runs that nothing in the whole project stands for.
 
     Where a part of its manifests is loaded, or one shard of its runs, the rest is read to know that: if a run of this
@@ -81,8 +81,8 @@ def unclaimed_runs(matcher: Matcher, sightings: Sightings, listed: Sequence[Obse
     """
     manifests, shard = matcher.manifests, matcher.shard
     if manifests.complete and shard is None:
-        return sightings.unmatched
-    candidates = list(sightings.unmatched)
+        return matches.unmatched
+    candidates = list(matches.unmatched)
     if shard is not None:
         # A new name mostly belongs to another shard than the former one.
         candidates += [run for run in listed if (parts := _parts(run)) is not None and not shard.covers(parts.place)]
@@ -99,7 +99,7 @@ def unclaimed_runs(matcher: Matcher, sightings: Sightings, listed: Sequence[Obse
     except InvalidInput:
         return ()
     everything = replace(matcher, manifests=whole, renames=renames, shard=None)
-    return everything.sightings(candidates, ()).unmatched
+    return everything.match(candidates, ()).unmatched
 
 
 def _latest(runs: Iterable[ObservedRun]) -> Iterator[tuple[str, RunIdParts]]:

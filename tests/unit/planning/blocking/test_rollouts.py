@@ -15,7 +15,7 @@ from wfdeploy.model.blocking import Amount, Gate, Mode, Progress, Rollout, Step
 from wfdeploy.model.edits import EndRollout, Enlist, PutProgress
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
-from wfdeploy.planning.blocking.rollouts import Decision, Underway, decide, rank, roll
+from wfdeploy.planning.blocking.rollouts import Decision, RolloutState, decide, rank, roll
 
 MINUTE_MS = 60_000
 
@@ -40,7 +40,7 @@ class Fleet:
         return {address: text for address, text in self.declared.items() if self.running.get(address) != text}
 
     def look(self) -> Decision:
-        underway = Underway(
+        underway = RolloutState(
             group="g",
             rollout=self.rollout,
             progress=self.progress,
@@ -194,7 +194,7 @@ def test_only_starts_are_held_up() -> None:
         return Change(address=address, action=action, reason="", fingerprint="1:a", sends=action is not Action.KEEP)
 
     changes = [change(str(n), action) for n, action in enumerate(Action)] + [change("t", Action.TRIGGER)]
-    underway = Underway(
+    underway = RolloutState(
         group="g", rollout=Rollout((Step(Amount(1)),)), progress=None, members={}, state_of=lambda _: None, now_ms=0
     )
     made, decision = roll(changes, underway, lambda _: True)

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import TROUBLED, RunState
-from wfdeploy.model.plan import Action, Wish
+from wfdeploy.model.plan import Action, RequestedAction
 from wfdeploy.model.run import (
     LONGEST_BACKOFF_S,
     FailureAction,
@@ -18,7 +18,7 @@ from wfdeploy.model.run import (
     ReplaceRunning,
 )
 from wfdeploy.model.state import Standing
-from wfdeploy.planning.diff.failure_policy import BY_WISH, Case, by_policy
+from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case, by_policy
 
 NOW_MS = 1_795_442_400_000
 FAILED = Standing(
@@ -62,22 +62,22 @@ def case(standing: Standing, *, fixed_id: bool = False) -> Case:
 
 @given(standings, policies, st.booleans())
 def test_a_policy_never_goes_beyond_what_it_says(standing: Standing, policy: Policy, fixed_id: bool) -> None:
-    remedy = by_policy(case(standing, fixed_id=fixed_id), policy)
-    assert remedy.reason
-    if remedy.action in (Action.RESTART, Action.RESUME):
+    reaction = by_policy(case(standing, fixed_id=fixed_id), policy)
+    assert reaction.reason
+    if reaction.action in (Action.RESTART, Action.RESUME):
         assert standing.tries < policy.on_failure.max_attempts
         assert not standing.handled
         assert policy.on_failure.due_ms(standing.observed_at_ms or 0, standing.tries) <= NOW_MS
         if standing.run_state is RunState.FAILED:
             assert policy.on_failure.action is not FailureAction.REPORT
         else:
-            assert (remedy.action, policy.on_cancelled) == (Action.RESTART, OnCancelled.RESTART)
-    if remedy.action is Action.RESUME:
+            assert (reaction.action, policy.on_cancelled) == (Action.RESTART, OnCancelled.RESTART)
+    if reaction.action is Action.RESUME:
         assert policy.on_failure.action is FailureAction.RESUME
         assert standing.dlq_id is not None
-    if remedy.action is Action.RESTART:
+    if reaction.action is Action.RESTART:
         assert not fixed_id
-    assert remedy.action in (Action.KEEP, Action.BLOCKED, Action.RESTART, Action.RESUME)
+    assert reaction.action in (Action.KEEP, Action.BLOCKED, Action.RESTART, Action.RESUME)
 
 
 @given(st.integers(0, 604_800), st.integers(0, 60))
@@ -90,25 +90,27 @@ def test_backoff_grows_up_to_a_day(backoff_s: int, tries: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "state", "expected"),
+    ("requested", "state", "expected"),
     [
-        (Wish.CANCEL, None, Action.CANCEL),
-        (Wish.CANCEL, RunState.STARTED, Action.CANCEL),
-        (Wish.CANCEL, RunState.SUCCESS, Action.KEEP),
-        (Wish.CANCEL, RunState.MISSING, Action.KEEP),
-        (Wish.RESUME, RunState.FAILED, Action.RESUME),
-        (Wish.RESUME, RunState.CANCELED, Action.KEEP),
-        (Wish.RESUME, RunState.STARTED, Action.KEEP),
-        (Wish.RESTART, RunState.FAILED, Action.RESTART),
-        (Wish.RESTART, RunState.CANCELED, Action.RESTART),
-        (Wish.RESTART, RunState.MISSING, Action.RESTART),
-        (Wish.RESTART, RunState.STARTED, Action.KEEP),
-        (Wish.RESTART, RunState.SUCCESS, Action.KEEP),
+        (RequestedAction.CANCEL, None, Action.CANCEL),
+        (RequestedAction.CANCEL, RunState.STARTED, Action.CANCEL),
+        (RequestedAction.CANCEL, RunState.SUCCESS, Action.KEEP),
+        (RequestedAction.CANCEL, RunState.MISSING, Action.KEEP),
+        (RequestedAction.RESUME, RunState.FAILED, Action.RESUME),
+        (RequestedAction.RESUME, RunState.CANCELED, Action.KEEP),
+        (RequestedAction.RESUME, RunState.STARTED, Action.KEEP),
+        (RequestedAction.RESTART, RunState.FAILED, Action.RESTART),
+        (RequestedAction.RESTART, RunState.CANCELED, Action.RESTART),
+        (RequestedAction.RESTART, RunState.MISSING, Action.RESTART),
+        (RequestedAction.RESTART, RunState.STARTED, Action.KEEP),
+        (RequestedAction.RESTART, RunState.SUCCESS, Action.KEEP),
     ],
 )
-def test_a_wish_is_granted_where_it_makes_sense(wish: Wish, state: RunState | None, expected: Action) -> None:
+def test_a_requested_action_is_planned_where_it_makes_sense(
+    requested: RequestedAction, state: RunState | None, expected: Action
+) -> None:
     standing = FAILED._replace(run_state=state, tries=99)
-    assert BY_WISH[wish](case(standing)).action is expected
+    assert BY_REQUEST[requested](case(standing)).action is expected
 
 
 def test_a_wish_to_resume_needs_a_dead_letter() -> None:
@@ -117,4 +119,4 @@ def test_a_wish_to_resume_needs_a_dead_letter() -> None:
         FAILED._replace(handled=True),
         FAILED._replace(completed_at_ms=NOW_MS - 4 * 86_400_000),
     ):
-        assert BY_WISH[Wish.RESUME](case(standing)).action is Action.KEEP
+        assert BY_REQUEST[RequestedAction.RESUME](case(standing)).action is Action.KEEP

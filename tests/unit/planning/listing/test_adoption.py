@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.planning.listing.adoption import Sighting, adopt
+from wfdeploy.planning.listing.adoption import Match, adopt
 
 
 def test_two_runs_of_one_tick_leave_what_is_declared_on_top() -> None:
     """A server whose clock is cut to seconds gives an edit and what it replaced one time."""
 
-    def sighting(fingerprint: str, created_at_ms: int) -> Sighting:
+    def match(fingerprint: str, created_at_ms: int) -> Match:
         run_seen = ObservedRun(workflow_run_id=fingerprint, state=RunState.SUCCESS, created_at_ms=created_at_ms)
-        return Sighting(Address("g/a"), fingerprint, 1, run_seen)
+        return Match(Address("g/a"), fingerprint, 1, run_seen)
 
     for order in (1, -1):
-        seen = [sighting("1:old", 5), sighting("1:declared", 5)][::order]
+        seen = [match("1:old", 5), match("1:declared", 5)][::order]
         adoption = adopt(
             seen,
             attempts={},
@@ -24,4 +24,4 @@ def test_two_runs_of_one_tick_leave_what_is_declared_on_top() -> None:
             is_declared=lambda one: one.fingerprint == "1:declared",
             record=lambda one: one,  # type: ignore[arg-type, return-value]
         )
-        assert str(adoption.adopted) == str({"g/a": sighting("1:declared", 5)})
+        assert str(adoption.adopted) == str({"g/a": match("1:declared", 5)})

@@ -136,6 +136,6 @@ def test_a_listing_that_shows_what_is_recorded_needs_no_look_at_what_is_declared
 ) -> None:
     known = bench_ids(bench)
     runs = [ObservedRun(workflow_run_id=known[name][1], state=RunState.STARTED, created_at_ms=1000) for name in "ab"]
-    with patch("wfdeploy.planning.listing.matches.sight", side_effect=AssertionError("matched")):
+    with patch("wfdeploy.planning.listing.matches.match_runs", side_effect=AssertionError("matched")):
         result = planner(bench, store).plan(Listing(runs=tuple(runs)))
     assert not any(isinstance(edit, Remember) for edit in result.edits)

@@ -9,14 +9,14 @@ from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.state import Standing
 from wfdeploy.model.workflow_id import RunIndex
-from wfdeploy.planning.listing.run_states import View, observe
+from wfdeploy.planning.listing.run_states import Snapshot, observe
 
 HOUR_MS = 3_600_000
 RUNNING = FAILED._replace(run_state=RunState.STARTED, created_at_ms=NOW_MS - HOUR_MS, observed_at_ms=None, dlq_id=None)
 
 
-def view(*runs: ObservedRun, since_ms: int | None = None, began_ms: int | None = NOW_MS) -> View:
-    return View(
+def snapshot(*runs: ObservedRun, since_ms: int | None = None, began_ms: int | None = NOW_MS) -> Snapshot:
+    return Snapshot(
         runs=RunIndex(runs),
         since_ms=since_ms,
         began_ms=began_ms,
@@ -26,7 +26,9 @@ def view(*runs: ObservedRun, since_ms: int | None = None, began_ms: int | None =
     )
 
 
-def seen(standing: Standing, looked: View, *, starts_ms: int = 0, sent: bool = True) -> tuple[Standing, Observe] | None:
+def seen(
+    standing: Standing, looked: Snapshot, *, starts_ms: int = 0, sent: bool = True
+) -> tuple[Standing, Observe] | None:
     found = list(observe([standing], looked, starts_ms=lambda _: starts_ms, was_sent=lambda _: sent))
     assert len(found) <= 1
     for now, edit in found:
@@ -36,7 +38,7 @@ def seen(standing: Standing, looked: View, *, starts_ms: int = 0, sent: bool = T
     return None
 
 
-def state(standing: Standing, looked: View, **more: object) -> RunState | None:
+def state(standing: Standing, looked: Snapshot, **more: object) -> RunState | None:
     found = seen(standing, looked, **more)  # type: ignore[arg-type]
     return None if found is None else found[1].run_state
 
@@ -49,7 +51,7 @@ def test_a_listed_run_is_in_the_state_that_is_listed() -> None:
         completed_at_ms=NOW_MS - 5,
         dlq_id="7-7",
     )
-    found = seen(RUNNING, view(run))
+    found = seen(RUNNING, snapshot(run))
     assert found is not None
     standing, edit = found
     assert edit == Observe(RUNNING.address, RunState.FAILED, NOW_MS, NOW_MS - 5, "7-7")
@@ -58,51 +60,53 @@ def test_a_listed_run_is_in_the_state_that_is_listed() -> None:
 
 def test_what_is_known_is_not_told_again() -> None:
     run = ObservedRun(workflow_run_id="wfr_1", state=RunState.STARTED, created_at_ms=RUNNING.created_at_ms or 0)
-    assert seen(RUNNING, view(run)) is None
-    assert seen(RUNNING._replace(run_state=RunState.MISSING), view()) is None
+    assert seen(RUNNING, snapshot(run)) is None
+    assert seen(RUNNING._replace(run_state=RunState.MISSING), snapshot()) is None
 
 
 def test_a_run_that_should_be_listed_is_missing() -> None:
-    assert state(RUNNING, view()) is RunState.MISSING
-    assert state(RUNNING, view(since_ms=NOW_MS - HOUR_MS)) is RunState.MISSING
+    assert state(RUNNING, snapshot()) is RunState.MISSING
+    assert state(RUNNING, snapshot(since_ms=NOW_MS - HOUR_MS)) is RunState.MISSING
 
 
 @pytest.mark.parametrize(
     ("standing", "looked"),
     [
-        (RUNNING, view(since_ms=NOW_MS - HOUR_MS + 1)),  # it reaches back not far enough
-        (RUNNING._replace(created_at_ms=NOW_MS - 60_999), view()),  # it began too early
-        (RUNNING, view(began_ms=None)),  # the server tells no time
-        (RUNNING._replace(created_at_ms=NOW_MS - 23 * HOUR_MS), view()),  # it may just have gone
+        (RUNNING, snapshot(since_ms=NOW_MS - HOUR_MS + 1)),  # it reaches back not far enough
+        (RUNNING._replace(created_at_ms=NOW_MS - 60_999), snapshot()),  # it began too early
+        (RUNNING, snapshot(began_ms=None)),  # the server tells no time
+        (RUNNING._replace(created_at_ms=NOW_MS - 23 * HOUR_MS), snapshot()),  # it may just have gone
     ],
 )
-def test_an_absence_that_tells_nothing(standing: Standing, looked: View) -> None:
+def test_an_absence_that_tells_nothing(standing: Standing, looked: Snapshot) -> None:
     assert seen(standing, looked) is None
 
 
 def test_a_run_whose_beginning_is_not_known_is_missed_by_a_listing_of_everything_only() -> None:
     """It may have begun long before its record was written, by a clock that may be wrong."""
     unknown = RUNNING._replace(created_at_ms=None, recorded_at_ms=NOW_MS - HOUR_MS)
-    assert seen(unknown, view(since_ms=NOW_MS - 3 * HOUR_MS)) is None
-    assert state(unknown, view()) is RunState.MISSING
+    assert seen(unknown, snapshot(since_ms=NOW_MS - 3 * HOUR_MS)) is None
+    assert state(unknown, snapshot()) is RunState.MISSING
 
 
 def test_a_delayed_run_is_not_missed_before_its_start() -> None:
-    assert seen(RUNNING, view(), starts_ms=NOW_MS - 60_999) is None
-    assert state(RUNNING, view(), starts_ms=NOW_MS - 61_000) is RunState.MISSING
+    assert seen(RUNNING, snapshot(), starts_ms=NOW_MS - 60_999) is None
+    assert state(RUNNING, snapshot(), starts_ms=NOW_MS - 61_000) is RunState.MISSING
 
 
 def test_a_run_that_is_older_than_the_logs_has_expired() -> None:
     old = RUNNING._replace(created_at_ms=NOW_MS - 24 * HOUR_MS - 1)
-    assert state(old, view()) is RunState.EXPIRED
-    assert state(old._replace(run_state=RunState.MISSING), view()) is RunState.EXPIRED
+    assert state(old, snapshot()) is RunState.EXPIRED
+    assert state(old._replace(run_state=RunState.MISSING), snapshot()) is RunState.EXPIRED
     assert RunState.EXPIRED.is_final
 
 
 def test_a_run_that_was_written_down_by_hand_was_never_to_be_seen() -> None:
-    assert state(RUNNING._replace(created_at_ms=None, recorded_at_ms=NOW_MS), view(), sent=False) is RunState.EXPIRED
+    assert (
+        state(RUNNING._replace(created_at_ms=None, recorded_at_ms=NOW_MS), snapshot(), sent=False) is RunState.EXPIRED
+    )
 
 
 def test_a_missing_run_that_shows_again_is_not_missing() -> None:
     run = ObservedRun(workflow_run_id="wfr_1", state=RunState.SUCCESS, created_at_ms=RUNNING.created_at_ms or 0)
-    assert state(RUNNING._replace(run_state=RunState.MISSING), view(run)) is RunState.SUCCESS
+    assert state(RUNNING._replace(run_state=RunState.MISSING), snapshot(run)) is RunState.SUCCESS
