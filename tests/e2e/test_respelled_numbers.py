@@ -17,7 +17,7 @@ import pytest
 from tests.support.local_server import LocalServer
 from tests.support.workbench import Workbench, counts, group, planned
 from wfdeploy.errors import InvalidInput, UsageError
-from wfdeploy.manifests.expand.numbers import Numbers
+from wfdeploy.manifests.expand.numbers import NumberFormat
 from wfdeploy.model.edits import Forget, PutAttempt
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.project import Shard
@@ -39,13 +39,13 @@ def left(bench: Workbench) -> Workbench:
 
 @pytest.fixture
 def as_before(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Numbers are written as they were, until this is undone."""
-    former = Numbers(former=True)
-    monkeypatch.setattr(Numbers, "text", lambda _, value: former_text(former, value))
+    """NumberFormat are written as they were, until this is undone."""
+    former = NumberFormat(former=True)
+    monkeypatch.setattr(NumberFormat, "text", lambda _, value: former_text(former, value))
     return monkeypatch
 
 
-former_text = Numbers.text
+former_text = NumberFormat.text
 
 
 def restore(bench: Workbench) -> None:
@@ -214,7 +214,7 @@ def test_both_names_in_one_state(bench: Workbench, server: LocalServer, as_befor
     plan = bench.plan()
     assert (planned(plan), plan.orphans) == ({}, 2)
     rows(bench, "1.0", "2.0", value=2)
-    as_before.setattr(Numbers, "text", lambda _, value: former_text(Numbers(former=True), value))
+    as_before.setattr(NumberFormat, "text", lambda _, value: former_text(NumberFormat(former=True), value))
     assert counts(bench.apply()) == {"triggered": 2, "kept": 2}
     upgrade(bench, as_before)
     with pytest.raises(InvalidInput) as caught:  # what is declared is what the orphan does, not what the record does

@@ -15,6 +15,7 @@ from tests.unit.manifests.test_manifest_properties import PROJECT_BASE
 from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.manifests.manifests import load_manifests
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.project import Project
 from wfdeploy.project.file import load_project
 
@@ -24,7 +25,7 @@ SECRET = b"s" * 32
 
 def declared(root: Project, cache: Cache | None) -> Any:
     """As a command reads: once more without the cache, where it turns out to be damaged while it is read."""
-    with load_manifests(root, PATHS, cwd=root.root, cache=cache) as manifests:
+    with load_manifests(root, PATHS, how=Loading(cwd=root.root, cache=cache)) as manifests:
         try:
             identities = {run.address: (run.fingerprint, run.delivery) for run in manifests.runs.runs()}
             return identities, manifests.digest, manifests.moved, manifests.groups, manifests.warnings

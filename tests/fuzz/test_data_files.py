@@ -19,8 +19,10 @@ from tests.fuzz.hunt import Hunt, hunt
 from tests.fuzz.mutation import ODD_NUMBERS, Damage
 from tests.fuzz.project import CANARY, dumped, project
 from tests.fuzz.sound import check_diagnostics, check_error
+from tests.support.declared import declared_runs
 from wfdeploy.errors import WfdeployError
 from wfdeploy.manifests.manifests import load_manifests, validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.project import Project
 
 if sys.version_info >= (3, 14):
@@ -132,7 +134,7 @@ def test_data_files_give_rows_or_say_why_not(form: str) -> None:
 def judged(root: Project, text: str, done: Hunt) -> None:
     how: dict[str, Any] = {"stdin": text.encode(), "cwd": root.root}
     try:
-        found = validate(root, ["-"], **how)
+        found = validate(root, ["-"], how=Loading(**how))
     except WfdeployError as error:
         check_error(error)
         done.note("failed")
@@ -143,6 +145,9 @@ def judged(root: Project, text: str, done: Hunt) -> None:
         done.note("refused")
         return
     done.note("accepted")
-    with load_manifests(root, ["-"], **how) as first, load_manifests(root, ["-"], **how) as second:
+    with (
+        load_manifests(root, ["-"], how=Loading(**how)) as first,
+        load_manifests(root, ["-"], how=Loading(**how)) as second,
+    ):
         assert first.digest == second.digest
-        assert len({run.address for run in first.declared()}) == len(first.runs)
+        assert len({run.address for run in declared_runs(first)}) == len(first.runs)

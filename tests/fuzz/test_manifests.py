@@ -12,10 +12,12 @@ from tests.fuzz.hunt import Hunt, hunt
 from tests.fuzz.mutation import Damage
 from tests.fuzz.project import CANARY, dumped, project, samples, values_of
 from tests.fuzz.sound import check_diagnostics, check_error
+from tests.support.declared import declared_runs
 from wfdeploy.catalogue.entries import Cache
 from wfdeploy.documents import pieces, yaml_docs
 from wfdeploy.errors import WfdeployError
 from wfdeploy.manifests.manifests import load_manifests, validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.manifests.requests import HELD
 from wfdeploy.model.document import Document, SourceFile
 from wfdeploy.model.project import Project
@@ -43,8 +45,8 @@ def damaged(damage: Damage, sound: list[bytes], all_: list[bytes]) -> bytes:
 
 
 def declared(root: Project, cache: Cache | None, keep: int = HELD) -> dict[str, tuple[str, str, str]]:
-    with load_manifests(root, ["valid/fuzzed.yaml"], cwd=root.root, cache=cache, keep=keep) as manifests:
-        requests = {run.address: repr(run.request) for run in manifests.declared()}
+    with load_manifests(root, ["valid/fuzzed.yaml"], how=Loading(cwd=root.root, cache=cache, keep=keep)) as manifests:
+        requests = {run.address: repr(run.request) for run in declared_runs(manifests)}
         return {run.address: (run.fingerprint, run.delivery, requests[run.address]) for run in manifests.runs.runs()}
 
 
@@ -57,7 +59,7 @@ def test_manifests_are_refused_or_mean_one_thing() -> None:
             data = done.input = damaged(Damage(rng), sound, all_)
             file.write_bytes(data)
             try:
-                found = validate(root, ["valid/fuzzed.yaml"], cwd=root.root)
+                found = validate(root, ["valid/fuzzed.yaml"], how=Loading(cwd=root.root))
             except WfdeployError as error:
                 check_error(error)
                 done.note("failed")
@@ -68,7 +70,7 @@ def test_manifests_are_refused_or_mean_one_thing() -> None:
                 assert CANARY not in str(diagnostic)
                 if diagnostic.place.file == "valid/fuzzed.yaml":
                     assert diagnostic.place.line <= len(lines), diagnostic
-            assert list(found) == list(validate(root, ["valid/fuzzed.yaml"], cwd=root.root))
+            assert list(found) == list(validate(root, ["valid/fuzzed.yaml"], how=Loading(cwd=root.root)))
             if any(diagnostic.is_error for diagnostic in found):
                 done.note("refused")
                 return

@@ -11,9 +11,11 @@ from tests.fuzz.hunt import Hunt, hunt
 from tests.fuzz.mutation import Damage
 from tests.fuzz.project import CANARY, dumped, project
 from tests.fuzz.sound import check_error
+from tests.support.declared import declared_runs
 from tests.unit.manifests.test_manifest_properties import PROJECT_BASE
 from wfdeploy.errors import WfdeployError
 from wfdeploy.manifests.manifests import load_manifests
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.project.document import presumed_project
 from wfdeploy.project.file import load_project, locate_project_file
 
@@ -57,8 +59,8 @@ def test_project_files_are_refused_or_mean_one_thing() -> None:
                 done.note("refused")
                 return
             done.note("accepted")
-            with contextlib.suppress(WfdeployError), load_manifests(first, cwd=folder) as manifests:
-                assert CANARY not in repr(list(manifests.declared()))
+            with contextlib.suppress(WfdeployError), load_manifests(first, how=Loading(cwd=folder)) as manifests:
+                assert CANARY not in repr(list(declared_runs(manifests)))
 
         done = hunt("project files", 200, example, allowed=folder.parent)
         assert min(done.outcomes["accepted"], done.outcomes["refused"]) > 10 or done.examples < 200

@@ -19,7 +19,7 @@ import pytest
 from tests.proof.fleet.extras import SIGNS, Extra, drawn
 from tests.proof.fleet.observer import Violation
 from tests.proof.fleet.world import World, world
-from wfdeploy.manifests.expand.numbers import Numbers
+from wfdeploy.manifests.expand.numbers import NumberFormat
 from wfdeploy.model.blocking import Amount, Headcount
 from wfdeploy.model.edits import Decide
 from wfdeploy.model.observed import ObservedRun
@@ -197,7 +197,7 @@ def _own_clock_believed(patch: pytest.MonkeyPatch) -> None:
 
 
 def _numbers_as_they_come(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Numbers, "text", lambda self, value: str(value))
+    patch.setattr(NumberFormat, "text", lambda self, value: str(value))
 
 
 def _consent_not_asked_for(patch: pytest.MonkeyPatch) -> None:

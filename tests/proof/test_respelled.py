@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, planned
-from wfdeploy.manifests.expand.numbers import Numbers
+from wfdeploy.manifests.expand.numbers import NumberFormat
 
 RUN = {
     "name": "r",
@@ -27,9 +27,9 @@ def bench() -> Iterator[VirtualBench]:
 
 @pytest.fixture
 def before(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Numbers are written as they were, until this is undone."""
-    text, former = Numbers.text, Numbers(former=True)
-    monkeypatch.setattr(Numbers, "text", lambda _, value: text(former, value))
+    """NumberFormat are written as they were, until this is undone."""
+    text, former = NumberFormat.text, NumberFormat(former=True)
+    monkeypatch.setattr(NumberFormat, "text", lambda _, value: text(former, value))
     return monkeypatch
 
 

@@ -15,7 +15,8 @@ from wfdeploy.catalogue.entries import Cache
 from wfdeploy.documents import pieces, yaml_docs
 from wfdeploy.documents.pieces import Pieces
 from wfdeploy.errors import InvalidInput
-from wfdeploy.manifests.manifests import Loading, Manifests, load_manifests, validate
+from wfdeploy.manifests.manifests import Manifests, load_manifests, validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.document import Document, SourceFile
 from wfdeploy.model.project import Project, Shard

@@ -33,7 +33,7 @@ def _told(text: str) -> object:
 
 
 def _expression(text: str) -> object:
-    return References({}, ()).evaluate(text)
+    return References({}, ()).compile(text, ())
 
 
 WHOLE: list[Callable[[str], object]] = [

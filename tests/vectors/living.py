@@ -23,6 +23,7 @@ from tests.vectors.recorder import Recorder
 from wfdeploy.errors import InvalidInput, WfdeployError
 from wfdeploy.manifests.loading import load
 from wfdeploy.manifests.manifests import validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.options import ApplyOptions, ApplyRequest
 from wfdeploy.model.plan import Plan, Selection
@@ -135,7 +136,10 @@ def _looked(project: Project, bench: Bench, note: Callable[[str, Any], None]) ->
             note("diagnostics", _diagnostics(manifests.warnings))
             note("rendered", _read(requests.json_text(render(manifests, None))))
     except InvalidInput:
-        note("diagnostics", _diagnostics(validate(bench.project, project.paths, variables=project.variables)))
+        note(
+            "diagnostics",
+            _diagnostics(validate(bench.project, project.paths, how=Loading(variables=project.variables))),
+        )
         return False
     except WfdeployError as error:
         note("report", _error(error))

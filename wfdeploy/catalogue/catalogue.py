@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.database import CacheBusy, raising_busy, raising_damaged
 from wfdeploy.catalogue.entries import (
+    Cache,
     EntryWriter,
     LoadedGroup,
     StoredGroup,
@@ -46,15 +45,14 @@ class CacheEntry(NamedTuple):
 
 
 class Catalogue:
-    """The desired runs of one command. `folder`: where the cache is kept (None: nowhere); `key`: of its entries, one
-    that nobody else has (None: a new one, so that no entry of another command is known).
+    """The desired runs of one command. Without a cache, they are gone with it.
 
     Entries are added or taken from the cache, file by file; `seal` ends that, and from then on it is read.
     """
 
-    def __init__(self, folder: Path | None, key: bytes | None = None) -> None:
-        self._connection, self._lasting = database.connect(folder)
-        self._key = os.urandom(32) if key is None else key
+    def __init__(self, cache: Cache | None) -> None:
+        self._connection, self._lasting = database.connect(None if cache is None else cache.folder)
+        self._key = b"" if cache is None else cache.key
         # One transaction from the first look on: what other processes do to the cache is not seen.
         self._connection.execute("BEGIN")
         self._loaded: dict[str, LoadedGroup] = {}

@@ -14,7 +14,8 @@ from wfdeploy.catalogue.entries import Cache
 from wfdeploy.documents.sources import MAX_FILE_BYTES
 from wfdeploy.errors import CacheDamaged, InvalidInput
 from wfdeploy.files.access import read_at_most
-from wfdeploy.manifests.manifests import Loading, Manifests, load_manifests
+from wfdeploy.manifests.manifests import Manifests, load_manifests
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.manifests.requests import Requests
 from wfdeploy.model.address import instance_parts
 from wfdeploy.model.plan import RequestedAction, Selection
@@ -49,7 +50,7 @@ def load(
         return _nothing()
     how = Loading(
         variables=dict(selection.variables),
-        stdin=workspace.stdin,
+        stdin=workspace.stdin or bytes,
         cwd=workspace.cwd,
         defaults=workspace.defaults,
         cache=_cache(workspace, begins=begins),
@@ -57,7 +58,7 @@ def load(
         shrink=shrink,
         listener=workspace.listener,
     )
-    manifests = load_manifests(workspace.project, paths, how=how)
+    manifests = load_manifests(workspace.project, paths, how)
     is_all = manifests.complete and how.shard is None
     return manifests if is_all else _with_the_rest(manifests, workspace, how)
 
@@ -70,7 +71,7 @@ def _cache(workspace: Workspace, *, begins: bool) -> Cache | None:
 
 def _with_the_rest(manifests: Manifests, workspace: Workspace, how: Loading) -> Manifests:
     """Manifests, or runs, that are a part of the project's, with what the others move."""
-    elsewhere = Elsewhere(workspace.project, manifests.left_out, replace(how, keep=0))
+    elsewhere = Elsewhere(workspace.project, manifests.left_out, how)
     moved = list(manifests.moved)
     if how.shard is None:
         moved += [move for move in elsewhere.moves() if move not in moved and not _declares(manifests, move.origin)]
@@ -119,9 +120,10 @@ class Elsewhere:
     def __init__(self, project: Project, left_out: Sequence[Path], how: Loading) -> None:
         self._project = project
         self._left_out = left_out
-        self._how = replace(how, shard=None, listener=None, stdin=None)
+        # All of its runs, of which none is sent; nobody is told how far it is.
+        self._how = Loading(variables=how.variables, defaults=how.defaults, cwd=how.cwd, cache=how.cache, keep=0)
         self.problem: str | None = None
-        """Why it isn't known what the project declares, where that was asked."""
+        """Why it isn't known what the project declares, where that was needed."""
 
     def moves(self) -> Sequence[Move]:
         """The project's moves; read only where one of the other files may hold some."""

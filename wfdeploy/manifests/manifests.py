@@ -1,46 +1,43 @@
-"""Manifests as the other use cases want them: what they declare, and what is to say about them."""
+"""Loaded manifests: what they declare, and what is to say about them."""
 
 from __future__ import annotations
 
+import functools
 import gc
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import CacheBusy, raising_busy_or_damaged, remove
 from wfdeploy.errors import CacheDamaged, InvalidInput, StateUnusable, UsageError
 from wfdeploy.manifests.identify.digest import digest
-from wfdeploy.manifests.reading import Reading, Wanted
-from wfdeploy.manifests.requests import HELD, Requests
+from wfdeploy.manifests.reading import Loading, ManifestReader
+from wfdeploy.manifests.requests import Requests
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.canonical import canonical_json
-from wfdeploy.model.run import DeclaredRun
-from wfdeploy.project.file import load_project
 
 if TYPE_CHECKING:
     from wfdeploy.catalogue.entries import Cache
-    from wfdeploy.documents.structure import Documents
     from wfdeploy.manifests.loading import Elsewhere
     from wfdeploy.model.diagnostic import Diagnostic
-    from wfdeploy.model.project import Project, Shard
+    from wfdeploy.model.project import Project
     from wfdeploy.model.run import Group, Move, OnRemove
-    from wfdeploy.ports import Listener
-
-__all__ = ["Manifests", "load_manifests", "load_project", "validate", "validate_presuming"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifests:
     """What the loaded manifests declare; to be closed.
 
-    `runs` have the identities, `requests` find what is sent. `moved` are those of the project file and of the groups.
-    `files` are the names of the files that were read, as a user would type them. `complete`: nothing of the project's
-    own manifests was left out, so a group that isn't here is gone; else `left_out` are the files of the project that
-    weren't read. `elsewhere` knows what these declare, and what other shards have.
+    runs: with their identities.
+    requests: find what is sent for a run.
+    moved: the moves of the project file and of the groups.
+    files: the names of the files that were read, as a user would type them.
+    complete: nothing of the project's own manifests was left out, so a group that isn't here is gone.
+    left_out: the files of the project that weren't read.
+    elsewhere: knows what these declare, and what other shards have.
     """
 
     runs: Catalogue
@@ -95,11 +92,6 @@ class Manifests:
         tallies = sorted((name, group.tally) for name, group in self.runs.groups.items() if group.tally.count)
         return digest(canonical_json([[name, tally.count, tally.to_bytes().hex()] for name, tally in tallies]))
 
-    def declared(self) -> Iterator[DeclaredRun]:
-        """Every run with its request, by address."""
-        for run in self.runs.runs():
-            yield DeclaredRun(run.address, run.group, run.source, self.requests.of(run), run.workflow_run_id)
-
     def close(self) -> None:
         """Give the catalogue back."""
         self.runs.close()
@@ -113,37 +105,13 @@ class Manifests:
         self.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loading:
-    """How manifests are to be loaded.
+def load_manifests(project: Project, paths: Sequence[str] | None = None, how: Loading | None = None) -> Manifests:
+    """Read, check and expand manifests: those at `paths` (relative to the working directory; `-` is standard input),
+    else the project's.
 
-    `variables` (`--var`) beat the project's, `defaults` are beaten by all. `cwd` is the working directory unless given.
-    `cache`: where what was loaded may be kept for the next command (None: nowhere). `keep`, `shrink`: as in `Wanted`.
-    `shard`: the part of all runs that is meant (None: all); all are checked. `listener` hears how far it is.
-    `documents`: as in `Wanted`.
+    Raises: `InvalidInput` with everything that is wrong with any of the files; `UsageError` for a bad variable.
     """
-
-    variables: Mapping[str, str] = field(default_factory=dict)
-    defaults: Mapping[str, object] = field(default_factory=dict)
-    stdin: bytes | Callable[[], bytes] | None = None
-    cwd: Path | None = None
-    cache: Cache | None = None
-    keep: int = HELD
-    shrink: bool = True
-    shard: Shard | None = None
-    listener: Listener | None = None
-    documents: Documents | None = None
-
-
-def load_manifests(
-    project: Project, paths: Sequence[str] | None = None, *, how: Loading | None = None, **options: Any
-) -> Manifests:
-    """Read, check and expand manifests: those at `paths` (relative to `cwd`; `-` is `stdin`), else the project's.
-
-    `options`: the fields of a `Loading`. Raises: `InvalidInput` with everything that is wrong with any of the files;
-    `UsageError` for a bad variable.
-    """
-    manifests, diagnostics = _load(project, paths, how or Loading(**options))
+    manifests, diagnostics = _load(project, paths, how or Loading())
     errors = [diagnostic for diagnostic in diagnostics if diagnostic.is_error]
     if errors:
         manifests.close()
@@ -152,19 +120,13 @@ def load_manifests(
 
 
 def validate(
-    project: Project, paths: Sequence[str] | None = None, *, how: Loading | None = None, **options: Any
+    project: Project, paths: Sequence[str] | None = None, how: Loading | None = None, *, presuming: bool = False
 ) -> tuple[Diagnostic, ...]:
-    """The same, giving back all that is to say about the files, warnings included. Raises: `UsageError`."""
-    manifests, diagnostics = _load(project, paths, how or Loading(**options))
-    manifests.close()
-    return tuple(diagnostics)
+    """All that is to say about manifests, warnings included. Raises: `UsageError`.
 
-
-def validate_presuming(
-    project: Project, paths: Sequence[str] | None = None, *, how: Loading | None = None, **options: Any
-) -> tuple[Diagnostic, ...]:
-    """What is to say about manifests while the project file is wrong: nothing that rests on what may stand there."""
-    manifests, diagnostics = _load(project, paths, how or Loading(**options), presuming=True)
+    presuming: the project file is wrong, so nothing is reported that rests on what may stand there.
+    """
+    manifests, diagnostics = _load(project, paths, how or Loading(), presuming=presuming)
     manifests.close()
     return tuple(diagnostics)
 
@@ -173,76 +135,49 @@ def _load(
     project: Project, paths: Sequence[str] | None, how: Loading, *, presuming: bool = False
 ) -> tuple[Manifests, list[Diagnostic]]:
     _check_variables(how.variables)
-    wanted = Wanted(
-        project=project,
-        paths=paths or None,
-        cwd=(how.cwd or Path.cwd()).absolute(),
-        variables=None if presuming else {**how.defaults, **project.vars, **how.variables},
-        stdin=_once(how.stdin),
-        keep=how.keep,
-        shrink=how.shrink,
-        shard=how.shard,
-        listener=how.listener or (lambda _: None),
-        key=os.urandom(32) if how.cache is None else how.cache.key,
-        documents=how.documents,
-    )
-    cache = None if presuming or how.cache is None else how.cache.folder
+    how = replace(how, stdin=functools.cache(how.stdin))  # it can be read once, and may be wanted again
+
+    def read(cache: Cache | None, *, thorough: bool) -> ManifestReader:
+        catalogue = Catalogue(cache)
+        reader = ManifestReader(project, paths or None, how, catalogue, thorough=thorough, presuming=presuming)
+        try:
+            with raising_busy_or_damaged():
+                reader.read()
+                catalogue.seal()
+        except BaseException:
+            catalogue.close()
+            raise
+        return reader
+
     with _collector_at_rest():
+        cache = None if presuming else how.cache
         while True:
             try:
-                reading = _read(wanted, cache, thorough=presuming)
+                reader = read(cache, thorough=presuming)
+                break
             except CacheBusy as error:
                 if cache is None:
                     raise StateUnusable(f"there is no room for what the manifests declare: {error}") from error
-                cache = None
-                continue
             except CacheDamaged:
                 if cache is None:
                     raise
-                remove(cache)
-                cache = None
-                continue
-            if reading.is_doubtful:
-                # Something is wrong across files: with all of them at hand, it can be told in full.
-                reading.close()
-                reading = _read(wanted, None, thorough=True)
-            break
+                remove(cache.folder)
+            cache = None
+        if reader.is_doubtful:
+            # Something is wrong across files: with all of them at hand, it can be reported in full.
+            reader.catalogue.close()
+            reader = read(None, thorough=True)
     manifests = Manifests(
-        runs=reading.catalogue,
-        requests=reading.requests,
-        groups={name: group.group for name, group in reading.catalogue.groups.items()},
-        moved=tuple(declared.move for declared in reading.moves),
-        files=tuple(entry.display for entry in reading.found),
-        warnings=tuple(d for d in reading.diagnostics if not d.is_error),
-        complete=reading.complete,
-        left_out=tuple(reading.left_out),
+        runs=reader.catalogue,
+        requests=reader.requests,
+        groups={name: group.group for name, group in reader.catalogue.groups.items()},
+        moved=tuple(declared.move for declared in reader.moves),
+        files=tuple(entry.display for entry in reader.found),
+        warnings=tuple(d for d in reader.diagnostics if not d.is_error),
+        complete=reader.complete,
+        left_out=tuple(reader.left_out),
     )
-    return manifests, reading.diagnostics
-
-
-def _read(wanted: Wanted, cache: Path | None, *, thorough: bool) -> Reading:
-    catalogue = Catalogue(cache, wanted.key)
-    reading = Reading(wanted, catalogue, thorough=thorough)
-    try:
-        with raising_busy_or_damaged():
-            reading.read()
-            catalogue.seal()
-    except BaseException:
-        reading.close()
-        raise
-    return reading
-
-
-def _once(stdin: bytes | Callable[[], bytes] | None) -> Callable[[], bytes]:
-    """Standard input can be read once, and may be wanted again."""
-    kept: list[bytes] = []
-
-    def read() -> bytes:
-        if not kept:
-            kept.append(stdin() if callable(stdin) else stdin or b"")
-        return kept[0]
-
-    return read
+    return manifests, reader.diagnostics
 
 
 def _check_variables(variables: Mapping[str, str]) -> None:

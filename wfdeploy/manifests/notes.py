@@ -26,7 +26,7 @@ def to_notes(warnings: Iterable[Diagnostic], moves: Iterable[DeclaredMove]) -> d
 def warnings_of(notes: Mapping[str, Any]) -> list[Diagnostic]:
     """The warnings again. Raises: `CacheDamaged`."""
     with raising_damaged():
-        return [_diagnostic(values) for values in notes.get("warnings", ())]
+        return [_warning(values) for values in notes.get("warnings", ())]
 
 
 def moves_of(notes: Mapping[str, Any], *, display: str, name: str, folder: Path) -> Iterator[DeclaredMove]:
@@ -44,35 +44,35 @@ def moves_of(notes: Mapping[str, Any], *, display: str, name: str, folder: Path)
         yield DeclaredMove(Move(origin, to), stub, ("spec", "moved", index))
 
 
-def _plain(diagnostic: Diagnostic) -> dict[str, object]:
-    place = diagnostic.place
-    return {
-        "severity": diagnostic.severity.value,
-        "code": diagnostic.code,
-        "message": diagnostic.message,
-        "place": [place.file, place.line, place.column],
-        "address": diagnostic.address,
-        "hint": diagnostic.hint,
-        "excerpt": diagnostic.excerpt,
-    }
+def _plain(warning: Diagnostic) -> list[object]:
+    place = warning.place
+    return [
+        warning.code,
+        warning.message,
+        [place.file, place.line, place.column],
+        warning.address,
+        warning.hint,
+        warning.excerpt,
+    ]
 
 
-def _diagnostic(values: Any) -> Diagnostic:
-    """What `_plain` was given: a warning, since no entry holds an error. Raises: `ValueError` or `TypeError` for what
-    it didn't write."""
+def _warning(values: Any) -> Diagnostic:
+    """What `_plain` was given. Raises: `ValueError` for what it didn't write."""
     from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 
     match values:
-        case {
-            "severity": Severity.WARNING.value,
-            "code": str(),
-            "message": str(),
-            "place": [str(), int(), int()] as place,
-            "address": str(),
-            "hint": str() | None,
-            "excerpt": str() | None,
-        }:
-            return Diagnostic(**{**values, "severity": Severity.WARNING, "place": Place(*place)})
+        case [str(code), str(message), [str(), int(), int()] as place, str(address), hint, excerpt] if all(
+            isinstance(text, str | None) for text in (hint, excerpt)
+        ):
+            return Diagnostic(
+                severity=Severity.WARNING,
+                code=code,
+                message=message,
+                place=Place(*place),
+                address=address,
+                hint=hint,
+                excerpt=excerpt,
+            )
     raise ValueError("not a warning")
 
 

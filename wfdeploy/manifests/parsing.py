@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from wfdeploy.catalogue import chunks as catalogue
 from wfdeploy.catalogue.chunks import WHOLE_FILE, Chunk
@@ -20,53 +20,53 @@ from wfdeploy.manifests.expand.references import References, UnknownReferences
 from wfdeploy.manifests.expand.runs import Made, expand, group_of
 from wfdeploy.manifests.identify.fingerprint import identify
 from wfdeploy.manifests.identify.run_ids import place_of
-from wfdeploy.manifests.requests import Numbers, Remember
+from wfdeploy.manifests.requests import KeepRequest, RunNumbers
 from wfdeploy.manifests.validate.row_schema import RowSchema
 from wfdeploy.manifests.validate.rules import Rules
-from wfdeploy.manifests.validate.sanitize import remains
+from wfdeploy.manifests.validate.sanitize import sanitize
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.document import DeclaredMove, Document, Finding, SourceFile
 from wfdeploy.model.event import Reading
-from wfdeploy.model.project import Project, Shard
+from wfdeploy.model.project import Project
 from wfdeploy.model.run import DeclaredRun, DesiredRun, Move
-from wfdeploy.ports import Listener
+
+if TYPE_CHECKING:
+    from wfdeploy.manifests.reading import Loading
 
 _DOCUMENT_BITS = 32
 """A run's number is its document's index, shifted by this, plus its own in the document."""
 
 
-_TOLD_EVERY = 5000
+_REPORTED_EVERY = 5000
 
 
 class NotInPieces(Exception):
     """A file has to be read as a whole."""
 
 
-class Parsing:
-    """Takes the files of one reading, one after the other.
+class ManifestParser:
+    """Parses the files of one pass, one after the other.
 
-    `variables`: None where nothing is known of the project's variables, secrets and moves. `shard`: the part of the
-    runs that is kept; all are checked. `names`: also tell what is declared twice, across files. `sizes`: the bytes of
-    the manifests before the one that is read, of that one, and of all. `documents`: gives those of a file.
+    variables: None where nothing is known of the project's variables, secrets and moves.
+    names: also find what is declared twice, across files.
+    sizes: gives the bytes of the manifests before the one that is read, of that one, and of all.
     """
 
     def __init__(
         self,
         project: Project,
         variables: Mapping[str, object] | None,
+        how: Loading,
         *,
-        shard: Shard | None,
         names: bool,
-        listener: Listener,
         sizes: Callable[[], tuple[int, int, int]],
-        documents: Documents,
     ) -> None:
         self.moves: list[DeclaredMove] = []
         self.whole = variables is not None
         """Whether nothing had to be left out of a document."""
         self._names = names
         self._project = project
-        self._shard = shard
+        self._shard = how.shard
         most = min(project.server.max_message_bytes, MAX_LINE_BYTES)  # the first stands in the checkout
         self._evaluator = (
             UnknownReferences() if variables is None else References(variables, project.secrets, most=most)
@@ -80,9 +80,9 @@ class Parsing:
             names=names,
         )
         self._made: Made = {}
-        self._listener = listener
+        self._listener = how.listener
         self._sizes = sizes
-        self._documents = documents
+        self._documents = how.documents or Documents()
         self._lines = 1  # of the file that is read
         self._count = 0
         self._problems: list[Diagnostic] = []
@@ -91,7 +91,9 @@ class Parsing:
         self._unsound = False
         self._has_own_ids = False
 
-    def file(self, source: SourceFile, position: int, writer: EntryWriter, remember: Remember) -> list[Diagnostic]:
+    def parse_file(
+        self, source: SourceFile, position: int, writer: EntryWriter, remember: KeepRequest
+    ) -> list[Diagnostic]:
         """Read the `position`th file into an entry of the catalogue, and say what there is to say about it.
         `remember` is given the runs.
 
@@ -110,12 +112,12 @@ class Parsing:
         writer.reads = self._inputs.take()
         return [*self._problems, *diagnose(self._findings)]
 
-    def in_pieces(
+    def parse_pieces(
         self,
         whole: Pieces,
         position: int,
         writer: EntryWriter,
-        remember: Remember,
+        remember: KeepRequest,
         *,
         keys: Sequence[bytes],
         known: Mapping[bytes, list[Chunk]],
@@ -171,15 +173,15 @@ class Parsing:
 
     def end(self) -> None:
         """All files are read."""
-        if self._count >= _TOLD_EVERY:
+        if self._count >= _REPORTED_EVERY:
             self._listener(Reading(self._count, done=True))
 
-    def again(
+    def parse_again(
         self,
         source: SourceFile,
         at_s: int | None,
         *,
-        wanted: Numbers | None = None,
+        wanted: RunNumbers | None = None,
         former: bool = False,
         pieces: Pieces | None = None,
     ) -> Iterator[tuple[int, DeclaredRun]]:
@@ -210,14 +212,14 @@ class Parsing:
                 yield base + ordinal, run
 
     def _document(
-        self, document: Document, findings: list[Finding], writer: EntryWriter, position: int, remember: Remember
+        self, document: Document, findings: list[Finding], writer: EntryWriter, position: int, remember: KeepRequest
     ) -> None:
         """`findings`: what its schema finds wrong with it."""
         self._rules.group(document)
         if findings:
             self._findings += findings
             self.whole = False
-            rest = remains(document, findings)
+            rest = sanitize(document, findings)
             if rest is None:
                 return
             document = rest
@@ -235,15 +237,15 @@ class Parsing:
             if self._names and "[" in run.address:  # the rules have looked at the names of listed runs
                 self._problems.append(_declared_twice(run, first))
 
-    def _identified(self, document: Document, position: int, remember: Remember) -> Iterator[DesiredRun]:
+    def _identified(self, document: Document, position: int, remember: KeepRequest) -> Iterator[DesiredRun]:
         """The runs of a document, checked; without an identity once something is wrong with their file."""
         base = document.index << _DOCUMENT_BITS
         runs = expand(document, evaluator=self._evaluator, files=self._inputs, findings=self._findings, made=self._made)
         for ordinal, run in runs:
             self._rules.run(document, run.source.entry, run)
             self._count += 1
-            if not self._count % _TOLD_EVERY:
-                self._tell(run.source.line)
+            if not self._count % _REPORTED_EVERY:
+                self._report(run.source.line)
             if self._is_unsound():
                 yield DesiredRun(run.address, "", "", run.group, run.source)
                 continue
@@ -259,13 +261,13 @@ class Parsing:
         """Whether a number in a text of this document is written otherwise than it was once."""
         return self._evaluator.numbers.respelled
 
-    def _tell(self, line: int) -> None:
-        part, whole = self._headway(line)
+    def _report(self, line: int) -> None:
+        part, whole = self._progress(line)
         self._listener(Reading(self._count, part=part, whole=whole))
 
-    def _headway(self, line: int) -> tuple[int, int]:
+    def _progress(self, line: int) -> tuple[int, int]:
         """How many bytes of how many are read, at a line of the manifest; (0, 0) where that can't be told."""
-        data = self._inputs.headway
+        data = self._inputs.progress
         if data is None:
             return 0, 0
         before, size, whole = self._sizes()
@@ -283,7 +285,7 @@ class Parsing:
         return self._unsound
 
 
-def _with_wanted(pieces: Pieces, wanted: Numbers | None) -> Iterator[Document]:
+def _with_wanted(pieces: Pieces, wanted: RunNumbers | None) -> Iterator[Document]:
     """The documents of the pieces that have wanted runs."""
     base = pieces.header.index << _DOCUMENT_BITS
     for piece in pieces.pieces:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -18,11 +18,12 @@ from wfdeploy.errors import InvalidInput
 from wfdeploy.files.access import is_text, open_regular
 from wfdeploy.manifests.identify.digest import CURRENT, WITH_OWN_ID
 from wfdeploy.manifests.notes import moves_of, to_notes, warnings_of
-from wfdeploy.manifests.requests import Numbers, Requests
+from wfdeploy.manifests.requests import HELD, Requests, RunNumbers
 
 if TYPE_CHECKING:
+    from wfdeploy.catalogue.entries import Cache
     from wfdeploy.documents.structure import Documents
-    from wfdeploy.manifests.parsing import Parsing
+    from wfdeploy.manifests.parsing import ManifestParser
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.document import DeclaredMove, SourceFile
     from wfdeploy.model.project import Project, Shard
@@ -31,59 +32,65 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What to read.
+class Loading:
+    """How manifests are loaded.
 
-    variables: None where nothing is known of the project's variables, secrets and moves.
+    variables: of the command line; they win over the project's.
+    defaults: variables that all others win over.
+    cwd: the working directory, unless it is given.
+    cache: where what was loaded is kept for the next command; None for nowhere.
     keep: how many requests to hold in memory.
     shrink: hold of their bodies no more than the canonical text.
-    key: of the catalogue's entries.
+    shard: the part of all runs that is meant (None: all); all are checked.
     documents: those of files that were read before; files are read as a whole then.
     """
 
-    project: Project
-    paths: Sequence[str] | None
-    cwd: Path
-    variables: Mapping[str, object] | None
-    stdin: Callable[[], bytes]
-    keep: int
-    shrink: bool
+    variables: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    stdin: Callable[[], bytes] = bytes
+    cwd: Path | None = None
+    cache: Cache | None = None
+    keep: int = HELD
+    shrink: bool = True
     shard: Shard | None = None
-    listener: Listener
-    key: bytes
+    listener: Listener = lambda _event: None
     documents: Documents | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What a first look at a file tells: `kept`, where the catalogue knows it, else its content, where it has any."""
-
-    digest: str
-    data: bytes | None = None
-    kept: CacheEntry | None = None
-
-
-class Reading:
+class ManifestReader:
     """One pass over the files. Problems are collected, never raised: the user wants to see all of them.
 
     A file that the catalogue knows under the same content and settings is not read again. Unless `thorough`, what is
-    declared twice is noticed and not told in full, which takes all files at once (`is_doubtful`).
+    declared twice is noticed and not reported in full, which takes all files at once (`is_doubtful`). `presuming`:
+    nothing is known of the project's variables, secrets and moves.
     """
 
-    def __init__(self, wanted: Wanted, catalogue: Catalogue, *, thorough: bool) -> None:
+    def __init__(
+        self,
+        project: Project,
+        paths: Sequence[str] | None,
+        how: Loading,
+        catalogue: Catalogue,
+        *,
+        thorough: bool,
+        presuming: bool,
+    ) -> None:
         self.catalogue = catalogue
-        self.requests = Requests(self._again, most=wanted.keep, shrink=wanted.shrink)
+        self.requests = Requests(self._again, most=how.keep, shrink=how.shrink)
         self.diagnostics: list[Diagnostic] = []
         self.found: list[sources.Found] = []
-        self._names: list[str] = []  # of these, below the project
         self.moves: list[DeclaredMove] = []
         self.complete = True
         self.left_out: list[Path] = []
-        self._wanted = wanted
-        self._project = wanted.project
+        self._project = project
+        self._paths = paths
+        self._how = how
+        self._cwd = (how.cwd or Path.cwd()).absolute()
+        self._variables = None if presuming else {**how.defaults, **project.vars, **how.variables}
         self._thorough = thorough
+        self._names: list[str] = []  # of the files found, below the project
         self._problems: list[Diagnostic] = []
-        self._whole = wanted.variables is not None  # nothing had to be left out of a document
+        self._whole = not presuming  # nothing had to be left out of a document
         self._context = self._settings_digest()
         self._digests: dict[int, str] = {}  # of the files' content, by position
         self._in_pieces: set[int] = set()  # files that were read in pieces, by position
@@ -92,19 +99,18 @@ class Reading:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether a thorough reading would have more to say."""
+        """Whether a thorough pass would have more to report."""
         return not self._thorough and (self.catalogue.duplicates or self._doubts_in_moves)
 
     def read(self) -> None:
         """Read everything."""
-        paths = self._wanted.paths
-        self._find(paths)
-        self.complete = paths is None or self._covers(self.found)
+        self._find(self._paths)
+        self.complete = self._paths is None or self._covers(self.found)
         for position, entry in enumerate(self.found):
             self._position = position
             self._take_in(position, entry)
-        if "_parsing" in self.__dict__:
-            self._parsing.end()
+        if "_parser" in self.__dict__:
+            self._parser.end()
         self._check_own_ids()
         self._check_moves()
         self._check_order()
@@ -115,14 +121,10 @@ class Reading:
             key=lambda d: (order.get(d.place.file, -1), d.place.file, d.place.line, d.place.column),
         )
 
-    def close(self) -> None:
-        """It was of no use."""
-        self.catalogue.close()
-
     # --- files -----------------------------------------------------------------------------------------------
 
     def _find(self, paths: Sequence[str] | None) -> None:
-        cwd = self._wanted.cwd
+        cwd = self._cwd
         base, bounds = cwd, self._project.bounds
         if paths is None:
             base, paths = self._project.root, self._project.manifests
@@ -146,7 +148,7 @@ class Reading:
         own = sources.find(
             self._project.manifests,
             base=self._project.root,
-            cwd=self._wanted.cwd,
+            cwd=self._cwd,
             problems=aside,
             bounds=self._project.bounds,
             project_file=self._project.file,
@@ -158,38 +160,30 @@ class Reading:
 
     def _take_in(self, position: int, entry: sources.Found) -> None:
         """Read one file, unless it is known."""
-        look = self._look(entry, self._names[position])
-        self._digests[position] = look.digest
-        if look.kept is not None:
-            self._take(look.kept, position, entry)
-            return
-        if look.data is None:
-            return
-        source = self._decode(position, look.data, self._problems)
-        del look
-        if source is not None:
-            key = None if entry.path is None else self._key(entry, source.name, self._digests[position])
-            if self._thorough or not self._by_pieces(source, position, key):
-                self._file(source, position, key)
-
-    def _look(self, entry: sources.Found, name: str) -> _Look:
+        name = self._names[position]
         data = self._bytes(entry, self._problems)
         if data is None:
-            return _Look("")
-        digest = sha256(data).hexdigest()
-        if not self._thorough:
-            kept = self.catalogue.cached(self._key(entry, name, digest))
-            if kept is not None and self._unchanged(kept.reads):
-                return _Look(digest, kept=kept)
-        return _Look(digest, data)
+            return
+        digest = self._digests[position] = sha256(data).hexdigest()
+        # What is read from standard input is never known.
+        key = None if entry.path is None else self._key(entry, name, digest)
+        if key is not None and not self._thorough:
+            known = self.catalogue.cached(key)
+            if known is not None and self._unchanged(known.reads):
+                self._take(known, position, entry)
+                return
+        source = self._decode(position, data, self._problems)
+        del data  # a large file is held once
+        if source is not None and (self._thorough or not self._by_pieces(source, position, key)):
+            self._file(source, position, key)
 
     def _bytes(self, entry: sources.Found, problems: list[Diagnostic]) -> bytes | None:
-        stdin = self._wanted.stdin() if entry.path is None else None
+        stdin = self._how.stdin() if entry.path is None else None
         return sources.read_bytes(entry, stdin=stdin, problems=problems)
 
     def _decode(self, position: int, data: bytes, problems: list[Diagnostic]) -> SourceFile | None:
         entry, name = self.found[position], self._names[position]
-        return sources.decode(entry, data, name=name, cwd=self._wanted.cwd, problems=problems)
+        return sources.decode(entry, data, name=name, cwd=self._cwd, problems=problems)
 
     def _sizes(self) -> tuple[int, int, int]:
         """The bytes of the files before the one that is read, of that one, and of all."""
@@ -201,24 +195,14 @@ class Reading:
         return [_size(entry) for entry in self.found]
 
     @cached_property
-    def _parsing(self) -> Parsing:
-        from wfdeploy.documents.structure import Documents
-        from wfdeploy.manifests.parsing import Parsing
+    def _parser(self) -> ManifestParser:
+        from wfdeploy.manifests.parsing import ManifestParser
 
-        wanted = self._wanted
-        return Parsing(
-            self._project,
-            wanted.variables,
-            shard=wanted.shard,
-            names=self._thorough,
-            listener=wanted.listener,
-            sizes=self._sizes,
-            documents=wanted.documents or Documents(),
-        )
+        return ManifestParser(self._project, self._variables, self._how, names=self._thorough, sizes=self._sizes)
 
     def _by_pieces(self, source: SourceFile, position: int, key: str | None) -> bool:
         """Read of a long file what isn't known of it; False where it has to be read as a whole."""
-        if not self._whole or self._wanted.documents is not None:
+        if not self._whole or self._how.documents is not None:
             return False
         from wfdeploy.documents.pieces import cut
         from wfdeploy.manifests.parsing import NotInPieces
@@ -232,7 +216,7 @@ class Reading:
         known = self.catalogue.pieces(set(keys))
         try:
             with self.catalogue.new_entry(position, source.name) as writer:
-                self._parsing.in_pieces(whole, position, writer, self.requests.remember, keys=keys, known=known)
+                self._parser.parse_pieces(whole, position, writer, self.requests.remember, keys=keys, known=known)
                 writer.key = key
         except NotInPieces:
             self.requests.forget(position)
@@ -242,19 +226,19 @@ class Reading:
 
     def _file(self, source: SourceFile, position: int, key: str | None) -> None:
         """Read a file that isn't known. When there is nothing wrong with it, later commands may use the outcome."""
-        parsing = self._parsing
-        before = len(parsing.moves)
+        parser = self._parser
+        before = len(parser.moves)
         with self.catalogue.new_entry(position, source.name) as writer:
-            said = parsing.file(source, position, writer, self.requests.remember)
-            self.diagnostics += said
-            if not any(diagnostic.is_error for diagnostic in said):
-                writer.key = None if parsing.hides_own_ids else key
-                writer.notes = to_notes(said, parsing.moves[before:])
-        self.moves += parsing.moves[before:]
-        self._whole = self._whole and parsing.whole
+            found = parser.parse_file(source, position, writer, self.requests.remember)
+            self.diagnostics += found
+            if not any(diagnostic.is_error for diagnostic in found):
+                writer.key = None if parser.hides_own_ids else key
+                writer.notes = to_notes(found, parser.moves[before:])
+        self.moves += parser.moves[before:]
+        self._whole = self._whole and parser.whole
 
     def _again(
-        self, position: int, at_s: int | None, /, *, wanted: Numbers | None = None, former: bool = False
+        self, position: int, at_s: int | None, /, *, wanted: RunNumbers | None = None, former: bool = False
     ) -> Iterator[tuple[int, DeclaredRun]]:
         """See `Reread`. Raises: `InvalidInput` when the file has changed since it was read."""
         entry = self.found[position]
@@ -274,7 +258,7 @@ class Reading:
             from wfdeploy.documents.pieces import cut
 
             pieces = cut(source)
-        return self._parsing.again(source, at_s, wanted=wanted, former=former, pieces=pieces)
+        return self._parser.parse_again(source, at_s, wanted=wanted, former=former, pieces=pieces)
 
     # --- the cache -------------------------------------------------------------------------------------------
 
@@ -284,14 +268,12 @@ class Reading:
         settings = {
             "wfdeploy": __version__,
             "fingerprints": [CURRENT, WITH_OWN_ID],
-            "variables": self._wanted.variables,
+            "variables": self._variables,
             "secrets": sorted(project.secrets),
             "maxMessageBytes": project.server.max_message_bytes,
             "insecure": project.server.insecure_destinations,
             "allowedPaths": project.allowed_paths,
-            "shard": None
-            if self._wanted.shard is None
-            else [str(self._wanted.shard), project.key, project.environment],
+            "shard": None if self._how.shard is None else [str(self._how.shard), project.key, project.environment],
         }
         return sha256(json.dumps(settings, sort_keys=True, default=repr).encode()).hexdigest()
 
@@ -309,14 +291,14 @@ class Reading:
                 return False
         return True
 
-    def _take(self, kept: CacheEntry, position: int, entry: sources.Found) -> None:
+    def _take(self, known: CacheEntry, position: int, entry: sources.Found) -> None:
         name = self._names[position]
-        self.catalogue.take(kept, position, name)
-        if any(chunk.piece for group in kept.groups for chunk in group.chunks):
+        self.catalogue.take(known, position, name)
+        if any(chunk.piece for group in known.groups for chunk in group.chunks):
             self._in_pieces.add(position)
-        self.diagnostics += warnings_of(kept.notes)
+        self.diagnostics += warnings_of(known.notes)
         folder = self._project.root if entry.path is None else entry.path.parent
-        moves = list(moves_of(kept.notes, display=entry.display, name=name, folder=folder))
+        moves = list(moves_of(known.notes, display=entry.display, name=name, folder=folder))
         self.moves += moves
         self._doubts_in_moves = self._doubts_in_moves or bool(moves)  # until they are found to be sound
 
@@ -345,17 +327,14 @@ class Reading:
         from wfdeploy.project.document import project_document
 
         if self._project.moved and self._project.file is not None:
-            document = project_document(self._project.file, cwd=self._wanted.cwd)
+            document = project_document(self._project.file, cwd=self._cwd)
             own = [
                 DeclaredMove(move, document, ("spec", "moved", index)) for index, move in enumerate(self._project.moved)
             ]
             self.moves = [*own, *self.moves]
         named = {name for declared in self.moves for name in (declared.move.origin, declared.move.to)}
         addresses = self.catalogue.find([name for name in named if "/" in name])
-        # What couldn't be read may declare what seems not to be declared.
-        errors = any(said.is_error for said in (*self._problems, *self.diagnostics))
-        complete = self.complete and self._whole and not errors
-        findings = list(check_moves(self.moves, addresses, self.catalogue.groups, complete=complete))
+        findings = list(check_moves(self.moves, addresses, self.catalogue.groups, complete=self._knows_all))
         if findings and stubs:
             self._doubts_in_moves = True  # where these moves stand isn't known here
         else:
@@ -367,11 +346,15 @@ class Reading:
             return
         from wfdeploy.manifests.validate.across_files import check_order
 
-        errors = any(said.is_error for said in (*self._problems, *self.diagnostics))
-        complete = self.complete and self._whole and not errors
         self._problems += check_order(
-            groups, lambda name: self.found[self.catalogue.file_of(name)].display, complete=complete
+            groups, lambda name: self.found[self.catalogue.file_of(name)].display, complete=self._knows_all
         )
+
+    @property
+    def _knows_all(self) -> bool:
+        """Whether no other manifest can declare what isn't declared here: what couldn't be read may."""
+        errors = any(found.is_error for found in (*self._problems, *self.diagnostics))
+        return self.complete and self._whole and not errors
 
 
 def _size(entry: sources.Found) -> int:

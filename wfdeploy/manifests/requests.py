@@ -29,8 +29,8 @@ _SMALL = 1000
 K = TypeVar("K")
 
 
-class Numbers(Container[int], Protocol):
-    """Numbers of runs, asked for in ascending order."""
+class RunNumbers(Container[int], Protocol):
+    """RunNumbers of runs, asked for in ascending order."""
 
     def has_below(self, end: int) -> bool:
         """Whether there are more of them before this one."""
@@ -40,15 +40,15 @@ class Reread(Protocol):
     """Reads a file again."""
 
     def __call__(
-        self, file: int, at_s: int | None, /, *, wanted: Numbers | None = None, former: bool = False
+        self, file: int, at_s: int | None, /, *, wanted: RunNumbers | None = None, former: bool = False
     ) -> Iterator[tuple[int, DeclaredRun]]:
         """The runs of the n-th file with their numbers, in order: those that are `wanted` (None: all); with a time
         (Unix seconds), the instances of its recurring runs at that time. `former`: as they were while numbers were
         written otherwise."""
 
 
-Remember: TypeAlias = "Callable[[DesiredRun, Request], None]"
-"""Hears of the runs of a file as they are read, in order."""
+KeepRequest: TypeAlias = "Callable[[DesiredRun, Request], None]"
+"""Is called with the runs of a file as they are read, in order."""
 
 
 class Requests:
@@ -62,7 +62,7 @@ class Requests:
     def __init__(self, reread: Reread, *, most: int = HELD, shrink: bool = True) -> None:
         self._reread = reread
         self._most = most
-        self._held = _Held(shrink=shrink)
+        self._held = _HeldRequests(shrink=shrink)
         self._over: set[int] = set()  # files that are too long to be kept
         self._fetched: dict[int, dict[int, Request]] = {}  # some of a file's, by number
         self._instances: dict[Address, Request] = {}
@@ -185,7 +185,7 @@ class _Numbered(Generic[T]):
         return None if position == len(self._numbers) or self._numbers[position] != number else self.values[position]
 
 
-class _Held:
+class _HeldRequests:
     """The requests of files, each with its number in its file. Of most, the template and the text of the body are held,
     which is much smaller than the body. `shrink`: the order of its keys doesn't matter."""
 

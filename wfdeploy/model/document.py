@@ -14,8 +14,8 @@ FieldPath: TypeAlias = tuple[str | int, ...]
 """Keys and list indexes from a document's root to a node, such as `("spec", "runs", 3, "body")`."""
 
 
-MOST_ROWS_TOLD = 10_000
-"""So many findings about the rows of one entry are told; the others are counted. Views fold those that are alike."""
+MAX_ROW_FINDINGS = 10_000
+"""So many findings about the rows of one entry are reported; the others are counted."""
 
 
 class Fields(dict[str, object]):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from wfdeploy.documents.structure import MAX_HELD, Documents
 from wfdeploy.errors import InvalidInput
-from wfdeploy.manifests.manifests import validate, validate_presuming
+from wfdeploy.manifests.manifests import validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.options import TargetOptions
 from wfdeploy.model.project import LOCAL
@@ -47,7 +48,7 @@ def problems(
         project = presumed_project(locate_project_file(cwd=cwd, file=file), cwd=cwd)
         return [
             *error.diagnostics,
-            *validate_presuming(project, paths, cwd=cwd, stdin=read_stdin, listener=listener),
+            *validate(project, paths, Loading(cwd=cwd, stdin=read_stdin, listener=listener), presuming=True),
         ]
 
 
@@ -71,9 +72,7 @@ def _by_environment(
         project = resolve(replace(options, environment=environment), allowed, cwd=cwd).target.project
         defaults = local_variables(named) if environment in (None, LOCAL) else {}
         times: Counter[tuple[object, ...]] = Counter()
-        for diagnostic in validate(
-            project,
-            paths,
+        how = Loading(
             variables=variables,
             defaults=defaults,
             stdin=stdin,
@@ -81,7 +80,8 @@ def _by_environment(
             listener=listener,
             documents=documents,
             keep=0,
-        ):
+        )
+        for diagnostic in validate(project, paths, how):
             # Not compared by its excerpt: a line may be the whole of a large file.
             key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)
             times[key] += 1  # rows that share a line may share a problem

@@ -15,6 +15,7 @@ from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.chunks import WHOLE_FILE
 from wfdeploy.catalogue.database import CacheBusy
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.model.address import Address
 from wfdeploy.model.run import DesiredRun, Group, Identity, OnChange, OnRemove, Policy, Source, Tally, term
@@ -36,7 +37,7 @@ def desired(address: str, number: int = 0, fingerprint: str = "1:a", **more: obj
 
 
 def fill(folder: Path | None, *runs: DesiredRun, key: str | None = "key") -> Catalogue:
-    catalogue = Catalogue(folder, KEY)
+    catalogue = Catalogue(None if folder is None else Cache(folder, KEY))
     with catalogue.new_entry(0, "m.yaml") as writer:
         for name in dict.fromkeys(run.group.name for run in runs):
             members = [run for run in runs if run.group.name == name]
@@ -49,7 +50,7 @@ def fill(folder: Path | None, *runs: DesiredRun, key: str | None = "key") -> Cat
 
 
 def cached(folder: Path, key: str = "key") -> Catalogue:
-    catalogue = Catalogue(folder, KEY)
+    catalogue = Catalogue(Cache(folder, KEY))
     kept = catalogue.cached(key)
     assert kept is not None
     assert (kept.reads, kept.notes) == ({"data.csv": "abc"}, {"said": ["x"]})
@@ -162,12 +163,12 @@ def test_an_entry_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
         yield desired("g/a")
         raise RuntimeError("no more")
 
-    catalogue = Catalogue(tmp_path, KEY)
+    catalogue = Catalogue(Cache(tmp_path, KEY))
     with pytest.raises(RuntimeError), catalogue.new_entry(0, "m.yaml") as writer:
         writer.add_group(Group("g"), [(WHOLE_FILE, broken())])
     catalogue.seal()
     catalogue.close()
-    again = Catalogue(tmp_path, KEY)
+    again = Catalogue(Cache(tmp_path, KEY))
     assert again.cached("key") is None
     again.close()
 
@@ -234,7 +235,7 @@ def test_an_entry_that_was_changed_is_not_there(tmp_path: Path, statement: str) 
     fill(tmp_path, *(desired(f"g/n{number:04}", number) for number in range(700))).close()
     cached(tmp_path).close()
     change(tmp_path, statement)
-    catalogue = Catalogue(tmp_path, KEY)
+    catalogue = Catalogue(Cache(tmp_path, KEY))
     assert catalogue.cached("key") is None
     catalogue.close()
     fill(tmp_path, desired("g/a")).close()  # it is made again
@@ -249,11 +250,11 @@ def test_an_entry_is_no_other_files_and_no_other_states(tmp_path: Path) -> None:
     connection.executemany("UPDATE entries SET key = ? WHERE id = ?", [("x", 1), (keys[0], 2), (keys[1], 1)])
     connection.commit()
     connection.close()
-    catalogue = Catalogue(tmp_path, KEY)
+    catalogue = Catalogue(Cache(tmp_path, KEY))
     assert [catalogue.cached(key) for key in ("key", "other")] == [None, None]
     catalogue.close()
     fill(tmp_path, desired("g/a")).close()
-    stranger = Catalogue(tmp_path, b"s" * 32)
+    stranger = Catalogue(Cache(tmp_path, b"s" * 32))
     assert stranger.cached("key") is None
     stranger.close()
     cached(tmp_path).close()
@@ -286,7 +287,7 @@ def test_a_database_with_more_in_it_is_begun_anew(tmp_path: Path, statement: str
     connection = sqlite3.connect(tmp_path / database.FILE)
     connection.execute(statement)
     connection.close()
-    catalogue = Catalogue(tmp_path, KEY)
+    catalogue = Catalogue(Cache(tmp_path, KEY))
     assert catalogue.cached("key") is None
     catalogue.close()
     fill(tmp_path, desired("g/a")).close()
@@ -301,7 +302,7 @@ def test_a_spoilt_file_is_noticed_or_begun_anew(tmp_path: Path, at: int) -> None
     data[at : at + 3000] = b"\xff" * 3000
     file.write_bytes(data)
     try:
-        catalogue = Catalogue(tmp_path, KEY)
+        catalogue = Catalogue(Cache(tmp_path, KEY))
         kept = catalogue.cached("key")
         if kept is not None:
             catalogue.take(kept, 0, "m.yaml")
@@ -316,7 +317,7 @@ def test_a_cache_of_another_format_is_begun_anew(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / database.FILE)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    catalogue = Catalogue(tmp_path, KEY)
+    catalogue = Catalogue(Cache(tmp_path, KEY))
     assert catalogue.cached("key") is None
     catalogue.close()
     fill(tmp_path, desired("g/a")).close()
@@ -369,12 +370,12 @@ def test_what_was_not_used_lately_is_evicted_first(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(subject, "_today", lambda number=number: day + number)
         runs = [desired(f"g{number}/{name}") for name in ("a", "b")]
         fill(tmp_path, *runs, key=f"k{number}").close()
-    catalogue = Catalogue(tmp_path, KEY)
+    catalogue = Catalogue(Cache(tmp_path, KEY))
     assert [number for number in range(4) if catalogue.cached(f"k{number}")] == [2, 3]
     catalogue.close()
     monkeypatch.setattr(subject, "_today", lambda: day + 3 + subject.KEPT_DAYS)
     fill(tmp_path, desired("x/a"), key="new").close()
-    catalogue = Catalogue(tmp_path, KEY)
+    catalogue = Catalogue(Cache(tmp_path, KEY))
     assert [number for number in range(4) if catalogue.cached(f"k{number}")] == [3]
     catalogue.close()
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.chunks import PieceRef
+from wfdeploy.catalogue.entries import Cache
 from wfdeploy.model.address import Address
 from wfdeploy.model.run import DesiredRun, Group, Source, Tally, term
 
@@ -40,7 +41,7 @@ def runs_of(names: Sequence[str], first: int) -> list[DesiredRun]:
 
 def load(folder: Path, version: Sequence[Sequence[str]]) -> tuple[Catalogue, int]:
     """A catalogue that holds a file of these pieces, and how many of them it knew."""
-    catalogue = Catalogue(folder, KEY)
+    catalogue = Catalogue(Cache(folder, KEY))
     keys = [repr(names).encode() for names in version]
     known = catalogue.pieces(set(keys))
     copied = 0
@@ -107,7 +108,7 @@ def test_pieces_give_the_rows_that_were_written(
             if twins:
                 continue  # it has no entry
             kept.update(map(repr, version))
-            again = Catalogue(Path(name), KEY)
+            again = Catalogue(Cache(Path(name), KEY))
             found = again.cached(repr(version))
             assert found is not None
             again.take(found, 0, "m.yaml")
@@ -130,14 +131,14 @@ def test_nothing_is_left_that_belongs_to_nobody(tmp_path: Path, version: list[li
 def test_pieces_of_another_key_or_of_no_cache_are_not_known(tmp_path: Path) -> None:
     load(tmp_path, [["a"], ["b"]])[0].close()
     keys = {repr(["a"]).encode(), repr(["b"]).encode(), b""}
-    own, stranger, none = Catalogue(tmp_path, KEY), Catalogue(tmp_path, b"s" * 32), Catalogue(None, KEY)
+    own, stranger, none = Catalogue(Cache(tmp_path, KEY)), Catalogue(Cache(tmp_path, b"s" * 32)), Catalogue(None)
     assert [len(catalogue.pieces(keys)) for catalogue in (own, stranger, none)] == [2, 0, 0]
     for catalogue in (own, stranger, none):
         catalogue.close()
 
 
 def test_an_entry_that_breaks_off_has_no_pieces(tmp_path: Path) -> None:
-    catalogue = Catalogue(tmp_path, KEY)
+    catalogue = Catalogue(Cache(tmp_path, KEY))
     with pytest.raises(RuntimeError), catalogue.new_entry(0, "m.yaml") as writer:
         writer.add_group(GROUP, [(PieceRef(b"one"), iter(runs_of(["a"], 0))), (PieceRef(b"two", 1, 2), broken())])
     catalogue.seal()

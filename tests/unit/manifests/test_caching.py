@@ -22,6 +22,7 @@ from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests import parsing
 from wfdeploy.manifests.manifests import load_manifests, validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import Tally, term
@@ -50,18 +51,18 @@ def manifest(name: str, *runs: str, more: str = "") -> str:
 @contextmanager
 def no_parsing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
-        for name in ("file", "in_pieces"):
-            patch.setattr(parsing.Parsing, name, lambda *_, **__: pytest.fail("a file was read anew"))
+        for name in ("parse_file", "parse_pieces"):
+            patch.setattr(parsing.ManifestParser, name, lambda *_, **__: pytest.fail("a file was read anew"))
         yield
 
 
 def identities(project: Project, cache: Cache | None, **options: Any) -> dict[str, str]:
-    with load_manifests(project, cwd=project.root, cache=cache, **options) as manifests:
+    with load_manifests(project, how=Loading(cwd=project.root, cache=cache, **options)) as manifests:
         return {run.address: run.fingerprint for run in manifests.runs.runs()}
 
 
 def said(project: Project, cache: Cache | None) -> list[Diagnostic]:
-    return list(validate(project, cwd=project.root, cache=cache))
+    return list(validate(project, how=Loading(cwd=project.root, cache=cache)))
 
 
 def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +72,7 @@ def test_an_unchanged_file_is_not_read_again(tmp_path: Path, monkeypatch: pytest
     assert list(first) == ["a/x", "a/y"]
     with no_parsing(monkeypatch):
         assert identities(project, cache) == first
-        with load_manifests(project, cwd=tmp_path, cache=cache) as manifests:
+        with load_manifests(project, how=Loading(cwd=tmp_path, cache=cache)) as manifests:
             found = manifests.runs.find(["a/x"])["a/x"]  # type: ignore[index]
             assert manifests.requests.of(found).body.value == 1, "a request is found in its file again"
 
@@ -152,9 +153,9 @@ def test_what_clashes_with_a_remembered_file_is_told_in_full(tmp_path: Path, wha
 def test_moves_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = put(tmp_path, {"manifests/a.yaml": manifest("a", "{name: x}", more="  moved: [{from: c, to: a}]\n")})
     cache = Cache(tmp_path / "cache", b"key")
-    moved = [load_manifests(project, cwd=tmp_path, cache=cache).moved]
+    moved = [load_manifests(project, how=Loading(cwd=tmp_path, cache=cache)).moved]
     with no_parsing(monkeypatch):
-        moved.append(load_manifests(project, cwd=tmp_path, cache=cache).moved)
+        moved.append(load_manifests(project, how=Loading(cwd=tmp_path, cache=cache)).moved)
     assert moved[0] == moved[1] != ()
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from wfdeploy.catalogue.entries import Cache
 from wfdeploy.manifests.manifests import load_manifests, validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.document import MOST_ROWS_TOLD
+from wfdeploy.model.document import MAX_ROW_FINDINGS
 from wfdeploy.model.project import Project, ServerSettings
 
 HEAD = """\
@@ -29,7 +30,7 @@ def found(root: Path, rows: str, *fields: str, file: str = "rows.csv") -> list[D
     text = f"{HEAD}    - name: r\n      forEach: {{file: ../{file}}}\n      key: ${{{{ row.id }}}}\n{entry}"
     (root / "manifests" / "m.yaml").write_text(text)
     project = Project(root=root, server=ServerSettings(max_message_bytes=1000))
-    return list(validate(project, cwd=root))
+    return list(validate(project, how=Loading(cwd=root)))
 
 
 @pytest.mark.parametrize(
@@ -61,14 +62,14 @@ def test_a_run_of_a_plain_item_stands_where_its_entry_does(tmp_path: Path) -> No
     (tmp_path / "manifests").mkdir()
     text = f"{HEAD}    - name: r\n      forEach: {{items: [a, b]}}\n      key: ${{{{ row }}}}\n"
     (tmp_path / "manifests" / "m.yaml").write_text(f"# A comment above.\n{text}", encoding="utf-8")
-    with load_manifests(Project(root=tmp_path), cwd=tmp_path) as manifests:
+    with load_manifests(Project(root=tmp_path), how=Loading(cwd=tmp_path)) as manifests:
         assert {run.source.line for run in manifests.runs.runs()} == {8}
 
 
 def test_what_is_wrong_with_many_rows_is_counted(tmp_path: Path) -> None:
-    rows = "id,x\n" + "".join(f"k{n},bad label {n}\n" for n in range(MOST_ROWS_TOLD + 250))
+    rows = "id,x\n" + "".join(f"k{n},bad label {n}\n" for n in range(MAX_ROW_FINDINGS + 250))
     told = found(tmp_path, rows, 'labels: ["${{ row.x }}"]')
-    assert len(told) == MOST_ROWS_TOLD + 1
+    assert len(told) == MAX_ROW_FINDINGS + 1
     (rest,) = (one for one in told if one.place.file == "manifests/m.yaml")
     assert rest.message == "250 more runs with a problem like the last"
     assert rest.address == "g/r"
@@ -103,7 +104,7 @@ def test_a_cached_file_declares_the_same_and_warns_the_same(tmp_path: Path) -> N
     project = Project(root=tmp_path)
     seen = []
     for _ in range(3):
-        with load_manifests(project, cwd=tmp_path, cache=Cache(tmp_path / "cache", b"key")) as manifests:
+        with load_manifests(project, how=Loading(cwd=tmp_path, cache=Cache(tmp_path / "cache", b"key"))) as manifests:
             runs = [(run.address, str(run.source), run.fingerprint) for run in manifests.runs.runs()]
             seen.append((runs, list(manifests.omissions), [warning.message for warning in manifests.warnings]))
     assert seen[0] == seen[1] == seen[2]

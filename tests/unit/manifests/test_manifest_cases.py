@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.declared import declared_runs
 from wfdeploy.manifests.manifests import load_manifests, validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.project import Project
 from wfdeploy.model.request import Body, Request, SecretRef, SecretText
@@ -38,22 +40,22 @@ def cases(folder: str) -> list[str]:
 
 @pytest.mark.parametrize("name", cases("invalid"))
 def test_invalid_manifest_is_explained(name: str, golden: Callable[[Path, str], None]) -> None:
-    diagnostics = validate(PROJECT, [f"invalid/{name}"], cwd=CASES)
+    diagnostics = validate(PROJECT, [f"invalid/{name}"], how=Loading(cwd=CASES))
     assert diagnostics, "this case belongs in tests/cases/valid"
     golden(CASES / "invalid" / f"{name}.expected", shown(diagnostics))
 
 
 @pytest.mark.parametrize("name", cases("valid"))
 def test_valid_manifest_declares_its_runs(name: str, golden: Callable[[Path, str], None]) -> None:
-    manifests = load_manifests(PROJECT, [f"valid/{name}"], cwd=CASES)
+    manifests = load_manifests(PROJECT, [f"valid/{name}"], how=Loading(cwd=CASES))
     assert not manifests.warnings
-    runs = [{str(run.address): plain(run)} for run in manifests.declared()]
+    runs = [{str(run.address): plain(run)} for run in declared_runs(manifests)]
     golden(CASES / "valid" / f"{name}.expected", json.dumps(runs, indent=1, ensure_ascii=False) + "\n")
 
 
 def test_every_diagnostic_points_into_its_file() -> None:
     for name in cases("invalid"):
-        for diagnostic in validate(PROJECT, [f"invalid/{name}"], cwd=CASES):
+        for diagnostic in validate(PROJECT, [f"invalid/{name}"], how=Loading(cwd=CASES)):
             place = diagnostic.place
             assert place.file == f"invalid/{name}" or place.file.startswith("data/")
             lines = (CASES / place.file).read_bytes().decode("utf-8", "replace").split("\n")
@@ -63,7 +65,7 @@ def test_every_diagnostic_points_into_its_file() -> None:
 
 
 def test_all_files_are_reported_in_one_go() -> None:
-    diagnostics = validate(PROJECT, ["invalid"], cwd=CASES)
+    diagnostics = validate(PROJECT, ["invalid"], how=Loading(cwd=CASES))
     named = {diagnostic.place.file for diagnostic in diagnostics if not diagnostic.place.file.startswith("data/")}
     assert named == {f"invalid/{name}" for name in cases("invalid")}
 

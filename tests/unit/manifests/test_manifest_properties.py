@@ -12,10 +12,12 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from tests.support.declared import declared_runs
 from tests.support.shared_values import copied
 from wfdeploy.documents import structure, yaml_docs
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.manifests import load_manifests, validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Severity
 from wfdeploy.model.document import FieldPath, SourceFile
 from wfdeploy.model.project import Project
@@ -86,7 +88,7 @@ EDITS = st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from(["put", "put"
 @example([(("spec", "runs", 0, "name"), "put", "\n"), (("spec", "runs", 1, "name"), "put", "\n")])
 def test_any_manifest_is_judged(edits: list[tuple[FieldPath, str, Any]]) -> None:
     text = json.dumps(edited(BASE, edits), indent=1, ensure_ascii=False)
-    found = validate(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid")
+    found = validate(PROJECT, ["-"], how=Loading(stdin=text.encode, cwd=CASES / "valid"))
     lines = text.split("\n")
     for diagnostic in found:
         place = diagnostic.place
@@ -97,9 +99,9 @@ def test_any_manifest_is_judged(edits: list[tuple[FieldPath, str, Any]]) -> None
     errors = [diagnostic for diagnostic in found if diagnostic.severity is Severity.ERROR]
     if errors:
         with pytest.raises(InvalidInput):
-            load_manifests(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid")
+            load_manifests(PROJECT, ["-"], how=Loading(stdin=text.encode, cwd=CASES / "valid"))
     else:
-        runs = load_manifests(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid").runs
+        runs = load_manifests(PROJECT, ["-"], how=Loading(stdin=text.encode, cwd=CASES / "valid")).runs
         assert len({run.address for run in runs.runs()}) == len(runs)
 
 
@@ -118,7 +120,7 @@ GENERATOR_EDITS = st.lists(
 @given(GENERATOR_EDITS)
 def test_any_generator_is_judged(edits: list[tuple[FieldPath, str, Any]]) -> None:
     text = json.dumps(edited(GENERATORS, edits), indent=1, ensure_ascii=False)
-    found = validate(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid")
+    found = validate(PROJECT, ["-"], how=Loading(stdin=text.encode, cwd=CASES / "valid"))
     lines = text.split("\n")
     for diagnostic in found:
         place = diagnostic.place
@@ -126,8 +128,8 @@ def test_any_generator_is_judged(edits: list[tuple[FieldPath, str, Any]]) -> Non
         assert min(place.line, place.column) >= 1
         assert "\n" not in diagnostic.message
     if not any(diagnostic.severity is Severity.ERROR for diagnostic in found):
-        with load_manifests(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid") as manifests:
-            runs = list(manifests.declared())
+        with load_manifests(PROJECT, ["-"], how=Loading(stdin=text.encode, cwd=CASES / "valid")) as manifests:
+            runs = list(declared_runs(manifests))
             assert len({run.address for run in runs}) == len(runs)
 
 
@@ -163,7 +165,7 @@ def test_mistake_in_the_structure_is_told_once_and_causes_no_other(
     (document,) = yaml_docs.read(SourceFile("f", "f", Path(), text), [])
     expected = structure.check(document, "manifest")
     assume(expected)
-    found = validate(PROJECT, ["-"], stdin=text.encode(), cwd=CASES / "valid")
+    found = validate(PROJECT, ["-"], how=Loading(stdin=text.encode, cwd=CASES / "valid"))
     assert sorted(d.message for d in found) == sorted(finding.message for finding in expected)
 
 

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.declared import declared_runs
 from wfdeploy.errors import InvalidInput, UsageError
-from wfdeploy.manifests.manifests import Manifests, load_manifests, load_project, validate
+from wfdeploy.manifests.manifests import Manifests, load_manifests, validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Severity
 from wfdeploy.model.project import Project, ServerSettings
 from wfdeploy.model.run import Move
+from wfdeploy.project.file import load_project
 
 
 def manifest(group: str, *runs: str, destination: str = "https://app.example.com/wf", more: str = "") -> str:
@@ -35,7 +38,7 @@ def addresses(manifests: Manifests) -> list[str]:
 
 
 def codes(project: Project, paths: list[str] | None = None, **options: Any) -> list[str]:
-    return [diagnostic.code for diagnostic in validate(project, paths, cwd=project.root, **options)]
+    return [diagnostic.code for diagnostic in validate(project, paths, how=Loading(cwd=project.root, **options))]
 
 
 def test_runs_are_sorted_by_code_point(tmp_path: Path) -> None:
@@ -47,17 +50,17 @@ def test_runs_are_sorted_by_code_point(tmp_path: Path) -> None:
 
 def test_project_manifests_are_relative_to_the_project(tmp_path: Path) -> None:
     project = put(tmp_path, {"manifests/a.yaml": manifest("a", "x"), "sub/dir/y": ""})
-    loaded = load_manifests(project, cwd=tmp_path / "sub" / "dir")
+    loaded = load_manifests(project, how=Loading(cwd=tmp_path / "sub" / "dir"))
     assert loaded.files == ("../../manifests/a.yaml",)
-    assert next(loaded.declared()).source.file == "manifests/a.yaml"
+    assert next(declared_runs(loaded)).source.file == "manifests/a.yaml"
     assert loaded.complete
 
 
 def test_given_paths_are_relative_to_the_working_directory(tmp_path: Path) -> None:
     project = put(tmp_path, {"sub/a.yaml": manifest("a", "x")})
-    loaded = load_manifests(project, ["./a.yaml"], cwd=tmp_path / "sub")
+    loaded = load_manifests(project, ["./a.yaml"], how=Loading(cwd=tmp_path / "sub"))
     assert loaded.files == ("./a.yaml",)
-    assert next(loaded.declared()).source.file == "sub/a.yaml"
+    assert next(declared_runs(loaded)).source.file == "sub/a.yaml"
 
 
 @pytest.mark.parametrize(
@@ -74,19 +77,18 @@ def test_given_paths_are_relative_to_the_working_directory(tmp_path: Path) -> No
 )
 def test_complete(tmp_path: Path, paths: list[str] | None, complete: bool) -> None:
     files = {"manifests/a.yaml": manifest("a"), "manifests/b.yaml": manifest("b"), "other.yaml": manifest("c")}
-    assert load_manifests(put(tmp_path, files), paths, cwd=tmp_path).complete is complete
+    assert load_manifests(put(tmp_path, files), paths, how=Loading(cwd=tmp_path)).complete is complete
 
 
 def test_standard_input(tmp_path: Path) -> None:
     project = put(tmp_path, {"payload.json": "{}"})
     text = manifest("a").replace("runs: []", "runs: [{name: x, bodyFile: payload.json}]")
-    for stdin in (text.encode(), text.encode):
-        loaded = load_manifests(project, ["-"], stdin=stdin, cwd=tmp_path)
-        assert addresses(loaded) == ["a/x"]
-        assert next(loaded.declared()).source.file == "-"
-        assert loaded.files == ("<stdin>",)
-        assert not loaded.complete
-    (problem,) = validate(project, ["-"], stdin=b"a: [", cwd=tmp_path)
+    loaded = load_manifests(project, ["-"], how=Loading(stdin=text.encode, cwd=tmp_path))
+    assert addresses(loaded) == ["a/x"]
+    assert next(declared_runs(loaded)).source.file == "-"
+    assert loaded.files == ("<stdin>",)
+    assert not loaded.complete
+    (problem,) = validate(project, ["-"], how=Loading(stdin=lambda: b"a: [", cwd=tmp_path))
     assert problem.place.file == "<stdin>"
 
 
@@ -94,20 +96,22 @@ def test_variables_beat_the_project_and_defaults_are_beaten(tmp_path: Path) -> N
     more = "  defaults: {headers: {A: '${{ vars.a }}', B: '${{ vars.b }}', C: '${{ vars.c }}'}}\n"
     put(tmp_path, {"manifests/a.yaml": manifest("a", "x", more=more)})
     project = Project(root=tmp_path, vars={"a": "project", "b": "project"})
-    loaded = load_manifests(project, variables={"a": "given"}, defaults={"a": "d", "b": "d", "c": "d"}, cwd=tmp_path)
-    assert next(loaded.declared()).request.template.headers == {"A": "given", "B": "project", "C": "d"}
+    loaded = load_manifests(
+        project, how=Loading(variables={"a": "given"}, defaults={"a": "d", "b": "d", "c": "d"}, cwd=tmp_path)
+    )
+    assert next(declared_runs(loaded)).request.template.headers == {"A": "given", "B": "project", "C": "d"}
 
 
 @pytest.mark.parametrize("variables", [{"a-b": "x"}, {"": "x"}, {"a": "${{ vars.b }}"}, {"a": "\udcff"}])
 def test_bad_variables_are_wrong_usage(tmp_path: Path, variables: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="--var"):
-        load_manifests(Project(root=tmp_path), variables=variables)
+        load_manifests(Project(root=tmp_path), how=Loading(variables=variables))
 
 
 def test_runs_share_what_their_group_gives(tmp_path: Path) -> None:
     more = "  defaults: {headers: {A: b}, labels: [x], body: {a: 1}}\n"
     project = put(tmp_path, {"manifests/a.yaml": manifest("a", "x", "y", "z", more=more)})
-    first, second, third = (run.request for run in load_manifests(project).declared())
+    first, second, third = (run.request for run in declared_runs(load_manifests(project)))
     assert first.template is second.template is third.template
     assert first.body == second.body
     assert second.body is third.body
@@ -122,14 +126,14 @@ def test_everything_wrong_with_all_files_is_raised_at_once(tmp_path: Path) -> No
     }
     project = put(tmp_path, files)
     with pytest.raises(InvalidInput) as caught:
-        load_manifests(project, cwd=tmp_path)
+        load_manifests(project, how=Loading(cwd=tmp_path))
     assert [d.code for d in caught.value.diagnostics] == ["yaml-syntax", "bad-form", "bad-url"]
     assert codes(project) == ["yaml-syntax", "bad-form", "bad-url", "empty-file"]
 
 
 def test_empty_file_is_a_warning(tmp_path: Path) -> None:
     project = put(tmp_path, {"manifests/a.yaml": "# nothing\n", "manifests/b.yaml": manifest("b", "x")})
-    loaded = load_manifests(project, cwd=tmp_path)
+    loaded = load_manifests(project, how=Loading(cwd=tmp_path))
     assert addresses(loaded) == ["b/x"]
     assert [(d.severity, d.code) for d in loaded.warnings] == [(Severity.WARNING, "empty-file")]
 
@@ -138,7 +142,7 @@ def test_project_file_among_the_manifests_is_passed_over(tmp_path: Path) -> None
     put(tmp_path, {"acme.yaml": PROJECT + "spec: {manifests: [.]}\n", "a.yaml": manifest("a", "x")})
     project = load_project(cwd=tmp_path, file=Path("acme.yaml"))
     for paths in (None, ["."], ["a.yaml"]):
-        loaded = load_manifests(project, paths, cwd=tmp_path)
+        loaded = load_manifests(project, paths, how=Loading(cwd=tmp_path))
         assert addresses(loaded) == ["a/x"]
         assert loaded.complete
 
@@ -158,13 +162,13 @@ def test_two_bodies_in_the_defaults_are_told_once(tmp_path: Path) -> None:
 
 
 def test_missing_manifests_are_told(tmp_path: Path) -> None:
-    (diagnostic,) = validate(Project(root=tmp_path), cwd=tmp_path)
+    (diagnostic,) = validate(Project(root=tmp_path), how=Loading(cwd=tmp_path))
     assert (diagnostic.code, diagnostic.place.file) == ("not-found", "manifests")
 
 
 def test_twins_in_two_files_name_each_other(tmp_path: Path) -> None:
     project = put(tmp_path, {"manifests/a.yaml": manifest("a", "x"), "manifests/b.yaml": manifest("a", "x")})
-    found = validate(project, cwd=tmp_path)
+    found = validate(project, how=Loading(cwd=tmp_path))
     assert [d.code for d in found] == ["duplicate-group", "duplicate-address"]
     assert all(d.place.file == "manifests/b.yaml" and "manifests/a.yaml:" in d.message for d in found)
 
@@ -190,7 +194,7 @@ def test_message_size_is_counted_in_bytes(tmp_path: Path) -> None:
     )
     put(tmp_path, {"manifests/a.yaml": text})
     project = Project(root=tmp_path, server=ServerSettings(max_message_bytes=9))
-    found = validate(project, cwd=tmp_path)
+    found = validate(project, how=Loading(cwd=tmp_path))
     assert [(d.code, d.address) for d in found] == [("message-too-big", "a/a"), ("message-too-big", "a/c")]
 
 
@@ -204,7 +208,7 @@ def test_moves_of_project_and_groups(tmp_path: Path) -> None:
     text = manifest("a", "x", more="  moved: [{from: a/old, to: a/x}]\n")
     put(tmp_path, {"manifests/a.yaml": text, "wfdeploy.yaml": PROJECT + "spec:\n  moved: [{from: former, to: a}]\n"})
     project = load_project(cwd=tmp_path)
-    assert load_manifests(project, cwd=tmp_path).moved == (Move("former", "a"), Move("a/old", "a/x"))
+    assert load_manifests(project, how=Loading(cwd=tmp_path)).moved == (Move("former", "a"), Move("a/old", "a/x"))
 
 
 def test_bad_move_of_the_project_is_found_in_its_file(tmp_path: Path) -> None:
@@ -212,26 +216,28 @@ def test_bad_move_of_the_project_is_found_in_its_file(tmp_path: Path) -> None:
         tmp_path,
         {"manifests/a.yaml": manifest("a"), "wfdeploy.yaml": PROJECT + "spec:\n  moved:\n    - {from: a, to: b}\n"},
     )
-    (found,) = validate(load_project(cwd=tmp_path), cwd=tmp_path)
+    (found,) = validate(load_project(cwd=tmp_path), how=Loading(cwd=tmp_path))
     assert (found.code, str(found.place)) == ("moved-still-declared", "wfdeploy.yaml:6:14")
 
 
 def test_move_to_nowhere_is_a_warning_when_all_is_known(tmp_path: Path) -> None:
     text = manifest("a", "x", more="  moved: [{from: a/old, to: a/gone}]\n")
     project = put(tmp_path, {"manifests/a.yaml": text, "manifests/b.yaml": manifest("b")})
-    assert [d.code for d in load_manifests(project, cwd=tmp_path).warnings] == ["moved-nowhere"]
-    assert not load_manifests(project, ["manifests/a.yaml"], cwd=tmp_path).warnings
+    assert [d.code for d in load_manifests(project, how=Loading(cwd=tmp_path)).warnings] == ["moved-nowhere"]
+    assert not load_manifests(project, ["manifests/a.yaml"], how=Loading(cwd=tmp_path)).warnings
 
 
 def test_examples_of_the_repository_are_sound() -> None:
     root = Path(__file__).parents[3]
     project = load_project(cwd=root, environment="local")
-    loaded = load_manifests(project, ["manifests/"], defaults={"app_url": "http://127.0.0.1:8080"}, cwd=root)
+    loaded = load_manifests(
+        project, ["manifests/"], how=Loading(defaults={"app_url": "http://127.0.0.1:8080"}, cwd=root)
+    )
     assert "onboarding/acme" in addresses(loaded)
     assert loaded.complete
     production = load_project(cwd=root, environment="production")
     assert production.state_required
-    assert not load_manifests(production, cwd=root).warnings
+    assert not load_manifests(production, how=Loading(cwd=root)).warnings
 
 
 PROJECT = "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: p}\n"
@@ -239,7 +245,10 @@ PROJECT = "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: p}\n"
 
 def test_requests_that_are_not_held_are_found_again_in_any_order(tmp_path: Path) -> None:
     project = put(tmp_path, {"manifests/a.yaml": manifest("a", "x, headers: {A: b}", "y", "z")})
-    with load_manifests(project, cwd=tmp_path) as held, load_manifests(project, cwd=tmp_path, keep=1) as manifests:
+    with (
+        load_manifests(project, how=Loading(cwd=tmp_path)) as held,
+        load_manifests(project, how=Loading(cwd=tmp_path, keep=1)) as manifests,
+    ):
         runs = list(manifests.runs.runs())
         expected = [held.requests.of(run) for run in held.runs.runs()]
         assert [manifests.requests.of(run) for run in reversed(runs)] == expected[::-1]
@@ -253,4 +262,4 @@ def test_a_destination_among_the_defaults_is_told_and_not_used(tmp_path: Path, d
         "apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {name: g}\nspec:\n"
         f"  destination: https://a.example.com\n  defaults: {{destination: {destination}}}\n  runs: [{{name: a}}]\n"
     )
-    assert [said.code for said in validate(Project(root=tmp_path), cwd=tmp_path)] == ["unknown-field"]
+    assert [said.code for said in validate(Project(root=tmp_path), how=Loading(cwd=tmp_path))] == ["unknown-field"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -26,15 +26,19 @@ from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests import parsing
 from wfdeploy.manifests.manifests import load_manifests, validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.project import Project, Shard
 from wfdeploy.operations.rendering import render
 
 project, cache, _in_pieces = long_lists.given_project, long_lists.given_cache, long_lists.five_a_piece
 
 
-def load(project: Project, cache: Cache | None, **options: Any) -> tuple[dict[str, str], int]:
+def load(
+    project: Project, cache: Cache | None, *, paths: Sequence[str] | None = None, **options: Any
+) -> tuple[dict[str, str], int]:
     """Identities by address, and how many pieces were read."""
-    with counted() as made, load_manifests(project, cwd=project.root, cache=cache, **options) as manifests:
+    how = Loading(cwd=project.root, cache=cache, **options)
+    with counted() as made, load_manifests(project, paths, how) as manifests:
         return {run.address: run.fingerprint for run in manifests.runs.runs()}, len(made)
 
 
@@ -76,8 +80,8 @@ def test_after_an_edit_few_pieces_are_read_and_then_none(
 
 def test_an_unchanged_file_is_not_parsed(project: Project, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = load(project, cache)
-    for name in ("file", "in_pieces"):
-        monkeypatch.setattr(parsing.Parsing, name, lambda *_, **__: pytest.fail("a file was read anew"))
+    for name in ("parse_file", "parse_pieces"):
+        monkeypatch.setattr(parsing.ManifestParser, name, lambda *_, **__: pytest.fail("a file was read anew"))
     assert load(project, cache) == (first, 0)
 
 
@@ -100,7 +104,7 @@ def test_a_stretch_that_moves_is_known(project: Project, cache: Cache) -> None:
 
 def test_one_run_is_rendered_from_the_piece_that_declares_it(project: Project, cache: Cache) -> None:
     load(project, cache)
-    with counted() as read, load_manifests(project, cwd=project.root, cache=cache) as manifests:
+    with counted() as read, load_manifests(project, how=Loading(cwd=project.root, cache=cache)) as manifests:
         address = list(manifests.runs.runs())[42].address
         (one,) = render(manifests, address)
         assert len(read) == 1
@@ -143,7 +147,7 @@ def test_the_request_of_one_run_takes_one_piece(
     put(project.root, "a.yaml", text_of(ORDERS[order]))
     load(project, cache)
     wanted = f"list/n{at:03}"
-    with load_manifests(project, cwd=project.root, cache=cache) as manifests:
+    with load_manifests(project, how=Loading(cwd=project.root, cache=cache)) as manifests:
         run = dict(manifests.runs.find([wanted]))[wanted]  # type: ignore[index]
         with counted() as made:
             ((_, _, request),) = manifests.requests.each([(None, run)])
@@ -159,7 +163,7 @@ def test_the_request_of_one_run_of_a_changed_file_takes_one_piece(project: Proje
     """Those that were read are held, which is no reason to read all the others."""
     load(project, cache)
     put(project.root, "a.yaml", changed_at(ITEMS, 10))
-    with load_manifests(project, cwd=project.root, cache=cache) as manifests:
+    with load_manifests(project, how=Loading(cwd=project.root, cache=cache)) as manifests:
         found = manifests.runs.find(["list/n010", "list/n080"])
         runs = {run.address: run for run in found.values()}
         with counted() as made:
@@ -172,7 +176,7 @@ def test_the_request_of_one_run_of_a_changed_file_takes_one_piece(project: Proje
 
 def test_requests_of_some_runs_take_their_pieces(project: Project, cache: Cache) -> None:
     load(project, cache)
-    with load_manifests(project, cwd=project.root, cache=cache) as manifests:
+    with load_manifests(project, how=Loading(cwd=project.root, cache=cache)) as manifests:
         some = [(run.number, run) for run in manifests.runs.runs() if run.number in (3, 4, 70, 99)]
         with counted() as made:
             found = {number: request.body.value for number, _, request in manifests.requests.each(some)}
@@ -183,7 +187,7 @@ def test_requests_of_some_runs_take_their_pieces(project: Project, cache: Cache)
 
 def test_a_file_that_has_changed_meanwhile_is_no_longer_read(project: Project, cache: Cache) -> None:
     load(project, cache)
-    with load_manifests(project, cwd=project.root, cache=cache) as manifests:
+    with load_manifests(project, how=Loading(cwd=project.root, cache=cache)) as manifests:
         run = next(iter(manifests.runs.runs()))
         put(project.root, "a.yaml", changed_at(ITEMS, 50))
         with pytest.raises(InvalidInput):
@@ -239,14 +243,14 @@ def test_an_own_id_that_is_given_twice_is_told(project: Project, cache: Cache, s
     load(project, cache, shard=shard)
     put(project.root, "a.yaml", first + "    - {name: other, workflowRunId: mine}\n")
     for _ in range(2):
-        codes = [one.code for one in validate(project, cwd=project.root, cache=cache, shard=shard)]
+        codes = [one.code for one in validate(project, how=Loading(cwd=project.root, cache=cache, shard=shard))]
         assert codes == ["duplicate-run-id"]
 
 
 def test_a_warning_is_told_each_time(project: Project, cache: Cache) -> None:
     load(project, cache)
     put(project.root, "a.yaml", edited(ITEMS, 50, "- {name: no, forEach: {items: []}, key: '${{ row }}'}\n"))
-    codes = [one.code for _ in range(3) for one in validate(project, cwd=project.root, cache=cache)]
+    codes = [one.code for _ in range(3) for one in validate(project, how=Loading(cwd=project.root, cache=cache))]
     assert codes == ["no-rows"] * 3
     put(project.root, "a.yaml", changed_at(ITEMS, 50))
     found, read = load(project, cache)

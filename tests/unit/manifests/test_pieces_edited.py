@@ -12,6 +12,7 @@ from tests.support.long_lists import AFTER, BROKEN, HEADERS, SOUND_HEADERS, asse
 from wfdeploy.catalogue import chunks
 from wfdeploy.catalogue.entries import Cache
 from wfdeploy.manifests.manifests import validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.project import Shard
 
 STEPS = 20
@@ -178,7 +179,7 @@ def test_most_edits_are_read_in_pieces(tmp_path: Path) -> None:
         for _ in range(10):
             edited.put()
             with counted() as made:
-                assert not validate(edited.project, cwd=tmp_path, cache=cache)
+                assert not validate(edited.project, how=Loading(cwd=tmp_path, cache=cache))
             read.append(len(made))
             rng.choice(ways)()
     assert read[0] >= 20

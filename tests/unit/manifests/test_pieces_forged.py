@@ -15,6 +15,7 @@ from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import CacheDamaged
 from wfdeploy.manifests.manifests import load_manifests
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.project import Project
 from wfdeploy.model.run import Tally, term
 
@@ -25,7 +26,7 @@ project, cache, _in_pieces = long_lists.given_project, long_lists.given_cache, l
 
 
 def identities(project: Project, cache: Cache) -> list[tuple[str, str]]:
-    with load_manifests(project, cwd=project.root, cache=cache) as manifests:
+    with load_manifests(project, how=Loading(cwd=project.root, cache=cache)) as manifests:
         return [(run.address, run.fingerprint) for run in manifests.runs.runs()]
 
 

@@ -16,6 +16,7 @@ from wfdeploy.errors import CacheDamaged, InvalidInput
 from wfdeploy.manifests import requests as subject
 from wfdeploy.manifests.identify.fingerprint import identify
 from wfdeploy.manifests.manifests import Manifests, load_manifests
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.manifests.requests import Requests
 from wfdeploy.model.address import Address
 from wfdeploy.model.project import Project
@@ -69,9 +70,9 @@ def manifests(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manife
     project = put(tmp_path)
     cache = Cache(tmp_path / "cache", b"key") if request.param == "of a cache" else None
     if cache is not None:
-        load_manifests(project, cwd=tmp_path, cache=cache).close()
+        load_manifests(project, how=Loading(cwd=tmp_path, cache=cache)).close()
     keep = {"held in part": 4, "not held": 0}.get(request.param, 1000)
-    with load_manifests(project, cwd=tmp_path, cache=cache, keep=keep) as loaded:
+    with load_manifests(project, how=Loading(cwd=tmp_path, cache=cache, keep=keep)) as loaded:
         yield loaded
 
 
@@ -118,7 +119,10 @@ def test_no_run_is_taken_long_before_it_is_given(manifests: Manifests) -> None:
 
 def test_a_file_that_has_changed_is_told(tmp_path: Path) -> None:
     project = put(tmp_path)
-    with load_manifests(project, cwd=tmp_path) as held, load_manifests(project, cwd=tmp_path, keep=0) as manifests:
+    with (
+        load_manifests(project, how=Loading(cwd=tmp_path)) as held,
+        load_manifests(project, how=Loading(cwd=tmp_path, keep=0)) as manifests,
+    ):
         (tmp_path / "manifests" / "b.yaml").write_text(FILES["manifests/b.yaml"].replace("6", "7"))
         runs = in_order(manifests)
         assert held.requests.of(in_order(held)[-2]).body == EXPECTED["d/x"], "what is held is what was read"
@@ -137,8 +141,8 @@ def test_a_file_that_has_changed_is_told(tmp_path: Path) -> None:
 def test_data_that_has_changed_is_told(tmp_path: Path, cached: bool) -> None:
     project = put(tmp_path)
     cache = Cache(tmp_path / "cache", b"key") if cached else None
-    load_manifests(project, cwd=tmp_path, cache=cache).close()
-    with load_manifests(project, cwd=tmp_path, cache=cache, keep=0) as manifests:
+    load_manifests(project, how=Loading(cwd=tmp_path, cache=cache)).close()
+    with load_manifests(project, how=Loading(cwd=tmp_path, cache=cache, keep=0)) as manifests:
         (tmp_path / "rows.csv").write_text("id\nr1\nr4\nr3\n")
         given_ = manifests.requests.each((None, run) for run in in_order(manifests))
         # Of a file that this command hasn't read yet, only its runs tell that it is another one.

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from tests.support.declared import declared_runs
 from tests.support.shared_values import copied
 from wfdeploy.manifests.expand import runs, templates
 from wfdeploy.manifests.manifests import load_manifests, validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.project import Project, ServerSettings
 
@@ -143,11 +145,11 @@ class Outcome:
         (root / "manifests" / "m.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
         server = ServerSettings(max_message_bytes=max_bytes)
         project = Project(root=root, vars={"x": "5s"}, secrets=("S",), server=server)
-        self.said: set[Diagnostic] = set(validate(project, cwd=root))
+        self.said: set[Diagnostic] = set(validate(project, how=Loading(cwd=root)))
         self.runs: dict[str, object] = {}
         if not any(one.is_error for one in self.said):
-            with load_manifests(project, cwd=root, keep=keep) as manifests:
-                for run, declared in zip(manifests.runs.runs(), manifests.declared(), strict=True):
+            with load_manifests(project, how=Loading(cwd=root, keep=keep)) as manifests:
+                for run, declared in zip(manifests.runs.runs(), declared_runs(manifests), strict=True):
                     identity = run._replace(number=0, source=run.source._replace(entry=0))
                     self.runs[run.address] = identity, declared.request
 

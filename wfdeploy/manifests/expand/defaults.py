@@ -82,7 +82,7 @@ def body_of(own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, fil
         try:
             name, content = files.read_body(evaluation.document.source.folder, own["bodyFile"])
         except FileProblem as error:
-            evaluation.problem((*path, "bodyFile"), error.code, error.message, error.hint)
+            evaluation.add((*path, "bodyFile"), error.code, error.message, error.hint)
             return NO_BODY
         return Body(BodyKind.FILE, content, name)
     return None if own.keys().isdisjoint(BODY_FIELDS) else NO_BODY
@@ -107,7 +107,7 @@ def _time(value: object, path: FieldPath, evaluation: Evaluation) -> int:
     try:
         return unix_seconds(value)
     except ValueError as error:
-        evaluation.problem(path, "bad-time", str(error), "for example 2026-12-01T06:00:00Z")
+        evaluation.add(path, "bad-time", str(error), "for example 2026-12-01T06:00:00Z")
         return 0
 
 

@@ -19,8 +19,8 @@ from wfdeploy.manifests.expand.expressions import (
     evaluate,
     evaluate_text,
 )
-from wfdeploy.manifests.expand.numbers import Numbers
-from wfdeploy.model.diagnostic import Severity
+from wfdeploy.manifests.expand.numbers import NumberFormat
+from wfdeploy.model.diagnostic import Place, Severity
 from wfdeploy.model.document import Document, FieldPath, Finding, Part, subject
 from wfdeploy.model.request import Body, BodyKind, BodyValue, Text
 
@@ -42,7 +42,7 @@ class Evaluation:
     def __init__(self, document: Document, evaluator: Evaluator, findings: list[Finding]) -> None:
         self.document = document
         self._evaluator = evaluator
-        self._findings = findings
+        self.findings = findings
 
     def text(self, value: str, path: FieldPath, *, stand_in: str = "x") -> Text:
         """A text in which expressions are evaluated; `stand_in` where they can't be."""
@@ -118,28 +118,48 @@ class Evaluation:
                 self.bad_expression(error, path)
                 return Constant(value)
         if isinstance(value, dict):
-            for key in value:
-                if OPENING in key:
-                    self._in_key(key, path)
+            self._check_keys(value, path)
             fields = ((key, self.compiled_tree(item, (*path, key), names, tally)) for key, item in value.items())
             return _container(dict.fromkeys(value), fields)
         assert isinstance(value, list)
         items = ((index, self.compiled_tree(item, (*path, index), names, tally)) for index, item in enumerate(value))
         return _container([None] * len(value), items)
 
-    def warn(self, path: FieldPath, code: str, message: str) -> None:
-        """Note something at a path that may be meant, and mostly isn't."""
-        address = subject(self.document, path)
-        self._findings.append(
+    def add(
+        self,
+        path: FieldPath,
+        code: str,
+        message: str,
+        hint: str | None = None,
+        *,
+        address: str | None = None,
+        part: Part = Part.VALUE,
+        needle: str | None = None,
+        severity: Severity = Severity.ERROR,
+        place: Place | None = None,
+        excerpt: str | None = None,
+    ) -> None:
+        """Add a finding; its `address` is that of what its path is about, unless it is given."""
+        self.findings.append(
             Finding(
                 document=self.document,
                 path=path,
                 code=code,
                 message=message,
-                address=address,
-                severity=Severity.WARNING,
+                address=subject(self.document, path) if address is None else address,
+                hint=hint,
+                part=part,
+                needle=needle,
+                severity=severity,
+                place=place,
+                excerpt=excerpt,
             )
         )
+
+    def bad_expression(self, error: ExpressionError, path: FieldPath) -> None:
+        """Add a finding for an expression that can't be evaluated, and point at it."""
+        if not isinstance(error, UnknownValueError):
+            self.add(path, error.code, error.message, hint=error.hint, needle=error.source.strip() or None)
 
     @property
     def most(self) -> int:
@@ -147,21 +167,9 @@ class Evaluation:
         return self._evaluator.most
 
     @property
-    def numbers(self) -> Numbers:
+    def numbers(self) -> NumberFormat:
         """What writes numbers as text."""
         return self._evaluator.numbers
-
-    @property
-    def problems(self) -> int:
-        """How many there are so far."""
-        return len(self._findings)
-
-    def problem(self, path: FieldPath, code: str, message: str, hint: str | None = None) -> None:
-        """Note something that is wrong at a path."""
-        address = subject(self.document, path)
-        self._findings.append(
-            Finding(document=self.document, path=path, code=code, message=message, address=address, hint=hint)
-        )
 
     def _tree(self, value: BodyValue, path: FieldPath, tally: Tally) -> BodyValue:
         if isinstance(value, str):
@@ -175,9 +183,7 @@ class Evaluation:
             self._count(made, tally, path, value)
             return made  # type: ignore[return-value]
         if isinstance(value, dict):
-            for key in value:
-                if OPENING in key:
-                    self._in_key(key, path)
+            self._check_keys(value, path)
             return {key: self._tree(item, (*path, key), tally) for key, item in value.items()}
         if isinstance(value, list):
             return [self._tree(item, (*path, index), tally) for index, item in enumerate(value)]
@@ -191,33 +197,12 @@ class Evaluation:
             self.bad_expression(error, path)
             raise _TooBigError from error
 
-    def _in_key(self, key: str, path: FieldPath) -> None:
-        self._findings.append(
-            Finding(
-                document=self.document,
-                path=(*path, key),
-                part=Part.KEY,
-                code="expression-in-key",
-                message="expressions are evaluated in values only, not in keys",
-                address=subject(self.document, path),
-            )
-        )
-
-    def bad_expression(self, error: ExpressionError, path: FieldPath) -> None:
-        """Note an expression that can't be evaluated, and point at it."""
-        if isinstance(error, UnknownValueError):
-            return
-        self._findings.append(
-            Finding(
-                document=self.document,
-                path=path,
-                code=error.code,
-                message=error.message,
-                address=subject(self.document, path),
-                hint=error.hint,
-                needle=error.source.strip() or None,
-            )
-        )
+    def _check_keys(self, value: Iterable[str], path: FieldPath) -> None:
+        for key in value:
+            if OPENING in key:
+                message = "expressions are evaluated in values only, not in keys"
+                address = subject(self.document, path)
+                self.add((*path, key), "expression-in-key", message, address=address, part=Part.KEY)
 
 
 def _tallied(compiled: Constant | Varying, tally: Tally, source: str, path: FieldPath) -> Constant | Varying:

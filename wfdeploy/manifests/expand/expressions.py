@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol, TypeAlias, cast
 
-from wfdeploy.manifests.expand.numbers import Numbers
+from wfdeploy.manifests.expand.numbers import NumberFormat
 from wfdeploy.model.document import FieldPath
 from wfdeploy.model.request import SecretRef, SecretText, Text
 
@@ -63,19 +63,21 @@ class Constant:
 
 
 class Evaluator(Protocol):
-    """Gives expressions their values; `numbers` writes those that become text, of at most `most` characters."""
+    """Gives expressions their values.
 
-    numbers: Numbers
+    numbers: writes those that become text.
+    most: characters that a text may have.
+    """
+
+    numbers: NumberFormat
     most: int
-
-    def evaluate(self, source: str) -> object:
-        """The value of what stands between `${{` and `}}`; a `SecretRef` for a secret. Raises: `ExpressionError`."""
 
     def at(self, schedule: Mapping[str, object]) -> Evaluator:
         """The same for an instance of a recurring group: with the values of `schedule`."""
 
     def compile(self, source: str, names: Collection[str]) -> Constant | Varying:
-        """The same for a template whose scope has these names. Raises: `ExpressionError`."""
+        """What stands between `${{` and `}}`, for a scope that has these names; a `SecretRef` for a secret. Without
+        names, it is a constant. Raises: `ExpressionError`."""
 
 
 def evaluate(text: str, evaluator: Evaluator) -> object:
@@ -83,30 +85,28 @@ def evaluate(text: str, evaluator: Evaluator) -> object:
 
     Raises: `ExpressionError`.
     """
-    parts = split(text)
-    if len(parts) == 1 and not isinstance(parts[0], str):
-        return _whole(_Value(parts[0][0], evaluator.evaluate(parts[0][0])))
-    return _evaluated(parts, evaluator)
+    return _constant(compile_value(text, evaluator, ()))
 
 
 def evaluate_text(text: str, evaluator: Evaluator) -> Text:
-    """The same, where only text makes sense: numbers are written as `Numbers` does, booleans as JSON has them."""
-    return _evaluated(split(text), evaluator)
+    """The same, where only text makes sense: numbers are written as `numbers` does, booleans as JSON has them."""
+    return cast("Text", _constant(compile_text(text, evaluator, ())))
 
 
-def _evaluated(parts: Sequence[str | tuple[str]], evaluator: Evaluator) -> Text:
-    values = (part if isinstance(part, str) else _Value(part[0], evaluator.evaluate(part[0])) for part in parts)
-    return _join(values, evaluator)
+def _constant(compiled: Constant | Varying) -> object:
+    assert isinstance(compiled, Constant), "nothing varies without a scope"
+    return compiled.value
 
 
 def compile_value(text: str, evaluator: Evaluator, names: Collection[str], path: FieldPath = ()) -> Constant | Varying:
     """A text of a template, for `evaluate` with each row. Raises: `ExpressionError` for what is wrong with any row."""
     parts = _compiled(text, evaluator, names)
-    if len(parts) > 1 or isinstance(parts[0], str):
+    first = parts[0]
+    if len(parts) > 1 or isinstance(first, str):
         return _compiled_text(parts, path, evaluator)
-    source, value = parts[0]
-    if isinstance(value, Constant):
-        return Constant(_whole(_Value(source, value.value)))
+    if isinstance(first, _Value):
+        return Constant(_whole(first))
+    source, value = first
 
     def whole(scope: Scope) -> object:
         try:
@@ -126,7 +126,8 @@ def compile_text(
     return _compiled_text(_compiled(text, evaluator, names), path, evaluator)
 
 
-_Part: TypeAlias = "str | tuple[str, Constant | Varying]"
+_Part: TypeAlias = "str | _Value | tuple[str, Varying]"
+"""Of a text: what stands in the source, or the value of an expression, or its source and what gives its value."""
 
 
 def _compiled(text: str, evaluator: Evaluator, names: Collection[str]) -> list[_Part]:
@@ -136,29 +137,25 @@ def _compiled(text: str, evaluator: Evaluator, names: Collection[str]) -> list[_
         if isinstance(part, str):
             found.append(part)
             continue
-        compiled = evaluator.compile(part[0], names)
-        if isinstance(compiled, Constant) and isinstance(compiled.value, str):
+        (source,) = part
+        compiled = evaluator.compile(source, names)
+        if not isinstance(compiled, Constant):
+            found.append((source, compiled))
+            continue
+        if isinstance(compiled.value, str):
             size += len(compiled.value)
-            if found and size > evaluator.most:
-                raise too_long(part[0], evaluator.most)
-        found.append((part[0], compiled))
+            if found and size > evaluator.most:  # one that is too long by itself is refused where it is used
+                raise too_long(source, evaluator.most)
+        found.append(_Value(source, compiled.value))
     return found
 
 
 def _compiled_text(parts: Sequence[_Part], path: FieldPath, evaluator: Evaluator) -> Constant | Callable[[Scope], Text]:
     numbers, most = evaluator.numbers, evaluator.most
-    settled: list[str | _Value | tuple[str, Varying]] = []
-    for part in parts:
-        if isinstance(part, str):
-            settled.append(part)
-        elif isinstance(part[1], Constant):
-            settled.append(_Value(part[0], part[1].value))
-        else:
-            settled.append((part[0], part[1]))
-    if all(isinstance(part, str | _Value) for part in settled):
-        return Constant(_join(cast("list[str | _Value]", settled), evaluator))
-    pieces = ["" if isinstance(part, tuple) else _piece(part, numbers) for part in settled]
-    varying = [(place, *part) for place, part in enumerate(settled) if isinstance(part, tuple)]
+    varying = [(place, *part) for place, part in enumerate(parts) if isinstance(part, tuple)]
+    if not varying:
+        return Constant(_join(cast("Sequence[str | _Value]", parts), evaluator))
+    pieces = ["" if isinstance(part, tuple) else _piece(part, numbers) for part in parts]
     has_secret = any(isinstance(piece, SecretRef) for piece in pieces)
     fixed = sum(len(piece) for piece in pieces if isinstance(piece, str))
 
@@ -176,7 +173,7 @@ def _compiled_text(parts: Sequence[_Part], path: FieldPath, evaluator: Evaluator
         except ExpressionError as error:
             error.path = path
             raise
-        return _together(found) if has_secret else "".join(cast("list[str]", found))
+        return _merge_secrets(found) if has_secret else "".join(cast("list[str]", found))
 
     return joined
 
@@ -227,7 +224,7 @@ def _whole(found: _Value) -> object:
 
 
 def _join(parts: Iterable[str | _Value], evaluator: Evaluator) -> Text:
-    """Join text and values. Raises: `ExpressionError` as soon as it is too long: the rest isn't evaluated."""
+    """Join text and values. Raises: `ExpressionError` when it is too long."""
     pieces: list[str | SecretRef] = []
     size = 0
     for part in parts:
@@ -236,7 +233,7 @@ def _join(parts: Iterable[str | _Value], evaluator: Evaluator) -> Text:
         if size > evaluator.most and isinstance(part, _Value):
             raise too_long(part.source, evaluator.most)
         pieces.append(piece)
-    return _together(pieces)
+    return _merge_secrets(pieces)
 
 
 def too_long(source: str, most: int) -> ExpressionError:
@@ -245,7 +242,7 @@ def too_long(source: str, most: int) -> ExpressionError:
     return ExpressionError(message, source=source, code="message-too-big")
 
 
-def _together(found: Sequence[str | SecretRef]) -> Text:
+def _merge_secrets(found: Sequence[str | SecretRef]) -> Text:
     if not any(isinstance(piece, SecretRef) for piece in found):
         return "".join(cast("Sequence[str]", found))
     pieces: list[str | SecretRef] = []
@@ -257,13 +254,13 @@ def _together(found: Sequence[str | SecretRef]) -> Text:
     return SecretText(tuple(pieces))
 
 
-def _piece(part: str | _Value, numbers: Numbers) -> str | SecretRef:
+def _piece(part: str | _Value, numbers: NumberFormat) -> str | SecretRef:
     if isinstance(part, str):
         return part
     return part.value if isinstance(part.value, SecretRef) else _text_of(part.source, part.value, numbers)
 
 
-def _text_of(source: str, value: object, numbers: Numbers) -> str:
+def _text_of(source: str, value: object, numbers: NumberFormat) -> str:
     if type(value) is str:
         return value
     if isinstance(value, int | float):

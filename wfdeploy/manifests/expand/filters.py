@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from jinja2 import Undefined
 
-from wfdeploy.manifests.expand.numbers import Numbers
+from wfdeploy.manifests.expand.numbers import NumberFormat
 
 MAX_ITEMS = 2**20
 """Items of a list that an expression may make."""
@@ -157,7 +157,7 @@ def too_long(most: int) -> ValueError:
     return ValueError(f"the result is longer than {most:,} characters")
 
 
-def writing(numbers: Numbers, most: int) -> dict[str, Callable[..., Any]]:
+def writing(numbers: NumberFormat, most: int) -> dict[str, Callable[..., Any]]:
     """The filters that make text of numbers, or a text longer than the ones they are given: `most` characters."""
 
     def replace(value: Any, old: Any, new: Any) -> str:
@@ -211,7 +211,7 @@ def writing(numbers: Numbers, most: int) -> dict[str, Callable[..., Any]]:
     }
 
 
-_WRITING = writing(Numbers(), 0)
+_WRITING = writing(NumberFormat(), 0)
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "default": default,

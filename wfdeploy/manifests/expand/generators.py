@@ -9,102 +9,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NoReturn
 
 from wfdeploy.manifests.expand.data.rows import BadRow
 from wfdeploy.manifests.expand.data.streams import FileProblem
 from wfdeploy.manifests.expand.evaluation import Evaluation
-from wfdeploy.manifests.expand.expressions import Constant, ExpressionError, UnknownValueError, Varying
+from wfdeploy.manifests.expand.expressions import Constant, ExpressionError, Varying
 from wfdeploy.manifests.expand.input_files import InputFiles
 from wfdeploy.manifests.expand.row_sets import NoRows, RowSet, combinations, open_rows
 from wfdeploy.manifests.expand.templates import RunTemplate
 from wfdeploy.model.address import MAX_KEY_LENGTH, Address, escaped_key
 from wfdeploy.model.diagnostic import Place, Severity
-from wfdeploy.model.document import MOST_ROWS_TOLD, Document, FieldPath, Finding
+from wfdeploy.model.document import MAX_ROW_FINDINGS, FieldPath
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DeclaredRun, Group, Source
 
-
-class Troubles:
-    """Findings about the rows of an entry. `where` is the name of the data as the user would type it."""
-
-    def __init__(self, document: Document, path: FieldPath, where: str, findings: list[Finding]) -> None:
-        self._document = document
-        self._path = path
-        self._where = where
-        self._findings = findings
-        self._count: Counter[Severity] = Counter()
-
-    def note(
-        self,
-        code: str,
-        message: str,
-        *,
-        address: str,
-        hint: str | None = None,
-        severity: Severity = Severity.ERROR,
-        which: str | None = None,
-        place: Place | None = None,
-        path: FieldPath | None = None,
-        excerpt: str | None = None,
-    ) -> None:
-        """One row that is wrong: at a `place` of the data, or at a `path` of the manifest. `which` it is, where that
-        doesn't tell."""
-        self._count[severity] += 1
-        if self._count[severity] > MOST_ROWS_TOLD:
-            return
-        if severity is Severity.WARNING:
-            message = f"{which or 'this row'} is skipped: {message}"
-        elif which is not None:
-            message = f"{which}: {message}"
-        self._findings.append(
-            Finding(
-                document=self._document,
-                path=self._path if path is None else path,
-                code=code,
-                message=message,
-                address=address,
-                hint=hint,
-                severity=severity,
-                place=place,
-                excerpt=excerpt,
-            )
-        )
-
-    def close(self, address: str, rows: int) -> None:
-        """Tell how many there were."""
-        bad, skipped = self._count[Severity.ERROR], self._count[Severity.WARNING]
-        if bad > MOST_ROWS_TOLD:
-            message = f"{bad - MOST_ROWS_TOLD:,} more rows of {self._where} are wrong"
-            self._sum_up("more-bad-rows", message, address, Severity.ERROR)
-        if skipped:
-            of = f"{skipped:,} of {rows:,} rows" if rows != 1 else "the only row"
-            message = f"{of} of {self._where} {'are' if skipped != 1 else 'is'} skipped (onBadRow: skip)"
-            self._sum_up("skipped-rows", message, address, Severity.WARNING)
-
-    def _sum_up(self, code: str, message: str, address: str, severity: Severity) -> None:
-        self._findings.append(
-            Finding(
-                document=self._document,
-                path=self._path,
-                code=code,
-                message=message,
-                address=address,
-                severity=severity,
-            )
-        )
-
-
-GENERATORS = ("forEach", "matrix")
-
-_NOT_FOR_REQUESTS = frozenset((*GENERATORS, "key", "name", "workflowRunId"))
+_NOT_FOR_REQUESTS = frozenset(("forEach", "matrix", "key", "name", "workflowRunId"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An entry of `spec.runs` with a generator, and what its document gives it."""
+    """An entry of `spec.runs` with a generator, and what its document gives it.
 
-    document: Document
+    line: where it begins.
+    base: what the group says of all its runs.
+    suffix: of addresses: the time of an instance.
+    """
+
     index: int
     fields: Mapping[str, Any]
     line: int
@@ -112,8 +43,7 @@ class Entry:
     base: Request
     evaluation: Evaluation
     files: InputFiles
-    findings: list[Finding]
-    suffix: str = ""  # of addresses: the time of an instance
+    suffix: str = ""
 
     @property
     def path(self) -> FieldPath:
@@ -124,10 +54,10 @@ class Entry:
         """That of the entry, without a key."""
         return f"{self.group.name}/{self.fields['name']}"
 
-
-def is_generated(fields: Mapping[str, Any]) -> bool:
-    """Whether an entry of `spec.runs` stands for many runs."""
-    return "forEach" in fields or "matrix" in fields
+    @property
+    def names(self) -> list[str]:
+        """What its expressions may use, beside variables and secrets."""
+        return [name for name, field in (("row", "forEach"), ("matrix", "matrix")) if field in self.fields]
 
 
 def generate(entry: Entry, start: int, wanted: Container[int] | None) -> Generator[tuple[int, DeclaredRun], None, int]:
@@ -138,7 +68,7 @@ def generate(entry: Entry, start: int, wanted: Container[int] | None) -> Generat
     if entry.fields.get("workflowRunId") is not None:
         message = "many runs can't have one workflow run id"
         hint = "leave it out: each gets an id of its own"
-        entry.evaluation.problem((*entry.path, "workflowRunId"), "shared-run-id", message, hint)
+        entry.evaluation.add((*entry.path, "workflowRunId"), "shared-run-id", message, hint)
     key = _key(entry)
     combined = _combinations(entry)
     if key is None or combined is None:
@@ -147,7 +77,7 @@ def generate(entry: Entry, start: int, wanted: Container[int] | None) -> Generat
     if for_each is None:
         return (yield from _Generation(entry, key, None, combined).runs(start, wanted))
     try:
-        with open_rows(for_each, entry.document, (*entry.path, "forEach"), entry.evaluation, entry.files) as rows:
+        with open_rows(for_each, (*entry.path, "forEach"), entry.evaluation, entry.files) as rows:
             return (yield from _Generation(entry, key, rows, combined).runs(start, wanted))
     except NoRows:
         return start
@@ -158,14 +88,13 @@ def _key(entry: Entry) -> Varying | None:
     path = (*entry.path, "key")
     text = entry.fields.get("key")
     if not isinstance(text, str):
-        return None  # the schema has told
-    names = [name for name, field in (("row", "forEach"), ("matrix", "matrix")) if field in entry.fields]
-    compiled = entry.evaluation.compiled_text(text, path, names, stand_in="")
+        return None  # the schema has reported it
+    compiled = entry.evaluation.compiled_text(text, path, entry.names, stand_in="")
     if not isinstance(compiled, Constant):
         return compiled
-    if compiled.value:  # else it couldn't be evaluated, which is told
-        hint = f"tell runs apart by something of each {'row: ${{ row.id }}' if 'row' in names else 'combination'}"
-        entry.evaluation.problem(path, "constant-key", "the key is the same for every run", hint)
+    if compiled.value:  # else it couldn't be evaluated, which is reported
+        hint = f"tell runs apart by something of each {'row: ${{ row.id }}' if 'row' in entry.names else 'combination'}"
+        entry.evaluation.add(path, "constant-key", "the key is the same for every run", hint)
     return None
 
 
@@ -176,33 +105,33 @@ def _combinations(entry: Entry) -> list[dict[str, Any]] | None:
         return [{}]
     path = (*entry.path, "matrix")
     evaluation = entry.evaluation
-    before = len(entry.findings)
+    before = len(entry.evaluation.findings)
     axes: dict[str, list[Any]] = {}
     entries: dict[str, list[dict[str, Any]]] = {"include": [], "exclude": []}
     for name, value in given.items():
         made = evaluation.tree(value, (*path, name))
         if not isinstance(made, list):
-            if len(entry.findings) == before and made != value:
-                evaluation.problem((*path, name), "not-a-list", f"{name} is no list of values")
+            if len(entry.evaluation.findings) == before and made != value:
+                evaluation.add((*path, name), "not-a-list", f"{name} is no list of values")
             return None
         if name not in entries:
             axes[name] = made
             continue
         for index, item in enumerate(made):
             if not isinstance(item, dict):
-                evaluation.problem((*path, name, index), "not-a-mapping", f"an entry of {name} is a mapping")
+                evaluation.add((*path, name, index), "not-a-mapping", f"an entry of {name} is a mapping")
             else:
                 entries[name].append(item)
     for index, item in enumerate(entries["exclude"]):
         for unknown in item.keys() - axes.keys():
             message = f"{unknown} is no axis of the matrix, so this excludes nothing"
-            evaluation.problem((*path, "exclude", index), "unknown-axis", message)
-    if len(entry.findings) > before:
+            evaluation.add((*path, "exclude", index), "unknown-axis", message)
+    if len(entry.evaluation.findings) > before:
         return None
     try:
         return combinations(axes, entries["include"], entries["exclude"])
     except ValueError as error:
-        evaluation.problem(path, "matrix-too-big", str(error), "put the values into a data file and use forEach")
+        evaluation.add(path, "matrix-too-big", str(error), "put the values into a data file and use forEach")
         return None
 
 
@@ -215,27 +144,25 @@ class _Generation:
         self._rows = rows
         self._combined = combined
         fields = {name: value for name, value in entry.fields.items() if name not in _NOT_FOR_REQUESTS}
-        names = [name for name, field in (("row", "forEach"), ("matrix", "matrix")) if field in entry.fields]
         self._request = RunTemplate(
-            entry.base, fields, entry.path, names=names, evaluation=entry.evaluation, files=entry.files
+            entry.base, fields, entry.path, names=entry.names, evaluation=entry.evaluation, files=entry.files
         )
-        where = "forEach.items" if rows is None else rows.display
-        self._troubles = Troubles(entry.document, entry.path, where, entry.findings)
+        self._errors = _RowErrors(entry, rows)
         self._prefix = f"{entry.address}["
         self._data = None if rows is None else rows.name
-        self._file = entry.document.source.name
+        self._file = entry.evaluation.document.source.name
         self._count = 0  # rows so far, bad ones too
 
     def runs(self, start: int, wanted: Container[int] | None) -> Generator[tuple[int, DeclaredRun], None, int]:
         is_empty = True
         ordinal = start
-        before = len(self._entry.findings)
+        before = len(self._entry.evaluation.findings)
         combined, rows = self._combined, self._rows
         width = len(combined)
         scope: dict[str, Any] = {}
         try:
-            for told, record in ((0, None),) if rows is None else rows.records():
-                line = told or self._entry.line
+            for row_line, record in ((0, None),) if rows is None else rows.records():
+                line = row_line or self._entry.line
                 self._count += 1
                 ordinal += width
                 if wanted is not None and not any(n in wanted for n in range(ordinal - width, ordinal)):
@@ -257,9 +184,9 @@ class _Generation:
             self._broken(problem)
         except _EveryRowError:
             is_empty = False  # there may well be runs, once that is mended
-        self._troubles.close(self._entry.address, self._count)
+        self._errors.close(self._count)
         if is_empty and wanted is None and not self._entry.suffix:
-            self._tell_of_none(before)
+            self._warn_of_none(before)
         return ordinal
 
     def _run(self, scope: Mapping[str, Any], line: int, record: Any) -> DeclaredRun | None:
@@ -286,16 +213,16 @@ class _Generation:
             return Source(self._file, line, entry.index)
         return Source(self._file, entry.line, entry.index, self._data, line)
 
-    def _tell_of_none(self, before: int) -> None:
+    def _warn_of_none(self, before: int) -> None:
         """Warn that no runs are declared, unless that is due to an error among the findings from `before` on."""
         entry, rows = self._entry, self._rows
-        if any(finding.severity is Severity.ERROR for finding in entry.findings[before:]):
+        if any(finding.severity is Severity.ERROR for finding in entry.evaluation.findings[before:]):
             return
         path, why = (*entry.path, "matrix"), "the matrix has no combinations"
         if rows is not None and self._combined:
             path = rows.path
             why = f"{rows.display} has no rows" if not self._count else f"every row of {rows.display} is skipped"
-        entry.evaluation.warn(path, "no-rows", f"{why}, so this declares no runs")
+        entry.evaluation.add(path, "no-rows", f"{why}, so this declares no runs", severity=Severity.WARNING)
 
     # --- what is wrong ---------------------------------------------------------------------------------------
 
@@ -304,21 +231,17 @@ class _Generation:
         rows = self._rows
         severity = Severity.WARNING if rows is not None and rows.skips else Severity.ERROR
         which = f"row {self._count:,}" if rows is not None and rows.shares_lines else None
-        self._note(problem.code, problem.message, problem.hint, line, record, severity=severity, which=which)
+        self._errors.add(problem, line, record, severity=severity, which=which)
 
     def _bad_key(self, error: ExpressionError, line: int, record: Any) -> None:
-        if self._rows is not None and not self._rows.uniform:
-            self._bad_row(BadRow("bad-key", f"key: {error.message}", error.hint), line, record)
-        elif error.code == "undefined-field":
+        if error.code == "undefined-field" and (self._rows is None or self._rows.uniform):
             self._of_every_row(error)
-        else:
-            self._bad_row(BadRow("bad-key", f"key: {error.message}", error.hint), line, record)
+        self._bad_row(BadRow("bad-key", f"key: {error.message}", error.hint), line, record)
 
     def _unusable_key(self, key: object, line: int, record: Any) -> None:
-        path = (*self._entry.path, "key")
         if not isinstance(key, str):
-            hint = "keys are shown in plans, addresses and run ids"
-            self._entry.evaluation.problem(path, "secret-not-allowed", "the key can't hold a secret", hint)
+            path, hint = (*self._entry.path, "key"), "keys are shown in plans, addresses and run ids"
+            self._entry.evaluation.add(path, "secret-not-allowed", "the key can't hold a secret", hint)
             raise _EveryRowError
         message = f"the key has {len(key):,} characters; at most {MAX_KEY_LENGTH:,} are possible"
         hint = "take a digest of it: ${{ row.text | sha256 }}"
@@ -329,35 +252,42 @@ class _Generation:
         if error.code == "undefined-field" and self._rows is not None and self._rows.uniform:
             self._of_every_row(error)
         field = ".".join(map(str, error.path[len(self._entry.path) :]))
-        self._note(error.code, f"{field}: {error.message}", error.hint, line, record, address=address)
+        problem = BadRow(error.code, f"{field}: {error.message}", error.hint)
+        self._errors.add(problem, line, record, address=address)
 
-    def _of_every_row(self, error: ExpressionError) -> None:
+    def _of_every_row(self, error: ExpressionError) -> NoReturn:
         """A column that isn't there is wrong in the template, and not once for each row."""
-        if not isinstance(error, UnknownValueError):
-            self._entry.evaluation.bad_expression(error, error.path)
+        self._entry.evaluation.bad_expression(error, error.path)
         raise _EveryRowError
 
     def _broken(self, problem: FileProblem) -> None:
         rows = self._rows
         assert rows is not None
-        entry = self._entry
-        entry.findings.append(
-            Finding(
-                document=entry.document,
-                path=rows.path,
-                code=problem.code,
-                message=problem.message if problem.line is not None else f"{rows.display}: {problem.message}",
-                address=entry.address,
-                hint=problem.hint,
-                place=None if problem.line is None else Place(rows.display, problem.line),
-            )
+        self._entry.evaluation.add(
+            rows.path,
+            problem.code,
+            problem.message if problem.line is not None else f"{rows.display}: {problem.message}",
+            problem.hint,
+            address=self._entry.address,
+            place=None if problem.line is None else Place(rows.display, problem.line),
         )
 
-    def _note(
+
+class _EveryRowError(Exception):
+    """What is wrong is wrong with every row, and reported."""
+
+
+class _RowErrors:
+    """What is wrong with the rows of an entry: the first ten thousand are reported, the others counted."""
+
+    def __init__(self, entry: Entry, rows: RowSet | None) -> None:
+        self._entry = entry
+        self._rows = rows
+        self._counts: Counter[Severity] = Counter()
+
+    def add(
         self,
-        code: str,
-        message: str,
-        hint: str | None,
+        problem: BadRow,
         line: int,
         record: Any,
         *,
@@ -365,20 +295,38 @@ class _Generation:
         severity: Severity = Severity.ERROR,
         which: str | None = None,
     ) -> None:
-        rows = self._rows
+        """Add one row that is wrong. `which` it is, where its line doesn't tell."""
+        self._counts[severity] += 1
+        if self._counts[severity] > MAX_ROW_FINDINGS:
+            return
+        message, rows = problem.message, self._rows
+        if severity is Severity.WARNING:
+            message = f"{which or 'this row'} is skipped: {message}"
+        elif which is not None:
+            message = f"{which}: {message}"
         in_file = rows is not None and rows.name is not None
-        self._troubles.note(
-            code,
+        self._entry.evaluation.add(
+            self._entry.path if rows is None else rows.path_of(record),
+            problem.code,
             message,
+            problem.hint,
             address=address or self._entry.address,
-            hint=hint,
             severity=severity,
-            which=which,
-            place=Place(cast("RowSet", rows).display, line) if in_file else None,
-            path=self._entry.path if rows is None else rows.path_of(record),
-            excerpt=(cast("RowSet", rows).shown(record) or None) if in_file else None,
+            place=Place(rows.display, line) if rows is not None and in_file else None,
+            excerpt=(rows.shown(record) or None) if rows is not None and in_file else None,
         )
 
+    def close(self, count: int) -> None:
+        """Sum up what wasn't reported, and what was skipped, of so many rows."""
+        bad, skipped = self._counts[Severity.ERROR], self._counts[Severity.WARNING]
+        where = "forEach.items" if self._rows is None else self._rows.display
+        if bad > MAX_ROW_FINDINGS:
+            self._sum_up("more-bad-rows", f"{bad - MAX_ROW_FINDINGS:,} more rows of {where} are wrong", Severity.ERROR)
+        if skipped:
+            of = f"{skipped:,} of {count:,} rows" if count != 1 else "the only row"
+            message = f"{of} of {where} {'are' if skipped != 1 else 'is'} skipped (onBadRow: skip)"
+            self._sum_up("skipped-rows", message, Severity.WARNING)
 
-class _EveryRowError(Exception):
-    """What is wrong is wrong with every row, and told."""
+    def _sum_up(self, code: str, message: str, severity: Severity) -> None:
+        entry = self._entry
+        entry.evaluation.add(entry.path, code, message, address=entry.address, severity=severity)

@@ -68,7 +68,7 @@ class InputFiles:
         return self._readers
 
     @property
-    def headway(self) -> tuple[int, int] | None:
+    def progress(self) -> tuple[int, int] | None:
         """How many bytes are read of the data files that were opened so far, and how many they have; None while one is
         open whose rows come when all of it is read."""
         stream, before = self._opened, self._bytes

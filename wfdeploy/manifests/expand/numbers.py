@@ -17,7 +17,7 @@ from decimal import Decimal
 _EXACT = 2**53
 
 
-class Numbers:
+class NumberFormat:
     """Writes numbers; with `former`, as it was done before.
 
     `respelled` turns true with the first number that is not written as before. Whoever wants to know resets it.

@@ -3,10 +3,8 @@ where it leads nowhere."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 from wfdeploy.manifests.expand.expressions import ExpressionError, Scope, Varying
@@ -30,6 +28,8 @@ def is_variable_name(name: str) -> bool:
 
 def unknown_name(name: str, source: str, names: Collection[str]) -> ExpressionError:
     """For an expression that begins with a name that isn't known."""
+    from wfdeploy.documents.messages import did_you_mean
+
     known = ("vars", "secrets", *names)
     if name in _OF_TEMPLATES:
         hint: str | None = f"{name} is known in the fields of {_OF_TEMPLATES[name]}"
@@ -42,6 +42,8 @@ def unknown_name(name: str, source: str, names: Collection[str]) -> ExpressionEr
 
 def undefined_field(name: str, source: str, holder: object) -> ExpressionError:
     """For a field that a row, or a combination of a matrix, doesn't have."""
+    from wfdeploy.documents.messages import did_you_mean
+
     hint = None
     if isinstance(holder, Mapping):
         step = name.rpartition(".")[2]
@@ -123,13 +125,3 @@ def shown(root: str, steps: Steps) -> str:
         else:
             text += f".{step}" if _PATTERN_OF_A_NAME.fullmatch(step) else f'["{step}"]'
     return text
-
-
-def did_you_mean(name: str, known: Collection[str]) -> str | None:
-    closest = _closest(name, tuple(known))
-    return f"did you mean {closest!r}?" if closest is not None else None
-
-
-@lru_cache(maxsize=1024)  # the search is slow, and one misspelling may stand in a hundred thousand runs
-def _closest(name: str, names: tuple[str, ...]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, names, n=1)), None)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from copy import copy
 from typing import Any
 
+from wfdeploy.documents.messages import did_you_mean
 from wfdeploy.manifests.expand.expressions import (
     MAX_TEXT,
     Constant,
@@ -18,10 +19,9 @@ from wfdeploy.manifests.expand.expressions import (
     one_line,
     size_of,
 )
-from wfdeploy.manifests.expand.numbers import Numbers
+from wfdeploy.manifests.expand.numbers import NumberFormat
 from wfdeploy.manifests.expand.paths import (
     Steps,
-    did_you_mean,
     is_variable_name,
     looked_up,
     parsed,
@@ -46,7 +46,7 @@ class References:
         self._schedule: Mapping[str, object] | None = None
         self._values: dict[str, tuple[Constant, bool]] = {}  # of expressions that are more than a reference
         self._held = 0  # characters of these, about
-        self.numbers = Numbers()
+        self.numbers = NumberFormat()
 
     def at(self, schedule: Mapping[str, object]) -> References:
         """The same, with values for `schedule`."""
@@ -58,14 +58,19 @@ class References:
     def former(self) -> References:
         """The same, writing numbers as they were written before."""
         other = copy(self)
-        other.numbers = Numbers(former=True)
+        other.numbers = NumberFormat(former=True)
         other._values, other._held = {}, 0
         return other
 
-    def evaluate(self, source: str) -> object:
+    def compile(self, source: str, names: Collection[str]) -> Constant | Varying:
         reference = parsed(source)
-        if reference is not None:
-            return self._constant(*reference, source, ())
+        if reference is None:
+            return self._compiled(source, names) if names else self._evaluated(source)
+        root, steps = reference
+        return looked_up(root, steps, source) if root in names else Constant(self._constant(*reference, source, names))
+
+    def _evaluated(self, source: str) -> Constant | Varying:
+        """The value of an expression that is more than a reference, evaluated once for many runs."""
         known = self._values.get(source)
         numbers = self.numbers
         if known is None:
@@ -80,14 +85,7 @@ class References:
             self._values[source] = known
             numbers.respelled = before
         numbers.respelled = numbers.respelled or known[1]
-        return known[0].value
-
-    def compile(self, source: str, names: Collection[str]) -> Constant | Varying:
-        reference = parsed(source)
-        if reference is None:
-            return self._compiled(source, names)
-        root, steps = reference
-        return looked_up(root, steps, source) if root in names else Constant(self._constant(*reference, source, names))
+        return known[0]
 
     def _constant(self, root: str, steps: Steps, source: str, names: Collection[str]) -> object:
         if root == "vars" and steps:

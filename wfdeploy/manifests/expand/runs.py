@@ -189,7 +189,6 @@ def expand(
             from wfdeploy.manifests.expand.generators import Entry, generate
 
             entry = Entry(
-                document=document,
                 index=index,
                 fields=fields,
                 line=line,
@@ -197,7 +196,6 @@ def expand(
                 base=base,
                 evaluation=evaluation,
                 files=files,
-                findings=findings,
                 suffix=suffix,
             )
             ordinal = yield from generate(entry, ordinal, wanted)
@@ -207,7 +205,7 @@ def expand(
             continue
         if fields.get("key") is not None:
             hint = "remove it, or say with forEach or matrix what it tells apart"
-            evaluation.problem(("spec", "runs", index, "key"), "key-of-one", "a single run needs no key", hint)
+            evaluation.add(("spec", "runs", index, "key"), "key-of-one", "a single run needs no key", hint)
         body = body_of(fields, ("spec", "runs", index), evaluation, files)
         if body is None:
             body = base.body
@@ -250,9 +248,9 @@ class _Templates:
 
     def _new(self, key: _Key, base: Template, fields: Mapping[str, Any], path: FieldPath) -> Template:
         evaluation, numbers = self._evaluation, self._evaluation.numbers
-        before, respelled, numbers.respelled = evaluation.problems, numbers.respelled, False
+        before, respelled, numbers.respelled = len(evaluation.findings), numbers.respelled, False
         template = layer(base, fields, path, evaluation, key[-1])
-        if evaluation.problems == before and not numbers.respelled:  # what is told of it is told wherever it stands
+        if len(evaluation.findings) == before and not numbers.respelled:  # else it is reported wherever it stands
             if len(self._made) >= MOST_TEMPLATES:
                 self._made.clear()
             self._made[key] = template

@@ -26,7 +26,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from wfdeploy.manifests.expand import filters
 from wfdeploy.manifests.expand.expressions import MAX_LENGTH, ExpressionError, Scope, one_line
-from wfdeploy.manifests.expand.numbers import Numbers
+from wfdeploy.manifests.expand.numbers import NumberFormat
 from wfdeploy.manifests.expand.paths import undefined_within, unknown_name
 
 MAX_DEPTH = 50
@@ -79,7 +79,7 @@ class Expression:
 
 
 @lru_cache(maxsize=1024)
-def compile_expression(source: str, names: Collection[str], numbers: Numbers, most: int) -> Expression:
+def compile_expression(source: str, names: Collection[str], numbers: NumberFormat, most: int) -> Expression:
     """Compile an expression whose scope has these names; `numbers` writes those that it makes text of. A text that it
     makes has at most `most` characters.
 
@@ -191,7 +191,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(("+", "-", "*", "/", "//", "%", "**"))
     intercepted_unops = frozenset(("+", "-"))
 
-    def __init__(self, numbers: Numbers, most: int) -> None:
+    def __init__(self, numbers: NumberFormat, most: int) -> None:
         # Not optimised: constants would be worked out while compiling, out of reach of the bounds below.
         super().__init__(undefined=_Undefined, optimized=False, autoescape=False, cache_size=0)
         self.globals = {}
@@ -249,7 +249,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 @lru_cache(maxsize=4)
-def _sandbox(numbers: Numbers, most: int) -> _Sandbox:
+def _sandbox(numbers: NumberFormat, most: int) -> _Sandbox:
     return _Sandbox(numbers, most)
 
 

@@ -20,7 +20,7 @@ from wfdeploy.documents.values import (
 )
 from wfdeploy.manifests.validate.groups import group_problems
 from wfdeploy.model.diagnostic import Place
-from wfdeploy.model.document import MOST_ROWS_TOLD, Document, FieldPath, Finding, Part, subject
+from wfdeploy.model.document import MAX_ROW_FINDINGS, Document, FieldPath, Finding, Part, subject
 from wfdeploy.model.request import Body, BodyKind, Delivery, Template, Text
 from wfdeploy.model.run import DeclaredRun
 
@@ -37,12 +37,12 @@ class RowFindings:
         """A value that won't do, of one row."""
         kind = (id(document), path[:4], problem.code)
         count = self._counts[kind] = self._counts.get(kind, 0) + 1
-        if count > MOST_ROWS_TOLD:
-            message = f"{count - MOST_ROWS_TOLD:,} more runs with a problem like the last"
+        if count > MAX_ROW_FINDINGS:
+            message = f"{count - MAX_ROW_FINDINGS:,} more runs with a problem like the last"
             finding = Finding(
                 document=document, path=path, code=problem.code, message=message, address=run.address.partition("[")[0]
             )
-            if count == MOST_ROWS_TOLD + 1:
+            if count == MAX_ROW_FINDINGS + 1:
                 self._rest[kind] = len(self._findings)
                 self._findings.append(finding)
             else:

@@ -21,7 +21,7 @@ _HARMLESS = frozenset(("missing-field", "repeated", "unknown-field"))
 """Codes of findings whose value may stay, or that have none."""
 
 
-def remains(document: Document, findings: Iterable[Finding]) -> Document | None:
+def sanitize(document: Document, findings: Iterable[Finding]) -> Document | None:
     """A manifest without what the schema's findings point at; None when it is no manifest at all.
 
     The document given is not changed. Paths stay what they are: a run or a move that is gone is None. Names stay as

@@ -15,6 +15,7 @@ from wfdeploy import __version__
 from wfdeploy.cli.commands.setup import CI
 from wfdeploy.cli.scaffold import CI_FILES, new_uid, project_name
 from wfdeploy.manifests.manifests import validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.project.file import load_project
 from wfdeploy.project.permissions import Permissions
 
@@ -35,7 +36,7 @@ def test_the_scaffold_is_valid_in_every_environment(elsewhere: Path) -> None:
     root = elsewhere / "shop"
     for environment in ("staging", "production"):
         project = load_project(cwd=root, environment=environment)
-        assert validate(project, cwd=root) == ()
+        assert validate(project, how=Loading(cwd=root)) == ()
     assert project.name == "shop"
     assert project.state_required
     assert re.fullmatch(r"[a-z0-9]{16}", project.uid or "")

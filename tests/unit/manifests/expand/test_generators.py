@@ -13,7 +13,7 @@ from tests.unit.manifests.expand.expanding import expanded, from_file, read_yaml
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.expand.input_files import InputFiles, Readers
 from wfdeploy.manifests.validate.row_schema import RowSchema
-from wfdeploy.model.document import MOST_ROWS_TOLD
+from wfdeploy.model.document import MAX_ROW_FINDINGS
 from wfdeploy.model.request import SecretRef, SecretText
 
 
@@ -188,8 +188,8 @@ def test_skipped_rows_are_listed_and_counted(tmp_path: Path) -> None:
 
 
 def test_bad_rows_beyond_the_first_are_counted(tmp_path: Path) -> None:
-    found = from_file(tmp_path, "a.jsonl", b"{}\n" * (MOST_ROWS_TOLD + 1234))
-    assert len(found.diagnostics) == MOST_ROWS_TOLD + 1
+    found = from_file(tmp_path, "a.jsonl", b"{}\n" * (MAX_ROW_FINDINGS + 1234))
+    assert len(found.diagnostics) == MAX_ROW_FINDINGS + 1
     assert found.diagnostics[-1].message == "1,234 more rows of a.jsonl are wrong"
 
 

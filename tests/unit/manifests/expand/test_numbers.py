@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.unit.manifests.expand.data.test_other_rows import packed
 from tests.unit.manifests.expand.expanding import Expanded, expanded, from_file
 from wfdeploy.manifests.expand.expressions import evaluate_text
-from wfdeploy.manifests.expand.numbers import Numbers
+from wfdeploy.manifests.expand.numbers import NumberFormat
 from wfdeploy.manifests.expand.references import References
 
 
@@ -47,12 +47,12 @@ from wfdeploy.manifests.expand.references import References
     ],
 )
 def test_spelling(value: float | decimal.Decimal, text: str) -> None:
-    assert Numbers().text(value) == text
+    assert NumberFormat().text(value) == text
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_floats_are_written_as_rfc_8785_has_them(value: float) -> None:
-    text = Numbers().text(value)
+    text = NumberFormat().text(value)
     assert text == rfc8785.dumps(value).decode()
     assert float(text) == value
 
@@ -61,19 +61,19 @@ def test_floats_are_written_as_rfc_8785_has_them(value: float) -> None:
 def test_a_scale_is_no_part_of_a_decimal(value: decimal.Decimal, scale: int) -> None:
     with decimal.localcontext(prec=80):
         other = value.quantize(decimal.Decimal(1).scaleb(-9 - scale))
-    assert Numbers().text(other) == Numbers().text(value)
-    assert decimal.Decimal(Numbers().text(value)) == value
+    assert NumberFormat().text(other) == NumberFormat().text(value)
+    assert decimal.Decimal(NumberFormat().text(value)) == value
 
 
 @given(st.integers(-(2**70), 2**70), st.integers(-(2**70), 2**70))
 def test_two_integers_never_meet(one: int, other: int) -> None:
-    assert (Numbers().text(one) == Numbers().text(other)) == (one == other)
+    assert (NumberFormat().text(one) == NumberFormat().text(other)) == (one == other)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), decimal.Decimal("NaN"), decimal.Decimal("-Infinity")])
 def test_what_is_no_number_has_none(value: float | decimal.Decimal) -> None:
     with pytest.raises(ValueError, match="no number"):
-        Numbers().text(value)
+        NumberFormat().text(value)
 
 
 FORMATS = {
@@ -172,7 +172,7 @@ def test_a_digest_is_that_of_the_value() -> None:
 
 @given(st.recursive(st.floats(allow_nan=False, allow_infinity=False) | st.text(), st.lists))
 def test_json_text_holds_what_it_was_made_of(value: object) -> None:
-    assert json.loads(Numbers().json(value, 10_000), parse_int=float) == value
+    assert json.loads(NumberFormat().json(value, 10_000), parse_int=float) == value
 
 
 # --- as it was before ------------------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_json_text_holds_what_it_was_made_of(value: object) -> None:
 
 @given(st.floats() | st.integers() | st.booleans())
 def test_the_former_spelling_is_that_of_python(value: float) -> None:
-    numbers = Numbers(former=True)
+    numbers = NumberFormat(former=True)
     assert numbers.text(value) == json.dumps(value)
     assert not numbers.respelled
 
@@ -191,8 +191,8 @@ def test_the_former_spelling_is_that_of_python(value: float) -> None:
     | st.decimals(allow_nan=False, allow_infinity=False)
 )
 def test_it_is_known_whether_a_number_was_written_otherwise(value: float | decimal.Decimal) -> None:
-    numbers = Numbers()
-    is_other = numbers.text(value) != Numbers(former=True).text(value)
+    numbers = NumberFormat()
+    is_other = numbers.text(value) != NumberFormat(former=True).text(value)
     assert numbers.respelled is is_other
 
 

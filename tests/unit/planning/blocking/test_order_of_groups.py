@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.support.workbench import group, run
 from wfdeploy.catalogue.entries import Cache
 from wfdeploy.manifests.manifests import validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.project import Project
 
@@ -19,7 +20,9 @@ def told(root: Path, **files: list[dict[str, object]]) -> list[Diagnostic]:
         text = "\n---\n".join(json.dumps(value, indent=1) for value in groups)
         (root / "manifests" / f"{name}.yaml").write_text(text, encoding="utf-8")
     project = Project(root=root)
-    first, second = (list(validate(project, cwd=root, cache=Cache(root / "cache", b"key"))) for _ in range(2))
+    first, second = (
+        list(validate(project, how=Loading(cwd=root, cache=Cache(root / "cache", b"key")))) for _ in range(2)
+    )
     assert first == second
     return first
 
@@ -40,5 +43,5 @@ def test_a_circle_across_files_is_told_with_file_and_line_of_each_step(tmp_path:
 def test_an_unknown_group_is_an_error_unless_something_was_left_out(tmp_path: Path) -> None:
     (one,) = told(tmp_path, one=[waiting("load", "sead")], two=[waiting("seed")])
     assert (one.code, one.hint) == ("unknown-group", "did you mean 'seed'?")
-    alone = validate(Project(root=tmp_path), ["manifests/one.yaml"], cwd=tmp_path)
+    alone = validate(Project(root=tmp_path), ["manifests/one.yaml"], how=Loading(cwd=tmp_path))
     assert list(alone) == []

@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 
 from wfdeploy.manifests.expand.data.rows import BadRow, shown_value
 from wfdeploy.manifests.expand.data.streams import FREE_BYTES, MAX_RATIO, DataStream, FileProblem, too_much
-from wfdeploy.manifests.expand.numbers import Numbers
+from wfdeploy.manifests.expand.numbers import NumberFormat
 
 _ROWS_AT_ONCE = 4096
 
@@ -36,7 +36,7 @@ class ParquetRows:
     uniform = True
     shares_lines = False
 
-    def __init__(self, stream: DataStream, numbers: Numbers) -> None:
+    def __init__(self, stream: DataStream, numbers: NumberFormat) -> None:
         self._stream = stream
         self._numbers = numbers
 
@@ -147,7 +147,7 @@ def _unpacked_bytes(array: Any) -> int:
     return int(array.nbytes)
 
 
-def _plain(value: Any, numbers: Numbers) -> object:
+def _plain(value: Any, numbers: NumberFormat) -> object:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):

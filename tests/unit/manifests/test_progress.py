@@ -11,6 +11,7 @@ import pytest
 from wfdeploy.catalogue.entries import Cache
 from wfdeploy.manifests import parsing
 from wfdeploy.manifests.manifests import validate
+from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.event import Event, Reading
 from wfdeploy.model.project import Project
 
@@ -20,7 +21,7 @@ GENERATED = HEAD + "  runs:\n    - {name: r, forEach: {file: %s}, key: '${{ row.
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parsing, "_TOLD_EVERY", 500)
+    monkeypatch.setattr(parsing, "_REPORTED_EVERY", 500)
 
 
 def manifest(root: Path, name: str, text: str) -> int:
@@ -35,7 +36,7 @@ def rows(path: Path, count: int = 10_000) -> int:
 
 def told(root: Path, cache: Cache | None = None) -> list[Reading]:
     events: list[Event] = []
-    validate(Project(root=root), cwd=root, cache=cache, listener=events.append)
+    validate(Project(root=root), how=Loading(cwd=root, cache=cache, listener=events.append))
     *found, last = [event for event in events if isinstance(event, Reading)]
     assert (last.done, last.runs) == (True, found[-1].runs)
     assert [event.part for event in found] == sorted(event.part for event in found)
