@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from wfdeploy.errors import StateError, StateUnusable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wfdeploy.model.edits import Edit
     from wfdeploy.model.project import Project, Target
     from wfdeploy.ports import Clock, Listener, MakeEncoder, RunGateway, StateBackend, StateStore
 
@@ -76,11 +77,22 @@ class Workspace:
                 hint="`wfdeploy apply` begins one, --state names another",
             )
 
-    def secret(self, *, begins: bool) -> bytes | None:
-        """What the state knows and a file that came with the checkout can't be made with: its redaction key.
+    def commit(self, store: StateStore, edits: Sequence[Edit], *, is_new: bool = False) -> None:
+        """Commit edits that no listing stands behind, under the lock.
 
-        Where there is no state, that of the one to come if this command `begins` it, else None; so where it can't be
-        opened, which is told when it is needed.
+        They say nothing about whether the state is the whole story: if it `is_new`, or was the latest, it is marked as
+        the latest; a copied or restored state stays suspect. Raises: `StateUnusable`.
+        """
+        was_latest = is_new or self.state_backend.is_latest(store)
+        store.commit(edits)
+        if was_latest:
+            self.state_backend.mark_latest(store)
+
+    def secret(self, *, begins: bool) -> bytes | None:
+        """The state's redaction key: what nobody knows who can only put files into the checkout.
+
+        Without a state, it is the key of the state to come if this command `begins` it, else None. A state that can't
+        be opened gives None too; that is reported when the state is needed.
         """
         if not self.has_state:
             return self.state_backend.new_key if begins else None

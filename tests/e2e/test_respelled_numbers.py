@@ -195,7 +195,7 @@ def test_an_attempt_whose_answer_was_lost_before_the_upgrade(
     )
     workspace = bench.workspace
     with closing(workspace.open_state(readonly=False)) as store:
-        state.write(workspace, store, [Forget(record.address), PutAttempt(attempt)])
+        workspace.commit(store, [Forget(record.address), PutAttempt(attempt)])
     upgrade(bench, as_before)
     assert planned(bench.plan(offline=True)) == {"g/r[1]": "recover"}
     bench.apply()

@@ -30,6 +30,9 @@ class RunState(Enum):
         return self in (RunState.STARTED, RunState.UNKNOWN)
 
 
+NOT_SUCCEEDED = (None, *(state for state in RunState if state is not RunState.SUCCESS))
+"""Every state but success, and that of a run not observed yet."""
+
 TROUBLED = (RunState.FAILED, RunState.CANCELED, RunState.MISSING)
 """How a declared run should not be."""
 

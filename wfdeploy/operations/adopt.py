@@ -34,7 +34,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
         store = workspace.open_state()
         try:
             planner = Planner(workspace, manifests, store, selection, only_records=True)
-            was_latest = not workspace.has_state or workspace.state_backend.is_latest(store)
+            is_new = not workspace.has_state
             result = planner.plan()
             plan = result.plan
             taken = [
@@ -47,7 +47,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
                 return _report([], plan)
             if not confirm(shown):
                 raise Withheld("declined: nothing was recorded")
-            if not workspace.has_state:
+            if is_new:
                 store = planner.baseline.begin_state()
             by = authorship(workspace.environ, workspace.project.root)
             addresses = {change.address for change in taken}
@@ -58,10 +58,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
                 edits.extend(change.edits)
                 edits.append(PutRecord(record))
             edits.extend(result.conclusions.values())
-            store.commit(edits)
-            if was_latest:
-                # The server was not asked, so a state that was copied or restored stays suspect.
-                workspace.state_backend.mark_latest(store)
+            workspace.commit(store, edits, is_new=is_new)
             return _report(records, plan)
         finally:
             store.close()

@@ -1,10 +1,11 @@
-"""Refresh: ask the server how recorded runs do, and write it down. Nothing is triggered, nothing cancelled."""
+"""Update recorded run states from the server. Nothing is triggered, nothing cancelled."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Sequence
+from contextlib import aclosing, closing
 
 from wfdeploy.model.state import Standing
 from wfdeploy.model.status import Refreshed, Turn
@@ -19,44 +20,31 @@ from wfdeploy.workspace import Workspace
 def refresh(
     workspace: Workspace, globs: Sequence[str], labels: Collection[str], *, lock_timeout_s: float = 0.0
 ) -> Refreshed:
-    """Bring the state up to date about the selected runs (all, without globs and labels). Runs that are known to have
-    ended aren't asked after; the others cost one listing together.
+    """Update the recorded states of the selected runs (all, without globs and labels) from the server. Only runs that
+    are not known to have ended are asked for; together they cost one listing.
 
     Raises: `StateError`, `RemoteFailure`, `UsageError` for a glob that matches nothing.
     """
     workspace.require_state()
-    with workspace.lock(lock_timeout_s):
-        store = workspace.open_state()
-        try:
-            unfinished = list(store.standings(UNFINISHED))
-            if globs or labels:
-                chosen = {record.address for record in selected(store, globs, labels)}
-                unfinished = [standing for standing in unfinished if standing.address in chosen]
-            if not unfinished:
-                return Refreshed(0, (), {})
-            was_latest = workspace.state_backend.is_latest(store)
-            snapshot = asyncio.run(_snapshot(workspace, unfinished))
-            news = [
-                (standing, edit) for standing, edit in observations(store, unfinished, snapshot) if edit is not None
-            ]
-            store.commit([edit for _, edit in news])
-            if was_latest:
-                # How runs do says nothing about whether the state is the whole story.
-                workspace.state_backend.mark_latest(store)
-        finally:
-            store.close()
-    return _told(unfinished, [standing for standing, _ in news])
+    with workspace.lock(lock_timeout_s), closing(workspace.open_state()) as store:
+        unfinished = list(store.standings(UNFINISHED))
+        if globs or labels:
+            chosen = {record.address for record in selected(store, globs, labels)}
+            unfinished = [standing for standing in unfinished if standing.address in chosen]
+        if not unfinished:
+            return Refreshed(0, (), {})
+        snapshot = asyncio.run(_snapshot(workspace, unfinished))
+        news = [(standing, edit) for standing, edit in observations(store, unfinished, snapshot) if edit is not None]
+        workspace.commit(store, [edit for _, edit in news])
+    return _refreshed(unfinished, [standing for standing, _ in news])
 
 
 async def _snapshot(workspace: Workspace, unfinished: Sequence[Standing]) -> Snapshot:
-    gateway = workspace.gateway()
-    try:
+    async with aclosing(workspace.gateway()) as gateway:
         return await Discovery(workspace, gateway, ServerTime(workspace.clock)).inspect(unfinished)
-    finally:
-        await gateway.aclose()
 
 
-def _told(unfinished: Sequence[Standing], found: Sequence[Standing]) -> Refreshed:
+def _refreshed(unfinished: Sequence[Standing], found: Sequence[Standing]) -> Refreshed:
     before = {standing.address: standing for standing in unfinished}
     after = before | {standing.address: standing for standing in found}
     turns = [

@@ -1,4 +1,4 @@
-"""Rollouts, looked at and steered. What is decided here is carried out by the next apply."""
+"""Show and steer rollouts. The next apply carries out what is decided here."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from wfdeploy.errors import StateError, UsageError
+from wfdeploy.errors import UsageError
 from wfdeploy.manifests.loading import load, with_sound_cache
 from wfdeploy.model.blocking import Mode, Progress, Rollout, RolloutView
 from wfdeploy.model.edits import PutProgress
+from wfdeploy.model.observed import NOT_SUCCEEDED
 from wfdeploy.model.plan import Selection
 from wfdeploy.model.remote import RunState
-from wfdeploy.operations.state import write
 from wfdeploy.ports import StateReader
 from wfdeploy.workspace import Workspace
 
-_OTHERS = (None, *(state for state in RunState if state is not RunState.SUCCESS))
 _BADLY = (RunState.FAILED, RunState.CANCELED)
 
 
 def status(workspace: Workspace, groups: Sequence[str], paths: Sequence[str] | None = None) -> Sequence[RolloutView]:
-    """The rollouts of these groups (all that are declared or under way, without any), by name.
+    """The rollouts of these groups, by name; without groups, all that are declared or under way.
 
     Raises: `InvalidInput`, `StateError`; `UsageError` for a group that has none.
     """
@@ -40,7 +39,7 @@ def status(workspace: Workspace, groups: Sequence[str], paths: Sequence[str] | N
 def _view(store: StateReader, name: str, rollout: Rollout | None, progress: Progress | None) -> RolloutView:
     members = store.members(name)
     recorded = {record.address for record in store.records(members)}
-    states = {one.address: one.run_state for one in store.standings(_OTHERS, name) if one.address in members}
+    states = {one.address: one.run_state for one in store.standings(NOT_SUCCEEDED, name) if one.address in members}
     return RolloutView(
         group=name,
         rollout=rollout,
@@ -52,34 +51,33 @@ def _view(store: StateReader, name: str, rollout: Rollout | None, progress: Prog
 
 
 def approve(workspace: Workspace, group: str) -> Progress:
-    """Open the gate of the step that waits. Raises: `UsageError` when no rollout is under way."""
+    """Approve the step that waits. Raises: `StateError`; `UsageError` when no rollout of the group is under way."""
     return _steer(workspace, group, lambda progress, _: replace(progress, approved=progress.step + 1))
 
 
 def pause(workspace: Workspace, group: str) -> Progress:
-    """Let no more runs go."""
+    """Release no more runs for now. Raises: see `approve`."""
     return _steer(workspace, group, lambda progress, _: replace(progress, mode=Mode.PAUSED, open_since_ms=None))
 
 
 def resume(workspace: Workspace, group: str) -> Progress:
-    """Go on. Failures so far are taken note of, and don't stop it again."""
+    """Go on, tolerating the failures so far. Raises: see `approve`."""
     return _steer(workspace, group, lambda progress, failed: replace(progress, mode=Mode.RUNNING, tolerated=failed))
 
 
 def abort(workspace: Workspace, group: str) -> Progress:
-    """Give it up: no more runs are let go until what was let go has changed, or somebody resumes it."""
+    """Release no more runs until the released ones have changed, or somebody resumes the rollout. Raises: see
+    `approve`."""
     return _steer(workspace, group, lambda progress, _: replace(progress, mode=Mode.ABORTED, open_since_ms=None))
 
 
 def _steer(workspace: Workspace, group: str, change: Callable[[Progress, int], Progress]) -> Progress:
-    if not workspace.has_state:
-        raise StateError(f"there is no state {workspace.target.state_file}", hint="--state names another")
+    workspace.require_state()
     with workspace.lock(), closing(workspace.open_state()) as store:
         under_way = store.rollouts()
         _require([group], set(under_way))
-        view = _view(store, group, None, under_way[group])
-        progress = change(under_way[group], view.failed)
-        write(workspace, store, [PutProgress(progress)])
+        progress = change(under_way[group], _view(store, group, None, under_way[group]).failed)
+        workspace.commit(store, [PutProgress(progress)])
     return progress
 
 

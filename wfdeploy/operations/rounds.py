@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from wfdeploy.errors import Interrupted, WfdeployError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.event import ApplyReport, Following, Outcome, Result
+from wfdeploy.model.observed import NOT_SUCCEEDED
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.model.remote import RunState
 from wfdeploy.ports import RecordReader
@@ -142,8 +143,7 @@ def _ends(workspace: Workspace, watched: Collection[Address]) -> dict[RunState, 
     """How these runs do now."""
     store = workspace.open_state(readonly=True)
     try:
-        others = (None, *(state for state in RunState if state is not RunState.SUCCESS))
-        states = {one.address: one.run_state for one in store.standings(others) if one.address in watched}
+        states = {one.address: one.run_state for one in store.standings(NOT_SUCCEEDED) if one.address in watched}
     finally:
         store.close()
     ends = Counter(state or RunState.STARTED for state in states.values())

@@ -12,13 +12,13 @@ from typing import Any
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.manifests.identify.run_ids import parse_attempt
 from wfdeploy.model.address import Address, exactly, shell_pattern, split_address
-from wfdeploy.model.edits import DropAttempt, Edit, Forget, PutAttempt, PutRecord, Rename
+from wfdeploy.model.edits import DropAttempt, Forget, PutAttempt, PutRecord, Rename
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record
 from wfdeploy.model.status import StatusRow
 from wfdeploy.model.workflow_id import id_key, parse_run_id
 from wfdeploy.operations.status import attempted_row, recorded_row
 from wfdeploy.planning.targets import Targets
-from wfdeploy.ports import RecordReader, StateStore
+from wfdeploy.ports import RecordReader
 from wfdeploy.workspace import Workspace
 
 _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}")
@@ -76,7 +76,7 @@ def remove(workspace: Workspace, globs: Sequence[str]) -> Sequence[Address]:
         addresses = {key.address for key in store.record_keys(targets.spans) if targets.match(key.address)}
         addresses |= {one.address for one in store.attempts(targets.spans) if targets.match(one.address)}
         targets.check()
-        write(workspace, store, [Forget(address) for address in sorted(addresses)])
+        workspace.commit(store, [Forget(address) for address in sorted(addresses)])
     return sorted(addresses)
 
 
@@ -95,7 +95,7 @@ def move(workspace: Workspace, origin: str, to: str) -> None:
             raise UsageError(
                 f"{to} is recorded already", hint=f"forget it first: wfdeploy state rm {shell_pattern(to)}"
             )
-        write(workspace, store, [Rename(Address(origin), Address(to))])
+        workspace.commit(store, [Rename(Address(origin), Address(to))])
 
 
 def resolve(workspace: Workspace, address: str, resolution: Resolution, run_id: str | None = None) -> None:
@@ -110,7 +110,7 @@ def resolve(workspace: Workspace, address: str, resolution: Resolution, run_id: 
             raise UsageError(f"the outcome of {address} is not open", hint="`wfdeploy state list` shows what is")
         if resolution is Resolution.RESEND:
             again = attempt._replace(status=AttemptStatus.UNKNOWN, resend=True)
-            write(workspace, store, [PutAttempt(again)])
+            workspace.commit(store, [PutAttempt(again)])
             return
         record = attempt.record(
             origin=Origin.RECOVERED,
@@ -119,7 +119,7 @@ def resolve(workspace: Workspace, address: str, resolution: Resolution, run_id: 
             recorded_at_ms=attempt.intent_at_ms,
             workflow_run_id=_resumed_id(store, attempt, run_id) if attempt.is_resume else _own_id(attempt, run_id),
         )
-        write(workspace, store, [DropAttempt(attempt.address), PutRecord(record)])
+        workspace.commit(store, [DropAttempt(attempt.address), PutRecord(record)])
 
 
 def _own_id(attempt: Attempt, run_id: str | None) -> str:
@@ -172,15 +172,6 @@ def import_(workspace: Workspace, lines: Iterable[str]) -> int:
 
 def _attempt(store: RecordReader, address: str) -> Attempt | None:
     return next(store.attempts(exactly(address)), None)
-
-
-def write(workspace: Workspace, store: StateStore, edits: Sequence[Edit]) -> None:
-    """Commit what a person decided, under the lock."""
-    was_latest = workspace.state_backend.is_latest(store)
-    store.commit(edits)
-    if was_latest:
-        # Mending a state says nothing about whether it was the whole story.
-        workspace.state_backend.mark_latest(store)
 
 
 def _plain(value: Record | Attempt) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Recorded runs, looked at: their states now, their steps, their past."""
+"""Show recorded runs: their present states, their steps, their past."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import aclosing, closing
 
 from wfdeploy.errors import UsageError
 from wfdeploy.manifests.identify.run_ids import Naming
@@ -22,31 +23,28 @@ from wfdeploy.sending.patience import Patience
 from wfdeploy.workspace import Workspace
 
 _FEW = 10
-"""Of so many runs each is asked for by its id: a listing shows every run of the project since the oldest of them."""
+"""Up to so many runs are asked for by id: a listing shows every run of the project since the oldest of them."""
 
 
 def status(workspace: Workspace, globs: Sequence[str], labels: Collection[str] = ()) -> Sequence[StatusRow]:
-    """One row per recorded address that the globs match (all, without any) and that carries one of the labels (any,
+    """One row per recorded address that a glob matches (all, without any) and that carries one of the labels (any,
     without one), in address order.
 
-    A few runs that may still change are asked for one by one; for more of them, the server's runs are listed once, from
-    the oldest on. Without a token the rows show what was last observed.
+    The server is asked for runs that may still change: for a few one by one, for more by one listing. Without a token
+    the rows show what was last observed.
 
     Raises: `UsageError` for a glob that matches nothing, `StateUnusable`, `RemoteFailure`.
     """
-    look = _Look(workspace, globs, labels)
-    if look.needs_server and workspace.target.token is None:
+    current = _Status(workspace, globs, labels)
+    if current.needs_server and workspace.target.token is None:
         workspace.listener(Notice(f"no token ({workspace.target.token_source}): showing what was last observed"))
-    if not look.needs_server or workspace.target.token is None:
-        return look.rows()
+    if not current.needs_server or workspace.target.token is None:
+        return current.rows()
 
     async def once() -> Sequence[StatusRow]:
-        gateway = workspace.gateway()
-        try:
-            await look.ask(gateway)
-            return look.rows()
-        finally:
-            await gateway.aclose()
+        async with aclosing(workspace.gateway()) as gateway:
+            await current.ask(gateway)
+            return current.rows()
 
     return asyncio.run(once())
 
@@ -60,30 +58,27 @@ def watch(
     show: Callable[[Sequence[StatusRow]], None],
     stop: StopFlag,
 ) -> None:
-    """The same again and again, until no run may change any more or the user stops it. What an apply does meanwhile
-    shows, since the state is read anew.
+    """Show the rows of `status` again and again, until no run may change any more or the user stops it. The state is
+    read each time, so what an apply does meanwhile shows.
 
-    Raises: `UsageError` (without a token too), `StateUnusable`, `RemoteFailure`.
+    Raises: `UsageError` (also without a token), `StateUnusable`, `RemoteFailure`.
     """
 
     async def again_and_again() -> None:
-        gateway = workspace.gateway()
         patience = Patience(workspace.clock, stop, workspace.listener, 0.0)
-        try:
+        async with aclosing(workspace.gateway()) as gateway:
             while not stop.requested:
-                look = _Look(workspace, globs, labels)
-                await look.ask(gateway)
-                rows = look.rows()
+                current = _Status(workspace, globs, labels)
+                await current.ask(gateway)
+                rows = current.rows()
                 show(rows)
                 if all(_has_ended(row) for row in rows) or not await patience.pause(interval_s):
                     return
-        finally:
-            await gateway.aclose()
 
     asyncio.run(again_and_again())
 
 
-class _Look:
+class _Status:
     """The selected records and attempts, as they are now."""
 
     def __init__(self, workspace: Workspace, globs: Sequence[str], labels: Collection[str]) -> None:
@@ -91,8 +86,7 @@ class _Look:
         self._listed = RunIndex()
         self._live: dict[Address, ObservedRun | RunLog] = {}
         targets = Targets(globs)
-        store = workspace.open_state(readonly=True)
-        try:
+        with closing(workspace.open_state(readonly=True)) as store:
             records = selected(store, (), labels) if labels else store.records(within=targets.spans)
             self._records = [record for record in records if targets.match(record.address)]
             chosen = {record.address for record in self._records}
@@ -101,8 +95,6 @@ class _Look:
                 for attempt in store.attempts(targets.spans)
                 if targets.match(attempt.address) and (not labels or attempt.address in chosen)
             ]
-        finally:
-            store.close()
         targets.check()
         self._moving = [record for record in self._records if record.run_state is None or not record.run_state.is_final]
 
@@ -111,7 +103,7 @@ class _Look:
         return bool(self._moving or self._attempts)
 
     async def ask(self, gateway: RunGateway) -> None:
-        """Ask the server how those do that may still change."""
+        """Ask the server for the states of runs that may still change."""
         if len(self._moving) <= _FEW and all(record.created_at_ms is not None for record in self._moving):
             for record in self._moving:
                 log = await gateway.read_run(record.workflow_run_id, record.created_at_ms)
@@ -128,7 +120,7 @@ class _Look:
                     self._live[record.address] = run
 
     async def _list(self, gateway: RunGateway, starts: Sequence[int | None]) -> None:
-        """List the server's runs since the earliest of these times (None: one isn't known)."""
+        """List the server's runs since the earliest of these times (None: an unknown one)."""
         known = [start for start in starts if start is not None]
         workspace = self._workspace
         listed = await list_all(
@@ -141,7 +133,7 @@ class _Look:
         self._listed = RunIndex(listed.runs)
 
     def rows(self) -> Sequence[StatusRow]:
-        """A row an address, with what the server told."""
+        """One row per address, with what the server reported."""
         rows = {record.address: recorded_row(record, self._live.get(record.address)) for record in self._records}
         project = self._workspace.project
         name = Naming(project.key, project.environment)
@@ -151,14 +143,14 @@ class _Look:
 
 
 def _has_ended(row: StatusRow) -> bool:
-    """Whether nothing will be told of it any more."""
+    """Whether nothing about this run will change any more."""
     if row.status is RowStatus.REJECTED:
         return True
     return row.run_state is not None and row.run_state.is_final
 
 
 def recorded_row(record: Record, run: ObservedRun | RunLog | None) -> StatusRow:
-    """A record, with what the server shows of it now."""
+    """The row of a record, with what the server shows of its run now."""
     return StatusRow(
         address=record.address,
         status=RowStatus.TRIGGERED,
@@ -175,7 +167,7 @@ def recorded_row(record: Record, run: ObservedRun | RunLog | None) -> StatusRow:
 
 
 def attempted_row(attempt: Attempt, run: ObservedRun | None) -> StatusRow:
-    """An attempt, with what the server shows of it now."""
+    """The row of an attempt, with what the server shows of its run now."""
     return StatusRow(
         address=attempt.address,
         status=RowStatus(attempt.status.value),
@@ -209,20 +201,17 @@ def logs(workspace: Workspace, globs: Sequence[str], labels: Collection[str]) ->
         )
 
     async def read() -> list[LoggedRun]:
-        gateway = workspace.gateway()
-        try:
+        async with aclosing(workspace.gateway()) as gateway:
             return [
                 LoggedRun(record, await gateway.read_run(record.workflow_run_id, record.created_at_ms))
                 for record in records
             ]
-        finally:
-            await gateway.aclose()
 
     return asyncio.run(read())
 
 
 def history(workspace: Workspace, globs: Sequence[str], labels: Collection[str]) -> Sequence[PastRun]:
-    """All runs of the selected addresses that the state knows of: by address, oldest first. The server isn't asked.
+    """All recorded runs of the selected addresses, by address, oldest first. The server is not contacted.
 
     Raises: `UsageError` for a glob that matches nothing; `StateError`.
     """
@@ -246,7 +235,7 @@ def selected(store: RecordReader, globs: Sequence[str], labels: Collection[str])
     Raises: `UsageError` at the end for a glob or a label that matched nothing.
     """
     targets = Targets(globs)
-    # Whether any run carries a label is known once all were looked at.
+    # With labels, all records are read: only then it is known whether any run carries one of them.
     return _chosen(store.records(within=None if labels else targets.spans), targets, labels)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import Condition
 from wfdeploy.model.event import ApplyReport, Following, Notice, Outcome
+from wfdeploy.model.observed import NOT_SUCCEEDED
 from wfdeploy.model.options import StopFlag
 from wfdeploy.model.plan import Plan
 from wfdeploy.model.remote import ObservedRun, RunState
@@ -29,8 +31,6 @@ _LONGEST_PAUSE_S = 15.0
 _FIRST_FOLLOW_S = 0.1
 _LONGEST_FOLLOW_S = 2.0
 """Pauses between two looks. The embedded server, whose runs are followed, is asked more often than others."""
-
-_OTHERS = (None, *(state for state in RunState if state is not RunState.SUCCESS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +112,7 @@ class _Wait:
     def _recorded(self) -> tuple[int, int, dict[Address, Standing]]:
         """How many selected runs are recorded, how many have an open outcome, and the standings of those not known to
         have succeeded."""
-        store = self.workspace.open_state(readonly=True)
-        try:
+        with closing(self.workspace.open_state(readonly=True)) as store:
             if self.labels:
                 chosen = {record.address for record in selected(store, self.globs, self.labels)}
                 open_ = 0
@@ -122,9 +121,7 @@ class _Wait:
                 chosen = {key.address for key in store.record_keys(targets.spans) if targets.match(key.address)}
                 open_ = sum(one.is_open for one in store.attempts(targets.spans) if targets.match(one.address))
                 targets.check()
-            standings = {one.address: one for one in store.standings(_OTHERS) if one.address in chosen}
-        finally:
-            store.close()
+            standings = {one.address: one for one in store.standings(NOT_SUCCEEDED) if one.address in chosen}
         return len(chosen), open_, standings
 
     async def _live(self, gateway: RunGateway, moving: Collection[Standing]) -> dict[Address, RunState]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from wfdeploy.manifests.identify.fingerprint import version_of
 from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
 from wfdeploy.model.blocking import Headcount, instant
+from wfdeploy.model.observed import NOT_SUCCEEDED
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import DesiredRun, Group, OnChange
@@ -16,8 +17,6 @@ from wfdeploy.planning.blocking.due import due
 from wfdeploy.planning.blocking.recurring import Recurrence
 from wfdeploy.planning.diff.context import DiffContext
 from wfdeploy.planning.diff.differ import diff
-
-_NOT_SUCCEEDED = (None, *(state for state in RunState if state is not RunState.SUCCESS))
 
 
 class Headcounts:
@@ -103,7 +102,7 @@ class Headcounts:
         context = self.context
         states: dict[Address, RunState | None] = {}
         for recorded_as in self._names(name):
-            for standing in self.store.standings(_NOT_SUCCEEDED, recorded_as):
+            for standing in self.store.standings(NOT_SUCCEEDED, recorded_as):
                 address = context.renames.get(standing.address, standing.address)
                 if group_of(address) == name:
                     states[address] = context.states.live.get(address, standing.run_state)
