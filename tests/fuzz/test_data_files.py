@@ -132,9 +132,9 @@ def test_data_files_give_rows_or_say_why_not(form: str) -> None:
 
 
 def judged(root: Project, text: str, done: Hunt) -> None:
-    how: dict[str, Any] = {"stdin": text.encode(), "cwd": root.root}
+    how = Loading(stdin=text.encode, cwd=root.root)
     try:
-        found = validate(root, ["-"], how=Loading(**how))
+        found = validate(root, ["-"], how=how)
     except WfdeployError as error:
         check_error(error)
         done.note("failed")
@@ -146,8 +146,8 @@ def judged(root: Project, text: str, done: Hunt) -> None:
         return
     done.note("accepted")
     with (
-        load_manifests(root, ["-"], how=Loading(**how)) as first,
-        load_manifests(root, ["-"], how=Loading(**how)) as second,
+        load_manifests(root, ["-"], how=how) as first,
+        load_manifests(root, ["-"], how=how) as second,
     ):
         assert first.digest == second.digest
         assert len({run.address for run in declared_runs(first)}) == len(first.runs)
