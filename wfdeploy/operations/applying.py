@@ -1,22 +1,21 @@
-"""Apply, as soon as there may be something to do.
+"""Apply, as soon as there may be something to do. The commands for recorded runs (cancel, resume, restart, retrigger)
+are applies too, of plans in which nothing but that is done.
 
-Lock; read the state; see whether there is anything to send or to clear; list what the server knows, late enough;
-plan; get consent; send. Before consent nothing is written but that left-over intents are closed; nothing is sent before
-its intent is on disk.
+Take the lock; read the state; plan; ask the server what the plan depends on, late enough; get consent; send. Before
+consent nothing is written, except that left-over intents are closed. Nothing is sent before its intent is on disk.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
-from dataclasses import replace
-from functools import partial
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from wfdeploy.errors import ExitCode, Interrupted, Withheld
 from wfdeploy.manifests.manifests import Manifests
-from wfdeploy.model.edits import Edit, SetHead
+from wfdeploy.model.edits import SetHead
 from wfdeploy.model.event import ApplyReport, Notice
 from wfdeploy.model.options import ApplyRequest
 from wfdeploy.model.plan import Action, Plan, Refresh
@@ -26,7 +25,7 @@ from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, e
 from wfdeploy.operations.waiting import begin_later, follow
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.held_back import HeldBack
-from wfdeploy.planning.consent import Later, held_back, require_consent
+from wfdeploy.planning.consent import Later, held_back, require_consent, require_no_state_needed
 from wfdeploy.planning.inquiry import Inquiry
 from wfdeploy.planning.listing.discovery import Discovery, Lock
 from wfdeploy.planning.listing.run_states import since
@@ -42,8 +41,8 @@ from wfdeploy.sending.server_time import ServerTime
 from wfdeploy.sending.session import Outcomes, Session, Unreachable
 from wfdeploy.workspace import Workspace
 
-_MOST_TOLD = 20
-"""Of how many runs it is told why what was asked for isn't done."""
+_MOST_REPORTED = 20
+"""Of so many runs the reason is given why the requested action isn't done."""
 
 
 def carry_out(
@@ -66,6 +65,16 @@ def _report_no_signal(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) 
         loop.default_exception_handler(context)
 
 
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A plan, and what is known once it is made."""
+
+    result: PlanResult
+    is_whole_story: bool  # whether the state holds all that was triggered, once the plan is carried out
+    listing: Listing | None = None
+    discovery: Discovery | None = None
+
+
 class _Apply:
     """One apply, from the lock to the report."""
 
@@ -81,61 +90,34 @@ class _Apply:
         self.stop = request.stop
         self.patience = Patience(workspace.clock, self.stop, workspace.listener, self.options.timeout_s)
         self.time = ServerTime(workspace.clock)
+        self.resources = AsyncExitStack()
         self.gateway: RunGateway | None = None
-        self.scheduled: frozenset[str] = frozenset()
-        self.report: ApplyReport | None = None
+        self.scheduled: frozenset[str] = frozenset()  # runs that begin too late to be followed
         self.held_back: HeldBack | None = None  # once the first of several rounds was carried out
+        self.report: ApplyReport | None = None
 
     async def run(self) -> None:
-        """To `report`: were it returned, asyncio's signal handling would format all of it."""
-        self.report = await self._run()
+        """Apply, and leave the `report`. Were it returned, asyncio's signal handling would format all of it."""
+        async with self.resources:
+            self.report = await self._run()
 
     async def _run(self) -> ApplyReport:
         workspace, options = self.workspace, self.options
-        async with AsyncExitStack() as stack:
-            round_ = await self._once(stack, options.lock_timeout_s)
-            report = round_.report
-            if options.wait:
-                return await follow_through(
-                    workspace, round_, partial(self._again, stack), self.patience, options.longest_wait_s
-                )
-            if workspace.target.local and self.gateway is not None and not self.stop.requested:
-                report = await follow(
-                    report,
-                    workspace,
-                    self.gateway,
-                    scheduled=self.scheduled,
-                    timeout_s=options.longest_wait_s,
-                    stop=self.stop,
-                )
-            return report
+        first = await self._round(options.lock_timeout_s)
+        if options.wait:
+            return await follow_through(workspace, first, self._next_round, self.patience, options.longest_wait_s)
+        if workspace.target.local and self.gateway is not None and not self.stop.requested:
+            return await follow(
+                first.report,
+                workspace,
+                self.gateway,
+                scheduled=self.scheduled,
+                timeout_s=options.longest_wait_s,
+                stop=self.stop,
+            )
+        return first.report
 
-    async def _once(self, stack: AsyncExitStack, lock_timeout_s: float, before: Round | None = None) -> Round:
-        """Under the lock: plan, carry out, and see how things stand then. `before`: the round before this one."""
-        workspace = self.workspace
-        with workspace.lock(lock_timeout_s):
-            locked_at = self.time.now()
-            is_new = not workspace.has_state
-            store = workspace.open_state()
-            try:
-                if self.held_back is None or before is None:
-                    self._require_state(is_new)
-                elif self.held_back.has_moved_on(None if is_new else store):
-                    return ended(before, ANOTHER_COMMAND)
-                report, result, store = await self._plan_and_carry_out(store, is_new, locked_at, stack)
-                report = replace(report, warnings=result.plan.warnings)
-                if not self.options.wait:  # then nobody asks, and looking at each record takes its time
-                    return Round(report=report, going=frozenset())
-                if self.held_back is None:
-                    self.held_back = HeldBack(result.plan, self.manifests.groups, result.planned_ms)
-                self.held_back.took(report)
-                self.held_back.left(store if workspace.has_state else None)
-                round_ = round_after(report, result.plan, store, self.manifests.groups, passes=result.passes)
-                return replace(round_, ended=ANOTHER_RUNNER) if self.held_back.is_closed else round_
-            finally:
-                store.close()
-
-    async def _again(self, stack: AsyncExitStack, before: Round) -> Round:
+    async def _next_round(self, before: Round) -> Round:
         """Another round of what was consented to, once it is known how the runs do."""
         options, held_back = self.options, self.held_back
         assert held_back is not None
@@ -143,33 +125,56 @@ class _Apply:
         self.selection = replace(self.selection, refresh=Refresh.ALL, replace=replaced)
         self.saved, self.confirm = None, lambda _: True
         self.patience = Patience(self.workspace.clock, self.stop, self.workspace.listener, options.timeout_s)
-        return await self._once(stack, max(options.lock_timeout_s, options.timeout_s), before)
+        return await self._round(max(options.lock_timeout_s, options.timeout_s), before)
 
-    async def _plan_and_carry_out(
-        self, store: StateStore, is_new: bool, locked_at: float, stack: AsyncExitStack
-    ) -> tuple[ApplyReport, PlanResult, StateStore]:
-        workspace, options = self.workspace, self.options
-        planner = Planner(workspace, self.manifests, store, self.selection, held_back=self.held_back)
-        baseline = planner.baseline
+    async def _round(self, lock_timeout_s: float, before: Round | None = None) -> Round:
+        """Under the lock: plan, carry out, and see how things stand then."""
+        workspace = self.workspace
+        with workspace.lock(lock_timeout_s), ExitStack() as closing:
+            lock = Lock(self.time.now(), self.patience)
+            is_new = not workspace.has_state
+            store = workspace.open_state()
+            closing.callback(store.close)
+            if self.held_back is None or before is None:
+                if is_new:
+                    require_no_state_needed(workspace.target, self.options)
+            elif self.held_back.has_moved_on(None if is_new else store):
+                return ended(before, ANOTHER_COMMAND)
+            planner = Planner(workspace, self.manifests, store, self.selection, held_back=self.held_back)
+            closing.callback(planner.baseline.close)
+            planned = await self._plan(planner, lock, is_new=is_new)
+            report = replace(await self._carry_out(planner, planned), warnings=planned.result.plan.warnings)
+            if not self.options.wait:  # then nobody asks, and looking at each record takes its time
+                return Round(report=report, going=frozenset())
+            return self._round_after(report, planned.result, planner.baseline.store)
+
+    async def _plan(self, planner: Planner, lock: Lock, *, is_new: bool) -> _Planned:
+        """Plan with what is known; ask the server what the plan depends on beside that."""
+        workspace = self.workspace
+        is_whole_story = is_new or workspace.state_backend.is_latest(planner.baseline.store)
         result = planner.plan()
-        whole_story = is_new or workspace.state_backend.is_latest(store)
-        listing: Listing | None = None
-        discovery: Discovery | None = None
         questions = planner.questions(result)
-        if questions or result.conclusions or result.plan.summary[Action.CANCEL]:
-            if self.gateway is None:
-                self.gateway = workspace.gateway()
-                stack.push_async_callback(self.gateway.aclose)
-            discovery = Discovery(workspace, self.gateway, self.time, Lock(locked_at, self.patience))
-            inquiry = Inquiry(planner, discovery, is_new=is_new)
-            result, listing = await inquiry.run(result, questions)
-            # A suspect state becomes the whole story by a listing that began late enough, and by nothing else.
-            whole_story = whole_story or inquiry.asked_for_absence
-        plan = result.plan
-        self._check(result)
+        if not (questions or result.conclusions or result.plan.summary[Action.CANCEL]):
+            return _Planned(result, is_whole_story)
+        if self.gateway is None:
+            self.gateway = workspace.gateway()
+            self.resources.push_async_callback(self.gateway.aclose)
+        discovery = Discovery(workspace, self.gateway, self.time, lock)
+        inquiry = Inquiry(planner, discovery, is_new=is_new)
+        result, listing = await inquiry.run(result, questions)
+        # A suspect state becomes the whole story by a listing that began late enough, and by nothing else.
+        return _Planned(result, is_whole_story or inquiry.asked_for_absence, listing, discovery)
+
+    async def _carry_out(self, planner: Planner, planned: _Planned) -> ApplyReport:
+        """Get consent, then send. Raises: `StalePlan` where the saved plan is another one."""
+        workspace, options, baseline = self.workspace, self.options, planner.baseline
+        result, plan, listing = planned.result, planned.result.plan, planned.listing
+        result.require_no_conflicts()
+        if self.saved is not None:
+            self.saved.check(plan)
         self._report_skipped(plan)
         if not plan.has_changes and not plan.has_edits and not result.edits and not result.conclusions:
-            return ApplyReport.of_nothing(plan), result, store
+            return ApplyReport.of_nothing(plan)
         require_consent(plan, options, held_back(plan, baseline) if options.wait else Later())
         triggers = in_order_of_manifests(plan)
         secrets = gather_secrets(triggers, baseline)
@@ -178,36 +183,36 @@ class _Apply:
             raise Withheld("declined: nothing was sent")
         self._check_stop()
         self.scheduled = begin_later(workspace, plan, options.longest_wait_s)
-        if is_new:
-            store = baseline.begin_state()
-        watermark_ms = self._watermark(listing, discovery)
-        edits: list[Edit] = [
-            *result.edits,
-            SetHead(watermark_ms, foreign_ms=listing.began_ms if listing is not None and result.foreign else None),
-        ]
-        since_ms = watermark_ms if listing is not None and listing.began_ms is not None else None
+        if not workspace.has_state:
+            baseline.begin_state()
+        since_ms = None if listing is None else listing.watermark_ms
+        foreign_ms = listing.began_ms if listing is not None and result.foreign else None
         by = authorship(workspace.environ, workspace.project.root)
-        report = await self._engine(baseline, store, discovery).carry_out(
+        report = await self._engine(baseline, baseline.store, planned.discovery).carry_out(
             plan,
-            edits,
+            [*result.edits, SetHead(since_ms, foreign_ms=foreign_ms)],
             trigger_requests(triggers, baseline, secrets, since_ms=since_ms, by=by),
             resume_requests(plan, baseline, since_ms=since_ms, by=by),
             result.conclusions,
         )
-        if whole_story:
-            workspace.state_backend.mark_latest(store)
-        return report, result, store
+        if planned.is_whole_story:
+            workspace.state_backend.mark_latest(baseline.store)
+        return report
+
+    def _round_after(self, report: ApplyReport, result: PlanResult, store: StateStore) -> Round:
+        """How things stand after a round, and what the next one may do."""
+        groups = self.manifests.groups
+        if self.held_back is None:
+            self.held_back = HeldBack(result.plan, groups, result.planned_ms)
+        self.held_back.took(report)
+        self.held_back.left(store if self.workspace.has_state else None)
+        after = round_after(report, result.plan, store, groups, passes=result.passes)
+        return replace(after, ended=ANOTHER_RUNNER) if self.held_back.is_closed else after
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
-    def _check(self, result: PlanResult) -> None:
-        """Raises: `InvalidInput`; `StalePlan` where the saved plan is another one."""
-        result.require_no_conflicts()
-        if self.saved is not None:
-            self.saved.check(result.plan)
-
     def _report_skipped(self, plan: Plan) -> None:
-        """Tell where what was asked for is not done, or was done before."""
+        """Report why requested actions are not done, or were done before."""
         selection = self.selection
         if selection.requested is None and not selection.replace:
             return
@@ -219,36 +224,12 @@ class _Apply:
             and change.reason
             and (change.action is Action.RECOVER or (selection.requested is not None and not plan.has_changes))
         )
-        for change in islice(idle, _MOST_TOLD):
+        for change in islice(idle, _MOST_REPORTED):
             self.workspace.listener(Notice(f"{change.address}: {change.reason}"))
 
     def _check_stop(self) -> None:
         if self.stop.requested:
             raise Interrupted("stopped before anything was sent", exit_code=ExitCode.SIGINT)
-
-    def _require_state(self, is_new: bool) -> None:
-        if not is_new:
-            return
-        shard = self.workspace.target.shard
-        if shard is not None and not self.workspace.target.local and not self.options.create_state:
-            # A state that is missing because N was changed would have everything triggered again. The embedded server
-            # remembers every run, so that there it is adopted.
-            raise Withheld(
-                f"there is no state {self.workspace.target.state_file} for shard {shard}",
-                hint="restore it; or begin one with --create-state (what the server's logs still know is adopted). "
-                "The number of shards can't be changed while the states of another one are in use",
-            )
-        if self.workspace.project.state_required and not self.options.create_state:
-            raise Withheld(
-                f"there is no state {self.workspace.target.state_file}, and the project requires one",
-                hint="restore it; or, if this target is new or its state is lost for good, begin one with "
-                "--create-state (what the server's logs still know is adopted)",
-            )
-
-    def _watermark(self, listing: Listing | None, discovery: Discovery | None) -> int | None:
-        if listing is None or listing.began_ms is None or discovery is None:
-            return None
-        return max(listing.began_ms - round(1000 * discovery.log_lag_s), 0)
 
     def _engine(self, baseline: Baseline, store: StateStore, discovery: Discovery | None) -> Engine:
         workspace, options = self.workspace, self.options

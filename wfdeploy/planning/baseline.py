@@ -49,6 +49,10 @@ class Baseline:
         self.head = self.store.head()
         return self.store
 
+    def close(self) -> None:
+        """Close the state, also one that was begun since."""
+        self.store.close()
+
     @property
     def open_attempts(self) -> list[Attempt]:
         """The attempts whose outcome isn't known."""

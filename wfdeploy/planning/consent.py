@@ -10,6 +10,7 @@ from wfdeploy.errors import Withheld
 from wfdeploy.model.address import group_of, moved_entry, whole_groups
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Plan, but_plain_triggers
+from wfdeploy.model.project import Target
 
 if TYPE_CHECKING:
     from wfdeploy.planning.baseline import Baseline
@@ -41,6 +42,26 @@ def held_back(plan: Plan, baseline: Baseline) -> Later:
     before = {address for address, generation in waiting.items() if generation > 1}
     before.update(key.address for key in recorded if key.address in waiting)
     return Later(len(waiting), len(before))
+
+
+def require_no_state_needed(target: Target, options: ApplyOptions) -> None:
+    """Raises: `Withheld` when an apply may not begin a state where there is none."""
+    if options.create_state:
+        return
+    if target.shard is not None and not target.local:
+        # A state that is missing because N was changed would have everything triggered again. The embedded server
+        # remembers every run, so that there it is adopted.
+        raise Withheld(
+            f"there is no state {target.state_file} for shard {target.shard}",
+            hint="restore it; or begin one with --create-state (what the server's logs still know is adopted). "
+            "The number of shards can't be changed while the states of another one are in use",
+        )
+    if target.project.state_required:
+        raise Withheld(
+            f"there is no state {target.state_file}, and the project requires one",
+            hint="restore it; or, if this target is new or its state is lost for good, begin one with "
+            "--create-state (what the server's logs still know is adopted)",
+        )
 
 
 def require_consent(plan: Plan, options: ApplyOptions, later: Later = Later()) -> None:

@@ -24,6 +24,7 @@ class Listing:
     runs: tuple[ObservedRun, ...] = ()  # those among which there may be some that the state lacks
     verdicts: Mapping[Address, Verdict] = field(default_factory=dict)  # by address of an open attempt
     began_ms: int | None = None  # server time; None when the server tells no time
+    watermark_ms: int | None = None  # all that was accepted before this server time shows (None: that can't be told)
     now_ms: int | None = None  # the server's time, as far as it surely has come
     snapshot: Snapshot | None = None  # all of it, to look up recorded runs
     reach_ms: int | None = None  # from where on it is complete (server time, Unix ms; None: from the beginning)

@@ -231,12 +231,13 @@ class Discovery:
         return listed
 
     def _listing(self, listed: Listed, verdicts: dict[Address, Verdict]) -> Listing:
-        reach_ms = listed.reach_ms
+        reach_ms, began_ms = listed.reach_ms, self._began_ms(listed)
         return Listing(
             # What lies further back is known to the state already, or is too old to be told.
             runs=tuple(run for run in listed.runs if reach_ms is None or run.created_at_ms >= reach_ms),
             verdicts=verdicts,
-            began_ms=self._began_ms(listed),
+            began_ms=began_ms,
+            watermark_ms=None if began_ms is None else max(began_ms - round(1000 * self.log_lag_s), 0),
             now_ms=self.time.earliest_ms() if self.time.is_known else None,
             snapshot=self._snapshot(listed),
             reach_ms=reach_ms,
