@@ -81,7 +81,7 @@ def test_a_run_shows_its_steps_input_and_result(looker: Looker) -> None:
     assert shares[1] > 0.5
     steps.nth(0).click()
     expect(looker.body("Output")).to_have_text('"prepared"')
-    page.get_by_text("Headers of the trigger").click()
+    page.get_by_text("Forwarded headers").click()
     expect(page.get_by_text("growth", exact=True)).to_be_visible()
 
 
@@ -106,7 +106,7 @@ def test_changes_arrive_without_a_reload(looker: Looker) -> None:
     looker.server.wait_all_ended()
     expect(page.get_by_text("Paused", exact=True)).to_be_visible()
     assert looker.ids() == ["wfr_live"]
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     expect(page.locator("tbody .id")).to_have_text(["wfr_later", "wfr_live"])
     assert page.evaluate("window.untouched") is True
 
@@ -116,7 +116,7 @@ def test_a_failed_run_tells_why_and_is_resumed(looker: Looker) -> None:
     page = looker.page
     looker.open("#/runs/wfr_f")
     expect(page.get_by_role("heading", name="the endpoint answered with a non-retryable error")).to_be_visible()
-    expect(looker.body("Answer of the endpoint")).to_have_text("Error: the payload asked for a failure")
+    expect(looker.body("Endpoint response")).to_have_text("Error: the payload requested a failure")
     page.get_by_role("link", name=re.compile("Dead letters")).click()
     page.get_by_role("button", name="Resume wfr_f").click()
     link = page.get_by_role("status").get_by_role("link")
@@ -128,7 +128,7 @@ def test_a_failed_run_tells_why_and_is_resumed(looker: Looker) -> None:
     # It fails again, as its payload says; the step done by the first run was not done again.
     looker.server.wait_ended(new_id)
     expect(page.get_by_text("Failed", exact=True)).to_be_visible()
-    expect(page.locator(".step", has_text="prepare")).to_contain_text("run before")
+    expect(page.locator(".step", has_text="prepare")).to_contain_text("previous run")
 
 
 def test_many_dead_letters_at_once(looker: Looker) -> None:
@@ -145,17 +145,17 @@ def test_many_dead_letters_at_once(looker: Looker) -> None:
     expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
     search.fill("")
     expect(names).to_have_count(4)
-    page.get_by_label("Mark wfr_d").check()
-    page.get_by_label("Mark wfr_c").check()
-    page.get_by_role("button", name="Delete marked").click()
+    page.get_by_label("Select wfr_d").check()
+    page.get_by_label("Select wfr_c").check()
+    page.get_by_role("button", name="Delete selected").click()
     page.get_by_role("dialog").get_by_role("button", name="Keep").click()
     expect(names).to_have_count(4)
-    page.get_by_role("button", name="Delete marked").click()
+    page.get_by_role("button", name="Delete selected").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(names).to_have_text(["wfr_b", "wfr_a"])
     looker.server.faults.hold_deliveries = True
-    page.get_by_label("Mark all on this page").check()
-    page.get_by_role("button", name="Restart marked").click()
+    page.get_by_label("Select all on this page").check()
+    page.get_by_role("button", name="Restart selected").click()
     expect(page.get_by_role("heading", name="No dead letters")).to_be_visible()
     assert len(looker.server.accepted()) == 6
 
@@ -166,7 +166,7 @@ def test_a_run_in_progress_is_cancelled_after_a_question(looker: Looker) -> None
     looker.open("#/runs/wfr_a")
     expect(page.get_by_text("Delayed until")).to_be_visible()
     page.get_by_role("button", name="Cancel run").click()
-    expect(page.get_by_role("button", name="Let it run")).to_be_focused()
+    expect(page.get_by_role("button", name="Keep running")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert looker.server.accepted("wfr_a")[0].state == "RUN_STARTED"
@@ -190,13 +190,13 @@ def test_flow_control_keys_and_their_queues(looker: Looker) -> None:
     expect(row).to_contain_text("0 of 2")
     page.get_by_role("link", name="mail").click()
     expect(page.locator("tbody .id")).to_have_text(["wfr_a", "wfr_b", "wfr_c"])
-    page.get_by_text("Hold limits of your own").click()
+    page.get_by_text("Override limits").click()
     page.get_by_label("Parallelism").fill("7")
     page.get_by_role("button", name="Pin").click()
     expect(page.get_by_text("0 of 7")).to_be_visible()
     expect(page.get_by_text("Pinned", exact=True)).to_be_visible()
     page.get_by_role("button", name="Resume mail").click()
-    expect(page.get_by_text("Nothing is under way or waits.")).to_be_visible()
+    expect(page.get_by_text("The queue is empty.")).to_be_visible()
     looker.server.wait_all_ended()
 
 
@@ -211,7 +211,7 @@ def test_a_waiting_run_is_told_of_its_event(looker: Looker) -> None:
     step_row = page.locator(".step", has_text="approval")
     expect(step_row).to_contain_text("order-1, gives up in 59 m")
     step_row.locator("summary").first.click()
-    page.get_by_label("Data of the event").fill('{"approved": true}')
+    page.get_by_label("Event data").fill('{"approved": true}')
     page.get_by_role("button", name="Notify").click()
     expect(looker.body("Output")).to_contain_text('"approved": true')
 
@@ -300,7 +300,7 @@ def test_all_of_it_by_keyboard(looker: Looker) -> None:
     page = looker.page
     looker.open()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
     page.keyboard.press("/")
@@ -317,7 +317,7 @@ def test_all_of_it_by_keyboard(looker: Looker) -> None:
     page.get_by_role("heading", level=1).focus()
     _tab_to(looker, "button", "Resume")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Resumed as a new run, this one.")).to_be_visible()
+    expect(page.get_by_text("Resumed as this new run.")).to_be_visible()
     assert len(looker.server.accepted()) == 2
 
 

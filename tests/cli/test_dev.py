@@ -24,7 +24,7 @@ def test_a_day_passes_in_a_second(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         banner = "".join(iter(server.stdout.readline, "A development server: not for production. Ctrl-C stops it.\n"))
-        assert "its time runs 86400 times as fast" in banner
+        assert "time runs 86400 times as fast" in banner
         url, demo = (re.findall(rf"http://127\.0\.0\.1:\d+{path}", banner)[0] for path in ("", "/demo/"))
         headers = {"Authorization": f"Bearer {DEFAULT_TENANT.token}", "Upstash-Delay": "1d"}
         with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:

@@ -1,4 +1,4 @@
-"""The ASGI application: a gate that knows who is asking, and the routes behind it."""
+"""The ASGI application: the access gate, and the routes behind it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def _no_such_path(_request: Request, error: Exception) -> Response:
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=400)  # the client left in the middle of its request, so nobody reads this
+    return Response(status_code=400)  # the client has disconnected, so nobody reads this
 
 
 async def _broken(_request: Request, _error: Exception) -> Response:
@@ -59,7 +59,7 @@ async def _broken(_request: Request, _error: Exception) -> Response:
 
 
 class AccessGate:
-    """Lets in who has a token, and puts the server's id on every answer."""
+    """Checks where a request comes from and its token, and adds the server's id to every answer."""
 
     def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app = app
@@ -75,11 +75,11 @@ class AccessGate:
             await send(message)
 
         if not _is_local(scope):
-            await json_response({"error": "this server answers to programs on its own machine"}, 403)(
+            await json_response({"error": "this server only answers programs on its own machine"}, 403)(
                 scope, receive, send_signed
             )
             return
-        # As it was sent: an encoded slash is part of a name, and the routes decode the names.
+        # Still encoded: an encoded slash is part of a name, and the routes decode the names.
         scope["path"] = scope["raw_path"].decode("latin-1").partition("?")[0]
         if not is_open(scope["path"]) and not needs_no_token(scope["path"]):
             bearer = _bearer(scope)
@@ -95,19 +95,19 @@ class AccessGate:
             (b"wfdeploy-server-id", services.store.server_id.encode()),
             # How late a run may show up in the logs, in seconds.
             (b"wfdeploy-log-lag", f"{services.faults.visible_lag_s():g}".encode()),
-            # By the server's own clock, as its time stamps are: clients take their watermarks from it.
+            # From the server's own clock, like its time stamps: clients take their watermarks from it.
             (b"date", formatdate(services.clock.now_ms() / 1000, usegmt=True).encode()),
         ]
 
 
 def _is_local(scope: Scope) -> bool:
-    """False for a page of some web site: its browser is on this machine, and the tokens are published.
+    """False for a request from a web site: its browser runs on this machine, and the tokens are public.
 
-    A page gives itself away by its origin, or, when its name was made to point here, by the name in `Host`. What it
-    asks for as an image, a script or a frame has no origin, but says what it is; a link that a person follows may come
-    from anywhere.
+    The `Origin` header gives a web page away; if its name was made to point here, the name in `Host` does. Requests
+    for images, scripts and frames have no origin, but `Sec-Fetch-Dest` names their kind. A link that a person follows
+    may come from anywhere.
     """
-    said = dict(scope["headers"])
+    headers = dict(scope["headers"])
     for name, value in scope["headers"]:
         if name == b"host":
             host = value.decode("latin-1")
@@ -117,12 +117,12 @@ def _is_local(scope: Scope) -> bool:
             continue
         if not _LOOPBACK.fullmatch(host):
             return False
-    is_embedded = said.get(b"sec-fetch-dest", b"document") != b"document"
-    return b"origin" in said or not (said.get(b"sec-fetch-site") == b"cross-site" and is_embedded)
+    is_embedded = headers.get(b"sec-fetch-dest", b"document") != b"document"
+    return b"origin" in headers or not (headers.get(b"sec-fetch-site") == b"cross-site" and is_embedded)
 
 
 def _bearer(scope: Scope) -> Bearer | None:
-    """Who asks: `Authorization: Bearer`, or the query parameter `qstash_token`."""
+    """The bearer of the token in `Authorization: Bearer` or in the query parameter `qstash_token`."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             kind, _, token = value.decode("latin-1").partition(" ")

@@ -1,4 +1,4 @@
-"""Time as the server sees it: everything that waits or stamps asks a `Clock`."""
+"""The server's time: everything that waits or writes time stamps uses a `ServerClock`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class ServerClock(Protocol):
     """Unix time in milliseconds, and waiting for it."""
 
     def now_ms(self) -> int:
-        """The present, Unix milliseconds."""
+        """The current time, Unix milliseconds."""
         ...
 
     def ahead_ms(self) -> int:
-        """How much later it is here than by the clocks of clients and endpoints, who name moments by their own."""
+        """How far this clock is ahead of the clocks of clients and endpoints, which send times by their own."""
         ...
 
     def catch_up(self, when_ms: int) -> None:
-        """It has been this late already: be no earlier from now on."""
+        """Advance to a time that has been reached before, so that time never runs backwards."""
         ...
 
     async def sleep_until(self, when_ms: int) -> None:
@@ -58,18 +58,18 @@ class MachineClock:
 
     async def sleep_until(self, when_ms: int) -> None:
         while (left_ms := when_ms - self.now_ms()) > 0:  # noqa: ASYNC110 - this is the sleep itself
-            # A day at most per turn: the wall clock may be set meanwhile, and event loops dislike far timers.
+            # At most a day at a time: the wall clock may be set meanwhile, and event loops dislike distant timers.
             await asyncio.sleep(min(left_ms / 1000 / self._scale, 86_400))
 
 
 class ManualClock:
-    """A clock that moves only when told to; safe to advance from any thread.
+    """A clock that only moves when it is advanced, from any thread.
 
     For tests: a server's delays, retries and log lag then take no real time.
     """
 
     def __init__(self, now_ms: int = 1_800_000_000_000, *, real_endpoints: bool = False) -> None:
-        """`real_endpoints`: those who name moments go by the machine's clock, not by this one."""
+        """`real_endpoints`: clients and endpoints use the machine's clock, not this one."""
         self._now_ms = now_ms
         self._real_endpoints = real_endpoints
         self._lock = threading.Lock()
@@ -87,12 +87,12 @@ class ManualClock:
         self.advance_to(when_ms)
 
     def advance(self, seconds: float) -> None:
-        """Move time forward and wake every sleeper whose moment has come."""
+        """Move time forward and wake every sleeper that is due."""
         with self._lock:
             self._move(self._now_ms + round(seconds * 1000))
 
     def advance_to(self, when_ms: int) -> None:
-        """The same up to a moment; one in the past changes nothing."""
+        """Move time forward to a moment; a moment in the past changes nothing."""
         with self._lock:
             self._move(max(when_ms, self._now_ms))
 

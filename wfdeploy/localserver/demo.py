@@ -1,9 +1,8 @@
-"""A small workflow endpoint, so that runs finish with nothing else running.
+"""A small workflow endpoint, so that runs finish without any other program.
 
-It speaks the endpoint's side of the step protocol by hand, as the SDKs were seen to do it: each delivery carries the
-steps done so far, and the endpoint submits the next one from inside it. Any path under `/demo/` is the same workflow:
-a step, a short sleep, another step. A payload `{"fail": true}` makes it fail at once, `{"fail": "retry"}` after its
-retries.
+It implements the endpoint's side of the step protocol as observed with the SDKs: each delivery carries the steps done
+so far, and the endpoint submits the next one from inside it. Every path under `/demo/` is the same workflow: a step, a
+short sleep, another step. The payload `{"fail": true}` makes it fail at once, `{"fail": "retry"}` after its retries.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _VERSION = {"Upstash-Workflow-Sdk-Version": "1"}
 
 @dataclass(frozen=True, slots=True)
 class DemoDelivery:
-    """What the server sent: whose run, with which payload, and the steps that are done."""
+    """A delivery: the run, its payload, and the finished steps."""
 
     run_id: str
     url: str
@@ -43,7 +42,7 @@ class DemoDelivery:
 
 
 class DemoWorkflow:
-    """The endpoint as an ASGI application. `server_url` is where it submits its steps."""
+    """The endpoint as an ASGI application. It submits its steps to `server_url`."""
 
     def __init__(self, *, server_url: str, tenant: Callable[[], Tenant]) -> None:
         self._tenant = tenant
@@ -67,19 +66,19 @@ class DemoWorkflow:
         return PlainTextResponse("wfdeploy's demo workflow: trigger any path under /demo/ through the local server.\n")
 
     async def receive(self, request: Request) -> Response:
-        """One delivery of the server: submit the next step, or finish."""
+        """Handle one delivery: submit the next step, or finish."""
         body = await request.body()
         if not self._is_genuine(request.headers.get("Upstash-Signature")):
             return JSONResponse({"error": "not signed by the local server: trigger this through it"}, 401)
         if request.headers.get("Upstash-Workflow-Is-Failure") == "true":
-            # As the JavaScript SDK answers where no failure function is defined.
+            # As the JavaScript SDK answers without a failure function.
             return Response(status_code=200, headers={"Upstash-Workflow-Failure-Callback-Notfound": "true"})
         if "Upstash-Workflow-Sdk-Version" not in request.headers:
             return JSONResponse({"error": "not a workflow delivery"}, 400)
         delivery = _read(request, body)
         if (refusal := _wanted_failure(delivery)) is not None:
             return refusal
-        await self._go_on(delivery)
+        await self._continue(delivery)
         return JSONResponse({"workflowRunId": delivery.run_id}, headers=_VERSION)
 
     def _is_genuine(self, signature: str | None) -> bool:
@@ -94,7 +93,7 @@ class DemoWorkflow:
             return True
         return False
 
-    async def _go_on(self, delivery: DemoDelivery) -> None:
+    async def _continue(self, delivery: DemoDelivery) -> None:
         done = len(delivery.steps)
         if done == 0:
             await self._submit(delivery, {"stepName": "prepare", "stepType": "Run", "out": '"prepared"'})
@@ -125,7 +124,7 @@ class DemoWorkflow:
         reply = await self._http_client.send(
             EndpointRequest(method, self._server_url + path, headers, body.encode(), timeout_s=30)
         )
-        # A 400 says that the run has ended meanwhile.
+        # A 400 means that the run has ended meanwhile.
         if not reply.ok and reply.status != 400:
             raise RuntimeError(f"the local server answered {reply.status or reply.error}")
 
@@ -142,11 +141,11 @@ def _read(request: Request, body: bytes) -> DemoDelivery:
 
 
 def _wanted_failure(delivery: DemoDelivery) -> Response | None:
-    """A failure in the middle of the workflow, when the payload asks for one."""
+    """A failure in the middle of the workflow, if the payload requests one."""
     wanted = delivery.payload.get("fail") if isinstance(delivery.payload, dict) else None
     if not wanted or not delivery.steps:
         return None
-    error = {"error": "Error", "message": "the payload asked for a failure"}
+    error = {"error": "Error", "message": "the payload requested a failure"}
     if wanted == "retry":
         return JSONResponse(error, 500, headers=_VERSION)
     return JSONResponse(error, 489, headers={**_VERSION, "Upstash-NonRetryable-Error": "true"})

@@ -1,6 +1,6 @@
-"""Scripted trouble: what a test may switch on a server, at any time and from any thread.
+"""Scripted failures: switches that a test may flip on a server at any time, from any thread.
 
-The server reads these values when it needs them; none of them changes what is stored about runs already accepted.
+The server reads these values when it needs them. None of them changes the records of accepted runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from wfdeploy.localserver.runs.quotas import LOCAL, QuotaPlan
 
 @dataclass(frozen=True, slots=True)
 class TriggerItem:
-    """One run as a client asked for it, before anything is decided. Header names are in lower case."""
+    """One run as a client requested it. Header names are in lower case."""
 
     run_id: str | None
     destination: str
@@ -25,9 +25,9 @@ class TriggerItem:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The server's no to one item: its HTTP status and `{"error": ...}` text."""
+    """The server's refusal of one item: its HTTP status and `{"error": ...}` text."""
 
-    error: str = "refused by the scenario"
+    error: str = "refused by the fault plan"
     status: int = 400
 
 
@@ -36,10 +36,10 @@ class FaultPlan:
     """Mutable on purpose: tests flip its switches while the server runs."""
 
     log_lag_s: float = 0.0
-    """A run appears in the logs this many seconds (server time) after it was accepted; `math.inf` hides all."""
+    """Seconds (server time) between a run's acceptance and its appearance in the logs; `math.inf` hides all runs."""
 
     advertised_log_lag_s: float | None = None
-    """What `Wfdeploy-Log-Lag` says; `None`: the truth. A smaller value makes the server break its promise."""
+    """The value of `Wfdeploy-Log-Lag`; `None`: the real lag. A smaller value makes the server break its promise."""
 
     logs_end_at_seq: int | None = None
     """Runs accepted later are invisible in the logs."""
@@ -48,34 +48,33 @@ class FaultPlan:
     """A delayed run is invisible in the logs until it starts, though its id is reserved."""
 
     duplicates: Literal["deduplicate", "error"] = "deduplicate"
-    """A trigger of a running id: `deduplicated: true`, or a 400 for the whole request that names the id."""
+    """The answer to a trigger of a running id: `deduplicated: true`, or a 400 that refuses the whole request."""
 
     refuse: Callable[[TriggerItem], Refusal | None] | None = None
-    """Asked for each item of a trigger."""
+    """Called for each item of a trigger; may refuse it."""
 
     refusals: Literal["item", "request"] = "item"
-    """A bad item gets an error in its slot, or the whole request is refused with its status and nothing accepted."""
+    """A refused item gets an error in its slot, or the whole request is refused with the item's status."""
 
     instant_finish: bool = False
-    """A run ends as RUN_SUCCESS without a delivery the moment it is due, so that its id is free at once."""
+    """A run ends as RUN_SUCCESS without a delivery when it is due, so its id is free at once."""
 
     hold_deliveries: bool = False
-    """Nothing is delivered: accepted runs stay RUN_STARTED. Turning it off goes on with the next trigger or `poke`."""
+    """Nothing is delivered: accepted runs stay RUN_STARTED. Once off, the next trigger or `poke` resumes."""
 
     answer: Callable[[EndpointRequest], Reply | None] | None = None
-    """Asked before a delivery leaves: an answer in place of the endpoint's, or None to let it go there."""
+    """Called before a delivery leaves: a reply in place of the endpoint's, or None to deliver."""
 
     plan: QuotaPlan = LOCAL
-    """Whose limits hold; those of the parallelism are the server's `max_open_deliveries`."""
+    """The limits in force, except for the parallelism, which is the server's `max_open_deliveries`."""
 
     requests_per_second: int | None = None
-    """How many requests to logs, dead letters, flow control and keys a user has; the service's number is not
-    published."""
+    """A user's limit of requests to logs, dead letters, flow control and keys. The service does not publish its own."""
 
     lazy_fetch_above_bytes: int = 1_000_000
-    """A step list above this size is not sent along: an endpoint whose SDK can do that fetches it. When the service
-    does so is not published; this is the largest message of its free plan."""
+    """A larger step list is left out, and an endpoint whose SDK supports that fetches it. The service does not publish
+    its own threshold; this is the largest message of its free plan."""
 
     def visible_lag_s(self) -> float:
-        """What the server tells clients about its logs."""
+        """The lag that the server advertises."""
         return self.log_lag_s if self.advertised_log_lag_s is None else self.advertised_log_lag_s

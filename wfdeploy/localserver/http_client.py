@@ -1,4 +1,4 @@
-"""One HTTP request to an endpoint, over kept connections, and what came back."""
+"""HTTP requests to endpoints, over kept connections, and their answers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from wfdeploy.http.message import AnswerTooLarge, request_bytes
 from wfdeploy.http.pool import Origin, Pool
 
 MAX_ANSWER_BYTES = 50_000_000
-"""The largest message of any plan; a longer answer counts as a failed attempt."""
+"""The largest message of any plan. A longer answer counts as a failed attempt."""
 
 DEFAULT_TIMEOUT_S = 900.0
-"""What the free plan grants an HTTP response (Upstash Workflow pricing page)."""
+"""The free plan's limit for an HTTP response (Upstash Workflow pricing page)."""
 
 _TIMEOUTS = Timeouts(connect=10.0)
 
@@ -27,7 +27,7 @@ _KEEP_ALIVE_S = 4.0
 
 @dataclass(frozen=True, slots=True)
 class EndpointRequest:
-    """A request ready to leave."""
+    """A request to an endpoint, ready to send."""
 
     method: str
     url: str
@@ -39,7 +39,7 @@ class EndpointRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer (`status` is set) or the reason why there was none (`error`). Header names as received."""
+    """An endpoint's answer (`status` is set), or the reason why there was none (`error`). Header names as received."""
 
     status: int | None
     headers: tuple[tuple[str, str], ...] = ()
@@ -62,7 +62,7 @@ class Reply:
 
 
 def header_lists(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Canonical names with lists of values: the SDKs look for `Content-Type`, not `content-type`."""
+    """Headers as canonical names with lists of values: the SDKs expect `Content-Type`, not `content-type`."""
     lists: dict[str, list[str]] = {}
     for name, value in headers:
         lists.setdefault("-".join(part.capitalize() for part in name.split("-")), []).append(value)
@@ -70,15 +70,15 @@ def header_lists(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 class HttpClient:
-    """Sends parcels, at most `max_connections` at once."""
+    """Sends requests, at most `max_connections` at once."""
 
     def __init__(self, *, max_connections: int) -> None:
-        # At the first delivery that needs them: reading the certificates takes longer than the rest of the start.
+        # Lazy: reading the certificates takes longer than the rest of the start.
         tls = cache(partial(httpx.create_ssl_context, trust_env=False))
         self._pool = Pool(connections=max_connections, idle_s=_KEEP_ALIVE_S, tls=tls)
 
     async def send(self, request: EndpointRequest) -> Reply:
-        """Never raises for what the far end does; redirects are answers like any other."""
+        """Send a request. Never raises for an endpoint's failure; redirects are answers like any other."""
         try:
             origin, target, host = _parts(request.url)
             headers = {**request.headers, "Host": host, "Content-Length": str(len(request.body))}
@@ -102,7 +102,7 @@ class HttpClient:
 
 @lru_cache(maxsize=1024)
 def _parts(url: str) -> tuple[Origin, str, str]:
-    """(where to, request target, host header)
+    """(origin, request target, host header)
 
     Raises: `httpx.InvalidURL`.
     """

@@ -1,7 +1,7 @@
-"""One server process per database file, and how another command finds it.
+"""Allow one server process per database file, and let other commands find it.
 
-Beside `local-server.db` lie `local-server.db.lock` (an operating-system lock, gone with the process that held it) and,
-while a server wants to be found, `local-server.db.server.json`.
+Beside `local-server.db` lie `local-server.db.lock` (an operating-system lock, released when its process ends) and,
+while a server announces itself, `local-server.db.server.json`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LONGEST_NOTE = 4096
 
 
 class DatabaseInUse(StateLocked):
-    """Another server process holds the database file. `url` is where it listens, when it could be asked."""
+    """Another server process holds the database file. `url`: where it listens, if it answered."""
 
     def __init__(self, database: str, *, url: str | None) -> None:
         where = f", at {url}" if url else ""
@@ -47,18 +47,18 @@ def _beside(database: Path, suffix: str) -> Path:
 
 
 class Occupancy:
-    """The right to serve a database file, held until `release`."""
+    """The exclusive right to serve a database file, until `release`."""
 
     def __init__(self, database: Path) -> None:
-        """Raises: DatabaseInUse when another process, or another server in this one, has it; StateUnusable where its
-        folder can't be used, or something else lies in the place of its lock."""
+        """Raises: DatabaseInUse when another server has the file, in this process or another one; StateUnusable when
+        its folder can't be used, or something else lies in the place of its lock."""
         self._database = database
         try:
             require_regular(_beside(database, ".lock"))
         except StrangeFileError as error:
             raise StateUnusable(f"the local server's database can't be locked: {error}", hint="take it away") from error
         self._sidecar = _beside(database, ".server.json")
-        # Not per thread: it is taken by the thread that starts the server and may be released by another.
+        # Not per thread: another thread than the one that started the server may release it.
         self._lock = FileLock(_beside(database, ".lock"), timeout=0, thread_local=False, mode=0o600)
         try:
             with writing(database):
@@ -68,38 +68,38 @@ class Occupancy:
             raise DatabaseInUse(str(database), url=find_running(database)) from None
         try:
             with writing(database):
-                self._sidecar.unlink(missing_ok=True)  # left by a process that was killed; we are the only one now
+                self._sidecar.unlink(missing_ok=True)  # left by a killed process; this one holds the lock now
         except BaseException:
             self._lock.release()
             raise
 
     def announce(self, *, url: str, server_id: str) -> None:
-        """Let other commands find the server. Raises: StateUnusable."""
+        """Write the file by which other commands find the server. Raises: StateUnusable."""
         note = {"url": url, "pid": os.getpid(), "serverId": server_id}
         with writing(self._database):
             replace_file(self._sidecar, json.dumps(note).encode())
 
     def release(self) -> None:
-        with contextlib.suppress(OSError):  # believed only while the lock is held
+        with contextlib.suppress(OSError):  # it is trusted only while the lock is held
             self._sidecar.unlink(missing_ok=True)
         self._lock.release()
 
 
 def find_running(database: Path) -> str | None:
-    """The URL of the server that runs on this file and announced itself, or None.
+    """The URL of the running server that announced itself for this file, or None.
 
-    The file may be left over, or somebody else's, who would then be sent whole batches with their secrets. So it counts
-    only while a process holds the lock, for a loopback address (RFC 6890: 127.0.0.0/8 and ::1), and where the server
-    there says that it is the one.
+    The announcement may be stale or forged, and whole batches with their secrets would go to its URL. So it counts only
+    while a process holds the lock, only for a loopback address (RFC 6890: 127.0.0.0/8 and ::1), and only if the server
+    there answers with the announced id.
     """
     try:
-        told = json.loads(read_own(_beside(database, ".server.json"), most=_LONGEST_NOTE))
-        url, server_id = str(told["url"]), str(told["serverId"])
+        note = json.loads(read_own(_beside(database, ".server.json"), most=_LONGEST_NOTE))
+        url, server_id = str(note["url"]), str(note["serverId"])
         address = urlsplit(url)
         host, port = ip_address(address.hostname or ""), address.port
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    # Letter for letter what a server announces: of anything else, two readers of URLs may make two hosts.
+    # Exactly the text that a server writes: two URL parsers may read two different hosts from anything else.
     announced = f"http://[{host}]:{port}" if host.version == 6 else f"http://{host}:{port}"
     if url != announced or not host.is_loopback or not _is_held(_beside(database, ".lock")):
         return None
@@ -110,7 +110,7 @@ def find_running(database: Path) -> str | None:
 async def _server_id_at(url: str) -> str | None:
     http_client = HttpClient(max_connections=1)
     try:
-        # No token needed: the id is on every answer, a refusal too.
+        # No token needed: every answer has the id, also a refusal.
         probe = EndpointRequest("GET", f"{url}/v2/keys", {}, b"", PROBE_TIMEOUT_S, max_answer_bytes=_PROBE_BYTES)
         return (await http_client.send(probe)).header("Wfdeploy-Server-Id")
     finally:
@@ -118,7 +118,7 @@ async def _server_id_at(url: str) -> str | None:
 
 
 def _is_held(lock: Path) -> bool:
-    """Whether a process holds the lock of a database; this may be the one that asks."""
+    """Whether a process holds the lock of a database, possibly this one."""
     try:
         with FileLock(lock, timeout=0, mode=0o600):
             return False

@@ -1,4 +1,4 @@
-"""An ASGI application on a bound socket, inside an event loop that does other things too."""
+"""Serve an ASGI application on a bound socket, inside an event loop that also does other work."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from wfdeploy.errors import UsageError
 _GRACE_S = 0.5
 
 KEEP_ALIVE_S = 75
-"""Longer than clients keep idle connections: a server that closes first can meet a request that is just leaving."""
+"""Longer than clients keep idle connections. A server that closes first may cut off a request that is just leaving."""
 
 
 class PortTaken(UsageError):
-    """The wanted port belongs to another program."""
+    """Another program uses the requested port."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(
@@ -29,7 +29,7 @@ class PortTaken(UsageError):
 
 
 class NotLoopback(UsageError):
-    """The server only ever listens on loopback: its credentials are published, so anybody could use it."""
+    """The requested address is not on loopback. The server's credentials are public, so anybody could use it there."""
 
     def __init__(self, host: str) -> None:
         super().__init__(
@@ -39,7 +39,7 @@ class NotLoopback(UsageError):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket on a loopback address; `port` 0 takes any free one.
+    """A listening socket on a loopback address; `port` 0 takes any free one.
 
     Raises: NotLoopback, PortTaken.
     """
@@ -50,14 +50,14 @@ def bind(host: str, port: int) -> socket.socket:
         raise NotLoopback(host) from None
     if not parsed.is_loopback:
         raise NotLoopback(host)
-    # The protocol is named since asyncio turns Nagle's algorithm off for sockets that say TCP only; with it on, every
-    # answer on a kept-alive connection waits 40 ms for an acknowledgement.
+    # The protocol is given explicitly, since asyncio turns off Nagle's algorithm only then. With it on, every answer on
+    # a kept connection waits 40 ms for an acknowledgement.
     family = socket.AF_INET6 if parsed.version == 6 else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((address, port))
-        # Two sockets may be bound to one port as long as neither listens; it is taken only now.
+        # Two sockets may be bound to one port as long as neither listens, so only this takes the port.
         sock.listen(1024)
     except OSError as error:
         sock.close()
@@ -73,8 +73,8 @@ def url_of(sock: socket.socket) -> str:
 class SocketListener:
     """uvicorn's server without its main loop.
 
-    That loop polls ten times a second and waits a while at the end, for the sake of signals and a `Date` header, which
-    are ours to handle here. Opening and closing take milliseconds this way, and tests open hundreds.
+    The main loop polls ten times a second and waits a while at the end, for signals and a `Date` header, which this
+    server handles itself. Without it, opening and closing take milliseconds, and tests open hundreds of servers.
     """
 
     def __init__(self, app: ASGIApp, sock: socket.socket) -> None:
@@ -100,7 +100,7 @@ class SocketListener:
         await self._server.startup(sockets=[self._socket])
 
     async def close(self) -> None:
-        """No new connections; requests that are being answered get a moment."""
+        """Accept no new connections, and give requests in progress a moment to finish."""
         for server in self._server.servers:
             server.close()
         state = self._server.server_state

@@ -1,4 +1,4 @@
-"""An answer to a client of the API that something is wrong."""
+"""The API's refusal of a request."""
 
 from __future__ import annotations
 

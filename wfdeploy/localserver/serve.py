@@ -1,5 +1,4 @@
-"""Running the server: in a background thread for tests and `--local`, or in the foreground for `wfdeploy dev`; and
-looking into a running one from another thread."""
+"""Run the server in a background thread (tests, `--local`) or in the foreground (`wfdeploy dev`)."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ from wfdeploy.localserver.tenants import DEFAULT_TENANT, SigningKeys, Tenant
 __all__ = ["DEFAULT_PORT", "DEMO_PORT", "LocalServer", "find_running", "serve_forever"]
 
 DEFAULT_PORT = 8080
-"""Where the JavaScript SDK looks with `QSTASH_DEV=true`."""
+"""The port that the JavaScript SDK uses with `QSTASH_DEV=true`."""
 
 DEMO_PORT = 8081
 
@@ -47,11 +46,11 @@ _LOG = logging.getLogger(__name__)
 
 
 class LocalServer:
-    """The server in a thread of its own, with its own event loop. A context manager; `start` and `stop` do the same.
+    """The server in its own thread with its own event loop. A context manager; `start` and `stop` do the same.
 
-    `database`: the file that keeps everything, or None for memory. `announce`: let other commands find this server by
-    its file (`find_running`). `demo`: serve the demo workflow too; `demo_port` is a wish, another free port is taken
-    when it is in use.
+    `database`: the file that keeps everything, or None for memory.
+    `announce`: let other commands find this server by its file (`find_running`).
+    `demo`: serve the demo workflow too, on `demo_port` or, if that is in use, on another free port.
 
     Raises (from `start`): DatabaseInUse, PortTaken, NotLoopback, StateUnusable.
     """
@@ -84,7 +83,7 @@ class LocalServer:
         self._max_open = max_open_deliveries
         self._thread: threading.Thread | None = None
         self._occupancy: Occupancy | None = None
-        self._stop_asked = threading.Event()
+        self._stop_requested = threading.Event()
         self._stopping: asyncio.Event | None = None
 
     @property
@@ -102,15 +101,15 @@ class LocalServer:
         until_ms: int | None = None,
         timeout_s: float = 30.0,
     ) -> bool:
-        """Move the server's clock from one thing that is due to the next, as soon as nothing is being delivered.
+        """Move the server's clock to each next due time, whenever nothing is being delivered.
 
-        True once `enough`, which is asked in the server's thread; False at the moment `until_ms`, and, where that is
-        not said, when nothing is left to happen. Raises: TimeoutError.
+        True once `enough` is true; it is called in the server's thread. False at the moment `until_ms` or, without one,
+        when nothing is left to happen. Raises: TimeoutError.
         """
         return self._await(functools.partial(_pass_time, clock, enough, until_ms), timeout_s)
 
     def inside(self, look: Callable[[Services], T]) -> T:
-        """Run a function in the server's thread, where the ledger may be touched."""
+        """Run a function in the server's thread, the only one that may use the run store."""
 
         async def call(services: Services) -> T:
             return look(services)
@@ -126,16 +125,16 @@ class LocalServer:
             async with asyncio.timeout(timeout_s):
                 return await call(services)
 
-        # The second limit is for a server that is stopped at this very moment, which would never answer.
+        # The second limit covers a server that is being stopped at this moment and would never answer.
         return asyncio.run_coroutine_threadsafe(bounded(), self._loop).result(timeout_s + 5)
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
     def start(self) -> Self:
-        """Listen; returns when requests are answered."""
+        """Start the thread; returns when the server answers requests."""
         if self._thread is not None:
-            raise RuntimeError("the server is running already")
-        self._stop_asked.clear()
+            raise RuntimeError("the server is already running")
+        self._stop_requested.clear()
         self._loop = self._stopping = None
         sockets: list[socket.socket] = []
         try:
@@ -144,14 +143,14 @@ class LocalServer:
             sockets.append(bind(self._host, self._port))
             self.url = url_of(sockets[0])
             if self._wants_demo:
-                sockets.append(_bind_wish(self._host, self._demo_port))
+                sockets.append(_bind_preferably(self._host, self._demo_port))
                 self.demo_url = url_of(sockets[1])
             ready: Future[None] = Future()
             thread = threading.Thread(target=self._run, args=(sockets, ready), name="wfdeploy-localserver", daemon=True)
             thread.start()
             try:
                 ready.result()
-            except BaseException:  # an interrupt too, while the thread is still starting
+            except BaseException:  # also an interrupt while the thread is starting
                 self._halt(thread)
                 raise
             self._thread = thread
@@ -165,7 +164,7 @@ class LocalServer:
         return self
 
     def stop(self) -> None:
-        """Stop listening and delivering, and join the thread; what was not delivered stays in the database."""
+        """Stop listening and delivering, and join the thread. Undelivered messages stay in the database."""
         thread, self._thread = self._thread, None
         if thread is None:
             return
@@ -174,9 +173,9 @@ class LocalServer:
         self._release()
 
     def _halt(self, thread: threading.Thread) -> None:
-        self._stop_asked.set()
+        self._stop_requested.set()
         if self._loop is not None and self._stopping is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed already
+            with contextlib.suppress(RuntimeError):  # the loop is already closed
                 self._loop.call_soon_threadsafe(self._stopping.set)
         thread.join()
 
@@ -194,7 +193,7 @@ class LocalServer:
         self.stop()
 
     def _run(self, sockets: list[socket.socket], ready: Future[None]) -> None:
-        """The thread: everything that touches the ledger happens in here."""
+        """The thread's main function. Only this thread uses the run store."""
         try:
             asyncio.run(self._serve(sockets, ready))
         except BaseException as error:
@@ -205,7 +204,7 @@ class LocalServer:
     async def _serve(self, sockets: list[socket.socket], ready: Future[None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        if self._stop_asked.is_set():
+        if self._stop_requested.is_set():
             return
         async with contextlib.AsyncExitStack() as stack:
             connection = database.open_database(self.database)
@@ -226,9 +225,8 @@ class LocalServer:
 
     def _note_stop(self, store: RunStore) -> None:
         if self.clock.ahead_ms() > 0:
-            with contextlib.suppress(
-                sqlite3.Error, UnicodeDecodeError
-            ):  # on a full disk, say; it will be a little earlier then
+            # On a full disk, say, the next server starts with a slightly earlier time.
+            with contextlib.suppress(sqlite3.Error, UnicodeDecodeError):
                 store.note_stop(self.clock.now_ms())
 
     def _assemble(self, store: RunStore, signing_keys: SigningKeys, http_client: HttpClient) -> Services:
@@ -237,7 +235,7 @@ class LocalServer:
 
         async def deliver(seq: int) -> list[Any]:
             following = await delivery.deliver(seq)
-            services.changes.tell()
+            services.changes.notify()
             return following
 
         engine = DeliveryEngine(
@@ -250,7 +248,9 @@ class LocalServer:
         )
         flow_keys = FlowKeys(store, engine)
         quotas = Quotas(store.accepted_since)
-        services = Services(store, engine, self.clock, self.faults, flow_keys, signing_keys, quotas)
+        services = Services(
+            store, engine, self.clock, self.faults, flow_keys, signing_keys, quotas
+        )  # `deliver` uses it
         return services
 
     async def _listen(self, stack: contextlib.AsyncExitStack, services: Services, sockets: list[socket.socket]) -> None:
@@ -297,7 +297,7 @@ async def _idle_or_changed(services: Services) -> None:
         await asyncio.gather(*waits, return_exceptions=True)
 
 
-def _bind_wish(host: str, port: int) -> socket.socket:
+def _bind_preferably(host: str, port: int) -> socket.socket:
     try:
         return bind(host, port)
     except PortTaken:
@@ -310,9 +310,9 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 
 
 def serve_forever(server: LocalServer, *, on_ready: Callable[[LocalServer], None]) -> signal.Signals:
-    """Run in the foreground until SIGINT or SIGTERM, and return the signal; call it from the main thread.
+    """Run in the foreground until SIGINT or SIGTERM, and return the signal. Call it from the main thread.
 
-    `on_ready` is called once requests are answered: the place to print the banner.
+    `on_ready`: called when the server answers requests, to print the banner.
     """
     stop = threading.Event()
     received: list[signal.Signals] = []

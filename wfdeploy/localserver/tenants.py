@@ -1,11 +1,11 @@
-"""The users of the development server: tenants with published credentials, their keys, and what to paste for them.
+"""The users of the development server (tenants), their published credentials and signing keys, and shell exports.
 
-Source: Upstash documentation, "Local development" (QStash development server); the keys are also constants of the SDKs.
-These are no secrets: they work on local development servers only. The read-only tokens are this server's own: the
-hosted service has that kind of token, its development server does not.
+Source: Upstash documentation, "Local development" (QStash development server); the keys are also constants in the SDKs.
+They are no secrets: they only work on local development servers. The read-only tokens are this server's own; the hosted
+service has such tokens, its development server does not.
 
 Source of the rotation: Upstash Workflow REST reference, "Signing Keys": the next key becomes the current one, and a new
-next one is made. After that the JavaScript SDK no longer takes this for a development server by itself (`QSTASH_DEV`),
+next key is made. After that the JavaScript SDK no longer recognises a development server by itself (`QSTASH_DEV`),
 since it looks for the published keys.
 """
 
@@ -30,7 +30,7 @@ class Tenant:
 
     @property
     def read_only_token(self) -> str:
-        """May look at everything of its user, and change nothing."""
+        """A token that may read everything of its user and change nothing."""
         return base64.b64encode(f'{{"UserID":"{self.name}","Password":"readOnly"}}'.encode()).decode()
 
 
@@ -72,7 +72,7 @@ def find(name: str) -> Tenant | None:
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Whoever came with a token."""
+    """The owner of a request's token."""
 
     tenant: Tenant
     reads_only: bool = False
@@ -88,7 +88,7 @@ def by_token(token: str) -> Bearer | None:
 
 @dataclass(slots=True)
 class SigningKeys:
-    """Tenants as they are now; rotated keys are kept in the database."""
+    """The tenants with their current keys; rotated keys are kept in the database."""
 
     connection: sqlite3.Connection
     _tenants: dict[str, Tenant]
@@ -117,7 +117,7 @@ class SigningKeys:
 
 
 def environment(url: str, tenant: Tenant = DEFAULT_TENANT) -> dict[str, str]:
-    """The variables that the official SDKs read, for an application that talks to this server."""
+    """The environment variables that the official SDKs read, for an application that uses this server."""
     return {
         "QSTASH_URL": url,
         "QSTASH_TOKEN": tenant.token,
@@ -127,12 +127,12 @@ def environment(url: str, tenant: Tenant = DEFAULT_TENANT) -> dict[str, str]:
 
 
 def exports(url: str, tenant: Tenant = DEFAULT_TENANT) -> str:
-    """The same, as lines for a POSIX shell."""
+    """The variables of `environment` as lines for a POSIX shell."""
     return "\n".join(f"export {name}='{value}'" for name, value in environment(url, tenant).items())
 
 
 def sdk_switch(url: str) -> str:
-    """What is enough for the JavaScript SDK, as a line for a POSIX shell."""
+    """The line for a POSIX shell that is enough for the JavaScript SDK."""
     port = url.rpartition(":")[2]
     return "export QSTASH_DEV=true" if port == "8080" else f"export QSTASH_DEV=true QSTASH_DEV_PORT={port}"
 
@@ -146,16 +146,16 @@ def banner(
     time_scale: float = 1.0,
     plan: str | None = None,
 ) -> str:
-    """The whole greeting, without a trailing newline. Its credentials are published, and of no worth elsewhere."""
+    """The text printed at the start, without a trailing newline. Its credentials are public and work nowhere else."""
     lines = [f"wfdeploy dev: a local Upstash Workflow server at {url}"]
-    lines.append(f"  to watch it in a browser: {url}/")
+    lines.append(f"  web page: {url}/")
     lines.append(f"  runs are kept in {database}" if database else "  runs are kept in memory")
     if time_scale != 1.0:
-        lines.append(f"  its time runs {time_scale:g} times as fast")
+        lines.append(f"  time runs {time_scale:g} times as fast")
     if plan is not None:
-        lines.append(f"  it grants what the plan {plan} of the hosted service grants")
+        lines.append(f"  limits: those of the hosted service's plan {plan}")
     if demo_url:
-        lines.append(f"  demo workflow at {demo_url}/demo/<any name>")
+        lines.append(f"  demo workflow: {demo_url}/demo/<any name>")
     lines += ["", "For your application (the official SDKs read these):", "", exports(url, tenant)]
     lines += [
         "",

@@ -75,14 +75,14 @@ class DlqApi:
     async def delete(self, request: Request) -> Response:
         with self._services.store.transaction():
             self._letters.remove([self._one(request)])
-        self._services.changes.tell()
+        self._services.changes.notify()
         return Response(status_code=200)
 
     async def delete_many(self, request: Request) -> Response:
         with self._services.store.transaction():
             found, cursor = self._page(request, default=PAGE, most=1000)
             self._letters.remove(found)
-        self._services.changes.tell()
+        self._services.changes.notify()
         return json_response({"deleted": len(found), "cursor": cursor})
 
     async def resume(self, request: Request) -> Response:
@@ -154,7 +154,7 @@ class DlqApi:
                 raise Refused("there is no failure callback in progress to cancel")
             services.store.settle(message.seq, "dropped", now_ms=services.clock.now_ms())
             self._note_callback(entry, "CALLBACK_CANCELED")
-        services.changes.tell()
+        services.changes.notify()
         return Response(status_code=200)
 
     def _note_callback(self, entry: DlqEntry, state: str) -> None:

@@ -1,8 +1,7 @@
-"""Single events of the logs: what happened when, to runs and to their steps.
+"""The events of runs and steps in the logs.
 
-Nothing is written for them: they are read off the runs and messages, whose times say it all. Source: Upstash Workflow
-REST reference, schema `WorkflowEvent`; it documents no response that has them, so the page around them is inferred from
-the one of runs.
+Events are not stored: they are derived from the times of runs and messages. Source: Upstash Workflow REST reference,
+schema `WorkflowEvent`. It documents no response with events, so the page around them is inferred from the page of runs.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from wfdeploy.localserver.store.records import Message, RunRecord, RunState
 from wfdeploy.localserver.store.run_store import RunStore
 
 POSITION = ("at", "rank", "run_seq", "message_seq", "attempt")
-"""What orders events: the moment, then the sort of event, then who was first. Newest first."""
+"""The order of events: by time, then by the sort of event, then by acceptance. Newest first."""
 
 _STARTED, _RECORDED, _FAILED, _CANCELED, _ENDED = range(5)
 
@@ -104,19 +103,19 @@ class EventLog:
             return {} if step is None else {"stepInfo": step}
         step = run_view.under_way(run, message, bodies)
         step.pop("errors", None)
-        told: dict[str, Any] = {"stepInfo": step}
+        event: dict[str, Any] = {"stepInfo": step}
         if rank == _CANCELED:
-            return told
+            return event
         failed = message.errors[attempt]
-        told |= {
+        event |= {
             "error": failed["error"],
             "responseStatus": failed["status"],
             "responseHeaders": failed["headers"],
             **bodies.trimmed("responseBody", failed.get("body")),
         }
         if message.state == "pending" and attempt == len(message.errors) - 1:
-            told["nextDeliveryTime"] = message.due_at
-        return told
+            event["nextDeliveryTime"] = message.due_at
+        return event
 
     def _bodies(self, run: RunRecord) -> BodyFilter:
         return BodyFilter(Redaction.of(run.settings.redact), self.trim)

@@ -90,7 +90,7 @@ class FlowApi:
         self._keys.change(name, **changed)
         if begins_period:
             self._keys.begin_period(name, self._services.clock.now_ms())
-        self._services.changes.tell()
+        self._services.changes.notify()
         return json_response({})
 
     async def global_parallelism(self, _request: Request) -> Response:

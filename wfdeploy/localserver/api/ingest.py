@@ -1,6 +1,6 @@
-"""Accepting work: a trigger that starts a run, a submission that continues one, a plain message.
+"""Accept work: a trigger that starts a run, a submission that continues one, a plain message.
 
-Everything here runs inside one transaction of the caller and answers with what the API says about it.
+Everything here runs inside one transaction of the caller and returns the API's answer as JSON values.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from wfdeploy.localserver.tenants import Tenant
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One element of a batch, or one single request: where to, with which headers, and the raw body."""
+    """One element of a batch, or one single request: the destination, the headers and the raw body."""
 
     destination: str
     headers: Mapping[str, str]
@@ -42,9 +42,10 @@ class Submission:
 
     @classmethod
     def of(cls, raw: object, *, any_body: bool = False) -> Submission:
-        """`any_body`: a body may be any JSON, and is sent as its text.
+        """Check an element of a batch.
 
-        `context.call` of the JavaScript SDK puts objects there unchanged (observed).
+        `any_body`: the body may be any JSON and is sent as its text; `context.call` of the JavaScript SDK submits
+        objects (observed).
 
         Raises: Malformed for an element that is no message.
         """
@@ -66,16 +67,16 @@ class Submission:
 
 
 class Malformed(Refused):
-    """An element of a batch that is no message at all: the whole request is refused, as for a body that is no JSON."""
+    """An element of a batch is not a message. The whole request is refused, as for a body that is not JSON."""
 
 
 ENDED = "failed to publish to url: can not append to a a cancelled workflow"
-"""The SDKs take a 400 as: the run has ended (the text was seen from the service, in public reports)."""
+"""To the SDKs, a 400 means that the run has ended. (The service's own text, as quoted in public reports.)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """The body of a `context.invoke`: who waits, by which step, and the payload of the new run."""
+    """The body of a `context.invoke`: the waiting run and its step, and the payload of the new run."""
 
     invoker_id: str
     invoker_created_at: int | None
@@ -87,20 +88,17 @@ class Invocation:
     def of(cls, body: bytes) -> Invocation:
         """Raises: Refused for a body that is no invocation."""
         try:
-            asked = json.loads(body)
+            parsed = json.loads(body)
         except (ValueError, RecursionError):
-            asked = None
-        step = asked.get("step") if isinstance(asked, dict) else None
-        if not isinstance(asked, dict) or not isinstance(step, dict) or not isinstance(step.get("stepId"), int):
+            parsed = None
+        step = parsed.get("step") if isinstance(parsed, dict) else None
+        if not isinstance(parsed, dict) or not isinstance(step, dict) or not isinstance(step.get("stepId"), int):
             raise Refused("the body is not an invocation")
-        invoker_id, created_at, payload = (
-            asked.get("workflowRunId"),
-            asked.get("workflowRunCreatedAt"),
-            asked.get("body"),
-        )
-        if not isinstance(invoker_id, str) or not isinstance(payload, str | None) or not compact.is_sendable(asked):
+        invoker_id, created_at = parsed.get("workflowRunId"), parsed.get("workflowRunCreatedAt")
+        payload = parsed.get("body")
+        if not isinstance(invoker_id, str) or not isinstance(payload, str | None) or not compact.is_sendable(parsed):
             raise Refused("the body is not an invocation")
-        # Zero is what an SDK says that was not told the time.
+        # An SDK that does not know the time sends zero.
         return cls(
             invoker_id,
             created_at if isinstance(created_at, int) and created_at else None,
@@ -111,7 +109,7 @@ class Invocation:
 
 
 class DuplicateRun(Refused):
-    """A trigger of an id whose run is in progress, where the scenario refuses those."""
+    """A trigger of an id whose run is in progress, when the fault plan refuses duplicates."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"a workflow run with id {run_id} is already in progress")
@@ -119,7 +117,7 @@ class DuplicateRun(Refused):
 
 @dataclass(slots=True)
 class Ingest:
-    """The door. `to_schedule` collects what the caller hands to the engine once the transaction is committed."""
+    """Accepts the work of one request. The caller schedules `to_schedule` after it has committed the transaction."""
 
     services: Services
     tenant: Tenant
@@ -128,7 +126,7 @@ class Ingest:
 
     @classmethod
     def of(cls, services: Services, request: Request) -> Ingest:
-        """For what comes with a request."""
+        """For one HTTP request."""
         return cls(services, tenant_of(request), request.client.host if request.client else "")
 
     def _due_ms(self, wanted: Options, now_ms: int) -> int:
@@ -139,10 +137,10 @@ class Ingest:
         self.services.quotas.take_message(self.services.faults.plan, self.tenant.name, len(item.body), now_ms)
 
     def trigger(self, item: Submission, *, rest: bool) -> dict[str, Any]:
-        """Start a run, or say that one with this id is running.
+        """Start a run, or answer that a run with this id is in progress.
 
-        `rest` tells the trigger paths of the REST API from the SDKs' batch: there the server itself points the failure
-        callback at the workflow (inferred) and expects the destination to be a workflow.
+        `rest`: the request came by a trigger path of the REST API, not by the SDKs' batch. The server then points the
+        failure callback at the workflow (inferred) and expects the destination to be a workflow.
         """
         check_url(item.destination)
         wanted = options.read(item.headers)
@@ -158,7 +156,7 @@ class Ingest:
                 if self.services.faults.duplicates == "error":
                     raise DuplicateRun(run_id)
                 return {"workflowRunId": run_id, "workflowCreatedAt": newest_at, "deduplicated": True}
-            # Runs of one id are told apart by this time stamp, so it never repeats.
+            # This time stamp distinguishes the runs of one id, so it never repeats.
             created_at = max(now, newest_at + 1)
         due = self._due_ms(wanted, now)
         self._take(item, now)
@@ -232,31 +230,31 @@ class Ingest:
         return self._continue(run, item, wanted, now, due)
 
     def invoke(self, item: Submission) -> dict[str, Any]:
-        """`context.invoke`: start a run for whose end another one waits."""
-        asked = Invocation.of(item.body)
-        invoker = self.services.store.run_in_progress(self.tenant.name, asked.invoker_id)
-        if invoker is None or asked.invoker_created_at not in (None, invoker.created_at):
+        """`context.invoke`: start a run and let another run wait for its end."""
+        invocation = Invocation.of(item.body)
+        invoker = self.services.store.run_in_progress(self.tenant.name, invocation.invoker_id)
+        if invoker is None or invocation.invoker_created_at not in (None, invoker.created_at):
             raise Refused(ENDED)
-        if (known := waiting.invoked_run(self.services.store, invoker, asked.step_id)) is not None:
-            # From a delivery that was repeated; the SDK makes up a new id each time.
+        if (known := waiting.invoked_run(self.services.store, invoker, invocation.step_id)) is not None:
+            # The delivery was repeated, and the SDK makes up a new id each time.
             return {"workflowRunId": known.run_id, "workflowCreatedAt": known.created_at, "deduplicated": True}
-        answer = self.trigger(replace(item, body=asked.payload.encode()), rest=False)
+        answer = self.trigger(replace(item, body=invocation.payload.encode()), rest=False)
         newest = self.services.store.newest(self.tenant.name, answer["workflowRunId"])
         assert newest is not None
         now = self.services.clock.now_ms()
         if answer.get("deduplicated") and self.services.store.run(newest[0]).invoker is not None:
-            # Not a 400: the SDK would take it for the end of the invoker.
-            raise Refused(f"another run waits already for the end of {answer['workflowRunId']}", status=412)
-        waiting.attach(self.services.store, newest[0], invoker=invoker, step=asked.step, now_ms=now)
+            # Not a 400: the SDK would conclude that the invoker has ended.
+            raise Refused(f"another run already waits for the end of {answer['workflowRunId']}", status=412)
+        waiting.attach(self.services.store, newest[0], invoker=invoker, step=invocation.step, now_ms=now)
         invoked = self.services.store.run(newest[0])
-        if invoked.state is not RunState.STARTED:  # finished in an instant, as the scenario has it
-            self.to_schedule += waiting.tell_invoker(self.services.store, invoked, now_ms=now)
+        if invoked.state is not RunState.STARTED:  # `instant_finish` of the fault plan
+            self.to_schedule += waiting.notify_invoker(self.services.store, invoked, now_ms=now)
         return answer
 
     def run_to_continue(self, wanted: Options) -> RunRecord:
-        """The run in progress that a submission is for.
+        """The run in progress that a submission belongs to.
 
-        Raises: Refused when it has ended.
+        Raises: Refused when the run has ended.
         """
         run = self.services.store.run_in_progress(self.tenant.name, wanted.run_id or "")
         if (
@@ -264,13 +262,13 @@ class Ingest:
             and wanted.delivery is not None
             and not self.services.store.has_message(run.seq, wanted.delivery)
         ):
-            run = None  # an endpoint still at work for an earlier run of this id, which has ended
+            run = None  # the endpoint is still working for an earlier run of this id, which has ended
         if run is None:
             raise Refused(ENDED)
         return run
 
     def _continue(self, run: RunRecord, item: Submission, wanted: Options, now: int, due: int) -> dict[str, Any]:
-        """Append an entry to the run and have it delivered when it is due."""
+        """Append an entry to the run and schedule its delivery."""
         kind = MessageKind.CALL if wanted.is_call else MessageKind.STEP
         step_key = _call_key(wanted) if wanted.is_call else _step_key(item.body)
         try:
@@ -286,7 +284,7 @@ class Ingest:
                 step_key=step_key,
             )
         except sqlite3.IntegrityError:
-            # Deliveries are at least once, so an endpoint may submit a step twice; it is recorded once.
+            # Deliveries happen at least once, so an endpoint may submit a step twice. It is recorded once.
             assert step_key is not None
             return {"messageId": self.services.store.message_of_step(run.seq, step_key), "deduplicated": True}
         self.to_schedule.append(entry)
@@ -304,7 +302,7 @@ def _rest_defaults(settings: DeliverySettings, destination: str) -> DeliverySett
 
 
 def _step_key(body: bytes) -> str | None:
-    """Names the step that a submission records: `plan:<target>` or `result:<id>`; None when it is no step JSON."""
+    """The key of the step that a submission records: `plan:<target>` or `result:<id>`; None if it is no step."""
     try:
         step = json.loads(body)
     except ValueError:
@@ -319,7 +317,7 @@ def _step_key(body: bytes) -> str | None:
 
 
 def _call_key(wanted: Options) -> str | None:
-    """A call is one step too: without this, a delivery that is repeated would call the third party twice."""
+    """The key of a call. Without it, a repeated delivery would call the third party twice."""
     for name, value in wanted.settings.callback_headers.items():
         if name.lower() == "upstash-workflow-stepid":
             return f"call:{value}"

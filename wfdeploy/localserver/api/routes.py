@@ -1,8 +1,8 @@
-"""The table of all operations: as routes, and as an OpenAPI 3.1 document.
+"""The table of all operations, as routes and as an OpenAPI 3.1 document.
 
-The first path that fits decides, whatever the method, so the order matters where one path is a special case of another:
-`/v2/workflows/dlq/resume` stands before `/v2/workflows/dlq/{dlqId}`. Paths arrive as they were sent (the gate sees to
-it), since an encoded slash is part of a name; parameters are decoded here.
+The first matching path decides, whatever the method. So a special case comes first: `/v2/workflows/dlq/resume` before
+`/v2/workflows/dlq/{dlqId}`. `AccessGate` leaves paths encoded, since an encoded slash is part of a name; the parameters
+are decoded here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class DocumentApi:
         pass
 
     async def openapi(self, _request: Request) -> Response:
-        """`GET /openapi.json`: for tools that ask before they have a token."""
+        """`GET /openapi.json`: open, for tools that read it before they have a token."""
         return Response(_document(), media_type="application/json")
 
 
@@ -58,11 +58,11 @@ AREAS: tuple[Area, ...] = (TRIGGERS, RUNS, LOGS, EVENTS, DEAD_LETTERS, FLOW, KEY
 
 
 _EVERYWHERE = {
-    400: "the request is not what it should be",
-    403: "a read-only token, or a page of some web site: this server answers to programs on its own machine",
+    400: "the request is invalid",
+    403: "a read-only token, or a request from a web site: this server only answers programs on its own machine",
 }
 _METERED = {429: "too many requests in this second"}
-_TOKEN = {401: "no token, or not one of this server's"}
+_TOKEN = {401: "the token is missing or invalid"}
 
 
 @functools.cache
@@ -71,7 +71,7 @@ def _document() -> str:
 
 
 def document() -> dict[str, Any]:
-    """The whole document, ready to be written as JSON."""
+    """The whole document as JSON values."""
     paths: dict[str, dict[str, Any]] = {}
     for area in AREAS:
         for operation in area.operations:
@@ -103,25 +103,25 @@ def _operation(area: Area, operation: Operation) -> dict[str, Any]:
     answers = [operation.answer, *(ApiAnswer(status, why, ref("Error")) for status, why in sorted(refusals.items()))]
     if operation.method == "HEAD":
         answers = [ApiAnswer(answer.status, answer.description) for answer in answers]  # they have no bodies
-    told: dict[str, Any] = {
+    described: dict[str, Any] = {
         "tags": [area.tag],
         "operationId": operation.id,
         "summary": operation.summary,
         "responses": {str(answer.status): answer.document() for answer in answers},
     }
     if operation.description:
-        told["description"] = operation.description
+        described["description"] = operation.description
     if operation.all_params:
-        told["parameters"] = [param.document() for param in operation.all_params]
+        described["parameters"] = [param.document() for param in operation.all_params]
     if operation.body is not None:
-        told["requestBody"] = operation.body.document()
+        described["requestBody"] = operation.body.document()
     if operation.is_open:
-        told["security"] = []
-    return told
+        described["security"] = []
+    return described
 
 
 def is_open(path: str) -> bool:
-    """Whether a path needs no token: this document, and webhooks, whose address is the secret."""
+    """Whether a path needs no token: the OpenAPI document, and webhooks, whose address is the secret."""
     return path == DOCUMENT_PATH or path.startswith(HOOKS)
 
 
@@ -136,7 +136,7 @@ def routes(services: Services) -> list[Route]:
 
 
 class _Bound:
-    """An operation, and the method of a living object that answers it."""
+    """An operation, bound to the object that handles it."""
 
     def __init__(
         self, operation: Operation, is_metered: bool, answer: Callable[[Request], Awaitable[Response]]
@@ -148,7 +148,7 @@ class _Bound:
 
 def _route(path: str, methods: Mapping[str, _Bound], services: Services) -> Route:
     route = Route(path, _by_method(methods, services))
-    route.methods = None  # any: what is not there is refused by the path that fits, not looked for in later ones
+    route.methods = None  # any: the first matching path refuses unknown methods, later paths are not tried
     return route
 
 

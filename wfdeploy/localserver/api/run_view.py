@@ -1,8 +1,8 @@
-"""A run as the logs show it: its state, and its steps in groups: what was recorded, is being delivered, or failed last.
+"""The JSON of a run in the logs: its state, and its steps in groups (recorded, being delivered, or failed last).
 
 Sources: Upstash Workflow REST reference, "List Workflow Run Logs", schemas `WorkflowRun`, `GroupedSteps`, `StepInfo`;
-"Trigger Workflow Run", `Upstash-Redact-Fields`: what logs and dead letters show instead of a value. Deliveries keep the
-original.
+"Trigger Workflow Run", `Upstash-Redact-Fields`: logs and dead letters show a hash instead of a redacted value, while
+deliveries carry the original.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _INVOKER = ("workflowRunId", "workflowUrl", "workflowRunCreatedAt")
 
 
 def render(run: RunRecord, store: RunStore, *, trim: int | None, now_ms: int) -> dict[str, Any]:
-    """`trim` cuts bodies to so many bytes, -1 leaves them out; None keeps them whole."""
+    """The run as JSON values. `trim`: cut bodies to so many bytes, -1 leaves them out, None keeps them whole."""
     bodies = BodyFilter(Redaction.of(run.settings.redact), trim)
     view: dict[str, Any] = {
         "workflowRunId": run.run_id,
@@ -57,20 +57,20 @@ def render(run: RunRecord, store: RunStore, *, trim: int | None, now_ms: int) ->
 
 
 def labels(run: RunRecord) -> dict[str, Any]:
-    """The fields of a run's labels, where it has any; the first one stands by itself too (deprecated upstream)."""
+    """The fields of a run's labels, if it has any; `label` with the first one is deprecated upstream."""
     return {"label": run.labels[0], "labels": list(run.labels)} if run.labels else {}
 
 
 def _failure_function(failure: dict[str, Any], message: Message | None, bodies: BodyFilter) -> dict[str, Any]:
     names = ("url", "state", "dlqId", "failStatus", "failHeaders", "failResponse", "maxRetries")
-    told = {name: failure[name] for name in names if name in failure}
-    told |= {name: failure[name] for name in failure if name.startswith("response")}
-    told["messageId"] = failure["messageId"] if message is None else message.message_id
+    view = {name: failure[name] for name in names if name in failure}
+    view |= {name: failure[name] for name in failure if name.startswith("response")}
+    view["messageId"] = failure["messageId"] if message is None else message.message_id
     if message is not None and message.errors:
-        told["errors"] = attempts(message, bodies)
+        view["errors"] = attempts(message, bodies)
         if message.state == "pending":
-            told["nextDeliveryTime"] = message.due_at
-    return told
+            view["nextDeliveryTime"] = message.due_at
+    return view
 
 
 def _groups(run: RunRecord, store: RunStore, bodies: BodyFilter, now_ms: int) -> list[dict[str, Any]]:
@@ -101,7 +101,7 @@ def _groups(run: RunRecord, store: RunStore, bodies: BodyFilter, now_ms: int) ->
 
 
 def _place(groups: list[dict[str, Any]], step: dict[str, Any]) -> None:
-    """Parallel siblings share a group: they follow each other and agree on how many they are."""
+    """Append a step. Parallel siblings share a group: they follow each other and have the same `concurrent`."""
     concurrent = step.get("concurrent", 1)
     if not isinstance(concurrent, int) or concurrent <= 1:
         groups.append({"type": "sequential", "steps": [step]})
@@ -130,19 +130,19 @@ _SHOWN: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class BodyFilter:
-    """What is shown of bodies: all, so many bytes, none (-1), or a hash."""
+    """How much of each body is shown: all, so many bytes, none (-1), or a hash."""
 
     redaction: Redaction
     trim: int | None
 
     def body(self, name: str, text: str | None) -> dict[str, str]:
-        """The field, unless there is nothing to show."""
+        """The field with the text, redacted or trimmed; nothing if there is nothing to show."""
         if text is None or self.trim == -1:
             return {}
         return {name: self.redaction.text(text)} if self.redaction.body else self.trimmed(name, text)
 
     def trimmed(self, name: str, text: str | None) -> dict[str, str]:
-        """The same for what is never redacted: an endpoint's own answers."""
+        """The field with a trimmed text that is never redacted, such as an endpoint's answer."""
         if text is None or self.trim == -1:
             return {}
         if self.trim is None or self.trim < 0:
@@ -151,19 +151,19 @@ class BodyFilter:
 
 
 def is_under_way(message: Message) -> bool:
-    """What is being delivered, or failed for good. A call that fails does not: its result goes to the workflow."""
+    """Whether a message is being delivered or has failed for good. A call never fails: the workflow gets its result."""
     if message.kind is MessageKind.CALL:
         return message.state == "pending"
     return message.kind in RECORDED and message.state in ("pending", "failed")
 
 
 def delivered_as(settings: DeliverySettings, bodies: BodyFilter) -> dict[str, Any]:
-    """How a message is delivered, as each step tells it; the settings are those of its run too."""
-    told: dict[str, Any] = {
+    """The delivery settings in the view of a step."""
+    view: dict[str, Any] = {
         "retries": DEFAULT_RETRIES if settings.retries is None else settings.retries,
         "headers": bodies.redaction.header_lists(settings.headers),
     }
-    return told if settings.retry_delay is None else told | {"retryDelay": settings.retry_delay}
+    return view if settings.retry_delay is None else view | {"retryDelay": settings.retry_delay}
 
 
 def recorded(
@@ -176,20 +176,20 @@ def recorded(
     now_ms: int,
     alone: bool = False,
 ) -> dict[str, Any] | None:
-    """A step as far as it is; None for a plan, which its result follows, and for what is shown with its result.
+    """The view of a recorded step; None for a plan, and for a message that is part of its result's view.
 
-    `alone`: by itself, whatever followed it.
+    `alone`: show the message even if its result is recorded.
     """
-    told = _told(message)
-    if told is None or told.get("targetStep"):
+    record = _step_of(message)
+    if record is None or record.get("targetStep"):
         return None
-    number = told.get("stepId")
+    number = record.get("stepId")
     is_result = message.kind is MessageKind.STEP
     if not is_result and not alone and (f"result:{number}" in by_key or message.state == "dropped"):
         return None
-    step = {name: value for name, kinds in _SHOWN.items() if _is_one_of(value := told.get(name), kinds)}
+    step = {name: value for name, kinds in _SHOWN.items() if _is_one_of(value := record.get(name), kinds)}
     for name in ("out", "callBody"):
-        if isinstance(value := told.get(name), str):
+        if isinstance(value := record.get(name), str):
             step |= bodies.body(name, value)
     asleep = message.state == "pending" and message.due_at > now_ms and message.retried == 0
     step |= {
@@ -205,17 +205,17 @@ def recorded(
     if (invoke := by_key.get(f"invoke:{number}")) is not None:
         step |= _invoked(store.run(json.loads(invoke.body)["invokedSeq"]), bodies)
     if (call := by_key.get(f"call:{number}")) is not None:
-        step |= _called(call, told.get("out"), bodies)
+        step |= _called(call, record.get("out"), bodies)
     return step
 
 
 def _is_one_of(value: object, kinds: tuple[type, ...]) -> bool:
-    """An endpoint may write anything into a step; what is not of its type is not shown."""
+    """Whether a value has one of these types. An endpoint may write anything into a step."""
     return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
 
 
-def _told(message: Message) -> dict[str, Any] | None:
-    """The step that a message is about, as JSON that the endpoint wrote."""
+def _step_of(message: Message) -> dict[str, Any] | None:
+    """The step in a message, as the endpoint wrote it."""
     if message.kind is MessageKind.CALL:
         headers = {name.lower(): value for name, value in message.settings.callback_headers.items()}
         number, name = headers.get("upstash-workflow-stepid", ""), headers.get("upstash-workflow-stepname", "")
@@ -229,12 +229,12 @@ def _told(message: Message) -> dict[str, Any] | None:
             "concurrent": int(concurrent) if concurrent.isdecimal() else 1,
         }
     try:
-        told = json.loads(message.body)
+        step = json.loads(message.body)
     except ValueError:
         return None
-    if isinstance(told, dict) and message.kind in (MessageKind.WAIT, MessageKind.INVOKE):
-        told = told.get("step")
-    return told if isinstance(told, dict) else None
+    if isinstance(step, dict) and message.kind in (MessageKind.WAIT, MessageKind.INVOKE):
+        step = step.get("step")
+    return step if isinstance(step, dict) else None
 
 
 def _invoked(run: RunRecord, bodies: BodyFilter) -> dict[str, Any]:
@@ -248,7 +248,7 @@ def _invoked(run: RunRecord, bodies: BodyFilter) -> dict[str, Any]:
 
 
 def _called(call: Message, out: object, bodies: BodyFilter) -> dict[str, Any]:
-    """The request, and the answer where the step's result has one."""
+    """A call's request, and its answer if the step's result has one."""
     shown: dict[str, Any] = {
         "callUrl": call.url,
         "callMethod": (call.settings.method or "POST").upper(),
@@ -270,16 +270,16 @@ def _called(call: Message, out: object, bodies: BodyFilter) -> dict[str, Any]:
 
 
 def under_way(run: RunRecord, message: Message, bodies: BodyFilter) -> dict[str, Any]:
-    """What is being delivered now, or failed last."""
+    """The view of a message that is being delivered, or that failed the run."""
     if message.state == "failed":
         state = "STEP_FAILED"
     elif run.state is RunState.CANCELED:
         state = "STEP_CANCELED"
     else:
         state = "STEP_RETRY" if message.retried else "STEP_PROGRESS"
-    told = delivered_as(message.settings.over(run.settings), bodies)
-    del told["headers"]  # which the types of the SDK have on recorded steps alone
-    step: dict[str, Any] = {"messageId": message.message_id, "state": state, **told}
+    settings = delivered_as(message.settings.over(run.settings), bodies)
+    del settings["headers"]  # the types of the SDK only have them on recorded steps
+    step: dict[str, Any] = {"messageId": message.message_id, "state": state, **settings}
     if name := _name_of_failure(message):
         step["stepName"] = name
     if message.errors:
@@ -290,7 +290,7 @@ def under_way(run: RunRecord, message: Message, bodies: BodyFilter) -> dict[str,
 
 
 def attempts(message: Message, bodies: BodyFilter) -> list[dict[str, Any]]:
-    """Those that failed."""
+    """The failed attempts of a message."""
     return [
         {name: value for name, value in error.items() if name != "body"} | bodies.trimmed("body", error.get("body"))
         for error in message.errors
@@ -298,9 +298,9 @@ def attempts(message: Message, bodies: BodyFilter) -> list[dict[str, Any]]:
 
 
 def _name_of_failure(message: Message) -> str | None:
-    """The step that failed last, where the endpoint names it (the JavaScript SDK does), or a call's."""
+    """The name of the step that failed last, if the endpoint sends it (the JavaScript SDK does), or of a call."""
     if message.kind is MessageKind.CALL:
-        return (_told(message) or {}).get("stepName")
+        return (_step_of(message) or {}).get("stepName")
     headers = message.errors[-1]["headers"] if message.errors else {}
     named: list[str] = headers.get("Upstash-Error-Step-Name", [])
     return named[0] if named else None
@@ -308,7 +308,7 @@ def _name_of_failure(message: Message) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Redaction:
-    """Which parts of a run are not shown."""
+    """The parts of a run that are shown as hashes."""
 
     body: bool = False
     all_headers: bool = False
@@ -317,7 +317,7 @@ class Redaction:
 
     @classmethod
     def of(cls, fields: str | None) -> Redaction:
-        """`body`, `header`, `header[Name]`, also in the plural, separated by commas; other words say nothing."""
+        """Parse `body`, `header`, `header[Name]`, also in the plural, separated by commas; ignore other words."""
         if not fields:
             return NONE
         parts = [part.strip() for part in fields.split(",")]
@@ -331,7 +331,7 @@ class Redaction:
         return redacted(value) if self.all_headers or name.lower() in self.headers else value
 
     def header_lists(self, headers: Mapping[str, str]) -> dict[str, list[str]]:
-        """As the API shows headers: each name with a list."""
+        """Headers as the API shows them: each name with a list."""
         return {name: [self.header(name, value)] for name, value in headers.items()}
 
 

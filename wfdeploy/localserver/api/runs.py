@@ -1,9 +1,9 @@
-"""The paths of single runs, of bulk cancel, and of the logs: which runs there are, and what happened to them.
+"""Request handlers of single runs, of bulk cancel, and of the logs.
 
 Sources: Upstash Workflow REST reference, "Cancel Workflow Run", "Bulk Cancel Workflow Runs", "List Workflow Run Logs";
 the finish (`?cancel=false`) and the step list were observed with the SDKs. Everything is listed newest first
-(inferred). The path `/v2/workflows/events` lists runs too when it is asked to group by them, which is all that the SDKs
-ask for; its list of single events is inferred from the reference's `WorkflowEvent`.
+(inferred). The path `/v2/workflows/events` lists runs when grouped by run, the only form that the SDKs use; its list
+of single events is inferred from the reference's `WorkflowEvent`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class RunsApi:
         self._services = services
 
     async def steps(self, request: Request) -> Response:
-        """`GET /v2/workflows/runs/{id}`: the whole step list, for an SDK that was sent an empty body."""
+        """`GET /v2/workflows/runs/{id}`: the whole step list, for an SDK that received an empty body."""
         store = self._services.store
         run = store.run_in_progress(tenant_of(request).name, request.path_params["workflowRunId"])
         if run is None:
@@ -69,7 +69,7 @@ class RunsApi:
         return Response(endpoint_requests.step_list(run, store.step_list(run.seq)), media_type="application/json")
 
     async def end(self, request: Request) -> Response:
-        """`DELETE /v2/workflows/runs/{id}`: cancel; with `?cancel=false` the workflow says that it is finished."""
+        """`DELETE /v2/workflows/runs/{id}`: cancel. With `?cancel=false` the workflow reports that it has finished."""
         body = await read_body(request)
         services = self._services
         tenant, run_id = tenant_of(request).name, request.path_params["workflowRunId"]
@@ -91,7 +91,7 @@ class RunsApi:
         return Response(status_code=200)
 
     async def cancel_many(self, request: Request) -> Response:
-        """`DELETE /v2/workflows/runs`: cancel what matches; nothing said means all, up to `count`."""
+        """`DELETE /v2/workflows/runs`: cancel the matching runs. Without a filter: all, up to `count`."""
         services, query = self._services, request.query_params
         where = Where()
         _add_url(where, multi(query, "workflowUrl"), exact=flag(query, "workflowUrlExactMatch"))
@@ -120,7 +120,7 @@ def _add_url(where: Where, urls: list[str], *, exact: bool) -> None:
     if exact:
         where.one_of("r.url", urls)
     else:
-        # A prefix, compared as it is: LIKE would read % and _ in a URL as wildcards.
+        # A literal prefix: LIKE would read % and _ in a URL as wildcards.
         where.add(
             "EXISTS (SELECT 1 FROM json_each(?) u WHERE substr(r.url, 1, length(u.value)) = u.value)", json.dumps(urls)
         )
@@ -128,7 +128,7 @@ def _add_url(where: Where, urls: list[str], *, exact: bool) -> None:
 
 PAGE = 10
 LARGEST_PAGE = 1000
-"""Runs per page by default, and per page of wfdeploy's own listings at most; events per page."""
+"""The most runs per page of wfdeploy's own listings; events per page."""
 
 
 class LogsApi:
@@ -141,7 +141,7 @@ class LogsApi:
         return json_response(self._runs(request))
 
     async def events(self, request: Request) -> Response:
-        """`GET /v2/workflows/events`, and the same as above with `?groupBy=workflowRunId`, as the SDKs ask."""
+        """`GET /v2/workflows/events`; with `?groupBy=workflowRunId`, as the SDKs call it, runs like `logs`."""
         return json_response(self._runs(request) if _is_grouped(request.query_params) else self._events(request))
 
     def _events(self, request: Request) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class LogsApi:
                 floor = self._first_since(tenant_of(request).name, start)
             where.add(f"{where.seq} >= ?", floor)
         rows = self._services.store.connection.execute(
-            # One row more than asked for tells whether there is a next page.
+            # One row more than requested shows whether there is a next page.
             f"SELECT r.* FROM {where.source} WHERE {where.text()} ORDER BY {where.seq} DESC LIMIT ?",  # noqa: S608
             (*where.values, count + 1),
         ).fetchall()
@@ -191,9 +191,9 @@ class LogsApi:
         return page
 
     def _first_since(self, tenant: str, start_ms: int) -> int:
-        """The lowest seq accepted since then: where a listing by time may stop looking.
+        """The lowest seq accepted since then, where a listing by time may stop.
 
-        Asked once per listing and then carried in the cursor.
+        Read once per listing and then carried in the cursor.
         """
         row = self._services.store.connection.execute(
             "SELECT MIN(seq) FROM runs WHERE tenant = ? AND created_at >= ?", (tenant, start_ms)
@@ -201,7 +201,7 @@ class LogsApi:
         return 2**62 if row[0] is None else int(row[0])
 
     def _hide(self, where: Where) -> None:
-        """What the scenario keeps out of the logs for now."""
+        """Leave out the runs that the fault plan hides."""
         faults, now = self._services.faults, self._services.clock.now_ms()
         if faults.log_lag_s > 0:
             lag_ms = faults.log_lag_s * 1000
@@ -213,7 +213,7 @@ class LogsApi:
 
 
 def _is_grouped(query: QueryParams) -> bool:
-    """Whether runs are asked for. Raises: Refused for another grouping."""
+    """Whether the query groups by runs. Raises: Refused for another grouping."""
     group = query.get("groupBy")
     if group not in (None, "workflowRunId"):
         raise Refused(f"invalid groupBy: {group!r}")
@@ -225,8 +225,11 @@ def _trim(query: QueryParams) -> int | None:
 
 
 def _count(query: QueryParams) -> int:
-    """How many runs a page holds. `pageSize` is an extension of this server, for wfdeploy's own listings; nobody else
-    sends it, so everybody else meets the API's limit."""
+    """The number of runs per page.
+
+    `pageSize` is an extension of this server for wfdeploy's own listings. Other clients do not send it, so they meet
+    the API's limit.
+    """
     larger, count = integer(query, "pageSize", least=1), integer(query, "count", least=1)
     if larger is not None:
         return min(larger, LARGEST_PAGE)
@@ -242,28 +245,28 @@ RUNS = Area(
             RunsApi.cancel_many,
             "Cancel runs in progress",
             ApiAnswer(200, "how many were cancelled", shape({"cancelled": whole()}, required=("cancelled",))),
-            description="What is not in progress does not count. Without any filter all runs are meant, up to `count`.",
+            description="Runs that have ended do not count. Without a filter this cancels all runs, up to `count`.",
             params=(
-                params.many("workflowRunIds", "these runs; the other filters are ignored then"),
-                params.many("workflowUrl", "endpoints that begin with this"),
-                Param("workflowUrlExactMatch", "query", "endpoints that are this", boolean()),
+                params.many("workflowRunIds", "these runs; all other filters are ignored"),
+                params.many("workflowUrl", "runs whose endpoint's URL begins so"),
+                Param("workflowUrlExactMatch", "query", "match the whole URL", boolean()),
                 *params.COMMON_FILTERS,
                 *params.ENDPOINT_FILTERS,
-                Param("count", "query", "at most so many", params.at_least(0, default=100)),
+                Param("count", "query", "the maximum number of runs", params.at_least(0, default=100)),
             ),
         ),
         Operation(
             "GET /v2/workflows/runs/{workflowRunId}",
             RunsApi.steps,
-            "What the endpoint of a run in progress gets to see of it",
-            ApiAnswer(200, "the payload, and the entries recorded since", listed(ref("Entry"))),
-            description="For an SDK whose endpoint was sent an empty body.",
+            "Show what the endpoint of a run in progress receives",
+            ApiAnswer(200, "the payload, and the recorded entries", listed(ref("Entry"))),
+            description="For an SDK whose endpoint received an empty body.",
             refusals={404: "no run of this id is in progress"},
         ),
         Operation(
             "DELETE /v2/workflows/runs/{workflowRunId}",
             RunsApi.end,
-            "Cancel a run, or say that its workflow has finished",
+            "Cancel a run, or report that its workflow has finished",
             ApiAnswer(200, "the run has ended, now or before"),
             params=(Param("cancel", "query", "`false`: finished, with the body as its result"),),
             body=RequestBody("what the workflow returned, JSON as text", {"application/json": {}}, required=False),
@@ -279,26 +282,26 @@ _LOGS = (
     Param(
         "workflowRuns",
         "query",
-        "exactly these runs, `ID@CREATEDAT,...`; the other filters are ignored then",
+        "exactly these runs, `ID@CREATEDAT,...`; all other filters are ignored",
         text(pattern=params.RUN_PAIRS_PATTERN),
     ),
     Param(
         "state",
         "query",
-        "runs in these states, or that have steps in these",
+        "runs in these states, or with steps in these states",
         listed(text(enum=[*RUN_STATES, *STEP_STATES])),
     ),
     *params.COMMON_FILTERS,
     *params.ENDPOINT_FILTERS,
     Param("messageId", "query", "the run that this message belongs to"),
-    Param("trimBody", "query", "bodies are cut to so many bytes; -1 leaves them out", params.at_least(-1)),
-    Param("count", "query", "runs per page (10 by default and at most), or events (1000)", params.at_least(1)),
+    Param("trimBody", "query", "cut bodies to so many bytes; -1 leaves them out", params.at_least(-1)),
+    Param("count", "query", "runs per page (default and maximum: 10), or events (1000)", params.at_least(1)),
 )
 _RUN_PAGE = shape(
-    {"runs": listed(ref("Run")), "cursor": text("for the next page; absent on the last one")}, required=("runs",)
+    {"runs": listed(ref("Run")), "cursor": text("for the next page; absent on the last page")}, required=("runs",)
 )
 _EVENT_PAGE = shape(
-    {"events": listed(ref("Event")), "cursor": text("for the next page; absent on the last one")}, required=("events",)
+    {"events": listed(ref("Event")), "cursor": text("for the next page; absent on the last page")}, required=("events",)
 )
 
 LOGS = Area(
@@ -314,17 +317,17 @@ LOGS = Area(
                 *_LOGS,
                 params.CURSOR,
                 Param("pageSize", "query", "runs per page, up to 1000; only this server knows it", params.at_least(1)),
-                Param("groupBy", "query", "runs are all there is to group by", text(enum=["workflowRunId"])),
+                Param("groupBy", "query", "runs are listed in any case", text(enum=["workflowRunId"])),
             ),
         ),
         Operation(
             "GET /v2/workflows/events",
             LogsApi.events,
-            "List what happened, newest first, or the runs it happened to",
+            "List events, newest first, or the runs they belong to",
             ApiAnswer(200, "a page of events, or of runs", {"anyOf": [_EVENT_PAGE, _RUN_PAGE]}),
             params=(
                 *_LOGS,
-                Param("groupBy", "query", "with it, runs are listed instead of events", text(enum=["workflowRunId"])),
+                Param("groupBy", "query", "list runs instead of events", text(enum=["workflowRunId"])),
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""What the request handlers work with, made once per server."""
+"""The objects that all request handlers share, made once per server."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from wfdeploy.localserver.store.run_store import RunStore
 from wfdeploy.localserver.tenants import Bearer, SigningKeys, Tenant
 
 MAX_BODY_BYTES = 110_000_000
-"""A batch may be 100 MB in total (Upstash changelog); the rest is room for JSON around it."""
+"""A batch may be 100 MB in total (Upstash changelog); the rest is room for the JSON around it."""
 
 
 class Changes:
-    """Tells those who wait that something may have changed, without saying what."""
+    """Signals that something may have changed, without saying what."""
 
     def __init__(self) -> None:
         self.count = 0
         self._event = asyncio.Event()
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         self.count += 1
         self._event.set()
         self._event = asyncio.Event()
 
     async def wait_beyond(self, count: int) -> None:
-        """Return once something was told after `count` was read."""
+        """Return after the next change beyond `count`."""
         while self.count <= count:
             await self._event.wait()
 
@@ -53,13 +53,13 @@ class Services:
     changes: Changes = field(default_factory=Changes)
 
     def hand_over(self, due: Iterable[DueMessage]) -> None:
-        """A transaction is committed: these messages are delivered when they are due; whoever watches looks again."""
+        """Schedule the messages of a committed transaction, and signal the change."""
         self.engine.schedule(due)
-        self.changes.tell()
+        self.changes.notify()
 
     @contextmanager
     def accepting(self) -> Iterator[None]:
-        """A transaction in which messages are accepted, with their flow control."""
+        """A transaction that accepts messages and the flow-control limits they bring."""
         try:
             with self.store.transaction():
                 yield
@@ -69,12 +69,12 @@ class Services:
 
 
 def tenant_of(request: Request) -> Tenant:
-    """The tenant whose token came with the request; the gate let nothing else in."""
+    """The tenant whose token came with the request; `AccessGate` has refused all others."""
     return _bearer(request).tenant
 
 
 def has_read_only_token(request: Request) -> bool:
-    """Whether the token that came with the request may look, and do nothing else."""
+    """Whether the token that came with the request may only read."""
     return "wfdeploy.bearer" in request.scope and _bearer(request).reads_only
 
 
@@ -85,7 +85,7 @@ def _bearer(request: Request) -> Bearer:
 
 
 async def read_body(request: Request) -> bytes:
-    """Raises: Refused (413) for a body that is larger than any plan takes."""
+    """Raises: Refused (413) for a body larger than any plan accepts."""
     pieces = bytearray()
     async for piece in request.stream():
         pieces += piece

@@ -1,4 +1,4 @@
-"""The paths that accept work: triggers of the REST API, and the batch and publish paths that the SDKs use.
+"""Request handlers that accept work: triggers of the REST API, and the batch and publish paths of the SDKs.
 
 Sources: Upstash Workflow REST reference, "Trigger Workflow Run" and "Batch Trigger Workflow Runs"; what the SDKs send
 to `/v2/batch` and `/v2/publish` was observed with them.
@@ -41,7 +41,7 @@ class TriggerApi:
         )
 
     async def publish(self, request: Request) -> Response:
-        """`POST /v2/publish/{url}`: a plain message, or what an SDK sends for a run."""
+        """`POST /v2/publish/{url}`: a plain message, or an SDK's submission for a run."""
         return self._single(request, await read_body(request), "/v2/publish/", Ingest.publish)
 
     async def batch_trigger(self, request: Request) -> Response:
@@ -87,7 +87,7 @@ class TriggerApi:
                     refusals.append(refusal)
                     answers.append({"error": refusal.message})
             if refusals and len(refusals) == len(items):
-                # The SDKs never look into single answers: a refusal of everything must be a status of its own.
+                # The SDKs never look into single answers, so if all are refused, the status has to say so.
                 raise refusals[0]
         self._services.hand_over(ingest.to_schedule)
         return json_response(answers, status)
@@ -98,9 +98,9 @@ def json_response(value: object, status: int = 200) -> Response:
 
 
 def destination_of(request: Request, prefix: str) -> str:
-    """The URL behind the prefix, as the SDKs send it (unencoded) or percent-encoded as generated clients do.
+    """The URL after the prefix: unencoded, as the SDKs send it, or percent-encoded, as generated clients do.
 
-    The query string of the request is the destination's, without the token that may be in it.
+    The request's query string belongs to the destination, except for a token in it.
     """
     raw = request.scope["raw_path"].decode("latin-1").partition("?")[0]
     url = str(raw[len(prefix) :])
@@ -129,7 +129,7 @@ def _array(body: bytes) -> list[Any]:
 
 
 _PAYLOAD = RequestBody(
-    "delivered as it is",
+    "delivered unchanged",
     {"application/json": {}, "text/plain": text(), "application/octet-stream": {"type": "string", "format": "binary"}},
     required=False,
 )
@@ -143,7 +143,7 @@ _RUN_STARTED = {
 _QUOTAS = {
     412: "it would exceed a quota",
     413: "the body is too large",
-    429: "so many messages were accepted today, or are being read in this second, that the plan grants no more",
+    429: "the plan's limit of messages per day, or the limit of requests per second, is reached",
 }
 
 
@@ -152,17 +152,17 @@ def _batch(body: object) -> RequestBody:
         "type": "object",
         "required": ["destination"],
         "properties": {
-            "destination": text("where to"),
+            "destination": text("the URL to deliver to"),
             "headers": {
                 "type": ["object", "null"],
-                "description": "as the headers of a single request",
+                "description": "like the headers of a single request",
                 "additionalProperties": {"type": "string"},
             },
             "body": body,
             "queue": {"description": "ignored: this server has no queues"},
         },
     }
-    return RequestBody("one element for each message", {"application/json": listed(item)})
+    return RequestBody("one element per message", {"application/json": listed(item)})
 
 
 TRIGGERS = Area(
@@ -173,20 +173,20 @@ TRIGGERS = Area(
             "POST /v2/batch/trigger",
             TriggerApi.batch_trigger,
             "Start several runs",
-            ApiAnswer(201, "one element for each run", listed({"anyOf": [ref("Triggered"), ref("Error")]})),
+            ApiAnswer(201, "one element per run", listed({"anyOf": [ref("Triggered"), ref("Error")]})),
             description=(
-                "Accepted in one transaction. A refused element has its reason in its place; when all are"
-                " refused, the first one's status is the whole request's."
+                "Accepted in one transaction. A refused element is answered with its reason; if all are refused,"
+                " the request has the status of the first one."
             ),
-            body=_batch({"type": ["string", "null"], "description": "the payload, delivered as it is"}),
+            body=_batch({"type": ["string", "null"], "description": "the payload, delivered unchanged"}),
             refusals=_QUOTAS,
         ),
         Operation(
             "POST /v2/batch",
             TriggerApi.batch,
             "Start runs or submit steps, as the SDKs do",
-            ApiAnswer(200, "one element for each message", listed({"anyOf": [ref("Published"), ref("Error")]})),
-            description="What an element is, its `Upstash-Workflow-*` headers say; without them it is a plain message.",
+            ApiAnswer(200, "one element per message", listed({"anyOf": [ref("Published"), ref("Error")]})),
+            description="An element's `Upstash-Workflow-*` headers say what it is; without them it is a plain message.",
             body=_batch({"description": "text, or any JSON"}),
             refusals=_QUOTAS,
         ),
@@ -196,9 +196,8 @@ TRIGGERS = Area(
             "Start a run",
             ApiAnswer(200, "the run", ref("Triggered"), _RUN_STARTED),
             description=(
-                "Headers `Upstash-Forward-*` are delivered with every step, those of"
-                " `Upstash-Failure-Callback-Forward-*` with the failure callback, both without the prefix. A query"
-                " string is the destination's."
+                "Headers `Upstash-Forward-*` are delivered with every step, and `Upstash-Failure-Callback-Forward-*`"
+                " with the failure callback, both without the prefix. A query string belongs to the destination."
             ),
             params=params.TRIGGER_HEADERS,
             body=_PAYLOAD,
@@ -207,7 +206,7 @@ TRIGGERS = Area(
         Operation(
             "POST /v2/publish/{url:path}",
             TriggerApi.publish,
-            "Publish a message, or what an SDK submits for a run",
+            "Publish a message, or submit for a run as an SDK does",
             ApiAnswer(200, "the message", ref("Published")),
             description="A message without `Upstash-Workflow-*` headers is delivered once, outside any run.",
             params=params.DELIVERY_HEADERS,

@@ -1,1 +1,1 @@
-"""What leaves the server, when, and what the answer leads to."""
+"""Deliveries: when they leave, what they carry, and what follows from the answer."""

@@ -1,4 +1,4 @@
-"""One message: build its request, send it, record what it led to."""
+"""Deliver one message: build its request, send it, record the outcome."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from wfdeploy.localserver.store.run_store import RunStore
 from wfdeploy.localserver.tenants import SigningKeys
 
 MAX_KEPT_BYTES = 20_000
-"""Of an answer's body, in the record of a failed attempt."""
+"""Bytes of an answer's body in the record of a failed attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Exchange:
-    """A message as it was sent, by its own settings over those of its run, and what came back."""
+    """A message as it was sent, and the reply. `settings`: the message's own, over those of its run."""
 
     message: Message
     settings: DeliverySettings
@@ -42,10 +42,10 @@ class _Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Deliverer:
-    """Delivers messages; holds nothing between two of them, so a server may be killed at any moment.
+    """Delivers messages, at least once. It keeps nothing in memory between two of them.
 
-    At least once: a message is settled after its answer, so one that was on its way when the server was killed is sent
-    again. What an endpoint submits meanwhile is recorded once (the ledger's `step_key`).
+    A message is settled after its answer, so one that was in flight when the server was killed is sent again. What an
+    endpoint submits meanwhile is recorded once (`step_key` in the run store).
     """
 
     store: RunStore
@@ -55,7 +55,7 @@ class Deliverer:
     signing_keys: SigningKeys
 
     async def deliver(self, seq: int) -> list[DueMessage]:
-        """Deliver one message, unless it became moot; what is to be delivered next, as a consequence."""
+        """Deliver one message, unless it was dropped; the messages to deliver as a consequence."""
         message = self.store.pending(seq)
         if message is None:
             return []
@@ -73,7 +73,7 @@ class Deliverer:
         if run is not None and message.kind in (MessageKind.INIT, MessageKind.STEP):
             entries = self.store.step_list(run.seq, up_to=message.seq)
         lazy_above = self.faults.lazy_fetch_above_bytes
-        request = endpoint_requests.outgoing(run, message, settings, entries, key=key, lazy_above=lazy_above)
+        request = endpoint_requests.build(run, message, settings, entries, key=key, lazy_above=lazy_above)
         reply = self.faults.answer(request) if self.faults.answer is not None else None
         if reply is None:
             reply = await self.http_client.send(request)
@@ -96,7 +96,7 @@ class Deliverer:
         )
         if isinstance(verdict, outcome.Retry):
             errors = [*message.errors, _attempt(done.reply, now)]
-            # Drops out by itself when the run ended meanwhile: only pending messages are tried again.
+            # If the run has ended meanwhile, this changes nothing: only pending messages are tried again.
             return [self.store.retry(message, due_ms=now + verdict.delay_ms, errors=errors)]
         if isinstance(verdict, outcome.Failed):
             errors = [*message.errors, _attempt(done.reply, now, verdict.error)]
@@ -116,9 +116,9 @@ class Deliverer:
         return self._fail_run(run, done, verdict.error, retries) if isinstance(verdict, outcome.Failed) else []
 
     def _answer_call(self, run: RunRecord, done: _Exchange, retries: int) -> list[DueMessage]:
-        """Send a call's final result to the workflow; the attempts before it are not reported one by one.
+        """Send a call's final result to the workflow; earlier attempts are not reported.
 
-        `retried` equals `maxRetries` in a failed result, or the SDK would wait for the next attempt for ever.
+        In a failed result `retried` equals `maxRetries`, or the SDK would wait for the next attempt forever.
         """
         message, settings = done.message, done.settings
         if not settings.callback_url or self.store.run(run.seq).state is not RunState.STARTED:
@@ -144,7 +144,7 @@ class Deliverer:
         return [due]
 
     def _fail_run(self, run: RunRecord, done: _Exchange, error: str, retries: int) -> list[DueMessage]:
-        """The run failed for good; a failure callback is sent, where one is wanted."""
+        """Fail the run for good, and send a failure callback if there is one."""
         message, settings, reply = done.message, done.settings, done.reply
         now = self.clock.now_ms()
         failure: dict[str, Any] = {
@@ -168,7 +168,7 @@ class Deliverer:
         )
         if not settings.failure_url:
             return following
-        # The Python SDK reads `body` as JSON, so an attempt without an answer is told as one.
+        # The Python SDK parses `body` as JSON, so an attempt without an answer gets a JSON body.
         answered = reply if reply.status is not None else Reply(0, body=json.dumps({"message": reply.error}).encode())
         body = endpoint_requests.callback_body(
             message,
@@ -206,10 +206,10 @@ class Deliverer:
 
 
 def _retry_policy(message: Message, settings: DeliverySettings) -> tuple[int, str | None]:
-    """(how many retries, the delay expression); a call and a failure callback have their own."""
+    """(number of retries, delay expression); a call and a failure callback have their own."""
     match message.kind:
         case MessageKind.CALL:
-            # Said by the submission itself, never inherited: a call is not retried unless it asks for it.
+            # From the submission itself, never inherited: a call is not retried unless it requests that.
             return message.settings.retries or 0, message.settings.retry_delay
         case MessageKind.FAILURE:
             retries = settings.failure_retries if settings.failure_retries is not None else settings.retries

@@ -1,8 +1,8 @@
-"""What each kind of message looks like on the wire to an endpoint.
+"""Build the HTTP request of each kind of message.
 
 Sources: QStash documentation, "Callbacks" (the body of a callback); the step list and the headers that the endpoint
-needs were observed with the SDKs; "Signature verification" (`Upstash-Signature`, by which an endpoint knows that a
-delivery is genuine; the SDK receivers require `iss`, `sub`, `exp`, `nbf`).
+needs were observed with the SDKs; "Signature verification" (`Upstash-Signature` proves to an endpoint that a delivery
+is genuine; the SDK receivers require `iss`, `sub`, `exp`, `nbf`).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def step_list(run: RunRecord, entries: Iterable[Recorded]) -> bytes:
     return compact.dumps(listed).encode()
 
 
-def outgoing(
+def build(
     run: RunRecord | None,
     message: Message,
     settings: DeliverySettings,
@@ -54,10 +54,11 @@ def outgoing(
     key: str,
     lazy_above: int,
 ) -> EndpointRequest:
-    """The request that a message is, with what every delivery carries.
+    """The request of a message, with the headers that every delivery carries.
 
-    `settings`: the message's own, over those of its run. `entries`: the run's, up to a message that has it go on; a
-    list of more bytes than `lazy_above` is left out where the endpoint's SDK then fetches it (the JavaScript one).
+    `settings`: the message's own, over those of its run.
+    `entries`: the run's entries up to this message.
+    `lazy_above`: a list of more bytes is left out if the endpoint's SDK then fetches it (the JavaScript SDK does).
     """
     method, body = "POST", message.body
     content_type: str | None = "application/json"
@@ -85,13 +86,13 @@ def outgoing(
         case MessageKind.FAILURE:
             headers = {**settings.failure_headers, **of_run}
             method = settings.failure_method or "POST"
-        case MessageKind.CALL | MessageKind.PLAIN:  # to a third party, as it was submitted, with its own headers only
+        case MessageKind.CALL | MessageKind.PLAIN:  # to a third party, as submitted, with its own headers only
             headers = dict(message.settings.headers)
             if message.settings.content_type:
                 headers["Content-Type"] = message.settings.content_type
             method, content_type = message.settings.method or "POST", None
         case MessageKind.WAIT | MessageKind.INVOKE:
-            raise ValueError(f"a message of kind {message.kind} is sent nowhere")
+            raise ValueError(f"a message of kind {message.kind} is never sent")
         case _:
             assert_never(message.kind)
     ours = {
@@ -100,29 +101,32 @@ def outgoing(
         "Upstash-Retried": str(message.retried),
         "Upstash-Caller-Ip": "" if run is None else run.caller_ip,
         "Upstash-Region": "US-EAST-1",
-        # The endpoint checks the times in it against the machine's clock, so the server's own (scaled, or a test's)
-        # does not serve here. Every target is signed: a third party may be another workflow.
+        # Stamped by the machine's clock, not the server's (which may be scaled, or a test's), since the endpoint checks
+        # the times against its own. Every target gets a signature: a third party may be another workflow.
         "Upstash-Signature": sign(key=key, url=message.url, body=body, now_s=int(time.time())),
     }
     if content_type is not None:
         ours["Content-Type"] = content_type
-    # Ours wins over forwarded headers of the same name, whatever their case.
+    # Our headers win over forwarded ones of the same name in any case.
     taken = {name.lower() for name in ours}
     merged = {name: value for name, value in headers.items() if name.lower() not in taken}
-    timeout_s = settings.timeout_ms / 1000 if settings.timeout_ms else DEFAULT_TIMEOUT_S
+    timeout_ms = settings.timeout_ms
+    if message.kind is MessageKind.FAILURE and settings.failure_timeout_ms is not None:
+        timeout_ms = settings.failure_timeout_ms
+    timeout_s = timeout_ms / 1000 if timeout_ms else DEFAULT_TIMEOUT_S
     return EndpointRequest(method.upper(), message.url, _without_repeats({**merged, **ours}), body, timeout_s)
 
 
 def _encoded_size(run: RunRecord, entries: Sequence[Recorded]) -> int:
-    """Bytes of the step list, without making it: base64, and some seventy characters around each entry."""
+    """An estimate of the step list's bytes: base64, and some seventy characters around each entry."""
     return len(run.payload) * 4 // 3 + sum(len(entry.body) * 4 // 3 + 100 for entry in entries)
 
 
 def callback_body(
     message: Message, reply: Reply, sent: EndpointRequest, *, max_retries: int, source_body: bytes, **extra: object
 ) -> bytes:
-    """What a callback tells about the request behind it; the SDKs require `header` with canonical names and lists."""
-    told: dict[str, Any] = {
+    """The body of a callback about `sent`; the SDKs require `header` with canonical names and lists."""
+    described: dict[str, Any] = {
         "status": reply.status or 0,
         "header": reply.header_lists(),
         "body": _base64(reply.body if reply.status is not None else reply.error.encode()),
@@ -131,7 +135,7 @@ def callback_body(
         "sourceMessageId": message.message_id,
         "url": message.url,
         "method": message.settings.method or "POST",
-        # Without the signature, which was for the other request.
+        # Without the signature, which belongs to the other request.
         "sourceHeader": {name: [value] for name, value in sent.headers.items() if name.lower() != "upstash-signature"},
         "sourceBody": _base64(source_body),
         "notBefore": message.due_at,
@@ -139,7 +143,7 @@ def callback_body(
         "callerIP": "127.0.0.1",
         **extra,
     }
-    return compact.dumps(told).encode()
+    return compact.dumps(described).encode()
 
 
 def _run_headers(run: RunRecord) -> dict[str, str]:
@@ -154,7 +158,7 @@ def _run_headers(run: RunRecord) -> dict[str, str]:
 
 
 def _without_repeats(headers: Mapping[str, str]) -> dict[str, str]:
-    """One header per name, the last one said, since names differ by case only in their spelling."""
+    """One header per name, ignoring case; the last one wins."""
     last: dict[str, tuple[str, str]] = {name.lower(): (name, value) for name, value in headers.items()}
     return dict(last.values())
 
@@ -163,7 +167,7 @@ LIFETIME_S = 300
 
 
 def sign(*, key: str, url: str, body: bytes, now_s: int) -> str:
-    """A JWT over `body` for `url`, signed with the signing key's own characters (the `sig_` prefix included)."""
+    """A JWT over `body` for `url`, signed with the characters of the signing key, including the `sig_` prefix."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(body).digest()).decode()
     claims = {
         "iss": "Upstash",

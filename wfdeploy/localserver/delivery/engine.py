@@ -1,6 +1,6 @@
-"""Which message is delivered when: a queue by due time, lanes by flow-control key, a bounded number of deliveries.
+"""Decide which message is delivered when: ordered by due time, queued per flow-control key, bounded in number.
 
-The near part of what is due is in memory; the rest is read from the database as time goes on.
+Messages due soon are in memory; the others are read from the database as time passes.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from wfdeploy.localserver.store.records import DueMessage
 from wfdeploy.localserver.store.run_store import RunStore
 
 MAX_OPEN = 64
-"""Deliveries at once. Submissions never wait for a place: an endpoint submits its next step from inside the delivery
-that is still open, so a server that counted them together would lock itself up."""
+"""Concurrent deliveries. Submissions do not count: an endpoint submits its next step from inside an open delivery, so
+counting both together would deadlock."""
 
 
 WINDOW_MS = 60_000
-"""How far ahead messages are in memory. What is due later is read when its time has come, so a million runs that sleep
-for a year cost no memory."""
+"""How far ahead messages are in memory. Later ones are read in time, so a million runs that sleep for a year cost no
+memory."""
 
 PAUSE_AFTER_ERROR_MS = 10_000
-"""Before the server tries again what broke inside it."""
+"""Before the server tries again after an internal error."""
 
 _QUEUE = 0
-"""In place of a message's seq, in the queue: the moment to look at a lane again."""
+"""In place of a message's seq in the heap: recheck a flow queue at this time."""
 
 
 class DeliveryEngine:
-    """Keeps the near part of the backlog in memory, and reads the rest from the database as time goes on."""
+    """Delivers each message when it is due and its flow control admits it."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class DeliveryEngine:
         self.queues = FlowQueues(due_queue.queue)
         self._upcoming: list[tuple[int, int, FlowKey]] = []
         self._known_until = -1
-        """All that is due by then is in the queue, or in its lane."""
+        """All messages due by then are in `_upcoming` or in a flow queue."""
         self._later_at: int | None = 0
-        """When the first of the rest is due; a moment too early does no harm."""
+        """When the first of the others is due; too early does no harm."""
         self._open: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._alarm: asyncio.Task[None] | None = None
@@ -77,7 +77,7 @@ class DeliveryEngine:
         heapq.heappush(self._upcoming, (entry.at_ms, entry.seq, FlowKey(entry.tenant, entry.flow_key)))
 
     def _look_ahead(self, now: int) -> None:
-        """Bring in what is due soon, once something of it is due."""
+        """Load the messages that are due soon, once the first of them is due."""
         if self._later_at is None or self._later_at > now:
             return
         until = now + WINDOW_MS
@@ -86,13 +86,13 @@ class DeliveryEngine:
         self._known_until = until
         self._later_at = self.due_queue.next_due(after_ms=until)
 
-    def look_again(self, queue: FlowQueue) -> None:
-        """The limits of a lane have changed."""
-        self.queues.look_again(queue)
+    def recheck(self, queue: FlowQueue) -> None:
+        """Reconsider a queue whose limits have changed."""
+        self.queues.recheck(queue)
         self._wake.set()
 
     async def run(self) -> None:
-        """Deliver until cancelled; open deliveries are cancelled too, and stay pending in the ledger."""
+        """Deliver until cancelled. Open deliveries are cancelled too, and stay pending in the run store."""
         try:
             while True:
                 try:
@@ -120,7 +120,7 @@ class DeliveryEngine:
             if seq != _QUEUE:
                 self.queues.add(DueMessage(at_ms, seq, name.tenant, name.key))
             elif (queue := self.queues.busy(name)) is not None:
-                self.queues.look_again(queue)
+                self.queues.recheck(queue)
         counted: dict[FlowKey, FlowQueue] = {}
         while self.queues.open < self.max_open and (taken := self.queues.take(now)) is not None:
             if isinstance(taken, FlowQueue):
@@ -130,13 +130,13 @@ class DeliveryEngine:
                 continue
             queue, seq = taken
             if queue.name.key is not None and not self.due_queue.holds(seq):
-                self.queues.skip(queue)  # what was dropped meanwhile must not use up a key's rate
+                self.queues.skip(queue)  # a dropped message must not use up a key's rate
                 continue
             self._start(queue, seq, now)
             if queue.limits.rate is not None:
                 counted[queue.name] = queue
         if counted:
-            # Before the deliveries, which begin when this thread goes on with other things.
+            # Before the deliveries begin, which happens when this coroutine yields.
             self.due_queue.note_begun(counted.values())
 
     def _start(self, queue: FlowQueue, seq: int, now: int) -> None:
@@ -149,7 +149,7 @@ class DeliveryEngine:
         try:
             following = await self._deliver(seq)
         except Exception as error:
-            # A full disk, say. The message is still pending in the ledger, so it is not given up here either.
+            # A full disk, say. The message is still pending in the run store, so it is tried again.
             self._on_error(error)
             following = []
             self._push(DueMessage(self._clock.now_ms() + PAUSE_AFTER_ERROR_MS, seq, *queue.name))
@@ -158,7 +158,7 @@ class DeliveryEngine:
         self.schedule(following)
 
     def _set_alarm(self) -> None:
-        """Wake up when the next message is due; an alarm that rings too early does no harm."""
+        """Wake up when the next message is due; too early does no harm."""
         next_at = self.next_at
         if next_at is None or self._scenario.hold_deliveries:
             return
@@ -171,7 +171,7 @@ class DeliveryEngine:
 
     @property
     def next_at(self) -> int | None:
-        """When something becomes due, or may: what was dropped meanwhile is found out only then."""
+        """When the next message may be due; it may have been dropped meanwhile."""
         return min(
             (at for at in (self._upcoming[0][0] if self._upcoming else None, self._later_at) if at is not None),
             default=None,
@@ -183,9 +183,9 @@ class DeliveryEngine:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is being delivered and nothing may leave now.
+        """Whether nothing is being delivered and nothing can be delivered now.
 
-        What waits for a later time or for its flow control, or is held, does not count.
+        Messages that wait for a later time or for their flow control, or that are held, do not count.
         """
         if self.queues.open:
             return False
@@ -204,12 +204,12 @@ class DeliveryEngine:
 
 @dataclass(frozen=True, slots=True)
 class DueQueue:
-    """Messages that were accepted, and neither delivered nor dropped."""
+    """The accepted messages that are neither delivered nor dropped, in the database."""
 
     store: RunStore
 
     def due(self, *, after_ms: int, until_ms: int) -> list[DueMessage]:
-        """Messages that are due after the one moment, and at the other or before it."""
+        """Messages that are due after `after_ms` and no later than `until_ms`."""
         rows = self.store.connection.execute(
             "SELECT due_at, seq, tenant, flow_key FROM messages WHERE state = 'pending' AND due_at > ? AND due_at <= ?",
             (after_ms, until_ms),
@@ -217,21 +217,21 @@ class DueQueue:
         return [DueMessage(*row) for row in rows]
 
     def next_due(self, *, after_ms: int) -> int | None:
-        """The first moment after this one for which there is something."""
+        """When the first message after this moment is due."""
         row = self.store.connection.execute(
             "SELECT MIN(due_at) FROM messages WHERE state = 'pending' AND due_at > ?", (after_ms,)
         ).fetchone()
         return None if row[0] is None else int(row[0])
 
     def holds(self, seq: int) -> bool:
-        """Whether there is still something to do for a message."""
+        """Whether a message is still pending."""
         row = self.store.connection.execute(
             "SELECT 1 FROM messages WHERE seq = ? AND state = 'pending'", (seq,)
         ).fetchone()
         return row is not None
 
     def queue(self, name: FlowKey) -> FlowQueue:
-        """The limits of a flow-control key, and how much of its rate is used up."""
+        """The queue of a flow-control key, with its limits and the used part of its rate."""
         row = None
         if name.key is not None:
             row = self.store.connection.execute(
@@ -242,7 +242,7 @@ class DueQueue:
         return FlowQueue(name, _limits(row), begun=row["begun"], period_start=row["period_start"])
 
     def note_begun(self, queues: Iterable[FlowQueue]) -> None:
-        """Deliveries are about to begin that count for these lanes' rates: a server that is killed begins no more."""
+        """Save the rates before the deliveries begin, so that a killed server exceeds none after a restart."""
         with self.store.transaction():
             self.store.connection.executemany(
                 "UPDATE flow_keys SET begun = ?, period_start = ? WHERE tenant = ? AND name = ?",

@@ -1,7 +1,7 @@
-"""The flow-control keys: what holds for each, in the database and in those of the engine's lanes that are busy.
+"""The limits of flow-control keys, in the database and in the engine's busy queues.
 
-Source: Upstash Workflow REST reference, "Flow Control". A message's values take the place of what held for its key
-before, all of them (inferred), except what is pinned.
+Source: Upstash Workflow REST reference, "Flow Control". A message's values replace all limits of its key (inferred),
+except pinned ones.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class FlowKeys:
     _changed: dict[FlowKey, FlowLimits] = field(default_factory=dict)
 
     def note(self, tenant: str, settings: DeliverySettings) -> None:
-        """A message was accepted. Inside its transaction; `commit` once that is done, or `rollback`."""
+        """Save the limits that an accepted message brings, inside its transaction; then `commit` or `rollback`."""
         pairs = ((settings.flow_key, settings.flow_value), (settings.failure_flow_key, settings.failure_flow_value))
         for key, value in pairs:
             if key is not None and value is not None:
@@ -47,18 +47,18 @@ class FlowKeys:
         )
 
     def commit(self) -> None:
-        """What was written holds from now on."""
+        """Apply the written limits to the engine's queues."""
         for name, limits in self._changed.items():
             if (queue := self.engine.queues.busy(name)) is not None:
                 queue.limits = limits
-                self.engine.look_again(queue)
+                self.engine.recheck(queue)
         self._changed.clear()
 
     def rollback(self) -> None:
         self._changed.clear()
 
     def change(self, name: FlowKey, **changed: Any) -> None:
-        """Change what holds for a key, which need not be known yet."""
+        """Change the limits of a key, known or new."""
         try:
             with self.store.transaction():
                 self._write(name, replace(self.engine.queues.queue(name).limits, **changed))
@@ -67,11 +67,11 @@ class FlowKeys:
             self.rollback()
 
     def begin_period(self, name: FlowKey, now_ms: int) -> None:
-        """The count of a known key begins anew."""
+        """Begin a new period for a known key."""
         queue = self.engine.queues.queue(name)
         queue.reset_rate(now_ms)
         self.engine.due_queue.note_begun([queue])
-        self.engine.look_again(queue)
+        self.engine.recheck(queue)
 
     def knows(self, name: FlowKey) -> bool:
         row = self.store.connection.execute("SELECT 1 FROM flow_keys WHERE tenant = ? AND name = ?", name).fetchone()
@@ -82,7 +82,7 @@ class FlowKeys:
         return [FlowKey(tenant, row[0]) for row in rows]
 
     def waiting(self, name: FlowKey, now_ms: int) -> int:
-        """How many messages are due and held up."""
+        """The number of messages that are due and wait for the key."""
         due: int = self.store.connection.execute(
             "SELECT COUNT(*) FROM messages WHERE state = 'pending' AND tenant = ? AND flow_key = ? AND due_at <= ?",
             (*name, now_ms),

@@ -1,4 +1,4 @@
-"""What an answer means for the message that was delivered, and when to try again. Pure decisions, no effects.
+"""Decide what an answer means for the delivered message, and when to try again. No effects.
 
 Sources: QStash documentation, "Retry" (any non-2xx answer, a timeout or a connection error is a failure; 489 with
 `Upstash-NonRetryable-Error: true` is final; the default backoff, and the response headers that override it); Upstash
@@ -24,12 +24,12 @@ NOT_A_WORKFLOW = (
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Handled; nothing more to do for this message."""
+    """Done: nothing more to do for this message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Failed, to be tried again `delay_ms` from now."""
+    """Failed; try again `delay_ms` from now."""
 
     delay_ms: int
 
@@ -50,12 +50,14 @@ def judge(
     must_be_workflow: bool,
     wall_ms: int,
 ) -> Delivered | Retry | Failed:
-    """`retried` counts the retries made before this answer; `retries` is how many there may be in all.
+    """Judge an endpoint's answer.
 
-    `wall_ms` is the present as the endpoint knows it, who may name a moment to try again.
+    `retried`: the retries made before this answer.
+    `retries`: the retries allowed in total.
+    `wall_ms`: the current time by the endpoint's clock; the endpoint may name a time to try again.
     """
     if reply.ok:
-        # The SDKs name their version on 200; without this check a run sent to something else would stay open for ever.
+        # The SDKs name their version with a 200. Without this check, a run sent to another server would never end.
         if must_be_workflow and reply.header("Upstash-Workflow-Sdk-Version") is None:
             return Failed(NOT_A_WORKFLOW)
         return Delivered()
@@ -77,9 +79,9 @@ def delay_ms(*, retried: int, expression: str | None, response_headers: Mapping[
     """
     for name in _OVERRIDES:
         if (text := response_headers.get(name)) is not None:
-            asked = _asked_ms(text, now_ms)
-            if asked is not None and asked <= durations.DAY_MS:  # more than a day is ignored
-                return asked
+            requested = _requested_ms(text, now_ms)
+            if requested is not None and requested <= durations.DAY_MS:  # more than a day is ignored
+                return requested
     if expression is not None:
         # A year is the longest delay the service has.
         return durations.expression_ms(expression, retried=retried, ceiling_ms=365 * durations.DAY_MS)
@@ -87,7 +89,7 @@ def delay_ms(*, retried: int, expression: str | None, response_headers: Mapping[
     return round(min(86_400.0, math.exp(min(2.5 * (retried + 1), 20.0))) * 1000)
 
 
-def _asked_ms(text: str, now_ms: int) -> int | None:
+def _requested_ms(text: str, now_ms: int) -> int | None:
     """Seconds, a duration or an HTTP date, as milliseconds from now."""
     try:
         return durations.parse_ms(text)

@@ -1,5 +1,5 @@
-"""What the server says about itself: the words of the tables from which its routes and its OpenAPI document come.
+"""The types of the tables that become the server's routes and its OpenAPI document.
 
-`operations` has an operation, a parameter, an answer; `schemas` the shapes of bodies, `params` what several operations
-take. The tables stand in `api`, each below what answers its operations.
+`operations` defines an operation, a parameter, an answer; `schemas` the bodies; `params` the shared parameters. Each
+module of `api` ends with its own table.
 """

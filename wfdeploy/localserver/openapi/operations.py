@@ -1,4 +1,4 @@
-"""The words of the table: an operation, what it takes, what it answers."""
+"""An operation of the API: its path, its parameters, its body and its answers."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Param:
     schema: Schema = field(default_factory=lambda: {"type": "string"})
 
     def document(self) -> dict[str, Any]:
-        told = {"name": self.name, "in": self.where, "description": self.description, "schema": self.schema}
-        return {**told, "required": True} if self.where == "path" else told
+        described = {"name": self.name, "in": self.where, "description": self.description, "schema": self.schema}
+        return {**described, "required": True} if self.where == "path" else described
 
 
 @dataclass(frozen=True, slots=True)
 class RequestBody:
-    """A request's body: `content` has its schema per media type."""
+    """A request's body. `content`: the schema per media type."""
 
     description: str
     content: Mapping[str, Schema]
@@ -47,21 +47,23 @@ class RequestBody:
 
 @dataclass(frozen=True, slots=True)
 class ApiAnswer:
-    """What comes back when all is well. `schema` None: an empty body."""
+    """An answer. `schema` None: an empty body."""
 
     status: int
     description: str
     schema: Schema | None = None
     feeds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Operations, by their ids, that work on what came back: their parameters, each with where it is found here."""
+    """OpenAPI links: the id of a follow-up operation -> its parameters, each with its place in this answer."""
 
     def document(self) -> dict[str, Any]:
-        told: dict[str, Any] = {"description": self.description}
+        described: dict[str, Any] = {"description": self.description}
         if self.schema is not None:
-            told["content"] = {"application/json": {"schema": self.schema}}
+            described["content"] = {"application/json": {"schema": self.schema}}
         if self.feeds:
-            told["links"] = {name: {"operationId": name, "parameters": found} for name, found in self.feeds.items()}
-        return told
+            described["links"] = {
+                name: {"operationId": name, "parameters": found} for name, found in self.feeds.items()
+            }
+        return described
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +71,19 @@ class Operation:
     """One method of one path."""
 
     route: str
-    """Both, as in `GET /v2/keys`; written for the router, which lets a parameter hold slashes: `{url:path}`."""
+    """Method and path, as in `GET /v2/keys`. In the router's notation, `{url:path}` may contain slashes."""
     handler: Handler
     summary: str
     answer: ApiAnswer
     _: KW_ONLY
     description: str = ""
     params: tuple[Param, ...] = ()
-    """Beside those in its path."""
+    """Without the parameters in the path."""
     body: RequestBody | None = None
     refusals: Mapping[int, str] = field(default_factory=dict)
-    """Status and reason, beyond those that every operation has."""
+    """Status -> reason, without the refusals that every operation has."""
     is_open: bool = False
-    """It needs no token."""
+    """Needs no token."""
 
     @property
     def method(self) -> str:
@@ -93,12 +95,12 @@ class Operation:
 
     @property
     def reads_only(self) -> bool:
-        """A read-only token may do it."""
+        """Whether a read-only token is enough."""
         return self.method == "GET"
 
     @property
     def id(self) -> str:
-        """Like `Dlq.resume`; with its method where a handler has several."""
+        """An id such as `Dlq.resume`; with the method for handlers of several methods."""
         name = self.handler.__qualname__.replace("Api.", ".")
         return f"{name}.{self.method.lower()}" if self.is_open else name
 
@@ -113,14 +115,14 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Operations that one class answers."""
+    """Operations that one class handles."""
 
     tag: str
     api: Callable[[Any], Any]
-    """Makes the object whose methods the handlers are, from the server's `Services`."""
+    """The class of the handlers, called with the server's `Services`."""
     operations: tuple[Operation, ...]
     is_metered: bool = False
-    """So many requests a second, where there is such a limit."""
+    """Whether a limit of requests per second applies."""
 
 
 def text(description: str = "", **more: Any) -> dict[str, Any]:
@@ -136,7 +138,7 @@ def boolean(description: str = "") -> dict[str, Any]:
 
 
 def millis(description: str) -> dict[str, Any]:
-    """A moment, as Unix milliseconds."""
+    """A time in Unix milliseconds."""
     return whole(f"{description}, in Unix milliseconds", format="int64")
 
 
@@ -145,7 +147,7 @@ def listed(items: Schema, description: str = "", **more: Any) -> dict[str, Any]:
 
 
 def shape(properties: Mapping[str, Schema], *, required: tuple[str, ...] = (), description: str = "") -> dict[str, Any]:
-    """An object with these properties and no others: what the server writes is known to the last field."""
+    """An object with these properties and no others."""
     more: dict[str, Any] = {"properties": dict(properties), "additionalProperties": False}
     return _typed("object", description, more | ({"required": list(required)} if required else {}))
 
@@ -165,10 +167,10 @@ def _in_path(name: str, description: str, **more: Any) -> Param:
 _IN_PATHS = {
     param.name: param
     for param in (
-        _in_path("url", "where the message goes, percent-encoded or as it is", format="uri"),
+        _in_path("url", "the destination, percent-encoded or not", format="uri"),
         _in_path("workflowRunId", "the run's id"),
         _in_path("eventId", "the event's id"),
-        _in_path("user", "whose webhook it is"),
+        _in_path("user", "the webhook's user"),
         _in_path("dlqId", "the entry's id"),
         _in_path("flowControlKey", "the key"),
     )

@@ -10,7 +10,7 @@ from wfdeploy.localserver.store.filters import CURSOR_PATTERN, LARGEST, RUN_PAIR
 __all__ = ["RUN_PAIRS_PATTERN"]
 
 URL_PATTERN = r"^https?://[0-9A-Za-z\[][!-~]*$"
-"""Of URLs in queries and headers; in paths they are of the format `uri`."""
+"""URLs in queries and headers; in paths they have the format `uri`."""
 
 
 _NUMBER = r"[0-9]{1,15}(\.[0-9]{1,9})?"
@@ -18,7 +18,7 @@ DURATION_PATTERN = f"^({_NUMBER}|({_NUMBER}(ns|us|ms|s|m|h|d))+)$"
 
 
 def many(name: str, description: str) -> Param:
-    """A filter that takes several values, repeated or separated by commas; any of them will do."""
+    """A filter with alternative values, repeated or separated by commas."""
     return Param(name, "query", description, listed({"type": "string"}))
 
 
@@ -29,21 +29,21 @@ def at_least(number: int, **more: Any) -> Schema:
     return whole(minimum=number, maximum=LARGEST, **more)
 
 
-CURSOR = Param("cursor", "query", "of the page before; opaque to clients", text(pattern=CURSOR_PATTERN))
+CURSOR = Param("cursor", "query", "the cursor of the previous page; opaque", text(pattern=CURSOR_PATTERN))
 RUN_ID = Param("workflowRunId", "query", "runs of this id")
 CREATED_AT = Param("workflowCreatedAt", "query", "the run accepted at this moment", MOMENT)
 
 COMMON_FILTERS = (
-    Param("fromDate", "query", "not before", MOMENT),
-    Param("toDate", "query", "not after", MOMENT),
-    many("label", "with one of these labels"),
-    many("flowControlKey", "delivered under one of these keys"),
-    many("callerIp", "triggered from one of these addresses"),
+    Param("fromDate", "query", "not before this time", MOMENT),
+    Param("toDate", "query", "not after this time", MOMENT),
+    many("label", "runs with one of these labels"),
+    many("flowControlKey", "runs delivered under one of these keys"),
+    many("callerIp", "runs triggered from one of these addresses"),
 )
 
 ENDPOINT_FILTERS = (
-    many("host", "with endpoints on one of these hosts, with the port where there is one"),
-    many("path", "with endpoints at one of these paths"),
+    many("host", "runs with an endpoint on one of these hosts, including the port if there is one"),
+    many("path", "runs with an endpoint at one of these paths"),
 )
 
 
@@ -52,7 +52,7 @@ def _duration(name: str, description: str) -> Param:
     return Param(name, "header", description, text(pattern=DURATION_PATTERN, examples=examples))
 
 
-_RETRIES = Param("Upstash-Retries", "header", "how often a failed delivery is repeated", whole(minimum=0, default=3))
+_RETRIES = Param("Upstash-Retries", "header", "the retries of a failed delivery", whole(minimum=0, default=3))
 _RETRY_DELAY = Param(
     "Upstash-Retry-Delay",
     "header",
@@ -60,14 +60,14 @@ _RETRY_DELAY = Param(
     " pow, exp, sqrt, abs, floor, ceil, round, min, max",
     text(format="retry-delay", minLength=1, maxLength=1000, examples=["1000", "pow(2, retried) * 1000"]),
 )
-_DELAY = _duration("Upstash-Delay", "the first delivery is due after this")
+_DELAY = _duration("Upstash-Delay", "the delay before the first delivery")
 _LABEL = Param("Upstash-Label", "header", "labels, separated by commas")
 _FLOW = (
-    Param("Upstash-Flow-Control-Key", "header", "comes with the value"),
+    Param("Upstash-Flow-Control-Key", "header", "the key; requires the value"),
     Param(
         "Upstash-Flow-Control-Value",
         "header",
-        "the limits of the key, any of the three; comes with it",
+        "the limits of the key, any of the three; requires the key",
         text(format="flow-control-value", minLength=1, examples=["parallelism=2, rate=5, period=1m"]),
     ),
 )
@@ -76,25 +76,25 @@ _FAILURE = Param(
 )
 
 OVERRIDES = (_RETRIES, _RETRY_DELAY, _DELAY, _LABEL, *_FLOW, _FAILURE)
-"""What may be said anew when a failed run is resumed or restarted."""
+"""Settings that may be changed when a failed run is resumed or restarted."""
 
 DELIVERY_HEADERS = (
     *OVERRIDES,
     Param(
         "Upstash-Not-Before",
         "header",
-        "when the first delivery is due, in Unix seconds; the past means now. Wins over `Upstash-Delay`",
+        "the time of the first delivery, in Unix seconds; the past means now. Overrides `Upstash-Delay`",
         {"type": "number"},
     ),
-    _duration("Upstash-Timeout", "how long an answer may take"),
+    _duration("Upstash-Timeout", "the time limit of an answer"),
     Param(
         "Upstash-Redact-Fields",
         "header",
-        "shown as a hash from now on: `body`, `header`, `header[Name]`, separated by commas",
+        "fields to show as a hash: `body`, `header`, `header[Name]`, separated by commas",
     ),
 )
 
 TRIGGER_HEADERS = (
-    Param("Upstash-Workflow-RunId", "header", "the run's id; a random one where it is missing"),
+    Param("Upstash-Workflow-RunId", "header", "the run's id; random by default"),
     *DELIVERY_HEADERS,
 )

@@ -1,6 +1,6 @@
-"""The page at `/`: what the server does, for people to look at.
+"""The web page at `/`, which shows what the server does.
 
-`routes` has its paths, its HTML and its stream, `assets/` what it loads (no build step: the files are what the browser
-gets). The page works through the REST API; under `/-/`, where no path of the API can be, is what
-that has not: a stream that tells of changes, a light listing of many runs, and when each step of a run took place.
+`routes` has its paths, its HTML and its event stream; `assets/` has its files, which the browser gets unchanged (there
+is no build step). The page uses the REST API. What the API lacks is under `/-/`, outside the API's paths: a stream of
+change events, a light listing of many runs, and the times of a run's steps.
 """

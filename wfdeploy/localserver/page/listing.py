@@ -1,7 +1,7 @@
-"""Many runs at a glance, without their bodies: what the lists of the page show.
+"""The lists of the page: runs, dead letters and queued deliveries, without their bodies.
 
-The logs of the API give ten runs a page, with every step of each, and find whole ids and URLs only; its dead letters
-carry their payloads. Here a page of a hundred thousand runs costs what its fifty rows cost.
+The API's logs list ten runs per page with all their steps, and only find whole ids and URLs; its dead letters carry
+their payloads. Here a page costs as much as its fifty rows, however many runs there are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from wfdeploy.localserver.store.run_store import RunStore
 PAGE = 50
 
 EXCERPT = 300
-"""Characters of an error or an answer in a list."""
+"""The characters shown of an error or an answer."""
 
 _RUN_COLUMNS = {
     "runId": "r.run_id",
@@ -40,7 +40,7 @@ _DELIVERY_COLUMNS = {
     "runId": "r.run_id",
     "createdAt": "r.created_at",
 }
-"""What is told, by the names that the page has for it."""
+"""JSON key -> column."""
 
 
 def _named(columns: Mapping[str, str]) -> str:
@@ -59,9 +59,9 @@ _ERROR = (
 
 
 def runs(store: RunStore, query: QueryParams, tenant: str) -> dict[str, Any]:
-    """The newest runs that meet the filters of the logs, and `q`, a piece of the id, the URL or the labels.
+    """The newest runs that match the filters of the logs, and `q`, a part of the id, the URL or the labels.
 
-    Raises: Refused for a filter or a cursor that cannot be.
+    Raises: Refused for an invalid filter or cursor.
     """
     rows, cursor = _page(
         store,
@@ -79,9 +79,9 @@ def runs(store: RunStore, query: QueryParams, tenant: str) -> dict[str, Any]:
 
 
 def dead_letters(store: RunStore, query: QueryParams, tenant: str) -> dict[str, Any]:
-    """The newest dead letters that meet the filters of the API's list, and `q`.
+    """The newest dead letters that match the filters of the API's list, and `q`.
 
-    Raises: Refused for a filter or a cursor that cannot be.
+    Raises: Refused for an invalid filter or cursor.
     """
     rows, cursor = _page(
         store,
@@ -89,12 +89,12 @@ def dead_letters(store: RunStore, query: QueryParams, tenant: str) -> dict[str, 
         query,
         f"d.seq AS at, {_named(_LETTER_COLUMNS)}, {_RUN}, {_ERROR}, substr({_ANSWER}, 1, {EXCERPT}) AS answer",
     )
-    letters = [{**_run(row), **_told(row, _LETTER_COLUMNS), **_error(row), "answer": row["answer"]} for row in rows]
+    letters = [{**_run(row), **_values(row, _LETTER_COLUMNS), **_error(row), "answer": row["answer"]} for row in rows]
     return {"letters": letters, "cursor": cursor}
 
 
 def queue(store: RunStore, tenant: str, key: str, now_ms: int) -> list[dict[str, Any]]:
-    """The oldest deliveries under a flow-control key that are due: under way, or held up."""
+    """The oldest due deliveries under a flow-control key, running or queued."""
     rows = store.connection.execute(
         f"SELECT {_named(_DELIVERY_COLUMNS)} FROM messages m LEFT JOIN runs r ON r.seq = m.run_seq"  # noqa: S608
         " WHERE m.state = 'pending' AND m.tenant = ? AND m.flow_key = ? AND m.due_at <= ? ORDER BY m.seq LIMIT ?",
@@ -104,7 +104,7 @@ def queue(store: RunStore, tenant: str, key: str, now_ms: int) -> list[dict[str,
 
 
 def _page(store: RunStore, where: Where, query: QueryParams, columns: str) -> tuple[Sequence[Any], str | None]:
-    """The rows, and the cursor for those after them. `columns` names the position of a row `at`."""
+    """The rows, and the cursor of the next page. `columns` must contain the position of a row as `at`."""
     if piece := query.get("q"):
         like = "%" + piece.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         columns_searched = ("r.run_id", "r.url", "r.labels")
@@ -120,16 +120,16 @@ def _page(store: RunStore, where: Where, query: QueryParams, columns: str) -> tu
     return rows, write_cursor(rows[-1]["at"]) if more else None
 
 
-def _told(row: Any, columns: Mapping[str, str]) -> dict[str, Any]:
+def _values(row: Any, columns: Mapping[str, str]) -> dict[str, Any]:
     return {name: row[name] for name in columns}
 
 
 def _run(row: Any) -> dict[str, Any]:
-    return _told(row, _RUN_COLUMNS) | {"labels": row["labels"].split(",") if row["labels"] else []}
+    return _values(row, _RUN_COLUMNS) | {"labels": row["labels"].split(",") if row["labels"] else []}
 
 
 def _error(row: Any) -> dict[str, Any]:
-    """Why it failed: by our words, and by the endpoint's, where those are told."""
+    """The reason of the failure, and the endpoint's own message if there is one."""
     return {"error": row["error"], "message": row["message"]}
 
 
@@ -143,7 +143,7 @@ def _steps_done(store: RunStore, seqs: Sequence[int]) -> dict[int, int]:
 
 
 def _under_way(store: RunStore, seqs: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    """What runs wait for, by kind: how many, until when, how often tried."""
+    """The pending messages of runs, by kind: their number, the next due time, the retries."""
     rows = store.connection.execute(
         "SELECT run_seq, kind, COUNT(*) AS many, MIN(due_at) AS due, MAX(retried) AS retried, MIN(event_id) AS event"
         " FROM messages WHERE run_seq IN (SELECT value FROM json_each(?)) AND state IN ('pending', 'waiting')"

@@ -1,11 +1,11 @@
-"""The paths of the page, its HTML with the headers that keep it to itself, and the stream that tells of changes.
+"""The paths of the page, its HTML with protective headers, and the stream of change events.
 
-The page holds the token of the default user. That is published, and of use on this machine only; still nobody else is
-to work through the page: a web site cannot read it (no CORS, and the gate refuses names that were made to point here),
-put it into a frame, or have it run anything that is not among its own files.
+The page contains the default user's token. The token is public and only works on this machine; still, nobody else may
+use the page: a web site cannot read it (no CORS, and `AccessGate` refuses names that were made to point here), put it
+into a frame, or make it run anything but its own files.
 
-The stream (server-sent events) tells a page that it should look again, and the few numbers of its header; never what
-changed. So a busy server costs a page a few small messages a second, however many runs there are.
+The stream (server-sent events) tells a page to reload its data and carries the few numbers of its header, never the
+changes themselves. So a busy server costs a page a few small messages per second, however many runs there are.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _ASSETS = "/-/assets"
 
 
 def needs_no_token(path: str) -> bool:
-    """The page itself, from which a browser has the token, and its files."""
+    """Whether a path is the page itself, which contains the token, or one of its files."""
     return path == "/" or path.startswith(_ASSETS + "/")
 
 
 class Page:
-    """The page of one server, for its default user. `demo_url`: where the demo workflow is, if it is served."""
+    """The page of one server, for its default user. `demo_url`: the URL of the demo workflow, if it is served."""
 
     def __init__(self, services: Services, demo_url: str | None = None) -> None:
         self._services = services
@@ -61,7 +61,7 @@ class Page:
         ]
 
     def close(self) -> None:
-        """Let go of the pages that are open."""
+        """End the streams of all open pages."""
         self._stream.close()
 
     async def document(self, request: Request) -> Response:
@@ -77,10 +77,10 @@ class Page:
         return self._stream.response()
 
     async def runs(self, request: Request) -> Response:
-        return self._told(listing.runs(self._services.store, request.query_params, tenant_of(request).name))
+        return self._response(listing.runs(self._services.store, request.query_params, tenant_of(request).name))
 
     async def dead_letters(self, request: Request) -> Response:
-        return self._told(listing.dead_letters(self._services.store, request.query_params, tenant_of(request).name))
+        return self._response(listing.dead_letters(self._services.store, request.query_params, tenant_of(request).name))
 
     async def run(self, request: Request) -> Response:
         """`?id=&createdAt=&whole=true`."""
@@ -89,15 +89,15 @@ class Page:
         if run is None:
             raise Refused("workflow run not found", status=404)
         now = self._services.clock.now_ms()
-        return self._told(run_details.render(run, store, whole=query.get("whole") == "true", now_ms=now))
+        return self._response(run_details.render(run, store, whole=query.get("whole") == "true", now_ms=now))
 
     async def queue(self, request: Request) -> Response:
         """`?key=`."""
         key, now = request.query_params.get("key", ""), self._services.clock.now_ms()
-        return self._told({"deliveries": listing.queue(self._services.store, tenant_of(request).name, key, now)})
+        return self._response({"deliveries": listing.queue(self._services.store, tenant_of(request).name, key, now)})
 
-    def _told(self, value: Mapping[str, Any]) -> Response:
-        """With the server's time, by which the page counts."""
+    def _response(self, value: Mapping[str, Any]) -> Response:
+        """The value, with the server's time."""
         return json_response({"now": self._services.clock.now_ms(), **value})
 
 
@@ -111,7 +111,7 @@ class _Assets(StaticFiles):
 
 
 class PageDocument:
-    """`index.html`, filled in."""
+    """`index.html` with its configuration, and its headers."""
 
     def __init__(self) -> None:
         text = resources.files(__package__).joinpath("assets/index.html").read_text(encoding="utf-8")
@@ -129,7 +129,7 @@ class PageDocument:
                     "base-uri 'none'",
                     "form-action 'none'",
                     "frame-ancestors 'none'",
-                    # Text never becomes markup, not even by a mistake of ours.
+                    # Text never becomes markup, not even by a programming error.
                     "require-trusted-types-for 'script'",
                     "trusted-types 'none'",
                 )
@@ -165,10 +165,10 @@ def _json_in_html(value: Any) -> str:
 
 
 GAP_S = 0.25
-"""Between two events, at least: what happens meanwhile is one change."""
+"""The minimum between two events; changes within it are one event."""
 
 HEARTBEAT_S = 15.0
-"""Between two events, at most: so that both ends notice when the other is gone."""
+"""The maximum between two events, so that both ends notice when the other is gone."""
 
 
 class Stream:
@@ -180,9 +180,9 @@ class Stream:
         self._closing = asyncio.Event()
 
     def close(self) -> None:
-        """End every stream, so that no server waits for pages when it stops."""
+        """End every stream, so that a stopping server does not wait for them."""
         self._closing.set()
-        self._services.changes.tell()
+        self._services.changes.notify()
 
     def response(self) -> StreamingResponse:
         return StreamingResponse(self._events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
@@ -197,7 +197,7 @@ class Stream:
             await _at_most(changes.wait_beyond(seen), HEARTBEAT_S)
 
     def _overview(self, change: int) -> dict[str, object]:
-        """Counts that an index alone answers."""
+        """The numbers of the header, which SQLite counts from an index."""
         connection = self._services.store.connection
         in_progress = connection.execute(
             "SELECT COUNT(*) FROM runs INDEXED BY run_in_progress WHERE tenant = ? AND state = 'RUN_STARTED'",

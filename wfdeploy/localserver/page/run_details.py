@@ -1,9 +1,9 @@
-"""One run, whole: as the logs show it, with the times of its steps.
+"""One run with the times of its steps, for the page.
 
-The ledger knows when an entry was recorded, when its delivery was due and when that was settled. An endpoint submits
-what a step gave from inside the delivery of the entry before it, so a step lasts from when that delivery was due until
-its own entry was recorded; time spent in the waitlist of a flow-control key is part of it. A sleep, a call, a wait and
-an invocation have an entry of their own for their beginning.
+The run store knows when an entry was recorded, when its delivery was due and when that was settled. An endpoint submits
+a step's result from inside the delivery of the previous entry. So a step lasts from the due time of that delivery until
+its own entry is recorded, including the time in the queue of a flow-control key. A sleep, a call, a wait and an
+invocation have an entry of their own for their start.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from wfdeploy.localserver.store.run_store import RunStore
 T = TypeVar("T")
 
 TRIM = 4_000
-"""Bytes of each body, unless all of it is asked for."""
+"""The bytes shown of each body, unless the whole run is requested."""
 
 GROUPS = 300
-"""Groups of steps, the same: how the run began, and where it is."""
+"""The groups of steps shown, the first and the last ones, unless the whole run is requested."""
 
 SIBLINGS = 100
-"""Steps of a group, the same."""
+"""The steps shown of a group, unless the whole run is requested."""
 
 
 def find(store: RunStore, tenant: str, run_id: str, created_at: int | None) -> RunRecord | None:
-    """The run; the newest of its id when no time is said."""
+    """The run; without a time, the newest run of this id."""
     row = store.connection.execute(
         "SELECT * FROM runs WHERE tenant = ? AND run_id = ? AND (? IS NULL OR created_at = ?)"
         " ORDER BY created_at DESC LIMIT 1",
@@ -42,7 +42,7 @@ def find(store: RunStore, tenant: str, run_id: str, created_at: int | None) -> R
 
 
 def render(run: RunRecord, store: RunStore, *, whole: bool, now_ms: int) -> dict[str, Any]:
-    """What the logs say, so what is redacted there is redacted here; `spans` and `deliveries` go by message id."""
+    """The run as in the logs (also redacted as there), and the `spans` and `deliveries` by message id."""
     trim = None if whole else TRIM
     view = run_view.render(run, store, trim=trim, now_ms=now_ms)
     groups = view["steps"]
@@ -72,7 +72,7 @@ def render(run: RunRecord, store: RunStore, *, whole: bool, now_ms: int) -> dict
 
 
 def _ends(values: Sequence[T], most: int) -> Sequence[T]:
-    """All of them, or the first and the last when there are too many."""
+    """All values, or the first and the last ones if there are too many."""
     return values if len(values) <= most else [*values[: most // 2], *values[-most // 2 :]]
 
 
@@ -84,8 +84,8 @@ def _fewer_siblings(group: dict[str, Any]) -> dict[str, Any]:
 def _failure(run: RunRecord, trim: int | None) -> dict[str, Any] | None:
     if run.failure is None:
         return None
-    told = {name: run.failure[name] for name in ("error", "failStatus", "failHeaders") if name in run.failure}
-    return told | BodyFilter(NONE, trim).trimmed("failResponse", run.failure.get("failResponse"))
+    view = {name: run.failure[name] for name in ("error", "failStatus", "failHeaders") if name in run.failure}
+    return view | BodyFilter(NONE, trim).trimmed("failResponse", run.failure.get("failResponse"))
 
 
 def _shown(found: Mapping[str, TimeSpan], shown: set[Any], trim: int | None) -> dict[str, Any]:
@@ -112,18 +112,18 @@ _BEGINNINGS = ("wait", "invoke", "call")
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
-    """From when to when, Unix milliseconds; `end` is None while it lasts."""
+    """The time of a step or a delivery, Unix milliseconds; `end` is None while it lasts."""
 
     start: int
     end: int | None
     attempts: list[dict[str, Any]] = field(default_factory=list)
-    """The deliveries in it that failed."""
+    """The failed deliveries in this time."""
     plan: dict[str, Any] | None = None
-    """Of a delivery: the parallel step that it is for, when that is known."""
+    """The parallel step that a delivery is for, if known."""
     planned_at: int | None = None
-    """When that step was asked for: a sleep begins then."""
+    """When that step was planned; a sleep begins then."""
     is_earlier: bool = False
-    """It took place in the run that this one resumes."""
+    """Whether it took place in the run that this run resumes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ class Timeline:
         return found
 
     def deliveries(self) -> dict[str, TimeSpan]:
-        """The span of each delivery that is under way or failed for good, by message id."""
+        """The span of each delivery that is in progress or has failed for good, by message id."""
         return {
             entry.message_id: TimeSpan(
                 self._first_due(entry), entry.done_at, entry.errors, plan=_plan(entry), planned_at=entry.created_at
@@ -163,15 +163,15 @@ class Timeline:
         }
 
     def _result(self, entry: Message, before: Message | None, by_key: Mapping[str, Message]) -> TimeSpan:
-        """The span of a step whose result an entry is."""
+        """The span of the step whose result is this entry."""
         number = (entry.step_key or "").partition(":")[2]
         for name in _BEGINNINGS:
             if (beginning := by_key.get(f"{name}:{number}")) is not None:
                 return TimeSpan(beginning.created_at, entry.created_at, beginning.errors, is_earlier=entry.is_copy)
-        # A parallel step is asked for by a plan of its own.
+        # A parallel step has an entry for its plan.
         plan = by_key.get(f"plan:{number}")
         if entry.message_id in self.sleeping:
-            # It is recorded when the sleep begins, and sent on when that is over; of parallel ones, their plan is.
+            # A sleep is recorded when it begins, and delivered when it ends; of parallel sleeps, the plan is.
             start, end = (entry.created_at, _woke(entry)) if plan is None else (plan.created_at, entry.created_at)
             return TimeSpan(start, end, is_earlier=entry.is_copy)
         cause = before if plan is None else plan
@@ -181,7 +181,7 @@ class Timeline:
         return TimeSpan(start, entry.created_at, cause.errors, is_earlier=entry.is_copy or cause.is_copy)
 
     def _first_due(self, entry: Message) -> int:
-        """When the first attempt of a delivery was due; a retry overwrites the time that was set for it."""
+        """When the first attempt of a delivery was due. A retry overwrites the recorded due time."""
         if entry.kind is MessageKind.INIT:
             return self.run.starts_at
         if entry.message_id in self.sleeping:
@@ -194,8 +194,8 @@ def _woke(entry: Message) -> int:
 
 
 def _plan(entry: Message) -> dict[str, Any] | None:
-    """The parallel step that an entry asks for."""
+    """The parallel step that an entry plans."""
     if not (entry.step_key or "").startswith("plan:"):
         return None
-    told = json.loads(entry.body)  # it was read as JSON once, for its key
-    return {name: told[name] for name in ("stepName", "stepType") if name in told}
+    step = json.loads(entry.body)  # valid JSON, since its key was read from it
+    return {name: step[name] for name in ("stepName", "stepType") if name in step}

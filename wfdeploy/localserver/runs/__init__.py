@@ -1,1 +1,1 @@
-"""What is asked of a run: options, limits and times in text, what it waits for, and how it is begun again."""
+"""The rules of runs: their options, limits and durations, waiting, and retrying from the dead-letter queue."""

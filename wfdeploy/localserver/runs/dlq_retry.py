@@ -1,4 +1,4 @@
-"""Giving a failed run another chance: as a new run that goes on where it failed, or begins again.
+"""Retry a failed run as a new run, which continues where the old one failed or begins again.
 
 Source: Upstash Workflow REST reference, "Resume Workflow from DLQ", "Restart Workflow from DLQ".
 """
@@ -13,7 +13,7 @@ from typing import Any
 from wfdeploy.localserver.clock import ServerClock
 from wfdeploy.localserver.runs import options
 from wfdeploy.localserver.runs.options import Options
-from wfdeploy.localserver.runs.waiting import attach, tell_invoker
+from wfdeploy.localserver.runs.waiting import attach, notify_invoker
 from wfdeploy.localserver.store.dead_letters import DlqEntry
 from wfdeploy.localserver.store.records import (
     NOTHING,
@@ -32,7 +32,7 @@ _OVERRIDABLE = ("retries", "retry_delay", "failure_url", "flow_key", "flow_value
 
 @dataclass(slots=True)
 class DlqRetry:
-    """Inside one transaction of the caller, who then has `to_schedule` delivered and takes the entry out."""
+    """Works inside one transaction of the caller, which then schedules `to_schedule` and removes the entries."""
 
     store: RunStore
     clock: ServerClock
@@ -42,14 +42,14 @@ class DlqRetry:
 
     @classmethod
     def of(cls, store: RunStore, clock: ServerClock, headers: Mapping[str, str]) -> DlqRetry:
-        """Raises: Refused for an override that the API does not take."""
+        """Raises: Refused for an override that the API does not accept."""
         overrides = options.read(headers)
         now = clock.now_ms()
-        overrides.due_ms(now)  # a bad one is refused where there is nothing to revive too
+        overrides.due_ms(now)  # an invalid delay is refused even if there is nothing to retry
         return cls(store, clock, now, overrides)
 
     def restart(self, entry: DlqEntry) -> dict[str, Any]:
-        """A new run with the same payload; every step is done again."""
+        """Start a new run with the same payload; it repeats every step."""
         run_seq, answer = self._new_run(entry.run)
         _, due = self.store.add_message(
             tenant=entry.run.tenant,
@@ -65,9 +65,9 @@ class DlqRetry:
         return answer
 
     def resume(self, entry: DlqEntry) -> dict[str, Any]:
-        """A new run that has the old one's finished steps; what failed, or was under way then, is delivered again.
+        """Start a new run with the finished steps; the entries that failed or were in progress are delivered again.
 
-        The entry that failed goes last: the endpoint decides by the last entry of what it gets.
+        The failed entry comes last, since the endpoint acts on the last entry that it receives.
         """
         run_seq, answer = self._new_run(entry.run)
         entries = self.store.recorded_of_run(entry.run.seq)
@@ -90,19 +90,19 @@ class DlqRetry:
         return answer
 
     def _wait_on(self, old: RunRecord, run_seq: int) -> None:
-        """Parallel siblings that waited for events, or for runs they invoked, go on waiting."""
+        """Let parallel siblings that waited for events or invoked runs continue to wait."""
         store, new = self.store, self.store.run(run_seq)
         store.connection.execute("UPDATE events SET run_seq = ? WHERE run_seq = ?", (run_seq, old.seq))
         for message in store.waits_dropped(old.seq):
-            asked = json.loads(message.body)
             if message.kind is MessageKind.INVOKE:
-                attach(store, asked["invokedSeq"], invoker=new, step=asked["step"], now_ms=self.now_ms)
-                invoked = store.run(asked["invokedSeq"])
+                waited_for = json.loads(message.body)
+                attach(store, waited_for["invokedSeq"], invoker=new, step=waited_for["step"], now_ms=self.now_ms)
+                invoked = store.run(waited_for["invokedSeq"])
                 if invoked.state is not RunState.STARTED:
-                    self.to_schedule += tell_invoker(store, invoked, now_ms=self.now_ms)
-                continue
-            due = store.repeat(message, run_seq, now_ms=self.now_ms, due_ms=message.due_at)
-            self.to_schedule.append(due)
+                    self.to_schedule += notify_invoker(store, invoked, now_ms=self.now_ms)
+            else:
+                due = store.repeat(message, run_seq, now_ms=self.now_ms, due_ms=message.due_at)
+                self.to_schedule.append(due)
 
     def _new_run(self, run: RunRecord) -> tuple[int, dict[str, Any]]:
         run_id = new_run_id()
@@ -125,13 +125,13 @@ class DlqRetry:
 
     def _overridden(self, settings: DeliverySettings) -> DeliverySettings:
         wanted = self.overrides.settings
-        said = {name: value for name in _OVERRIDABLE if (value := getattr(wanted, name)) is not None}
-        return replace(settings, **said)
+        overridden = {name: value for name in _OVERRIDABLE if (value := getattr(wanted, name)) is not None}
+        return replace(settings, **overridden)
 
     def _add(self, run_seq: int, message: Message) -> None:
-        """A message to be delivered; a call to a third party keeps its own settings."""
+        """Add a message to deliver; a call to a third party keeps its own settings."""
         settings = message.settings if message.kind is MessageKind.CALL else self._overridden(message.settings)
-        # What was still asleep when the run failed sleeps on.
+        # A step that was asleep when the run failed continues to sleep.
         due_ms = max(self._due_ms(), message.due_at)
         self.to_schedule.append(
             self.store.repeat(message, run_seq, now_ms=self.now_ms, due_ms=due_ms, settings=settings)
@@ -139,10 +139,10 @@ class DlqRetry:
 
 
 def _is_unanswered(message: Message, recorded: Container[str | None]) -> bool:
-    """Whether the step behind an entry had led to nothing when its run ended.
+    """Whether the run ended before anything followed from an entry.
 
-    Most entries whose delivery was open then had: an endpoint submits the next step from inside the delivery, and that
-    one may fail before the delivery is answered. Only parallel siblings are left, and calls.
+    For most entries with an open delivery something did: an endpoint submits the next step from inside the delivery,
+    and that step may fail before the delivery is answered. Only parallel siblings and calls remain.
     """
     match message.kind:
         case MessageKind.STEP:

@@ -1,8 +1,8 @@
-"""Times in text: durations (`50s`, `1d10h30m`, `6m5.5s`, `250ms`), and the expressions of `Upstash-Retry-Delay`.
+"""Parse durations (`50s`, `1d10h30m`, `6m5.5s`, `250ms`) and the expressions of `Upstash-Retry-Delay`.
 
-The latter are a small arithmetic language, read with `ast` and walked by hand, never evaluated as code. Source: Upstash
-Workflow REST reference, "Trigger Workflow Run", `Upstash-Retry-Delay`. The documented examples use `+` and `*`; `-` and
-`/` are accepted too.
+The expressions are a small arithmetic language, parsed with `ast` and interpreted, never evaluated as code. Source:
+Upstash Workflow REST reference, "Trigger Workflow Run", `Upstash-Retry-Delay`. The documented examples use `+` and
+`*`; `-` and `/` are accepted too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 
 
 def parse_ms(text: str) -> int:
-    """Milliseconds of a duration; a bare number means seconds, as the SDKs send it for timeouts.
+    """The milliseconds of a duration; a bare number means seconds, as the SDKs send timeouts.
 
     Raises: ValueError when `text` is not a duration.
     Source: Upstash Workflow REST reference, "Trigger Workflow Run", `Upstash-Delay`; the smaller units are those of the
@@ -52,12 +52,12 @@ def parse_ms(text: str) -> int:
 
 
 MAX_LENGTH = 1000
-"""Characters; far beyond any delay a person writes, and it bounds the depth of the tree."""
+"""Characters. Far beyond any delay that a person writes; also bounds the depth of the syntax tree."""
 
 MAX_DEPTH = 50
 
-# Numbers, names and signs, with nothing between that Python would read as more (strings, brackets, attributes, other
-# notations). Its parser sees only text that passed, so it also has nothing to warn about.
+# Numbers, names and signs, without anything else that Python would parse (strings, brackets, attributes, other number
+# formats). Python's parser only sees text that matches, so it never warns either.
 _TOKENS = re.compile(r"(?:\s|[-+*/(),]|(?<![\w.])(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?![\w.])|(?<![\w.])[a-z]+(?![\w.]))*")
 
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
@@ -80,12 +80,12 @@ _FUNCTIONS: dict[str, tuple[int, Callable[..., float]]] = {
 
 
 class BadExpression(ValueError):
-    """The text is not an expression of this language; the message says where it stops being one."""
+    """The text is not an expression of this language; the message names the part that is not."""
 
 
 @lru_cache(maxsize=256)
 def check_expression(text: str) -> ast.expr:
-    """Parse `text`; what is returned is safe to hand to `expression_ms`."""
+    """Parse `text` and check every node of it."""
     if len(text) > MAX_LENGTH:
         raise BadExpression(f"retry delay expression is longer than {MAX_LENGTH} characters")
     if not _TOKENS.fullmatch(text):
@@ -124,7 +124,7 @@ def _check(node: ast.expr, depth: int) -> None:
 def expression_ms(text: str, *, retried: int, ceiling_ms: int) -> int:
     """The delay before the next attempt, 0 to `ceiling_ms` milliseconds; `retried` is 0 for the first retry.
 
-    A result that is no number (division by zero, overflow) counts as the ceiling: the run must wait, not crash.
+    A result that is not a number (division by zero, overflow) counts as the ceiling: the run must wait, not crash.
     """
     try:
         value = _value(check_expression(text), float(retried))

@@ -1,8 +1,8 @@
-"""Flow control: which message may leave now. Pure bookkeeping in memory, no clock and no database of its own.
+"""Flow control: decide which message may leave now. Pure bookkeeping in memory, without a clock or a database.
 
-Each flow-control key of a tenant is a lane; messages without a key share one per tenant. Lanes take turns, so that a
-long waitlist of one key holds up no other. A slot is held from sending until the answer; `rate` counts the deliveries
-begun in a period, which begins with its first. Only lanes with something to do are in memory.
+Each flow-control key of a tenant has a queue; messages without a key share one queue per tenant. The queues take turns,
+so a long queue of one key delays no other. A delivery counts towards the parallelism until its answer; `rate` counts
+the deliveries begun in a period, which starts with the first of them. Only busy queues are in memory.
 
 Source: Upstash documentation, "Flow Control".
 """
@@ -27,7 +27,7 @@ class FlowKey(NamedTuple):
 
 @dataclass(slots=True)
 class FlowLimits:
-    """What holds for a key; `None` is without a limit."""
+    """The limits of a key; `None` means no limit."""
 
     parallelism: int | None = None
     rate: int | None = None
@@ -41,7 +41,7 @@ LONGEST_PERIOD_MS = 7 * 86_400_000
 
 
 def parse(text: str) -> FlowLimits:
-    """`parallelism=2, rate=5, period=1m`, any of it.
+    """Parse limits such as `parallelism=2, rate=5, period=1m`, any of the three.
 
     Raises: ValueError.
     """
@@ -73,15 +73,15 @@ class FlowQueue:
     name: FlowKey
     limits: FlowLimits = field(default_factory=FlowLimits)
     open: int = 0
-    """Deliveries under way."""
+    """Deliveries in progress."""
     begun: int = 0
-    """In the period that began at `period_start`."""
+    """Deliveries begun in the period that started at `period_start`."""
     period_start: int = 0
     ready: list[tuple[int, int]] = field(default_factory=list)
-    """A heap of what is due: (when, seq)."""
+    """A heap of the due messages: (due time, seq)."""
     has_turn: bool = False
     alarm_at: int = -1
-    """The moment for which the lane is to be looked at again."""
+    """When the queue is scheduled to be rechecked."""
 
     def admits(self, now_ms: int) -> bool:
         limits = self.limits
@@ -90,11 +90,11 @@ class FlowQueue:
         return limits.rate is None or self.begun < limits.rate or self.period_is_over(now_ms)
 
     def period_is_over(self, now_ms: int) -> bool:
-        """Also when it lies in the future: an earlier server had a clock of its own."""
+        """Whether a new period begins; also if the period lies in the future, by the clock of an earlier server."""
         return not self.period_start <= now_ms < self.period_start + self.limits.period_ms
 
     def opens_at(self, now_ms: int) -> int | None:
-        """When a full period is over, if that is what holds the lane up."""
+        """When the current period ends, if its rate is used up."""
         limits = self.limits
         if limits.paused or limits.rate is None or self.begun < limits.rate:
             return None
@@ -111,7 +111,7 @@ class FlowQueue:
 
 
 class FlowQueues:
-    """All lanes, and whose turn it is. `load` makes the lane that has a name, as it was left."""
+    """The busy queues, and the order of their turns. `load` makes the queue of a key from its saved limits."""
 
     def __init__(self, load: Callable[[FlowKey], FlowQueue] = FlowQueue) -> None:
         self._load = load
@@ -120,43 +120,42 @@ class FlowQueues:
         self.open = 0
 
     def busy(self, name: FlowKey) -> FlowQueue | None:
-        """The lane, if something is due or under way in it."""
+        """The queue of a key, if a message in it is due or being delivered."""
         return self._busy.get(name)
 
     def queue(self, name: FlowKey) -> FlowQueue:
-        """The lane to look at; a change of it has an effect only while it is busy."""
+        """The queue of a key, for reading: a change of it takes effect only while it is busy."""
         return self._busy.get(name) or self._load(name)
 
     def add(self, due: DueMessage) -> None:
-        """A message is due."""
+        """Queue a message that is due."""
         name = FlowKey(due.tenant, due.flow_key)
         queue = self._busy.get(name)
         if queue is None:
             queue = self._busy[name] = self._load(name)
         heapq.heappush(queue.ready, (due.at_ms, due.seq))
-        self.look_again(queue)
+        self.recheck(queue)
 
-    def look_again(self, queue: FlowQueue) -> None:
-        """Something changed that may let the lane go on."""
+    def recheck(self, queue: FlowQueue) -> None:
+        """Give the queue a turn, after a change that may let it continue."""
         if queue.ready and not queue.has_turn:
             queue.has_turn = True
             self._turns.append(queue)
 
     def take(self, now_ms: int) -> tuple[FlowQueue, int] | FlowQueue | None:
-        """The next message that may leave; a lane that is held up, and loses its turn; or None when nobody has one.
+        """The next message that may leave, with its queue.
 
-        The caller says `begin` when it does send the message, and `skip` when it does not.
+        Or a queue that has to wait and loses its turn, or None when no queue has a turn. The caller calls `begin` if it
+        sends the message, and `skip` if it does not.
         """
         if not self._turns:
             return None
         queue = self._turns.popleft()
         queue.has_turn = False
-        if not queue.ready:
-            return queue
-        if not queue.admits(now_ms):
+        if not queue.ready or not queue.admits(now_ms):
             return queue
         _, seq = heapq.heappop(queue.ready)
-        self.look_again(queue)
+        self.recheck(queue)
         return queue, seq
 
     def begin(self, queue: FlowQueue, now_ms: int) -> None:
@@ -164,14 +163,14 @@ class FlowQueues:
         queue.begin(now_ms)
 
     def end(self, queue: FlowQueue) -> None:
-        """A delivery was answered."""
+        """Note that a delivery was answered."""
         self.open -= 1
         queue.open -= 1
         self.skip(queue)
 
     def skip(self, queue: FlowQueue) -> None:
-        """The lane may go on, or is done with."""
-        self.look_again(queue)
+        """Let the queue continue, or drop it if it is empty."""
+        self.recheck(queue)
         if not queue.open and not queue.ready:
             self._busy.pop(queue.name, None)
 

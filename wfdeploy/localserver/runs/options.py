@@ -1,4 +1,4 @@
-"""Request headers of a trigger or a submission, read into what they ask for.
+"""Parse the request headers of a trigger or a submission.
 
 Sources: Upstash Workflow REST reference, "Trigger Workflow Run"; which headers the SDKs send was observed with them.
 """
@@ -18,15 +18,15 @@ from wfdeploy.localserver.store.records import DeliverySettings
 
 _NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][-+]?[0-9]{1,4})?")
 _FAR_S = 1e12
-"""Tens of thousands of years, which floats still tell to the millisecond."""
+"""Tens of thousands of years; floats are still exact to the millisecond."""
 
 _FORWARD = "upstash-forward-"
 _DELIVERY = "upstash-forward-upstash-message-id"
 _FAILURE = "upstash-failure-callback-"
 _CALLBACK = "upstash-callback-"
 
-# The Python SDK sends back every header it received, under `Upstash-Forward-`; what belongs to one HTTP exchange, or is
-# set by the server on each delivery, must not reach the next one (a stale length or signature breaks it).
+# The Python SDK sends back every header that it received, under `Upstash-Forward-`. Headers of one HTTP exchange, and
+# those that the server sets on each delivery, must not reach the next one: a stale length or signature breaks it.
 _PER_EXCHANGE = frozenset(
     {
         "host",
@@ -51,7 +51,7 @@ _PER_EXCHANGE = frozenset(
         "upstash-region",
     }
 )
-# The Python SDK names LazyFetch too, but answers 500 to an empty body; it does not name the other one (observed).
+# The Python SDK also sends LazyFetch, but answers 500 to an empty body; it does not send the other name (observed).
 _FETCHES_LAZILY = frozenset({"LazyFetch", "WF_TriggerOnConfig"})
 
 _KEPT_WORKFLOW_HEADERS = frozenset({"upstash-workflow-invoke-count"})
@@ -60,7 +60,7 @@ _NEVER_ON_CALLBACKS = frozenset({"upstash-workflow-sdk-version", "upstash-workfl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """One request's headers, taken apart. `control` holds the `Upstash-*` ones, names in lower case."""
+    """The parsed headers of one request. `control`: the `Upstash-*` headers, names in lower case."""
 
     control: Mapping[str, str]
     settings: DeliverySettings
@@ -76,23 +76,23 @@ class Options:
 
     @property
     def is_invoke(self) -> bool:
-        """A run for whose end another one waits (`context.invoke`)."""
+        """Whether another run waits for the end of this one (`context.invoke`)."""
         return self.control.get("upstash-workflow-invoke", "").lower() == "true"
 
     @property
     def delivery(self) -> str | None:
-        """The message from inside whose delivery this was sent, where the SDK says so (Python's does)."""
+        """The message whose delivery this was sent from, if the SDK names it (the Python SDK does)."""
         return self.control.get(_DELIVERY)
 
     @property
     def is_call(self) -> bool:
-        """A request to a third party whose answer goes back to the workflow (`context.call`)."""
+        """Whether this is a request to a third party whose answer goes back to the workflow (`context.call`)."""
         return self.control.get("upstash-workflow-calltype", "").lower() == "tocallback"
 
     def due_ms(self, now_ms: int, *, ahead_ms: int = 0, longest_ms: int = LOCAL.max_delay_ms) -> int:
-        """When the first delivery is due; a moment in the past means now. `ahead_ms`: see `Clock`.
+        """When the first delivery is due; a time in the past means now. `ahead_ms`: see `ServerClock`.
 
-        Raises: Refused for a delay that cannot be read or is longer than that.
+        Raises: Refused for a delay that is invalid or longer than `longest_ms`.
         """
         due = now_ms
         if (text := self.control.get("upstash-delay")) is not None:
@@ -110,9 +110,9 @@ class Options:
 
 
 def read(headers: Mapping[str, str]) -> Options:
-    """Take the headers apart, in one pass.
+    """Parse the headers.
 
-    Raises: Refused for a value that the API does not take.
+    Raises: Refused for a value that the API does not accept.
     """
     control: dict[str, str] = {}
     forward: dict[str, str] = {}
@@ -148,7 +148,7 @@ def _is_user_header(lower: str) -> bool:
 
 
 def _keep_for_callback(kept: dict[str, str], name: str, value: str) -> None:
-    """Callbacks carry `Upstash-Workflow-*` headers of their own, and never the SDK version (it marks run steps)."""
+    """Keep a header for callbacks, unless the server sets it itself or it marks a run's step (the SDK version)."""
     lower = name.lower()
     if lower and lower not in _PER_EXCHANGE and lower not in _NEVER_ON_CALLBACKS:
         kept[name] = value

@@ -1,8 +1,8 @@
-"""What a plan of the hosted service grants, and how much of it is used up.
+"""The quotas of the hosted service's plans, and how much of them is used.
 
-Sources: Upstash Workflow pricing page and documentation, "Limits" (the numbers); the SDKs (which headers tell a daily
-limit from a burst). What is too large is answered 413, what is too long or too often 412: the reference says 412 for a
-quota that would be exceeded, and no status for a size.
+Sources: Upstash Workflow pricing page and documentation, "Limits" (the numbers); the SDKs (the headers that distinguish
+a daily limit from a burst). Messages that are too large are answered with 413, other exceeded quotas with 412: the
+reference has 412 for quotas and no status for sizes.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ MAX_RETRIES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class QuotaPlan:
-    """Limits for each user. `parallelism`: deliveries at once, whatever their keys."""
+    """Limits per user. `parallelism`: concurrent deliveries under all keys."""
 
     max_message_bytes: int = 50_000_000
     max_delay_ms: int = 366 * DAY_MS
-    """Of delays, sleeps and waits."""
+    """The longest delay, sleep or wait."""
     messages_per_day: int | None = None
-    """Runs, steps and calls accepted between two midnights, UTC."""
+    """Runs, steps and calls accepted per day (UTC)."""
     parallelism: int | None = None
 
 
 LOCAL = QuotaPlan()
-"""Without any plan: as much as the largest one grants."""
+"""The limits without a plan: those of the largest one."""
 
 PLANS: Mapping[str, QuotaPlan] = {
     "free": QuotaPlan(1_000_000, 7 * DAY_MS, 1_000, 10),
@@ -41,17 +41,17 @@ PLANS: Mapping[str, QuotaPlan] = {
 
 @dataclass(slots=True)
 class Quotas:
-    """How much each user has used, counted in memory: of the day, of the second."""
+    """The use per day and per second of each user, counted in memory."""
 
     used_today: Callable[[str, int], int]
-    """Asked once a day for each user: how many messages of theirs were accepted since a moment."""
+    """Counts a user's messages accepted since a moment; called once a day for each user."""
     _days: dict[str, tuple[int, int]] = field(default_factory=dict)
     _seconds: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def take_message(self, plan: QuotaPlan, tenant: str, size: int, now_ms: int) -> None:
         """Raises: Refused for a message that is too large (413), or one too many today (429)."""
         if size > plan.max_message_bytes:
-            raise Refused(f"the message has {size} bytes; {plan.max_message_bytes} are the most", status=413)
+            raise Refused(f"the message has {size} bytes; the limit is {plan.max_message_bytes}", status=413)
         if plan.messages_per_day is None:
             return
         day = now_ms // DAY_MS
@@ -64,7 +64,7 @@ class Quotas:
         self._days[tenant] = (day, used + 1)
 
     def take_request(self, per_second: int, tenant: str, now_ms: int) -> Mapping[str, str]:
-        """The headers that say what is left of this second. Raises: Refused (429) when nothing is."""
+        """The headers with the rest of this second's limit. Raises: Refused (429) when it is used up."""
         second = now_ms // 1000
         counted, used = self._seconds.get(tenant, (-1, 0))
         used = used if counted == second else 0

@@ -1,8 +1,8 @@
-"""What runs wait for: events, and the ends of the runs that they invoked.
+"""Waiting for events, and for the ends of invoked runs.
 
-A wait is a message whose due time is its deadline; it is delivered nowhere. Its end, an event or the deadline, appends
-the step's result to the run, as an entry of its own: a delivery carries the entries before its own, and siblings may
-have recorded theirs meanwhile.
+A wait is a message whose due time is its deadline; it is never delivered. Its end, by an event or the deadline, appends
+the step's result to the run as a separate entry: a delivery carries the entries before its own, and siblings may have
+recorded theirs meanwhile.
 
 Sources: Upstash Workflow REST reference, "Notify", schemas `Waiter` and `NotifyResponse`; what a wait or
 `context.invoke` sends, and what its result holds, was observed with the JavaScript SDK.
@@ -27,55 +27,56 @@ DEFAULT_TIMEOUT = "7d"
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What an endpoint asks for by `POST /v2/wait/{eventId}`."""
+    """The body of `POST /v2/wait/{eventId}`."""
 
     step: Mapping[str, Any]
     step_id: int
     timeout: str
     timeout_ms: int
-    asked: Mapping[str, Any]
+    fields: Mapping[str, Any]
+    """The whole body."""
 
     @classmethod
     def of(cls, body: bytes, *, longest_ms: int) -> Wait:
-        """Raises: Refused for a body that asks for no wait, or for one that is too long."""
+        """Raises: Refused for a body that is no wait, or a wait that is too long."""
         try:
-            asked = json.loads(body)
+            fields = json.loads(body)
         except (ValueError, RecursionError):
             raise Refused("the body is not valid JSON") from None
-        step = asked.get("step") if isinstance(asked, dict) else None
+        step = fields.get("step") if isinstance(fields, dict) else None
         if not isinstance(step, dict) or not isinstance(step_id := step.get("stepId"), int):
             raise Refused("the body must be an object with a step")
-        if not compact.is_sendable(asked):
-            raise Refused("the body holds half a surrogate pair, which is no character")
-        timeout = asked.get("timeout") or DEFAULT_TIMEOUT
+        if not compact.is_sendable(fields):
+            raise Refused("the body contains half a surrogate pair, which is not a character")
+        timeout = fields.get("timeout") or DEFAULT_TIMEOUT
         try:
             timeout_ms = durations.parse_ms(str(timeout))
         except ValueError:
             raise Refused(f"invalid timeout: {timeout!r}") from None
         if timeout_ms > longest_ms:
             raise Refused(f"the timeout is longer than {longest_ms // durations.DAY_MS} days", status=412)
-        return cls(step, step_id, str(timeout), timeout_ms, asked)
+        return cls(step, step_id, str(timeout), timeout_ms, fields)
 
 
 @dataclass(slots=True)
 class Waits:
-    """Waits and events, inside one transaction of the caller, who then has `to_schedule` delivered."""
+    """Waits and events. Works inside one transaction of the caller, which then schedules `to_schedule`."""
 
     store: RunStore
     now_ms: int
     to_schedule: list[DueMessage] = field(default_factory=list)
 
     def wait(self, run: RunRecord, event_id: str, wait: Wait) -> dict[str, Any]:
-        """Have a run wait; an event that was kept for it ends the wait at once."""
+        """Let a run wait; an event kept for it ends the wait at once."""
         known = self.store.message_of_step(run.seq, f"wait:{wait.step_id}")
         if known is not None:
-            return {"messageId": known, "deduplicated": True}  # from a delivery that was repeated
+            return {"messageId": known, "deduplicated": True}  # the delivery was repeated
         message_id, due = self.store.add_message(
             tenant=run.tenant,
             run_seq=run.seq,
             kind=MessageKind.WAIT,
             url=run.url,
-            body=compact.dumps(wait.asked).encode(),
+            body=compact.dumps(wait.fields).encode(),
             now_ms=self.now_ms,
             due_ms=self.now_ms + wait.timeout_ms,
             step_key=f"wait:{wait.step_id}",
@@ -90,22 +91,22 @@ class Waits:
         return {"messageId": message_id}
 
     def expire(self, run: RunRecord, message: Message) -> list[DueMessage]:
-        """The deadline came first."""
+        """End a wait whose deadline has passed."""
         self._end_wait(run, message, data=None)
         return self.to_schedule
 
     def waiters(self, tenant: str, event_id: str, run: RunRecord | None = None) -> list[Message]:
-        """Waits that have not ended, the oldest first."""
+        """The waits that have not ended, oldest first."""
         of_run = "TRUE" if run is None else f"run_seq = {run.seq}"
         where = f"tenant = ? AND event_id = ? AND state = 'pending' AND {of_run}"
         return self.store.messages(where, tenant, event_id)
 
     def notify_all(self, tenant: str, event_id: str, data: bytes) -> list[dict[str, Any]]:
-        """Tell everybody who waits; with nobody there the event is lost."""
+        """Notify every waiting run; if none waits, the event is lost."""
         return [self._notify(message, data) for message in self.waiters(tenant, event_id)]
 
     def notify_run(self, run: RunRecord, event_id: str, data: bytes) -> dict[str, Any]:
-        """Tell one run: the wait that began first, or else the next one, for which the event is kept."""
+        """Notify one run: its oldest wait, or its next one, for which the event is kept."""
         for message in self.waiters(run.tenant, event_id, run):
             return self._notify(message, data)
         self.store.connection.execute(
@@ -141,7 +142,7 @@ class Waits:
         }
 
     def _end_wait(self, run: RunRecord, message: Message, *, data: bytes | None) -> str:
-        """Record the step's result; `None` says that the time was over. The id of the message that brings it."""
+        """Record the step's result and return its message's id. `data` None: the wait timed out."""
         self.store.settle(message.seq, "delivered", now_ms=self.now_ms)
         message_id, due = _record_result(self.store, run, _result(message, data), now_ms=self.now_ms)
         self.to_schedule.append(due)
@@ -149,7 +150,7 @@ class Waits:
 
 
 def _record_result(store: RunStore, run: RunRecord, step: Mapping[str, Any], *, now_ms: int) -> tuple[str, DueMessage]:
-    """An entry with the result of a step: (the id of the message that brings it, when to deliver it)."""
+    """Add an entry with a step's result; its message's id, and the message to schedule."""
     return store.add_message(
         tenant=run.tenant,
         run_seq=run.seq,
@@ -162,11 +163,11 @@ def _record_result(store: RunStore, run: RunRecord, step: Mapping[str, Any], *, 
 
 
 def _result(message: Message, data: bytes | None) -> dict[str, Any]:
-    asked = json.loads(message.body)
+    wait = json.loads(message.body)
     result = {
-        **asked["step"],
+        **wait["step"],
         "waitEventId": message.event_id,
-        "timeout": asked.get("timeout") or DEFAULT_TIMEOUT,
+        "timeout": wait.get("timeout") or DEFAULT_TIMEOUT,
         "waitTimeout": data is None,
     }
     if data:
@@ -175,10 +176,10 @@ def _result(message: Message, data: bytes | None) -> dict[str, Any]:
 
 
 def waiter_view(run: RunRecord, message: Message) -> dict[str, Any]:
-    """A wait as the API shows it: what is sent where when the event comes, or when it does not."""
-    asked = json.loads(message.body)
+    """A wait as the API shows it: the requests that follow the event or the timeout."""
+    wait = json.loads(message.body)
     headers = {**run.settings.headers, "Upstash-Workflow-RunId": run.run_id, "Upstash-Workflow-Url": run.url}
-    timeout_headers, timeout_url = asked.get("timeoutHeaders"), asked.get("timeoutUrl")
+    timeout_headers, timeout_url = wait.get("timeoutHeaders"), wait.get("timeoutUrl")
     return {
         "url": run.url,
         "headers": {name: [value] for name, value in headers.items()},
@@ -190,7 +191,7 @@ def waiter_view(run: RunRecord, message: Message) -> dict[str, Any]:
 
 
 def _header_lists(headers: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The SDK repeats a name in other spellings; the last one counts."""
+    """One list per name. The SDK repeats names in other spellings; the last one counts."""
     merged: dict[str, tuple[str, list[str]]] = {}
     for name, value in headers.items():
         values = value if isinstance(value, list) else [value]
@@ -207,22 +208,22 @@ def end_run(
     response: str | None = None,
     failure: dict[str, Any] | None = None,
 ) -> list[DueMessage]:
-    """End a run, unless it has ended already; what is to be delivered as a consequence. Inside a transaction."""
+    """End a run, inside a transaction; the messages to deliver as a consequence. Nothing happens if it has ended."""
     if not store.end_run(run_seq, state, now_ms=now_ms, response=response, failure=failure):
         return []
-    return tell_invoker(store, store.run(run_seq), now_ms=now_ms)
+    return notify_invoker(store, store.run(run_seq), now_ms=now_ms)
 
 
-def tell_invoker(store: RunStore, run: RunRecord, *, now_ms: int) -> list[DueMessage]:
-    """Append the result of an ended run to the one that waits for it, unless that one has ended meanwhile."""
+def notify_invoker(store: RunStore, run: RunRecord, *, now_ms: int) -> list[DueMessage]:
+    """Append the result of an ended run to the run that waits for it, unless that one has ended too."""
     if run.invoker is None:
         return []
     invoker_seq = run.invoker["runSeq"]
-    told = store.connection.execute(
+    is_waiting = store.connection.execute(
         "UPDATE messages SET state = 'delivered', done_at = ? WHERE seq = ? AND state = 'waiting'",
         (now_ms, run.invoker["messageSeq"]),
     ).rowcount
-    if not told:
+    if not is_waiting:
         return []
     invoker = store.run(invoker_seq)
     out: dict[str, Any] = {} if run.response is None else {"body": run.response}
@@ -233,7 +234,7 @@ def tell_invoker(store: RunStore, run: RunRecord, *, now_ms: int) -> list[DueMes
 
 
 def attach(store: RunStore, run_seq: int, *, invoker: RunRecord, step: dict[str, Any], now_ms: int) -> None:
-    """Have a run wait for the end of another, which may have ended already (see `tell_invoker`)."""
+    """Let `invoker` wait for the end of a run. If that has already ended, call `notify_invoker`."""
     run = store.run(run_seq)
     _, due = store.add_message(
         tenant=invoker.tenant,
@@ -245,9 +246,9 @@ def attach(store: RunStore, run_seq: int, *, invoker: RunRecord, step: dict[str,
         step_key=f"invoke:{step['stepId']}",
         state="waiting",
     )
-    told = {"runSeq": invoker.seq, "messageSeq": due.seq, "step": step}
-    told |= {"workflowRunId": invoker.run_id, "workflowUrl": invoker.url, "workflowRunCreatedAt": invoker.created_at}
-    store.connection.execute("UPDATE runs SET invoker = ? WHERE seq = ?", (compact.dumps(told), run_seq))
+    link = {"runSeq": invoker.seq, "messageSeq": due.seq, "step": step}
+    link |= {"workflowRunId": invoker.run_id, "workflowUrl": invoker.url, "workflowRunCreatedAt": invoker.created_at}
+    store.connection.execute("UPDATE runs SET invoker = ? WHERE seq = ?", (compact.dumps(link), run_seq))
 
 
 def invoked_run(store: RunStore, invoker: RunRecord, step_id: int) -> RunRecord | None:

@@ -1,1 +1,1 @@
-"""What the server keeps, in SQLite."""
+"""The server's SQLite database."""

@@ -1,6 +1,6 @@
-"""The server's SQLite file: opening, schema, and the id that names it.
+"""The server's SQLite file: opening it, its schema, and its id.
 
-One connection, used from the event loop's thread only, so a transaction is never interleaved with another.
+There is one connection, used only from the event loop's thread, so transactions are never interleaved.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ CREATE TABLE messages (
     tenant TEXT NOT NULL,
     run_seq INTEGER REFERENCES runs (seq),  -- NULL: a plain message, outside any run
     message_id TEXT NOT NULL,
-    kind TEXT NOT NULL,               -- ledger.Kind
+    kind TEXT NOT NULL,               -- MessageKind
     state TEXT NOT NULL,              -- pending, delivered, failed, dropped
     step_key TEXT,                    -- names the step that this entry records
     url TEXT NOT NULL,
@@ -135,17 +135,17 @@ INSERT INTO head VALUES ('secret', lower(hex(randomblob(16)))), ('serial', 0);
 """
 
 _VERSIONS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
-"""What each version adds to the one before; a new file goes through all of them."""
+"""The changes of each version; a new file gets all of them."""
 
 SCHEMA_VERSION = len(_VERSIONS)
 
 
 @contextmanager
 def writing(database: Path) -> Iterator[None]:
-    """Turn what the operating system has against files beside a database into `StateUnusable`."""
+    """Turn the operating system's errors with files beside a database into `StateUnusable`."""
     try:
         yield
-    except Timeout:  # an OSError, and not of this kind
+    except Timeout:  # of the lock; a kind of OSError
         raise
     except OSError as error:
         raise _unwritable(database, error.strerror or str(error)) from error
@@ -159,9 +159,9 @@ def _unwritable(database: Path, reason: str) -> StateUnusable:
 
 
 def open_database(path: Path | None) -> sqlite3.Connection:
-    """Open or create the file (mode 0600: it holds the payloads and headers it delivers); `None` is in memory.
+    """Open or create the file (mode 0600, since it contains payloads and headers); `None` means in memory.
 
-    Raises: StateUnusable when the file is no such database, of a newer version, or can't be written.
+    Raises: StateUnusable when the file is not such a database, has a newer version, or can't be written.
     """
     if path is None:
         return _connected(":memory:")
@@ -171,7 +171,7 @@ def open_database(path: Path | None) -> sqlite3.Connection:
         raise StateUnusable(f"the local server's database can't be used: {error}", hint="take it away") from error
     with writing(path):
         make_private(path.parent)
-        # Created by us with its mode, since SQLite would use the umask; -wal and -shm take the mode over from it.
+        # Created here for its mode, since SQLite would use the umask; -wal and -shm inherit the mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     try:
         if not is_own_log(path, ("secret",)):
@@ -189,7 +189,7 @@ def open_database(path: Path | None) -> sqlite3.Connection:
 
 @contextmanager
 def reading(path: Path | None) -> Iterator[None]:
-    """Turn what rows of other kinds than the server's lead to into `StateUnusable`."""
+    """Turn errors from damaged rows into `StateUnusable`."""
     try:
         yield
     except (sqlite3.DatabaseError, TypeError, ValueError, LookupError) as error:
@@ -215,8 +215,8 @@ def _connected(name: str) -> sqlite3.Connection:
 
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
-    # Without an fsync per commit the last ones may be lost when the machine loses power, never when the process is
-    # killed: what was written stays in the kernel's cache. A development server need not promise more.
+    # Without an fsync per commit, the last commits may be lost in a power failure, but never when the process is
+    # killed, since the kernel has them in its cache. That is enough for a development server.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA temp_store = MEMORY")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -233,7 +233,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The statements of a script one by one: `executescript` would commit the open transaction first."""
+    """The statements of a script, one by one: `executescript` would commit the open transaction first."""
     pending = ""
     for line in script.splitlines():
         pending += line + "\n"
@@ -244,7 +244,7 @@ def _statements(script: str) -> Iterator[str]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, also when the process is killed in between. Nothing is written outside of one."""
+    """Commit everything or nothing, also when the process is killed. Nothing is written outside a transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -256,5 +256,5 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def server_id(connection: sqlite3.Connection) -> str:
-    """The random id kept in the database; whoever binds to a local server compares it."""
+    """The random id of the database; clients compare it to recognise the server."""
     return str(connection.execute("SELECT value FROM meta WHERE name = 'server_id'").fetchone()[0])

@@ -1,7 +1,7 @@
-"""The dead-letter queue: failed runs, one entry each, until they are deleted, resumed or restarted.
+"""The dead-letter queue: one entry per failed run, until it is deleted, resumed or restarted.
 
-Source: Upstash Workflow REST reference, "DLQ". A failed call makes no entry, as its run goes on; a failed failure
-callback makes none either, it is a state of its run's entry.
+Source: Upstash Workflow REST reference, "DLQ". A failed call makes no entry, since its run continues. A failed failure
+callback makes none either; it is a state of its run's entry.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class DeadLetters:
         return next(iter(self.select(where, 1)), None)
 
     def select(self, where: Where, limit: int) -> list[DlqEntry]:
-        """The entries that meet the conditions, newest first."""
+        """The entries that match, newest first."""
         rows = self.store.connection.execute(
             "SELECT r.*, d.seq AS entry_seq, d.dlq_id, d.failed_at, d.callback_state"  # noqa: S608
             f" FROM {where.source} WHERE {where.text()} ORDER BY d.seq DESC LIMIT ?",
@@ -57,7 +57,7 @@ class DeadLetters:
 
     def remove(self, entries: Sequence[DlqEntry]) -> None:
         self.store.connection.executemany("DELETE FROM dlq WHERE seq = ?", [(entry.seq,) for entry in entries])
-        # Events kept for the run, unless a resumed one took them over.
+        # Events kept for the run, unless a resumed run has taken them over.
         self.store.connection.executemany("DELETE FROM events WHERE run_seq = ?", [(e.run.seq,) for e in entries])
 
     def set_callback_state(self, run_seq: int, state: str) -> None:
@@ -68,9 +68,9 @@ _SOURCE = "dlq d JOIN runs r ON r.seq = d.run_seq"
 
 
 def dlq_filter(query: QueryParams, tenant: str) -> Where:
-    """The filters that the list and the bulk operations share. Dates are those of the failure (as the SDK says it).
+    """The filters of the list and of the bulk operations. Dates are those of the failure, as in the SDK.
 
-    Raises: Refused for a value that cannot be.
+    Raises: Refused for an invalid value.
     """
     if unknown := {"host", "path"}.intersection(query):
         raise Refused(f"the dead-letter queue has no filter {min(unknown)}")  # as the JavaScript SDK's types say
@@ -88,7 +88,7 @@ def dlq_filter(query: QueryParams, tenant: str) -> Where:
     add_origin(where, query)
     add_labels(where, multi(query, "label"))
     if dlq_ids := multi(query, "dlqIds"):
-        where = Where(source=_SOURCE, seq="d.seq")  # the other filters are ignored then
+        where = Where(source=_SOURCE, seq="d.seq")  # all other filters are ignored
         where.add("d.tenant = ?", tenant)
         where.one_of("d.dlq_id", dlq_ids)
     return where

@@ -1,7 +1,7 @@
-"""Query filters of the logs and of bulk cancel, as SQL over the runs; cursors, which are opaque to clients.
+"""Translate query filters of the logs and of bulk cancel to SQL over the runs, and read and write cursors.
 
-Source: Upstash Workflow REST reference, "List Workflow Run Logs" and "Bulk Cancel Workflow Runs": several values of one
-filter are alternatives, several filters hold together; values are repeated or separated by commas.
+Source: Upstash Workflow REST reference, "List Workflow Run Logs" and "Bulk Cancel Workflow Runs". The values of one
+filter are alternatives, repeated or separated by commas; several filters must all match.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.store.records import RunState
 
 RUN_PAIRS_PATTERN = r"^[^,]+@[0-9]{1,18}(,[^,]+@[0-9]{1,18})*$"
-"""Of `workflowRuns`."""
+"""The format of `workflowRuns`."""
 
 STEP_CONDITIONS = {
     "STEP_SUCCESS": "m.kind = 'step' AND m.step_key LIKE 'result:%' AND (m.state <> 'pending' OR m.retried > 0)",
@@ -25,17 +25,17 @@ STEP_CONDITIONS = {
     "STEP_FAILED": "m.state = 'failed' AND m.kind IN ('init', 'step', 'callResult')",
     "STEP_CANCELED": "m.state = 'dropped' AND r.state = 'RUN_CANCELED'",
 }
-"""When a message `m` of a run `r` shows a step in this state."""
+"""Step state -> the condition that a message `m` of a run `r` is a step in this state."""
 
 LARGEST = 2**53 - 1
-"""Where JavaScript's integers end: far beyond any time or count."""
+"""The largest integer of JavaScript, far beyond any time or count."""
 
 _INTEGER = re.compile("-?[0-9]{1,16}")
 
 
 @dataclass(slots=True)
 class Where:
-    """A source of rows and conditions joined by AND, with their values; built from our own texts and `?` only."""
+    """A source of rows, and conditions joined by AND, with their values. Only our own text and `?`."""
 
     source: str = "runs r"
     seq: str = "r.seq"
@@ -61,7 +61,7 @@ def multi(query: QueryParams, name: str) -> list[str]:
 
 
 def integer(query: QueryParams, name: str, *, least: int = 0, most: int = LARGEST) -> int | None:
-    """Raises: Refused when the value is no integer between the two."""
+    """A parameter's integer. Raises: Refused for a value that is no integer from `least` to `most`."""
     text = query.get(name)
     if text is None:
         return None
@@ -71,7 +71,7 @@ def integer(query: QueryParams, name: str, *, least: int = 0, most: int = LARGES
 
 
 def flag(query: QueryParams, name: str) -> bool:
-    """False where it is missing. Raises: Refused for anything but `true` and `false`."""
+    """A parameter's boolean, False by default. Raises: Refused for anything but `true` and `false`."""
     text = query.get(name, "false").lower()
     if text not in ("true", "false"):
         raise Refused(f"invalid {name}: {text!r}")
@@ -87,15 +87,15 @@ def check_url(url: str, *, what: str = "destination") -> None:
 def log_filter(query: QueryParams, tenant: str) -> Where:
     """The filters of the logs, over runs.
 
-    Raises: Refused for a value that cannot be.
+    Raises: Refused for an invalid value.
     """
     where = Where()
-    # The plus keeps SQLite from walking all of the tenant's index and sorting it for a page of ten, except where an id
-    # narrows it down.
+    # The plus keeps SQLite from walking and sorting the tenant's whole index for a page of ten, unless an id narrows it
+    # down.
     by_id = "workflowRuns" in query or "workflowRunId" in query
     tenants = "r.tenant = ?" if by_id else "+r.tenant = ?"
     where.add(tenants, tenant)
-    _add_own(where, query)
+    _add_identity(where, query)
     if states := _states(query):
         _add_states(where, states)
     add_common(where, query, tenant)
@@ -103,7 +103,7 @@ def log_filter(query: QueryParams, tenant: str) -> Where:
 
 
 def _only_pairs(query: QueryParams, condition: str, tenant: str, source: str = "runs r") -> Where | None:
-    """Where `workflowRuns` names runs, the other filters are ignored; they have to be such as can be all the same."""
+    """The filter `workflowRuns`, which replaces all others (they must be valid all the same)."""
     pairs = query.get("workflowRuns")
     if pairs is None:
         return None
@@ -112,20 +112,20 @@ def _only_pairs(query: QueryParams, condition: str, tenant: str, source: str = "
     where = Where(source=source)
     where.add(condition, tenant)
     wanted = [(run_id, int(at)) for run_id, _, at in (pair.rpartition("@") for pair in pairs.split(","))]
-    where.one_of("r.run_id", [run_id for run_id, _ in wanted])  # lets the index find them
+    where.one_of("r.run_id", [run_id for run_id, _ in wanted])  # makes SQLite use the index
     rows = ", ".join(["(?, ?)"] * len(wanted))
     where.add(f"(r.run_id, r.created_at) IN (VALUES {rows})", *(value for pair in wanted for value in pair))
     return where
 
 
 def event_filter(query: QueryParams, tenant: str, source: str) -> Where:
-    """The same over events `e` with their runs `r`: dates are those of the events, states are theirs alone.
+    """The filters of the logs, over events `e` with their runs `r`. Dates and states are those of the events.
 
-    Raises: Refused for a value that cannot be.
+    Raises: Refused for an invalid value.
     """
     where = Where(source=source)
     where.add("r.tenant = ?", tenant)
-    _add_own(where, query)
+    _add_identity(where, query)
     where.one_of("e.state", _states(query))
     add_dates(where, query, "e.at")
     add_origin(where, query)
@@ -133,8 +133,8 @@ def event_filter(query: QueryParams, tenant: str, source: str) -> Where:
     return _only_pairs(query, "r.tenant = ?", tenant, source) or where
 
 
-def _add_own(where: Where, query: QueryParams) -> None:
-    """What single runs are told by."""
+def _add_identity(where: Where, query: QueryParams) -> None:
+    """The filters that identify single runs."""
     where.one_of("r.run_id", query.getlist("workflowRunId"))
     where.one_of("r.url", urls := query.getlist("workflowUrl"))
     for url in urls:
@@ -153,7 +153,7 @@ def add_dates(where: Where, query: QueryParams, column: str) -> None:
 
 
 def add_origin(where: Where, query: QueryParams) -> None:
-    """Where a run goes, from where it came, and under which key; `host` and `path` are the JavaScript SDK's."""
+    """The filters by endpoint, caller and flow-control key; `host` and `path` are the JavaScript SDK's."""
     where.one_of("r.flow_key", multi(query, "flowControlKey"))
     where.one_of("r.caller_ip", multi(query, "callerIp"))
     where.one_of("url_host(r.url)", [host.lower() for host in multi(query, "host")])
@@ -161,12 +161,12 @@ def add_origin(where: Where, query: QueryParams) -> None:
 
 
 def add_common(where: Where, query: QueryParams, tenant: str) -> None:
-    """What the logs and bulk cancel share: time, label, flow-control key, caller."""
+    """The filters that the logs and bulk cancel share: time, label, flow-control key, caller."""
     add_dates(where, query, "r.created_at")
     add_origin(where, query)
     labels = multi(query, "label")
     if len(labels) == 1:
-        # The usual listing, of one project among others: walk that label's runs in order.
+        # The usual listing, of one project: walk the runs of its label in order.
         where.source = "labels l CROSS JOIN runs r ON r.seq = l.run_seq"
         where.seq = "l.run_seq"
         where.add("l.tenant = r.tenant AND l.tenant = ? AND l.label = ?", tenant, labels[0])
@@ -186,7 +186,7 @@ def add_labels(where: Where, labels: Sequence[str]) -> None:
 
 
 def choices(query: QueryParams, name: str, known: Iterable[str]) -> list[str]:
-    """All values of a parameter that has only these. Raises: Refused for another, also for an empty one."""
+    """All values of a parameter. Raises: Refused for a value that is not `known`, also an empty one."""
     chosen = [part for text in query.getlist(name) for part in text.split(",")]
     if unknown := set(chosen).difference(known):
         raise Refused(f"invalid {name}: {min(unknown)!r}")
@@ -198,7 +198,7 @@ def _states(query: QueryParams) -> list[str]:
 
 
 def _add_states(where: Where, states: Sequence[str]) -> None:
-    """Runs in one of these states, or with a step in one of these."""
+    """Runs in one of these states, or with a step in one of them."""
     of_runs = [state for state in states if state not in STEP_CONDITIONS]
     conditions = [f"r.state IN ({', '.join('?' * len(of_runs))})"] if of_runs else []
     if of_steps := [f"({STEP_CONDITIONS[state]})" for state in states if state in STEP_CONDITIONS]:
@@ -208,32 +208,32 @@ def _add_states(where: Where, states: Sequence[str]) -> None:
 
 
 CURSOR_PATTERN = r"^(r[0-9]{1,18}\.[0-9]{1,18})?$"
-"""Empty: none, as the last page of some lists has it."""
+"""Empty: no cursor, as on the last page of some lists."""
 
 EVENT_CURSOR_PATTERN = r"^e[0-9]{1,18}(\.[0-9]{1,18}){4}$"
 
 
 def write_cursor(seq: int, floor: int = 0) -> str:
-    """For the page that begins below `seq` and does not look below `floor`."""
+    """The cursor of the page that begins below `seq` and ends at `floor`."""
     return f"r{seq}.{floor}"
 
 
 def read_cursor(text: str) -> tuple[int, int]:
-    """(older than this seq, not older than that one).
+    """(`seq`, `floor`) of a cursor.
 
-    Raises: Refused for what is no cursor of ours.
+    Raises: Refused for a text that is no cursor.
     """
     before, floor = _numbers(text, CURSOR_PATTERN)
     return before, floor
 
 
 def write_event_cursor(position: Sequence[int]) -> str:
-    """For the page of events that begins below this one (`event_log.POSITION`)."""
+    """The cursor of the page of events that begins below this position (`event_log.POSITION`)."""
     return "e" + ".".join(str(number) for number in position)
 
 
 def read_event_cursor(text: str) -> tuple[int, ...]:
-    """Raises: Refused for what is no cursor of ours."""
+    """The position in a cursor. Raises: Refused for a text that is no cursor."""
     return _numbers(text, EVENT_CURSOR_PATTERN)
 
 

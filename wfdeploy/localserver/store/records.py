@@ -1,4 +1,4 @@
-"""What the ledger keeps, as values: a run, a message with its settings, when it is due; and the identifiers of all."""
+"""The records of the run store: runs, messages, their settings, and the generation of ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wfdeploy.localserver import compact
 
 
 class RunState(StrEnum):
-    """As the logs say it. `STARTED` holds from acceptance on, also while a run is delayed, sleeping or waiting."""
+    """A run's state as in the logs. `STARTED` begins with acceptance and includes delays, sleeps and waits."""
 
     STARTED = "RUN_STARTED"
     SUCCESS = "RUN_SUCCESS"
@@ -25,7 +25,7 @@ class RunState(StrEnum):
 
 
 class MessageKind(StrEnum):
-    """What a message is for."""
+    """The purpose of a message."""
 
     INIT = "init"
     """The first delivery: the payload alone."""
@@ -34,34 +34,34 @@ class MessageKind(StrEnum):
     CALL = "call"
     """A request to a third party."""
     CALL_RESULT = "callResult"
-    """Its answer, on the way back to the workflow."""
+    """A call's answer, on the way back to the workflow."""
     FAILURE = "failure"
     """The failure callback of a failed run."""
     WAIT = "wait"
-    """A step that waits for an event; due at its deadline, and sent nowhere."""
+    """A step that waits for an event; due at its deadline, never sent."""
     INVOKE = "invoke"
-    """A step that waits for the end of another run; sent nowhere."""
+    """A step that waits for the end of another run; never sent."""
     PLAIN = "plain"
     """A message outside any run."""
 
 
 RECORDED = (MessageKind.INIT, MessageKind.STEP, MessageKind.CALL, MessageKind.CALL_RESULT)
-"""The kinds that make up the step list of a run."""
+"""The kinds in the step list of a run."""
 
 INHERITING = (MessageKind.INIT, MessageKind.STEP, MessageKind.CALL_RESULT)
-"""The kinds that are delivered under the flow-control key of their run, where they have none of their own."""
+"""The kinds that are delivered under their run's flow-control key, unless they have their own."""
 
 OUTGOING = (*INHERITING, MessageKind.CALL, MessageKind.PLAIN)
-"""The kinds that have what their own submission says."""
+"""The kinds that take a flow-control key from their own submission."""
 
 
 DEFAULT_RETRIES = 3
-"""Of a delivery that failed, where nobody says otherwise."""
+"""The retries of a failed delivery."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySettings:
-    """Delivery settings; `None` and missing headers mean: not said, so inherited or the default."""
+    """Delivery settings. `None` and missing headers mean unset: inherited, or the default."""
 
     headers: Mapping[str, str] = field(default_factory=dict)
     """User headers for the endpoint (`Upstash-Forward-*`), already filtered."""
@@ -85,25 +85,27 @@ class DeliverySettings:
     flow_value: str | None = None
     redact: str | None = None
     must_be_workflow: bool = False
-    """The first 2xx answer must come from a workflow SDK, else the run fails (`WF_DetectTrigger`)."""
+    """The first 2xx answer must come from a workflow SDK, or the run fails (`WF_DetectTrigger`)."""
     fetches_lazily: bool = False
-    """The endpoint may be sent an empty body and fetches the step list itself."""
+    """The endpoint accepts an empty body and fetches the step list itself."""
 
     def to_json(self) -> str:
-        """Only what is said, as compact JSON."""
-        said = {name: value for name in _NAMES if (value := getattr(self, name)) or (value == 0 and value is not False)}
-        return compact.dumps(said)
+        """The settings that are set, as compact JSON."""
+        values = {
+            name: value for name in _NAMES if (value := getattr(self, name)) or (value == 0 and value is not False)
+        }
+        return compact.dumps(values)
 
     @staticmethod
     @lru_cache(maxsize=256)
     def from_json(text: str) -> DeliverySettings:
-        """What `to_json` wrote. The same few texts are read again and again."""
+        """Read what `to_json` wrote. Cached, since the same few texts are read again and again."""
         return DeliverySettings(**json.loads(text))
 
     def over(self, base: DeliverySettings) -> DeliverySettings:
-        """These settings where they say something, those of `base` elsewhere.
+        """These settings, with those of `base` where they are unset.
 
-        A run's settings hold for all its messages: the JavaScript SDK sends them with the trigger only, the Python SDK
+        A run's settings apply to all its messages: the JavaScript SDK sends them only with the trigger, the Python SDK
         repeats some with each submission (observed with the SDKs).
         """
         inherited = {name: getattr(base, name) for name in _INHERITED if getattr(self, name) is None}
@@ -118,7 +120,7 @@ class DeliverySettings:
 
 
 NOTHING = DeliverySettings()
-"""Nothing said: a message that takes all its settings from its run."""
+"""No settings: a message that takes all of them from its run."""
 
 _NAMES = tuple(DeliverySettings.__slots__)
 
@@ -130,7 +132,7 @@ _INHERITED = (
 
 
 def columns(record: type, row: sqlite3.Row, **read: object) -> dict[str, Any]:
-    """The columns of a row that a record has, by its fields: as they are, but for what is `read` from them."""
+    """The fields of a record from the columns of a row, or from `read` where it has them."""
     return {name: read[name] if name in read else row[name] for name in record.__slots__}  # type: ignore[attr-defined]
 
 
@@ -190,7 +192,7 @@ class Message:
 
     @property
     def is_copy(self) -> bool:
-        """Taken over from the run that its own resumes: delivered, but not by this one."""
+        """Whether the message was copied from the run that this run resumes."""
         return self.state in ("delivered", "failed") and self.done_at is None
 
     @classmethod
@@ -207,7 +209,7 @@ class Message:
 
 
 class Recorded(NamedTuple):
-    """One entry of a run's step list, as far as a delivery tells it."""
+    """One entry of a run's step list, with the fields that a delivery needs."""
 
     message_id: str
     kind: MessageKind
@@ -216,13 +218,13 @@ class Recorded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DueMessage:
-    """A message to deliver at a time; orders by time, then by acceptance."""
+    """A message to deliver at a time."""
 
     at_ms: int
     seq: int
     tenant: str
     flow_key: str | None
-    """Under which flow-control key it is delivered."""
+    """Its flow-control key."""
 
 
 def _random(length: int) -> str:
@@ -231,7 +233,7 @@ def _random(length: int) -> str:
 
 
 def new_run_id() -> str:
-    """`wfr_` and 21 characters, the form that the SDKs generate."""
+    """`wfr_` and 21 characters, as the SDKs generate them."""
     return f"wfr_{_random(21)}"
 
 
@@ -240,11 +242,11 @@ def new_message_id() -> str:
 
 
 def new_signing_key() -> str:
-    """`sig_` and 28 letters or digits, as the published ones look."""
+    """`sig_` and 28 letters or digits, like the published keys."""
     letters = string.ascii_letters + string.digits
     return "sig_" + "".join(secrets.choice(letters) for _ in range(28))
 
 
 def new_server_id() -> str:
-    """Names one database for as long as it exists."""
+    """The id of one database for as long as it exists."""
     return f"wfs_{_random(21)}"

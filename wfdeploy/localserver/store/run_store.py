@@ -1,6 +1,7 @@
-"""What was accepted and how far it got: runs and their messages, in SQLite.
+"""Runs and their messages, in SQLite.
 
-Methods that change something expect to be inside `transaction()`; each is a few rows, so the event loop is hardly held.
+Methods that change something must run inside `transaction()`. Each touches a few rows, so they hardly block the event
+loop.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ _RECORDED = f"({', '.join(repr(kind.value) for kind in RECORDED)})"
 
 
 def _host(url: str) -> str:
-    """With the port, where there is one."""
+    """The host of a URL, with the port if there is one."""
     return re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].lower()
 
 
 def _path(url: str) -> str:
-    """Without the query."""
+    """The path of a URL, without the query."""
     return "/" + re.split("[?#]", url.partition("://")[2].partition("/")[2], maxsplit=1)[0]
 
 
@@ -57,7 +58,7 @@ class RunStore:
             yield
 
     def _insert(self, table: str, **values: object) -> int:
-        """The new row's seq."""
+        """Insert a row and return its seq."""
         marks = ", ".join("?" * len(values))
         cursor = self.connection.execute(
             f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})",  # noqa: S608 - our own names
@@ -69,7 +70,7 @@ class RunStore:
     # -- runs ---------------------------------------------------------------------------------------------------------
 
     def newest(self, tenant: str, run_id: str) -> tuple[int, str, int] | None:
-        """(seq, state, created_at) of the last accepted run of this id."""
+        """(seq, state, created_at) of the last run accepted under this id."""
         row = self.connection.execute(
             "SELECT seq, state, created_at FROM runs WHERE tenant = ? AND run_id = ? ORDER BY created_at DESC LIMIT 1",
             (tenant, run_id),
@@ -90,7 +91,7 @@ class RunStore:
         payload: bytes,
         settings: DeliverySettings,
     ) -> int:
-        """The new run's seq. The schema refuses a second run in progress with the same id."""
+        """Add a run and return its seq. The schema refuses a second run in progress with the same id."""
         seq = self._insert(
             "runs",
             tenant=tenant,
@@ -118,7 +119,7 @@ class RunStore:
         return found[0] if found else None
 
     def runs_of_id(self, run_id: str | None) -> list[RunRecord]:
-        """Every run ever accepted under an id, or at all, in order of acceptance; of all tenants."""
+        """Every run ever accepted, under an id or at all, in order of acceptance; of all tenants."""
         return self._runs("TRUE") if run_id is None else self._runs("run_id = ?", run_id)
 
     def _runs(self, where: str, *values: object) -> list[RunRecord]:
@@ -134,7 +135,7 @@ class RunStore:
         response: str | None = None,
         failure: dict[str, Any] | None = None,
     ) -> bool:
-        """End a run in progress: its id is free, and what was still to be delivered is dropped. False: it had ended."""
+        """End a run in progress: free its id and drop its undelivered messages. False if it had already ended."""
         changed = self.connection.execute(
             "UPDATE runs SET state = ?, completed_at = ?, response = ?, failure = ?"
             " WHERE seq = ? AND state = 'RUN_STARTED'",
@@ -146,7 +147,7 @@ class RunStore:
                 " WHERE run_seq = ? AND state IN ('pending', 'waiting')",
                 (now_ms, seq),
             )
-            if state is not RunState.FAILED:  # a failed run may be resumed, and wait again
+            if state is not RunState.FAILED:  # a failed run may be resumed and wait again
                 self.connection.execute("DELETE FROM events WHERE run_seq = ?", (seq,))
         return bool(changed)
 
@@ -154,7 +155,7 @@ class RunStore:
         self.connection.execute("UPDATE runs SET failure = ? WHERE seq = ?", (compact.dumps(failure), run_seq))
 
     def latest_ms(self) -> int:
-        """The latest moment that is known to have been here, by the server's clock; 0 in a new database."""
+        """The latest time recorded by the server's clock; 0 in a new database."""
         row = self.connection.execute(
             "SELECT MAX(COALESCE((SELECT created_at FROM runs ORDER BY seq DESC LIMIT 1), 0),"
             " COALESCE((SELECT created_at FROM messages ORDER BY seq DESC LIMIT 1), 0),"
@@ -163,7 +164,7 @@ class RunStore:
         return int(row[0])
 
     def note_stop(self, now_ms: int) -> None:
-        """The server stops; time goes on from here when it is started again, if its clock was ahead."""
+        """Record when the server stops. If its clock was ahead, the next server continues from this time."""
         with self.transaction():
             self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('stopped_at', ?)", (str(now_ms),))
 
@@ -185,9 +186,9 @@ class RunStore:
         flow_key: str | None = None,
         state: str = "pending",
     ) -> tuple[str, DueMessage]:
-        """(message id, when to deliver it: now, where nothing else is said).
+        """Add a message and return its id, and when to deliver it (by default now).
 
-        Entries of a run are listed in the order in which they were added.
+        Entries of a run are listed in the order of their addition.
 
         Raises: sqlite3.IntegrityError when the step is already recorded.
         """
@@ -226,7 +227,7 @@ class RunStore:
         flow_key: str | None = None,
         state: str = "pending",
     ) -> DueMessage:
-        """Add the same message once more, for this run."""
+        """Add the message again, for this run."""
         _, due = self.add_message(
             tenant=message.tenant,
             run_seq=run_seq,
@@ -244,7 +245,7 @@ class RunStore:
         return due
 
     def accepted_since(self, tenant: str, since_ms: int) -> int:
-        """How many messages a tenant's clients submitted: runs, steps and calls, and messages outside any run."""
+        """The number of messages that a tenant's clients submitted: runs, steps, calls, and messages outside a run."""
         row = self.connection.execute(
             "SELECT COUNT(*) FROM messages"
             " WHERE tenant = ? AND created_at >= ? AND kind IN ('init', 'step', 'call', 'plain')",
@@ -266,20 +267,20 @@ class RunStore:
         return row is not None
 
     def pending(self, seq: int) -> Message | None:
-        """The message, unless it was delivered or dropped meanwhile."""
+        """The message, unless it was already delivered or dropped."""
         found = self.messages("seq = ? AND state = 'pending'", seq)
         return found[0] if found else None
 
     def messages(self, where: str, *values: object) -> list[Message]:
-        """Those that meet a condition, in order."""
+        """The messages that meet a condition, in order."""
         rows = self.connection.execute(f"SELECT * FROM messages WHERE {where} ORDER BY seq", values)  # noqa: S608
         return [Message.of(row) for row in rows]
 
     def step_list(self, run_seq: int, *, up_to: int | None = None) -> list[Recorded]:
-        """Recorded entries in order; with `up_to`, the prefix that ends with that message.
+        """The recorded entries in order; with `up_to`, those up to that message.
 
-        A delivery carries the prefix, never later entries: the endpoint decides by the last one, and a parallel step
-        that saw its siblings' later entries would hang (observed with the SDKs).
+        A delivery never carries later entries: the endpoint acts on the last one, and a parallel step that received its
+        siblings' later entries would hang (observed with the SDKs).
         """
         rows = self.connection.execute(
             f"SELECT message_id, kind, body FROM messages WHERE run_seq = ? AND seq <= ? AND kind IN {_RECORDED}"  # noqa: S608
@@ -289,24 +290,24 @@ class RunStore:
         return [Recorded(message_id, MessageKind(kind), body) for message_id, kind, body in rows]
 
     def recorded_of_run(self, run_seq: int) -> list[Message]:
-        """The messages behind the whole step list."""
+        """The messages of the whole step list."""
         return self.messages(f"run_seq = ? AND kind IN {_RECORDED}", run_seq)
 
     def shown_of_run(self, run_seq: int) -> list[Message]:
-        """What the logs tell of: all but failure callbacks, in order."""
+        """The messages that the logs show: all but failure callbacks, in order."""
         return self.messages("run_seq = ? AND kind <> ?", run_seq, MessageKind.FAILURE.value)
 
     def failure_callback(self, run_seq: int) -> Message | None:
-        """The newest failure callback of a failed run, whatever became of it."""
+        """The newest failure callback of a failed run, in any state."""
         found = self.messages("run_seq = ? AND kind = ?", run_seq, MessageKind.FAILURE.value)
         return found[-1] if found else None
 
     def waits_dropped(self, run_seq: int) -> list[Message]:
-        """What a run waited for when it ended: events, and the ends of runs that it invoked."""
+        """The waits of a run when it ended: for events, and for the ends of invoked runs."""
         return self.messages("run_seq = ? AND kind IN ('wait', 'invoke') AND state = 'dropped'", run_seq)
 
     def settle(self, seq: int, state: str, *, now_ms: int, errors: list[dict[str, Any]] | None = None) -> bool:
-        """A message reached its end: `delivered` or `failed`. False: it was dropped meanwhile, and stays so."""
+        """Mark a message as `delivered` or `failed`. False if it was dropped meanwhile; it stays dropped."""
         cursor = self.connection.execute(
             "UPDATE messages SET state = ?, done_at = ?, errors = COALESCE(?, errors)"
             " WHERE seq = ? AND state = 'pending'",

@@ -243,7 +243,7 @@ def test_limits_hold_and_everything_leaves(limits: list[FlowLimits], counts: lis
             under_way.remove((ends, name))
             queues.end(queues.queue(name))
         for name in names:
-            queues.look_again(queues.queue(name))
+            queues.recheck(queues.queue(name))
         while (taken := queues.take(now)) is not None:
             if not isinstance(taken, tuple):
                 continue

@@ -1,4 +1,4 @@
-// Requests to the server, with the token that came with the page.
+// Requests to the server, with the token from the page.
 
 export const config = JSON.parse(document.getElementById("config").textContent);
 
@@ -19,8 +19,8 @@ export function pathTo(path, query = {}) {
   return text ? `${path}?${text}` : path;
 }
 
-// The JSON of the answer, or null where it has none.
-// Throws Refusal with the server's words; TypeError where there is no answer.
+// The JSON of the response, or null for an empty one.
+// Throws Refusal with the server's message; TypeError without a response.
 export async function ask(method, path, { query, body, signal } = {}) {
   const answer = await fetch(pathTo(path, query), {
     method,
@@ -29,14 +29,22 @@ export async function ask(method, path, { query, body, signal } = {}) {
     headers: { Authorization: `Bearer ${config.token}` },
   });
   const text = await answer.text();
-  let told = null;
+  let value = null;
   try {
-    told = text ? JSON.parse(text) : null;
+    value = text ? JSON.parse(text) : null;
   } catch {
-    // Not ours: shown as it is, below.
+    // Not from this server: handled below.
   }
-  if (!answer.ok) throw new Refusal(answer.status, told?.error ?? `the server answered ${answer.status}`);
-  return told;
+  if (!answer.ok) throw new Refusal(answer.status, value?.error ?? `the server answered ${answer.status}`);
+  return value;
 }
 
 export const get = (path, query, signal) => ask("GET", path, { query, signal });
+
+// Resumes or restarts a failed run (`how`: "resume" or "restart"); the new run.
+export const retryRun = (how, dlqId) => ask("POST", `/v2/workflows/dlq/${how}/${encodeURIComponent(dlqId)}`);
+
+export async function retryMany(how, dlqIds) {
+  const { workflowRuns } = await ask("POST", `/v2/workflows/dlq/${how}`, { query: { dlqIds, count: dlqIds.length } });
+  return workflowRuns;
+}

@@ -1,8 +1,8 @@
-// The page: its frame, its places, and its keys.
+// The page: frame, navigation, keyboard shortcut.
 import { render } from "preact";
 import { useEffect, useErrorBoundary, useRef } from "preact/hooks";
 import { html } from "./html.js";
-import { DeadLetters } from "./letters.js";
+import { DeadLetters } from "./dead_letters.js";
 import { Flow } from "./flow.js";
 import { pause, start, useLive } from "./live.js";
 import { Notices } from "./notices.js";
@@ -32,12 +32,12 @@ function App() {
   const moved = useRef(false);
   useEffect(() => {
     document.title = `${about ?? here?.title ?? "Nowhere"} · wfdeploy dev`;
-    // Who went to another place hears where that is; filtering is no other place.
+    // After navigation the heading gets the focus, so that screen readers read it; filtering is no navigation.
     if (moved.current) main.current.querySelector("h1")?.focus();
     moved.current = true;
   }, [path]);
   return html`
-    <a class="skip" href="#main" onClick=${(event) => skip(event, main.current)}>Skip to the content</a>
+    <a class="skip" href="#main" onClick=${(event) => skip(event, main.current)}>Skip to content</a>
     <${Top} name=${name} />
     <main id="main" ref=${main} tabindex="-1">
       <${Guarded} key=${path}>${here ? here.of(place) : html`<${Nowhere} />`}</${Guarded}>
@@ -46,14 +46,14 @@ function App() {
   `;
 }
 
-// What a mistake of ours breaks is one place, not the page.
+// An error in one view does not break the page.
 function Guarded({ children }) {
   const [error] = useErrorBoundary(console.error);
   return error ? html`<h1 tabindex="-1">This cannot be shown</h1><${Trouble} error=${error} />` : children;
 }
 
 function skip(event, main) {
-  event.preventDefault(); // the hash says where one is
+  event.preventDefault(); // the hash is the location
   main.focus();
 }
 
@@ -94,19 +94,19 @@ function Connection() {
       class="quiet"
       aria-pressed=${String(paused)}
       onClick=${() => pause(!paused)}
-      title="Stop or go on showing changes as they come"
+      title="Pause or continue live updates"
     >
-      ${paused ? "Go on" : "Pause"}
+      ${paused ? "Continue" : "Pause"}
     </button>
   </div>`;
 }
 
 function Nowhere() {
   return html`<h1 tabindex="-1">Nothing here</h1>
-    <p>There is no such place on this page. <a href="#/runs">Show the runs</a></p>`;
+    <p>There is no such view. <a href="#/runs">Show the runs</a></p>`;
 }
 
-// `/` goes to the search, wherever one is not writing.
+// `/` focuses the search, except while typing.
 addEventListener("keydown", (event) => {
   const isWriting = event.target.closest?.("input, textarea, select, dialog");
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isWriting) return;

@@ -1,20 +1,20 @@
-// The server's time, which need not be this machine's: it may run faster (`--time-scale`), or stand still.
+// The server's time. It may differ from this machine's: run faster (`--time-scale`), or stand still.
 import { useEffect, useState } from "preact/hooks";
 
 let last = { local: Date.now(), server: Date.now() };
-let base = null; // what the rate is told by
+let base = null; // the start of measuring the rate
 let rate = 1;
 
 export const serverNow = () => last.server + (Date.now() - last.local) * rate;
 
-// `now`: what the server said just now, Unix milliseconds.
-export function heard(now) {
+// `now`: the server's time in its last response, Unix milliseconds.
+export function setServerTime(now) {
   last = { local: Date.now(), server: now };
   base ??= last;
   const passed = last.local - base.local;
   if (passed < 1000) return;
-  const told = Math.max(0, (last.server - base.server) / passed);
-  rate = Math.abs(told - 1) < 0.1 ? 1 : told; // an answer that took its time makes no other clock
+  const measured = Math.max(0, (last.server - base.server) / passed);
+  rate = Math.abs(measured - 1) < 0.1 ? 1 : measured; // a slow response does not count as another rate
   base = last;
 }
 
@@ -25,7 +25,7 @@ function tick() {
   for (const watcher of watchers) watcher(serverNow());
 }
 
-// The server's time, anew each second while `runs` is true.
+// The server's time, updated every second while `runs` is true.
 export function useNow(runs = true) {
   const [, setNow] = useState(0);
   useEffect(() => {

@@ -1,17 +1,17 @@
-// What narrows a list down: a search, and chips for what was clicked.
+// Filters of a list: a search box, and chips for exact values.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { Icon } from "./parts.js";
 
 const TYPING_MS = 200;
 
-// A search box; `/` goes to it (app.js). `onSearch` is called once typing pauses.
+// A search box; `/` focuses it (app.js). `onSearch` is called when typing pauses.
 export function Search({ value, label, placeholder, onSearch }) {
   const [text, setText] = useState(value);
   const sent = useRef(value);
   const latest = useRef(onSearch);
   latest.current = onSearch;
-  // What comes back from the address bar is no news, and must not undo what was typed meanwhile.
+  // The value that comes back from the address bar must not undo later typing.
   useEffect(() => {
     if (value !== sent.current) setText((sent.current = value));
   }, [value]);
@@ -36,7 +36,7 @@ export function Search({ value, label, placeholder, onSearch }) {
   </label>`;
 }
 
-// What narrows a list down to one value, with the way out of it.
+// A filter by one value, with a link that removes it.
 export function Chip({ word, value, without }) {
   return html`<a class="chip" href=${without} aria-label=${`Remove the filter ${word} ${value}`}>
     <span class="muted">${word}</span> <bdi>${value}</bdi> <span aria-hidden="true">✕</span>

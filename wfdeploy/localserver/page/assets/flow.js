@@ -1,4 +1,4 @@
-// Flow control: the keys, what holds for each, and what waits under it.
+// Flow control: the keys, their limits, and their queues.
 import { useState } from "preact/hooks";
 import { html } from "./html.js";
 import { ask } from "./api.js";
@@ -7,7 +7,7 @@ import { attempt, notice } from "./notices.js";
 import { Search } from "./filters.js";
 import { Ago, Command, Loading, Mono, RunLink, Trouble } from "./parts.js";
 import { href } from "./router.js";
-import { count, duration } from "./words.js";
+import { count, duration } from "./format.js";
 
 const SHOWN = 200;
 
@@ -25,8 +25,8 @@ function Keys() {
     ${
       whole &&
       html`<p class="lead">
-        ${count(whole.parallelismCount, "delivery", "deliveries")} under way; ${whole.parallelismMax} at most at once,
-        whatever their keys.
+        ${count(whole.parallelismCount, "delivery", "deliveries")} in progress; at most ${whole.parallelismMax} at once under all
+        keys.
       </p>`
     }
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
@@ -43,7 +43,7 @@ function Keys() {
               <tr role="row">
                 <th role="columnheader" scope="col">Key</th>
                 <th role="columnheader" scope="col" class="number">Waiting</th>
-                <th role="columnheader" scope="col">Under way</th>
+                <th role="columnheader" scope="col">In progress</th>
                 <th role="columnheader" scope="col">Rate</th>
                 <th role="columnheader" scope="col"><span class="hidden">Actions</span></th>
               </tr>
@@ -57,9 +57,9 @@ function Keys() {
         </div>
         ${
           found.length > SHOWN &&
-          html`<p class="muted">${count(found.length - SHOWN, "more key")}: type a piece of the name.</p>`
+          html`<p class="muted">${count(found.length - SHOWN, "more key")}: type a part of the name.</p>`
         }
-        ${found.length === 0 && html`<p class="muted">No key has that in its name.</p>`}`
+        ${found.length === 0 && html`<p class="muted">No key matches.</p>`}`
     }
   `;
 }
@@ -76,7 +76,7 @@ function KeyRow({ of, reload }) {
       ${of.waitListSize.toLocaleString("en")}<span class="phone-word"> waiting</span>
     </td>
     <td role="cell" class="at-open">
-      <${Used} used=${of.parallelismCount} most=${of.parallelismMax} what="under way" />
+      <${Used} used=${of.parallelismCount} most=${of.parallelismMax} what="in progress" />
     </td>
     <td role="cell" class="at-rate"><${Rate} of=${of} /></td>
     <td role="cell" class="at-actions"><${PauseButton} of=${of} reload=${reload} /></td>
@@ -103,28 +103,24 @@ function Used({ used, most, what }) {
 }
 
 function Rate({ of }) {
-  if (of.rateMax === undefined) return html`<span class="muted">no limit <${OfRate} /></span>`;
+  if (of.rateMax === undefined) return html`<span class="muted">no <span class="phone-word">rate </span>limit</span>`;
   return html`<${Used} used=${of.rateCount} most=${of.rateMax} what="begun" />${" "}
     <span class="muted">per ${duration(of.ratePeriod * 1000)}</span>`;
 }
 
-function OfRate() {
-  return html`<span class="phone-word">of the rate</span>`;
-}
-
-const change = (key, what, { query, reload, said }) =>
+const change = (key, what, { query, reload, done }) =>
   attempt(async () => {
     await ask("POST", `/v2/flowControl/${encodeURIComponent(key)}/${what}`, { query });
-    notice(said);
+    notice(done);
     reload();
   });
 
 function PauseButton({ of, reload }) {
   const key = of.flowControlKey;
-  const [what, word, said] = of.isPaused
-    ? ["resume", "Resume", `${key} goes on.`]
+  const [what, word, done] = of.isPaused
+    ? ["resume", "Resume", `${key} is resumed.`]
     : ["pause", "Pause", `${key} is paused.`];
-  return html`<button type="button" aria-label=${`${word} ${key}`} onClick=${() => change(key, what, { reload, said })}>
+  return html`<button type="button" aria-label=${`${word} ${key}`} onClick=${() => change(key, what, { reload, done })}>
     ${word}
   </button>`;
 }
@@ -152,8 +148,8 @@ function Key({ name }) {
             <dd>${data.waitListSize.toLocaleString("en")}</dd>
           </div>
           <div>
-            <dt>Under way</dt>
-            <dd><${Used} used=${data.parallelismCount} most=${data.parallelismMax} what="under way" /></dd>
+            <dt>In progress</dt>
+            <dd><${Used} used=${data.parallelismCount} most=${data.parallelismMax} what="in progress" /></dd>
           </div>
           <div>
             <dt>Rate</dt>
@@ -168,10 +164,10 @@ function Key({ name }) {
 
 function KeyActions({ of, reload }) {
   const key = of.flowControlKey;
-  const begin = () => change(key, "resetRate", { reload, said: "A new period has begun." });
+  const begin = () => change(key, "resetRate", { reload, done: "Started a new period." });
   return html`<div class="buttons actions">
     <${PauseButton} of=${of} reload=${reload} />
-    ${of.rateMax !== undefined && html`<button type="button" onClick=${begin}>Begin a new period</button>`}
+    ${of.rateMax !== undefined && html`<button type="button" onClick=${begin}>Start a new period</button>`}
     <a class="button" href=${href(["runs"], { key })}>Runs with this key</a>
   </div>`;
 }
@@ -183,21 +179,21 @@ const NUMBERS = [
 ];
 
 function Pin({ of, reload }) {
-  const [said, setSaid] = useState({});
+  const [limits, setLimits] = useState({});
   const name = of.flowControlKey;
   const isPinned = of.isPinnedParallelism || of.isPinnedRate;
   const pin = (event) => {
     event.preventDefault();
-    change(name, "pin", { query: said, reload, said: "Pinned: later runs do not change it." });
+    change(name, "pin", { query: limits, reload, done: "Pinned. Later runs cannot change the limits." });
   };
   const unpin = () =>
     change(name, "unpin", {
       query: { parallelism: true, rate: true },
       reload,
-      said: "Later runs may change the limits again.",
+      done: "Unpinned. Later runs may change the limits.",
     });
   return html`<details class="pin">
-    <summary>Hold limits of your own</summary>
+    <summary>Override limits</summary>
     <form class="pin-form" onSubmit=${pin}>
       ${NUMBERS.map(
         ([field, word]) =>
@@ -207,8 +203,8 @@ function Pin({ of, reload }) {
               type="number"
               min="1"
               step="1"
-              value=${said[field] ?? ""}
-              onInput=${(event) => setSaid({ ...said, [field]: event.target.value })}
+              value=${limits[field] ?? ""}
+              onInput=${(event) => setLimits({ ...limits, [field]: event.target.value })}
           /></label>`,
       )}
       <button type="submit">Pin</button>
@@ -228,10 +224,10 @@ const KINDS = {
 
 function Queue({ deliveries }) {
   return html`<section aria-labelledby="queue-title">
-    <h2 id="queue-title">Due, oldest first</h2>
+    <h2 id="queue-title">Queue</h2>
     ${
       deliveries.length === 0
-        ? html`<p class="muted">Nothing is under way or waits.</p>`
+        ? html`<p class="muted">The queue is empty.</p>`
         : html`<div class="scroller">
             <table role="table" class="list queue" aria-labelledby="queue-title">
               <thead role="rowgroup">
@@ -269,8 +265,7 @@ function NoKeys() {
   return html`<section class="empty">
     <h2>No flow-control keys yet</h2>
     <p>
-      A key limits how many deliveries of its runs are under way at once, or begin in a period. A manifest names one for
-      its runs:
+      A key limits the concurrent deliveries of its runs, or their rate. To use one, name it in a manifest:
     </p>
     <${Command} label="Manifest" text=${"spec:\n  defaults:\n    flowControl: { key: onboarding, parallelism: 10 }"} />
   </section>`;

@@ -1,4 +1,4 @@
-// Templates: `html` makes elements out of tagged literals. Values in them become text or properties, never markup.
+// `html` makes elements from tagged literals. Values become text or properties, never markup.
 import { h } from "preact";
 import htm from "htm";
 

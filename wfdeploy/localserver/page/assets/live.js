@@ -1,7 +1,7 @@
-// What the server tells of changes, and data that follows them.
+// Change events from the server, and data that follows them.
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { config, get, pathTo } from "./api.js";
-import { heard } from "./clock.js";
+import { setServerTime } from "./clock.js";
 
 const watchers = new Set();
 let state = { connection: "connecting", paused: false, change: 0, inProgress: null, deadLetters: null };
@@ -15,12 +15,12 @@ function update(changed) {
 function connect() {
   source = new EventSource(pathTo("/-/events", { qstash_token: config.token }));
   source.onmessage = (event) => {
-    const told = JSON.parse(event.data);
-    // Another database behind the same port: nothing on this page holds any more.
-    if (told.serverId !== config.serverId) location.reload();
-    heard(told.now);
-    const { inProgress, deadLetters } = told;
-    // Counted here, since a server that was started again counts from the beginning.
+    const sent = JSON.parse(event.data);
+    // Another database on the same port: all data on this page is obsolete.
+    if (sent.serverId !== config.serverId) location.reload();
+    setServerTime(sent.now);
+    const { inProgress, deadLetters } = sent;
+    // Counted here, since a restarted server counts from the beginning.
     update({ connection: "live", change: state.change + 1, inProgress, deadLetters });
   };
   source.onerror = () => {
@@ -40,7 +40,7 @@ function reconnect() {
   connect();
 }
 
-// A browser opens six connections to one server at most; a page that nobody sees shall not hold one.
+// A browser opens at most six connections to one server, so a hidden page closes its own.
 export function start() {
   connect();
   document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : reconnect()));
@@ -62,26 +62,26 @@ export function useLive() {
 
 const LEAST_GAP_MS = 400;
 
-// The answer of a path, asked again after each change, but for a slow answer no more often than the server bears.
-// { data, error, isStale, reload }: `data` stays while a new answer is on its way; `isStale` is data of another path.
+// The response of a path, requested again after each change, less often if the server is slow.
+// { data, error, isStale, reload }: `data` stays while a new response is pending; `isStale`: data of another path.
 export function useAnswer(path, query) {
   const wanted = pathTo(path, query);
   const { change, paused, connection } = useLive();
   const [answer, setAnswer] = useState({ of: null, data: null, error: null });
   const asking = useRef({ wanted: null, again: null, controller: null, timer: null });
 
-  // `why`: "change" is passed over when the page was paused meanwhile, "asked" is not.
+  // `why`: a "change" is skipped if the page is paused meanwhile, a "request" is not.
   const load = useCallback(async (why) => {
     const own = asking.current;
     if (own.controller) {
-      own.again = own.again === "asked" ? "asked" : why;
+      own.again = own.again === "request" ? "request" : why;
       return;
     }
     const controller = (own.controller = new AbortController());
     const began = performance.now();
     try {
       const data = await get(wanted, {}, controller.signal);
-      if (data?.now) heard(data.now);
+      if (data?.now) setServerTime(data.now);
       if (own.wanted === wanted) setAnswer({ of: wanted, data, error: null });
     } catch (error) {
       if (own.wanted === wanted)
@@ -92,17 +92,17 @@ export function useAnswer(path, query) {
         own.timer = setTimeout(() => {
           const { again } = own;
           Object.assign(own, { controller: null, again: null });
-          if (again === "asked" || (again && !state.paused)) load(again);
+          if (again === "request" || (again && !state.paused)) load(again);
         }, rest);
       }
     }
   }, [wanted]);
 
-  // Another path: what is under way for the one before is let go of.
+  // Another path: the pending request for the previous one is aborted.
   useEffect(() => {
     const own = asking.current;
     own.wanted = wanted;
-    load("asked");
+    load("request");
     return () => {
       own.controller?.abort();
       clearTimeout(own.timer);
@@ -110,7 +110,7 @@ export function useAnswer(path, query) {
     };
   }, [load]);
 
-  const reload = useCallback(() => load("asked"), [load]);
+  const reload = useCallback(() => load("request"), [load]);
   const first = useRef(true);
   useEffect(() => {
     if (!first.current && !paused && connection === "live") load("change");

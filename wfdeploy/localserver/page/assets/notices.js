@@ -1,4 +1,4 @@
-// What became of an action: shown for a while, and read out by screen readers.
+// The outcome of an action: shown for a while, and read out by screen readers.
 import { useEffect, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { Icon } from "./parts.js";
@@ -7,12 +7,12 @@ const SHOWN_MS = 8000;
 
 let show = () => {};
 
-// `link`: { href, text }, where there is something to go to.
+// `link`: { href, text } or null.
 export function notice(text, { link = null, isError = false } = {}) {
   show({ text, link, isError });
 }
 
-// Runs an action; what goes wrong is told with the server's words.
+// Runs an action and shows its error.
 export async function attempt(action) {
   try {
     await action();

@@ -1,9 +1,9 @@
-// Small pieces that several views are made of.
+// Components that several views share.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { useNow } from "./clock.js";
 import { href } from "./router.js";
-import { absolute, ago, duration, pretty, readable } from "./words.js";
+import { absolute, ago, duration, pretty, readable } from "./format.js";
 
 const SHAPES = {
   done: "M3.5 8.4l3 3 6-6.6",
@@ -40,13 +40,13 @@ export function Ago({ at }) {
   return html`<time datetime=${new Date(at).toISOString()} title=${absolute(at)}>${ago(at, now)}</time>`;
 }
 
-// How long something took, or has taken so far.
+// How long something took, or has taken until now.
 export function Took({ from, to }) {
   const now = useNow(to === null || to === undefined);
   return html`<span class="took">${duration((to ?? now) - from)}</span>`;
 }
 
-// Text of others, in one line; its direction and its controls stay its own.
+// Foreign text in one line; isolated, so that its direction and control characters change nothing else.
 export function Mono({ children, title }) {
   return html`<bdi class="mono" title=${title}>${children}</bdi>`;
 }
@@ -80,8 +80,8 @@ export function Copy({ text, what }) {
 
 const REDACTED = /^REDACTED:[0-9a-f]{64}$/;
 
-// A body: JSON laid out, anything else as it came. `cutAt`: it may have been cut after so many bytes.
-// `isError`: an error that an SDK wrote is shown as its stack.
+// A body: JSON indented, other text unchanged. `cutAt`: it may have been cut after so many bytes.
+// `isError`: show an SDK's error as its stack.
 export function Body({ text, label, cutAt = null, onWhole, isError = false }) {
   if (text === undefined || text === null) return null;
   if (REDACTED.test(text)) {
@@ -97,7 +97,7 @@ export function Body({ text, label, cutAt = null, onWhole, isError = false }) {
     ${
       isCut &&
       html`<p class="muted cut">
-        Only the beginning. <button type="button" class="link" onClick=${onWhole}>Load all of it</button>
+        Truncated. <button type="button" class="link" onClick=${onWhole}>Show all</button>
       </p>`
     }
   </div>`;
@@ -137,7 +137,7 @@ export function Loading() {
   return html`<p class="muted loading">Loading…</p>`;
 }
 
-// Asks before something that cannot be taken back. `question`: { title, text, action, run } or null.
+// Asks for confirmation of something irreversible. `question`: { title, text, action, run } or null.
 export function Confirm({ question, onClose }) {
   const dialog = useRef(null);
   useLayoutEffect(() => {
@@ -165,14 +165,14 @@ export function RunLink({ id, createdAt }) {
   return html`<a class="id" href=${href(["runs", id, String(createdAt)])}><${Mono}>${id}</${Mono}></a>`;
 }
 
-// An endpoint's URL, as a link to what has it.
+// An endpoint's URL, as a link to the entries with this URL.
 export function UrlLink({ url, to, what }) {
   return html`<a class="url" href=${to({ url })} title=${`${url}\nOnly ${what} of this URL`}>
     <${Mono}>${url}</${Mono}>
   </a>`;
 }
 
-// Paging towards older entries; the way back is the browser's, or the first page.
+// Paging towards older entries; back with the browser, or to the first page.
 export function Pager({ newest, older, isFirst }) {
   if (isFirst && !older) return null;
   return html`<nav class="pager" aria-label="Pages">

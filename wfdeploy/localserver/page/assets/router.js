@@ -1,4 +1,4 @@
-// Where one is: `#/runs?state=RUN_FAILED`, `#/runs/<id>/<createdAt>`. Each place can be linked and gone back to.
+// The location: `#/runs?state=RUN_FAILED`, `#/runs/<id>/<createdAt>`. Every view has a link.
 import { useEffect, useState } from "preact/hooks";
 
 function read() {

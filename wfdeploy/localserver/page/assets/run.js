@@ -1,15 +1,14 @@
-// One run: what it is, what became of it, and its steps.
+// One run: its facts, its outcome and its steps.
 import { useState } from "preact/hooks";
 import { html } from "./html.js";
-import { ask } from "./api.js";
+import { ask, retryRun } from "./api.js";
 import { useAnswer } from "./live.js";
 import { attempt, notice } from "./notices.js";
 import { Ago, Body, Confirm, Copy, Headers, Labels, Loading } from "./parts.js";
 import { Mono, RunLink, State, Took, Trouble } from "./parts.js";
-import { revive } from "./revive.js";
 import { go, href } from "./router.js";
 import { Steps } from "./steps.js";
-import { absolute } from "./words.js";
+import { absolute } from "./format.js";
 
 export function Run({ id, createdAt }) {
   const [whole, setWhole] = useState(false);
@@ -20,30 +19,30 @@ export function Run({ id, createdAt }) {
     <div class="heading">
       <h1 tabindex="-1"><${Mono}>${id}</${Mono}></h1>
       <${Copy} text=${id} what="the run's id" />
-      ${data && html`<${State} state=${data.run.workflowState} /><${Actions} told=${data} reload=${reload} />`}
+      ${data && html`<${State} state=${data.run.workflowState} /><${Actions} details=${data} reload=${reload} />`}
     </div>
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
     ${!data && !error && html`<${Loading} />`}
-    ${data && html`<${Whole} told=${data} onWhole=${onWhole} reload=${reload} />`}
+    ${data && html`<${Whole} details=${data} onWhole=${onWhole} reload=${reload} />`}
   `;
 }
 
-function Whole({ told, onWhole, reload }) {
-  const { run } = told;
+function Whole({ details, onWhole, reload }) {
+  const { run } = details;
   const init = run.steps[0]?.steps[0];
-  const cut = { cutAt: told.trim, onWhole };
+  const cut = { cutAt: details.trim, onWhole };
   return html`
-    <${Facts} told=${told} />
-    ${told.failure && html`<${Failure} told=${told} cut=${cut} />`}
+    <${Facts} details=${details} />
+    ${details.failure && html`<${Failure} details=${details} cut=${cut} />`}
     <section aria-labelledby="steps-title">
       <h2 id="steps-title">Steps</h2>
-      <${Steps} told=${told} cut=${cut} reload=${reload} />
+      <${Steps} details=${details} cut=${cut} reload=${reload} />
     </section>
     <div class="pair">
       <section aria-labelledby="input-title">
         <h2 id="input-title">Input</h2>
         <${Body} text=${init?.out ?? ""} label="Input" ...${cut} />
-        <${Headers} headers=${told.headers} label="Headers of the trigger, sent with every delivery" />
+        <${Headers} headers=${details.headers} label="Forwarded headers" />
       </section>
       ${
         run.workflowState === "RUN_SUCCESS" &&
@@ -56,9 +55,9 @@ function Whole({ told, onWhole, reload }) {
   `;
 }
 
-function Actions({ told, reload }) {
+function Actions({ details, reload }) {
   const [question, setQuestion] = useState(null);
-  const { run } = told;
+  const { run } = details;
   const cancel = () =>
     attempt(async () => {
       await ask("DELETE", `/v2/workflows/runs/${encodeURIComponent(run.workflowRunId)}`);
@@ -67,9 +66,9 @@ function Actions({ told, reload }) {
     });
   const again = (how) =>
     attempt(async () => {
-      const { workflowRunId, workflowCreatedAt } = await revive(how, run.dlqId);
+      const { workflowRunId, workflowCreatedAt } = await retryRun(how, run.dlqId);
       go(href(["runs", workflowRunId, String(workflowCreatedAt)]));
-      notice(how === "resume" ? "Resumed as a new run, this one." : "Restarted as a new run, this one.");
+      notice(how === "resume" ? "Resumed as this new run." : "Restarted as this new run.");
     });
   return html`<div class="buttons actions">
     ${
@@ -79,8 +78,8 @@ function Actions({ told, reload }) {
         onClick=${() =>
           setQuestion({
             title: "Cancel this run?",
-            text: "What is under way at the endpoint is not stopped; nothing more is delivered. The id is free again.",
-            keep: "Let it run",
+            text: "Nothing more is delivered, and the id can be used again. A request at the endpoint is not stopped.",
+            keep: "Keep running",
             action: "Cancel the run",
             run: cancel,
           })}
@@ -89,12 +88,12 @@ function Actions({ told, reload }) {
       </button>`
     }
     ${
-      told.inDeadLetters &&
+      details.inDeadLetters &&
       html`<button
           type="button"
           class="primary"
           onClick=${() => again("resume")}
-          title="A new run that has the finished steps and goes on with the one that failed"
+          title="A new run that keeps the finished steps and continues with the failed one"
         >
           Resume
         </button>
@@ -104,12 +103,12 @@ function Actions({ told, reload }) {
   </div>`;
 }
 
-function Facts({ told }) {
-  const { run } = told;
-  const began = Math.min(told.startsAt, run.workflowRunCompletedAt ?? told.startsAt);
-  const isDelayed = told.startsAt - run.workflowRunCreatedAt > 500;
+function Facts({ details }) {
+  const { run } = details;
+  const began = Math.min(details.startsAt, run.workflowRunCompletedAt ?? details.startsAt);
+  const isDelayed = details.startsAt - run.workflowRunCreatedAt > 500;
   const ended = run.workflowRunCompletedAt;
-  const hasBegun = ended !== undefined || began <= told.now;
+  const hasBegun = ended !== undefined || began <= details.now;
   const { invoker, flowControlKey: key } = run;
   return html`<dl class="facts">
     <${Fact} name="Endpoint" wide>
@@ -118,7 +117,7 @@ function Facts({ told }) {
       </a>
     </${Fact}>
     <${Fact} name="Triggered"><${When} at=${run.workflowRunCreatedAt} /></${Fact}>
-    ${isDelayed && html`<${Fact} name="Delayed until"><${When} at=${told.startsAt} /></${Fact}>`}
+    ${isDelayed && html`<${Fact} name="Delayed until"><${When} at=${details.startsAt} /></${Fact}>`}
     ${ended !== undefined && html`<${Fact} name="Ended">${absolute(ended)}</${Fact}>`}
     ${
       hasBegun &&
@@ -138,7 +137,7 @@ function Facts({ told }) {
         <a href=${href(["flow", key])}><${Mono}>${key}</${Mono}></a>
       </${Fact}>`
     }
-    ${told.retries !== null && html`<${Fact} name="Retries">${told.retries}</${Fact}>`}
+    ${details.retries !== null && html`<${Fact} name="Retries">${details.retries}</${Fact}>`}
     ${
       invoker &&
       html`<${Fact} name="Invoked by">
@@ -146,9 +145,9 @@ function Facts({ told }) {
       </${Fact}>`
     }
     ${
-      told.failureUrl &&
-      told.failureUrl !== run.workflowUrl &&
-      html`<${Fact} name="Failure URL" wide><${Mono}>${told.failureUrl}</${Mono}></${Fact}>`
+      details.failureUrl &&
+      details.failureUrl !== run.workflowUrl &&
+      html`<${Fact} name="Failure URL" wide><${Mono}>${details.failureUrl}</${Mono}></${Fact}>`
     }
   </dl>`;
 }
@@ -165,28 +164,28 @@ function Fact({ name, wide, children }) {
 }
 
 const CALLBACKS = {
-  CALLBACK_INPROGRESS: "is being told",
-  CALLBACK_SUCCESS: "was told",
-  CALLBACK_FAIL: "could not be told",
-  CALLBACK_CANCELED: "was not told: cancelled",
+  CALLBACK_INPROGRESS: "being called",
+  CALLBACK_SUCCESS: "called",
+  CALLBACK_FAIL: "the call failed",
+  CALLBACK_CANCELED: "the call was cancelled",
 };
 
-function Failure({ told, cut }) {
-  const { failure, run } = told;
+function Failure({ details, cut }) {
+  const { failure, run } = details;
   const callback = run.failureFunction;
   const answered = callback?.responseStatus > 0 && callback.responseStatus;
   return html`<section class="failure" aria-labelledby="failure-title">
     <h2 id="failure-title">${failure.error}</h2>
-    <${Body} text=${failure.failResponse} label="Answer of the endpoint" isError ...${cut} />
-    <${Headers} headers=${failure.failHeaders} label="Headers of the answer" />
+    <${Body} text=${failure.failResponse} label="Endpoint response" isError ...${cut} />
+    <${Headers} headers=${failure.failHeaders} label="Response headers" />
     ${
       callback &&
       html`<p class="muted">
-        The failure function ${CALLBACKS[callback.state] ?? callback.state}${answered && ` (it answered ${answered})`}.
+        Failure function: ${CALLBACKS[callback.state] ?? callback.state}${answered && ` (${answered})`}.
       </p>`
     }
     ${
-      !told.inDeadLetters &&
+      !details.inDeadLetters &&
       html`<p class="muted">No longer in the dead-letter queue: it was resumed, restarted or deleted.</p>`
     }
   </section>`;

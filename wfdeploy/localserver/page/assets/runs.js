@@ -8,7 +8,7 @@ import { Chip, Search } from "./filters.js";
 import { Ago, Command, Icon, Labels, Loading, Pager, RunLink } from "./parts.js";
 import { State, STATES, Took, Trouble, UrlLink } from "./parts.js";
 import { go, href } from "./router.js";
-import { count, duration } from "./words.js";
+import { count, duration } from "./format.js";
 
 const FILTERS = ["state", "q", "label", "url", "id", "key"];
 const EXACT = { label: "label", url: "URL", id: "id", key: "key" };
@@ -122,11 +122,11 @@ function Progress({ run }) {
   return html`${steps}<${Activity} run=${run} />`;
 }
 
-// What a run in progress waits for.
+// What a run in progress is doing.
 function Activity({ run }) {
   const now = useNow();
-  const told = run.underWay.slice(0, 2).map((each) => about(each, now, run.flowKey));
-  return html`<span class="activity">${told.join(", ")}</span>`;
+  const activities = run.underWay.slice(0, 2).map((each) => about(each, now, run.flowKey));
+  return html`<span class="activity">${activities.join(", ")}</span>`;
 }
 
 function about({ kind, many, dueAt, retried, event }, now, flowKey) {
@@ -134,24 +134,24 @@ function about({ kind, many, dueAt, retried, event }, now, flowKey) {
   const times = many > 1 ? `${many} × ` : "";
   if (kind === "wait") return `${times}waiting for event ${event}`;
   if (kind === "invoke") return `${times}waiting for an invoked run`;
-  if (retried > 0) return `${times}retry ${retried} ${left > 0 ? `in ${duration(left)}` : "under way"}`;
+  if (retried > 0) return `${times}retry ${retried} ${left > 0 ? `in ${duration(left)}` : "in progress"}`;
   if (kind === "init" && left > 0) return `starts in ${duration(left)}`;
-  if (left > 0) return `${times}asleep, ${duration(left)} left`;
+  if (left > 0) return `${times}sleeping, ${duration(left)} left`;
   if (kind === "call") return `${times}calling`;
-  return flowKey ? `${times}under way, or held up by ${flowKey}` : `${times}under way`;
+  return flowKey ? `${times}running, or queued by ${flowKey}` : `${times}running`;
 }
 
 function NoMatch() {
   return html`<section class="empty">
     <h2>No run matches</h2>
-    <p>Runs are found by a piece of their id, URL or label. <a href="#/runs">Show all runs</a></p>
+    <p>Search for a part of the id, URL or label. <a href="#/runs">Show all runs</a></p>
   </section>`;
 }
 
 function FirstSteps() {
   return html`<section class="empty" aria-labelledby="first">
     <h2 id="first">No runs yet</h2>
-    <p>Trigger what your manifests declare, in another terminal:</p>
+    <p>In another terminal, trigger the runs that your manifests declare:</p>
     <${Command} label="Apply command" text="wfdeploy apply --local" />
     ${
       config.demoUrl &&
@@ -161,7 +161,7 @@ function FirstSteps() {
     }
     <p>For your own endpoint, paste this into the shell that runs the application:</p>
     <${Command} label="Shell exports" text=${config.exports} />
-    <p>The JavaScript SDK alone needs no more than:</p>
+    <p>For the JavaScript SDK alone, this is enough:</p>
     <${Command} label="Export for the JavaScript SDK" text=${config.sdkSwitch} />
   </section>`;
 }

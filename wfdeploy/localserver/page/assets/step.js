@@ -1,52 +1,52 @@
-// What is known of one step, opened.
+// The details of one step.
 import { useState } from "preact/hooks";
 import { html } from "./html.js";
 import { ask } from "./api.js";
 import { attempt, notice } from "./notices.js";
 import { Body, Headers, Mono, RunLink } from "./parts.js";
-import { clockTime, exact, fromBase64, unmangled } from "./words.js";
+import { clockTime, exact, fromBase64, unmangled } from "./format.js";
 
-export function StepDetails({ step, attempts, span, told, cut, reload }) {
+export function StepDetails({ step, attempts, span, details, cut, reload }) {
   const { invokedWorkflowRunId: invoked, invokedWorkflowCreatedAt: invokedAt } = step;
-  const isWaiting = step.waitEventId && step.state === "STEP_PROGRESS" && told.run.workflowState === "RUN_STARTED";
+  const isWaiting = step.waitEventId && step.state === "STEP_PROGRESS" && details.run.workflowState === "RUN_STARTED";
   return html`<div class="step-details">
     <dl class="pairs">
-      <${Pair} name="Began" of=${span && exact(span.start)} />
+      <${Pair} name="Started" of=${span && exact(span.start)} />
       <${Pair} name="Ended" of=${span?.end && exact(span.end)} />
       <${Pair} name="Sleeps for" of=${typeof step.sleepFor === "number" ? `${step.sleepFor} s` : step.sleepFor} />
       <${Pair} name="Event" of=${step.waitEventId} mono />
       <${Pair} name="Timeout" of=${step.waitTimeoutDuration} />
-      <${Pair} name="Timed out" of=${step.waitTimeout && "yes: no event came in time"} />
+      <${Pair} name="Timed out" of=${step.waitTimeout && "yes: no event arrived in time"} />
       <${Pair} name="Invoked run" of=${invoked && html`<${RunLink} id=${invoked} createdAt=${invokedAt} />`} />
-      <${Pair} name="Its endpoint" of=${step.invokedWorkflowUrl} mono />
+      <${Pair} name="Invoked endpoint" of=${step.invokedWorkflowUrl} mono />
       <${Pair} name="Request" of=${step.callUrl && `${step.callMethod} ${step.callUrl}`} mono />
-      <${Pair} name="Answer" of=${step.callResponseStatus} />
+      <${Pair} name="Response" of=${step.callResponseStatus} />
       <${Pair} name="Retries" of=${step.retries} />
       <${Pair} name="Retry delay" of=${step.retryDelay} mono />
       <${Pair} name="Message" of=${step.messageId} mono />
     </dl>
-    <${Headers} headers=${step.callHeaders} label="Headers of the request" />
+    <${Headers} headers=${step.callHeaders} label="Request headers" />
     ${
       step.callBody &&
-      html`<h3>Body of the request</h3>
-        <${Body} text=${step.callBody} label="Body of the request" ...${cut} />`
+      html`<h3>Request body</h3>
+        <${Body} text=${step.callBody} label="Request body" ...${cut} />`
     }
-    <${Headers} headers=${step.invokedWorkflowRunHeaders} label="Headers of the invoked run" />
+    <${Headers} headers=${step.invokedWorkflowRunHeaders} label="Invoked run's headers" />
     ${
       step.invokedWorkflowRunBody &&
-      html`<h3>Input of the invoked run</h3>
-        <${Body} text=${step.invokedWorkflowRunBody} label="Input of the invoked run" ...${cut} />`
+      html`<h3>Invoked run's input</h3>
+        <${Body} text=${step.invokedWorkflowRunBody} label="Invoked run's input" ...${cut} />`
     }
-    <${Headers} headers=${step.callResponseHeaders} label="Headers of the answer" />
+    <${Headers} headers=${step.callResponseHeaders} label="Response headers" />
     ${
       step.callResponseBody !== undefined
-        ? html`<h3>Body of the answer</h3>
-            <${Body} text=${unmangled(step.callResponseBody)} label="Body of the answer" ...${cut} />`
+        ? html`<h3>Response body</h3>
+            <${Body} text=${unmangled(step.callResponseBody)} label="Response body" ...${cut} />`
         : step.out !== undefined &&
           html`<h3>Output</h3>
             <${Body} text=${outputOf(step)} label="Output" ...${cut} />`
     }
-    ${isWaiting && html`<${Notify} runId=${told.run.workflowRunId} event=${step.waitEventId} reload=${reload} />`}
+    ${isWaiting && html`<${Notify} runId=${details.run.workflowRunId} event=${step.waitEventId} reload=${reload} />`}
     ${
       attempts.length > 0 &&
       html`<h3>Failed attempts</h3>
@@ -57,14 +57,14 @@ export function StepDetails({ step, attempts, span, told, cut, reload }) {
   </div>`;
 }
 
-// A term and what it is, unless it is nothing.
+// A term and its value, unless that is empty.
 function Pair({ name, of, mono = false }) {
   if (of === undefined || of === null || of === false || of === "") return null;
   return html`<dt>${name}</dt>
     <dd>${mono ? html`<${Mono}>${of}</${Mono}>` : of}</dd>`;
 }
 
-// The output of a wait is the event's data, which travels in Base64.
+// The output of a wait is the event's data in Base64.
 function outputOf({ out, stepType }) {
   if (typeof out !== "string") return JSON.stringify(out);
   return (stepType === "Wait" && fromBase64(out)) || out;
@@ -75,7 +75,7 @@ function Attempt({ number, of, cut }) {
     <p>
       <span class="muted">${number}.</span> ${of.error} <span class="muted">${of.time ? clockTime(of.time) : ""}</span>
     </p>
-    ${of.body && html`<${Body} text=${of.body} label=${`Answer to attempt ${number}`} isError ...${cut} />`}
+    ${of.body && html`<${Body} text=${of.body} label=${`Response to attempt ${number}`} isError ...${cut} />`}
     <${Headers} headers=${of.headers} label="Headers" />
   </li>`;
 }
@@ -86,13 +86,13 @@ function Notify({ runId, event, reload }) {
     submitted.preventDefault();
     attempt(async () => {
       await ask("POST", `/v2/notify/${encodeURIComponent(runId)}/${encodeURIComponent(event)}`, { body: data });
-      notice(`Told the run of ${event}.`);
+      notice(`Sent ${event} to the run.`);
       reload();
     });
   };
   return html`<form class="notify" onSubmit=${tell}>
     <label>
-      <span>Data of the event</span>
+      <span>Event data</span>
       <textarea
         rows="2"
         spellcheck="false"

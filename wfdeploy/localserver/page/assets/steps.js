@@ -1,22 +1,22 @@
-// The steps of a run as a timeline: when each took place, how long it took, how often it was tried.
+// The steps of a run as a timeline, with durations and attempts.
 import { useState } from "preact/hooks";
 import { html } from "./html.js";
 import { useNow } from "./clock.js";
 import { Icon } from "./parts.js";
 import { StepDetails } from "./step.js";
-import { clockTime, count, duration, parsed } from "./words.js";
+import { clockTime, count, duration, parsed } from "./format.js";
 
-export function Steps({ told, cut, reload }) {
-  const { run, omitted, omittedAfter } = told;
+export function Steps({ details, cut, reload }) {
+  const { run, omitted, omittedAfter } = details;
   const end = run.workflowRunCompletedAt;
   const now = useNow(end === undefined);
-  const scale = scaleOf(told, end ?? now);
-  const rows = rowsOf(told, now);
+  const scale = scaleOf(details, end ?? now);
+  const rows = rowsOf(details, now);
   if (rows.length === 0) {
     const words = end === undefined ? "None yet." : "The run ended without a step.";
     return html`<p class="muted">${words}</p>`;
   }
-  const shared = { told, cut, reload, now, scale };
+  const shared = { details, cut, reload, now, scale };
   return html`<div class="timeline">
     <div class="axis" aria-hidden="true">
       <span><b>0</b><b>${duration(scale.length)}</b></span>
@@ -48,20 +48,20 @@ export function Steps({ told, cut, reload }) {
 
 function Omitted({ number, what, onWhole }) {
   return html`<p class="omitted">
-    ${count(number, what)} left out.${" "}
-    <button type="button" class="link" onClick=${onWhole}>Load all</button>
+    ${count(number, what)} omitted.${" "}
+    <button type="button" class="link" onClick=${onWhole}>Show all</button>
   </p>`;
 }
 
-// Steps that a resumed run took over are not on the scale.
-function scaleOf(told, until) {
-  const start = told.run.workflowRunCreatedAt;
+// Steps copied from the previous run are not on the scale.
+function scaleOf(details, until) {
+  const start = details.run.workflowRunCreatedAt;
   return { start, length: Math.max(1, until - start) };
 }
 
-// What the logs tell in groups, as rows: { key, step, span, next } or { key, parallel: rows }.
-function rowsOf(told, now) {
-  const { run, spans, deliveries } = told;
+// The groups of the logs as rows: { key, step, span, next } or { key, parallel: rows }.
+function rowsOf(details, now) {
+  const { run, spans, deliveries } = details;
   const following = new Map();
   for (const group of run.steps) {
     if (group.type === "next") for (const step of group.steps) following.set(step.messageId, step);
@@ -69,7 +69,7 @@ function rowsOf(told, now) {
   const toRow = (step) => {
     const next = step.state === "STEP_PROGRESS" ? following.get(step.messageId) : undefined;
     if (next) following.delete(step.messageId);
-    // By its number it is the same row, and stays open, when what it waited for has come.
+    // Keyed by number, so that the row stays open when its result arrives.
     const key = Number.isInteger(step.stepId) ? `step ${step.stepId}` : step.messageId;
     return { key, step, span: spans[step.messageId], next };
   };
@@ -85,7 +85,7 @@ function rowsOf(told, now) {
     const isLater = step.state === "STEP_PROGRESS" && span?.start > now;
     const row = { key: `next ${messageId}`, step: { ...step, ...span?.plan, isDelivery: true, isLater }, span };
     if (span?.plan) planned.push({ ...row, span: isLater ? { ...span, start: span.plannedAt } : span });
-    else if (!isLater) rows.push(row); // a delay: there is no step yet
+    else if (!isLater) rows.push(row); // a delay: no step yet
   }
   const last = rows.at(-1);
   if (last?.parallel) last.parallel.push(...planned);
@@ -123,15 +123,15 @@ function lookOf({ step, next }, hasEnded) {
   if (step.state !== "STEP_PROGRESS") return LOOKS[step.state] ?? ["progress", step.state];
   if (hasEnded) return ["canceled", "Not finished"];
   if (step.isDelivery && !step.isLater) return ["progress", "In progress"];
-  return String(step.stepType).startsWith("Sleep") ? ["asleep", "Asleep"] : ["progress", "In progress"];
+  return String(step.stepType).startsWith("Sleep") ? ["asleep", "Sleeping"] : ["progress", "In progress"];
 }
 
-function Step({ row, told, cut, reload, now, scale }) {
+function Step({ row, details, cut, reload, now, scale }) {
   const { step, span, next } = row;
   const [isOpen, setOpen] = useState(false);
-  const hasEnded = told.run.workflowRunCompletedAt !== undefined;
+  const hasEnded = details.run.workflowRunCompletedAt !== undefined;
   const [look, word] = lookOf(row, hasEnded);
-  const until = span ? (span.end ?? (hasEnded ? told.run.workflowRunCompletedAt : Math.max(now, span.start))) : null;
+  const until = span ? (span.end ?? (hasEnded ? details.run.workflowRunCompletedAt : Math.max(now, span.start))) : null;
   const type = TYPES[step.stepType] ?? step.stepType ?? "";
   const attempts = step.errors ?? span?.attempts ?? [];
   return html`<li class="step">
@@ -151,17 +151,17 @@ function Step({ row, told, cut, reload, now, scale }) {
           }
         </span>
         <span class="number step-took">
-          ${span?.isEarlier ? html`<span class="muted">run before</span>` : span && duration(until - span.start)}
+          ${span?.isEarlier ? html`<span class="muted">previous run</span>` : span && duration(until - span.start)}
         </span>
       </summary>
-      ${isOpen && html`<${StepDetails} step=${step} attempts=${attempts} span=${span} ...${{ told, cut, reload }} />`}
+      ${isOpen && html`<${StepDetails} step=${step} attempts=${attempts} span=${span} ...${{ details, cut, reload }} />`}
     </details>
   </li>`;
 }
 
 function nameOf(step) {
   if (step.stepName || !step.isDelivery) return step.stepName || `step ${step.stepId}`;
-  return { STEP_FAILED: "Failed step", STEP_CANCELED: "Step under way" }[step.state] ?? "Next step";
+  return { STEP_FAILED: "Failed step", STEP_CANCELED: "Step in progress" }[step.state] ?? "Next step";
 }
 
 function About({ step, attempts, waits }) {
@@ -170,27 +170,27 @@ function About({ step, attempts, waits }) {
   ${waits && html`<span class="muted step-about">${waits}</span>`}`;
 }
 
-// How what a finished step asked for went, where that was not well: the step itself is done either way.
+// The failure of a call or an invoked run; the step itself is done either way.
 function outcome({ stepType, out, callResponseStatus }) {
   if (callResponseStatus >= 400) return `answered ${callResponseStatus}`;
   if (stepType !== "Invoke" || typeof out !== "string") return null;
-  const told = parsed(out);
-  if (told?.isFailed) return "the invoked run failed";
-  return told?.isCanceled ? "the invoked run was cancelled" : null;
+  const result = parsed(out);
+  if (result?.isFailed) return "the invoked run failed";
+  return result?.isCanceled ? "the invoked run was cancelled" : null;
 }
 
-// What a step that is not finished waits for.
+// What an unfinished step waits for.
 function waiting(step, next, now) {
   const retry = next ?? step;
   if (retry.state === "STEP_RETRY") {
     const left = retry.nextDeliveryTime - now;
     const which = `retry ${retry.errors?.length ?? 1} of ${retry.retries}`;
-    return left > 0 ? `${which} in ${duration(left)}` : `${which} under way`;
+    return left > 0 ? `${which} in ${duration(left)}` : `${which} in progress`;
   }
   if (step.state !== "STEP_PROGRESS") return null;
-  if (step.waitEventId) return `${step.waitEventId}, gives up in ${duration(step.waitTimeoutDeadline - now)}`;
-  if (step.isLater) return "asleep";
-  if (step.isDelivery) return "under way";
+  if (step.waitEventId) return `${step.waitEventId}, times out in ${duration(step.waitTimeoutDeadline - now)}`;
+  if (step.isLater) return "sleeping";
+  if (step.isDelivery) return "running";
   return null;
 }
 

@@ -1,14 +1,13 @@
-// The dead-letter queue: failed runs, which can be resumed, restarted or deleted, one or many.
+// The dead-letter queue: failed runs to resume, restart or delete, one or several at once.
 import { useState } from "preact/hooks";
 import { html } from "./html.js";
-import { ask } from "./api.js";
+import { ask, retryMany, retryRun } from "./api.js";
 import { Chip, Search } from "./filters.js";
 import { useAnswer } from "./live.js";
 import { attempt, notice } from "./notices.js";
 import { Ago, Confirm, Labels, Loading, Pager, RunLink, Trouble, UrlLink } from "./parts.js";
-import { revive, reviveMany } from "./revive.js";
 import { go, href } from "./router.js";
-import { count } from "./words.js";
+import { count } from "./format.js";
 
 export function DeadLetters({ query }) {
   const filters = { q: query.get("q"), label: query.get("label"), url: query.get("url") };
@@ -25,8 +24,8 @@ export function DeadLetters({ query }) {
   return html`
     <h1 tabindex="-1">Dead letters</h1>
     <p class="lead">
-      Failed runs wait here until they are resumed (a new run goes on with the step that failed), restarted (a new run
-      from the beginning) or deleted.
+      Failed runs stay here until they are resumed (a new run continues with the failed step), restarted (a new run from
+      the beginning) or deleted.
     </p>
     ${(data?.letters.length > 0 || isFiltered) && html`<${Filters} filters=${filters} to=${to} />`}
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}
@@ -54,13 +53,13 @@ function Filters({ filters, to }) {
 }
 
 function Letters({ letters, to, reload }) {
-  const [marked, setMarked] = useState(new Set());
+  const [selected, setSelected] = useState(new Set());
   const [question, setQuestion] = useState(null);
-  const chosen = letters.map((each) => each.dlqId).filter((id) => marked.has(id));
-  const mark = (ids, on) => {
-    const next = new Set(marked);
+  const chosen = letters.map((each) => each.dlqId).filter((id) => selected.has(id));
+  const select = (ids, on) => {
+    const next = new Set(selected);
     for (const id of ids) on ? next.add(id) : next.delete(id);
-    setMarked(next);
+    setSelected(next);
   };
   const all = letters.map((each) => each.dlqId);
 
@@ -73,17 +72,17 @@ function Letters({ letters, to, reload }) {
       }
       const word = how === "resume" ? "Resumed" : "Restarted";
       if (ids.length === 1) {
-        const { workflowRunId, workflowCreatedAt } = await revive(how, ids[0]);
+        const { workflowRunId, workflowCreatedAt } = await retryRun(how, ids[0]);
         notice(`${word} as`, {
           link: { href: href(["runs", workflowRunId, String(workflowCreatedAt)]), text: workflowRunId },
         });
       } else {
-        notice(`${word} ${count((await reviveMany(how, ids)).length, "run")}.`, {
+        notice(`${word} ${count((await retryMany(how, ids)).length, "run")}.`, {
           link: { href: href(["runs"], { state: "RUN_STARTED" }), text: "Show runs in progress" },
         });
       }
     });
-    if (isDone) mark(ids, false);
+    if (isDone) select(ids, false);
     reload();
   };
   const remove = (ids) =>
@@ -100,25 +99,25 @@ function Letters({ letters, to, reload }) {
         ><input
           type="checkbox"
           checked=${chosen.length === all.length}
-          onChange=${(event) => mark(all, event.target.checked)}
+          onChange=${(event) => select(all, event.target.checked)}
         />
-        ${chosen.length > 0 ? `${chosen.length} marked` : "Mark all on this page"}</label
+        ${chosen.length > 0 ? `${chosen.length} selected` : "Select all on this page"}</label
       >
       <span class="buttons">
         <button type="button" disabled=${chosen.length === 0} onClick=${() => act("resume", chosen)}>
-          Resume marked
+          Resume selected
         </button>
         <button type="button" disabled=${chosen.length === 0} onClick=${() => act("restart", chosen)}>
-          Restart marked
+          Restart selected
         </button>
-        <button type="button" disabled=${chosen.length === 0} onClick=${() => remove(chosen)}>Delete marked</button>
+        <button type="button" disabled=${chosen.length === 0} onClick=${() => remove(chosen)}>Delete selected</button>
       </span>
     </div>
     <div class="scroller">
       <table role="table" class="list letters" aria-label="Dead letters, newest first">
         <thead role="rowgroup">
           <tr role="row">
-            <th role="columnheader" scope="col"><span class="hidden">Marked</span></th>
+            <th role="columnheader" scope="col"><span class="hidden">Selected</span></th>
             <th role="columnheader" scope="col">Run</th>
             <th role="columnheader" scope="col">Why it failed</th>
             <th role="columnheader" scope="col">Failed</th>
@@ -127,7 +126,7 @@ function Letters({ letters, to, reload }) {
         </thead>
         <tbody role="rowgroup">
           ${letters.map((each) => {
-            const does = { mark, act, remove, isMarked: marked.has(each.dlqId) };
+            const does = { select, act, remove, isSelected: selected.has(each.dlqId) };
             return html`<${Letter} key=${each.dlqId} letter=${each} to=${to} ...${does} />`;
           })}
         </tbody>
@@ -137,15 +136,15 @@ function Letters({ letters, to, reload }) {
   `;
 }
 
-function Letter({ letter, to, isMarked, mark, act, remove }) {
+function Letter({ letter, to, isSelected, select, act, remove }) {
   const { dlqId, runId } = letter;
   return html`<tr role="row">
     <td role="cell" class="at-mark">
       <input
         type="checkbox"
-        aria-label=${`Mark ${runId}`}
-        checked=${isMarked}
-        onChange=${(event) => mark([dlqId], event.target.checked)}
+        aria-label=${`Select ${runId}`}
+        checked=${isSelected}
+        onChange=${(event) => select([dlqId], event.target.checked)}
       />
     </td>
     <td role="cell" class="at-run">
@@ -183,7 +182,7 @@ function FailedToo({ dlqId }) {
   const again = () =>
     attempt(async () => {
       await ask("POST", `/v2/workflows/dlq/callback/${encodeURIComponent(dlqId)}`);
-      notice("The failure function is called again.");
+      notice("Calling the failure function again.");
     });
   return html`<span class="muted">
     The failure function failed too. <button type="button" class="link" onClick=${again}>Call it again</button>
@@ -199,8 +198,8 @@ function Nothing({ isFiltered }) {
   return html`<section class="empty">
     <h2>No dead letters</h2>
     <p>
-      A run that fails for good comes here, after its retries.${" "}
-      <a href=${href(["runs"], { state: "RUN_FAILED" })}>Runs that failed before</a> stay in the list of runs.
+      A run that has failed after its retries appears here.${" "}
+      <a href=${href(["runs"], { state: "RUN_FAILED" })}>Earlier failed runs</a> stay in the list of runs.
     </p>
   </section>`;
 }

@@ -1,4 +1,4 @@
-// Values to words.
+// Format values for people.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -20,7 +20,7 @@ function two(ms, large, largeName, small, smallName) {
   return rest ? `${whole} ${largeName} ${rest} ${smallName}` : `${whole} ${largeName}`;
 }
 
-// "just now", "12 s ago", "in 3 m 5 s": what is over is told in one unit only
+// "just now", "12 s ago", "in 3 m 5 s": the past is shown in one unit
 export function ago(at, now) {
   if (at > now) return `in ${duration(at - now)}`;
   const distance = now - at;
@@ -59,7 +59,7 @@ export function count(number, one, many = `${one}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
 
-// JSON indented, anything else as it is; what is huge is not parsed.
+// JSON indented, other text unchanged; a huge text is not parsed.
 export function pretty(text) {
   if (text.length > 200_000 || !/^\s*[[{]/.test(text)) return text;
   try {
@@ -69,11 +69,11 @@ export function pretty(text) {
   }
 }
 
-// An error as the SDKs answer it, { error, message, stack }, as a person reads it.
+// An error of the SDKs, { error, message, stack }, as its stack or message.
 export function readable(text) {
-  const told = parsed(text);
-  if (typeof told?.stack === "string") return told.stack;
-  return typeof told?.message === "string" ? `${told.error ?? "Error"}: ${told.message}` : pretty(text);
+  const value = parsed(text);
+  if (typeof value?.stack === "string") return value.stack;
+  return typeof value?.message === "string" ? `${value.error ?? "Error"}: ${value.message}` : pretty(text);
 }
 
 // The value of a JSON text, or undefined.
@@ -85,13 +85,13 @@ export function parsed(text) {
   }
 }
 
-// The JavaScript SDK reads the answer of a call as Latin-1 and keeps it so; what is UTF-8 is shown as that.
+// The JavaScript SDK decodes a call's response as Latin-1; text that was UTF-8 is restored.
 export function unmangled(text) {
   if (!/[\u0080-\u00ff]/.test(text) || /[^\u0000-\u00ff]/.test(text)) return text;
   return fromBase64(btoa(text)) ?? text;
 }
 
-// The text in Base64 of its UTF-8, or undefined for what is neither.
+// The text of Base64-encoded UTF-8, or undefined if it is not that.
 export function fromBase64(text) {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(atob(text), (each) => each.charCodeAt(0)));

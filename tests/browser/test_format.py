@@ -46,7 +46,7 @@ def test_values_in_words(looker: Looker) -> None:
     looker.open()
     told = looker.page.evaluate(
         """async (cases) => {
-          const words = await import("/-/assets/words.js");
+          const words = await import("/-/assets/format.js");
           return cases.map(([name, given]) => words[name](...given) ?? null);
         }""",
         [[name, given] for name, given, _ in CASES],
