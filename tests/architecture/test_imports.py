@@ -23,8 +23,7 @@ START = {
     "wfdeploy.model",
     "wfdeploy.model.options",
     "wfdeploy.render",
-    "wfdeploy.render.printable",
-    "wfdeploy.render.style",
+    "wfdeploy.render.terminal",
 }
 """All that `wfdeploy --help` needs of us."""
 

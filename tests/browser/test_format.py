@@ -60,13 +60,13 @@ def test_time_passes_as_fast_as_the_servers(looker: Looker, scale: float) -> Non
     looker.open()
     passed = looker.page.evaluate(
         """async (scale) => {
-          const { heard, serverNow } = await import("/-/assets/clock.js?alone");
+          const { setServerTime, serverNow } = await import("/-/assets/clock.js?alone");
           const real = Date.now;
           let local = 1_000_000;
           Date.now = () => local;
           const pass = (ms) => { local += ms; return 5_000_000 + (local - 1_000_000) * scale; };
-          heard(pass(0));
-          heard(pass(2000));
+          setServerTime(pass(0));
+          setServerTime(pass(2000));
           const before = serverNow();
           pass(3000);
           const after = serverNow();

@@ -209,7 +209,7 @@ def test_a_waiting_run_is_told_of_its_event(looker: Looker) -> None:
     page = looker.page
     looker.open("#/runs/wfr_a")
     step_row = page.locator(".step", has_text="approval")
-    expect(step_row).to_contain_text("order-1, gives up in 59 m")
+    expect(step_row).to_contain_text("order-1, times out in 59 m")
     step_row.locator("summary").first.click()
     page.get_by_label("Event data").fill('{"approved": true}')
     page.get_by_role("button", name="Notify").click()

@@ -66,7 +66,7 @@ def test_refresh_writes_down_how_runs_do(place: Place) -> None:
     again = place.json("refresh")
     assert (again["asked"], again["changed"], again["summary"]["RUN_STARTED"]) == (1, [], 1)
     shown = place.here("refresh", "g/waiting")
-    assert shown.stdout == "Asked after 1 run: 1 running.\n"
+    assert shown.stdout == "Checked 1 run: 1 running.\n"
     assert "no declared or recorded run matches g/none" in place.here("refresh", "g/none").stderr
 
 

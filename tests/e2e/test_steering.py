@@ -57,7 +57,7 @@ def test_wait_until_runs_have_ended(checkout: Checkout, server: LocalServer) -> 
     assert (result.code, result.report["fulfilled"]) == (0, True), result.stderr
     assert result.report["states"]["RUN_SUCCESS"] == 2
     result = checkout.here("wait", "--timeout", "60")
-    assert (result.code, result.stdout) == (7, "Not there: 2 succeeded, 1 failed.\n")
+    assert (result.code, result.stdout) == (7, "Not all succeeded: 2 succeeded, 1 failed.\n")
     result = checkout.here("wait", "--for", "finished")
     assert (result.code, result.stdout) == (0, "Done: 2 succeeded, 1 failed.\n")
     assert checkout.here("wait", "nothing/*").code == 64
@@ -66,13 +66,13 @@ def test_wait_until_runs_have_ended(checkout: Checkout, server: LocalServer) -> 
     checkout.write(delayed, file="late.yaml")
     assert checkout.here("apply", "--yes").code == 0
     result = checkout.here("wait", "late/*", "--timeout", "0")
-    assert (result.code, result.stdout) == (7, "Not there: 1 running.\n")
+    assert (result.code, result.stdout) == (7, "Timed out after 0 s: 1 still running.\n")
 
 
 def test_a_rollout_is_seen_and_steered(checkout: Checkout, server: LocalServer) -> None:
     steps = [{"count": 1, "pauseUntil": "approved"}, {"percent": 50}]
     checkout.write(declared(server, "g", 4, rollout={"steps": steps}))
-    assert "none under way" in checkout.here("rollout", "status").stdout
+    assert "none" in checkout.here("rollout", "status").stdout
     assert checkout.here("rollout", "approve", "g").code == 5, "there is no state yet"
     assert checkout.apply().counts == {"triggered": 1, "blocked": 3}
     shown = checkout.here("rollout", "status", "g").stdout
@@ -81,10 +81,10 @@ def test_a_rollout_is_seen_and_steered(checkout: Checkout, server: LocalServer) 
     assert "approved" in shown
     assert checkout.here("wait", "g/*").code == 0
 
-    assert checkout.here("rollout", "pause", "g").stdout.startswith("rollout of g paused")
-    assert checkout.here("rollout", "approve", "g").stdout.startswith("rollout of g approved")
+    assert checkout.here("rollout", "pause", "g").stdout == "Paused. The next apply releases no more runs.\n"
+    assert checkout.here("rollout", "approve", "g").stdout == "Approved. The next apply releases no more runs.\n"
     assert checkout.apply().counts == {"blocked": 3, "kept": 1}
-    assert checkout.here("rollout", "resume", "g").code == 0
+    assert checkout.here("rollout", "resume", "g").stdout == "Resumed. The next apply continues the rollout.\n"
     assert checkout.apply().counts == {"triggered": 1, "blocked": 2, "kept": 1}
     (view,) = json.loads(checkout.here("rollout", "status", "-o", "json").stdout)["rollouts"]
     assert (view["released"], view["progress"]["step"], view["progress"]["mode"]) == (2, 2, "running")

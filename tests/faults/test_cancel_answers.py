@@ -142,7 +142,7 @@ def test_a_cancel_that_nobody_can_be_asked_about_is_unknown_until_the_logs_tell(
     result = apply_without(checkout)
     assert result.code == 7
     assert outcomes(result) == {**dict.fromkeys(CANCELS, "unknown"), "g/other": "pending"}
-    assert "doesn't tell what became of it" in result.report["stopped"]
+    assert "does not report its outcome" in result.report["stopped"]
     assert checkout.here("apply", "--yes", "-o", "json").counts == {"cancelled": RUNS, "triggered": 1}
 
 

@@ -17,7 +17,7 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.tunnel import Tunnel
 from wfdeploy.errors import UsageError
 from wfdeploy.http.connection import Timeouts
-from wfdeploy.http.pool import Origin, Proxy
+from wfdeploy.http.pool import HttpOrigin, Proxy
 from wfdeploy.model.project import ServerSettings
 from wfdeploy.model.remote import Answered, Item, Lost, NotSent, TriggerReply
 from wfdeploy.upstash.client import UpstashGateway
@@ -162,7 +162,7 @@ def test_which_proxy_the_environment_means(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     proxy = proxy_for(httpx.URL("https://qstash.test"))
-    assert proxy == (None if direct else Proxy(Origin(False, "127.0.0.1", 1)))
+    assert proxy == (None if direct else Proxy(HttpOrigin(False, "127.0.0.1", 1)))
 
 
 def test_a_proxy_gets_its_own_credentials_and_no_others(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from wfdeploy.errors import InvalidInput, WfdeployError
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.render import diagnostics as rendered
-from wfdeploy.render.printable import printable
+from wfdeploy.render.terminal import printable
 
 _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _LONGEST = 20_000

@@ -20,7 +20,7 @@ from wfdeploy.errors import StateLocked
 from wfdeploy.localserver.http_client import EndpointRequest, HttpClient, Reply
 from wfdeploy.localserver.instance import find_running
 from wfdeploy.model.state import Head
-from wfdeploy.render.printable import printable
+from wfdeploy.render.terminal import printable
 from wfdeploy.state.locking import lock
 from wfdeploy.state.user_files import FreshnessMarker
 

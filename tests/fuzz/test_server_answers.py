@@ -36,7 +36,7 @@ from wfdeploy.model.remote import (
     TooLarge,
     Unclear,
 )
-from wfdeploy.render.printable import printable
+from wfdeploy.render.terminal import printable
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
 

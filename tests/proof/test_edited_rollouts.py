@@ -143,7 +143,7 @@ def test_until_the_next_apply_its_status_tells_that_the_steps_are_others(bench: 
     assert applied(bench, 3) == 3
     assert "3 of 4 (3)" in shown()
     bench.write(rolled({"count": 3, "pauseUntil": "approved"}, {"percent": 50}))
-    assert "3, of other steps" in shown()
+    assert "3 (steps edited)" in shown()
     assert "approved" not in shown()
     bench.apply()
     assert "1 of 2 (3)" in shown()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 
 from wfdeploy.http.connection import Timeouts
-from wfdeploy.http.message import Answer
-from wfdeploy.http.pool import Origin
+from wfdeploy.http.message import RawAnswer
+from wfdeploy.http.pool import HttpOrigin
 
 
 class HttpxNetwork:
@@ -15,7 +15,7 @@ class HttpxNetwork:
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self._transport = transport
 
-    async def exchange(self, origin: Origin, request: bytes, timeouts: Timeouts, *, max_bytes: int) -> Answer:
+    async def exchange(self, origin: HttpOrigin, request: bytes, timeouts: Timeouts, *, max_bytes: int) -> RawAnswer:
         head, _, body = request.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         method, target, _ = first.split(" ")
@@ -32,7 +32,7 @@ class HttpxNetwork:
         )
         assert isinstance(response.stream, httpx.AsyncByteStream)  # as it came, not inflated
         raw = b"".join([piece async for piece in response.stream])
-        return Answer(response.status_code, tuple(response.headers.raw), raw)
+        return RawAnswer(response.status_code, tuple(response.headers.raw), raw)
 
     async def aclose(self) -> None:
         await self._transport.aclose()

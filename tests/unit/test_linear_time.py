@@ -15,7 +15,7 @@ from wfdeploy.manifests.expand.references import References
 from wfdeploy.model.address import instance_parts, split_address
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.render import diagnostics
-from wfdeploy.upstash.words import error_text, named_running
+from wfdeploy.upstash.refusals import error_text, named_running
 
 LENGTH = 60_000
 

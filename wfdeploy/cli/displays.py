@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, assert_never
 
 from wfdeploy.model.event import Event, Following, Listing, Notice, Reading, Settled, Started, Waiting
-from wfdeploy.render.printable import printable
+from wfdeploy.render.terminal import printable
 from wfdeploy.render.width import clip
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Bar:
     def __init__(self, output: Output) -> None:
         from rich.console import Console
 
-        from wfdeploy.render.style import plain
+        from wfdeploy.render.terminal import plain
 
         self._console = Console(
             file=output.error_stream,

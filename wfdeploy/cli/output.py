@@ -11,8 +11,7 @@ from enum import Enum
 from typing import TextIO
 
 from wfdeploy.errors import SystemRefused
-from wfdeploy.render.printable import json_safe, printable_lines, without_commands
-from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.terminal import Style, Tone, json_safe, plain, printable_lines, without_commands
 
 DEFAULT_WIDTH = 100
 """Columns for text that goes to a file or a pipe: the same everywhere, so that outputs compare."""

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 
 from wfdeploy import __version__
 from wfdeploy.cli.output import App
-from wfdeploy.render.printable import printable, printable_lines
+from wfdeploy.render.terminal import printable, printable_lines
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|KEY|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 _SHORTEST_SECRET = 6  # shorter values would blot out ordinary words

@@ -55,7 +55,7 @@ def library_logs(output: Output) -> Iterator[None]:
     """
     import logging
 
-    from wfdeploy.render.printable import printable
+    from wfdeploy.render.terminal import printable
 
     class ToOutput(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

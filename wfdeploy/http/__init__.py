@@ -1,13 +1,13 @@
-"""HTTP/1.1 as both ends of the API need it, without any reading of what is said.
+"""HTTP/1.1 for both ends of the API. This package knows nothing about the API itself.
 
-    message.py     requests as bytes, bytes as answers, without I/O
-    connection.py  one connection, one exchange at a time, and nothing left to the kernel
-    pool.py        connections made, directly or through a proxy, kept and given up
+    message.py     requests to bytes, bytes to answers, without I/O
+    connection.py  one connection with one exchange at a time, which leaves nothing to the kernel
+    pool.py        connections: opened directly or through a proxy, kept, closed
 
-httpx lends the vocabulary: URLs and exceptions. llhttp (httptools) parses. h11, which
-httpx brings, takes 100 us for an exchange, as much as all else that a request costs, and llhttp 6. It is one more
-dependency, of about a megabyte and without any of its own, built for all platforms that we run on.
+URLs and exceptions are httpx's. llhttp (httptools) parses: an exchange takes it 6 us, and h11, which comes with httpx,
+100 us, as much as everything else in a request. httptools is one more dependency of about a megabyte, without any of
+its own, built for all platforms that wfdeploy supports.
 
-A delivery given up drops what its kernel holds, just as a trigger does: it is tried again, and what was held up should
-not arrive beside the next attempt.
+Both a trigger and a delivery that are given up drop their bytes in the kernel's queue: they are tried again, and the
+old bytes must not arrive beside the next attempt.
 """

@@ -1,8 +1,8 @@
-"""One connection, straight over asyncio, and one exchange at a time over it.
+"""One connection on top of asyncio, with one exchange at a time.
 
-What a kernel does with a socket's send queue once the socket is closed, or its process killed: by default it goes on
-sending, so a path that stalls may deliver a request minutes after it was given up. With a linger time of zero the queue
-is dropped, and the far end gets a reset in place of the rest.
+By default a kernel keeps sending a socket's queue after the socket is closed or its process killed, so a stalled path
+may deliver a request minutes after it was given up. With a linger time of zero the kernel drops the queue and sends a
+reset instead.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from typing import NamedTuple, cast
 
 import httpx
 
-from wfdeploy.http.message import Answer, AnswerReader
+from wfdeploy.http.message import AnswerReader, RawAnswer
 
 
 class Timeouts(NamedTuple):
-    """Seconds that a phase may take, None for any time. `read` is for the next bytes of an answer, not for all."""
+    """Seconds that a phase may take; None means no limit. `read` limits the wait for the next bytes, not the whole
+    answer."""
 
     connect: float | None = None
     read: float | None = None
@@ -32,9 +33,10 @@ class Timeouts(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """Made by `Pool`, which also opens and closes it.
+    """A connection that `Pool` makes, opens and closes.
 
-    `is_reusable`: it may be used for another exchange. `idle_since`: when the last one ended.
+    `is_reusable`: whether another exchange may use it.
+    `idle_since`: when the last exchange ended.
     """
 
     _transport: asyncio.Transport
@@ -44,23 +46,26 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._poll = select.poll()
         self._reader = AnswerReader()
-        self._answer: asyncio.Future[Answer | httpx.TransportError] | None = None
+        self._answer: asyncio.Future[RawAnswer | httpx.TransportError] | None = None
         self._timeouts = Timeouts()
         self._alarm: asyncio.TimerHandle | None = None
         self._moved_at = 0.0
         self._writing_paused = False
-        self._has_ended = False  # nothing comes any more
-        self._is_all_said = False  # a whole answer came, and nothing waits in the kernel
+        self._has_ended = False  # no more data arrives
+        self._is_all_said = False  # a whole answer arrived, and the kernel's queue is empty
         self.is_reusable = False
         self.idle_since = 0.0
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
-    async def exchange(self, request: bytes, timeouts: Timeouts, *, max_bytes: int, bodiless: bool = False) -> Answer:
-        """Send a request, read its answer. `max_bytes` bounds the answer's body; `bodiless`: it has none, whatever its
-        headers say.
+    async def exchange(
+        self, request: bytes, timeouts: Timeouts, *, max_bytes: int, bodiless: bool = False
+    ) -> RawAnswer:
+        """Send a request and read its answer, also one that arrives before the whole request is sent.
 
-        A server that answers before it has read the request is heard. Raises: httpx's errors. Only `ConnectError` means
-        that nothing was sent.
+        `max_bytes`: the limit of the answer's body.
+        `bodiless`: the answer has no body, whatever its headers say.
+
+        Raises: httpx's errors. Only `ConnectError` means that nothing was sent.
         """
         self._is_all_said = self.is_reusable = False
         if self._has_ended or self._transport.is_closing():
@@ -80,25 +85,25 @@ class Connection(asyncio.Protocol):
         if isinstance(answer, Exception):
             raise answer
         if not self._has_ended and not self._transport.is_closing():
-            # What was answered without being read may still be queued; a kept connection would go on sending it.
+            # If the server answered early, part of the request may still be queued and would be sent later.
             unsent = self._transport.get_write_buffer_size() > 0 or has_unsent(self._socket)
             self._is_all_said = not unsent
             self.is_reusable = not unsent and self._reader.kept
         return answer
 
     def is_silent(self) -> bool:
-        """Whether it can be used again: still open, and not a byte has come unasked.
+        """Whether the connection is still open and has received no unexpected byte.
 
-        The socket itself is asked too: the loop may not have got round to reading a close yet.
+        This also polls the socket, since the event loop may not have read a close yet.
         """
         return not (self._has_ended or self._transport.is_closing() or self._poll.poll(0))
 
     def drop_unsent(self) -> None:
-        """Leave nothing to the kernel when the connection, or the process, comes to its end. Raises: `OSError`."""
+        """Drop unsent bytes when the connection or the process ends. Raises: `OSError`."""
         drop_unsent(self._socket)
 
     async def secure(self, tls: ssl.SSLContext, host: str) -> None:
-        """Speak TLS from here on, with another server than so far. Raises: `OSError`."""
+        """Switch to TLS, with the server behind a proxy's tunnel. Raises: `OSError`."""
         if self._has_ended:
             raise ConnectionResetError("the connection was closed before TLS")
         transport = await self._loop.start_tls(self._transport, self, tls, server_hostname=host)
@@ -107,7 +112,7 @@ class Connection(asyncio.Protocol):
         self._reader = AnswerReader()
 
     def close(self) -> None:
-        """Close it, at once. The far end gets a reset, unless everything was said on both sides. See `closed`."""
+        """Close at once, with a reset unless both sides have finished. `closed` is done when the socket is closed."""
         if self._is_all_said and not self._transport.is_closing():
             with contextlib.suppress(OSError):
                 finish_unsent(self._socket)
@@ -116,13 +121,13 @@ class Connection(asyncio.Protocol):
     # -- asyncio's side -----------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no instances of it
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transports are not instances of it
         self._socket = transport.get_extra_info("socket")
         self._poll.register(self._socket.fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         if self._answer is None or self._answer.done():
-            self._has_ended = True  # nobody asked
+            self._has_ended = True  # data without a request
             self._transport.abort()
             return
         self._moved_at = self._loop.time()
@@ -163,12 +168,12 @@ class Connection(asyncio.Protocol):
         except httpx.RemoteProtocolError as early:
             self._settle(early)
 
-    def _settle(self, outcome: Answer | httpx.TransportError) -> None:
+    def _settle(self, outcome: RawAnswer | httpx.TransportError) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(outcome)
 
     def _watch(self) -> None:
-        """Give the exchange up once nothing has moved for too long."""
+        """Fail the exchange when no byte has moved within the timeout."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -192,21 +197,21 @@ _FORMAT = "hh" if os.name == "nt" else "ii"
 _DROP = struct.pack(_FORMAT, 1, 0)
 _FINISH = struct.pack(_FORMAT, 0, 0)
 _NOTHING = bytes(4)
-_SO_NWRITE = 0x1024  # of macOS, for which Python has no name
+_SO_NWRITE = 0x1024  # macOS; Python has no name for it
 
 
 def drop_unsent(sock: socket.socket) -> None:
-    """From now on, send nothing more after a close, whoever closes. Raises: `OSError`."""
+    """Make every later close drop the unsent bytes. Raises: `OSError`."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP)
 
 
 def finish_unsent(sock: socket.socket) -> None:
-    """From now on, close in the usual way, without a reset. Raises: `OSError`."""
+    """Make a later close the usual one, without a reset. Raises: `OSError`."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _FINISH)
 
 
 def has_unsent(sock: socket.socket) -> bool:
-    """Whether the kernel holds bytes that the far end hasn't confirmed, as far as this system tells."""
+    """Whether the kernel holds bytes that the far end has not acknowledged; False where the system cannot tell."""
     unsent = False
     with contextlib.suppress(OSError):
         if sys.platform == "linux":

@@ -1,7 +1,7 @@
-"""Requests as bytes, and bytes as answers: HTTP/1.1 (RFC 9112) without any I/O.
+"""Write requests as bytes and parse answers from bytes: HTTP/1.1 (RFC 9112) without I/O.
 
-llhttp (by httptools) parses. It is strict by itself, and here stricter: an answer that could be read in two ways must
-not decide whether a run was started, so what isn't plainly right is refused.
+llhttp (httptools) parses strictly, and this module is stricter: an ambiguous answer must not decide whether a run was
+started, so anything that is not clearly valid is refused.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import httptools
 import httpx
 
 _OVERHEAD_BYTES = 64 * 1024
-"""What may come around a body: status line and headers, interim answers, lines between chunks, trailers."""
+"""The bytes allowed around a body: status line and headers, interim answers, lines between chunks, trailers."""
 
 _OVERHEAD_PER_BYTE = 8
-"""The same for each byte of the body: chunks may be small."""
+"""The additional bytes allowed per byte of the body, since chunks may be small."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TARGET = re.compile(r"[\x21-\x7e]+")
 _CONTROL_CHARACTERS = bytes([*range(0x09), *range(0x0A, 0x20), 0x7F])
 
 
-class Answer(NamedTuple):
+class RawAnswer(NamedTuple):
     """A whole answer. Header names are as received."""
 
     status: int
@@ -34,13 +34,13 @@ class Answer(NamedTuple):
 
 
 class AnswerTooLarge(httpx.RemoteProtocolError):
-    """The answer has more bytes than the caller wants."""
+    """The answer has more bytes than the caller accepts."""
 
 
 def request_bytes(method: str, target: str, headers: Collection[tuple[str, str]], body: bytes) -> bytes:
-    """A request, ready to leave; `headers` say how long its body is.
+    """The bytes of a request; `headers` must contain the length of its body.
 
-    Raises: `httpx.LocalProtocolError`, so that no value can say more than its own header.
+    Raises: `httpx.LocalProtocolError` for text that would break out of its header.
     """
     if not _is_token(method) or not _TARGET.fullmatch(target):
         raise httpx.LocalProtocolError(f"no request line can hold {method!r} and {target!r}")
@@ -61,9 +61,9 @@ def _is_token(name: str) -> bool:
 
 
 class AnswerReader:
-    """Reads the answers of one connection, one for each `expect`. The methods `on_*` are for the parser.
+    """Reads the answers of one connection, one for each `expect`. The parser calls the methods `on_*`.
 
-    `kept`: the server lets the connection be used again after the answer.
+    `kept`: whether the server allows another request on the connection after the answer.
     """
 
     def __init__(self) -> None:
@@ -71,12 +71,12 @@ class AnswerReader:
         self.expect(max_bytes=0)
 
     def expect(self, *, max_bytes: int, bodiless: bool = False) -> None:
-        """Read one more answer, of at most `max_bytes`. `bodiless`: it has no body, whatever its headers say."""
+        """Prepare for the next answer, of at most `max_bytes`. `bodiless`: it has no body, whatever its headers say."""
         self.kept = False
         self.has_begun = False
         self._max_bytes = max_bytes
         self._bodiless = bodiless
-        self._answer: Answer | None = None
+        self._answer: RawAnswer | None = None
         self._fault: httpx.RemoteProtocolError | None = None
         self._fed = 0
         self._headers: list[tuple[bytes, bytes]] = []
@@ -85,26 +85,26 @@ class AnswerReader:
         self._is_in_body = False
         self._ends_with_connection = False
 
-    def feed(self, data: bytes) -> Answer | None:
-        """The answer, once it is whole. Raises: `httpx.RemoteProtocolError`."""
-        if not self.has_begun and data[:1] != b"H":  # llhttp would pass over empty lines, and knows other protocols
-            raise httpx.RemoteProtocolError("what came is no HTTP/1.1 answer")
+    def feed(self, data: bytes) -> RawAnswer | None:
+        """Parse more bytes; the answer once it is complete. Raises: `httpx.RemoteProtocolError`."""
+        if not self.has_begun and data[:1] != b"H":  # llhttp skips empty lines, and accepts other protocols
+            raise httpx.RemoteProtocolError("the server sent no HTTP/1.1 answer")
         self.has_begun = True
         self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.kept = False
-            if self._answer is None:  # else it is about what came behind the answer
-                self._refuse(f"what came is no HTTP/1.1 answer: {error}")
+            if self._answer is None:  # otherwise it concerns bytes after the answer
+                self._refuse(f"the server sent no HTTP/1.1 answer: {error}")
         if self._fed - self._size > _OVERHEAD_BYTES + _OVERHEAD_PER_BYTE * self._size:
             self._refuse("the answer's headers are too long")
         if self._fault is not None:
             raise self._fault
         return self._answer
 
-    def end(self) -> Answer:
-        """The answer that the end of the connection makes whole. Raises: `httpx.RemoteProtocolError`."""
+    def end(self) -> RawAnswer:
+        """The answer that ends with the connection. Raises: `httpx.RemoteProtocolError`."""
         if not self._is_in_body:
             raise httpx.RemoteProtocolError("the connection was closed without an answer")
         if not self._ends_with_connection:
@@ -114,12 +114,12 @@ class AnswerReader:
     # -- the parser's side --------------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        self.kept = False  # an answer too many, behind the one that was asked for
+        self.kept = False  # a second answer, which nobody requested, makes the connection unusable
         if self._answer is None:
-            self._headers.clear()  # those of an interim answer
+            self._headers.clear()  # of an interim answer
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._is_in_body:  # else it is a trailer
+        if not self._is_in_body:  # otherwise it is a trailer
             self._headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
@@ -134,7 +134,7 @@ class AnswerReader:
             self._refuse(f"the server speaks HTTP/{version}")
         lengths, codings = self._values(b"content-length"), self._values(b"transfer-encoding")
         if codings and (lengths or len(codings) > 1 or codings[0].lower() != b"chunked" or version != "1.1"):
-            self._refuse("the answer's length can't be told")
+            self._refuse("the answer's length is ambiguous")
         self._is_in_body = True
         self._ends_with_connection = not lengths and not codings
         if self._bodiless:
@@ -145,7 +145,7 @@ class AnswerReader:
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
         if self._answer is not None:
-            return  # it belongs to the answer too many
+            return  # it belongs to a second answer
         if self._size > self._max_bytes:
             self._refuse_size()
         else:
@@ -164,9 +164,9 @@ class AnswerReader:
     def _settle(self) -> None:
         self._answer = self._take()
 
-    def _take(self) -> Answer:
+    def _take(self) -> RawAnswer:
         body, self._body = bytes(self._body), bytearray()
-        return Answer(self._parser.get_status_code(), tuple(self._headers), body)
+        return RawAnswer(self._parser.get_status_code(), tuple(self._headers), body)
 
     def _refuse(self, reason: str) -> None:
         self._fault = self._fault or httpx.RemoteProtocolError(reason)

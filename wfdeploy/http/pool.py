@@ -1,4 +1,4 @@
-"""Connections: made, kept for the next exchange, and given up."""
+"""A pool of connections: opened, kept for the next exchange, closed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from urllib.parse import unquote
 import httpx
 
 from wfdeploy.http.connection import Connection, Timeouts
-from wfdeploy.http.message import Answer, request_bytes
+from wfdeploy.http.message import RawAnswer, request_bytes
 
 _TUNNEL_BYTES = 64 * 1024
-"""What a proxy may have to say to a refusal."""
+"""The limit of a proxy's answer."""
 
 
-class Origin(NamedTuple):
-    """Where a connection leads."""
+class HttpOrigin(NamedTuple):
+    """The target of a connection."""
 
     secure: bool
     host: str
     port: int
 
     @classmethod
-    def of(cls, url: httpx.URL) -> Origin:
+    def of(cls, url: httpx.URL) -> HttpOrigin:
         secure = url.scheme == "https"
         return cls(secure, url.raw_host.decode("ascii").strip("[]"), url.port or (443 if secure else 80))
 
@@ -37,61 +37,62 @@ class Origin(NamedTuple):
 
 
 class Proxy(NamedTuple):
-    """A proxy that makes tunnels (CONNECT), and what it wants to know of us."""
+    """A proxy that opens tunnels (CONNECT), and the headers that it requires."""
 
-    origin: Origin
+    origin: HttpOrigin
     headers: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, url: str) -> Proxy:
-        """Raises: `ValueError`, `httpx.InvalidURL`. Neither names the URL, which may hold a password."""
+        """Raises: `ValueError`, `httpx.InvalidURL`. Neither contains the URL, which may hold a password."""
         parsed = httpx.URL(url)
         if parsed.scheme not in ("http", "https") or not parsed.host:
-            raise ValueError("only proxies of http:// and https:// can be used")
+            raise ValueError("a proxy's URL must begin with http:// or https://")
         if parsed.port is not None and not 0 < parsed.port < 65536:
-            raise ValueError("no port has that number")
+            raise ValueError("invalid port")
         if not parsed.userinfo:
-            return cls(Origin.of(parsed))
+            return cls(HttpOrigin.of(parsed))
         credentials = b64encode(unquote(parsed.userinfo.decode("ascii")).encode()).decode("ascii")
-        return cls(Origin.of(parsed), (("Proxy-Authorization", f"Basic {credentials}"),))
+        return cls(HttpOrigin.of(parsed), (("Proxy-Authorization", f"Basic {credentials}"),))
 
 
 class Pool:
-    """At most `connections` exchanges at once, over connections that are kept for `idle_s` seconds between two of them.
+    """Runs at most `connections` exchanges at once, and keeps idle connections for `idle_s` seconds.
 
-    `tls` is asked for by each connection that needs it. Safe to use from many tasks of one event loop.
+    `tls` is called for each connection that needs it. Many tasks of one event loop may use the pool.
 
-    Why not a transport of httpx: they cost about three times the CPU per request, most of it in layers that serve other
-    protocols and event loops, can't say for certain whether a byte of a request left, and don't set a socket's options
-    where there is a proxy.
+    The errors say for certain whether a byte of the request may have left: `ConnectError`, `ConnectTimeout`,
+    `ProxyError` and `PoolTimeout` are raised before any of it is written, all others after. It is also certain that
+    nothing leaves after an exchange has failed or was cancelled: by then its socket is closed, and the kernel's queue
+    dropped.
 
-    It is certain whether a byte of a request may have left: `ConnectError`, `ConnectTimeout`, `ProxyError` and
-    `PoolTimeout` are raised before anything of it is written, everything else after. It is certain, too, that nothing
-    leaves once an exchange has failed or was cancelled: by then its socket is closed, and the kernel's queue dropped.
+    httpx's transports are not used because they take about three times the CPU per request (most of it in layers for
+    other protocols and event loops), don't say for certain whether a byte of a request left, and don't set a socket's
+    options behind a proxy.
     """
 
     def __init__(
         self, *, connections: int, idle_s: float, tls: Callable[[], ssl.SSLContext], proxy: Proxy | None = None
     ) -> None:
         self._connections = connections
-        self._places = asyncio.Semaphore(connections)
+        self._slots = asyncio.Semaphore(connections)
         self._idle_s = idle_s
         self._tls = tls
         self._proxy = proxy
-        self._idle: list[tuple[Origin, Connection]] = []
+        self._idle: list[tuple[HttpOrigin, Connection]] = []
         self._open: set[Connection] = set()
 
     async def exchange(
-        self, origin: Origin, request: bytes, timeouts: Timeouts, *, max_bytes: int, bodiless: bool = False
-    ) -> Answer:
-        """Send a request, once, and read its answer, as `Connection.exchange` says. Raises: httpx's errors."""
-        if self._places.locked():
-            await self._place(timeouts.pool)
-        else:  # nothing to wait for, and no timeout to be set up
-            await self._places.acquire()
+        self, origin: HttpOrigin, request: bytes, timeouts: Timeouts, *, max_bytes: int, bodiless: bool = False
+    ) -> RawAnswer:
+        """Send a request once and read its answer; see `Connection.exchange`. Raises: httpx's errors."""
+        if self._slots.locked():
+            await self._wait_for_slot(timeouts.pool)
+        else:  # without waiting, so without the cost of a timeout
+            await self._slots.acquire()
         connection: Connection | None = None
         try:
-            connection = self._kept(origin) or await self._connected(origin, timeouts.connect)
+            connection = self._reusable(origin) or await self._connected(origin, timeouts.connect)
             return await connection.exchange(request, timeouts, max_bytes=max_bytes, bodiless=bodiless)
         finally:
             try:
@@ -101,21 +102,21 @@ class Pool:
                 elif connection is not None:
                     await _close(connection)
             finally:
-                self._places.release()
+                self._slots.release()
 
     async def aclose(self) -> None:
         self._idle.clear()
         await asyncio.gather(*map(_close, tuple(self._open)))
 
-    async def _place(self, timeout_s: float | None) -> None:
+    async def _wait_for_slot(self, timeout_s: float | None) -> None:
         try:
             async with asyncio.timeout(timeout_s):
-                await self._places.acquire()
+                await self._slots.acquire()
         except TimeoutError:
             raise httpx.PoolTimeout("no free connection") from None
 
-    def _kept(self, origin: Origin) -> Connection | None:
-        """The connection to there that was used last, if any is still good."""
+    def _reusable(self, origin: HttpOrigin) -> Connection | None:
+        """The most recently used connection to this origin that is still usable."""
         while self._idle and self._idle[0][1].idle_since + self._idle_s <= time.monotonic():
             self._idle.pop(0)[1].close()
         for at in range(len(self._idle) - 1, -1, -1):
@@ -126,8 +127,8 @@ class Pool:
                 connection.close()
         return None
 
-    async def _connected(self, origin: Origin, timeout_s: float | None) -> Connection:
-        if self._idle and len(self._open) >= self._connections:  # they lead elsewhere
+    async def _connected(self, origin: HttpOrigin, timeout_s: float | None) -> Connection:
+        if self._idle and len(self._open) >= self._connections:  # idle connections to other origins
             self._idle.pop(0)[1].close()
         connection: Connection | None = None
         try:
@@ -147,9 +148,9 @@ class Pool:
         connection.closed.add_done_callback(lambda _: self._open.discard(connection))
         return connection
 
-    async def _connect(self, to: Origin) -> Connection:
-        # One address after the other: asyncio's race between them (happy eyeballs), cancelled in the moment after one
-        # has won, leaves its socket open.
+    async def _connect(self, to: HttpOrigin) -> Connection:
+        # One address after the other: if asyncio's race between them (happy eyeballs) is cancelled just after one has
+        # won, its socket stays open.
         _, connection = await asyncio.get_running_loop().create_connection(
             Connection,
             to.host,
@@ -164,8 +165,8 @@ class Pool:
             raise
         return connection
 
-    async def _tunnel(self, connection: Connection, proxy: Proxy, to: Origin) -> None:
-        """Let the proxy lead the connection on to `to`. Raises: `httpx.ProxyError`, `OSError`."""
+    async def _tunnel(self, connection: Connection, proxy: Proxy, to: HttpOrigin) -> None:
+        """Open a tunnel through the proxy to `to`. Raises: `httpx.ProxyError`, `OSError`."""
         request = request_bytes("CONNECT", to.authority, (("Host", to.authority), *proxy.headers), b"")
         try:
             answer = await connection.exchange(request, Timeouts(), max_bytes=_TUNNEL_BYTES, bodiless=True)
@@ -178,6 +179,6 @@ class Pool:
 
 
 async def _close(connection: Connection) -> None:
-    """Close a connection, and wait until its socket is closed."""
+    """Close a connection and wait until its socket is closed."""
     connection.close()
     await asyncio.wait((connection.closed,))

@@ -11,7 +11,7 @@ import httpx
 
 from wfdeploy.http.connection import Timeouts
 from wfdeploy.http.message import AnswerTooLarge, request_bytes
-from wfdeploy.http.pool import Origin, Pool
+from wfdeploy.http.pool import HttpOrigin, Pool
 
 MAX_ANSWER_BYTES = 50_000_000
 """The largest message of any plan. A longer answer counts as a failed attempt."""
@@ -101,10 +101,10 @@ class HttpClient:
 
 
 @lru_cache(maxsize=1024)
-def _parts(url: str) -> tuple[Origin, str, str]:
+def _parts(url: str) -> tuple[HttpOrigin, str, str]:
     """(origin, request target, host header)
 
     Raises: `httpx.InvalidURL`.
     """
     parsed = httpx.URL(url)
-    return Origin.of(parsed), parsed.raw_path.decode("ascii"), parsed.netloc.decode("ascii")
+    return HttpOrigin.of(parsed), parsed.raw_path.decode("ascii"), parsed.netloc.decode("ascii")

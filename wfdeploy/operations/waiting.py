@@ -43,6 +43,8 @@ class Waited:
     states: Mapping[RunState, int]
     """How many of them are in which state."""
 
+    timed_out: bool = False
+
 
 def wait(
     workspace: Workspace,
@@ -99,8 +101,9 @@ class _Wait:
                 good = counted[RunState.SUCCESS] if self.condition is Condition.SUCCEEDED else ended
                 fulfilled = good == total and not open_
                 left_s = deadline - clock.monotonic()
-                if fulfilled or (ended == total and not open_) or left_s <= 0:
-                    return Waited(fulfilled, {state: count for state, count in counted.items() if count})
+                all_ended = ended == total and not open_
+                if fulfilled or all_ended or left_s <= 0:
+                    return Waited(fulfilled, {state: count for state, count in counted.items() if count}, not all_ended)
                 pause_s = _FIRST_PAUSE_S if ended > ended_before else min(pause_s * 1.5, _LONGEST_PAUSE_S)
                 ended_before = ended
                 if not await self.patience.pause(min(pause_s, left_s)):

@@ -1,1 +1,1 @@
-"""Values to text: pure functions that return strings (or lines of one). Nothing here writes or asks the clock."""
+"""Values to text: pure functions that return strings or their lines. Nothing here writes, or reads the clock."""

@@ -1,4 +1,4 @@
-"""Diagnostics: `file:line:column: address: message`, the offending line with a caret, and the way out."""
+"""Diagnostics: `file:line:column: address: message`, the offending line with a caret, and a hint."""
 
 from __future__ import annotations
 
@@ -9,32 +9,31 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from wfdeploy.model.diagnostic import Diagnostic, Severity
 from wfdeploy.render.encode import document
 from wfdeploy.render.folding import FOLD_FROM
-from wfdeploy.render.printable import printable
-from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.width import ELLIPSIS, clip, display_width
 
 _LEAD_IN = 20  # columns shown before the caret when a long line has to be cut
 
 
 _FEW = 5
-"""So many are shown of those in one file that are folded."""
+"""Of the repeated messages in one file, this many are shown."""
 
 _DIFFERENT = 20
-"""Up to so many are shown where each names something else."""
+"""Of repeated messages that name different things, up to this many are shown."""
 
 _NAMED = re.compile(r"(?<!\w)'.*?'(?!\w)|\"[^\"]*\"|[^\s'\"./]*[./][^\s'\"]*\w|[0-9][0-9,]*")
-"""What a message names: values in quotes, dotted names, paths, hosts, numbers."""
+"""The names in a message: values in quotes, dotted names, paths, hosts, numbers."""
 
 _NUMBER = re.compile(r"[0-9][0-9,]*")
 
 _COMPARED = 1000
-"""Characters by which messages are compared: `_NAMED` may look at each of them once for each other one."""
+"""The characters of a message that are compared; `_NAMED` takes quadratic time."""
 
 
 def text(diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int = 100, everything: bool = False) -> str:
-    """One paragraph per diagnostic. Its first line has the form that editors and CI know how to jump to.
+    """One paragraph per diagnostic. Editors and CI recognise the form of its first line.
 
-    Of many in one file that say the same a few are shown, and the others counted; unless `everything` is asked for.
+    Repeated messages per file are truncated and counted unless `everything` is set.
     """
     return "".join(chunks(diagnostics, style, width=width, everything=everything))
 
@@ -42,7 +41,7 @@ def text(diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int 
 def chunks(
     diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int = 100, everything: bool = False
 ) -> Iterator[str]:
-    """The same, paragraph by paragraph: there may be a hundred thousand."""
+    """The paragraphs of `text`, one by one, since there may be a hundred thousand."""
     shown = [(diagnostic, 0) for diagnostic in diagnostics] if everything else _folded(list(diagnostics))
     for diagnostic, more in shown:
         yield "".join(f"{line}\n" for line in _paragraph(diagnostic, style, width))
@@ -52,7 +51,7 @@ def chunks(
 
 
 def json_text(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
-    """`{"formatVersion":1,"valid":…,"summary":{"error":n,"warning":n},"diagnostics":[…]}`, one diagnostic a line."""
+    """`{"formatVersion":1,"valid":…,"summary":{"error":n,"warning":n},"diagnostics":[…]}`, one diagnostic per line."""
     summary = {severity.value: sum(d.severity is severity for d in diagnostics) for severity in Severity}
     return document({"valid": not summary["error"], "summary": summary}, "diagnostics", map(fields, diagnostics))
 
@@ -69,33 +68,33 @@ def fields(diagnostic: Diagnostic) -> dict[str, object]:
 
 
 def place_fields(diagnostic: Diagnostic) -> dict[str, object]:
-    """Where it is, as JSON fields."""
+    """The place of a diagnostic as JSON fields."""
     place = diagnostic.place
     return {"file": place.file, "line": place.line, "column": place.column, "address": diagnostic.address}
 
 
 def _folded(diagnostics: Sequence[Diagnostic]) -> Iterator[tuple[Diagnostic, int]]:
-    """What is shown, each with the number of others like it that are not: told once, behind the last one shown."""
-    alike = [_likeness(diagnostic) for diagnostic in diagnostics]
-    total = Counter(kind for kind, _ in alike)
+    """The diagnostics to show; the last one of each kind comes with the number of similar ones that are omitted."""
+    kinds = [_kind_and_wording(diagnostic) for diagnostic in diagnostics]
+    total = Counter(kind for kind, _ in kinds)
     taken: Counter[Hashable] = Counter()
-    told: set[Hashable] = set()
+    wordings: set[Hashable] = set()
     shown: list[int] = []
     last: dict[Hashable, int] = {}
-    for number, (kind, wording) in enumerate(alike):
-        is_news = wording not in told and taken[kind] < _DIFFERENT
-        if total[kind] < FOLD_FROM or taken[kind] < _FEW or is_news:
+    for number, (kind, wording) in enumerate(kinds):
+        is_new = wording not in wordings and taken[kind] < _DIFFERENT
+        if total[kind] < FOLD_FROM or taken[kind] < _FEW or is_new:
             taken[kind] += 1
-            told.add(wording)
+            wordings.add(wording)
             shown.append(number)
             last[kind] = number
     for number in shown:
-        kind = alike[number][0]
+        kind = kinds[number][0]
         yield diagnostics[number], total[kind] - taken[kind] if last[kind] == number else 0
 
 
-def _likeness(diagnostic: Diagnostic) -> tuple[Hashable, Hashable]:
-    """What diagnostics of one kind have in common; and what those have that say the very same, numbers aside."""
+def _kind_and_wording(diagnostic: Diagnostic) -> tuple[Hashable, Hashable]:
+    """Two keys: equal for messages that differ in the names they contain; equal for those that differ in numbers."""
     message = diagnostic.message
     if diagnostic.address:
         message = message.replace(diagnostic.address, "0")
@@ -118,7 +117,7 @@ def _paragraph(diagnostic: Diagnostic, style: Style, width: int) -> Iterator[str
 def _excerpt(line: str, number: int, column: int, style: Style, width: int) -> Iterator[str]:
     gutter = f"  {number} | "
     room = max(width - len(gutter), _LEAD_IN * 2)
-    # The line may be the whole of a generated file: only what can be shown of it is looked at.
+    # The line may be a whole generated file, so only the part around the caret is processed.
     start = max(column - 1 - 4 * room, 0)
     before, after = line[start : column - 1], line[column - 1 : column - 1 + 4 * room].rstrip()
     before, after = (printable(part.replace("\t", " ")) for part in (before, after))

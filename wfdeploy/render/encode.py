@@ -1,4 +1,4 @@
-"""JSON as we write it: compact, readable in its own script, without a raw control character."""
+"""Write JSON: compact, not escaped to ASCII, without raw control characters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from wfdeploy.render.printable import json_safe
+from wfdeploy.render.terminal import json_safe
 
 if TYPE_CHECKING:
     from wfdeploy.model.run import Source
@@ -19,7 +19,7 @@ def dump(value: object) -> str:
 
 
 def document(head: Mapping[str, object], name: str, items: Iterable[object]) -> Iterator[str]:
-    """`{"formatVersion":1,…,"NAME":[…]}` in pieces, one item a line: there may be a million."""
+    """The pieces of `{"formatVersion":1,…,"NAME":[…]}`, one item per line; there may be a million."""
     yield f'{dump({"formatVersion": 1, **head})[:-1]},"{name}":['
     separator = "\n"
     for item in items:
@@ -29,15 +29,15 @@ def document(head: Mapping[str, object], name: str, items: Iterable[object]) -> 
 
 
 def utc(time_ms: int) -> str:
-    """Unix milliseconds as people read them, in UTC to the second."""
+    """Unix milliseconds as a readable time, in UTC to the second."""
     try:
         return datetime.fromtimestamp(time_ms / 1000, tz=UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (OverflowError, ValueError, OSError):  # a server may say anything
+    except (OverflowError, ValueError, OSError):  # a server may send any number
         return f"{time_ms} ms"
 
 
 def source_fields(source: Source) -> dict[str, object]:
-    """The manifest's file and line; the data file and its row, where a generator read one."""
+    """The manifest's file and line, and the data file and row if a generator read one."""
     fields: dict[str, object] = {"file": source.file, "line": source.line}
     if source.data is not None:
         fields |= {"data": source.data, "row": source.row}

@@ -1,4 +1,4 @@
-"""Changes that say the same, counted instead of repeated: a new header in ten thousand runs is one line to read."""
+"""Fold similar changes into one entry with a count: a new header in ten thousand runs is one line to read."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from wfdeploy.model.plan import ABSENT, Change
 from wfdeploy.render.encode import dump
 
 FOLD_FROM = 8
-"""That many alike are folded; fewer are quicker read one by one."""
+"""The number of similar changes that are folded; fewer are easier to read one by one."""
 
 SAMPLES = 3
 _MOST_WAYS = 5
-"""So many ways to change the same fields are told apart, those of the most runs; the others are one."""
+"""The different changes of the same fields that get an entry each, those with the most runs; the others share one."""
 
 _MOST_HELD = 100
-"""Kinds of changes, and ways of each kind, that are held: of more, only how many runs there are."""
+"""The kinds of changes, and the variants of each kind, that are held in memory; others are only counted."""
 
 
 @dataclass(slots=True, eq=False)
 class Fold:
-    """Changes of one group that are shown together: the first, some more, how many in all. `differs`: what isn't the
-    same in all of them."""
+    """Changes of one group that are shown together: the first ones, and the number of all of them.
+
+    `differs`: says what differs between them, empty if nothing does.
+    """
 
     samples: list[Change]
     count: int = 1
@@ -34,15 +36,14 @@ class Fold:
         return self.samples[0]
 
     def add(self, change: Change) -> None:
-        """One more, later in address order than those before."""
+        """Add a change that is later in address order than the others."""
         if len(self.samples) < FOLD_FROM:
             self.samples.append(change)
         self.count += 1
 
 
 def fold(changes: Iterable[Change]) -> Iterator[Fold]:
-    """The changes of one group, in address order, as folds, each where its first change stands. A bounded number of
-    changes is held, however many there are."""
+    """The folds of one group's changes (given in address order), ordered by their first changes. Memory is bounded."""
     kinds: dict[Hashable, _Kind] = {}
     others: dict[Hashable, Fold] = {}
     for change in changes:
@@ -60,7 +61,7 @@ def fold(changes: Iterable[Change]) -> Iterator[Fold]:
 
 @dataclass(slots=True)
 class _Kind:
-    """Changes with one action and reason, of the same fields. `rest`: those that were too many to tell apart."""
+    """Changes with one action and reason, of the same fields. `rest`: changes beyond the number of variants held."""
 
     ways: dict[Hashable, Fold] = field(default_factory=dict)
     rest: dict[Hashable, Fold] = field(default_factory=dict)

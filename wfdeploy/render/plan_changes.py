@@ -1,28 +1,103 @@
-"""The changes of a plan for people: by group, many alike folded into one, field by field; where these are too many for
-a screen, the first of each action, what needs a person ahead of what doesn't."""
+"""The changes of a plan for people: grouped, folded where many are alike, field by field.
+
+Where they are too many for a screen, the first of each action are shown, the most urgent actions first."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from difflib import unified_diff
 from itertools import accumulate, groupby, islice
 from typing import TypeAlias
 
 from wfdeploy.model.address import group_of
-from wfdeploy.model.plan import Action, Change, FirstChanges, Plan
+from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange, FirstChanges, Plan
 from wfdeploy.render.folding import FOLD_FROM, SAMPLES, Fold, fold
-from wfdeploy.render.printable import printable
-from wfdeploy.render.style import Style, Tone, plain
-from wfdeploy.render.values import change_lines
+from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import TONES
 from wfdeploy.render.width import ELLIPSIS, clip, display_width, pad, rows
 
-_WIDEST_ADDRESS = 48  # a longer one pushes its own line only
-_ALIGNED = 1000  # so many lines of a group are looked at for the width of its column
-_MOST_ROWS = 4  # of one entry, where several have to share what room there is
+_CONTEXT = 16  # characters kept in front of the first difference of long values
+_LEAST_ROOM = 24
+_MOST_DIFF_LINES = 20
+_MOST_LINES_COMPARED = 2_000  # difflib's time grows with the square
+
+
+def shown(value: object) -> str:
+    """A value as one line of JSON that is safe to show."""
+    if value is ABSENT:
+        return "(not set)"
+    return printable(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def change_lines(change: FieldChange, style: Style, *, width: int) -> Iterator[str]:
+    """The lines of a field's change, without indentation, at most `width` wide if possible."""
+    path = printable(change.path)
+    if isinstance(change.old, str) and isinstance(change.new, str) and "\n" in change.old + change.new:
+        yield f"{path}:"
+        yield from _line_by_line(change.old, change.new, style, width)
+        return
+    old, new = shown(change.old), shown(change.new)
+    arrow = f" {style('->', Tone.FAINT)} "
+    if display_width(path) + 2 + display_width(old) + 4 + display_width(new) <= width:
+        yield f"{path}: {style(old, _tone_of_old(change))}{arrow}{style(new, _tone_of_new(change))}"
+        return
+    old, new = _around_the_difference(old, new, max(width - 4, _LEAST_ROOM))
+    yield f"{path}:"
+    yield f"  {style('- ' + old, _tone_of_old(change))}"
+    yield f"  {style('+ ' + new, _tone_of_new(change))}"
+
+
+def _tone_of_old(change: FieldChange) -> Tone:
+    return Tone.FAINT if change.old is ABSENT else Tone.BAD
+
+
+def _tone_of_new(change: FieldChange) -> Tone:
+    return Tone.FAINT if change.new is ABSENT else Tone.GOOD
+
+
+def _around_the_difference(old: str, new: str, room: int) -> tuple[str, str]:
+    if display_width(old) <= room and display_width(new) <= room:
+        return old, new
+    same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    # Start a little before the first difference, or earlier if there is room left at the end.
+    start = max(0, min(same - _CONTEXT, max(len(old), len(new)) + len(ELLIPSIS) - room))
+    if start <= len(ELLIPSIS):
+        return clip(old, room), clip(new, room)
+    return clip(ELLIPSIS + old[start:], room), clip(ELLIPSIS + new[start:], room)
+
+
+def _line_by_line(old: str, new: str, style: Style, width: int) -> Iterator[str]:
+    before, after = old.split("\n"), new.split("\n")
+    if max(len(before), len(after)) > _MOST_LINES_COMPARED:
+        yield f"  {len(before):,} lines {style('->', Tone.FAINT)} {len(after):,} lines"
+        return
+    room = max(width - 2, _LEAST_ROOM)
+    lines = islice(unified_diff(before, after, n=1, lineterm=""), 2, None)  # without the two file names
+    shown_lines = list(islice(lines, _MOST_DIFF_LINES))
+    for line in shown_lines:
+        text = clip(printable(line), room)
+        match line[0]:
+            case "+":
+                yield f"  {style(text, Tone.GOOD)}"
+            case "-":
+                yield f"  {style(text, Tone.BAD)}"
+            case "@":
+                yield f"  {style(text, Tone.FAINT)}"
+            case _:
+                yield f"  {text}".rstrip()
+    more = sum(1 for _ in lines)
+    if more:
+        yield f"  {style(f'{ELLIPSIS} {more:,} more lines', Tone.FAINT)}"
+
+
+_WIDEST_ADDRESS = 48  # a longer address only shifts its own line
+_ALIGNED = 1000  # the lines of a group that determine the width of its column
+_MOST_ROWS = 4  # of one entry, when several share the room
 
 _Kind: TypeAlias = tuple[Action, bool]
-"""An action, and whether there is something to be warned of."""
+"""An action, and whether the changes have a warning."""
 
 _URGENCY = (
     Action.CANCEL,
@@ -39,14 +114,16 @@ _URGENCY = (
 
 
 def every_change(plan: Plan, style: Style, width: int) -> Iterator[str]:
-    """The lines of all changes, by group, an empty one before each."""
+    """The lines of all changes by group, with an empty line before each group."""
     for changes in _groups(plan):
         yield from _block((Fold([change]) for change in changes), style, width)
 
 
 def changes_within(plan: Plan, style: Style, width: int, room: int, few: int) -> tuple[Sequence[str], bool]:
-    """Lines that tell of all changes, and whether something is only counted in them: each change, if that takes `few`
-    rows at most, else about `room` rows."""
+    """The lines for all changes, and whether some changes are only counted in them.
+
+    All changes are shown if they take at most `few` rows; otherwise about `room` rows are used.
+    """
     sections = _sections(plan, few)
     if all(section.is_whole for section in sections.values()):
         folds = sorted((f for section in sections.values() for f in section.folds), key=lambda f: f.first.address)
@@ -63,7 +140,7 @@ def changes_within(plan: Plan, style: Style, width: int, room: int, few: int) ->
 
 @dataclass(slots=True)
 class _Section:
-    """The first folds with one action, and how many runs and groups there are."""
+    """The first folds with one action, and the number of all runs and groups with it."""
 
     folds: list[Fold] = field(default_factory=list)
     runs: int = 0
@@ -83,12 +160,12 @@ class _Section:
 
 
 def _sections(plan: Plan, most: int) -> dict[_Kind, _Section]:
-    """All changes; of each kind the first folds, of which no more than `most` could be shown."""
+    """All changes by kind; of each kind the first folds, at most `most`."""
     sections: dict[_Kind, _Section] = {}
     if isinstance(plan.changes, FirstChanges) and not plan.kept:
         section = sections[Action.TRIGGER, False] = _Section()
         for count, alike in plan.changes.alike():
-            if len(section.folds) >= most:  # without a look at its runs
+            if len(section.folds) >= most:  # count them without reading them
                 section.runs, section.groups, section.is_whole = section.runs + count, section.groups + 1, False
                 continue
             for entry in [Fold(list(islice(alike, FOLD_FROM)), count)] if count >= FOLD_FROM else fold(alike):
@@ -106,7 +183,7 @@ def _groups(plan: Plan) -> Iterator[Iterator[Change]]:
 
 
 def _need(section: _Section, width: int, room: int) -> int:
-    """How many rows would show all of a section, if that is less than there are."""
+    """The rows that the whole section takes, or `room` if it takes more."""
     needed = 1
     for entry in section.folds:
         needed += sum(_rows(entry, width))
@@ -116,7 +193,7 @@ def _need(section: _Section, width: int, room: int) -> int:
 
 
 def _shares(needs: Sequence[int], room: int) -> Sequence[int]:
-    """Each as much as it needs, or as much as each other one that gets less than it needs; the first a bit more."""
+    """Divide the rows: small needs are met in full, the others share the rest equally; the first get the remainder."""
     shares = [0] * len(needs)
     for number, index in enumerate(sorted(range(len(needs)), key=lambda index: (needs[index], -index))):
         shares[index] = min(needs[index], room // (len(needs) - number))
@@ -125,53 +202,53 @@ def _shares(needs: Sequence[int], room: int) -> Sequence[int]:
 
 
 def _section_lines(kind: _Kind, section: _Section, style: Style, width: int, room: int) -> Iterator[str]:
-    """How much of a kind there is, the first entries of it, how many more."""
+    """A heading with the number of runs, the first entries, and the number of the others."""
     is_cut = _need(section, width, room + 1) > room
     alone = len(section.folds) == 1
-    left = room - (1 if alone or not is_cut else 2)  # the heading, and how many more
+    left = room - (1 if alone or not is_cut else 2)  # the heading, and the number of the others
     most = min(left, _MOST_ROWS) if is_cut and not alone else left
     column = _column(section.folds)
     shown: list[str] = []
-    told: list[Fold] = []
+    entries: list[Fold] = []
     for entry in section.folds:
         lines, taken = _within(entry, style, width, column, most)
         left -= taken
         if left < 0:
             break
         shown += lines
-        told.append(entry)
+        entries.append(entry)
     action, is_warned = kind
     what = {Action.BLOCKED: "blocked", Action.KEEP: "unchanged"}.get(action, f"to {action.value}")
     warned = " with a warning" if is_warned else ""
     heading = f"{section.runs:,} {what}{warned}, in {section.groups:,} group{'' if section.groups == 1 else 's'}"
-    yield style(f"{heading}{':' if told else '.'}", TONES[action])
+    yield style(f"{heading}{':' if entries else '.'}", TONES[action])
     yield from shown
-    more = section.runs - sum(entry.count for entry in told)
-    if told and more:
-        others = section.groups - len({group_of(entry.first.address) for entry in told})
+    more = section.runs - sum(entry.count for entry in entries)
+    if entries and more:
+        others = section.groups - len({group_of(entry.first.address) for entry in entries})
         also = f", also in {others:,} other group{'' if others == 1 else 's'}" if others else ""
         yield style(f"  and {more:,} more{also}", Tone.FAINT)
 
 
 def _within(entry: Fold, style: Style, width: int, column: int, most: int) -> tuple[Sequence[str], int]:
-    """An entry's lines as far as `most` rows go, and how many rows these take: the first line at least."""
+    """An entry's lines within `most` rows, but at least the first one; and the rows that they take."""
     measured = _rows(entry, width)
     lines = list(_entry(entry, style, width, column, longest=width))
     if sum(measured) <= most:
         return lines, sum(measured)
-    is_told = most > 2  # that there are more lines
-    kept = max(1, sum(taken <= most - is_told for taken in accumulate(measured)))
-    more = [f"      {style(f'{ELLIPSIS} {len(lines) - kept:,} more lines', Tone.FAINT)}"] if is_told else []
+    has_note = most > 2  # about the other lines
+    kept = max(1, sum(taken <= most - has_note for taken in accumulate(measured)))
+    more = [f"      {style(f'{ELLIPSIS} {len(lines) - kept:,} more lines', Tone.FAINT)}"] if has_note else []
     return [*lines[:kept], *more], sum(measured[:kept]) + len(more)
 
 
 def _rows(entry: Fold, width: int) -> Sequence[int]:
-    """How many rows each line of an entry takes."""
+    """The rows that each line of an entry takes."""
     return [rows(line, width) for line in _entry(entry, plain, width, 0, longest=width)]
 
 
 def _block(folds: Iterable[Fold], style: Style, width: int) -> Iterator[str]:
-    """The lines of a group, an empty one first."""
+    """An empty line, then the lines of a group."""
     yield ""
     rest = iter(folds)
     begin = list(islice(rest, _ALIGNED))
@@ -182,13 +259,13 @@ def _block(folds: Iterable[Fold], style: Style, width: int) -> Iterator[str]:
 
 
 def _column(folds: Sequence[Fold]) -> int:
-    """How wide the column of addresses is."""
+    """The width of the column of addresses."""
     singles = (display_width(printable(entry.first.address)) for entry in folds if entry.count == 1)
     return min(max(singles, default=0), _WIDEST_ADDRESS)
 
 
 def _entry(entry: Fold, style: Style, width: int, column: int, *, longest: int | None = None) -> Iterator[str]:
-    """`longest`: the columns that a word of the user's may take."""
+    """The lines of an entry. `longest`: the columns that a text of the user's may take."""
 
     def brief(text: str) -> str:
         return printable(text) if longest is None else clip(printable(text), longest)

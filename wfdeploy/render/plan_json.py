@@ -1,4 +1,4 @@
-"""A plan for programs: one JSON object, one change per line, written as it is read."""
+"""A plan as JSON: one object, one change per line, streamed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from wfdeploy.render.encode import document, source_fields
 
 
 def text(plan: Plan) -> Iterator[str]:
-    """`{"formatVersion":1,"project":…,"environment":…,"summary":{…},"changes":[…],…}` in pieces.
+    """The pieces of `{"formatVersion":1,"project":…,"environment":…,"summary":{…},"changes":[…],…}`.
 
-    The summary holds every action, zeros too. A field that one side doesn't have is a missing `old` or `new`.
+    The summary contains every action, also with zero. `old` or `new` is missing if that side doesn't have the field.
     """
     head = {
         "project": plan.project,
@@ -34,8 +34,11 @@ def text(plan: Plan) -> Iterator[str]:
 
 
 def change_fields(change: Change) -> Mapping[str, object]:
-    """One change as JSON fields; `warnings` only where there are some, `runState` where the recorded run is not as
-    declared (it failed, was cancelled, is missing), `attempt` where it is resumed or restarted."""
+    """One change as JSON fields.
+
+    `warnings` is only there with warnings, `runState` if the recorded run failed, was cancelled or is missing, and
+    `attempt` if it is resumed or restarted.
+    """
     fields: dict[str, object] = {
         "address": change.address,
         "action": change.action.value,

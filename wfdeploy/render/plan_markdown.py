@@ -12,8 +12,7 @@ from itertools import accumulate, islice
 from wfdeploy.model.address import moved_entry
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.render.plan_text import counts, drift
-from wfdeploy.render.printable import printable
-from wfdeploy.render.style import plain
+from wfdeploy.render.terminal import plain, printable
 from wfdeploy.render.width import clip
 
 _WIDTH = 110

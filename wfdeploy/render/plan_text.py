@@ -1,4 +1,4 @@
-"""A plan for people: where, what, field by field, how many, what next."""
+"""A plan for people: the target, the changes field by field, the counts, the next step."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from itertools import accumulate
 from wfdeploy.model.address import moved_entry
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan
-from wfdeploy.render.printable import printable
-from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import TONES, WORDS
 from wfdeploy.render.width import rows
 
 SCREEN = 46
-"""Rows that a plan takes of which not all is shown: below five thousand characters in the width of a pipe."""
+"""The rows of a truncated plan: below five thousand characters in the width of a pipe."""
 
 _FEW = 200
-"""Rows of changes that are shown whole: a review wants each, and scrolls."""
+"""The rows of changes up to which all of them are shown: a review wants each one, and scrolls."""
 
 _LEAST_FOR_CHANGES = 12
 _MOST_LISTED, _LISTED_IN_ALL = 5, 15
-"""Rows of a list of warnings, runs and the like, and of all lists."""
+"""The rows of one list of warnings, runs and the like, and of all lists together."""
 
 IN_FULL = "`wfdeploy plan --all` lists every run, `--target 'GROUP/*'` shows a part, `--output json` has everything"
-"""How to see what is only counted."""
+"""How to see the omitted changes."""
 
 
 def text(
@@ -36,8 +35,12 @@ def text(
     in_full: str = IN_FULL,
     next_step: str | None = None,
 ) -> Iterator[str]:
-    """The plan, line by line. `everything`: fold nothing, and list what wouldn't fit a screen; `in_full`: how to have
-    that. `next_step`: the command to type next."""
+    """The lines of the plan.
+
+    `everything`: fold and omit nothing.
+    `in_full`: how to see what is omitted.
+    `next_step`: the next command to type.
+    """
     for line in _lines(plan, style, width=width, everything=everything, in_full=in_full, next_step=next_step):
         yield f"{line}\n"
 
@@ -54,7 +57,15 @@ def _lines(
     elif plan.changes or plan.kept:
         from wfdeploy.render.plan_changes import changes_within
 
-        around = (*_head(plan, plain), "", counts(plan), *remarks, f"Not all is shown: {in_full}.", "", next_step or "")
+        around = (
+            *_head(plan, plain),
+            "",
+            counts(plan),
+            *remarks,
+            f"Not everything is shown: {in_full}.",
+            "",
+            next_step or "",
+        )
         room = max(SCREEN - sum(rows(line, width) for line in around), _LEAST_FOR_CHANGES)
         lines, some_are_counted = changes_within(plan, style, width, room, max(room, _FEW))
         yield from lines
@@ -63,7 +74,7 @@ def _lines(
     yield counts(plan, style)
     yield from _remarks(plan, style, width, everything)[0]
     if is_cut:
-        yield style(f"Not all is shown: {in_full}.", Tone.FAINT)
+        yield style(f"Not everything is shown: {in_full}.", Tone.FAINT)
     if next_step is not None:
         yield f"\nNext: {style(next_step, Tone.STRONG)}"
 
@@ -72,12 +83,12 @@ def _head(plan: Plan, style: Style) -> Iterator[str]:
     yield target_line(plan, style)
     if not plan.verified and plan.sends:
         yield style("Unverified:", Tone.CHANGED) + (
-            " the server was not asked. What it runs already and the state does not know shows here as to trigger."
+            " the server was not contacted. Runs that it has and the state does not record are shown as to trigger."
         )
 
 
 def target_line(plan: Plan, style: Style = plain) -> str:
-    """Where the plan is for: project, environment, server, the token's variable, the state."""
+    """The plan's target: project, environment, server, the token's variable, the state."""
     return (
         f"{style(f'Project {printable(plan.project)}, environment {printable(plan.environment)}', Tone.STRONG)}, "
         f"{f'shard {plan.shard}, ' if plan.shard else ''}server {printable(plan.url)}, "
@@ -86,7 +97,7 @@ def target_line(plan: Plan, style: Style = plain) -> str:
 
 
 def counts(plan: Plan, style: Style = plain) -> str:
-    """How many of what, in one line."""
+    """The number of changes by action, in one line."""
     quiet = (Action.BLOCKED, Action.KEEP)
     busy = [
         style(f"{n:,} to {action.value}", TONES[action])
@@ -105,7 +116,7 @@ def counts(plan: Plan, style: Style = plain) -> str:
 
 
 def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> tuple[Sequence[str], bool]:
-    """What there is to say beside the changes, and whether some of it is only counted."""
+    """The warnings and notes, and whether some of them are only counted."""
     lines: list[str] = []
     is_cut = False
     warning = style("warning:", Tone.CHANGED)
@@ -120,7 +131,7 @@ def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> tuple[Se
     room = min(_MOST_LISTED, _LISTED_IN_ALL // max(sum(map(bool, lists)), 1))
 
     def add(texts: Sequence[str], noun: str, dress: Callable[[str], str] = lambda text: f"    {text}") -> None:
-        """As many of these as fit into some rows, but one at least, each on a line, and how many more there are."""
+        """Add as many texts as fit into the room, but at least one, and the number of the others."""
         nonlocal is_cut
         shown = [printable(text) for text in texts]
         taken = accumulate(rows(text, width - len("warning: ")) for text in shown)
@@ -133,7 +144,7 @@ def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> tuple[Se
     add(plan.warnings, "warning", lambda text: f"{warning} {text}")
     if plan.emptied:
         emptied = [
-            f"{_several(count, 'run')} would be cancelled since {generator} makes no runs any more; that takes "
+            f"{_several(count, 'run')} would be cancelled since {generator} no longer makes any runs; this requires "
             "--allow-cancel."
             for generator, count in plan.emptied.items()
         ]
@@ -141,20 +152,16 @@ def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> tuple[Se
     if plan.possibly_triggered:
         count = len(plan.possibly_triggered)
         lines.append(
-            f"{warning} {_several(count, 'new run')} may be known to the server under another name, and be triggered "
-            "again. `moved:` entries keep such runs; to trigger them takes --allow-retrigger:"
+            f"{warning} {_several(count, 'new run')} may be known to the server under another name and would be "
+            "triggered again. `moved:` entries keep such runs; triggering them requires --allow-retrigger:"
         )
         add([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered], "run")
     if plan.possibly_renamed:
-        lines.append(
-            f"{warning} {_several(len(plan.possibly_renamed), 'run')} may only have got another name. To keep, add:"
-        )
+        lines.append(f"{warning} {_several(len(plan.possibly_renamed), 'run')} may have been renamed. To keep, add:")
         lines.append("  moved:")
         add([moved_entry(old, new) for old, new in plan.possibly_renamed], "run")
     if plan.unmatched_ids:
-        lines.append(
-            f"{warning} the server lists {_several(len(plan.unmatched_ids), 'run')} that no address stands for:"
-        )
+        lines.append(f"{warning} the server lists {_several(len(plan.unmatched_ids), 'run')} that match no address:")
         add(plan.unmatched_ids, "run")
     if plan.drifted:
         lines.append(f"{warning} {drift(plan.drifted)}")
@@ -170,9 +177,19 @@ def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> tuple[Se
 
 
 def drift(drifted: Mapping[RunState, int]) -> str:
-    """How many declared runs are not as they should be, and stay so."""
-    words = ", ".join(f"{count:,} {WORDS[state][0]}" for state, count in drifted.items())
-    return f"declared runs that are left as the server has them: {words}."
+    """Drifted runs that were left as they are, counted by state."""
+    count = sum(drifted.values())
+    failed = drifted.get(RunState.FAILED, 0)
+    if failed == count:
+        have, them = (
+            ("has failed and is left as it is", "it")
+            if count == 1
+            else ("have failed and are left as they are", "them")
+        )
+        return f"{_several(count, 'run')} {have}; `wfdeploy resume` retries {them}."
+    words = ", ".join(f"{number:,} {WORDS[state][0]}" for state, number in drifted.items())
+    retry = "; `wfdeploy resume` retries failed runs" if failed else ""
+    return f"{_several(count, 'run')} {'is left as it is' if count == 1 else 'are left as they are'}: {words}{retry}."
 
 
 def _several(count: int, noun: str) -> str:

@@ -1,4 +1,4 @@
-"""How an apply ended, for people and for programs."""
+"""The report of an apply, for people and for programs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.observed import RunState
 from wfdeploy.render.encode import document
 from wfdeploy.render.plan_text import drift
-from wfdeploy.render.printable import printable
-from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import counted
 from wfdeploy.render.width import clip, pad
 
@@ -29,18 +28,18 @@ TONES: Mapping[Outcome, Tone] = {
 }
 
 _EXPLANATIONS: Mapping[Outcome, str] = {
-    Outcome.REJECTED: "Rejected: the server said no, and did not start them. The next apply tries again.",
-    Outcome.UNKNOWN: "Unknown: no usable answer came. The next apply asks the server's logs; no run starts twice.",
-    Outcome.PENDING: "Pending: not sent. The next apply goes on with them.",
+    Outcome.REJECTED: "Rejected: the server refused these runs and did not start them. The next apply tries again.",
+    Outcome.UNKNOWN: "Unknown: no usable answer arrived. The next apply checks the server's logs; no run starts twice.",
+    Outcome.PENDING: "Pending: not sent yet. The next apply continues with them.",
 }
 
 _WORDS: Mapping[Outcome, str] = {
-    Outcome.DEDUPLICATED: "already there",
+    Outcome.DEDUPLICATED: "already running",
     Outcome.KEPT: "unchanged",
 }
 
 _MOST_LISTED = 20
-_FEWER_LISTED = 3  # of runs that just wait their turn
+_FEWER_LISTED = 3  # of pending runs
 _WIDEST_ADDRESS = 48
 
 
@@ -52,17 +51,20 @@ def text(
     everything: bool = False,
     status: str = "wfdeploy status",
 ) -> Iterator[str]:
-    """The report, line by line. `everything`: name every run, also those that went well. `status`: the command that
-    shows how the runs do."""
+    """The lines of the report.
+
+    `everything`: name every run, not only those with problems.
+    `status`: the command that shows run states.
+    """
     for line in _lines(report, style, width, everything, status):
         yield f"{line}\n"
 
 
 def json_text(report: ApplyReport) -> Iterator[str]:
-    """`{"formatVersion":1,"summary":{…},"warnings":[…],"stopped":…,"results":[…]}`, one result a line, in pieces.
+    """The pieces of `{"formatVersion":1,"summary":{…},"warnings":[…],"stopped":…,"results":[…]}`, one result per line.
 
-    The summary holds every outcome, zeros too. `createdAt` is the server's time of the run in Unix milliseconds;
-    `watched` counts the followed runs by state, where runs were followed.
+    The summary contains every outcome, also with zero. `createdAt` is the server's time in Unix milliseconds. `watched`
+    counts the followed runs by state; it is only there if runs were followed.
     """
     summary = {outcome.value: report.summary.get(outcome, 0) for outcome in Outcome}
     head: dict[str, object] = {
@@ -105,7 +107,7 @@ def _lines(report: ApplyReport, style: Style, width: int, everything: bool, stat
     if report.watched is not None:
         yield _watched(report.watched, style, status)
     elif report.summary.get(Outcome.TRIGGERED, 0):
-        yield f"Triggered means accepted by the server, not finished; `{status}` shows how the runs do."
+        yield f"Triggered means accepted by the server, not finished. See `{status}` for run states."
     if report.unsettled is not None:
         yield f"{style('Unsettled:', Tone.CHANGED)} {printable(report.unsettled)}"
     if report.stopped is not None:
@@ -121,7 +123,7 @@ def _listed(results: Sequence[Result], more: int, style: Style, width: int) -> I
         words = clip(printable(result.error or result.workflow_run_id), max(width - 4 - len(address), 30))
         yield f"  {address}  {words if result.error else style(words, Tone.FAINT)}".rstrip()
     if more > 0:
-        yield style(f"  and {more:,} more (all of them: --output json)", Tone.FAINT)
+        yield style(f"  and {more:,} more (--output json lists all)", Tone.FAINT)
 
 
 def _counts(report: ApplyReport, style: Style) -> str:
@@ -135,17 +137,17 @@ def _counts(report: ApplyReport, style: Style) -> str:
     if not busy:
         return f"{style('Nothing to do:', Tone.STRONG)} {', '.join(rest) or 'nothing is declared or due'}."
     tail = f"; {', '.join(rest)}" if rest else ""
-    return f"{style('Apply:', Tone.STRONG)} {', '.join(busy)}{tail}. {_pace(report)}"
+    return f"{style('Apply:', Tone.STRONG)} {', '.join(busy)}{tail}. {_duration(report)}"
 
 
 def _watched(states: Mapping[RunState, int], style: Style, status: str) -> str:
     return f"{style('Runs:', Tone.STRONG)} {counted(states, style) or 'none to follow'}; `{status}` shows them."
 
 
-def _pace(report: ApplyReport) -> str:
+def _duration(report: ApplyReport) -> str:
     triggered = report.summary.get(Outcome.TRIGGERED, 0)
     rate = f", {triggered / report.took_s:,.0f} runs/s" if triggered >= 100 and report.took_s >= 0.1 else ""
-    return f"It took {report.took_s:.1f} s{rate}."
+    return f"Took {report.took_s:.1f} s{rate}."
 
 
 def _word(outcome: Outcome) -> str:

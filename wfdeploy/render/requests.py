@@ -1,4 +1,4 @@
-"""Effective requests: as YAML documents for people, as JSON for programs; both written as they are read."""
+"""Effective requests, as YAML documents for people and as JSON for programs; both are streamed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from wfdeploy.model.status import Rendered
 from wfdeploy.render.encode import document, source_fields
-from wfdeploy.render.printable import json_safe, printable
-from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.terminal import Style, Tone, json_safe, plain, printable
 
 
 def text(requests: Iterable[Rendered], style: Style = plain) -> Iterator[str]:
-    """One YAML document for each run, its address and where it comes from in a comment."""
+    """One YAML document per run, with its source in a comment."""
     for shown in requests:
         place = style(f"  # {printable(str(shown.source))}", Tone.FAINT)
         lines = ["---", f"address: {_value(shown.address)}{place}"]
@@ -28,7 +27,7 @@ def text(requests: Iterable[Rendered], style: Style = plain) -> Iterator[str]:
 
 
 def json_text(requests: Iterable[Rendered]) -> Iterator[str]:
-    """`{"formatVersion":1,"requests":[…]}`, one run a line, in pieces."""
+    """The pieces of `{"formatVersion":1,"requests":[…]}`, one run per line."""
     return document({}, "requests", map(_fields, requests))
 
 
@@ -44,5 +43,5 @@ def _fields(shown: Rendered) -> Mapping[str, object]:
 
 
 def _value(value: object) -> str:
-    """A value as JSON, which is YAML too."""
+    """A value as JSON, which is also YAML."""
     return json_safe(json.dumps(value, ensure_ascii=False))

@@ -6,17 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from wfdeploy.model.blocking import Mode, Progress, Rollout, RolloutView, Step
 from wfdeploy.render.encode import dump, utc
-from wfdeploy.render.printable import printable
-from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.width import Cell, table
 
 _TONES = {Mode.RUNNING: Tone.GOOD, Mode.PAUSED: Tone.CHANGED, Mode.STOPPED: Tone.BAD, Mode.ABORTED: Tone.BAD}
 
 
 def text(views: Sequence[RolloutView], style: Style = plain, *, width: int = 100) -> Iterator[str]:
-    """A table by group."""
+    """A table of rollouts by group."""
     if not views:
-        yield "No group is rolled out in steps.\n"
+        yield "No group has a rollout.\n"
         return
     cells = [
         (
@@ -28,7 +27,7 @@ def text(views: Sequence[RolloutView], style: Style = plain, *, width: int = 100
         )
         for view in views
     ]
-    yield from table(("GROUP", "ROLLOUT", "STEP", "LET GO", "WAITS FOR"), cells, style, width=width)
+    yield from table(("GROUP", "ROLLOUT", "STEP", "RELEASED", "WAITS FOR"), cells, style, width=width)
 
 
 def json_text(views: Sequence[RolloutView]) -> str:
@@ -37,7 +36,7 @@ def json_text(views: Sequence[RolloutView]) -> str:
 
 
 def fields(view: RolloutView) -> Mapping[str, object]:
-    """One rollout as JSON fields; `progress` is null where none is under way."""
+    """One rollout as JSON fields; `progress` is null if none is in progress."""
     progress = view.progress
     return {
         "group": view.group,
@@ -50,7 +49,7 @@ def fields(view: RolloutView) -> Mapping[str, object]:
 
 
 def progress_fields(progress: Progress) -> Mapping[str, object]:
-    """How far it is; `step` counts from 1."""
+    """The progress of a rollout as JSON fields; `step` counts from 1."""
     return {
         "mode": progress.mode.value,
         "step": progress.step + 1,
@@ -61,19 +60,20 @@ def progress_fields(progress: Progress) -> Mapping[str, object]:
     }
 
 
-def steered_json(progress: Progress) -> str:
-    """The rollout as a command left it."""
+def changed_json(progress: Progress) -> str:
+    """The rollout after a command has changed it."""
     return dump({"formatVersion": 1, "group": progress.group, "progress": progress_fields(progress)}) + "\n"
 
 
-def steered(progress: Progress, done: str) -> str:
-    """What a command did to a rollout."""
-    return f"rollout of {printable(progress.group)} {done}; the next apply goes by it\n"
+def changed_text(progress: Progress, done: str) -> str:
+    """What a command did to a rollout: `done` is approved, paused, resumed or aborted."""
+    then = "continues the rollout" if progress.mode is Mode.RUNNING else "releases no more runs"
+    return f"{done.capitalize()}. The next apply {then}.\n"
 
 
 def _mode(view: RolloutView) -> Cell:
     if view.progress is None:
-        return Cell("none under way", Tone.FAINT)
+        return Cell("none", Tone.FAINT)
     return Cell(view.progress.mode.value, _TONES[view.progress.mode])
 
 
@@ -85,7 +85,7 @@ def _current(view: RolloutView) -> Step | None:
 
 
 def _was_edited(progress: Progress, rollout: Rollout) -> bool:
-    """Whether the next apply finds other steps than those that the last one went by."""
+    """Whether the steps were edited since the last apply."""
     return progress.steps not in ("", rollout.plan)
 
 
@@ -96,7 +96,7 @@ def _step(view: RolloutView) -> str:
     if rollout is None:
         return str(progress.step + 1)
     if _was_edited(progress, rollout):
-        return f"{progress.step + 1}, of other steps"
+        return f"{progress.step + 1} (steps edited)"
     if progress.step >= len(rollout.steps):
         return "all runs"
     return f"{progress.step + 1} of {len(rollout.steps)} ({rollout.steps[progress.step].amount})"
@@ -114,5 +114,5 @@ def _waits(view: RolloutView) -> str:
     if step is None or view.progress is None or view.progress.mode is not Mode.RUNNING:
         return ""
     if view.progress.open_since_ms is not None:
-        return f"{step.bake_s} s of baking since {utc(view.progress.open_since_ms)}"
+        return f"bake time of {step.bake_s} s since {utc(view.progress.open_since_ms)}"
     return step.gate.value

@@ -1,28 +1,29 @@
-"""Recorded runs with their live state, what a refresh found, how a wait ended; for people and for programs."""
+"""Recorded runs for people and programs: their states, a refresh, a wait, and the records of the state."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.status import Refreshed, RowStatus, StatusRow, Turn
 from wfdeploy.render.encode import document, dump, utc
-from wfdeploy.render.printable import printable
-from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import WORDS, counted, state_of
 from wfdeploy.render.width import Cell, table
 
 _STATUS_WORDS: Mapping[RowStatus, tuple[str, Tone]] = {
     RowStatus.TRIGGERED: ("not in the logs", Tone.FAINT),
-    RowStatus.INTENT: ("outcome not known yet", Tone.CHANGED),
-    RowStatus.UNKNOWN: ("outcome not known yet", Tone.CHANGED),
+    RowStatus.INTENT: ("outcome unknown", Tone.CHANGED),
+    RowStatus.UNKNOWN: ("outcome unknown", Tone.CHANGED),
     RowStatus.REJECTED: ("rejected", Tone.BAD),
 }
 
 
 def text(rows: Sequence[StatusRow], style: Style = plain, *, width: int = 100) -> Iterator[str]:
-    """A table by address, with a line of counts under it."""
+    """A table of run states by address, and a line of counts."""
     if not rows:
         yield "No runs are recorded.\n"
         return
@@ -41,7 +42,7 @@ def text(rows: Sequence[StatusRow], style: Style = plain, *, width: int = 100) -
 
 
 def json_text(rows: Sequence[StatusRow]) -> Iterator[str]:
-    """`{"formatVersion":1,"summary":{…},"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds."""
+    """The pieces of `{"formatVersion":1,"summary":{…},"runs":[…]}`, one run per line; times in Unix milliseconds."""
     summary = _summary(Counter(row.run_state for row in rows))
     return document({"summary": summary}, "runs", map(row_fields, rows))
 
@@ -65,9 +66,9 @@ def row_fields(row: StatusRow) -> Mapping[str, object]:
 
 
 def refreshed_text(found: Refreshed, style: Style = plain, *, width: int = 100) -> Iterator[str]:
-    """The runs that are in another state than was known, and how many are in which."""
+    """The runs whose recorded state changed, and the number of runs by state."""
     if not found.asked:
-        yield "All recorded runs are known to have ended; nobody was asked.\n"
+        yield "All recorded runs have ended; the server was not contacted.\n"
         return
     if found.turns:
         cells = [
@@ -82,11 +83,11 @@ def refreshed_text(found: Refreshed, style: Style = plain, *, width: int = 100) 
         yield from table(("ADDRESS", "WAS", "IS", "WORKFLOW RUN"), cells, style, width=width)
         yield "\n"
     words = ", ".join(f"{count:,} {state_of(state)[0]}" for state, count in found.states.items())
-    yield f"{style('Asked after', Tone.STRONG)} {found.asked:,} run{'' if found.asked == 1 else 's'}: {words}.\n"
+    yield f"{style('Checked', Tone.STRONG)} {found.asked:,} run{'' if found.asked == 1 else 's'}: {words}.\n"
 
 
 def refreshed_json(found: Refreshed) -> Iterator[str]:
-    """`{"formatVersion":1,"asked":…,"summary":{…},"changed":[…]}`, one run a line, in pieces."""
+    """The pieces of `{"formatVersion":1,"asked":…,"summary":{…},"changed":[…]}`, one run per line."""
     return document({"asked": found.asked, "summary": _summary(found.states)}, "changed", map(_turned, found.turns))
 
 
@@ -100,18 +101,24 @@ def _turned(turn: Turn) -> Mapping[str, object]:
 
 
 def _summary(states: Mapping[RunState | None, int]) -> Mapping[str, int]:
-    """How many runs are in which state, zeros too."""
+    """The number of runs in every state, also with zero."""
     return {state.value: states.get(state, 0) for state in RunState} | {"NOT_LISTED": states.get(None, 0)}
 
 
-def waited_text(states: Mapping[RunState, int], *, fulfilled: bool, style: Style = plain) -> str:
-    """One line: how many runs are in which state."""
-    word = style("Done:", Tone.GOOD) if fulfilled else style("Not there:", Tone.BAD)
-    return f"{word} {counted(states, style) or 'no runs'}.\n"
+def waited_text(
+    states: Mapping[RunState, int], *, fulfilled: bool, timed_out_s: float | None = None, style: Style = plain
+) -> str:
+    """One line with the number of runs in each state. `timed_out_s`: the timeout, if it has passed."""
+    if fulfilled:
+        return f"{style('Done:', Tone.GOOD)} {counted(states, style) or 'no runs'}.\n"
+    if timed_out_s is None:
+        return f"{style('Not all succeeded:', Tone.BAD)} {counted(states, style) or 'no runs'}.\n"
+    found = counted(states, style, running="still running")
+    return f"{style(f'Timed out after {timed_out_s:g} s:', Tone.BAD)} {found or 'no runs'}.\n"
 
 
 def waited_json(states: Mapping[RunState, int], *, fulfilled: bool) -> str:
-    """`{"formatVersion":1,"fulfilled":…,"states":{…}}`, every state, zeros too."""
+    """`{"formatVersion":1,"fulfilled":…,"states":{…}}` with every state, also with zero."""
     counts = {state.value: states.get(state, 0) for state in RunState}
     return dump({"formatVersion": 1, "fulfilled": fulfilled, "states": counts}) + "\n"
 
@@ -141,3 +148,102 @@ def _span(seconds: float) -> str:
         return f"{minutes} min {seconds} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
+
+
+_LABELS: Mapping[str, str] = {
+    "status": "status",
+    "origin": "origin",
+    "runState": "run state",
+    "workflowRunId": "workflow run",
+    "generation": "generation",
+    "fingerprint": "fingerprint",
+    "createdAtMs": "created",
+    "recordedAtMs": "recorded",
+    "observedAtMs": "observed",
+    "intentAtMs": "started",
+    "endedAtMs": "abandoned",
+    "resend": "resend",
+    "source": "source",
+    "error": "error",
+}
+_COLUMN = 13
+
+_TONES: Mapping[RowStatus, Tone] = {
+    RowStatus.TRIGGERED: Tone.GOOD,
+    RowStatus.INTENT: Tone.CHANGED,
+    RowStatus.UNKNOWN: Tone.CHANGED,
+    RowStatus.REJECTED: Tone.BAD,
+}
+
+
+def list_text(rows: Sequence[StatusRow], style: Style = plain, *, width: int = 100) -> Iterator[str]:
+    """A table of records by address."""
+    if not rows:
+        yield "The state contains no runs.\n"
+        return
+    cells = [
+        (
+            Cell(printable(row.address)),
+            Cell(row.status.value, _TONES[row.status]),
+            Cell(str(row.generation)),
+            Cell(printable(row.source), Tone.FAINT),
+            Cell(printable(row.error or row.workflow_run_id), Tone.FAINT),
+        )
+        for row in rows
+    ]
+    yield from table(("ADDRESS", "STATUS", "GEN", "SOURCE", "WORKFLOW RUN"), cells, style, width=width)
+
+
+def list_json(rows: Sequence[StatusRow]) -> Iterator[str]:
+    """The pieces of `{"formatVersion":1,"runs":[…]}`, one run per line; times in Unix milliseconds."""
+    return document({}, "runs", map(row_fields, rows))
+
+
+def show_text(shown: Mapping[str, Any], style: Style = plain) -> Iterator[str]:
+    """Everything that is recorded about one address."""
+    yield style(printable(str(shown["address"])), Tone.STRONG) + "\n"
+    record, attempt, history = shown.get("record"), shown.get("attempt"), shown.get("history") or ()
+    if record is not None:
+        yield from _facts(record, style)
+    if attempt is not None:
+        yield (
+            style("\nOpen attempt" if attempt.get("status") != "rejected" else "\nRejected attempt", Tone.CHANGED)
+            + "\n"
+        )
+        yield from _facts(attempt, style)
+    if history:
+        yield style("\nHistory, oldest first", Tone.STRONG) + "\n"
+        for entry in history:
+            old = entry["record"]
+            ended = style(f"{entry['ended']} {_time(entry['endedAtMs'])}", Tone.FAINT)
+            run_id = printable(str(old["workflowRunId"]))
+            yield f"  {_time(old['recordedAtMs'])}  generation {old['generation']}  {run_id}  {ended}\n"
+
+
+def show_json(shown: Mapping[str, Any]) -> str:
+    """Everything that is recorded about one address, as one JSON object with `formatVersion`."""
+    return dump({"formatVersion": 1, **shown}) + "\n"
+
+
+def _facts(values: Mapping[str, Any], style: Style) -> Iterator[str]:
+    for name, label in _LABELS.items():
+        value = values.get(name)
+        if value is None or value == "" or value is False:
+            continue
+        yield _line(label, _time(value) if name.endswith("AtMs") else str(value), style)
+    by = values.get("by")
+    if isinstance(by, Mapping) and by:
+        yield _line("by", ", ".join(f"{name} {value}" for name, value in by.items()), style)
+    request = values.get("request")
+    if isinstance(request, Mapping):
+        yield f"  {style('request', Tone.FAINT)}\n"
+        for name, value in request.items():
+            yield f"    {printable(str(name))}: {printable(json.dumps(value, ensure_ascii=False))}\n"
+
+
+def _line(label: str, value: str, style: Style) -> str:
+    return f"  {style(label.ljust(_COLUMN), Tone.FAINT)} {printable(value)}\n"
+
+
+def _time(value: object) -> str:
+    return utc(value) if isinstance(value, int) else "-"

@@ -1,4 +1,4 @@
-"""Actions and the states of runs, as people are shown them."""
+"""The words and tones of actions and run states."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action
-from wfdeploy.render.style import Style, Tone
+from wfdeploy.render.terminal import Style, Tone
 
 WORDS: Mapping[RunState, tuple[str, Tone]] = {
     RunState.STARTED: ("running", Tone.CALM),
@@ -33,12 +33,13 @@ TONES: Mapping[Action, Tone] = {
 
 
 def state_of(state: RunState | None) -> tuple[str, Tone]:
-    """The word and tone of a state; None: it was never observed."""
+    """The word and tone of a state; None means never observed."""
     return ("not seen yet", Tone.FAINT) if state is None else WORDS[state]
 
 
-def counted(states: Mapping[RunState, int], style: Style) -> str:
-    """How many runs are in which state, without those that none is in."""
+def counted(states: Mapping[RunState, int], style: Style, *, running: str = "running") -> str:
+    """The number of runs by state, without zeros. `running`: the word for runs in progress."""
+    words = {state: word for state, (word, _) in WORDS.items()} | {RunState.STARTED: running}
     return ", ".join(
-        style(f"{count:,} {WORDS[state][0]}", WORDS[state][1]) for state in RunState if (count := states.get(state, 0))
+        style(f"{count:,} {words[state]}", WORDS[state][1]) for state in RunState if (count := states.get(state, 0))
     )

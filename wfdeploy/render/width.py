@@ -1,4 +1,4 @@
-"""How wide text is on a terminal, how it is made to fit, and columns that line up in the width there is."""
+"""The width of text on a terminal, and tables that fit into it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from wfdeploy.render.style import Style, Tone
+from wfdeploy.render.terminal import Style, Tone
 
 _GAP = 2
 _LEAST_LAST = 8
@@ -15,14 +15,14 @@ ELLIPSIS = "…"
 
 
 def display_width(text: str) -> int:
-    """How many columns printable text takes: wide characters take two, combining ones none."""
+    """The columns that printable text takes: wide characters take two, combining ones none."""
     if text.isascii():
         return len(text)
     return sum(_columns(character) for character in text)
 
 
 def clip(text: str, columns: int) -> str:
-    """The beginning of `text`, with an ellipsis where something is missing; at most `columns` wide."""
+    """`text`, cut to at most `columns`, with an ellipsis if something is missing."""
     if display_width(text) <= columns:
         return text
     taken: list[str] = []
@@ -36,12 +36,12 @@ def clip(text: str, columns: int) -> str:
 
 
 def pad(text: str, columns: int) -> str:
-    """`text` filled up with blanks to `columns`."""
+    """`text`, padded with blanks to `columns`."""
     return text + " " * max(0, columns - display_width(text))
 
 
 def rows(text: str, columns: int) -> int:
-    """How many rows of a screen a line of printable text takes."""
+    """The rows that a line of printable text takes on a screen."""
     return max(1, -(-display_width(text) // max(columns, 1)))
 
 
@@ -60,8 +60,11 @@ class Cell:
 
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[Cell]], style: Style, *, width: int) -> Iterator[str]:
-    """The lines of a table. The last column takes what is left and is clipped; where its heading has no room it is
-    dropped, since a line that wraps is harder to read than one that says less. The first is never clipped."""
+    """The lines of a table.
+
+    The last column gets the remaining width and is clipped. If its heading doesn't fit, the column is dropped, since a
+    wrapped line is harder to read than a shorter one. The first column is never clipped.
+    """
     widths = [
         max(len(title), *(display_width(row[column].text) for row in rows)) for column, title in enumerate(heading)
     ]

@@ -1,19 +1,19 @@
-"""The Upstash Workflow REST API as the far end: what goes over the wire and what comes back.
+"""The client of the Upstash Workflow REST API.
 
-    settings.py    which server and which token, and which base URLs are good
-    headers.py     the one table: manifest field -> header
-    wire.py        a request -> one JSON object of a batch
-    replies.py     an answer -> what became of each run that was sent, or resumed
-    words.py       the server's own words, which runs they name, and what a status other than 200/201 means
-    logs.py        a page of the logs -> runs
-    facts.py       what headers tell: about the server, and how long a 429 asks to wait
-    scrub.py       secrets out of the server's words, in whatever form they come back
-    transfer.py    one HTTP exchange, direct or through a proxy, bounded in time and size
-    reads.py       asking again what may be asked again
-    client.py      the gateway that puts these together
+    endpoint.py     which server and which token to use; checks of base URLs
+    headers.py      the table of manifest fields and headers
+    wire.py         a request -> one JSON object of a batch
+    replies.py      an answer -> the outcome of each triggered or resumed run
+    refusals.py     error answers: their message, the runs they name, their meaning for a batch
+    logs.py         pages of the logs and of the dead-letter queue; a run's steps
+    facts.py        response headers: facts about the server, and the wait that a 429 requests
+    scrub.py        removes secrets from the server's texts, in every encoding
+    transfer.py     one HTTP exchange, direct or through a proxy, bounded in time and size
+    reads.py        idempotent requests with retries
+    bulk_cancel.py  cancelling many runs with one request
+    client.py       the gateway that combines them
 
-Importing this package imports nothing else, not even what `encoder` makes; httpx is loaded by `client` and what it
-stands on only.
+Importing this package imports nothing else; only `client` and the modules below it load httpx.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wfdeploy.ports import Encoder
 
-# httpx imports its own command line where rich is installed, which takes as long as all the rest of it; where it can't,
-# it does without.
+# If rich is installed, httpx imports its own command line, which takes as long as the rest of it. It works without.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 
 def encoder(label: str, secrets: Mapping[str, str]) -> Encoder:
-    """What encodes the runs of a project with this label: a `MakeEncoder`."""
+    """The encoder for the runs of a project with this label (a `MakeEncoder`)."""
     from wfdeploy.upstash.wire import ItemEncoder
 
     return ItemEncoder(label=label, secrets=secrets)

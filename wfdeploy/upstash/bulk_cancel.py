@@ -1,4 +1,4 @@
-"""Cancelling many runs with one request ("Workflow REST reference: Bulk Cancel Workflow Runs")."""
+"""Cancel many runs with one request ("Workflow REST reference: Bulk Cancel Workflow Runs")."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from wfdeploy.model.event import Waiting
 from wfdeploy.model.remote import Cancelled, CancelReply, NotCancelled
 from wfdeploy.upstash.logs import UnreadableError
 from wfdeploy.upstash.reads import Budget, Reader
+from wfdeploy.upstash.refusals import json_of
 from wfdeploy.upstash.transfer import Answer
-from wfdeploy.upstash.words import json_of
 
 if TYPE_CHECKING:
     from wfdeploy.ports import Clock, Listener
 
 _CAN_BE_CANCELLED = re.compile(r"(?=.*[A-Za-z0-9])[^,]+")
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
-"""Each goes before a bulk action is asked after."""
+"""The pauses between two polls of a bulk action."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Later:
-    """The server took the request, and cancels in its own time, as the bulk action of this id."""
+    """The server accepted the request and cancels asynchronously, as the bulk action of this id."""
 
     action_id: str
 
@@ -40,13 +40,13 @@ async def cancel_runs(
     listener: Listener,
     wait_budget_s: float,
 ) -> CancelReply:
-    """Cancel runs by their ids. `label`: of the project. Raises: `ValueError` for ids that would select other runs."""
+    """Cancel runs by their ids. `label`: the project's. Raises: `ValueError` for ids that would select other runs."""
     bad = [run_id for run_id in workflow_run_ids if not _CAN_BE_CANCELLED.fullmatch(run_id)]
     if bad or not workflow_run_ids:
-        # An empty selection means every run there is, and a comma makes two ids out of one.
+        # An empty selection would mean all runs, and a comma would make two ids out of one.
         raise ValueError(f"these can't be cancelled by their ids: {bad}")
     count = len(workflow_run_ids)
-    # Next to ids, other filters are ignored. Should a server not heed the ids, the label keeps it within this project.
+    # With ids, the server ignores other filters. If it ever ignores the ids, the label keeps it within this project.
     query = urlencode([*(("workflowRunIds", run_id) for run_id in workflow_run_ids), ("label", label)])
     what = f"cancelling {workflow_run_ids[0] if count == 1 else f'{count} runs'}"
     budget = Budget(wait_budget_s)
@@ -55,17 +55,17 @@ async def cancel_runs(
     def read(answer: Answer) -> Cancelled | _Later:
         if answer.status == 404:
             raise reader.refusal(what, answer)
-        told = _read(answer.body)
-        if isinstance(told, _Later):
+        reply = _read(answer.body)
+        if isinstance(reply, _Later):
             doubts.append(None)
-            return told
-        if told > count:
+            return reply
+        if reply > count:
             doubts.append(None)
             raise RemoteFailure(
-                f"{what}: the server says that it cancelled {told}",
-                hint="it may have cancelled others than it was asked to: look at them before you go on",
+                f"{what}: the server reports that it cancelled {reply}",
+                hint="it may have cancelled other runs too: check them before you continue",
             )
-        return Cancelled(told)
+        return Cancelled(reply)
 
     try:
         reply = await reader.ask(
@@ -80,28 +80,28 @@ async def cancel_runs(
             return reply
         for pause_s in _PAUSES_S:
             if pause_s >= 1:
-                listener(Waiting(f"{what}: the server has not finished it", pause_s))
+                listener(Waiting(f"{what}: the server has not finished yet", pause_s))
             await clock.sleep(pause_s)
             if await _is_finished(reader, reply, what, budget):
                 return Cancelled(None)
-        raise RemoteFailure(f"{what}: the server took the request and has not finished it yet")
+        raise RemoteFailure(f"{what}: the server accepted the request and has not finished yet")
     except RemoteFailure as error:
         return NotCancelled(error.message, error.hint, may_have_acted=bool(doubts))
 
 
 async def _is_finished(reader: Reader, later: _Later, what: str, budget: Budget) -> bool:
-    """Ask after a bulk action. Raises: `RemoteFailure`, also where the server doesn't know it."""
+    """Whether a bulk action is finished. Raises: `RemoteFailure`, also when the server doesn't know the action."""
 
     def read(answer: Answer) -> bool:
         if answer.status == 404:
-            raise RemoteFailure(f"{what}: the server took the request and doesn't tell what became of it")
+            raise RemoteFailure(f"{what}: the server accepted the request and does not report its outcome")
         try:
             action = json_of(answer.body)
         except (ValueError, RecursionError):
             raise UnreadableError("the answer isn't JSON") from None
         state = action.get("state") if isinstance(action, dict) else None
         if not isinstance(state, str):
-            raise UnreadableError("the answer doesn't tell how far the cancel is")
+            raise UnreadableError("the answer has no state of the bulk action")
         return state == "FINISHED"
 
     url = f"/v2/workflows/bulkActions/{quote(later.action_id, safe='')}"
@@ -109,16 +109,16 @@ async def _is_finished(reader: Reader, later: _Later, what: str, budget: Budget)
 
 
 def _read(body: bytes) -> int | _Later:
-    """How many runs a 2xx answer says were cancelled, or what is to be asked after. Raises: `UnreadableError`."""
+    """The number of cancelled runs in a 2xx answer, or the bulk action to poll. Raises: `UnreadableError`."""
     try:
         answer = json_of(body)
     except (ValueError, RecursionError):
         raise UnreadableError("the answer isn't JSON") from None
     if not isinstance(answer, dict) or answer.get("error"):
-        raise UnreadableError("the answer doesn't tell how many runs were cancelled")
+        raise UnreadableError("the answer has no number of cancelled runs")
     count, action_id = answer.get("cancelled"), answer.get("actionId")
     if isinstance(action_id, str) and re.search(r"[A-Za-z0-9]", action_id):
-        return _Later(action_id)  # a count beside it may be that of the runs to be cancelled
+        return _Later(action_id)  # a count beside it may be the number of runs still to cancel
     if type(count) is int and count >= 0:
         return count
-    raise UnreadableError("the answer doesn't tell how many runs were cancelled")
+    raise UnreadableError("the answer has no number of cancelled runs")

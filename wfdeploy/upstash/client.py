@@ -27,17 +27,15 @@ from wfdeploy.model.remote import (
 )
 from wfdeploy.ports import RunGateway
 from wfdeploy.upstash.bulk_cancel import cancel_runs
-from wfdeploy.upstash.dead_letters import read_letter_page
+from wfdeploy.upstash.endpoint import base_url, is_loopback
 from wfdeploy.upstash.facts import FactBook, http_date_ms
 from wfdeploy.upstash.headers import LABEL
-from wfdeploy.upstash.logs import LogPage, read_log_page
+from wfdeploy.upstash.logs import LogPage, read_letter_page, read_log_page, read_run
 from wfdeploy.upstash.reads import Budget, Cursors, Reader
+from wfdeploy.upstash.refusals import read_refusal
 from wfdeploy.upstash.replies import read_batch_reply, read_resume_reply
-from wfdeploy.upstash.run_log import read_run
-from wfdeploy.upstash.settings import base_url, is_loopback
 from wfdeploy.upstash.transfer import Answer, Connections, Transfer, TransferError, open_pool
 from wfdeploy.upstash.wire import batch_bytes
-from wfdeploy.upstash.words import read_refusal
 
 if TYPE_CHECKING:
     from wfdeploy.model.project import ServerSettings
@@ -45,36 +43,41 @@ if TYPE_CHECKING:
     from wfdeploy.upstash.scrub import Scrubber
 
 _PAGE_RUNS = 10
-"""Runs per page of the logs: the most there are when runs are asked for ("Workflow REST reference: Logs")."""
+"""Runs per page of the logs, the maximum ("Workflow REST reference: Logs")."""
 
 _PAGE_RUNS_EMBEDDED = 1000
-"""What the embedded server gives at once, when it is asked for in its own words."""
+"""Runs per page of the embedded server, by its own parameter."""
 
 _BODY = 2000
-"""Of what endpoints answered, so many bytes are asked for when a run is looked at."""
+"""The bytes requested of each body of a single run."""
 
 _ANSWER_BYTES = 8 * 1024 * 1024
 _ANSWER_BYTES_PER_RUN = 4 * 1024
 _PAGE_LETTERS = 100
-"""Dead letters per page: the most there are ("Workflow REST reference: List Failed Workflow Runs")."""
+"""Dead letters per page, the maximum ("Workflow REST reference: List Failed Workflow Runs")."""
 
 _ENTRY_BYTES = 300
-"""What an entry of a listing takes in memory, beside its texts."""
+"""The memory of a listing's entry without its texts."""
 
 FREE_S = 30.0
-"""What a trigger may take beside `--timeout`. More than a question may: its runs must be looked up once it is given up.
-"""
+"""The time of a trigger on top of `--timeout`. More than for a read, since runs of an abandoned trigger have to be
+looked up."""
 
 
 class UpstashGateway(RunGateway):
     """`RunGateway` over the Upstash Workflow REST API.
 
-    `url` is the server's base URL, `token` its bearer token, `token_source` the variable or file it came from (for
-    hints). `scrubber` takes secrets out of everything the server says. `wait_budget_s`: how long one listing or
-    cancel may be held up (`reads.Budget`). `connections`: how many requests are under way at once, at most. Nothing is
-    opened before the first request; `aclose` gives the connections back. `deadline_s` bounds one exchange as a whole
-    (default: as every phase's own timeout and `wait_budget_s` allow). `network` is what carries requests. Raises:
-    `UsageError` for a URL that a token must not be sent to (see `urls.base_url`).
+    `url`: the server's base URL.
+    `token`: its bearer token.
+    `token_source`: the variable or file of the token, for hints.
+    `scrubber`: removes secrets from the server's texts.
+    `wait_budget_s`: how long one listing or cancel may be delayed (`reads.Budget`).
+    `connections`: the maximum number of concurrent requests.
+    `deadline_s`: the limit of a whole exchange; by default, the sum of the phases' timeouts and `wait_budget_s`.
+    `network`: carries the requests.
+
+    Nothing is opened before the first request; `aclose` closes the connections. Raises: `UsageError` for a URL that a
+    token must not be sent to (see `endpoint.base_url`).
     """
 
     def __init__(
@@ -92,13 +95,13 @@ class UpstashGateway(RunGateway):
         deadline_s: float | None = None,
         network: Connections | None = None,
     ) -> None:
-        url = base_url(url, source="the gateway")  # whoever resolved it: no token over plain http
+        url = base_url(url, source="the gateway")  # checked again here: no token over plain http
         self._token_source = token_source
         self._clock = clock
         self._scrub = scrubber
         self._wait_budget_s = wait_budget_s
-        self._listener: Listener = listener or _unheard
-        self._facts = FactBook(believed=is_loopback(url))
+        self._listener: Listener = listener or _ignore
+        self._facts = FactBook(trusted=is_loopback(url))
         self._transfer = Transfer(
             network or open_pool(url, connections=connections),
             url,
@@ -200,8 +203,8 @@ class UpstashGateway(RunGateway):
     async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:
         budget = Budget(self._wait_budget_s)
         for known_as in (workflow_run_id, f"wfr_{workflow_run_id}"):  # servers may put a prefix before it
-            asked = {"groupBy": "workflowRunId", "workflowRunId": known_as, "count": _PAGE_RUNS, "trimBody": _BODY}
-            query = urlencode(asked)
+            params = {"groupBy": "workflowRunId", "workflowRunId": known_as, "count": _PAGE_RUNS, "trimBody": _BODY}
+            query = urlencode(params)
 
             def read(answer: Answer) -> RunLog | None:
                 if answer.status != 200:
@@ -217,7 +220,9 @@ class UpstashGateway(RunGateway):
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
         if not re.search(r"[A-Za-z0-9]", dlq_id):
-            raise ValueError("an empty id can't be resumed")  # it would be the bulk call, which takes every dead letter
+            raise ValueError(
+                "an empty id can't be resumed"
+            )  # it would be the bulk call, which resumes every dead letter
         try:
             answer = await self._transfer.exchange(
                 "POST",
@@ -248,7 +253,7 @@ class UpstashGateway(RunGateway):
 
 
 _quoted = lru_cache(maxsize=64)(quote_plus)
-"""From page to page nothing changes but the cursor."""
+"""Cached, since only the cursor changes from page to page."""
 
 
 def _headers(token: str) -> dict[str, str]:
@@ -257,8 +262,8 @@ def _headers(token: str) -> dict[str, str]:
         "Content-Type": "application/json",
         "User-Agent": f"wfdeploy/{__version__}",
         "Accept": "application/json",
-        "Cache-Control": "no-cache",  # what the logs said a moment ago proves nothing
-        "Accept-Encoding": "identity",  # answers are small, and inflating them safely is not free
+        "Cache-Control": "no-cache",  # an older answer of the logs proves nothing
+        "Accept-Encoding": "identity",  # answers are small, and safe decompression has a cost
     }
 
 
@@ -272,15 +277,15 @@ def _timeouts(settings: ServerSettings) -> Timeouts:
 
 
 def _deadline_s(settings: ServerSettings) -> float:
-    """Long enough for every phase to use up its own timeout; connecting counts twice, for TCP and for TLS."""
+    """The sum of all phases' timeouts; connecting counts twice, for TCP and for TLS."""
     return settings.pool_timeout_s + 2 * settings.connect_timeout_s + settings.write_timeout_s + settings.read_timeout_s
 
 
 def _size(entry: ObservedRun | DeadLetter) -> int:
-    """About how many bytes an entry takes while a listing is kept."""
+    """The approximate memory of a listing's entry."""
     of_url = len(entry.url) if isinstance(entry, ObservedRun) else 0
     return _ENTRY_BYTES + len(entry.workflow_run_id) + len(entry.dlq_id or "") + of_url + sum(map(len, entry.labels))
 
 
-def _unheard(event: Event, /) -> None:
-    """The listener where nobody listens."""
+def _ignore(event: Event, /) -> None:
+    """The listener without one."""

@@ -1,4 +1,4 @@
-"""What the headers of the server's answers tell: about itself, and how long a 429 asks to wait.
+"""Read response headers: facts about the server, and the wait that a 429 requests.
 
 Sources: "Workflow REST reference: API rate limits"; RFC 9110, `Retry-After`.
 """
@@ -18,36 +18,36 @@ LOG_LAG = "wfdeploy-log-lag"
 
 
 class FactBook:
-    """Collects facts, the latest answer winning.
+    """Collects facts from response headers; the latest answer wins.
 
-    `believed`: whether the embedded server's own headers are taken at their word. Only from loopback: elsewhere a
-    `Wfdeploy-Log-Lag: 0` would talk the recovery out of waiting for the logs.
+    `trusted`: whether the embedded server's own headers count. Only from loopback: a `Wfdeploy-Log-Lag: 0` from another
+    server would make the recovery skip its wait for the logs.
     """
 
-    def __init__(self, *, believed: bool) -> None:
-        self._believed = believed
+    def __init__(self, *, trusted: bool) -> None:
+        self._trusted = trusted
         self._date: str | None = None
-        self._told_ms: int | None = None
+        self._date_ms: int | None = None
         self.facts = ServerFacts()
 
     def learn(self, headers: Mapping[str, str]) -> int | None:
-        """Take in an answer's headers (looked up without regard to case); returns its `Date` in Unix ms."""
+        """Read an answer's headers (case-insensitive), and return its `Date` in Unix milliseconds."""
         date = headers.get("date")
         server_id, log_lag_s = self.facts.server_id, self.facts.log_lag_s
-        if self._believed:
+        if self._trusted:
             server_id = headers.get(SERVER_ID) or server_id
-            told = _number(headers.get(LOG_LAG))
-            log_lag_s = log_lag_s if told is None or told < 0 else told
-        if date != self._date:  # many answers share a second: its text is parsed once
-            self._date, self._told_ms = date, http_date_ms(date)
-        time_ms = self.facts.time_ms if self._told_ms is None else self._told_ms
+            advertised = _number(headers.get(LOG_LAG))
+            log_lag_s = log_lag_s if advertised is None or advertised < 0 else advertised
+        if date != self._date:  # many answers share a second, whose text is parsed once
+            self._date, self._date_ms = date, http_date_ms(date)
+        time_ms = self.facts.time_ms if self._date_ms is None else self._date_ms
         if (server_id, log_lag_s, time_ms) != (self.facts.server_id, self.facts.log_lag_s, self.facts.time_ms):
             self.facts = ServerFacts(server_id, log_lag_s, time_ms)
-        return self._told_ms
+        return self._date_ms
 
 
 LONGEST_WAIT_S = 86_400.0
-"""A wait beyond a day is a misreading or a mistake: the daily limit resets within one."""
+"""A longer wait is an error, since the daily limit resets within a day."""
 
 _RELATIVE_BELOW = 1_000_000_000
 _MILLISECONDS_FROM = 100_000_000_000
@@ -55,28 +55,29 @@ _MILLISECONDS_FROM = 100_000_000_000
 
 @lru_cache(maxsize=16)  # the pages of a listing share seconds
 def http_date_ms(value: str | None) -> int | None:
-    """An HTTP date in Unix milliseconds (whole seconds), None when it is missing or isn't one."""
+    """An HTTP date in Unix milliseconds (whole seconds); None if it is missing or invalid."""
     if not value:
         return None
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    # "-0000" makes a naive datetime: UTC by RFC 5322, and never local time.
+    # "-0000" gives a naive datetime, which is UTC by RFC 5322, not local time.
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1000
 
 
 def wait_s(headers: Mapping[str, str], *, now_ms: int) -> float | None:
-    """Seconds to wait before asking again, None when the headers don't say; never negative, at most a day.
+    """The seconds to wait before the next request, 0 to a day; None if the headers don't say.
 
-    `headers` is looked up without regard to case. Times are counted from the server's own `Date`, where it is given,
-    so that a wrong clock on this machine does no harm; `now_ms` (Unix milliseconds) stands in for it.
+    `headers`: case-insensitive.
+    `now_ms`: the current time in Unix milliseconds, used without a `Date` header. With one, a wrong clock on this
+    machine does no harm.
     """
     server_ms = http_date_ms(headers.get("date"))
     now_s = (now_ms if server_ms is None else server_ms) / 1000
     if (given := _retry_after(headers.get("retry-after"), now_s)) is not None:
         return _bounded(given)
-    # Both limits may be reported while only one is used up: the one that still has something left isn't why.
+    # Both limits may be reported although only one is used up; the other one is not the reason.
     resets = [
         reset
         for limit in ("burst-ratelimit", "ratelimit")
@@ -87,7 +88,7 @@ def wait_s(headers: Mapping[str, str], *, now_ms: int) -> float | None:
 
 
 def is_daily_limit(headers: Mapping[str, str]) -> bool:
-    """Whether it is the daily limit that was hit: the official SDKs know it by `RateLimit-Limit`."""
+    """Whether the daily limit was hit; the official SDKs recognise it by `RateLimit-Limit`."""
     return "ratelimit-limit" in headers
 
 
@@ -99,7 +100,8 @@ def _retry_after(value: str | None, now_s: float) -> float | None:
 
 
 def _reset(value: str | None, now_s: float) -> float | None:
-    """A reset is a Unix time. Other servers send milliseconds, or seconds from now: the size tells them apart."""
+    """The seconds until a reset, which is a Unix time. Other servers send milliseconds, or seconds from now; the size
+    shows which."""
     number = _number(value)
     if number is None or number < _RELATIVE_BELOW:
         return number

@@ -1,7 +1,7 @@
-"""The one table of what a manifest field becomes in the headers of a batch item.
+"""The table that maps manifest fields to the headers of a batch item.
 
 It drives the encoding and the page `docs/reference/headers.md`. Names, units and formats are those of the Workflow
-REST reference, "Trigger Workflow Run", whose headers "Batch Trigger Workflow Runs" takes in each item.
+REST reference, "Trigger Workflow Run"; each item of "Batch Trigger Workflow Runs" takes the same headers.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ LABEL = "Upstash-Label"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One manifest field, and its value in a template: what is sent in one header, or in one for each name, of which
-    `header` is the prefix then.
+    """One manifest field and its header.
 
-    `written` says for the documentation how the value is written; `example` is a value as it is sent.
+    `header`: the header's name, or its prefix for a field with several names.
+    `written`: the format of the value, for the documentation.
+    `example`: a value as it is sent.
+    `read`: takes the value from a template.
     """
 
     field: str
@@ -28,8 +30,8 @@ class Row:
     written: str
     example: str
     read: Callable[[Template], Mapping[str, Text] | Text | int | None]
-    unit: str = ""  # behind a number
-    of_delivery: bool = True  # False: it belongs to what the run does
+    unit: str = ""  # follows a number
+    of_delivery: bool = True  # False: part of what the run does
 
     def pairs(self, template: Template) -> Iterator[tuple[str, Text]]:
         """The headers, each with its value."""
@@ -47,7 +49,7 @@ def _flow_control_key(template: Template) -> Text | None:
 
 
 def _flow_control_value(template: Template) -> str | None:
-    """`parallelism=2, rate=5, period=60s`: what is given, in this order."""
+    """The given limits in this order: `parallelism=2, rate=5, period=60s`."""
     limits = template.delivery.flow_control
     if limits is None:
         return None
@@ -56,7 +58,7 @@ def _flow_control_value(template: Template) -> str | None:
 
 
 def _redacted(template: Template) -> str | None:
-    """`body,header` or `body,header[Name]`; the spelling is the official SDKs'."""
+    """`body,header` or `body,header[Name]`, spelled as in the official SDKs."""
     redact = template.delivery.redact
     if redact is None:
         return None
@@ -69,12 +71,12 @@ def _redacted(template: Template) -> str | None:
 
 
 def joined_labels(label: str, labels: tuple[str, ...]) -> str:
-    """The project's label first, then the run's own, each once."""
+    """The project's label, then the run's own labels, without duplicates."""
     return ",".join(dict.fromkeys((label, *labels)))
 
 
 def resolved(text: Text, secrets: Mapping[str, str]) -> str:
-    """The text as it is sent. Raises: `KeyError` with the name of a missing secret."""
+    """The text with its secrets, as it is sent. Raises: `KeyError` with the name of a missing secret."""
     return text.resolve(secrets) if isinstance(text, SecretText) else text
 
 
@@ -129,4 +131,4 @@ ROWS: tuple[Row, ...] = (
         _redacted,
     ),
 )
-"""Every row but the two that need more than the request: the workflow run id and the labels (see `wire`)."""
+"""All rows except the workflow run id and the labels, which need more than the request (see `wire`)."""

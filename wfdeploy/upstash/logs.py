@@ -1,21 +1,26 @@
-"""A page of the server's logs ("Workflow REST reference: List Workflow Run Logs")."""
+"""Read pages of the logs and of the dead-letter queue, and single runs with their steps.
+
+Sources: Workflow REST reference, "List Workflow Run Logs", "List Failed Workflow Runs"."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-from wfdeploy.model.remote import ObservedRun, RunState
-from wfdeploy.upstash.words import json_of
+from wfdeploy.model.observed import RunLog, Step, StepError, StepGroup
+from wfdeploy.model.remote import DeadLetter, ObservedRun, RunState
+from wfdeploy.model.workflow_id import RunIndex
+from wfdeploy.upstash.refusals import json_of
 
 _CURSOR_CHARACTERS = 16 * 1024
-"""It has to fit into a URL."""
+"""A cursor has to fit into a URL."""
 
 
 class UnreadableError(Exception):
-    """A 2xx answer that isn't what it should be."""
+    """A 2xx answer that can't be parsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +32,10 @@ class LogPage:
 
 
 def read_log_page(body: bytes) -> LogPage:
-    """Take a page apart.
+    """Parse a page of runs.
 
-    A run that can't be read fails the page: passing over it would make it look absent, and an absent run is sent
-    again. Raises: `UnreadableError`.
+    An unreadable run fails the whole page: skipping it would make it look absent, and absent runs are sent again.
+    Raises: `UnreadableError`.
     """
     try:
         page = json_of(body)
@@ -39,12 +44,12 @@ def read_log_page(body: bytes) -> LogPage:
     runs = page.get("runs") if isinstance(page, dict) else None
     # A server written in Go says null for an empty list.
     if not isinstance(page, dict) or not isinstance(runs, list | None) or "runs" not in page:
-        raise UnreadableError("the logs hold no list of runs")
+        raise UnreadableError("the logs contain no list of runs")
     return LogPage(tuple(_run(entry) for entry in runs or ()), cursor_of(page))
 
 
 def cursor_of(page: Mapping[str, object]) -> str:
-    """Where the next page begins (empty: there is none). Raises: `UnreadableError`."""
+    """The cursor of the next page, empty on the last one. Raises: `UnreadableError`."""
     cursor = page.get("cursor") or ""
     if not isinstance(cursor, str):
         raise UnreadableError("the page's cursor isn't text")
@@ -55,13 +60,13 @@ def cursor_of(page: Mapping[str, object]) -> str:
 
 def _run(entry: object) -> ObservedRun:
     if not isinstance(entry, dict):
-        raise UnreadableError("the logs hold an entry that isn't a run")
+        raise UnreadableError("the logs contain an entry that isn't a run")
     workflow_run_id = entry.get("workflowRunId")
     created_at_ms = milliseconds(entry.get("workflowRunCreatedAt"))
     if not isinstance(workflow_run_id, str) or not workflow_run_id:
-        raise UnreadableError("the logs hold a run without an id")
+        raise UnreadableError("the logs contain a run without an id")
     if created_at_ms is None:
-        raise UnreadableError("the logs hold a run without the time of its creation")
+        raise UnreadableError("the logs contain a run without the time of its creation")
     url = entry.get("workflowUrl")
     return ObservedRun(
         workflow_run_id=workflow_run_id,
@@ -82,12 +87,12 @@ def _state(word: object) -> RunState:
 
 
 def dlq_id_of(value: object) -> str | None:
-    """The id of a dead letter. Text that goes into a path: anything else is as good as none."""
+    """The id of a dead letter, if it is usable in a path."""
     return value if isinstance(value, str) and any(char.isalnum() for char in value) else None
 
 
 def labels_of(entry: dict[str, object]) -> tuple[str, ...]:
-    """The labels that an entry tells."""
+    """The labels of an entry."""
     labels = entry.get("labels")
     if isinstance(labels, list):
         return _shared(tuple([label for label in labels if isinstance(label, str)]))
@@ -97,13 +102,121 @@ def labels_of(entry: dict[str, object]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def _shared(labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Like URLs they are the same for most runs, of which there may be a million: kept once, whatever a page brings."""
+    """One shared tuple for equal labels, since a million runs mostly have the same ones."""
     return labels
 
 
 def milliseconds(value: object) -> int | None:
-    """A time in Unix ms; None for anything that can't be one."""
+    """A time in Unix milliseconds; None for any other value."""
     kind = type(value)
     if kind is not int and kind is not float:
         return None
     return int(value) if 0 <= value < 1e15 else None  # type: ignore[call-overload,operator]
+
+
+def read_letter_page(body: bytes) -> tuple[tuple[DeadLetter, ...], str]:
+    """The dead letters of a page, and the cursor of the next page (empty on the last one).
+
+    An unreadable entry fails the whole page: skipping it would make its run look handled. Raises: `UnreadableError`.
+    """
+    try:
+        page = json_of(body)
+    except (ValueError, RecursionError):
+        raise UnreadableError("the dead letters aren't JSON") from None
+    messages = page.get("messages") if isinstance(page, dict) else None
+    # A server written in Go says null for an empty list.
+    if not isinstance(page, dict) or not isinstance(messages, list | None) or "messages" not in page:
+        raise UnreadableError("the answer contains no list of dead letters")
+    return tuple(_letter(entry) for entry in messages or ()), cursor_of(page)
+
+
+def _letter(entry: object) -> DeadLetter:
+    if not isinstance(entry, dict):
+        raise UnreadableError("the dead letters contain an entry that is none")
+    dlq_id, run_id = dlq_id_of(entry.get("dlqId")), entry.get("workflowRunId")
+    if dlq_id is None or not isinstance(run_id, str) or not run_id:
+        raise UnreadableError("the dead letters contain one without its id or its run's")
+    return DeadLetter(dlq_id, run_id, milliseconds(entry.get("workflowCreatedAt")) or None, labels_of(entry))
+
+
+_DETAILS = ("callUrl", "waitEventId", "invokedWorkflowRunId", "sleepFor", "sleepUntil")
+_LONGEST = 2000
+
+
+def read_run(
+    body: bytes, workflow_run_id: str, created_at_ms: int | None, *, scrub: Callable[[str], str]
+) -> RunLog | None:
+    """The requested run of a page (`RunIndex.recorded`) with its steps; None if it isn't there.
+
+    Unreadable details are left out, since this is only shown to people. Raises: `UnreadableError` for the page.
+    """
+    page = read_log_page(body)
+    run = RunIndex(page.runs).recorded(workflow_run_id, created_at_ms)
+    if run is None:
+        return None
+    raw = json_of(body)["runs"][page.runs.index(run)]
+    failure = raw.get("failureFunction")
+    return RunLog(
+        workflow_run_id=run.workflow_run_id,
+        state=run.state,
+        created_at_ms=run.created_at_ms,
+        completed_at_ms=run.completed_at_ms,
+        url=scrub(run.url),
+        groups=tuple(_groups(raw.get("steps"), scrub)),
+        failure=_text(failure.get("state"), scrub) if isinstance(failure, Mapping) else "",
+    )
+
+
+def _groups(value: object, scrub: Callable[[str], str]) -> Iterator[StepGroup]:
+    for group in value if isinstance(value, list) else ():
+        steps = group.get("steps") if isinstance(group, Mapping) else None
+        if isinstance(steps, list):
+            kind = _text(group.get("type"), scrub)
+            yield StepGroup(kind, tuple(_step(step, scrub) for step in steps if isinstance(step, Mapping)))
+
+
+def _step(step: Mapping[str, Any], scrub: Callable[[str], str]) -> Step:
+    errors = step.get("errors")
+    detail = next((_text(step[name], scrub) for name in _DETAILS if step.get(name) not in (None, "")), "")
+    return Step(
+        name=_text(step.get("stepName"), scrub),
+        kind=_text(step.get("stepType"), scrub),
+        state=_text(step.get("state"), scrub),
+        created_at_ms=_number(step.get("createdAt")),
+        retries=_number(step.get("retries")),
+        next_delivery_ms=_number(step.get("nextDeliveryTime")),
+        detail=detail,
+        errors=tuple(
+            _error(error, scrub) for error in (errors if isinstance(errors, list) else ()) if isinstance(error, Mapping)
+        ),
+    )
+
+
+def _error(error: Mapping[str, Any], scrub: Callable[[str], str]) -> StepError:
+    body = error.get("body")
+    message = _words(body) if isinstance(body, str) and body else error.get("error")
+    return StepError(
+        _text(message or error.get("error"), scrub), _number(error.get("status")), _number(error.get("time"))
+    )
+
+
+def _words(body: str) -> str:
+    """The error in an SDK's answer, or the whole answer."""
+    try:
+        answer = json_of(body)
+    except (ValueError, RecursionError):
+        return body
+    if isinstance(answer, dict):
+        named = [answer[name] for name in ("error", "message") if isinstance(answer.get(name), str)]
+        return ": ".join(named) or body
+    return body
+
+
+def _text(value: object, scrub: Callable[[str], str]) -> str:
+    if value is None or isinstance(value, dict | list):
+        return ""
+    return scrub(str(value))[:_LONGEST]
+
+
+def _number(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15 else None

@@ -1,4 +1,4 @@
-"""Requests that may be asked again: patient with the network, with 5xx, and with rate limits."""
+"""Idempotent requests, with retries after network faults, 5xx answers and rate limits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import Waiting
 from wfdeploy.upstash.facts import wait_s
 from wfdeploy.upstash.logs import UnreadableError
+from wfdeploy.upstash.refusals import error_text, reason_of, stop_hint
 from wfdeploy.upstash.transfer import Answer, Transfer, TransferError
-from wfdeploy.upstash.words import error_text, reason_of, stop_hint
 
 if TYPE_CHECKING:
     from wfdeploy.ports import Clock, Listener
@@ -23,23 +23,22 @@ _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _ANSWER_BYTES = 8 * 1024 * 1024
 _IDLE_PAGES = 100
-"""A listing that brings nothing new for this many pages on end isn't going anywhere."""
+"""A listing fails after this many consecutive pages without anything new."""
 
 FREE_S = 10.0
-"""What a page, or an answer, may take before it counts as being held up."""
+"""The time that a page or an answer may take before it counts as delayed."""
 
 _MOST_BYTES = 2 * 1024**3
-"""What the entries of one listing may take in memory: some five million runs."""
+"""The memory that one listing may take: some five million runs."""
 
 _LONGEST_S = 24 * 3600.0
-"""Of a listing as a whole, however well it gets on."""
+"""The limit of a whole listing, also of one that makes progress."""
 
 
 class Budget:
-    """Seconds that one listing, or one other question, may be held up: `--timeout`.
+    """The seconds that one listing or one other request may be delayed (`--timeout`).
 
-    Rate limits take all their time out of it. Exchanges and the pauses after faults take what they need beyond
-    `FREE_S`, counted from the last time that something new came.
+    Waits for rate limits count in full. Exchanges and pauses after faults count beyond `FREE_S` per progress.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -48,32 +47,32 @@ class Budget:
 
     @property
     def longest_s(self) -> float:
-        """What the next exchange may take."""
+        """The seconds that the next exchange may take."""
         return self._free_s + self.left_s
 
     def spend(self, seconds: float) -> bool:
-        """Take seconds out; False, and nothing is taken, when there aren't as many."""
+        """Take seconds from the budget; False, and nothing is taken, if it has fewer."""
         if seconds > self.left_s:
             return False
         self.left_s -= seconds
         return True
 
     def use(self, seconds: float) -> bool:
-        """Count seconds that an exchange took, or a pause will. False: there weren't as many."""
+        """Count the seconds of an exchange or of a pause; False if the budget had fewer."""
         self._free_s -= seconds
         if self._free_s < 0:
             self.left_s, self._free_s = self.left_s + self._free_s, 0.0
         return self.left_s >= 0
 
     def renew(self) -> None:
-        """Something new came."""
+        """Start a new free period, after progress."""
         self._free_s = FREE_S
 
 
 class Cursors:
-    """Follows a listing from page to page, and notices when it isn't going anywhere. `what` is listed.
+    """Follows a listing from page to page, and detects when it makes no progress. `what`: for messages.
 
-    Only hashes of what came are kept: a listing may have 100,000 pages.
+    It only keeps hashes of pages and cursors, since a listing may have 100,000 pages.
     """
 
     def __init__(self, what: str, budget: Budget, clock: Clock) -> None:
@@ -87,9 +86,9 @@ class Cursors:
         self._bytes = 0
 
     def go_on(self, cursor: str, ids: Sequence[str], size: int) -> bool:
-        """Whether there is a page after this one, which has entries with these ids, of about `size` bytes in memory.
+        """Note a page with these ids and about `size` bytes of memory; whether there is a next page.
 
-        Raises: `RemoteFailure` for pages that go round in circles, and for those that don't end.
+        Raises: `RemoteFailure` for pages that repeat, and for a listing that does not end.
         """
         page = hash(tuple(ids))
         if ids and page not in self._pages:
@@ -100,26 +99,26 @@ class Cursors:
             self._idle += 1
         self._bytes += size
         if self._bytes > _MOST_BYTES:
-            raise self._failure(f"the server lists more than {_MOST_BYTES:,} bytes of them")
+            raise self._failure(f"the list is larger than {_MOST_BYTES:,} bytes")
         if not cursor:
             return False
         if hash(cursor) in self._cursors or self._idle >= _IDLE_PAGES:
-            raise self._failure("the server's pages go round in circles")
+            raise self._failure("the server's pages repeat")
         if self._budget.longest_s <= 0:
             raise self._failure("the server's pages bring nothing new")
         if self._clock.monotonic() > self._ends_at:
-            raise self._failure(f"it has not ended within {_LONGEST_S / 3600:.0f} hours")
+            raise self._failure(f"it did not end within {_LONGEST_S / 3600:.0f} hours")
         self._cursors.add(hash(cursor))
         return True
 
     def _failure(self, why: str) -> RemoteFailure:
         return RemoteFailure(
-            f"{self._what}: {why}", hint="nothing can be said about what was not listed; try again later"
+            f"{self._what}: {why}", hint="nothing is known about the runs that were not listed; try again later"
         )
 
 
 class Reader:
-    """Asks idempotent questions until there is an answer or no hope of one."""
+    """Repeats idempotent requests until there is an answer, or a failure that another try would not change."""
 
     def __init__(
         self,
@@ -148,11 +147,14 @@ class Reader:
         budget: Budget,
         doubt: Callable[[], object] = lambda: None,
     ) -> T:
-        """The answer as `read` understands it; `read` gets 2xx and 404 (it may refuse a 404 with `RemoteFailure`).
+        """Send the request and return what `read` makes of its answer.
 
-        `what` begins the message of a failure: "listing runs". Network faults, 5xx, 408 and unreadable answers are
-        tried again, at most five times in a row; these and each 429 as long as `budget` lets it. `doubt` is called for
-        each try that may have had an effect without telling. Raises: `RemoteFailure`.
+        `what`: begins the message of a failure, such as "listing runs".
+        `read`: gets 2xx and 404 answers; it may refuse a 404 with `RemoteFailure`.
+        `doubt`: called for each try that may have had an effect unnoticed.
+
+        Network faults, 5xx, 408 and unreadable answers are tried again up to five times, and a 429 any number of times,
+        both within `budget`. Raises: `RemoteFailure`.
         """
         faults = throttles = 0
         while True:
@@ -191,24 +193,24 @@ class Reader:
             if not (in_time and budget.use(pause_s)):
                 raise RemoteFailure(
                     f"{what} took too long: {problem}",
-                    hint="check the network and the server's status, or give it more time with --timeout",
+                    hint="check the network and the server's status, or allow more time with --timeout",
                 )
             await self._clock.sleep(pause_s)
 
     async def _throttled(self, what: str, answer: Answer, before: int, budget: Budget) -> None:
-        asked = wait_s(answer.headers, now_ms=self._clock.now_ms()) or 0.0
-        # The floor grows, so that a server that says "now" and means it not is still left in peace.
-        seconds = max(asked, min(_FIRST_PAUSE_S * 2.0**before, _LONGEST_PAUSE_S))
+        requested = wait_s(answer.headers, now_ms=self._clock.now_ms()) or 0.0
+        # The minimum grows, for servers that always request a wait of zero.
+        seconds = max(requested, min(_FIRST_PAUSE_S * 2.0**before, _LONGEST_PAUSE_S))
         if not budget.spend(seconds):
             raise RemoteFailure(
-                f"{what}: the server asks to wait {seconds:.0f} s more ({self._words(answer)})",
+                f"{what}: the server requests a wait of {seconds:.0f} s more ({self._words(answer)})",
                 hint="run the command again later, or let it wait longer with --timeout",
             )
         self._listener(Waiting(f"{what}: rate limited by the server", seconds))
         await self._clock.sleep(seconds)
 
     def refusal(self, what: str, answer: Answer) -> RemoteFailure:
-        """The failure for an answer that asking again would not change."""
+        """The failure for an answer that another try would not change."""
         hint = stop_hint(answer.status, answer.headers, token_source=self._token_source, scrub=self._scrub)
         return RemoteFailure(f"{what}: the server answered {self._words(answer)}", hint=hint)
 

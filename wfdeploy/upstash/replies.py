@@ -1,8 +1,8 @@
-"""The answer to a batch trigger, or to a resume: what became of each run.
+"""Read the answer to a batch trigger or to a resume: the outcome of each run.
 
-Sources: "Workflow REST reference: Batch Trigger Workflow Runs", "Resume Workflow from DLQ". The shape of an item that
-was refused isn't documented; `{"error": "..."}` is what is known of it. Whatever can't be read with certainty is
-`Unclear` (one run) or `Lost` (the batch), never a guess: only the logs may then tell.
+Sources: "Workflow REST reference: Batch Trigger Workflow Runs", "Resume Workflow from DLQ". The shape of a refused item
+isn't documented; `{"error": "..."}` was observed. Anything that can't be read with certainty is `Unclear` (one run) or
+`Lost` (the batch), never a guess: then only the logs decide.
 """
 
 from __future__ import annotations
@@ -28,17 +28,25 @@ from wfdeploy.model.remote import (
     TooLarge,
     Unclear,
 )
+from wfdeploy.upstash.refusals import (
+    by_returned_id,
+    error_of,
+    error_text,
+    json_of,
+    named_running,
+    read_refusal,
+    reason_of,
+)
 from wfdeploy.upstash.transfer import Answer
-from wfdeploy.upstash.words import by_returned_id, error_of, error_text, json_of, named_running, read_refusal, reason_of
 
 _usual = itemgetter("workflowRunId", "workflowCreatedAt")
 
 
 def read_batch_reply(body: bytes, sent: Sequence[str], *, scrub: Callable[[str], str]) -> Answered | Lost:
-    """What a 2xx answer says of the runs whose ids were `sent`, in that order.
+    """The outcomes in a 2xx answer for the runs whose ids were `sent`, in that order.
 
-    Runs are matched by the id that comes back (as sent, or with one more `wfr_`), in any order. An item without an
-    id is matched by position, and only while every item that has an id stands at its own position.
+    Runs are matched by the returned id (as sent, or with one more `wfr_`), in any order. An item without an id is
+    matched by position, but only while every item with an id is at its own position.
     """
     try:
         answer = json_of(body)
@@ -71,12 +79,14 @@ def read_batch_reply(body: bytes, sent: Sequence[str], *, scrub: Callable[[str],
     for index, item in without_id:
         if in_order:
             replies[index] = _without_id(item, sent[index], scrub)
-    return Answered(tuple(reply or Unclear("the answer doesn't tell which run an error is for") for reply in replies))
+    return Answered(tuple(reply or Unclear("the answer doesn't say which run an error is for") for reply in replies))
 
 
 def _all_taken(answer: list[Any], sent: Sequence[str]) -> tuple[Taken, ...] | None:
-    """The usual answer, every run taken and in order, at a twentieth of the time; None for any other, which then gets
-    the whole treatment with the same result."""
+    """Read the usual answer, all runs accepted and in order, in a twentieth of the time.
+
+    None for any other answer; the full reading gives the same result for the usual one.
+    """
     if not sent or set(map(type, answer)) != {dict}:
         return None
     try:
@@ -87,13 +97,13 @@ def _all_taken(answer: list[Any], sent: Sequence[str]) -> tuple[Taken, ...] | No
         return None
     if not 0 < min(created) <= max(created) < 1e15:
         return None
-    says: Iterable[bool] = repeat(False)
-    if set(map(len, answer)) != {2}:  # some say more than the two
-        says = [item.get("deduplicated", False) for item in answer]
-        if set(map(type, says)) != {bool} or any(item.get("error") or "status" in item for item in answer):
+    deduplicated: Iterable[bool] = repeat(False)
+    if set(map(len, answer)) != {2}:  # some items have more than the two fields
+        deduplicated = [item.get("deduplicated", False) for item in answer]
+        if set(map(type, deduplicated)) != {bool} or any(item.get("error") or "status" in item for item in answer):
             return None
-    pairs = list(zip(created, says, strict=False))
-    known = {pair: Taken(*pair) for pair in set(pairs)}  # those of one batch mostly share a millisecond
+    pairs = list(zip(created, deduplicated, strict=False))
+    known = {pair: Taken(*pair) for pair in set(pairs)}  # the runs of one batch mostly share a millisecond
     return tuple(map(known.__getitem__, pairs))
 
 
@@ -122,7 +132,7 @@ def _without_id(item: object, workflow_run_id: str, scrub: Callable[[str], str])
     if status is None:
         return Unclear("the answer has an item whose status can't be read")
     if not error_of(item.get("error")) and not status:
-        # Other words, of a `message` say, may be about anything.
+        # Another text, such as a `message`, may mean anything.
         return Unclear("the answer has an item with neither an id nor an error")
     return _refused(status, error_of(item), workflow_run_id, scrub)
 
@@ -141,7 +151,7 @@ def _refused(status: int, message: str, workflow_run_id: str, scrub: Callable[[s
 
 
 def _status(item: Mapping[str, object]) -> int | None:
-    """The status of one item, 0 where it has none, None where it has one that can't be read."""
+    """The status of one item: 0 if it has none, None if it is unreadable."""
     status = item.get("status")
     if status is None:
         return 0
@@ -152,7 +162,7 @@ def _status(item: Mapping[str, object]) -> int | None:
 
 
 def _whole(value: object) -> int | None:
-    """Unix milliseconds, None for anything that can't be that."""
+    """Unix milliseconds; None for any other value."""
     kind = type(value)
     if kind is not int and kind is not float:
         return None
@@ -160,7 +170,7 @@ def _whole(value: object) -> int | None:
 
 
 def read_resume_reply(answer: Answer, *, now_ms: int, token_source: str, scrub: Callable[[str], str]) -> ResumeReply:
-    """What became of a resume. A 2xx that doesn't name the new run is as good as no answer: the logs must tell."""
+    """The outcome of a resume. A 2xx answer that doesn't name the new run counts as lost, so the logs decide."""
     if answer.status in (200, 201):
         return _read(answer.body)
     if answer.status == 404:
@@ -173,21 +183,21 @@ def read_resume_reply(answer: Answer, *, now_ms: int, token_source: str, scrub: 
         case BatchRefused(_, message) | TooLarge(message):
             return Denied(message)
         case Answered():
-            return Lost("the answer makes no sense")  # a refusal is none
+            return Lost("the answer makes no sense")  # a refusal never is an outcome per run
         case _:
             return refusal
 
 
 def _read(body: bytes) -> Resumed | Lost:
     try:
-        told = json_of(body)
+        answer = json_of(body)
     except (ValueError, RecursionError):
         return Lost("the answer isn't JSON")
-    run_id = told.get("workflowRunId") if isinstance(told, dict) else None
+    run_id = answer.get("workflowRunId") if isinstance(answer, dict) else None
     if not isinstance(run_id, str) or not run_id:
         return Lost("the answer names no run")
-    created = told.get("workflowCreatedAt")
-    if not created or told.get("error"):
+    created = answer.get("workflowCreatedAt")
+    if not created or answer.get("error"):
         return Lost("the answer doesn't say that the run was created")
     is_time = isinstance(created, int) and not isinstance(created, bool) and created > 0
     return Resumed(run_id, created if is_time else None)

@@ -1,4 +1,4 @@
-"""Secrets out of the server's words, before they are shown or stored."""
+"""Remove secrets from the server's texts before they are shown or stored."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _BLANK = re.compile(r"\s+")
 
 
 class Scrubber:
-    """Takes a server's text and gives back one line that is safe to show: each of `values` replaced by `***` in
-    whatever encoding it came back, no control characters or terminal escapes, at most `limit` characters.
+    """Turns a server's text into one line that is safe to show.
 
-    Patterns are made at first use, since most commands never have a text to scrub.
+    Each of `values` is replaced by `***` in whatever encoding it appears. It has no control characters or terminal
+    escapes, and at most `limit` characters. The patterns are compiled on first use, since most commands need none.
     """
 
     def __init__(self, values: Iterable[str], *, limit: int = 500) -> None:
@@ -37,8 +37,8 @@ class Scrubber:
         self._patterns: tuple[re.Pattern[str], ...] | None = None
 
     def __call__(self, text: str) -> str:
-        # Both before the clean-up, which changes blanks and line ends that a value may hold, and after it, which
-        # joins what an escape sequence kept apart.
+        # Mask before and after the clean-up: it changes blanks and line ends that a value may contain, and it joins
+        # text that an escape sequence separated.
         clean = self._masked(visible(self._masked(text[:_LONGEST_TEXT])))
         return clean if len(clean) <= self._limit else clean[: self._limit - 1].rstrip() + "…"
 
@@ -54,12 +54,12 @@ class Scrubber:
 
 
 def visible(text: str) -> str:
-    """The text on one line, without escape sequences and characters that don't show or that reorder what does."""
+    """The text on one line, without escape sequences, invisible characters and those that reorder text."""
     return _BLANK.sub(" ", _UNSEEN.sub("", _TERMINAL.sub("", text))).strip()
 
 
 def _worth_hiding(values: Iterable[str]) -> set[str]:
-    """The values themselves, as `visible` leaves them, and the long lines of those that have several (keys)."""
+    """The values themselves, their `visible` forms, and the long lines of values with several lines (keys)."""
     found = set()
     for value in values:
         found |= {value, value.strip(), visible(value)}
@@ -68,7 +68,7 @@ def _worth_hiding(values: Iterable[str]) -> set[str]:
 
 
 def _spans(patterns: Iterable[re.Pattern[str]], text: str) -> Iterator[tuple[int, int]]:
-    """Every match, overlapping ones too: a second value that begins inside a first must not keep its tail."""
+    """All matches, including overlapping ones: a value that begins inside another one must be masked to its end."""
     for regex in patterns:
         at = 0
         while match := regex.search(text, at):
@@ -101,17 +101,18 @@ _BASE64_NEIGHBOUR = r"[A-Za-z0-9+/_\-]?"
 
 
 def pattern(value: str) -> re.Pattern[str]:
-    """Finds `value` in a text: as it is, percent-, JSON-, HTML- or quoted-printable-encoded (character by character,
-    also mixed, and escaped a few times over), in base64 or base64url at any alignment, and in hex.
+    """A pattern that finds `value` in any encoding.
 
-    Values of less than 4 characters are found as whole words only, since they occur in any text by chance.
+    Plain, percent-, JSON-, HTML- or quoted-printable-encoded (per character, also mixed and escaped several times),
+    base64 or base64url at any alignment, and hex. Values of less than 4 characters are only found as whole words, since
+    they occur in any text by chance.
     """
     if len(value) < _SHORTEST_ENCODED:
         return re.compile(rf"(?<!\w){re.escape(value)}(?!\w)")
     octets = value.encode("utf-8", "surrogatepass")
     spelled = _by_character(value) if len(value) <= _LONGEST_BY_CHARACTER else _as_a_whole(value)
     forms = (*spelled, *_base64_forms(octets), "".join(map(_hex, octets)))
-    # A longer value is found in any case too: some servers fold the case of what they echo.
+    # Longer values are found in any case, since some servers fold the case of what they echo.
     return re.compile("|".join(forms), re.IGNORECASE if len(value) >= _CASE_MATTERS_BELOW else 0)
 
 
@@ -120,7 +121,7 @@ def _by_character(value: str) -> Iterator[str]:
 
 
 def _run(text: str) -> str:
-    """A character, or a run of backslashes: one quantifier for all of it, or matching could take for ever."""
+    """A character, or a run of backslashes, with one quantifier for the whole run: otherwise matching could explode."""
     if text[0] != "\\":
         return _character(text)
     each = f"(?:{_character(text[0])}){{{len(text)}}}"
@@ -149,16 +150,16 @@ def _character(char: str) -> str:
 
 
 def _as_a_whole(value: str) -> Iterator[str]:
-    """For values so long that a pattern by character would be unwieldy."""
+    """The encodings of a value that is too long for a pattern per character."""
     forms = {value, quote(value, safe=""), quote(value), quote_plus(value)}
     forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     yield from map(re.escape, sorted(forms))
 
 
 def _base64_forms(octets: bytes) -> Iterator[str]:
-    """What is the same in base64 whatever stands around the value, for each of its three alignments.
+    """The part of the base64 text that doesn't depend on the value's surroundings, for each of the three alignments.
 
-    The characters at its ends hold bits of the value too, mixed with a neighbour's; they are taken along.
+    The characters next to it contain bits of the value too, mixed with a neighbour's, and are masked as well.
     """
     for offset in range(3):
         encoded = base64.b64encode(bytes(offset) + octets).decode()

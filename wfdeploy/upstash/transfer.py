@@ -1,6 +1,6 @@
-"""One HTTP exchange, bounded in time and size, and honest about whether anything may have left this machine.
+"""One HTTP exchange, bounded in time and size, whose errors say whether a byte may have left this machine.
 
-The server is reached directly, or through the proxy that the environment names.
+The server is reached directly or through the environment's proxy.
 """
 
 from __future__ import annotations
@@ -17,21 +17,19 @@ import httpx
 
 from wfdeploy.errors import UsageError
 from wfdeploy.http.connection import Timeouts
-from wfdeploy.http.message import Answer as RawAnswer
-from wfdeploy.http.message import request_bytes
-from wfdeploy.http.pool import Origin, Pool, Proxy
-from wfdeploy.upstash.settings import is_loopback
+from wfdeploy.http.message import RawAnswer, request_bytes
+from wfdeploy.http.pool import HttpOrigin, Pool, Proxy
+from wfdeploy.upstash.endpoint import is_loopback
 
 _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
-"""Faults from before the first byte of a request: no connection, no TLS, no tunnel. So is no free place in
-the pool.
+"""Faults before the first byte of a request: no connection, no TLS, no tunnel. (And no free slot in the pool.)
 
-Everything else may have come after it, the deadline included.
+All others may have happened after it, including the deadline.
 """
 
 
 class TransferError(Exception):
-    """An exchange that brought no whole answer. `left`: whether a byte of the request may have left."""
+    """An exchange without a complete answer. `left`: whether a byte of the request may have left."""
 
     def __init__(self, reason: str, *, left: bool) -> None:
         super().__init__(reason)
@@ -40,15 +38,17 @@ class TransferError(Exception):
 
 
 class Connections(Protocol):
-    """What carries requests: a `Pool`, whose words for its errors are httpx's."""
+    """Carries requests, like `Pool`; its errors are httpx's."""
 
-    async def exchange(self, origin: Origin, request: bytes, timeouts: Timeouts, *, max_bytes: int) -> RawAnswer: ...
+    async def exchange(
+        self, origin: HttpOrigin, request: bytes, timeouts: Timeouts, *, max_bytes: int
+    ) -> RawAnswer: ...
 
     async def aclose(self) -> None: ...
 
 
 class Answer(NamedTuple):
-    """A whole answer; the body is decoded and within the asked bound. The headers' names are in lower case."""
+    """A complete answer. The body is decoded and within the limit; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -56,12 +56,14 @@ class Answer(NamedTuple):
 
 
 class Transfer:
-    """Exchanges with one server. Safe to use from many tasks of one event loop.
+    """Exchanges with one server. Many tasks of one event loop may use it.
 
-    It works on connections, not on an HTTP client: nothing here may follow a redirect, keep a cookie, or find
-    credentials in a netrc file. (And httpx's requests and URLs cost more than all else that a page of a listing costs.)
-    `headers` go with every request. `deadline_s` bounds a whole exchange, so that an answer that drips in slowly ends:
-    the phases of `timeouts` only bound the wait for the next bytes.
+    `headers`: sent with every request.
+    `deadline_s`: the limit of a whole exchange. `timeouts` only limit the wait for the next bytes, so a slow answer
+    could otherwise take forever.
+
+    This uses connections instead of an HTTP client, so that nothing follows a redirect, keeps a cookie, or finds
+    credentials in a netrc file. (httpx's requests and URLs also cost more than everything else in a page of a listing.)
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class Transfer:
     ) -> None:
         self._connections = connections
         self._base = httpx.URL(url.rstrip("/"))
-        self._origin = Origin.of(self._base)
+        self._origin = HttpOrigin.of(self._base)
         self._path = self._base.raw_path.decode("ascii").rstrip("/")
         self._headers = _ascii({"Host": self._base.netloc.decode("ascii"), **headers})
         self._timeouts = timeouts
@@ -91,13 +93,17 @@ class Transfer:
         headers: Mapping[str, str] | None = None,
         deadline_s: float = math.inf,
     ) -> Answer:
-        """Send one request, once. `target`: path below the base URL, and query, both already quoted. `headers`: beside
-        those that go with every request. `deadline_s`: an earlier deadline than that of all exchanges.
+        """Send one request, once.
 
-        `max_bytes` bounds the answer's body, before and after decompression. Raises: `TransferError`.
+        `target`: the path below the base URL and the query, both already quoted.
+        `headers`: additional ones.
+        `deadline_s`: an earlier deadline than that of all exchanges.
+        `max_bytes`: the limit of the answer's body, before and after decompression.
+
+        Raises: `TransferError`.
         """
         own = self._headers if headers is None else self._headers + _ascii(headers)
-        if method == "POST":  # else there is no body
+        if method == "POST":  # other methods have no body
             own = [*own, ("Content-Length", str(len(content)))]
         deadline_s = min(self._deadline_s, deadline_s)
         try:
@@ -123,14 +129,14 @@ class Transfer:
 
 
 def _ascii(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Headers as a list. Raises: `UnicodeEncodeError` for what none can hold."""
+    """Headers as a list. Raises: `UnicodeEncodeError` for text that is not ASCII."""
     for name, value in headers.items():
         f"{name}{value}".encode("ascii")
     return list(headers.items())
 
 
 def _fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers as a dictionary, names in lower case, values of one name joined."""
+    """Headers as a dictionary: names in lower case, values of one name joined."""
     fields: dict[str, str] = {}
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -139,7 +145,7 @@ def _fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _body(answer: RawAnswer, headers: Mapping[str, str], max_bytes: int) -> bytes:
-    """The body, cut off where it gets too long."""
+    """The decoded body. Raises: `TransferError` if it is too long."""
     inflate = _inflater(headers.get("content-encoding", "identity").strip().lower())
     body = answer.body if inflate is None else inflate.decompress(answer.body, max_bytes + 1)
     if len(body) > max_bytes:
@@ -150,7 +156,7 @@ def _body(answer: RawAnswer, headers: Mapping[str, str], max_bytes: int) -> byte
 
 
 def _inflater(encoding: str) -> zlib._Decompress | None:
-    """None for a body as it is. Compression isn't asked for, but something on the way may apply it all the same."""
+    """None for an uncompressed body. Compression isn't requested, but a proxy may apply it all the same."""
     match encoding:
         case "identity" | "":
             return None
@@ -159,7 +165,7 @@ def _inflater(encoding: str) -> zlib._Decompress | None:
         case "deflate":
             return zlib.decompressobj()
         case _:
-            raise TransferError(f"the answer is encoded as {encoding[:40]!r}, which wasn't asked for", left=True)
+            raise TransferError(f"the answer is encoded as {encoding[:40]!r}, which wasn't requested", left=True)
 
 
 def _reason(fault: Exception) -> str:
@@ -169,30 +175,30 @@ def _reason(fault: Exception) -> str:
 
 
 _IDLE_S = 15.0
-"""Load balancers close connections that were idle for a minute or so. A request that meets such a close has an open
-outcome, so we give an idle connection up long before."""
+"""Load balancers close connections that were idle for a minute or so. A request that meets such a close has an unknown
+outcome, so idle connections are closed long before."""
 
 
 def open_pool(url: str, *, connections: int) -> Pool:
-    """Connections to the server; nothing is connected yet.
+    """A pool of connections to the server; it connects later.
 
-    TLS is always verified, against the CAs of `SSL_CERT_FILE` or `SSL_CERT_DIR` where they are set. Raises:
-    `UsageError` when the environment names a proxy that can't be used.
+    TLS is always verified, against the CAs of `SSL_CERT_FILE` or `SSL_CERT_DIR` if set. Raises: `UsageError` if the
+    environment names an unusable proxy.
     """
     parsed = httpx.URL(url)
     tls = cache(httpx.create_ssl_context)
     if parsed.scheme == "https":
-        tls()  # now, where it can be told that a file of CAs is no good; it takes long, and plain HTTP needs none
+        tls()  # now, so that an invalid file of CAs is reported; not for plain HTTP, since it takes long
     return Pool(connections=connections, idle_s=_IDLE_S, tls=tls, proxy=proxy_for(parsed))
 
 
 def proxy_for(url: httpx.URL) -> Proxy | None:
-    """The proxy for a URL as `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` (any case) say; None for none.
+    """The proxy for a URL by `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` (in any case), or None.
 
     Raises: `UsageError`.
     """
     if is_loopback(str(url)):
-        return None  # this very machine, which no proxy can reach
+        return None  # no proxy can reach this machine
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(url.host):

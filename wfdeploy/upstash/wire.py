@@ -11,28 +11,28 @@ from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Body, BodyKind, BodyValue, Request, SecretText, Template, Text
 from wfdeploy.upstash.headers import LABEL, ROWS, RUN_ID, Row, joined_labels, resolved
 
-_text: Callable[[str], str] = json.encoder.encode_basestring  # what `JSONEncoder(ensure_ascii=False)` uses for text
+_text: Callable[[str], str] = json.encoder.encode_basestring  # as `JSONEncoder(ensure_ascii=False)` does
 
 _OWN_ROWS = tuple(row for row in ROWS if not row.of_delivery)
 _DELIVERY_ROWS = tuple(row for row in ROWS if row.of_delivery)
 
 
-_KEPT = 256
-"""Shared parts held at once: runs come group by group, so few are in use at any time."""
+_CACHED = 256
+"""The templates whose encoded parts are cached. Runs come group by group, so few are in use at a time."""
 
 
 class ItemEncoder:
-    """Encodes the runs of one project. Not for use from several threads at once.
+    """Encodes the runs of one project. Not thread-safe.
 
-    `label` is the project's, by which its runs are listed again; every item carries it. The runs of a group share most
-    of what they are made of, so what each combination of shared parts came to is kept.
+    `label`: the project's, which every item carries and by which its runs are listed. The runs of a group mostly share
+    a template, so its encoded parts are cached.
     """
 
     def __init__(self, *, label: str, secrets: Mapping[str, str]) -> None:
         self._label = label
         self._secrets = secrets
-        # By identity of the template, which is held, so that no other object can take its place.
-        self._kept: dict[int, tuple[str, str, Template]] = {}
+        # By the identity of the template. The entry references it, so that no other object gets the same identity.
+        self._cache: dict[int, tuple[str, str, Template]] = {}
 
     def encode(self, request: Request, workflow_run_id: str, label: str = "") -> Item:
         """One run of a batch. `label`: see `Encoder.encode`.
@@ -48,15 +48,14 @@ class ItemEncoder:
         return Item(workflow_run_id, f"{before_id}{_text(workflow_run_id)}{after_id}{tail}".encode())
 
     def _parts(self, template: Template) -> tuple[str, str, Template]:
-        """What stands before the workflow run id and between it and the body."""
-        return self._kept.get(id(template)) or self._shared(template)
-
-    def _shared(self, template: Template) -> tuple[str, str, Template]:
-        made = self._made(template)
-        if len(self._kept) >= _KEPT:
-            self._kept.clear()
-        self._kept[id(template)] = made
-        return made
+        """The text before the workflow run id, and the text between it and the body; cached."""
+        parts = self._cache.get(id(template))
+        if parts is None:
+            parts = self._made(template)
+            if len(self._cache) >= _CACHED:
+                self._cache.clear()
+            self._cache[id(template)] = parts
+        return parts
 
     def _made(self, template: Template, label: str = "") -> tuple[str, str, Template]:
         secrets = self._secrets
@@ -69,7 +68,7 @@ class ItemEncoder:
 
 
 def body_text(body: Body, secrets: Mapping[str, str]) -> str | None:
-    """The payload as the endpoint gets it, None where the run declares none.
+    """The payload as the endpoint receives it; None if the run declares none.
 
     Raises: `KeyError` and `ValueError` as `ItemEncoder.encode`.
     """
@@ -88,13 +87,13 @@ def batch_bytes(items: Sequence[Item]) -> bytes:
 
 
 def _members(rows: Sequence[Row], template: Template, secrets: Mapping[str, str]) -> str:
-    """The headers of these rows as JSON members, each after a comma."""
+    """The headers of these rows as JSON members, each preceded by a comma."""
     pairs = [f",{_text(name)}:{_text(resolved(value, secrets))}" for row in rows for name, value in row.pairs(template)]
     return "".join(pairs)
 
 
 def _resolved(value: BodyValue, secrets: Mapping[str, str]) -> Any:
-    """The value with secrets put in, made of `dict` and `list`."""
+    """The value with its secrets, made of `dict` and `list`."""
     if isinstance(value, SecretText):
         return value.resolve(secrets)
     if isinstance(value, Mapping):

@@ -90,7 +90,7 @@ def workspace(
 
     target = settings.target
     if not target.local:
-        from wfdeploy.upstash.settings import origin
+        from wfdeploy.upstash.endpoint import origin
 
         yield assemble(target, target.url, origin(target.url))
         return

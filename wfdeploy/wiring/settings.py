@@ -21,7 +21,7 @@ from wfdeploy.wiring.checkout import OWN_FOLDER, not_as_named, require_as_named
 if TYPE_CHECKING:
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.project.permissions import Permissions
-    from wfdeploy.upstash.settings import Endpoint, GivenToken
+    from wfdeploy.upstash.endpoint import Endpoint, GivenToken
 
 EMBEDDED = "local"
 """What stands for the URL of the embedded server: its port is another one each time, and means nothing."""
@@ -84,7 +84,7 @@ def resolve(
     if options.env_file is not None:
         environ = _with_env_file(environ, options.env_file, folder=cwd, bounds=_bounds(options, permissions, cwd))
     from wfdeploy.project.permissions import require_permitted, require_within
-    from wfdeploy.upstash.settings import resolve_endpoint, wants_dev_server
+    from wfdeploy.upstash.endpoint import resolve_endpoint, wants_dev_server
 
     if options.local and options.token_file is not None:
         raise UsageError("--local brings its own token, so --token-file makes no sense beside it")
@@ -133,7 +133,7 @@ def _target(endpoint: Endpoint, project: Project, state_file: Path) -> Target:
         # The server's own token is known once it runs.
         url, token, source = EMBEDDED, None, "the embedded server"
     elif token is None and project.environment == LOCAL:
-        from wfdeploy.upstash.settings import DEV_TOKEN, is_loopback
+        from wfdeploy.upstash.endpoint import DEV_TOKEN, is_loopback
 
         if is_loopback(url):
             token, source = DEV_TOKEN, "the development server's published one"
@@ -210,7 +210,7 @@ def _given_token(options: TargetOptions, permissions: Permissions, cwd: Path) ->
     if name is None and options.token is None:
         return None
     from wfdeploy.files.access import read_named
-    from wfdeploy.upstash.settings import GivenToken
+    from wfdeploy.upstash.endpoint import GivenToken
 
     if name is None:
         return GivenToken("the given token", options.token or "")

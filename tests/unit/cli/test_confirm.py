@@ -35,7 +35,7 @@ def shown(plan: Plan, *, verbosity: int = 0, log_format: LogFormat = LogFormat.T
 def test_it_fits_a_screen_and_says_how_to_see_all() -> None:
     text = shown(PLAN)
     assert text.count("\n") <= 60
-    assert "Not all is shown: -v lists every run." in text
+    assert "Not everything is shown: -v lists every run." in text
     assert text.endswith("warning: 295 more like these\nhint: -v shows them\n")
 
 

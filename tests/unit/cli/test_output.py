@@ -11,7 +11,7 @@ import pytest
 
 from wfdeploy.cli.output import ColorMode, LogFormat, Output
 from wfdeploy.errors import WfdeployError
-from wfdeploy.render.style import Tone
+from wfdeploy.render.terminal import Tone
 
 
 class Terminal(io.StringIO):

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdeploy.http.message import Answer, AnswerReader, AnswerTooLarge, request_bytes
+from wfdeploy.http.message import AnswerReader, AnswerTooLarge, RawAnswer, request_bytes
 
 MANY = 1_000_000
 
 
-def read(*pieces: bytes, max_bytes: int = MANY, bodiless: bool = False) -> tuple[Answer | None, bool]:
+def read(*pieces: bytes, max_bytes: int = MANY, bodiless: bool = False) -> tuple[RawAnswer | None, bool]:
     """(the answer, if it is whole; whether the connection may be kept)"""
     reader = AnswerReader()
     reader.expect(max_bytes=max_bytes, bodiless=bodiless)
@@ -24,7 +24,7 @@ def read(*pieces: bytes, max_bytes: int = MANY, bodiless: bool = False) -> tuple
 
 def test_an_answer() -> None:
     answer, kept = read(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nX-A:  b c \r\n\r\n[]")
-    assert answer == Answer(201, ((b"Content-Length", b"2"), (b"X-A", b"b c")), b"[]")
+    assert answer == RawAnswer(201, ((b"Content-Length", b"2"), (b"X-A", b"b c")), b"[]")
     assert kept
 
 
@@ -218,7 +218,7 @@ def test_chunks_come_out_whole_in_whatever_pieces_they_come_in(
                 answer = reader.feed(data[at : at + size])
                 at += size
     assert answer is not None
-    assert answer == Answer(200, ((b"Transfer-Encoding", b"chunked"),), b"".join(parts))
+    assert answer == RawAnswer(200, ((b"Transfer-Encoding", b"chunked"),), b"".join(parts))
 
 
 def test_one_answer_after_another() -> None:

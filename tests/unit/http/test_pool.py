@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from wfdeploy.http.connection import Timeouts
-from wfdeploy.http.message import Answer
-from wfdeploy.http.pool import Origin, Pool, Proxy
+from wfdeploy.http.message import RawAnswer
+from wfdeploy.http.pool import HttpOrigin, Pool, Proxy
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CLOSES = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
@@ -43,7 +43,7 @@ class Server:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
         sock.bind(("127.0.0.1", 0))
         self._server = await asyncio.start_server(self._connected, sock=sock)
-        self.origin = Origin(False, "127.0.0.1", sock.getsockname()[1])
+        self.origin = HttpOrigin(False, "127.0.0.1", sock.getsockname()[1])
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -90,7 +90,7 @@ def pool(*, connections: int = 4, idle_s: float = 60.0, proxy: Proxy | None = No
     return Pool(connections=connections, idle_s=idle_s, tls=no_tls, proxy=proxy)
 
 
-async def ask(connections: Pool, server: Server, request: bytes = REQUEST, **timeouts: float) -> Answer:
+async def ask(connections: Pool, server: Server, request: bytes = REQUEST, **timeouts: float) -> RawAnswer:
     limits: dict[str, Any] = {"connect": 10.0, "read": 10.0, "write": 10.0, "pool": 10.0, **timeouts}
     return await connections.exchange(server.origin, request, Timeouts(**limits), max_bytes=1000)
 
@@ -322,14 +322,14 @@ def test_no_child_process_inherits_a_connection() -> None:
 
 
 def test_proxies() -> None:
-    assert Proxy.of("http://proxy.test") == Proxy(Origin(False, "proxy.test", 80))
-    assert Proxy.of("https://proxy.test") == Proxy(Origin(True, "proxy.test", 443))
-    assert Proxy.of("http://[::1]:3128").origin == Origin(False, "::1", 3128)
+    assert Proxy.of("http://proxy.test") == Proxy(HttpOrigin(False, "proxy.test", 80))
+    assert Proxy.of("https://proxy.test") == Proxy(HttpOrigin(True, "proxy.test", 443))
+    assert Proxy.of("http://[::1]:3128").origin == HttpOrigin(False, "::1", 3128)
     for port in ("0", "99999"):
-        with pytest.raises(ValueError, match="no port"):
+        with pytest.raises(ValueError, match="invalid port"):
             Proxy.of(f"http://proxy.test:{port}")
     assert Proxy.of("http://a:b@proxy.test").headers == (("Proxy-Authorization", "Basic YTpi"),)
-    assert Origin(True, "::1", 443).authority == "[::1]:443"
+    assert HttpOrigin(True, "::1", 443).authority == "[::1]:443"
     for bad in ("ftp://proxy.test", "http://", "socks5://proxy.test", "http://proxy.test:port"):
         with pytest.raises((ValueError, httpx.InvalidURL)):
             Proxy.of(bad)

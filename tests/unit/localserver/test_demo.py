@@ -79,5 +79,5 @@ def test_banner_can_be_pasted_into_a_shell() -> None:
     assert exported["QSTASH_CURRENT_SIGNING_KEY"] == "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r"
     assert "http://127.0.0.1:8081/demo/" in text
     assert "QSTASH_DEV_PORT=9000" in tenants.banner(url="http://127.0.0.1:9000")
-    assert "browser: http://127.0.0.1:9000/\n" in tenants.banner(url="http://127.0.0.1:9000")
+    assert "web page: http://127.0.0.1:9000/\n" in tenants.banner(url="http://127.0.0.1:9000")
     assert "in memory" in tenants.banner(url="http://127.0.0.1:9000")

@@ -37,7 +37,7 @@ from wfdeploy.model.workflow_id import parse_run_id
 from wfdeploy.planning.consent import require_consent
 from wfdeploy.planning.targets import Targets
 from wfdeploy.render.plan_text import text as plan_text
-from wfdeploy.render.printable import printable, without_commands
+from wfdeploy.render.terminal import printable, without_commands
 
 FINGERPRINT = f"1:{'a' * 26}"
 KEYS = st.text(min_size=1, max_size=40) | st.text(alphabet="a%[]@/25\n\u2028\u200b B", min_size=1, max_size=12)

@@ -13,8 +13,8 @@ from tests.unit.render import samples
 from wfdeploy.model.address import Address
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.model.remote import RunState
-from wfdeploy.render import diagnostics, plan_json, plan_text, report, state, status
-from wfdeploy.render.style import Tone
+from wfdeploy.render import diagnostics, plan_json, plan_text, report, status
+from wfdeploy.render.terminal import Tone
 
 Golden = Callable[[Path, str], None]
 
@@ -126,7 +126,7 @@ def test_state(golden: Golden) -> None:
             }
         ],
     }
-    golden(GOLDEN / "state" / "list.txt", joined(state.list_text(samples.STATUS)))
-    golden(GOLDEN / "state" / "list.json", joined(state.list_json(samples.STATUS)))
-    golden(GOLDEN / "state" / "show.txt", joined(state.show_text(shown)))
-    golden(GOLDEN / "state" / "show.json", state.show_json(shown))
+    golden(GOLDEN / "state" / "list.txt", joined(status.list_text(samples.STATUS)))
+    golden(GOLDEN / "state" / "list.json", joined(status.list_json(samples.STATUS)))
+    golden(GOLDEN / "state" / "show.txt", joined(status.show_text(shown)))
+    golden(GOLDEN / "state" / "show.json", status.show_json(shown))

@@ -77,10 +77,10 @@ def test_a_plan_fits_a_screen(name: str) -> None:
     text = "".join(plan_text.text(PLANS[name], next_step="wfdeploy apply -e production"))
     assert len(text.encode()) <= MOST_BYTES
     assert text.count("\n") <= MOST_LINES
-    assert ("Not all is shown: `wfdeploy plan --all`" in text) == (name != "many ways")  # which are folded
+    assert ("Not everything is shown: `wfdeploy plan --all`" in text) == (name != "many ways")  # which are folded
     everything = "".join(plan_text.text(PLANS[name], everything=True))
     assert len(re.findall(r"(?m)^  . \S+/", everything.partition("\n\nPlan:")[0])) == len(PLANS[name].changes)
-    assert "Not all is shown" not in everything
+    assert "Not everything is shown" not in everything
 
 
 def test_what_needs_a_person_comes_first() -> None:

@@ -20,7 +20,7 @@ from wfdeploy.model.event import ApplyReport, Outcome, Result
 from wfdeploy.model.plan import Action, FieldChange
 from wfdeploy.render import diagnostics, plan_json, plan_text, report, status
 from wfdeploy.render.encode import dump
-from wfdeploy.render.printable import printable, printable_lines, without_commands
+from wfdeploy.render.terminal import printable, printable_lines, without_commands
 from wfdeploy.render.width import clip, display_width
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=40)

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from wfdeploy.model.remote import DeadLetter
-from wfdeploy.upstash.dead_letters import read_letter_page
-from wfdeploy.upstash.logs import UnreadableError
+from wfdeploy.upstash.logs import UnreadableError, read_letter_page
 
 ENTRY = {"dlqId": "1725323658779-0", "workflowRunId": "wfr_a", "workflowCreatedAt": 1000, "body": "x", "labels": ["y"]}
 

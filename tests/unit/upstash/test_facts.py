@@ -16,14 +16,14 @@ TOLD = httpx.Headers(
 
 
 def test_elsewhere_only_the_date_is_believed() -> None:
-    book = FactBook(believed=False)
+    book = FactBook(trusted=False)
     assert book.learn(TOLD) == 1_795_442_400_000
     assert book.facts == ServerFacts(None, None)
     assert book.facts.time_ms == 1_795_442_400_000
 
 
 def test_the_latest_answer_wins_and_silence_changes_nothing() -> None:
-    book = FactBook(believed=True)
+    book = FactBook(trusted=True)
     book.learn(TOLD)
     assert book.learn(httpx.Headers({"Wfdeploy-Server-Id": "srv-2", "Wfdeploy-Log-Lag": "-1"})) is None
     assert book.facts == ServerFacts("srv-2", 0.5)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdeploy.model.remote import Answered, Denied, InProgress, Lost, Taken, Throttled, Unclear
+from wfdeploy.upstash.refusals import error_text, named_running
 from wfdeploy.upstash.replies import read_batch_reply
-from wfdeploy.upstash.words import error_text, named_running
 
 NOT_CREATED = Unclear("the answer doesn't say that the run was created")
 NO_STATUS = Unclear("the answer has an item whose status can't be read")

@@ -26,7 +26,7 @@ from wfdeploy.model.request import (
     Template,
 )
 from wfdeploy.upstash.headers import LABEL, ROWS, RUN_ID
-from wfdeploy.upstash.wire import _KEPT, ItemEncoder, batch_bytes, body_text
+from wfdeploy.upstash.wire import _CACHED, ItemEncoder, batch_bytes, body_text
 
 SECRETS = {"TOKEN": 's3"cr\\et', "KEY": "k-1", "HOST": "ops.example.com"}
 BEARER = SecretText(("Bearer ", SecretRef("TOKEN")))
@@ -247,7 +247,7 @@ def test_an_encoder_that_remembers_gives_what_a_fresh_one_gives(sequence: list[R
 
 def test_a_new_template_is_never_taken_for_one_that_is_gone() -> None:
     encoder = ItemEncoder(label="l", secrets={})
-    for n in range(3 * _KEPT):
+    for n in range(3 * _CACHED):
         item = encoder.encode(request_of("d", headers={"X-A": str(n)}), "w")  # nobody else holds it: its id is free
         assert json.loads(item.encoded)["headers"]["Upstash-Forward-X-A"] == str(n)
 

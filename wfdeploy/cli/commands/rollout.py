@@ -100,7 +100,7 @@ def _steering(verb: str, done: str, help_: str) -> click.Command:
         with wiring.opened(app, target, online=False) as workspace:
             steer: Callable[[Workspace, str], Progress] = getattr(operation, verb)
             progress = steer(workspace, group)
-        app.output.show(view.steered_json(progress), view.steered(progress, done))
+        app.output.show(view.changed_json(progress), view.changed_text(progress, done))
 
     return command
 

@@ -138,7 +138,12 @@ def wait(
         )
     output.show(
         view.waited_json(ended.states, fulfilled=ended.fulfilled),
-        view.waited_text(ended.states, fulfilled=ended.fulfilled, style=output.style),
+        view.waited_text(
+            ended.states,
+            fulfilled=ended.fulfilled,
+            timed_out_s=timeout_s if ended.timed_out else None,
+            style=output.style,
+        ),
     )
     if ended.fulfilled:
         return ExitCode.OK
@@ -168,7 +173,7 @@ def logs(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence
     """
     from wfdeploy.cli import wiring
     from wfdeploy.operations import status as operation
-    from wfdeploy.render import looking as view
+    from wfdeploy.render import logs as view
 
     output = app.output
     with wiring.opened(app, target) as workspace:
@@ -197,7 +202,7 @@ def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Seque
     """
     from wfdeploy.cli import wiring
     from wfdeploy.operations import status as operation
-    from wfdeploy.render import looking as view
+    from wfdeploy.render import logs as view
 
     with wiring.opened(app, target, online=False) as workspace:
         runs = operation.history(workspace, tuple(globs), tuple(labels))

@@ -70,7 +70,7 @@ def list_(app: App, target: TargetOptions, globs: Sequence[str]) -> None:
     """
     from wfdeploy.cli import wiring
     from wfdeploy.operations import state as operation
-    from wfdeploy.render import state as view
+    from wfdeploy.render import status as view
 
     with wiring.opened(app, target, online=False) as workspace:
         rows = operation.list_records(workspace, tuple(globs))
@@ -98,7 +98,7 @@ def show(app: App, target: TargetOptions, address: str) -> None:
     """
     from wfdeploy.cli import wiring
     from wfdeploy.operations import state as operation
-    from wfdeploy.render import state as view
+    from wfdeploy.render import status as view
 
     with wiring.opened(app, target, online=False) as workspace:
         shown = operation.show(workspace, address)
@@ -192,7 +192,7 @@ def rm(app: App, target: TargetOptions, globs: Sequence[str]) -> None:
     from wfdeploy.cli import wiring
     from wfdeploy.operations import state as operation
     from wfdeploy.render.encode import dump
-    from wfdeploy.render.printable import printable
+    from wfdeploy.render.terminal import printable
 
     with wiring.opened(app, target, online=False) as workspace:
         removed = operation.remove(workspace, tuple(globs))

@@ -25,8 +25,8 @@ function Keys() {
     ${
       whole &&
       html`<p class="lead">
-        ${count(whole.parallelismCount, "delivery", "deliveries")} in progress; at most ${whole.parallelismMax} at once under all
-        keys.
+        ${count(whole.parallelismCount, "delivery", "deliveries")} in progress; at most ${whole.parallelismMax} at once
+        under all keys.
       </p>`
     }
     ${error && html`<${Trouble} error=${error} onRetry=${reload} />`}

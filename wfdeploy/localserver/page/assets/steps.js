@@ -154,7 +154,7 @@ function Step({ row, details, cut, reload, now, scale }) {
           ${span?.isEarlier ? html`<span class="muted">previous run</span>` : span && duration(until - span.start)}
         </span>
       </summary>
-      ${isOpen && html`<${StepDetails} step=${step} attempts=${attempts} span=${span} ...${{ details, cut, reload }} />`}
+      ${isOpen && html`<${StepDetails} ...${{ step, attempts, span, details, cut, reload }} />`}
     </details>
   </li>`;
 }

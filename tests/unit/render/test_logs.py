@@ -12,7 +12,7 @@ from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunLog, RunState, Step, StepError, StepGroup
 from wfdeploy.model.state import Record
 from wfdeploy.model.status import LoggedRun, PastRun, Refreshed, Turn
-from wfdeploy.render import looking, status
+from wfdeploy.render import logs, status
 
 Golden = Callable[[Path, str], None]
 HARM = "\x1b[2Jharm\u202e"
@@ -64,13 +64,13 @@ TURNS = [
 
 
 def test_logs(golden: Golden) -> None:
-    golden(GOLDEN / "logs" / "steps.txt", "".join(looking.logs_text(RUNS)))
-    golden(GOLDEN / "logs" / "steps.json", "".join(looking.logs_json(RUNS)))
+    golden(GOLDEN / "logs" / "steps.txt", "".join(logs.logs_text(RUNS)))
+    golden(GOLDEN / "logs" / "steps.json", "".join(logs.logs_json(RUNS)))
 
 
 def test_history(golden: Golden) -> None:
-    golden(GOLDEN / "history" / "two.txt", "".join(looking.history_text(PAST)))
-    golden(GOLDEN / "history" / "two.json", "".join(looking.history_json(PAST)))
+    golden(GOLDEN / "history" / "two.txt", "".join(logs.history_text(PAST)))
+    golden(GOLDEN / "history" / "two.json", "".join(logs.history_json(PAST)))
 
 
 def test_refreshed(golden: Golden) -> None:
@@ -82,15 +82,15 @@ def test_refreshed(golden: Golden) -> None:
 
 def test_nothing_that_a_server_says_gets_at_the_terminal() -> None:
     for text in (
-        "".join(looking.logs_text(RUNS)),
-        "".join(looking.history_text(PAST)),
+        "".join(logs.logs_text(RUNS)),
+        "".join(logs.history_text(PAST)),
         "".join(status.refreshed_text(Refreshed(5, TURNS, {}))),
-        "".join(looking.logs_json(RUNS)),
+        "".join(logs.logs_json(RUNS)),
     ):
         assert "\x1b" not in text
         assert "\u202e" not in text
 
 
 def test_json_is_json_also_where_there_is_nothing() -> None:
-    for chunks in (looking.logs_json(()), looking.history_json(()), status.refreshed_json(Refreshed(0, (), {}))):
+    for chunks in (logs.logs_json(()), logs.history_json(()), status.refreshed_json(Refreshed(0, (), {}))):
         assert json.loads("".join(chunks))["formatVersion"] == 1

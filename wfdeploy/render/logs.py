@@ -1,4 +1,4 @@
-"""Single runs: their steps as a tree, their past as a table."""
+"""Single runs: their steps as a tree, their history as a table."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from wfdeploy.model.observed import RunLog, Step, StepGroup
 from wfdeploy.model.status import LoggedRun, PastRun
 from wfdeploy.render.encode import document, utc
-from wfdeploy.render.printable import printable
-from wfdeploy.render.style import Style, Tone, plain
+from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import WORDS, state_of
 from wfdeploy.render.width import Cell, clip, pad, table
 
 _STEPS: Mapping[str, tuple[str, Tone]] = {
     "STEP_SUCCESS": ("done", Tone.GOOD),
-    "STEP_PROGRESS": ("under way", Tone.CALM),
-    "STEP_RETRY": ("to be retried", Tone.CHANGED),
+    "STEP_PROGRESS": ("in progress", Tone.CALM),
+    "STEP_RETRY": ("retrying", Tone.CHANGED),
     "STEP_FAILED": ("failed", Tone.BAD),
     "STEP_CANCELED": ("cancelled", Tone.CHANGED),
 }
@@ -24,7 +23,7 @@ _STATE_WIDTH = 13
 
 
 def logs_text(runs: Sequence[LoggedRun], style: Style = plain, *, width: int = 100) -> Iterator[str]:
-    """Each run with its steps under it."""
+    """Each run, followed by its steps."""
     if not runs:
         yield "No runs are recorded.\n"
     for index, run in enumerate(runs):
@@ -42,8 +41,10 @@ def logs_text(runs: Sequence[LoggedRun], style: Style = plain, *, width: int = 1
 
 
 def logs_json(runs: Sequence[LoggedRun]) -> Iterator[str]:
-    """`{"formatVersion":1,"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds. `state` is null, and
-    `steps` empty, where the server's logs don't know the run."""
+    """`{"formatVersion":1,"runs":[…]}`, one run per line; times in Unix milliseconds.
+
+    `state` is null and `steps` empty if the run is not in the server's logs.
+    """
     return document({}, "runs", map(_logged, runs))
 
 
@@ -81,7 +82,7 @@ def _step(step: Step) -> Mapping[str, object]:
 
 def _tree(log: RunLog, style: Style, width: int) -> Iterator[str]:
     branches: list[tuple[str | None, Sequence[Step]]] = [
-        (None if len(group.steps) == 1 else "side by side", group.steps) for group in log.groups if group.steps
+        (None if len(group.steps) == 1 else "in parallel", group.steps) for group in log.groups if group.steps
     ]
     ends = [f"failure function: {log.failure.removeprefix('CALLBACK_').lower()}"] if log.failure else []
     for index, (title, steps) in enumerate(branches):
@@ -112,7 +113,7 @@ def _step_lines(step: Step, stem: str, below: str, style: Style, width: int) -> 
     if step.retries is not None and step.errors:
         facts.append(f"{step.retries} retries allowed")
     if step.next_delivery_ms is not None:
-        facts.append(f"again at {utc(step.next_delivery_ms)}")
+        facts.append(f"next attempt at {utc(step.next_delivery_ms)}")
     left = f"{pad(stem + name, _NAME_WIDTH)} {style(word.ljust(_STATE_WIDTH), tone)}"
     yield f"{left} {style(', '.join(facts), Tone.FAINT)}".rstrip()
     for error in step.errors:
@@ -123,7 +124,7 @@ def _step_lines(step: Step, stem: str, below: str, style: Style, width: int) -> 
 
 
 def history_text(runs: Sequence[PastRun], style: Style = plain, *, width: int = 100) -> Iterator[str]:
-    """A table: each address's runs, oldest first."""
+    """A table of each address's runs, oldest first."""
     if not runs:
         yield "No runs are recorded.\n"
         return
@@ -142,8 +143,10 @@ def history_text(runs: Sequence[PastRun], style: Style = plain, *, width: int = 
 
 
 def history_json(runs: Sequence[PastRun]) -> Iterator[str]:
-    """`{"formatVersion":1,"runs":[…]}`, one run a line, in pieces; times in Unix milliseconds. `ended` is null for the
-    run that is recorded now."""
+    """`{"formatVersion":1,"runs":[…]}`, one run per line; times in Unix milliseconds.
+
+    `ended` is null for the currently recorded run.
+    """
     return document({}, "runs", map(_past, runs))
 
 

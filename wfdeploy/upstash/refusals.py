@@ -1,5 +1,4 @@
-"""The server's own words: what an error body says, which runs it names, and what a status other than 200 and 201 means
-for the batch that was sent."""
+"""Read error answers: the message of an error body, the runs it names, and the meaning of a refused batch."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from typing import Any
 from wfdeploy.model.remote import BatchRefused, Lost, Stop, Throttled, TooLarge, TriggerReply
 from wfdeploy.upstash.facts import is_daily_limit, wait_s
 
-# What is never closed ends with the text: else each beginning would look through all the rest in vain.
+# An unclosed tag ends with the text; otherwise every opening would search the whole rest in vain.
 _TAGS = re.compile(
     r"<(script|style)\b.*?(?:</\1\b[^<>]*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*(?:>|(?=<)|\Z)", re.DOTALL | re.IGNORECASE
 )
@@ -38,8 +37,8 @@ _ID_LIKE = re.compile(r"[\w.-]+")
 
 
 def json_of(body: bytes | str) -> Any:
-    """The JSON value of an answer. Half of a surrogate pair becomes a question mark: it can be neither stored nor sent
-    back, as a cursor say. Raises: `ValueError`, `RecursionError`."""
+    """The JSON value of an answer. Half of a surrogate pair, which can be neither stored nor sent, becomes a question
+    mark. Raises: `ValueError`, `RecursionError`."""
     value = json.loads(body)
     if (b"\\u" in body or b"\xed" in body) if isinstance(body, bytes) else "\\u" in body:
         return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
@@ -47,9 +46,9 @@ def json_of(body: bytes | str) -> Any:
 
 
 def error_text(body: bytes) -> str:
-    """What an error answer says: JSON `{"error": ...}`, the title of an HTML page, plain text; empty for nothing.
+    """The message of an error answer: from JSON `{"error": ...}`, the title of an HTML page, or plain text.
 
-    Not scrubbed yet.
+    It may be empty, and is not scrubbed yet.
     """
     text = body[:_LONGEST_READ].decode("utf-8", "replace").strip()
     try:
@@ -60,7 +59,7 @@ def error_text(body: bytes) -> str:
 
 
 def error_of(value: object) -> str:
-    """The error message in a JSON value, empty when it holds none."""
+    """The error message in a JSON value, empty if there is none."""
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, Mapping):
@@ -78,10 +77,10 @@ def _page_text(text: str) -> str:
 
 
 def by_returned_id(sent: Iterable[str]) -> dict[str, str]:
-    """Returned id -> sent id, as it was sent and with `wfr_` put before it.
+    """Returned id -> sent id, both as sent and with the prefix `wfr_`.
 
-    The official SDKs put the prefix there themselves; whether the server adds its own to an id that came over REST
-    is not documented. An id that was sent as it is wins over another's prefixed form.
+    The official SDKs add the prefix themselves. Whether the server adds one to an id that came over REST is not
+    documented. An id as sent wins over another id's prefixed form.
     """
     sent = tuple(sent)
     known = {f"wfr_{workflow_run_id}": workflow_run_id for workflow_run_id in sent}
@@ -90,12 +89,12 @@ def by_returned_id(sent: Iterable[str]) -> dict[str, str]:
 
 
 def named_running(message: str, sent: Iterable[str]) -> frozenset[str]:
-    """Those of the sent ids that a refusal names in a sentence that says of a run that it is in progress.
+    """The sent ids that a refusal names in a sentence about a run in progress.
 
-    Upstream's "singleton workflows" guide: while a run is in progress, a trigger with its id fails with status 400.
-    Its text isn't documented, so this is a reason to ask the logs, and no more: a quota may be worded much the same,
-    and list the ids of what it refuses. An id counts as a whole, as it was sent or with one more `wfr_`; a longer one
-    that begins or ends like it is another id. Words without an id of ours say nothing about our runs.
+    Upstream's "singleton workflows" guide: while a run is in progress, a trigger with its id fails with status 400. The
+    text isn't documented, so a match is only a reason to look into the logs: a quota's message may be similar and list
+    the refused ids. Only whole ids count, as sent or with one more `wfr_`. Text without one of our ids says nothing
+    about our runs.
     """
     known = by_returned_id(sent)
     named: set[str] = set()
@@ -124,10 +123,13 @@ def read_refusal(
     token_source: str,
     scrub: Callable[[str], str],
 ) -> TriggerReply:
-    """What the answer means. `sent`: the batch's workflow run ids; `now_ms`: Unix milliseconds.
+    """The meaning of an answer other than 200 and 201.
 
-    Ambiguous is what may have come after the server, or something before it, had acted: 408, every 5xx, and 2xx
-    other than those that are documented. A 4xx was decided before anything was started.
+    `sent`: the batch's workflow run ids.
+    `now_ms`: the current time in Unix milliseconds.
+
+    An answer is ambiguous if the server, or a proxy, may have acted before it: 408, every 5xx, and undocumented 2xx. A
+    4xx means that nothing was started.
     """
     raw = error_text(body)
     named = reason_of(status)
@@ -145,15 +147,15 @@ def read_refusal(
 
 
 def stop_hint(status: int, headers: Mapping[str, str], *, token_source: str, scrub: Callable[[str], str]) -> str | None:
-    """The next thing to do about a status that asking again would not help."""
+    """What to do about a status that another try would not change."""
     if status == 401:
-        return f"check the token in {token_source}: the server doesn't know it (each region has its own)"
+        return f"check the token in {token_source}: the server doesn't know it (each region has its own tokens)"
     if status == 403:
         return f"check the token in {token_source}: it may not do this (a read-only token can't trigger runs)"
     if 300 <= status < 400:
         to = scrub(headers.get("location", ""))
         where = f" (it points to {to})" if to else ""
-        return f"redirects are never followed with a token{where}; give the server's own with --url or in wfdeploy.yaml"
+        return f"redirects are never followed with a token{where}; set the real URL with --url or in wfdeploy.yaml"
     if status in (404, 405):
-        return "is this the server's base URL? Give it with --url or in wfdeploy.yaml, without a path such as /v2"
+        return "check the server's base URL: set it with --url or in wfdeploy.yaml, without a path such as /v2"
     return None

@@ -1,8 +1,7 @@
-"""Which server, and which token: flags, the official SDKs' variables, the project file; and which base URLs are good.
+"""Decide which server and which token to use, and check base URLs.
 
-Flags beat variables, variables beat the project file. But an environment chosen with `-e` is beaten by flags only, so
-that a stray `QSTASH_URL` never turns production's runs elsewhere: then the URL is the project file's or the hosted
-default.
+Flags beat variables, and variables beat the project file. But only flags beat an environment chosen with `-e`: its URL
+is the project file's or the hosted default, so a stray `QSTASH_URL` never sends production's runs elsewhere.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _REGIONS = ("EU_CENTRAL_1", "US_EAST_1")
 
 @dataclass(frozen=True, slots=True)
 class GivenToken:
-    """A token that was given directly, and for messages, by what."""
+    """A token that was given directly. `source`: its origin, for messages."""
 
     source: str
     text: str = field(repr=False)
@@ -37,9 +36,11 @@ class GivenToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where to send, and with what. `token` is None when there is none; `token_source` says where it is looked for.
+    """A server and its token.
 
-    `dev`: the local development server is meant; `url` is where it stands when it runs by itself.
+    `token`: None if there is none.
+    `token_source`: where the token is looked for.
+    `dev`: whether this is the local development server; `url` is then its default one.
     """
 
     url: str
@@ -57,18 +58,20 @@ def resolve_endpoint(
     local: bool = False,
     chosen: str | None = None,
 ) -> Endpoint:
-    """The endpoint that flags (`url`, `given`, `local`), variables and project file add up to.
+    """The endpoint given by flags (`url`, `given`, `local`), variables and project file.
 
-    `chosen`: the environment named with `-e`, None when none was; `server`: the project file's word for it.
-    Raises: `UsageError` for values that make no sense, alone or together.
+    `chosen`: the environment named with `-e`, or None.
+    `server`: the project file's settings for it.
+
+    Raises: `UsageError` for invalid or contradictory values.
     """
     if local and url is not None:
         raise UsageError("--local and --url name two different servers", hint="leave one of them out")
     if local or (url is None and wants_dev_server(env)):
-        asked = "--local" if local else "QSTASH_DEV"
+        origin_ = "--local" if local else "QSTASH_DEV"
         if chosen not in (None, LOCAL):
             raise UsageError(
-                f"{asked} works on the local server, and -e asks for {chosen!r}",
+                f"{origin_} selects the local server, and -e selects {chosen!r}",
                 hint="leave --local out" if local else "unset QSTASH_DEV to work on a hosted environment",
             )
         where = "the local server"
@@ -90,36 +93,38 @@ def wants_dev_server(env: Mapping[str, str]) -> bool:
 
 
 def dev_port(env: Mapping[str, str]) -> int:
-    """The development server's port, `QSTASH_DEV_PORT`. Raises: `UsageError` when it isn't one."""
+    """The development server's port, `QSTASH_DEV_PORT`. Raises: `UsageError` for an invalid one."""
     value = env.get("QSTASH_DEV_PORT", "").strip()
     if not value:
         return _DEV_PORT
     if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
-        raise UsageError(f"QSTASH_DEV_PORT is {value!r}, which is no port", hint="use a number from 1 to 65535")
+        raise UsageError(f"QSTASH_DEV_PORT is {value!r}, which is not a port", hint="use a number from 1 to 65535")
     return int(value)
 
 
 def region_prefix(env: Mapping[str, str]) -> str:
-    """What stands before the variables' names for `QSTASH_REGION` (`US_EAST_1_`), empty without one.
+    """The prefix of the variables' names for `QSTASH_REGION` (`US_EAST_1_`), empty without a region.
 
-    Where the region's own URL or token is missing the plain variables are used, as the SDKs do; never one of each,
-    since a token is good in its region only. Raises: `UsageError` for an unknown region.
+    If the region's own URL or token is missing, the plain variables are used, as in the SDKs; never one of each, since
+    a token is only valid in its region. Raises: `UsageError` for an unknown region.
     """
     value = env.get("QSTASH_REGION", "").strip()
     if not value:
         return ""
     region = value.upper().replace("-", "_")
     if region not in _REGIONS:
-        raise UsageError(f"QSTASH_REGION is {value!r}, which is no known region", hint=f"use {' or '.join(_REGIONS)}")
+        raise UsageError(
+            f"QSTASH_REGION is {value!r}, which is not a known region", hint=f"use {' or '.join(_REGIONS)}"
+        )
     is_complete = all(env.get(f"{region}_{name}", "").strip() for name in ("QSTASH_URL", "QSTASH_TOKEN"))
     return f"{region}_" if is_complete else ""
 
 
 def checked_token(text: str, *, source: str) -> str:
-    """A token without the line end that files have. Raises: `UsageError` for what can't go into a header."""
+    """A token without the line end of its file. Raises: `UsageError` for text that can't go into a header."""
     token = text.strip()
     if not token or not token.isascii() or not token.isprintable() or " " in token:
-        raise UsageError(f"{source} holds no token: it is empty, or has blanks or odd characters in it")
+        raise UsageError(f"{source} contains no valid token: it is empty, or has blanks or special characters")
     return token
 
 
@@ -135,7 +140,7 @@ def _url(env: Mapping[str, str], server: ServerSettings, flag: str | None, *, re
 def _token(
     env: Mapping[str, str], server: ServerSettings, given: GivenToken | None, region: str
 ) -> tuple[str | None, str]:
-    """The token and its source. A `tokenEnv` of the project file is the only variable looked at where there is one."""
+    """The token and its source. A `tokenEnv` of the project file replaces the usual variable."""
     if given is not None:
         return checked_token(given.text, source=given.source), given.source
     variable = server.token_env or f"{region}QSTASH_TOKEN"
@@ -148,7 +153,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL names this very machine."""
+    """Whether a URL names this machine."""
     host = (urlsplit(url).hostname or "").rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -159,32 +164,32 @@ def is_loopback(url: str) -> bool:
 
 
 def base_url(text: str, *, source: str) -> str:
-    """A server URL in its one form: lower-case scheme and host, no default port, no slash at the end.
+    """A server URL in its normal form: lower-case scheme and host, no default port, no slash at the end.
 
-    `source` names where it was given, for the message. Raises: `UsageError` when it isn't an absolute https URL
-    (http only on this machine: a token would travel in the clear), or holds credentials, a query or a fragment.
+    `source`: where it was given, for the message. Raises: `UsageError` unless it is an absolute https URL (or http on
+    this machine; elsewhere the token would be readable) without credentials, query and fragment.
     """
     parts = _split(text.strip(), source)
     if parts.username is not None or parts.password is not None:
         raise UsageError(
-            f"the server URL of {source} holds credentials",
-            hint="take them out; the token comes from its variable or from --token-file",
+            f"the server URL of {source} contains credentials",
+            hint="remove them; the token comes from its variable or from --token-file",
         )
     shown = f"the server URL {text.strip()!r} of {source}"
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError(f"{shown} isn't a plain http(s) URL", hint="give it like https://qstash.upstash.io")
+        raise UsageError(f"{shown} is not a plain http(s) URL", hint="write it like https://qstash.upstash.io")
     if parts.scheme == "http" and not is_loopback(text.strip()):
         raise UsageError(
-            f"{shown} is not encrypted, and the token would be readable on the way",
-            hint="use https; plain http is for servers on this machine",
+            f"{shown} is not encrypted, so the token would be readable in transit",
+            hint="use https; plain http is only allowed for servers on this machine",
         )
     return _origin(parts) + parts.path.rstrip("/")
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of a URL in one form (`https://host`, `http://127.0.0.1:8080`): what a state is bound to.
+    """Scheme, host and port of a URL (`https://host`, `http://127.0.0.1:8080`), which a state is bound to.
 
-    Raises: `ValueError` when the text isn't a URL with a host.
+    Raises: `ValueError` for a text that is not a URL with a host.
     """
     parts = urlsplit(url)
     if not parts.hostname:
@@ -195,11 +200,11 @@ def origin(url: str) -> str:
 def _split(text: str, source: str) -> SplitResult:
     try:
         parts = urlsplit(text)
-        parts.port  # noqa: B018 - reading it is what checks it
+        parts.port  # noqa: B018 - reading it checks it
     except ValueError as error:
-        raise UsageError(f"the server URL of {source} can't be read: {error}") from error
+        raise UsageError(f"the server URL of {source} is invalid: {error}") from error
     if _ODD.search(text):
-        raise UsageError(f"the server URL of {source} holds blanks or control characters")
+        raise UsageError(f"the server URL of {source} contains blanks or control characters")
     return parts
 
 

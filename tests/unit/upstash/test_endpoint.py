@@ -6,7 +6,7 @@ import pytest
 
 from wfdeploy.errors import UsageError
 from wfdeploy.model.project import ServerSettings
-from wfdeploy.upstash.settings import (
+from wfdeploy.upstash.endpoint import (
     DEV_TOKEN,
     HOSTED_URL,
     Endpoint,

@@ -1,16 +1,21 @@
-"""Text from manifests and servers made safe to show.
+"""Text for a terminal: made safe to show, and styled.
 
-A terminal obeys control characters: a manifest or a server's answer must not be able to move the cursor, retitle
-the window or hide a line of a plan. So nothing that isn't visible text is ever written as it is.
+A terminal obeys control characters. A manifest or a server's answer must not be able to move the cursor, retitle the
+window or hide a line of a plan, so everything that isn't visible text is escaped.
+
+Renderers name a tone; the writer decides what it looks like, or whether it is visible at all. So no meaning depends on
+a tone alone: there is always a sign or a word too.
 """
 
 from __future__ import annotations
 
 import re
+from enum import Enum
 from functools import cache
+from typing import Protocol
 
-# What Unicode calls control, format, surrogate, line and paragraph separator (general categories Cc, Cf, Cs, Zl, Zp),
-# and all of the tag characters.
+# Unicode's control, format, surrogate, line and paragraph separator characters (general categories Cc, Cf, Cs, Zl, Zp)
+# and all tag characters.
 _UNSAFE = (
     "\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
@@ -20,26 +25,26 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str) -> str:
-    """One line of visible text: what isn't visible is shown as an escape, like `\\x1b`."""
+    """One line of visible text; invisible characters become escapes like `\\x1b`."""
     return text if _is_plain(text) else _unsafe().sub(_escape, text)
 
 
 def printable_lines(text: str) -> str:
-    """The same for text whose line breaks are wanted."""
+    """Visible text that keeps its line breaks."""
     return text if _is_plain(text.replace("\n", "")) else _unsafe_in_lines().sub(_escape, text)
 
 
 def json_safe(encoded: str) -> str:
-    """JSON text whose strings hold no raw control character; it means the same."""
+    """Equivalent JSON text without raw control characters in its strings."""
     return encoded if _is_plain(encoded.replace("\n", "")) else _unsafe_in_lines().sub(_json_escape, encoded)
 
 
 def without_commands(text: str) -> str:
-    """Escape what runners of CI jobs take for a command in a job's output; in JSON text it means the same.
+    """Escape text that CI runners would execute as a command in a job's output. JSON text keeps its meaning.
 
-    They look for `::` at the beginning of a line, and for `##[` anywhere in it (actions/runner,
-    `src/Runner.Common/ActionCommand.cs`; Gitea's and Forgejo's runners do so too), Azure Pipelines for `##vso[`,
-    TeamCity for `##teamcity[`.
+    They recognise `::` at the beginning of a line and `##[` anywhere in it (actions/runner,
+    `src/Runner.Common/ActionCommand.cs`; also Gitea's and Forgejo's runners), Azure Pipelines `##vso[`, TeamCity
+    `##teamcity[`.
     """
     if "::" not in text and "##" not in text:
         return text
@@ -47,11 +52,11 @@ def without_commands(text: str) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether there is surely nothing to escape, as in most texts."""
+    """Whether there certainly is nothing to escape, as in most texts."""
     return text.isascii() and text.isprintable()
 
 
-# Made when they are needed: most commands never do, and these take a millisecond to compile.
+# Compiled when needed, which takes a millisecond; most commands never need them.
 @cache
 def _unsafe() -> re.Pattern[str]:
     return re.compile(f"[{_UNSAFE}]")
@@ -78,17 +83,36 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _byte_or_code(character: str) -> int:
-    """The byte that half of a surrogate pair stands for, as in a file name that isn't UTF-8 (PEP 383); else the code
-    point."""
+    """The byte of half a surrogate pair, as in a file name that isn't UTF-8 (PEP 383), or the code point."""
     code = ord(character)
     return code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code
 
 
 def _json_escape(match: re.Match[str]) -> str:
     code = ord(match[0])
-    if 0xD800 <= code <= 0xDFFF:  # many readers of JSON refuse half of a pair
+    if 0xD800 <= code <= 0xDFFF:  # many JSON parsers refuse half of a pair
         return "\\" + _escape(match)
     if code > 0xFFFF:
         code -= 0x10000
         return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
     return f"\\u{code:04x}"
+
+
+class Tone(Enum):
+    GOOD = "good"  # new, fine
+    CHANGED = "changed"  # changes, needs attention
+    BAD = "bad"  # removed, failed
+    CALM = "calm"  # information
+    FAINT = "faint"  # secondary: places, reasons, units
+    STRONG = "strong"  # headings and other landmarks
+
+
+class Style(Protocol):
+    """Styles text for its destination."""
+
+    def __call__(self, text: str, tone: Tone, /) -> str: ...
+
+
+def plain(text: str, _tone: Tone, /) -> str:
+    """The style of pipes, files and tests: unstyled."""
+    return text
