@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 OnEvent: TypeAlias = Callable[[Event], object]
 """Takes events as they happen."""
+
+
+_LONGEST_SLEEP_S = 0.5
+"""A signal that comes just before the thread sleeps is only noticed when it wakes up."""
 
 
 class _Callback(NamedTuple):
@@ -74,28 +78,38 @@ class Call:
             except BaseException as error:
                 result.set_exception(error)
             finally:
-                self._callbacks.put(None)
+                self._callbacks.put(None)  # wakes the caller up
 
         if self._callers_stop is not None:
             self._callers_stop.on_request(self._request_stop)
         thread = Thread(target=copy_context().run, args=(job,), name="wfdeploy")
-        thread.start()
+        try:
+            thread.start()
+        except BaseException:  # ^C while it starts, or no thread is left
+            self._request_stop()
+            raise
         failure: BaseException | None = None
         while True:
             try:
-                callback = self._callbacks.get()
-                if callback is None:
-                    break
-                _call(callback, failure)
+                self._call_back(result, failure)
+                thread.join()
+                break
             except BaseException as error:  # of a callback, or ^C
                 if failure is not None:
                     raise  # another ^C: the caller does not want to wait
                 failure = error
                 self._request_stop()
-        thread.join()
         if failure is not None:
             raise failure
         return result.result()
+
+    def _call_back(self, result: Future[T], failure: BaseException | None) -> None:
+        """Call back until there is a result."""
+        while not (result.done() and self._callbacks.empty()):
+            with contextlib.suppress(Empty):
+                callback = self._callbacks.get(timeout=_LONGEST_SLEEP_S)
+                if callback is not None:
+                    _call(callback, failure)
 
     def _request_stop(self) -> None:
         with contextlib.suppress(RuntimeError):  # the work is done already, and its event loop closed

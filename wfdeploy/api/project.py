@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +29,9 @@ T = TypeVar("T")
 Confirm: TypeAlias = Callable[[Plan], bool]
 """Shown a plan; False declines it."""
 
+Paths: TypeAlias = Sequence[str | os.PathLike[str]]
+"""Files and folders, relative to that of the project."""
+
 _USUAL = ApplyOptions()
 
 
@@ -53,9 +57,7 @@ class Project:
 
     _environ: Mapping[str, str] = field(repr=False)
 
-    def validate(
-        self, *, paths: Sequence[str] | None = None, on_event: OnEvent | None = None
-    ) -> tuple[Diagnostic, ...]:
+    def validate(self, *, paths: Paths | None = None, on_event: OnEvent | None = None) -> tuple[Diagnostic, ...]:
         """Every problem of manifests and project file, warnings included; of all environments where none is chosen.
 
         paths: folders and files to read in place of the project's manifests.
@@ -84,7 +86,7 @@ class Project:
         limit: int | None = None,
         prune: bool = False,
         refresh: Literal["auto", "all", "off"] = "auto",
-        paths: Sequence[str] | None = None,
+        paths: Paths | None = None,
         offline: bool = False,
         on_event: OnEvent | None = None,
     ) -> Plan:
@@ -121,7 +123,7 @@ class Project:
         limit: int | None = None,
         prune: bool = False,
         refresh: Literal["auto", "all", "off"] = "auto",
-        paths: Sequence[str] | None = None,
+        paths: Paths | None = None,
         options: ApplyOptions = _USUAL,
         confirm: Confirm | None = None,
         on_event: OnEvent | None = None,
@@ -353,9 +355,9 @@ class Project:
         )
 
 
-def _readable(paths: Sequence[str] | None) -> tuple[str, ...] | None:
+def _readable(paths: Paths | None) -> tuple[str, ...] | None:
     """Paths that an operation may read. Raises: `UsageError` for standard input, which is the program's own."""
-    chosen = _texts(paths or ())
+    chosen = _texts(paths) if isinstance(paths, str) else tuple(os.fspath(path) for path in paths or ())
     if "-" in chosen:
         raise UsageError("standard input is read by the command alone", hint="name a file")
     return chosen or None

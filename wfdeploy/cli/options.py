@@ -15,7 +15,7 @@ import click
 
 from wfdeploy.cli.command import Option, app_of
 from wfdeploy.cli.output import ColorMode, LogFormat, View
-from wfdeploy.model.options import TargetOptions
+from wfdeploy.model.options import MOST_CONCURRENT, TargetOptions
 
 if TYPE_CHECKING:
     from wfdeploy.model.options import ApplyOptions
@@ -302,7 +302,7 @@ _APPLY_LIMITS = (
     _limit(
         "--concurrency",
         metavar="N",
-        type=click.IntRange(1, 256),
+        type=click.IntRange(1, MOST_CONCURRENT),
         help="At most N requests at once, fewer while the server is slow or in trouble (default: 64).",
     ),
     _limit("--max-rate", metavar="N", type=Amount(min=0, min_open=True), help="At most N runs a second."),

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wfdeploy.errors import UsageError
+
 if TYPE_CHECKING:
     from wfdeploy.model.plan import Plan, Selection
     from wfdeploy.model.project import Shard
@@ -33,6 +35,19 @@ class TargetOptions:
     """What the project may ask for, as `KIND=PATTERN`."""
 
 
+MOST_CONCURRENT = 256
+"""Requests at once, at most."""
+
+_LEAST = {
+    "batch_size": 1,
+    "concurrency": 1,
+    "max_triggers": 0,
+    "timeout_s": 0,
+    "lock_timeout_s": 0,
+    "wait_timeout_s": 0,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyOptions:
     """How to carry a plan out. None means: the default of the project file or of the engine.
@@ -54,6 +69,17 @@ class ApplyOptions:
     lock_timeout_s: float = 0.0
     wait: bool = False
     wait_timeout_s: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises: `UsageError` for a number that is out of its bounds."""
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not value >= least:  # so that NaN is refused too
+                raise UsageError(f"{name} is {value}, and must be at least {least}")
+        if self.max_rate is not None and not self.max_rate > 0:
+            raise UsageError(f"max_rate is {self.max_rate}, and must be above 0")
+        if self.concurrency is not None and self.concurrency > MOST_CONCURRENT:
+            raise UsageError(f"concurrency is {self.concurrency}, and must be at most {MOST_CONCURRENT}")
 
     @property
     def longest_wait_s(self) -> float:

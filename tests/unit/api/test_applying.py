@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,14 @@ def test_what_must_be_allowed_is_withheld(load: Load, folder: Path, server: Loca
     with pytest.raises(wfdeploy.Withheld, match="trigger 101 runs again"):
         project.retrigger("many/*")
     assert counts(project.retrigger("many/*", options=ApplyOptions(allow_retrigger=True)))["triggered"] == 101
+
+
+@pytest.mark.parametrize(
+    "options", [{"concurrency": 0}, {"concurrency": 257}, {"max_rate": 0}, {"timeout_s": float("nan")}]
+)
+def test_options_have_bounds(options: dict[str, Any]) -> None:
+    with pytest.raises(wfdeploy.UsageError):
+        ApplyOptions(**options)
 
 
 def test_a_stopped_apply_sends_nothing_more(load: Load, server: LocalServer) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import os
+import signal
 import threading
 
 import pytest
@@ -88,3 +90,21 @@ def test_the_callers_stop_is_passed_on_and_none_is_passed_back() -> None:
     with pytest.raises(ZeroDivisionError):
         failing.run(lambda: failing.warn("now"))
     assert not another.requested
+
+
+def test_an_interrupt_stops_the_work_and_is_raised_once_it_has_ended() -> None:
+    ended: list[bool] = []
+    called = threading.Event()
+    call = Call(lambda _: called.set())
+
+    def work() -> None:
+        call.warn("the caller is there")
+        assert called.wait(10)
+        stopped = threading.Event()
+        call.stop.on_request(stopped.set)
+        os.kill(os.getpid(), signal.SIGINT)
+        ended.append(stopped.wait(10))
+
+    with pytest.raises(KeyboardInterrupt):
+        call.run(work)
+    assert ended == [True]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,29 @@ def test_nothing_is_printed(load: Load, folder: Path, capfd: pytest.CaptureFixtu
 def test_paths_are_relative_to_the_folder_and_not_to_the_working_directory(load: Load) -> None:
     plan = load().plan(paths=["manifests/seed.yaml"])
     assert [change.address for change in plan.changes] == ["seed/first"]
+
+
+def test_it_works_on_the_embedded_server(folder: Path, tmp_path: Path) -> None:
+    destination = "${{ vars.app_url }}/demo/seed"
+    declare(folder, "seed", [run("first", destination=destination)])
+    project = wfdeploy.load(folder, local=True, environ={"XDG_STATE_HOME": str(tmp_path / "user")})
+    plan = project.plan(targets=["seed/*"])
+    report = project.apply(plan)
+    assert report.watched == {wfdeploy.RunState.SUCCESS: 1}
+    assert [row.run_state for row in project.status("seed/*")] == [wfdeploy.RunState.SUCCESS]
+
+
+def test_a_state_that_git_tracks_is_refused(load: Load, folder: Path) -> None:
+    load().apply()
+    for command in (["init", "-q"], ["add", "-f", ".wfdeploy"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    with pytest.raises(wfdeploy.StateUnusable, match="git tracks"):
+        load().status()
+
+
+def test_what_is_allowed_is_the_programs_word(load: Load) -> None:
+    with pytest.raises(wfdeploy.UsageError, match="allow"):
+        load(allow=["url=elsewhere.example"]).plan()
 
 
 def test_a_project_file_may_be_named(folder: Path, server: LocalServer) -> None:
