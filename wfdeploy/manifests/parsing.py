@@ -15,13 +15,12 @@ from wfdeploy.documents.structure import Documents
 from wfdeploy.documents.values import number_problems
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.expand.data.streams import MAX_LINE_BYTES
-from wfdeploy.manifests.expand.input_files import InputFiles, Readers
+from wfdeploy.manifests.expand.input_files import InputFiles
 from wfdeploy.manifests.expand.references import References, UnknownReferences
 from wfdeploy.manifests.expand.runs import Made, expand, group_of
 from wfdeploy.manifests.identify.fingerprint import identify
 from wfdeploy.manifests.identify.run_ids import place_of
 from wfdeploy.manifests.requests import KeepRequest, RunNumbers
-from wfdeploy.manifests.validate.row_schema import RowSchema
 from wfdeploy.manifests.validate.rules import Rules
 from wfdeploy.manifests.validate.sanitize import sanitize
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
@@ -71,8 +70,7 @@ class ManifestParser:
         self._evaluator = (
             UnknownReferences() if variables is None else References(variables, project.secrets, most=most)
         )
-        readers = Readers(yaml=_read_yaml, row_rules=RowSchema)
-        self._inputs = InputFiles(project.root, project.server.max_message_bytes, readers, project.bounds)
+        self._inputs = InputFiles(project.root, project.server.max_message_bytes, project.bounds)
         self._rules = Rules(
             insecure=project.server.insecure_destinations,
             max_message_bytes=project.server.max_message_bytes,
@@ -315,9 +313,3 @@ def _declared_twice(run: DesiredRun, first: DesiredRun) -> Diagnostic:
         address=run.address,
         hint="give every run a key of its own",
     )
-
-
-def _read_yaml(source: SourceFile) -> tuple[list[object], list[Diagnostic]]:
-    """The documents of a YAML file that is no manifest, and what is wrong with it."""
-    problems: list[Diagnostic] = []
-    return [document.data for document in yaml_docs.read(source, problems)], problems

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
 
 from wfdeploy.errors import InvalidInput
 from wfdeploy.files.access import (
@@ -19,53 +17,26 @@ from wfdeploy.files.access import (
     read_at_most,
 )
 from wfdeploy.files.bounds import Bounds, OutOfBoundsError
-from wfdeploy.manifests.expand.data.rows import YamlReader
 from wfdeploy.manifests.expand.data.streams import DataStream, FileProblem
 from wfdeploy.model.diagnostic import Diagnostic, Place
-
-
-class RowRules(Protocol):
-    """A `rowSchema`, ready to be asked."""
-
-    def is_valid(self, row: object) -> bool:
-        """Whether a row fits. Asked for every row. Raises: `ValueError` when the answer would take too long."""
-
-    def problems(self, row: object, *, most: int) -> list[str]:
-        """What is wrong with one that doesn't, in words: the first `most`, about. Raises: as `is_valid`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Readers:
-    """What reading data needs of other stages. `row_rules` raises `ValueError` for what is no JSON Schema."""
-
-    yaml: YamlReader
-    row_rules: Callable[[Mapping[str, object]], RowRules]
 
 
 class InputFiles:
     """Reads files of the project at `root`; a body file holds at most `max_body_bytes`.
 
     What was read is known by project-relative name and SHA-256 (of the bytes on disk): `take` gives what has been read
-    since it was last asked. A file that isn't the same when it is read again stops the command.
+    since its last call. A file that isn't the same when it is read again stops the command.
     """
 
-    def __init__(
-        self, root: Path, max_body_bytes: int, readers: Readers | None = None, bounds: Bounds | None = None
-    ) -> None:
+    def __init__(self, root: Path, max_body_bytes: int, bounds: Bounds | None = None) -> None:
         self._root = Path(os.path.realpath(root))
         self._bounds = bounds or Bounds.around(root)
         self.max_body_bytes = max_body_bytes
-        self._readers = readers
         self._digests: dict[str, str] = {}
         self._fresh: dict[str, str] = {}
         self._stamps: dict[str, tuple[int, int]] = {}
         self._opened: DataStream | None = None
         self._bytes = 0  # of the data files that were opened before it
-
-    @property
-    def readers(self) -> Readers:
-        assert self._readers is not None, "made without readers, for body files alone"
-        return self._readers
 
     @property
     def progress(self) -> tuple[int, int] | None:
@@ -77,7 +48,7 @@ class InputFiles:
         return (before + stream.count, before + stream.size) if stream.flows else None
 
     def take(self) -> dict[str, str]:
-        """The SHA-256 of each file that was read to its end since this was last asked, by project-relative name."""
+        """The SHA-256 of each file that was read to its end since the last call, by project-relative name."""
         fresh, self._fresh = self._fresh, {}
         return fresh
 

@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wfdeploy.manifests.expand.data.rows import BadRow, CellTypes, Rows, format_of, shown_value
 from wfdeploy.manifests.expand.data.streams import DataStream, FileProblem
 from wfdeploy.manifests.expand.evaluation import Evaluation
-from wfdeploy.manifests.expand.input_files import InputFiles, RowRules
+from wfdeploy.manifests.expand.input_files import InputFiles
 from wfdeploy.manifests.expand.numbers import NumberFormat
 from wfdeploy.model.document import FieldPath, Fields
+
+if TYPE_CHECKING:
+    from wfdeploy.documents.row_schema import RowSchema
 
 MAX_COMBINATIONS = 100_000
 """They are held at once."""
@@ -89,7 +92,7 @@ class RowSet:
     def __init__(
         self,
         rows: Rows,
-        rules: RowRules | None,
+        rules: RowSchema | None,
         *,
         display: str,
         path: FieldPath,
@@ -113,7 +116,7 @@ class RowSet:
         return (*self.path, record[0]) if self._listed and record is not None else self.path
 
 
-def _fitting(parse: Callable[[Any], object], rules: RowRules) -> Callable[[Any], object]:
+def _fitting(parse: Callable[[Any], object], rules: RowSchema) -> Callable[[Any], object]:
     """Parse a record into a row that fits its schema, or a `BadRow`.
 
     Raises: `FileProblem`: where one row takes too long, nobody waits for the others.
@@ -144,8 +147,10 @@ def open_rows(
     schema = for_each.get("rowSchema")
     rules = None
     if schema is not None:
+        from wfdeploy.documents.row_schema import RowSchema
+
         try:
-            rules = files.readers.row_rules(schema)
+            rules = RowSchema(schema)
         except ValueError as error:
             evaluation.add((*path, "rowSchema"), "bad-row-schema", f"rowSchema: {error}")
             raise NoRows from error
@@ -212,7 +217,7 @@ def _reader(
         case _:
             from wfdeploy.manifests.expand.data.json_rows import YamlList
 
-            return YamlList(stream, files.readers.yaml, display)
+            return YamlList(stream, display)
 
 
 class _Items:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from wfdeploy.documents import yaml_docs
 from wfdeploy.documents.positions import diagnose
-from wfdeploy.manifests.expand.input_files import InputFiles, Readers
+from wfdeploy.manifests.expand.input_files import InputFiles
 from wfdeploy.manifests.expand.references import References
 from wfdeploy.manifests.expand.runs import expand
-from wfdeploy.manifests.validate.row_schema import RowSchema
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.document import SourceFile
 from wfdeploy.model.run import DeclaredRun
@@ -44,11 +43,6 @@ class Expanded:
         return [f"{one.place.file}:{one.place.line} {one.code}" for one in self.diagnostics]
 
 
-def read_yaml(source: SourceFile) -> tuple[list[object], list[Diagnostic]]:
-    problems: list[Diagnostic] = []
-    return [document.data for document in yaml_docs.read(source, problems)], problems
-
-
 def expanded(
     root: Path, entry: str, *, wanted: Container[int] | None = None, files: InputFiles | None = None
 ) -> Expanded:
@@ -64,7 +58,7 @@ spec:
     problems: list[Diagnostic] = []
     (document,) = yaml_docs.read(source, problems)
     assert problems == []
-    files = files or InputFiles(root, 1_000_000, Readers(yaml=read_yaml, row_rules=RowSchema))
+    files = files or InputFiles(root, 1_000_000)
     evaluator = References(VARIABLES, ("TOKEN",))
     findings: list = []  # type: ignore[type-arg]
     runs = list(expand(document, evaluator=evaluator, files=files, findings=findings, wanted=wanted))

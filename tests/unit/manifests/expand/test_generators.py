@@ -9,10 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.manifests.expand.expanding import expanded, from_file, read_yaml
+from tests.unit.manifests.expand.expanding import expanded, from_file
 from wfdeploy.errors import InvalidInput
-from wfdeploy.manifests.expand.input_files import InputFiles, Readers
-from wfdeploy.manifests.validate.row_schema import RowSchema
+from wfdeploy.manifests.expand.input_files import InputFiles
 from wfdeploy.model.document import MAX_ROW_FINDINGS
 from wfdeploy.model.request import SecretRef, SecretText
 
@@ -295,7 +294,7 @@ def test_files_are_known_by_their_digest(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changes_between_two_readings_stops_the_command(tmp_path: Path) -> None:
-    files = InputFiles(tmp_path, 1000, Readers(yaml=read_yaml, row_rules=RowSchema))
+    files = InputFiles(tmp_path, 1000)
     entry = '\n    - {name: r, forEach: {file: a.csv}, key: "${{ row.id }}"}'
     (tmp_path / "a.csv").write_text("id\na\n")
     expanded(tmp_path, entry, files=files)
@@ -307,7 +306,7 @@ def test_a_file_that_changes_between_two_readings_stops_the_command(tmp_path: Pa
 
 
 def test_the_change_is_noticed_before_a_row_is_used(tmp_path: Path) -> None:
-    files = InputFiles(tmp_path, 1000, Readers(yaml=read_yaml, row_rules=RowSchema))
+    files = InputFiles(tmp_path, 1000)
     path = tmp_path / "a.csv"
     path.write_text("id\na\n")
     with files.open_data(path, "a.csv") as stream:
@@ -346,7 +345,7 @@ def consumed(root: Path) -> int:
     run.line = 1
     data = {"metadata": {"name": "g"}, "spec": {"runs": [run]}}
     document = Document(SourceFile("m.yaml", "m.yaml", root, ""), 0, 1, data)
-    files = InputFiles(root, 1000, Readers(yaml=read_yaml, row_rules=RowSchema))
+    files = InputFiles(root, 1000)
     return sum(1 for _ in expand(document, evaluator=References({}, ()), files=files, findings=[]))
 
 

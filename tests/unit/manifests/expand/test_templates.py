@@ -21,7 +21,7 @@ from wfdeploy.manifests.expand.defaults import (
     with_content_type,
 )
 from wfdeploy.manifests.expand.evaluation import Evaluation
-from wfdeploy.manifests.expand.input_files import InputFiles, Readers
+from wfdeploy.manifests.expand.input_files import InputFiles
 from wfdeploy.manifests.expand.references import References
 from wfdeploy.manifests.expand.runs import expand
 from wfdeploy.model.document import Document, Finding, SourceFile
@@ -52,7 +52,7 @@ def test_runs_are_what_their_fields_over_the_defaults_are(
     listed = [{"name": f"r{index}", **fields} for index, fields in enumerate(given_)]
     data = {"metadata": {"name": "g"}, "spec": {**spec, "runs": listed}}
     document = Document(SourceFile("f", "f", Path(), json.dumps(data)), 0, 1, data, has_expressions=True)
-    files = InputFiles(Path(), 1000, Readers(yaml=lambda _: ([], []), row_rules=lambda _: None))  # type: ignore[arg-type, return-value]
+    files = InputFiles(Path(), 1000)
     references = References({"x": "v"}, ("S",))
     found: list[Finding] = []
     with pytest.MonkeyPatch.context() as patch:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from wfdeploy.manifests.expand.data.rows import MAX_DEPTH, BadRow, YamlReader, cut, shown_value
+from wfdeploy.manifests.expand.data.rows import MAX_DEPTH, BadRow, cut, shown_value
 from wfdeploy.manifests.expand.data.streams import DataStream, FileProblem
+from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.document import Fields, SourceFile
 
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -191,15 +192,17 @@ class YamlList:
     uniform = False
     shares_lines = True
 
-    def __init__(self, stream: DataStream, read: YamlReader, name: str) -> None:
+    def __init__(self, stream: DataStream, name: str) -> None:
         self._stream = stream
-        self._read = read
         self._name = name
 
     def records(self) -> Iterator[tuple[int, Any]]:
+        from wfdeploy.documents import yaml_docs
+
         text = self._stream.text()
         source = SourceFile(display=self._name, name=self._name, folder=self._stream.path.parent, text=text)
-        documents, problems = self._read(source)
+        problems: list[Diagnostic] = []
+        documents = [document.data for document in yaml_docs.read(source, problems)]
         if problems:
             first = problems[0]
             raise FileProblem(first.code, first.message, first.hint, first.place.line)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from wfdeploy.manifests.expand.data.streams import FileProblem
-from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.document import SourceFile
 
 MAX_DEPTH = 100
 """Levels of nesting in a row, as in manifests."""
@@ -21,10 +19,6 @@ SHOWN_CHARACTERS = 200
 FORMATS = ("csv", "tsv", "json", "jsonl", "yaml", "parquet")
 
 _SUFFIXES = {"ndjson": "jsonl", "yml": "yaml"}
-
-
-YamlReader: TypeAlias = Callable[[SourceFile], tuple[list[object], list[Diagnostic]]]
-"""Reads a YAML file strictly: its documents, and what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from wfdeploy.manifests.validate.row_schema import RowSchema, is_finite, quick_schema_of
+from wfdeploy.documents.row_schema import RowSchema, is_finite, quick_schema_of
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
