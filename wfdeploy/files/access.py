@@ -111,6 +111,16 @@ def write_through(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def user_name() -> str:
+    """The name of the user, or the number where it has none."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without an entry
+        return str(os.getuid())
+
+
 def user_state_folder(environ: Mapping[str, str]) -> Path | None:
     """Where programs keep a user's state (XDG Base Directory Specification; macOS has a folder of its own). None where
     there is no such place."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from wfdeploy.files.access import escaped
+from wfdeploy.files.access import escaped, user_name
 from wfdeploy.files.tracking import work_tree
 
 _CI_JOB = ("GITHUB_RUN_ID", "CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL")
@@ -19,11 +17,7 @@ _CI_COMMIT = ("GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "CIRCLE_SHA1")
 
 def authorship(environ: Mapping[str, str], root: Path) -> str:
     """JSON with host, user, the CI job and the git commit of the manifests, as far as they are known."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without an entry
-        user = str(os.getuid())
-    facts = {"host": socket.gethostname(), "user": user}
+    facts = {"host": socket.gethostname(), "user": user_name()}
     job = next((environ[name] for name in _CI_JOB if environ.get(name)), None)
     commit = next((environ[name] for name in _CI_COMMIT if environ.get(name)), None) or _head(root)
     if job:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqliteBackend:
-    """A `StateBackend` on SQLite."""
+    """A `StateBackend` on SQLite; its methods are documented there."""
 
     path: Path
 
@@ -53,23 +53,19 @@ class SqliteBackend:
         )
 
     def exists(self) -> bool:
-        """See `StateBackend.exists`. A link to nothing exists: no state may be created over it."""
-        return os.path.lexists(self.path)
+        return os.path.lexists(self.path)  # a link to nothing too: no state may be created over it
 
     def open(self, *, readonly: bool) -> StateStore:
-        """See `StateBackend.open`."""
         return SqliteStore.open_existing(self.path, self.binding, readonly=readonly)
 
     def create(self) -> StateStore:
-        """See `StateBackend.create`."""
         return SqliteStore.create(self.path, self.binding, redaction_key=self.new_key)
 
     def empty(self) -> StateStore:
-        """See `StateBackend.empty`."""
         return SqliteStore.in_memory(self.binding, redaction_key=self.new_key)
 
     def lock(self, timeout_s: float, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
-        """See `StateBackend.lock`. Creates the default directory; any other must exist."""
+        """Lock the file. Its directory is created where it is the default one; any other must exist."""
         from wfdeploy.state import locking
 
         folder = self.path.parent
@@ -88,31 +84,25 @@ class SqliteBackend:
         return locking.lock(self.path, command=self.command, timeout_s=timeout_s, on_wait=on_wait)
 
     def is_latest(self, store: RecordReader) -> bool:
-        """See `StateBackend.is_latest`."""
         return self._marker().matches(store.head())
 
     def mark_latest(self, store: RecordReader) -> None:
-        """See `StateBackend.mark_latest`."""
         self._marker().write(store.head())
 
     def clear_mark(self, store: RecordReader) -> None:
-        """See `StateBackend.clear_mark`."""
         self._marker().clear(store.head())
 
     def export(self, store: StateReader) -> Iterator[str]:
-        """See `StateBackend.export`."""
         from wfdeploy.state.export import export_lines
 
         return export_lines(store)
 
     def import_(self, lines: Iterable[str]) -> StateStore:
-        """See `StateBackend.import_`."""
         from wfdeploy.state.export import import_lines
 
         return import_lines(lines, self.path, self.binding)
 
     def listing_file(self, name: str) -> ListingFile:
-        """See `StateBackend.listing_file`."""
         from wfdeploy.state.user_files import SavedListingFile, trusted_folder
 
         return SavedListingFile(trusted_folder(self.environ, self.copied_with_state), name)

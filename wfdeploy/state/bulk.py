@@ -1,4 +1,4 @@
-"""Rows by the thousand: one statement for many, whatever they are made of."""
+"""Write rows by the thousand, many in one statement."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import chain, islice
 from operator import attrgetter, itemgetter
 
 from wfdeploy.model.state import Attempt, Record
-from wfdeploy.state.rows import ATTEMPT_COLUMNS
+from wfdeploy.state.rows import ATTEMPT_COLUMNS, record_to_json
 
 _plain_values = itemgetter(*map(Attempt._fields.index, ATTEMPT_COLUMNS[:-2]))
 _OTHERS = [name for name in (*ATTEMPT_COLUMNS[:-1], "by_id") if name != "address"]
@@ -20,23 +20,22 @@ _PUT_ATTEMPT = (
     f"WHERE {' OR '.join(f'{name} IS NOT excluded.{name}' for name in _OTHERS)}"
 )
 
-WholeRow = tuple[
+_WholeRow = tuple[
     str, str, int | None, int, int, str, str, int | None, int, str, str | None, int | None, int | None, str | None, bool
 ]
 """A row of `details` without its number."""
 
 _KNOWN = 1000
-"""Texts whose ids are kept in memory: rows that share one mostly follow each other."""
+"""Texts whose ids are cached: rows that share a text mostly follow each other."""
 
 _AT_ONCE = 50
-"""Rows of one statement. With sixteen columns that is below the 999 values that every SQLite takes."""
+"""Rows of one statement. With sixteen columns these are fewer than the 999 values that every SQLite takes."""
 
 _FRESH = "address, origin, created_at_ms, recorded_at_ms, by_id, source, request, end_id, tries, triggered_id"
 
 
 class _Insert:
-    """An INSERT of any number of rows of this `width`: many a statement, which takes two thirds of the time that one
-    for each takes."""
+    """An INSERT of any number of rows of this `width`. With many rows a statement it takes two thirds of the time."""
 
     def __init__(self, into: str, width: int, tail: str = "") -> None:
         row = f"({','.join('?' * width)})"
@@ -44,7 +43,7 @@ class _Insert:
         self._rows = f"INSERT INTO {into} VALUES {','.join([row] * _AT_ONCE)} {tail}"  # noqa: S608
 
     def __call__(self, connection: sqlite3.Connection, rows: Iterable[Sequence[object]]) -> int:
-        """How many rows were inserted."""
+        """Insert the rows. Return how many were inserted."""
         count, more = 0, iter(rows)
         while chunk := list(islice(more, _AT_ONCE)):
             if len(chunk) == _AT_ONCE:
@@ -60,7 +59,7 @@ _insert_whole = _Insert(f"details (id, {_FRESH}, run_state, observed_at_ms, comp
 
 
 class Texts:
-    """The ids of texts that thousands of rows share: a table with `id` and `value`."""
+    """A table of texts that thousands of rows share by their ids."""
 
     def __init__(self, connection: sqlite3.Connection, table: str) -> None:
         self._connection = connection
@@ -68,7 +67,7 @@ class Texts:
         self._known: dict[str, int] = {}
 
     def id_of(self, value: str) -> int:
-        """The id of a text, a new one for a new text."""
+        """The id of a text. A new text gets a new one."""
         known = self._known.get(value)
         if known is None:
             if len(self._known) >= _KNOWN:
@@ -80,8 +79,19 @@ class Texts:
         return int(known)
 
 
+def put_history(connection: sqlite3.Connection, entries: Iterable[tuple[Record, str, int]]) -> None:
+    """Write former records, each with how and when (Unix ms) it ended."""
+    connection.executemany(
+        "INSERT INTO history (address, fingerprint, generation, ended, ended_at_ms, value) VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            (one.address, one.fingerprint, one.generation, ended, ended_at_ms, record_to_json(one))
+            for one, ended, ended_at_ms in entries
+        ),
+    )
+
+
 class Bulk:
-    """Writes rows, within the caller's transaction. What it knows of the file is wrong after a rollback."""
+    """Writes rows, within the caller's transaction. It caches what the file holds, so a rollback ends its use."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -90,7 +100,7 @@ class Bulk:
         self._last_id: int | None = None  # of `details`
 
     def put_attempts(self, attempts: Iterable[Attempt]) -> None:
-        """Write or replace the attempts of their addresses; one that is there already changes nothing."""
+        """Write attempts, each in place of that of its address. An equal one changes nothing."""
         id_of = self._actors.id_of
         self._connection.executemany(
             _PUT_ATTEMPT,
@@ -98,12 +108,12 @@ class Bulk:
         )
 
     def drop_attempts(self, runs: Iterable[tuple[str, str]]) -> None:
-        """Take away the attempts of these addresses with these workflow run ids."""
+        """Remove the attempts of these addresses with these workflow run ids."""
         self._connection.executemany("DELETE FROM attempts WHERE address = ? AND workflow_run_id = ?", runs)
 
     def insert(self, records: Sequence[Record]) -> bool:
-        """Records at addresses that have none. False: two have one address, or one of the addresses has a record; then
-        nothing is written."""
+        """Insert records at addresses that have none. False, with nothing written: an address has a record already, or
+        two of them have the same."""
         numbers = self._numbers(len(records))
         if not self._insert_rows(records, numbers):
             return False
@@ -111,7 +121,7 @@ class Bulk:
         _insert_whole(self._connection, rows)
         return True
 
-    def insert_settled(
+    def insert_from_attempts(
         self,
         attempts: Sequence[Attempt],
         end_ids: Sequence[int | None],
@@ -119,7 +129,7 @@ class Bulk:
         origin: str,
         recorded_at_ms: int,
     ) -> bool:
-        """The records that attempts become, as `insert`. `end_ids`: theirs, of `ends`."""
+        """Insert the records that attempts become; see `insert`. `end_ids`: see `ends`."""
         numbers = self._numbers(len(end_ids))
         if not self._insert_rows(attempts, numbers):
             return False
@@ -133,8 +143,8 @@ class Bulk:
         return True
 
     def _insert_rows(self, runs: Sequence[Record | Attempt], numbers: range) -> bool:
-        """The rows of `records` alone; none of them where one of the addresses is taken."""
-        # Whether one is, is found out by writing: asking for each beforehand would take a fifth of all the time.
+        """Insert the rows of `records` alone; none of them if one of the addresses is taken."""
+        # Found out by writing: asking for each address beforehand would take a fifth of all the time.
         rows = [(*record_row(run), number) for run, number in zip(runs, numbers, strict=True)]
         if _insert_new_records(self._connection, rows) == len(rows):
             return True
@@ -143,24 +153,23 @@ class Bulk:
         return False
 
     def ends(self, attempts: Iterable[Attempt]) -> list[int | None]:
-        """The ids of what the attempts' requests end with, None for nothing."""
+        """The ids of the shared ends of the attempts' requests. None: it shares none."""
         id_of = self._ends.id_of
         return [id_of(attempt.request[-attempt.shared :]) if attempt.shared else None for attempt in attempts]
 
     def actor(self, by: str) -> int:
-        """The id of what did it."""
+        """The id of an author of runs."""
         return self._actors.id_of(by)
 
     def _numbers(self, count: int) -> range:
-        """New ids for rows of `details`, each higher than all before: rows are appended, in whatever order their
-        addresses come."""
+        """New ids for rows of `details`, higher than all before, so that rows are appended whatever their addresses."""
         last = self._last_id
         if last is None:
             (last,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM details").fetchone()
         self._last_id = last + count
         return range(last + 1, last + count + 1)
 
-    def _whole(self, record: Record) -> WholeRow:
+    def _whole(self, record: Record) -> _WholeRow:
         return (
             record.address,
             record.origin.value,
@@ -181,9 +190,9 @@ class Bulk:
 
 
 record_row = attrgetter("address", "fingerprint", "generation", "workflow_run_id", "delivery")
-"""The row of `records` of a record, or of the one that an attempt becomes."""
+"""The row of `records` of a record, or of the record that an attempt becomes."""
 
 
 def own_request(attempt: Attempt) -> str:
-    """The request of an attempt, without the end that others share."""
+    """The request of an attempt, without its shared end."""
     return attempt.request[: -attempt.shared] if attempt.shared else attempt.request

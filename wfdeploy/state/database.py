@@ -1,4 +1,4 @@
-"""The database file of a state: begun, set up, recognised, brought up to date; SQLite errors in our words."""
+"""The database file of a state: create, open, recognise, upgrade, and SQLite's errors in our words."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ _ANOTHER = "name the file itself with --state, or take it away"
 
 
 def create_file(path: Path, binding: Binding, redaction_key: bytes | None) -> None:
-    """Put a state that knows of nothing yet where no file is, mode 0600, born whole: another process sees no file, or a
-    complete one. Raises: `StateUnusable`."""
+    """Create the file of an empty state, mode 0600, as a whole: another process sees no file, or a complete one.
+
+    Raises: `StateUnusable`, also where a file exists."""
     import secrets
 
     require_own_files(path)
@@ -53,13 +54,13 @@ def create_file(path: Path, binding: Binding, redaction_key: bytes | None) -> No
 
 
 def open_file(path: Path, *, readonly: bool) -> sqlite3.Connection:
-    """Connect to a state, which then is as this version has it. Raises: `StateUnusable`."""
+    """Connect to a state, upgraded to this version. Raises: `StateUnusable`."""
     require_own_files(path)
     require_own_log(path)
     connection = connect(path, readonly=readonly)
     try:
         with translated(str(path)):
-            # First of all: what isn't ours is not written to, and a change of the journal mode writes.
+            # First of all: a file that isn't ours is not written to, and changing the journal mode writes.
             version = recognise(connection, path)
             if not readonly:
                 make_durable(connection)
@@ -73,7 +74,7 @@ def open_file(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 
 def _upgraded_copy(connection: sqlite3.Connection, version: int) -> sqlite3.Connection:
-    """An older state that may not be written to, in memory, as it would be after an upgrade."""
+    """An upgraded copy, in memory, of an older state that may not be written to."""
     copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     connection.backup(copy)
     connection.close()
@@ -82,7 +83,10 @@ def _upgraded_copy(connection: sqlite3.Connection, version: int) -> sqlite3.Conn
 
 
 def require_own_files(path: Path) -> None:
-    """Hold what lies at a state's path, and beside it, to be what wfdeploy puts there. Raises: `StateUnusable`."""
+    """Require that a state's path, and the paths beside it, hold only what wfdeploy puts there.
+
+    Raises: `StateUnusable`.
+    """
     try:
         require_database(path)
     except StrangeFileError as error:
@@ -91,7 +95,7 @@ def require_own_files(path: Path) -> None:
 
 
 def require_own_log(path: Path) -> None:
-    """Hold the log beside a state to be its own, before a connection that may write folds it into the state.
+    """Require that the log beside a state is its own, before a connection that may write folds it into the state.
 
     Raises: `StateUnusable`.
     """
@@ -105,7 +109,7 @@ def require_own_log(path: Path) -> None:
 
 
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
-    """Open a file that is there. Raises: `StateUnusable`."""
+    """Open a file that exists. Raises: `StateUnusable`."""
     require_own_files(path)
     uri = uri_of(path)
     with translated(str(path)):
@@ -120,8 +124,8 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
             connection.execute("SELECT 1 FROM sqlite_master").fetchone()
         except sqlite3.OperationalError:
             connection.close()
-            # In a directory that can't be written, a WAL file opens only as immutable; safe when no log is beside
-            # it, for then the file is whole and nobody writes.
+            # In a read-only directory, a file in WAL mode opens only as immutable. That is safe without a log beside
+            # it: then the file is whole and nobody writes.
             if path.with_name(f"{path.name}-wal").exists():
                 raise
             connection = sqlite3.connect(
@@ -131,7 +135,7 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 
 def begin(connection: sqlite3.Connection, binding: Binding, redaction_key: bytes | None = None) -> None:
-    """Fill an empty database with a state that knows of nothing yet. `redaction_key`: None for a new one."""
+    """Fill an empty database with an empty state. `redaction_key`: None for a new one."""
     import secrets
 
     connection.execute("BEGIN IMMEDIATE")
@@ -159,7 +163,7 @@ def make_durable(connection: sqlite3.Connection) -> None:
     # A commit that returned survives a power loss (SQLite documentation: PRAGMA synchronous); an intent is worth
     # nothing otherwise.
     connection.execute("PRAGMA synchronous = FULL")
-    # A table that outgrows the cache is read again for each row that is written in no order; SQLite's own 2 MB are few.
+    # A table larger than the cache is read again for each row written out of order; SQLite's default is 2 MB.
     connection.execute("PRAGMA cache_size = -8000")
     # On macOS, fsync alone leaves data in the drive's cache.
     connection.execute("PRAGMA fullfsync = ON")
@@ -167,9 +171,9 @@ def make_durable(connection: sqlite3.Connection) -> None:
 
 
 def fold_log(connection: sqlite3.Connection) -> None:
-    """Write what is in the log into the file, which then is all of the state. Raises: `sqlite3.Error`.
+    """Write the log into the file, which then is all of the state. Raises: `sqlite3.Error`.
 
-    Closing does it too, but says nothing where the disk is full and the file stays half of a state.
+    Closing does it too, but silently leaves half of a state when the disk is full.
     """
     (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if is_busy:
@@ -177,7 +181,7 @@ def fold_log(connection: sqlite3.Connection) -> None:
 
 
 def recognise(connection: sqlite3.Connection, path: Path) -> int:
-    """The version of a state that this program can use. Raises: `StateUnusable` when it isn't one."""
+    """The version of a state. Raises: `StateUnusable` when it isn't one that this program can use."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
@@ -204,17 +208,17 @@ def _is_cut(path: Path) -> bool:
 
 
 def upgrade(connection: sqlite3.Connection, version: int) -> None:
-    """Bring an older state up to date."""
+    """Upgrade a state of an older version."""
     if version < VERSION:
         connection.execute("BEGIN IMMEDIATE")
         migrate(connection, version)
-        # Each commit holds the head: by it, the log is known for this state's.
+        # Each commit holds a page of the head: by it, the log is recognised as this state's.
         connection.execute("INSERT OR REPLACE INTO head (key, value) VALUES ('upgraded_from', ?)", (version,))
         connection.execute("COMMIT")
 
 
 def elsewhere(path: Path, theirs: Binding, ours: Binding) -> str:
-    """What to do when a state belongs elsewhere."""
+    """The hint for a state that belongs elsewhere."""
     if theirs._replace(shard=ours.shard) == ours:
         return (
             "give --shard as it was when the state was made; to share the work out otherwise, begin new states while "
@@ -227,7 +231,7 @@ def elsewhere(path: Path, theirs: Binding, ours: Binding) -> str:
 
 
 def sync_folder(path: Path) -> None:
-    """A new name in a directory survives a power loss only once the directory itself is on disk."""
+    """Make a new name in a directory survive a power loss."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -240,7 +244,7 @@ DAMAGED = "restore it from a copy, or set it aside: the next apply reads back wh
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
-    """SQLite's errors in our words."""
+    """Raise SQLite's errors as ours, each with a way out."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -270,7 +274,7 @@ def _words(name: str, error: sqlite3.DatabaseError) -> StateUnusable:
 
 
 def _is_full(folder: Path) -> bool:
-    """SQLite calls it an I/O error when there is no room for its shared memory."""
+    """Whether the disk is full: SQLite reports an I/O error when there is no room for its shared memory."""
     try:
         disk = os.statvfs(folder)
     except OSError:

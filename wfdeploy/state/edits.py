@@ -1,4 +1,4 @@
-"""How each edit changes the tables."""
+"""Apply edits to the tables."""
 
 from __future__ import annotations
 
@@ -39,39 +39,40 @@ from wfdeploy.model.edits import (
 from wfdeploy.model.run import Tally, term
 from wfdeploy.model.state import Ended, Record
 from wfdeploy.state import schedules_and_rollouts
-from wfdeploy.state.bulk import Bulk
+from wfdeploy.state.bulk import Bulk, put_history
 from wfdeploy.state.pending_batches import PendingBatches
-from wfdeploy.state.rows import SELECT_RECORDS, record_from_row, record_to_json
+from wfdeploy.state.rows import SELECT_RECORDS, record_from_row
 
 _AT_ONCE = 1000
-"""Records that are put together."""
+"""Records written together, at most."""
 
 
 class Editor:
-    """Carries edits out on a connection, within the caller's transaction. It knows some of what the file holds, so a
-    rollback ends its use. `now_ms` dates what becomes history."""
+    """Applies edits on a connection, within the caller's transaction. It caches some of what the file holds, so a
+    rollback ends its use."""
 
     def __init__(self, connection: sqlite3.Connection, now_ms: Callable[[], int]) -> None:
+        """`now_ms`: dates what becomes history."""
         self._connection = connection
         self._clock = now_ms
         self._now_ms = 0
         self._bulk = Bulk(connection)
         self._pending = PendingBatches(connection, self._bulk)
-        # By group: how many records more, and the sum of their terms.
+        # By group: how many records were added, and the sum of their terms.
         self._shifts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
 
     def apply(self, edits: Sequence[Edit]) -> None:
-        """All edits, in order."""
+        """Apply all edits, in order."""
         self._now_ms = self._clock()
-        for kind, alike in groupby(edits, type):
+        for kind, same in groupby(edits, type):
             if kind is PutRecord:
-                records = (edit.record for edit in alike if isinstance(edit, PutRecord))
+                records = (edit.record for edit in same if isinstance(edit, PutRecord))
                 while some := list(islice(records, _AT_ONCE)):
                     self._put_records(some)
             elif kind is Observe:
-                self._observe(edit for edit in alike if isinstance(edit, Observe))
+                self._observe(edit for edit in same if isinstance(edit, Observe))
             else:
-                for edit in alike:
+                for edit in same:
                     self._apply(edit)
         self._write_tallies()
 
@@ -98,7 +99,7 @@ class Editor:
             case PutRecord(record):
                 self._put_records([record])
             case RecordOutcomes():
-                self._settle(edit)
+                self._record_outcomes(edit)
             case PutTombstone(address, fingerprint, generation):
                 self._bury(address, fingerprint, generation)
             case Forget(address):
@@ -108,8 +109,8 @@ class Editor:
                 self._retire([(former, None) for former in self._records([address]).values()])
             case Rename(origin, to):
                 self._pending.expand((origin, to))
-                # The former name keeps its generations as a tombstone: ids are made of names, and a run that gets
-                # this name later must not get an id that was used.
+                # The former name keeps its generations as tombstones: ids are made of names, and a run that gets this
+                # name later must not get an id that was used.
                 run(
                     "INSERT INTO burned SELECT ?2, fingerprint, generation FROM burned WHERE address = ?1 "
                     "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
@@ -123,7 +124,7 @@ class Editor:
                     "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
                     (origin,),
                 )
-                self._moved(origin, to)
+                self._shift_renamed(origin, to)
                 run(
                     "UPDATE details SET address = ? WHERE id = (SELECT details_id FROM records WHERE address = ?)",
                     (to, origin),
@@ -139,7 +140,7 @@ class Editor:
             case Observe():
                 self._observe([edit])
             case Rewrite(address, fingerprint, delivery):
-                self._rewritten(address, fingerprint, delivery)
+                self._shift_rewritten(address, fingerprint, delivery)
                 run(
                     "UPDATE records SET fingerprint = ?, delivery = ? "
                     "WHERE address = ? AND (fingerprint IS NOT ? OR delivery IS NOT ?)",
@@ -192,13 +193,13 @@ class Editor:
                     self._put_records([record])
                 return
             formers = self._records([record.address for record in records])
-            self._settle_attempts(records)
+            self._drop_attempts_of(records)
             records = [record for record in records if formers.get(record.address) != record]
             replaced = [(record, formers[record.address]) for record in records if record.address in formers]
             self._retire([(former, _ended_by(record, former)) for record, former in replaced])
             self._bulk.insert(records)
         else:
-            self._settle_attempts(records)
+            self._drop_attempts_of(records)
         for record in records:
             self._shift(1, record.address, record.fingerprint, record.delivery)
 
@@ -224,13 +225,14 @@ class Editor:
             ),
         )
 
-    def _settle(self, edit: RecordOutcomes) -> None:
+    def _record_outcomes(self, edit: RecordOutcomes) -> None:
         attempts = edit.attempts
         if not attempts:
             return
         batch = self._pending.complete(attempts)
         end_ids = self._bulk.ends(attempts) if batch is None else batch.end_ids
-        if self._bulk.insert_settled(attempts, end_ids, edit.created_at_ms, edit.origin.value, edit.recorded_at_ms):
+        origin, now_ms = edit.origin, edit.recorded_at_ms
+        if self._bulk.insert_from_attempts(attempts, end_ids, edit.created_at_ms, origin.value, now_ms):
             if batch is None:
                 self._pending.expand([attempt.address for attempt in attempts])
                 self._bulk.drop_attempts([(attempt.address, attempt.workflow_run_id) for attempt in attempts])
@@ -239,12 +241,12 @@ class Editor:
             return
         self._put_records(
             [
-                attempt.record(origin=edit.origin, created_at_ms=created_at_ms, recorded_at_ms=edit.recorded_at_ms)
+                attempt.record(origin=origin, created_at_ms=created_at_ms, recorded_at_ms=now_ms)
                 for attempt, created_at_ms in zip(attempts, edit.created_at_ms, strict=True)
             ]
         )
 
-    def _settle_attempts(self, records: Sequence[Record]) -> None:
+    def _drop_attempts_of(self, records: Sequence[Record]) -> None:
         self._pending.expand([record.address for record in records])
         self._bulk.drop_attempts([(record.address, record.workflow_run_id) for record in records])
 
@@ -271,24 +273,16 @@ class Editor:
         return {record.address: record for record in map(record_from_row, rows)}
 
     def _retire(self, formers: Sequence[tuple[Record, Ended | None]]) -> None:
-        """Take the rows of records away; one becomes history where it is told why."""
+        """Remove the rows of records. A record becomes history when there is a reason for its end."""
+        put_history(self._connection, ((one, ended.value, self._now_ms) for one, ended in formers if ended is not None))
         run = self._connection.executemany
-        run(
-            "INSERT INTO history (address, fingerprint, generation, ended, ended_at_ms, value) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (one.address, one.fingerprint, one.generation, ended.value, self._now_ms, record_to_json(one))
-                for one, ended in formers
-                if ended is not None
-            ],
-        )
         addresses = [(former.address,) for former, _ in formers]
         run("DELETE FROM details WHERE id = (SELECT details_id FROM records WHERE address = ?)", addresses)
         run("DELETE FROM records WHERE address = ?", addresses)
         for former, _ in formers:
             self._shift(-1, former.address, former.fingerprint, former.delivery)
 
-    # --- tallies: every change of `records` passes here ------------------------------------------------------
+    # --- tallies: every change of `records` comes by here ----------------------------------------------------
 
     def _shift(self, sign: int, address: str, fingerprint: str, delivery: str) -> None:
         self._shift_group(group_of(address), sign, sign * term(address, fingerprint, delivery))
@@ -298,12 +292,12 @@ class Editor:
         shift[0] += count
         shift[1] += total
 
-    def _moved(self, origin: str, to: str) -> None:
+    def _shift_renamed(self, origin: str, to: str) -> None:
         for fingerprint, delivery in self._identities(origin):
             self._shift(-1, origin, fingerprint, delivery)
             self._shift(1, to, fingerprint, delivery)
 
-    def _rewritten(self, address: str, fingerprint: str, delivery: str) -> None:
+    def _shift_rewritten(self, address: str, fingerprint: str, delivery: str) -> None:
         for old_fingerprint, old_delivery in self._identities(address):
             self._shift(-1, address, old_fingerprint, old_delivery)
             self._shift(1, address, fingerprint, delivery)
@@ -333,7 +327,7 @@ class Editor:
 
 
 def _ended_by(record: Record, former: Record) -> Ended | None:
-    """Why a record is history once another takes its place; None: it is the same run, told anew."""
+    """Why a record becomes history when another takes its place; None: both are of the same run."""
     if (former.fingerprint, former.generation) != (record.fingerprint, record.generation):
         return Ended.SUPERSEDED
     return Ended.RESUMED if record.tries > former.tries else None

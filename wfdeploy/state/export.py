@@ -1,7 +1,8 @@
-"""A state as text: sorted JSON Lines, the same bytes for the same state.
+"""Export a state as sorted JSON Lines, the same bytes for the same state, and import it.
 
-The first line is the head; then records, attempts, history, burned generations, unclaimed runs and group policies,
-each line with its `kind`. Not the nonce: an imported state is a copy, and must not pass for the latest.
+The first line is the head; then records, attempts, history, tombstones (`burned`), unclaimed runs, group policies,
+schedules and rollouts, each line with its `kind`. The nonce is left out: an imported state is a copy, and must not pass
+for the latest.
 """
 
 from __future__ import annotations
@@ -26,21 +27,22 @@ from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Binding
 from wfdeploy.ports import StateReader, StateStore
+from wfdeploy.state.bulk import put_history
 from wfdeploy.state.database import sync_folder
 from wfdeploy.state.edits import Editor
 from wfdeploy.state.exported import check_head, check_record, check_row, rows_of
-from wfdeploy.state.rows import attempt_from, attempt_to_plain, record_from, record_to_json, record_to_plain
+from wfdeploy.state.rows import attempt_from, attempt_to_plain, record_from, record_to_plain
 from wfdeploy.state.sqlite_store import SqliteStore
 
 _AT_ONCE = 1000
-"""Records that are written together."""
+"""Records written together, at most."""
 
 FORMAT_VERSION = 2
-"""1: of builds before the bounds of attempts went by the server's time."""
+"""Format 1 was written before the bounds of attempts were in the server's time."""
 
 
 def export_lines(store: StateReader) -> Iterator[str]:
-    """The state, a line at a time, without newlines."""
+    """Yield the lines of the state, without newlines."""
     head = store.head()
     yield _line(
         {
@@ -162,7 +164,7 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
 
 
 def _restore(connection: Any, editor: Editor, row: dict[str, Any], records: list[PutRecord]) -> None:
-    """Write a line down; a record is added to `records`, which are written many at a time."""
+    """Restore a line. A record is added to `records`, which are written many at a time."""
     kind = row["kind"]
     values = _snake({name: value for name, value in row.items() if name != "kind"})
     check_row(kind, values)
@@ -173,19 +175,7 @@ def _restore(connection: Any, editor: Editor, row: dict[str, Any], records: list
     elif kind == "history":
         former = _snake(row["record"])
         check_record(former)
-        record = record_from(former)
-        connection.execute(
-            "INSERT INTO history (address, fingerprint, generation, ended, ended_at_ms, value) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            (
-                record.address,
-                record.fingerprint,
-                record.generation,
-                row["ended"],
-                row["endedAtMs"],
-                record_to_json(record),
-            ),
-        )
+        put_history(connection, [(record_from(former), row["ended"], row["endedAtMs"])])
     elif kind == "burned":
         connection.execute(
             "INSERT INTO burned VALUES (?, ?, ?)", (row["address"], row["fingerprint"], row["generation"])
@@ -211,7 +201,7 @@ def _restore(connection: Any, editor: Editor, row: dict[str, Any], records: list
 
 
 def _with_open_ends(rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows of format 1. When an attempt ended was told by a machine's own clock; the next apply fixes it anew."""
+    """Rows of format 1. Their ends of attempts are by a machine's own clock; the next apply sets them again."""
     for number, row in rows:
         yield number, row | {"endedAtMs": None} if row.get("kind") == "attempt" else row
 

@@ -1,4 +1,4 @@
-"""A line of a state export, held to what an export writes: other values would only be found out where they are used."""
+"""Check the lines of a state export: a wrong value would otherwise be found only where it is used."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ _KINDS: Mapping[str, type] = {
 
 
 def rows_of(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The JSON objects of an export, with the numbers of their lines. Raises: `StateUnusable`."""
+    """Yield the JSON objects of an export, with their line numbers. Raises: `StateUnusable`."""
     number = 0
     try:
         for number, line in enumerate(lines, start=1):
@@ -122,19 +122,19 @@ def rows_of(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def check_head(values: Mapping[str, Any]) -> None:
-    """Raises: `ValueError` where it isn't a head's fields, in snake case."""
+    """Require a head's fields, in snake case. Raises: `ValueError`."""
     _check(_Head, values)
 
 
 def check_row(kind: object, values: Mapping[str, Any]) -> None:
-    """Raises: `ValueError` where these aren't the fields, in snake case, of a line of this kind."""
+    """Require the fields, in snake case, of a line of this kind. Raises: `ValueError`."""
     if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"unknown kind {kind!r:.100}")
     _check(_KINDS[kind], values)
 
 
 def check_record(values: Mapping[str, Any]) -> None:
-    """Raises: `ValueError` where these aren't a record's fields."""
+    """Require a record's fields. Raises: `ValueError`."""
     _check(Record, values)
 
 
@@ -154,7 +154,7 @@ def _check(of: type, values: Mapping[str, Any]) -> None:
 
 @cache
 def _tests(of: type) -> Mapping[str, _Test]:
-    """By field: what tells whether a value may be its."""
+    """By field: the test of its values."""
     # Some of the models import these for type checkers alone.
     hints = get_type_hints(of, localns={"Address": Address, "RunState": RunState})
     return {name: _test_of(wanted) for name, wanted in hints.items()}

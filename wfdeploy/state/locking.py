@@ -1,9 +1,8 @@
-"""One writer at a time, and everybody else is told who it is."""
+"""Lock a state for one writer, and tell everybody else who that is."""
 
 from __future__ import annotations
 
 import contextlib
-import getpass
 import json
 import os
 import socket
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from wfdeploy import __version__
 from wfdeploy.errors import StateLocked, StateUnusable
-from wfdeploy.files.access import read_own, replace_file
+from wfdeploy.files.access import read_own, replace_file, user_name
 from wfdeploy.files.databases import StrangeFileError, require_regular
 
 _LONGEST_NOTE = 4096
@@ -41,7 +40,7 @@ def lock(
     """Hold the lock of a state file.
 
     It is a lock of the operating system on `<state>.lock`, so it ends with the process that holds it, however that
-    ends; who holds it stands in `<state>.lock.json`, for people only. `on_wait` is told once, when it must wait.
+    ends. `<state>.lock.json` says who holds it, for people only. `on_wait` gets the holder, once, when it must wait.
 
     Raises: `StateLocked` when another process holds it for longer than `timeout_s`; `StateUnusable` when the lock
     file can't be made.
@@ -89,22 +88,15 @@ def _current(command: str) -> LockInfo:
     return LockInfo(
         pid=os.getpid(),
         host=socket.gethostname(),
-        user=_user(),
+        user=user_name(),
         since_ms=time.time_ns() // 1_000_000,
         command=command,
         version=__version__,
     )
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without an entry
-        return str(os.getuid())
-
-
 def _describe(info: Path) -> str:
-    """The holder in words; vague where its note can't be read (it is written just after the lock is taken)."""
+    """The holder in words; vague if its note can't be read (it is written just after the lock is taken)."""
     try:
         holder = LockInfo(**json.loads(read_own(info, most=_LONGEST_NOTE)))
         since = datetime.fromtimestamp(holder.since_ms / 1000, UTC)

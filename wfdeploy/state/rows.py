@@ -1,4 +1,4 @@
-"""Records, attempts and heads as rows and as JSON, and back."""
+"""Convert records, attempts and heads to rows and JSON, and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OF_RECORDS = ("address", "fingerprint", "generation", "workflow_run_id", "deliv
 
 
 def _columns(names: Iterable[str]) -> str:
-    """Of `records r`, `details d`, `actors a` and `request_ends e`, joined."""
+    """Columns of `records r`, `details d`, `actors a` and `request_ends e`, joined."""
     others = {"by": "a.value", "request": "d.request || coalesce(e.value, '')"}
     return ", ".join(others.get(name) or f"{'r' if name in _OF_RECORDS else 'd'}.{name}" for name in names)
 
@@ -35,17 +35,17 @@ SELECT_RECORDS = (
     f"SELECT {_columns(_RECORD_FIELDS)} FROM records r JOIN details d ON d.id = r.details_id "  # noqa: S608
     "JOIN actors a ON a.id = d.by_id LEFT JOIN request_ends e ON e.id = d.end_id"
 )
-"""What `record_from_row` takes."""
+"""For `record_from_row`."""
 
 SELECT_UNCLAIMED = "SELECT workflow_run_id, created_at_ms, run_state, label FROM unclaimed"
-"""What `unclaimed_from_row` takes."""
+"""For `unclaimed_from_row`."""
 
 STANDING_COLUMNS = _columns(Standing._fields)
-"""What `standing_from_row` takes."""
+"""For `standing_from_row`."""
 
 
 def head_from(values: Mapping[str, Any]) -> Head:
-    """The head of the rows of `head`, whose values may have any type. Raises: `ValueError` when it isn't one."""
+    """Make a head of the rows of `head`, whose values may have any type. Raises: `ValueError`."""
     match values:
         case {
             "lineage": str() as lineage,
@@ -80,19 +80,19 @@ def _optional(values: Mapping[str, Any], name: str, kind: type[T], default: D) -
 
 
 def attempt_to_plain(attempt: Attempt) -> dict[str, Any]:
-    """What `attempt_from` takes."""
+    """The fields that `attempt_from` takes."""
     values = dict(zip(_ATTEMPT_FIELDS, _attempt_values(attempt), strict=True))
     values["status"] = attempt.status.value
     return values
 
 
 def attempt_from(values: Mapping[str, Any]) -> Attempt:
-    """The attempt of a JSON object. Raises: `TypeError`, `ValueError`, `KeyError` when it isn't one."""
+    """Make an attempt of a JSON object. Raises: `TypeError`, `ValueError`, `KeyError`."""
     return Attempt(**(dict(values) | {"status": AttemptStatus(values["status"])}))
 
 
 def attempt_from_row(row: tuple[Any, ...]) -> Attempt:
-    """The attempt of a row of `attempts`, in the order of its columns, `by` resolved and at the end."""
+    """Make an attempt of a row with `ATTEMPT_COLUMNS`."""
     values = dict(zip(ATTEMPT_COLUMNS, row, strict=True))
     for name in ("explicit_id", "resend", "inconclusive"):
         values[name] = bool(values[name])
@@ -105,7 +105,7 @@ def record_to_json(record: Record) -> str:
 
 
 def record_to_plain(record: Record) -> dict[str, Any]:
-    """What `record_from` takes."""
+    """The fields that `record_from` takes."""
     values = dict(zip(_RECORD_FIELDS, _record_values(record), strict=True))
     values["origin"] = record.origin.value
     values["run_state"] = record.run_state.value if record.run_state else None
@@ -113,7 +113,7 @@ def record_to_plain(record: Record) -> dict[str, Any]:
 
 
 def record_from(values: Mapping[str, Any]) -> Record:
-    """The record of a JSON object. Raises: `TypeError`, `ValueError`, `KeyError` when it isn't one."""
+    """Make a record of a JSON object. Raises: `TypeError`, `ValueError`, `KeyError`."""
     state = values["run_state"]
     return Record(
         **(dict(values) | {"origin": Origin(values["origin"]), "run_state": RunState(state) if state else None})
@@ -121,20 +121,20 @@ def record_from(values: Mapping[str, Any]) -> Record:
 
 
 def record_from_row(row: tuple[Any, ...]) -> Record:
-    """The record of a row of `SELECT_RECORDS`."""
+    """Make a record of a row of `SELECT_RECORDS`."""
     values = dict(zip(_RECORD_FIELDS, row, strict=True))
     values["handled"] = bool(values["handled"])
     return record_from(values)
 
 
 def standing_from_row(row: tuple[Any, ...]) -> Standing:
-    """The standing of a row of `STANDING_COLUMNS`."""
+    """Make a standing of a row with `STANDING_COLUMNS`."""
     address, run_id, state, *others, handled = row
     return Standing._make((address, run_id, _run_state(state) if state else None, *others, bool(handled)))
 
 
 def unclaimed_from_row(row: tuple[Any, ...]) -> ObservedRun:
-    """The run of a row of `SELECT_UNCLAIMED`."""
+    """Make a run of a row of `SELECT_UNCLAIMED`."""
     run_id, created_at_ms, state, labels = row
     return ObservedRun(
         workflow_run_id=run_id,

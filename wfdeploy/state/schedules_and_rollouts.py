@@ -1,4 +1,4 @@
-"""How far schedules and rollouts are, in tables of their own."""
+"""Store how far schedules and rollouts are, in tables of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.blocking import Progress
     from wfdeploy.model.edits import Decide, EndRollout, Enlist, PutProgress
 
-    PaceEdit: TypeAlias = Decide | PutProgress | Enlist | EndRollout
+    ProgressEdit: TypeAlias = Decide | PutProgress | Enlist | EndRollout
 
 TABLES = (
     """CREATE TABLE schedules (
@@ -38,12 +38,12 @@ TABLES = (
 
 
 def schedules(connection: sqlite3.Connection) -> Mapping[str, int]:
-    """By group: until when it is decided (Unix seconds)."""
+    """By recurring group: the time (Unix seconds) up to which it is decided."""
     return dict(connection.execute("SELECT name, decided_s FROM schedules ORDER BY name").fetchall())
 
 
 def rollouts(connection: sqlite3.Connection) -> Mapping[str, Progress]:
-    """By group."""
+    """Rollouts under way, by group."""
     from wfdeploy.model.blocking import Mode, Progress
 
     rows = connection.execute(
@@ -65,13 +65,13 @@ def rollouts(connection: sqlite3.Connection) -> Mapping[str, Progress]:
 
 
 def members(connection: sqlite3.Connection, group: str) -> Mapping[Address, str]:
-    """The runs that a group's rollout has let go, each with the fingerprint it then had."""
+    """The runs that a group's rollout has released, each with the fingerprint it had then."""
     rows = connection.execute("SELECT address, fingerprint FROM rollout_members WHERE name = ?", (group,))
     return {Address(address): fingerprint for address, fingerprint in rows}
 
 
-def edit(connection: sqlite3.Connection, change: PaceEdit) -> None:
-    """Carry an edit out."""
+def edit(connection: sqlite3.Connection, change: ProgressEdit) -> None:
+    """Apply an edit."""
     from wfdeploy.model.edits import Decide, EndRollout, Enlist, PutProgress
 
     run = connection.execute
@@ -113,7 +113,7 @@ def edit(connection: sqlite3.Connection, change: PaceEdit) -> None:
 
 
 def rename(connection: sqlite3.Connection, origin: str, to: str) -> None:
-    """Give what is known of a group another name; what is known under that one stands."""
+    """Give the progress of a group another name. What is known under that name already stands."""
     run = connection.execute
     if run("SELECT 1 FROM rollouts WHERE name = ?", (to,)).fetchone() is None:
         run(

@@ -1,18 +1,18 @@
-"""The tables of the SQLite state and how an older file becomes a newer one.
+"""The tables of the SQLite state, and the migrations of older files.
 
-- `records` is what every plan reads for every run, so it holds next to nothing else. It is clustered by address
-  (`WITHOUT ROWID`): a plan walks it beside the manifests in one order.
-- `details` has the rest of a record, under a number, since it is written for every run and read for few. What the
-  requests of many runs end with is in `request_ends`, once; who triggered them in `actors`.
-- `attempts` are few: those whose outcome is open, those refused. The intents of a batch that is under way are one row
-  of `flights` (`pending_batches.py`), and become rows of `attempts` when there is more to say about one of them.
+- `records` holds little more than every plan reads of every run. It is clustered by address (`WITHOUT ROWID`): a plan
+  walks it beside the manifests in one order.
+- `details` holds the rest of a record, under a number, since it is written for every run and read for few. The ends
+  that the requests of many runs share are in `request_ends`, once; who triggered the runs is in `actors`.
+- `attempts` are few: those with an open outcome, and those refused. The intents of a pending batch are one row of
+  `flights` (`pending_batches.py`), and become rows of `attempts` when there is more to say about one of them.
 - `details_by_state` and `details_unobserved` find the runs that aren't known to have succeeded.
-- `tallies` sums up the records of each group, so that a plan passes over a group in which nothing changed. They follow
+- `tallies` sums up the records of each group, so that a plan skips groups in which nothing changed. They follow
   `records` within each transaction; whoever edits `records` by other means must empty `tallies` too.
 - `schedules`, `rollouts` and `rollout_members` hold how far these are (`schedules_and_rollouts.py`).
-- `history` keeps former records; `burned` the generations that no row tells any more;
-  `unclaimed` the runs that the server listed for this project and that belong to no known address, each with the new
-  address that was confirmed not to be it.
+- `history` holds former records; `burned` holds tombstones: used generations that no other row tells; `unclaimed` holds
+  the runs that the server listed for this project and that belong to no known address, each with the new address that
+  the user confirmed not to be it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from wfdeploy.state.bulk import Texts
 from wfdeploy.state.rows import attempt_from
 
 APPLICATION_ID = 0x77666470
-"""`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): another program's file is recognised."""
+"""`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): tells our files from other programs'."""
 
 VERSION = 11
 
 _NOT_SUCCEEDED = "run_state IS NOT 'RUN_SUCCESS'"
 
-KEPT_TRACK_OF = "run_state <> 'RUN_SUCCESS'"
-"""What `details_by_state` holds; a query that is to use it must say the same words."""
+INDEXED_BY_STATE = "run_state <> 'RUN_SUCCESS'"
+"""What `details_by_state` holds. A query that is to use it must repeat these very words."""
 
 _VERSION_1 = (
     """CREATE TABLE head (
@@ -226,7 +226,7 @@ def _version_6(connection: sqlite3.Connection) -> None:
     )
     run("DROP TABLE records_5")
     run("DROP TABLE details_5")
-    run(f"CREATE INDEX details_by_state ON details (run_state, address) WHERE {KEPT_TRACK_OF}")
+    run(f"CREATE INDEX details_by_state ON details (run_state, address) WHERE {INDEXED_BY_STATE}")
     run("CREATE INDEX details_unobserved ON details (run_state) WHERE run_state IS NULL")
 
 
@@ -286,11 +286,11 @@ _MIGRATIONS = (
     _version_10,
     _version_11,
 )
-"""Element n takes version n to version n + 1. A released one never changes."""
+"""Element n migrates version n to version n + 1. A released migration never changes."""
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:
-    """Bring a file of `version` (0: empty) to `VERSION`, within the caller's transaction."""
+    """Migrate a file of `version` (0: empty) to `VERSION`, within the caller's transaction."""
     for step in _MIGRATIONS[version:]:
         step(connection)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

@@ -32,9 +32,9 @@ from wfdeploy.state.rows import (
     standing_from_row,
     unclaimed_from_row,
 )
-from wfdeploy.state.schema import KEPT_TRACK_OF
+from wfdeploy.state.schema import INDEXED_BY_STATE
 
-_IN_STATE = f"d.run_state = ? AND d.{KEPT_TRACK_OF}"
+_IN_STATE = f"d.run_state = ? AND d.{INDEXED_BY_STATE}"
 
 if TYPE_CHECKING:
     from wfdeploy.model.blocking import Progress
@@ -52,16 +52,16 @@ _SELECT_ATTEMPTS = (
 
 
 class SqliteStore(StateStore):
-    """A `StateStore` on SQLite.
+    """A `StateStore` on SQLite, made by `create`, `open_existing` or `in_memory`.
 
-    Use `create`, `open_existing` or `in_memory`. The connection may be used from any thread, one at a time.
+    The connection may be used from any thread, by one at a time.
     """
 
     def __init__(self, connection: sqlite3.Connection, name: str, now_ms: Callable[[], int]) -> None:
         self._connection = connection
         self._name = name
         self._now_ms = now_ms
-        self._editor: Editor | None = None  # knows what the file holds, as long as nothing is rolled back
+        self._editor: Editor | None = None  # caches what the file holds; a rollback ends its use
         # An interrupted apply may close the state while its writer's thread is in a commit: closing waits for it.
         self._writing = threading.Lock()
 
@@ -76,7 +76,7 @@ class SqliteStore(StateStore):
         redaction_key: bytes | None = None,
         now_ms: Callable[[], int] | None = None,
     ) -> SqliteStore:
-        """Begin a new state in a file that isn't there yet. Raises: `StateUnusable`."""
+        """Create a state in a file that doesn't exist yet. Raises: `StateUnusable`."""
         create_file(path, binding, redaction_key)
         return cls.open_existing(path, binding, now_ms=now_ms)
 
@@ -89,7 +89,7 @@ class SqliteStore(StateStore):
         readonly: bool = False,
         now_ms: Callable[[], int] | None = None,
     ) -> SqliteStore:
-        """Open a state. With `binding`, one that belongs elsewhere is refused. Raises: `StateUnusable`."""
+        """Open a state; with `binding`, refuse one that belongs elsewhere. Raises: `StateUnusable`."""
         store = cls(open_file(path, readonly=readonly), str(path), now_ms or _wall_clock_ms)
         try:
             head = store.head()
@@ -107,7 +107,7 @@ class SqliteStore(StateStore):
     def in_memory(
         cls, binding: Binding, *, redaction_key: bytes | None = None, now_ms: Callable[[], int] | None = None
     ) -> SqliteStore:
-        """An empty state that is gone when closed: what a plan without a state compares against."""
+        """Make an empty state that is gone when closed."""
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         begin(connection, binding, redaction_key)
         return cls(connection, "(no state)", now_ms or _wall_clock_ms)
@@ -115,23 +115,20 @@ class SqliteStore(StateStore):
     # --- reading ---------------------------------------------------------------------------------------------
 
     def head(self) -> Head:
-        """The state as a whole."""
         with translated(self._name):
             return head_from(dict(self._connection.execute("SELECT key, value FROM head").fetchall()))
 
     def tallies(self) -> Mapping[str, Tally]:
-        """What the records of each group sum up to; nothing for an older state that may not be written to."""
         with translated(self._name):
             rows = self._connection.execute("SELECT name, count, total FROM tallies").fetchall()
             return {name: Tally(count, int.from_bytes(total)) for name, count, total in rows}
 
     def record_keys(self, within: Iterable[Span] | None = None) -> Iterator[RecordKey]:
-        """See `RecordReader.record_keys`."""
         with translated(self._name):
             yield from map(RecordKey._make, self._within(within, _SELECT_KEYS, "address"))
 
     def _within(self, spans: Iterable[Span] | None, select: str, column: str, order: str = "") -> Iterator[Any]:
-        """The rows of a query whose addresses are in these spans (None: all), in order."""
+        """The rows of a query with addresses in these spans (None: all), in order."""
         where = "" if spans is None else f"WHERE {column} >= ? AND {column} < ?"
         for span in ((),) if spans is None else spans:
             cursor = self._connection.execute(f"{select} {where} ORDER BY {order or column}", span)
@@ -139,21 +136,18 @@ class SqliteStore(StateStore):
                 yield from rows
 
     def record_keys_of(self, addresses: Collection[str]) -> Iterator[RecordKey]:
-        """The keys of the records of these addresses, in address order."""
         with translated(self._name):
             for chunk in _chunks(sorted(addresses)):
                 query = f"{_SELECT_KEYS} WHERE address IN ({_marks(chunk)}) ORDER BY address"
                 yield from map(RecordKey._make, self._connection.execute(query, chunk).fetchall())
 
     def identities(self, low: str, high: str) -> Sequence[tuple[str, str, str]]:
-        """See `RecordReader.identities`."""
         query = "SELECT address, fingerprint, delivery FROM records WHERE address >= ? AND address < ?"
         with translated(self._name):
             return self._connection.execute(query, (low, high)).fetchall()
 
     def keys_with_ids(self, workflow_run_ids: Collection[str]) -> Iterator[RecordKey]:
-        """The keys of the records that have one of these workflow run ids. They are looked for in one pass over the
-        table: an index would cost each trigger more than this does."""
+        # One pass over the table: an index would cost each trigger more than this does.
         with translated(self._name):
             define = self._connection.create_function
             define("is_asked", 1, frozenset(workflow_run_ids).__contains__)
@@ -164,7 +158,6 @@ class SqliteStore(StateStore):
     def records(
         self, addresses: Collection[str] | None = None, *, within: Iterable[Span] | None = None
     ) -> Iterator[Record]:
-        """See `RecordReader.records`."""
         with translated(self._name):
             if addresses is None:
                 yield from map(record_from_row, self._within(within, SELECT_RECORDS, "r.address"))
@@ -178,28 +171,23 @@ class SqliteStore(StateStore):
                 )
 
     def standings(self, states: Collection[RunState | None], group: str | None = None) -> Iterator[Standing]:
-        """See `RecordReader.standings`."""
         with translated(self._name):
             for state in states:
                 yield from map(standing_from_row, self._connection.execute(*standings_query(state, group)))
 
     def schedules(self) -> Mapping[str, int]:
-        """By recurring group: until when it is decided."""
         with translated(self._name):
             return schedules_and_rollouts.schedules(self._connection)
 
     def rollouts(self) -> Mapping[str, Progress]:
-        """Rollouts under way, by group."""
         with translated(self._name):
             return schedules_and_rollouts.rollouts(self._connection)
 
     def members(self, group: str) -> Mapping[Address, str]:
-        """The runs that a group's rollout has let go."""
         with translated(self._name):
             return schedules_and_rollouts.members(self._connection, group)
 
     def attempts(self, within: Sequence[Span] | None = None) -> Iterator[Attempt]:
-        """See `RecordReader.attempts`."""
         with translated(self._name):
             # In this order: what leaves its batch while this reads is found in `attempts`.
             batches = [batch.attempts for batch in pending_batches.read(self._connection)]
@@ -213,7 +201,6 @@ class SqliteStore(StateStore):
                     yield found[address]
 
     def generations(self, addresses: Collection[str]) -> Mapping[tuple[str, str], int]:
-        """The highest known generation by (address, fingerprint)."""
         found: dict[tuple[str, str], int] = {}
         with translated(self._name):
             for chunk in _chunks(sorted(addresses)):
@@ -232,19 +219,16 @@ class SqliteStore(StateStore):
         return found
 
     def groups(self) -> Mapping[str, OnRemove]:
-        """The policies last seen, by group."""
         with translated(self._name):
             rows = self._connection.execute("SELECT name, on_remove FROM groups ORDER BY name").fetchall()
             return {name: OnRemove(value) for name, value in rows}
 
     def history(self, within: Iterable[Span] | None = None) -> Sequence[HistoryEntry]:
-        """See `RecordReader.history`."""
         with translated(self._name):
             rows = self._within(within, _SELECT_HISTORY, "address", "id")
             return [HistoryEntry(record_from(json.loads(value)), Ended(ended), at) for value, ended, at in rows]
 
     def former_addresses(self) -> Iterator[Address]:
-        """Addresses that have a past here and no record: forgotten, or dropped."""
         with translated(self._name):
             rows = self._connection.execute(
                 "SELECT address FROM history UNION SELECT address FROM burned "
@@ -253,26 +237,22 @@ class SqliteStore(StateStore):
         yield from (Address(address) for (address,) in rows)
 
     def unclaimed(self) -> Sequence[ObservedRun]:
-        """Remembered runs of this project that belong to no known address, by id."""
         with translated(self._name):
             rows = self._connection.execute(f"{SELECT_UNCLAIMED} ORDER BY 1, 2").fetchall()
             return list(map(unclaimed_from_row, rows))
 
     def dismissed(self) -> Mapping[str, Address]:
-        """By id of such a run: the new address that was confirmed not to be it."""
         query = "SELECT workflow_run_id, dismissed_for FROM unclaimed WHERE dismissed_for IS NOT NULL"
         with translated(self._name):
             return {run_id: Address(address) for run_id, address in self._connection.execute(query)}
 
     def tombstones(self) -> Iterator[tuple[str, str, int]]:
-        """Generations known by nothing else: (address, fingerprint, generation), sorted."""
         with translated(self._name):
             yield from self._connection.execute("SELECT address, fingerprint, generation FROM burned ORDER BY 1, 2")
 
     # --- writing ---------------------------------------------------------------------------------------------
 
     def stage(self, edits: Sequence[Edit]) -> None:
-        """See `StateWriter.stage`."""
         from wfdeploy.state.edits import Editor
 
         with self._writing, translated(self._name):
@@ -286,7 +266,6 @@ class SqliteStore(StateStore):
                     self._editor.renumber(edits)
 
     def finish(self) -> int:
-        """See `StateWriter.finish`."""
         with self._writing, translated(self._name), self._rolled_back():
             (serial,) = self._connection.execute("SELECT value FROM head WHERE key = 'serial'").fetchone()
             self._connection.execute("COMMIT")
@@ -294,7 +273,7 @@ class SqliteStore(StateStore):
 
     @contextmanager
     def _rolled_back(self) -> Iterator[None]:
-        """Nothing stays of a transaction in which something is raised."""
+        """Roll back a transaction in which something is raised."""
         try:
             yield
         except BaseException:
@@ -304,7 +283,7 @@ class SqliteStore(StateStore):
             raise
 
     def close(self) -> None:
-        """Close the file, once a commit that is under way is done."""
+        """Close the file, after a commit that is under way."""
         with self._writing:
             self._connection.close()
 
@@ -316,7 +295,7 @@ class SqliteStore(StateStore):
 
     @contextmanager
     def restoring(self) -> Iterator[sqlite3.Connection]:
-        """For `import` alone: fill the tables of a new state in one transaction. Its file then holds all of it."""
+        """For `import` alone: fill the tables of a new state in one transaction, and fold its log into the file."""
         with translated(self._name):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -330,11 +309,11 @@ class SqliteStore(StateStore):
 
 
 def standings_query(state: RunState | None, group: str | None) -> tuple[str, tuple[str, ...]]:
-    """The query for the standings in one state (of one group), and its values."""
+    """The query for standings in one state (of one group; None: of all), and its parameters."""
     where, values = ("d.run_state IS NULL", ()) if state is None else (_IN_STATE, (state.value,))
     source, address = "details d CROSS JOIN records r ON r.address = d.address", "d.address"
     if group is not None:
-        if state is None:  # by their state they are found among those of all groups only
+        if state is None:  # the index by state doesn't know groups
             source, address = "records r CROSS JOIN details d ON d.id = r.details_id", "r.address"
         where, values = f"{where} AND {address} >= ? AND {address} < ?", (*values, f"{group}/", f"{group}0")
     return f"SELECT {STANDING_COLUMNS} FROM {source} WHERE {where} ORDER BY {address}", values  # noqa: S608
