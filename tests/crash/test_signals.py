@@ -153,7 +153,7 @@ def test_while_the_question_is_open(checkout: Checkout, server: LocalServer, num
     ours, theirs = os.openpty()
     try:
         with ended(checkout.start("apply", die="never", stdin=theirs)) as child:
-            child.wait_for_words("Carry this out?")
+            child.wait_for_words("Apply these changes?")
             child.signal(number)
             result = child.result(timeout_s=20)
     finally:

@@ -18,7 +18,7 @@ SECTIONS = (
             "apply": "Trigger what is declared and missing, exactly once.",
             "status": "Show recorded runs with their live state.",
             "wait": "Wait until recorded runs have ended.",
-            "rollout": "See how groups are rolled out in steps, and steer it.",
+            "rollout": "Show and control the rollouts of groups.",
         },
     ),
     Section(
@@ -26,18 +26,18 @@ SECTIONS = (
         {
             "logs": "Show the steps of recorded runs as a tree: times, retries, errors.",
             "history": "Show every run that an address had: triggered, resumed, restarted, replaced.",
-            "refresh": "Ask the server how recorded runs do, and write it into the state.",
-            "cancel": "Cancel recorded runs that are still going.",
-            "resume": "Resume failed runs where they failed, by the dead-letter queue.",
+            "refresh": "Update the recorded run states from the server.",
+            "cancel": "Cancel recorded runs that are still running.",
+            "resume": "Resume failed runs where they failed, through the dead-letter queue.",
             "restart": "Start failed, cancelled or vanished runs again from the beginning.",
-            "retrigger": "Trigger declared runs anew, however they did.",
+            "retrigger": "Trigger declared runs again, whatever their state.",
         },
     ),
     Section(
         "State",
         {
             "adopt": "Record declared runs as already triggered, without triggering them.",
-            "state": "Look into the state and mend it.",
+            "state": "Inspect and repair the state.",
         },
     ),
     Section(
@@ -77,7 +77,7 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) 
         wfdeploy init shop && cd shop      a project to start from
         wfdeploy apply --local             run it on this machine, no account needed
         wfdeploy plan -e production        what would happen, and why
-        wfdeploy apply -e production       make it so; repeat at any time
+        wfdeploy apply -e production       apply it; repeat at any time
     """,
 )
 @click.option(

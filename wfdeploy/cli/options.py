@@ -93,7 +93,7 @@ def _quieter(ctx: click.Context, _parameter: click.Parameter, value: int) -> Non
 _output = partial(click.option, cls=Option, heading="Output", expose_value=False, is_eager=True)
 _place = partial(click.option, cls=Option, heading="Where to work")
 _selecting = partial(click.option, cls=Option, heading="Selection")
-_limit = partial(click.option, cls=Option, heading="Limits and consent")
+_limit = partial(click.option, cls=Option, heading="Limits and confirmation")
 
 _COLOR = _output(
     "--color",
@@ -106,7 +106,7 @@ _VERBOSE = _output(
     "--verbose",
     count=True,
     callback=_louder,
-    help="Tell more; may be repeated.",
+    help="More output; repeat for more.",
 )
 _QUIET = _output(
     "-q",
@@ -119,14 +119,14 @@ _LOG_FORMAT = _output(
     "--log-format",
     type=click.Choice([format_.value for format_ in LogFormat]),
     callback=_set("log_format", LogFormat),
-    help="How standard error is written: for people, or one JSON object per line.  [default: text]",
+    help="Format of standard error: text for people, or one JSON object per line.  [default: text]",
 )
 _OUTPUT = _output(
     "-o",
     "--output",
     type=click.Choice([view.value for view in View]),
     callback=_set("view", View),
-    help="How the result on standard output is written.  [default: text]",
+    help="Format of the result on standard output.  [default: text]",
 )
 
 
@@ -180,7 +180,7 @@ _PROJECT = (
         "--allow",
         metavar="KIND=PATTERN",
         multiple=True,
-        help="What the project may ask for: token=VARIABLE, secret=NAME, url=HOST, path=PATH. May be repeated.  "
+        help="What the project may use: token=VARIABLE, secret=NAME, url=HOST, path=PATH. May be repeated.  "
         "[default: the variable WFDEPLOY_ALLOW]",
     ),
 )
@@ -241,7 +241,7 @@ _REFRESH = _selecting(
     "--refresh",
     type=click.Choice(["auto", "all", "off"]),
     default="auto",
-    help="Which runs to ask after first: those whose state decides something, all that aren't known to have ended, or "
+    help="Which recorded runs to inspect first: those whose state decides something, all that may still be running, or "
     "none.  [default: auto]",
 )
 
@@ -258,7 +258,7 @@ def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
                 "--replace",
                 metavar="ADDRESS",
                 multiple=True,
-                help="Trigger this run anew although nothing changed. May be repeated.",
+                help="Trigger this run again although nothing changed. May be repeated.",
             )
         )
     added.append(
@@ -285,7 +285,7 @@ def _selected(flags: dict[str, Any]) -> Selection:
 
 _APPLY_LIMITS = (
     _limit(
-        "--create-state", is_flag=True, help="Begin a new state where the project file requires one and none is there."
+        "--create-state", is_flag=True, help="Create a state where the project file requires one and there is none."
     ),
     _limit("--max-triggers", metavar="N", type=click.IntRange(min=0), help="Refuse a plan that would send more."),
     _limit(
@@ -312,7 +312,7 @@ _APPLY_LIMITS = (
         metavar="SECONDS",
         type=Amount(min=0),
         default=300.0,
-        help="How long to wait, all waits together: for rate limits, retries, lost answers.  [default: 300]",
+        help="How long all waits may take together: for rate limits, retries, lost answers.  [default: 300]",
     ),
     _limit(
         "--lock-timeout",
@@ -320,7 +320,7 @@ _APPLY_LIMITS = (
         metavar="SECONDS",
         type=Amount(min=0),
         default=0.0,
-        help="How long to wait for another apply to give the state back.  [default: 0]",
+        help="How long to wait for the lock of the state.  [default: 0]",
     ),
     _limit(
         "--wait-timeout",

@@ -26,7 +26,7 @@ def shown(plan: Plan, *, verbosity: int = 0, log_format: LogFormat = LogFormat.T
     stderr = io.StringIO()
     output = Output(stdout=io.StringIO(), stderr=stderr, environ={})
     output.verbosity, output.log_format = verbosity, log_format
-    asker = Asker(output, Stopper(), lambda _: None, yes=True, question="Carry this out?")
+    asker = Asker(output, Stopper(), lambda _: None, yes=True, question="Apply these changes?")
     assert asker(plan)
     asker.warn(plan.warnings)
     return stderr.getvalue()

@@ -42,7 +42,7 @@ _YES = click.option("-y", "--yes", is_flag=True, help="Don't ask. (Without a ter
 @click.option(
     "--wait",
     is_flag=True,
-    help="Follow through: release what this plan holds back, until all runs have ended. The exit code says how.",
+    help="Continue until all runs have ended: release what this plan holds back. The exit code says how they ended.",
 )
 @options.selection()
 @options.apply_limits
@@ -60,11 +60,11 @@ def apply(
 ) -> ExitCode:
     """Trigger what is declared and missing, exactly once.
 
-    Plans first and shows the plan. Safe to repeat at any time, after any crash: what was sent is written down before
-    it is sent, and what became of it is looked up, never guessed. ^C stops after the requests that are under way.
+    Plans first and shows the plan. Safe to repeat at any time, after any crash: each request is recorded before it is
+    sent, and a lost answer is looked up, never guessed. ^C stops once the pending requests are answered.
 
     Triggered means accepted by the server, not finished. Runs that have to wait (for other groups, for the steps of a
-    rollout) are blocked until a later apply finds that their time has come, or until this one does, with --wait.
+    rollout) are blocked until a later apply releases them, or until this one does, with --wait.
 
     PATH is a folder, a file, - for standard input, or a plan saved by `wfdeploy plan --out`.
     [default: the project's manifests]
@@ -90,7 +90,7 @@ def apply(
         saved = None if plan_file is None else read_plan(plan_file)
         return operation.apply(workspace, request, paths=paths, saved=saved)
 
-    return carry_out(app, target, chosen, act, question="Carry this out?", yes=yes, budget_s=limits.timeout_s)
+    return carry_out(app, target, chosen, act, question="Apply these changes?", yes=yes, budget_s=limits.timeout_s)
 
 
 @click.command(
@@ -110,8 +110,8 @@ def apply(
 def adopt(*, app: App, target: TargetOptions, selection: Selection, paths: Sequence[str] | None, yes: bool) -> ExitCode:
     """Record declared runs as already triggered, without triggering them.
 
-    For runs, new or changed, that were started in another way, or that must not start again. Shows them and asks, as
-    apply does. Nothing is sent.
+    For runs, new or changed, that were started in another way or must not start again. Shows them and asks, as apply
+    does. Nothing is sent.
 
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     """
@@ -172,10 +172,10 @@ def _for_recorded_runs(requested: str, *, help_: str, examples: str, declared: b
 
 cancel = _for_recorded_runs(
     "cancel",
-    help_="""Cancel recorded runs that are still going.
+    help_="""Cancel recorded runs that are still running.
 
 They stay recorded as cancelled: no policy starts them again, and an unchanged declaration triggers nothing. The
-manifests are not read. A run that has ended is left as it is.""",
+manifests are not read. A run that has ended stays as it is.""",
     examples="""
         wfdeploy cancel onboarding/acme -e production
         wfdeploy cancel 'nightly/*' --yes
@@ -185,11 +185,11 @@ manifests are not read. A run that has ended is left as it is.""",
 
 resume = _for_recorded_runs(
     "resume",
-    help_="""Resume failed runs where they failed, by the dead-letter queue.
+    help_="""Resume failed runs where they failed, through the dead-letter queue.
 
-Finished steps are not repeated. Asked for by hand, it is done whatever the group's policy says, and counts as one of
-its attempts. Safe to repeat: a resume whose answer was lost is looked up by its label, never sent blindly again. The
-manifests are not read.""",
+Finished steps are not repeated. This is done whatever the group's policy says, and counts as one of its attempts. Safe
+to repeat: a resume whose answer was lost is looked up by its label, never sent again blindly. The manifests are not
+read.""",
     examples="""
         wfdeploy resume onboarding/acme -e production
         wfdeploy resume 'onboarding/*' --yes
@@ -200,8 +200,8 @@ restart = _for_recorded_runs(
     "restart",
     help_="""Start failed, cancelled or vanished runs again from the beginning.
 
-Each is triggered as a new generation of what is declared now. Asked for by hand, it is done whatever the group's policy
-says, and counts as one of its attempts. Runs that are going or have succeeded are left as they are.""",
+Each is triggered as a new generation of what is declared now. This is done whatever the group's policy says, and counts
+as one of its attempts. Runs that are running or have succeeded stay as they are.""",
     examples="""
         wfdeploy restart onboarding/acme -e production
         wfdeploy restart 'onboarding/*' --max-triggers 20
@@ -211,11 +211,11 @@ says, and counts as one of its attempts. Runs that are going or have succeeded a
 
 retrigger = _for_recorded_runs(
     "retrigger",
-    help_="""Trigger declared runs anew, however they did.
+    help_="""Trigger declared runs again, whatever their state.
 
-Each is triggered as a new generation of what is declared now, with the attempts of its policy before it. The group's
-policy.replaceRunning says what becomes of a run that is still going. `wfdeploy apply --replace` does the same for
-single addresses, beside everything else.""",
+Each is triggered as a new generation of what is declared now, and its policy's attempts start over. The group's
+policy.replaceRunning says what happens to a run that is still running. `wfdeploy apply --replace` does the same for
+single addresses, along with everything else.""",
     examples="""
         wfdeploy retrigger reports/monthly -e production
         wfdeploy retrigger 'reports/*' --yes --allow-retrigger

@@ -30,28 +30,28 @@ if TYPE_CHECKING:
     "--port", metavar="PORT", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free port."
 )
 @click.option(
-    "--db", metavar="FILE", help="Where runs are kept.  [default: .wfdeploy/local-server.db beside the project file]"
+    "--db", metavar="FILE", help="Database of the runs.  [default: .wfdeploy/local-server.db beside the project file]"
 )
 @click.option(
     "--time-scale",
     metavar="N",
     type=click.IntRange(1, 1_000_000),
     default=1,
-    help="Let the server's time run N times as fast: delays, sleeps, timeouts and retries take that much less.",
+    help="Run the server's clock N times as fast: delays, sleeps, timeouts and retries take that much less.",
 )
 @click.option(
     "--plan",
     type=click.Choice(["free", "payg", "fixed"]),
-    help="Hold your application to the limits of this plan of the hosted service.",
+    help="Enforce the limits of this plan of the hosted service.",
 )
 @options.log
 def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None) -> None:
     """Run a local server that speaks the Workflow API.
 
     For development and tests: it delivers runs to your workflow endpoints over HTTP, signed as the service signs, so
-    endpoints built with the official SDKs run unchanged. It listens on this machine only, with published credentials,
-    and brings a demo workflow. In a browser, its address shows the runs, step by step, as they go. Commands with
-    --local use it while it runs. ^C stops it; what is not delivered yet is kept.
+    endpoints built with the official SDKs run unchanged. It listens on this machine only, has published credentials,
+    and includes a demo workflow. A browser at its address shows the runs, step by step. Commands with --local use it
+    while it runs. ^C stops it; deliveries that are still due are kept.
     """
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Commands that read manifests and ask nobody."""
+"""Commands that read manifests, and neither state nor server."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
         wfdeploy validate                              the project's manifests, for every environment
         wfdeploy validate manifests/ -e staging
         generate-runs | wfdeploy validate -
-        wfdeploy validate --all | less                 each of many alike
+        wfdeploy validate --all | less                 each of many similar ones
         wfdeploy validate --output json
     """,
 )
 @options.paths
-@click.option("--all", "everything", is_flag=True, help="Show every problem, however many are alike.")
+@click.option("--all", "everything", is_flag=True, help="Show every problem, however many are similar.")
 @options.variables
 @options.project
 @options.view
@@ -45,9 +45,9 @@ def validate(
 ) -> ExitCode:
     """Check manifests and report every problem with its place.
 
-    All problems of all files are reported, each as `file:line:column: address: message`. Of many in one file that say
-    the same a few are shown and the others counted; with --all, and as JSON, there are all of them, but for rows of
-    data: the first 10,000 of an entry. Neither a server nor a token nor the values of secrets are needed.
+    All problems of all files are reported, each as `file:line:column: address: message`. Repeated messages in one file
+    are truncated and counted; --all and JSON have all of them, of rows of data the first 10,000 of an entry. No server,
+    no token and no values of secrets are needed.
 
     PATH is a folder (searched for *.yaml and *.yml), a file, or - for standard input.
     [default: the project's manifests]
@@ -99,8 +99,8 @@ def render(
 ) -> None:
     """Show the requests that manifests make, run by run.
 
-    Defaults are merged, generators carried out and expressions evaluated. Secrets stay references and what is redacted
-    is not shown. Neither the state nor a server is asked, and no token or secret is needed.
+    Defaults are merged, generators expanded and expressions evaluated. Secrets stay references, and redacted values are
+    not shown. Neither the state nor a server is used, and no token or secret is needed.
 
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     ADDRESS is a run, or a glob of addresses (* and ?; brackets are literal).

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
         wfdeploy plan manifests/ -e production
         wfdeploy plan --target 'onboarding/*' --replace onboarding/acme
         wfdeploy plan --out tonight.plan && wfdeploy apply tonight.plan
-        wfdeploy plan --offline --output json          without asking the server
+        wfdeploy plan --offline --output json          without contacting the server
     """,
 )
 @options.paths
 @click.option(
-    "--out", metavar="FILE", help="Save the plan, for apply to carry out exactly that; - for standard output."
+    "--out", metavar="FILE", help="Save the plan for `apply FILE`, which applies exactly that; - for standard output."
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")
-@click.option("--offline", is_flag=True, help="Don't ask the server; the plan is unverified then.")
+@click.option("--offline", is_flag=True, help="Don't contact the server; the plan is unverified then.")
 @click.option("--all", "everything", is_flag=True, help="List every run, unchanged ones too, and fold nothing.")
 @options.selection()
 @options.target
@@ -54,12 +54,11 @@ def plan(
 ) -> ExitCode:
     """Show what apply would do, field by field.
 
-    Of changes that would take more than 200 lines it shows a screenful, what needs a person first, and counts the rest;
-    --all lists every run.
+    Changes that would take more than 200 lines are cut to a screenful, what needs a person first, and the rest is
+    counted; --all lists every run.
 
-    Compares the manifests with the state, and asks the server about runs that the state doesn't know, where something
-    would be triggered. Without a token it works offline, and says that the plan is unverified.
-    Nothing is changed anywhere.
+    Compares the manifests with the state. Where something would be triggered, the server is asked for runs that the
+    state doesn't know. Without a token the plan is made offline, and is unverified. Nothing is changed anywhere.
 
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     """
@@ -74,7 +73,7 @@ def plan(
 
     chosen = resolve(target, app.environ, by_cache=out is None)
     if out is not None and offline:
-        raise UsageError("an unverified plan is never carried out, so --out makes no sense beside --offline")
+        raise UsageError("an unverified plan is never applied, so --out makes no sense beside --offline")
     if out == "-" and app.output.view is View.JSON:
         raise UsageError("--out - and --output json both write to standard output", hint="give --out a file")
     if out not in (None, "-"):

@@ -1,4 +1,4 @@
-"""`wfdeploy rollout`: the commands that look at rollouts and steer them."""
+"""`wfdeploy rollout`: the commands that show and control rollouts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from wfdeploy.workspace import Workspace
 
 _SECTIONS = (
-    Section("Look", {"status": "Show how far the rollouts are."}),
+    Section("Inspect", {"status": "Show how far the rollouts are."}),
     Section(
-        "Steer",
+        "Control",
         {
-            "approve": "Let the step that waits for approval pass.",
-            "pause": "Let no more runs go, for now.",
-            "resume": "Go on after a pause, a stop or an abort.",
-            "abort": "Give a rollout up: no more runs are let go.",
+            "approve": "Approve the step that waits for approval.",
+            "pause": "Release no more runs for now.",
+            "resume": "Continue after a pause, a stop or an abort.",
+            "abort": "Abort the rollout; release no more runs.",
         },
     ),
 )
@@ -43,10 +43,10 @@ _SECTIONS = (
     """,
 )
 def rollout() -> None:
-    """See how groups are rolled out in steps, and steer it.
+    """Show and control the rollouts of groups.
 
-    A rollout is declared in its group's manifest (`spec.rollout`), and each apply goes on with it. These commands write
-    into the state what a person decided; nothing is sent, and runs that were let go run on.
+    A rollout is declared in its group's manifest (`spec.rollout`), and each apply continues it. These commands record a
+    person's decision in the state. Nothing is sent, and released runs continue.
     """
 
 
@@ -65,8 +65,7 @@ def rollout() -> None:
 def status(app: App, target: TargetOptions, groups: Sequence[str]) -> None:
     """Show how far the rollouts are.
 
-    Reads the project's manifests and the state; runs are shown as they were last observed (`wfdeploy refresh` asks the
-    server).
+    Reads the manifests and the state. Runs are shown as they were last observed; `wfdeploy refresh` updates them.
     """
     from wfdeploy.cli import wiring
     from wfdeploy.operations import rollouts as operation
@@ -108,31 +107,31 @@ def _steering(verb: str, done: str, help_: str) -> click.Command:
 approve = _steering(
     "approve",
     "approved",
-    """Let the step that waits for approval pass.
+    """Approve the step that waits for approval.
 
-For steps with `pauseUntil: approved`. It holds for the step that the rollout is at: each such step is approved on
-its own, and may be approved before its runs have ended.""",
+For steps with `pauseUntil: approved`. Each such step is approved on its own; the current one may be approved before its
+runs have ended.""",
 )
 pause = _steering(
     "pause",
     "paused",
-    """Let no more runs go, for now.
+    """Release no more runs for now.
 
-Runs that were let go run on. `wfdeploy rollout resume` goes on.""",
+Released runs continue. `wfdeploy rollout resume` continues the rollout.""",
 )
 resume = _steering(
     "resume",
     "resumed",
-    """Go on after a pause, a stop or an abort.
+    """Continue after a pause, a stop or an abort.
 
-Failures so far are taken note of: after a stop, only that many more are too many. The next apply goes on with the
-step that the rollout was at.""",
+Failures so far no longer count: after a stop, it takes as many new ones to stop the rollout again. The next apply
+continues with the current step.""",
 )
 abort = _steering(
     "abort",
     "aborted",
-    """Give a rollout up: no more runs are let go.
+    """Abort the rollout; release no more runs.
 
-Runs that were let go run on (`wfdeploy cancel` ends them). The rollout begins anew when what it let go is changed
-in the manifest; `wfdeploy rollout resume` goes on with it as it is.""",
+Released runs continue (`wfdeploy cancel` ends them). The rollout starts again when the manifest changes what it
+released; `wfdeploy rollout resume` continues it as it is.""",
 )

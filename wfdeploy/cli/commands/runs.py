@@ -1,4 +1,4 @@
-"""Commands about recorded runs: what the state and the server know of them."""
+"""Commands about recorded runs: what the state and the server know about them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     """,
 )
 @options.recorded_runs
-@click.option("-w", "--watch", is_flag=True, help="Show it again and again, until every run has ended or ^C.")
+@click.option("-w", "--watch", is_flag=True, help="Update the output until every run has ended, or until ^C.")
 @click.option(
     "--interval",
     "interval_s",
     metavar="SECONDS",
     type=options.Amount(min=0.1),
     default=5.0,
-    help="With --watch: how long between two looks.  [default: 5]",
+    help="With --watch: how long between two updates.  [default: 5]",
 )
 @options.target
 @options.view
@@ -47,8 +47,8 @@ def status(
 ) -> None:
     """Show recorded runs with their live state.
 
-    The state says which runs there are, the server's logs say how they do. A run that is older than the server's logs
-    is shown as it was last seen.
+    The state says which runs there are, the server's logs say in which state they are. A run that is older than the
+    server's logs is shown as it was last observed.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
@@ -115,9 +115,8 @@ def wait(
 ) -> ExitCode:
     """Wait until recorded runs have ended.
 
-    Asks the server's logs, and changes nothing; what another process triggers, resumes or restarts meanwhile is waited
-    for too. Ends with exit code 7 when none of the runs is going any more and some didn't end as wanted, or when the
-    time is over.
+    Reads the server's logs and changes nothing. Runs that another process triggers, resumes or restarts meanwhile are
+    waited for too. The exit code is 7 when all runs have ended and some not as wanted, or when the time is over.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
@@ -166,8 +165,8 @@ def wait(
 def logs(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
     """Show the steps of recorded runs as a tree: times, retries, errors.
 
-    They come from the server's logs, one request a run, at most 100 runs at once. Values that steps return are not
-    shown.
+    They come from the server's logs, with one request for each run, at most 100 runs at once. Values that steps return
+    are not shown.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
@@ -196,7 +195,7 @@ def logs(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence
 def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
     """Show every run that an address had: triggered, resumed, restarted, replaced.
 
-    The state tells; the server is not asked. A run shows as it was last observed.
+    Read from the state; the server is not contacted. Runs are shown as they were last observed.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
@@ -223,10 +222,10 @@ def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Seque
 @options.target
 @options.view
 def refresh(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
-    """Ask the server how recorded runs do, and write it into the state.
+    """Update the recorded run states from the server.
 
-    One listing serves all of them; runs that are known to have ended aren't asked after. Nothing is triggered and
-    nothing cancelled. `plan` and `apply` do the same by themselves where something depends on it.
+    One listing serves all of them; runs that are known to have ended are left out. Nothing is triggered and nothing
+    cancelled. `plan` and `apply` refresh by themselves what they depend on.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """

@@ -39,7 +39,7 @@ def init(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
     """Scaffold a project: manifest, project file, CI workflow.
 
     Writes wfdeploy.yaml with a random uid and two environments, an example manifest, .gitignore and .gitattributes.
-    A file that exists is never touched, so init may be repeated, and adds what is missing.
+    A file that exists is never changed, so init may be repeated, and adds what is missing.
     """
     import re
     from pathlib import Path
@@ -86,7 +86,7 @@ def _as_json(files: Sequence[Written]) -> list[dict[str, object]]:
 def schema(app: App, name: str) -> None:
     """Print the JSON Schema of manifests or of the project file.
 
-    Draft 2020-12. An editor that knows it completes fields and explains them.
+    Draft 2020-12. Editors use it to complete and explain fields.
     """
     from wfdeploy.documents.schemas import schema_text
 

@@ -1,4 +1,4 @@
-"""`wfdeploy state`: the commands that look into the state and mend it."""
+"""`wfdeploy state`: the commands that inspect and repair the state."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from wfdeploy.model.options import TargetOptions
 
 _SECTIONS = (
-    Section("Look", {"list": "List what is recorded.", "show": "Show everything that is recorded of an address."}),
+    Section("Inspect", {"list": "List what is recorded.", "show": "Show everything that is recorded for an address."}),
     Section(
-        "Mend",
+        "Repair",
         {
-            "resolve": "Settle by hand a run whose answer was lost.",
+            "resolve": "Resolve by hand a run whose answer was lost.",
             "mv": "Give a recorded run another address.",
             "rm": "Forget recorded runs, without cancelling them.",
         },
     ),
     Section(
-        "Carry",
+        "Export and import",
         {"export": "Print the state as sorted JSON Lines.", "import": "Make the state from exported lines."},
     ),
 )
@@ -45,9 +45,9 @@ _SECTIONS = (
     """,
 )
 def state() -> None:
-    """Look into the state and mend it.
+    """Inspect and repair the state.
 
-    None of these commands asks the server or triggers anything.
+    None of these commands contacts the server or triggers anything.
     """
 
 
@@ -91,7 +91,7 @@ def list_(app: App, target: TargetOptions, globs: Sequence[str]) -> None:
 @options.target
 @options.view
 def show(app: App, target: TargetOptions, address: str) -> None:
-    """Show everything that is recorded of an address.
+    """Show everything that is recorded for an address.
 
     The recorded run, the request it was made from (secrets by name), an attempt whose outcome is open, and the runs
     before it.
@@ -126,21 +126,21 @@ def show(app: App, target: TargetOptions, address: str) -> None:
 @options.target
 @options.log
 def resolve(app: App, target: TargetOptions, address: str, resolution: str | None, run_id: str | None) -> None:
-    """Settle by hand a run whose answer was lost.
+    """Resolve by hand a run whose answer was lost.
 
-    apply does it by itself from the server's logs. Only what is older than those logs remember needs a word from
+    apply does it by itself from the server's logs. Only a run that is older than those logs has to be resolved by
     somebody who knows. A restart or a resume counts as an attempt of its group's policy either way.
     """
     from wfdeploy.cli import wiring
     from wfdeploy.operations import state as operation
 
     if resolution is None:
-        raise click.UsageError("Say what became of it: --triggered or --resend.")
+        raise click.UsageError("Give --triggered or --resend: was the run started?")
     if run_id is not None and resolution != operation.Resolution.TRIGGERED.value:
         raise click.UsageError("--run-id goes with --triggered.")
     with wiring.opened(app, target, online=False) as workspace:
         operation.resolve(workspace, address, operation.Resolution(resolution), run_id)
-    app.output.note(f"{address} is settled: {resolution}")
+    app.output.note(f"{address} is resolved: {resolution}")
 
 
 @click.command(
@@ -214,7 +214,7 @@ def rm(app: App, target: TargetOptions, globs: Sequence[str]) -> None:
 def export(app: App, target: TargetOptions) -> None:
     """Print the state as sorted JSON Lines.
 
-    The same state gives the same bytes. Secrets are not in it; request bodies are, unless they are redacted.
+    The same state gives the same bytes. It contains no secrets; it contains request bodies unless they are redacted.
     """
     from wfdeploy.cli import wiring
     from wfdeploy.operations import state as operation
