@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from wfdeploy.cli.command import LazyGroup
-from wfdeploy.cli.gate import PROGRAM
+from wfdeploy.cli.error_handler import PROGRAM
 from wfdeploy.cli.main import main
 from wfdeploy.errors import EXIT_CODE_MEANING, ExitCode
 

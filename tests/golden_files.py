@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from wfdeploy.cli.gate import run
+from wfdeploy.cli.error_handler import run
 from wfdeploy.cli.output import App, Output
 
 GOLDEN = Path(__file__).parent / "golden"

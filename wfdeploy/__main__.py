@@ -41,7 +41,7 @@ def _main() -> int:
     open_standard_streams()
     tame_collector()  # before the imports: what they make lives until the end, too
 
-    from wfdeploy.cli.gate import run
+    from wfdeploy.cli.error_handler import run
     from wfdeploy.cli.output import App, Output
 
     for stream in (sys.stdout, sys.stderr):

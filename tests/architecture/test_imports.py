@@ -15,7 +15,7 @@ START = {
     "wfdeploy",
     "wfdeploy.cli",
     "wfdeploy.cli.command",
-    "wfdeploy.cli.gate",
+    "wfdeploy.cli.error_handler",
     "wfdeploy.cli.main",
     "wfdeploy.cli.output",
     "wfdeploy.cli.signals",

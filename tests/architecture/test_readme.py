@@ -20,7 +20,7 @@ from scripts.docs_cli import commands
 from tests.golden_files import command_line
 from tests.support.local_server import LocalServer
 from wfdeploy import __version__
-from wfdeploy.cli.gate import PROGRAM
+from wfdeploy.cli.error_handler import PROGRAM
 from wfdeploy.cli.main import main
 from wfdeploy.errors import EXIT_CODE_MEANING, ExitCode
 

@@ -175,7 +175,7 @@ class Checkout:
 
     def here(self, *arguments: str) -> Result:
         """The same command line within this process: much faster, and not to be killed."""
-        from wfdeploy.cli.gate import run
+        from wfdeploy.cli.error_handler import run
         from wfdeploy.cli.output import App, Output
 
         environ = self._environ()

@@ -68,13 +68,13 @@ def _tell_signals() -> None:
     """Say on standard error that a signal is being handled: what is sent after that comes second."""
     from wfdeploy.cli import signals
 
-    whole = signals.Stopper.hear
+    whole = signals.Stopper.handle
 
     def hear(self: signals.Stopper, signum: int, frame: FrameType | None = None) -> None:
         os.write(2, b"[heard a signal]\n")
         whole(self, signum, frame)
 
-    signals.Stopper.hear = hear  # type: ignore[method-assign, assignment]
+    signals.Stopper.handle = hear  # type: ignore[method-assign, assignment]
 
 
 def _die() -> NoReturn:

@@ -1,4 +1,4 @@
-"""The question before an apply, what an apply warns of, and how it ended."""
+"""Commands that change something: the question before it, the warnings, and the report."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Asker:
             return output.ask(self._question)
 
     def warn(self, warnings: Iterable[str]) -> None:
-        """Tell these, unless they were told with the plan: where there is nothing to do, no plan is shown."""
+        """Show these warnings, unless they were shown with the plan; where there is nothing to do, no plan is shown."""
         output = self._output
         fresh = [text for text in dict.fromkeys(warnings) if text not in self._warned]
         self._warned.update(fresh)
@@ -73,7 +73,7 @@ class Asker:
             output.warn(f"{len(fresh) - most:,} more like these", "-v shows them")
 
 
-def carry_out(
+def confirm_and_report(
     app: App,
     target: TargetOptions,
     chosen: Settings,
@@ -83,7 +83,7 @@ def carry_out(
     yes: bool,
     budget_s: float = 300.0,
 ) -> ExitCode:
-    """Do what is asked about first, show how it ended, and say so in the exit status."""
+    """Change something after the user has confirmed it, and show the report. Return the exit code."""
     from wfdeploy.cli import signals, wiring
     from wfdeploy.cli.command_line import command_line
     from wfdeploy.render import report as view

@@ -1,4 +1,4 @@
-"""How it is said what goes on: JSON for programs, lines, a bar."""
+"""The displays of progress: JSON for programs, lines, a bar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wfdeploy.cli.output import Output
 
 _EVERY_S = 10.0
-_SHORT_WAIT_S = 1.0  # not worth a word
+_SHORT_WAIT_S = 1.0  # not worth a line
 _FOLLOWING = "following the runs"
 _ASKING = "asking the server"
 _READING = "reading manifests"
@@ -46,7 +46,7 @@ class Lines:
         self._monotonic = monotonic
         self._total = 0
         self._settled = 0
-        self._begun = self._said = monotonic() if begun is None else begun
+        self._begun = self._last_note = monotonic() if begun is None else begun
         self._listed: tuple[float, int] | None = None  # when a listing began, and how many runs its first page had
 
     def __call__(self, event: Event, /) -> None:
@@ -56,7 +56,7 @@ class Lines:
                     self._output.note(f"{_READING}: {_runs(runs)} so far, {self._rate(runs):,.0f} runs/s")
             case Started(total, cancels):
                 self._total, self._settled = total, 0
-                self._begun = self._said = self._monotonic()
+                self._begun = self._last_note = self._monotonic()
                 self._output.note(f"{_doing(cancels)} {_runs(total)}")
             case Settled(results):
                 self._settled += len(results)
@@ -87,16 +87,16 @@ class Lines:
 
     def _is_time(self) -> bool:
         now = self._monotonic()
-        if now - self._said < _EVERY_S:
+        if now - self._last_note < _EVERY_S:
             return False
-        self._said = now
+        self._last_note = now
         return True
 
     def _rate(self, count: int) -> float:
         return count / max(self._monotonic() - self._begun, 0.001)
 
     def _left(self, seen: int, total: int | None) -> str:
-        """How much of a listing is still to come, where that can be told."""
+        """How much of a listing is left, where that is known."""
         assert self._listed is not None
         began, first = self._listed
         if total is None or seen == first:
@@ -126,8 +126,8 @@ class Bar:
         self._settled = self._total = 0
         self._doing = _doing(cancels=False)
         self._drawn = 0.0
-        self._said = ""
-        self._since = 0.0, 0  # when reading was first told of, and how many runs there were
+        self._last_note = ""
+        self._since = 0.0, 0  # when reading was first reported, and how many runs there were
 
     def __call__(self, event: Event, /) -> None:
         match event:
@@ -149,7 +149,7 @@ class Bar:
             case Following(ended, total):
                 self._follow(ended, total)
             case Notice(message, hint):
-                self._say(printable(message) + ("" if hint is None else f" ({printable(hint)})"))
+                self._print(printable(message) + ("" if hint is None else f" ({printable(hint)})"))
             case _:
                 assert_never(event)
 
@@ -160,12 +160,12 @@ class Bar:
         self._progress = self._display()
         self._task = None
 
-    # --- what is shown: always one task, whose words and numbers change ---
+    # --- what is shown: always one task, whose text and numbers change ---
 
     def _wait(self, why: str, seconds: float) -> None:
-        if seconds >= _LONG_WAIT_S and why != self._said:
-            self._said = why
-            self._say(f"waiting {seconds:.0f} s: {why}")  # the line below has no room for all of it
+        if seconds >= _LONG_WAIT_S and why != self._last_note:
+            self._last_note = why
+            self._print(f"waiting {seconds:.0f} s: {why}")  # the line below has no room for all of it
         text = clip(f"waiting {seconds:.0f} s: {why}", self._room)
         if self._task is None or self._settled >= self._total:
             self._begin(text, None)
@@ -173,7 +173,7 @@ class Bar:
             self._draw(text, self._settled)
 
     def _read(self, event: Reading) -> None:
-        """The bar and the time left go by what is read, the rate by the runs."""
+        """Bar and time left are those of what is read, the rate is that of the runs."""
         if event.done:
             self.pause()
             return
@@ -187,7 +187,7 @@ class Bar:
         self._show(_READING, event.part, count=_runs(event.runs), rate=rate, total=event.whole or None)
 
     def _list(self, seen: int, done: bool, total: int | None) -> None:
-        if self._settled < self._total:  # of what is being sent, more is to be told
+        if self._settled < self._total:  # what is being sent matters more
             return
         if done:
             self.pause()
@@ -233,7 +233,7 @@ class Bar:
                 self._task, total=total, completed=completed, description=description, count=count, rate=shown
             )
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self._console.print(text, markup=False)
 
     def _display(self) -> Progress:
@@ -268,7 +268,7 @@ def _runs(count: int) -> str:
 
 
 def _event_lines(event: Event) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Each line that tells of the event: a name and fields."""
+    """The lines of an event, each a name and fields."""
     match event:
         case Settled():
             from wfdeploy.render.report import result_fields

@@ -1,4 +1,4 @@
-"""What is said while an operation works: a bar on a terminal, a line now and then elsewhere, JSON for programs.
+"""Progress of an operation: a bar on a terminal, a line now and then elsewhere, JSON for programs.
 
 Each is a listener to the operation's events. It decides nothing, never raises into the work, and never makes it
 wait: a display that can't keep up shows less.
@@ -22,37 +22,36 @@ if TYPE_CHECKING:
 @contextmanager
 def listener(output: Output, *, monotonic: Callable[[], float] = time.monotonic) -> Iterator[Listener]:
     """The listener that suits where standard error goes."""
-    teller = Teller(output, monotonic)
+    display = EventDisplay(output, monotonic)
     try:
-        yield teller
+        yield display
     finally:
-        teller.pause()
+        display.pause()
 
 
 @contextmanager
 def bar(output: Output) -> Iterator[Listener]:
-    """A listener that shows a bar where there can be one beside a text, and nothing elsewhere: for commands that read
-    and show, and have nothing to say about it in a log."""
+    """A listener that shows a bar where a terminal has room for one, and nothing elsewhere: for commands whose progress
+    isn't worth a log."""
     if not output.can_animate or output.view is View.JSON:
-        yield _unheard
+        yield _ignore
         return
-    with listener(output) as teller:
-        yield teller
+    with listener(output) as display:
+        yield display
 
 
-def _unheard(_: Event, /) -> None:
-    """Nobody is told."""
+def _ignore(_: Event, /) -> None:
+    """Take no notice."""
 
 
 def pause(listener: Listener) -> None:
-    """Take a live display away, so that something else can be shown or asked; the next event brings it back."""
-    if isinstance(listener, Teller):
+    """Remove a live display, so that something else can be shown or asked; the next event brings it back."""
+    if isinstance(listener, EventDisplay):
         listener.pause()
 
 
-class Teller:
-    """Shows events. The display is made for the first of them: a command that has nothing to tell doesn't wait for a
-    terminal library."""
+class EventDisplay:
+    """Shows events. What shows them is made at the first one: without events, no terminal library is loaded."""
 
     def __init__(self, output: Output, monotonic: Callable[[], float]) -> None:
         self._output = output
@@ -66,7 +65,7 @@ class Teller:
         self._display(event)
 
     def pause(self) -> None:
-        """Take what is live away."""
+        """Remove what is live."""
         if self._display is not None:
             self._display.pause()
 

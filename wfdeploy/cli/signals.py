@@ -1,8 +1,8 @@
 """What ^C and SIGTERM do.
 
-Everywhere: they end the command by an exception, so that files and locks are given back. While an apply sends: the
-first one asks the engine to stop (no new batch, those in flight are finished and recorded), a second one ends it
-at once.
+Everywhere: they end the command by an exception, so that files and locks are released. While an apply sends: the
+first one asks the engine to stop (no new batch; those in flight are finished and recorded), a second one ends it at
+once.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ def terminate_politely() -> Iterator[None]:
 
 
 class Stopper:
-    """The user's wish to stop, as a flag for the engine and an exit code for the command."""
+    """The user's request to stop: a flag for the engine, and an exit code for the command."""
 
     def __init__(self) -> None:
         self.flag = StopFlag()
         self.exit_code: ExitCode | None = None
         self._patient = True
-        self._heard = count()
+        self._received = count()
 
-    def hear(self, signum: int, _frame: FrameType | None = None) -> None:
+    def handle(self, signum: int, _frame: FrameType | None = None) -> None:
         """The signal handler."""
         # A second signal may come while the first one is still being dealt with: only one of them is the first, and
         # what says so can't be interrupted.
-        if self._patient and not self.flag.requested and next(self._heard) == 0:
+        if self._patient and not self.flag.requested and next(self._received) == 0:
             self.exit_code = ExitCode.SIGTERM if signum == signal.SIGTERM else ExitCode.SIGINT
             self.flag.request()
             return
@@ -76,11 +76,11 @@ class Stopper:
 
 @contextmanager
 def stop_on_signal() -> Iterator[Stopper]:
-    """Hear signals as a wish to stop. An event loop started inside must not install its own SIGINT handler;
+    """Take signals as requests to stop. An event loop started inside must not install its own SIGINT handler;
     `asyncio.run` doesn't, since it only replaces Python's default one."""
     stopper = Stopper()
     try:
-        before = {signum: signal.signal(signum, stopper.hear) for signum in (signal.SIGINT, signal.SIGTERM)}
+        before = {signum: signal.signal(signum, stopper.handle) for signum in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not the main thread
         yield stopper
         return

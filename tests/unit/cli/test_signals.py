@@ -39,7 +39,7 @@ def test_second_signal_ends_it(number: signal.Signals, error: type[BaseException
 def test_while_a_question_is_open_the_first_one_ends_it() -> None:
     stopper = Stopper()
     with pytest.raises(KeyboardInterrupt), stopper.impatient():
-        stopper.hear(signal.SIGINT)
+        stopper.handle(signal.SIGINT)
     assert not stopper.flag.requested
 
 
@@ -87,20 +87,20 @@ def test_a_signal_that_comes_while_the_first_is_dealt_with_is_the_second(number:
         left = [line]
 
         def trace(frame: FrameType, event: str, _: object, stopper: Stopper = stopper, left: list[int] = left) -> Any:
-            if frame.f_code.co_filename != Stopper.hear.__code__.co_filename:
+            if frame.f_code.co_filename != Stopper.handle.__code__.co_filename:
                 return trace
             frame.f_trace_opcodes = True
             if event == "opcode":
                 left[0] -= 1
                 if left[0] == -1:
                     sys.settrace(None)  # signals are handled between two opcodes
-                    stopper.hear(number)
+                    stopper.handle(number)
             return trace
 
         before = sys.gettrace()
         sys.settrace(trace)
         try:
-            stopper.hear(number)
+            stopper.handle(number)
         except (KeyboardInterrupt, Terminated) as error:
             raised.append(error)
         finally:

@@ -71,7 +71,7 @@ def apply(
     """
     from dataclasses import replace
 
-    from wfdeploy.cli.confirm import carry_out
+    from wfdeploy.cli.confirm import confirm_and_report
     from wfdeploy.model.options import ApplyRequest
     from wfdeploy.operations import apply as operation
     from wfdeploy.planning.saved_plan import read_plan, saved_plan_among
@@ -90,7 +90,8 @@ def apply(
         saved = None if plan_file is None else read_plan(plan_file)
         return operation.apply(workspace, request, paths=paths, saved=saved)
 
-    return carry_out(app, target, chosen, act, question="Apply these changes?", yes=yes, budget_s=limits.timeout_s)
+    question = "Apply these changes?"
+    return confirm_and_report(app, target, chosen, act, question=question, yes=yes, budget_s=limits.timeout_s)
 
 
 @click.command(
@@ -115,7 +116,7 @@ def adopt(*, app: App, target: TargetOptions, selection: Selection, paths: Seque
 
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     """
-    from wfdeploy.cli.confirm import carry_out
+    from wfdeploy.cli.confirm import confirm_and_report
     from wfdeploy.operations import adopt as operation
     from wfdeploy.wiring.assembly import warn_of_shared_names
     from wfdeploy.wiring.settings import resolve
@@ -126,7 +127,7 @@ def adopt(*, app: App, target: TargetOptions, selection: Selection, paths: Seque
     def act(workspace: Workspace, confirm: Asker, _: StopFlag) -> ApplyReport:
         return operation.adopt(workspace, paths=paths, selection=selection, confirm=confirm)
 
-    return carry_out(app, target, chosen, act, question="Record these as already triggered?", yes=yes)
+    return confirm_and_report(app, target, chosen, act, question="Record these as already triggered?", yes=yes)
 
 
 def _for_recorded_runs(requested: str, *, help_: str, examples: str, declared: bool = False) -> click.Command:
@@ -143,7 +144,7 @@ def _for_recorded_runs(requested: str, *, help_: str, examples: str, declared: b
         yes: bool,
         variables: Mapping[str, str] | None = None,
     ) -> ExitCode:
-        from wfdeploy.cli.confirm import carry_out
+        from wfdeploy.cli.confirm import confirm_and_report
         from wfdeploy.model.options import ApplyRequest
         from wfdeploy.model.plan import RequestedAction, Selection
         from wfdeploy.operations import apply as operation
@@ -159,7 +160,7 @@ def _for_recorded_runs(requested: str, *, help_: str, examples: str, declared: b
 
         chosen = resolve(target, app.environ)
         question = f"{requested.capitalize()} these runs?"
-        return carry_out(app, target, chosen, act, question=question, yes=yes, budget_s=limits.timeout_s)
+        return confirm_and_report(app, target, chosen, act, question=question, yes=yes, budget_s=limits.timeout_s)
 
     function = options.apply_limits(options.target(options.view(command)))
     if declared:

@@ -108,7 +108,7 @@ def completion(app: App, shell: str) -> None:
     """Print the completion script for a shell."""
     from click.shell_completion import get_completion_class
 
-    from wfdeploy.cli.gate import COMPLETE_VARIABLE, PROGRAM
+    from wfdeploy.cli.error_handler import COMPLETE_VARIABLE, PROGRAM
     from wfdeploy.cli.main import main
 
     kind = get_completion_class(shell)

@@ -1,7 +1,7 @@
-"""The one way in and out: runs a command line and turns however it ends into an exit code.
+"""The main error handler: run a command line, and turn whatever ends it into an exit code.
 
-Here are the only `except Exception` of the program. Errors that a user can act on are shown with a hint; anything
-else is a bug of ours and leaves a report that can be pasted into an issue.
+Only here is `except Exception` allowed. Errors that a user can act on are shown with a hint; anything else is a bug,
+and leaves a report that can be attached to an issue.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COMPLETE_VARIABLE = "_WFDEPLOY_COMPLETE"
 
 
 def run(arguments: Sequence[str], app: App, group: click.Group | None = None) -> int:
-    """Run one command line, of `wfdeploy` unless another group is given. Returns the exit code, whatever happens."""
+    """Run one command line, of `wfdeploy` unless another group is given. Return the exit code, whatever happens."""
     if group is None:
         group = _wfdeploy()
     app.arguments = tuple(arguments)
@@ -34,11 +34,11 @@ def run(arguments: Sequence[str], app: App, group: click.Group | None = None) ->
 
         try:
             return shell_complete(group, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
-        except (KeyError, ValueError, IndexError):  # no shell asks like this; what it shows would be in the way
+        except (KeyError, ValueError, IndexError):  # no shell asks like this; no message may join the completions
             return ExitCode.USAGE
 
-    # click's own `main` is not used: it would take any broken pipe, a socket's too, for a reader that went away,
-    # and any end of file for ^C.
+    # Not click's own `main`: it takes any broken pipe, a socket's too, for a reader that went away, and any end of file
+    # for ^C.
     try:
         with (
             terminate_politely(),
@@ -46,28 +46,28 @@ def run(arguments: Sequence[str], app: App, group: click.Group | None = None) ->
         ):
             return int(group.invoke(ctx) or ExitCode.OK)
     except (Exception, KeyboardInterrupt, Terminated) as error:
-        return _told(error, app)
+        return _handle(error, app)
 
 
-def _told(error: BaseException, app: App) -> int:
-    """Tell how a command ended, or what came between: another ^C, or no file left for what would tell it."""
+def _handle(error: BaseException, app: App) -> int:
+    """Report how a command ended, or what interrupted the report: another ^C, or no file left to write it with."""
     try:
-        return _tell(error, app)
+        return _report(error, app)
     except (Exception, KeyboardInterrupt, Terminated) as another:
         try:
-            return _tell(another, app)
-        except KeyboardInterrupt:  # of somebody who holds it down
+            return _report(another, app)
+        except KeyboardInterrupt:  # the key is held down
             return ExitCode.SIGINT
 
 
-def _tell(error: BaseException, app: App) -> int:
+def _report(error: BaseException, app: App) -> int:
     match error:
         case click.exceptions.Exit():
             return error.exit_code
         case click.ClickException():
-            return _wrong_command_line(error, app)
+            return _report_usage(error, app)
         case InvalidInput():
-            _show_diagnostics(error, app)
+            _report_diagnostics(error, app)
             return error.exit_code
         case WfdeployError():
             app.output.error(error.message, error.hint, exitCode=int(error.exit_code))
@@ -79,7 +79,7 @@ def _tell(error: BaseException, app: App) -> int:
             app.output.error("interrupted")
             return ExitCode.SIGINT
         case _:
-            return _refused(error, app) or _bug(error, app)
+            return _report_refusal(error, app) or _report_bug(error, app)
 
 
 def _wfdeploy() -> click.Group:
@@ -93,8 +93,8 @@ def _help_width(app: App) -> int:
     return max(min(app.output.width, 80) - 2, 50)
 
 
-def _wrong_command_line(error: click.ClickException, app: App) -> int:
-    _heed_wishes(app)
+def _report_usage(error: click.ClickException, app: App) -> int:
+    _read_output_options(app)
     hint = None
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"try '{error.ctx.command_path} --help'"
@@ -102,8 +102,8 @@ def _wrong_command_line(error: click.ClickException, app: App) -> int:
     return ExitCode.USAGE
 
 
-def _heed_wishes(app: App) -> None:
-    """How to complain, from a command line that could not be read to its end."""
+def _read_output_options(app: App) -> None:
+    """Set the output options of a command line that could not be parsed to its end."""
     from wfdeploy.cli.output import ColorMode, LogFormat
 
     words = [word for argument in app.arguments for word in argument.split("=", 1)]
@@ -114,7 +114,7 @@ def _heed_wishes(app: App) -> None:
             app.output.color = ColorMode(value)
 
 
-def _show_diagnostics(error: InvalidInput, app: App) -> None:
+def _report_diagnostics(error: InvalidInput, app: App) -> None:
     from wfdeploy.cli.output import LogFormat
     from wfdeploy.render.diagnostics import place_fields, text
 
@@ -144,13 +144,13 @@ _REFUSALS = frozenset(
         errno.ESTALE,
     )
 )
-"""What the operating system says of itself, the process's limits or its permissions, wherever that is met."""
+"""Errors of the system, of the limits of the process or of its permissions, wherever they occur."""
 
 _SCARCE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
 
 
-def _refused(error: BaseException, app: App) -> ExitCode | None:
-    """Report what isn't our fault, but the machine's. None for anything else."""
+def _report_refusal(error: BaseException, app: App) -> ExitCode | None:
+    """Report an error of the machine rather than of ours; None for anything else."""
     hint = None
     if isinstance(error, MemoryError):
         message, hint = "out of memory", "give it more, or less to do at once"
@@ -164,7 +164,7 @@ def _refused(error: BaseException, app: App) -> ExitCode | None:
     else:
         return None
     if not isinstance(error, OSError) or error.errno in _SCARCE:
-        # What Python says of objects that are torn down half made comes after the error, and means nothing to a user.
+        # Python's complaints about half-made objects come after the error, and mean nothing to a user.
         sys.unraisablehook = lambda _: None
         warnings.simplefilter("ignore")
     app.output.error(message, hint, exitCode=int(ExitCode.SYSTEM))
@@ -179,7 +179,7 @@ def _has_working_directory() -> bool:
     return True
 
 
-def _bug(error: BaseException, app: App) -> int:
+def _report_bug(error: BaseException, app: App) -> int:
     try:
         from wfdeploy.cli.report_file import write_report
 

@@ -19,7 +19,7 @@ import pytest
 from tests.golden_files import command_line
 from wfdeploy.cli import options
 from wfdeploy.cli.command import Command
-from wfdeploy.cli.gate import run
+from wfdeploy.cli.error_handler import run
 from wfdeploy.cli.output import App, Output
 from wfdeploy.cli.signals import Terminated
 from wfdeploy.errors import (
@@ -79,7 +79,7 @@ _WITHOUT_FILES = """
 import os, resource, sys
 import click
 from wfdeploy.cli.output import App
-from wfdeploy.cli.gate import run
+from wfdeploy.cli.error_handler import run
 from wfdeploy.cli.output import Output
 from wfdeploy.errors import InvalidInput
 from wfdeploy.model.diagnostic import Diagnostic, Place
