@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.observed import RunState
     from wfdeploy.model.options import ApplyOptions, StopFlag
     from wfdeploy.model.plan import ABSENT, Action, FieldChange
-    from wfdeploy.model.status import Refreshed, RowStatus, StatusRow, Turn
+    from wfdeploy.model.status import Refreshed, RowStatus, StateChange, StatusRow
     from wfdeploy.operations.waiting import Waited
 
 __version__ = "0.1.0"
@@ -85,7 +85,7 @@ _HOMES = {
     "model.observed": ("RunState",),
     "model.options": ("ApplyOptions", "StopFlag"),
     "model.plan": ("ABSENT", "Action", "FieldChange"),
-    "model.status": ("Refreshed", "RowStatus", "StatusRow", "Turn"),
+    "model.status": ("Refreshed", "RowStatus", "StatusRow", "StateChange"),
     "operations.waiting": ("Waited",),
 }
 """Where each public name is defined."""
@@ -120,13 +120,13 @@ __all__ = [
     "Severity",
     "StalePlan",
     "Started",
+    "StateChange",
     "StateError",
     "StateLocked",
     "StateUnusable",
     "StatusRow",
     "StopFlag",
     "SystemRefused",
-    "Turn",
     "UsageError",
     "Waited",
     "Waiting",

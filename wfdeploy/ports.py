@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from wfdeploy.model.address import Address, Span
-    from wfdeploy.model.blocking import Progress
+    from wfdeploy.model.blocking import RolloutProgress
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.event import Event
     from wfdeploy.model.observed import ObservedRun, RunLog, SavedListing
@@ -157,7 +157,7 @@ class RolloutReader(Protocol):
     def schedules(self) -> Mapping[str, int]:
         """By recurring group: the time (Unix seconds) up to which each instance was triggered or skipped."""
 
-    def rollouts(self) -> Mapping[str, Progress]:
+    def rollouts(self) -> Mapping[str, RolloutProgress]:
         """Rollouts under way, by group."""
 
     def members(self, group: str) -> Mapping[Address, str]:

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from tests.contracts.test_state_store import record, store
 from wfdeploy.model.address import Address
-from wfdeploy.model.blocking import Mode, Progress
+from wfdeploy.model.blocking import RolloutMode, RolloutProgress
 from wfdeploy.model.edits import (
     Decide,
     EndRollout,
-    Enlist,
     Expire,
     Observe,
     PutProgress,
     PutRecord,
+    ReleaseRuns,
     Rename,
     RenameGroup,
 )
@@ -24,11 +24,11 @@ from wfdeploy.ports import StateStore
 
 __all__ = ["store"]
 
-PROGRESS = Progress(
+PROGRESS = RolloutProgress(
     group="g",
     step=1,
     steps="1 approved 0s",
-    mode=Mode.PAUSED,
+    mode=RolloutMode.PAUSED,
     approved=2,
     open_since_ms=5,
     started_at_ms=3,
@@ -56,34 +56,44 @@ def test_a_past_instance_goes_without_a_trace_and_the_tally_follows(store: State
 
 
 def test_a_rollout_comes_back_whole_and_ends(store: StateStore) -> None:
-    serial = store.commit([PutProgress(PROGRESS), Enlist("g", ((Address("g/a"), "1:a"), (Address("g/b"), "1:b")))])
-    assert store.commit([PutProgress(PROGRESS), Enlist("g", ((Address("g/a"), "1:a"),))]) == serial
+    serial = store.commit([PutProgress(PROGRESS), ReleaseRuns("g", ((Address("g/a"), "1:a"), (Address("g/b"), "1:b")))])
+    assert store.commit([PutProgress(PROGRESS), ReleaseRuns("g", ((Address("g/a"), "1:a"),))]) == serial
     assert store.rollouts() == {"g": PROGRESS}
     assert store.members("g") == {"g/a": "1:a", "g/b": "1:b"}
     assert store.members("h") == {}
-    store.commit([PutProgress(Progress(group="g")), Enlist("g", ((Address("g/a"), "1:c"),))])
-    assert store.rollouts() == {"g": Progress(group="g")}
+    store.commit([PutProgress(RolloutProgress(group="g")), ReleaseRuns("g", ((Address("g/a"), "1:c"),))])
+    assert store.rollouts() == {"g": RolloutProgress(group="g")}
     assert store.members("g")[Address("g/a")] == "1:c"
     store.commit([EndRollout("g")])
     assert (store.rollouts(), store.members("g")) == ({}, {})
 
 
 def test_members_go_along_with_a_rename(store: StateStore) -> None:
-    store.commit([PutRecord(record("g/a")), PutProgress(Progress(group="g")), Enlist("g", ((Address("g/a"), "1:a"),))])
+    store.commit(
+        [
+            PutRecord(record("g/a")),
+            PutProgress(RolloutProgress(group="g")),
+            ReleaseRuns("g", ((Address("g/a"), "1:a"),)),
+        ]
+    )
     store.commit([Rename(Address("g/a"), Address("g/b"))])
     assert store.members("g") == {"g/b": "1:a"}
 
 
 def test_what_is_known_of_a_group_gets_another_name(store: StateStore) -> None:
     members = ((Address("g/a"), "1:a"), (Address("g-h/a"), "1:b"))
-    store.commit([Decide("g", 7), PutProgress(PROGRESS), Enlist("g", members)])
+    store.commit([Decide("g", 7), PutProgress(PROGRESS), ReleaseRuns("g", members)])
     serial = store.commit([RenameGroup("g", "n")])
     assert store.commit([RenameGroup("g", "n")]) == serial
     assert store.schedules() == {"n": 7}
     assert store.rollouts() == {"n": replace(PROGRESS, group="n")}
     assert store.members("n") == {"n/a": "1:a", "g-h/a": "1:b"}
     store.commit(
-        [Decide("other", 9), PutProgress(Progress(group="other")), Enlist("other", ((Address("other/x"), "1"),))]
+        [
+            Decide("other", 9),
+            PutProgress(RolloutProgress(group="other")),
+            ReleaseRuns("other", ((Address("other/x"), "1"),)),
+        ]
     )
     store.commit([RenameGroup("other", "n")])
     assert store.schedules() == {"n": 7}, "what is known under the name stands"

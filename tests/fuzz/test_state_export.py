@@ -15,18 +15,18 @@ from tests.fuzz.sound import check_error
 from tests.support.scratch import scratch
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
-from wfdeploy.model.blocking import Progress
+from wfdeploy.model.blocking import RolloutProgress
 from wfdeploy.model.edits import (
     Decide,
     Dismiss,
     Edit,
-    Enlist,
     Forget,
     PutAttempt,
     PutGroups,
     PutProgress,
     PutRecord,
     PutTombstone,
+    ReleaseRuns,
     Remember,
     Rename,
     SetHead,
@@ -52,8 +52,8 @@ def filled(store: StateStore) -> None:
         [Rename(Address("g/b"), Address("h/b")), Forget(Address("g/é"))],
         [PutTombstone(Address("g/x"), "1:q", 7), PutGroups({"g": OnRemove.CANCEL}), SetHead(watermark_ms=12)],
         [Remember(ObservedRun(workflow_run_id=f"wfr_{n}", state=RunState.STARTED, created_at_ms=1)) for n in "pq"],
-        [Dismiss("wfr_p", Address("g/b")), Decide("n", 9), PutProgress(Progress(group="g", open_since_ms=3))],
-        [Enlist("g", ((Address("g/b"), "1:b"), (Address("g/a"), "1:a")))],
+        [Dismiss("wfr_p", Address("g/b")), Decide("n", 9), PutProgress(RolloutProgress(group="g", open_since_ms=3))],
+        [ReleaseRuns("g", ((Address("g/b"), "1:b"), (Address("g/a"), "1:a")))],
     ]
     for some in edits:
         store.commit(some)

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.model_server import Fault
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import group, run
-from wfdeploy.model.blocking import Mode
+from wfdeploy.model.blocking import RolloutMode
 from wfdeploy.model.plan import Action
 from wfdeploy.operations import rollouts
 from wfdeploy.render.rollouts import text
@@ -131,7 +131,7 @@ def test_failures_that_were_tolerated_and_mended_are_no_licence_for_others(bench
     bench.remote.badly = lambda run_id: run_id not in good
     applied(bench, 4)
     with bench.open() as store:
-        assert store.rollouts()["g"].mode is Mode.STOPPED
+        assert store.rollouts()["g"].mode is RolloutMode.STOPPED
     assert sum("-g1-" in run_id for run_id in bench.remote.counts) < 10, "what follows are restarts"
 
 

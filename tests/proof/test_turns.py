@@ -13,7 +13,7 @@ from tests.fakes.model_server import Fault, dying
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.errors import InvalidInput, WfdeployError
-from wfdeploy.model.blocking import Mode
+from wfdeploy.model.blocking import RolloutMode
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Refresh
 from wfdeploy.model.project import Shard
@@ -237,7 +237,7 @@ def test_a_failed_canary_stops_it(bench: VirtualBench) -> None:
     bench.pass_time(120)
     assert counts(bench.apply())["blocked"] == 8
     with bench.open() as store:
-        assert store.rollouts()["g"].mode is Mode.STOPPED
+        assert store.rollouts()["g"].mode is RolloutMode.STOPPED
     bench.write(rolled(version=2, maxFailures=0))
     bench.remote.badly = lambda _: False
     assert counts(bench.apply()) == {"triggered": 2, "blocked": 8}, "what was changed is tried anew"

@@ -269,9 +269,9 @@ def _dependency(group: str, condition: str, line: int) -> Dependency:
 
 
 def _rollout(steps: list[Any], max_failures: list[Any] | None) -> Rollout:
-    from wfdeploy.model.blocking import Amount, Gate, Rollout, Step
+    from wfdeploy.model.blocking import Amount, Rollout, RolloutStep, StepGate
 
     return Rollout(
-        steps=tuple(Step(Amount(*amount), Gate(gate), bake_s) for amount, gate, bake_s in steps),
+        steps=tuple(RolloutStep(Amount(*amount), StepGate(gate), bake_s) for amount, gate, bake_s in steps),
         max_failures=None if max_failures is None else Amount(*max_failures),
     )

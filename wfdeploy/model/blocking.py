@@ -103,7 +103,7 @@ class Headcount:
         return self.count(condition) >= self.total
 
 
-class Gate(Enum):
+class StepGate(Enum):
     """What a step waits for before the next one begins."""
 
     SUCCEEDED = "succeeded"  # every run let go so far
@@ -131,12 +131,12 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RolloutStep:
     """How many runs are let go when this step is reached, all steps before it included, and what it waits for then.
     `bake_s`: seconds that the gate must have been open."""
 
     amount: Amount
-    gate: Gate = Gate.SUCCEEDED
+    gate: StepGate = StepGate.SUCCEEDED
     bake_s: int = 0
 
     def __str__(self) -> str:
@@ -148,7 +148,7 @@ class Rollout:
     """`spec.rollout`. After the last step all runs are let go. `max_failures`: of the runs let go, so many may fail
     (None: any number)."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[RolloutStep, ...]
     max_failures: Amount | None = None
 
     @property
@@ -157,7 +157,7 @@ class Rollout:
         return ", ".join(map(str, self.steps))
 
 
-class Mode(Enum):
+class RolloutMode(Enum):
     """What people, or too many failures, made of a rollout."""
 
     RUNNING = "running"
@@ -167,7 +167,7 @@ class Mode(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class RolloutProgress:
     """How far a group's rollout is, as the state holds it. `step`: index of the step that is being filled, or waits;
     equal to the number of steps once all runs are let go. `steps`: what the steps were when `step` was reached
     (`Rollout.plan`; empty: it isn't known). `approved`: up to which step (its index + 1) people approved.
@@ -178,7 +178,7 @@ class Progress:
     group: str
     step: int = 0
     steps: str = ""
-    mode: Mode = Mode.RUNNING
+    mode: RolloutMode = RolloutMode.RUNNING
     approved: int = 0
     open_since_ms: int | None = None
     started_at_ms: int = 0
@@ -192,7 +192,7 @@ class RolloutView:
 
     group: str
     rollout: Rollout | None
-    progress: Progress | None
+    progress: RolloutProgress | None
     released: int = 0
     succeeded: int = 0
     failed: int = 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from wfdeploy.model.address import Address
-    from wfdeploy.model.blocking import Progress
+    from wfdeploy.model.blocking import RolloutProgress
     from wfdeploy.model.observed import ObservedRun, RunState
     from wfdeploy.model.run import OnRemove
     from wfdeploy.model.state import Attempt, Origin, Record
@@ -172,11 +172,11 @@ class Decide:
 class PutProgress:
     """How far a rollout is now."""
 
-    progress: Progress
+    progress: RolloutProgress
 
 
 @dataclass(frozen=True, slots=True)
-class Enlist:
+class ReleaseRuns:
     """These runs (address, fingerprint) are let go: written down before anything is sent for them."""
 
     group: str
@@ -210,7 +210,7 @@ Edit: TypeAlias = (
     | SetHead
     | Decide
     | PutProgress
-    | Enlist
+    | ReleaseRuns
     | EndRollout
 )
 

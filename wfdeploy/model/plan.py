@@ -251,7 +251,7 @@ class Plan:
         return bool(self.housekeeping) or any(change.edits for change in self.changes)
 
 
-def but_plain_triggers(changes: Sequence[Change]) -> Sequence[Change]:
+def without_first_triggers(changes: Sequence[Change]) -> Sequence[Change]:
     """Changes without those that are known, without a look at them, to trigger a run and do nothing else."""
     return () if isinstance(changes, FirstChanges) else changes
 
@@ -274,7 +274,7 @@ class FirstChanges(Sequence[Change]):
         self._runs = runs
         self._change = change
 
-    def alike(self) -> Iterator[tuple[int, Iterator[Change]]]:
+    def blocks(self) -> Iterator[tuple[int, Iterator[Change]]]:
         """Group by group: how many changes it has, all of which say the same, and these."""
         for name in sorted(self._counts, key=lambda name: f"{name}/"):
             if count := self._counts[name]:

@@ -81,7 +81,7 @@ class PastRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class StateChange:
     """A run that is in another state than was known. `before` is None where nothing was known."""
 
     address: Address
@@ -96,5 +96,5 @@ class Refreshed:
     which state now (None: the server didn't show them, and that tells nothing)."""
 
     asked: int
-    turns: Sequence[Turn]
+    turns: Sequence[StateChange]
     states: Mapping[RunState | None, int]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.identify.describe import Recorder, secret_names
 from wfdeploy.model.diagnostic import Diagnostic
-from wfdeploy.model.plan import Change, Plan, but_plain_triggers
+from wfdeploy.model.plan import Change, Plan, without_first_triggers
 from wfdeploy.model.remote import Item
 from wfdeploy.model.request import Request
 from wfdeploy.model.run import DesiredRun
@@ -139,7 +139,7 @@ def _place(change: Change) -> tuple[int, int, int]:
 
 def resume_requests(plan: Plan, baseline: Baseline, *, since_ms: int | None, by: str) -> Iterator[OutgoingRequest]:
     """One outgoing for each change that resumes. It needs nothing of the manifests: what goes on is what was sent."""
-    for change in but_plain_triggers(plan.changes):
+    for change in without_first_triggers(plan.changes):
         if not change.resumes:
             continue
         former = change.attempt

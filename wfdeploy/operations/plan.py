@@ -61,7 +61,7 @@ def _plan(
     plain = None if keep_all else unchanged(workspace, manifests, store, selection, offline=offline)
     if plain is not None:
         return plain
-    from wfdeploy.model.plan import but_plain_triggers
+    from wfdeploy.model.plan import without_first_triggers
     from wfdeploy.planning.planner import Planner
 
     planner = Planner(workspace, manifests, store, selection, keep_all=keep_all)
@@ -69,7 +69,7 @@ def _plan(
     if not offline:
         result = _verified(workspace, planner, result)
     result.require_no_conflicts()
-    changes = but_plain_triggers(result.plan.changes)
+    changes = without_first_triggers(result.plan.changes)
     manifests.requests.fetch(change.desired for change in changes if change.brief and change.desired is not None)
     return result.plan
 

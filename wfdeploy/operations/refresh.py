@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from contextlib import aclosing, closing
 
 from wfdeploy.model.state import Standing
-from wfdeploy.model.status import Refreshed, Turn
+from wfdeploy.model.status import Refreshed, StateChange
 from wfdeploy.operations.status import selected
 from wfdeploy.planning.diff.failure_policy import UNFINISHED
 from wfdeploy.planning.listing.discovery import Discovery
@@ -48,7 +48,7 @@ def _refreshed(unfinished: Sequence[Standing], found: Sequence[Standing]) -> Ref
     before = {standing.address: standing for standing in unfinished}
     after = before | {standing.address: standing for standing in found}
     turns = [
-        Turn(standing.address, standing.workflow_run_id, before[standing.address].run_state, standing.run_state)
+        StateChange(standing.address, standing.workflow_run_id, before[standing.address].run_state, standing.run_state)
         for standing in sorted(found, key=lambda standing: standing.address)
         if standing.run_state is not None and standing.run_state is not before[standing.address].run_state
     ]

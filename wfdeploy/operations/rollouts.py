@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from wfdeploy.errors import UsageError
 from wfdeploy.manifests.loading import load, with_sound_cache
-from wfdeploy.model.blocking import Mode, Progress, Rollout, RolloutView
+from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutView
 from wfdeploy.model.edits import PutProgress
 from wfdeploy.model.observed import NOT_SUCCEEDED
 from wfdeploy.model.plan import Selection
@@ -36,7 +36,7 @@ def status(workspace: Workspace, groups: Sequence[str], paths: Sequence[str] | N
     return with_sound_cache(workspace, once)
 
 
-def _view(store: StateReader, name: str, rollout: Rollout | None, progress: Progress | None) -> RolloutView:
+def _view(store: StateReader, name: str, rollout: Rollout | None, progress: RolloutProgress | None) -> RolloutView:
     members = store.members(name)
     recorded = {record.address for record in store.records(members)}
     states = {one.address: one.run_state for one in store.standings(NOT_SUCCEEDED, name) if one.address in members}
@@ -50,28 +50,32 @@ def _view(store: StateReader, name: str, rollout: Rollout | None, progress: Prog
     )
 
 
-def approve(workspace: Workspace, group: str) -> Progress:
+def approve(workspace: Workspace, group: str) -> RolloutProgress:
     """Approve the step that waits. Raises: `StateError`; `UsageError` when no rollout of the group is under way."""
     return _steer(workspace, group, lambda progress, _: replace(progress, approved=progress.step + 1))
 
 
-def pause(workspace: Workspace, group: str) -> Progress:
+def pause(workspace: Workspace, group: str) -> RolloutProgress:
     """Release no more runs for now. Raises: see `approve`."""
-    return _steer(workspace, group, lambda progress, _: replace(progress, mode=Mode.PAUSED, open_since_ms=None))
+    return _steer(workspace, group, lambda progress, _: replace(progress, mode=RolloutMode.PAUSED, open_since_ms=None))
 
 
-def resume(workspace: Workspace, group: str) -> Progress:
+def resume(workspace: Workspace, group: str) -> RolloutProgress:
     """Go on, tolerating the failures so far. Raises: see `approve`."""
-    return _steer(workspace, group, lambda progress, failed: replace(progress, mode=Mode.RUNNING, tolerated=failed))
+    return _steer(
+        workspace, group, lambda progress, failed: replace(progress, mode=RolloutMode.RUNNING, tolerated=failed)
+    )
 
 
-def abort(workspace: Workspace, group: str) -> Progress:
+def abort(workspace: Workspace, group: str) -> RolloutProgress:
     """Release no more runs until the released ones have changed, or somebody resumes the rollout. Raises: see
     `approve`."""
-    return _steer(workspace, group, lambda progress, _: replace(progress, mode=Mode.ABORTED, open_since_ms=None))
+    return _steer(workspace, group, lambda progress, _: replace(progress, mode=RolloutMode.ABORTED, open_since_ms=None))
 
 
-def _steer(workspace: Workspace, group: str, change: Callable[[Progress, int], Progress]) -> Progress:
+def _steer(
+    workspace: Workspace, group: str, change: Callable[[RolloutProgress, int], RolloutProgress]
+) -> RolloutProgress:
     workspace.require_state()
     with workspace.lock(), closing(workspace.open_state()) as store:
         under_way = store.rollouts()

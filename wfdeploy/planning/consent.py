@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wfdeploy.errors import Withheld
 from wfdeploy.model.address import group_of, moved_entry, whole_groups
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Action, Plan, but_plain_triggers
+from wfdeploy.model.plan import Action, Plan, without_first_triggers
 from wfdeploy.model.project import Target
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def held_back(plan: Plan, baseline: Baseline) -> Later:
     """What following a plan through adds to it."""
     waiting = {
         baseline.renames.recorded_as(change.address): change.generation
-        for change in but_plain_triggers(plan.changes)
+        for change in without_first_triggers(plan.changes)
         if change.is_put_off
     }
     recorded = baseline.store.record_keys(whole_groups(map(group_of, waiting)))

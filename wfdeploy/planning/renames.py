@@ -12,7 +12,7 @@ from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import Address, group_of, instance_parts, shell_pattern, whole_groups
-from wfdeploy.model.blocking import Progress
+from wfdeploy.model.blocking import RolloutProgress
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.edits import Decide, Edit, RenameGroup
 from wfdeploy.model.run import DesiredRun, OnRemove
@@ -110,7 +110,7 @@ class Renames:
         return result
 
     @cached_property
-    def rollouts(self) -> Mapping[str, Progress]:
+    def rollouts(self) -> Mapping[str, RolloutProgress]:
         """What `RolloutReader.rollouts` tells, by the names that groups have now."""
         known = self._store.rollouts()
         inherited = self._inherited(known) if self._moved else {}

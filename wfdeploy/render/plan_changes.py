@@ -164,7 +164,7 @@ def _sections(plan: Plan, most: int) -> dict[_Kind, _Section]:
     sections: dict[_Kind, _Section] = {}
     if isinstance(plan.changes, FirstChanges) and not plan.kept:
         section = sections[Action.TRIGGER, False] = _Section()
-        for count, alike in plan.changes.alike():
+        for count, alike in plan.changes.blocks():
             if len(section.folds) >= most:  # count them without reading them
                 section.runs, section.groups, section.is_whole = section.runs + count, section.groups + 1, False
                 continue

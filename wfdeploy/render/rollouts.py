@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from wfdeploy.model.blocking import Mode, Progress, Rollout, RolloutView, Step
+from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutStep, RolloutView
 from wfdeploy.render.encode import dump, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.width import Cell, table
 
-_TONES = {Mode.RUNNING: Tone.GOOD, Mode.PAUSED: Tone.CHANGED, Mode.STOPPED: Tone.BAD, Mode.ABORTED: Tone.BAD}
+_TONES = {
+    RolloutMode.RUNNING: Tone.GOOD,
+    RolloutMode.PAUSED: Tone.CHANGED,
+    RolloutMode.STOPPED: Tone.BAD,
+    RolloutMode.ABORTED: Tone.BAD,
+}
 
 
 def text(views: Sequence[RolloutView], style: Style = plain, *, width: int = 100) -> Iterator[str]:
@@ -48,7 +53,7 @@ def fields(view: RolloutView) -> Mapping[str, object]:
     }
 
 
-def progress_fields(progress: Progress) -> Mapping[str, object]:
+def progress_fields(progress: RolloutProgress) -> Mapping[str, object]:
     """The progress of a rollout as JSON fields; `step` counts from 1."""
     return {
         "mode": progress.mode.value,
@@ -60,14 +65,14 @@ def progress_fields(progress: Progress) -> Mapping[str, object]:
     }
 
 
-def changed_json(progress: Progress) -> str:
+def changed_json(progress: RolloutProgress) -> str:
     """The rollout after a command has changed it."""
     return dump({"formatVersion": 1, "group": progress.group, "progress": progress_fields(progress)}) + "\n"
 
 
-def changed_text(progress: Progress, done: str) -> str:
+def changed_text(progress: RolloutProgress, done: str) -> str:
     """What a command did to a rollout: `done` is approved, paused, resumed or aborted."""
-    then = "continues the rollout" if progress.mode is Mode.RUNNING else "releases no more runs"
+    then = "continues the rollout" if progress.mode is RolloutMode.RUNNING else "releases no more runs"
     return f"{done.capitalize()}. The next apply {then}.\n"
 
 
@@ -77,14 +82,14 @@ def _mode(view: RolloutView) -> Cell:
     return Cell(view.progress.mode.value, _TONES[view.progress.mode])
 
 
-def _current(view: RolloutView) -> Step | None:
+def _current(view: RolloutView) -> RolloutStep | None:
     progress, rollout = view.progress, view.rollout
     if progress is None or rollout is None or _was_edited(progress, rollout) or progress.step >= len(rollout.steps):
         return None
     return rollout.steps[progress.step]
 
 
-def _was_edited(progress: Progress, rollout: Rollout) -> bool:
+def _was_edited(progress: RolloutProgress, rollout: Rollout) -> bool:
     """Whether the steps were edited since the last apply."""
     return progress.steps not in ("", rollout.plan)
 
@@ -111,7 +116,7 @@ def _runs(view: RolloutView) -> str:
 
 def _waits(view: RolloutView) -> str:
     step = _current(view)
-    if step is None or view.progress is None or view.progress.mode is not Mode.RUNNING:
+    if step is None or view.progress is None or view.progress.mode is not RolloutMode.RUNNING:
         return ""
     if view.progress.open_since_ms is not None:
         return f"bake time of {step.bake_s} s since {utc(view.progress.open_since_ms)}"

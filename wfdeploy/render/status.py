@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wfdeploy.model.observed import RunState
-from wfdeploy.model.status import Refreshed, RowStatus, StatusRow, Turn
+from wfdeploy.model.status import Refreshed, RowStatus, StateChange, StatusRow
 from wfdeploy.render.encode import document, dump, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import WORDS, counted, state_of
@@ -91,7 +91,7 @@ def refreshed_json(found: Refreshed) -> Iterator[str]:
     return document({"asked": found.asked, "summary": _summary(found.states)}, "changed", map(_turned, found.turns))
 
 
-def _turned(turn: Turn) -> Mapping[str, object]:
+def _turned(turn: StateChange) -> Mapping[str, object]:
     return {
         "address": turn.address,
         "workflowRunId": turn.workflow_run_id,

@@ -15,7 +15,7 @@ from operator import itemgetter
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.edits import DropAttempt, Edit, PutRecord
 from wfdeploy.model.event import RESULTS_HELD, ApplyReport, Outcome, Result, Started
-from wfdeploy.model.plan import Action, Change, Plan, but_plain_triggers
+from wfdeploy.model.plan import Action, Change, Plan, without_first_triggers
 from wfdeploy.model.state import Attempt, Origin
 from wfdeploy.sending.batches import OutgoingRequest
 from wfdeploy.sending.cancelling import Canceller
@@ -64,7 +64,7 @@ class Engine:
         """
         session, outcomes = self._session, self._session.outcomes
         began = session.clock.monotonic()
-        others = but_plain_triggers(plan.changes)
+        others = without_first_triggers(plan.changes)
         learned = chain.from_iterable(change.edits for change in others)
         await session.journal.commit([*plan.housekeeping, *learned, *edits])
         if plan.sends:

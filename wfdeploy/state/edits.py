@@ -18,7 +18,6 @@ from wfdeploy.model.edits import (
     DropAttempt,
     Edit,
     EndRollout,
-    Enlist,
     Expire,
     Forget,
     Intend,
@@ -29,6 +28,7 @@ from wfdeploy.model.edits import (
     PutRecord,
     PutTombstone,
     RecordOutcomes,
+    ReleaseRuns,
     Remember,
     Rename,
     RenameGroup,
@@ -161,7 +161,7 @@ class Editor:
                     "WHERE value IS NOT excluded.value",
                     [(key, value) for key, value in values.items() if value is not None],
                 )
-            case Decide() | PutProgress() | Enlist() | EndRollout():
+            case Decide() | PutProgress() | ReleaseRuns() | EndRollout():
                 schedules_and_rollouts.edit(self._connection, edit)
             case _:
                 assert_never(edit)

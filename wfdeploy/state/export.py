@@ -21,8 +21,8 @@ from typing import Any
 from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import remove_database
 from wfdeploy.model.address import Address
-from wfdeploy.model.blocking import Mode, Progress
-from wfdeploy.model.edits import Decide, Dismiss, Enlist, PutAttempt, PutGroups, PutProgress, PutRecord, Remember
+from wfdeploy.model.blocking import RolloutMode, RolloutProgress
+from wfdeploy.model.edits import Decide, Dismiss, PutAttempt, PutGroups, PutProgress, PutRecord, ReleaseRuns, Remember
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Binding
@@ -193,9 +193,9 @@ def _restore(connection: Any, editor: Editor, row: dict[str, Any], records: list
     elif kind == "schedule":
         editor.apply([Decide(row["name"], row["decided"])])
     elif kind == "rollout":
-        editor.apply([PutProgress(Progress(**{**values, "mode": Mode(values["mode"])}))])
+        editor.apply([PutProgress(RolloutProgress(**{**values, "mode": RolloutMode(values["mode"])}))])
     elif kind == "member":
-        editor.apply([Enlist(row["group"], ((Address(row["address"]), row["fingerprint"]),))])
+        editor.apply([ReleaseRuns(row["group"], ((Address(row["address"]), row["fingerprint"]),))])
     else:
         editor.apply([PutGroups({row["name"]: OnRemove(row["onRemove"])})])
 

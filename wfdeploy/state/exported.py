@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
-from wfdeploy.model.blocking import Progress
+from wfdeploy.model.blocking import RolloutProgress
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, Ended, Record
@@ -95,7 +95,7 @@ _KINDS: Mapping[str, type] = {
     "unclaimed": _Unclaimed,
     "group": _Group,
     "schedule": _Schedule,
-    "rollout": Progress,
+    "rollout": RolloutProgress,
     "member": _Member,
 }
 

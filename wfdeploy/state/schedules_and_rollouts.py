@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 from wfdeploy.model.address import Address
 
 if TYPE_CHECKING:
-    from wfdeploy.model.blocking import Progress
-    from wfdeploy.model.edits import Decide, EndRollout, Enlist, PutProgress
+    from wfdeploy.model.blocking import RolloutProgress
+    from wfdeploy.model.edits import Decide, EndRollout, PutProgress, ReleaseRuns
 
-    ProgressEdit: TypeAlias = Decide | PutProgress | Enlist | EndRollout
+    ProgressEdit: TypeAlias = Decide | PutProgress | ReleaseRuns | EndRollout
 
 TABLES = (
     """CREATE TABLE schedules (
@@ -42,18 +42,18 @@ def schedules(connection: sqlite3.Connection) -> Mapping[str, int]:
     return dict(connection.execute("SELECT name, decided_s FROM schedules ORDER BY name").fetchall())
 
 
-def rollouts(connection: sqlite3.Connection) -> Mapping[str, Progress]:
+def rollouts(connection: sqlite3.Connection) -> Mapping[str, RolloutProgress]:
     """Rollouts under way, by group."""
-    from wfdeploy.model.blocking import Mode, Progress
+    from wfdeploy.model.blocking import RolloutMode, RolloutProgress
 
     rows = connection.execute(
         "SELECT name, step, mode, approved, open_since_ms, started_at_ms, tolerated, steps FROM rollouts ORDER BY name"
     ).fetchall()
     return {
-        name: Progress(
+        name: RolloutProgress(
             group=name,
             step=step,
-            mode=Mode(mode),
+            mode=RolloutMode(mode),
             approved=approved,
             open_since_ms=open_since_ms,
             started_at_ms=started_at_ms,
@@ -72,7 +72,7 @@ def members(connection: sqlite3.Connection, group: str) -> Mapping[Address, str]
 
 def edit(connection: sqlite3.Connection, change: ProgressEdit) -> None:
     """Apply an edit."""
-    from wfdeploy.model.edits import Decide, EndRollout, Enlist, PutProgress
+    from wfdeploy.model.edits import Decide, EndRollout, PutProgress, ReleaseRuns
 
     run = connection.execute
     match change:
@@ -99,7 +99,7 @@ def edit(connection: sqlite3.Connection, change: ProgressEdit) -> None:
                     progress.steps,
                 ),
             )
-        case Enlist(group, runs):
+        case ReleaseRuns(group, runs):
             connection.executemany(
                 "INSERT INTO rollout_members VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET fingerprint = ?3 "
                 "WHERE fingerprint IS NOT ?3",

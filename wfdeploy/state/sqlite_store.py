@@ -37,7 +37,7 @@ from wfdeploy.state.schema import INDEXED_BY_STATE
 _IN_STATE = f"d.run_state = ? AND d.{INDEXED_BY_STATE}"
 
 if TYPE_CHECKING:
-    from wfdeploy.model.blocking import Progress
+    from wfdeploy.model.blocking import RolloutProgress
     from wfdeploy.model.edits import Edit
     from wfdeploy.state.edits import Editor
 
@@ -179,7 +179,7 @@ class SqliteStore(StateStore):
         with translated(self._name):
             return schedules_and_rollouts.schedules(self._connection)
 
-    def rollouts(self) -> Mapping[str, Progress]:
+    def rollouts(self) -> Mapping[str, RolloutProgress]:
         with translated(self._name):
             return schedules_and_rollouts.rollouts(self._connection)
 

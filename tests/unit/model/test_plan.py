@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.plan import Action, Change, FirstChanges, but_plain_triggers
+from wfdeploy.model.plan import Action, Change, FirstChanges, without_first_triggers
 from wfdeploy.model.run import DesiredRun, Group, Source
 
 NAMES = {"b": 2, "a-x": 1, "a": 3, "empty": 0}
@@ -47,9 +47,9 @@ def test_they_are_the_same_however_often_they_are_gone_through() -> None:
 
 def test_nothing_in_them_is_anything_but_a_trigger() -> None:
     changes, runs = made()
-    assert list(but_plain_triggers(changes)) == []
+    assert list(without_first_triggers(changes)) == []
     assert runs.made == 0
-    assert list(but_plain_triggers(list(changes))) == list(changes)
+    assert list(without_first_triggers(list(changes))) == list(changes)
 
 
 def test_an_index_needs_no_look_before() -> None:
@@ -59,6 +59,6 @@ def test_an_index_needs_no_look_before() -> None:
 
 def test_groups_come_with_their_number_and_no_more_is_made_than_is_taken() -> None:
     changes, runs = made()
-    told = [(count, next(alike).address) for count, alike in changes.alike()]
+    told = [(count, next(alike).address) for count, alike in changes.blocks()]
     assert told == [(1, "a-x/0"), (3, "a/0"), (2, "b/0")]
     assert runs.made == 3

@@ -11,7 +11,7 @@ from tests.unit.render.samples import NOON_MS
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunLog, RunState, Step, StepError, StepGroup
 from wfdeploy.model.state import Record
-from wfdeploy.model.status import LoggedRun, PastRun, Refreshed, Turn
+from wfdeploy.model.status import LoggedRun, PastRun, Refreshed, StateChange
 from wfdeploy.render import logs, status
 
 Golden = Callable[[Path, str], None]
@@ -58,8 +58,8 @@ LOG = RunLog(
 RUNS = [LoggedRun(RECORD, LOG), LoggedRun(RECORD, None)]
 PAST = [PastRun(RECORD, "resumed", NOON_MS + 1000), PastRun(RECORD)]
 TURNS = [
-    Turn(Address(HARM), "wfr_1", None, RunState.FAILED),
-    Turn(Address("g/b"), "wfr_2", RunState.STARTED, RunState.EXPIRED),
+    StateChange(Address(HARM), "wfr_1", None, RunState.FAILED),
+    StateChange(Address("g/b"), "wfr_2", RunState.STARTED, RunState.EXPIRED),
 ]
 
 

@@ -10,11 +10,10 @@ import pytest
 from tests.contracts.test_state_store import BINDING, attempt, record
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
-from wfdeploy.model.blocking import Progress
+from wfdeploy.model.blocking import RolloutProgress
 from wfdeploy.model.edits import (
     Decide,
     Dismiss,
-    Enlist,
     Forget,
     Intend,
     PutAttempt,
@@ -22,6 +21,7 @@ from wfdeploy.model.edits import (
     PutProgress,
     PutRecord,
     PutTombstone,
+    ReleaseRuns,
     Remember,
     Rename,
     SetHead,
@@ -46,9 +46,9 @@ def lines(tmp_path: Path) -> list[str]:
         store.commit([Remember(ObservedRun(workflow_run_id="wfr_q", state=RunState.STARTED, created_at_ms=1))])
         store.commit([Remember(ObservedRun(workflow_run_id="wfr_p", state=RunState.STARTED, created_at_ms=2))])
         store.commit([Dismiss("wfr_p", Address("g/b"))])
-        store.commit([Decide("n", 9), PutProgress(Progress(group="g", open_since_ms=3))])
+        store.commit([Decide("n", 9), PutProgress(RolloutProgress(group="g", open_since_ms=3))])
         store.commit([Intend([attempt("g/d")._replace(request='{"a":1}', shared=5), attempt("g/c2")])])
-        store.commit([Enlist("g", ((Address("g/b"), "1:b"), (Address("g/a"), "1:a")))])
+        store.commit([ReleaseRuns("g", ((Address("g/b"), "1:b"), (Address("g/a"), "1:a")))])
         return list(export_lines(store))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wfdeploy.cli.output import App
-    from wfdeploy.model.blocking import Progress
+    from wfdeploy.model.blocking import RolloutProgress
     from wfdeploy.model.options import TargetOptions
     from wfdeploy.workspace import Workspace
 
@@ -97,7 +97,7 @@ def _steering(verb: str, done: str, help_: str) -> click.Command:
         from wfdeploy.render import rollouts as view
 
         with wiring.opened(app, target, online=False) as workspace:
-            steer: Callable[[Workspace, str], Progress] = getattr(operation, verb)
+            steer: Callable[[Workspace, str], RolloutProgress] = getattr(operation, verb)
             progress = steer(workspace, group)
         app.output.show(view.changed_json(progress), view.changed_text(progress, done))
 

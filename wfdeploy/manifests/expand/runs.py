@@ -18,10 +18,10 @@ from wfdeploy.model.blocking import (
     Concurrency,
     Condition,
     Dependency,
-    Gate,
     Rollout,
+    RolloutStep,
     Schedule,
-    Step,
+    StepGate,
     instant,
 )
 from wfdeploy.model.document import Document, FieldPath, Fields, Finding
@@ -107,11 +107,11 @@ def _rollout(fields: Mapping[str, Any]) -> Rollout:
     return Rollout(steps=tuple(map(_step, fields["steps"])), max_failures=_amount(fields.get("maxFailures")))
 
 
-def _step(fields: Mapping[str, Any]) -> Step:
+def _step(fields: Mapping[str, Any]) -> RolloutStep:
     percent = fields.get("percent")
-    return Step(
+    return RolloutStep(
         amount=Amount(int(fields.get("count", 1))) if percent is None else Amount(float(percent), True),
-        gate=Gate(fields.get("pauseUntil", Gate.SUCCEEDED.value)),
+        gate=StepGate(fields.get("pauseUntil", StepGate.SUCCEEDED.value)),
         bake_s=seconds(fields.get("bake", 0)),
     )
 

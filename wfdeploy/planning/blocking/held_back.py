@@ -9,7 +9,7 @@ from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.canonical import canonical_json
 from wfdeploy.model.edits import PutRecord, Rename, SetHead
 from wfdeploy.model.event import ApplyReport, Outcome
-from wfdeploy.model.plan import Action, Change, Plan, but_plain_triggers
+from wfdeploy.model.plan import Action, Change, Plan, without_first_triggers
 from wfdeploy.model.run import Group
 from wfdeploy.model.state import Head
 from wfdeploy.ports import RecordReader
@@ -34,7 +34,7 @@ class HeldBack:
         self.is_closed = False
         self.withheld: frozenset[str] = frozenset()
         """Groups of which the last plan would have done more."""
-        for change in but_plain_triggers(plan.changes):
+        for change in without_first_triggers(plan.changes):
             if change.action is Action.BLOCKED or (change.sends and change.cancels):
                 self._waiting[change.address] = change.fingerprint
             elif change.action is Action.CANCEL:
@@ -120,7 +120,7 @@ def note_held_back(changes: Sequence[Change], head: Head) -> Iterator[SetHead]:
     it, or other conditions to wait for."""
     groups: dict[str, Group] = {}
     waiting: list[object] = []
-    for change in but_plain_triggers(changes):
+    for change in without_first_triggers(changes):
         if change.is_put_off:
             delivery = ""
             if change.desired is not None:

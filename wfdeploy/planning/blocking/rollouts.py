@@ -14,8 +14,8 @@ from heapq import nsmallest
 from types import MappingProxyType
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.blocking import Gate, Mode, Progress, Rollout, Step
-from wfdeploy.model.edits import Edit, EndRollout, Enlist, PutProgress
+from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutStep, StepGate
+from wfdeploy.model.edits import Edit, EndRollout, PutProgress, ReleaseRuns
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 
@@ -30,7 +30,7 @@ class RolloutState:
 
     group: str
     rollout: Rollout
-    progress: Progress | None
+    progress: RolloutProgress | None
     members: Mapping[Address, str]
     state_of: Callable[[Address], RunState | None]
     now_ms: int
@@ -44,7 +44,7 @@ class Decision:
     released: frozenset[Address] | None
     reason: str = ""
     edits: list[Edit] = field(default_factory=list)
-    progress: Progress | None = None
+    progress: RolloutProgress | None = None
 
     @property
     def passes(self) -> bool:
@@ -76,17 +76,19 @@ def decide(
     if not unstarted:
         # All runs are let go; but one whose answer was lost may turn out to be refused, and what people decided, or too
         # many failures, holds for the runs to come.
-        is_over = progress is not None and progress.mode is Mode.RUNNING and not unclear
+        is_over = progress is not None and progress.mode is RolloutMode.RUNNING and not unclear
         return Decision(None, edits=[EndRollout(underway.group)] if is_over else [])
     if progress is None and not pending:
         return Decision(None)  # it begins when a run may start
     edits: list[Edit] = []
     if progress is None or any(members.get(address, text) != text for address, text in unstarted.items()):
         # What was let go has changed since: it has to prove itself again. A person's pause is about that, too.
-        mode = Mode.PAUSED if progress is not None and progress.mode is Mode.PAUSED else Mode.RUNNING
+        mode = (
+            RolloutMode.PAUSED if progress is not None and progress.mode is RolloutMode.PAUSED else RolloutMode.RUNNING
+        )
         if progress is not None:
             edits.append(EndRollout(underway.group))
-        progress = Progress(group=underway.group, mode=mode, started_at_ms=underway.now_ms)
+        progress = RolloutProgress(group=underway.group, mode=mode, started_at_ms=underway.now_ms)
         progress, members = replace(progress, steps=underway.rollout.plan), {}
     before = None if edits else underway.progress
     decision = _Deciding(
@@ -125,7 +127,7 @@ class _Deciding:
     def __init__(
         self,
         underway: RolloutState,
-        progress: Progress,
+        progress: RolloutProgress,
         members: dict[Address, str],
         *,
         pending: Mapping[Address, str],
@@ -161,7 +163,7 @@ class _Deciding:
                 released = nsmallest(room, self.unsent, key=rank)
                 chosen = nsmallest(room - len(released), self.meant, key=rank)
                 runs = tuple((address, self.pending[address]) for address in chosen)
-                edits: list[Edit] = [Enlist(self.underway.group, runs)] if runs else []
+                edits: list[Edit] = [ReleaseRuns(self.underway.group, runs)] if runs else []
                 return Decision(frozenset((*released, *chosen)), self._turn(allowed), edits, self.progress)
             reason = self._held_up(self.steps[step])
             if reason is not None:
@@ -172,7 +174,7 @@ class _Deciding:
         """How many runs a step lets go, with those of the steps before it."""
         return self.total if step >= len(self.steps) else min(self.steps[step].amount.of(self.total), self.total)
 
-    def _placed(self, progress: Progress) -> Progress:
+    def _placed(self, progress: RolloutProgress) -> RolloutProgress:
         """How far it is by the steps that are declared now. Where they were edited, that is the first one that has
         place for what was started, and it has to be passed: which of its gates were open before tells nothing."""
         plan = self.underway.rollout.plan
@@ -188,34 +190,38 @@ class _Deciding:
         # What was tolerated, and goes well by now, is no licence for others to fail.
         self.progress = replace(self.progress, tolerated=min(self.progress.tolerated, self.failed))
         failed = self.failed - self.progress.tolerated
-        if self.progress.mode is Mode.RUNNING and most is not None and most.is_exceeded(failed, len(self.members)):
-            self.progress = replace(self.progress, mode=Mode.STOPPED, open_since_ms=None)
+        if (
+            self.progress.mode is RolloutMode.RUNNING
+            and most is not None
+            and most.is_exceeded(failed, len(self.members))
+        ):
+            self.progress = replace(self.progress, mode=RolloutMode.STOPPED, open_since_ms=None)
         resume = f"`wfdeploy rollout resume {self.underway.group}` goes on"
         match self.progress.mode:
-            case Mode.RUNNING:
+            case RolloutMode.RUNNING:
                 return None
-            case Mode.STOPPED:
+            case RolloutMode.STOPPED:
                 count = f"{self.failed:,} of {len(self.members):,} runs failed"
                 if most is None or not most.is_exceeded(failed, len(self.members)):
                     count = "too many runs had failed"  # some were restarted since
                 return f"rollout stopped: {count} (maxFailures: {most}); {resume}"
-            case Mode.PAUSED:
+            case RolloutMode.PAUSED:
                 return f"rollout paused; {resume}"
-            case Mode.ABORTED:
+            case RolloutMode.ABORTED:
                 return f"rollout aborted; {resume}"
 
-    def _held_up(self, step: Step) -> str | None:
+    def _held_up(self, step: RolloutStep) -> str | None:
         """Why the gate of a step that is full isn't passed yet; None when it is."""
         group, count = self.underway.group, self.started
         closed: str | None = None
         match step.gate:
-            case Gate.SUCCEEDED if self.succeeded < count:
+            case StepGate.SUCCEEDED if self.succeeded < count:
                 closed = f"{self.succeeded:,} of {count:,} succeeded"
                 if self.failed:
                     closed += f", {self.failed:,} failed"
-            case Gate.FINISHED if self.finished < count:
+            case StepGate.FINISHED if self.finished < count:
                 closed = f"{self.finished:,} of {count:,} finished"
-            case Gate.APPROVED if self.progress.approved <= self.progress.step:
+            case StepGate.APPROVED if self.progress.approved <= self.progress.step:
                 closed = f"waits for `wfdeploy rollout approve {group}`"
         if closed is not None:
             self.progress = replace(self.progress, open_since_ms=None)

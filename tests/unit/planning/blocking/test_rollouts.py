@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.blocking import Amount, Gate, Mode, Progress, Rollout, Step
-from wfdeploy.model.edits import EndRollout, Enlist, PutProgress
+from wfdeploy.model.blocking import Amount, Rollout, RolloutMode, RolloutProgress, RolloutStep, StepGate
+from wfdeploy.model.edits import EndRollout, PutProgress, ReleaseRuns
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
 from wfdeploy.planning.blocking.rollouts import Decision, RolloutState, decide, rank, roll
@@ -28,7 +28,7 @@ class Fleet:
     declared: dict[Address, str] = field(default_factory=dict)  # address -> fingerprint
     running: dict[Address, str] = field(default_factory=dict)
     states: dict[Address, RunState] = field(default_factory=dict)
-    progress: Progress | None = None
+    progress: RolloutProgress | None = None
     members: dict[Address, str] = field(default_factory=dict)
     now_ms: int = 0
 
@@ -55,7 +55,7 @@ class Fleet:
             match edit:
                 case PutProgress(progress):
                     self.progress = progress
-                case Enlist(_, runs):
+                case ReleaseRuns(_, runs):
                     self.members |= dict(runs)
                 case EndRollout(_):
                     self.progress, self.members = None, {}
@@ -78,7 +78,7 @@ class Fleet:
             self.states[address] = state
 
 
-def fleet(*steps: Step, most: Amount | None = None, runs: int = 20) -> Fleet:
+def fleet(*steps: RolloutStep, most: Amount | None = None, runs: int = 20) -> Fleet:
     made = Fleet(Rollout(steps, most))
     made.declare(*(f"r{index}" for index in range(runs)))
     return made
@@ -89,7 +89,11 @@ def first(count: int, addresses: dict[Address, str]) -> set[Address]:
 
 
 def test_steps_are_cumulative_and_each_waits_for_its_gate() -> None:
-    it = fleet(Step(Amount(2)), Step(Amount(50, True), Gate.FINISHED), Step(Amount(15), Gate.APPROVED))
+    it = fleet(
+        RolloutStep(Amount(2)),
+        RolloutStep(Amount(50, True), StepGate.FINISHED),
+        RolloutStep(Amount(15), StepGate.APPROVED),
+    )
     assert it.apply() == first(2, it.declared)
     assert it.apply() == set()
     assert it.look().reason == "rollout, step 1 of 3: 0 of 2 succeeded"
@@ -110,7 +114,7 @@ def test_steps_are_cumulative_and_each_waits_for_its_gate() -> None:
 
 
 def test_a_gate_bakes_from_when_it_was_seen_open() -> None:
-    it = fleet(Step(Amount(1), bake_s=600))
+    it = fleet(RolloutStep(Amount(1), bake_s=600))
     it.apply()
     it.end()
     it.apply()
@@ -127,7 +131,9 @@ def test_a_gate_bakes_from_when_it_was_seen_open() -> None:
 
 
 def test_too_many_failures_stop_it_until_somebody_goes_on() -> None:
-    it = fleet(Step(Amount(10), Gate.FINISHED), Step(Amount(15), Gate.FINISHED), most=Amount(10, True))
+    it = fleet(
+        RolloutStep(Amount(10), StepGate.FINISHED), RolloutStep(Amount(15), StepGate.FINISHED), most=Amount(10, True)
+    )
     canaries = sorted(it.apply())
     it.end()
     it.end(canaries[0], state=RunState.FAILED)
@@ -135,18 +141,18 @@ def test_too_many_failures_stop_it_until_somebody_goes_on() -> None:
     it.end(canaries[1], state=RunState.CANCELED)
     assert it.apply() == set()
     assert it.progress is not None
-    assert it.progress.mode is Mode.STOPPED
+    assert it.progress.mode is RolloutMode.STOPPED
     assert it.look().reason.startswith("rollout stopped: 2 of 10 runs failed (maxFailures: 10%)")
     it.end(canaries[0], canaries[1])
     assert it.apply() == set(), "it stays stopped"
     it.end(canaries[0], canaries[1], state=RunState.FAILED)
-    it.progress = replace(it.progress, mode=Mode.RUNNING, tolerated=2)
+    it.progress = replace(it.progress, mode=RolloutMode.RUNNING, tolerated=2)
     assert len(it.apply()) == 5
 
 
-@pytest.mark.parametrize("mode", [Mode.PAUSED, Mode.ABORTED])
-def test_a_person_holds_it(mode: Mode) -> None:
-    it = fleet(Step(Amount(1)))
+@pytest.mark.parametrize("mode", [RolloutMode.PAUSED, RolloutMode.ABORTED])
+def test_a_person_holds_it(mode: RolloutMode) -> None:
+    it = fleet(RolloutStep(Amount(1)))
     it.apply()
     it.end()
     assert it.progress is not None
@@ -156,7 +162,7 @@ def test_a_person_holds_it(mode: Mode) -> None:
 
 
 def test_what_changed_has_to_prove_itself_again() -> None:
-    it = fleet(Step(Amount(2)))
+    it = fleet(RolloutStep(Amount(2)))
     it.apply()
     it.end()
     it.declare(*(f"r{index}" for index in range(20)), version="2")
@@ -166,7 +172,7 @@ def test_what_changed_has_to_prove_itself_again() -> None:
 
 
 def test_a_change_elsewhere_does_not_begin_anew() -> None:
-    it = fleet(Step(Amount(2)))
+    it = fleet(RolloutStep(Amount(2)))
     canaries = it.apply()
     others = [address.removeprefix("g/") for address in it.declared if address not in canaries]
     it.declare(*others, version="2")
@@ -175,7 +181,7 @@ def test_a_change_elsewhere_does_not_begin_anew() -> None:
 
 
 def test_a_run_that_was_let_go_and_not_started_keeps_its_place() -> None:
-    it = fleet(Step(Amount(2)))
+    it = fleet(RolloutStep(Amount(2)))
     it.write(it.look())  # and the process dies
     it.declare("added-1", "added-2", "added-3")
     members = set(it.members)
@@ -184,7 +190,7 @@ def test_a_run_that_was_let_go_and_not_started_keeps_its_place() -> None:
 
 
 def test_without_anything_pending_there_is_no_rollout() -> None:
-    it = fleet(Step(Amount(2)), runs=0)
+    it = fleet(RolloutStep(Amount(2)), runs=0)
     assert it.look() == Decision(None)
 
 
@@ -195,7 +201,12 @@ def test_only_starts_are_held_up() -> None:
 
     changes = [change(str(n), action) for n, action in enumerate(Action)] + [change("t", Action.TRIGGER)]
     underway = RolloutState(
-        group="g", rollout=Rollout((Step(Amount(1)),)), progress=None, members={}, state_of=lambda _: None, now_ms=0
+        group="g",
+        rollout=Rollout((RolloutStep(Amount(1)),)),
+        progress=None,
+        members={},
+        state_of=lambda _: None,
+        now_ms=0,
     )
     made, decision = roll(changes, underway, lambda _: True)
     held = [(old.action, new) for old, new in zip(changes, made, strict=True) if new != old]
@@ -207,17 +218,17 @@ def test_only_starts_are_held_up() -> None:
 STEPS = st.lists(
     st.tuples(
         st.one_of(st.integers(1, 30).map(Amount), st.integers(1, 100).map(lambda n: Amount(n, True))),
-        st.sampled_from([Gate.SUCCEEDED, Gate.FINISHED]),
+        st.sampled_from([StepGate.SUCCEEDED, StepGate.FINISHED]),
         st.sampled_from([0, 60]),
     ),
     min_size=1,
     max_size=4,
-).map(lambda found: tuple(Step(*one) for one in found))
+).map(lambda found: tuple(RolloutStep(*one) for one in found))
 
 
 @settings(deadline=None)
 @given(steps=STEPS, runs=st.integers(0, 40), seed=st.integers(0, 2**32))
-def test_no_step_is_ever_exceeded(steps: tuple[Step, ...], runs: int, seed: int) -> None:
+def test_no_step_is_ever_exceeded(steps: tuple[RolloutStep, ...], runs: int, seed: int) -> None:
     """Applies that die, runs that end as they like, runs that are added: whatever happens."""
     chance = random.Random(seed)
     it = fleet(*steps, runs=runs)
@@ -252,7 +263,7 @@ def test_no_step_is_ever_exceeded(steps: tuple[Step, ...], runs: int, seed: int)
 @given(names=st.sets(st.text("abcdef", min_size=1), min_size=2, max_size=30), extra=st.sets(st.text("xyz", min_size=1)))
 def test_added_runs_change_nothing_for_the_others(names: set[str], extra: set[str]) -> None:
     share = Amount(25, True)
-    few, many = Fleet(Rollout((Step(share),))), Fleet(Rollout((Step(share),)))
+    few, many = Fleet(Rollout((RolloutStep(share),))), Fleet(Rollout((RolloutStep(share),)))
     few.declare(*names)
     many.declare(*names, *extra)
     order = sorted(few.declared, key=rank)
@@ -266,9 +277,11 @@ def test_added_runs_change_nothing_for_the_others(names: set[str], extra: set[st
 @given(st.randoms(use_true_random=False))
 @settings(max_examples=150, deadline=None)
 def test_edited_steps_let_nobody_go_beyond_them_and_it_comes_to_an_end(chance: random.Random) -> None:
-    def steps() -> tuple[Step, ...]:
+    def steps() -> tuple[RolloutStep, ...]:
         counts = sorted(chance.sample(range(1, 12), chance.randint(1, 4)))
-        return tuple(Step(Amount(count), chance.choice([Gate.SUCCEEDED, Gate.FINISHED])) for count in counts)
+        return tuple(
+            RolloutStep(Amount(count), chance.choice([StepGate.SUCCEEDED, StepGate.FINISHED])) for count in counts
+        )
 
     rolling = fleet(*steps(), runs=12)
     for _ in range(12):
