@@ -101,18 +101,20 @@ class Project:
         offline: don't contact the server. Such a plan is unverified, and can't be applied.
         """
         from wfdeploy.operations import plan as operation
+        from wfdeploy.wiring.assembly import warn_of_shared_names
 
         selection = self._selection(targets, replace=replace, limit=limit, prune=prune, refresh=refresh)
-        chosen = _readable(paths)
+        call, chosen = Call(on_event), _readable(paths)
 
         def work(workspace: Workspace) -> Plan:
+            warn_of_shared_names(call, workspace.target)
             new_state = not workspace.has_state
             with operation.planned(
                 workspace, paths=chosen, selection=selection, offline=offline, keep_all=False
             ) as made:
                 return Plan.of(made, selection=selection, paths=chosen, new_state=new_state)
 
-        return self._do(Call(on_event), "plan", work, online=not offline)
+        return self._do(call, "plan", work, online=not offline)
 
     def apply(
         self,
@@ -293,6 +295,7 @@ class Project:
     ) -> ApplyReport:
         from wfdeploy.model.options import ApplyRequest
         from wfdeploy.operations.apply import apply
+        from wfdeploy.wiring.assembly import warn_of_shared_names
 
         def consents(workspace: Workspace, made: MadePlan) -> bool:
             if confirm is None:
@@ -301,6 +304,8 @@ class Project:
             return call.ask(lambda: confirm(plan))
 
         def work(workspace: Workspace) -> ApplyReport:
+            if selection.requested is None:
+                warn_of_shared_names(call, workspace.target)
             request = ApplyRequest(
                 selection=selection, options=options, confirm=partial(consents, workspace), stop=call.stop
             )
@@ -320,11 +325,10 @@ class Project:
         """Run an operation in a workspace that is open for as long as that takes."""
 
         def work() -> T:
-            from wfdeploy.wiring.assembly import warn_of_shared_names, workspace
+            from wfdeploy.wiring.assembly import workspace
             from wfdeploy.wiring.settings import resolve
 
             settings = resolve(self._options, self._environ, cwd=self.folder)
-            warn_of_shared_names(call, settings.target)
             with workspace(
                 settings, call, call, command=f"Project.{name} in Python", online=online, budget_s=budget_s
             ) as opened:

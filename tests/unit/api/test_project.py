@@ -142,6 +142,16 @@ def test_without_a_token_a_plan_is_unverified(load: Load) -> None:
     ]
 
 
+def test_a_project_that_shares_its_name_is_warned_of(tmp_path: Path, server: LocalServer) -> None:
+    declare_in = tmp_path / "bare"
+    (declare_in / "manifests").mkdir(parents=True)
+    declare(declare_in, "alone", [run("r")])
+    told: list[wfdeploy.Event] = []
+    project = wfdeploy.load(declare_in, url=server.url, token=server.token, environ={})
+    project.plan(on_event=told.append)
+    assert [event.hint for event in told if isinstance(event, wfdeploy.Notice)] == ["write one: wfdeploy init"]
+
+
 def test_no_secret_is_shown(load: Load) -> None:
     project = load(token="very-secret-token", environ={"PASSWORD": "very-secret-value"})
     assert "very-secret" not in repr(project)
