@@ -114,6 +114,11 @@ class Record:
     triggered_id: str = ""
 
     @property
+    def key(self) -> RecordKey:
+        """The part that is compared."""
+        return RecordKey(self.address, self.fingerprint, self.generation, self.workflow_run_id, self.delivery)
+
+    @property
     def standing(self) -> Standing:
         """How its run does."""
         return Standing(

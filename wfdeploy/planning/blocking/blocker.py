@@ -17,7 +17,7 @@ from wfdeploy.model.run import Group
 from wfdeploy.model.spool import Spool
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.headcounts import Headcounts
-from wfdeploy.planning.blocking.rollouts import RolloutState, roll
+from wfdeploy.planning.blocking.rollouts import RolloutState, apply_rollout
 from wfdeploy.planning.diff.context import DiffContext
 from wfdeploy.planning.targets import Targets
 
@@ -123,7 +123,7 @@ class Blocker:
         progress = self.renames.rollouts.get(group.name)
         members = {} if progress is None else self._members(group.name)
         states = self._member_states(group.name, members) if members else {}
-        underway = RolloutState(
+        state = RolloutState(
             group=group.name,
             rollout=group.rollout,
             progress=progress,
@@ -131,7 +131,7 @@ class Blocker:
             state_of=states.get,
             now_ms=self.context.now_ms,
         )
-        rolled, decision = roll(held, underway, self.targets.match)
+        rolled, decision = apply_rollout(held, state, self.targets.match)
         self.edits += decision.edits
         self.passes = self.passes or decision.passes
         if members and decision.progress is not None:

@@ -1,8 +1,8 @@
 """Rollouts: which runs of a group may start now, and which wait for those before them.
 
-Who goes first is decided by a hash of the address, so that it is nobody's choice, the same for everybody, and not
-changed by runs that are added. A run is *let go* by an edit that is on disk before anything is sent for it; the runs
-let go are never more than the step allows, whatever dies in between.
+A hash of the address decides who goes first: it is nobody's choice, the same for everybody, and runs that are added
+don't change it. An edit that is on disk before anything is sent *releases* a run. Never more runs are released than the
+step allows, whatever dies in between.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from heapq import nsmallest
-from types import MappingProxyType
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutStep, StepGate
@@ -24,27 +23,35 @@ _BADLY = (RunState.FAILED, RunState.CANCELED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutState:
-    """What is known of a group's rollout. `progress`: None where none is under way. `members`: the runs let go, with
-    the fingerprint that they then had. `state_of`: how a recorded run does; None for one that isn't recorded.
-    `now_ms`: our clock."""
+    """What is known of a group's rollout."""
 
     group: str
     rollout: Rollout
-    progress: RolloutProgress | None
-    members: Mapping[Address, str]
-    state_of: Callable[[Address], RunState | None]
-    now_ms: int
+    progress: RolloutProgress | None  # None before it begins
+    members: Mapping[Address, str]  # the released runs, with the fingerprint that they had then
+    state_of: Callable[[Address], RunState | None]  # the state of a recorded run; None for one that isn't recorded
+    now_ms: int  # our clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRuns:
+    """The runs of a group that a plan would start, with their fingerprints. All of them count: how far a rollout is
+    doesn't depend on what one apply is about, or on what else there is to wait for."""
+
+    pending: Mapping[Address, str]  # they may start as far as the rollout is concerned
+    waiting: Mapping[Address, str] = field(default_factory=dict)  # they wait for something else
+    unclear: Collection[str] = ()  # they may have been started
+    is_meant: Callable[[str], bool] = lambda _: True  # whether a run may be released
 
 
 @dataclass(slots=True)
 class Decision:
-    """What a rollout comes to. `released`: the runs that may start (None: any). `reason`: why others may not.
-    `edits`: what is to be on disk before anything starts. `progress` as it is then; None once it is over."""
+    """What a rollout allows."""
 
-    released: frozenset[Address] | None
-    reason: str = ""
-    edits: list[Edit] = field(default_factory=list)
-    progress: RolloutProgress | None = None
+    released: frozenset[Address] | None  # the runs that may start (None: any)
+    reason: str = ""  # why others may not
+    edits: list[Edit] = field(default_factory=list)  # to be on disk before anything starts
+    progress: RolloutProgress | None = None  # as it is then; None once the rollout is over
 
     @property
     def passes(self) -> bool:
@@ -53,63 +60,52 @@ class Decision:
 
 
 def rank(address: str) -> bytes:
-    """Runs are let go in the order of this."""
+    """Runs are released in the order of this."""
     return sha256(address.encode()).digest()
 
 
-def decide(
-    underway: RolloutState,
-    pending: Mapping[Address, str],
-    *,
-    waiting: Mapping[Address, str] = MappingProxyType({}),
-    unclear: Collection[str] = (),
-    is_meant: Callable[[str], bool] = lambda _: True,
-) -> Decision:
-    """Which of the pending runs (address -> fingerprint) may start now.
-
-    `waiting`: runs that are yet to be started, and wait for something else. `unclear`: runs that may have been started.
-    `is_meant`: the runs that may be released. All of them count, for how far a rollout is isn't a matter of what one
-    apply is about, or of what else there is to wait for.
-    """
-    progress, members = underway.progress, dict(underway.members)
-    unstarted = {**pending, **waiting}
+def decide(state: RolloutState, runs: PlannedRuns) -> Decision:
+    """Which of the pending runs may start now."""
+    progress, members = state.progress, dict(state.members)
+    unstarted = {**runs.pending, **runs.waiting}
     if not unstarted:
-        # All runs are let go; but one whose answer was lost may turn out to be refused, and what people decided, or too
-        # many failures, holds for the runs to come.
-        is_over = progress is not None and progress.mode is RolloutMode.RUNNING and not unclear
-        return Decision(None, edits=[EndRollout(underway.group)] if is_over else [])
-    if progress is None and not pending:
+        # All runs are released; but one whose answer was lost may turn out to be refused, and what people decided, or
+        # too many failures, holds for the runs to come.
+        is_over = progress is not None and progress.mode is RolloutMode.RUNNING and not runs.unclear
+        return Decision(None, edits=[EndRollout(state.group)] if is_over else [])
+    if progress is None and not runs.pending:
         return Decision(None)  # it begins when a run may start
     edits: list[Edit] = []
     if progress is None or any(members.get(address, text) != text for address, text in unstarted.items()):
-        # What was let go has changed since: it has to prove itself again. A person's pause is about that, too.
+        # What was released has changed since: it has to prove itself again. A person's pause is about that, too.
         mode = (
             RolloutMode.PAUSED if progress is not None and progress.mode is RolloutMode.PAUSED else RolloutMode.RUNNING
         )
         if progress is not None:
-            edits.append(EndRollout(underway.group))
-        progress = RolloutProgress(group=underway.group, mode=mode, started_at_ms=underway.now_ms)
-        progress, members = replace(progress, steps=underway.rollout.plan), {}
-    before = None if edits else underway.progress
-    decision = _Deciding(
-        underway, progress, members, pending=pending, waiting=waiting, unclear=unclear, is_meant=is_meant
-    ).decide()
+            edits.append(EndRollout(state.group))
+        progress = RolloutProgress(group=state.group, mode=mode, started_at_ms=state.now_ms)
+        progress, members = replace(progress, steps=state.rollout.plan), {}
+    before = None if edits else state.progress
+    decision = _Deciding(state, runs, progress, members).decide()
     if decision.progress is not None and decision.progress != before:
         edits.append(PutProgress(decision.progress))
     decision.edits[:0] = edits
     return decision
 
 
-def roll(
-    changes: Sequence[Change], underway: RolloutState, is_meant: Callable[[str], bool]
+def apply_rollout(
+    changes: Sequence[Change], state: RolloutState, is_meant: Callable[[str], bool]
 ) -> tuple[Iterator[Change], Decision]:
-    """A group's changes, those that have to wait blocked. `is_meant`: whether a run is within the plan's targets."""
-    pending = {change.address: change.fingerprint for change in changes if change.starts}
-    waiting = {change.address: change.fingerprint for change in changes if change.is_put_off}
-    if (pending or waiting) and not any(map(is_meant, (*pending, *waiting))):
+    """A group's changes, those blocked that have to wait. `is_meant`: whether a run is within the plan's targets."""
+    runs = PlannedRuns(
+        pending={change.address: change.fingerprint for change in changes if change.starts},
+        waiting={change.address: change.fingerprint for change in changes if change.is_put_off},
+        unclear={change.address for change in changes if change.action is Action.RECOVER and not change.is_found},
+        is_meant=is_meant,
+    )
+    if (runs.pending or runs.waiting) and not any(map(is_meant, (*runs.pending, *runs.waiting))):
         return iter(changes), Decision(None)  # it isn't about this group, and leaves its rollout alone
-    unclear = {change.address for change in changes if change.action is Action.RECOVER and not change.is_found}
-    decision = decide(underway, pending, waiting=waiting, unclear=unclear, is_meant=is_meant)
+    decision = decide(state, runs)
     return _applied(changes, decision), decision
 
 
@@ -122,31 +118,23 @@ def _applied(changes: Sequence[Change], decision: Decision) -> Iterator[Change]:
 
 
 class _Deciding:
-    """One look at a rollout in which something is yet to be started."""
+    """A rollout in which something is yet to be started."""
 
     def __init__(
-        self,
-        underway: RolloutState,
-        progress: RolloutProgress,
-        members: dict[Address, str],
-        *,
-        pending: Mapping[Address, str],
-        waiting: Collection[Address],
-        unclear: Collection[str],
-        is_meant: Callable[[str], bool],
+        self, state: RolloutState, runs: PlannedRuns, progress: RolloutProgress, members: dict[Address, str]
     ) -> None:
-        self.underway = underway
-        self.steps = underway.rollout.steps
+        self.state = state
+        self.steps = state.rollout.steps
         self.members = members
-        self.pending = pending
-        # Let go, and not sent: a process died, the server refused it. It keeps its place, if the step has that many.
+        self.pending = pending = runs.pending
+        # Released, and not sent: a process died, the server refused it. It keeps its place, if the step has that many.
         self.unsent = [address for address in pending if address in members]
         self.started = len(members) - len(self.unsent)
-        self.meant = [address for address in pending if address not in members and is_meant(address)]
-        self.total = len({*members, *pending, *waiting})
+        self.meant = [address for address in pending if address not in members and runs.is_meant(address)]
+        self.total = len({*members, *pending, *runs.waiting})
         self.progress = self._placed(progress)
-        open_ = {*pending, *waiting, *unclear}  # what is recorded of these is about the runs before
-        states = [None if address in open_ else underway.state_of(address) for address in members]
+        open_ = {*pending, *runs.waiting, *runs.unclear}  # what is recorded of these is about the runs before
+        states = [None if address in open_ else state.state_of(address) for address in members]
         self.succeeded = sum(state is RunState.SUCCESS for state in states)
         self.finished = sum(state is not None and state.is_final for state in states)
         self.failed = sum(state in _BADLY for state in states)
@@ -163,7 +151,7 @@ class _Deciding:
                 released = nsmallest(room, self.unsent, key=rank)
                 chosen = nsmallest(room - len(released), self.meant, key=rank)
                 runs = tuple((address, self.pending[address]) for address in chosen)
-                edits: list[Edit] = [ReleaseRuns(self.underway.group, runs)] if runs else []
+                edits: list[Edit] = [ReleaseRuns(self.state.group, runs)] if runs else []
                 return Decision(frozenset((*released, *chosen)), self._turn(allowed), edits, self.progress)
             reason = self._held_up(self.steps[step])
             if reason is not None:
@@ -171,13 +159,13 @@ class _Deciding:
             self.progress = replace(self.progress, step=step + 1, open_since_ms=None)
 
     def _allowed(self, step: int) -> int:
-        """How many runs a step lets go, with those of the steps before it."""
+        """How many runs a step releases, with those of the steps before it."""
         return self.total if step >= len(self.steps) else min(self.steps[step].amount.of(self.total), self.total)
 
     def _placed(self, progress: RolloutProgress) -> RolloutProgress:
         """How far it is by the steps that are declared now. Where they were edited, that is the first one that has
         place for what was started, and it has to be passed: which of its gates were open before tells nothing."""
-        plan = self.underway.rollout.plan
+        plan = self.state.rollout.plan
         if progress.steps in ("", plan):
             return replace(progress, steps=plan, step=min(progress.step, len(self.steps)))
         last = len(self.steps) - 1
@@ -186,7 +174,7 @@ class _Deciding:
 
     def _stopped(self) -> str | None:
         """Why nothing may start; None when the rollout is running."""
-        most = self.underway.rollout.max_failures
+        most = self.state.rollout.max_failures
         # What was tolerated, and goes well by now, is no licence for others to fail.
         self.progress = replace(self.progress, tolerated=min(self.progress.tolerated, self.failed))
         failed = self.failed - self.progress.tolerated
@@ -196,7 +184,7 @@ class _Deciding:
             and most.is_exceeded(failed, len(self.members))
         ):
             self.progress = replace(self.progress, mode=RolloutMode.STOPPED, open_since_ms=None)
-        resume = f"`wfdeploy rollout resume {self.underway.group}` goes on"
+        resume = f"`wfdeploy rollout resume {self.state.group}` goes on"
         match self.progress.mode:
             case RolloutMode.RUNNING:
                 return None
@@ -212,7 +200,7 @@ class _Deciding:
 
     def _held_up(self, step: RolloutStep) -> str | None:
         """Why the gate of a step that is full isn't passed yet; None when it is."""
-        group, count = self.underway.group, self.started
+        group, count = self.state.group, self.started
         closed: str | None = None
         match step.gate:
             case StepGate.SUCCEEDED if self.succeeded < count:
@@ -228,8 +216,8 @@ class _Deciding:
             return closed
         since_ms = self.progress.open_since_ms
         if since_ms is None:
-            since_ms = self.underway.now_ms
-        left_s = step.bake_s - (self.underway.now_ms - since_ms) / 1000
+            since_ms = self.state.now_ms
+        left_s = step.bake_s - (self.state.now_ms - since_ms) / 1000
         if left_s <= 0:
             return None
         self.progress = replace(self.progress, open_since_ms=since_ms)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.edits import Observe
+from wfdeploy.model.edits import DropAttempt, Edit, Observe, PutRecord, Rename
 from wfdeploy.model.plan import FieldChange, NameRun, RequestedAction
 from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import DesiredRun, OnRemove
-from wfdeploy.model.state import Attempt, Record, RecordKey, Standing
+from wfdeploy.model.state import Attempt, Origin, Record, RecordKey, Standing
+from wfdeploy.planning.diff.failure_policy import Case
 
 
 class Finding(Enum):
@@ -139,3 +140,51 @@ class DiffContext:
     def highest(self, address: str, fingerprint: str) -> int:
         """The highest known generation of a fingerprint at an address; 0 for none."""
         return max(self.lookups.highest(address, fingerprint), self.noted.get((address, fingerprint), 0))
+
+    def prior_edits(self, address: Address) -> Iterator[Edit]:
+        """What comes before an address's own change: its rename, its adoption."""
+        origin = self.former.get(address)
+        if origin is not None:
+            yield Rename(origin, address)
+        adopted = self.adopted.get(address)
+        if adopted is not None:
+            yield PutRecord(adopted)
+
+    def record_found(self, attempt: Attempt, run: ObservedRun, edits: list[Edit]) -> Record:
+        """Record an attempt whose run was found, and give back the address's latest record: what another runner
+        triggered after it (and the listing showed too) stays on top."""
+        found = replace(
+            attempt.record(
+                origin=Origin.RECOVERED,
+                created_at_ms=run.created_at_ms,
+                recorded_at_ms=self.now_ms,
+                workflow_run_id=run.workflow_run_id if attempt.is_resume else None,
+            ),
+            run_state=run.state,
+            observed_at_ms=self.now_ms,
+            completed_at_ms=run.completed_at_ms,
+            dlq_id=run.dlq_id,
+        )
+        # A resumed run has another id than the attempt, which the record therefore doesn't settle.
+        recording: list[Edit] = [DropAttempt(attempt.address)] if attempt.is_resume else []
+        recording.append(PutRecord(found))
+        adopted = self.adopted.get(attempt.address)
+        if adopted is not None and (adopted.created_at_ms or 0) > run.created_at_ms:
+            at = edits.index(PutRecord(adopted))
+            edits[at:at] = recording
+            return adopted
+        edits.extend(recording)
+        return found
+
+    def observed(self, address: Address, standing: Standing) -> Standing:
+        """A recorded run, with what the listing says about it."""
+        live = self.states.live.get(address)
+        if live is not None and live is not standing.run_state:
+            standing = standing._replace(run_state=live, observed_at_ms=self.now_ms)
+        return self.states.troubled.get(address, standing)
+
+    def case(self, standing: Standing, *, is_taken_over: bool, fixed_id: bool = False) -> Case:
+        """A run to decide about. `is_taken_over`: its id is another run's now, so it has ended."""
+        if is_taken_over:
+            standing = standing._replace(run_state=RunState.EXPIRED)
+        return Case(standing=standing, now_ms=self.now_ms, dlq_retention_s=self.dlq_retention_s, fixed_id=fixed_id)

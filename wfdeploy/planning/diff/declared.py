@@ -8,15 +8,23 @@ from typing import assert_never
 from wfdeploy.model.address import shell_word
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, PutTombstone, Rewrite
-from wfdeploy.model.observed import TROUBLED, RunState
+from wfdeploy.model.observed import TROUBLED
 from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, RequestedAction
 from wfdeploy.model.run import DesiredRun, OnChange, ReplaceRunning
 from wfdeploy.model.state import Attempt, AttemptStatus, Record, RecordKey, Standing
 from wfdeploy.model.workflow_id import id_key, own_id
 from wfdeploy.planning.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
 from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case, Reaction, by_policy
-from wfdeploy.planning.diff.outcomes import REPEATED, SENT_AGAIN, key_of, prior_edits, record_found
-from wfdeploy.planning.diff.reasons import cancelled_first, explain, id_change, not_started, sent_id, why_new
+from wfdeploy.planning.diff.reasons import (
+    REPEATED,
+    SENT_AGAIN,
+    cancelled_first,
+    explain,
+    id_change,
+    not_started,
+    sent_id,
+    why_new,
+)
 
 
 class Declared:
@@ -30,7 +38,7 @@ class Declared:
         self.problems = problems
         self.known = key if key is not None and key.fingerprint else None
         self.attempt = context.attempts.get(run.address)
-        self.edits: list[Edit] = list(prior_edits(run.address, context))
+        self.edits: list[Edit] = list(context.prior_edits(run.address))
         self.adopting = run.address in context.adopted
 
     def change(self) -> Change:
@@ -44,8 +52,8 @@ class Declared:
         match verdict.finding:
             case Finding.FOUND:
                 repeated = same and self._repeats(attempt)
-                latest = record_found(attempt, verdict, self.context, self.edits)
-                self.known = key_of(latest)
+                assert verdict.run is not None
+                self.known = self.context.record_found(attempt, verdict.run, self.edits).key
                 if repeated:
                     return self._made(Action.RECOVER, REPEATED, key=self.known, sends=False)
                 change = self._compare(recovered=True)
@@ -128,18 +136,10 @@ class Declared:
         return self._reacting(known, case, BY_REQUEST[requested](case))
 
     def _case(self, standing: Standing) -> Case:
-        context, address = self.context, self.run.address
-        if not self._was_recorded:
-            live = context.states.live.get(address)
-            if live is not None and live is not standing.run_state:
-                standing = standing._replace(run_state=live, observed_at_ms=context.now_ms)
-            standing = context.states.troubled.get(address, standing)
-            if self.known is not None and context.lookups.is_taken_over(self.known):
-                standing = standing._replace(run_state=RunState.EXPIRED)
-        return Case(
-            standing=standing,
-            now_ms=context.now_ms,
-            dlq_retention_s=context.dlq_retention_s,
+        context, known, is_stale = self.context, self.known, not self._was_recorded
+        return context.case(
+            context.observed(self.run.address, standing) if is_stale else standing,
+            is_taken_over=is_stale and known is not None and context.lookups.is_taken_over(known),
             fixed_id=self.run.workflow_run_id is not None,
         )
 
@@ -317,7 +317,7 @@ class Declared:
         if self.known is not None and self._is_known(self.known):
             highest = max(highest, self.known.generation)
         for edit in self.edits:
-            if isinstance(edit, PutRecord) and self._is_known(key_of(edit.record)):
+            if isinstance(edit, PutRecord) and self._is_known(edit.record.key):
                 highest = max(highest, edit.record.generation)
         attempt = self.attempt
         if attempt is not None and attempt.is_open and self._is_of(attempt):

@@ -16,7 +16,6 @@ from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import RecordKey
 from wfdeploy.planning.diff.context import DiffContext
 from wfdeploy.planning.diff.declared import Declared
-from wfdeploy.planning.diff.outcomes import key_of
 from wfdeploy.planning.diff.reasons import AT_ONCE, why_new
 from wfdeploy.planning.diff.undeclared import is_past, past_instance, undeclared
 
@@ -81,7 +80,7 @@ def _known(recorded: Iterable[RecordKey], context: DiffContext) -> Iterator[Reco
         yield from recorded
         return
     extra: dict[Address, RecordKey | None] = {Address(a): None for a in context.attempts}
-    extra |= {address: key_of(record) for address, record in context.adopted.items()}
+    extra |= {address: record.key for address, record in context.adopted.items()}
     moved: dict[Address, RecordKey] = {}
     stream: Iterable[RecordKey] = recorded
     if context.renames:

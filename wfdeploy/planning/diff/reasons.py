@@ -12,6 +12,11 @@ from wfdeploy.model.state import Record, RecordKey
 from wfdeploy.model.workflow_id import id_key, own_id
 from wfdeploy.planning.diff.context import DiffContext
 
+REPEATED = "an earlier command had started it already: recorded, and nothing more is sent (repeat it for another run)"
+"""The reason where a run was requested while an attempt of just that was open."""
+
+SENT_AGAIN = "its answer was lost and the server does not know it: sent again"
+
 AT_ONCE = 500
 """Changes for which the state is asked at once."""
 

@@ -6,19 +6,18 @@ from typing import assert_never
 
 from wfdeploy.model.address import group_of, instance_parts, shell_word
 from wfdeploy.model.edits import DropAttempt, Edit, Expire, Forget
-from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Change, RequestedAction
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, RecordKey
 from wfdeploy.planning.diff.context import NOT_LOOKED_UP, DiffContext, Finding
-from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case
-from wfdeploy.planning.diff.outcomes import REPEATED, SENT_AGAIN, key_of, prior_edits, record_found
+from wfdeploy.planning.diff.failure_policy import BY_REQUEST
+from wfdeploy.planning.diff.reasons import REPEATED, SENT_AGAIN
 
 
 def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
     """A recorded address that no manifest declares."""
     address = key.address
-    edits: list[Edit] = list(prior_edits(address, context))
+    edits: list[Edit] = list(context.prior_edits(address))
     attempt = context.attempts.get(address)
     known = key if key.fingerprint else None
     adopting = address in context.adopted
@@ -77,7 +76,8 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
     verdict = context.verdicts.get(address, NOT_LOOKED_UP)
     match verdict.finding:
         case Finding.FOUND:
-            found = record_found(attempt, verdict, context, edits)
+            assert verdict.run is not None
+            found = context.record_found(attempt, verdict.run, edits)
             change = change._replace(run_id=found.workflow_run_id, edits=tuple(edits))
             if requested is RequestedAction.CANCEL and found.run_state is not None and found.run_state.may_run:
                 return change._replace(action=Action.CANCEL, reason="asked for")
@@ -113,20 +113,15 @@ def _requested(change: Change, requested: RequestedAction, context: DiffContext)
         return change._replace(reason="no longer declared: there is nothing to trigger it from")
     standing = record.standing
     if change.address not in context.adopted:
-        live = context.states.live.get(change.address)
-        standing = context.states.troubled.get(
-            change.address, standing if live is None else standing._replace(run_state=live)
-        )
-    if context.lookups.is_taken_over(key_of(record)):
-        standing = standing._replace(run_state=RunState.EXPIRED)
-    case = Case(standing=standing, now_ms=context.now_ms, dlq_retention_s=context.dlq_retention_s)
+        standing = context.observed(change.address, standing)
+    case = context.case(standing, is_taken_over=context.lookups.is_taken_over(record.key))
     reaction = BY_REQUEST[requested](case)
     change = change._replace(action=reaction.action, reason=reaction.reason)
     if reaction.action is not Action.RESUME:
         return change
-    tries = standing.tries + 1
+    tries = case.standing.tries + 1
     label = context.identities.attempt_label(change.address, record.fingerprint, record.generation, tries)
-    return change._replace(sends=True, run_id=label, tries=tries, dlq_id=standing.dlq_id)
+    return change._replace(sends=True, run_id=label, tries=tries, dlq_id=case.standing.dlq_id)
 
 
 def is_past(key: RecordKey, context: DiffContext) -> bool:
@@ -141,7 +136,7 @@ def is_past(key: RecordKey, context: DiffContext) -> bool:
 
 def past_instance(key: RecordKey, context: DiffContext) -> Change | None:
     """What there is to do about one; mostly nothing."""
-    edits: list[Edit] = list(prior_edits(key.address, context))
+    edits: list[Edit] = list(context.prior_edits(key.address))
     if key.address in context.adopted:
         return Change(
             address=key.address,

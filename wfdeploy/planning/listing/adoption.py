@@ -40,15 +40,10 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """What the state must learn from a listing.
+    """What the state must learn from a listing."""
 
-    `adopted`: the newest unknown run of an address, where it is newer than what the state has. `noted`: generations
-    of older ones. `found`: the runs of open attempts, by address.
-    """
-
-    adopted: dict[Address, Record]
-    noted: list[PutTombstone]
-    found: dict[Address, ObservedRun]
+    adopted: dict[Address, Record]  # the newest unknown run of an address, where it is newer than what the state has
+    noted: list[PutTombstone]  # the generations of older ones
 
 
 def match_runs(
@@ -97,12 +92,10 @@ def adopt(
 
     newest: dict[Address, Match] = {}
     noted: list[PutTombstone] = []
-    found: dict[Address, ObservedRun] = {}
     for match in matches:
         address = match.address
         attempt = attempts.get(address)
         if attempt is not None and attempt.is_open and _of(attempt) == _is(match):
-            found[address] = match.run
             continue
         if match.generation <= highest.get((address, match.fingerprint), 0) and not _follows(
             match, recorded.get(address)
@@ -120,7 +113,7 @@ def adopt(
             adopted[address] = record(match)
         else:
             noted.append(PutTombstone(address, match.fingerprint, match.generation))
-    return Adoption(adopted, noted, found)
+    return Adoption(adopted, noted)
 
 
 def _of(attempt: Attempt) -> tuple[str, int, int]:

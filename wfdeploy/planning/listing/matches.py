@@ -96,7 +96,7 @@ class Matcher:
     def adoption(self, matches: Matches) -> Adoption:
         """What the state must learn from them."""
         if not matches.matched:
-            return Adoption({}, [], {})
+            return Adoption({}, [])
         addresses = {match.address for match in matches.matched}
         declared = self.manifests.runs.find(addresses)
         owner = self.renames.owners(addresses)

@@ -15,7 +15,7 @@ from wfdeploy.model.blocking import Amount, Rollout, RolloutMode, RolloutProgres
 from wfdeploy.model.edits import EndRollout, PutProgress, ReleaseRuns
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.remote import RunState
-from wfdeploy.planning.blocking.rollouts import Decision, RolloutState, decide, rank, roll
+from wfdeploy.planning.blocking.rollouts import Decision, PlannedRuns, RolloutState, apply_rollout, decide, rank
 
 MINUTE_MS = 60_000
 
@@ -40,7 +40,7 @@ class Fleet:
         return {address: text for address, text in self.declared.items() if self.running.get(address) != text}
 
     def look(self) -> Decision:
-        underway = RolloutState(
+        state = RolloutState(
             group="g",
             rollout=self.rollout,
             progress=self.progress,
@@ -48,7 +48,7 @@ class Fleet:
             state_of=self.states.get,
             now_ms=self.now_ms,
         )
-        return decide(underway, self.pending)
+        return decide(state, PlannedRuns(pending=self.pending))
 
     def write(self, decision: Decision) -> None:
         for edit in decision.edits:
@@ -200,7 +200,7 @@ def test_only_starts_are_held_up() -> None:
         return Change(address=address, action=action, reason="", fingerprint="1:a", sends=action is not Action.KEEP)
 
     changes = [change(str(n), action) for n, action in enumerate(Action)] + [change("t", Action.TRIGGER)]
-    underway = RolloutState(
+    state = RolloutState(
         group="g",
         rollout=Rollout((RolloutStep(Amount(1)),)),
         progress=None,
@@ -208,7 +208,7 @@ def test_only_starts_are_held_up() -> None:
         state_of=lambda _: None,
         now_ms=0,
     )
-    made, decision = roll(changes, underway, lambda _: True)
+    made, decision = apply_rollout(changes, state, lambda _: True)
     held = [(old.action, new) for old, new in zip(changes, made, strict=True) if new != old]
     assert {old for old, _ in held} <= {Action.TRIGGER, Action.RETRIGGER}
     assert len(held) == 2
