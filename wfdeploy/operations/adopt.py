@@ -1,4 +1,4 @@
-"""Adopt: write down declared runs as already triggered, without triggering them."""
+"""Adopt: record declared runs as already triggered, without triggering them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from wfdeploy.workspace import Workspace
 
 
 def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selection, confirm: Confirm) -> ApplyReport:
-    """Record declared runs, new or changed, as triggered; nothing is sent and the server is not asked.
+    """Record declared runs, new or changed, as triggered. Nothing is sent, and the server is not contacted.
 
-    Runs whose outcome is open are left as they are: `apply` clears them, `state resolve` settles them.
+    Runs whose outcome is open are left as they are: `apply` looks them up, `state resolve` settles them.
 
     Raises: `InvalidInput`, `StateError`, `UsageError`, `Withheld` when declined.
     """
@@ -51,7 +51,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
                 store = planner.baseline.begin_state()
             by = authorship(workspace.environ, workspace.project.root)
             addresses = {change.address for change in taken}
-            # Of what --limit left out, nothing was said.
+            # Questions about runs that --limit left out were not answered.
             edits: list[Edit] = [e for e in result.edits if not isinstance(e, Dismiss) or e.address in addresses]
             records = [_record(change, planner.baseline, by) for change in taken]
             for change, record in zip(taken, records, strict=True):

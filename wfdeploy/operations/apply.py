@@ -1,4 +1,4 @@
-"""Apply: carry out what the manifests ask for, each declared run once. Mostly there is nothing to do."""
+"""Apply: trigger each declared run once. Mostly there is nothing to do."""
 
 from __future__ import annotations
 
@@ -17,16 +17,13 @@ if TYPE_CHECKING:
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.options import ApplyRequest
     from wfdeploy.planning.saved_plan import SavedPlan
-    from wfdeploy.ports import RecordReader
     from wfdeploy.workspace import Workspace
 
 
 def apply(
     workspace: Workspace, request: ApplyRequest, *, paths: Sequence[str] | None, saved: SavedPlan | None = None
 ) -> ApplyReport:
-    """Plan and carry out.
-
-    With a saved plan, what that says and nothing else; `paths` and the selection are its own then.
+    """Plan and carry out. With a saved plan, carry out just that; its own paths and selection count then.
 
     Raises: `InvalidInput`, `StateError`, `RemoteFailure`, `Withheld`, `UsageError`; `StalePlan` for a saved plan that
     may not be applied any more.
@@ -53,20 +50,16 @@ def apply(
 
 
 def _nothing_to_do(workspace: Workspace, manifests: Manifests, request: ApplyRequest) -> ApplyReport | None:
-    """What there is to say where there is nothing to send, to ask after or to write down; None where more has to be
-    looked at (which may come to the same)."""
-    with closing(workspace.open_state(readonly=True)) as store:  # mostly it tells that the lock is taken later
+    """The report where there is nothing to send, to ask or to write down; None where a closer look is needed (which may
+    come to the same)."""
+    with closing(workspace.open_state(readonly=True)) as store:  # mostly this is enough to know that the lock is needed
         if unchanged(workspace, manifests, store, request.selection, offline=False) is None:
             return None
     with workspace.lock(request.options.lock_timeout_s), closing(workspace.open_state()) as store:
         plan = unchanged(workspace, manifests, store, request.selection, offline=False)
-        if plan is None or _has_news(manifests, store):
+        # The policies of groups, and what was held back, may still have to be written down.
+        if plan is None or manifests.policies(store.groups()) or store.head().held_back:
             return None
     from wfdeploy.model.event import ApplyReport
 
     return ApplyReport.of_nothing(plan)
-
-
-def _has_news(manifests: Manifests, store: RecordReader) -> bool:
-    """Whether something about groups, or about what was held back, is to be written down."""
-    return bool(manifests.policies(store.groups()) or store.head().held_back)

@@ -118,7 +118,7 @@ class _Apply:
         return first.report
 
     async def _next_round(self, before: Round) -> Round:
-        """Another round of what was consented to, once it is known how the runs do."""
+        """Another round of what was consented to."""
         options, held_back = self.options, self.held_back
         assert held_back is not None
         replaced = tuple(filter(held_back.is_waiting, self.selection.replace))
@@ -145,7 +145,7 @@ class _Apply:
             planned = await self._plan(planner, lock, is_new=is_new)
             report = replace(await self._carry_out(planner, planned), warnings=planned.result.plan.warnings)
             if not self.options.wait:  # then nobody asks, and looking at each record takes its time
-                return Round(report=report, going=frozenset())
+                return Round(report=report, running=frozenset())
             return self._round_after(report, planned.result, planner.baseline.store)
 
     async def _plan(self, planner: Planner, lock: Lock, *, is_new: bool) -> _Planned:

@@ -1,4 +1,4 @@
-"""Who triggers, and where: what a record says for the day somebody asks."""
+"""Who triggers runs, and where: each record holds it, for audits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the plan's changes to what is sent: secrets put in, attempts written down."""
+"""Turn a plan's changes into requests: fill in secrets, make the attempts that are written down."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wfdeploy.sending.batches import OutgoingRequest
 
 
 def gather_secrets(triggers: Iterable[Change], baseline: Baseline) -> dict[str, str]:
-    """The values of the secrets that these triggers need, from the environment.
+    """Read the secrets that these triggers need from the environment.
 
     Raises: `InvalidInput` naming every secret without a value, at the first run that needs it.
     """
@@ -50,7 +50,7 @@ def gather_secrets(triggers: Iterable[Change], baseline: Baseline) -> dict[str, 
 
 
 def _problem(value: str, *, in_header: bool) -> str | None:
-    """What is wrong with a secret's value. In a header or a URL, a line break would end it (RFC 9110, 5.5)."""
+    """Why a secret's value can't be used. In a header or a URL, a line break would end it (RFC 9110, 5.5)."""
     if not value:
         return "has no value"
     if in_header and any(ord(char) < 32 or ord(char) == 127 for char in value):
@@ -61,7 +61,7 @@ def _problem(value: str, *, in_header: bool) -> str | None:
 def trigger_requests(
     triggers: Iterable[Change], baseline: Baseline, secrets: Mapping[str, str], *, since_ms: int | None, by: str
 ) -> Iterator[OutgoingRequest]:
-    """What is sent for these triggers, which are in the order of the manifests, made when it is asked for."""
+    """Yield the requests of these triggers, lazily, in their order."""
     workspace = baseline.workspace
     now_ms = workspace.clock.now_ms
     record = Recorder()
@@ -95,7 +95,7 @@ def trigger_requests(
 
 
 def _continue(outgoing: OutgoingRequest, former: Attempt) -> None:
-    """Where this is that attempt, sent again under the same id: what is true of either must be found and waited for."""
+    """Where this is a former attempt, sent again under the same id: either of the two must be found and waited for."""
     attempt = outgoing.attempt
     if former.workflow_run_id != attempt.workflow_run_id or not former.is_open:
         return
@@ -109,12 +109,12 @@ def _continue(outgoing: OutgoingRequest, former: Attempt) -> None:
 
 
 def in_order_of_manifests(plan: Plan) -> Iterable[Change]:
-    """The changes that trigger a run, in the order in which manifests are read from front to back."""
+    """The changes that trigger a run, in manifest order."""
     return in_order(_Triggers(plan), _place)
 
 
 class _Triggers(Iterable[Change]):
-    """The changes of a plan for which a request of a run is sent."""
+    """The changes of a plan that trigger a run, found anew each time they are gone through."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -138,7 +138,7 @@ def _place(change: Change) -> tuple[int, int, int]:
 
 
 def resume_requests(plan: Plan, baseline: Baseline, *, since_ms: int | None, by: str) -> Iterator[OutgoingRequest]:
-    """One outgoing for each change that resumes. It needs nothing of the manifests: what goes on is what was sent."""
+    """Yield the requests of all changes that resume. They need nothing of the manifests: what was sent goes on."""
     for change in without_first_triggers(plan.changes):
         if not change.resumes:
             continue
@@ -151,7 +151,7 @@ def resume_requests(plan: Plan, baseline: Baseline, *, since_ms: int | None, by:
 
 
 def _resume(change: Change, baseline: Baseline, *, since_ms: int | None, by: str) -> Attempt | None:
-    # Asked when the plan's own edits are committed: the record is the run that goes on.
+    # The plan's own edits are committed by now: the record is the run that goes on.
     record = next(iter(baseline.store.records([change.address])), None)
     if record is None:
         return None

@@ -1,4 +1,4 @@
-"""Plan: say what apply would do, and change nothing."""
+"""Plan: show what apply would do, and change nothing."""
 
 from __future__ import annotations
 
@@ -10,29 +10,21 @@ from wfdeploy.manifests.loading import load, with_sound_cache
 from wfdeploy.planning.unchanged import unchanged
 
 if TYPE_CHECKING:
-    from wfdeploy.manifests.manifests import Manifests
     from wfdeploy.model.plan import Plan, Selection
     from wfdeploy.planning.plan_result import PlanResult
     from wfdeploy.planning.planner import Planner
-    from wfdeploy.ports import StateStore
     from wfdeploy.workspace import Workspace
 
 
 @contextmanager
 def planned(
-    workspace: Workspace,
-    *,
-    paths: Sequence[str] | None,
-    selection: Selection,
-    offline: bool,
-    keep_all: bool,
+    workspace: Workspace, *, paths: Sequence[str] | None, selection: Selection, offline: bool, keep_all: bool
 ) -> Iterator[Plan]:
-    """The plan for these manifests, which are there for as long as it is in use, as the state is: changes may be made,
-    and explained, when they are looked at.
+    """Make the plan for these manifests and the state as it is. Manifests and state stay open as long as the plan is in
+    use: its changes may be made, and explained, when they are looked at.
 
-    One that would trigger lists the server's runs first, so that it shows what apply would adopt; so does one that
-    depends on how runs do. `offline`, or without a token, it says that it is unverified. Needs no secret's value and no
-    lock.
+    A plan that would trigger runs, or that depends on run states, lists the server's runs first, so that it shows what
+    apply would adopt. `offline`, or without a token, it is marked as unverified. Needs no secret's value and no lock.
 
     Raises: `InvalidInput`, `StateUnusable`, `UsageError`, `RemoteFailure`.
     """
@@ -41,7 +33,11 @@ def planned(
         with ExitStack() as stack:
             manifests = stack.enter_context(load(workspace, paths, selection))
             store = stack.enter_context(closing(workspace.open_state(readonly=True)))
-            plan = _plan(workspace, manifests, store, selection, offline=offline, keep_all=keep_all)
+            plan = None if keep_all else unchanged(workspace, manifests, store, selection, offline=offline)
+            if plan is None:
+                from wfdeploy.planning.planner import Planner
+
+                plan = _plan(Planner(workspace, manifests, store, selection, keep_all=keep_all), offline=offline)
             return stack.pop_all(), plan
 
     stack, plan = with_sound_cache(workspace, make)
@@ -49,33 +45,22 @@ def planned(
         yield plan
 
 
-def _plan(
-    workspace: Workspace,
-    manifests: Manifests,
-    store: StateStore,
-    selection: Selection,
-    *,
-    offline: bool,
-    keep_all: bool,
-) -> Plan:
-    plain = None if keep_all else unchanged(workspace, manifests, store, selection, offline=offline)
-    if plain is not None:
-        return plain
+def _plan(planner: Planner, *, offline: bool) -> Plan:
     from wfdeploy.model.plan import without_first_triggers
-    from wfdeploy.planning.planner import Planner
 
-    planner = Planner(workspace, manifests, store, selection, keep_all=keep_all)
     result = planner.plan()
     if not offline:
-        result = _verified(workspace, planner, result)
+        result = _verified(planner, result)
     result.require_no_conflicts()
     changes = without_first_triggers(result.plan.changes)
-    manifests.requests.fetch(change.desired for change in changes if change.brief and change.desired is not None)
+    requests = planner.manifests.requests
+    requests.fetch(change.desired for change in changes if change.brief and change.desired is not None)
     return result.plan
 
 
-def _verified(workspace: Workspace, planner: Planner, result: PlanResult) -> PlanResult:
-    """The plan once the server was asked, if there is anything that it could tell."""
+def _verified(planner: Planner, result: PlanResult) -> PlanResult:
+    """Ask the server, if the plan depends on anything that it knows."""
+    workspace = planner.workspace
     questions = planner.questions(result)
     if not questions:
         return result.verified()

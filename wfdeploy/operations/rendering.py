@@ -1,4 +1,4 @@
-"""The effective requests of declared runs, for people to look at: nothing is compared, nothing is sent."""
+"""Render: show the effective requests of declared runs. Nothing is compared, nothing is sent."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from wfdeploy.planning.targets import Targets
 REDACTED = "(redacted)"
 
 _SIGNS = re.compile(r"[*?]|%2A|%3F")
-"""What makes an address a pattern."""
+"""The signs that make an address a pattern."""
 
 
 def render(manifests: Manifests, address: str | None) -> Iterator[Rendered]:
-    """Each run that an address, or a glob of addresses, stands for (None: every run), in address order. With a time at
-    its end, the instances of recurring runs at that time, whether the schedule has it or not.
+    """Yield the runs that an address or a glob matches (None: every run), in address order. With a time at the end of
+    the address: the instances of recurring runs at that time, whether the schedule has it or not.
 
     Raises: `UsageError` when nothing matches; `InvalidInput` when an instance can't be made.
     """
@@ -49,7 +49,7 @@ def _runs(manifests: Manifests, address: str) -> Iterator[DesiredRun]:
             yield from manifests.runs.runs()
             return
         declared = manifests.runs.find([address]).values()
-        manifests.requests.fetch(declared)  # of its file no more is read than it takes
+        manifests.requests.fetch(declared)  # reads no more of its file than it takes
         yield from declared
         return
     try:

@@ -1,8 +1,8 @@
-"""`apply --wait`: an apply that is carried out again and again until everything it is about has settled.
+"""`apply --wait`: apply again and again, until everything has settled.
 
-Each round is an apply like any other: it takes the lock, asks how runs do, releases groups and steps whose time has
-come, and gives the lock back. Between rounds nothing is held, so a command that dies in one leaves what any apply
-leaves. What a round may do is what the first plan held back (`held_back.py`); where somebody else triggers runs
+Each round is an apply like any other: it takes the lock, updates run states, releases groups and steps that may start
+now, and gives the lock back. Between rounds nothing is held, so a command that dies leaves what any apply leaves.
+A round may do what the first plan held back (`held_back.py`), and nothing else. Where somebody else triggers runs
 meanwhile, that plan is out of date, and the rounds end.
 """
 
@@ -24,7 +24,7 @@ from wfdeploy.workspace import Workspace
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 15.0
-_GOING = (None, RunState.STARTED, RunState.UNKNOWN)
+_RUNNING = (None, RunState.STARTED, RunState.UNKNOWN)
 _NOTHING_SENT = (Outcome.KEPT, Outcome.BLOCKED)
 
 ANOTHER_COMMAND = "another command has changed the state meanwhile"
@@ -33,32 +33,30 @@ ANOTHER_RUNNER = "another runner triggers runs of this project meanwhile"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """How things stand after an apply. `going`: recorded runs of the groups in question that may still run. `blocked`:
-    why something has to wait still, for one of the runs that do; `passes`: some of it by time alone. `ended`: why there
-    must be no other round."""
+    """How things stand after an apply."""
 
     report: ApplyReport
-    going: frozenset[Address]
-    blocked: str | None = None
-    passes: bool = False
-    ended: str | None = None
+    running: frozenset[Address]  # recorded runs of the groups in question that may still run
+    blocked: str | None = None  # why one of the blocked runs still has to wait
+    passes: bool = False  # whether some of them wait for time alone
+    ended: str | None = None  # why there must be no other round
 
     @property
     def is_settled(self) -> bool:
         """Whether another round would find nothing new, or there must be none."""
         if self.ended is not None:
             return True
-        return self.report.stopped is not None or not (_was_sent(self.report) or self.going or self.passes)
+        return self.report.stopped is not None or not (_was_sent(self.report) or self.running or self.passes)
 
 
 def round_after(
     report: ApplyReport, plan: Plan, store: RecordReader, groups: Collection[str], *, passes: bool
 ) -> Round:
-    """How things stand, after a round's last commit. `passes`: a rollout waits for nothing but time."""
+    """How things stand after a round's last commit. `passes`: a rollout waits for nothing but time."""
     blocked = next((change for change in plan.changes if change.action is Action.BLOCKED), None)
     return Round(
         report=report,
-        going=frozenset(one.address for one in store.standings(_GOING) if group_of(one.address) in groups),
+        running=frozenset(one.address for one in store.standings(_RUNNING) if group_of(one.address) in groups),
         blocked=None if blocked is None else f"{blocked.address}: {blocked.reason}",
         # A failed run is blocked until its backoff is over.
         passes=passes or any(c.action is Action.BLOCKED and c.run_state is not None for c in plan.changes),
@@ -66,13 +64,13 @@ def round_after(
 
 
 def ended(before: Round, why: str) -> Round:
-    """A round in which nothing was done, and after which there is no other; things stand as `before`."""
+    """A last round, in which nothing was done."""
     summary = {**dict.fromkeys(Outcome, 0), Outcome.BLOCKED: before.report.summary[Outcome.BLOCKED]}
     return replace(before, report=replace(before.report, summary=summary, results=(), took_s=0.0), ended=why)
 
 
 def _failed(before: Round, error: WfdeployError) -> Round:
-    """A round that failed. What the rounds before it did is told of all the same."""
+    """A round that failed. The report still covers the rounds before it."""
     why = "interrupted" if isinstance(error, Interrupted) else error.message
     last = ended(before, why)
     return replace(last, ended=None, report=replace(last.report, stopped=why, hint=error.hint))
@@ -81,14 +79,14 @@ def _failed(before: Round, error: WfdeployError) -> Round:
 async def follow_through(
     workspace: Workspace, first: Round, again: Callable[[Round], Awaitable[Round]], patience: Patience, timeout_s: float
 ) -> ApplyReport:
-    """Rounds until all is settled, the time is over, or the user wants to stop. The report is about all of them, and
-    says how every run ended that was going at any time."""
+    """Do rounds until all is settled, the time is over, or the user wants to stop. The report covers all of them, and
+    the ends of all runs that were running at any time."""
     clock = workspace.clock
     deadline = clock.monotonic() + timeout_s
-    current, watched, total = first, set(first.going), first.report
+    current, watched, total = first, set(first.running), first.report
     pause_s = _FIRST_PAUSE_S
     while not current.is_settled and not patience.stopped and clock.monotonic() < deadline:
-        workspace.listener(Following(len(watched) - len(current.going), len(watched)))
+        workspace.listener(Following(len(watched) - len(current.running), len(watched)))
         if not await patience.pause(min(pause_s, deadline - clock.monotonic())):
             break
         before = current
@@ -98,22 +96,24 @@ async def follow_through(
             if not _was_sent(total):
                 raise
             current = _failed(before, error)
-        watched |= current.going
+        watched |= current.running
         total = _together(total, current.report)
-        pause_s = _FIRST_PAUSE_S if before.going - current.going else min(pause_s * 1.5, _LONGEST_PAUSE_S)
-    report = replace(total, watched=_ends(workspace, watched), unsettled=_left(current))
+        pause_s = _FIRST_PAUSE_S if before.running - current.running else min(pause_s * 1.5, _LONGEST_PAUSE_S)
+    report = replace(total, watched=_ends(workspace, watched), unsettled=_unsettled(current))
     return report if current.ended is None else replace(report, hint="run it again: it plans anew, and asks again")
 
 
-def _left(last: Round) -> str | None:
-    """What was waited for in vain."""
-    going = f"{len(last.going):,} run{'s are' if len(last.going) > 1 else ' is'} still going" if last.going else None
+def _unsettled(last: Round) -> str | None:
+    """What didn't settle in time."""
+    running = (
+        f"{len(last.running):,} run{'s are' if len(last.running) > 1 else ' is'} still going" if last.running else None
+    )
     blocked = None
     if last.blocked is not None:
         blocked = f"{last.report.summary[Outcome.BLOCKED]:,} blocked; {last.blocked}"
     if last.ended is None:
-        return going or blocked
-    left = [each for each in (going, blocked) if each is not None]
+        return running or blocked
+    left = [each for each in (running, blocked) if each is not None]
     return f"{last.ended}, so no more of this plan is carried out ({'; '.join(left) or 'nothing of it is left'})"
 
 
@@ -125,7 +125,7 @@ def _was_sent(report: ApplyReport) -> bool:
 def _together(total: ApplyReport, last: ApplyReport) -> ApplyReport:
     summary = {outcome: total.summary[outcome] + last.summary[outcome] for outcome in Outcome}
     summary[Outcome.BLOCKED] = last.summary[Outcome.BLOCKED]
-    summary[Outcome.KEPT] = total.summary[Outcome.KEPT]  # what had nothing to be done about in the first place
+    summary[Outcome.KEPT] = total.summary[Outcome.KEPT]  # the first plan counted what needed nothing
     results: dict[Address, Result] = {}
     for result in (*total.results, *last.results):
         # What was blocked in one round and triggered in the next was triggered.
@@ -140,7 +140,7 @@ def _together(total: ApplyReport, last: ApplyReport) -> ApplyReport:
 
 
 def _ends(workspace: Workspace, watched: Collection[Address]) -> dict[RunState, int]:
-    """How these runs do now."""
+    """The states of these runs now."""
     store = workspace.open_state(readonly=True)
     try:
         states = {one.address: one.run_state for one in store.standings(NOT_SUCCEEDED) if one.address in watched}
