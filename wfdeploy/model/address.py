@@ -32,7 +32,11 @@ MAX_KEY_LENGTH = 1000
 
 
 class AddressParts(NamedTuple):
-    """An address taken apart. `key` may be any text; `at` is a scheduled instance's UTC time."""
+    """An address taken apart.
+
+    key: any text.
+    at: a scheduled instance's UTC time.
+    """
 
     group: str
     name: str
@@ -51,7 +55,7 @@ class AddressParts(NamedTuple):
 
 
 def escaped_key(key: str) -> str:
-    """A key as it stands in an address. No two keys are written alike."""
+    """A key as it stands in an address. No two keys have the same form."""
     if key.isascii() and key.isprintable() and "%" not in key:
         return key
     return _escaped().sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), key)
@@ -92,19 +96,19 @@ def group_of(address: str) -> str:
 
 
 class Span(NamedTuple):
-    """The addresses from `low` up to (without) `high`, by code point."""
+    """The addresses from `low` up to, but without, `high`, by code point."""
 
     low: str
     high: str
 
 
 def exactly(*addresses: str) -> list[Span]:
-    """Where these addresses, given in order, stand and no others."""
+    """The spans of these addresses, given in order, and no others."""
     return [Span(address, f"{address}\0") for address in addresses]
 
 
 def whole_groups(names: Iterable[str]) -> list[Span]:
-    """Where the addresses of these groups stand: all of a group begin with its name and a slash."""
+    """The spans of the addresses of these groups: all of a group begin with its name and a slash."""
     return [Span(f"{name}/", f"{name}0") for name in sorted(set(names), key="{}/".format)]
 
 
@@ -122,7 +126,7 @@ def moved_entry(origin: str, to: str) -> str:
 
 
 def shell_word(text: str) -> str:
-    """A word of a POSIX shell's command line; with something invisible in it, of bash's and zsh's."""
+    """Quote a word for a POSIX shell's command line; with something invisible in it, for bash and zsh."""
     if _INVISIBLE.search(text):
         data = text.encode(errors="surrogateescape")
         signs = (chr(byte) if byte < 0x80 and chr(byte).isalnum() else f"\\x{byte:02x}" for byte in data)
@@ -133,7 +137,7 @@ def shell_word(text: str) -> str:
 
 
 def shell_pattern(address: str) -> str:
-    """The same where a command takes globs of addresses: one that matches this address and no other."""
+    """Quote an address where a command takes globs of addresses: it matches this address and no other."""
     return shell_word(address.replace("*", "%2A").replace("?", "%3F"))
 
 

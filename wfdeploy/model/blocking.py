@@ -34,8 +34,10 @@ class Concurrency(Enum):
 class Schedule:
     """When the runs of a group are due.
 
-    `cron`: five fields, read in `timezone` (an IANA name). `start_s`, `end_s`: Unix seconds; instances lie between,
-    both included. `deadline_s`: how late an instance may start; None for any time.
+    cron: five fields, read in `timezone`.
+    timezone: an IANA name.
+    start_s, end_s: Unix seconds; instances lie between, both included.
+    deadline_s: how late an instance may start; None for any time.
     """
 
     cron: str
@@ -73,7 +75,10 @@ class Condition(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One entry of `dependsOn`. `line`: where it stands in its group's file."""
+    """One entry of `dependsOn`.
+
+    line: where it stands in its group's file.
+    """
 
     group: str
     condition: Condition
@@ -82,8 +87,11 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headcount:
-    """How the declared runs of a group do, all counted. `triggered`: those that run, or ran, as they are declared; of
-    these, `succeeded` and `finished` have ended."""
+    """The declared runs of a group, counted by how far they are.
+
+    triggered: those that run, or ran, as they are declared.
+    succeeded, finished: those of them that have ended.
+    """
 
     total: int
     triggered: int = 0
@@ -106,7 +114,7 @@ class Headcount:
 class StepGate(Enum):
     """What a step waits for before the next one begins."""
 
-    SUCCEEDED = "succeeded"  # every run let go so far
+    SUCCEEDED = "succeeded"  # every run released so far
     FINISHED = "finished"
     APPROVED = "approved"  # `wfdeploy rollout approve`
 
@@ -119,7 +127,7 @@ class Amount:
     is_percent: bool = False
 
     def of(self, total: int) -> int:
-        """So many runs of `total`, rounded up."""
+        """How many runs of `total` this is, rounded up."""
         return ceil(total * self.value / 100) if self.is_percent else int(self.value)
 
     def is_exceeded(self, count: int, total: int) -> bool:
@@ -132,8 +140,10 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class RolloutStep:
-    """How many runs are let go when this step is reached, all steps before it included, and what it waits for then.
-    `bake_s`: seconds that the gate must have been open."""
+    """How many runs are released when this step is reached, all steps before it included, and what it waits for then.
+
+    bake_s: seconds that the gate must have been open.
+    """
 
     amount: Amount
     gate: StepGate = StepGate.SUCCEEDED
@@ -145,15 +155,17 @@ class RolloutStep:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """`spec.rollout`. After the last step all runs are let go. `max_failures`: of the runs let go, so many may fail
-    (None: any number)."""
+    """`spec.rollout`. After the last step all runs are released.
+
+    max_failures: how many of the released runs may fail; None for any number.
+    """
 
     steps: tuple[RolloutStep, ...]
     max_failures: Amount | None = None
 
     @property
     def plan(self) -> str:
-        """The steps as text, to tell whether they were edited."""
+        """The steps as text, to find out whether they were edited."""
         return ", ".join(map(str, self.steps))
 
 
@@ -168,11 +180,13 @@ class RolloutMode(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutProgress:
-    """How far a group's rollout is, as the state holds it. `step`: index of the step that is being filled, or waits;
-    equal to the number of steps once all runs are let go. `steps`: what the steps were when `step` was reached
-    (`Rollout.plan`; empty: it isn't known). `approved`: up to which step (its index + 1) people approved.
-    `open_since_ms`: since when the gate of `step` was seen to be open (our clock, Unix ms). `tolerated`: failures that
-    `resume` took note of, as far as they still stand.
+    """How far a group's rollout is, as the state holds it.
+
+    step: index of the step that is being filled, or waits; equal to the number of steps once all runs are released.
+    steps: what the steps were when `step` was reached (`Rollout.plan`); empty where it isn't known.
+    approved: up to which step (its index + 1) people approved.
+    open_since_ms: since when the gate of `step` was seen to be open (our clock, Unix ms).
+    tolerated: failures that `resume` took note of, as far as they still stand.
     """
 
     group: str
@@ -187,8 +201,13 @@ class RolloutProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutView:
-    """How a group's rollout stands. `rollout`: None where no loaded manifest declares it; `progress`: None where none
-    is under way. `released`: runs let go; `succeeded`, `failed`: how these do, as last observed."""
+    """How a group's rollout stands.
+
+    rollout: None where no loaded manifest declares it.
+    progress: None where none is under way.
+    released: how many runs are released.
+    succeeded, failed: how many of them did, as last observed.
+    """
 
     group: str
     rollout: Rollout | None

@@ -39,10 +39,10 @@ def canonical_json(value: object) -> bytes:
 
 
 def usual_json(value: object) -> bytes | None:
-    """The RFC 8785 form of a value whose keys are text, where the standard library is known to write it alike: nearly
-    always, and 20 times as fast. Then reading it gives the same value again.
+    """The RFC 8785 form of a value whose keys are text, where the standard library is known to write the same.
 
-    None for other values, and for what is no JSON.
+    That is nearly always, and 20 times as fast. Reading the form gives the same value again. None for other values, and
+    for what is not JSON.
     """
     try:
         text = "".join(_in_c(value, 0)) if _in_c else _encoder.encode(value)

@@ -13,7 +13,10 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in the sources: `file` as the user named it, `line` and `column` counted from 1."""
+    """Where in the sources; lines and columns count from 1.
+
+    file: as the user named it.
+    """
 
     file: str
     line: int = 1
@@ -27,9 +30,10 @@ class Place:
 class Diagnostic:
     """One problem: what, where, and the way out.
 
-    `code` is a stable short name (`unknown-field`, `duplicate-address`, ...); `address` the run, group or field
-    it is about (empty when it is about the file); `excerpt` the offending source line, without its newline;
-    `hint` what to do.
+    code: a stable short name (`unknown-field`, `duplicate-address`, ...).
+    address: the run, group or field that it is about; empty when it is about the file.
+    hint: what to do.
+    excerpt: the offending source line, without its newline.
     """
 
     severity: Severity = Severity.ERROR

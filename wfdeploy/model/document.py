@@ -19,7 +19,10 @@ MAX_ROW_FINDINGS = 10_000
 
 
 class Fields(dict[str, object]):
-    """A mapping as read from YAML; `line` (from 1) is where it begins. Values are plain dicts, lists and scalars."""
+    """A mapping as read from YAML; values are plain dicts, lists and scalars.
+
+    line: where it begins, from 1.
+    """
 
     __slots__ = ("line",)
 
@@ -30,8 +33,10 @@ class Fields(dict[str, object]):
 class SourceFile:
     """One file that was read.
 
-    `display` is its name as the user would type it, `name` its project-relative path with forward slashes;
-    `folder` is where relative paths in it begin. `text` is decoded and has no byte order mark.
+    display: its name as the user would type it.
+    name: its project-relative path with forward slashes.
+    folder: where relative paths in it begin.
+    text: decoded, without a byte order mark.
     """
 
     display: str
@@ -40,17 +45,20 @@ class SourceFile:
     text: str = field(repr=False)
 
     def shown(self, name: str) -> str:
-        """A project-relative name as the user would type it, going by how this file's is."""
+        """A project-relative name as the user would type it, by the example of this file's."""
         return self.display.removesuffix(self.name) + name if self.display.endswith(self.name) else name
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML document of a file: the `index`th (from 0), beginning at `line` (from 1).
+    """One YAML document of a file.
 
-    `has_expressions`: some string of it holds `${{`. `has_extreme_numbers`: some number of it can't be carried by
-    JSON between programs (integers beyond 2^53 - 1, NaN, infinities). Both spare the stages a walk.
-    `first_run`: of a piece of a document, the index of its first run in the whole.
+    index: which one of the file's, from 0.
+    line: where it begins, from 1.
+    has_expressions: some string of it holds `${{`. This spares the stages a walk, as the next one does.
+    has_extreme_numbers: some number of it can't be carried by JSON between programs (integers beyond 2^53 - 1, NaN,
+        infinities).
+    first_run: of a piece of a document, the index of its first run in the whole.
     """
 
     source: SourceFile
@@ -71,12 +79,12 @@ class Part(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A problem at a node of a document, not yet looked up in the text: that is done once for all of a file's.
+    """A problem at a node of a document, not yet located in the text: that is done once for all of a file's.
 
-    `path` may name a node that isn't there (a missing field): its nearest ancestor is shown. `needle` is a piece of
-    the source to point at inside the node, when it is found there. `address` is what the problem is about: a run, a
-    group, else a field. `place` is given where the problem stands in another file, a row of data, with the `excerpt`
-    to show; `path` then leads to what reads that file.
+    path: may name a node that isn't there (a missing field): its nearest ancestor is shown.
+    address: what the problem is about: a run, a group, else a field.
+    needle: a piece of the source to point at inside the node, when it is found there.
+    place, excerpt: of the problem in another file, a row of data; `path` then leads to what reads that file.
     """
 
     document: Document

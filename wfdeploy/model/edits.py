@@ -23,8 +23,10 @@ class PutAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Intend:
-    """Write the attempts of a batch, as `PutAttempt` does: intents, of one address each. They are mostly settled
-    together, by a `RecordOutcomes` of the same attempts in the same order."""
+    """Write the attempts of a batch, as `PutAttempt` does: intents, of one address each.
+
+    Mostly they are settled together, by a `RecordOutcomes` of the same attempts in the same order.
+    """
 
     attempts: Sequence[Attempt]
 
@@ -40,16 +42,20 @@ class DropAttempt:
 
 @dataclass(frozen=True, slots=True)
 class PutRecord:
-    """A run is known to be triggered, or resumed. The record before it becomes history; an attempt of the same workflow
-    run id is settled by it."""
+    """Record a run that is known to be triggered, or resumed.
+
+    The record before it becomes history; an attempt of the same workflow run id is settled by it.
+    """
 
     record: Record
 
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcomes:
-    """The runs of these attempts are known to be triggered: each becomes the record of its address, as with
-    `PutRecord`. `created_at_ms`: the server's time of each run."""
+    """Record the runs of these attempts, which are known to be triggered, as `PutRecord` does.
+
+    created_at_ms: the server's time of each run.
+    """
 
     attempts: Sequence[Attempt]
     created_at_ms: Sequence[int | None]
@@ -75,15 +81,17 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Expire:
-    """Drop the record of a recurring run's past instance without a trace: its schedule remembers that it was."""
+    """Drop the record of a recurring run's past instance without a trace: its schedule remembers it."""
 
     address: Address
 
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """Give an address another name; record, attempt, generations and history go along. The former name keeps its
-    generations too, as a tombstone."""
+    """Rename an address; record, attempt, generations and history go along.
+
+    The former name keeps its generations too, as a tombstone.
+    """
 
     origin: Address
     to: Address
@@ -91,16 +99,21 @@ class Rename:
 
 @dataclass(frozen=True, slots=True)
 class RenameGroup:
-    """Give what is known of a group as a whole another name: up to when its schedule is decided, its rollout, and the
-    runs that it has let go. What is known under that name already stands."""
+    """Rename what is known of a group as a whole: up to when its schedule is decided, its rollout, the runs released by
+    it.
+
+    What is already known under the new name stands.
+    """
 
     origin: str
     to: str
 
 
 class Observe(NamedTuple):
-    """The last observed state of the recorded run. What is None leaves what is known as it is; the time of an
-    observation counts where the state is another one than before."""
+    """Note the last observed state of the recorded run.
+
+    None leaves a value as it is. The time of an observation counts where the state differs from the one before.
+    """
 
     address: Address
     run_state: RunState | None
@@ -112,7 +125,7 @@ class Observe(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """Same run, newer words for it: the fingerprint under a newer version, or other delivery options."""
+    """Same run, newer form: the fingerprint under a newer version, or other delivery options."""
 
     address: Address
     fingerprint: str
@@ -128,15 +141,20 @@ class PutGroups:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """A run that the server lists for this project and that belongs to no address that is known today. It is
-    remembered, since the watermark moves past it, and its address may be declared (again) tomorrow."""
+    """Remember a run that the server lists for this project and that belongs to no address known today.
+
+    The watermark moves past it, and its address may be declared (again) tomorrow.
+    """
 
     run: ObservedRun
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A remembered run found its address. `created_at_ms`: since an author's id may have been that of several."""
+    """Give a remembered run to its address.
+
+    created_at_ms: of the run, since several may have had the id of an author.
+    """
 
     workflow_run_id: str
     created_at_ms: int
@@ -144,7 +162,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Dismiss:
-    """It was confirmed that a remembered run is no former run of this new address: it isn't asked about again."""
+    """Note that a remembered run is confirmed not to be a former run of this new address; don't ask about it again."""
 
     workflow_run_id: str
     address: Address
@@ -161,8 +179,10 @@ class SetHead:
 
 @dataclass(frozen=True, slots=True)
 class Decide:
-    """Every instance of a group up to this time (Unix seconds) is triggered, or skipped for good.
-    An earlier time than the one that is known changes nothing."""
+    """Note that every instance of a group up to this time (Unix seconds) is triggered, or skipped for good.
+
+    An earlier time than the known one changes nothing.
+    """
 
     group: str
     until_s: int
@@ -170,14 +190,14 @@ class Decide:
 
 @dataclass(frozen=True, slots=True)
 class PutProgress:
-    """How far a rollout is now."""
+    """Note how far a rollout is."""
 
     progress: RolloutProgress
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRuns:
-    """These runs (address, fingerprint) are let go: written down before anything is sent for them."""
+    """Note that a rollout releases these runs (address, fingerprint), before anything is sent for them."""
 
     group: str
     runs: tuple[tuple[Address, str], ...]
@@ -185,7 +205,7 @@ class ReleaseRuns:
 
 @dataclass(frozen=True, slots=True)
 class EndRollout:
-    """A rollout is over: all runs are let go, or another one takes its place."""
+    """End a rollout: all runs are released, or another rollout takes its place."""
 
     group: str
 
@@ -216,8 +236,10 @@ Edit: TypeAlias = (
 
 
 def is_about_triggers(edit: Edit) -> bool:
-    """Whether an edit is about which runs are triggered, or are to be; and not only about how recorded runs do, how a
-    rollout is steered, or how far the server's runs are known."""
+    """Whether an edit changes which runs are triggered, or are to be.
+
+    Other edits are about how recorded runs do, how a rollout is steered, or how far the server's runs are known.
+    """
     if isinstance(edit, SetHead):
         return edit.held_back is not None
     return not isinstance(edit, Observe | PutProgress)

@@ -1,4 +1,4 @@
-"""What happens while wfdeploy works, said as it happens. Views listen; nothing is decided by them."""
+"""What happens while wfdeploy works, reported as it happens. Views listen; nothing is decided by them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 RESULTS_HELD = 120_000
-"""Results that stay in memory, about a quarter of a kilobyte each; more of them are told as they came."""
+"""Results that stay in memory, about a quarter of a kilobyte each; beyond, they are reported in the order they came."""
 
 
 class Outcome(Enum):
@@ -47,9 +47,10 @@ _NOT_DONE = (Outcome.REJECTED, Outcome.UNKNOWN, Outcome.PENDING)
 
 
 class Result(NamedTuple):
-    """The outcome of one change. `created_at_ms`: server time of the run. `error`: the server's words, scrubbed.
+    """The outcome of one change. There may be a million: a tuple is made in a third of a dataclass's time.
 
-    There may be a million: a tuple is made in a third of a dataclass's time.
+    created_at_ms: server time of the run.
+    error: the server's message, scrubbed.
     """
 
     address: Address
@@ -73,15 +74,15 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyReport:
-    """How an apply ended. `stopped`: why it ended before the plan was done, None when it was not.
+    """How an apply ended.
 
-    `results`: by address, as long as they are not so many that they don't fit into memory; then as they came.
-
-    `drifted`: how many declared runs are in which state that they should not be in and were left in.
-    `warnings` are those of the plan.
-    `watched`: with the embedded server, how many of the runs that this apply started ended in which state (those
-    still RUN_STARTED are scheduled for later, or slow); None where runs were not followed. `unsettled`: what was waited
-    for in vain.
+    results: by address, unless they are too many for memory; then in the order they came.
+    stopped: why it ended before the plan was done; None when it was not.
+    drifted: declared runs in a state that they should not be in, which were left as they are, counted by state.
+    warnings: those of the plan.
+    watched: with the embedded server, the runs that this apply started, counted by the state they ended in (those still
+        RUN_STARTED are scheduled for later, or slow); None where runs were not followed.
+    unsettled: what was waited for in vain.
     """
 
     summary: Mapping[Outcome, int]
@@ -134,10 +135,11 @@ class ApplyReport:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Manifests are read: `runs` declared runs so far. Only said when they are many.
+    """Manifests are being read. Only reported when they are many.
 
-    `part` of `whole` is read, in bytes or runs, of all that is known so far: a data file is once it is opened. Where
-    nobody can tell, `whole` is 0.
+    runs: declared runs so far.
+    part, whole: how much is read, in bytes or runs, of all that is known so far (a data file counts once it is opened);
+        `whole` is 0 where nobody knows.
     """
 
     runs: int
@@ -163,7 +165,11 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A wait of about `seconds` begins; `why` is for people."""
+    """A wait begins.
+
+    why: for people.
+    seconds: about how long.
+    """
 
     why: str
     seconds: float
@@ -171,7 +177,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A listing of the server's runs goes on: `seen` runs so far, of at most `total`, where that can be told."""
+    """A listing of the server's runs goes on.
+
+    seen: runs so far.
+    total: how many at most, where that is known.
+    """
 
     seen: int
     done: bool = False

@@ -1,4 +1,4 @@
-"""Runs as the server lists them, and what its logs tell of one: its steps, and what went wrong with them."""
+"""Runs as the server lists them, and what its logs hold of one: its steps, and what went wrong with them."""
 
 from __future__ import annotations
 
@@ -34,12 +34,14 @@ NOT_SUCCEEDED = (None, *(state for state in RunState if state is not RunState.SU
 """Every state but success, and that of a run not observed yet."""
 
 TROUBLED = (RunState.FAILED, RunState.CANCELED, RunState.MISSING)
-"""How a declared run should not be."""
+"""States that a declared run should not be in."""
 
 
 class ObservedRun(NamedTuple):
-    """A run as the server's logs tell it. Times in Unix milliseconds of the server's clock. `dlq_id`: the entry of a
-    failed run in the dead-letter queue, where the logs tell it."""
+    """A run as the server's logs list it. Times are Unix ms by the server's clock.
+
+    dlq_id: the entry of a failed run in the dead-letter queue, where the logs have it.
+    """
 
     workflow_run_id: str
     state: RunState
@@ -55,16 +57,16 @@ class SavedListing:
     """A listing that was interrupted, as far as it was read: pages from the first one on, without a gap."""
 
     since_ms: int | None
-    """Where it was asked to begin (server time, Unix ms; None: at the beginning)."""
+    """Where it was to begin (server time, Unix ms; None: at the beginning)."""
 
     began_ms: int
-    """No later than its first page was asked for (server time, Unix ms)."""
+    """No later than the request for its first page (server time, Unix ms)."""
 
     runs: Sequence[ObservedRun]
     """All entries, whoever they belong to."""
 
     cursor: str
-    """What the last of the pages was asked for by."""
+    """Requests the last of the pages again."""
 
     last_ids: frozenset[str]
     """The ids of the runs in that page."""
@@ -72,8 +74,12 @@ class SavedListing:
 
 @dataclass(frozen=True, slots=True)
 class StepError:
-    """A delivery that failed. `at_ms`: Unix ms by the server's clock. `status`: of the endpoint's answer, None where
-    there was none. `message`: the endpoint's or the server's words, scrubbed of secrets."""
+    """A delivery that failed.
+
+    message: the endpoint's or the server's, scrubbed of secrets.
+    status: of the endpoint's answer, None where there was none.
+    at_ms: Unix ms by the server's clock.
+    """
 
     message: str
     status: int | None = None
@@ -82,8 +88,11 @@ class StepError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step, as far as it is. Times are Unix ms by the server's clock; `retries`: how often it may be delivered
-    again. `state` is the server's word: STEP_SUCCESS, STEP_FAILED, STEP_RETRY, STEP_PROGRESS, STEP_CANCELED."""
+    """One step, as far as it is. Times are Unix ms by the server's clock.
+
+    state: the server's word: STEP_SUCCESS, STEP_FAILED, STEP_RETRY, STEP_PROGRESS, STEP_CANCELED.
+    retries: how often it may be delivered again.
+    """
 
     name: str
     kind: str = ""
@@ -105,7 +114,10 @@ class StepGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLog:
-    """A run with its steps. `failure`: how the call of its failure function did, where there was one."""
+    """A run with its steps.
+
+    failure: how the call of its failure function went, where there was one.
+    """
 
     workflow_run_id: str
     state: RunState

@@ -50,12 +50,14 @@ _LEAST = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyOptions:
-    """How to carry a plan out. None means: the default of the project file or of the engine.
+    """How to apply a plan. None means: the default of the project file or of the engine.
 
-    `max_rate`: runs per second. `max_triggers`: refuse a plan that would send more. `timeout_s`: how long all waits
-    together (rate limits, retries) may take. `lock_timeout_s`: how long to wait for the state's lock (0: not at
-    all). `wait`: follow through until everything has settled. `wait_timeout_s`: how long to do that, or to follow the
-    runs of the embedded server (None: an hour, or a minute).
+    max_rate: runs per second.
+    max_triggers: refuse a plan that would send more.
+    timeout_s: how long all waits together (rate limits, retries) may take.
+    lock_timeout_s: how long to wait for the state's lock; 0 for not at all.
+    wait: follow the runs until everything has settled.
+    wait_timeout_s: how long to do that, or to follow the runs of the embedded server; None for an hour, or a minute.
     """
 
     create_state: bool = False
@@ -93,8 +95,8 @@ class StopFlag:
     """Raised once, never lowered: no new batch is started, those in flight are finished and recorded.
 
     `request` may be called from a signal handler. An engine that sleeps in an event loop registers a wake-up with
-    `on_request`, e.g. `lambda: loop.call_soon_threadsafe(event.set)`; one registered after the request is called
-    at once.
+    `on_request`, e.g. `lambda: loop.call_soon_threadsafe(event.set)`; one registered after the request is called at
+    once.
     """
 
     __slots__ = ("_requested", "_wake_ups")

@@ -54,9 +54,10 @@ _SIGNS = {
 
 
 class FieldChange(NamedTuple):
-    """One field that differs. `path` like `headers.x-team` or `body.items[2].sku`; values are JSON, already masked.
+    """One field that differs, its values as JSON, already masked. `ABSENT` stands for a field that one side doesn't
+    have.
 
-    `ABSENT` stands for a field that one side doesn't have.
+    path: as in `headers.x-team` or `body.items[2].sku`.
     """
 
     path: str
@@ -80,15 +81,20 @@ NameRun: TypeAlias = Callable[[str, str, int], str]
 class Change(NamedTuple):
     """One address, what to do about it and why. There may be a million.
 
-    `run_id`: the workflow run id, or what makes it: most of a plan's changes are counted and never named. Apply looks
-    at `action`, `sends`, `edits`, `desired` and `generation`; `reason`, `diff` and `warnings` are for people. `brief`:
-    of these, `Plan.explained` has more to say, since finding out takes longer than all the rest. `edits`
-    are committed before anything is sent for this address (settling what an older attempt started, recording an
-    adopted run). `sends`: whether a request leaves that starts a run (a trigger; a resume, where there is a
-    `dlq_id`); `send_before_ms`: not after this (server time, Unix ms). `tries`: how often the run was resumed or
-    restarted then. `cancels`: the workflow run id of a run to be cancelled first. `run_state`: how the recorded run
-    does, where that is not as declared (it failed, was cancelled, or vanished). `unclaimed`: the workflow run id of a
-    run that did the same under a name that nothing declares, where a new run may be that one.
+    Apply looks at `action`, `sends`, `edits`, `desired` and `generation`; `reason`, `diff` and `warnings` are for
+    people.
+
+    run_id: the workflow run id, or what makes it: most of a plan's changes are counted and never named.
+    sends: a request leaves that starts a run: a trigger, or a resume, where there is a `dlq_id`.
+    edits: committed before anything is sent for this address (settling what an older attempt started, recording an
+        adopted run).
+    send_before_ms: not after this (server time, Unix ms).
+    tries: how often the run was resumed or restarted then.
+    cancels: the workflow run id of a run to be cancelled first.
+    run_state: of the recorded run, where that is not as declared (it failed, was cancelled, or vanished).
+    unclaimed: the workflow run id of a run that did the same under a name that nothing declares, where a new run may be
+        that one.
+    brief: `Plan.explained` has more for people, since finding out takes longer than all the rest.
     """
 
     address: Address
@@ -146,7 +152,7 @@ class Change(NamedTuple):
 
 
 class Refresh(Enum):
-    """Which runs are asked after before a plan is made."""
+    """Whose state the server is asked for before a plan is made."""
 
     AUTO = "auto"  # those whose state decides something
     ALL = "all"  # every recorded run that isn't known to have ended
@@ -164,9 +170,11 @@ class RequestedAction(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What narrows or forces a plan; the same for `plan` and `apply`. With a `requested` action,
-    nothing but that is done, and to what is recorded under the targets (and under one of the `labels`, where there are
-    some)."""
+    """What narrows or forces a plan; the same for `plan` and `apply`.
+
+    requested: do nothing else, and only to what is recorded under the targets (and under one of the `labels`, where
+        there are some).
+    """
 
     targets: tuple[str, ...] = ()
     replace: tuple[str, ...] = ()
@@ -180,8 +188,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """The changes among others that send. They may be a million, so they are found anew each time they are gone
-    through."""
+    """The changes among others that send. They may be a million, so each iteration finds them again."""
 
     changes: Sequence[Change]
 
@@ -193,16 +200,23 @@ class Sending:
 class Plan:
     """The ordered list of changes between desired runs and state.
 
-    `changes` holds everything but plain keeps (a keep with a reason is among them), in address order; some of them are
-    brief, and `explain` gives all that there is to say of those, while manifests and state are there. `summary` counts
-    every action, keeps and zeros included. `housekeeping`: edits that change nothing a user declared (what the server's
-    listing showed about other addresses, digests under a newer version); apply commits them first. `verified`: the
-    server's runs were listed and are part of it. `unmatched_ids`: workflow run ids that the server lists for this
-    project and that match no address. `orphans`: recorded, no longer declared, kept. `drifted`: declared runs by the
-    state that they are in, should not be in, and are left in. `possibly_renamed`: pairs (orphan, new address) with
-    equal fingerprints. `possibly_triggered`: pairs (workflow run id that no address stands for, new address) with equal
-    fingerprints. `emptied`: how many runs would be cancelled, by generator that is declared and makes no runs any more.
-    `declared_again`: how many triggers are of runs that were triggered before, and forgotten.
+    verified: the server's runs were listed and are part of it.
+    changes: everything but plain keeps (a keep with a reason is among them), in address order; some of them are brief.
+    summary: counts every action, keeps and zeros included.
+    sends: how many trigger requests apply would send.
+    housekeeping: edits that change nothing a user declared (what the server's listing showed about other addresses,
+        digests under a newer version); apply commits them first.
+    kept: plain keeps, only when requested with `--all`.
+    unmatched_ids: workflow run ids that the server lists for this project and that match no address.
+    orphans: recorded, no longer declared, kept.
+    drifted: declared runs in a state that they should not be in, which are left as they are, counted by state.
+    possibly_renamed: pairs (orphan, new address) with equal fingerprints.
+    emptied: how many runs would be cancelled, by generator that is declared and makes no runs any more.
+    possibly_triggered: pairs (workflow run id that no address stands for, new address) with equal fingerprints.
+    declared_again: how many triggers are of runs that were triggered before, and forgotten.
+    notes: what there is to know of schedules and rollouts beside the changes.
+    shard: `I/N` where the plan is about a part of all runs.
+    explain: gives all that there is to report of brief changes, while manifests and state are there.
     """
 
     project: str
@@ -215,9 +229,9 @@ class Plan:
     verified: bool
     changes: Sequence[Change]
     summary: Mapping[Action, int]
-    sends: int  # how many trigger requests apply would send
+    sends: int
     housekeeping: tuple[Edit, ...] = ()
-    kept: Sequence[Change] = ()  # only when asked for with --all
+    kept: Sequence[Change] = ()
     warnings: tuple[str, ...] = ()
     unmatched_ids: tuple[str, ...] = ()
     orphans: int = 0
@@ -227,8 +241,8 @@ class Plan:
     possibly_triggered: tuple[tuple[str, Address], ...] = ()
     declared_again: int = 0
     manifests_digest: str = ""
-    notes: tuple[str, ...] = ()  # what there is to know of schedules and rollouts beside the changes
-    shard: str = ""  # `I/N` where the plan is about a part of all runs
+    notes: tuple[str, ...] = ()
+    shard: str = ""
     explain: Callable[[Iterable[Change]], Iterator[Change]] = field(default=iter, compare=False, repr=False)
 
     @property
@@ -237,7 +251,7 @@ class Plan:
         return any(n for action, n in self.summary.items() if action not in (Action.KEEP, Action.BLOCKED))
 
     def explained(self) -> Iterator[Change]:
-        """All changes that are to be shown, in address order, with everything that there is to say of them."""
+        """All changes that are to be shown, in address order, with everything that there is to report of them."""
         return merge(self.explain(self.changes), self.kept, key=attrgetter("address"))
 
     @property
@@ -252,16 +266,19 @@ class Plan:
 
 
 def without_first_triggers(changes: Sequence[Change]) -> Sequence[Change]:
-    """Changes without those that are known, without a look at them, to trigger a run and do nothing else."""
+    """Leave out changes that are known, without a look at them, to trigger a run and do nothing else."""
     return () if isinstance(changes, FirstChanges) else changes
 
 
 class FirstChanges(Sequence[Change]):
-    """One change for each run of these groups (with how many they have), by address, made each time they are gone
-    through: that takes less time than to keep many of them takes memory.
+    """The changes of a first plan: one for each run of these groups, by address, made from its declaration alone.
 
-    `runs` gives the runs of some groups in address order, `change` makes a run's change. Who only counts them, or looks
-    at a few, needs none of the others.
+    They are made anew in each iteration, which takes less time than keeping many of them takes memory. Who only counts
+    them, or looks at a few, needs none of the others.
+
+    counts: how many runs each group has.
+    runs: gives the runs of some groups in address order.
+    change: makes a run's change.
     """
 
     def __init__(
@@ -275,7 +292,7 @@ class FirstChanges(Sequence[Change]):
         self._change = change
 
     def blocks(self) -> Iterator[tuple[int, Iterator[Change]]]:
-        """Group by group: how many changes it has, all of which say the same, and these."""
+        """Yield, group by group, how many changes it has and these; all of a group are of one kind."""
         for name in sorted(self._counts, key=lambda name: f"{name}/"):
             if count := self._counts[name]:
                 yield count, map(self._change, self._runs([name]))

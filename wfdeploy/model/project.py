@@ -41,9 +41,12 @@ class ServerSettings:
 class Project:
     """`wfdeploy.yaml` for one environment: overrides merged, expressions in `url` not allowed.
 
-    `root` is the directory of the project file (the working directory without one); `manifests` are paths
-    relative to it. `vars` may hold any JSON value. `secrets` are the names that manifests may use. `allowed_paths` are
-    files and folders that may be named although they are hidden or lie elsewhere; the operator gives them.
+    root: the directory of the project file (the working directory without one).
+    manifests: paths relative to it.
+    vars: any JSON values.
+    secrets: the names that manifests may use.
+    allowed_paths: files and folders that may be named although they are hidden or lie elsewhere; the operator gives
+        them.
     """
 
     root: Path
@@ -83,8 +86,9 @@ class Project:
 class Target:
     """Where a command works: project, environment, server, token, state.
 
-    `token` is None when there is none; `token_source` names the variable or file it comes (or would come) from.
-    `shard`: the part of all runs that is meant (None: all).
+    token: None when there is none.
+    token_source: the variable or file that it comes (or would come) from.
+    shard: the part of all runs that is meant; None for all.
     """
 
     project: Project
@@ -99,14 +103,17 @@ class Target:
 _TEXT = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")
 _DIGIT = {char: value for value, char in enumerate("abcdefghijklmnopqrstuvwxyz234567")}
 _DIGITS = 12
-"""Of a place's digest, this many characters (60 bits) are the number that is divided: even for 9999 shards the parts
-are equal to one in 10^14."""
+"""How many characters of a place's digest (60 bits) are the number that is divided: even for 9999 shards the parts are
+equal to one in 10^14."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The `index`th (from 1) of `count` parts. A run belongs to the part that the digest of its place falls into: the
-    digest that its workflow run id holds too, so that both a manifest and a listing tell."""
+    """The `index`th (from 1) of `count` parts.
+
+    A run belongs to the part that the digest of its place falls into. Its workflow run id holds that digest too, so a
+    manifest and a listing agree.
+    """
 
     index: int
     count: int

@@ -1,4 +1,4 @@
-"""What the far end is asked and what it answers, in our words.
+"""Requests to the far end and its answers, in our words.
 
 The wire's own words stay in `upstash`; the apply engine decides on these types alone.
 """
@@ -21,7 +21,10 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The server has the run. `deduplicated`: it had it before this request."""
+    """The server has the run.
+
+    deduplicated: it had it before this request.
+    """
 
     created_at_ms: int | None
     deduplicated: bool = False
@@ -29,29 +32,34 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The server said no to this run; it was not started."""
+    """The server refused this run; it was not started."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """The answer doesn't tell what became of this run."""
+    """The answer leaves open what became of this run."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class InProgress:
-    """The server refused this run in words that name its very id as that of a run in progress. They prove nothing:
-    only the logs can tell whether there is such a run. This request did not start it."""
+    """The server refused this run with a message that names its very id as that of a run in progress.
+
+    That proves nothing: only the logs show whether there is such a run. This request did not start it.
+    """
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """429: not now. `wait_s` as the headers say, `None` when they don't. Nothing was started."""
+    """429: not now. Nothing was started.
+
+    wait_s: as the headers have it; None when they don't.
+    """
 
     message: str
     wait_s: float | None = None
@@ -71,7 +79,7 @@ class Answered:
 class BatchRefused:
     """400 or 412 for the whole request: none of its runs was started by it.
 
-    `running` holds those of the request's workflow run ids that its words name as runs in progress (see `InProgress`).
+    running: those of the request's workflow run ids that its message names as runs in progress (see `InProgress`).
     """
 
     status: int
@@ -88,7 +96,7 @@ class TooLarge:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """401, 403, 3xx, 404 or another 4xx: asking again would not help. Nothing was started."""
+    """401, 403, 3xx, 404 or another 4xx: repeating it would not help. Nothing was started."""
 
     status: int
     message: str
@@ -104,7 +112,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Anything after the first byte may have left that leaves the outcome open: only the logs can tell."""
+    """Anything after the first byte may have left that leaves the outcome open: only the logs show it."""
 
     reason: str
 
@@ -132,15 +140,21 @@ ResumeReply: TypeAlias = Resumed | Gone | Denied | Stop | Throttled | NotSent | 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """`count` of the runs that were named were in progress and are cancelled; None where the server doesn't tell. Which
-    ones isn't told; nor is, where the request had to be made again, how many an earlier one had cancelled."""
+    """Some of the runs that were named were in progress and are cancelled; the server doesn't list which ones.
+
+    count: how many; None where the server doesn't say. Where the request had to be repeated, those that an earlier one
+        had cancelled are missing.
+    """
 
     count: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class NotCancelled:
-    """There was no answer, or the server refused. `may_have_acted`: runs may be cancelled all the same."""
+    """There was no answer, or the server refused.
+
+    may_have_acted: runs may be cancelled all the same.
+    """
 
     message: str
     hint: str | None = None
@@ -152,8 +166,10 @@ CancelReply: TypeAlias = Cancelled | NotCancelled
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An entry of the dead-letter queue: what a failed run is resumed by. `created_at_ms`: of the run, and its
-    `labels` (empty: the entry tells none)."""
+    """An entry of the dead-letter queue: what a failed run is resumed by.
+
+    created_at_ms, labels: of the run; no labels where the entry has none.
+    """
 
     dlq_id: str
     workflow_run_id: str
@@ -163,7 +179,10 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """One page of a listing. `server_time_ms` is the answer's `Date`, in Unix ms (whole seconds)."""
+    """One page of a listing.
+
+    server_time_ms: the answer's `Date`, in Unix ms (whole seconds).
+    """
 
     runs: tuple[ObservedRun, ...]
     server_time_ms: int | None
@@ -173,9 +192,9 @@ class RunPage:
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What the server told about itself in its answers so far.
+    """What the server reported of itself in its answers so far.
 
-    `server_id` and `log_lag_s` come from the embedded server only, and are believed from loopback only.
+    server_id, log_lag_s: from the embedded server only, and believed from loopback only.
     """
 
     server_id: str | None = None

@@ -83,7 +83,8 @@ class Body:
 
     @property
     def text(self) -> bytes | None:
-        """What gives the body again, but for the order of its keys; None where nothing but the body itself does."""
+        """Canonical text that gives the body again, but for the order of its keys; None where only the body itself
+        does."""
         return self._plain if self._is_usual else None
 
     @classmethod
@@ -137,7 +138,7 @@ class Redact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How a run is delivered: never part of its identity unless the group says so. `None` means: not sent."""
+    """How a run is delivered: never part of its identity unless the group says so. None means: not sent."""
 
     retries: int | None = None
     retry_delay: str | None = None  # an expression giving milliseconds

@@ -28,7 +28,7 @@ class Tally:
     total: int = 0
 
     def plus(self, count: int, total: int) -> Tally:
-        """With `count` more runs whose terms sum up to `total`; both may be negative."""
+        """Add `count` runs whose terms sum up to `total`; both may be negative."""
         return Tally(self.count + count, (self.total + total) % _MODULUS)
 
     def to_bytes(self) -> bytes:
@@ -80,15 +80,18 @@ class FailureAction(Enum):
 
 
 class OnFailure(NamedTuple):
-    """`policy.onFailure`. `max_attempts`: how often a run is resumed or restarted at most, all together. `backoff_s`:
-    how long after its failure was observed the first time; twice as long each further time, a day at most."""
+    """`policy.onFailure`.
+
+    max_attempts: how often a run is resumed or restarted at most, all together.
+    backoff_s: how long after its failure was observed the first time; twice as long each further time, a day at most.
+    """
 
     action: FailureAction = FailureAction.REPORT
     max_attempts: int = 3
     backoff_s: int = 0
 
     def due_ms(self, observed_at_ms: int, tries: int) -> int:
-        """When a run that was tried again so often may be tried once more (our clock, Unix ms)."""
+        """When a run that was tried again `tries` times may be tried once more (our clock, Unix ms)."""
         wait_s = self.backoff_s
         for _ in range(tries):
             if wait_s >= LONGEST_BACKOFF_S:
@@ -121,7 +124,7 @@ class Policy(NamedTuple):
 
     @property
     def acts(self) -> bool:
-        """Whether it does more about runs that ended badly than to report them, and so must know how runs do."""
+        """Whether it does more about runs that ended badly than to report them, and so must know their states."""
         return self.on_failure.action is not FailureAction.REPORT or self.on_cancelled is not OnCancelled.REPORT
 
 
@@ -137,8 +140,10 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What the runs of one RunGroup share. With a `schedule` they are templates: what is triggered are their instances,
-    of which the newest `history` (None: all) of each stay recorded."""
+    """What the runs of one RunGroup share. With a `schedule` they are templates: their instances are what is triggered.
+
+    history: how many of the newest instances of each stay recorded; None for all.
+    """
 
     name: str
     policy: Policy = field(default=Policy())
@@ -152,8 +157,10 @@ class Group:
 class Source(NamedTuple):
     """What declares a run: a line of a manifest, and a row of a data file where a generator read one.
 
-    Files are project-relative with forward slashes. `entry` is the index in the document's `spec.runs`. `row` is the
-    line at which the row begins, or its number where the file has no lines (Parquet); both count from 1.
+    Files are project-relative with forward slashes.
+
+    entry: the index in the document's `spec.runs`.
+    row: the line at which the row begins, or its number where the file has no lines (Parquet); both count from 1.
     """
 
     file: str
@@ -187,11 +194,14 @@ class DeclaredRun(NamedTuple):
 class DesiredRun(NamedTuple):
     """A declared run with its identity and without its request: what the diff compares. There may be a million.
 
-    `fingerprint`: `<version>:<hash>` over what the run does. `delivery`: short digest over how it is delivered.
-    `workflow_run_id`: explicit, as the author wrote it. `file` and `number` find its request again: the position of the
-    file among those loaded, and of the run in it (`number` grows in the order of declaration). `delay_s`,
-    `not_before_s`: of the request (seconds; Unix seconds). `has_secrets`: some of it comes from the environment.
-    `at_s`: the time of a scheduled instance (Unix seconds).
+    fingerprint: `<version>:<hash>` over what the run does.
+    delivery: short digest over how it is delivered.
+    workflow_run_id: explicit, as the author wrote it.
+    file, number: find its request again: the position of the file among those loaded, and of the run in it (`number`
+        grows in the order of declaration).
+    delay_s, not_before_s: of the request (seconds; Unix seconds).
+    has_secrets: some of it comes from the environment.
+    at_s: the time of a scheduled instance (Unix seconds).
     """
 
     address: Address
@@ -209,8 +219,10 @@ class DesiredRun(NamedTuple):
 
 
 class DesiredGroup(NamedTuple):
-    """A declared group and the tally of its runs. `respelled`: some text of theirs was another one while numbers were
-    written otherwise."""
+    """A declared group and the tally of its runs.
+
+    respelled: some text of theirs was another one while numbers were written otherwise.
+    """
 
     group: Group
     tally: Tally

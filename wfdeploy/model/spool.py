@@ -20,7 +20,7 @@ _CHUNK = 64
 
 
 class Spool(Sequence[T], Generic[T]):
-    """Append and read. Items are values that can be pickled.
+    """A list to append to and read. Items are values that can be pickled.
 
     Beyond `held` of them they are written, in chunks, to a file that nobody else can open.
     """
@@ -112,8 +112,10 @@ class Spool(Sequence[T], Generic[T]):
 
 
 def in_order(items: Iterable[T], key: Callable[[T], Any], *, held: int = HELD) -> Iterable[T]:
-    """The items, which may be gone through more than once, in the order of their keys; mostly they are in it already.
-    No more than `held` of them are sorted in memory."""
+    """Sort items by their keys; mostly they are already in order. They may be iterated more than once.
+
+    No more than `held` of them are sorted in memory.
+    """
     if all(before <= after for before, after in pairwise(map(key, items))):
         return items
     stretches: list[Sequence[T]] = []

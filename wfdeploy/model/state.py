@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 
 class Binding(NamedTuple):
-    """What a state belongs to. `server` is an origin (`https://host`) or `local:<id of the local server>`; `shard` is
-    `I/N`, empty where the state has all runs."""
+    """What a state belongs to.
+
+    server: an origin (`https://host`) or `local:<id of the local server>`.
+    shard: `I/N`, empty where the state has all runs.
+    """
 
     project: str
     environment: str
@@ -34,13 +37,15 @@ class Binding(NamedTuple):
 class Head(NamedTuple):
     """The state as a whole.
 
-    `lineage`: random id of this state's line of descent; `serial` counts its changes; `nonce`: random, another one
-    with each change (empty where none was made since there are nonces). `runs_nonce`: that of the last change which was
-    about which runs are triggered, and not only about how they do; `held_back`: digest of what the latest plan held
-    back (empty for nothing). `watermark_ms`: server time (Unix ms) up to which the project's runs on the server are
-    known here; None before the first listing.
-    `foreign_ms`: server time of the listing that last showed runs which another runner triggered; None where none did.
-    `redaction_key`: key of the digests that stand for redacted values.
+    lineage: random id of this state's line of descent.
+    serial: counts its changes.
+    watermark_ms: server time (Unix ms) up to which the project's runs on the server are known here; None before the
+        first listing.
+    foreign_ms: server time of the listing that last showed runs which another runner triggered; None where none did.
+    redaction_key: key of the digests that stand for redacted values.
+    nonce: random, another one with each change; empty where none was made since there are nonces.
+    runs_nonce: the nonce of the last change of which runs are triggered; changes of how they do leave it.
+    held_back: digest of what the latest plan held back; empty for nothing.
     """
 
     lineage: str
@@ -82,16 +87,20 @@ class RecordKey(NamedTuple):
 class Record:
     """The last run known to have been triggered at an address.
 
-    `created_at_ms` is the server's time of the run (Unix ms; None when it never told); `recorded_at_ms` ours.
-    `delivery`: digest of the delivery options last seen in the manifest. `by`: JSON, who and where (host, CI job,
-    git commit). `source`: `file:line`. `request`: JSON of the request as recorded (secrets by reference, redacted
-    values as keyed digests), empty when an adopted run's request is not known.
-
-    `run_state` is what was last observed, `observed_at_ms` (ours) when it was first seen so, `completed_at_ms` the
-    server's time of its end. `tries`: how often this fingerprint was resumed or restarted so far, this run included.
-    `dlq_id`: the entry of a failed run in the dead-letter queue. `handled`: its end was dealt with by hand or
-    elsewhere, so no policy takes it up. `triggered_id`: where the run was resumed, and so has an id of the server's
-    making, the workflow run id that was once triggered; else empty.
+    delivery: digest of the delivery options last seen in the manifest.
+    created_at_ms: the server's time of the run (Unix ms); None when it never gave one.
+    recorded_at_ms: our time.
+    by: JSON, who and where (host, CI job, git commit).
+    source: `file:line`.
+    request: JSON of the request as recorded (secrets by reference, redacted values as keyed digests); empty when an
+        adopted run's request is not known.
+    run_state: what was last observed.
+    observed_at_ms: when it was first observed so (our time).
+    completed_at_ms: the server's time of its end.
+    tries: how often this fingerprint was resumed or restarted so far, this run included.
+    dlq_id: the entry of a failed run in the dead-letter queue.
+    handled: its end was dealt with by hand or elsewhere, so no policy acts on it.
+    triggered_id: of a resumed run, whose id the server made, the workflow run id that was once triggered; else empty.
     """
 
     address: Address
@@ -136,7 +145,7 @@ class Record:
 
 
 class Standing(NamedTuple):
-    """How a recorded run does, as far as was observed; the fields are those of `Record`."""
+    """How a recorded run does, as last observed; the fields are those of `Record`."""
 
     address: Address
     workflow_run_id: str
@@ -153,25 +162,27 @@ class Standing(NamedTuple):
 class AttemptStatus(Enum):
     INTENT = "intent"  # written before the request leaves; the outcome isn't known yet
     UNKNOWN = "unknown"  # the request may have left and no usable answer came: ambiguous
-    REJECTED = "rejected"  # the server said no; the run was not started
+    REJECTED = "rejected"  # the server refused; the run was not started
 
 
 class Attempt(NamedTuple):
     """A trigger that isn't known to have taken. There may be many: a tuple is made in a third of a dataclass's time.
 
-    `intent_at_ms`: our clock when the intent was made, right before it was written; for people. `since_ms`: a server
-    time (Unix ms) that surely lies before the server can have accepted it: where a listing must begin to find it (None:
-    the beginning).
-    `ended_at_ms`: a server time (Unix ms) after which no byte of an UNKNOWN attempt left; None where the server had
-    told no time yet. It is fixed once, and only another intent reopens it.
-    `delay_s`, `not_before_s`: of the request, since a delayed run may not show in the logs before it starts.
-    `resend`: the user said that it may be sent again whatever its age. `inconclusive`: the logs did not know it,
-    but it may be a delayed run that they don't show yet: only a positive answer clears it. `tries`: as the record that
-    it becomes will have it. `shared`: so many characters at the end of `request` are those of other runs too, and need
-    not be kept for each.
+    With a `dlq_id` it is a resume of that dead letter. Its run gets an id from the server, so `workflow_run_id` holds
+    the attempt's label instead, by which the logs find it.
 
-    With `dlq_id` it is a resume of that dead letter. Its run gets an id from the server, so in place of one
-    `workflow_run_id` holds the attempt's label, by which the logs find it; `triggered_id` as in `Record`.
+    intent_at_ms: our clock when the intent was made, right before it was written; for people.
+    since_ms: a server time (Unix ms) that surely lies before the server can have accepted it, so a listing must begin
+        there to find it; None for the beginning.
+    delay_s, not_before_s: of the request, since a delayed run may not show in the logs before it starts.
+    shared: how many characters at the end of `request` other runs have too, and need not be kept for each.
+    tries: as in the record that it becomes.
+    ended_at_ms: a server time (Unix ms) after which no byte of an UNKNOWN attempt left; None where the server had given
+        no time yet. It is fixed once, and only another intent reopens it.
+    resend: the user allowed to send it again whatever its age.
+    inconclusive: the logs did not know it, but it may be a delayed run that they don't show yet: only a positive answer
+        clears it.
+    triggered_id: as in `Record`.
     """
 
     address: Address
@@ -215,8 +226,10 @@ class Attempt(NamedTuple):
     def record(
         self, *, origin: Origin, created_at_ms: int | None, recorded_at_ms: int, workflow_run_id: str | None = None
     ) -> Record:
-        """The record that it becomes once its run is known to be triggered. `workflow_run_id`: what the server called
-        the run, where that isn't what was sent."""
+        """The record that it becomes once its run is known to be triggered.
+
+        workflow_run_id: what the server called the run, where that isn't what was sent.
+        """
         return Record(
             address=self.address,
             fingerprint=self.fingerprint,

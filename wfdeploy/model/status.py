@@ -28,12 +28,14 @@ class RowStatus(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
-    """One address. Times in Unix milliseconds: `created_at_ms` and `completed_at_ms` of the server's clock,
-    `observed_at_ms` of ours.
+    """One address. Times are Unix ms: `created_at_ms` and `completed_at_ms` by the server's clock, `observed_at_ms` by
+    ours.
 
-    `run_state` is None when the server said nothing about the run (not asked, or no longer listed: then
-    `observed_at_ms` tells when it was last seen, if ever). `error`: the server's words for a refusal. `tries`: how
-    often it was resumed or restarted. `handled`: its end was dealt with by hand or elsewhere.
+    run_state: None when nothing is known of the run: not requested, or no longer listed.
+    observed_at_ms: when it was last seen, if ever.
+    error: the server's message for a refusal.
+    tries: how often it was resumed or restarted.
+    handled: its end was dealt with by hand or elsewhere.
     """
 
     address: Address
@@ -52,8 +54,10 @@ class StatusRow:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A run and its effective request: `fields` by the names they have in manifests, secrets as references, redacted
-    values left out."""
+    """A run and its effective request.
+
+    fields: by the names they have in manifests; secrets as references, redacted values left out.
+    """
 
     address: Address
     source: Source
@@ -64,7 +68,7 @@ class Rendered:
 
 @dataclass(frozen=True, slots=True)
 class LoggedRun:
-    """A recorded run, with what the server's logs tell of it (None: they don't know it)."""
+    """A recorded run, with what the server's logs hold of it (None: nothing)."""
 
     record: Record
     log: RunLog | None
@@ -72,8 +76,11 @@ class LoggedRun:
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """A run of an address. `ended`: why it is history (`superseded`, `resumed`, `forgotten`, `moved`), None for the one
-    that is recorded now; `ended_at_ms`: when that came to be (our clock, Unix ms)."""
+    """A run of an address.
+
+    ended: why it is history (`superseded`, `resumed`, `forgotten`, `moved`); None for the one that is recorded now.
+    ended_at_ms: when it became history (our clock, Unix ms).
+    """
 
     record: Record
     ended: str | None = None
@@ -82,7 +89,7 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A run that is in another state than was known. `before` is None where nothing was known."""
+    """A run that is in another state than the recorded one. `before` is None where nothing was known."""
 
     address: Address
     workflow_run_id: str
@@ -92,8 +99,11 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """What a refresh found. `asked`: how many runs weren't known to have ended. `states`: how many of these are in
-    which state now (None: the server didn't show them, and that tells nothing)."""
+    """What a refresh found.
+
+    asked: how many runs weren't known to have ended.
+    states: how many of these are in which state now; None: the server didn't show them, which proves nothing.
+    """
 
     asked: int
     turns: Sequence[StateChange]

@@ -22,8 +22,11 @@ _END = re.compile(rf"([a-z2-7]{{{_DIGEST}}})-g([1-9][0-9]*)-f([0-9]+)([a-z2-7]{{
 
 
 class RunIdParts(NamedTuple):
-    """What a derived id tells: the digest of its place, its generation and its fingerprint. `at`: the time that it
-    seems to be an instance of, as in addresses."""
+    """What a derived id holds.
+
+    place: the digest of project, environment and address.
+    at: the time, as in addresses, that it seems to be an instance of.
+    """
 
     place: str
     generation: int
@@ -48,8 +51,10 @@ def parse_run_id(text: str) -> RunIdParts | None:
 
 
 def id_key(text: str) -> str:
-    """What of an id is compared: the id with its prefix once. Servers and SDKs put `wfr_` before ids that have it
-    already, and before those that don't."""
+    """The part of an id that is compared: the id with its prefix once.
+
+    Servers and SDKs put `wfr_` before ids that already have it, and before those that don't.
+    """
     if text.startswith(PREFIX) and not text.startswith(PREFIX, len(PREFIX)):
         return text  # as nearly all are: whole listings are read
     while text.startswith(PREFIX):
@@ -63,7 +68,7 @@ def own_id(text: str) -> str | None:
 
 
 class DerivedId(NamedTuple):
-    """A derived id, as `id_key` gives it, and what it tells."""
+    """A derived id, as `id_key` gives it, and its parts."""
 
     text: str
     parts: RunIdParts
@@ -86,7 +91,7 @@ def derived_id(run: ObservedRun) -> str | None:
 
 
 SAME_MS = 1000
-"""The time of one run may be told in milliseconds here and in seconds there."""
+"""The time of one run may be given in milliseconds here and in seconds there."""
 
 
 class RunIndex:
