@@ -212,7 +212,7 @@ def test_a_committed_plan_is_not_carried_out(checkout: Checkout) -> None:
     for name in ("manifests", "manifests/", "folder/manifests", "link"):
         result = checkout.here("apply", "--yes", name)
         assert result.code == 5, result.stderr
-        assert "git tracks infra/manifests: a saved plan is carried out for whoever made it" in result.stderr
+        assert "git tracks infra/manifests: a saved plan is applied for whoever made it" in result.stderr
 
 
 def test_init_writes_through_no_link(checkout: Checkout, elsewhere: Path) -> None:

@@ -69,7 +69,7 @@ class Call:
     # --- in the thread of the caller ---
 
     def run(self, work: Callable[[], T]) -> T:
-        """Do the work, and call back as long as it goes on. Raises: what the work raises, or a callback."""
+        """Do the work, and call back while it is done. Raises: what the work raises, or a callback."""
         result: Future[T] = Future()
 
         def job() -> None:

@@ -27,7 +27,7 @@ def load(
 ) -> Project:
     """The project in a folder.
 
-    No manifest is read yet: each operation reads what is there when it begins, as a command would.
+    No manifest is read yet: each operation reads the files when it begins, as a command does.
 
     path: the folder to work in, as a shell's working directory, or a project file. `wfdeploy.yaml` is searched for in
         the folder and above it. Other paths are relative to this folder.

@@ -37,7 +37,7 @@ class Change:
     """The id of the run to start, else of the recorded run; empty where the server chooses it."""
 
     generation: int = 0
-    """How often the address was triggered anew, the first time included."""
+    """How often the address was triggered, this time included."""
 
     run_state: RunState | None = None
     """The state of the recorded run, where that is not as declared: it failed, was cancelled, or vanished."""
@@ -78,7 +78,7 @@ class Plan:
     warnings: tuple[str, ...]
 
     verified: bool
-    """Whether everything is known that the server can tell. An unverified plan can't be applied."""
+    """Whether the server was asked for all that matters. An unverified plan can't be applied."""
 
     _made: MadePlan = field(repr=False)
 

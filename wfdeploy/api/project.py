@@ -148,7 +148,7 @@ class Project:
         saved: SavedPlan | None = None
         if plan is not None:
             if targets or replace or limit is not None or prune or refresh != "auto" or paths is not None:
-                raise UsageError("a plan says already what it is about", hint="make a new plan with these arguments")
+                raise UsageError("a plan already says what it is about", hint="make a new plan with these arguments")
             saved = plan._saved()
             selection, chosen = saved.selection, saved.paths
         else:

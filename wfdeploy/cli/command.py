@@ -42,7 +42,7 @@ class _Help(click.Command):
         self.exits = tuple(sorted({*ALWAYS, *exits}))
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:  # noqa: ARG002 (click's signature)
-        """`--help`, shown by the one writer (click's own would write by itself)."""
+        """`--help`, written by our own output (click's would bypass it)."""
         return click.Option(
             ["-h", "--help"],
             is_flag=True,
@@ -92,7 +92,7 @@ class Section:
 class LazyGroup(_Help, click.Group):
     """A group that knows its commands by name and summary, and imports a command only to run it or to explain it.
 
-    `module` says where a command is, which is called as in the command line there (`import_` for `import`).
+    `module` gives the module of a command; its function has the command's name (`import_` for `import`).
     """
 
     def __init__(self, *args: Any, module: Callable[[str], str], sections: Sequence[Section], **kwargs: Any) -> None:

@@ -160,7 +160,7 @@ def _report_refusal(error: BaseException, app: App) -> ExitCode | None:
         name = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         message = f"{name}{error.strerror}"
     elif isinstance(error, ImportError) and any(os.strerror(number) in str(error) for number in _SCARCE):
-        message = str(error)  # as the system's loader says it, which has no number
+        message = str(error)  # of the system's loader, which gives no number
     else:
         return None
     if not isinstance(error, OSError) or error.errno in _SCARCE:

@@ -1,4 +1,4 @@
-"""The only writer. What a command was asked for goes to standard output, everything else to standard error."""
+"""The only writer: the result of a command to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -47,12 +47,13 @@ class View(Enum):
 class Output:
     """Standard output and error under one policy.
 
-    What a file is called, and what a server says, must not become a command of the CI job that shows it. Nothing tells
-    reliably that there is one: its variables don't get through `docker run`, `sudo` and the like, and the output does.
+    Names of files and answers of a server must not become a command of the CI job that shows them. Nothing shows
+    reliably that there is a CI job: its variables don't get through `docker run`, `sudo` and the like, but the output
+    does.
 
     Made before the command line is read, so that a complaint about the command line follows the same policy as far
     as it was understood; the options set the attributes. `verbosity`: -1 hides progress and notes, -2 warnings too,
-    1 and more tell details.
+    1 and more show details.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Output:
         self.view = View.TEXT
         self.verbosity = 0
 
-    # --- what a command was asked for ---
+    # --- the result of a command ---
 
     def payload(self, chunks: str | Iterable[str]) -> None:
         """Write the command's result. A reader that went away (`| head`) doesn't change what the command did."""
@@ -89,7 +90,7 @@ class Output:
                 ) from error
 
     def show(self, json: str | Iterable[str], text: str | Iterable[str]) -> None:
-        """Write the command's result as it was asked for."""
+        """Write the command's result in the requested format."""
         self.payload(json if self.view is View.JSON else text)
 
     def redraw(self, text: str) -> None:
@@ -133,7 +134,7 @@ class Output:
         self._write_error(f"{question} [y/N] ")
         try:
             answer = sys.stdin.readline()
-        except BaseException:  # a signal: what is said about it begins on a line of its own
+        except BaseException:  # a signal: its message begins on a line of its own
             self._write_error("\n")
             raise
         if not answer.endswith("\n"):
@@ -235,7 +236,7 @@ class Output:
         self._write_error(json_safe(json.dumps(entry, ensure_ascii=False, default=str)) + "\n")
 
     def _write_error(self, text: str) -> None:
-        # Nobody left to tell: that must not stop the work that is being told about.
+        # Nobody reads it any more, which must not stop the work that it is about.
         try:
             self._stderr.write(without_commands(text))
             self._stderr.flush()

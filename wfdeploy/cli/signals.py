@@ -54,8 +54,8 @@ class Stopper:
 
     def handle(self, signum: int, _frame: FrameType | None = None) -> None:
         """The signal handler."""
-        # A second signal may come while the first one is still being dealt with: only one of them is the first, and
-        # what says so can't be interrupted.
+        # A second signal may come while the first one is being handled: only one of them is the first, and the counter
+        # that decides it can't be interrupted.
         if self._patient and not self.flag.requested and next(self._received) == 0:
             self.exit_code = ExitCode.SIGTERM if signum == signal.SIGTERM else ExitCode.SIGINT
             self.flag.request()

@@ -33,8 +33,8 @@ def serving(app: Any) -> Iterator[str]:
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Closes at the end what the application left open: the SDK's clients have no way to be closed, and a test suite
-    that turns warnings into errors would hear of each of their connections."""
+    """Closes what the application left open. The SDK's clients can't be closed, and each of their connections would
+    fail a test suite that turns warnings into errors."""
 
     def __init__(self) -> None:
         super().__init__()

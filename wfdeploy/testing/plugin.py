@@ -1,4 +1,4 @@
-"""The pytest plugin: one fixture, and nothing that is loaded before somebody asks for it."""
+"""The pytest plugin: one fixture. Nothing is loaded before a test requests it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def _workflow_server_port() -> int:
-    """One port for the whole session: applications read the server's address when they are imported, once."""
+    """One port for the whole session: applications read the server's address once, when they are imported."""
     import socket
 
     with socket.socket() as free:
@@ -24,7 +24,7 @@ def _workflow_server_port() -> int:
 
 @pytest.fixture
 def workflow_server(_workflow_server_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkflowServer]:
-    """An Upstash Workflow server for this test alone, in memory, whose time goes on only when the test lets it.
+    """An Upstash Workflow server for this test alone, in memory, whose time passes only when the test lets it.
 
     While it runs, the variables that the official SDKs read (`QSTASH_URL`, `QSTASH_TOKEN` and the signing keys) are in
     the environment; they stay the same for the whole session.

@@ -18,7 +18,7 @@ TIMEOUT_S = 30.0
 
 
 class NothingLeft(AssertionError):
-    """However much time goes by, what was waited for will not happen."""
+    """What was waited for will never happen, however much time passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class Step:
     out: Any
     """What it returned, decoded from JSON where it is that."""
     logged: Mapping[str, Any]
-    """All that the logs say of it."""
+    """The step as the logs show it."""
 
 
 class Run:
-    """One run, whatever became of it. Two runs of one id are told apart by when they were created."""
+    """One run, in whatever state. Two runs of one id differ in when they were created."""
 
     def __init__(self, server: WorkflowServer, run_id: str, created_at_ms: int) -> None:
         self._server = server
@@ -67,13 +67,13 @@ class Run:
 
     @property
     def error(self) -> str | None:
-        """Why it failed: what the endpoint said at the last attempt."""
+        """Why it failed: the endpoint's answer to the last attempt."""
         record = self._record()
         return None if record.failure is None else str(record.failure["failResponse"] or record.failure["error"])
 
     @property
     def failure_callback(self) -> str | None:
-        """`CALLBACK_SUCCESS` or `CALLBACK_FAIL`, once a failed run's failure function was told."""
+        """`CALLBACK_SUCCESS` or `CALLBACK_FAIL`, once a failed run's failure function was called."""
         failure = self._record().failure
         return None if failure is None else failure.get("state")
 
@@ -88,10 +88,10 @@ class Run:
             for step in group["steps"]
         ]
 
-    # -- letting time go by -------------------------------------------------------------------------------------------
+    # -- letting time pass --------------------------------------------------------------------------------------------
 
     def wait(self, *, timeout_s: float = TIMEOUT_S) -> Self:
-        """Let time go by until the run has ended, its failure function included.
+        """Let time pass until the run has ended, its failure function included.
 
         `timeout_s` is of the machine's time. Raises: NothingLeft, TimeoutError.
         """
@@ -106,9 +106,9 @@ class Run:
         return self
 
     def wait_for_event(self, event_id: str, *, timeout_s: float = TIMEOUT_S) -> Self:
-        """Let time go by until the run waits for an event.
+        """Let time pass until the run waits for an event.
 
-        Raises: NothingLeft when it ends, or would never go on, without; TimeoutError.
+        Raises: NothingLeft when it ends without waiting, or would never continue; TimeoutError.
         """
 
         def waits(services: Services) -> bool:
@@ -132,7 +132,7 @@ class Run:
         self._server.call("DELETE", f"/v2/workflows/runs/{self.id}")
 
     def resume(self) -> Run:
-        """A new run that goes on where this one failed, from the dead-letter queue."""
+        """A new run that continues where this one failed, from the dead-letter queue."""
         return self._revive("resume")
 
     def restart(self) -> Run:

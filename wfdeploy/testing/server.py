@@ -89,22 +89,22 @@ class WorkflowServer:
 
         `flow_control`: `{"key": "k", "parallelism": 2, "rate": 5, "period": "1m"}`, any of it but with a key.
         """
-        said = {f"Upstash-Forward-{name}": value for name, value in (headers or {}).items()}
-        said["Content-Type"] = "text/plain" if isinstance(body, str | bytes) else "application/json"
+        fields = {f"Upstash-Forward-{name}": value for name, value in (headers or {}).items()}
+        fields["Content-Type"] = "text/plain" if isinstance(body, str | bytes) else "application/json"
         if run_id is not None:
-            said["Upstash-Workflow-RunId"] = run_id
+            fields["Upstash-Workflow-RunId"] = run_id
         if delay is not None:
-            said["Upstash-Delay"] = delay if isinstance(delay, str) else f"{round(delay.total_seconds())}s"
+            fields["Upstash-Delay"] = delay if isinstance(delay, str) else f"{round(delay.total_seconds())}s"
         if retries is not None:
-            said["Upstash-Retries"] = str(retries)
+            fields["Upstash-Retries"] = str(retries)
         if labels:
-            said["Upstash-Label"] = ",".join(labels)
+            fields["Upstash-Label"] = ",".join(labels)
         if flow_control is not None:
             values = {name: value for name, value in flow_control.items() if name != "key"}
-            said["Upstash-Flow-Control-Key"] = str(flow_control["key"])
-            said["Upstash-Flow-Control-Value"] = ", ".join(f"{name}={value}" for name, value in values.items())
+            fields["Upstash-Flow-Control-Key"] = str(flow_control["key"])
+            fields["Upstash-Flow-Control-Value"] = ", ".join(f"{name}={value}" for name, value in values.items())
         content = body if isinstance(body, str | bytes) else "" if body is None else json.dumps(body)
-        answer = self.call("POST", f"/v2/trigger/{url}", headers=said, content=content).json()
+        answer = self.call("POST", f"/v2/trigger/{url}", headers=fields, content=content).json()
         return Run(self, answer["workflowRunId"], answer["workflowCreatedAt"])
 
     def runs(self) -> list[Run]:
@@ -147,10 +147,10 @@ class WorkflowServer:
         The newest one that fits answers, `times` at most. `error`: nobody answers, for this reason.
         """
         content = _json(json) if json is not None else body.encode() if isinstance(body, str) else body
-        told = dict(headers or {})
+        given = dict(headers or {})
         if json is not None:
-            told.setdefault("Content-Type", "application/json")
-        reply = Reply(None, error=error) if error else Reply(status, tuple(told.items()), content)
+            given.setdefault("Content-Type", "application/json")
+        reply = Reply(None, error=error) if error else Reply(status, tuple(given.items()), content)
         return self._stubs.add(Stub(url, reply, times))
 
     # -- time ---------------------------------------------------------------------------------------------------------
@@ -202,7 +202,7 @@ class Request:
 
 @dataclass(slots=True)
 class Stub:
-    """Answers what goes to a URL that begins with `url`; `times` at most, where that is said."""
+    """Answers requests to URLs that begin with `url`, at most `times` of them."""
 
     url: str
     reply: Reply

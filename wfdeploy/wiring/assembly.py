@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 
 class Reporter(Protocol):
-    """Takes what is to be said about where a use case works; what it does is said by events."""
+    """Takes remarks about where a use case works; events report what it does."""
 
     def warn(self, message: str, hint: str | None = None) -> None:
-        """Report something that is probably not meant."""
+        """Report something that is probably unintended."""
 
     def detail(self, message: str) -> None:
         """Report something for those who look closer."""
 
 
 _COUNTS_SLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Of the clocks that are never set, the one that goes on while the machine sleeps, as the server's does. What
-`time.monotonic` reads stands still then, on Linux and on macOS."""
+"""The steady clock that continues while the machine sleeps, as the server's does. That of `time.monotonic` stops then,
+on Linux and on macOS."""
 
 
 class SystemClock:
-    """Time as the operating system tells it."""
+    """The time of the operating system."""
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
@@ -62,7 +62,7 @@ def workspace(
 ) -> Iterator[Workspace]:
     """Open the surroundings of one use case.
 
-    command: what the lock says to whoever finds it held.
+    command: shown to whoever waits for the lock.
     online: the embedded server runs inside of the block, where it is the target.
     budget_s: how long all waits for the server may take together.
 
@@ -156,6 +156,6 @@ def read_stdin() -> bytes:
     from wfdeploy.documents.sources import MAX_FILE_BYTES
 
     try:
-        return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)  # whoever reads it says that this is too much
+        return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)  # its reader reports that this is too much
     except OSError as error:
         raise UsageError(f"standard input can't be read: {error.strerror or error}") from error

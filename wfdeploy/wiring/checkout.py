@@ -1,4 +1,4 @@
-"""What comes with a checkout isn't trusted: links in the place of what was named, files that git tracks."""
+"""What of a checkout isn't trusted: links in place of named files, and files that only this machine may write."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from wfdeploy.files.tracking import UnreadableIndexError, tracked
 from wfdeploy.model.address import shell_word
 
 OWN_FOLDER = ".wfdeploy"
-"""Beside the project file: what only this machine writes."""
+"""The folder beside the project file that only this machine writes to."""
 
 
 def not_as_named(what: str, path: Path, error: OutOfBoundsError) -> UsageError:
-    """The error for a path that leads elsewhere."""
+    """The error for a path that leads somewhere else."""
     real = os.path.realpath(path)
     return UsageError(
         f"{what} {escaped(str(path))} {error.reason}: a link leads to {escaped(real)}",
@@ -26,7 +26,7 @@ def not_as_named(what: str, path: Path, error: OutOfBoundsError) -> UsageError:
 
 
 def require_as_named(what: str, name: str, *, folder: Path, bounds: Bounds) -> None:
-    """Raises: `UsageError` where a link within the checkout leads a named path out of it."""
+    """Refuse a named path that a link within the checkout leads out of it. Raises: `UsageError`."""
     try:
         bounds.as_named(folder, name)
     except OutOfBoundsError as error:
@@ -34,13 +34,16 @@ def require_as_named(what: str, name: str, *, folder: Path, bounds: Bounds) -> N
 
 
 def require_untracked(root: Path, database: Path) -> None:
-    """A state, cache or database that came with the checkout is the word of whoever opened the pull request.
+    """Refuse a state, cache or database that came with the checkout: whoever opened the pull request wrote it.
 
-    `root`: of the project; `database`: that of its state, or of the embedded server. Raises: `StateUnusable`.
+    root: the folder of the project.
+    database: that of the state, or of the embedded server.
+
+    Raises: `StateUnusable`.
     """
     why = "what wfdeploy keeps would be what a commit says, and not what happened"
     _require_untracked(root, [OWN_FOLDER], why)
-    # Not by what the path reads: `.wfdeploy/../data.db` lies elsewhere, and so does all in it where it is a link.
+    # Resolved, since `.wfdeploy/../data.db` lies elsewhere, and so does everything in a folder that is a link.
     real = Path(os.path.realpath(database.parent))
     if not real.is_relative_to(Path(os.path.realpath(root), OWN_FOLDER)):
         beside = (f"{database.name}{suffix}" for suffix in ("-wal", "-shm", "-journal"))
@@ -52,8 +55,8 @@ def _require_untracked(folder: Path, names: Collection[str], why: str) -> None:
         found = tracked(folder, names)
     except UnreadableIndexError as error:
         raise StateUnusable(
-            f"it can't be told whether git tracks {', '.join(names)} in {folder}: {error}",
-            hint="mend the repository; `git status` says what is wrong with it",
+            f"cannot tell whether git tracks {', '.join(names)} in {folder}: {error}",
+            hint="repair the repository; `git status` says what is wrong with it",
         ) from error
     if found is not None:
         shown = shell_word(str(found))
@@ -64,11 +67,12 @@ def _require_untracked(folder: Path, names: Collection[str], why: str) -> None:
 
 
 def require_own_plan(file: Path, *, folder: Path, bounds: Bounds) -> None:
-    """A saved plan that came with the checkout, perhaps in the place of the manifests, says what somebody else wants:
-    which paths are read, with which variables, and what is triggered again. Raises: `UsageError`, `StateUnusable`."""
+    """Refuse a saved plan that came with the checkout. It may have replaced the manifests, and decides which paths are
+    read, with which variables, and what is triggered again.
+
+    Raises: `UsageError`, `StateUnusable`.
+    """
     require_as_named("the plan", str(file), folder=folder, bounds=bounds)
     path = folder / file
     for each in (path, path.resolve()):
-        _require_untracked(
-            each.parent, [each.name], "a saved plan is carried out for whoever made it, not for a commit"
-        )
+        _require_untracked(each.parent, [each.name], "a saved plan is applied for whoever made it, not for a commit")

@@ -1,7 +1,7 @@
 """The embedded server as use cases work on it: where it is, and what it supplies.
 
-A destination is part of what a run is, so a demo that moves to another port would trigger every run anew. The port
-that was had once is kept beside the server's database, and requested again by every command that works on it.
+A destination is part of what a run is, so a demo on another port would trigger every run again. Its port is noted
+beside the server's database, and requested again by every command that works on that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ USUAL_DEMO_PORT = 8081
 
 
 def demo_port(database: Path) -> int:
-    """The port to ask for."""
+    """The port to request."""
     try:
         port = int(read_own(_note(database), most=16))
     except (OSError, ValueError):
@@ -41,7 +41,7 @@ def demo_was_used(database: Path) -> bool:
 
 
 def remember_demo(database: Path, url: str | None) -> None:
-    """Keep the port that the demo got. Where it can't be kept, the usual one is asked for next time."""
+    """Note the port that the demo got. If that fails, the usual one is requested next time."""
     port = None if url is None else urlsplit(url).port
     if port is None or (demo_was_used(database) and port == demo_port(database)):
         return

@@ -1,6 +1,6 @@
 """Validate: every problem of manifests and project file, whichever environment it shows in.
 
-A use case that has no workspace: it needs no state and no server, and goes on where the project file is wrong.
+A use case that has no workspace: it needs no state and no server, and continues where the project file is wrong.
 """
 
 from __future__ import annotations
