@@ -16,7 +16,7 @@ from wfdeploy.model.options import StopFlag
 T = TypeVar("T")
 
 OnEvent: TypeAlias = Callable[[Event], object]
-"""Takes events as they happen."""
+"""A receiver of events as they happen."""
 
 
 _LONGEST_SLEEP_S = 0.5
@@ -24,7 +24,7 @@ _LONGEST_SLEEP_S = 0.5
 
 
 class _Callback(NamedTuple):
-    """What is to be done in the caller's thread."""
+    """A call to be made in the caller's thread."""
 
     do: Callable[[], object]
     answer: Future[bool] | None = None

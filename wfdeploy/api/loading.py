@@ -1,4 +1,4 @@
-"""Where Python programs begin: with a folder, and what to work on there."""
+"""The start of a Python program: from a folder and options to a project."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load(
     variables: Mapping[str, str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Project:
-    """The project in a folder.
+    """Load the project of a folder.
 
     No manifest is read yet: each operation reads the files when it begins, as a command does.
 

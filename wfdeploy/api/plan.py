@@ -37,7 +37,7 @@ class Change:
     """The id of the run to start, else of the recorded run; empty where the server chooses it."""
 
     generation: int = 0
-    """How often the address was triggered, this time included."""
+    """The number of times that the address was triggered, this one included."""
 
     run_state: RunState | None = None
     """The state of the recorded run, where that is not as declared: it failed, was cancelled, or vanished."""
@@ -63,7 +63,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What an apply would do, and to which state. Made by `Project.plan`."""
+    """The changes that an apply would make, and the state that they are for. Made by `Project.plan`."""
 
     project: str
 
@@ -73,7 +73,7 @@ class Plan:
     """By address. Runs with nothing to do about them are only counted, in `summary`."""
 
     summary: Mapping[Action, int]
-    """How many addresses there are of each action, zeros included."""
+    """The number of addresses by action, zeros included."""
 
     warnings: tuple[str, ...]
 
@@ -106,7 +106,7 @@ class Plan:
         )
 
     def _saved(self) -> SavedPlan:
-        """What it takes to apply exactly this. Raises: `StalePlan` for an unverified plan."""
+        """The saved form, by which exactly this is applied. Raises: `StalePlan` for an unverified plan."""
         from wfdeploy.planning.saved_plan import SavedPlan
 
         return SavedPlan.of(self._made, paths=self._paths, selection=self._selection, new_state=self._new_state)
@@ -132,7 +132,7 @@ class Plan:
         return "".join(plan_markdown.text(self._made))
 
     def to_text(self) -> str:
-        """What `wfdeploy plan` prints."""
+        """The text that `wfdeploy plan` prints."""
         from wfdeploy.render import plan_text
 
         return "".join(plan_text.text(self._made))

@@ -58,7 +58,7 @@ class Project:
     _environ: Mapping[str, str] = field(repr=False)
 
     def validate(self, *, paths: Paths | None = None, on_event: OnEvent | None = None) -> tuple[Diagnostic, ...]:
-        """Every problem of manifests and project file, warnings included; of all environments where none is chosen.
+        """Find every problem of manifests and project file, in all environments where none is chosen.
 
         paths: folders and files to read in place of the project's manifests.
         """
@@ -90,7 +90,7 @@ class Project:
         offline: bool = False,
         on_event: OnEvent | None = None,
     ) -> Plan:
-        """What `apply` would do. Nothing is changed anywhere.
+        """Find out what `apply` would do. Nothing is changed anywhere.
 
         targets: only addresses that match one of these (`*` and `?`; brackets are literal).
         replace: addresses to trigger again although nothing changed.
@@ -212,7 +212,7 @@ class Project:
         return self._request("retrigger", globs, labels, options=options, confirm=confirm, call=Call(on_event, stop))
 
     def status(self, *globs: str, labels: Iterable[str] = (), on_event: OnEvent | None = None) -> tuple[StatusRow, ...]:
-        """Recorded runs with their live state, by address.
+        """List recorded runs with their live state, by address.
 
         globs: only addresses that match one of these (`*` and `?`; brackets are literal). labels: only runs with one of
         these. Without a token, runs are shown as they were last observed.

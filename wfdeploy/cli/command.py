@@ -34,7 +34,7 @@ class Option(click.Option):
 
 
 class _Help(click.Command):
-    """What commands and groups share: help goes through our own output, with examples and exit codes at its end."""
+    """Base of commands and groups: help goes through our own output, and ends with examples and exit codes."""
 
     def __init__(self, *args: Any, examples: str = "", exits: Iterable[ExitCode] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -141,7 +141,7 @@ class LazyGroup(_Help, click.Group):
 
 
 def app_of(ctx: click.Context) -> App:
-    """What every command is handed."""
+    """The invocation that a context belongs to."""
     app = ctx.find_object(App)
     assert app is not None  # the gate starts every command with one
     return app

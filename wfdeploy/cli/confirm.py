@@ -28,7 +28,7 @@ _MOST_WARNINGS = 5
 
 
 class Asker:
-    """Shows the plan and asks. Nobody is asked with `--yes`, nor where nobody sits at a terminal."""
+    """The question before a change, after showing its plan. Nobody is asked with `--yes`, or without a terminal."""
 
     def __init__(self, output: Output, stopper: Stopper, listener: Listener, *, yes: bool, question: str) -> None:
         self._output = output

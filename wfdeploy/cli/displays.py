@@ -96,7 +96,7 @@ class Lines:
         return count / max(self._monotonic() - self._begun, 0.001)
 
     def _left(self, seen: int, total: int | None) -> str:
-        """How much of a listing is left, where that is known."""
+        """The part of a listing that is left, where that is known."""
         assert self._listed is not None
         began, first = self._listed
         if total is None or seen == first:

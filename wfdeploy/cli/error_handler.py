@@ -89,7 +89,7 @@ def _wfdeploy() -> click.Group:
 
 
 def _help_width(app: App) -> int:
-    """As click would choose it (it would import half the standard library to ask the terminal)."""
+    """The width that click would choose (it would import half the standard library to ask the terminal)."""
     return max(min(app.output.width, 80) - 2, 50)
 
 

@@ -57,7 +57,7 @@ MODULES = {
     **dict.fromkeys(("status", "wait", "logs", "history", "refresh"), "runs"),
     **dict.fromkeys(("adopt", "cancel", "resume", "restart", "retrigger"), "apply"),
 }
-"""Where a command is, unless in a file of its name."""
+"""The module of a command, unless it has the command's name."""
 
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:

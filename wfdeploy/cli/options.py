@@ -1,7 +1,7 @@
 """The options that commands share, in bundles.
 
-A bundle is a decorator: it adds its options and hands the command one object made of them. What concerns the
-output is set on it as soon as it is read, so that even a complaint about a later option follows it.
+A bundle is a decorator: it adds its options, and passes the command one object made of them. Output options take effect
+as soon as they are read, so that even an error in a later option follows them.
 """
 
 from __future__ import annotations
@@ -131,12 +131,12 @@ _OUTPUT = _output(
 
 
 def log(function: Function) -> Function:
-    """Adds --color, -v, -q and --log-format; passes `app`."""
+    """Add --color, -v, -q and --log-format; pass `app`."""
     return _COLOR(_VERBOSE(_QUIET(_LOG_FORMAT(_pass_app(function)))))
 
 
 def view(function: Function) -> Function:
-    """Adds --output and what `log` adds; passes `app`."""
+    """Add --output and what `log` adds; pass `app`."""
     return _OUTPUT(log(function))
 
 
@@ -149,8 +149,8 @@ def _pass_app(function: Function) -> Function:
 
 
 def _bundle(name: str, make: Callable[[dict[str, Any]], object], added: Sequence[Decorator]) -> Decorator:
-    """Adds these options, and passes one object. `make` makes it of the command line's values, and takes out those that
-    it is made of."""
+    """Add these options, and pass one object. `make` builds it from the command line's values, and takes out those that
+    it used."""
 
     def decorate(function: Function) -> Function:
         @wraps(function)
@@ -216,10 +216,10 @@ target = _bundle(
         *_PROJECT,
     ),
 )
-"""Adds the options that choose project, environment, server and state; passes `target`."""
+"""Add the options that choose project, environment, server and state; pass `target`."""
 
 project = _bundle("target", _target_flags, (_environment("Environment whose variables apply."), *_PROJECT))
-"""Adds the options of commands that read manifests and talk to nobody; passes `target`."""
+"""Add the options of commands that read manifests and contact no server; pass `target`."""
 
 _VAR = _selecting(
     "--var",
@@ -246,11 +246,11 @@ _REFRESH = _selecting(
 )
 
 variables = _VAR
-"""Adds --var alone; passes `variables`."""
+"""Add --var alone; pass `variables`."""
 
 
 def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
-    """Adds what narrows or forces a plan; passes `selection`."""
+    """Add what narrows or forces a plan; pass `selection`."""
     added = [_TARGET]
     if replace:
         added.append(
@@ -340,11 +340,11 @@ def _limits(flags: dict[str, Any]) -> ApplyOptions:
 
 
 apply_limits = _bundle("limits", _limits, _APPLY_LIMITS)
-"""Adds the options of `ApplyOptions` but for --wait, which is apply's own; passes `limits`."""
+"""Add the options of `ApplyOptions` but for --wait, which is apply's own; pass `limits`."""
 
 
 def paths(function: Function) -> Function:
-    """Adds PATH...; passes `paths`: None when none is given, which means the project's manifests."""
+    """Add PATH...; pass `paths`: None when none is given, which means the project's manifests."""
 
     @wraps(function)
     def with_paths(*, paths: tuple[str, ...], **flags: Any) -> Any:
@@ -364,5 +364,5 @@ _LABELS = _selecting(
 
 
 def recorded_runs(function: Function) -> Function:
-    """Adds ADDRESS-GLOB... and --label; passes `globs` and `labels`."""
+    """Add ADDRESS-GLOB... and --label; pass `globs` and `labels`."""
     return click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1)(_LABELS(function))

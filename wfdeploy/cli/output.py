@@ -14,7 +14,7 @@ from wfdeploy.errors import SystemRefused
 from wfdeploy.render.terminal import Style, Tone, json_safe, plain, printable_lines, without_commands
 
 DEFAULT_WIDTH = 100
-"""Columns for text that goes to a file or a pipe: the same everywhere, so that outputs compare."""
+"""Columns for text that goes to a file or a pipe: the same everywhere, so that outputs can be compared."""
 
 _ANSI = {
     Tone.GOOD: "32",
@@ -38,7 +38,7 @@ class LogFormat(Enum):
 
 
 class View(Enum):
-    """How a command's result is shown."""
+    """The format of a command's result."""
 
     TEXT = "text"
     JSON = "json"
@@ -145,12 +145,12 @@ class Output:
 
     @property
     def style(self) -> Style:
-        """How text for standard output is dressed."""
+        """The style of text for standard output."""
         return self._style_of(self._stdout)
 
     @property
     def error_style(self) -> Style:
-        """How text for standard error is dressed."""
+        """The style of text for standard error."""
         return self._style_of(self._stderr)
 
     @property

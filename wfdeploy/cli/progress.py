@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def listener(output: Output, *, monotonic: Callable[[], float] = time.monotonic) -> Iterator[Listener]:
-    """The listener that suits where standard error goes."""
+    """The listener for the kind of place that standard error is."""
     display = EventDisplay(output, monotonic)
     try:
         yield display
@@ -51,7 +51,7 @@ def pause(listener: Listener) -> None:
 
 
 class EventDisplay:
-    """Shows events. What shows them is made at the first one: without events, no terminal library is loaded."""
+    """A listener that chooses its display at the first event: without events, no terminal library is loaded."""
 
     def __init__(self, output: Output, monotonic: Callable[[], float]) -> None:
         self._output = output

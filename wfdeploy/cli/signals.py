@@ -1,4 +1,4 @@
-"""What ^C and SIGTERM do.
+"""Handlers of ^C and SIGTERM.
 
 Everywhere: they end the command by an exception, so that files and locks are released. While an apply sends: the
 first one asks the engine to stop (no new batch; those in flight are finished and recorded), a second one ends it at

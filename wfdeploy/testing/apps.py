@@ -33,8 +33,8 @@ def serving(app: Any) -> Iterator[str]:
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """Closes what the application left open. The SDK's clients can't be closed, and each of their connections would
-    fail a test suite that turns warnings into errors."""
+    """An event loop that closes what the application left open. The SDK's clients can't be closed, and each of their
+    connections would fail a test suite that turns warnings into errors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class _Server(uvicorn.Server):
-    """Tells when it answers."""
+    """A server with a future that is done once it answers."""
 
     def __init__(self, app: Any) -> None:
         super().__init__(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1))
@@ -64,7 +64,7 @@ class _Server(uvicorn.Server):
             self.ready.set_result(None)
 
     def run_in(self, listening: socket.socket) -> None:
-        """What the thread does."""
+        """Serve until `should_exit` is set; the body of the thread."""
         error: BaseException | None = None
         try:
             with asyncio.Runner(loop_factory=_Loop) as runner:

@@ -18,7 +18,7 @@ TIMEOUT_S = 30.0
 
 
 class NothingLeft(AssertionError):
-    """What was waited for will never happen, however much time passes."""
+    """Raised when what was waited for will never happen, however much time passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Step:
     state: str
     """`STEP_SUCCESS`, `STEP_PROGRESS`, ..."""
     out: Any
-    """What it returned, decoded from JSON where it is that."""
+    """The step's result, decoded if it is JSON."""
     logged: Mapping[str, Any]
     """The step as the logs show it."""
 
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def result(self) -> Any:
-        """What the workflow returned, decoded from JSON where it is that; None before its end."""
+        """The workflow's result, decoded if it is JSON; None before its end."""
         return _decoded(self.logged.get("workflowRunResponse"))
 
     @property

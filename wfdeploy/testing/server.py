@@ -192,7 +192,7 @@ def _json(value: Any) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was to be sent. Header names are in lower case."""
+    """A request that a stub answered. Header names are in lower case."""
 
     method: str
     url: str
@@ -202,13 +202,13 @@ class Request:
 
 @dataclass(slots=True)
 class Stub:
-    """Answers requests to URLs that begin with `url`, at most `times` of them."""
+    """The answer to requests whose URLs begin with `url`, to at most `times` of them."""
 
     url: str
     reply: Reply
     times: int | None = None
     requests: list[Request] = field(default_factory=list)
-    """What it answered, in order."""
+    """The requests that it answered, in order."""
 
     @property
     def is_used_up(self) -> bool:

@@ -1,4 +1,4 @@
-"""Where implementations are picked: which store, which gateway, which clock a use case works with."""
+"""The choice of implementations: which store, which gateway, which clock a use case works with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Reporter(Protocol):
-    """Takes remarks about where a use case works; events report what it does."""
+    """A receiver of remarks about where a use case works; events report what it does."""
 
     def warn(self, message: str, hint: str | None = None) -> None:
         """Report something that is probably unintended."""
@@ -152,7 +152,7 @@ def _read_stdin(settings: Settings) -> bytes:
 
 
 def read_stdin() -> bytes:
-    """What standard input holds, up to more than any file may. Raises: `UsageError`."""
+    """Read standard input, up to more than any file may hold. Raises: `UsageError`."""
     from wfdeploy.documents.sources import MAX_FILE_BYTES
 
     try:

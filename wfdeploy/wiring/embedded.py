@@ -50,7 +50,7 @@ def remember_demo(database: Path, url: str | None) -> None:
 
 
 def demo_url(database: Path) -> str:
-    """Where the demo is, or will be."""
+    """The URL that the demo has, or will have."""
     return f"http://127.0.0.1:{demo_port(database)}"
 
 
@@ -59,7 +59,7 @@ def _note(database: Path) -> Path:
 
 
 def local_variables(settings: Settings) -> Mapping[str, str]:
-    """Variables that the embedded server supplies, for manifests that want to run with nothing else running."""
+    """Variables that the embedded server supplies, so that manifests run with nothing else installed."""
     return {"app_url": demo_url(settings.local_database)}
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wfdeploy.upstash.endpoint import Endpoint, GivenToken
 
 EMBEDDED = "local"
-"""What stands for the URL of the embedded server: its port is another one each time, and means nothing."""
+"""Stands for the URL of the embedded server, whose port differs each time and means nothing."""
 
 _LONGEST_TOKEN = 16_384
 _LONGEST_ENV_FILE = 1_000_000
@@ -42,7 +42,7 @@ class Settings:
     environ: Mapping[str, str] = field(repr=False)
     """The variables of the process and the env file."""
     cwd: Path
-    """What relative paths of options are relative to."""
+    """The folder that relative paths of options start from."""
     stdin_taken: bool = False
     """Standard input was read for the token, so nothing else can be read from it."""
     by_cache: Path | None = None
@@ -50,7 +50,7 @@ class Settings:
 
     @property
     def local_database(self) -> Path:
-        """Where the embedded server keeps its runs."""
+        """The database of the embedded server."""
         return self.target.project.root / LOCAL_DATABASE
 
 

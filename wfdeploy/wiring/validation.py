@@ -36,7 +36,7 @@ def problems(
     variables: Mapping[str, str],
     listener: Listener,
 ) -> Sequence[Diagnostic]:
-    """What is wrong in the chosen environment, or in any where none is chosen: each problem once, warnings included.
+    """Find every problem of the chosen environment, or of all where none is chosen: each once, warnings included.
 
     Raises: `UsageError`.
     """
