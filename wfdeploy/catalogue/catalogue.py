@@ -61,7 +61,7 @@ class Catalogue:
         self._has_swept = False
         self.duplicates = False
         """Whether some group or address is declared more than once. A file that does so by itself has no entry that a
-        later command could use, for it would not hold what is to be told."""
+        later command could use, for it would not hold what is to be reported."""
 
     # --- filling ---------------------------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ class Catalogue:
                 yield from runs_of(loaded, chunks.rows(self._connection, loaded.chunks))
 
     def find(self, addresses: Collection[str]) -> Mapping[Address, DesiredRun]:
-        """Those of these addresses that are declared."""
+        """The declared runs among these addresses."""
         found: dict[Address, DesiredRun] = {}
         wanted: dict[str, list[str]] = {}
         for address in addresses:
@@ -222,8 +222,10 @@ class Catalogue:
         return found
 
     def differing(self, group: str, recorded: Callable[[str, str], Iterable[tuple[str, str, str]]]) -> set[Address]:
-        """The addresses of a group at which what is declared differs from what is recorded, or that only one of the two
-        has. `recorded`: gives address, fingerprint and delivery of the records from one address up to another."""
+        """The addresses of a group where declaration and record differ, or that only one of the two has.
+
+        recorded: gives address, fingerprint and delivery of the records from one address up to another.
+        """
         loaded = self._loaded[group]
         prefix, found = f"{group}/", set[Address]()
         lows = [prefix, *(prefix + chunk.first for chunk in loaded.chunks[1:])]
@@ -267,7 +269,7 @@ class Catalogue:
             run(f"UPDATE entries SET used_on = {_today()} WHERE {where}", values)  # noqa: S608
 
     def _evict(self) -> None:
-        """Of what this command doesn't use, keep what was used lately, and not more than is allowed."""
+        """Drop what this command doesn't use, but for what was used lately, up to the bound."""
         mine = {*self._used, *self._private}
         kept = 0
         rows = self._connection.execute(

@@ -41,7 +41,7 @@ class Chunk(NamedTuple):
 
     @property
     def tally(self) -> Tally:
-        """That of its rows."""
+        """The tally of its rows."""
         return Tally(self.size, int.from_bytes(self.total))
 
 
@@ -105,7 +105,7 @@ class Writer:
             kept = some
             if len(self._segments) == 1 or piece is not WHOLE_FILE:
                 kept = self._distinct(some)
-            elif _has_duplicates(some):  # which of them came first is told only when all segments are merged
+            elif _has_duplicates(some):  # which of them came first is known only when all segments are merged
                 self._must_merge = True
             self._put(kept, piece)
             last = kept[-1][0]
@@ -193,7 +193,7 @@ def _has_duplicates(some: Sequence[Row]) -> bool:
 
 
 def shifted(row: Row, runs: int, lines: int) -> Row:
-    """A row so many runs and lines further down in its file."""
+    """A row that stands `runs` runs and `lines` lines further down in its file."""
     name, fingerprint, delivery, number, line, entry, *rest = row
     return (name, fingerprint, delivery, number + runs, line + lines, entry + runs, *rest)  # type: ignore[return-value]
 
@@ -205,7 +205,7 @@ def listed(connection: sqlite3.Connection, group: int) -> tuple[Chunk, ...]:
 
 
 def rows(connection: sqlite3.Connection, chunks: Iterable[Chunk], *, with_own_ids: bool = False) -> Iterator[Row]:
-    """The rows of these chunks. `with_own_ids`: those whose run id the author fixed. Raises: `CacheDamaged`."""
+    """The rows of these chunks; `with_own_ids`: those whose run id the author fixed. Raises: `CacheDamaged`."""
     for chunk in chunks:
         if not with_own_ids:
             yield from _read(connection, chunk)
@@ -214,7 +214,7 @@ def rows(connection: sqlite3.Connection, chunks: Iterable[Chunk], *, with_own_id
 
 
 def find(connection: sqlite3.Connection, chunks: Sequence[Chunk], names: Collection[str]) -> Iterator[Row]:
-    """Those of a group's rows that have one of these names, by name. Raises: `CacheDamaged`."""
+    """The rows of a group that have one of these names, by name. Raises: `CacheDamaged`."""
     known: tuple[int, dict[str, Row]] = (-1, {})
     for name in sorted(names):
         position = bisect_right(chunks, name, key=attrgetter("first")) - 1

@@ -36,7 +36,7 @@ class CacheBusy(Exception):
 
 @contextmanager
 def raising_busy() -> Iterator[None]:
-    """SQLite's refusal to write (somebody else does, the disk is full, it is read-only) as `CacheBusy`."""
+    """Raise `CacheBusy` where SQLite refuses to write: somebody else does, the disk is full, it is read-only."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -45,8 +45,7 @@ def raising_busy() -> Iterator[None]:
 
 @contextmanager
 def raising_busy_or_damaged() -> Iterator[None]:
-    """What SQLite finds wrong with a file, while it is read or written, as `CacheDamaged`; its refusals as
-    `CacheBusy`."""
+    """Raise `CacheDamaged` where SQLite finds something wrong with a file, `CacheBusy` where it refuses to write."""
     with raising_busy():
         try:
             yield
@@ -58,7 +57,7 @@ def raising_busy_or_damaged() -> Iterator[None]:
 
 @contextmanager
 def raising_damaged() -> Iterator[None]:
-    """What can't be read of a cache as `CacheDamaged`."""
+    """Raise `CacheDamaged` for what can't be read of a cache."""
     try:
         yield
     except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
@@ -127,7 +126,10 @@ _BUSY_S = 2.0
 
 
 def connect(folder: Path | None) -> tuple[sqlite3.Connection, bool]:
-    """A database with the catalogue's tables, and whether it lasts. `folder`: where caches are kept."""
+    """A database with the catalogue's tables, and whether it lasts.
+
+    folder: where caches are kept.
+    """
     if folder is not None:
         with contextlib.suppress(sqlite3.Error, OSError):
             return _cached(folder), True
@@ -162,7 +164,7 @@ def _cached(folder: Path) -> sqlite3.Connection:
     connection = _open(path)
     try:
         _prepare(connection)
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # what SQLite says, too, may be of a damaged file
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # even SQLite's message may be of a damaged file
         connection.close()
         if isinstance(error, sqlite3.OperationalError):
             raise  # in use, or not to be written: it may well be sound

@@ -194,7 +194,7 @@ def _row(run: DesiredRun) -> chunks.Row:
 
 
 def name_of(key: bytes, wanted: str) -> str:
-    """What an entry is called. Without the key it says nothing, and another state's entries aren't found."""
+    """The name of an entry. It reveals nothing without the key, and another state's entries aren't found."""
     return hmac.digest(key, f"name\0{wanted}".encode(), "sha256").hex()
 
 

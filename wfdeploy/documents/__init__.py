@@ -1,1 +1,1 @@
-"""YAML files into documents of plain data with positions, strictly; and what JSON Schema says of them."""
+"""YAML files into documents of plain data with positions, strictly, and checked against their JSON Schema."""

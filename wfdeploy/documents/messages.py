@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from wfdeploy.model.document import FieldPath, dotted
 
 ValidationError: TypeAlias = Any
-"""`jsonschema.ValidationError`: what its attributes hold depends on the keyword, which the type can't say."""
+"""`jsonschema.ValidationError`: what its attributes hold depends on the keyword, which the type can't express."""
 
 _TYPES = {
     "object": "a mapping",

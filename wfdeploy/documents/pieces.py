@@ -51,7 +51,8 @@ _LOOKED_AT = 80
 class Piece:
     """Items of `spec.runs`: the text from `start` to `end` of a file.
 
-    first, count: the index of the first item among all, and how many there are.
+    first: the index of the first item among all.
+    count: how many items there are.
     line: lines of the file before it.
     """
 

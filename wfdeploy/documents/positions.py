@@ -58,7 +58,7 @@ def _pick(found: Mapping[tuple[int, FieldPath], Position], index: int, path: Fie
 
 
 def locate_all(text: str, wanted: Mapping[int, Collection[FieldPath]]) -> dict[tuple[int, FieldPath], Position]:
-    """Positions of nodes, and of all that lead to them, by document index and path. One pass, whatever is asked."""
+    """Find the positions of nodes, and of all that lead to them, by document index and path, in one pass."""
     found: dict[tuple[int, FieldPath], Position] = {}
     walk = _Walk(text)
     last = max(wanted, default=-1)

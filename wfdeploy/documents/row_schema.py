@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from referencing._core import Resolver
 
 MAX_CHECKS = 300_000
-"""Of one row: some seconds. Alternatives that refer to each other can ask for more than anybody waits for."""
+"""Of one row: some seconds. Alternatives that refer to each other can need more than anybody waits for."""
 
 
 class RowSchema:
@@ -28,7 +28,7 @@ class RowSchema:
 
         patterns = self._patterns = Patterns()
         try:
-            # Without `format`, by which Python's `re` would be asked about patterns.
+            # Without `format`, which would check patterns with Python's `re`.
             Draft202012Validator.check_schema(schema, format_checker=FormatChecker(formats=()))
             _add_patterns(tuple(subschemas(schema)), patterns)
             ready = without_dialects(schema)
@@ -84,7 +84,7 @@ class _Budget:
         self._left = MAX_CHECKS
 
     def counting(self, name: str, keyword: Keyword) -> Keyword:
-        """The same keyword, counted: once, and once for each of the things that it lists. A reference takes longer."""
+        """Count the checks of a keyword: one, and one for each thing that it lists. A reference takes longer."""
         cost = 10 if name in ("$ref", "$dynamicRef") else 1
 
         def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any] | None:
@@ -123,7 +123,7 @@ def _add_patterns(parts: tuple[Mapping[str, Any], ...], patterns: Patterns) -> N
         for pattern in part.get("patternProperties", ()):
             patterns.add(pattern)
     if any("patternProperties" in part for part in parts) and any("unevaluatedProperties" in part for part in parts):
-        # jsonschema's way to tell what is evaluated asks Python's `re`.
+        # jsonschema finds out what is evaluated with Python's `re`.
         raise ValueError("unevaluatedProperties and patternProperties don't go together; use additionalProperties")
 
 
@@ -282,7 +282,10 @@ def _is_known(keyword: str, value: Any) -> bool:
 
 
 def _weight(node: Any, root: Mapping[str, Any], known: dict[int, float]) -> float:
-    """How many checks a value can take at most; without end where a schema refers to itself. `known`: by identity."""
+    """How many checks a value can take at most; without end where a schema refers to itself.
+
+    known: the weights so far, by identity.
+    """
     if not isinstance(node, Mapping):
         return 1
     if id(node) not in known:

@@ -88,11 +88,11 @@ class QuickSchema:
         try:
             return self._validator.is_valid(value)
         except (ValueError, TypeError, OverflowError):
-            return False  # nothing that JSON can say, such as a key that isn't text
+            return False  # nothing that JSON has, such as a key that isn't text
 
 
 def is_surely_valid(value: object, schema: SchemaName) -> bool:
-    """Whether a document's data is valid; False where only jsonschema can tell."""
+    """Whether a document's data is valid; False where only jsonschema can decide."""
     return _quick(schema).accepts(value)
 
 

@@ -36,8 +36,12 @@ _BOM = "\ufeff"
 
 
 class Found(NamedTuple):
-    """A file to read. `path` is None for standard input; `display` is its name as the user would type it; `real` is
-    the path with all links followed, empty for standard input."""
+    """A file to read.
+
+    display: its name as the user would type it.
+    path: None for standard input.
+    real: the path with all links followed; empty for standard input.
+    """
 
     display: str
     path: Path | None
@@ -53,12 +57,12 @@ def find(
     bounds: Bounds,
     project_file: Path | None = None,
 ) -> list[Found]:
-    """The manifest files that `paths` stand for, each once: in the order of the paths, folders sorted by name.
+    """Find the manifest files that `paths` stand for, each once: in the order of the paths, folders sorted by name.
 
-    Paths are relative to `base` and shown relative to `cwd`, unless they are absolute. Hidden entries of folders and
-    project files are passed over, and so are folders below with a project file of their own, which are other projects
-    (`project_file` is this one's); what is named outright is taken whatever its name. What can't be found or entered,
-    or lies out of bounds, is added to `problems`.
+    Paths are relative to `base` and shown relative to `cwd`, unless they are absolute. In folders, hidden entries and
+    project files are skipped, and so are folders below with a project file of their own, which are other projects
+    (`project_file` is this one's); a path that is given itself is taken whatever its name. What can't be found or
+    entered, or lies out of bounds, is added to `problems`.
     """
     own = "" if project_file is None else os.path.realpath(project_file)
     search = _Search(own, bounds, problems)
@@ -97,7 +101,7 @@ def read_bytes(found: Found, *, stdin: bytes | None, problems: list[Diagnostic])
 
 
 def decode(found: Found, data: bytes, *, name: str, cwd: Path, problems: list[Diagnostic]) -> SourceFile | None:
-    """A file's content as text; None when it isn't text, with the reason in `problems`. `name`: see `name_of`."""
+    """Decode a file's content; None when it isn't text, with the reason in `problems`. `name`: see `name_of`."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -126,7 +130,7 @@ def shown_path(path: Path, cwd: Path) -> str:
 
 
 def unnameable(found: Found) -> Diagnostic:
-    """What is wrong with a file whose name below the project isn't UTF-8."""
+    """The problem of a file whose name below the project isn't UTF-8."""
     return _problem(
         "name-not-utf8", "the name of this file, or of its folder, is not UTF-8", found.display, "rename it"
     )
@@ -138,7 +142,7 @@ def allow(path: Path) -> str:
 
 
 def reason(error: OSError) -> str:
-    """What the operating system says, without its number and path."""
+    """The operating system's message, without its number and path."""
     return (error.strerror or str(error)).lower()
 
 
@@ -149,7 +153,10 @@ def _display(path: Path, text: str, base: Path, cwd: Path) -> str:
 
 
 class _Search:
-    """One search for manifests. `own`: the project file's real path."""
+    """One search for manifests.
+
+    own: the project file's real path.
+    """
 
     def __init__(self, own: str, bounds: Bounds, problems: list[Diagnostic]) -> None:
         self._own = own
@@ -214,7 +221,7 @@ class _Search:
             self._problem("out-of-bounds", f"this {error.reason}", display, allow(path))
             return False
         except (OSError, ValueError):
-            pass  # opening it tells
+            pass  # opening it gives the reason
         return True
 
     def _problem(self, code: str, message: str, display: str, hint: str | None = None) -> None:
@@ -224,7 +231,7 @@ class _Search:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link onto itself; reading it as a file tells
+    except OSError:  # a link onto itself; reading it as a file gives the reason
         return False
 
 

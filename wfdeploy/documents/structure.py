@@ -1,4 +1,4 @@
-"""Documents against their JSON Schema: every error, in words for people."""
+"""Documents against their JSON Schema: every error, with a message for people."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from wfdeploy.model.workflow_id import id_key, parse_run_id
 
 
 class Problem(NamedTuple):
-    """A value that won't do: why, and what to do. Where it stands is known to the caller."""
+    """A value that won't do: why, and what to do. The caller knows where it stands."""
 
     code: str
     message: str
@@ -52,7 +52,7 @@ def header_name_problem(name: str) -> Problem | None:
 
 
 def header_value_problem(name: str, value: Text) -> Problem | None:
-    """Why a header can't have this value; None when it can. Of a secret's value nothing is known here."""
+    """Why a header can't have this value; None when it can. Nothing is known here of a secret's value."""
     parts = value.parts if isinstance(value, SecretText) else (value,)
     for part in parts:
         bad = _NOT_IN_A_VALUE.search(part) if isinstance(part, str) else None
@@ -136,7 +136,7 @@ _HINT = "write it as text, in quotes, or give the whole body as bodyText"
 
 
 def number_problems(value: object, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Problem]]:
-    """Every such number in a value, with its path.
+    """Yield every number in a value that JSON can't carry, with its path.
 
     Source: RFC 8259, section 6 (integers), RFC 8785, section 3.2.2.3 (NaN and infinities).
     """
@@ -161,7 +161,7 @@ _MAX_PERIOD_S = 7 * 86400
 
 
 def flow_control_problems(flow: FlowControl) -> Iterator[tuple[FieldPath, Problem]]:
-    """What is wrong with a flow control, each with its path in it."""
+    """Yield what is wrong with a flow control, each problem with its path in it."""
     if (problem := label_problem("flowControl.key", flow.key)) is not None:
         yield ("key",), problem
     if flow.parallelism is None and flow.rate is None:
@@ -188,7 +188,7 @@ def label_problem(what: str, text: Text) -> Problem | None:
 
 
 class OwnIds:
-    """The ids that were given so far, each with the address that has it."""
+    """The workflow run ids that authors gave so far, each with the address that has it."""
 
     def __init__(self) -> None:
         self._owners: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 PyYAML's constructor is passed by: it reads YAML 1.1 (`no` is false), keeps the last of two equal keys, and takes 7 to
 9 times as long for 100,000 small runs (3 times with the garbage collector off). Positions are not kept, except for
-the line of each mapping; `positions.py` finds them when there is an error to tell. Plain data that an alias repeats
+the line of each mapping; `positions.py` finds them when there is an error to report. Plain data that an alias repeats
 is shared, not copied: nobody changes it.
 """
 
@@ -27,8 +27,8 @@ from yaml.events import (
 )
 
 from wfdeploy.documents import scalars
-from wfdeploy.documents import yaml_errors as complaints
 from wfdeploy.documents.text import hide_breaks, inside, lines_of, open_parser, show_breaks
+from wfdeploy.documents.yaml_errors import explain_yaml_error
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.document import Document, Fields, SourceFile
 
@@ -79,7 +79,7 @@ class _StopError(Exception):
 
 
 def read(source: SourceFile, problems: list[Diagnostic]) -> Iterator[Document]:
-    """The documents of a file, in order; empty ones are passed over. What is wrong is added to `problems`.
+    """Yield the documents of a file, in order, without empty ones. What is wrong is added to `problems`.
 
     After a syntax error the rest of the file is not read; documents before it are given.
     """
@@ -89,15 +89,17 @@ def read(source: SourceFile, problems: list[Diagnostic]) -> Iterator[Document]:
     except _StopError:
         return
     except YAMLError as error:
-        problems.append(complaints.rewrite(error, source))
+        problems.append(explain_yaml_error(error, source))
 
 
 def read_items(source: SourceFile, *, line: int, column: int, depth: int) -> Document | None:
-    """The items of a text that is one block sequence and nothing else, read without help of what surrounds it; None for
-    any other text, and for one in which something is wrong or shared by anchors.
+    """Read the items of a text that is one block sequence and nothing else, without what surrounds it.
 
-    `line` (from 1) is that of the text's beginning, `column` (from 0) that of the dashes, `depth` the nesting of the
-    sequence. Raises: `YAMLError`.
+    None for any other text, and for one in which something is wrong or shared by anchors. Raises: `YAMLError`.
+
+    line: of the text's beginning, from 1.
+    column: of the dashes, from 0.
+    depth: the nesting of the sequence.
     """
     problems: list[Diagnostic] = []
     with suppress(_StopError):
@@ -109,7 +111,7 @@ def read_items(source: SourceFile, *, line: int, column: int, depth: int) -> Doc
 class _Reader:
     """Reads one file. Methods take the event that begins a node and return the node's value.
 
-    Events are `Any`: the binding's classes have no types that say what each kind carries.
+    Events are `Any`: the binding's classes have no types for what each kind carries.
     """
 
     def __init__(self, source: SourceFile, problems: list[Diagnostic], *, line: int = 1) -> None:
@@ -118,7 +120,7 @@ class _Reader:
         self._problems = problems
         text, self._hidden_breaks = hide_breaks(source.text)
         self._get = open_parser(text).get_event
-        self._lines: list[str] = []  # of the text, once a problem has to be told
+        self._lines: list[str] = []  # of the text, once there is a problem to report
         if len(_keys) > _MOST_KEYS:
             _keys.clear()
         self._reset()
@@ -332,8 +334,8 @@ class _Reader:
 
     def _check_version(self, event: Any) -> None:
         if event.version is not None and tuple(event.version) != (1, 2):
-            asked = ".".join(map(str, event.version))
-            message = f"this document asks for YAML {asked}; manifests are YAML 1.2"
+            version = ".".join(map(str, event.version))
+            message = f"this document asks for YAML {version}; manifests are YAML 1.2"
             self._note(event, "yaml-version", message, "remove the %YAML line")
 
     def _note(self, event: Any, code: str, message: str, hint: str | None = None) -> None:

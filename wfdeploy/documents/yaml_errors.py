@@ -1,4 +1,4 @@
-"""libyaml's errors, told for people."""
+"""libyaml's errors, explained for people."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from wfdeploy.documents.text import UNPRINTABLE, inside, line_of, lines_of
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.document import SourceFile
 
-# A piece of libyaml's words (0.2.5, src/scanner.c and src/parser.c), ours, and what to do. The first that fits is used.
-_WORDS: tuple[tuple[str, str, str | None], ...] = (
+# A piece of libyaml's message (0.2.5, src/scanner.c and src/parser.c), ours, and what to do; the first that fits counts.
+_MESSAGES: tuple[tuple[str, str, str | None], ...] = (
     (
         "mapping values are not allowed",
         "a colon stands where no key can be",
@@ -80,19 +80,19 @@ _WORDS: tuple[tuple[str, str, str | None], ...] = (
 _SHOWN_WHERE_BEGUN = ("found unexpected end of stream", "found unexpected document indicator")
 
 
-def rewrite(error: YAMLError, source: SourceFile) -> Diagnostic:
+def explain_yaml_error(error: YAMLError, source: SourceFile) -> Diagnostic:
     """A syntax error as a diagnostic with its place."""
     bad = UNPRINTABLE.search(source.text)
     problem = getattr(error, "problem", None) or str(error)
     context_mark = getattr(error, "context_mark", None)
     mark = getattr(error, "problem_mark", None) or context_mark
     if context_mark is not None and any(piece in problem for piece in _SHOWN_WHERE_BEGUN):
-        mark = context_mark  # the text's end says nothing; where the quote was opened does
+        mark = context_mark  # the text's end is of no help; where the quote was opened is
     if mark is None:  # the reader's errors have no mark
         return _unprintable(bad.start() if bad else 0, source)
     line, column = inside((mark.line + 1, mark.column + 1), lines_of(source.text))
     excerpt = line_of(source.text, line)
-    message, hint = _words(problem)
+    message, hint = _message_of(problem)
     if "did not find expected node content" in problem and not source.text[mark.index :].strip():
         message, hint = "the text ends inside brackets or braces", "a ']' or a '}' is missing"
     if excerpt is not None and "\t" in excerpt[: len(excerpt) - len(excerpt.lstrip())][: column + 1]:
@@ -109,8 +109,8 @@ def rewrite(error: YAMLError, source: SourceFile) -> Diagnostic:
     )
 
 
-def _words(problem: str) -> tuple[str, str | None]:
-    for piece, message, hint in _WORDS:
+def _message_of(problem: str) -> tuple[str, str | None]:
+    for piece, message, hint in _MESSAGES:
         if piece in problem:
             return message, hint
     return f"not valid YAML: {problem}", None

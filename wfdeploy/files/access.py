@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 def open_regular(path: Path | str, *, follow: bool = True, folder: int | None = None) -> BufferedReader:
-    """Open a regular file for reading. `follow`: it may be a link to one; `folder`: the descriptor of what the path is
-    relative to (None: the working directory).
+    """Open a regular file for reading.
+
+    follow: it may be a link to one.
+    folder: the descriptor of what the path is relative to; None for the working directory.
 
     Raises: `OSError`, for whatever isn't a regular file at once and without waiting for it.
     """
@@ -49,7 +51,8 @@ def read_given(path: Path, most: int) -> bytes:
 
 
 def read_at_most(path: Path, most: int) -> bytes:
-    """Read a regular file, and one byte more than `most` of one that is larger: what a size says is no bound.
+    """Read a regular file, and one byte more than `most` of one that is larger: the size that a file claims is no
+    bound.
 
     Raises: `OSError`.
     """
@@ -60,8 +63,9 @@ def read_at_most(path: Path, most: int) -> bytes:
 def read_named(path: str, *, folder: Path, bounds: Bounds, most: int) -> bytes:
     """Read a file that an operator named, relative to a folder, and one byte more than `most` of one that is larger.
 
-    Within the bounds' root it is a regular file; elsewhere it may be a pipe, as `<(command)` makes it. Raises:
-    `OSError`; `OutOfBoundsError` for a link that leads out of the root.
+    Within the bounds' root it is a regular file; elsewhere it may be a pipe, as `<(command)` makes it.
+
+    Raises: `OSError`; `OutOfBoundsError` for a link that leads out of the root.
     """
     within = bounds.as_named(folder, path)
     if within is not None:
@@ -77,8 +81,9 @@ def read_own(path: Path, *, most: int) -> bytes:
 
 
 def replace_file(path: Path | str, content: bytes, *, folder: int | None = None) -> None:
-    """Put a file of mode 0600 at `path`, whole or not at all. A link there is replaced, not followed. `folder`: the
-    descriptor of what the path is relative to (None: the working directory).
+    """Put a file of mode 0600 at `path`, whole or not at all. A link there is replaced, not followed.
+
+    folder: the descriptor of what the path is relative to; None for the working directory.
 
     Raises: `OSError`.
     """
@@ -122,8 +127,8 @@ def user_name() -> str:
 
 
 def user_state_folder(environ: Mapping[str, str]) -> Path | None:
-    """Where programs keep a user's state (XDG Base Directory Specification; macOS has a folder of its own). None where
-    there is no such place."""
+    """Where programs keep a user's state (XDG Base Directory Specification; macOS has a folder of its own), if
+    anywhere."""
     given = environ.get("XDG_STATE_HOME", "")
     if Path(given).is_absolute():  # the specification has relative ones ignored
         return Path(given) / "wfdeploy"
@@ -199,5 +204,5 @@ _LFS_VERSIONS = (
 
 
 def is_lfs_pointer(data: bytes) -> bool:
-    """Whether this is the whole content of a Git LFS pointer. `LFS_POINTER_BYTES` of a file are enough to tell."""
+    """Whether this is the whole content of a Git LFS pointer. `LFS_POINTER_BYTES` of a file are enough."""
     return len(data) < LFS_POINTER_BYTES and data.startswith(_LFS_VERSIONS) and b"\noid " in data and b"\nsize " in data

@@ -20,7 +20,11 @@ _NEVER = _GIT | {".wfdeploy"}
 
 
 class OutOfBoundsError(Exception):
-    """A path that a project may not name. `code`: `outside` or `hidden`; `reason` in words."""
+    """A path that a project may not name.
+
+    code: `outside` or `hidden`.
+    reason: for people.
+    """
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -30,8 +34,11 @@ class OutOfBoundsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """`root`: the folder within which everything may be named that isn't hidden. `allowed`: files, and folders with
-    what isn't hidden in them, that an operator named."""
+    """Where the files lie that a project may name.
+
+    root: the folder within which everything may be named that isn't hidden.
+    allowed: files, and folders with what isn't hidden in them, that an operator named.
+    """
 
     root: Path
     allowed: tuple[Path, ...] = ()
@@ -43,7 +50,7 @@ class Bounds:
         return cls(work_tree(real) or real).named(real, allowed)
 
     def named(self, folder: Path, paths: Iterable[Path | str]) -> Bounds:
-        """The same, and what an operator named, relative to a folder.
+        """Extend the bounds by what an operator named, relative to a folder.
 
         Within the root that is the path as it reads: where a link leads that was put there isn't the operator's word.
         """
@@ -52,7 +59,9 @@ class Bounds:
         return replace(self, allowed=(*self.allowed, *resolved))
 
     def resolve(self, path: Path, *, may_hide: bool = False) -> Path:
-        """Follow all links of a path that need not exist. `may_hide`: its names may be hidden ones, but for git's.
+        """Follow all links of a path that need not exist.
+
+        may_hide: its names may be hidden ones, but for git's.
 
         Raises: `OutOfBoundsError`.
         """

@@ -24,7 +24,7 @@ _WAL_HEADER, _FRAME_HEADER = 32, 24
 
 
 class StrangeFileError(Exception):
-    """What lies at `path` isn't what a program would have put there; the message says what it is."""
+    """What lies at `path` isn't what a program would have put there; the message has what it is."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} {reason}")
@@ -36,7 +36,7 @@ def require_regular(path: Path) -> os.stat_result | None:
     try:
         status = os.lstat(path)
     except OSError:
-        return None  # whoever opens it says why it can't be
+        return None  # opening it gives the reason
     if not stat.S_ISREG(status.st_mode):
         kind = next((word for is_kind, word in _KINDS if is_kind(status.st_mode)), "a device")
         raise StrangeFileError(path, f"is {kind}, not a file")
@@ -44,7 +44,7 @@ def require_regular(path: Path) -> os.stat_result | None:
 
 
 def require_database(path: Path) -> None:
-    """Hold a database in WAL mode, and what lies beside it, to be files of one owner.
+    """Require that a database in WAL mode, and what lies beside it, are files of one owner.
 
     Raises: `StrangeFileError`; also for a rollback journal, which such a database never has and SQLite would obey.
     """

@@ -1,6 +1,6 @@
 """Which files of a work tree git tracks: nobody may bring along with a checkout what only this machine writes.
 
-Git's index is read here, and git isn't asked. It takes a folder that looks like a repository for one, with the
+Git's index is read here, not by git. It takes a folder that looks like a repository for one, with the
 configuration in it, which names programs; anybody can commit such a folder. And images for CI jobs often lack git.
 """
 
@@ -18,7 +18,7 @@ _WITH_WHOLE_NAMES = (b"DIRC\0\0\0\2", b"DIRC\0\0\0\3")  # version 4 leaves out w
 
 
 class UnreadableIndexError(Exception):
-    """What git tracks can't be told."""
+    """It can't be found out what git tracks."""
 
 
 def work_tree(folder: Path) -> Path | None:
@@ -74,7 +74,7 @@ def _find(git: Path, file: str, wanted: list[bytes]) -> bytes | None:
         return None
     if file != "index":
         raise ValueError("its split index goes on from a split one")
-    # An entry that was taken out since still counts, until git writes the whole anew.
+    # An entry that was taken out since still counts, until git writes the whole again.
     return _find(git, f"sharedindex.{shared}", wanted)
 
 
@@ -89,7 +89,7 @@ def _folded(name: bytes) -> bytes:
 
 
 def _with_ascii_folded(data: bytes) -> bytes:
-    """The same for ASCII letters alone, and for the two signs beyond that stand for some: the long s and the Kelvin."""
+    """Fold ASCII letters alone, and the two signs beyond that stand for some: the long s and the Kelvin."""
     return data.lower().replace(b"\xc5\xbf", b"s").replace(b"\xe2\x84\xaa", b"k")
 
 
@@ -141,7 +141,7 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _shared(data: bytes, at: int, hash_size: int) -> str:
-    """What the extension `link` says, behind the entries; empty without it."""
+    """The value of the extension `link`, behind the entries; empty without it."""
     shared, end = "", len(data) - hash_size
     while at < end:
         size = int.from_bytes(data[at + 4 : at + 8])

@@ -115,12 +115,19 @@ def cache_folder(project: Project) -> Path | None:
 
 
 class Elsewhere:
-    """Reads the whole project when it is asked for the first time. `left_out`: its manifests that weren't loaded."""
+    """The whole project, read when it is needed for the first time: what the manifests that weren't loaded declare and
+    move.
+
+    A run that isn't declared any more in the files that were loaded may be declared in another one, or have its new
+    name there. So all of them are read before a run is taken for removed.
+
+    left_out: the project's manifests that weren't loaded.
+    """
 
     def __init__(self, project: Project, left_out: Sequence[Path], how: Loading) -> None:
         self._project = project
         self._left_out = left_out
-        # All of its runs, of which none is sent; nobody is told how far it is.
+        # All of its runs, none of which is sent; no progress is reported.
         self._how = Loading(variables=how.variables, defaults=how.defaults, cwd=how.cwd, cache=how.cache, keep=0)
         self.problem: str | None = None
         """Why it isn't known what the project declares, where that was needed."""

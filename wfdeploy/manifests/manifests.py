@@ -1,4 +1,4 @@
-"""Loaded manifests: what they declare, and what is to say about them."""
+"""Loaded manifests: what they declare, and what there is to report about them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Manifests:
 
     @property
     def omissions(self) -> Iterator[str]:
-        """What a plan has to say about rows that declare nothing; `validate` lists them."""
+        """Warnings of a plan about rows that declare nothing; `validate` lists them."""
         for warning in self.warnings:
             if warning.code in ("skipped-rows", "no-rows"):
                 yield f"{warning.address}: {warning.message}; 'wfdeploy validate' says more"
@@ -81,8 +81,10 @@ class Manifests:
         return self.elsewhere is None or not self.elsewhere.accounts_for(address)
 
     def policies(self, recorded: Mapping[str, OnRemove]) -> dict[str, OnRemove]:
-        """What the groups want done with removed runs, by name, where that isn't recorded: it is written down while
-        the manifest is there to say it."""
+        """The policies for removed runs, by group, where they aren't recorded yet.
+
+        They are recorded while the manifest is there to give them.
+        """
         wanted = ((name, group.policy.on_remove) for name, group in self.groups.items())
         return {name: policy for name, policy in wanted if recorded.get(name) is not policy}
 
@@ -122,7 +124,7 @@ def load_manifests(project: Project, paths: Sequence[str] | None = None, how: Lo
 def validate(
     project: Project, paths: Sequence[str] | None = None, how: Loading | None = None, *, presuming: bool = False
 ) -> tuple[Diagnostic, ...]:
-    """All that is to say about manifests, warnings included. Raises: `UsageError`.
+    """Report everything about manifests, warnings included. Raises: `UsageError`.
 
     presuming: the project file is wrong, so nothing is reported that rests on what may stand there.
     """

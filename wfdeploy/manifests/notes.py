@@ -1,4 +1,4 @@
-"""What an entry of the catalogue notes about its file, as JSON: the warnings, and the moves."""
+"""Notes of a catalogue's entry about its file, as JSON: the warnings, and the moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifest files into runs: parsed, checked, expanded. A command whose files are all known doesn't come here."""
+"""Manifest files into runs: parsed, checked, expanded. Not loaded by a command whose files are all known."""
 
 from __future__ import annotations
 
@@ -92,10 +92,11 @@ class ManifestParser:
     def parse_file(
         self, source: SourceFile, position: int, writer: EntryWriter, remember: KeepRequest
     ) -> list[Diagnostic]:
-        """Read the `position`th file into an entry of the catalogue, and say what there is to say about it.
-        `remember` is given the runs.
+        """Read the `position`th file into an entry of the catalogue; give back what there is to report.
 
         Only where that holds no error, the entry's runs have identities. Its `reads` are filled in.
+
+        remember: is called with the runs.
         """
         self._begin(source)
         documents = 0
@@ -120,9 +121,12 @@ class ManifestParser:
         keys: Sequence[bytes],
         known: Mapping[bytes, list[Chunk]],
     ) -> None:
-        """Read the `position`th file piece by piece, but for those that are `known`. `keys`: of each piece.
+        """Read the `position`th file piece by piece, but for those that are `known`.
 
-        Raises: `NotInPieces` where there is anything to say about the file, or its pieces don't stand for themselves.
+        keys: of each piece.
+
+        Raises: `NotInPieces` where there is anything to report about the file, or its pieces don't stand for
+        themselves.
         """
         header = whole.header
         data = cast("Mapping[str, Any]", header.data)
@@ -183,9 +187,12 @@ class ManifestParser:
         former: bool = False,
         pieces: Pieces | None = None,
     ) -> Iterator[tuple[int, DeclaredRun]]:
-        """The runs of a file that was sound, with their numbers: those that are `wanted` (None: all); with `at_s`, the
-        instances of its recurring runs at that time (Unix seconds). `former`: as they were while numbers were written
-        otherwise. `pieces`: those of the file, if it may be read in pieces.
+        """Yield the runs of a file that was sound, with their numbers.
+
+        wanted: numbers of runs; None for all.
+        at_s: the instances of its recurring runs at that time (Unix seconds) instead.
+        former: as they were while numbers were written otherwise.
+        pieces: of the file, if it may be read in pieces.
 
         Raises: `InvalidInput` when an instance can't be made.
         """
@@ -264,7 +271,7 @@ class ManifestParser:
         self._listener(Reading(self._count, part=part, whole=whole))
 
     def _progress(self, line: int) -> tuple[int, int]:
-        """How many bytes of how many are read, at a line of the manifest; (0, 0) where that can't be told."""
+        """How many bytes of how many are read, at a line of the manifest; (0, 0) where that isn't known."""
         data = self._inputs.progress
         if data is None:
             return 0, 0
@@ -294,7 +301,7 @@ def _with_wanted(pieces: Pieces, wanted: RunNumbers | None) -> Iterator[Document
 
 
 class _Ordinals:
-    """Those numbers of a file's runs that are of one document, as ordinals in it."""
+    """The numbers of a file's runs that belong to one document, as ordinals in it."""
 
     def __init__(self, numbers: Container[int], base: int) -> None:
         self._numbers = numbers

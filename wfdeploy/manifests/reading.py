@@ -144,19 +144,19 @@ class ManifestReader:
 
     def _covers(self, found: Sequence[sources.Found]) -> bool:
         """Whether the files found include all of the project's own manifests."""
-        aside: list[Diagnostic] = []
+        problems: list[Diagnostic] = []
         own = sources.find(
             self._project.manifests,
             base=self._project.root,
             cwd=self._cwd,
-            problems=aside,
+            problems=problems,
             bounds=self._project.bounds,
             project_file=self._project.file,
         )
         project_file = self._project.file or self._project.root
         have = {os.path.realpath(project_file), *(entry.real for entry in found)}
         self.left_out = [entry.path for entry in own if entry.path is not None and entry.real not in have]
-        return not aside and not self.left_out and all(entry.path is not None for entry in own)
+        return not problems and not self.left_out and all(entry.path is not None for entry in own)
 
     def _take_in(self, position: int, entry: sources.Found) -> None:
         """Read one file, unless it is known."""

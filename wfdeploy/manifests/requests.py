@@ -1,4 +1,4 @@
-"""The requests of desired runs, found again: a catalogue holds identities alone."""
+"""The requests of desired runs, found again: a catalogue holds only identities."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ K = TypeVar("K")
 
 
 class RunNumbers(Container[int], Protocol):
-    """RunNumbers of runs, asked for in ascending order."""
+    """Numbers of runs, looked up in ascending order."""
 
     def has_below(self, end: int) -> bool:
         """Whether there are more of them before this one."""
@@ -42,9 +42,12 @@ class Reread(Protocol):
     def __call__(
         self, file: int, at_s: int | None, /, *, wanted: RunNumbers | None = None, former: bool = False
     ) -> Iterator[tuple[int, DeclaredRun]]:
-        """The runs of the n-th file with their numbers, in order: those that are `wanted` (None: all); with a time
-        (Unix seconds), the instances of its recurring runs at that time. `former`: as they were while numbers were
-        written otherwise."""
+        """Yield the runs of the n-th file with their numbers, in order.
+
+        at_s: the instances of its recurring runs at that time (Unix seconds) instead.
+        wanted: numbers of runs; None for all.
+        former: as they were while numbers were written otherwise.
+        """
 
 
 KeepRequest: TypeAlias = "Callable[[DesiredRun, Request], None]"
@@ -52,11 +55,14 @@ KeepRequest: TypeAlias = "Callable[[DesiredRun, Request], None]"
 
 
 class Requests:
-    """Gives desired runs their requests. `reread` reads a file again; `most`: see `HELD`; `shrink`: hold of bodies no
-    more than their canonical text.
+    """Finds the requests of desired runs.
 
-    What is read again must still have the identity that it was planned with, or `CacheDamaged` is raised: nothing that
-    a cache says is ever sent by its word.
+    What is read again must still have the identity that it was planned with, or `CacheDamaged` is raised: nothing is
+    ever sent because a cache holds it.
+
+    reread: reads a file again.
+    most: see `HELD`.
+    shrink: hold of bodies no more than their canonical text.
     """
 
     def __init__(self, reread: Reread, *, most: int = HELD, shrink: bool = True) -> None:
@@ -67,7 +73,7 @@ class Requests:
         self._fetched: dict[int, dict[int, Request]] = {}  # some of a file's, by number
         self._instances: dict[Address, Request] = {}
         self._made: tuple[tuple[int, int], Spool[tuple[int, DeclaredRun]]] | None = None
-        self._looked: tuple[tuple[int, int | None], _Numbered[DeclaredRun]] | None = None
+        self._reread_file: tuple[tuple[int, int | None], _Numbered[DeclaredRun]] | None = None
         self._former: tuple[tuple[int, int | None], _Numbered[DeclaredRun]] | None = None
 
     def remember(self, run: DesiredRun, request: Request) -> None:
@@ -106,10 +112,10 @@ class Requests:
         if found is not None:
             return found
         which = run.file, run.at_s
-        if self._looked is None or self._looked[0] != which:
-            # All of the file, once: whoever asks for one run of it mostly asks for more, in an order of their own.
-            self._looked = which, self._all(self._reread(*which))
-        declared = self._looked[1].get(run.number)
+        if self._reread_file is None or self._reread_file[0] != which:
+            # All of the file, once: after one of its runs, mostly others are looked up, in any order.
+            self._reread_file = which, self._all(self._reread(*which))
+        declared = self._reread_file[1].get(run.number)
         if declared is None:
             raise _damaged(run)
         return _checked(run, declared)
@@ -127,7 +133,7 @@ class Requests:
         return self._all_formerly(run.file, run.at_s).get(run.number)
 
     def all_formerly(self, file: int) -> Sequence[DeclaredRun]:
-        """The same for all runs of a file, those of other shards too."""
+        """`formerly` for all runs of a file, those of other shards too."""
         return self._all_formerly(file, None).values
 
     def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DesiredRun, Request]]:
@@ -186,8 +192,12 @@ class _Numbered(Generic[T]):
 
 
 class _HeldRequests:
-    """The requests of files, each with its number in its file. Of most, the template and the text of the body are held,
-    which is much smaller than the body. `shrink`: the order of its keys doesn't matter."""
+    """The requests of files, each with its number in its file.
+
+    Of most, the template and the text of the body are held, which is much smaller than the body.
+
+    shrink: the order of a body's keys doesn't matter.
+    """
 
     def __init__(self, *, shrink: bool) -> None:
         self.count = 0
@@ -226,8 +236,10 @@ class _HeldRequests:
 
 
 class _Ascending(Generic[K]):
-    """The numbers of runs that come in their order, for somebody who asks for numbers in that order, some of them more
-    than once: no more than one run is taken ahead. `taken` are the pairs that were asked for."""
+    """Numbers of runs that come in ascending order, for lookups in ascending order, some of them repeated.
+
+    No more than one run is taken ahead. `taken` are the pairs that were found.
+    """
 
     def __init__(self, first: tuple[K, DesiredRun], others: Iterator[tuple[K, DesiredRun]]) -> None:
         self.taken: deque[tuple[K, DesiredRun]] = deque()
@@ -249,7 +261,7 @@ class _Ascending(Generic[K]):
         return self._next is not None and self._next[1].number < end
 
     def rest(self) -> Iterator[tuple[K, DesiredRun]]:
-        """The one that nobody asked for."""
+        """The pair that no lookup found."""
         if self._next is not None:
             yield self._next
 

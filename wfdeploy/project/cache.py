@@ -3,8 +3,8 @@ that a plan without changes does.
 
 What is kept goes by the file's path and content, and this version of the program. It lies in the user's state folder:
 what lies in the checkout may have come with it, and the key that authenticates other caches is found by what the
-project file says. It is for commands that change nothing, and `confirm` (`file.py`) holds it to the file before a
-server is asked.
+project file says. It is for commands that change nothing, and `confirm` (`file.py`) compares it with the file before
+a server is contacted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ _MOST_BYTES = 1_000_000
 
 
 def recall(path: Path, folder: Path) -> Mapping[str, Any] | None:
-    """What a project file says, when this very content was found to be sound. `folder`: of the user's state."""
+    """The data of a project file, where this very content was found to be sound.
+
+    folder: of the user's state.
+    """
     try:
         with opened_folder(folder) as handle:
             if not is_private(handle):
@@ -43,7 +46,7 @@ def recall(path: Path, folder: Path) -> Mapping[str, Any] | None:
 
 
 def remember(path: Path, folder: Path, content: str, data: Mapping[str, Any]) -> None:
-    """Keep what a sound project file says, where there is such a folder already and JSON says the same."""
+    """Keep the data of a sound project file, where the folder already exists and JSON gives the same data back."""
     with suppress(OSError, ValueError):
         text = json.dumps(data).encode()
         if json.loads(text) != data or len(text) > _MOST_BYTES // 2:

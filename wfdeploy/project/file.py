@@ -24,12 +24,13 @@ def load_project(
 ) -> Project:
     """The project that a command in `cwd` works on, for one environment.
 
-    `file` (relative to `cwd`) wins over the search, which goes from `cwd` upwards. Without a project file everything
-    has its default and `cwd` is the root. `local` may always be chosen as environment. `by_cache`: the folder of the
-    user's state; a file whose content is known there need not be read again. For commands that change nothing.
+    Without a project file everything has its default and `cwd` is the root. `local` may always be chosen as
+    environment. Raises: `InvalidInput` with all that is wrong with the file; `UsageError` when environments are
+    declared and none is chosen, or one that isn't declared.
 
-    Raises: `InvalidInput` with all that is wrong with the file; `UsageError` when environments are declared and none
-    is chosen, or one that isn't declared.
+    file: relative to `cwd`; wins over the search, which goes from `cwd` upwards.
+    by_cache: the folder of the user's state, for commands that change nothing: a file whose content is known there need
+        not be read again.
     """
     path = locate_project_file(cwd=cwd, file=file)
     if path is None:
@@ -42,7 +43,7 @@ def load_project(
 
 
 def confirm(project: Project, *, cwd: Path, by_cache: Path) -> None:
-    """Read the project file itself, and hold it to what was made of it by the cache. Raises: `CacheDamaged`."""
+    """Read the project file itself, and compare it with what the cache gave. Raises: `CacheDamaged`."""
     if project.file is None or load_project(cwd=cwd, file=project.file, environment=project.environment) == project:
         return
     project_cache.forget(project.file, by_cache)
@@ -61,7 +62,7 @@ def locate_project_file(*, cwd: Path, file: Path | None = None) -> Path | None:
 
 
 def _read(path: Path, cwd: Path, *, by_cache: Path | None) -> Mapping[str, Any]:
-    """What the project file says, checked."""
+    """The data of the project file, checked."""
     if by_cache is not None and by_cache.resolve().is_relative_to(Bounds.around(path.parent).root):
         by_cache = None  # a CI job's HOME is often its checkout, and then anybody may have put something there
     known = None if by_cache is None else project_cache.recall(path, by_cache)
@@ -119,7 +120,7 @@ def _project(data: Mapping[str, Any], path: Path) -> Project:
 def _with_environment(project: Project, own: Mapping[str, Any]) -> Project:
     """The project with an environment's overrides."""
     state = own.get("state", {})
-    # The embedded server begins with nothing, and its state is not the project's: what is said of that isn't meant.
+    # The embedded server begins with nothing, and its state is not the project's: settings for that one aren't meant.
     is_local = project.environment == LOCAL
     server = replace(
         _server(project.server, own.get("server", {})),

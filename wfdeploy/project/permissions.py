@@ -1,4 +1,4 @@
-"""What the operator of a command allows the files of a checkout to ask for, and a project file held to that."""
+"""What the operator of a command allows the files of a checkout to request, and a project file held to that."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ class Kind(Enum):
 class Permissions:
     """Patterns by kind, with `*` and `?` as in file names.
 
-    Those of `TOKEN` add to the names that QStash tokens have. Of `SECRET` and `URL` everything is allowed as long as
-    there is no pattern; one pins them. Those of `PATH` are plain paths, relative to the project file: of files and
-    folders that may be named although they are hidden or lie elsewhere.
+    TOKEN: adds to the names that QStash tokens have.
+    SECRET, URL: everything is allowed as long as there is no pattern; one pins them.
+    PATH: plain paths, relative to the project file, of files and folders that may be named although they are hidden or
+    lie elsewhere.
     """
 
     patterns: frozenset[tuple[Kind, str]] = frozenset()
@@ -89,7 +90,9 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def require_permitted(project: Project, url: str | None, permissions: Permissions, *, cwd: Path) -> None:
-    """Raise where the project asks for what isn't allowed. `url`: where the token goes, None for the embedded server.
+    """Raise where the project requests what isn't allowed.
+
+    url: where the token goes; None for the embedded server.
 
     Raises: `InvalidInput` with the place in the project file; `UsageError` for a URL that isn't the file's.
     """
@@ -145,7 +148,7 @@ def _refuse(project: Project, cwd: Path, fields: Iterator[FieldPath], *, message
     from wfdeploy.model.document import Finding, dotted
     from wfdeploy.project.document import project_document
 
-    assert project.file is not None  # else there is nobody who asks
+    assert project.file is not None  # else nothing is requested
     document = project_document(project.file, cwd=cwd)
     path = next(filter(None, (_found(document.data, field) for field in fields)), ())
     finding = Finding(

@@ -1,4 +1,4 @@
-"""Layers: what a run says over what its group says.
+"""Layers: the fields of a run over those of its group.
 
 A field that is given replaces the one below, `null` clears it. Headers are merged by name, without regard to case.
 `labels`, `flowControl` and `redact` are replaced as a whole, as a reader of the run expects to see all of them there;
@@ -31,7 +31,9 @@ def layer(
     base: Template, own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, default_type: str | None = None
 ) -> Template:
     """A template with the fields of `own` (at `path` of the document) over those of `base`; bodies are left out.
-    `default_type`: the content type where neither says one."""
+
+    default_type: the content type where neither gives one.
+    """
     destination, content_type, headers, delivery = base.destination, base.content_type, base.headers, base.delivery
     if own.get("destination") is not None:
         destination = evaluation.text(own["destination"], (*path, "destination"), stand_in=STAND_IN_URL)
@@ -52,7 +54,7 @@ def with_content_type(template: Template, default: str | None) -> Template:
 
 
 def default_content_type(body: Body) -> str | None:
-    """What a body is without a word of the author about it."""
+    """The content type of a body for which the author gave none."""
     if body.kind is BodyKind.NONE:
         return None
     is_json = body.kind is BodyKind.JSON or (body.file is not None and body.file.lower().endswith(".json"))
@@ -73,7 +75,7 @@ def merge_headers(
 
 
 def body_of(own: Mapping[str, Any], path: FieldPath, evaluation: Evaluation, files: InputFiles) -> Body | None:
-    """The body that `own` says, where it says something about one."""
+    """The body that `own` gives, if any."""
     if own.get("body") is not None:
         return evaluation.json(own["body"], (*path, "body"))
     if own.get("bodyText") is not None:
@@ -150,4 +152,4 @@ _DELIVERY: dict[str, tuple[str, Callable[[Any, FieldPath, Evaluation], object]]]
 """Field of a manifest: attribute of `Delivery`, and how the one becomes the other."""
 
 DELIVERY_FIELDS = frozenset((*_DELIVERY, "failureHeaders"))
-"""Fields that say how a run is delivered."""
+"""Fields of delivery: how a run gets to its destination."""

@@ -32,12 +32,15 @@ _Key = TypeVar("_Key", str, int)
 
 
 class _TooBigError(Exception):
-    """Expressions make too much, and it is told."""
+    """Expressions make too much, and it is reported."""
 
 
 class Evaluation:
-    """Evaluates what a document says. In place of what can't be evaluated it gives something that no rule objects to:
-    one mistake is told once, and the rest is still checked."""
+    """Evaluates the expressions of a document.
+
+    What can't be evaluated is replaced by something that no rule objects to: one mistake is reported once, and the rest
+    is still checked.
+    """
 
     def __init__(self, document: Document, evaluator: Evaluator, findings: list[Finding]) -> None:
         self.document = document
@@ -76,8 +79,11 @@ class Evaluation:
             yield key, made
 
     def tree(self, value: BodyValue, path: FieldPath, *, most: int = _MOST_OF_A_TREE) -> BodyValue:
-        """A structured value, with expressions evaluated in every string. What holds none is given back as it is.
-        `most`: characters that they may make."""
+        """A structured value, with expressions evaluated in every string. One without expressions is given back as it
+        is.
+
+        most: characters that they may make.
+        """
         if not self.document.has_expressions or not _has_expression(value):
             return value
         try:
@@ -106,8 +112,10 @@ class Evaluation:
     def compiled_tree(
         self, value: BodyValue, path: FieldPath, names: Collection[str], tally: Tally | None
     ) -> Constant | Varying:
-        """A structured body of a template. What doesn't change from row to row is shared by all. `tally` adds up what
-        its expressions make."""
+        """A structured body of a template. What doesn't change from row to row is shared by all.
+
+        tally: adds up what its expressions make.
+        """
         if not _has_expression(value):
             return Constant(value)
         if isinstance(value, str):
@@ -224,7 +232,10 @@ def _tallied(compiled: Constant | Varying, tally: Tally, source: str, path: Fiel
 
 
 def _container(base: Any, parts: Iterable[tuple[Any, Constant | Varying]]) -> Constant | Varying:
-    """A mapping or list of a template, of which only what varies is made anew. `base`: the same with any values."""
+    """A mapping or list of a template, of which only the varying parts are made for each row.
+
+    base: the same with any values.
+    """
     varying = []
     for key, part in parts:
         if isinstance(part, Constant):

@@ -39,8 +39,11 @@ Varying: TypeAlias = Callable[[Scope], object]
 
 
 class ExpressionError(Exception):
-    """An expression that can't be evaluated. `source` is its text, for pointing at it; `path` the field it stands in,
-    where it was compiled for a field."""
+    """An expression that can't be evaluated.
+
+    source: its text, for pointing at it.
+    path: the field it stands in, where it was compiled for a field.
+    """
 
     def __init__(self, message: str, *, source: str, code: str = "bad-expression", hint: str | None = None) -> None:
         super().__init__(message)
@@ -52,7 +55,7 @@ class ExpressionError(Exception):
 
 
 class UnknownValueError(ExpressionError):
-    """An expression whose value nobody knows for now: nothing is wrong with it as far as can be said."""
+    """An expression whose value nobody knows for now; nothing is known to be wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Evaluator(Protocol):
     most: int
 
     def at(self, schedule: Mapping[str, object]) -> Evaluator:
-        """The same for an instance of a recurring group: with the values of `schedule`."""
+        """The evaluator for an instance of a recurring group, with the values of `schedule`."""
 
     def compile(self, source: str, names: Collection[str]) -> Constant | Varying:
         """What stands between `${{` and `}}`, for a scope that has these names; a `SecretRef` for a secret. Without
@@ -89,7 +92,7 @@ def evaluate(text: str, evaluator: Evaluator) -> object:
 
 
 def evaluate_text(text: str, evaluator: Evaluator) -> Text:
-    """The same, where only text makes sense: numbers are written as `numbers` does, booleans as JSON has them."""
+    """The value where only text makes sense: numbers are written as `numbers` does, booleans as JSON has them."""
     return cast("Text", _constant(compile_text(text, evaluator, ())))
 
 
@@ -122,7 +125,7 @@ def compile_value(text: str, evaluator: Evaluator, names: Collection[str], path:
 def compile_text(
     text: str, evaluator: Evaluator, names: Collection[str], path: FieldPath = ()
 ) -> Constant | Callable[[Scope], Text]:
-    """The same for `evaluate_text`."""
+    """A text of a template, for `evaluate_text` with each row. Raises: as `compile_value`."""
     return _compiled_text(_compiled(text, evaluator, names), path, evaluator)
 
 
@@ -209,7 +212,7 @@ def _end(text: str, start: int) -> int:
 
 
 class _Value:
-    """The value of one expression, told apart from text that stood in the source."""
+    """The value of one expression, as distinct from text that stood in the source."""
 
     __slots__ = ("source", "value")
 
@@ -282,7 +285,9 @@ _MAX_INTEGER = 2**53 - 1
 
 
 def checked(value: object, source: str, *, inside: bool = False) -> object:
-    """A value for a body, as it is. `inside`: it is part of what the expression gave.
+    """A value for a body, as it is.
+
+    inside: it is part of what the expression gave.
 
     Raises: `ExpressionError` for one that JSON can't carry.
     """

@@ -32,7 +32,7 @@ class Entry:
     """An entry of `spec.runs` with a generator, and what its document gives it.
 
     line: where it begins.
-    base: what the group says of all its runs.
+    base: what all runs of the group share.
     suffix: of addresses: the time of an instance.
     """
 
@@ -51,7 +51,7 @@ class Entry:
 
     @property
     def address(self) -> str:
-        """That of the entry, without a key."""
+        """The address of its runs, without a key."""
         return f"{self.group.name}/{self.fields['name']}"
 
     @property
@@ -99,7 +99,7 @@ def _key(entry: Entry) -> Varying | None:
 
 
 def _combinations(entry: Entry) -> list[dict[str, Any]] | None:
-    """Those of the matrix; a single empty one where there is none, None (and a finding) where it is wrong."""
+    """The combinations of the matrix: a single empty one without a matrix, None (and a finding) where it is wrong."""
     given = entry.fields.get("matrix")
     if given is None:
         return [{}]
@@ -274,7 +274,7 @@ class _Generation:
 
 
 class _EveryRowError(Exception):
-    """What is wrong is wrong with every row, and reported."""
+    """Something is wrong with every row, and reported."""
 
 
 class _RowErrors:
@@ -295,7 +295,10 @@ class _RowErrors:
         severity: Severity = Severity.ERROR,
         which: str | None = None,
     ) -> None:
-        """Add one row that is wrong. `which` it is, where its line doesn't tell."""
+        """Add one row that is wrong.
+
+        which: names the row where its line doesn't.
+        """
         self._counts[severity] += 1
         if self._counts[severity] > MAX_ROW_FINDINGS:
             return
@@ -317,7 +320,7 @@ class _RowErrors:
         )
 
     def close(self, count: int) -> None:
-        """Sum up what wasn't reported, and what was skipped, of so many rows."""
+        """Sum up what wasn't reported, and what was skipped, of `count` rows."""
         bad, skipped = self._counts[Severity.ERROR], self._counts[Severity.WARNING]
         where = "forEach.items" if self._rows is None else self._rows.display
         if bad > MAX_ROW_FINDINGS:

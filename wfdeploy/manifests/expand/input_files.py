@@ -58,7 +58,7 @@ class InputFiles:
         Raises: `FileProblem`. A path that leads outside of the project, also through a link, is refused before
         anything is read: manifests come from pull requests, and what they name ends up on a server.
         """
-        with _told("body-file"):
+        with _problems_of("body-file"):
             path = self._find(folder, text, "body-file")
             shown = _printable(text)
             data = read_at_most(path, self.max_body_bytes)
@@ -80,17 +80,17 @@ class InputFiles:
 
     def find_data(self, folder: Path, text: str) -> tuple[Path, str]:
         """Path and project-relative name of a data file. Raises: `FileProblem`, by the same rules."""
-        with _told("data-file"):
+        with _problems_of("data-file"):
             path = self._find(folder, text, "data-file")
         return path, self._name(path)
 
     @contextmanager
     def open_data(self, path: Path, name: str) -> Iterator[DataStream]:
-        """A data file for reading from its beginning; once it was read to its end, its digest is noted.
+        """Open a data file for reading from its beginning; its digest is noted once it was read to its end.
 
-        Raises: `FileProblem`; `InvalidInput` when it isn't what it was when it was read before.
+        Raises: `FileProblem`; `InvalidInput` when its content changed since it was read before.
         """
-        with _told("data-file"), DataStream(path) as stream:
+        with _problems_of("data-file"), DataStream(path) as stream:
             if self._stamps.setdefault(name, stream.stamp) != stream.stamp:
                 # Before a row of it is used, not behind the last one.
                 with DataStream(path) as other:
@@ -131,7 +131,7 @@ class InputFiles:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _problems_of(what: str) -> Iterator[None]:
     """The operating system's errors as problems of the file."""
     try:
         yield

@@ -1,5 +1,5 @@
-"""A reference: a name and the steps from there, as in `vars.limits["free"]` or `row.items[0]`. Read, followed, and told
-where it leads nowhere."""
+"""A reference: a name and the steps from there, as in `vars.limits["free"]` or `row.items[0]`. It is read, followed,
+and explained where it leads nowhere."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def undefined_field(name: str, source: str, holder: object) -> ExpressionError:
 
 
 def undefined_within(scope: Scope, name: str, holder: object, source: str) -> ExpressionError:
-    """The same for a field of something that an expression looked into, told from the scope on where its text does."""
+    """The same for a field of something that an expression looked into, named from the scope on where possible."""
     for match in _REFERENCE.finditer(source):
         root, steps = parsed(match[0]) or ("", ())
         missing = _first_missing(scope[root], steps) if root in scope else None

@@ -36,8 +36,11 @@ _MOST_HELD = 2**24
 
 
 class References:
-    """Evaluates expressions with the project's variables. `secrets` are the names that may be used; what is made has
-    at most `most` characters."""
+    """Evaluates expressions with the project's variables.
+
+    secrets: the names that may be used.
+    most: characters of what is made.
+    """
 
     def __init__(self, variables: Mapping[str, object], secrets: Collection[str], *, most: int = MAX_TEXT) -> None:
         self.most = most
@@ -49,14 +52,14 @@ class References:
         self.numbers = NumberFormat()
 
     def at(self, schedule: Mapping[str, object]) -> References:
-        """The same, with values for `schedule`."""
+        """The evaluator with values for `schedule`."""
         other = copy(self)
         other._schedule = schedule
         other._values, other._held = {}, 0
         return other
 
     def former(self) -> References:
-        """The same, writing numbers as they were written before."""
+        """The evaluator that writes numbers as they were written before."""
         other = copy(self)
         other.numbers = NumberFormat(former=True)
         other._values, other._held = {}, 0

@@ -44,7 +44,7 @@ _USUAL_POLICY = Policy()
 _USUAL_IDENTITY = Identity()
 
 DEADLINE_S = 1800
-"""How late an instance may start with `catchUp: none`, unless the manifest says."""
+"""How late an instance may start with `catchUp: none`, where the manifest has no deadline."""
 
 
 def group_of(data: Mapping[str, Any]) -> Group:
@@ -91,7 +91,7 @@ def _schedule(fields: Mapping[str, Any]) -> Schedule:
 
 
 def _time(value: object) -> int | None:
-    """Unix seconds; None also for what isn't a time, which the rules tell."""
+    """Unix seconds; None also for what isn't a time, which the rules report."""
     try:
         return None if value is None else unix_seconds(value)
     except ValueError:
@@ -160,15 +160,19 @@ def expand(
     wanted: Container[int] | None = None,
     at_s: int | None = None,
 ) -> Iterator[tuple[int, DeclaredRun]]:
-    """The runs that a valid RunGroup manifest declares, each with its ordinal, in order; None is passed over.
+    """Yield the runs that a valid RunGroup manifest declares, each with its ordinal, in order; entries that are None
+    are skipped.
 
     An ordinal counts what the document declares, rows of data one by one and bad ones too, from 0: the same content has
-    the same ordinals. With `wanted`, runs with other ordinals are read past as cheaply as can be. Nothing is held: the
-    same again is had by calling this again. `at_s` (Unix seconds): of a recurring group, the instances at that time.
+    the same ordinals. Nothing is held: another call gives the same again.
 
-    Runs that say the same but for their bodies have one template, the very same object, most of the time; those of
-    several documents too, with `made`, which is filled. Where there are findings, runs hold stand-ins for what they are
-    about: good for further checks and nothing else. A run without a destination has an empty one.
+    Runs that differ only in their bodies have one template, the very same object, most of the time. Where there are
+    findings, runs hold stand-ins for what they are about: good for further checks and nothing else. A run without a
+    destination has an empty one.
+
+    made: is filled with templates, so that several documents share theirs.
+    wanted: ordinals; other runs are skipped as cheaply as possible.
+    at_s: of a recurring group, the instances at that time (Unix seconds).
     """
     data = cast("Mapping[str, Any]", document.data)
     spec = data["spec"]
@@ -222,9 +226,9 @@ def expand(
 
 
 class _Templates:
-    """The templates of the listed runs of one group. What a run says beside its body is looked at once.
+    """The templates of the listed runs of one group. What runs have in common beside their bodies is looked at once.
 
-    base: what the group says of all its runs.
+    base: what all runs of the group share.
     """
 
     def __init__(self, spec: Mapping[str, Any], evaluation: Evaluation, made: Made) -> None:
@@ -241,7 +245,10 @@ class _Templates:
         return self._new(("", repr(destination), None), Template(), destination, ("spec",))
 
     def of(self, fields: Mapping[str, Any], index: int, content_type: str | None) -> Template:
-        """The template of a run. `content_type`: what its body is without a word of the author about it."""
+        """The template of a run.
+
+        content_type: of its body, where the author gave none.
+        """
         shared = [item for item in fields.items() if item[0] not in _OWN]
         key = (self._key, repr(shared) if shared else "", content_type)
         return self._made.get(key) or self._new(key, self.base, fields, ("spec", "runs", index))
@@ -271,7 +278,7 @@ def _schedule_values(schedule: Schedule, at_s: int | None) -> Mapping[str, str]:
     moment_s = NOMINAL_S if at_s is None else at_s
     try:
         zone = ZoneInfo(schedule.timezone)
-    except (KeyError, OSError, ValueError):  # the rules tell
+    except (KeyError, OSError, ValueError):  # the rules report it
         zone = ZoneInfo("UTC")
     local = datetime.fromtimestamp(moment_s, zone)
     return {"time": instant(moment_s), "localTime": local.isoformat(), "date": local.date().isoformat()}

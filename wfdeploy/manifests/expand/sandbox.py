@@ -40,13 +40,13 @@ _ITEM = 16
 _TIMES = 16
 """So many times the longest text may be made on the way to a value."""
 
-_WORDS = {
+_MESSAGES = {
     "not supported between": "numbers are compared with numbers, text with text; there are the filters int and string",
     "as left operand": "text holds nothing but text; there is the filter string",
     "argument of type": "'in' looks into text, lists and mappings",
     "unhashable": "keys are text",
 }
-"""For what Python says, by a part of it that stays from version to version."""
+"""For messages of Python, by a part that stays from version to version."""
 
 _HINTS = {
     "secrets": "a secret stands alone: ${{ secrets.NAME }}; put text around it outside of the braces",
@@ -74,7 +74,7 @@ class Expression:
                 scope, error.message or "this", getattr(error, "holder", None), self._source
             ) from error
         except (TemplateError, ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-            message = f"{one_line(self._source)} can't be evaluated: {_words(error)}"
+            message = f"{one_line(self._source)} can't be evaluated: {_message_of(error)}"
             raise ExpressionError(message, source=self._source) from error
 
 
@@ -109,12 +109,12 @@ def _not_one(source: str) -> str:
 
 
 def _syntax_hint(error: TemplateError) -> str:
-    words = (error.message or "").rstrip(".")
-    if not words or "end of template" in words or "end of print" in words:
+    message = (error.message or "").rstrip(".")
+    if not message or "end of template" in message or "end of print" in message:
         return "write ${{ vars.NAME }} or ${{ secrets.NAME }}"
-    if words.startswith("No filter named"):
-        return f"{words}; there are {', '.join(filters.FILTERS)}"
-    return f"{words}; there are {', '.join(filters.TESTS)}" if words.startswith("No test named") else words
+    if message.startswith("No filter named"):
+        return f"{message}; there are {', '.join(filters.FILTERS)}"
+    return f"{message}; there are {', '.join(filters.TESTS)}" if message.startswith("No test named") else message
 
 
 def _checked(tree: nodes.Expr, source: str, names: Collection[str]) -> frozenset[str]:
@@ -270,7 +270,7 @@ class _Account:
             raise ValueError("it makes too much text, or lists that are too long, on its way")
 
     def counting(self, name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
-        """The same filter, with what it gives added."""
+        """Add what a filter gives."""
 
         @wraps(filter_)
         def counted(*args: Any, **kwargs: Any) -> Any:
@@ -308,12 +308,12 @@ def _plain(value: Any, depth: int, account: _Account) -> object:
     raise TypeError("the result is not data")
 
 
-def _words(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     if isinstance(error, ZeroDivisionError):
         return "division by zero"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, OverflowError):
         return "a number is too large"
-    words = str(error) or type(error).__name__
-    return next((ours for theirs, ours in _WORDS.items() if theirs in words), words)
+    message = str(error) or type(error).__name__
+    return next((ours for theirs, ours in _MESSAGES.items() if theirs in message), message)

@@ -81,7 +81,7 @@ class RunTemplate:
         return Request(template, Body(self._fixed_body.kind, self._made(self._body, scope)))
 
     def _template(self, scope: Scope) -> Template:
-        """That of a row; rows for which it comes to the same have the same one."""
+        """The template of a row; rows with equal values share one."""
         shared = self._shared
         headers = {}
         if self._headers:
@@ -127,7 +127,7 @@ class RunTemplate:
         return self._evaluation.compiled_text(text, (*self._path, *steps), self._names, stand_in=stand_in)
 
     def _texts(self, fixed: dict[str, Any], field: str) -> dict[str, _Part]:
-        """The same for the values of a mapping."""
+        """The values of a mapping that have expressions; stand-ins are left."""
         if not fixed.get(field):
             return {}
         holder = fixed[field] = dict(fixed[field])

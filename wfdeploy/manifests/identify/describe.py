@@ -87,12 +87,14 @@ def recorded(request: Request, redaction_key: bytes) -> str:
 
 
 def recorded_parts(request: Request, redaction_key: bytes) -> tuple[str, str]:
-    """The same in two parts: the body, which only is a run's own as a rule, and the rest. That is the same object for
-    all runs that share what it is made of; it may be empty."""
+    """The text for the state in two parts: the body, which mostly is a run's own, and the rest.
+
+    The rest is the same object for all runs that share a template; it may be empty.
+    """
     body, redact = request.body.plain(), request.template.delivery.redact
     if body is None or body == b"null" or len(body) > LARGE_BODY or (redact is not None and redact.body):
         return _encode(describe(request, redaction_key)), ""
-    # Counting digits is cheaper than looking for so many in a row, and mostly enough.
+    # Counting digits is cheaper than searching for sixteen in a row, and mostly enough.
     if len(body) - len(body.translate(None, b"0123456789")) >= 16 and _LONG_NUMBER.search(
         body
     ):  # RFC 8785 writes 1e17 as an integer, which Python would read as one

@@ -5,7 +5,7 @@ bytes; secrets by reference. A group's `identity` may widen or narrow that. A ve
 records are compared under the version they were written with.
 
 Version 1 is that of runs with a derived workflow run id. Where the author gave an id (`workflowRunId`), version 2
-covers it too: changing the id is how the author asks for another run.
+covers it too: by changing the id, the author requests another run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from wfdeploy.model.workflow_id import id_key
 
 
 def identify(run: DeclaredRun, file: int = 0, number: int = 0) -> DesiredRun:
-    """Give a declared run its identity. `file`, `number`: where its request is found again."""
+    """Give a declared run its identity.
+
+    file, number: where its request is found again.
+    """
     address, group, source, (template, body), own_id = run
     shared = _shared(template, group.identity)
     return DesiredRun(

@@ -44,7 +44,7 @@ def _before_address(project: str, environment: str) -> bytes:
 def run_id(project: str, environment: str, address: str, fingerprint: str, generation: int) -> str:
     """The workflow run id of a declared run, in characters that ids may hold (`[A-Za-z0-9_-]`).
 
-    That of an instance tells its time, so that a listing tells which instances there are.
+    The id of an instance holds its time, so that a listing shows which instances there are.
     """
     parts = instance_parts(address) if "@" in address else None
     name, at = parts or (address, "")
@@ -76,8 +76,10 @@ class Naming:
         return run_id(self.project, self.environment, address, fingerprint, generation)
 
     def of_attempt(self, attempt: Attempt, origins: Iterable[str] = ()) -> list[str]:
-        """What the run of an attempt is found by: the id or the label that it goes out under. `origins`: former names
-        of its address, under which it may have gone out too."""
+        """The ids or labels that the run of an attempt is found by.
+
+        origins: former names of its address, under which it may have gone out too.
+        """
         if not attempt.explicit_id:
             return [attempt.workflow_run_id]
         names = (attempt.address, *origins)
@@ -86,8 +88,11 @@ class Naming:
 
 @dataclass(frozen=True, slots=True)
 class AttemptParts:
-    """What an attempt's label tells: the digest of its address and fingerprint, its generation, and the how manieth
-    try it is."""
+    """The parts of an attempt's label.
+
+    place: the digest of its address and fingerprint.
+    tries: counts the attempts.
+    """
 
     place: str
     generation: int
@@ -100,13 +105,15 @@ def attempt_place(project: str, environment: str, address: str, fingerprint: str
 
 
 def attempt_label(place: str, generation: int, tries: int) -> str:
-    """The label of a resumed run, which the server gives an id of its own: `wfdeploy.DIGEST.gN.aM`. The project's label
-    has fewer dots. `place`: of `attempt_place`."""
+    """The label of a resumed run, which the server gives an id of its own: `wfdeploy.DIGEST.gN.aM`.
+
+    The project's label has fewer dots. `place`: of `attempt_place`.
+    """
     return f"wfdeploy.{place}.g{generation}.a{tries}"
 
 
 def parse_attempt(labels: Iterable[str]) -> AttemptParts | None:
-    """What the attempt's label among these tells; None when there is none."""
+    """The parts of the attempt's label among these; None when there is none."""
     for label in labels:
         match = _LABEL.fullmatch(label)
         if match is not None:

@@ -15,7 +15,11 @@ from wfdeploy.model.run import Group
 def check_moves(
     moves: Sequence[DeclaredMove], addresses: Collection[str], groups: Collection[str], *, complete: bool
 ) -> Iterator[Finding]:
-    """What is wrong with moves. `addresses` and `groups` are the declared ones; `complete`: there are no others."""
+    """Yield what is wrong with moves.
+
+    addresses, groups: the declared ones.
+    complete: there are no others.
+    """
     by_origin: dict[str, DeclaredMove] = {}
     by_target: dict[str, DeclaredMove] = {}
     for declared in moves:
@@ -100,8 +104,11 @@ def _finding(
 
 
 def check_order(groups: Mapping[str, Group], file_of: Callable[[str], str], *, complete: bool) -> Iterator[Diagnostic]:
-    """What is wrong with the order of groups. `file_of`: the file that a group stands in, as the user typed it.
-    `complete`: there are no other groups than these."""
+    """Yield what is wrong with the order of groups.
+
+    file_of: the file that a group stands in, as the user typed it.
+    complete: there are no other groups than these.
+    """
     for name, group in groups.items():
         for dependency in group.depends_on:
             if complete and dependency.group not in groups:

@@ -1,4 +1,4 @@
-"""Rules for what a group says as a whole: its schedule, its rollout, the groups it waits for."""
+"""Rules for the settings of a group: its schedule, its rollout, the groups it waits for."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 from wfdeploy.documents.values import Problem
 from wfdeploy.model.document import FieldPath
 
-Told: TypeAlias = tuple[FieldPath, Problem]
+GroupProblem: TypeAlias = tuple[FieldPath, Problem]
 _FRACTION = re.compile(r"\.[0-9]+")
 _BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-def group_problems(data: Mapping[str, Any]) -> Iterator[Told]:
-    """What is wrong with a RunGroup manifest that fits its schema, each with its path."""
+def group_problems(data: Mapping[str, Any]) -> Iterator[GroupProblem]:
+    """Yield what is wrong with a RunGroup manifest that fits its schema, each problem with its path."""
     spec = data["spec"]
     schedule, rollout = spec.get("schedule"), spec.get("rollout")
     if schedule is not None:
@@ -36,7 +36,7 @@ def group_problems(data: Mapping[str, Any]) -> Iterator[Told]:
     yield from _depends_on(spec.get("dependsOn", ()), data["metadata"]["name"])
 
 
-def _schedule(schedule: Mapping[str, Any]) -> Iterator[Told]:
+def _schedule(schedule: Mapping[str, Any]) -> Iterator[GroupProblem]:
     # Imported here: most manifests have no schedule.
     from zoneinfo import ZoneInfo
 
@@ -71,7 +71,7 @@ def _unknown_zone(name: str) -> Problem:
     return Problem("unknown-timezone", f"{name!r} is no time zone", hint)
 
 
-def _period(schedule: Mapping[str, Any], path: FieldPath) -> Iterator[Told]:
+def _period(schedule: Mapping[str, Any], path: FieldPath) -> Iterator[GroupProblem]:
     moments: dict[str, datetime] = {}
     for field in ("startAt", "endAt"):
         value = schedule.get(field)
@@ -91,7 +91,7 @@ def _moment(value: object) -> datetime:
     return datetime.fromisoformat(_FRACTION.sub("", str(value).upper()))
 
 
-def _rollout(rollout: Mapping[str, Any]) -> Iterator[Told]:
+def _rollout(rollout: Mapping[str, Any]) -> Iterator[GroupProblem]:
     before: dict[str, float] = {}
     for index, step in enumerate(rollout["steps"]):
         path = ("spec", "rollout", "steps", index)
@@ -107,7 +107,7 @@ def _rollout(rollout: Mapping[str, Any]) -> Iterator[Told]:
         before[field] = max(step[field], before.get(field, 0))
 
 
-def _depends_on(entries: Any, name: str) -> Iterator[Told]:
+def _depends_on(entries: Any, name: str) -> Iterator[GroupProblem]:
     seen: set[str] = set()
     for index, entry in enumerate(entries):
         path = ("spec", "dependsOn", index, "group")

@@ -26,7 +26,11 @@ from wfdeploy.model.run import DeclaredRun
 
 
 class RowFindings:
-    """Adds to `findings`. What is added for the uncounted rest is kept up to date in its place."""
+    """Findings about generated runs, at the row that a bad value comes from.
+
+    The first ten thousand of one kind, about one field, are reported; the others are counted in one more finding, which
+    is kept up to date in its place.
+    """
 
     def __init__(self, findings: list[Finding]) -> None:
         self._findings = findings
@@ -84,9 +88,9 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=st
 class Rules:
     """Collects findings about runs, as they come by. Values that many runs share are looked at once.
 
-    `extreme_variables`: some variable holds a number that JSON can't carry, so that bodies have to be searched even
-    where the document has none. `names`: also look for groups and listed runs that are declared twice, which takes
-    holding all documents.
+    extreme_variables: some variable holds a number that JSON can't carry, so that bodies have to be searched even where
+        the document has none.
+    names: also look for groups and listed runs that are declared twice, which takes holding all documents.
     """
 
     def __init__(
@@ -100,7 +104,7 @@ class Rules:
         self._rows = RowFindings(self.findings)
         self._generated: DeclaredRun | None = None  # the run that is being looked at, if a generator made it
         self._noted = 0
-        self._told: set[tuple[int, FieldPath, str, str]] = set()
+        self._reported: set[tuple[int, FieldPath, str, str]] = set()
         self._groups: dict[str, Document] = {}
         self._names: dict[str, tuple[Document, int]] = {}
         self._own_ids = OwnIds()
@@ -109,7 +113,7 @@ class Rules:
         self._shared: dict[int, object] = {}  # by id: templates that nothing is wrong with, and their parts
 
     def group(self, document: Document) -> None:
-        """A document that declares a group: its name, and the names of its runs, are its own."""
+        """Check a document that declares a group: its name, and the names of its runs, are its own."""
         self._sound.clear()  # what the runs of one document share
         if not self._look_at_names:
             return
@@ -131,7 +135,7 @@ class Rules:
                 self._address(document, index, f"{name}/{run['name']}")
 
     def settings(self, document: Document) -> None:
-        """What a document that fits its schema says about its group as a whole."""
+        """Check the settings of a group, in a document that fits its schema."""
         for path, problem in group_problems(cast("Mapping[str, Any]", document.data)):
             self._note(document, path, problem)
 
@@ -146,13 +150,13 @@ class Rules:
             self._note(document, ("spec", "runs", index, "name"), problem)
 
     def run(self, document: Document, index: int, run: DeclaredRun) -> None:
-        """A run that a document declares at `spec.runs[index]`, as it came out of expansion."""
+        """Check a run that a document declares at `spec.runs[index]`, as it came out of expansion."""
         own = _run_at(document, index - document.first_run)
         template, body = run.request
         is_generated = "forEach" in own or "matrix" in own
         self._generated = run if is_generated else None
         if is_generated and id(own) not in self._sound:
-            self._sound[id(own)] = own  # what is wrong with a generator is told once
+            self._sound[id(own)] = own  # what is wrong with a generator is reported once
             self._one_body(document, _path(index), own)
             self._same_name(document, own)
         elif "bodyText" in own or "bodyFile" in own:
@@ -329,9 +333,9 @@ class Rules:
             self._rows.note(document, path, problem, self._generated)
             return
         key = (id(document), path, problem.code, problem.message)
-        if key in self._told:
+        if key in self._reported:
             return
-        self._told.add(key)
+        self._reported.add(key)
         self.findings.append(
             Finding(
                 document=document,

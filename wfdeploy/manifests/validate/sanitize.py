@@ -1,8 +1,8 @@
-"""What is left of a manifest without the parts that its schema refuses: enough to check everything else.
+"""A manifest without the parts that its schema refuses: enough is left to check everything else.
 
-Each refused part gives way to something that no rule objects to, so that one mistake is told once. Where a part that is
-gone might have been the answer to a rule (a misspelt `destination`), the rule is satisfied: to hear of a second
-mistake one run later is better than to hear of one that isn't there.
+Each refused part gives way to something that no rule objects to, so that one mistake is reported once. Where a missing
+part might have been the answer to a rule (a misspelt `destination`), the rule is satisfied: to find a second mistake
+one run later is better than to report one that isn't there.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _doubt(copy: _Copy, holder: FieldPath) -> None:
 
 
 def _complete_part(copy: _Copy, path: FieldPath) -> None:
-    """The same as `_complete` for the run, the move or the flow control that a finding is about."""
+    """Complete the run, the move or the flow control that a finding is about, as `_complete` does the document."""
     match path:
         case ("spec", "runs", int(index), *_):
             run = copy.at(path[:3])

@@ -32,7 +32,7 @@ class JsonReader:
         try:
             value = self._decoder.decode(text)
         except (ValueError, RecursionError) as error:
-            return BadRow("bad-row", f"the row is not JSON: {_words(error)}")
+            return BadRow("bad-row", f"the row is not JSON: {_message_of(error)}")
         return self._sound(value, "\\u" in text)
 
     def read_at(self, text: str, start: int) -> tuple[object, int]:
@@ -125,7 +125,7 @@ class JsonList:
             except json.JSONDecodeError as error:
                 raise FileProblem("not-json", f"not JSON: {error.msg.lower()}", None, error.lineno) from error
             except (ValueError, RecursionError) as error:
-                raise FileProblem("not-json", f"not JSON: {_words(error)}", None, line) from error
+                raise FileProblem("not-json", f"not JSON: {_message_of(error)}", None, line) from error
             yield line, value
             more = _MORE.match(text, end)
             if more is None:
@@ -177,13 +177,13 @@ def _is_deep(text: str) -> bool:
     return deepest > MAX_DEPTH
 
 
-def _words(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})"
-    words = str(error)
-    return "an integer has too many digits" if "digits" in words else words
+    message = str(error)
+    return "an integer has too many digits" if "digits" in message else message
 
 
 class YamlList:

@@ -69,8 +69,8 @@ class ParquetRows:
                         for number, row in enumerate(part.to_pylist(), start=number + 1):  # noqa: B020 - it goes on counting
                             yield number, row
         except (pyarrow.ArrowException, ValueError, OverflowError) as error:
-            words = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise FileProblem("data-file-broken", f"the file can't be read as Parquet: {words}") from error
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise FileProblem("data-file-broken", f"the file can't be read as Parquet: {reason}") from error
 
     def parse(self, record: Any) -> object:
         try:
@@ -83,9 +83,9 @@ class ParquetRows:
 
 
 def _require_moderate(content: IO[bytes], footer: Any) -> None:
-    """Hold a file to what its footer says, before a page is unpacked. Raises: `FileProblem`, `ValueError`."""
+    """Hold a file to the sizes in its footer, before a page is unpacked. Raises: `FileProblem`, `ValueError`."""
     content.seek(-_TAIL_BYTES, os.SEEK_END)
-    length = int.from_bytes(content.read(4), "little")  # pyarrow tells how much of it says something
+    length = int.from_bytes(content.read(4), "little")  # pyarrow only gives how much of it has a meaning
     content.seek(-_TAIL_BYTES - length, os.SEEK_END)
     for column in column_sizes(content.read(length)):
         if column.number >= len(footer.schema):
@@ -120,7 +120,7 @@ def _parts(batch: Any, first: int) -> Iterator[tuple[Any, int]]:
 
 
 def _unshared(batch: Any) -> Any:
-    """The same with each text by itself, which takes a tenth of the time to make rows of."""
+    """A batch with each text by itself, which takes a tenth of the time to make rows of."""
     from pyarrow import RecordBatch, types
 
     columns = (one.dictionary_decode() if types.is_dictionary(one.type) else one for one in batch.columns)
@@ -204,11 +204,11 @@ def _columns(reader: _Reader) -> Iterator[ColumnSize]:
                 if inner != _META_DATA:
                     reader.skip(inner[1])
                     continue
-                for told in reader.fields():
-                    if told in (_NUM_VALUES, _UNCOMPRESSED, _COMPRESSED):
-                        found[told] = reader.integer()
+                for size in reader.fields():
+                    if size in (_NUM_VALUES, _UNCOMPRESSED, _COMPRESSED):
+                        found[size] = reader.integer()
                     else:
-                        reader.skip(told[1])
+                        reader.skip(size[1])
             if len(found) != 3:
                 raise ValueError("the footer doesn't tell the size of a column")
             yield ColumnSize(number, found[_NUM_VALUES], found[_COMPRESSED], found[_UNCOMPRESSED])

@@ -37,7 +37,7 @@ class Rows(Protocol):
     """Every row has the same fields: a field that is missing in one is missing in all."""
 
     shares_lines: bool
-    """Several rows may stand on one line, so that a line doesn't tell which of them is meant."""
+    """Several rows may stand on one line, so that a line doesn't identify one of them."""
 
     def records(self) -> Iterator[tuple[int, Any]]:
         """Line (or number, where there are no lines; from 1) and raw form of each row. Raises: `FileProblem`."""
@@ -50,7 +50,7 @@ class Rows(Protocol):
 
 
 def format_of(name: str) -> str:
-    """The format that a file's name tells. Raises: `FileProblem` when it tells none."""
+    """The format in a file's name. Raises: `FileProblem` when there is none."""
     parts = name.lower().rsplit("/", 1)[-1].split(".")
     if parts[-1] in ("gz", "zst"):
         parts.pop()

@@ -1,4 +1,4 @@
-"""The bytes of a data file: hashed as they are on disk, unpacked where the name says so, cut at ends of lines."""
+"""The bytes of a data file: hashed as they are on disk, unpacked by their name, cut at ends of lines."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class FileProblem(Exception):
-    """A file that can't be used (any further). `line`: where, counted from 1; None when it is about the file."""
+    """A file that can't be used (any further).
+
+    line: where, counted from 1; None when it is about the file.
+    """
 
     def __init__(self, code: str, message: str, hint: str | None = None, line: int | None = None) -> None:
         super().__init__(message)
@@ -51,8 +54,10 @@ class _Reader(Protocol):
 
 
 class DataStream:
-    """One data file, opened. Its content goes past once; `finish` then tells the digest of what is on disk. `stamp`
-    tells contents apart without reading them, mostly. `flows`: rows come while it is read.
+    """One data file, opened. Its content goes past once; `finish` then gives the digest of what is on disk.
+
+    stamp: differs for other content, mostly, without reading it.
+    flows: rows come while it is read.
 
     Entering raises `FileProblem` for a Git LFS pointer, whatever the format: it is one line short of being a CSV file.
     """
@@ -102,7 +107,7 @@ class DataStream:
 
     @property
     def is_packed(self) -> bool:
-        """Whether the name says that the content is to be unpacked."""
+        """Whether the content is to be unpacked, by its name."""
         return self._name.endswith((".gz", ".zst"))
 
     def hash_first(self) -> IO[bytes]:
