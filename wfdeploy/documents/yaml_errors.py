@@ -8,7 +8,7 @@ from wfdeploy.documents.text import UNPRINTABLE, inside, line_of, lines_of
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.document import SourceFile
 
-# A piece of libyaml's message (0.2.5, src/scanner.c and src/parser.c), ours, and what to do; the first that fits counts.
+# A piece of libyaml's message (0.2.5, src/scanner.c and src/parser.c), ours, and what to do. The first match counts.
 _MESSAGES: tuple[tuple[str, str, str | None], ...] = (
     (
         "mapping values are not allowed",
