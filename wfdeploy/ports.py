@@ -1,4 +1,4 @@
-"""The seams: what the pipeline needs of the outside, as Protocols."""
+"""What the core needs from outside, as Protocols: time, the server, a state."""
 
 from __future__ import annotations
 
@@ -30,71 +30,80 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """Time, so that tests can hold it."""
+    """Time, which tests control."""
 
     def now_ms(self) -> int:
-        """Wall clock, Unix milliseconds."""
+        """The wall clock, in Unix milliseconds."""
 
     def monotonic(self) -> float:
-        """Seconds that never go backwards, and go on while the machine sleeps."""
+        """Seconds that never go backwards, and that pass while the machine sleeps too."""
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, cancellably."""
+        """Wait. May be cancelled."""
 
 
 class Listener(Protocol):
-    """Takes events as they happen. Must not raise and must not block."""
+    """Receives events as they happen. Must neither raise nor block."""
 
     def __call__(self, event: Event, /) -> None: ...
 
 
 class Encoder(Protocol):
-    """Makes items of a batch. Not for use from several threads at once. Raises: `KeyError` with the name of a secret
-    that has no value; `ValueError` for a body that JSON or UTF-8 can't carry."""
+    """Makes items of a batch. Not for use by several threads at once."""
 
     def encode(self, request: Request, workflow_run_id: str, label: str = "") -> Item:
-        """The item of one request. `label`: what identifies a run whose id its author gave; empty for others."""
+        """Encode one request. `label`: identifies a run whose id its author gave; empty for others.
+
+        Raises: `KeyError` with the name of a secret without a value; `ValueError` for a body that JSON or UTF-8 can't
+        carry.
+        """
 
 
 MakeEncoder: TypeAlias = "Callable[[str, Mapping[str, str]], Encoder]"
-"""Makes what encodes for a project's label, with the values of its secrets. Other processes import it by its name."""
+"""Makes an encoder for a project's label, with the values of its secrets. Other processes import it by name."""
 
 
 class RunGateway(Protocol):
-    """The whole far end, as the core sees it. Methods may run concurrently."""
+    """The server, as the core sees it. Methods may run concurrently."""
 
     @property
     def facts(self) -> ServerFacts:
-        """What the server told about itself so far."""
+        """What the server has reported about itself so far."""
 
     async def trigger(self, items: Sequence[Item]) -> TriggerReply:
-        """One batch trigger call, sent once. Never raises for what the network or the server do: every way it can
-        end is a `TriggerReply`. Cancelling it leaves the outcome open."""
+        """Send one batch trigger call, once. Never raises for what the network or the server do: every way it can end
+        is a `TriggerReply`. Cancelling it leaves the outcome open."""
 
     def list_runs(self, *, label: str, since_ms: int | None, cursor: str = "") -> AsyncIterator[RunPage]:
-        """The runs that carry `label` and were created at or after `since_ms` (server time, Unix ms; None: all),
-        page by page, waiting out rate limits. The last page says so; a listing that doesn't reach one is
-        incomplete. `cursor`: begin with the page that an earlier listing had there. Raises: `RemoteFailure`."""
+        """List the runs that carry `label` and were created at or after `since_ms` (server time, Unix ms; None: all),
+        page by page, waiting out rate limits. A listing without a page that is marked as the last is incomplete.
+
+        `cursor`: begin with the page that an earlier listing had there. Raises: `RemoteFailure`.
+        """
 
     async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:
-        """One run with its steps: of several that had an author's id, the one of that time (None: the newest). None
-        when the logs don't know it. Raises: `RemoteFailure`."""
+        """Read one run with its steps; None when the logs don't know it. Raises: `RemoteFailure`.
+
+        `created_at_ms`: which of several runs that had an author's id (None: the newest).
+        """
 
     def list_dead_letters(self, *, label: str, since_ms: int | None) -> AsyncIterator[Sequence[DeadLetter]]:
-        """The dead letters of runs that carry `label` and were created, or failed, at or after `since_ms` (server time,
-        Unix ms; None: all), page by page, waiting out rate limits. Raises: `RemoteFailure`."""
+        """List the dead letters of runs that carry `label` and were created, or failed, at or after `since_ms` (server
+        time, Unix ms; None: all), page by page, waiting out rate limits. Raises: `RemoteFailure`."""
 
     async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:
-        """Resume one run from the dead-letter queue, sent once; the new run carries `labels`. Never raises for what the
+        """Resume one run from the dead-letter queue, once; the new run carries `labels`. Never raises for what the
         network or the server do. Cancelling it leaves the outcome open."""
 
     async def cancel(self, workflow_run_ids: Sequence[str], *, label: str) -> CancelReply:
-        """Cancel the runs with these ids, as many as fit into one request and at least one; `label` is what all of them
-        carry. Those that aren't in progress are passed over. Asked again where that may help. Never raises for what the
-        network or the server do."""
+        """Cancel the runs with these ids: at least one, and no more than fit into one request. Runs that aren't in
+        progress are skipped. Retried where that may help. Never raises for what the network or the server do.
+
+        `label`: carried by all of them.
+        """
 
     async def aclose(self) -> None:
-        """Give the connections back."""
+        """Close all connections."""
 
 
 class RecordReader(Protocol):
@@ -205,7 +214,7 @@ class StateStore(StateReader, StateWriter, Protocol):
     """
 
     def close(self) -> None:
-        """Give the storage back."""
+        """Close the storage."""
 
 
 class StateBackend(Protocol):
@@ -260,16 +269,16 @@ class StateBackend(Protocol):
 
 
 class ListingFile(Protocol):
-    """Where the pages of one listing are kept while it goes on. Failing to keep them is no harm."""
+    """Keeps the pages of one listing while it goes on. A failure to keep them does no harm."""
 
     def load(self) -> SavedListing | None:
-        """What is there; pages are added to it from then on."""
+        """Load the saved pages; from then on, pages are added to them."""
 
     def begin(self, since_ms: int | None, began_ms: int) -> None:
-        """Begin anew."""
+        """Begin again, without pages."""
 
     def add(self, cursor: str, runs: Sequence[ObservedRun]) -> None:
-        """Keep one more page, and what it was asked for by."""
+        """Add one page, and the cursor that it was requested by."""
 
     def drop(self) -> None:
-        """Forget everything."""
+        """Remove all pages."""

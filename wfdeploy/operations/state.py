@@ -1,4 +1,4 @@
-"""The `state` commands: look at what is recorded, and mend it by hand. None of them asks the server."""
+"""Show what is recorded, and mend it by hand. Nothing here contacts the server."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _RUN_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 
 
 class Resolution(Enum):
-    """What the user knows of a run whose answer was lost."""
+    """What the user decides about a run whose answer was lost."""
 
     TRIGGERED = "triggered"
     RESEND = "resend"
 
 
 def list_records(workspace: Workspace, globs: Sequence[str]) -> Sequence[StatusRow]:
-    """What is recorded, in address order. Raises: `StateUnusable`, `UsageError` for a glob that matches nothing."""
+    """One row per recorded address, in order. Raises: `StateUnusable`, `UsageError` for a glob that matches nothing."""
     targets = Targets(globs)
     with workspace.existing_state() as store:
         rows = {
@@ -48,7 +48,7 @@ def list_records(workspace: Workspace, globs: Sequence[str]) -> Sequence[StatusR
 
 
 def show(workspace: Workspace, address: str) -> Mapping[str, Any]:
-    """Everything that is recorded of an address, as JSON. Raises: `StateUnusable`, `UsageError`: nothing recorded."""
+    """Everything recorded about an address, as JSON. Raises: `StateUnusable`, `UsageError` when that is nothing."""
     with workspace.existing_state() as store:
         record = next(iter(store.records([address])), None)
         attempt = _attempt(store, address)
@@ -67,7 +67,7 @@ def show(workspace: Workspace, address: str) -> Mapping[str, Any]:
 
 
 def remove(workspace: Workspace, globs: Sequence[str]) -> Sequence[Address]:
-    """Forget what is recorded of these addresses; a tombstone keeps their generations. Nothing is cancelled.
+    """Forget the records of these addresses; tombstones keep their generations. Nothing is cancelled.
 
     Returns the addresses. Raises: `StateError`, `UsageError`.
     """
@@ -81,7 +81,7 @@ def remove(workspace: Workspace, globs: Sequence[str]) -> Sequence[Address]:
 
 
 def move(workspace: Workspace, origin: str, to: str) -> None:
-    """Give an address another name. Raises: `StateError`, `UsageError`."""
+    """Rename an address. Raises: `StateError`, `UsageError`."""
     try:
         split_address(to)
     except ValueError as error:
@@ -102,7 +102,7 @@ def resolve(workspace: Workspace, address: str, resolution: Resolution, run_id: 
     """Resolve by hand a run whose answer was lost. `run_id`: the id of the run that the server started; needed for a
     resumed run, whose id only the server knows.
 
-    Raises: `StateError`, `UsageError`: its outcome isn't open, or the id is missing or can't be that of its run.
+    Raises: `StateError`; `UsageError` when its outcome isn't open, or the id is missing or can't be that of its run.
     """
     with workspace.lock(), workspace.existing_state(readonly=False) as store:
         attempt = _attempt(store, address)
@@ -115,7 +115,7 @@ def resolve(workspace: Workspace, address: str, resolution: Resolution, run_id: 
         record = attempt.record(
             origin=Origin.RECOVERED,
             created_at_ms=None,
-            # When it was sent: a listing that reaches back to now only would call it missing.
+            # When it was sent: a listing that begins now would call it missing.
             recorded_at_ms=attempt.intent_at_ms,
             workflow_run_id=_resumed_id(store, attempt, run_id) if attempt.is_resume else _own_id(attempt, run_id),
         )
@@ -147,13 +147,13 @@ def _resumed_id(store: RecordReader, attempt: Attempt, run_id: str | None) -> st
 
 
 def export(workspace: Workspace) -> Iterator[str]:
-    """The state as sorted JSON Lines. Raises: `StateUnusable`."""
+    """Yield the state as sorted JSON Lines. Raises: `StateUnusable`."""
     with workspace.existing_state() as store:
         yield from workspace.state_backend.export(store)
 
 
 def import_(workspace: Workspace, lines: Iterable[str]) -> int:
-    """Make the state from exported lines; it must not exist yet, and must belong to this target.
+    """Make the state from exported lines. It must not exist yet, and must belong to this target.
 
     Returns the number of records. Raises: `StateError`.
     """
@@ -175,7 +175,7 @@ def _attempt(store: RecordReader, address: str) -> Attempt | None:
 
 
 def _plain(value: Record | Attempt) -> dict[str, Any]:
-    """camelCase JSON; JSON texts unfolded."""
+    """Convert to JSON with camelCase keys; fields that hold JSON are parsed."""
     result: dict[str, Any] = {}
     names = value._fields if isinstance(value, Attempt) else [field.name for field in fields(value)]
     for name in names:

@@ -1,4 +1,4 @@
 """Carry changes out: intents before requests, outcomes before the next decision, lost answers looked up.
 
-The rules, and why they hold, stand in `docs/guarantees.md`.
+`docs/guarantees.md` has the rules, and why they hold.
 """

@@ -35,12 +35,15 @@ class Absence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`wait_ms`: for TOO_EARLY, how long until a listing would tell. `send_before_ms`: for RESERVED_IF_ACCEPTED, the
-    time after which sending again would not be safe any more (server time, Unix ms)."""
+    """What the absence of one attempt proves."""
 
     absence: Absence
+
     wait_ms: int = 0
+    """For TOO_EARLY: how long until a listing tells more."""
+
     send_before_ms: int | None = None
+    """For RESERVED_IF_ACCEPTED: the server time (Unix ms) after which sending again would not be safe any more."""
 
 
 def judge(attempt: Attempt, *, listed_at_ms: int, ended_at_ms: int, log_lag_ms: int) -> Judgement:
@@ -69,16 +72,19 @@ def judge(attempt: Attempt, *, listed_at_ms: int, ended_at_ms: int, log_lag_ms: 
 
 @dataclass(slots=True)
 class Findings:
-    """What a listing says of attempts whose outcome is open, by address. `wait_ms` until a listing tells more.
-
-    `send_before_ms`: for those that may be sent again only until then (server time, Unix ms).
-    """
+    """What a listing says of open attempts, by address."""
 
     found: dict[Address, ObservedRun] = field(default_factory=dict)
+
     absent: dict[Address, Absence] = field(default_factory=dict)
+
     send_before_ms: dict[Address, int] = field(default_factory=dict)
+    """Of attempts that may be sent again only until then (server time, Unix ms)."""
+
     too_early: set[Address] = field(default_factory=set)
+
     wait_ms: int = 0
+    """How long until a listing tells more about those that are too early."""
 
 
 def examine(
@@ -92,8 +98,8 @@ def examine(
 ) -> Findings:
     """Judge attempts by a complete listing.
 
-    `names`: what the run of an attempt is found by (`RunIndex.attempted`). `listed_at_ms`: when the listing began,
-    `ended_at_ms`: by address, when the attempt's last byte can have left (server time, Unix ms).
+    `names`: what the run of an attempt is found by (`RunIndex.attempted`). `listed_at_ms` and, by address,
+    `ended_at_ms`: see `judge`.
     """
     result = Findings()
     index = RunIndex(runs)
@@ -119,7 +125,7 @@ def examine(
 
 
 def since(attempts: Collection[Attempt]) -> int | None:
-    """Where a listing must begin to find all of these (server time, Unix ms; None: at the beginning)."""
+    """Where a listing must begin to show all of these attempts (server time, Unix ms; None: at the beginning)."""
     starts = [attempt.since_ms for attempt in attempts]
     known = [start for start in starts if start is not None]
     return min(known) if known and len(known) == len(starts) else None

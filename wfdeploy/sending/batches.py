@@ -38,7 +38,7 @@ class OutgoingRequest:
     send_before_ms: int | None = None
     """After this (server time, Unix ms), sending it would not be safe any more."""
 
-    said_to_run: bool = False
+    reported_running: bool = False
     """Whether it was refused as a run in progress, in the words of the attempt's `error`. If the logs don't know the
     run, this was a refusal like any other."""
 
@@ -53,10 +53,10 @@ class OutgoingRequest:
             )
         return self.attempt
 
-    def unknown(self, time: ServerTime, reason: str, *, said_to_run: bool = False) -> Edit:
+    def unknown(self, time: ServerTime, reason: str, *, reported_running: bool = False) -> Edit:
         """Note that the request may have left, until now, and that its outcome is open."""
         self.ended_at = time.now()
-        self.said_to_run = said_to_run
+        self.reported_running = reported_running
         self.attempt = self.attempt._replace(
             status=AttemptStatus.UNKNOWN, ended_at_ms=time.recorded_ms(), error=reason, inconclusive=self.inconclusive
         )

@@ -146,8 +146,8 @@ class Canceller:
                 edits.append(
                     Observe(target.address, run.state, now_ms, run.completed_at_ms, run.dlq_id, handled=cancelled)
                 )
-                outcome, words = (Outcome.CANCELLED, None) if cancelled else (Outcome.KEPT, "the run had ended")
-                found.append((target, outcome, words))
+                outcome, reason = (Outcome.CANCELLED, None) if cancelled else (Outcome.KEPT, "the run had ended")
+                found.append((target, outcome, reason))
         await self._session.journal.commit(edits)
         for one in found:
             self._report(*one)
@@ -166,7 +166,7 @@ class Canceller:
     def _give_up(self, targets: Sequence[_Target]) -> None:
         if not targets:
             return
-        words = "it isn't known whether it was cancelled; `wfdeploy refresh` asks the server's logs"
+        reason = "it isn't known whether it was cancelled; `wfdeploy refresh` asks the server's logs"
         for target in targets:
             if target.is_predecessor:
                 instead = "not sent: it isn't known whether the run that it replaces was cancelled"
@@ -174,15 +174,15 @@ class Canceller:
                     Result(target.address, Outcome.PENDING, target.change.workflow_run_id, error=instead)
                 )
             else:
-                self._report(target, Outcome.UNKNOWN, words)
+                self._report(target, Outcome.UNKNOWN, reason)
         waiting = sum(target.is_predecessor for target in targets)
         if waiting:
-            whose = "run that is to be replaced is" if waiting == 1 else "runs that are to be replaced are"
-            self._outcomes.stop(f"{waiting} {whose} perhaps still going", "run it again: it goes on from here")
+            which = "1 run that is to be replaced" if waiting == 1 else f"{waiting} runs that are to be replaced"
+            self._outcomes.stop(f"{which} may still be running", "run it again: it goes on from here")
 
-    def _report(self, target: _Target, outcome: Outcome, words: str | None = None) -> None:
+    def _report(self, target: _Target, outcome: Outcome, reason: str | None = None) -> None:
         if not target.is_predecessor:  # else the outcome is that of the trigger
-            self._outcomes.report(Result(target.address, outcome, target.change.workflow_run_id, error=words))
+            self._outcomes.report(Result(target.address, outcome, target.change.workflow_run_id, error=reason))
 
     async def _note(self, targets: Iterable[_Target], state: RunState | None, *, handled: bool) -> None:
         now_ms = self._session.clock.now_ms()

@@ -1,4 +1,4 @@
-"""Commits from many batches in flight, written as few transactions."""
+"""Write the commits of many batches in flight as few transactions."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from wfdeploy.model.edits import Edit
 from wfdeploy.ports import StateWriter
 
 AT_ONCE = 16
-"""Commits that share a transaction, at most: staging them holds up the loop, about a millisecond for each batch."""
+"""Commits that share a transaction, at most: staging blocks the loop, for about a millisecond a batch."""
 
 
 class Journal:
     """Serialises commits to a store.
 
-    Edits that arrive while a transaction is being synced wait for the next one and share it: the more batches are in
-    flight, the fewer syncs each costs, and `commit` still returns only when its edits are on disk. The sync is waited
-    for in a thread, so the loop never waits for a disk. The edits themselves are staged on the loop: a thread that
-    hands the interpreter back with each row would get it again only when the loop pauses.
+    Edits that arrive while a transaction is being synced share the next one: the more batches are in flight, the fewer
+    syncs each costs, and `commit` still returns only when its edits are on disk. A thread waits for the sync, so the
+    loop never waits for a disk. The edits themselves are staged on the loop: a thread that gives up the interpreter
+    with each row would get it back only when the loop pauses.
     """
 
     def __init__(self, store: StateWriter) -> None:
@@ -27,18 +27,18 @@ class Journal:
         self._writer: asyncio.Task[None] | None = None
 
     async def commit(self, edits: Sequence[Edit]) -> None:
-        """Returns when the edits are durable. Raises: `StateUnusable`; then none of them was written."""
+        """Return when the edits are durable. Raises: `StateUnusable`; then none of them was written."""
         if not edits:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append((edits, future))
         if self._writer is None:
             self._writer = asyncio.create_task(self._drain())
-        # Whoever waits may be cancelled; what was handed in is written all the same.
+        # The caller may be cancelled; its edits are written all the same.
         await asyncio.shield(future)
 
     async def close(self) -> None:
-        """Wait for what was handed in."""
+        """Wait until all edits are written."""
         if self._writer is not None:
             await asyncio.shield(self._writer)
 
@@ -51,7 +51,7 @@ class Journal:
                 try:
                     self._store.stage(edits)
                     await asyncio.to_thread(self._store.finish)
-                except BaseException as caught:  # handed to everybody who waits: none may wait for ever
+                except BaseException as caught:  # passed to every caller: none may wait for ever
                     error = caught
                 for _, future in group:
                     if future.done():
@@ -60,6 +60,6 @@ class Journal:
                         future.set_result(None)
                     else:
                         future.set_exception(error)
-                        future.exception()  # whoever was to be told may be gone
+                        future.exception()  # its caller may be gone; asyncio would complain about an unseen one
         finally:
             self._writer = None

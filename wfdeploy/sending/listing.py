@@ -12,24 +12,31 @@ from wfdeploy.model.remote import ObservedRun, RunPage
 from wfdeploy.model.workflow_id import parse_run_id
 from wfdeploy.ports import Clock, Listener, RunGateway
 
-_TOLD_AFTER_PAGES = 5
-"""The first one is slower than the others: a connection has to be made for it."""
+_FORECAST_AFTER_PAGES = 5
+"""The first page is slower than the others: a connection has to be made for it."""
 
 _MANY_REQUESTS = 1000
 
 
 @dataclass(slots=True)
 class Listed:
-    """A complete listing. `asked_at`, `answered_at`: moments (monotonic) between which its first page was made;
-    `date_ms`: the server's time that this page told. `since_ms`: where it was asked to begin, `reach_ms`: where it had
-    to for the sake of what may be unknown (None: at the beginning)."""
+    """A complete listing."""
 
     runs: list[ObservedRun]
+
     asked_at: float
+
     answered_at: float
+    """The first page was made between `asked_at` and this (monotonic)."""
+
     date_ms: int | None
+    """The server's time on the first page."""
+
     since_ms: int | None = None
+    """Where the listing was asked to begin (None: at the beginning)."""
+
     reach_ms: int | None = None
+    """Where it had to begin to show what may be unknown (None: at the beginning)."""
 
 
 async def list_all(
@@ -44,11 +51,12 @@ async def list_all(
     keep: Callable[[str, RunPage], None] = lambda _cursor, _page: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Listed:
-    """The project's runs since a server time, whatever else the server lists: an entry must carry the label. Only a
-    derived id needs none, since nobody else's run has one. `expected`: how many there may be (see `Forecast`).
-    `cursor`: begin with the page that an earlier listing had there. `keep`: gets each page, and its cursor.
+    """List the project's runs since a server time. Whatever else the server lists is dropped: see `is_ours`.
 
-    Raises: `RemoteFailure`, also when the listing ends without an end; `Interrupted` once `stopped()`.
+    `expected`: see `Forecast`. `cursor`: begin with the page that an earlier listing had there. `keep`: gets each page,
+    and its cursor.
+
+    Raises: `RemoteFailure`, also when the last page is missing; `Interrupted` once `stopped()`.
     """
     asked_at = clock.monotonic()
     answered_at: float | None = None
@@ -74,18 +82,16 @@ async def list_all(
 
 
 def is_ours(run: ObservedRun, label: str) -> bool:
-    """Whether a listed run belongs to the project."""
+    """Whether a listed run is the project's: it carries the label, or has a derived id, which no other run has."""
     return label in run.labels or parse_run_id(run.workflow_run_id) is not None
 
 
 class Forecast:
-    """How many runs a listing may show, and how long that takes.
-
-    `since_ms`: where it was asked to begin. `expected`: how many runs there may be, by what is declared or recorded;
-    None: nobody knows.
-    """
+    """How many runs a listing may show, and how long that takes."""
 
     def __init__(self, clock: Clock, since_ms: int | None, expected: int | None) -> None:
+        """`since_ms`: where it begins. `expected`: how many runs there may be, by what is declared or recorded (None:
+        unknown)."""
         self._clock = clock
         self._since_ms = since_ms
         self._expected = expected
@@ -94,7 +100,7 @@ class Forecast:
         self._began = 0.0
 
     def add(self, page: RunPage) -> Notice | None:
-        """Take a page into account. Once, where the listing will be long, it gives back what is to be said of that."""
+        """Take a page into account. If the listing will be long, return a notice of that, once."""
         times = [run.created_at_ms for run in page.runs]
         if times:
             self._newest_ms = self._newest_ms or max(times)
@@ -104,7 +110,7 @@ class Forecast:
         if self._pages == 1:
             self._began = self._clock.monotonic()
         total = self.total
-        if page.last or self._pages != _TOLD_AFTER_PAGES or total is None:
+        if page.last or self._pages != _FORECAST_AFTER_PAGES or total is None:
             return None
         requests = math.ceil(total * self._pages / self._shown)
         if requests < _MANY_REQUESTS:
@@ -117,9 +123,9 @@ class Forecast:
 
     @property
     def total(self) -> int | None:
-        """How many runs will have been shown in the end, at most; None where that can't be told.
+        """How many runs the listing will have shown in the end, at most; None if that is unknown.
 
-        Pages are newest first, so the time between what came first and last tells how much of the whole is there.
+        Pages are newest first, so the time between the first and the last run tells how much of the whole is there.
         """
         if self._expected is None or not self._shown:
             return None

@@ -84,7 +84,7 @@ class Recovery:
         await self._session.journal.commit(_records(found, self._session.clock.now_ms()))
         for request, run in found:
             outcome = Outcome.RESUMED if request.attempt.is_resume else Outcome.TRIGGERED
-            if request.said_to_run:
+            if request.reported_running:
                 outcome = Outcome.DEDUPLICATED
             self._outcomes.report(Result(request.attempt.address, outcome, run.workflow_run_id, run.created_at_ms))
         self._outcomes.lost.extend(by_address[address] for address in findings.too_early)
@@ -95,7 +95,7 @@ class Recovery:
             request.inconclusive = absence is Absence.RESERVED_IF_ACCEPTED
             request.send_before_ms = findings.send_before_ms.get(address)
             was_lost, request.looked_up = request.looked_up and not request.attempt.explicit_id, True
-            if not request.said_to_run:
+            if not request.reported_running:
                 again.append(request)
             elif request.inconclusive or was_lost:
                 # An answer of it was lost before, and now the server says that it runs: the logs may be late after all.
@@ -132,7 +132,7 @@ def _records(found: Sequence[tuple[OutgoingRequest, ObservedRun]], now_ms: int) 
         triggered = [
             (request.attempt, run.created_at_ms)
             for request, run in found
-            if not request.attempt.is_resume and request.said_to_run is (origin is Origin.DEDUPLICATED)
+            if not request.attempt.is_resume and request.reported_running is (origin is Origin.DEDUPLICATED)
         ]
         if triggered:
             attempts, created = zip(*triggered, strict=True)

@@ -104,9 +104,9 @@ class Resumer:
         now_ms = self._session.clock.now_ms()
         observed = Observe(attempt.address, RunState.FAILED, now_ms, handled=True)
         await self._session.journal.commit([DropAttempt(attempt.address), observed])
-        words = "its dead letter is gone: somebody else dealt with it"
-        self._session.listener(Notice(f"{attempt.address} is not resumed: {words}"))
-        self._outcomes.report(Result(attempt.address, Outcome.KEPT, attempt.triggered_id, error=words))
+        reason = "its dead letter is gone: somebody else dealt with it"
+        self._session.listener(Notice(f"{attempt.address} is not resumed: {reason}"))
+        self._outcomes.report(Result(attempt.address, Outcome.KEPT, attempt.triggered_id, error=reason))
 
 
 def own_labels(request: str) -> list[str]:

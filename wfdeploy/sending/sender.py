@@ -134,7 +134,7 @@ class Sender:
                 place.begin()
                 began = self._session.clock.monotonic()
                 reply = await self._trigger(batch)
-                place.heed(sign_of(reply))
+                place.take(sign_of(reply))
             match reply:
                 case Answered(items):
                     self._lost_in_a_row = 0
@@ -241,13 +241,13 @@ class Sender:
                 case Taken(_, deduplicated=False):
                     fresh.append(request)
                 case Taken() | InProgress() if request.attempt.explicit_id:
-                    words = _taken_id(request)
+                    reason = _taken_id(request)
                     if _is_another_run(request, reply):
-                        edits.append(request.rejected(words))
-                        refused.append((request, words))
+                        edits.append(request.rejected(reason))
+                        refused.append((request, reason))
                     else:
                         lost.append(request)
-                        edits.append(request.unknown(self._session.time, words, said_to_run=True))
+                        edits.append(request.unknown(self._session.time, reason, reported_running=True))
                 case Taken(created_at_ms):
                     there.append(request)
                     there_created.append(created_at_ms)
@@ -257,9 +257,10 @@ class Sender:
                 case Denied(message):
                     edits.append(request.rejected(message))
                     refused.append((request, message))
-                case Unclear(words) | InProgress(words):
+                case Unclear(reason) | InProgress(reason):
                     lost.append(request)
-                    edits.append(request.unknown(self._session.time, words, said_to_run=isinstance(reply, InProgress)))
+                    runs = isinstance(reply, InProgress)
+                    edits.append(request.unknown(self._session.time, reason, reported_running=runs))
                 case Throttled():
                     later.append(request)
                 case _:
@@ -287,7 +288,7 @@ class Sender:
 
     async def refuse(self, refused: Sequence[tuple[OutgoingRequest, str]]) -> None:
         """Record refusals of single runs, with the server's words."""
-        await self._take([request for request, _ in refused], [Denied(words) for _, words in refused])
+        await self._take([request for request, _ in refused], [Denied(reason) for _, reason in refused])
         for _, message in refused:
             self._refusals[message] += 1
             if self._accepted == 0 and self._refusals[message] >= SYSTEMIC:

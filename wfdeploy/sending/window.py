@@ -1,4 +1,4 @@
-"""How many requests are under way at once: as many as the server takes well, between one and a bound.
+"""Bound the requests in flight to as many as the server takes well.
 
 Additive increase, multiplicative decrease, as in TCP (RFC 5681): the only rule of this kind under which clients that
 share a server end up with equal shares (Chiu and Jain, 1989).
@@ -21,15 +21,15 @@ FIRST = 8
 _TROUBLE = 0.5
 _SLOW = 0.9
 _SLACK_S = 0.05
-"""Answers may take that much longer than the quickest, or as long again, before the server counts as busy."""
+"""Answers may take that much longer than the quickest, or twice as long, before the server counts as busy."""
 
 _FORGET_S = 30.0
-"""The quickest answer is one of the last half or whole minute: a server that got slower for good is not held to what
-it once was."""
+"""The quickest answer is one of the last half or whole minute, so that a server that got slower for good is not held
+to its former speed."""
 
 
 class Sign(Enum):
-    """What an answer says of how the server takes the requests."""
+    """What an answer says about the server's load."""
 
     WELL = "well"
     TROUBLE = "trouble"  # 429, 5xx, no answer, no connection
@@ -37,7 +37,7 @@ class Sign(Enum):
 
 
 def sign_of(reply: TriggerReply) -> Sign:
-    """What an answer says of how the server takes the requests; a refusal is about the runs."""
+    """What an answer says about the server's load; a refusal is about the runs."""
     match reply:
         case Answered(items):
             return Sign.WELL if throttled(items) is None else Sign.TROUBLE
@@ -48,7 +48,7 @@ def sign_of(reply: TriggerReply) -> Sign:
 
 
 def throttled(items: Sequence[ItemReply]) -> Throttled | None:
-    """The first of an answer's runs that the server puts off."""
+    """The reply to the first run that the server puts off."""
     return next((reply for reply in items if type(reply) is Throttled), None)
 
 
@@ -73,8 +73,9 @@ class Pace:
         """Requests at once; at least one."""
         return int(self._limit)
 
-    def heed(self, sign: Sign, *, began_at: float, now: float, full: bool) -> None:
-        """Take in the answer to a request that began at `began_at`. `full`: as many were under way as may be."""
+    def take(self, sign: Sign, *, began_at: float, now: float, full: bool) -> None:
+        """Take the answer to a request into account. `began_at`: when the request left. `full`: whether as many as
+        allowed were in flight."""
         if sign is Sign.TROUBLE:
             self._cut(_TROUBLE, began_at, now)
         elif sign is Sign.WELL:
@@ -86,7 +87,7 @@ class Pace:
 
     def _cut(self, factor: float, began_at: float, now: float) -> None:
         if began_at < self._cut_at:
-            return  # it left before the last cut, and says nothing about what that changed
+            return  # it left before the last cut, and says nothing about its effect
         self._limit = max(self._limit * factor, 1.0)
         self._turn_at = self._limit
         self._cut_at = now
@@ -137,13 +138,13 @@ class Window:
                 self._taken += 1
                 place.set_result(None)
 
-    def _heed(self, sign: Sign, began_at: float) -> None:
+    def _take(self, sign: Sign, began_at: float) -> None:
         full = self._taken >= self._pace.limit
-        self._pace.heed(sign, began_at=began_at, now=self._clock.monotonic(), full=full)
+        self._pace.take(sign, began_at=began_at, now=self._clock.monotonic(), full=full)
 
 
 class Place:
-    """One request's place: held from `enter` until the block ends. `heed` says how it went."""
+    """One request's place, held from `enter` until the block ends."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
@@ -156,9 +157,9 @@ class Place:
         self._window._leave()
 
     def begin(self) -> None:
-        """The request leaves now."""
+        """Note that the request leaves now."""
         self._began_at = self._window._clock.monotonic()
 
-    def heed(self, sign: Sign) -> None:
-        """The answer is here."""
-        self._window._heed(sign, self._began_at)
+    def take(self, sign: Sign) -> None:
+        """Note that the answer is here."""
+        self._window._take(sign, self._began_at)

@@ -69,8 +69,8 @@ class PendingBatches:
             return
         end_ids = self._bulk.ends(attempts)
         pairs = zip(attempts, end_ids, strict=True)
-        told = [(*one[:_REQUEST], own_request(one), end_id, one.tries) for one, end_id in pairs]
-        row = self._bulk.actor(attempts[0].by), _encode(told)
+        entries = [(*one[:_REQUEST], own_request(one), end_id, one.tries) for one, end_id in pairs]
+        row = self._bulk.actor(attempts[0].by), _encode(entries)
         cursor = self._connection.execute("INSERT INTO flights (by_id, attempts) VALUES (?, ?)", row)
         assert cursor.lastrowid is not None
         self._hold(PendingBatch(cursor.lastrowid, attempts, end_ids))
@@ -120,14 +120,14 @@ def read(connection: sqlite3.Connection) -> list[PendingBatch]:
     ends: dict[int | None, str] = {None: ""}
     batches: list[PendingBatch] = []
     for number, by, text in rows:
-        told = json.loads(text)
-        end_ids = [end_id for *_, end_id, _ in told]
+        entries = json.loads(text)
+        end_ids = [end_id for *_, end_id, _ in entries]
         for end_id in end_ids:
             if end_id not in ends:
                 (ends[end_id],) = run("SELECT value FROM request_ends WHERE id = ?", (end_id,)).fetchone()
         attempts = [
             Attempt._make((*lead, own + ends[end_id], len(ends[end_id]), tries, by, *_REST))
-            for *lead, own, end_id, tries in told
+            for *lead, own, end_id, tries in entries
         ]
         batches.append(PendingBatch(number, attempts, end_ids))
     return batches

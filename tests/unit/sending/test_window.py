@@ -36,7 +36,7 @@ class Server:
             assert under_way, "nothing is under way, and nothing would ever be"
             full = len(under_way) >= pace.limit
             now_s, since_s, told = heapq.heappop(under_way)
-            pace.heed(Sign(told), began_at=since_s, now=now_s, full=full)
+            pace.take(Sign(told), began_at=since_s, now=now_s, full=full)
             limits.append(pace.limit)
         return limits
 
@@ -59,7 +59,7 @@ def test_it_stays_within_its_bounds_whatever_is_answered(
     now_s = 0.0
     for sign, took_s, passed_s, full in answers:
         now_s += passed_s
-        pace.heed(sign, began_at=now_s - took_s, now=now_s, full=full)
+        pace.take(sign, began_at=now_s - took_s, now=now_s, full=full)
         assert 1 <= pace.limit <= most
 
 
@@ -108,16 +108,16 @@ def test_it_recovers_after_trouble(latency_s: float, trouble_s: float) -> None:
 def test_one_bad_moment_halves_it_once() -> None:
     pace = Pace(most=64, first=64)
     for _ in range(64):  # all of one round trip
-        pace.heed(Sign.TROUBLE, began_at=0.0, now=0.1, full=True)
+        pace.take(Sign.TROUBLE, began_at=0.0, now=0.1, full=True)
     assert pace.limit == 32
-    pace.heed(Sign.TROUBLE, began_at=0.2, now=0.3, full=True)
+    pace.take(Sign.TROUBLE, began_at=0.2, now=0.3, full=True)
     assert pace.limit == 16
 
 
 def test_refusals_of_runs_and_windows_that_are_not_full_change_nothing() -> None:
     pace = Pace(most=64)
-    pace.heed(Sign.NOTHING, began_at=0.0, now=0.1, full=True)
-    pace.heed(Sign.WELL, began_at=0.0, now=0.1, full=False)
+    pace.take(Sign.NOTHING, began_at=0.0, now=0.1, full=True)
+    pace.take(Sign.WELL, began_at=0.0, now=0.1, full=False)
     assert pace.limit == FIRST
 
 
@@ -154,7 +154,7 @@ def test_everybody_gets_a_place_in_turn_and_no_more_than_there_are(
                 place.begin()
                 for _ in range(waits[number]):
                     await asyncio.sleep(0)
-                place.heed(Sign.TROUBLE if number % 5 == 0 else Sign.WELL)
+                place.take(Sign.TROUBLE if number % 5 == 0 else Sign.WELL)
                 inside -= 1
 
         tasks = [asyncio.create_task(request(number)) for number in range(len(waits))]
