@@ -44,6 +44,7 @@ class Call:
         self.stop = StopFlag()
         """Of this call alone: it is raised too when a callback fails."""
         self._callbacks: SimpleQueue[_Callback | None] = SimpleQueue()
+        self._is_abandoned = False
 
     # --- in the thread of the work ---
 
@@ -64,6 +65,8 @@ class Call:
         """Have the caller's thread answer a question. Raises: what the question raises."""
         answer: Future[bool] = Future()
         self._callbacks.put(_Callback(question, answer))
+        if self._is_abandoned:
+            raise KeyboardInterrupt
         return answer.result()
 
     # --- in the thread of the caller ---
@@ -95,8 +98,9 @@ class Call:
                 thread.join()
                 break
             except BaseException as error:  # of a callback, or ^C
-                if failure is not None:
-                    raise  # another ^C: the caller does not want to wait
+                if failure is not None:  # another ^C: the caller does not want to wait
+                    self._abandon()
+                    raise
                 failure = error
                 self._request_stop()
         if failure is not None:
@@ -110,6 +114,13 @@ class Call:
                 callback = self._callbacks.get(timeout=_LONGEST_SLEEP_S)
                 if callback is not None:
                     _call(callback, failure)
+
+    def _abandon(self) -> None:
+        """Let the work go without its caller: whoever waits for an answer gets none."""
+        self._is_abandoned = True
+        with contextlib.suppress(Empty):
+            while True:
+                _call(self._callbacks.get_nowait() or _Callback(lambda: None), KeyboardInterrupt())
 
     def _request_stop(self) -> None:
         with contextlib.suppress(RuntimeError):  # the work is done already, and its event loop closed

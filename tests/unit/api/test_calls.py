@@ -108,3 +108,31 @@ def test_an_interrupt_stops_the_work_and_is_raised_once_it_has_ended() -> None:
     with pytest.raises(KeyboardInterrupt):
         call.run(work)
     assert ended == [True]
+
+
+def test_another_interrupt_is_raised_at_once_and_leaves_no_question_open() -> None:
+    asked: list[bool] = []
+    left, ended = threading.Event(), threading.Event()
+
+    def fail(_: Event) -> None:
+        raise ZeroDivisionError
+
+    call = Call(fail)
+
+    def work() -> None:
+        stopped = threading.Event()
+        call.stop.on_request(stopped.set)
+        call.warn("fail")
+        assert stopped.wait(10)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert left.wait(10)
+        try:
+            asked.append(call.ask(lambda: True))
+        except KeyboardInterrupt:
+            ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        call.run(work)
+    left.set()
+    assert ended.wait(10)
+    assert asked == []
