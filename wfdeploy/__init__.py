@@ -144,3 +144,7 @@ def __getattr__(name: str) -> Any:
             found = globals()[name] = getattr(import_module(f"wfdeploy.{home}"), name)
             return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -41,6 +41,30 @@ def test_an_import_loads_nothing_else() -> None:
     assert not [name for name in ran.stdout.split() if name.startswith("wfdeploy.")]
 
 
+def test_a_program_loads_no_command_line(tmp_path: Path) -> None:
+    program = (
+        "import sys, wfdeploy\n"
+        "project = wfdeploy.load(sys.argv[1], environ={})\n"
+        "assert not project.validate() and project.plan(offline=True).to_markdown()\n"
+        "print(*(name for name in sys.modules if name in ('click', 'rich') or name.startswith('wfdeploy.cli')))"
+    )
+    (tmp_path / "wfdeploy.yaml").write_text("apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: p}\n", "utf-8")
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "one.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {name: one}\n"
+        "spec: {destination: 'https://app.example.com/wf', runs: [{name: r}]}\n",
+        encoding="utf-8",
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (ran.stdout.strip(), ran.stderr) == ("", "")
+
+
+def test_names_are_completed() -> None:
+    assert set(PUBLIC) <= set(dir(wfdeploy))
+
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
