@@ -30,6 +30,7 @@ def opened(
     from wfdeploy.wiring.assembly import workspace
 
     settings = where if isinstance(where, Settings) else resolve(where, app.environ)
+    app.concealed.update(secret_values(settings.target, settings.environ))  # no report of a bug may hold these
     with (
         (progress.bar if only_bar else progress.listener)(app.output) as listener,
         library_logs(app.output) if settings.target.local and online else nullcontext(),
@@ -42,8 +43,6 @@ def opened(
             budget_s=budget_s,
         ) as surroundings,
     ):
-        # No report of a bug may hold these.
-        app.concealed.update(secret_values(surroundings.target, settings.environ))
         yield surroundings
 
 

@@ -102,7 +102,7 @@ def _describe(info: Path) -> str:
         since = datetime.fromtimestamp(holder.since_ms / 1000, UTC)
         return (
             f"process {holder.pid} of {holder.user} on {holder.host} since {since:%Y-%m-%d %H:%M:%S} UTC "
-            f"(wfdeploy {holder.command})"
+            f"({holder.command})"
         )
     except (OSError, ValueError, TypeError, OverflowError, RecursionError):
         return "another wfdeploy process"
