@@ -74,7 +74,7 @@ def test_a_failed_run_is_resumed_by_hand(place: Place) -> None:
     place.endpoint.is_healed = True
     shown = place.here("resume", "g/failed", "--yes")
     assert shown.code == 0
-    assert "! g/failed  failed; asked for" in shown.stderr, shown.stderr
+    assert "! g/failed  failed; requested" in shown.stderr, shown.stderr
     assert "1 resumed" in shown.stdout
     place.server.settle()
     assert place.states() == ALL | {"g/failed": "RUN_SUCCESS"}

@@ -39,7 +39,7 @@ def test_runs_that_a_rollout_holds_back_stay_so(
         steer(bench.workspace, "g")
     plan = bench.plan(requested=RequestedAction.RESTART, targets=("g/*",))
     assert {change.action: change.reason for change in (*plan.changes, *plan.kept)} == {
-        Action.RESTART: "failed; asked for",
+        Action.RESTART: "failed; requested",
         Action.KEEP: "was never triggered: apply does it",
     }
     assert counts(bench.apply(requested=RequestedAction.RESTART, targets=("g/*",)))["triggered"] == 1

@@ -204,8 +204,8 @@ class _Apply:
         groups = self.manifests.groups
         if self.held_back is None:
             self.held_back = HeldBack(result.plan, groups, result.planned_ms)
-        self.held_back.took(report)
-        self.held_back.left(store if self.workspace.has_state else None)
+        self.held_back.record_outcomes(report)
+        self.held_back.remember_state(store if self.workspace.has_state else None)
         after = round_after(report, result.plan, store, groups, passes=result.passes)
         return replace(after, ended=ANOTHER_RUNNER) if self.held_back.is_closed else after
 

@@ -106,7 +106,9 @@ async def follow_through(
 def _unsettled(last: Round) -> str | None:
     """What didn't settle in time."""
     running = (
-        f"{len(last.running):,} run{'s are' if len(last.running) > 1 else ' is'} still going" if last.running else None
+        f"{len(last.running):,} run{'s are' if len(last.running) > 1 else ' is'} still running"
+        if last.running
+        else None
     )
     blocked = None
     if last.blocked is not None:

@@ -1,4 +1,4 @@
-"""What a command knows before it asks the server: its manifests and its state, side by side."""
+"""What a command knows before it asks the server: its manifests and its state."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Baseline:
         self._differing: dict[str, set[Address]] = {}
 
     def begin_state(self) -> StateStore:
-        """Begin a state on disk where so far there was an empty one in memory."""
+        """Begin a state on disk, where so far there was an empty one in memory."""
         self.store.close()
         self.store = self.lookups.store = self.workspace.state_backend.create()
         self.head = self.store.head()
@@ -74,7 +74,7 @@ class Baseline:
         return shard is None or shard.covers(place_of(project.key, project.environment, address))
 
     def emptied_generator(self, address: Address) -> str | None:
-        """The generator that made a run, where it is declared and makes no runs any more."""
+        """The generator that made a run, if it is still declared but makes no runs any more."""
         name, bracket, _ = self.renames.destination(address).partition("[")
         return name if bracket and name in self._empty_generators else None
 
@@ -85,7 +85,7 @@ class Baseline:
     # --- what the run of an attempt is found by in a listing -------------------------------------------------
 
     def names_of(self, attempt: Attempt) -> list[str]:
-        """The ids and labels that the run of an attempt may have."""
+        """The ids and labels by which a listing shows the run of an attempt."""
         if not attempt.explicit_id:
             return self._name.of_attempt(attempt)
         # It may have gone out under a name that nothing but a tombstone remembers: a rename leaves one.
@@ -93,12 +93,12 @@ class Baseline:
         return self._name.of_attempt(attempt, (*self.renames.origins(attempt.address), *former))
 
     def derived_id(self, attempt: Attempt) -> str:
-        """The derived id that a new attempt with an author's id goes out under; empty for another one."""
+        """The derived id that goes out with an author's id; empty for an attempt without one."""
         return self._name.of_attempt(attempt)[0] if attempt.explicit_id else ""
 
     @cached_property
     def _tombstones(self) -> dict[tuple[str, int], list[str]]:
-        """By fingerprint and generation: the addresses at which that was once used."""
+        """Former addresses by fingerprint and generation."""
         found: dict[tuple[str, int], list[str]] = {}
         for address, fingerprint, generation in self.store.tombstones():
             found.setdefault((fingerprint, generation), []).append(address)
@@ -106,7 +106,7 @@ class Baseline:
 
 
 class Lookups:
-    """Records and generations in the state, by the names that runs have now. Many are looked up at a time."""
+    """Looks up records and generations in the state, by the names that runs have now, many at a time."""
 
     def __init__(self, store: StateStore, renames: Renames) -> None:
         self.store = store
@@ -117,11 +117,11 @@ class Lookups:
 
     @cached_property
     def is_blank(self) -> bool:
-        """Whether the state knows of no run, past or present: then there is nothing to look up for each new one."""
+        """Whether the state knows no run, past or present. Then nothing has to be looked up for new runs."""
         return next(self.store.record_keys(), None) is None and next(self.store.former_addresses(), None) is None
 
     def fetch(self, addresses: Collection[Address]) -> None:
-        """Look up all of these addresses at once, as soon as one of them is looked up; drop the batch before."""
+        """Prepare a batch: when one of these addresses is looked up, all are. The batch before is dropped."""
         if not self.is_blank:
             self._batch = frozenset(addresses)
             self._records = self._generations = None
@@ -156,8 +156,8 @@ class Lookups:
         return (address, self._renames.recorded_as(Address(address)), *self._renames.origins(address))
 
     def is_taken_over(self, key: RecordKey) -> bool:
-        """Whether a later record has the workflow run id of this one. Then the run of this one has ended: until that,
-        the server gives its id to no other run."""
+        """Whether a later record has the same workflow run id. Then this record's run has ended: the server gives an id
+        to another run only after that."""
         if own_id(key.workflow_run_id) is None:
             return False
         began_ms = self._began_ms(key.address)
@@ -169,7 +169,7 @@ class Lookups:
 
     @cached_property
     def _shared_ids(self) -> dict[str, list[Address]]:
-        """The ids that more than one record has, with the addresses of these."""
+        """The addresses of each id that more than one record has."""
         found: dict[str, list[Address]] = {}
         for key in self.store.record_keys():
             if own_id(key.workflow_run_id) is not None:

@@ -1,4 +1,4 @@
-"""What a plan must be allowed to do before anything is sent."""
+"""What must be confirmed, or allowed by an option, before anything is sent."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ MANY = 100
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """How many runs a plan holds back that are released when it is followed through (`apply --wait`), and how many of
-    them were triggered before."""
+    """The runs that a plan holds back and `apply --wait` releases later."""
 
     triggers: int = 0
-    retriggers: int = 0
+    retriggers: int = 0  # those of them that were triggered before
 
 
 def held_back(plan: Plan, baseline: Baseline) -> Later:
-    """What following a plan through adds to it."""
+    """What `apply --wait` adds to a plan."""
     waiting = {
         baseline.renames.recorded_as(change.address): change.generation
         for change in without_first_triggers(plan.changes)
@@ -65,7 +64,7 @@ def require_no_state_needed(target: Target, options: ApplyOptions) -> None:
 
 
 def require_consent(plan: Plan, options: ApplyOptions, later: Later = Later()) -> None:
-    """Raises: `Withheld` when the plan is beyond what the options allow, with what it adds `later`."""
+    """Raises: `Withheld` when the plan, with what is added `later`, goes beyond what the options allow."""
     sends = plan.sends + later.triggers
     if options.max_triggers is not None and sends > options.max_triggers:
         raise Withheld(

@@ -1,4 +1,4 @@
-"""From changes to a plan: selection, counting, and what a user should be told."""
+"""Select changes for a plan, count them, and find what the user should know."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wfdeploy.planning.targets import Targets
 
 @dataclass(slots=True)
 class Gathered:
-    """The parts of a `Plan` that come from the changes; see there."""
+    """The parts of a `Plan` that come from its changes; see there."""
 
     changes: Sequence[Change] = ()
     kept: Spool[Change] = field(default_factory=Spool)
@@ -93,13 +93,13 @@ def gather(
 
 
 def _lost_its_declaration(change: Change) -> bool:
-    """Whether it is about a recorded run that nothing declares any more, whatever becomes of it."""
+    """Whether a change is about a recorded run that nothing declares any more, whatever becomes of it."""
     actions = (Action.KEEP, Action.FORGET, Action.CANCEL)
     return change.desired is None and bool(change.fingerprint) and change.action in actions
 
 
 def _renamed(gone: dict[str, list[Address]], changes: Iterable[Change]) -> Iterator[tuple[Address, Address]]:
-    """New runs that do what runs did that are gone, in pairs: one that is gone explains one that is new.
+    """Pairs of a run that is gone and a new one that does the same: each explains one.
 
     Instances of recurring runs are left out: they are often alike, and none is another one's new name.
     """

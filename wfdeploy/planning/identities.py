@@ -1,4 +1,4 @@
-"""How identities are made, as the diff is given it: of a project, its manifests' requests and the state's key."""
+"""How identities are made, for the diff: from a project, its manifests' requests and the state's key."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _decode = json.JSONDecoder().raw_decode
 def identities(
     project: Project, requests: Requests, respelled: Respelled, redaction_key: Callable[[], bytes]
 ) -> Identities:
-    """The identities of one project and environment. `redaction_key`: that of the state."""
+    """The identities of one project and environment. `redaction_key`: the state's."""
 
     def fingerprints_under(run: DesiredRun, text: str) -> Sequence[str]:
         former = respelled.former(run)
@@ -72,12 +72,12 @@ def identities(
 
 
 def compare_fields(recorded: str, declared: Mapping[str, Any]) -> tuple[FieldChange, ...]:
-    """The differing fields, in path order. `recorded` is a record's request (JSON; empty: not known)."""
+    """The fields that differ, in path order. `recorded`: the request of a record (JSON; empty: not known)."""
     return compare("", json.loads(recorded), declared) if recorded else ()
 
 
 def compare(path: str, old: object, new: object) -> tuple[FieldChange, ...]:
-    """The differing fields of what stands at a path, in path order."""
+    """The fields that differ at a path, in path order."""
     found: list[FieldChange] = []
     _compare(path, old, new, found)
     return tuple(found)

@@ -18,7 +18,7 @@ _MOST_AHEAD_S = 300.0
 
 
 class Inquiry:
-    """The questions of one plan, put to the server. With the lock, the answers prove what was never triggered."""
+    """Puts the questions of one plan to the server. With the lock, the answers prove what was never triggered."""
 
     def __init__(self, planner: Planner, discovery: Discovery, *, is_new: bool = False) -> None:
         """`is_new`: there was no state when the command began."""
@@ -29,8 +29,9 @@ class Inquiry:
         """Whether the listing was made to tell what was never triggered."""
 
     async def run(self, result: PlanResult, questions: Questions) -> tuple[PlanResult, Listing]:
-        """The plan once all is known, and the listing that it was made from. `result`: the plan without one.
+        """Ask until nothing more must be known. Return the final plan and the listing that it was made from.
 
+        result: the plan without a listing.
         Raises: `RemoteFailure`; `Withheld` when there is no time to wait for an answer.
         """
         planner = self._planner
@@ -54,14 +55,14 @@ class Inquiry:
         return await self._discovery.list_late(baseline, sends, asked, suspect=self._suspicion)
 
     def _covers(self, listing: Listing, sends: Sending) -> bool:
-        """Whether a listing tells all that must be known before these changes are sent."""
+        """Whether a listing says all that must be known before these changes are sent."""
         if self._discovery.lock is not None and not self.asked_for_absence and self._suspicion is not None:
             return False
         return self._discovery.covers(self._planner.baseline, listing, sends)
 
     async def _until_due(self, result: PlanResult, listing: Listing) -> Listing:
-        """Where an instance is due by this machine's clock and almost by the server's, wait for that one too: else a
-        job that begins on the stroke of its schedule would leave it for the next."""
+        """Wait for the server's clock, where an instance is due by ours and almost by the server's. Otherwise a job
+        that begins on the stroke of its schedule would leave it for the next."""
         lock = self._discovery.lock
         if lock is None or result.due_s is None or listing.now_ms is None or listing.now_ms >= 1000 * result.due_s:
             return listing
@@ -77,7 +78,7 @@ class Inquiry:
 
 
 def why_suspect(planner: Planner, *, is_new: bool) -> str | None:
-    """Why this state may not be the whole story of what was triggered; None when it surely is."""
+    """Why this state may not hold all that was triggered; None when it surely does."""
     workspace, store = planner.workspace, planner.baseline.store
     server = workspace.project.server
     if is_new:

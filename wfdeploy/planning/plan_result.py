@@ -1,4 +1,4 @@
-"""What a plan is made from beside manifests and state, and what comes with it."""
+"""What a plan is made from, beside manifests and state, and what comes with it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Listing:
 
 @dataclass(slots=True, kw_only=True)
 class PlanResult:
-    """A plan with what carrying it out needs beside it."""
+    """A plan, and what is needed to carry it out."""
 
     plan: Plan
     edits: list[Edit]  # what the listing showed, and what is to be known before anything is sent
@@ -53,22 +53,22 @@ class PlanResult:
             raise InvalidInput(self.conflicts)
 
     def verified(self) -> PlanResult:
-        """The same, when the server has nothing to add to it."""
+        """The same plan, verified: the server has nothing to add to it."""
         return replace(self, plan=replace(self.plan, verified=True))
 
     def is_early(self, listing: Listing) -> bool:
-        """Whether something was due when it was made, and not by the server's time."""
+        """Whether something was due when it was made, but isn't by the server's time."""
         is_before = listing.now_ms is not None and listing.now_ms // 1000 < self.planned_ms // 1000
         return is_before and (bool(self.conclusions) or self.due_s is not None)
 
 
 def due_until_ms(now_ms: int, listing: Listing | None) -> int:
-    """Until when instances are due: our clock says so, and where the server told its time, that too (Unix ms)."""
+    """Until when instances are due (Unix ms): by our clock, and by the server's, where it tells its time."""
     return now_ms if listing is None or listing.now_ms is None else min(now_ms, listing.now_ms)
 
 
 def logs_since_s(target: Target, now_ms: int, listing: Listing | None) -> int:
-    """From when on the server's logs surely know every run that began (Unix seconds; 0: from the beginning)."""
+    """Since when the server's logs surely hold every run (Unix seconds; 0: since the beginning)."""
     if target.local:
         return 0  # the embedded server forgets nothing
     if listing is not None and listing.now_ms is not None:

@@ -1,7 +1,7 @@
-"""Manifests and state, with the server's listing where there is one, become a plan.
+"""Make a plan of manifests, state and, where there is one, the server's listing.
 
-What is known: the `Baseline`. What must be known beside it: `Questions`. An `Inquiry` puts them to the server, until
-the plan depends on nothing more.
+What is known is the `Baseline`. What must be known beside it are `Questions`. An `Inquiry` puts them to the server,
+until the plan depends on nothing more.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from wfdeploy.workspace import Workspace
 class Planner:
     """Makes the plan of a command, each time with what is known by then.
 
-    Raises: `InvalidInput` when a move can't be made, `UsageError` for moves in shards.
+    Raises: `InvalidInput` when a move can't be made; `UsageError` for moves in shards.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Planner:
     # --- the plan --------------------------------------------------------------------------------------------
 
     def plan(self, listing: Listing | None = None) -> PlanResult:
-        """The plan. Raises: `InvalidInput` for changes that the manifests' policies forbid; `UsageError`."""
+        """Make the plan. Raises: `InvalidInput` for changes that policies of the manifests forbid; `UsageError`."""
         before = self._unverified
         if before is not None and listing is not None and not self._may_change(before, listing):
             return before.verified()
@@ -104,7 +104,7 @@ class Planner:
         return result
 
     def _may_change(self, before: PlanResult, listing: Listing) -> bool:
-        """Whether a listing may lead to another plan than the one without it. The usual one tells nothing."""
+        """Whether a listing may lead to another plan than the one without it. Usually it says nothing new."""
         if listing.runs or listing.verdicts or listing.dead_letters is not None:
             return True
         if listing.snapshot is not None and (self._adopted_unfinished or any(True for _ in self.baseline.unfinished())):
@@ -200,7 +200,7 @@ class Planner:
     def _recurrences(
         self, targets: Targets, adoption: Adoption, listing: Listing | None, now_ms: int
     ) -> dict[str, Recurrence]:
-        """What the recurring groups come to."""
+        """Evaluate the recurring groups."""
         verdicts = {} if listing is None else listing.verdicts
         found = {address: verdict.run.state for address, verdict in verdicts.items() if verdict.run is not None}
         shown = {address: one.run_state for address, one in adoption.adopted.items() if one.run_state is not None}
@@ -270,7 +270,7 @@ class Planner:
         blocker: Blocker,
         unclaimed: Unclaimed,
     ) -> Gathered:
-        """The changes, those blocked that have to wait, and what they come to. Raises: `InvalidInput`."""
+        """Compare, block what has to wait, and count. Raises: `InvalidInput`."""
         selection = self.selection
         problems: list[Diagnostic] = []
         changes = diff(compared.runs, compared.keys, context, problems)
@@ -279,7 +279,7 @@ class Planner:
         if not self._only_records and selection.requested is None:
             changes = blocker.changes(changes)
         if self._held_back is not None:
-            changes = self._held_back.only(changes)
+            changes = self._held_back.limited(changes)
         new = None
         if self._held_back is None and not unclaimed:
             new = first(self.baseline, context, targets, recurrences, selection.limit)

@@ -39,9 +39,12 @@ class Questions:
 def standings_in_question(
     baseline: Baseline, selection: Selection, plan: Plan, adopted: Iterable[Standing], watched: Collection[str]
 ) -> list[Standing]:
-    """The runs that aren't known to have ended and whose state should be known for this plan. None of them costs a
-    request; together they cost a listing that begins with the oldest. `adopted`: runs that the state doesn't have yet.
-    `watched`: groups whose run states matter."""
+    """The runs that aren't known to have ended and whose state should be known for this plan. They cost no request
+    each, but together a listing that begins with the oldest.
+
+    adopted: runs that the state doesn't hold yet.
+    watched: groups whose run states matter.
+    """
     if selection.refresh is Refresh.OFF:
         return []
     groups = baseline.manifests.groups
@@ -59,7 +62,7 @@ def standings_in_question(
 
 
 def _addresses_in_question(selection: Selection, groups: Mapping[str, Group], plan: Plan) -> set[Address]:
-    """Addresses about which the plan can't be made without knowing how their runs do."""
+    """Addresses whose run states the plan depends on."""
     careful = any(group.policy.replace_running is not ReplaceRunning.ALLOW for group in groups.values())
     if selection.requested is None and not careful and not plan.summary[Action.CANCEL]:
         return set()
@@ -77,7 +80,7 @@ def _addresses_in_question(selection: Selection, groups: Mapping[str, Group], pl
 
 
 def missing_dead_letters(baseline: Baseline, selection: Selection, states: RunStates) -> list[Standing]:
-    """The failed runs that are to be resumed, now or after a while, and whose dead letter isn't known."""
+    """The failed runs that are to be resumed, now or later, and whose dead letter isn't known."""
     if selection.refresh is Refresh.OFF or selection.requested not in (None, RequestedAction.RESUME):
         return []
     groups, targets = baseline.manifests.groups, Targets(selection.targets)

@@ -1,4 +1,8 @@
-"""Former names, by `moved:` and by how numbers were written, against what the state has under them."""
+"""Former names, by `moved:` and by former spellings of numbers, matched with what the state has under them.
+
+About spellings see `manifests/expand/numbers.py`. A difference of spelling alone triggers nothing: such runs are found
+under their former identities.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +28,10 @@ T = TypeVar("T")
 
 
 class Renames:
-    """Which recorded addresses have another name now. Raises: `InvalidInput` when a move can't be made,
-    `UsageError` for moves where the runs are shared out to shards."""
+    """Which recorded addresses have another name now.
+
+    Raises: `InvalidInput` when a move can't be made; `UsageError` for moves in shards.
+    """
 
     def __init__(self, manifests: Manifests, store: StateReader, *, sharded: bool) -> None:
         self._moved = manifests.moved
@@ -33,9 +39,8 @@ class Renames:
         self._desired: Catalogue = manifests.runs
         self._store = store
         self.respelled = Respelled(manifests)
-        """The identities that runs had while numbers were written otherwise."""
+        # For what the state still has under a former address: the declared one, and the other way round.
         self.by_origin: Mapping[Address, Address] = self._find(store, sharded)
-        """Former address -> declared one, for what the state still has under the former."""
         self.by_name: Mapping[Address, Address] = {to: origin for origin, to in self.by_origin.items()}
 
     def renamed(self, address: Address) -> Address:
@@ -52,7 +57,7 @@ class Renames:
         yield from self._spellings(run)
 
     def owners(self, addresses: Collection[Address]) -> Mapping[Address, Address]:
-        """These addresses and all their former names, with the one that each belongs to now."""
+        """These addresses and all their former names, each with the address that it belongs to now."""
         found: dict[Address, Address] = {}
         runs = {address: (instance_parts(address) or (address, None)) for address in addresses}
         declared = self._desired.find({name for name, _ in runs.values() if group_of(name) in self.respelled.groups})
@@ -77,7 +82,7 @@ class Renames:
                     yield Address(origin)
 
     def destination(self, address: str) -> str:
-        """The name that the moves give an address, through chains of them, whether it is declared or not."""
+        """The name that the moves give an address, through chains of moves, whether it is declared or not."""
         seen = {address}
         while True:
             names = (move.after(address) for move in self._moved)
@@ -95,7 +100,7 @@ class Renames:
 
     @cached_property
     def schedules(self) -> Mapping[str, int]:
-        """What `RolloutReader.schedules` tells, by the names that groups have now."""
+        """`RolloutReader.schedules`, by the names that groups have now."""
         known = self._store.schedules()
         if not self._moved:
             return known
@@ -111,13 +116,13 @@ class Renames:
 
     @cached_property
     def rollouts(self) -> Mapping[str, RolloutProgress]:
-        """What `RolloutReader.rollouts` tells, by the names that groups have now."""
+        """`RolloutReader.rollouts`, by the names that groups have now."""
         known = self._store.rollouts()
         inherited = self._inherited(known) if self._moved else {}
         return {**known, **{name: replace(one, group=name) for name, one in inherited.items()}}
 
     def group_edits(self) -> Iterator[Edit]:
-        """What the state holds of groups as a whole gets their names, as what it holds of runs does."""
+        """Rename what the state holds of whole groups."""
         if not self._moved:
             return
         schedules = self._store.schedules()
@@ -129,7 +134,7 @@ class Renames:
                 yield Decide(name, self.schedules[name])
 
     def _inherited(self, known: Mapping[str, T]) -> dict[str, T]:
-        """What is known of whole groups under a former name, and not under the one that they have."""
+        """What is known of a group only under a former name."""
         found: dict[str, T] = {}
         for name in self._groups:
             former = next((origin for origin in (name, *self.former_groups(name)) if origin in known), name)
@@ -138,8 +143,8 @@ class Renames:
         return found
 
     def _is_known(self, store: StateReader) -> bool:
-        """Whether the state knows any run by a name from which one was moved. Mostly it doesn't: the move was made long
-        ago, and its entry stays."""
+        """Whether the state knows any run by a moved name. Mostly it doesn't: the move was made long ago, and the entry
+        stays."""
         origins = [move.origin for move in self._moved]
         if not origins:
             return False
@@ -147,14 +152,14 @@ class Renames:
         return next(chain(store.record_keys(spans), store.attempts(spans)), None) is not None
 
     def _movable(self) -> Iterator[DesiredRun]:
-        """The runs that some move may be about."""
+        """The runs that a move may be about."""
         targets = {move.to for move in self._moved}
         groups = [name for name in self._desired.groups if name in targets]
         yield from self._desired.runs(groups)
         yield from self._desired.find([name for name in targets if "/" in name]).values()
 
     def _find(self, store: StateReader, sharded: bool) -> dict[Address, Address]:
-        """Former address -> declared one, for what the state still has under the former."""
+        """The declared address of each former one that the state still has."""
         spelled = dict(self._spelled(store, sharded=sharded))
         if not self._moved and not spelled:
             return {}
@@ -202,8 +207,10 @@ class Renames:
         return result
 
     def _spelled(self, store: StateReader, *, sharded: bool) -> Iterator[tuple[Address, DesiredRun]]:
-        """Names that the state knows and nobody declares, of runs that had them while numbers were written otherwise.
-        Raises: `UsageError` where such a run's new name may belong to another shard."""
+        """Former spellings that the state knows and nobody declares, with their runs.
+
+        Raises: `UsageError` where such a run's new name may belong to another shard.
+        """
         tallies = store.tallies() if self.respelled.groups else {}
         attempts = [attempt.address for attempt in store.attempts()] if self.respelled.groups else []
         for group in sorted(self.respelled.groups):
@@ -230,15 +237,14 @@ class Renames:
                         yield name, run
 
     def _spellings(self, run: DesiredRun) -> Iterator[Address]:
-        """Its names while numbers were written otherwise, where these were other ones."""
+        """The run's names under former spellings of numbers, where they differ."""
         former = self.respelled.former(run)
         if former is not None and former.address != run.address:
             yield former.address
             yield from self.origins(former.address)
 
     def _matters(self, origin: Record | None, to: Record | None, run: DesiredRun) -> bool:
-        """Whether it matters which of two records a run goes by: that of its former name, which is the newer one, or
-        its own."""
+        """Whether it matters which of two records counts for a run: the newer one of its former name, or its own."""
         if origin is None or to is None:
             return True
         if origin.recorded_at_ms <= to.recorded_at_ms:
@@ -253,7 +259,7 @@ class Renames:
 
 
 def _instances(recurring: Mapping[str, Address], store: StateReader) -> dict[Address, Address]:
-    """The new names of recorded instances. `recurring`: former names of their runs, with the new ones."""
+    """The new names of recorded instances. `recurring`: the new names of their runs, by former name."""
     if not recurring:
         return {}
     recorded = [key.address for key in store.record_keys(whole_groups(map(group_of, recurring)))]
@@ -266,14 +272,15 @@ def _instances(recurring: Mapping[str, Address], store: StateReader) -> dict[Add
 
 
 class Respelled:
-    """Gives runs the identities that they had. `groups`: those with such runs; mostly there are none."""
+    """Gives runs the identities that they had under former spellings of numbers."""
 
     def __init__(self, manifests: Manifests) -> None:
+        # Those with such runs; mostly there are none.
         self.groups = frozenset(name for name, group in manifests.runs.groups.items() if group.respelled)
         self._requests = manifests.requests
 
     def former(self, run: DesiredRun) -> DesiredRun | None:
-        """The run with the address, fingerprint and delivery that it had; None where they are what it has."""
+        """The run with its former address, fingerprint and delivery; None where they are the same."""
         if group_of(run.address) not in self.groups:
             return None
         declared = self._requests.formerly(run)
@@ -286,5 +293,5 @@ class Respelled:
         return None if same else former
 
     def former_addresses(self, file: int) -> Collection[Address]:
-        """The addresses that all runs of a file had, whatever shard is worked on."""
+        """The former addresses of all runs of a file, whatever the shard."""
         return {declared.address for declared in self._requests.all_formerly(file)}

@@ -1,6 +1,6 @@
-"""A plan in a file: what was reviewed is what is applied, or nothing is.
+"""Save a plan to a file: what was reviewed is applied, or nothing is.
 
-It holds digests and addresses, never secrets or bodies. Apply makes the plan anew and compares.
+The file holds digests and addresses, never secrets or bodies. Apply makes the plan anew and compares.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MOST_BYTES = 1 << 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
-    """What there is to know of a plan to apply exactly that."""
+    """What has to be known of a plan to apply exactly that."""
 
     paths: tuple[str, ...] | None
     selection: Selection
@@ -40,7 +40,7 @@ class SavedPlan:
 
     @classmethod
     def of(cls, plan: Plan, *, paths: Sequence[str] | None, selection: Selection, new_state: bool) -> SavedPlan:
-        """The plan that was just made. `new_state`: there was no state. Raises: `StalePlan` for an unverified one."""
+        """Save the plan that was just made. `new_state`: there was no state. Raises: `StalePlan`, if unverified."""
         if not plan.verified:
             raise _unverified("the plan")
         return cls(
@@ -57,7 +57,7 @@ class SavedPlan:
         )
 
     def check(self, plan: Plan) -> None:
-        """Whether `plan`, made now, is the one that was saved. Raises: `StalePlan` with the reason."""
+        """Check that `plan`, made now, is the saved one. Raises: `StalePlan` with the reason."""
         if (self.project, self.environment, self.url) != (plan.project, plan.environment, plan.url):
             raise StalePlan(
                 f"the plan was made for project {self.project}, environment {self.environment}, server {self.url}",
@@ -167,9 +167,9 @@ def _unverified(plan: str) -> StalePlan:
 
 
 def saved_plan_among(paths: Sequence[str] | None, selection: Selection) -> Path | None:
-    """The saved plan among the paths, known by its content. It stands alone: it says what it is about.
+    """The saved plan among the paths, recognized by its content. It must stand alone.
 
-    Raises: `UsageError` where something is said beside it.
+    Raises: `UsageError` when other paths or options are given beside it.
     """
     plans = [path for path in paths or () if path != "-" and is_plan_file(Path(path))]
     if not plans:
@@ -185,7 +185,7 @@ def saved_plan_among(paths: Sequence[str] | None, selection: Selection) -> Path 
 
 
 def _saved(content: Mapping[str, Any]) -> SavedPlan:
-    """A plan file's content, held to what is written there: it says what is sent. Raises: `ValueError`."""
+    """Read a plan file's content strictly, since it decides what is sent. Raises: `ValueError`."""
     match content:
         case {
             "paths": None | list() as paths,
@@ -229,7 +229,7 @@ def _are_texts(values: Sequence[object]) -> bool:
 
 
 def changes_digest(plan: Plan) -> str:
-    """Over what the plan would do: actions, identities, sends. Reasons and diffs follow from these."""
+    """Digest what the plan would do: actions, identities, sends. Reasons and diffs follow from these."""
     return digest(
         canonical_json(
             [

@@ -1,4 +1,4 @@
-"""Runs of which it is known, group by group, what there is to do: they needn't be compared one by one."""
+"""Group-level shortcuts that avoid comparing runs one by one."""
 
 from __future__ import annotations
 
@@ -31,25 +31,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What has to be compared one by one, by address. `unchanged`: the groups in which every run is kept, but for some
-    that are compared, with how many these are; `kept`: how many runs are kept without a look at them."""
+    """What has to be compared one by one, in address order."""
 
     runs: Iterator[DesiredRun]
     keys: Iterator[RecordKey]
-    unchanged: Mapping[str, int]
-    kept: int
+    unchanged: Mapping[str, int]  # groups in which every run is kept: how many runs, without those that are compared
+    kept: int  # how many runs are kept without a look at them
 
 
 def to_compare(
     baseline: Baseline, context: DiffContext, targets: Targets, recurrences: Recurrences, *, keep_all: bool
 ) -> Compared:
-    """Find out what has to be compared."""
+    """Find what has to be compared."""
     desired = baseline.manifests.runs
     passes = not (keep_all or targets)
     unchanged = unchanged_groups(baseline, context, recurrences) if passes else {}
     # Past instances stay as they are, also those that failed; what is to be done about one, its group tells.
-    troubled = context.states.troubled
-    loud = [address for address in troubled if (name := group_of(address)) in unchanged and name not in recurrences]
+    loud = [
+        address
+        for address in context.states.troubled
+        if (name := group_of(address)) in unchanged and name not in recurrences
+    ]
     for address in loud:
         unchanged[group_of(address)] -= 1
     partly = mostly_unchanged_groups(baseline, context, unchanged, recurrences) if passes else {}
@@ -72,8 +74,8 @@ def to_compare(
 
 
 def unchanged_groups(baseline: Baseline, context: DiffContext, recurrences: Recurrences) -> dict[str, int]:
-    """The groups in which every run is kept, with how many these are: declared and recorded runs are the very
-    same, and nothing else is known or asked of any of them."""
+    """The groups in which every run is kept, and how many runs: declared and recorded runs are the same, and nothing
+    else is known or requested of any of them."""
     store, renames = baseline.store, baseline.renames
     busy = {
         group_of(address)
@@ -100,8 +102,8 @@ def unchanged_groups(baseline: Baseline, context: DiffContext, recurrences: Recu
 def mostly_unchanged_groups(
     baseline: Baseline, context: DiffContext, unchanged: Collection[str], recurrences: Recurrences
 ) -> dict[str, set[Address]]:
-    """The groups most of whose runs are kept, each with the addresses about which there may be more to say: what is
-    declared and what is recorded differ there, or something else is known."""
+    """The groups in which most runs are kept, each with the addresses that may need more: declared and recorded runs
+    differ there, or something else is known."""
     store, desired = baseline.store, baseline.manifests.runs
     special = {*context.attempts, *context.adopted, *context.replace, *context.states.troubled}
     renamed = {group_of(address) for address in (*context.renames, *context.renames.values())}
@@ -121,8 +123,8 @@ def mostly_unchanged_groups(
 def first(
     baseline: Baseline, context: DiffContext, targets: Targets, recurrences: Recurrences, limit: int | None
 ) -> Gathered | None:
-    """What is gathered where nothing is known of any run, and all may start: they are new, all of them. None: that
-    isn't so, or has to be found out run by run."""
+    """The changes of a first plan, where all runs are new and all may start. None: that isn't so, or has to be found
+    out run by run."""
     desired = baseline.manifests.runs
     known = context.attempts or context.adopted or context.renames or not baseline.lookups.is_blank
     asked = targets or limit is not None or context.requested is not None
@@ -139,7 +141,7 @@ def first(
 def _runs_but(
     desired: Catalogue, settled: Collection[str], alone: Mapping[Address, DesiredRun], recurrences: Recurrences
 ) -> Iterator[DesiredRun]:
-    """The declared runs of the other groups, and those that are compared `alone`: by address."""
+    """The declared runs of the other groups, and those that are compared `alone`, by address."""
     names = [name for name in desired.groups if name not in settled]
     runs = desired.runs([name for name in names if name not in recurrences])
     instances = [recurrences[name].runs for name in sorted(names) if name in recurrences]
@@ -147,7 +149,7 @@ def _runs_but(
 
 
 def _keys_but(store: RecordReader, settled: Collection[str], alone: Collection[Address]) -> Iterator[RecordKey]:
-    """The keys of the records of the other groups, and of what is compared `alone`: by address."""
+    """The keys of the records of the other groups, and of what is compared `alone`, by address."""
     if not settled:
         return store.record_keys()
     keys = store.record_keys(whole_groups(name for name in store.tallies() if name not in settled))

@@ -1,4 +1,4 @@
-"""What a command is about: recorded runs under a `--label`, addresses that match a `--target`.
+"""Select runs: recorded ones under a `--label`, addresses that match a `--target`.
 
 Targets are globs in which brackets are literal, since addresses have them; `%2A` and `%3F` stand for an asterisk and a
 question mark.
@@ -18,15 +18,17 @@ from wfdeploy.ports import RecordReader
 
 
 def require_chosen(globs: Collection[str], labels: Collection[str]) -> None:
-    """Raises: `UsageError` where nothing says which runs are meant: all of them are never meant by saying nothing."""
+    """Raises: `UsageError` where no runs are selected. Selecting nothing never means all runs."""
     if not globs and not labels:
         raise UsageError("it must be said which runs: by an address, a glob such as 'group/*', or a label (--label)")
 
 
 class Targets:
-    """A set of patterns: `*` any text, `?` one character, everything else itself; a pattern without a slash that
-    isn't a glob names a whole group. Remembers which ones matched nothing. `also`: what must hold of an address beside
-    that."""
+    """A set of patterns: `*` any text, `?` one character, everything else itself. A pattern without a slash that isn't
+    a glob names a whole group. Remembers which patterns matched nothing.
+
+    also: what must hold of an address beside that.
+    """
 
     def __init__(self, patterns: Sequence[str], also: Callable[[str], bool] | None = None) -> None:
         self._tests = [(pattern, _test(pattern)) for pattern in patterns]
@@ -38,8 +40,7 @@ class Targets:
 
     @property
     def spans(self) -> list[Span] | None:
-        """Where among all addresses those that a pattern matches can be, in order, none of them in two spans; None:
-        anywhere."""
+        """The spans of addresses that the patterns can match, in order and disjoint; None: any address."""
         found: list[Span] = []
         for span in sorted(map(_span, {pattern for pattern, _ in self._tests})):
             if not span.high:
@@ -51,7 +52,7 @@ class Targets:
         return found or None
 
     def match(self, address: str) -> bool:
-        """Whether any pattern matches; always, when there is none."""
+        """Whether any pattern matches. Without patterns, everything does."""
         if self._also is not None and not self._also(address):
             return False
         if not self._tests:
@@ -80,7 +81,7 @@ _LITERALS = {"%2A": "*", "%3F": "?"}
 
 
 def _span(pattern: str) -> Span:
-    """Where the addresses that it matches can be; without an end for anywhere."""
+    """The span of the addresses that a pattern can match; without an end: any address."""
     parts = _PARTS.findall(pattern)
     plain = list(takewhile(lambda part: part not in "*?", parts))
     text = "".join(_LITERALS.get(part, part) for part in plain)
@@ -108,7 +109,7 @@ def labels_of(record: Record) -> list[str]:
 
 
 def labelled(store: RecordReader, labels: Collection[str], *, strict: bool) -> Iterator[Address]:
-    """The recorded addresses under one of these labels. Raises, where `strict`: `UsageError`."""
+    """Yield the recorded addresses under one of these labels. Raises, if `strict`: `UsageError`."""
     wanted, carried = set(labels), set[str]()
     for record in store.records():
         if found := wanted.intersection(labels_of(record)):
@@ -119,7 +120,7 @@ def labelled(store: RecordReader, labels: Collection[str], *, strict: bool) -> I
 
 
 def require_labels(wanted: Collection[str], carried: Collection[str]) -> None:
-    """A label that nothing carries is a slip of the pen, as a glob is that matches nothing. Raises: `UsageError`."""
+    """Raises: `UsageError` for a label that no run carries: it is a typing error, as is a glob without a match."""
     missing = set(wanted).difference(carried)
     if missing:
         raise UsageError(

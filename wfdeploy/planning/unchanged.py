@@ -1,4 +1,4 @@
-"""The plan that most plans are: everything is as it was. It is made without what a difference would take to explain."""
+"""The most common plan: nothing has changed. It is made without loading what explains differences."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def unchanged(
     workspace: Workspace, manifests: Manifests, store: StateReader, selection: Selection, *, offline: bool
 ) -> Plan | None:
-    """The plan where declared and recorded runs are the very same and nothing else is known of any; None where more has
-    to be looked at (which may come to the same plan)."""
+    """The plan, where declared and recorded runs are the same and nothing else is known of any. None where a closer
+    look is needed (which may come to the same plan)."""
     if selection != Selection(variables=selection.variables) or any(manifests.cautions):
         return None
     # The runs that were moved are those that are declared, see below: no entry is left to be carried out.
@@ -46,7 +46,7 @@ def unchanged(
 
 
 def plan_without_changes(workspace: Workspace, manifests: Manifests, head: Head, *, verified: bool) -> Plan:
-    """A plan that says where it is to be carried out, and nothing of what."""
+    """A plan with its target and no changes."""
     target = workspace.target
     return Plan(
         project=target.project.name,

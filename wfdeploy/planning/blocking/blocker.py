@@ -25,8 +25,10 @@ from wfdeploy.planning.targets import Targets
 class Blocker:
     """Blocks the changes that have to wait.
 
-    After `changes` was read to its end: `edits` are to be on disk before anything is sent; `watched` are groups whose
-    run states matter; `passes`: a rollout waits for nothing but time.
+    Read `changes` to its end before the other attributes.
+    edits: to be on disk before anything is sent.
+    watched: groups whose run states matter.
+    passes: a rollout waits for nothing but time.
     """
 
     def __init__(self, baseline: Baseline, context: DiffContext, targets: Targets, headcounts: Headcounts) -> None:
@@ -41,9 +43,9 @@ class Blocker:
         self.passes = False
 
     def changes(self, changes: Iterable[Change]) -> Iterator[Change]:
-        """All changes, in order, those blocked that have to wait.
+        """Yield all changes, in order, and block those that have to wait.
 
-        Raises: `InvalidInput` where runs are shared out to shards and a group depends on another, or skips instances.
+        Raises: `InvalidInput` in a shard, for a group that depends on another or skips instances.
         """
         groups = self.manifests.groups
         for name in self.renames.rollouts:
@@ -91,8 +93,8 @@ class Blocker:
                 )
 
     def _in_order(self, changes: Iterable[Change]) -> Iterator[Change]:
-        """The changes, those of groups that have to wait blocked. Only groups in which something would start are
-        looked at, once each."""
+        """Block the changes of groups that have to wait. Only groups in which something would start are checked, once
+        each."""
         reasons: dict[str, str | None] = {}
         for change in changes:
             if not change.starts:
@@ -139,7 +141,7 @@ class Blocker:
         yield from rolled
 
     def _released(self, name: str) -> dict[Address, str]:
-        """The runs of a group that its rollout has released, by the addresses that they have now."""
+        """The runs that a group's rollout has released, by the addresses that they have now."""
         members: dict[Address, str] = {}
         for group in (*self.renames.former_groups(name), name):
             for address, text in self.baseline.store.members(group).items():
@@ -148,19 +150,19 @@ class Blocker:
         return members
 
     def _member_states(self, name: str, members: Collection[Address]) -> dict[Address, RunState | None]:
-        """The states of those released runs that are known to be started."""
-        unwell = self.headcounts.states(name)
+        """The states of those released runs that are known to have started."""
+        states = self.headcounts.states(name)
         known = {*self._recorded(members), *self.context.adopted, *self.headcounts.recovered(name)}
-        return {address: unwell.get(address, RunState.SUCCESS) for address in members if address in known}
+        return {address: states.get(address, RunState.SUCCESS) for address in members if address in known}
 
     def _recorded(self, addresses: Iterable[Address]) -> set[Address]:
-        """Those that have a record, maybe under a former name."""
+        """Those of the addresses that have a record, maybe under a former name."""
         context = self.context
         records = self.baseline.store.records({context.former.get(address, address) for address in addresses})
         return {context.renames.get(record.address, record.address) for record in records}
 
     def _members(self, name: str) -> dict[Address, str]:
-        """The released runs that are still of interest: declared, or recorded."""
+        """The released runs that still matter: declared or recorded ones."""
         members = self._released(name)
         known = self._recorded(members)
         known |= self.manifests.runs.find(members).keys()
@@ -168,7 +170,7 @@ class Blocker:
 
 
 def _why_unmet(dependency: Dependency, headcount: Headcount | None) -> str | None:
-    """Why a dependency isn't met yet; None when it is. `headcount`: None where nothing is known of its group."""
+    """Why a dependency isn't met yet; None when it is. Without a headcount, nothing is known of its group."""
     name = dependency.group
     if headcount is None:
         return f"waits for group {name}, which is neither loaded nor recorded"

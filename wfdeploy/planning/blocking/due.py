@@ -1,8 +1,8 @@
-"""When a schedule's instances are due, and which of them are to be triggered.
+"""When the instances of a schedule are due, and which of them are triggered.
 
-Times are read as Debian's cron reads them where clocks are put forward or back: an instance whose hour is left out
-starts right after the gap, one whose hour comes twice starts in the first of the two, and those of every hour or every
-few minutes go by the time that passes.
+Where clocks are put forward or back, times are read as Debian's cron reads them. An instance whose hour is left out
+starts right after the gap. One whose hour comes twice starts in the first of the two. Those of every hour or every few
+minutes follow the time that passes.
 """
 
 from __future__ import annotations
@@ -23,20 +23,16 @@ _SPANS_S = (3600, 86400, 32 * 86400, 366 * 86400)
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is to be done about the times between two looks (Unix seconds, ascending).
+    """The times of a schedule that a plan decides about (Unix seconds)."""
 
-    `decided_s`: once that is done, everything up to this time is decided; None where no time came. `skipped`: times
-    came that are not among `times`, for good. `more`: there are more, for the next plan.
-    """
-
-    times: tuple[int, ...] = ()
-    decided_s: int | None = None
-    skipped: bool = False
-    more: bool = False
+    times: tuple[int, ...] = ()  # the instances to trigger, ascending
+    decided_s: int | None = None  # once they are triggered, everything up to this is decided; None where no time came
+    skipped: bool = False  # whether other times came too, which are passed over for good
+    more: bool = False  # whether there are more, for the next plan
 
 
 def due(schedule: Schedule, *, decided_s: int, now_s: int, until_s: int | None = None) -> Due:
-    """What is due after `decided_s`, up to `until_s` (None: up to `now_s`, by which it is told what is too late)."""
+    """Find what is due after `decided_s`, up to `until_s` (None: `now_s`). `now_s` also decides what is too late."""
     last_s = now_s if until_s is None else until_s
     if schedule.end_s is not None:
         last_s = min(last_s, schedule.end_s)

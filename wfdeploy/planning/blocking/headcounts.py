@@ -1,4 +1,4 @@
-"""How the runs of groups do that other groups wait for: how many are triggered, succeeded, finished."""
+"""Headcounts: how many runs of a group are triggered, succeeded or finished, for the groups that wait for it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Headcounts:
         self._counted: dict[str, Headcount | None] = {}
 
     def of(self, name: str) -> Headcount | None:
-        """How the runs of a group do; None where nothing is known of it."""
+        """The headcount of a group; None where nothing is known of it."""
         if name not in self._counted:
             self._counted[name] = self._count(name)
         return self._counted[name]
@@ -68,17 +68,17 @@ class Headcounts:
         return (change for change in changes if group_of(change.address) == name)
 
     def _runs_of(self, name: str) -> Iterable[DesiredRun]:
-        """The desired runs of a group: instances, of a recurring one."""
+        """The desired runs of a group: of a recurring group, its instances."""
         recurrence = self.recurrences.get(name)
         return self.manifests.runs.runs([name]) if recurrence is None else recurrence.runs
 
     def _names(self, name: str) -> list[str]:
-        """The groups under whose names the state has runs of a group: renames are made by the plan's own edits."""
+        """The names under which the state has a group's runs. The plan's own edits make the renames."""
         renames = self.context.renames
         return [name, *sorted({group_of(origin) for origin, to in renames.items() if group_of(to) == name} - {name})]
 
     def _count_newest(self, name: str, total: int) -> Headcount:
-        """Of a recurring group: the newest instance of each of its runs, whether or not it is triggered yet."""
+        """Count the newest instance of each run of a recurring group, whether or not it is triggered yet."""
         due = self.recurrences[name].runs
         pending = {change.address for change in self._changes(name) if not _is_current(change)} if due else set()
         renames = self.context.renames
@@ -90,15 +90,15 @@ class Headcounts:
         return self._headcount(name, total, len(current), current)
 
     def _headcount(self, name: str, total: int, triggered: int, current: Collection[Address] | None) -> Headcount:
-        """A headcount of the current runs (None: all that are recorded)."""
-        unwell = self.states(name)
-        states = [state for address, state in unwell.items() if current is None or address in current]
+        """Make a headcount of the current runs (None: of all that are recorded)."""
+        unfinished = self.states(name)
+        states = [state for address, state in unfinished.items() if current is None or address in current]
         failed = sum(state is not None and state.is_final for state in states)
         succeeded = triggered - len(states)
         return Headcount(total=total, triggered=triggered, succeeded=succeeded, finished=succeeded + failed)
 
     def states(self, name: str) -> dict[Address, RunState | None]:
-        """How the recorded runs of a group do that aren't known to have succeeded."""
+        """The states of the recorded runs that aren't known to have succeeded."""
         context = self.context
         states: dict[Address, RunState | None] = {}
         for recorded_as in self._names(name):
@@ -113,7 +113,7 @@ class Headcounts:
         return {address: state for address, state in states.items() if state is not RunState.SUCCESS}
 
     def recovered(self, name: str) -> dict[Address, RunState]:
-        """How those runs do whose answers were lost, and found."""
+        """The states of runs whose answers were lost and that were found."""
         return {
             address: verdict.run.state
             for address, verdict in self.context.verdicts.items()
@@ -123,11 +123,11 @@ class Headcounts:
     # --- groups that aren't loaded -----------------------------------------------------------------------------
 
     def _count_elsewhere(self, name: str) -> tuple[int, int, Collection[Address] | None] | None:
-        """How many runs a group has that isn't loaded, how many of them were triggered as they are declared, and which
-        (None: all that are recorded). None where nothing is known of the group.
+        """For a group that isn't loaded: how many runs it has, how many are triggered as declared, and which (None: all
+        that are recorded). None where nothing is known of the group.
 
-        What counts is what the rest of the project declares; where that can't be read, what is recorded. What was
-        refused, or may have been started, counts in either case.
+        The rest of the project's manifests decide; where they can't be read, the records do. Runs that were refused, or
+        may have started, count in either case.
         """
         context, renames = self.context, self.renames
         elsewhere = self.manifests.elsewhere
@@ -171,7 +171,7 @@ class Headcounts:
         return len(declared) if group is not None else len(newest), len(current), current
 
     def _pending(self, name: str, known: dict[Address, str]) -> set[Address]:
-        """The runs that aren't known to be started. What was found on the server is added to `known`."""
+        """The runs that aren't known to have started. Adds those that were found on the server to `known`."""
         pending: set[Address] = set()
         for address, attempt in self.context.attempts.items():
             if group_of(address) != name:
@@ -192,7 +192,7 @@ def _is_current(change: Change) -> bool:
 
 
 def _newest_instances(addresses: Iterable[Address]) -> dict[str, Address]:
-    """By run: the newest of these instances of it."""
+    """The newest of these instances, by run."""
     newest: dict[str, Address] = {}
     for address in sorted(addresses):
         parts = instance_parts(address)
@@ -202,7 +202,7 @@ def _newest_instances(addresses: Iterable[Address]) -> dict[str, Address]:
 
 
 def _is_same(recorded: str | None, declared: str, group: Group) -> bool:
-    """Whether what is recorded is what is declared, as far as fingerprints of one version tell."""
+    """Whether the recorded run is the declared one, as far as fingerprints of the same version can tell."""
     if recorded is None:
         return False
     is_told = version_of(recorded) == version_of(declared)

@@ -1,4 +1,4 @@
-"""What the later rounds of `apply --wait` may do: what the plan that was consented to held back, and nothing else."""
+"""Limit the later rounds of `apply --wait` to what the confirmed plan held back."""
 
 from __future__ import annotations
 
@@ -18,30 +18,27 @@ _STARTED = (Outcome.TRIGGERED, Outcome.DEDUPLICATED, Outcome.RESUMED)
 
 
 class HeldBack:
-    """What is left of a plan once its first round was carried out.
-
-    `groups`: those that were loaded. `planned_ms`: when the plan was made (our clock); an instance that becomes due
-    later isn't part of it.
-    """
+    """What is left of a plan after its first round."""
 
     def __init__(self, plan: Plan, groups: Mapping[str, Group], planned_ms: int) -> None:
+        """`groups`: those that were loaded. `planned_ms`: when the plan was made (our clock); an instance that becomes
+        due later isn't part of it."""
         self.planned_ms = planned_ms
         self._tried_again = {name for name, group in groups.items() if group.policy.acts}
-        self._waiting: dict[Address, str] = {}  # the fingerprint that was waiting to start, or to be tried again
+        self._waiting: dict[Address, str] = {}  # the fingerprints that were waiting to start, or to be tried again
         self._cancels: set[Address] = set()
-        self._started: set[Address] = set()  # whose failures are this apply's to see to
+        self._started: set[Address] = set()  # this apply handles their failures
         self._head: Head | None = None
         self.is_closed = False
-        self.withheld: frozenset[str] = frozenset()
-        """Groups of which the last plan would have done more."""
+        self.withheld: frozenset[str] = frozenset()  # groups of which the last plan would have done more
         for change in without_first_triggers(plan.changes):
             if change.action is Action.BLOCKED or (change.sends and change.cancels):
                 self._waiting[change.address] = change.fingerprint
             elif change.action is Action.CANCEL:
                 self._cancels.add(change.address)
 
-    def took(self, report: ApplyReport) -> None:
-        """Take note of what became of a round. What was refused is not tried again by the same command."""
+    def record_outcomes(self, report: ApplyReport) -> None:
+        """Record the outcomes of a round. What the server refused is not tried again by the same command."""
         for result in report.results:
             address = result.address
             if result.outcome in _STARTED:
@@ -55,15 +52,15 @@ class HeldBack:
                 self._cancels.discard(address)
 
     def is_waiting(self, address: str) -> bool:
-        """Whether the plan's change of an address is yet to be carried out."""
+        """Whether the plan's change of an address is still to be carried out."""
         return address in self._waiting
 
     def close(self) -> None:
-        """Allow nothing more; what is learned is kept."""
+        """Allow nothing more. What is learned is still kept."""
         self.is_closed = True
 
-    def only(self, changes: Iterable[Change]) -> Iterator[Change]:
-        """The changes of a later plan, without what it would do beyond."""
+    def limited(self, changes: Iterable[Change]) -> Iterator[Change]:
+        """Yield the changes of a later plan, without what goes beyond the first one."""
         withheld: set[str] = set()
         for change in changes:
             if self.allows(change):
@@ -76,7 +73,7 @@ class HeldBack:
         self.withheld = frozenset(withheld)
 
     def allows(self, change: Change) -> bool:
-        """Whether a later plan's change is one that was consented to. What settles a lost answer always is: it is this
+        """Whether a change of a later plan was confirmed with the first. Settling a lost answer always is: it is this
         apply's own, since nobody else has written to the state."""
         address = change.address
         if self.is_closed and (change.sends or change.action in (Action.CANCEL, Action.FORGET)):
@@ -96,13 +93,12 @@ class HeldBack:
 
     # --- the state ---------------------------------------------------------------------------------------------
 
-    def left(self, store: RecordReader | None) -> None:
+    def remember_state(self, store: RecordReader | None) -> None:
         """Remember the state as a round left it (None: there is none yet)."""
         self._head = None if store is None else store.head()
 
     def has_moved_on(self, store: RecordReader | None) -> bool:
-        """Whether another command has written to the state since, and not only how runs do or how a rollout is
-        steered."""
+        """Whether another command has written to the state since, other than run states or decisions about rollouts."""
         if store is None or self._head is None:
             return (store is None) is not (self._head is None)
         now, then = store.head(), self._head
@@ -110,14 +106,13 @@ class HeldBack:
 
 
 def _conditions(group: Group) -> list[object]:
-    """What the runs of a group have to wait for, as values that can be compared across processes."""
+    """What the runs of a group wait for, as values that can be compared across processes."""
     return [[[each.group, each.condition.value] for each in group.depends_on], repr(group.rollout)]
 
 
 def note_held_back(changes: Sequence[Change], head: Head) -> Iterator[SetHead]:
-    """Write down what a plan holds back, where the state doesn't tell the same. So an apply that waits sees that
-    another one declares otherwise, although that one has nothing to trigger yet: another run, another way to deliver
-    it, or other conditions to wait for."""
+    """Write down what a plan holds back, if the state doesn't hold the same. An apply that waits then sees when another
+    one declares other runs, another delivery or other conditions, although that one has nothing to trigger yet."""
     groups: dict[str, Group] = {}
     waiting: list[object] = []
     for change in without_first_triggers(changes):

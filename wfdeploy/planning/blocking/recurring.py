@@ -1,8 +1,7 @@
 """Recurring groups in a plan: which instances are due, which are skipped, which past ones need no record any more.
 
-An instance that is due becomes a desired run like any other, under an address with its time in it. Up to when a group
-is decided stands in the state; that moves on only once everything due is on disk, so nothing is ever passed over by a
-process that died.
+An instance that is due becomes a desired run like any other, with its time in its address. The state says up to when a
+group is decided. That moves on only once everything due is on disk, so a process that dies passes nothing over.
 """
 
 from __future__ import annotations
@@ -28,28 +27,23 @@ _MOST_UPCOMING = 3
 
 @dataclass(slots=True)
 class Recurrence:
-    """What is to be done about one group.
-
-    `runs`: the instances that a plan decides about, by address: those that are due, those whose outcome is open, those
-    that failed and are to be seen to. `decide`: what is true once they are on their way. `expired`: past instances
-    beyond what is kept. `undecided`: nothing is known of the group yet, so the server has to be asked. `watches`: it
-    matters how its runs do. `notes`: for people. `next_s`: when the next instance is due, `due_s`: the
-    latest time of those that are (Unix seconds).
-    """
+    """What a plan does about one recurring group."""
 
     group: Group
     runs: list[DesiredRun] = field(default_factory=list)
-    decide: Decide | None = None
-    expired: frozenset[Address] = frozenset()
-    undecided: bool = False
-    notes: list[str] = field(default_factory=list)
-    next_s: int | None = None
-    due_s: int | None = None
-    watches: bool = False
+    """The instances that the plan decides about, by address: those that are due, whose outcome is open, or that failed
+    and are to be tried again."""
+    decide: Decide | None = None  # to be written down once they are on their way
+    expired: frozenset[Address] = frozenset()  # past instances beyond what is kept
+    undecided: bool = False  # whether nothing is known of the group yet, so the server has to be asked
+    notes: list[str] = field(default_factory=list)  # for people
+    next_s: int | None = None  # when the next instance is due (Unix seconds)
+    due_s: int | None = None  # the latest time of those that are due (Unix seconds)
+    watches: bool = False  # whether the states of its runs matter
 
     @property
     def is_still(self) -> bool:
-        """Whether its runs, past ones too, need no look."""
+        """Whether none of its runs, past ones included, needs a look."""
         return not self.runs and not self.expired
 
 
@@ -70,7 +64,7 @@ class Evidence:
 
 
 def notes(recurrences: Mapping[str, Recurrence]) -> Iterator[str]:
-    """What a plan says about recurring groups beside its changes."""
+    """What a plan says about recurring groups, beside its changes."""
     for recurrence in recurrences.values():
         yield from recurrence.notes
     upcoming = sorted((one.next_s, name) for name, one in recurrences.items() if one.next_s is not None)
@@ -83,7 +77,7 @@ def notes(recurrences: Mapping[str, Recurrence]) -> Iterator[str]:
 def conclusions(
     recurrences: Mapping[str, Recurrence], changes: Iterable[Change], withheld: Collection[str] = ()
 ) -> dict[str, Edit]:
-    """What is decided of recurring groups, as far as nothing of theirs has to wait, or is `withheld`."""
+    """What is decided about recurring groups, as far as nothing of theirs has to wait or is `withheld`."""
     if not recurrences:
         return {}
     waiting = {group_of(change.address) for change in changes if change.action is Action.BLOCKED}.union(withheld)
@@ -91,7 +85,7 @@ def conclusions(
 
 
 def recur(baseline: Baseline, evidence: Evidence) -> dict[str, Recurrence]:
-    """What each recurring group comes to now. A group with nothing to do costs no look at its runs.
+    """Evaluate each recurring group. A group with nothing to do costs no look at its runs.
 
     Raises: `InvalidInput` when an instance can't be made.
     """
@@ -102,7 +96,7 @@ def recur(baseline: Baseline, evidence: Evidence) -> dict[str, Recurrence]:
 
 
 class _Evaluation:
-    """One look at one group."""
+    """The evaluation of one group."""
 
     def __init__(self, baseline: Baseline, evidence: Evidence, group: Group) -> None:
         assert group.schedule is not None
@@ -157,8 +151,8 @@ class _Evaluation:
         return due(self.schedule, decided_s=decided_s, now_s=self.now_s, until_s=self.until_s)
 
     def _decided_by_logs(self) -> int | None:
-        """Up to when all is decided, as far as the runs tell that the server knows, where the state doesn't: it is new,
-        or was lost. None: nothing tells of any instance."""
+        """Up to when everything is decided according to the runs that the server knows, for a state that is new or was
+        lost. None: no instance is known."""
         # Those that were adopted by this apply, or by one that was about other groups.
         recorded = (key.address for key in self.store.record_keys(whole_groups(self.names)))
         addresses = {*self._mine(self.evidence.adopted), *map(self.baseline.renames.renamed, recorded)}
@@ -185,7 +179,7 @@ class _Evaluation:
         return decided_s
 
     def _are_all_known(self, at_s: int, known: Container[Address]) -> bool:
-        """Whether each run's instance of a time is known: what was made up for may have been sent in part."""
+        """Whether the instance of each run is known at a time. A catch-up may have been sent in part."""
         instances = self.manifests.requests.instances(self.manifests.runs.file_of(self.group.name), at_s)
         return all(
             run.address in known
@@ -197,7 +191,7 @@ class _Evaluation:
         return (address for address in addresses if group_of(address) == self.group.name)
 
     def _wanted(self) -> Iterator[Address]:
-        """Instances that are not new and yet to be decided about."""
+        """Past instances that are still to be decided about."""
         yield from self._mine(self.baseline.attempts)  # they may have to be sent again
         for address in self._mine(self.evidence.troubled):
             case = Case(
@@ -214,7 +208,7 @@ class _Evaluation:
     def _instances(self, wanted: Mapping[int, Collection[Address]], due_times: Collection[int]) -> Iterable[DesiredRun]:
         requests, file = self.manifests.requests, self.manifests.runs.file_of(self.group.name)
         skips, asked = self.schedule.concurrency is Concurrency.SKIP, self.evidence.wanted is not None
-        going = self._going() if skips and wanted else {}
+        running = self._running() if skips and wanted else {}
         refused: dict[str, Address] = {}
         chosen: dict[Address, DesiredRun] = {}
         skipped: list[str] = []
@@ -228,15 +222,15 @@ class _Evaluation:
                     continue
                 if skips and (is_new or (self._was_refused(address) and not asked)):
                     template = address.rpartition("@")[0]
-                    other = going.get(template)
+                    other = running.get(template)
                     if other is not None and (other < address or not is_new):
                         skipped.append(f"{address} is skipped: {other} is still going (concurrency: skip)")
                         continue
-                    if template in refused:  # tried again, it would be going beside this one, or hold up the next
+                    if template in refused:  # tried again, it would run beside this one, or hold up the next
                         former = refused.pop(template)
                         del chosen[former]
                         skipped.append(f"{former} is skipped: it was refused, and {address} is due (concurrency: skip)")
-                    (going if is_new else refused)[template] = address
+                    (running if is_new else refused)[template] = address
                 chosen[address] = identify(run, file, number)._replace(at_s=at_s)
         self.result.notes += skipped[:_MOST_NOTED]
         if len(skipped) > _MOST_NOTED:
@@ -251,10 +245,10 @@ class _Evaluation:
         """Whether an instance was triggered already. It stays as it was, whatever the manifest says now."""
         return address in self.evidence.adopted or next(iter(self.store.records([address])), None) is not None
 
-    def _going(self) -> dict[str, Address]:
-        """By run: an earlier instance of it that isn't known to have ended."""
+    def _running(self) -> dict[str, Address]:
+        """An earlier instance of each run that isn't known to have ended."""
         self.result.watches = True
-        going: dict[str, Address] = {}
+        running: dict[str, Address] = {}
         unfinished = (None, *(state for state in RunState if not state.is_final))
         addresses = [
             self.baseline.renames.renamed(standing.address)
@@ -266,11 +260,11 @@ class _Evaluation:
             state = self.evidence.live.get(address)
             parts = instance_parts(address)
             if parts is not None and (state is None or not state.is_final):
-                going[parts[0]] = max(address, going.get(parts[0], address))
-        return going
+                running[parts[0]] = max(address, running.get(parts[0], address))
+        return running
 
     def _expired(self) -> Iterator[Address]:
-        """Instances that are decided, and older than the newest so many of their run."""
+        """Decided instances beyond the newest that a run keeps."""
         keep = self.group.history
         if keep is None or self.decided_s is None:
             return

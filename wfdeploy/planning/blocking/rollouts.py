@@ -163,8 +163,8 @@ class _Deciding:
         return self.total if step >= len(self.steps) else min(self.steps[step].amount.of(self.total), self.total)
 
     def _placed(self, progress: RolloutProgress) -> RolloutProgress:
-        """How far it is by the steps that are declared now. Where they were edited, that is the first one that has
-        place for what was started, and it has to be passed: which of its gates were open before tells nothing."""
+        """Where a rollout stands by the steps that are declared now. If they were edited: at the first step with room
+        for what was started. That step has to be passed again, since gates that were open before say nothing."""
         plan = self.state.rollout.plan
         if progress.steps in ("", plan):
             return replace(progress, steps=plan, step=min(progress.step, len(self.steps)))

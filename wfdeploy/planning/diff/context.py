@@ -1,4 +1,4 @@
-"""What the diff needs to know beside the two streams that it compares."""
+"""What the diff knows beside the two streams that it compares."""
 
 from __future__ import annotations
 
@@ -28,12 +28,11 @@ class Finding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A finding, with the run where there is one. `send_before_ms`: until when it may be sent again (server
-    time, Unix ms; None: always)."""
+    """A finding, and the run that was found."""
 
     finding: Finding
     run: ObservedRun | None = None
-    send_before_ms: int | None = None
+    send_before_ms: int | None = None  # until when it may be sent again (server time, Unix ms; None: always)
 
 
 NOT_LOOKED_UP = Verdict(Finding.NOT_LOOKED_UP)
@@ -41,7 +40,7 @@ NOT_LOOKED_UP = Verdict(Finding.NOT_LOOKED_UP)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identities:
-    """How identities are made; given by the caller, since stages never import one another."""
+    """How identities are made. The caller supplies it, since stages never import one another."""
 
     run_id: NameRun
     # All that a run has, or had while numbers were written otherwise, under the version of that text; none where that
@@ -55,7 +54,7 @@ class Lookups(Protocol):
     """What the state holds of single addresses."""
 
     def fetch(self, addresses: Collection[Address]) -> None:
-        """Prepare for questions about these addresses."""
+        """Prepare to look up these addresses."""
 
     def record(self, address: str) -> Record | None:
         """The full record of an address."""
@@ -64,8 +63,8 @@ class Lookups(Protocol):
         """The highest known generation of a fingerprint at an address; 0 for none."""
 
     def is_taken_over(self, key: RecordKey) -> bool:
-        """Whether another run has the workflow run id of this record now, which the server gives away only when the
-        recorded run has ended."""
+        """Whether another run has this record's workflow run id now. The server gives an id away only when its run has
+        ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ class DiffContext:
         return max(self.lookups.highest(address, fingerprint), self.noted.get((address, fingerprint), 0))
 
     def prior_edits(self, address: Address) -> Iterator[Edit]:
-        """What comes before an address's own change: its rename, its adoption."""
+        """What precedes an address's own change: its rename, its adoption."""
         origin = self.former.get(address)
         if origin is not None:
             yield Rename(origin, address)
@@ -151,8 +150,8 @@ class DiffContext:
             yield PutRecord(adopted)
 
     def record_found(self, attempt: Attempt, run: ObservedRun, edits: list[Edit]) -> Record:
-        """Record an attempt whose run was found, and give back the address's latest record: what another runner
-        triggered after it (and the listing showed too) stays on top."""
+        """Record an attempt whose run was found, and return the latest record of its address: a run that another runner
+        triggered later (and that the listing showed too) stays on top."""
         found = replace(
             attempt.record(
                 origin=Origin.RECOVERED,
@@ -184,7 +183,7 @@ class DiffContext:
         return self.states.troubled.get(address, standing)
 
     def case(self, standing: Standing, *, is_taken_over: bool, fixed_id: bool = False) -> Case:
-        """A run to decide about. `is_taken_over`: its id is another run's now, so it has ended."""
+        """A run to decide about. `is_taken_over`: its id now belongs to another run, so it has ended."""
         if is_taken_over:
             standing = standing._replace(run_state=RunState.EXPIRED)
         return Case(standing=standing, now_ms=self.now_ms, dlq_retention_s=self.dlq_retention_s, fixed_id=fixed_id)

@@ -1,4 +1,4 @@
-"""One declared run against what is known of its address."""
+"""Compare one declared run with what is known of its address."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from wfdeploy.planning.diff.reasons import (
 
 
 class Declared:
-    """One declared run against what is known of its address."""
+    """One declared run, and what is known of its address."""
 
     def __init__(
         self, run: DesiredRun, key: RecordKey | None, context: DiffContext, problems: list[Diagnostic]
@@ -90,15 +90,15 @@ class Declared:
 
     @property
     def _asks_for_a_run(self) -> bool:
-        """Whether somebody asked for another run of what is declared."""
+        """Whether another run of what is declared was requested."""
         return (
             self.context.requested in (RequestedAction.RESTART, RequestedAction.RETRIGGER)
             or self.run.address in self.context.replace
         )
 
     def _repeats(self, attempt: Attempt) -> bool:
-        """Whether the run that was asked for is the one that an open attempt of the same fingerprint started. A first
-        trigger is no restart."""
+        """Whether an open attempt of the same fingerprint started the run that was requested. A first trigger is no
+        restart."""
         if not self._asks_for_a_run or attempt.is_resume:
             return False
         return self.context.requested is not RequestedAction.RESTART or self.known is not None
@@ -112,12 +112,12 @@ class Declared:
             return self._made(Action.TRIGGER, self._refused() or why_new(run, generation), generation=generation)
         if self._is_known(known):
             if run.address in self.context.replace:
-                return self._again(known, "asked for with --replace")
+                return self._again(known, "requested with --replace")
             return self._unchanged(known, recovered=recovered)
         return self._changed(known)
 
     def _requested(self, requested: RequestedAction) -> Change:
-        """What a person wants done now, and nothing else."""
+        """Do what a person requested, and nothing else."""
         known = self.known
         if known is None:
             refused, generation = self._refused(), self._next_generation()
@@ -126,13 +126,13 @@ class Declared:
                 return self._made(Action.KEEP, "was never triggered: apply does it", generation=generation, sends=False)
             return self._made(Action.TRIGGER, refused or "new", generation=generation)
         if requested is RequestedAction.RETRIGGER:
-            return self._again(known, "asked for")
+            return self._again(known, "requested")
         record = self._record_of(known)
         if record is None:
             return self._made(Action.KEEP, "", key=known, sends=False)
         case = self._case(record.standing)
         if requested is RequestedAction.RESTART and case.standing.run_state in TROUBLED and not self._is_known(known):
-            return self._again(known, "asked for")
+            return self._again(known, "requested")
         return self._reacting(known, case, BY_REQUEST[requested](case))
 
     def _case(self, standing: Standing) -> Case:
@@ -145,7 +145,7 @@ class Declared:
 
     @property
     def _was_recorded(self) -> bool:
-        """Whether this plan has a newer record than the state, so that what was observed is about another run."""
+        """Whether this plan makes a newer record, so that what was observed is about another run."""
         return any(isinstance(edit, PutRecord) for edit in self.edits)
 
     def _reacting(self, known: RecordKey, case: Case, reaction: Reaction) -> Change:
@@ -244,12 +244,13 @@ class Declared:
         return self._edited(known, self._replacing(known, change))
 
     def _edited(self, known: RecordKey, change: Change) -> Change:
-        """A change of an edited run. What differs is found out when it is shown, unless this plan makes the record."""
+        """Make the change of an edited run brief. What differs is found out when it is shown, unless this plan makes
+        the record."""
         change = change._replace(brief=True)
         return explain(change, self._record_of(known), self.context) if self._was_recorded else change
 
     def _replacing(self, known: RecordKey, change: Change) -> Change:
-        """A re-trigger, with regard to a predecessor that may still be going."""
+        """Make a re-trigger respect a predecessor that may still be running."""
         policy = self.run.group.policy.replace_running
         if policy is ReplaceRunning.ALLOW or self.context.replaces_running:
             return change
@@ -291,7 +292,7 @@ class Declared:
     # --- pieces ----------------------------------------------------------------------------------------------
 
     def _same(self, fingerprint: str, sent_id: Callable[[], str]) -> bool:
-        """Whether a fingerprint is this run's, under the version it was written with. `sent_id`: what went with it."""
+        """Whether a fingerprint is this run's, in the version it was written with. `sent_id`: the id sent with it."""
         if fingerprint == self.run.fingerprint:
             return True
         if fingerprint not in self.context.identities.fingerprints_under(self.run, fingerprint):
@@ -301,11 +302,11 @@ class Declared:
         return own is None or id_key(own) == id_key(sent_id())
 
     def _is_known(self, known: RecordKey) -> bool:
-        """Whether what is recorded is what is declared."""
+        """Whether the recorded run is the declared one."""
         return self._same(known.fingerprint, lambda: self._sent_id(known))
 
     def _is_of(self, attempt: Attempt) -> bool:
-        """Whether an attempt is to start what is declared."""
+        """Whether an attempt is one to start the declared run."""
         return self._same(attempt.fingerprint, lambda: attempt.run_id)
 
     def _sent_id(self, known: RecordKey) -> str:

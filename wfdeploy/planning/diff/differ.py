@@ -1,7 +1,7 @@
-"""The diff: two streams in address order, one of declared runs, one of recorded ones, become changes.
+"""The diff: two streams in address order, of declared and of recorded runs, become changes.
 
-For each address at most one change comes out. What an older attempt of it turned out to be is settled on the way
-(`Change.edits`), so that a lost answer never hides behind an edited manifest.
+Each address gets at most one change. What became of an older attempt is settled along the way (`Change.edits`), so a
+lost answer never hides behind an edited manifest.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from wfdeploy.planning.diff.undeclared import is_past, past_instance, undeclared
 def diff(
     desired: Iterable[DesiredRun], recorded: Iterable[RecordKey], context: DiffContext, problems: list[Diagnostic]
 ) -> Iterator[Change]:
-    """Every address's change, keeps included, in address order.
+    """Yield the change of every address, keeps included, in address order.
 
-    Both streams come in address order (by code point). What the manifests' author must fix goes to `problems`.
+    Both streams must be in address order (by code point). What authors of manifests must fix goes to `problems`.
     """
     plain = context.requested is None
     for run, key in _fetched(_merge(desired, _known(recorded, context)), context):
@@ -43,7 +43,7 @@ def diff(
 def _fetched(
     pairs: Iterator[tuple[DesiredRun | None, RecordKey | None]], context: DiffContext
 ) -> Iterator[tuple[DesiredRun | None, RecordKey | None]]:
-    """The pairs; what has to be known of their addresses is fetched for many at once."""
+    """The pairs, with the look-ups of their addresses done in batches."""
     while batch := list(islice(pairs, AT_ONCE)):
         context.lookups.fetch(
             [one.address for run, key in batch if (one := run or key) and not _is_plain(run, key, context)]
@@ -52,14 +52,14 @@ def _fetched(
 
 
 def _is_plain(run: DesiredRun | None, key: RecordKey | None, context: DiffContext) -> bool:
-    """Whether all that there is to say of an address is that the two are the same."""
+    """Whether an address is known to be unchanged, so that nothing has to be looked up."""
     if run is None or key is None or context.requested is not None:
         return False
     return run.fingerprint == key.fingerprint and run.delivery == key.delivery
 
 
 def new_run(run: DesiredRun, context: DiffContext) -> Change:
-    """The change of a declared run of which there is nothing, neither a record nor an attempt: most of a first plan."""
+    """The change of a declared run that has neither a record nor an attempt: most of a first plan."""
     generation = context.highest(run.address, run.fingerprint) + 1
     return Change(
         address=run.address,
@@ -75,7 +75,7 @@ def new_run(run: DesiredRun, context: DiffContext) -> Change:
 
 
 def _known(recorded: Iterable[RecordKey], context: DiffContext) -> Iterator[RecordKey]:
-    """The state's keys with renames, adopted records and addresses that have nothing but an attempt."""
+    """The state's keys, with renames, adopted records, and addresses that have only an attempt."""
     if not (context.renames or context.adopted or context.attempts):
         yield from recorded
         return
@@ -110,7 +110,7 @@ def _known(recorded: Iterable[RecordKey], context: DiffContext) -> Iterator[Reco
 
 
 def _empty(address: Address) -> RecordKey:
-    """Stands for an address that has an attempt and no record."""
+    """The key of an address that has an attempt and no record."""
     return RecordKey(address, "", 0, "", "")
 
 

@@ -27,7 +27,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """KEEP, BLOCKED, RESUME or RESTART, or CANCEL on request, and why."""
+    """What to do and why: KEEP, BLOCKED, RESUME or RESTART; on request also CANCEL."""
 
     action: Action
     reason: str
@@ -35,22 +35,21 @@ class Reaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A recorded run to decide about. `now_ms`: our clock. `fixed_id`: its author gave it a workflow run id, so that it
-    can't be triggered again under another one."""
+    """A recorded run to decide about."""
 
     standing: Standing
-    now_ms: int
+    now_ms: int  # our clock
     dlq_retention_s: float
-    fixed_id: bool = False
+    fixed_id: bool = False  # whether its author gave it a workflow run id, so that it can't be triggered under another
 
     @property
     def what(self) -> str:
-        """How the run does, in words."""
+        """The run's state, in words."""
         return _WORDS[self.standing.run_state]
 
     @property
     def is_too_late(self) -> bool:
-        """Whether the server has dropped its dead letter, for it failed too long ago."""
+        """Whether the run failed so long ago that the server has dropped its dead letter."""
         standing = self.standing
         failed_at_ms = standing.completed_at_ms or standing.observed_at_ms or standing.recorded_at_ms
         return self.now_ms - failed_at_ms >= 1000 * self.dlq_retention_s
@@ -59,7 +58,7 @@ class Case:
         return Reaction(Action.KEEP, f"{self.what}{more}")
 
     def restart(self, more: str) -> Reaction:
-        """A new generation, where one can be made."""
+        """Start a new generation, if the run can have one."""
         if self.fixed_id:
             return self.keep(
                 "; its workflowRunId is fixed, so it can't be restarted: change it to trigger the run again"
@@ -68,7 +67,7 @@ class Case:
 
 
 def by_policy(case: Case, policy: Policy) -> Reaction:
-    """What a group's policy wants done about a run in trouble."""
+    """What a group's policy does about a run in trouble."""
     standing, on_failure = case.standing, policy.on_failure
     if standing.run_state is RunState.FAILED:
         wanted = on_failure.action
@@ -96,7 +95,7 @@ def by_policy(case: Case, policy: Policy) -> Reaction:
 
 def _cancel(case: Case) -> Reaction:
     state = case.standing.run_state
-    return Reaction(Action.CANCEL, "asked for") if state is None or state.may_run else case.keep()
+    return Reaction(Action.CANCEL, "requested") if state is None or state.may_run else case.keep()
 
 
 def _resume(case: Case) -> Reaction:
@@ -104,12 +103,12 @@ def _resume(case: Case) -> Reaction:
         return case.keep(": only a failed run can be resumed")
     if case.standing.handled or case.is_too_late or case.standing.dlq_id is None:
         return case.keep("; its dead letter is gone, so it can't be resumed (`wfdeploy restart` begins it again)")
-    return Reaction(Action.RESUME, "failed; asked for")
+    return Reaction(Action.RESUME, "failed; requested")
 
 
 def _restart(case: Case) -> Reaction:
     if case.standing.run_state in TROUBLED:
-        return case.restart("; asked for")
+        return case.restart("; requested")
     return case.keep(": `wfdeploy retrigger` triggers it all the same")
 
 

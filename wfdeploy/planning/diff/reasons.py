@@ -1,4 +1,4 @@
-"""Why a declared run is triggered, or triggered again, and what is to be said about the run that it was."""
+"""Why a declared run is triggered, or triggered again, and what differs."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ AT_ONCE = 500
 
 
 def why_new(run: DesiredRun, generation: int) -> str:
-    """The reason of a trigger for which there is no record."""
+    """The reason for triggering a run without a record."""
     if run.at_s is not None:
         return "due"
     return "new" if generation == 1 else "declared again: it was triggered before, and forgotten"
 
 
 def sent_id(known: RecordKey, record: Record | None) -> str:
-    """The workflow run id that was sent: of a resumed run not the one that it has."""
+    """The workflow run id that was sent. A resumed run has another one."""
     return known.workflow_run_id if record is None else record.triggered_id or record.workflow_run_id
 
 
 def id_change(own: str | None, before: str | None) -> tuple[FieldChange, ...]:
-    """An author's workflow run id that was given, changed or given up."""
+    """The change of an author's workflow run id, if it was given, changed or given up."""
     if (None if own is None else id_key(own)) == (None if before is None else id_key(before)):
         return ()
     return (FieldChange("workflowRunId", ABSENT if before is None else before, ABSENT if own is None else own),)
 
 
 def explained(changes: Iterable[Change], context: DiffContext) -> Iterator[Change]:
-    """The same changes, with what the brief ones leave out: what differs, and what is to be said about that."""
+    """Yield the same changes, with what the brief ones leave out: what differs, and warnings."""
     remaining = iter(changes)
     while some := list(islice(remaining, AT_ONCE)):
         context.lookups.fetch([change.address for change in some if change.brief])
@@ -50,7 +50,7 @@ def explained(changes: Iterable[Change], context: DiffContext) -> Iterator[Chang
 
 
 def explain(change: Change, record: Record | None, context: DiffContext) -> Change:
-    """The brief change of an edited run, with everything that there is to say. `record`: of what was triggered."""
+    """Fill in the brief change of an edited run. `record`: of what was triggered."""
     run = change.desired
     if record is None or run is None:
         return change._replace(brief=False, reason=change.reason or _reason_of(None, (), ()))
@@ -66,12 +66,12 @@ def explain(change: Change, record: Record | None, context: DiffContext) -> Chan
 
 
 def cancelled_first(reason: str) -> str:
-    """The reason of a re-trigger that cancels the run that was triggered before."""
+    """The reason for a re-trigger that first cancels the run before."""
     return f"{reason}; the run that it replaces is cancelled first"
 
 
 def _reason_of(record: Record | None, fields: tuple[FieldChange, ...], id_changed: tuple[FieldChange, ...]) -> str:
-    """The reason of a re-trigger, from what differs."""
+    """The reason for a re-trigger, by what differs."""
     if id_changed and not fields:
         return "its workflowRunId changed"
     if fields:
@@ -84,7 +84,7 @@ def _reason_of(record: Record | None, fields: tuple[FieldChange, ...], id_change
 
 
 def not_started(record: Record | None, now_ms: int) -> tuple[str, ...]:
-    """A warning when the recorded run is delayed and has not begun: it still fires as it was queued."""
+    """Warn when the recorded run is delayed and has not begun: it still fires as it was queued."""
     if record is None or not record.request:
         return ()
     request = json.loads(record.request)

@@ -15,7 +15,7 @@ from wfdeploy.planning.diff.reasons import REPEATED, SENT_AGAIN
 
 
 def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
-    """A recorded address that no manifest declares."""
+    """The change of a recorded address that no manifest declares."""
     address = key.address
     edits: list[Edit] = list(context.prior_edits(address))
     attempt = context.attempts.get(address)
@@ -80,7 +80,7 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
             found = context.record_found(attempt, verdict.run, edits)
             change = change._replace(run_id=found.workflow_run_id, edits=tuple(edits))
             if requested is RequestedAction.CANCEL and found.run_state is not None and found.run_state.may_run:
-                return change._replace(action=Action.CANCEL, reason="asked for")
+                return change._replace(action=Action.CANCEL, reason="requested")
             if resumes:
                 return change._replace(reason=REPEATED)
             return change._replace(reason=f"found on the server{undeclared_}: recorded as triggered")
@@ -107,7 +107,7 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
 
 
 def _requested(change: Change, requested: RequestedAction, context: DiffContext) -> Change:
-    """What a person wants done with a run, whatever is declared: it can be cancelled and resumed."""
+    """Do what a person requested. A run can be cancelled and resumed, whatever is declared."""
     record = context.adopted.get(change.address) or context.lookups.record(change.address)
     if requested in (RequestedAction.RESTART, RequestedAction.RETRIGGER) or record is None:
         return change._replace(reason="no longer declared: there is nothing to trigger it from")
@@ -135,7 +135,7 @@ def is_past(key: RecordKey, context: DiffContext) -> bool:
 
 
 def past_instance(key: RecordKey, context: DiffContext) -> Change | None:
-    """What there is to do about one; mostly nothing."""
+    """The change of a past instance; mostly none."""
     edits: list[Edit] = list(context.prior_edits(key.address))
     if key.address in context.adopted:
         return Change(

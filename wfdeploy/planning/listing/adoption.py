@@ -1,4 +1,4 @@
-"""Read the server's listing: which of our runs it knows, and which of them the state does not."""
+"""Which of our runs a listing shows, and which of them the state lacks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from wfdeploy.model.workflow_id import DerivedId
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A listed run that belongs to an address. `tries`: of a resumed run, the how manieth try it is; else 0."""
+    """A listed run that belongs to an address."""
 
     address: Address
     fingerprint: str
     generation: int
     run: ObservedRun
-    tries: int = 0
+    tries: int = 0  # which try of the run a resume is; 0 for a trigger
 
 
 Place: TypeAlias = tuple[Address, str, int, int]
@@ -30,12 +30,11 @@ Place: TypeAlias = tuple[Address, str, int, int]
 
 @dataclass(slots=True)
 class Matches:
-    """What a listing showed. `unmatched`: runs that belong to no known address. `doubled`: ids of ours that more than
-    one run had (which wfdeploy never causes)."""
+    """Listed runs, matched with addresses."""
 
     matched: list[Match] = field(default_factory=list)
-    unmatched: list[ObservedRun] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
+    unmatched: list[ObservedRun] = field(default_factory=list)  # runs that belong to no known address
+    doubled: list[str] = field(default_factory=list)  # ids of ours that several runs have; wfdeploy never causes that
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def match_runs(
     observed: Iterable[tuple[ObservedRun, DerivedId | None]],
     locate: Callable[[ObservedRun, DerivedId | None], Place | None],
 ) -> Matches:
-    """Match listed runs, each with its derived id. `locate` gives a run's place, or None."""
+    """Match listed runs, each with its derived id. `locate`: the place of a run, or None."""
     result = Matches()
     starts: dict[tuple[str, str | None], set[int]] = {}
     unmatched: dict[tuple[str, str | None], ObservedRun] = {}
@@ -78,11 +77,12 @@ def adopt(
     is_declared: Callable[[Match], bool],
     record: Callable[[Match], Record],
 ) -> Adoption:
-    """Decide what is new.
+    """Decide which matched runs are new.
 
-    `highest`: known generations by (address, fingerprint), tombstones included: what they cover is never adopted.
-    `recorded`: the records of these addresses. `is_declared`: whether it is what its address declares now. `record`:
-    makes the record of a match.
+    highest: known generations by (address, fingerprint), tombstones included. What they cover is never adopted.
+    recorded: the records of these addresses.
+    is_declared: whether a match is what its address declares now.
+    record: makes the record of a match.
     """
 
     def order(match: Match) -> tuple[int, bool, int]:
@@ -125,7 +125,7 @@ def _is(match: Match) -> tuple[str, int, int]:
 
 
 def _follows(match: Match, known: Record | None) -> bool:
-    """Whether it is the recorded run, resumed since."""
+    """Whether a match is the recorded run, resumed since."""
     return (
         known is not None
         and (match.fingerprint, match.generation) == (known.fingerprint, known.generation)

@@ -1,4 +1,4 @@
-"""Dead letters that the logs don't tell: looked up in the dead-letter queue, by one listing for all of them."""
+"""Find dead letters that the logs don't show, by one listing of the dead-letter queue."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DeadLetters:
 
 
 def belongs_to(letter: DeadLetter, standing: Standing) -> bool:
-    """Whether a dead letter with a run's id is that run's: an id may be used again when its run has ended."""
+    """Whether a dead letter with a run's id is that run's. An id may be used again once its run has ended."""
     created_ms = standing.created_at_ms
     if created_ms is None or letter.created_at_ms is None:
         return True
@@ -41,8 +41,8 @@ def belongs_to(letter: DeadLetter, standing: Standing) -> bool:
 
 
 def with_dead_letter(standing: Standing, key: str, dead_letters: DeadLetters) -> tuple[Standing, Observe] | None:
-    """A failed run as it is known now, with the edit that writes it down; None where nothing new is known. One that
-    has no dead letter any more was dealt with elsewhere, as one whose resume is answered with 404."""
+    """A failed run with what the queue says about it, and the edit that records this; None where nothing is new. A run
+    without a dead letter was dealt with elsewhere, as one whose resume is answered with 404."""
     if standing.run_state is not RunState.FAILED or standing.dlq_id is not None or standing.handled:
         return None
     if key not in dead_letters.asked:

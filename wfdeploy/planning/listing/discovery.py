@@ -1,7 +1,7 @@
-"""Asking the server what it knows, before anything is triggered.
+"""List what the server knows, before anything is triggered.
 
-A listing that is to prove an absence must begin late enough (docs/guarantees.md): `server.logLag` after the last
-moment at which a request of interest can have left.
+A listing that is to prove an absence must begin late enough (docs/guarantees.md): `server.logLag` after the last moment
+at which a request of interest can have left.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from wfdeploy.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What a command that holds the state's lock knows, and how long it may wait."""
+    """The state's lock, held, and the time there is to wait."""
 
     taken_at: float
     """When (monotonic): no process that held it before has sent anything since."""
@@ -42,7 +42,7 @@ class Lock:
 
 
 class Discovery:
-    """Listings for one command. Without the lock, nothing is proven about open attempts."""
+    """Makes the listings of one command. Without the lock, they prove nothing about open attempts."""
 
     def __init__(self, workspace: Workspace, gateway: RunGateway, time: ServerTime, lock: Lock | None = None) -> None:
         self.workspace = workspace
@@ -58,7 +58,7 @@ class Discovery:
 
     @property
     def log_lag_s(self) -> float:
-        """The project's own word, else the embedded server's, else the default; seconds."""
+        """The project's setting, else the embedded server's, else the default; seconds."""
         settings = self.workspace.project.server
         if settings.log_lag_given:
             return settings.log_lag_s
@@ -68,8 +68,12 @@ class Discovery:
         return settings.log_lag_s if told is None else told
 
     async def list_runs(self, baseline: Baseline, sends: Sending, asked: Collection[Standing]) -> Listing:
-        """List, and tell what is found of open attempts; absence says nothing. `sends`: what is going to be sent,
-        `asked`: the runs whose state shall be known. Raises: `RemoteFailure`."""
+        """List, and report which open attempts are found. Absence proves nothing.
+
+        sends: what is going to be sent.
+        asked: the runs whose state must be known.
+        Raises: `RemoteFailure`.
+        """
         listed = await self._list(baseline, sends, asked)
         index = RunIndex(listed.runs)
         verdicts = {
@@ -83,10 +87,11 @@ class Discovery:
     async def list_late(
         self, baseline: Baseline, sends: Sending, asked: Collection[Standing], *, suspect: str | None
     ) -> Listing:
-        """List late enough to tell what became of open attempts, and what another runner may have triggered.
+        """List late enough to know what became of open attempts, and what another runner may have triggered.
 
-        `suspect`: why the state may not know all that was triggered (then the listing must also be late enough for
-        what another process may just have done); None when it does. Raises: `RemoteFailure`, `Withheld`.
+        suspect: why the state may not hold all that was triggered; None when it does. Then the listing must also be
+        late enough for what another process may just have done.
+        Raises: `RemoteFailure`, `Withheld`.
         """
         assert self.lock is not None
         time, patience = self.time, self.lock.patience
@@ -128,12 +133,12 @@ class Discovery:
         return self._listing(listed, self._verdicts(baseline, findings))
 
     async def inspect(self, standings: Collection[Standing]) -> Snapshot:
-        """How these runs do, and nothing else, by one listing. Raises: `RemoteFailure`."""
+        """Update the states of these runs, by one listing. Raises: `RemoteFailure`."""
         start = since_oldest(standings, round(1000 * self.log_lag_s))
         return self._snapshot(await self._list_since(start, len(standings)))
 
     async def dead_letters(self, standings: Sequence[Standing]) -> DeadLetters:
-        """The dead letters of these runs, as far as the dead-letter queue has them."""
+        """Find the dead letters of these runs in the dead-letter queue."""
         return await find_dead_letters(self, standings, since_oldest(standings, round(1000 * self.log_lag_s)))
 
     def covers(self, baseline: Baseline, listing: Listing, sends: Sending) -> bool:
@@ -159,7 +164,7 @@ class Discovery:
         )
 
     async def _probe(self) -> None:
-        """One page, for what the answer's headers tell."""
+        """Ask for one page, for what the headers of the answer say."""
         asked_at = self.time.now()
         pages = self.gateway.list_runs(label=self.workspace.project.label, since_ms=self.workspace.clock.now_ms())
         async for page in pages:
@@ -167,7 +172,7 @@ class Discovery:
             break
 
     async def _list(self, baseline: Baseline, sends: Sending, asked: Collection[Standing]) -> Listed:
-        """One listing for all purposes: it reaches back to what may be unknown, and to the oldest run asked after."""
+        """Make one listing for all purposes. It reaches back to what may be unknown, and to the oldest `asked` run."""
         workspace = self.workspace
         lag_ms = round(1000 * self.log_lag_s)
         start = _reach(baseline, sends, self.time.latest_ms(), lag_ms)
@@ -192,10 +197,10 @@ class Discovery:
     async def _list_after(
         self, baseline: Baseline, sends: Sending, since_ms: int | None, oldest_ms: int | None, expected: int
     ) -> Listed | None:
-        """Continue a listing that an earlier command began, and list what came after that. None: there is none.
+        """Continue a listing that an earlier command began, and list what came after it. None: there is none.
 
-        The earlier one is worth what it would be had it ended then and moved the watermark: the second one reaches
-        back to there, or further, by the rules for watermarks.
+        The earlier listing counts as if it had ended then and moved the watermark. The second one reaches back to
+        there, or further, by the rules for watermarks.
         """
         earlier = None if self._long is None else await self._long.continued(since_ms, expected, self._probe)
         if earlier is None:
@@ -254,12 +259,12 @@ class Discovery:
         )
 
     def _began_ms(self, listed: Listed) -> int | None:
-        """When a listing began, in server time; None where the server tells none."""
+        """When a listing began, in server time; None where the server tells no time."""
         return self.time.earliest_ms(listed.asked_at) if self.time.is_known else None
 
     def _close_intents(self, baseline: Baseline, lock: Lock) -> None:
-        """Fix the last moment of each open attempt for which that wasn't done: nobody who held the lock before this
-        process can have sent a byte since. It is written down in server time, and never moves later."""
+        """Fix the last moment of each open attempt that has none: nobody who held the lock before this process can have
+        sent a byte since. It is written in server time, and never moves later."""
         time = self.time
         edits = []
         for attempt in baseline.open_attempts:
@@ -277,8 +282,8 @@ class Discovery:
             baseline.head = baseline.store.head()
 
     def _ended(self, baseline: Baseline) -> dict[Address, int]:
-        """When each open attempt's last byte can have left, in server time. No later than the lock allows, also where
-        the server's clock was put back since the time was written."""
+        """When the last byte of each open attempt can have left, in server time. No later than the lock allows, even if
+        the server's clock was put back since."""
         assert self.lock is not None
         locked_ms = self.time.earliest_ms(self.lock.taken_at)
         return {
@@ -321,11 +326,11 @@ class Discovery:
 
 
 def _reach(baseline: Baseline, sends: Sending, now_ms: int, lag_ms: int, watermark_ms: int | None = None) -> int | None:
-    """Where the listing must begin: server time in Unix ms, None for the beginning. `watermark_ms`: in place of the
-    state's.
+    """Where a listing must begin (server time, Unix ms; None: at the beginning).
 
     The watermark covers what showed when it was set. A delayed run may show only once it starts, under the time at
-    which it was accepted; so for runs about to be triggered the listing begins earlier by their delay.
+    which it was accepted. So for runs about to be triggered, the listing begins earlier by their delay.
+    watermark_ms: in place of the state's.
     """
     watermark = baseline.head.watermark_ms if watermark_ms is None else watermark_ms
     if watermark is None:

@@ -1,4 +1,4 @@
-"""Long listings, which the next command continues if this one is interrupted (docs/guarantees.md)."""
+"""Keep long listings, so that the next command can continue an interrupted one (docs/guarantees.md)."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ _LONGEST_MS = 24 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class EarlierListing:
-    """The project's runs by a complete listing that an earlier command began. `began_ms`: no later than it did (server
-    time, Unix ms)."""
+    """The project's runs in a complete listing that an earlier command began."""
 
     runs: Sequence[ObservedRun]
-    began_ms: int
+    began_ms: int  # no later than it began (server time, Unix ms)
 
 
 class _OtherPageError(Exception):
-    """The server has another page now where a listing was left."""
+    """The server now has another page where a listing was left."""
 
 
 class LongListings:
@@ -50,7 +49,7 @@ class LongListings:
         self._stopped = stopped
 
     def keeper(self, since_ms: int | None) -> Callable[[str, RunPage], None]:
-        """What a new listing gives its pages to; to be made just before its first page is asked for."""
+        """Make the function that gets the pages of a new listing, just before its first page is requested."""
         asked_at = self._time.now()
         began_ms: int | None = None
         first: list[tuple[str, RunPage]] | None = []
@@ -79,9 +78,9 @@ class LongListings:
     async def continued(
         self, since_ms: int | None, expected: int, probe: Callable[[], Awaitable[None]]
     ) -> EarlierListing | None:
-        """A listing from there on that was interrupted, read to its end. None where there is none to be continued.
-        `probe`: asks for the server's time.
+        """Continue an interrupted listing to its end. None where there is none to continue.
 
+        probe: asks for the server's time.
         Raises: `RemoteFailure`, `Interrupted`; what was read is kept.
         """
         saved = self._file.load()

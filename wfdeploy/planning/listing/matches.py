@@ -1,4 +1,4 @@
-"""What the server's listing shows, matched with addresses: which runs are ours, and which of them the state lacks."""
+"""Match listed runs with addresses: which runs are ours, and which of them the state lacks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Matcher:
 
     @classmethod
     def of(cls, baseline: Baseline, now_ms: int) -> Matcher:
-        """A matcher for the manifests and the shard that a command is about."""
+        """Make a matcher for the manifests and the shard of a command."""
         return cls(
             baseline=baseline,
             now_ms=now_ms,
@@ -57,7 +57,7 @@ class Matcher:
         return self.baseline.attempts
 
     def match(self, listed: Sequence[ObservedRun], remembered: Sequence[ObservedRun]) -> Matches:
-        """Whose the runs are: those of a listing, and those that belonged to nobody until now."""
+        """Match the runs of a listing, and remembered runs that belonged to nobody until now."""
         shard, runs = self.shard, [*remembered, *self._unlike_records(listed, remembered)]
         told = [(run, read_derived_id(run)) for run in runs]
         if shard is not None:
@@ -76,8 +76,8 @@ class Matcher:
     def _unlike_records(
         self, listed: Sequence[ObservedRun], remembered: Collection[ObservedRun]
     ) -> Sequence[ObservedRun]:
-        """Those that may tell something anew, a few mostly: not those that were triggered as they are recorded, each
-        listed once, whose id says so by itself. These tell nothing of any other run either."""
+        """Drop the listed runs that say nothing new: those that are recorded as they are listed, listed once, with ids
+        that say so by themselves. They say nothing about other runs either. What is left is mostly little."""
         labels = {run.labels for run in (*remembered, *listed)}
         if not listed or any(map(parse_attempt, labels)):
             return listed  # what was resumed is told by what was triggered
@@ -94,7 +94,7 @@ class Matcher:
         return [run for key, run in zip(keys, listed, strict=True) if key not in recorded or run.labels in telling]
 
     def adoption(self, matches: Matches) -> Adoption:
-        """What the state must learn from them."""
+        """What the state must learn from the matches."""
         if not matches.matched:
             return Adoption({}, [])
         addresses = {match.address for match in matches.matched}
@@ -161,7 +161,7 @@ class Matcher:
 
 
 class _Places:
-    """The places that the ids and labels of listed runs may stand for."""
+    """The places that the ids and labels of listed runs may name."""
 
     def __init__(self, matcher: Matcher, told: Sequence[tuple[ObservedRun, DerivedId | None]]) -> None:
         self._matcher = matcher
@@ -193,7 +193,7 @@ class _Places:
                     self._offer_try(name, fingerprint, address)
 
     def _are_recorded(self, told: Sequence[tuple[ObservedRun, DerivedId | None]]) -> bool:
-        """Whether the state knows all of them, as it mostly does: then no other place need be looked at."""
+        """Whether the state knows all of them, as it mostly does. Then no other place has to be considered."""
         matcher, project = self._matcher, self._matcher.project
         name = Naming(project.key, project.environment)
         known: dict[str, Place] = {}
@@ -211,7 +211,7 @@ class _Places:
         return True
 
     def locate(self, run: ObservedRun, derived: DerivedId | None) -> Place | None:
-        """Where a run belongs; None when it belongs nowhere."""
+        """The place that a run belongs to; None when it belongs nowhere."""
         text = run.workflow_run_id
         identity = _identity(run, derived)
         if identity != id_key(text) and self._first.get(identity, text) != text:
@@ -261,13 +261,13 @@ class _Places:
             self._offer(address, address)
 
     def _offer_instances(self, run: DesiredRun) -> None:
-        """Those of a recurring run's instances that the listed ids may be about: an id tells the time."""
+        """Offer the instances of a recurring run at the times that the listed ids name."""
         for name in (run.address, *self._matcher.renames.names(run)):
             for at in self._times:
                 self._offer(f"{name}@{at}", Address(f"{run.address}@{at}"))
 
     def _offer(self, name: str, address: Address, *, own: bool = False) -> None:
-        """A place that ids may name; the `own` one of a declared run is that of no other."""
+        """Offer a place that ids may name. The `own` place of a declared run belongs to no other."""
         project = self._matcher.project
         place = place_of(project.key, project.environment, name)
         if place in self._wanted:
@@ -287,7 +287,7 @@ class _Places:
 
 
 def memory(remembered: Collection[ObservedRun], matches: Matches) -> Iterator[Edit]:
-    """Remember runs that belong to no known address, claim those that found theirs."""
+    """Remember runs that belong to no known address; claim those that found theirs."""
     known, unmatched = set(map(_which, remembered)), set(map(_which, matches.unmatched))
     for run in matches.unmatched:
         if _which(run) not in known:
@@ -304,19 +304,19 @@ def is_news(remembered: Collection[ObservedRun], matches: Matches) -> bool:
 
 
 def _which(run: ObservedRun) -> tuple[str, int]:
-    """What tells a remembered run from another one that had its id, which its author gave it."""
+    """The key of a remembered run. An author's id alone may have been given to several."""
     return run.workflow_run_id, run.created_at_ms
 
 
 def _identity(run: ObservedRun, derived: DerivedId | None) -> str:
-    """What a listed run is known by: its derived id where it tells one, else the id that it has."""
+    """The derived id that a listed run carries, else its own id."""
     return id_key(run.workflow_run_id) if derived is None else derived.text
 
 
 def _tries(match: Match, known: Collection[tuple[int, int]]) -> int:
     """How often a listed run may have been tried. `known`: (generation, tries) of all runs that did the same.
 
-    It isn't known whether restarts or edits made a generation: rather too few attempts than too many.
+    It isn't known whether restarts or edits made a generation, so this errs towards too few attempts.
     """
     tries = -1
     for generation in sorted({generation for generation, _ in known if generation <= match.generation}):

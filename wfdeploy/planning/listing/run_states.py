@@ -1,4 +1,4 @@
-"""How recorded runs do: what the state holds of them, and what a listing of the server's runs adds."""
+"""The states of recorded runs: what the state holds, and what a listing of the server's runs adds."""
 
 from __future__ import annotations
 
@@ -30,20 +30,18 @@ NEAR_THE_END = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A complete listing, for looking runs up in it. `since_ms`: where it began to list
-    (server time, Unix ms; None: at the beginning). `began_ms`: the server's time when it was asked, None when the
-    server tells none. `now_ms`: our clock."""
+    """A complete listing, to look up recorded runs in."""
 
     runs: RunIndex
-    since_ms: int | None
-    began_ms: int | None
-    now_ms: int
+    since_ms: int | None  # where it began to list (server time, Unix ms; None: at the beginning)
+    began_ms: int | None  # the server's time when it was asked; None when the server tells none
+    now_ms: int  # our clock
     log_lag_ms: int
     log_retention_ms: int
 
 
 def run_states(baseline: Baseline, snapshot: Snapshot | None, dead_letters: DeadLetters | None) -> RunStates:
-    """How the recorded runs do, by the state and by listings where there are some."""
+    """The states of the recorded runs, by the state file and by listings where there are some."""
     renamed = baseline.renames.renamed
     troubled = {renamed(standing.address): standing for standing in baseline.store.standings(TROUBLED)}
     live: dict[Address, RunState] = {}
@@ -72,7 +70,7 @@ def run_states(baseline: Baseline, snapshot: Snapshot | None, dead_letters: Dead
 def observations(
     store: RecordReader, unfinished: Iterable[Standing], snapshot: Snapshot
 ) -> Iterator[tuple[Standing, Observe | None]]:
-    """What a listing tells of these runs: see `observe`."""
+    """What a snapshot says about these runs; see `observe`."""
 
     def record(standing: Standing) -> Record | None:
         return next(iter(store.records([standing.address])), None)
@@ -91,14 +89,14 @@ def observations(
 
 
 def start_of(record: Record) -> int:
-    """When a run begins at the latest, by its delay (server time, Unix ms). A resumed one has none."""
+    """When a run begins at the latest, by its delay (server time, Unix ms). A resumed run has no delay."""
     request = json.loads(record.request) if record.request and not record.triggered_id else {}
     begins = record.created_at_ms or record.recorded_at_ms
     return max(begins + 1000 * int(request.get("delay") or 0), 1000 * int(request.get("notBefore") or 0))
 
 
 def since(standings: Collection[Standing], log_lag_ms: int) -> int | None:
-    """Where a listing must begin to show all of these (server time, Unix ms); None for none of them."""
+    """Where a listing must begin to show all of these runs (server time, Unix ms); None for no runs."""
     return min(
         (
             standing.recorded_at_ms - log_lag_ms - _CLOCKS_MS
@@ -117,11 +115,10 @@ def observe(
     starts_ms: Callable[[Standing], int],
     was_sent: Callable[[Standing], bool],
 ) -> Iterator[tuple[Standing, Observe | None]]:
-    """Each run of which the listing tells how it does, as it is now, with the edit that writes it down where that is
-    news.
+    """Yield each run that the snapshot says anything about, as it is now, with an edit where that is news.
 
-    `starts_ms`: when the run begins at the latest (server time, Unix ms): before that the logs may not show it.
-    `was_sent`: False where its record was only ever written by hand.
+    starts_ms: when a run begins at the latest (server time, Unix ms). Before that the logs may not show it.
+    was_sent: False for a record that was only ever written by hand.
     """
     for standing in standings:
         run = snapshot.runs.recorded(standing.workflow_run_id, standing.created_at_ms)
@@ -155,7 +152,7 @@ def _absent(
     starts_ms: Callable[[Standing], int],
     was_sent: Callable[[Standing], bool],
 ) -> RunState | None:
-    """How a run does that the listing doesn't show; None when that tells nothing."""
+    """The state of a run that the snapshot doesn't show; None when its absence says nothing."""
     created_ms = standing.created_at_ms
     if created_ms is not None and snapshot.since_ms is not None and created_ms < snapshot.since_ms:
         return None
@@ -186,8 +183,8 @@ def unfinished(adoption: Adoption) -> list[Standing]:
 
 
 def with_run_states(adoption: Adoption, snapshot: Snapshot | None) -> Adoption:
-    """What is adopted, with the run states of the listing. Of a run that was listed before it was declared, the state
-    remembers what it was then."""
+    """Update what is adopted with the run states of the listing. A run that was listed before it was declared is
+    remembered with the state that it had then."""
     if snapshot is None:
         return adoption
     adopted = dict(adoption.adopted)

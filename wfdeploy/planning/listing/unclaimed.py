@@ -1,7 +1,7 @@
-"""Runs that the server knows under names that nothing declares: a new run may be one of them, by another name.
+"""Runs that the server knows under names that nothing declares. A new run may be one of them, under another name.
 
-So it is where a state was lost, or is another runner's, and the `moved:` entry of a rename is gone: triggering the new
-name would start the run a second time. Whoever applies has to confirm that.
+This happens where a state was lost, or is another runner's, and the `moved:` entry of a rename is gone: triggering the
+new name would start the run a second time. Whoever applies has to confirm that.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from wfdeploy.planning.renames import Renames
 
 
 class Unclaimed:
-    """Finds the new runs that do what an unclaimed run did: each of these explains one.
+    """Finds new runs that do what an unclaimed run did. Each unclaimed run explains one.
 
-    `dismissed`: the questions that were answered, as new addresses by workflow run id. `fingerprints_under` gives
-    those that a run has, and once had, under the version of another one.
+    dismissed: questions that were answered: new addresses by workflow run id.
+    fingerprints_under: all fingerprints that a run has or had, in the version of another one.
     """
 
     def __init__(
@@ -50,7 +50,8 @@ class Unclaimed:
         return bool(self._left)
 
     def marked(self, changes: Iterable[Change], concerns: Callable[[str], bool]) -> Iterator[Change]:
-        """All changes; those that would trigger such a run name it. `concerns`: whether an address is looked at."""
+        """Yield all changes. Those that would trigger an unclaimed run again name it. `concerns`: whether an address is
+        in question."""
         for change in changes:
             run_id = self._explaining(change) if change.action is Action.TRIGGER and concerns(change.address) else None
             yield (
@@ -74,10 +75,10 @@ class Unclaimed:
 
 
 def unclaimed_runs(matcher: Matcher, matches: Matches, listed: Sequence[ObservedRun]) -> Sequence[ObservedRun]:
-    """The listed and remembered runs that nothing in the whole project stands for.
+    """The listed and remembered runs that nothing in the whole project declares.
 
-    Where a part of its manifests is loaded, or one shard of its runs, the rest is read to know that: if a run of this
-    part does the same as one of them. Where the rest can't be read, nothing is known to be unclaimed.
+    If a part of the manifests is loaded, or one shard, the rest is read to know that, provided that a run of this part
+    does the same as one of them. If the rest can't be read, no run is known to be unclaimed.
     """
     manifests, shard = matcher.manifests, matcher.shard
     if manifests.complete and shard is None:
@@ -103,7 +104,7 @@ def unclaimed_runs(matcher: Matcher, matches: Matches, listed: Sequence[Observed
 
 
 def _latest(runs: Iterable[ObservedRun]) -> Iterator[tuple[str, RunIdParts]]:
-    """The id of the latest run of each place: what ran there before was replaced."""
+    """The id of the latest run of each place. It replaced what ran there before."""
     latest: dict[str, tuple[tuple[int, int], str, RunIdParts]] = {}
     for run in runs:
         parts = _parts(run)
@@ -122,10 +123,10 @@ def _parts(run: ObservedRun) -> RunIdParts | None:
 
 
 def taken_ids(changes: Iterable[Change], unmatched: Iterable[ObservedRun], declared: Catalogue) -> list[Diagnostic]:
-    """What would be triggered under an id that a run of this project has of which nothing tells what it did.
+    """Diagnose changes that would use an id that a run of this project has, when nothing says what that run did.
 
-    It may be the very run that is declared, an edited one, or one of another address: neither triggering nor adopting
-    it would be right in all of these cases.
+    It may be the declared run itself, an edited one, or one of another address: neither triggering nor adopting would
+    be right in all of these cases.
     """
     unknown = {id_key(run.workflow_run_id) for run in unmatched if _tells_nothing(run)}
     if not unknown or unknown.isdisjoint(id_key(run.workflow_run_id or "") for run in declared.with_own_ids()):
