@@ -191,7 +191,7 @@ def test_the_budget_for_waiting_is_the_listings_and_not_each_pages() -> None:
 
 def test_cursors_that_go_round_are_noticed() -> None:
     script = [logs([entry(1)], "c1"), logs([entry(2)], "c2"), logs([entry(1)], "c1")]
-    with ChaosServer(script) as server, pytest.raises(RemoteFailure, match="circles"):
+    with ChaosServer(script) as server, pytest.raises(RemoteFailure, match="pages repeat"):
         listing(server)
 
 
@@ -200,7 +200,7 @@ def test_pages_that_bring_nothing_new_end(runs: list[dict[str, Any]]) -> None:
     async def ever_on(exchange: Exchange) -> None:
         await exchange.send(response(200, {"runs": runs, "cursor": f"c{len(exchange.server.requests)}"}))
 
-    with ChaosServer(otherwise=ever_on) as server, pytest.raises(RemoteFailure, match="circles"):
+    with ChaosServer(otherwise=ever_on) as server, pytest.raises(RemoteFailure, match="pages repeat"):
         listing(server)
     assert len(server.requests) < 150
 
@@ -240,7 +240,7 @@ def test_pages_of_dead_letters_are_followed_to_the_last() -> None:
 
 def test_pages_of_dead_letters_that_go_round_are_noticed() -> None:
     script = [letters("wfr_1", cursor="c1"), letters("wfr_2", cursor="c1"), letters("wfr_1")]
-    with ChaosServer(script) as server, pytest.raises(RemoteFailure, match="circles"):
+    with ChaosServer(script) as server, pytest.raises(RemoteFailure, match="pages repeat"):
         dead_letters(server)
 
 
