@@ -114,7 +114,7 @@ _UNITS_S = (86400, 3600, 60, 1)
 
 
 def seconds(value: object) -> int:
-    """Seconds of `30s`, `1d10h30m` or a number of seconds; fractions are rounded up.
+    """The seconds of `30s`, `1d10h30m` or a number of seconds; fractions are rounded up. The schema checks the form.
 
     Raises: `ValueError` when it is neither.
     """

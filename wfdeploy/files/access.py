@@ -127,8 +127,11 @@ def user_name() -> str:
 
 
 def user_state_folder(environ: Mapping[str, str]) -> Path | None:
-    """Where programs keep a user's state (XDG Base Directory Specification; macOS has a folder of its own), if
-    anywhere."""
+    """The folder of a user's state, which no checkout and no pull request can put anything into; None where there is
+    none.
+
+    Source: XDG Base Directory Specification; macOS has a folder of its own.
+    """
     given = environ.get("XDG_STATE_HOME", "")
     if Path(given).is_absolute():  # the specification has relative ones ignored
         return Path(given) / "wfdeploy"
@@ -165,7 +168,7 @@ def read_of_user(folder: int, name: str, *, most: int) -> bytes:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is UTF-8: no half of a surrogate pair in it."""
+    """Whether a name is UTF-8. POSIX takes any bytes; Python holds others as halves of surrogate pairs (PEP 383)."""
     if name.isascii():
         return True
     try:
@@ -176,7 +179,8 @@ def is_text(name: str) -> bool:
 
 
 def escaped(name: str) -> str:
-    r"""The name as it may be shown and recorded: a byte that is not UTF-8 reads `\xff`."""
+    r"""The name as it may be shown and recorded, since no encoding can write halves of surrogate pairs: a byte that is
+    not UTF-8 reads `\xff`."""
     if is_text(name):
         return name
     try:

@@ -38,8 +38,9 @@ def load(
     begins: bool = False,
     shrink: bool = True,
 ) -> Manifests:
-    """Read, check and expand; to be closed. For an action that needs no declaration nothing is read: a run can be
-    cancelled while the manifests are broken.
+    """Read, check and expand; to be closed.
+
+    For an action that needs no declaration nothing is read: a run can be cancelled while the manifests are broken.
 
     begins: this command makes a state where there is none.
     shrink: bodies needn't be shown in the order of their keys.
@@ -94,8 +95,11 @@ def _unread(*_: object, **_options: object) -> Iterator[tuple[int, DeclaredRun]]
 
 
 def with_sound_cache(workspace: Workspace, use: Callable[[], T]) -> T:
-    """Do something with loaded manifests. Should the cache turn out to be damaged, it is thrown away and all of it is
-    done again: whatever was sent by then is in the state."""
+    """Do something with loaded manifests.
+
+    Should the cache turn out to be damaged, it is thrown away and all of it is done again: whatever was sent by then is
+    in the state.
+    """
     try:
         return use()
     except CacheDamaged as error:

@@ -121,7 +121,7 @@ _NOT_IN_YAML = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U000
 
 
 def moved_entry(origin: str, to: str) -> str:
-    """An entry of `moved:`, as a line of YAML."""
+    """An entry of `moved:`, as a line of YAML. Whatever the addresses hold, it means them again."""
     return f"- {{from: {_yaml(origin)}, to: {_yaml(to)}}}"
 
 

@@ -22,7 +22,13 @@ _MODULUS = 1 << 8 * _WIDTH
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """A multiset of runs: how many, and the sum of their terms modulo 2^256."""
+    """A multiset of runs in 32 bytes: how many, and the sum of their terms modulo 2^256.
+
+    Two sides that hold equal tallies hold the same runs, so a group in which nothing changed costs one comparison,
+    however many runs it has. A tally is a sum of hashes (an additive multiset hash: Clarke et al., ASIACRYPT 2003), so
+    it takes no order and follows each change at the cost of that change. Sums of this kind resist accidents, not an
+    attacker who can choose terms by the billion; whoever writes the manifests has no use for that.
+    """
 
     count: int = 0
     total: int = 0
