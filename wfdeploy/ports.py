@@ -13,17 +13,8 @@ if TYPE_CHECKING:
     from wfdeploy.model.blocking import RolloutProgress
     from wfdeploy.model.edits import Edit
     from wfdeploy.model.event import Event
-    from wfdeploy.model.observed import ObservedRun, RunLog, SavedListing
-    from wfdeploy.model.remote import (
-        CancelReply,
-        DeadLetter,
-        Item,
-        ResumeReply,
-        RunPage,
-        RunState,
-        ServerFacts,
-        TriggerReply,
-    )
+    from wfdeploy.model.observed import ObservedRun, RunLog, RunState, SavedListing
+    from wfdeploy.model.remote import CancelReply, DeadLetter, Item, ResumeReply, RunPage, ServerFacts, TriggerReply
     from wfdeploy.model.request import Request
     from wfdeploy.model.run import OnRemove, Tally
     from wfdeploy.model.state import Attempt, Binding, Head, HistoryEntry, Record, RecordKey, Standing

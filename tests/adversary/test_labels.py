@@ -8,7 +8,7 @@ from tests.adversary.support import declare, starts
 from tests.fakes.model_server import Fault, ModelRun
 from tests.support.virtual import VirtualBench
 from tests.support.workbench import counts
-from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.observed import ObservedRun
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from wfdeploy.model.edits import (
     Rename,
     RenameGroup,
 )
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.run import Tally, term
 from wfdeploy.ports import StateStore
 

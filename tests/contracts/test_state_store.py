@@ -30,7 +30,7 @@ from wfdeploy.model.edits import (
     Rewrite,
     SetHead,
 )
-from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove, Tally, term
 from wfdeploy.model.state import Attempt, AttemptStatus, Binding, Ended, Origin, Record
 from wfdeploy.ports import StateStore

@@ -14,9 +14,9 @@ from tests.support.workbench import Workbench, planned
 from wfdeploy.errors import StalePlan, Withheld
 from wfdeploy.model.address import exactly
 from wfdeploy.model.event import Outcome
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Action, Refresh, RequestedAction, Selection
-from wfdeploy.model.remote import RunState
 from wfdeploy.model.state import Ended
 from wfdeploy.model.status import RowStatus
 from wfdeploy.operations.status import status

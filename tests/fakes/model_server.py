@@ -20,7 +20,7 @@ from typing import Any
 from tests.fakes.manual_clock import ManualClock
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.manifests.identify.run_ids import parse_attempt
-from wfdeploy.model.observed import RunLog
+from wfdeploy.model.observed import ObservedRun, RunLog, RunState
 from wfdeploy.model.remote import (
     Answered,
     BatchRefused,
@@ -34,11 +34,9 @@ from wfdeploy.model.remote import (
     Lost,
     NotCancelled,
     NotSent,
-    ObservedRun,
     Resumed,
     ResumeReply,
     RunPage,
-    RunState,
     ServerFacts,
     Stop,
     Taken,

@@ -15,8 +15,9 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.raw_http import response
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import Event, Waiting
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.project import ServerSettings
-from wfdeploy.model.remote import Cancelled, NotCancelled, RunPage, RunState, ServerFacts
+from wfdeploy.model.remote import Cancelled, NotCancelled, RunPage, ServerFacts
 from wfdeploy.upstash.client import UpstashGateway
 from wfdeploy.upstash.scrub import Scrubber
 

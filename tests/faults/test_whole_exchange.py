@@ -13,8 +13,9 @@ import pytest
 from tests.fakes.chaos_server import Behaviour, ChaosServer, Exchange
 from tests.fakes.raw_http import response
 from wfdeploy.errors import RemoteFailure
+from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.project import ServerSettings
-from wfdeploy.model.remote import DeadLetter, Item, Lost, ObservedRun, TriggerReply
+from wfdeploy.model.remote import DeadLetter, Item, Lost, TriggerReply
 from wfdeploy.ports import Clock
 from wfdeploy.upstash import client, reads
 from wfdeploy.upstash.client import UpstashGateway

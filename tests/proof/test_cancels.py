@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.model_server import Fault, ModelRun, dying
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import group, run
-from wfdeploy.model.remote import RunState
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.workflow_id import parse_run_id
 
 POLICY = {"onRemove": "cancel", "replaceRunning": "cancel", "onCancelled": "restart"}

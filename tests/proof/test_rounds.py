@@ -22,9 +22,9 @@ from tests.support.workbench import counts, group, run
 from wfdeploy.cli.confirm import exit_code_of
 from wfdeploy.errors import ExitCode, UsageError, Withheld
 from wfdeploy.model.event import ApplyReport, Outcome
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.options import ApplyOptions
 from wfdeploy.model.plan import Plan, RequestedAction, Selection
-from wfdeploy.model.remote import RunState
 from wfdeploy.operations import plan as planning
 from wfdeploy.operations import rollouts, state
 from wfdeploy.operations.refresh import refresh

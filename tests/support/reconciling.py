@@ -9,19 +9,9 @@ from typing import Any
 from tests.fakes.step_endpoint import StepEndpoint
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.model.event import ApplyReport
-from wfdeploy.model.observed import RunLog
+from wfdeploy.model.observed import ObservedRun, RunLog
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.remote import (
-    CancelReply,
-    DeadLetter,
-    Item,
-    Lost,
-    ObservedRun,
-    ResumeReply,
-    RunPage,
-    ServerFacts,
-    TriggerReply,
-)
+from wfdeploy.model.remote import CancelReply, DeadLetter, Item, Lost, ResumeReply, RunPage, ServerFacts, TriggerReply
 from wfdeploy.model.state import Record
 from wfdeploy.ports import RunGateway
 from wfdeploy.testing import WorkflowServer

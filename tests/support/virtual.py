@@ -13,7 +13,7 @@ from tests.fakes.state_backend import crashing
 from tests.support.scratch import scratch
 from tests.support.workbench import Workbench
 from wfdeploy.model.blocking import unix_of
-from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.observed import ObservedRun, RunState
 
 
 class EndingServer(ModelServer):

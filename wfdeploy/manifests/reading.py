@@ -37,7 +37,7 @@ class Loading:
 
     variables: of the command line; they win over the project's.
     defaults: variables that all others win over.
-    cwd: the working directory, unless it is given.
+    cwd: None for the working directory of the process.
     cache: where what was loaded is kept for the next command; None for nowhere.
     keep: how many requests to hold in memory.
     shrink: hold of their bodies no more than the canonical text.

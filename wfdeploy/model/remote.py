@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from wfdeploy.model.observed import ObservedRun as ObservedRun  # noqa: PLC0414 - part of what this module is about
-from wfdeploy.model.observed import RunState as RunState  # noqa: PLC0414
+from wfdeploy.model.observed import ObservedRun
 
 
 class Item(NamedTuple):

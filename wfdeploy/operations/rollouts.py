@@ -10,9 +10,8 @@ from wfdeploy.errors import UsageError
 from wfdeploy.manifests.loading import load, with_sound_cache
 from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutView
 from wfdeploy.model.edits import PutProgress
-from wfdeploy.model.observed import NOT_SUCCEEDED
+from wfdeploy.model.observed import NOT_SUCCEEDED, RunState
 from wfdeploy.model.plan import Selection
-from wfdeploy.model.remote import RunState
 from wfdeploy.ports import StateReader
 from wfdeploy.workspace import Workspace
 

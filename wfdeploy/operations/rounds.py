@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 from wfdeploy.errors import Interrupted, WfdeployError
 from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.event import ApplyReport, Following, Outcome, Result
-from wfdeploy.model.observed import NOT_SUCCEEDED
+from wfdeploy.model.observed import NOT_SUCCEEDED, RunState
 from wfdeploy.model.plan import Action, Plan
-from wfdeploy.model.remote import RunState
 from wfdeploy.ports import RecordReader
 from wfdeploy.sending.patience import Patience
 from wfdeploy.workspace import Workspace

@@ -10,9 +10,8 @@ from wfdeploy.errors import UsageError
 from wfdeploy.manifests.identify.run_ids import Naming
 from wfdeploy.model.address import Address
 from wfdeploy.model.event import Notice
-from wfdeploy.model.observed import RunLog
+from wfdeploy.model.observed import ObservedRun, RunLog
 from wfdeploy.model.options import StopFlag
-from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.model.status import LoggedRun, PastRun, RowStatus, StatusRow
 from wfdeploy.model.workflow_id import RunIndex

@@ -12,10 +12,9 @@ from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import Condition
 from wfdeploy.model.event import ApplyReport, Following, Notice, Outcome
-from wfdeploy.model.observed import NOT_SUCCEEDED
+from wfdeploy.model.observed import NOT_SUCCEEDED, ObservedRun, RunState
 from wfdeploy.model.options import StopFlag
 from wfdeploy.model.plan import Plan
-from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.state import Standing
 from wfdeploy.model.workflow_id import RunIndex, id_key
 from wfdeploy.operations.status import selected

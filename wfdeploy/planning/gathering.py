@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from wfdeploy.model.address import Address, instance_parts
 from wfdeploy.model.edits import Edit, PutRecord, Rename
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Change
-from wfdeploy.model.remote import RunState
 from wfdeploy.model.spool import Spool
 from wfdeploy.planning.targets import Targets
 

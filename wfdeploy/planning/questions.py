@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from wfdeploy.model.address import Address, group_of
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan, Refresh, RequestedAction, Selection
-from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import FailureAction, Group, ReplaceRunning
 from wfdeploy.model.state import Attempt, Standing
 from wfdeploy.planning.baseline import Baseline

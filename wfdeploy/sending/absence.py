@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.state import Attempt
 from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.sending.server_time import DATE_RESOLUTION_MS

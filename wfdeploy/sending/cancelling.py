@@ -14,8 +14,9 @@ from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.event import Notice, Outcome, Result, Started
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Change
-from wfdeploy.model.remote import Cancelled, NotCancelled, RunState
+from wfdeploy.model.remote import Cancelled, NotCancelled
 from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.sending.listing import list_all
 from wfdeploy.sending.session import Session

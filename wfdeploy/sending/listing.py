@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from wfdeploy.errors import ExitCode, Interrupted, RemoteFailure
 from wfdeploy.model.event import Listing, Notice
-from wfdeploy.model.remote import ObservedRun, RunPage
+from wfdeploy.model.observed import ObservedRun
+from wfdeploy.model.remote import RunPage
 from wfdeploy.model.workflow_id import parse_run_id
 from wfdeploy.ports import Clock, Listener, RunGateway
 

@@ -8,7 +8,7 @@ from itertools import chain
 from wfdeploy.errors import RemoteFailure, StateUnusable
 from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, RecordOutcomes
 from wfdeploy.model.event import Notice, Outcome, Result
-from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin
 from wfdeploy.sending.absence import Absence, Findings, examine, since
 from wfdeploy.sending.batches import OutgoingRequest

@@ -13,7 +13,8 @@ from typing import assert_never
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.edits import DropAttempt, Observe, PutAttempt, PutRecord
 from wfdeploy.model.event import Notice, Outcome, Result
-from wfdeploy.model.remote import Denied, Gone, Lost, NotSent, Resumed, RunState, Stop, Throttled
+from wfdeploy.model.observed import RunState
+from wfdeploy.model.remote import Denied, Gone, Lost, NotSent, Resumed, Stop, Throttled
 from wfdeploy.model.state import Origin
 from wfdeploy.sending.batches import OutgoingRequest
 from wfdeploy.sending.patience import backoff_s

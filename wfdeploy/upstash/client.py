@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus, urlencode
 from wfdeploy import __version__
 from wfdeploy.http.connection import Timeouts
 from wfdeploy.model.event import Event
-from wfdeploy.model.observed import RunLog
+from wfdeploy.model.observed import ObservedRun, RunLog
 from wfdeploy.model.remote import (
     Answered,
     CancelReply,
@@ -19,7 +19,6 @@ from wfdeploy.model.remote import (
     Item,
     Lost,
     NotSent,
-    ObservedRun,
     ResumeReply,
     RunPage,
     ServerFacts,

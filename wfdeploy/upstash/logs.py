@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from wfdeploy.model.observed import RunLog, Step, StepError, StepGroup
-from wfdeploy.model.remote import DeadLetter, ObservedRun, RunState
+from wfdeploy.model.observed import ObservedRun, RunLog, RunState, Step, StepError, StepGroup
+from wfdeploy.model.remote import DeadLetter
 from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.upstash.refusals import json_of
 

@@ -13,8 +13,8 @@ from wfdeploy.cli.output import LogFormat, Output
 from wfdeploy.cli.signals import Stopper
 from wfdeploy.errors import ExitCode
 from wfdeploy.model.event import ApplyReport, Outcome
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan
-from wfdeploy.model.remote import RunState
 
 PLAN = replace(
     samples.plan_of([samples.change(f"g{n:03}/r", Action.TRIGGER, "new", sends=True) for n in range(300)]),

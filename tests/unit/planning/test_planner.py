@@ -12,8 +12,8 @@ from tests.support.workbench import Workbench, group, run
 from wfdeploy.manifests.manifests import load_manifests
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Forget, PutAttempt, PutRecord
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.plan import Action, Selection
-from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.state import Attempt, AttemptStatus, Record
 from wfdeploy.operations import plan as planning
 from wfdeploy.planning.plan_result import Listing

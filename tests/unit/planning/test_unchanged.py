@@ -15,8 +15,8 @@ from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.manifests import loading
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Decide, Observe, Remember
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.plan import Plan, Selection
-from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.operations import apply as applying
 from wfdeploy.planning import unchanged
 from wfdeploy.planning.plan_result import Listing

@@ -8,8 +8,8 @@ from dataclasses import replace
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic, Place, Severity
 from wfdeploy.model.event import ApplyReport, Outcome, Result
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange, Plan
-from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import Source
 from wfdeploy.model.status import RowStatus, StatusRow
 

@@ -11,8 +11,8 @@ import pytest
 from tests.golden_files import GOLDEN
 from tests.unit.render import samples
 from wfdeploy.model.address import Address
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan
-from wfdeploy.model.remote import RunState
 from wfdeploy.render import diagnostics, plan_json, plan_text, report, status
 from wfdeploy.render.terminal import Tone
 

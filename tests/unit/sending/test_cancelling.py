@@ -18,9 +18,10 @@ from wfdeploy.errors import StateUnusable
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Edit, Observe
 from wfdeploy.model.event import Event, Notice, Outcome, Started, Waiting
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.options import StopFlag
 from wfdeploy.model.plan import Action, Change
-from wfdeploy.model.remote import CancelReply, ObservedRun, RunState
+from wfdeploy.model.remote import CancelReply
 from wfdeploy.ports import StateWriter
 from wfdeploy.sending import session as sessions
 from wfdeploy.sending.cancelling import MOST_CHARACTERS, MOST_RUNS, Canceller

@@ -10,7 +10,8 @@ import pytest
 from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
 from wfdeploy.model.event import Event, Listing, Notice
-from wfdeploy.model.remote import ObservedRun, RunPage, RunState
+from wfdeploy.model.observed import ObservedRun, RunState
+from wfdeploy.model.remote import RunPage
 from wfdeploy.sending.listing import list_all
 
 LABEL = "wfdeploy.p.e"

@@ -26,7 +26,7 @@ from wfdeploy.model.edits import (
     Rename,
     SetHead,
 )
-from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Binding
 from wfdeploy.state.export import export_lines, import_lines

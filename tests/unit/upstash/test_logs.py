@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.upstash.logs import LogPage, UnreadableError, read_log_page
 
 RUN = {

@@ -11,8 +11,8 @@ from wfdeploy.model.address import Address, group_of
 from wfdeploy.model.blocking import Concurrency, Condition, Dependency, Headcount
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.edits import Edit, EndRollout
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Change
-from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import Group
 from wfdeploy.model.spool import Spool
 from wfdeploy.planning.baseline import Baseline

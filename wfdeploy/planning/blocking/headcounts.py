@@ -8,9 +8,8 @@ from dataclasses import replace
 from wfdeploy.manifests.identify.fingerprint import version_of
 from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
 from wfdeploy.model.blocking import Headcount, instant
-from wfdeploy.model.observed import NOT_SUCCEEDED
+from wfdeploy.model.observed import NOT_SUCCEEDED, RunState
 from wfdeploy.model.plan import Action, Change
-from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import DesiredRun, Group, OnChange
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.due import due

@@ -13,8 +13,8 @@ from wfdeploy.manifests.identify.fingerprint import identify
 from wfdeploy.model.address import Address, group_of, instance_parts, whole_groups
 from wfdeploy.model.blocking import Concurrency, instant, unix_of
 from wfdeploy.model.edits import Decide, Edit
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Change
-from wfdeploy.model.remote import RunState
 from wfdeploy.model.run import DesiredRun, Group
 from wfdeploy.model.state import Standing
 from wfdeploy.planning.baseline import Baseline

@@ -15,8 +15,8 @@ from heapq import nsmallest
 from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutStep, StepGate
 from wfdeploy.model.edits import Edit, EndRollout, PutProgress, ReleaseRuns
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Change
-from wfdeploy.model.remote import RunState
 
 _BADLY = (RunState.FAILED, RunState.CANCELED)
 

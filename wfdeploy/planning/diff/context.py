@@ -9,8 +9,8 @@ from typing import Protocol
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import DropAttempt, Edit, Observe, PutRecord, Rename
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.plan import FieldChange, NameRun, RequestedAction
-from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.run import DesiredRun, OnRemove
 from wfdeploy.model.state import Attempt, Origin, Record, RecordKey, Standing
 from wfdeploy.planning.diff.failure_policy import Case

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import PutTombstone
-from wfdeploy.model.remote import ObservedRun
+from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.model.workflow_id import DerivedId
 

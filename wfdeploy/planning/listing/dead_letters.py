@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from wfdeploy.errors import ExitCode, Interrupted, RemoteFailure
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.event import Notice
-from wfdeploy.model.remote import DeadLetter, RunState
+from wfdeploy.model.observed import RunState
+from wfdeploy.model.remote import DeadLetter
 from wfdeploy.model.state import Standing
 from wfdeploy.model.workflow_id import id_key
 

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from wfdeploy.errors import RemoteFailure
-from wfdeploy.model.remote import ObservedRun, RunPage
+from wfdeploy.model.observed import ObservedRun
+from wfdeploy.model.remote import RunPage
 from wfdeploy.ports import RunGateway
 from wfdeploy.sending.listing import is_ours, list_all
 from wfdeploy.sending.server_time import ServerTime

@@ -12,8 +12,8 @@ from wfdeploy.manifests.identify.run_ids import Naming, attempt_place, parse_att
 from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Claim, Edit, Remember
+from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.project import Project, Shard
-from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import Attempt, Origin, Record
 from wfdeploy.model.workflow_id import DerivedId, id_key, parse_run_id, read_derived_id

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Observe
-from wfdeploy.model.observed import TROUBLED
-from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.observed import TROUBLED, ObservedRun, RunState
 from wfdeploy.model.state import Origin, Record, Standing
 from wfdeploy.model.workflow_id import RunIndex, id_key
 from wfdeploy.planning.baseline import Baseline

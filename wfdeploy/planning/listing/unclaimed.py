@@ -15,8 +15,8 @@ from wfdeploy.manifests.identify.fingerprint import version_of
 from wfdeploy.manifests.identify.run_ids import parse_attempt
 from wfdeploy.model.address import Address, shell_pattern
 from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.plan import Action, Change
-from wfdeploy.model.remote import ObservedRun
 from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.workflow_id import RunIdParts, derived_id, id_key, parse_run_id, read_derived_id
 from wfdeploy.planning.listing.adoption import Matches

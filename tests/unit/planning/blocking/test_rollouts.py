@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import Amount, Rollout, RolloutMode, RolloutProgress, RolloutStep, StepGate
 from wfdeploy.model.edits import EndRollout, PutProgress, ReleaseRuns
+from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Change
-from wfdeploy.model.remote import RunState
 from wfdeploy.planning.blocking.rollouts import Decision, PlannedRuns, RolloutState, apply_rollout, decide, rank
 
 MINUTE_MS = 60_000

@@ -17,8 +17,8 @@ from wfdeploy.manifests.identify.run_ids import run_id
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import DropAttempt, Forget, PutRecord, Rename, Rewrite
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.plan import Action, Change
-from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.request import Body, BodyKind
 from wfdeploy.model.run import DeclaredRun, Group, OnChange, OnRemove, Policy, Source
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, RecordKey

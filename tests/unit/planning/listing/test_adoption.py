@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wfdeploy.model.address import Address
-from wfdeploy.model.remote import ObservedRun, RunState
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.planning.listing.adoption import Match, adopt
 
 

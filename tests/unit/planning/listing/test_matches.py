@@ -16,8 +16,8 @@ from tests.support.workbench import Workbench, group, run
 from wfdeploy.manifests.identify.run_ids import attempt_label, attempt_place, run_id
 from wfdeploy.manifests.manifests import load_manifests
 from wfdeploy.model.edits import PutAttempt, PutRecord, Remember
+from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.plan import Selection
-from wfdeploy.model.remote import ObservedRun, RunState
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.planning.listing.matches import Matcher
 from wfdeploy.planning.plan_result import Listing, PlanResult
