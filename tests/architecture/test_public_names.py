@@ -19,7 +19,7 @@ PUBLIC = [
     "ExitCode", "FieldChange", "Following", "Interrupted", "InvalidInput", "Listing", "Notice", "Outcome",
     "Place", "Plan", "Project", "Reading", "Refreshed", "RemoteFailure", "Result", "RowStatus", "RunState",
     "Settled", "Severity", "StalePlan", "Started", "StateError", "StateLocked", "StateUnusable", "StatusRow",
-    "StopFlag", "SystemRefused", "StateChange", "UsageError", "Waited", "Waiting", "WfdeployError", "Withheld", "load",
+    "StopFlag", "StateChange", "UsageError", "Waited", "Waiting", "WfdeployError", "Withheld", "load",
 ]  # fmt: skip
 """A name that goes from here is gone for everybody who uses it."""
 
