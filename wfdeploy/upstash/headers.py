@@ -81,11 +81,11 @@ def resolved(text: Text, secrets: Mapping[str, str]) -> str:
 
 
 ROWS: tuple[Row, ...] = (
-    Row("contentType", "Content-Type", "as it is", "application/json", lambda it: it.content_type, of_delivery=False),
+    Row("contentType", "Content-Type", "unchanged", "application/json", lambda it: it.content_type, of_delivery=False),
     Row(
         "headers",
         "Upstash-Forward-",
-        "one header each, as it is",
+        "one header each, unchanged",
         "Upstash-Forward-X-Team: growth",
         lambda it: it.headers,
         of_delivery=False,
@@ -101,7 +101,7 @@ ROWS: tuple[Row, ...] = (
     Row("delay", "Upstash-Delay", "whole seconds with the unit", "90s", lambda it: it.delivery.delay_s, "s"),
     Row("notBefore", "Upstash-Not-Before", "Unix time in seconds", "1796104800", lambda it: it.delivery.not_before_s),
     Row("timeout", "Upstash-Timeout", "whole seconds with the unit", "30s", lambda it: it.delivery.timeout_s, "s"),
-    Row("flowControl.key", "Upstash-Flow-Control-Key", "as it is", "onboard", _flow_control_key),
+    Row("flowControl.key", "Upstash-Flow-Control-Key", "unchanged", "onboard", _flow_control_key),
     Row(
         "flowControl",
         "Upstash-Flow-Control-Value",
@@ -112,14 +112,14 @@ ROWS: tuple[Row, ...] = (
     Row(
         "failureUrl",
         "Upstash-Failure-Callback",
-        "as it is",
+        "unchanged",
         "https://ops.example.com/hooks/failed",
         lambda it: it.delivery.failure_url,
     ),
     Row(
         "failureHeaders",
         "Upstash-Failure-Callback-Forward-",
-        "one header each, as it is",
+        "one header each, unchanged",
         "Upstash-Failure-Callback-Forward-X-Team: growth",
         lambda it: it.delivery.failure_headers,
     ),

@@ -139,7 +139,7 @@ class Ingest:
     def trigger(self, item: Submission, *, rest: bool) -> dict[str, Any]:
         """Start a run, or answer that a run with this id is in progress.
 
-        `rest`: the request came by a trigger path of the REST API, not by the SDKs' batch. The server then points the
+        `rest`: the request used a trigger path of the REST API, not by the SDKs' batch. The server then points the
         failure callback at the workflow (inferred) and expects the destination to be a workflow.
         """
         check_url(item.destination)
