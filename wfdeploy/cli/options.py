@@ -15,16 +15,16 @@ import click
 
 from wfdeploy.cli.command import Option, app_of
 from wfdeploy.cli.output import ColorMode, LogFormat, View
-from wfdeploy.model.options import MOST_CONCURRENT, TargetOptions
+from wfdeploy.model.options import MOST_CONCURRENT, ApplyOptions, TargetOptions
 
 if TYPE_CHECKING:
-    from wfdeploy.model.options import ApplyOptions
     from wfdeploy.model.plan import Selection
     from wfdeploy.model.project import Shard
 
 Function: TypeAlias = Callable[..., Any]
 Decorator: TypeAlias = Callable[[Function], Function]
 _E = TypeVar("_E", ColorMode, LogFormat, View)
+_T = TypeVar("_T", TargetOptions, ApplyOptions)
 
 
 class Amount(click.FloatRange):
@@ -166,9 +166,14 @@ def _bundle(name: str, make: Callable[[dict[str, Any]], object], added: Sequence
     return decorate
 
 
-def _target_flags(flags: dict[str, Any]) -> TargetOptions:
-    names = [field.name for field in fields(TargetOptions)]
-    return TargetOptions(**{name: flags.pop(name) for name in names if name in flags})
+def _values(kind: type[_T]) -> Callable[[dict[str, Any]], _T]:
+    """Make a dataclass of the options that are called like its fields."""
+
+    def make(flags: dict[str, Any]) -> _T:
+        names = [field.name for field in fields(kind)]
+        return kind(**{name: flags.pop(name) for name in names if name in flags})
+
+    return make
 
 
 _PROJECT = (
@@ -192,7 +197,7 @@ def _environment(help_: str) -> Decorator:
 
 target = _bundle(
     "target",
-    _target_flags,
+    _values(TargetOptions),
     (
         _environment("Environment of the project file to work on."),
         _place("--local", is_flag=True, help="Work on a server embedded in this process; no account needed."),
@@ -218,7 +223,7 @@ target = _bundle(
 )
 """Add the options that choose project, environment, server and state; pass `target`."""
 
-project = _bundle("target", _target_flags, (_environment("Environment whose variables apply."), *_PROJECT))
+project = _bundle("target", _values(TargetOptions), (_environment("Environment whose variables apply."), *_PROJECT))
 """Add the options of commands that read manifests and contact no server; pass `target`."""
 
 _VAR = _selecting(
@@ -333,14 +338,8 @@ _APPLY_LIMITS = (
 )
 
 
-def _limits(flags: dict[str, Any]) -> ApplyOptions:
-    from wfdeploy.model.options import ApplyOptions
-
-    return ApplyOptions(**{field.name: flags.pop(field.name) for field in fields(ApplyOptions) if field.name != "wait"})
-
-
-apply_limits = _bundle("limits", _limits, _APPLY_LIMITS)
-"""Add the options of `ApplyOptions` but for --wait, which is apply's own; pass `limits`."""
+apply_limits = _bundle("limits", _values(ApplyOptions), _APPLY_LIMITS)
+"""Add the options of `ApplyOptions`, without --wait, which apply alone has; pass `limits`."""
 
 
 def paths(function: Function) -> Function:

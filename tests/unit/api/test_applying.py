@@ -129,6 +129,16 @@ def test_runs_are_waited_for_and_shown(load: Load) -> None:
     assert sum(waited.states.values()) == 1
 
 
+def test_an_apply_waits_for_its_runs(folder: Path) -> None:
+    with LocalServer(demo=True) as server:
+        for name in ("seed", "onboarding"):
+            declare(folder, name, [run("r", destination=f"{server.demo_url}/demo/{name}")])
+        project = wfdeploy.load(folder, url=server.url, token=server.token, environ={})
+        report = project.apply(options=ApplyOptions(wait=True, wait_timeout_s=30))
+        assert (report.is_done, report.watched) == (True, {wfdeploy.RunState.SUCCESS: 2})
+        assert project.wait().fulfilled
+
+
 def test_runs_are_cancelled_and_restarted(load: Load) -> None:
     project = load()
     project.apply()

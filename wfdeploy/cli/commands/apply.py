@@ -56,7 +56,6 @@ def apply(
     limits: ApplyOptions,
     paths: Sequence[str] | None,
     yes: bool,
-    wait: bool,
 ) -> ExitCode:
     """Trigger what is declared and missing, exactly once.
 
@@ -69,8 +68,6 @@ def apply(
     PATH is a folder, a file, - for standard input, or a plan saved by `wfdeploy plan --out`.
     [default: the project's manifests]
     """
-    from dataclasses import replace
-
     from wfdeploy.cli.confirm import confirm_and_report
     from wfdeploy.model.options import ApplyRequest
     from wfdeploy.operations import apply as operation
@@ -86,7 +83,7 @@ def apply(
     warn_of_shared_names(app.output, chosen.target)
 
     def act(workspace: Workspace, confirm: Asker, stop: StopFlag) -> ApplyReport:
-        request = ApplyRequest(selection=selection, options=replace(limits, wait=wait), confirm=confirm, stop=stop)
+        request = ApplyRequest(selection=selection, options=limits, confirm=confirm, stop=stop)
         saved = None if plan_file is None else read_plan(plan_file)
         return operation.apply(workspace, request, paths=paths, saved=saved)
 
