@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from wfdeploy.model.address import Address, instance_parts
@@ -10,7 +10,7 @@ from wfdeploy.model.edits import Edit, PutRecord, Rename
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.spool import Spool
-from wfdeploy.planning.targets import Targets
+from wfdeploy.planning.inputs import Inputs
 
 
 @dataclass(slots=True)
@@ -30,38 +30,26 @@ class Gathered:
     declared_again: int = 0
 
 
-def gather(
-    changes: Iterable[Change],
-    *,
-    targets: Targets,
-    limit: int | None,
-    keep_all: bool,
-    strict: bool = True,
-    requested: bool = False,
-    is_gone: Callable[[Address], bool] = lambda _: True,
-    emptied_generator: Callable[[Address], str | None] = lambda _: None,
-) -> Gathered:
+def gather(changes: Iterable[Change], inputs: Inputs) -> Gathered:
     """Select and count.
 
-    strict: a target that matches nothing is an error.
-    requested: an action was requested for each of them, so the reason why it isn't done is given for each.
-    is_gone: whether an address that isn't declared here is known to be declared nowhere.
-    emptied_generator: as in `Removal`.
-
-    Changes outside the targets do nothing, yet what they learned about the server is kept. Beyond `limit` sends, a
-    change is blocked. Raises: `UsageError` when a target matched nothing.
+    Changes outside the targets do nothing, yet what they learned about the server is kept. Beyond `--limit`, a change
+    is blocked. Raises: `UsageError` when a target matched nothing.
     """
+    baseline, targets, limit = inputs.baseline, inputs.targets, inputs.selection.limit
+    requested = inputs.selection.requested is not None
     changed = Spool[Change]()
     result = Gathered(changes=changed)
     gone: dict[str, list[Address]] = {}  # by what they did
     for change in changes:
-        is_orphan = not requested and _lost_its_declaration(change) and is_gone(change.address)
+        is_orphan = not requested and _lost_its_declaration(change) and baseline.manifests.is_gone(change.address)
         if is_orphan and instance_parts(change.address) is None:
             gone.setdefault(change.fingerprint, []).append(change.address)
         if not targets.match(change.address):
             result.housekeeping.extend(edit for edit in change.edits if isinstance(edit, (PutRecord, Rename)))
             continue
-        generator = emptied_generator(change.address) if is_orphan and change.action is Action.CANCEL else None
+        is_cancelled = is_orphan and change.action is Action.CANCEL
+        generator = baseline.emptied_generator(change.address) if is_cancelled else None
         if generator is not None:
             result.emptied[generator] = result.emptied.get(generator, 0) + 1
         if change.unclaimed:
@@ -81,11 +69,11 @@ def gather(
         result.orphans += is_orphan and change.action is Action.KEEP
         if change.action is Action.KEEP and not (change.reason and (requested or change.desired is not None)):
             result.housekeeping.extend(change.edits)
-            if keep_all:
+            if inputs.keep_all:
                 result.kept.append(change)
         else:
             changed.append(change)
-    if strict:
+    if baseline.workspace.target.shard is None:  # else it may match runs of another shard
         targets.check()
     if gone:
         result.possibly_renamed = list(_renamed(gone, changed))

@@ -16,7 +16,6 @@ from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import Dismiss, Edit, PutGroups
-from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.plan import Action, RequestedAction, Selection
 from wfdeploy.model.state import Standing
 from wfdeploy.planning.baseline import Baseline
@@ -28,7 +27,8 @@ from wfdeploy.planning.diff.context import DiffContext, PastInstances, Removal, 
 from wfdeploy.planning.diff.differ import diff
 from wfdeploy.planning.diff.reasons import explained
 from wfdeploy.planning.gathering import Gathered, gather
-from wfdeploy.planning.listing.adoption import Adoption, Matches
+from wfdeploy.planning.inputs import Inputs
+from wfdeploy.planning.listing.adoption import Adoption
 from wfdeploy.planning.listing.matches import Matcher, is_news, memory
 from wfdeploy.planning.listing.run_states import run_states, unfinished, with_run_states
 from wfdeploy.planning.listing.unclaimed import Unclaimed, taken_ids, unclaimed_runs
@@ -132,11 +132,22 @@ class Planner:
         # What differs, what must wait, what there is to say about it.
         recurrences = self._recurrences(targets, adoption, listing, now_ms)
         context = self._context(targets, adoption, recurrences, listing, now_ms)
-        compared = to_compare(baseline, context, targets, recurrences, keep_all=self._keep_all)
-        headcounts = Headcounts(baseline, context, compared.unchanged, recurrences)
-        blocker = Blocker(baseline, context, targets, headcounts)
-        unclaimed = self._unclaimed(matcher, matches, listed)
-        gathered = self._gathered(context, targets, recurrences, compared, blocker=blocker, unclaimed=unclaimed)
+        inputs = Inputs(
+            baseline=baseline,
+            selection=selection,
+            targets=targets,
+            context=context,
+            recurrences=recurrences,
+            keep_all=self._keep_all,
+        )
+        compared = to_compare(inputs)
+        blocker = Blocker(inputs, Headcounts(inputs, compared.unchanged))
+        unclaimed = Unclaimed(
+            unclaimed_runs(matcher, matches, listed) if selection.requested is None else (),
+            baseline.store.dismissed(),
+            baseline.identities.fingerprints_under,
+        )
+        gathered = self._gathered(inputs, compared, blocker, unclaimed)
         self._watched |= blocker.watched
         self._watched |= {name for name, one in recurrences.items() if one.watches}
 
@@ -161,11 +172,12 @@ class Planner:
             notes=tuple(notes(recurrences)),
             explain=partial(explained, context=context),
         )
+        policies = self.manifests.policies(baseline.store.groups())
         edits: list[Edit] = [
             *adoption.noted,
             *memory(remembered, matches),
             *(Dismiss(run_id, address) for run_id, address in gathered.possibly_triggered),
-            *self._policies(),
+            *([PutGroups(policies)] if policies else ()),
             *baseline.renames.group_edits(),
             *blocker.edits,
         ]
@@ -260,54 +272,22 @@ class Planner:
             replaces_running=self._only_records,
         )
 
-    def _gathered(
-        self,
-        context: DiffContext,
-        targets: Targets,
-        recurrences: Mapping[str, Recurrence],
-        compared: Compared,
-        *,
-        blocker: Blocker,
-        unclaimed: Unclaimed,
-    ) -> Gathered:
+    def _gathered(self, inputs: Inputs, compared: Compared, blocker: Blocker, unclaimed: Unclaimed) -> Gathered:
         """Compare, block what has to wait, and count. Raises: `InvalidInput`."""
-        selection = self.selection
         problems: list[Diagnostic] = []
-        changes = diff(compared.runs, compared.keys, context, problems)
+        changes = diff(compared.runs, compared.keys, inputs.context, problems)
         if unclaimed:
-            changes = unclaimed.marked(changes, targets.match)
-        if not self._only_records and selection.requested is None:
+            changes = unclaimed.marked(changes, inputs.targets.match)
+        if not self._only_records and self.selection.requested is None:
             changes = blocker.changes(changes)
         if self._held_back is not None:
             changes = self._held_back.limited(changes)
-        new = None
-        if self._held_back is None and not unclaimed:
-            new = first(self.baseline, context, targets, recurrences, selection.limit)
-        gathered = new or gather(
-            changes,
-            targets=targets,
-            limit=selection.limit,
-            keep_all=self._keep_all,
-            strict=self.workspace.target.shard is None,
-            requested=selection.requested is not None,
-            is_gone=self.manifests.is_gone,
-            emptied_generator=self.baseline.emptied_generator,
-        )
+        new = first(inputs) if self._held_back is None and not unclaimed else None
+        gathered = new or gather(changes, inputs)
         gathered.summary[Action.KEEP] += compared.kept
         if problems:
             raise InvalidInput(problems)
         return gathered
-
-    def _unclaimed(self, matcher: Matcher, matches: Matches, listed: tuple[ObservedRun, ...]) -> Unclaimed:
-        return Unclaimed(
-            unclaimed_runs(matcher, matches, listed) if self.selection.requested is None else (),
-            self.baseline.store.dismissed(),
-            self.baseline.identities.fingerprints_under,
-        )
-
-    def _policies(self) -> list[Edit]:
-        changed = self.manifests.policies(self.baseline.store.groups())
-        return [PutGroups(changed)] if changed else []
 
     @property
     def _is_chosen(self) -> bool:

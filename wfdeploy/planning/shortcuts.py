@@ -15,18 +15,12 @@ from wfdeploy.planning.diff.differ import new_run
 from wfdeploy.planning.gathering import Gathered
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from wfdeploy.catalogue.catalogue import Catalogue
     from wfdeploy.model.run import DesiredRun
     from wfdeploy.model.state import RecordKey
-    from wfdeploy.planning.baseline import Baseline
     from wfdeploy.planning.blocking.recurring import Recurrence
-    from wfdeploy.planning.diff.context import DiffContext
-    from wfdeploy.planning.targets import Targets
+    from wfdeploy.planning.inputs import Inputs
     from wfdeploy.ports import RecordReader
-
-    Recurrences: TypeAlias = Mapping[str, Recurrence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +33,12 @@ class Compared:
     kept: int  # how many runs are kept without a look at them
 
 
-def to_compare(
-    baseline: Baseline, context: DiffContext, targets: Targets, recurrences: Recurrences, *, keep_all: bool
-) -> Compared:
+def to_compare(inputs: Inputs) -> Compared:
     """Find what has to be compared."""
-    desired = baseline.manifests.runs
-    passes = not (keep_all or targets)
-    unchanged = unchanged_groups(baseline, context, recurrences) if passes else {}
+    baseline, context, targets = inputs.baseline, inputs.context, inputs.targets
+    recurrences, desired = inputs.recurrences, baseline.manifests.runs
+    is_whole = not (inputs.keep_all or targets)
+    unchanged = unchanged_groups(inputs) if is_whole else {}
     # Past instances stay as they are, also those that failed; what is to be done about one, its group tells.
     loud = [
         address
@@ -54,7 +47,7 @@ def to_compare(
     ]
     for address in loud:
         unchanged[group_of(address)] -= 1
-    partly = mostly_unchanged_groups(baseline, context, unchanged, recurrences) if passes else {}
+    partly = mostly_unchanged_groups(inputs, unchanged) if is_whole else {}
     differing = set(chain.from_iterable(partly.values()))
     alone = desired.find(differing.union(loud))
     declared = [run for address, run in alone.items() if address in differing]
@@ -73,10 +66,10 @@ def to_compare(
     return Compared(runs, keys, unchanged, kept)
 
 
-def unchanged_groups(baseline: Baseline, context: DiffContext, recurrences: Recurrences) -> dict[str, int]:
+def unchanged_groups(inputs: Inputs) -> dict[str, int]:
     """The groups in which every run is kept, and how many runs: declared and recorded runs are the same, and nothing
     else is known or requested of any of them."""
-    store, renames = baseline.store, baseline.renames
+    context, store, renames = inputs.context, inputs.baseline.store, inputs.baseline.renames
     busy = {
         group_of(address)
         for addresses in (
@@ -92,25 +85,23 @@ def unchanged_groups(baseline: Baseline, context: DiffContext, recurrences: Recu
     recorded = store.tallies()
     unchanged = {
         name: group.tally.count
-        for name, group in baseline.manifests.runs.groups.items()
+        for name, group in inputs.baseline.manifests.runs.groups.items()
         if name not in busy and group.tally.count and recorded.get(name) == group.tally
     }
     # Of a recurring group, nothing is kept: its runs are templates.
-    return unchanged | {name: 0 for name, one in recurrences.items() if one.is_still and name not in busy}
+    return unchanged | {name: 0 for name, one in inputs.recurrences.items() if one.is_still and name not in busy}
 
 
-def mostly_unchanged_groups(
-    baseline: Baseline, context: DiffContext, unchanged: Collection[str], recurrences: Recurrences
-) -> dict[str, set[Address]]:
+def mostly_unchanged_groups(inputs: Inputs, unchanged: Collection[str]) -> dict[str, set[Address]]:
     """The groups in which most runs are kept, each with the addresses that may need more: declared and recorded runs
     differ there, or something else is known."""
-    store, desired = baseline.store, baseline.manifests.runs
+    baseline, context = inputs.baseline, inputs.context
     special = {*context.attempts, *context.adopted, *context.replace, *context.states.troubled}
     renamed = {group_of(address) for address in (*context.renames, *context.renames.values())}
-    recorded = store.tallies()
+    recorded = baseline.store.tallies()
     found: dict[str, set[Address]] = {}
-    for name, group in desired.groups.items():
-        if name in unchanged or name in renamed or name in recurrences or name in baseline.renames.rollouts:
+    for name, group in baseline.manifests.runs.groups.items():
+        if name in unchanged or name in renamed or name in inputs.recurrences or name in baseline.renames.rollouts:
             continue
         if group.group.rollout is not None or name not in recorded or not group.tally.count:
             continue
@@ -120,15 +111,13 @@ def mostly_unchanged_groups(
     return found
 
 
-def first(
-    baseline: Baseline, context: DiffContext, targets: Targets, recurrences: Recurrences, limit: int | None
-) -> Gathered | None:
+def first(inputs: Inputs) -> Gathered | None:
     """The changes of a first plan, where all runs are new and all may start. None: that isn't so, or has to be found
     out run by run."""
-    desired = baseline.manifests.runs
+    baseline, context, desired = inputs.baseline, inputs.context, inputs.baseline.manifests.runs
     known = context.attempts or context.adopted or context.renames or not baseline.lookups.is_blank
-    asked = targets or limit is not None or context.requested is not None
-    late = recurrences or any(group.depends_on or group.rollout for group in baseline.manifests.groups.values())
+    asked = inputs.targets or inputs.selection.limit is not None or context.requested is not None
+    late = inputs.recurrences or any(group.depends_on or group.rollout for group in baseline.manifests.groups.values())
     if known or asked or late or not desired.is_fresh or baseline.store.rollouts():
         return None
     counts = {name: group.tally.count for name, group in desired.groups.items()}
@@ -139,7 +128,10 @@ def first(
 
 
 def _runs_but(
-    desired: Catalogue, settled: Collection[str], alone: Mapping[Address, DesiredRun], recurrences: Recurrences
+    desired: Catalogue,
+    settled: Collection[str],
+    alone: Mapping[Address, DesiredRun],
+    recurrences: Mapping[str, Recurrence],
 ) -> Iterator[DesiredRun]:
     """The declared runs of the other groups, and those that are compared `alone`, by address."""
     names = [name for name in desired.groups if name not in settled]

@@ -15,11 +15,9 @@ from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Change
 from wfdeploy.model.run import Group
 from wfdeploy.model.spool import Spool
-from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.headcounts import Headcounts
 from wfdeploy.planning.blocking.rollouts import RolloutState, apply_rollout
-from wfdeploy.planning.diff.context import DiffContext
-from wfdeploy.planning.targets import Targets
+from wfdeploy.planning.inputs import Inputs
 
 
 class Blocker:
@@ -31,12 +29,12 @@ class Blocker:
     passes: a rollout waits for nothing but time.
     """
 
-    def __init__(self, baseline: Baseline, context: DiffContext, targets: Targets, headcounts: Headcounts) -> None:
-        self.baseline = baseline
-        self.manifests = baseline.manifests
-        self.renames = baseline.renames
-        self.context = context
-        self.targets = targets
+    def __init__(self, inputs: Inputs, headcounts: Headcounts) -> None:
+        self.baseline = inputs.baseline
+        self.manifests = inputs.baseline.manifests
+        self.renames = inputs.baseline.renames
+        self.context = inputs.context
+        self.targets = inputs.targets
         self.headcounts = headcounts
         self.edits: list[Edit] = []
         self.watched: set[str] = set()

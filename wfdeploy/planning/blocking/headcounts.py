@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from wfdeploy.manifests.identify.fingerprint import version_of
@@ -11,30 +11,22 @@ from wfdeploy.model.blocking import Headcount, instant
 from wfdeploy.model.observed import NOT_SUCCEEDED, RunState
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.run import DesiredRun, Group, OnChange
-from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.due import due
-from wfdeploy.planning.blocking.recurring import Recurrence
-from wfdeploy.planning.diff.context import DiffContext
 from wfdeploy.planning.diff.differ import diff
+from wfdeploy.planning.inputs import Inputs
 
 
 class Headcounts:
     """Counts the runs of groups."""
 
-    def __init__(
-        self,
-        baseline: Baseline,
-        context: DiffContext,
-        unchanged: Collection[str],
-        recurrences: Mapping[str, Recurrence],
-    ) -> None:
+    def __init__(self, inputs: Inputs, unchanged: Collection[str]) -> None:
         """`unchanged`: groups in which everything is as declared."""
-        self.manifests = baseline.manifests
-        self.store = baseline.store
-        self.renames = baseline.renames
-        self.context = context
+        self.manifests = inputs.baseline.manifests
+        self.store = inputs.baseline.store
+        self.renames = inputs.baseline.renames
+        self.context = inputs.context
+        self.recurrences = inputs.recurrences
         self.unchanged = unchanged
-        self.recurrences = recurrences
         self._counted: dict[str, Headcount | None] = {}
 
     def of(self, name: str) -> Headcount | None:

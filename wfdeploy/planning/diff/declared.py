@@ -179,17 +179,14 @@ class Declared:
     def _unchanged(self, known: RecordKey, *, recovered: bool) -> Change:
         run = self.run
         standing = self.context.states.troubled.get(run.address)
-        if standing is not None and not recovered and not self.adopting:
-            case = self._case(standing)
-            reaction = by_policy(case, run.group.policy)
-            if reaction.action in (Action.RESTART, Action.RESUME):
-                return self._reacting(known, case, reaction)
-            return self._kept(known, recovered=recovered)._replace(
-                action=reaction.action,
-                reason=reaction.reason,
-                run_state=standing.run_state,
-            )
-        return self._kept(known, recovered=recovered)
+        if standing is None or recovered or self.adopting:
+            return self._kept(known, recovered=recovered)
+        case = self._case(standing)
+        reaction = by_policy(case, run.group.policy)
+        if reaction.action in (Action.RESTART, Action.RESUME):
+            return self._reacting(known, case, reaction)
+        kept = self._kept(known, recovered=False)
+        return kept._replace(action=reaction.action, reason=reaction.reason, run_state=standing.run_state)
 
     def _kept(self, known: RecordKey, *, recovered: bool) -> Change:
         run = self.run
@@ -221,24 +218,16 @@ class Declared:
             change = self._made(Action.KEEP, f"changed, and {why}", key=known, sends=False)
             return self._edited(known, change)
         if policy is OnChange.ERROR:
-            self.problems.append(
-                Diagnostic(
-                    code="changed-run",
-                    message="this run was triggered and has changed since, which its group's onChange: error forbids",
-                    place=run.source.place,
-                    address=run.address,
-                    hint="undo the change, give the changed run a new name, or set policy.onChange to retrigger",
-                )
+            self._add_problem(
+                "changed-run",
+                "this run was triggered and has changed since, which its group's onChange: error forbids",
+                "undo the change, give the changed run a new name, or set policy.onChange to retrigger",
             )
         if own is not None and id_key(own) == id_key(self._sent_id(known)):
-            self.problems.append(
-                Diagnostic(
-                    code="same-run-id",
-                    message=f"this run has changed, and its workflowRunId {own} is that of the run it was",
-                    place=run.source.place,
-                    address=run.address,
-                    hint="give it another workflowRunId, which triggers it again",
-                )
+            self._add_problem(
+                "same-run-id",
+                f"this run has changed, and its workflowRunId {own} is that of the run it was",
+                "give it another workflowRunId, which triggers it again",
             )
         change = self._made(Action.RETRIGGER, self._refused() or "", generation=self._next_generation())
         return self._edited(known, self._replacing(known, change))
@@ -270,14 +259,10 @@ class Declared:
         run = self.run
         own, before = run.workflow_run_id, self._sent_id(known)
         if own is not None and id_key(own) == id_key(before):
-            self.problems.append(
-                Diagnostic(
-                    code="same-run-id",
-                    message="a new trigger needs a new workflow run id, and this run's is fixed in the manifest",
-                    place=run.source.place,
-                    address=run.address,
-                    hint="change its workflowRunId instead: that triggers it again",
-                )
+            self._add_problem(
+                "same-run-id",
+                "a new trigger needs a new workflow run id, and this run's is fixed in the manifest",
+                "change its workflowRunId instead: that triggers it again",
             )
         generation = self._next_generation()
         change = self._made(
@@ -290,6 +275,10 @@ class Declared:
         return change._replace(reason=cancelled_first(change.reason)) if change.cancels else change
 
     # --- pieces ----------------------------------------------------------------------------------------------
+
+    def _add_problem(self, code: str, message: str, hint: str) -> None:
+        place, address = self.run.source.place, self.run.address
+        self.problems.append(Diagnostic(code=code, message=message, place=place, address=address, hint=hint))
 
     def _same(self, fingerprint: str, sent_id: Callable[[], str]) -> bool:
         """Whether a fingerprint is this run's, in the version it was written with. `sent_id`: the id sent with it."""
