@@ -3,17 +3,17 @@
     WfdeployError                  exit code
     ├── InvalidInput               4    manifests, project file, expressions: carries diagnostics
     ├── StateError                 5
-    │   ├── StateLocked            5    somebody else is applying
+    │   ├── StateLocked            5    somebody else holds the lock
     │   ├── StateUnusable          5    corrupt, unreadable, newer, foreign
     │   ├── StalePlan              5    a saved plan that no longer holds
     │   └── CacheDamaged           5    the cache does not hold what was written to it
     ├── RemoteFailure              6    refused or unreachable, nothing was triggered
-    ├── Withheld                   8    a cap or a missing consent stopped it
-    ├── UsageError                 64   a wrong command line
-    ├── SystemRefused              74   a full disk, a limit of the process, a closed door of this machine
+    ├── Withheld                   8    beyond a limit, or not confirmed
+    ├── UsageError                 64   invalid options or arguments
+    ├── SystemRefused              74   a full disk, a limit of the process, a missing permission
     └── Interrupted                130, 143
 
-What can be many and is the user's to fix is a `Diagnostic` (model/diagnostic.py), not an exception.
+Problems that users fix in files, of which there may be many, are `Diagnostic`s (model/diagnostic.py), not exceptions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """What a command's exit status says; scripts rely on it, so values never change."""
+    """The exit status of a command. Scripts rely on it, so values never change."""
 
     OK = 0
     BUG = 1
@@ -45,15 +45,15 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODE_MEANING: dict[ExitCode, str] = {
-    ExitCode.OK: "the asked work is done, nothing wrong",
+    ExitCode.OK: "the requested work is done, and nothing is wrong",
     ExitCode.BUG: "unexpected error in wfdeploy; a report file is written and its path shown",
     ExitCode.CHANGES: "only with plan --detailed-exitcode: there is work to do",
     ExitCode.INVALID: "a manifest, the project file, an expression or an address is wrong",
     ExitCode.STATE: "the state is unreadable, foreign or locked, or a saved plan is stale",
     ExitCode.REMOTE: "the server refused or was unreachable before anything was triggered",
-    ExitCode.PARTIAL: "some changes took and some did not, or a watched run ended badly",
-    ExitCode.WITHHELD: "a cap or a missing consent stopped it; nothing was sent",
-    ExitCode.USAGE: "a wrong command line",
+    ExitCode.PARTIAL: "some changes succeeded and some did not, or a watched run ended badly",
+    ExitCode.WITHHELD: "it exceeded a limit or was not confirmed; nothing was sent",
+    ExitCode.USAGE: "invalid options or arguments",
     ExitCode.SYSTEM: "this machine refused: a full disk, a limit, an output or a directory that can't be used",
     ExitCode.SIGINT: "interrupted (^C); the state is saved up to the last answer",
     ExitCode.SIGTERM: "terminated; the state is saved up to the last answer",
@@ -61,9 +61,9 @@ EXIT_CODE_MEANING: dict[ExitCode, str] = {
 
 
 class WfdeployError(Exception):
-    """Something that stops the command and that the user can act on.
+    """A failure that the user can act on.
 
-    `hint` is the next thing to do or type, shown on its own line.
+    `hint` is what to do next, shown on a line of its own.
     """
 
     exit_code: ExitCode = ExitCode.BUG
@@ -86,7 +86,7 @@ class InvalidInput(WfdeployError):
 
 
 class StateError(WfdeployError):
-    """The state can't be used for this; nothing was changed."""
+    """The state can't be used; nothing was changed."""
 
     exit_code = ExitCode.STATE
 
@@ -100,11 +100,11 @@ class StateUnusable(StateError):
 
 
 class StalePlan(StateError):
-    """A saved plan that may not be carried out any more."""
+    """A plan that must not be applied: what it was made from has changed."""
 
 
 class CacheDamaged(StateError):
-    """The cache of loaded manifests does not hold what was written to it."""
+    """The cache of loaded manifests was changed or damaged since it was written."""
 
 
 class RemoteFailure(WfdeployError):
@@ -114,28 +114,28 @@ class RemoteFailure(WfdeployError):
 
 
 class Withheld(WfdeployError):
-    """A cap or a missing consent stopped the command before it sent anything."""
+    """A limit was exceeded, or a confirmation is missing; nothing was sent."""
 
     exit_code = ExitCode.WITHHELD
 
 
 class UsageError(WfdeployError):
-    """The command line asks for something that makes no sense."""
+    """Options or arguments that make no sense, alone or together."""
 
     exit_code = ExitCode.USAGE
 
 
 class SystemRefused(WfdeployError):
-    """The operating system refused what any command needs. What had been done by then stands, and is recorded.
+    """The operating system refused what any command needs. What was done before stands, and is recorded.
 
-    The number is that of an I/O error in sysexits(3), as the one of a wrong command line is.
+    The exit code is that of an I/O error in sysexits(3), where the one of `UsageError` comes from too.
     """
 
     exit_code = ExitCode.SYSTEM
 
 
 class Interrupted(WfdeployError):
-    """A signal ended the command; `exit_code` is that of the signal."""
+    """A request to stop ended the operation; `exit_code` is that of the signal."""
 
     def __init__(self, message: str, *, exit_code: ExitCode, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
