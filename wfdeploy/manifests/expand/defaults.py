@@ -48,11 +48,6 @@ def layer(
     return Template(destination, content_type, headers, delivery)
 
 
-def with_content_type(template: Template, default: str | None) -> Template:
-    """A template with a content type, the author's or else this one."""
-    return template if default is None or template.content_type is not None else replace(template, content_type=default)
-
-
 def default_content_type(body: Body) -> str | None:
     """The content type of a body for which the author gave none."""
     if body.kind is BodyKind.NONE:

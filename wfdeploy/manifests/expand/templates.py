@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, cast
 
-from wfdeploy.manifests.expand.defaults import STAND_IN_URL, body_of, default_content_type, layer, with_content_type
+from wfdeploy.manifests.expand.defaults import STAND_IN_URL, body_of, default_content_type, layer
 from wfdeploy.manifests.expand.evaluation import Evaluation
 from wfdeploy.manifests.expand.expressions import OPENING, Constant, ExpressionError, Scope, Tally
 from wfdeploy.manifests.expand.input_files import InputFiles
 from wfdeploy.model.document import FieldPath
-from wfdeploy.model.request import Body, Delivery, Request, Template, Text
+from wfdeploy.model.request import Body, Request, Template
 
 _Part: TypeAlias = Constant | Callable[[Scope], Any]
-
-_Key = TypeVar("_Key", str, int)
 
 _NO_ROW: Scope = {}
 
@@ -47,60 +45,72 @@ class RunTemplate:
         self._names = names
         self._tally: Tally | None = None
         fixed = dict(own)
-        destination = self._text(fixed, ("destination",), STAND_IN_URL)
+        if fixed.get("flowControl") is not None:
+            fixed["flowControl"] = dict(fixed["flowControl"])
         body = self._tree(fixed) or self._text(fixed, ("bodyText",))
-        headers = self._texts(fixed, "headers")
-        delivery = self._of_delivery(fixed)
-        shared = layer(base.template, fixed, path, evaluation)
+        fields: dict[str, dict[Any, _Part]] = {
+            "headers": self._texts(fixed, "headers"),
+            "destination": self._single(fixed, ("destination",), STAND_IN_URL),
+            "labels": self._labels(fixed),
+            "failureUrl": self._single(fixed, ("failureUrl",), STAND_IN_URL),
+            "failureHeaders": self._texts(fixed, "failureHeaders"),
+            "flowControl": self._single(fixed.get("flowControl") or {}, ("flowControl", "key")),
+        }
         own_body = body_of(fixed, path, evaluation, files)
         self._fixed_body = base.body if own_body is None else own_body
-        shared = with_content_type(shared, default_content_type(self._fixed_body))
-        if isinstance(destination, Constant):
-            shared = replace(shared, destination=cast("Text", destination.value))
+        self._shared = layer(base.template, fixed, path, evaluation, default_content_type(self._fixed_body))
         if isinstance(body, Constant):
             self._fixed_body = Body(self._fixed_body.kind, cast("Any", body.value))
-        if headers:
-            same = {name: cast("Text", part.value) for name, part in headers.items() if isinstance(part, Constant)}
-            shared = replace(shared, headers={**shared.headers, **same})
-        if delivery is not None and all(isinstance(part, Constant) for part in delivery.parts()):
-            shared = replace(shared, delivery=delivery.of(shared.delivery, delivery.values(_NO_ROW)))
-            delivery = None
-        self._shared = shared
-        self._destination = _varying(destination)
-        self._body = _varying(body)
-        self._headers = [(name, text) for name, part in headers.items() if (text := _varying(part)) is not None]
-        self._delivery = delivery
-        self._is_one = self._destination is None and not self._headers and delivery is None
+        self._body = None if isinstance(body, Constant) else body
+        self._varying: dict[str, dict[Any, _Part]] = {}
+        for field, parts in fields.items():
+            self._add(field, parts)
         self._known: dict[object, Template] = {}
+
+    def _add(self, field: str, parts: dict[Any, _Part]) -> None:
+        """Put what is the same for every row into the shared template; keep the rest for each row."""
+        same = {key: part for key, part in parts.items() if isinstance(part, Constant)}
+        if len(same) < len(parts) and field != "headers":
+            same = {}
+        if same:
+            try:
+                self._shared = _filled(self._shared, {field: self._values(field, same, _NO_ROW)})
+            except ExpressionError as error:
+                self._evaluation.bad_expression(error, error.path)
+        if varying := {key: part for key, part in parts.items() if key not in same}:
+            self._varying[field] = varying
 
     def __call__(self, scope: Scope) -> Request:
         """The request for a row. Raises: `ExpressionError`."""
-        template = self._shared if self._is_one else self._template(scope)
+        template = self._template(scope) if self._varying else self._shared
         if self._body is None:
             return Request(template, self._fixed_body)
         return Request(template, Body(self._fixed_body.kind, self._made(self._body, scope)))
 
     def _template(self, scope: Scope) -> Template:
         """The template of a row; rows with equal values share one."""
-        shared = self._shared
-        headers = {}
-        if self._headers:
-            headers = _all(self._headers, scope, self._evaluation.most, (*self._path, "headers"))
-        destination = shared.destination if self._destination is None else self._destination(scope)
-        options = None if self._delivery is None else self._delivery.values(scope)
-        own = destination, tuple(headers.values()), options
+        values = {field: self._values(field, parts, scope) for field, parts in self._varying.items()}
+        own = tuple(tuple(made.values()) for made in values.values())
         template = self._known.get(own)
         if template is None:
-            template = Template(
-                destination=destination,
-                content_type=shared.content_type,
-                headers={**shared.headers, **headers},
-                delivery=shared.delivery if self._delivery is None else self._delivery.of(shared.delivery, options),
-            )
             if len(self._known) >= _MOST_TEMPLATES:
                 self._known.clear()
-            self._known[own] = template
+            template = self._known[own] = _filled(self._shared, values)
         return template
+
+    def _values(self, field: str, parts: Mapping[Any, _Part], scope: Scope) -> dict[Any, Any]:
+        """The texts of a field for a row. Raises: `ExpressionError`, as soon as they are too much together."""
+        tally = Tally(self._evaluation.most) if len(parts) > _FEW else None
+        made: dict[Any, Any] = {}
+        for key, part in parts.items():
+            made[key] = part.value if isinstance(part, Constant) else part(scope)
+            if tally is not None and len(made) > _FEW:
+                try:
+                    tally.add(made[key], f"{field}.{key}")
+                except ExpressionError as error:
+                    error.path = (*self._path, field, key)
+                    raise
+        return made
 
     def _made(self, body: Callable[[Scope], Any], scope: Scope) -> Any:
         if self._tally is not None:
@@ -134,99 +144,41 @@ class RunTemplate:
         found = {name: self._text(holder, (field, name)) for name in tuple(holder)}
         return {name: part for name, part in found.items() if part is not None}
 
-    def _of_delivery(self, fixed: dict[str, Any]) -> _DeliveryParts | None:
-        flow_key = None
-        if fixed.get("flowControl") is not None:
-            holder = fixed["flowControl"] = dict(fixed["flowControl"])
-            flow_key = self._text(holder, ("flowControl", "key"))
-        parts = _DeliveryParts(
-            labels=self._labels(fixed),
-            failure_url=self._text(fixed, ("failureUrl",), STAND_IN_URL),
-            failure_headers=self._texts(fixed, "failureHeaders"),
-            flow_key=flow_key,
-            most=self._evaluation.most,
-            path=self._path,
-        )
-        return parts if parts.parts() else None
+    def _single(self, holder: dict[str, Any], steps: FieldPath, stand_in: str = "x") -> dict[Any, _Part]:
+        part = self._text(holder, steps, stand_in)
+        return {} if part is None else {steps[-1]: part}
 
-    def _labels(self, fixed: dict[str, Any]) -> list[_Part]:
+    def _labels(self, fixed: dict[str, Any]) -> dict[Any, _Part]:
+        """All labels, where one of them has an expression: they are replaced as a whole."""
         given: list[str] = fixed.get("labels") or []
         if not any(OPENING in label for label in given):
-            return []
+            return {}
         fixed["labels"] = [f"x{index}" for index in range(len(given))]
-        return [
-            self._evaluation.compiled_text(label, (*self._path, "labels", index), self._names)
+        return {
+            index: self._evaluation.compiled_text(label, (*self._path, "labels", index), self._names)
             for index, label in enumerate(given)
-        ]
+        }
 
 
-class _DeliveryParts:
-    """Delivery options with expressions in them."""
-
-    def __init__(
-        self,
-        *,
-        labels: list[_Part],
-        failure_url: _Part | None,
-        failure_headers: Mapping[str, _Part],
-        flow_key: _Part | None,
-        most: int,
-        path: FieldPath,
-    ) -> None:
-        self._most = most
-        self._path = path
-        self._labels = labels
-        self._failure_url = failure_url
-        self._failure_headers = failure_headers
-        self._flow_key = flow_key
-
-    def parts(self) -> list[_Part]:
-        single = [part for part in (self._failure_url, self._flow_key) if part is not None]
-        return [*self._labels, *self._failure_headers.values(), *single]
-
-    def values(self, scope: Scope) -> tuple[object, ...]:
-        """What its expressions come to. Raises: `ExpressionError`."""
-        labels = _all(enumerate(self._labels), scope, self._most, (*self._path, "labels"))
-        failure_url = None if self._failure_url is None else _valued(self._failure_url, scope)
-        path = (*self._path, "failureHeaders")
-        failure_headers = _all(self._failure_headers.items(), scope, self._most, path)
-        flow_key = None if self._flow_key is None else _valued(self._flow_key, scope)
-        return tuple(labels.values()), failure_url, tuple(failure_headers.values()), flow_key
-
-    def of(self, shared: Delivery, values: Any) -> Delivery:
-        """The options with these values in them."""
-        labels, failure_url, failure_headers, flow_key = values
-        changed: dict[str, Any] = {}
-        if self._labels:
-            changed["labels"] = labels
-        if self._failure_url is not None:
-            changed["failure_url"] = failure_url
-        if self._failure_headers:
-            given = dict(zip(self._failure_headers, failure_headers, strict=True))
-            changed["failure_headers"] = {**shared.failure_headers, **given}
-        if self._flow_key is not None and shared.flow_control is not None:
-            changed["flow_control"] = replace(shared.flow_control, key=flow_key)
-        return replace(shared, **changed)
-
-
-def _varying(part: _Part | None) -> Callable[[Scope], Any] | None:
-    return None if isinstance(part, Constant) else part
-
-
-def _valued(part: _Part, scope: Scope) -> Any:
-    return part.value if isinstance(part, Constant) else part(scope)
-
-
-def _all(parts: Iterable[tuple[_Key, _Part]], scope: Scope, most: int, path: FieldPath) -> dict[_Key, Any]:
-    """Several texts for a row. Raises: `ExpressionError`, as soon as they are too much together."""
-    tally = Tally(most)
-    made: dict[_Key, Any] = {}
-    for key, part in parts:
-        made[key] = _valued(part, scope)
-        if len(made) > _FEW:
-            try:
-                tally.add(made[key], f"{path[-1]}.{key}")
-            except ExpressionError as error:
-                error.path = (*path, key)
-                raise
-    return made
+def _filled(base: Template, values: Mapping[str, Mapping[Any, Any]]) -> Template:
+    """A template with these values in its fields."""
+    changed: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    delivery = base.delivery
+    for field, made in values.items():
+        match field:
+            case "headers":
+                changed["headers"] = {**base.headers, **made}
+            case "destination":
+                changed["destination"] = made["destination"]
+            case "labels":
+                options["labels"] = tuple(made.values())
+            case "failureUrl":
+                options["failure_url"] = made["failureUrl"]
+            case "failureHeaders":
+                options["failure_headers"] = {**delivery.failure_headers, **made}
+            case _ if delivery.flow_control is not None:
+                options["flow_control"] = replace(delivery.flow_control, key=made["key"])
+    if options:
+        changed["delivery"] = replace(delivery, **options)
+    return replace(base, **changed)

@@ -18,7 +18,6 @@ from wfdeploy.manifests.expand.defaults import (
     body_of,
     default_content_type,
     layer,
-    with_content_type,
 )
 from wfdeploy.manifests.expand.evaluation import Evaluation
 from wfdeploy.manifests.expand.input_files import InputFiles
@@ -67,7 +66,7 @@ def test_runs_are_what_their_fields_over_the_defaults_are(
         at = ("spec", "runs", index)
         body = body_of(fields, at, evaluation, files)
         body = base_body if body is None else body
-        template = with_content_type(layer(base, fields, at, evaluation), default_content_type(body))
+        template = layer(base, fields, at, evaluation, default_content_type(body))
         assert made[index][1].request == Request(template, body)
     assert [(one.path, one.message) for one in found] == [(one.path, one.message) for one in one_by_one]
 
