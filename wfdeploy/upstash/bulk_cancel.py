@@ -11,9 +11,8 @@ from urllib.parse import quote, urlencode
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import Waiting
 from wfdeploy.model.remote import Cancelled, CancelReply, NotCancelled
-from wfdeploy.upstash.logs import UnreadableError
+from wfdeploy.upstash.logs import UnreadableError, parsed
 from wfdeploy.upstash.reads import Budget, Reader
-from wfdeploy.upstash.refusals import json_of
 from wfdeploy.upstash.transfer import Answer
 
 if TYPE_CHECKING:
@@ -95,10 +94,7 @@ async def _is_finished(reader: Reader, later: _Later, what: str, budget: Budget)
     def read(answer: Answer) -> bool:
         if answer.status == 404:
             raise RemoteFailure(f"{what}: the server accepted the request and does not report its outcome")
-        try:
-            action = json_of(answer.body)
-        except (ValueError, RecursionError):
-            raise UnreadableError("the answer isn't JSON") from None
+        action = parsed(answer.body)
         state = action.get("state") if isinstance(action, dict) else None
         if not isinstance(state, str):
             raise UnreadableError("the answer has no state of the bulk action")
@@ -110,10 +106,7 @@ async def _is_finished(reader: Reader, later: _Later, what: str, budget: Budget)
 
 def _read(body: bytes) -> int | _Later:
     """The number of cancelled runs in a 2xx answer, or the bulk action to poll. Raises: `UnreadableError`."""
-    try:
-        answer = json_of(body)
-    except (ValueError, RecursionError):
-        raise UnreadableError("the answer isn't JSON") from None
+    answer = parsed(body)
     if not isinstance(answer, dict) or answer.get("error"):
         raise UnreadableError("the answer has no number of cancelled runs")
     count, action_id = answer.get("cancelled"), answer.get("actionId")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus, urlencode
@@ -125,17 +125,13 @@ class UpstashGateway(RunGateway):
         if not items:
             return Answered(())
         sent = [item.workflow_run_id for item in items]
-        try:
-            answer = await self._transfer.exchange(
-                "POST",
-                "/v2/batch/trigger",
-                content=batch_bytes(items),
-                max_bytes=_ANSWER_BYTES + _ANSWER_BYTES_PER_RUN * len(items),
-            )
-        except TransferError as fault:
-            reason = self._scrub(fault.reason)
-            return Lost(reason) if fault.left else NotSent(reason)
-        self._facts.learn(answer.headers)
+        answer = await self._post_once(
+            "/v2/batch/trigger",
+            content=batch_bytes(items),
+            max_bytes=_ANSWER_BYTES + _ANSWER_BYTES_PER_RUN * len(items),
+        )
+        if not isinstance(answer, Answer):
+            return answer
         if answer.status in (200, 201):
             return read_batch_reply(answer.body, sent, scrub=self._scrub)
         return read_refusal(
@@ -222,17 +218,13 @@ class UpstashGateway(RunGateway):
             raise ValueError(
                 "an empty id can't be resumed"
             )  # it would be the bulk call, which resumes every dead letter
-        try:
-            answer = await self._transfer.exchange(
-                "POST",
-                f"/v2/workflows/dlq/resume/{quote(dlq_id, safe='')}",
-                max_bytes=_ANSWER_BYTES,
-                headers={LABEL: ",".join(dict.fromkeys(labels))},
-            )
-        except TransferError as fault:
-            reason = self._scrub(fault.reason)
-            return Lost(reason) if fault.left else NotSent(reason)
-        self._facts.learn(answer.headers)
+        answer = await self._post_once(
+            f"/v2/workflows/dlq/resume/{quote(dlq_id, safe='')}",
+            max_bytes=_ANSWER_BYTES,
+            headers={LABEL: ",".join(dict.fromkeys(labels))},
+        )
+        if not isinstance(answer, Answer):
+            return answer
         return read_resume_reply(
             answer, now_ms=self._clock.now_ms(), token_source=self._token_source, scrub=self._scrub
         )
@@ -246,6 +238,19 @@ class UpstashGateway(RunGateway):
             listener=self._listener,
             wait_budget_s=self._wait_budget_s,
         )
+
+    async def _post_once(
+        self, target: str, *, content: bytes = b"", max_bytes: int, headers: Mapping[str, str] | None = None
+    ) -> Answer | Lost | NotSent:
+        try:
+            answer = await self._transfer.exchange(
+                "POST", target, content=content, max_bytes=max_bytes, headers=headers
+            )
+        except TransferError as fault:
+            reason = self._scrub(fault.reason)
+            return Lost(reason) if fault.left else NotSent(reason)
+        self._facts.learn(answer.headers)
+        return answer
 
     async def aclose(self) -> None:
         await self._transfer.aclose()

@@ -37,15 +37,20 @@ def read_log_page(body: bytes) -> LogPage:
     An unreadable run fails the whole page: skipping it would make it look absent, and absent runs are sent again.
     Raises: `UnreadableError`.
     """
-    try:
-        page = json_of(body)
-    except (ValueError, RecursionError):
-        raise UnreadableError("the logs aren't JSON") from None
+    page = parsed(body)
     runs = page.get("runs") if isinstance(page, dict) else None
     # A server written in Go says null for an empty list.
     if not isinstance(page, dict) or not isinstance(runs, list | None) or "runs" not in page:
         raise UnreadableError("the logs contain no list of runs")
     return LogPage(tuple(_run(entry) for entry in runs or ()), cursor_of(page))
+
+
+def parsed(body: bytes) -> Any:
+    """The JSON value of an answer. Raises: `UnreadableError`."""
+    try:
+        return json_of(body)
+    except (ValueError, RecursionError):
+        raise UnreadableError("the answer isn't JSON") from None
 
 
 def cursor_of(page: Mapping[str, object]) -> str:
@@ -119,10 +124,7 @@ def read_letter_page(body: bytes) -> tuple[tuple[DeadLetter, ...], str]:
 
     An unreadable entry fails the whole page: skipping it would make its run look handled. Raises: `UnreadableError`.
     """
-    try:
-        page = json_of(body)
-    except (ValueError, RecursionError):
-        raise UnreadableError("the dead letters aren't JSON") from None
+    page = parsed(body)
     messages = page.get("messages") if isinstance(page, dict) else None
     # A server written in Go says null for an empty list.
     if not isinstance(page, dict) or not isinstance(messages, list | None) or "messages" not in page:
@@ -182,9 +184,9 @@ def _step(step: Mapping[str, Any], scrub: Callable[[str], str]) -> Step:
         name=_text(step.get("stepName"), scrub),
         kind=_text(step.get("stepType"), scrub),
         state=_text(step.get("state"), scrub),
-        created_at_ms=_number(step.get("createdAt")),
-        retries=_number(step.get("retries")),
-        next_delivery_ms=_number(step.get("nextDeliveryTime")),
+        created_at_ms=milliseconds(step.get("createdAt")),
+        retries=milliseconds(step.get("retries")),
+        next_delivery_ms=milliseconds(step.get("nextDeliveryTime")),
         detail=detail,
         errors=tuple(
             _error(error, scrub) for error in (errors if isinstance(errors, list) else ()) if isinstance(error, Mapping)
@@ -196,7 +198,7 @@ def _error(error: Mapping[str, Any], scrub: Callable[[str], str]) -> StepError:
     body = error.get("body")
     message = _words(body) if isinstance(body, str) and body else error.get("error")
     return StepError(
-        _text(message or error.get("error"), scrub), _number(error.get("status")), _number(error.get("time"))
+        _text(message or error.get("error"), scrub), milliseconds(error.get("status")), milliseconds(error.get("time"))
     )
 
 
@@ -216,7 +218,3 @@ def _text(value: object, scrub: Callable[[str], str]) -> str:
     if value is None or isinstance(value, dict | list):
         return ""
     return scrub(str(value))[:_LONGEST]
-
-
-def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e15 else None

@@ -28,6 +28,7 @@ from wfdeploy.model.remote import (
     TooLarge,
     Unclear,
 )
+from wfdeploy.upstash.logs import milliseconds
 from wfdeploy.upstash.refusals import (
     by_returned_id,
     error_of,
@@ -122,7 +123,7 @@ def _with_id(item: Mapping[str, object], workflow_run_id: str, scrub: Callable[[
     if not created_at and deduplicated is not True:
         words = scrub(error_of(item))
         return Unclear(f"the answer doesn't say that the run was created{words and f', but: {words}'}")
-    return Taken(_whole(created_at), deduplicated is True)
+    return Taken(milliseconds(created_at) or None, deduplicated is True)
 
 
 def _without_id(item: object, workflow_run_id: str, scrub: Callable[[str], str]) -> ItemReply:
@@ -159,14 +160,6 @@ def _status(item: Mapping[str, object]) -> int | None:
         status = int(status)
     text = str(status) if type(status) in (int, str) else ""
     return int(text) if re.fullmatch(r"[1-5][0-9]{2}", text) else None
-
-
-def _whole(value: object) -> int | None:
-    """Unix milliseconds; None for any other value."""
-    kind = type(value)
-    if kind is not int and kind is not float:
-        return None
-    return int(value) if 0 < value < 1e15 else None  # type: ignore[call-overload,operator]
 
 
 def read_resume_reply(answer: Answer, *, now_ms: int, token_source: str, scrub: Callable[[str], str]) -> ResumeReply:

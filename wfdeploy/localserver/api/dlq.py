@@ -22,6 +22,7 @@ from wfdeploy.localserver.openapi import params
 from wfdeploy.localserver.openapi.operations import (
     ApiAnswer,
     Area,
+    Handler,
     Operation,
     Param,
     listed,
@@ -262,6 +263,35 @@ def _bulk(most: int) -> tuple[Param, ...]:
     return (_IDS, *_FILTERS, _count(most))
 
 
+_NEW_RUN = {
+    "Resume": "It becomes a new run that keeps the finished steps and continues with the failed one.",
+    "Restart": "It becomes a new run from the beginning.",
+}
+
+
+def _retry_operations(verb: str, one: Handler, many: Handler, most: int) -> tuple[Operation, Operation]:
+    path = f"POST /v2/workflows/dlq/{verb.lower()}"
+    return (
+        Operation(
+            path,
+            many,
+            f"{verb} failed runs",
+            ApiAnswer(200, "the new runs", ref("Revived")),
+            params=(*_bulk(most), *params.OVERRIDES),
+            refusals={404: "one of the requested entries does not exist; nothing was done", 412: "a quota"},
+        ),
+        Operation(
+            f"{path}/{{dlqId}}",
+            one,
+            f"{verb} a failed run",
+            ApiAnswer(200, "the new run", ref("NewRun")),
+            description=_NEW_RUN[verb],
+            params=params.OVERRIDES,
+            refusals={**_NO_ENTRY, 412: "a quota"},
+        ),
+    )
+
+
 DEAD_LETTERS = Area(
     "Dead letters",
     DlqApi,
@@ -291,26 +321,8 @@ DEAD_LETTERS = Area(
             ),
             params=_bulk(1000),
         ),
-        *(
-            Operation(
-                f"POST /v2/workflows/dlq/{verb.lower()}",
-                handler,
-                f"{verb} failed runs",
-                ApiAnswer(200, "the new runs", ref("Revived")),
-                description=description,
-                params=(*_bulk(most), *params.OVERRIDES),
-                refusals={404: "one of the requested entries does not exist; nothing was done", 412: "a quota"},
-            )
-            for verb, handler, most, description in (
-                (
-                    "Resume",
-                    DlqApi.resume_many,
-                    RESUMES,
-                    "Each becomes a new run that keeps the finished steps and continues with the failed one.",
-                ),
-                ("Restart", DlqApi.restart_many, RESTARTS, "Each becomes a new run from the beginning."),
-            )
-        ),
+        *_retry_operations("Resume", DlqApi.resume, DlqApi.resume_many, RESUMES),
+        *_retry_operations("Restart", DlqApi.restart, DlqApi.restart_many, RESTARTS),
         Operation(
             "GET /v2/workflows/dlq/{dlqId}",
             DlqApi.get,
@@ -324,17 +336,6 @@ DEAD_LETTERS = Area(
             "Delete an entry",
             ApiAnswer(200, "it is gone"),
             refusals=_NO_ENTRY,
-        ),
-        *(
-            Operation(
-                f"POST /v2/workflows/dlq/{verb.lower()}/{{dlqId}}",
-                handler,
-                f"{verb} a failed run",
-                ApiAnswer(200, "the new run", ref("NewRun")),
-                params=params.OVERRIDES,
-                refusals={**_NO_ENTRY, 412: "a quota"},
-            )
-            for verb, handler in (("Resume", DlqApi.resume), ("Restart", DlqApi.restart))
         ),
         Operation(
             "POST /v2/workflows/dlq/callback/{dlqId}",
