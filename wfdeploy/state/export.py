@@ -22,7 +22,17 @@ from wfdeploy.errors import StateUnusable
 from wfdeploy.files.databases import remove_database
 from wfdeploy.model.address import Address
 from wfdeploy.model.blocking import RolloutMode, RolloutProgress
-from wfdeploy.model.edits import Decide, Dismiss, PutAttempt, PutGroups, PutProgress, PutRecord, ReleaseRuns, Remember
+from wfdeploy.model.edits import (
+    Decide,
+    Dismiss,
+    Edit,
+    PutAttempt,
+    PutGroups,
+    PutProgress,
+    PutRecord,
+    ReleaseRuns,
+    Remember,
+)
 from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Binding
@@ -30,7 +40,7 @@ from wfdeploy.ports import StateReader, StateStore
 from wfdeploy.state.bulk import put_history
 from wfdeploy.state.database import sync_folder
 from wfdeploy.state.edits import Editor
-from wfdeploy.state.exported import check_head, check_record, check_row, rows_of
+from wfdeploy.state.exported import check_head, check_row, rows_of
 from wfdeploy.state.rows import attempt_from, attempt_to_plain, record_from, record_to_plain
 from wfdeploy.state.sqlite_store import SqliteStore
 
@@ -165,39 +175,39 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
 
 def _restore(connection: Any, editor: Editor, row: dict[str, Any], records: list[PutRecord]) -> None:
     """Restore a line. A record is added to `records`, which are written many at a time."""
-    kind = row["kind"]
     values = _snake({name: value for name, value in row.items() if name != "kind"})
-    check_row(kind, values)
-    if kind == "record":
-        records.append(PutRecord(record_from(values)))
-    elif kind == "attempt":
-        editor.apply([PutAttempt(attempt_from(values))])
-    elif kind == "history":
-        former = _snake(row["record"])
-        check_record(former)
-        put_history(connection, [(record_from(former), row["ended"], row["endedAtMs"])])
-    elif kind == "burned":
-        connection.execute(
-            "INSERT INTO burned VALUES (?, ?, ?)", (row["address"], row["fingerprint"], row["generation"])
-        )
-    elif kind == "unclaimed":
-        seen = ObservedRun(
-            workflow_run_id=row["workflowRunId"],
-            created_at_ms=row["createdAtMs"],
-            state=RunState(row["runState"]),
-            labels=tuple(row.get("labels", ())),
-        )
-        editor.apply([Remember(seen)])
-        if "dismissedFor" in row:
-            editor.apply([Dismiss(seen.workflow_run_id, Address(row["dismissedFor"]))])
-    elif kind == "schedule":
-        editor.apply([Decide(row["name"], row["decided"])])
-    elif kind == "rollout":
-        editor.apply([PutProgress(RolloutProgress(**{**values, "mode": RolloutMode(values["mode"])}))])
-    elif kind == "member":
-        editor.apply([ReleaseRuns(row["group"], ((Address(row["address"]), row["fingerprint"]),))])
-    else:
-        editor.apply([PutGroups({row["name"]: OnRemove(row["onRemove"])})])
+    check_row(row["kind"], values)
+    match row["kind"]:
+        case "record":
+            records.append(PutRecord(record_from(values)))
+        case "history":
+            former = _snake(row["record"])
+            check_row("record", former)
+            put_history(connection, [(record_from(former), row["ended"], row["endedAtMs"])])
+        case "burned":
+            tombstone = row["address"], row["fingerprint"], row["generation"]
+            connection.execute("INSERT INTO burned VALUES (?, ?, ?)", tombstone)
+        case kind:
+            editor.apply(list(_edits(kind, row, values)))
+
+
+def _edits(kind: str, row: dict[str, Any], values: dict[str, Any]) -> Iterator[Edit]:
+    match kind:
+        case "attempt":
+            yield PutAttempt(attempt_from(values))
+        case "unclaimed":
+            run_id, state = row["workflowRunId"], RunState(row["runState"])
+            yield Remember(ObservedRun(run_id, state, row["createdAtMs"], labels=tuple(row.get("labels", ()))))
+            if "dismissedFor" in row:
+                yield Dismiss(run_id, Address(row["dismissedFor"]))
+        case "schedule":
+            yield Decide(row["name"], row["decided"])
+        case "rollout":
+            yield PutProgress(RolloutProgress(**{**values, "mode": RolloutMode(values["mode"])}))
+        case "member":
+            yield ReleaseRuns(row["group"], ((Address(row["address"]), row["fingerprint"]),))
+        case "group":
+            yield PutGroups({row["name"]: OnRemove(row["onRemove"])})
 
 
 def _with_open_ends(rows: Iterable[tuple[int, dict[str, Any]]]) -> Iterator[tuple[int, dict[str, Any]]]:

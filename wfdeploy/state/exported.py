@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache, lru_cache
 from types import NoneType, UnionType
@@ -29,75 +28,39 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a pair, which JSON's escapes can hold, and no UTF-8."""
 
 
-@dataclass
-class _Head:
-    kind: str
-    format_version: int
-    lineage: str
-    serial: int
-    project: str
-    environment: str
-    server: str
-    watermark_ms: int | None
-    foreign_ms: int | None
-    redaction_key: str
-    shard: str = ""
-    shared: bool = False  # of format 1
+_HEAD = {
+    "kind": str,
+    "format_version": int,
+    "lineage": str,
+    "serial": int,
+    "project": str,
+    "environment": str,
+    "server": str,
+    "watermark_ms": int | None,
+    "foreign_ms": int | None,
+    "redaction_key": str,
+    "shard": str,
+    "shared": bool,  # of format 1
+}
 
-
-@dataclass
-class _History:
-    ended: Ended
-    ended_at_ms: int
-    record: dict[str, Any]
-
-
-@dataclass
-class _Tombstone:
-    address: Address
-    fingerprint: str
-    generation: int
-
-
-@dataclass
-class _Unclaimed:
-    workflow_run_id: str
-    created_at_ms: int
-    run_state: RunState
-    labels: list[str]
-    dismissed_for: Address
-
-
-@dataclass
-class _Group:
-    name: str
-    on_remove: OnRemove
-
-
-@dataclass
-class _Schedule:
-    name: str
-    decided: int
-
-
-@dataclass
-class _Member:
-    group: str
-    address: Address
-    fingerprint: str
-
-
-_KINDS: Mapping[str, type] = {
+_KINDS: Mapping[str, type | Mapping[str, Any]] = {
     "record": Record,
     "attempt": Attempt,
-    "history": _History,
-    "burned": _Tombstone,
-    "unclaimed": _Unclaimed,
-    "group": _Group,
-    "schedule": _Schedule,
+    "history": {"ended": Ended, "ended_at_ms": int, "record": dict},
+    "burned": {"address": str, "fingerprint": str, "generation": int},
+    "unclaimed": {
+        "workflow_run_id": str,
+        "created_at_ms": int,
+        "run_state": RunState,
+        "labels": list[str],
+        "dismissed_for": str,
+    },
+    "group": {"name": str, "on_remove": OnRemove},
+    "schedule": {"name": str, "decided": int},
     "rollout": RolloutProgress,
-    "member": _Member,
+    "member": {"group": str, "address": str, "fingerprint": str},
 }
+"""By kind of line: the types of its fields, or a class that has them."""
 
 
 def rows_of(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -123,23 +86,18 @@ def rows_of(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def check_head(values: Mapping[str, Any]) -> None:
     """Require a head's fields, in snake case. Raises: `ValueError`."""
-    _check(_Head, values)
+    _check("head", values)
 
 
 def check_row(kind: object, values: Mapping[str, Any]) -> None:
     """Require the fields, in snake case, of a line of this kind. Raises: `ValueError`."""
     if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"unknown kind {kind!r:.100}")
-    _check(_KINDS[kind], values)
+    _check(kind, values)
 
 
-def check_record(values: Mapping[str, Any]) -> None:
-    """Require a record's fields. Raises: `ValueError`."""
-    _check(Record, values)
-
-
-def _check(of: type, values: Mapping[str, Any]) -> None:
-    tests = _tests(of)
+def _check(kind: str, values: Mapping[str, Any]) -> None:
+    tests = _tests(kind)
     for name, value in values.items():
         if name not in tests:
             raise ValueError(f"unknown field {name!r:.100}")
@@ -153,11 +111,13 @@ def _check(of: type, values: Mapping[str, Any]) -> None:
 
 
 @cache
-def _tests(of: type) -> Mapping[str, _Test]:
-    """By field: the test of its values."""
-    # Some of the models import these for type checkers alone.
-    hints = get_type_hints(of, localns={"Address": Address, "RunState": RunState})
-    return {name: _test_of(wanted) for name, wanted in hints.items()}
+def _tests(kind: str) -> Mapping[str, _Test]:
+    """By field of a kind of line: the test of its values."""
+    fields: Any = _HEAD if kind == "head" else _KINDS[kind]
+    if isinstance(fields, type):
+        # Some of the models import these for type checkers alone.
+        fields = get_type_hints(fields, localns={"Address": Address, "RunState": RunState})
+    return {name: _test_of(wanted) for name, wanted in fields.items()}
 
 
 def _test_of(wanted: Any) -> _Test:
@@ -167,7 +127,7 @@ def _test_of(wanted: Any) -> _Test:
     if get_origin(wanted) is list:
         test = _test_of(get_args(wanted)[0])
         return lambda value: isinstance(value, list) and all(map(test, value))
-    if get_origin(wanted) is dict:
+    if wanted is dict:
         return lambda value: isinstance(value, dict)
     if wanted is NoneType:
         return lambda value: value is None
