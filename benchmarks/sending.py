@@ -64,7 +64,7 @@ def ours(count: int, url: str) -> Spent:
             url, "benchmark", settings=ServerSettings(), clock=clock, scrubber=Scrubber(["benchmark"])
         )
         session = Session(
-            gateway=gateway,
+            connection=gateway,
             journal=Journal(NullStore()),
             clock=clock,
             time=ServerTime(clock),

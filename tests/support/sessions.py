@@ -40,7 +40,7 @@ def session(
 ) -> Session:
     """A session with the label `ours`, which by default commits to nothing."""
     return Session(
-        gateway=gateway,
+        connection=gateway,
         journal=Journal(store or NullStore()),
         clock=clock,
         time=time or ServerTime(clock),

@@ -38,7 +38,7 @@ from wfdeploy.sending.journal import Journal
 from wfdeploy.sending.patience import Patience, signal_wakeup
 from wfdeploy.sending.sender import Limits
 from wfdeploy.sending.server_time import ServerTime
-from wfdeploy.sending.session import Outcomes, Session, Unreachable
+from wfdeploy.sending.session import Outcomes, Session
 from wfdeploy.workspace import Workspace
 
 _MOST_REPORTED = 20
@@ -242,8 +242,7 @@ class _Apply:
             return 0.0 if discovery is None else discovery.log_lag_s
 
         session = Session(
-            # Without a gateway, the plan asks nothing of the server: the engine only commits.
-            gateway=self.gateway or Unreachable(),
+            connection=self.gateway,
             journal=Journal(store),
             clock=workspace.clock,
             time=self.time,

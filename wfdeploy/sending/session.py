@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from wfdeploy.errors import RemoteFailure, StateUnusable, WfdeployError
+from wfdeploy.errors import StateUnusable, WfdeployError
 from wfdeploy.model.event import RESULTS_HELD, Outcome, Result, Settled
-from wfdeploy.model.observed import RunLog
-from wfdeploy.model.remote import (
-    CancelReply,
-    DeadLetter,
-    Item,
-    NotCancelled,
-    NotSent,
-    ResumeReply,
-    RunPage,
-    ServerFacts,
-    TriggerReply,
-)
 from wfdeploy.model.spool import Spool
 from wfdeploy.model.state import AttemptStatus
 from wfdeploy.ports import Clock, Listener, RunGateway
@@ -102,7 +90,8 @@ class Outcomes:
 class Session:
     """The parts that one apply sends with."""
 
-    gateway: RunGateway
+    connection: RunGateway | None
+    """None: nothing is to be asked of the server, only commits are made."""
 
     journal: Journal
 
@@ -158,38 +147,12 @@ class Session:
         return tries < CONNECT_TRIES and await self.patience.wait(0.1 * 2**tries, "connecting again")
 
     @property
+    def gateway(self) -> RunGateway:
+        """The way to the server."""
+        assert self.connection is not None, "nothing was to be asked of the server"
+        return self.connection
+
+    @property
     def halted(self) -> bool:
         """Whether no more may be sent: there is a reason to halt, or the user asked to stop."""
         return self.outcomes.halt is not None or self.patience.stopped
-
-
-_WORDS = "no server was to be asked"
-
-
-class Unreachable(RunGateway):
-    """Answers everything as if there were no network."""
-
-    @property
-    def facts(self) -> ServerFacts:
-        return ServerFacts()
-
-    async def trigger(self, items: Sequence[Item]) -> TriggerReply:  # noqa: ARG002
-        return NotSent(_WORDS)
-
-    def list_runs(self, *, label: str, since_ms: int | None, cursor: str = "") -> AsyncIterator[RunPage]:  # noqa: ARG002
-        raise RemoteFailure(_WORDS)
-
-    async def read_run(self, workflow_run_id: str, created_at_ms: int | None = None) -> RunLog | None:  # noqa: ARG002
-        raise RemoteFailure(_WORDS)
-
-    def list_dead_letters(self, *, label: str, since_ms: int | None) -> AsyncIterator[Sequence[DeadLetter]]:  # noqa: ARG002
-        raise RemoteFailure(_WORDS)
-
-    async def resume(self, dlq_id: str, *, labels: Sequence[str]) -> ResumeReply:  # noqa: ARG002
-        return NotSent(_WORDS)
-
-    async def cancel(self, workflow_run_ids: Sequence[str], *, label: str) -> CancelReply:  # noqa: ARG002
-        return NotCancelled(_WORDS, may_have_acted=False)
-
-    async def aclose(self) -> None:
-        return
