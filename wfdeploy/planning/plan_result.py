@@ -33,7 +33,7 @@ class Listing:
 
 @dataclass(slots=True, kw_only=True)
 class PlanResult:
-    """A plan, and what is needed to carry it out."""
+    """A plan, and what is needed to apply it."""
 
     plan: Plan
     edits: list[Edit]  # what the listing showed, and what is to be known before anything is sent
