@@ -52,7 +52,7 @@ EXIT_CODE_MEANING: dict[ExitCode, str] = {
     ExitCode.STATE: "the state is unreadable, foreign or locked, or a saved plan is stale",
     ExitCode.REMOTE: "the server refused or was unreachable before anything was triggered",
     ExitCode.PARTIAL: "some changes succeeded and some did not, or a watched run ended badly",
-    ExitCode.WITHHELD: "it exceeded a limit or was not confirmed; nothing was sent",
+    ExitCode.WITHHELD: "a limit was exceeded, or a confirmation is missing; nothing was sent",
     ExitCode.USAGE: "invalid options or arguments",
     ExitCode.SYSTEM: "this machine refused: a full disk, a limit, an output or a directory that can't be used",
     ExitCode.SIGINT: "interrupted (^C); the state is saved up to the last answer",
