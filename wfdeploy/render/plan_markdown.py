@@ -1,6 +1,6 @@
-"""A plan as Markdown, for a pull request: how much of what, what a reviewer must decide, warnings, the changes.
+"""A plan as Markdown for a pull request: the counts, what a reviewer must decide, warnings, the changes.
 
-Whatever a manifest or a server says stands in code, where neither Markdown nor HTML nor a mention means anything.
+Text of manifests and servers is in code blocks, where Markdown, HTML and mentions have no effect.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from wfdeploy.render.width import clip
 _WIDTH = 110
 _ROWS = 300
 _ROOM = 30_000
-"""Rows and characters of changes. A comment on GitHub has at most 65,536 characters, and the lists need as much."""
+"""The rows and characters of changes. A comment on GitHub has at most 65,536 characters, and the lists need as much."""
 
 _MOST_LISTED = 20
 _LONGEST = 200
-"""Columns that one text may take, and characters, almost: some take no column."""
+"""The columns of one text, and almost its characters: some take no column."""
 
 _TICKS = re.compile("`+")
 
 
 def text(plan: Plan) -> Iterator[str]:
-    """The plan, line by line."""
+    """The lines of the plan."""
     for line in _lines(plan):
         yield f"{line}\n"
 
@@ -84,28 +84,27 @@ def _decisions(plan: Plan) -> Iterator[str]:
     if plan.possibly_triggered:
         yield (
             f"- {_runs(len(plan.possibly_triggered), 'new run')} may be known to the server under another name, and "
-            "would be triggered again. `moved:` entries keep such runs. To trigger them needs `--allow-retrigger`."
+            "would be triggered again. `moved:` entries keep such runs. Triggering them requires `--allow-retrigger`."
         )
         yield from _item(
             _fenced(_some([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered]), "text")
         )
     if plan.possibly_renamed:
-        yield f"- {_runs(len(plan.possibly_renamed))} may only have got another name. To keep, add:"
+        yield f"- {_runs(len(plan.possibly_renamed))} may have been renamed. To keep, add:"
         entries = [moved_entry(old, new) for old, new in plan.possibly_renamed]
         yield from _item(_fenced(["moved:", *(f"  {entry}" for entry in _some(entries))], "yaml"))
 
 
 def _warnings(plan: Plan) -> Iterator[str]:
-    """What a reviewer should know, as items of a list after the warnings themselves."""
+    """The warnings, then other facts that a reviewer should know, as list items."""
     yield from _fenced(_some(plan.warnings), "text")
     if plan.warnings:
         yield ""
     if plan.unmatched_ids:
-        yield f"- The server lists {_runs(len(plan.unmatched_ids))} that no address stands for:"
+        yield f"- The server lists {_runs(len(plan.unmatched_ids))} that match no address:"
         yield from _item(_fenced(_some(plan.unmatched_ids), "text"))
     if plan.drifted:
-        line = drift(plan.drifted)
-        yield f"- {line[:1].upper()}{line[1:]}"
+        yield f"- {drift(plan.drifted)}"
     if plan.orphans:
         are = "is no longer declared and stays" if plan.orphans == 1 else "are no longer declared and stay"
         yield f"- {_runs(plan.orphans, 'recorded run')} {are} recorded. `--prune` forgets such runs."
@@ -116,18 +115,18 @@ def _runs(count: int, noun: str = "run") -> str:
 
 
 def _some(texts: Sequence[str]) -> Sequence[str]:
-    """The first of these, and how many more there are."""
+    """The first texts, and the number of the others."""
     more = len(texts) - _MOST_LISTED
     return [*texts[:_MOST_LISTED], *([f"and {more:,} more"] if more > 0 else [])]
 
 
 def _brief(text: str) -> str:
-    """A text in one visible line, as far as there is room for it."""
+    """A text as one visible line, clipped."""
     return clip(printable(text)[: _LONGEST + 50], _LONGEST)
 
 
 def _code(value: str) -> str:
-    """A text as a code span, which no backtick in it can end."""
+    """A text as a code span that no backtick in it can end."""
     shown = _brief(value)
     ticks = _ticks([shown], least=1)
     room = " " if not shown or shown[0] in "` " or shown[-1] in "` " else ""
@@ -135,7 +134,7 @@ def _code(value: str) -> str:
 
 
 def _fenced(lines: Sequence[str], language: str) -> Sequence[str]:
-    """Lines as a block of code, which none of them can end; nothing for no lines."""
+    """Lines as a code block that none of them can end; nothing for no lines."""
     shown = list(map(_brief, lines))
     while shown and not shown[0]:
         del shown[0]
@@ -152,6 +151,6 @@ def _item(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _ticks(texts: Sequence[str], *, least: int) -> str:
-    """More backticks than there are in a row in any of the texts."""
+    """More consecutive backticks than in any of the texts."""
     longest = max((len(ticks) for line in texts for ticks in _TICKS.findall(line)), default=0)
     return "`" * max(least, longest + 1)

@@ -34,14 +34,14 @@ from wfdeploy.localserver.openapi.operations import (
 from wfdeploy.localserver.openapi.schemas import CALLBACK_STATES
 from wfdeploy.localserver.problems import Refused
 from wfdeploy.localserver.runs.dlq_retry import DlqRetry
-from wfdeploy.localserver.store.dead_letters import DeadLetters, DlqEntry, dlq_filter
+from wfdeploy.localserver.store.dead_letters import DlqEntry, DlqStore, dlq_filter
 from wfdeploy.localserver.store.filters import integer, multi, read_cursor, write_cursor
 from wfdeploy.localserver.store.records import DEFAULT_RETRIES
 
 PAGE = 100
 RESTARTS = 50
 RESUMES = 1000
-"""The API documents no limit for resuming. This server resumes at most so many per request; the cursor has the rest."""
+"""The API documents no limit for resuming. This server's limit is per request; the cursor has the rest."""
 
 Retry = Callable[[DlqRetry, DlqEntry], dict[str, Any]]
 """`DlqRetry.resume` or `DlqRetry.restart`."""
@@ -52,7 +52,7 @@ _NOT_FOUND = "DLQ message not found"
 class DlqApi:
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._letters = DeadLetters(services.store)
+        self._letters = DlqStore(services.store)
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -256,7 +256,7 @@ _PAGE = shape(
 
 
 def _count(most: int) -> Param:
-    return Param("count", "query", f"at most so many; never more than {most}", params.at_least(1))
+    return Param("count", "query", f"the maximum number of entries, up to {most}", params.at_least(1))
 
 
 def _bulk(most: int) -> tuple[Param, ...]:
@@ -347,7 +347,7 @@ DEAD_LETTERS = Area(
         Operation(
             "DELETE /v2/workflows/dlq/callback/{dlqId}",
             DlqApi.cancel_callback,
-            "Cancel a failure callback that is under way",
+            "Cancel a failure callback in progress",
             ApiAnswer(200, "it is cancelled"),
             refusals=_NO_ENTRY,
         ),

@@ -12,7 +12,7 @@ from wfdeploy.localserver.fault_plan import FaultPlan
 from wfdeploy.localserver.http_client import EndpointRequest, HttpClient, Reply
 from wfdeploy.localserver.runs import waiting
 from wfdeploy.localserver.runs.waiting import Waits
-from wfdeploy.localserver.store.dead_letters import DeadLetters
+from wfdeploy.localserver.store.dead_letters import DlqStore
 from wfdeploy.localserver.store.records import (
     DEFAULT_RETRIES,
     DeliverySettings,
@@ -159,7 +159,7 @@ class Deliverer:
         if settings.failure_url:
             failure |= {"url": settings.failure_url, "state": "CALLBACK_INPROGRESS"}
         following = waiting.end_run(self.store, run.seq, RunState.FAILED, now_ms=now, failure=failure)
-        DeadLetters(self.store).add(
+        DlqStore(self.store).add(
             tenant=run.tenant,
             dlq_id=failure["dlqId"],
             run_seq=run.seq,
@@ -202,7 +202,7 @@ class Deliverer:
             "responseBody": _text(reply.body) if reply.status is not None else reply.error,
         }
         self.store.set_failure(run.seq, failure)
-        DeadLetters(self.store).set_callback_state(run.seq, state)
+        DlqStore(self.store).set_callback_state(run.seq, state)
 
 
 def _retry_policy(message: Message, settings: DeliverySettings) -> tuple[int, str | None]:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from wfdeploy.localserver.api import run_view
 from wfdeploy.localserver.api.run_view import NONE, BodyFilter, Redaction
-from wfdeploy.localserver.store.dead_letters import DeadLetters
+from wfdeploy.localserver.store.dead_letters import DlqStore
 from wfdeploy.localserver.store.records import Message, MessageKind, RunRecord
 from wfdeploy.localserver.store.run_store import RunStore
 
@@ -54,7 +54,7 @@ def render(run: RunRecord, store: RunStore, *, whole: bool, now_ms: int) -> dict
     sleeping = {step["messageId"] for step in steps if str(step.get("stepType", "")).startswith("Sleep")}
     shown = {step.get("messageId") for group in view["steps"] for step in group["steps"]}
     timeline = Timeline(run, store.shown_of_run(run.seq), sleeping)
-    letter = DeadLetters(store).find(run.tenant, view["dlqId"]) if "dlqId" in view else None
+    letter = DlqStore(store).find(run.tenant, view["dlqId"]) if "dlqId" in view else None
     return {
         "run": view,
         "startsAt": run.starts_at,

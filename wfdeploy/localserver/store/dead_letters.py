@@ -29,7 +29,7 @@ class DlqEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetters:
+class DlqStore:
     store: RunStore
 
     def add(self, *, tenant: str, dlq_id: str, run_seq: int, failed_at: int, callback_state: str | None) -> None:
