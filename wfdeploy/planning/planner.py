@@ -118,7 +118,7 @@ class Planner:
         targets = Targets(selection.targets, self._labelled.__contains__ if selection.labels else None)
 
         # Whose the listed runs are, and how the recorded ones do.
-        matcher = Matcher.of(baseline, now_ms)
+        matcher = Matcher(baseline, now_ms)
         remembered = baseline.store.unclaimed()
         listed = () if listing is None else listing.runs
         matches = matcher.match(listed, remembered)

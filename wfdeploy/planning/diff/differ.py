@@ -7,7 +7,9 @@ lost answer never hides behind an edited manifest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from heapq import merge
+from itertools import groupby, islice
+from operator import attrgetter
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.diagnostic import Diagnostic
@@ -79,34 +81,22 @@ def _known(recorded: Iterable[RecordKey], context: DiffContext) -> Iterator[Reco
     if not (context.renames or context.adopted or context.attempts):
         yield from recorded
         return
-    extra: dict[Address, RecordKey | None] = {Address(a): None for a in context.attempts}
+    extra = {address: _empty(address) for address in context.attempts}
     extra |= {address: record.key for address, record in context.adopted.items()}
-    moved: dict[Address, RecordKey] = {}
     stream: Iterable[RecordKey] = recorded
     if context.renames:
         stream = list(recorded)
-        for key in stream:
-            to = context.renames.get(key.address)
-            if to is not None and to not in extra:
-                moved[to] = key._replace(address=to)
-        stream = sorted(
-            [key for key in stream if key.address not in context.renames] + list(moved.values()),
-            key=lambda key: key.address,
-        )
-    waiting = iter(sorted(extra))
-    following = next(waiting, None)
-    for key in stream:
-        while following is not None and following < key.address:
-            yield extra[following] or _empty(following)
-            following = next(waiting, None)
-        if following == key.address:
-            yield extra[following] or key
-            following = next(waiting, None)
-        else:
-            yield key
-    while following is not None:
-        yield extra[following] or _empty(following)
-        following = next(waiting, None)
+        moved = {to: key for key in stream if (to := context.renames.get(key.address)) is not None and to not in extra}
+        kept = [key for key in stream if key.address not in context.renames]
+        stream = sorted([*kept, *(key._replace(address=to) for to, key in moved.items())], key=_address)
+    extras = (extra[address] for address in sorted(extra))
+    for _, keys in groupby(merge(extras, stream, key=_address), key=_address):
+        first, *recorded_keys = keys
+        # Only what was adopted stands before the state's own.
+        yield recorded_keys[0] if recorded_keys and not first.fingerprint else first
+
+
+_address = attrgetter("address")
 
 
 def _empty(address: Address) -> RecordKey:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 
 from wfdeploy.manifests.identify.describe import recorded
@@ -13,48 +12,27 @@ from wfdeploy.manifests.manifests import Manifests
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Claim, Edit, Remember
 from wfdeploy.model.observed import ObservedRun
-from wfdeploy.model.project import Project, Shard
 from wfdeploy.model.run import DesiredRun
-from wfdeploy.model.state import Attempt, Origin, Record
+from wfdeploy.model.state import Origin, Record
 from wfdeploy.model.workflow_id import DerivedId, id_key, parse_run_id, read_derived_id
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.listing.adoption import Adoption, Match, Matches, Place, adopt, match_runs
 from wfdeploy.planning.renames import Renames
-from wfdeploy.ports import StateReader
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Matcher:
     """Matches listed runs with declared, recorded and moved addresses."""
 
-    baseline: Baseline
-    now_ms: int
-    manifests: Manifests
-    renames: Renames
-    shard: Shard | None
-
-    @classmethod
-    def of(cls, baseline: Baseline, now_ms: int) -> Matcher:
-        """Make a matcher for the manifests and the shard of a command."""
-        return cls(
-            baseline=baseline,
-            now_ms=now_ms,
-            manifests=baseline.manifests,
-            renames=baseline.renames,
-            shard=baseline.workspace.target.shard,
-        )
-
-    @property
-    def project(self) -> Project:
-        return self.baseline.workspace.project
-
-    @property
-    def store(self) -> StateReader:
-        return self.baseline.store
-
-    @property
-    def attempts(self) -> Mapping[Address, Attempt]:
-        return self.baseline.attempts
+    def __init__(self, baseline: Baseline, now_ms: int, whole: Manifests | None = None) -> None:
+        """`whole`: the manifests of the whole project, where runs are matched with all of them. Raises: `InvalidInput`
+        when a move in these can't be made."""
+        self.baseline = baseline
+        self.now_ms = now_ms
+        self.project = baseline.workspace.project
+        self.store = baseline.store
+        self.manifests = whole or baseline.manifests
+        self.renames = baseline.renames if whole is None else Renames(whole, baseline.store, sharded=False)
+        self.shard = baseline.workspace.target.shard if whole is None else None
 
     def match(self, listed: Sequence[ObservedRun], remembered: Sequence[ObservedRun]) -> Matches:
         """Match the runs of a listing, and remembered runs that belonged to nobody until now."""
@@ -89,7 +67,7 @@ class Matcher:
             for address, fingerprint, generation, run_id, _ in self.store.keys_with_ids(counted)
             if counted[key := id_key(run_id)] == 1
             and key.endswith(f"-g{generation}-f{fingerprint.replace(':', '', 1)}")
-            and self.renames.renamed(address) not in self.attempts
+            and self.renames.renamed(address) not in self.baseline.attempts
         }
         return [run for key, run in zip(keys, listed, strict=True) if key not in recorded or run.labels in telling]
 
@@ -113,7 +91,7 @@ class Matcher:
             known.setdefault((one.address, one.fingerprint), set()).add((one.generation, one.tries))
         return adopt(
             matches.matched,
-            attempts=self.attempts,
+            attempts=self.baseline.attempts,
             highest=highest,
             recorded=recorded,
             is_declared=lambda match: self._is_declared(match, declared),
@@ -251,7 +229,7 @@ class _Places:
             if parse_run_id(key.workflow_run_id) is None:
                 # Given by its author, or by the server to a resumed run: then it is a try that the state knows.
                 self._explicit[id_key(key.workflow_run_id)] = (address, key.fingerprint, key.generation, 0)
-        for attempt in matcher.attempts.values():
+        for attempt in matcher.baseline.attempts.values():
             self._offer(attempt.address, attempt.address)
             self._offer_try(attempt.address, attempt.fingerprint)
             if attempt.explicit_id:

@@ -38,6 +38,57 @@ class Snapshot:
     log_lag_ms: int
     log_retention_ms: int
 
+    def observe(
+        self, standings: Iterable[Standing], record_of: Callable[[Standing], Record | None]
+    ) -> Iterator[tuple[Standing, Observe | None]]:
+        """Yield each run that the snapshot says anything about, as it is now, with an edit where that is news."""
+        for standing in standings:
+            run = self.runs.recorded(standing.workflow_run_id, standing.created_at_ms)
+            if run is None:
+                state = self._state_of_absent(standing, record_of)
+                if state is not None and state is not standing.run_state:
+                    yield self._seen(standing, state, None)
+            elif run.state is standing.run_state and (run.dlq_id is None or run.dlq_id == standing.dlq_id):
+                yield standing, None
+            else:
+                yield self._seen(standing, run.state, run)
+
+    def _seen(self, standing: Standing, state: RunState, run: ObservedRun | None) -> tuple[Standing, Observe]:
+        completed_ms = None if run is None else run.completed_at_ms
+        dlq_id = None if run is None else run.dlq_id
+        edit = Observe(standing.address, state, self.now_ms, completed_ms, dlq_id)
+        seen = standing._replace(
+            run_state=state,
+            observed_at_ms=standing.observed_at_ms if standing.run_state is state else self.now_ms,
+            completed_at_ms=completed_ms or standing.completed_at_ms,
+            dlq_id=dlq_id or standing.dlq_id,
+        )
+        return seen, edit
+
+    def _state_of_absent(self, standing: Standing, record_of: Callable[[Standing], Record | None]) -> RunState | None:
+        """The state of a run that the snapshot doesn't show; None when its absence says nothing."""
+        created_ms = standing.created_at_ms
+        if created_ms is not None and self.since_ms is not None and created_ms < self.since_ms:
+            return None
+        began_ms = self.now_ms if self.began_ms is None else self.began_ms
+        known_ms = standing.recorded_at_ms if created_ms is None else created_ms
+        age_ms = began_ms - known_ms
+        if age_ms > self.log_retention_ms:
+            return RunState.EXPIRED
+        record = record_of(standing)
+        if created_ms is None and (record is None or record.origin is Origin.ADOPTED):
+            return RunState.EXPIRED  # `wfdeploy adopt` wrote the record: such a run was never seen
+        if age_ms > NEAR_THE_END * self.log_retention_ms or self.began_ms is None:
+            return None
+        if created_ms is None and self.since_ms is not None:
+            # Our clock says when it was recorded, and a run that was there already began any time before that.
+            return None
+        # Before it begins, the logs may not show a delayed run.
+        starts_ms = 0 if record is None else start_of(record)
+        if began_ms < max(known_ms, starts_ms) + self.log_lag_ms + _RESOLUTION_MS:
+            return None
+        return RunState.MISSING
+
 
 def run_states(baseline: Baseline, snapshot: Snapshot | None, dead_letters: DeadLetters | None) -> RunStates:
     """The states of the recorded runs, by the state file and by listings where there are some."""
@@ -69,22 +120,8 @@ def run_states(baseline: Baseline, snapshot: Snapshot | None, dead_letters: Dead
 def observations(
     store: RecordReader, unfinished: Iterable[Standing], snapshot: Snapshot
 ) -> Iterator[tuple[Standing, Observe | None]]:
-    """What a snapshot says about these runs; see `observe`."""
-
-    def record(standing: Standing) -> Record | None:
-        return next(iter(store.records([standing.address])), None)
-
-    def starts_ms(standing: Standing) -> int:
-        known = record(standing)
-        return 0 if known is None else start_of(known)
-
-    def was_sent(standing: Standing) -> bool:
-        if standing.created_at_ms is not None:
-            return True
-        known = record(standing)
-        return known is not None and not sent_by_hand(known.origin, known.created_at_ms)
-
-    return observe(unfinished, snapshot, starts_ms=starts_ms, was_sent=was_sent)
+    """What a snapshot says about these recorded runs; see `Snapshot.observe`."""
+    return snapshot.observe(unfinished, lambda standing: next(iter(store.records([standing.address])), None))
 
 
 def start_of(record: Record) -> int:
@@ -107,74 +144,6 @@ def since(standings: Collection[Standing], log_lag_ms: int) -> int | None:
     )
 
 
-def observe(
-    standings: Iterable[Standing],
-    snapshot: Snapshot,
-    *,
-    starts_ms: Callable[[Standing], int],
-    was_sent: Callable[[Standing], bool],
-) -> Iterator[tuple[Standing, Observe | None]]:
-    """Yield each run that the snapshot says anything about, as it is now, with an edit where that is news.
-
-    starts_ms: when a run begins at the latest (server time, Unix ms). Before that the logs may not show it.
-    was_sent: False for a record that was only ever written by hand.
-    """
-    for standing in standings:
-        run = snapshot.runs.recorded(standing.workflow_run_id, standing.created_at_ms)
-        if run is not None:
-            if run.state is standing.run_state and (run.dlq_id is None or run.dlq_id == standing.dlq_id):
-                yield standing, None
-            else:
-                yield _seen(standing, run.state, snapshot, run)
-            continue
-        state = _absent(standing, snapshot, starts_ms, was_sent)
-        if state is not None and state is not standing.run_state:
-            yield _seen(standing, state, snapshot, None)
-
-
-def _seen(standing: Standing, state: RunState, snapshot: Snapshot, run: ObservedRun | None) -> tuple[Standing, Observe]:
-    completed_ms = None if run is None else run.completed_at_ms
-    dlq_id = None if run is None else run.dlq_id
-    edit = Observe(standing.address, state, snapshot.now_ms, completed_ms, dlq_id)
-    seen = standing._replace(
-        run_state=state,
-        observed_at_ms=standing.observed_at_ms if standing.run_state is state else snapshot.now_ms,
-        completed_at_ms=completed_ms or standing.completed_at_ms,
-        dlq_id=dlq_id or standing.dlq_id,
-    )
-    return seen, edit
-
-
-def _absent(
-    standing: Standing,
-    snapshot: Snapshot,
-    starts_ms: Callable[[Standing], int],
-    was_sent: Callable[[Standing], bool],
-) -> RunState | None:
-    """The state of a run that the snapshot doesn't show; None when its absence says nothing."""
-    created_ms = standing.created_at_ms
-    if created_ms is not None and snapshot.since_ms is not None and created_ms < snapshot.since_ms:
-        return None
-    began_ms = snapshot.now_ms if snapshot.began_ms is None else snapshot.began_ms
-    known_ms = standing.recorded_at_ms if created_ms is None else created_ms
-    age_ms = began_ms - known_ms
-    if age_ms > snapshot.log_retention_ms or not was_sent(standing):
-        return RunState.EXPIRED
-    if age_ms > NEAR_THE_END * snapshot.log_retention_ms or snapshot.began_ms is None:
-        return None
-    if created_ms is None and snapshot.since_ms is not None:
-        # When it was recorded is told by our clock, and a run that was there already began any time before that.
-        return None
-    if began_ms < max(known_ms, starts_ms(standing)) + snapshot.log_lag_ms + _RESOLUTION_MS:
-        return None
-    return RunState.MISSING
-
-
-def sent_by_hand(origin: Origin, created_at_ms: int | None) -> bool:
-    """Whether `wfdeploy adopt` wrote the record: such a run was never seen."""
-    return origin is Origin.ADOPTED and created_at_ms is None
-
-
 def unfinished(adoption: Adoption) -> list[Standing]:
     """The adopted runs that aren't known to have ended."""
     standings = [record.standing for record in adoption.adopted.values()]
@@ -187,7 +156,7 @@ def with_run_states(adoption: Adoption, snapshot: Snapshot | None) -> Adoption:
     if snapshot is None:
         return adoption
     adopted = dict(adoption.adopted)
-    for standing, edit in observe(unfinished(adoption), snapshot, starts_ms=lambda _: 0, was_sent=lambda _: True):
+    for standing, edit in snapshot.observe(unfinished(adoption), lambda _: None):
         if edit is None:
             continue
         adopted[standing.address] = replace(

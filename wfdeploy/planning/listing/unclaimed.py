@@ -7,7 +7,6 @@ new name would start the run a second time. Whoever applies has to confirm that.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.errors import InvalidInput
@@ -21,7 +20,6 @@ from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.workflow_id import RunIdParts, derived_id, id_key, parse_run_id, read_derived_id
 from wfdeploy.planning.listing.adoption import Matches
 from wfdeploy.planning.listing.matches import Matcher
-from wfdeploy.planning.renames import Renames
 
 
 class Unclaimed:
@@ -96,10 +94,9 @@ def unclaimed_runs(matcher: Matcher, matches: Matches, listed: Sequence[Observed
     if whole is None:
         return ()
     try:
-        renames = Renames(whole, matcher.store, sharded=False)
+        everything = Matcher(matcher.baseline, matcher.now_ms, whole)
     except InvalidInput:
         return ()
-    everything = replace(matcher, manifests=whole, renames=renames, shard=None)
     return everything.match(candidates, ()).unmatched
 
 

@@ -7,9 +7,9 @@ import pytest
 from tests.unit.planning.diff.test_failure_policy import FAILED, NOW_MS
 from wfdeploy.model.edits import Observe
 from wfdeploy.model.observed import ObservedRun, RunState
-from wfdeploy.model.state import Standing
+from wfdeploy.model.state import Origin, Record, Standing
 from wfdeploy.model.workflow_id import RunIndex
-from wfdeploy.planning.listing.run_states import Snapshot, observe
+from wfdeploy.planning.listing.run_states import Snapshot
 
 HOUR_MS = 3_600_000
 RUNNING = FAILED._replace(run_state=RunState.STARTED, created_at_ms=NOW_MS - HOUR_MS, observed_at_ms=None, dlq_id=None)
@@ -29,7 +29,16 @@ def snapshot(*runs: ObservedRun, since_ms: int | None = None, began_ms: int | No
 def seen(
     standing: Standing, looked: Snapshot, *, starts_ms: int = 0, sent: bool = True
 ) -> tuple[Standing, Observe] | None:
-    found = list(observe([standing], looked, starts_ms=lambda _: starts_ms, was_sent=lambda _: sent))
+    origin = Origin.TRIGGERED if sent else Origin.ADOPTED
+    record = Record(
+        address=standing.address,
+        fingerprint="1:a",
+        generation=1,
+        workflow_run_id=standing.workflow_run_id,
+        created_at_ms=starts_ms,
+        origin=origin,
+    )
+    found = list(looked.observe([standing], lambda _: record))
     assert len(found) <= 1
     for now, edit in found:
         if edit is not None:
