@@ -66,6 +66,20 @@ def test_a_renamed_group_asks_whatever_becomes_of_its_old_runs(bench: VirtualBen
     assert len(bench.triggered()) == MANY
 
 
+@pytest.mark.parametrize(("body", "triggered"), [(1, 1), (3, 2)])
+def test_a_moved_run_is_known_though_an_edit_of_it_was_refused(bench: VirtualBench, body: int, triggered: int) -> None:
+    bench.write(group("g", [run("a", body=1)]))
+    bench.apply()
+    bench.remote.bad = lambda _: True
+    bench.write(group("g", [run("a", body=2)]))
+    assert counts(bench.apply()) == {"rejected": 1}
+    bench.remote.bad = lambda _: False
+    bench.write(group("g", [run("b", body=body)], moved=[{"from": "g/a", "to": "g/b"}]))
+    bench.apply()
+    assert counts(bench.apply()) == {"kept": 1}
+    assert len(bench.triggered()) == triggered
+
+
 # --- runs that only the server knows ---------------------------------------------------------------------------------
 
 

@@ -86,7 +86,7 @@ def _known(recorded: Iterable[RecordKey], context: DiffContext) -> Iterator[Reco
     stream: Iterable[RecordKey] = recorded
     if context.renames:
         stream = list(recorded)
-        moved = {to: key for key in stream if (to := context.renames.get(key.address)) is not None and to not in extra}
+        moved = {to: key for key in stream if (to := context.renames.get(key.address)) is not None}
         kept = [key for key in stream if key.address not in context.renames]
         stream = sorted([*kept, *(key._replace(address=to) for to, key in moved.items())], key=_address)
     extras = (extra[address] for address in sorted(extra))
