@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from wfdeploy.model.document import Fields
@@ -72,25 +72,9 @@ def _shown(value: object, table: dict[int, str], done: dict[int, object]) -> obj
     return done[id(value)]
 
 
-def line_of(text: str, line: int) -> str | None:
-    """The `line`th line (from 1), without its end; None when there is none."""
-    for number, found in enumerate(_lines(text), start=1):
-        if number == line:
-            return found
-    return None
-
-
 def lines_of(text: str) -> list[str]:
     """All lines, as YAML 1.2 breaks them."""
     return _LINE_END.split(text)
-
-
-def _lines(text: str) -> Iterator[str]:
-    start = 0
-    for match in _LINE_END.finditer(text):
-        yield text[start : match.start()]
-        start = match.end()
-    yield text[start:]
 
 
 def inside(place: LineColumn, lines: Sequence[str]) -> LineColumn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from yaml.error import MarkedYAMLError, YAMLError
 
-from wfdeploy.documents.text import UNPRINTABLE, inside, line_of, lines_of
+from wfdeploy.documents.text import UNPRINTABLE, inside, lines_of
 from wfdeploy.model.diagnostic import Diagnostic, Place
 from wfdeploy.model.document import SourceFile
 
@@ -90,12 +90,13 @@ def explain_yaml_error(error: YAMLError, source: SourceFile) -> Diagnostic:
         mark = context_mark  # the text's end is of no help; where the quote was opened is
     if mark is None:  # the reader's errors have no mark
         return _unprintable(bad.start() if bad else 0, source)
-    line, column = inside((mark.line + 1, mark.column + 1), lines_of(source.text))
-    excerpt = line_of(source.text, line)
+    lines = lines_of(source.text)
+    line, column = inside((mark.line + 1, mark.column + 1), lines)
+    excerpt = lines[line - 1]
     message, hint = _message_of(problem)
     if "did not find expected node content" in problem and not source.text[mark.index :].strip():
         message, hint = "the text ends inside brackets or braces", "a ']' or a '}' is missing"
-    if excerpt is not None and "\t" in excerpt[: len(excerpt) - len(excerpt.lstrip())][: column + 1]:
+    if "\t" in excerpt[: len(excerpt) - len(excerpt.lstrip())][: column + 1]:
         message, hint = "a tab is used for indentation", "indent with spaces"
         column = excerpt.index("\t") + 1
     if isinstance(error, MarkedYAMLError) and context_mark is not None and context_mark.line + 1 < line:
@@ -126,5 +127,5 @@ def _unprintable(offset: int, source: SourceFile) -> Diagnostic:
         message=f"the character U+{ord(char):04X} may not stand in YAML" if char else "this can't be read as YAML",
         place=Place(source.display, line, column),
         hint=f'write it as an escape in double quotes: "\\u{ord(char):04x}"' if char else None,
-        excerpt=line_of(source.text, line),
+        excerpt=lines_of(source.text)[line - 1],
     )
