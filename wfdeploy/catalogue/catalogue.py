@@ -69,15 +69,8 @@ class Catalogue:
         """The entry that was made under this key; none that somebody else made, or changed. Raises: `CacheDamaged`."""
         if not self._lasting:
             return None
-        name = name_of(self._key, key)
         with raising_damaged():
-            query = "SELECT id, reads, notes FROM entries WHERE key = ?"
-            row = self._connection.execute(query, (name,)).fetchone()
-            if row is None:
-                return None
-            id_, reads, notes = row
-            groups = self._authentic(id_)
-            return None if groups is None else CacheEntry(id_, _mapping(reads), _mapping(notes), groups)
+            return self._authentic("key", name_of(self._key, key))
 
     def take(self, entry: CacheEntry, file: int, name: str) -> None:
         """Use an entry as it is, for the `file`th file, called `name`."""
@@ -102,7 +95,8 @@ class Catalogue:
                 entries.update(entry for (entry,) in self._connection.execute(query, some))
             found: dict[bytes, list[chunks.Chunk]] = {}
             for entry in sorted(entries, reverse=True):  # the newest one has the most, as a rule
-                for group in self._authentic(entry) or ():
+                known = self._authentic("id", entry)
+                for group in () if known is None else known.groups:
                     own: dict[bytes, list[chunks.Chunk]] = {}
                     for chunk in group.chunks:
                         if chunk.piece in keys:
@@ -243,12 +237,17 @@ class Catalogue:
 
     # --- pieces ----------------------------------------------------------------------------------------------
 
-    def _authentic(self, entry: int) -> Sequence[StoredGroup] | None:
-        """The groups of an entry; None where somebody else made it, or changed it."""
-        query = "SELECT key, reads, notes, code FROM entries WHERE id = ?"
-        name, reads, notes, code = self._connection.execute(query, (entry,)).fetchone()
-        groups = self._stored(entry)
-        return groups if is_code(code, code_of(self._key, name, reads, notes, groups)) else None
+    def _authentic(self, column: str, value: str | int) -> CacheEntry | None:
+        """The entry with this value; None where there is none, or somebody else made it, or changed it."""
+        query = f"SELECT id, key, reads, notes, code FROM entries WHERE {column} = ?"  # noqa: S608
+        row = self._connection.execute(query, (value,)).fetchone()
+        if row is None:
+            return None
+        id_, name, reads, notes, code = row
+        groups = self._stored(id_)
+        if not is_code(code, code_of(self._key, name, reads, notes, groups)):
+            return None
+        return CacheEntry(id_, _mapping(reads), _mapping(notes), groups)
 
     def _stored(self, entry: int) -> list[StoredGroup]:
         query = "SELECT id, name, settings, count, total, respelled FROM groups WHERE entry = ? ORDER BY id"
