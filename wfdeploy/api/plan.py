@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, FieldChange, Selection
 from wfdeploy.model.plan import Change as PlannedChange
 from wfdeploy.model.plan import Plan as MadePlan
+from wfdeploy.wiring.settings import as_typed
 
 if TYPE_CHECKING:
     from wfdeploy.planning.saved_plan import SavedPlan
@@ -89,8 +91,13 @@ class Plan:
     _new_state: bool = field(repr=False)
 
     @classmethod
-    def of(cls, made: MadePlan, *, selection: Selection, paths: Sequence[str] | None, new_state: bool) -> Plan:
-        """A plan as the planner makes it, while its manifests and its state are there to explain it."""
+    def of(
+        cls, made: MadePlan, *, folder: Path, selection: Selection, paths: Sequence[str] | None, new_state: bool
+    ) -> Plan:
+        """A plan as the planner makes it, while its manifests and its state are there to explain it.
+
+        folder: below it, paths are shown without it.
+        """
         explained = tuple(made.explained())
         return cls(
             project=made.project,
@@ -99,7 +106,7 @@ class Plan:
             summary=MappingProxyType({action: made.summary.get(action, 0) for action in Action}),
             warnings=made.warnings,
             verified=made.verified,
-            _made=replace(made, changes=explained, explain=iter),
+            _made=replace(made, changes=explained, explain=iter, state=as_typed(made.state, folder)),
             _selection=selection,
             _paths=None if paths is None else tuple(paths),
             _new_state=new_state,

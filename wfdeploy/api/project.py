@@ -112,7 +112,7 @@ class Project:
             with operation.planned(
                 workspace, paths=chosen, selection=selection, offline=offline, keep_all=False
             ) as made:
-                return Plan.of(made, selection=selection, paths=chosen, new_state=new_state)
+                return Plan.of(made, folder=self.folder, selection=selection, paths=chosen, new_state=new_state)
 
         return self._do(call, "plan", work, online=not offline)
 
@@ -300,7 +300,9 @@ class Project:
         def consents(workspace: Workspace, made: MadePlan) -> bool:
             if confirm is None:
                 return True
-            plan = Plan.of(made, selection=selection, paths=paths, new_state=not workspace.has_state)
+            plan = Plan.of(
+                made, folder=self.folder, selection=selection, paths=paths, new_state=not workspace.has_state
+            )
             return call.ask(lambda: confirm(plan))
 
         def work(workspace: Workspace) -> ApplyReport:

@@ -31,6 +31,7 @@ def test_a_plan_is_a_value(load: Load) -> None:
     assert plan.changes[0].workflow_run_id.startswith("wfr_")
     assert json.loads(plan.to_json())["summary"]["trigger"] == 3
     assert "Plan: 3 to trigger." in plan.to_text()
+    assert "state `.wfdeploy/state/default.db`" in plan.to_markdown()
 
 
 def test_a_plan_is_of_its_targets(load: Load) -> None:
