@@ -106,7 +106,7 @@ def explain(
             yield _wrong_type(name, error, path, matches)
         case "enum":
             yield _not_one_of(name, error, path)
-        case "pattern" if _is_key(error):
+        case "pattern" if "propertyNames" in error.absolute_schema_path:
             message = f"{error.instance!r} can't be a name here: {_title(error.parent or error)}"
             yield SchemaProblem("bad-name", message, (*path, error.instance), at_key=True)
         case "pattern":
@@ -210,10 +210,6 @@ def _bad_form(name: str, error: ValidationError, path: FieldPath) -> SchemaProbl
     if "${{" in error.instance:
         hint = "expressions are not evaluated here"
     return SchemaProblem("bad-form", f"{name}: {shortened(error.instance)} is not a valid {what}", path, hint)
-
-
-def _is_key(error: ValidationError) -> bool:
-    return "propertyNames" in error.absolute_schema_path
 
 
 def _title(error: ValidationError) -> str:

@@ -95,7 +95,8 @@ def read_bytes(found: Found, *, stdin: bytes | None, problems: list[Diagnostic])
             problems.append(_problem("unreadable", f"can't be read: {reason(error)}", found.display))
             return None
     if len(data) > MAX_FILE_BYTES:
-        problems.append(_problem("file-too-big", _too_big(), found.display, "split the group over files"))
+        message = f"larger than {MAX_FILE_BYTES // (1024 * 1024)} MiB"
+        problems.append(_problem("file-too-big", message, found.display, "split the group over files"))
         return None
     return data
 
@@ -248,10 +249,6 @@ def _not_utf8(error: UnicodeDecodeError, display: str) -> Diagnostic:
     if error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         message = "UTF-16, not UTF-8"
     return Diagnostic(code="not-utf8", message=message, place=place, hint="save the file with UTF-8 encoding")
-
-
-def _too_big() -> str:
-    return f"larger than {MAX_FILE_BYTES // (1024 * 1024)} MiB"
 
 
 def _problem(code: str, message: str, display: str, hint: str | None = None) -> Diagnostic:

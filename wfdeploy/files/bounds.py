@@ -71,7 +71,7 @@ class Bounds:
             raise OutOfBoundsError("outside", "lies outside of the project")
         names = real.relative_to(self.root).parts if real.is_relative_to(self.root) else real.parts
         # Where case doesn't count, `.GIT` is `.git`. Whoever names a folder means what is to be seen in it.
-        is_seen = any(not any(map(_is_hidden, real.relative_to(base).parts)) for base in bases)
+        is_seen = any(not any(name.startswith(".") for name in real.relative_to(base).parts) for base in bases)
         if any(name.casefold() in (_GIT if may_hide else _NEVER) for name in names) or not (may_hide or is_seen):
             raise OutOfBoundsError("hidden", "is hidden, or in a hidden folder")
         return real
@@ -99,7 +99,3 @@ def _is_same(path: Path, other: Path) -> bool:
         return path.samefile(other)
     except OSError:
         return False
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".")

@@ -108,10 +108,6 @@ def _time(value: object, path: FieldPath, evaluation: Evaluation) -> int:
         return 0
 
 
-def _labels(value: list[str], path: FieldPath, evaluation: Evaluation) -> tuple[Text, ...]:
-    return evaluation.labels(value, path)
-
-
 def _flow_control(value: Mapping[str, Any], path: FieldPath, evaluation: Evaluation) -> FlowControl:
     period = value.get("period")
     return FlowControl(
@@ -139,7 +135,7 @@ _DELIVERY: dict[str, tuple[str, Callable[[Any, FieldPath, Evaluation], object]]]
     "delay": ("delay_s", lambda value, _path, _evaluation: seconds(value)),
     "notBefore": ("not_before_s", _time),
     "timeout": ("timeout_s", lambda value, _path, _evaluation: seconds(value)),
-    "labels": ("labels", _labels),
+    "labels": ("labels", lambda value, path, evaluation: evaluation.labels(value, path)),
     "flowControl": ("flow_control", _flow_control),
     "failureUrl": ("failure_url", lambda value, path, evaluation: evaluation.text(value, path, stand_in=STAND_IN_URL)),
     "redact": ("redact", _redact),
