@@ -11,14 +11,14 @@ from tests.fakes.manual_clock import ManualClock
 from tests.fakes.model_server import ModelServer
 from tests.support.workbench import Workbench, counts, group, run
 from wfdeploy.model.spool import in_order
-from wfdeploy.operations import outgoing as shipping
+from wfdeploy.operations import outgoing
 
 NAMES = ("z", "m", "a", "q", "b")
 
 
 @pytest.mark.parametrize("held", [1000, 2])
 def test_runs_are_sent_as_they_are_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int) -> None:
-    monkeypatch.setattr(shipping, "in_order", partial(in_order, held=held))
+    monkeypatch.setattr(outgoing, "in_order", partial(in_order, held=held))
     remote = ModelServer(ManualClock())
     bench = Workbench(tmp_path, "http://127.0.0.1:9", "token", clock=remote.clock)
     bench.wrap = lambda _: remote

@@ -1,0 +1,61 @@
+"""Recorded run states, updated from the server."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.virtual import VirtualBench
+from tests.support.workbench import group, run
+from wfdeploy.errors import StateError
+from wfdeploy.model.observed import RunState
+from wfdeploy.operations.refresh import refresh
+
+
+def test_states_are_recorded_and_what_changed_is_told(bench: VirtualBench) -> None:
+    bench.write(group("g", [run("a"), run("b")]))
+    bench.remote.badly = lambda run_id: run_id.startswith("wfr_g-b-")
+    bench.apply()
+    bench.pass_time(100)
+    found = refresh(bench.workspace, (), ())
+    assert found.asked == 2
+    assert {change.address: change.after for change in found.turns} == {
+        "g/a": RunState.SUCCESS,
+        "g/b": RunState.FAILED,
+    }
+    with bench.open() as store:
+        assert {record.address: record.run_state for record in store.records()} == {
+            "g/a": RunState.SUCCESS,
+            "g/b": RunState.FAILED,
+        }
+    assert refresh(bench.workspace, (), ()).asked == 0
+
+
+def test_only_the_selected_runs_are_asked_for(bench: VirtualBench) -> None:
+    bench.write(group("g", [run("a"), run("b")]))
+    bench.apply()
+    bench.pass_time(100)
+    assert refresh(bench.workspace, ["g/a"], ()).asked == 1
+    with bench.open() as store:
+        assert [record.run_state for record in store.records()] == [RunState.SUCCESS, None]
+
+
+@pytest.mark.parametrize("is_copy", [False, True])
+def test_it_says_nothing_about_whether_the_state_is_the_latest(bench: VirtualBench, is_copy: bool) -> None:
+    bench.write(group("g", [run("a")]))
+    bench.apply()
+    copy = bench.state_file.read_bytes()
+    bench.write(group("g", [run("a"), run("b")]))
+    bench.apply()
+    if is_copy:
+        bench.lose_state()
+        bench.state_file.write_bytes(copy)
+    bench.pass_time(100)
+    refresh(bench.workspace, (), ())
+    with bench.open() as store:
+        assert bench.workspace.state_backend.is_latest(store) is not is_copy
+
+
+def test_without_a_state_there_is_nothing_to_refresh(bench: VirtualBench) -> None:
+    with pytest.raises(StateError):
+        refresh(bench.workspace, (), ())
+    assert not bench.state_file.parent.exists()

@@ -1,0 +1,71 @@
+"""Rollouts, shown and steered."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.virtual import VirtualBench
+from tests.support.workbench import group, run
+from wfdeploy.errors import StateError, UsageError
+from wfdeploy.model.blocking import RolloutMode
+from wfdeploy.operations import rollouts
+
+
+@pytest.fixture
+def bench(bench: VirtualBench) -> VirtualBench:
+    rollout = {"steps": [{"count": 2, "pauseUntil": "approved"}], "maxFailures": 0}
+    bench.write(group("g", [run(f"r{n}") for n in range(6)], rollout=rollout))
+    bench.apply()
+    return bench
+
+
+def test_how_far_it_is(bench: VirtualBench) -> None:
+    (view,) = rollouts.status(bench.workspace, ())
+    assert (view.group, view.released, view.succeeded, view.failed) == ("g", 2, 0, 0)
+    assert view.progress is not None
+    assert view.progress.mode is RolloutMode.RUNNING
+
+
+def test_an_approved_step_goes_on_with_the_next_apply(bench: VirtualBench) -> None:
+    bench.pass_time(100)
+    bench.apply()
+    assert len(bench.remote.counts) == 2
+    assert rollouts.approve(bench.workspace, "g").approved == 1
+    bench.apply()
+    assert len(bench.remote.counts) == 6
+
+
+@pytest.mark.parametrize("mode", [RolloutMode.PAUSED, RolloutMode.ABORTED])
+def test_a_paused_or_aborted_one_releases_no_more(bench: VirtualBench, mode: RolloutMode) -> None:
+    steer = rollouts.pause if mode is RolloutMode.PAUSED else rollouts.abort
+    assert steer(bench.workspace, "g").mode is mode
+    rollouts.approve(bench.workspace, "g")
+    bench.pass_time(100)
+    bench.apply()
+    assert len(bench.remote.counts) == 2
+    assert rollouts.resume(bench.workspace, "g").mode is RolloutMode.RUNNING
+    bench.apply()
+    assert len(bench.remote.counts) == 6
+
+
+def test_resuming_tolerates_the_failures_so_far(bench: VirtualBench) -> None:
+    bench.remote.badly = lambda _: True
+    bench.pass_time(100)
+    bench.apply()
+    (view,) = rollouts.status(bench.workspace, ["g"])
+    assert view.progress is not None
+    assert (view.failed, view.progress.mode) == (2, RolloutMode.STOPPED)
+    assert rollouts.resume(bench.workspace, "g").tolerated == 2
+
+
+def test_a_group_without_a_rollout_is_named(bench: VirtualBench) -> None:
+    for use in (lambda: rollouts.status(bench.workspace, ["gg"]), lambda: rollouts.approve(bench.workspace, "gg")):
+        with pytest.raises(UsageError, match="no rollout of the group gg") as caught:
+            use()
+        assert caught.value.hint == "did you mean 'g'?"
+
+
+def test_without_a_state_there_is_nothing_to_steer(bench: VirtualBench) -> None:
+    bench.lose_state()
+    with pytest.raises(StateError):
+        rollouts.pause(bench.workspace, "g")
