@@ -26,7 +26,7 @@ class Inquiry:
         self._discovery = discovery
         self._is_new = is_new
         self.asked_for_absence = False
-        """Whether the listing was made to tell what was never triggered."""
+        """Whether the listing was made to prove what was never triggered."""
 
     async def run(self, result: PlanResult, questions: Questions) -> tuple[PlanResult, Listing]:
         """Ask until nothing more must be known. Return the final plan and the listing that it was made from.
@@ -48,11 +48,11 @@ class Inquiry:
                 return result, listing
 
     async def _list(self, sends: Sending, questions: Questions) -> Listing:
-        baseline, asked = self._planner.baseline, questions.standings
+        baseline, standings = self._planner.baseline, questions.standings
         if self._discovery.lock is None or not questions.ask_for_absence:
-            return await self._discovery.list_runs(baseline, sends, asked)
+            return await self._discovery.list_runs(baseline, sends, standings)
         self.asked_for_absence = True
-        return await self._discovery.list_late(baseline, sends, asked, suspect=self._suspicion)
+        return await self._discovery.list_late(baseline, sends, standings, suspect=self._suspicion)
 
     def _covers(self, listing: Listing, sends: Sending) -> bool:
         """Whether a listing says all that must be known before these changes are sent."""

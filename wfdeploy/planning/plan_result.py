@@ -24,11 +24,11 @@ class Listing:
     runs: tuple[ObservedRun, ...] = ()  # those among which there may be some that the state lacks
     verdicts: Mapping[Address, Verdict] = field(default_factory=dict)  # by address of an open attempt
     began_ms: int | None = None  # server time; None when the server tells no time
-    watermark_ms: int | None = None  # all that was accepted before this server time shows (None: that can't be told)
+    watermark_ms: int | None = None  # all that was accepted before this server time shows (None: not known)
     now_ms: int | None = None  # the server's time, as far as it surely has come
     snapshot: Snapshot | None = None  # all of it, to look up recorded runs
     reach_ms: int | None = None  # from where on it is complete (server time, Unix ms; None: from the beginning)
-    dead_letters: DeadLetters | None = None  # what the dead-letter queue tells, if it was asked
+    dead_letters: DeadLetters | None = None  # what the dead-letter queue holds, if it was listed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,10 +40,10 @@ class PlanResult:
     foreign: bool  # whether there are runs that the state doesn't know and that another runner triggered
     conclusions: Mapping[str, Edit]  # by group: what is true once all of its sends are on their way
     undecided: bool
-    """Whether some schedule isn't known to the state, so that the server has to be asked for its instances."""
+    """Whether the state doesn't know some schedule, so that the server has to be asked for its instances."""
 
     passes: bool  # whether a rollout waits for nothing but time
-    planned_ms: int  # when it was made: our clock, and where the server told its time, no later than that
+    planned_ms: int  # when it was made: our clock, but no later than the server's, where that is known
     due_s: int | None  # the latest time (Unix seconds) of the instances that are due
     conflicts: list[Diagnostic]  # why it must not be carried out
 

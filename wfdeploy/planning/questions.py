@@ -1,4 +1,4 @@
-"""What a plan depends on and only the server can tell."""
+"""What a plan depends on and only the server knows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wfdeploy.planning.targets import Targets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """What a plan depends on and only the server can tell."""
+    """What a plan depends on and only the server knows."""
 
     sends: int  # runs to be sent: another runner may have triggered them
     attempts: list[Attempt]  # requests whose answers were lost
@@ -29,7 +29,7 @@ class Questions:
 
     @property
     def ask_for_absence(self) -> bool:
-        """Whether it decides something that a run was *not* triggered: a listing must begin late enough to tell."""
+        """Whether it decides something that a run was *not* triggered: a listing must begin late enough to prove it."""
         return bool(self.sends or self.attempts or self.undecided)
 
     def __bool__(self) -> bool:

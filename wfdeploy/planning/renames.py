@@ -179,8 +179,7 @@ class Renames:
         candidates |= _instances(recurring, store)
         if not candidates:
             return {}
-        asked = {*candidates, *candidates.values()}
-        records = {record.address: record for record in store.records(asked)}
+        records = {record.address: record for record in store.records({*candidates, *candidates.values()})}
         known = records.keys() | {attempt.address for attempt in store.attempts()}
         result: dict[Address, Address] = {}
         problems: list[Diagnostic] = []

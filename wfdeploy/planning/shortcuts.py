@@ -39,7 +39,7 @@ def to_compare(inputs: Inputs) -> Compared:
     recurrences, desired = inputs.recurrences, baseline.manifests.runs
     is_whole = not (inputs.keep_all or targets)
     unchanged = unchanged_groups(inputs) if is_whole else {}
-    # Past instances stay as they are, also those that failed; what is to be done about one, its group tells.
+    # Past instances stay as they are, also those that failed; their group decides what is done about one.
     loud = [
         address
         for address in context.states.troubled
@@ -116,9 +116,9 @@ def first(inputs: Inputs) -> Gathered | None:
     out run by run."""
     baseline, context, desired = inputs.baseline, inputs.context, inputs.baseline.manifests.runs
     known = context.attempts or context.adopted or context.renames or not baseline.lookups.is_blank
-    asked = inputs.targets or inputs.selection.limit is not None or context.requested is not None
+    narrowed = inputs.targets or inputs.selection.limit is not None or context.requested is not None
     late = inputs.recurrences or any(group.depends_on or group.rollout for group in baseline.manifests.groups.values())
-    if known or asked or late or not desired.is_fresh or baseline.store.rollouts():
+    if known or narrowed or late or not desired.is_fresh or baseline.store.rollouts():
         return None
     counts = {name: group.tally.count for name, group in desired.groups.items()}
     changes = FirstChanges(counts, desired.runs, partial(new_run, context=context))

@@ -51,7 +51,7 @@ class Recurrence:
 class Evidence:
     """What is known beside manifests and state."""
 
-    now_ms: int  # our clock, and where the server told its time, no later than that
+    now_ms: int  # our clock, but no later than the server's, where that is known
     until_ms: int | None  # instances after it aren't looked at (the same clock; None: those after `now_ms`)
     logs_since_s: int
     """The server's logs show the runs of all instances since then (Unix seconds; 0: they forget nothing)."""
@@ -165,8 +165,8 @@ class _Evaluation:
         newest_s = max(known) - 1
         if start_s is None or not self.schedule.makes_up_for_all:
             return newest_s
-        # What was made up for was sent in many batches at once, so that no instance tells anything about an earlier
-        # one: each since the beginning was triggered if the logs know it. What they have forgotten they can't tell.
+        # What was made up for was sent in many batches at once, so no instance says anything about an earlier one:
+        # each since the beginning was triggered if the logs know it. They say nothing about what they have forgotten.
         # Times that aren't the schedule's are those of another cron, and an edited one counts from the last of them.
         others = known.difference(occurrences(self.schedule, min(known) - 1, max(known)))
         decided_s = min(newest_s, max(start_s - 1, self.evidence.logs_since_s, *others))
@@ -207,7 +207,7 @@ class _Evaluation:
 
     def _instances(self, wanted: Mapping[int, Collection[Address]], due_times: Collection[int]) -> Iterable[DesiredRun]:
         requests, file = self.manifests.requests, self.manifests.runs.file_of(self.group.name)
-        skips, asked = self.schedule.concurrency is Concurrency.SKIP, self.evidence.wanted is not None
+        skips, requested = self.schedule.concurrency is Concurrency.SKIP, self.evidence.wanted is not None
         running = self._running() if skips and wanted else {}
         refused: dict[str, Address] = {}
         chosen: dict[Address, DesiredRun] = {}
@@ -220,7 +220,7 @@ class _Evaluation:
                 is_new = address not in wanted[at_s]
                 if is_new and (at_s not in due_times or self._is_known(address)):
                     continue
-                if skips and (is_new or (self._was_refused(address) and not asked)):
+                if skips and (is_new or (self._was_refused(address) and not requested)):
                     template = address.rpartition("@")[0]
                     other = running.get(template)
                     if other is not None and (other < address or not is_new):

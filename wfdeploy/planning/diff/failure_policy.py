@@ -11,7 +11,7 @@ from wfdeploy.model.run import FailureAction, OnCancelled, Policy
 from wfdeploy.model.state import Standing
 
 UNFINISHED = (None, RunState.STARTED, RunState.UNKNOWN, RunState.MISSING)
-"""How a run may be that is yet to be asked after."""
+"""The states of runs that may still change, or may not have been seen correctly."""
 
 _WORDS = {
     None: "was not seen yet",

@@ -18,7 +18,7 @@ REPEATED = "an earlier command had started it already: recorded, and nothing mor
 SENT_AGAIN = "its answer was lost and the server does not know it: sent again"
 
 AT_ONCE = 500
-"""Changes for which the state is asked at once."""
+"""So many changes are looked up at once."""
 
 
 def why_new(run: DesiredRun, generation: int) -> str:

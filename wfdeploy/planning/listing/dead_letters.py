@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wfdeploy.planning.listing.discovery import Discovery
 
 _SAME_MS = 1000
-"""Times of one run may be told in milliseconds here and in seconds there."""
+"""The times of one run may be in milliseconds here and in seconds there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class DeadLetters:
     asked_at_ms: int  # our clock
     found: Mapping[str, str]  # dead letters by such a key
     complete_at_ms: int | None = None
-    """Of runs that were seen to have failed before this (our clock), all that there are would be among them; None
+    """Of runs that were updated to have failed before this (our clock), all that there are would be among them; None
     where the listing wasn't complete."""
 
 
@@ -49,13 +49,13 @@ def with_dead_letter(standing: Standing, key: str, dead_letters: DeadLetters) ->
     if key not in dead_letters.asked:
         return None
     if (dlq_id := dead_letters.found.get(key)) is not None:
-        seen = standing._replace(dlq_id=dlq_id)
-        return seen, Observe(standing.address, RunState.FAILED, dead_letters.asked_at_ms, dlq_id=dlq_id)
+        updated = standing._replace(dlq_id=dlq_id)
+        return updated, Observe(standing.address, RunState.FAILED, dead_letters.asked_at_ms, dlq_id=dlq_id)
     complete_ms = dead_letters.complete_at_ms
     if complete_ms is None or standing.observed_at_ms is None or standing.observed_at_ms > complete_ms:
         return None
-    seen = standing._replace(handled=True)
-    return seen, Observe(standing.address, RunState.FAILED, dead_letters.asked_at_ms, handled=True)
+    updated = standing._replace(handled=True)
+    return updated, Observe(standing.address, RunState.FAILED, dead_letters.asked_at_ms, handled=True)
 
 
 async def find_dead_letters(discovery: Discovery, wanted: Sequence[Standing], since_ms: int | None) -> DeadLetters:

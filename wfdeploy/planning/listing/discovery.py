@@ -62,19 +62,23 @@ class Discovery:
         settings = self.workspace.project.server
         if settings.log_lag_given:
             return settings.log_lag_s
-        told = self.workspace.log_lag_s
-        if told is None:
-            told = self.gateway.facts.log_lag_s
-        return settings.log_lag_s if told is None else told
+        known = self.workspace.log_lag_s
+        if known is None:
+            known = self.gateway.facts.log_lag_s
+        return settings.log_lag_s if known is None else known
 
-    async def list_runs(self, baseline: Baseline, sends: Sending, asked: Collection[Standing]) -> Listing:
+    @property
+    def _lag_ms(self) -> int:
+        return round(1000 * self.log_lag_s)
+
+    async def list_runs(self, baseline: Baseline, sends: Sending, standings: Collection[Standing]) -> Listing:
         """List, and report which open attempts are found. Absence proves nothing.
 
         sends: what is going to be sent.
-        asked: the runs whose state must be known.
+        standings: the recorded runs whose state must be known.
         Raises: `RemoteFailure`.
         """
-        listed = await self._list(baseline, sends, asked)
+        listed = await self._list(baseline, sends, standings)
         index = RunIndex(listed.runs)
         verdicts = {
             attempt.address: Verdict(Finding.FOUND, run)
@@ -85,7 +89,7 @@ class Discovery:
         return self._listing(listed, verdicts)
 
     async def list_late(
-        self, baseline: Baseline, sends: Sending, asked: Collection[Standing], *, suspect: str | None
+        self, baseline: Baseline, sends: Sending, standings: Collection[Standing], *, suspect: str | None
     ) -> Listing:
         """List late enough to know what became of open attempts, and what another runner may have triggered.
 
@@ -121,35 +125,35 @@ class Discovery:
                     "triggered",
                     hint=f"give it more than {lag_s:.0f} seconds with --timeout",
                 )
-            return await self.list_runs(baseline, sends, asked)
-        listed = await self._list(baseline, sends, asked)
+            return await self.list_runs(baseline, sends, standings)
+        listed = await self._list(baseline, sends, standings)
         findings = self._examine(baseline, listed)
         if findings.too_early and await patience.wait(
             findings.wait_ms / 1000,
             "a delayed run whose answer was lost may just be starting: waiting until the logs can tell",
         ):
-            listed = await self._list(baseline, sends, asked)
+            listed = await self._list(baseline, sends, standings)
             findings = self._examine(baseline, listed)
         return self._listing(listed, self._verdicts(baseline, findings))
 
     async def inspect(self, standings: Collection[Standing]) -> Snapshot:
         """Update the states of these runs, by one listing. Raises: `RemoteFailure`."""
-        start = since_oldest(standings, round(1000 * self.log_lag_s))
+        start = since_oldest(standings, self._lag_ms)
         return self._snapshot(await self._list_since(start, len(standings)))
 
     async def dead_letters(self, standings: Sequence[Standing]) -> DeadLetters:
         """Find the dead letters of these runs in the dead-letter queue."""
-        return await find_dead_letters(self, standings, since_oldest(standings, round(1000 * self.log_lag_s)))
+        return await find_dead_letters(self, standings, since_oldest(standings, self._lag_ms))
 
     def covers(self, baseline: Baseline, listing: Listing, sends: Sending) -> bool:
         """Whether a listing reaches back as far as it must before these changes are sent."""
-        needed = _reach(baseline, sends, self.time.latest_ms(), round(1000 * self.log_lag_s))
+        needed = self._reach(baseline, sends)
         if listing.reach_ms is not None and (needed is None or needed < listing.reach_ms):
             return False
         if self._joined is None:
             return True
         watermark_ms, start_ms = self._joined
-        needed = _reach(baseline, sends, self.time.latest_ms(), round(1000 * self.log_lag_s), watermark_ms)
+        needed = self._reach(baseline, sends, watermark_ms)
         return needed is not None and needed >= start_ms
 
     # --- pieces ----------------------------------------------------------------------------------------------
@@ -171,12 +175,11 @@ class Discovery:
             self.time.learn(page.server_time_ms, asked_at=asked_at, answered_at=self.time.now())
             break
 
-    async def _list(self, baseline: Baseline, sends: Sending, asked: Collection[Standing]) -> Listed:
-        """Make one listing for all purposes. It reaches back to what may be unknown, and to the oldest `asked` run."""
+    async def _list(self, baseline: Baseline, sends: Sending, standings: Collection[Standing]) -> Listed:
+        """Make one listing for all purposes, back to what may be unknown, and to the oldest run in question."""
         workspace = self.workspace
-        lag_ms = round(1000 * self.log_lag_s)
-        start = _reach(baseline, sends, self.time.latest_ms(), lag_ms)
-        oldest = since_oldest(asked, lag_ms)
+        start = self._reach(baseline, sends)
+        oldest = since_oldest(standings, self._lag_ms)
         declared = sum(group.tally.count for group in baseline.manifests.runs.groups.values())
         since_ms = start if start is None or oldest is None else min(start, oldest)
         self._joined = None
@@ -205,9 +208,8 @@ class Discovery:
         earlier = None if self._long is None else await self._long.continued(since_ms, expected, self._probe)
         if earlier is None:
             return None
-        lag_ms = round(1000 * self.log_lag_s)
-        watermark_ms = earlier.began_ms - lag_ms
-        start_ms = _reach(baseline, sends, self.time.latest_ms(), lag_ms, watermark_ms)
+        watermark_ms = earlier.began_ms - self._lag_ms
+        start_ms = self._reach(baseline, sends, watermark_ms)
         if start_ms is None:
             return None
         start_ms = start_ms if oldest_ms is None else min(start_ms, oldest_ms)
@@ -216,6 +218,33 @@ class Discovery:
         listed.runs += [run for run in earlier.runs if (run.workflow_run_id, run.created_at_ms) not in newer]
         self._joined = watermark_ms, start_ms
         return listed
+
+    def _reach(self, baseline: Baseline, sends: Sending, watermark_ms: int | None = None) -> int | None:
+        """Where a listing must begin (server time, Unix ms; None: at the beginning).
+
+        The watermark covers what showed when it was set. A delayed run may show only once it starts, under the time at
+        which it was accepted. So for runs about to be triggered, the listing begins earlier by their delay.
+        watermark_ms: in place of the state's.
+        """
+        watermark = baseline.head.watermark_ms if watermark_ms is None else watermark_ms
+        if watermark is None:
+            return None
+        now_ms, lag_ms = self.time.latest_ms(), self._lag_ms
+        start = watermark
+        attempts = baseline.open_attempts
+        if attempts:
+            earliest = since(attempts)
+            if earliest is None:
+                return None
+            start = min(start, earliest)
+        for change in sends:
+            if change.desired is None:
+                continue
+            not_before_ms = 1000 * (change.desired.not_before_s or 0)
+            if watermark - lag_ms < not_before_ms < now_ms + lag_ms:
+                return None
+            start = min(start, watermark - 1000 * (change.desired.delay_s or 0))
+        return start
 
     async def _list_since(self, since_ms: int | None, expected: int, long: LongListings | None = None) -> Listed:
         workspace = self.workspace
@@ -238,11 +267,11 @@ class Discovery:
     def _listing(self, listed: Listed, verdicts: dict[Address, Verdict]) -> Listing:
         reach_ms, began_ms = listed.reach_ms, self._began_ms(listed)
         return Listing(
-            # What lies further back is known to the state already, or is too old to be told.
+            # What lies further back is known to the state already, or is too old to matter.
             runs=tuple(run for run in listed.runs if reach_ms is None or run.created_at_ms >= reach_ms),
             verdicts=verdicts,
             began_ms=began_ms,
-            watermark_ms=None if began_ms is None else max(began_ms - round(1000 * self.log_lag_s), 0),
+            watermark_ms=None if began_ms is None else max(began_ms - self._lag_ms, 0),
             now_ms=self.time.earliest_ms() if self.time.is_known else None,
             snapshot=self._snapshot(listed),
             reach_ms=reach_ms,
@@ -254,7 +283,7 @@ class Discovery:
             since_ms=listed.since_ms,
             began_ms=self._began_ms(listed),
             now_ms=self.workspace.clock.now_ms(),
-            log_lag_ms=round(1000 * self.log_lag_s),
+            log_lag_ms=self._lag_ms,
             log_retention_ms=round(1000 * self.workspace.project.server.log_retention_s),
         )
 
@@ -298,7 +327,7 @@ class Discovery:
             names=baseline.names_of,
             listed_at_ms=self.time.earliest_ms(listed.asked_at),
             ended_at_ms=self._ended(baseline),
-            log_lag_ms=round(1000 * self.log_lag_s),
+            log_lag_ms=self._lag_ms,
         )
 
     def _verdicts(self, baseline: Baseline, findings: Findings) -> dict[Address, Verdict]:
@@ -323,30 +352,3 @@ class Discovery:
             else:
                 verdicts[address] = Verdict(Finding.ABSENT)
         return verdicts
-
-
-def _reach(baseline: Baseline, sends: Sending, now_ms: int, lag_ms: int, watermark_ms: int | None = None) -> int | None:
-    """Where a listing must begin (server time, Unix ms; None: at the beginning).
-
-    The watermark covers what showed when it was set. A delayed run may show only once it starts, under the time at
-    which it was accepted. So for runs about to be triggered, the listing begins earlier by their delay.
-    watermark_ms: in place of the state's.
-    """
-    watermark = baseline.head.watermark_ms if watermark_ms is None else watermark_ms
-    if watermark is None:
-        return None
-    start = watermark
-    attempts = baseline.open_attempts
-    if attempts:
-        earliest = since(attempts)
-        if earliest is None:
-            return None
-        start = min(start, earliest)
-    for change in sends:
-        if change.desired is None:
-            continue
-        not_before_ms = 1000 * (change.desired.not_before_s or 0)
-        if watermark - lag_ms < not_before_ms < now_ms + lag_ms:
-            return None
-        start = min(start, watermark - 1000 * (change.desired.delay_s or 0))
-    return start

@@ -64,7 +64,7 @@ class LongListings:
             if not first:
                 self._time.learn(page.server_time_ms, asked_at=asked_at, answered_at=self._time.now())
                 if page.server_time_ms is None or self._gateway.facts.server_id is not None:
-                    first = None  # nothing tells when it began; or it is the embedded server, which is quick
+                    first = None  # it isn't known when it began; or it is the embedded server, which is quick
                     return
                 began_ms = self._time.earliest_ms(asked_at)
             first.append((cursor, page))
@@ -122,5 +122,5 @@ class LongListings:
         except RemoteFailure:
             if has_begun:
                 raise
-            return None  # the cursor is refused; or the server can't be reached, which the next request will tell
+            return None  # the cursor is refused; or the server can't be reached, as the next request will show
         return EarlierListing([*(run for run in saved.runs if is_ours(run, label)), *rest.runs], saved.began_ms)

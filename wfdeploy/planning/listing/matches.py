@@ -37,13 +37,13 @@ class Matcher:
     def match(self, listed: Sequence[ObservedRun], remembered: Sequence[ObservedRun]) -> Matches:
         """Match the runs of a listing, and remembered runs that belonged to nobody until now."""
         shard, runs = self.shard, [*remembered, *self._unlike_records(listed, remembered)]
-        told = [(run, read_derived_id(run)) for run in runs]
+        identified = [(run, read_derived_id(run)) for run in runs]
         if shard is not None:
             # What other shards trigger carries the same label, and is theirs to know.
-            told = [one for one in told if one[1] is None or shard.covers(one[1].parts.place)]
-        if not told:
+            identified = [one for one in identified if one[1] is None or shard.covers(one[1].parts.place)]
+        if not identified:
             return Matches()
-        found = match_runs(told, _Places(self, told).locate)
+        found = match_runs(identified, _Places(self, identified).locate)
         # What the server listed although it isn't this project's has a derived id of another one.
         ours, label = set(remembered), self.project.label
         found.unmatched = [run for run in found.unmatched if run in ours or label in run.labels]
@@ -58,10 +58,10 @@ class Matcher:
         that say so by themselves. They say nothing about other runs either. What is left is mostly little."""
         labels = {run.labels for run in (*remembered, *listed)}
         if not listed or any(map(parse_attempt, labels)):
-            return listed  # what was resumed is told by what was triggered
+            return listed  # a resumed run is known by the run that was triggered
         keys = [id_key(run.workflow_run_id) for run in listed]
         counted = Counter([*keys, *{id_key(run.workflow_run_id) for run in remembered}])
-        telling = {each for each in labels if any(map(parse_run_id, each))}
+        resumed = {each for each in labels if any(map(parse_run_id, each))}
         recorded = {
             key
             for address, fingerprint, generation, run_id, _ in self.store.keys_with_ids(counted)
@@ -69,7 +69,7 @@ class Matcher:
             and key.endswith(f"-g{generation}-f{fingerprint.replace(':', '', 1)}")
             and self.renames.renamed(address) not in self.baseline.attempts
         }
-        return [run for key, run in zip(keys, listed, strict=True) if key not in recorded or run.labels in telling]
+        return [run for key, run in zip(keys, listed, strict=True) if key not in recorded or run.labels in resumed]
 
     def adoption(self, matches: Matches) -> Adoption:
         """What the state must learn from the matches."""
@@ -141,13 +141,13 @@ class Matcher:
 class _Places:
     """The places that the ids and labels of listed runs may name."""
 
-    def __init__(self, matcher: Matcher, told: Sequence[tuple[ObservedRun, DerivedId | None]]) -> None:
+    def __init__(self, matcher: Matcher, identified: Sequence[tuple[ObservedRun, DerivedId | None]]) -> None:
         self._matcher = matcher
-        self._wanted = {derived.parts.place for _, derived in told if derived is not None}
-        self._times = {derived.parts.at for _, derived in told if derived is not None and derived.parts.at}
+        self._wanted = {derived.parts.place for _, derived in identified if derived is not None}
+        self._times = {derived.parts.at for _, derived in identified if derived is not None and derived.parts.at}
         self._first: dict[str, str] = {}  # of several runs with one label, the one that got it from us
         known = set[tuple[str, ...]]()  # mostly all runs carry the same labels
-        runs = [run for run, _ in reversed(told)]
+        runs = [run for run, _ in reversed(identified)]
         runs.sort(key=attrgetter("created_at_ms"))
         for run in runs:
             if run.labels not in known:
@@ -159,23 +159,23 @@ class _Places:
         self._names: dict[str, str] = {}  # by place, as its id has it
         self._tried: dict[str, tuple[Address, str]] = {}
         self._explicit: dict[str, Place] = {}
-        if not self._wanted_tries and self._are_recorded(told):
+        if not self._wanted_tries and self._are_recorded(identified):
             return
         self._fill()
-        for _, derived in told if self._wanted_tries else ():
-            # What resumed an edited run: its fingerprint is told by the run that was triggered.
+        for _, derived in identified if self._wanted_tries else ():
+            # A resume of an edited run: the run that was triggered has its fingerprint.
             if derived is not None and derived.parts.place in self._places:
                 place, fingerprint = derived.parts.place, derived.parts.fingerprint
                 address = self._places[place]
                 for name in {address, self._names[place]}:  # it may have been renamed before or after its resume
                     self._offer_try(name, fingerprint, address)
 
-    def _are_recorded(self, told: Sequence[tuple[ObservedRun, DerivedId | None]]) -> bool:
+    def _are_recorded(self, identified: Sequence[tuple[ObservedRun, DerivedId | None]]) -> bool:
         """Whether the state knows all of them, as it mostly does. Then no other place has to be considered."""
         matcher, project = self._matcher, self._matcher.project
         name = Naming(project.key, project.environment)
         known: dict[str, Place] = {}
-        for key in matcher.store.keys_with_ids({run.workflow_run_id for run, _ in told}):
+        for key in matcher.store.keys_with_ids({run.workflow_run_id for run, _ in identified}):
             parts = parse_run_id(key.workflow_run_id)
             fingerprint = key.fingerprint if parts is None else parts.fingerprint
             address = matcher.renames.renamed(key.address)
@@ -183,7 +183,7 @@ class _Places:
             known[id_key(key.workflow_run_id)] = place
             if parts is None:  # of several runs that had this id, one after the other, the record is about this one
                 known[name(key.address, key.fingerprint, key.generation)] = place
-        if any(_identity(*one) not in known for one in told):
+        if any(_identity(*one) not in known for one in identified):
             return False
         self._explicit = known
         return True
@@ -298,6 +298,6 @@ def _tries(match: Match, known: Collection[tuple[int, int]]) -> int:
     """
     tries = -1
     for generation in sorted({generation for generation, _ in known if generation <= match.generation}):
-        told = max(told for each, told in known if each == generation)
-        tries = max(tries + 1, generation - 1, told)
+        most = max(each_tries for each, each_tries in known if each == generation)
+        tries = max(tries + 1, generation - 1, most)
     return tries

@@ -47,23 +47,23 @@ class Snapshot:
             if run is None:
                 state = self._state_of_absent(standing, record_of)
                 if state is not None and state is not standing.run_state:
-                    yield self._seen(standing, state, None)
+                    yield self._updated(standing, state, None)
             elif run.state is standing.run_state and (run.dlq_id is None or run.dlq_id == standing.dlq_id):
                 yield standing, None
             else:
-                yield self._seen(standing, run.state, run)
+                yield self._updated(standing, run.state, run)
 
-    def _seen(self, standing: Standing, state: RunState, run: ObservedRun | None) -> tuple[Standing, Observe]:
+    def _updated(self, standing: Standing, state: RunState, run: ObservedRun | None) -> tuple[Standing, Observe]:
         completed_ms = None if run is None else run.completed_at_ms
         dlq_id = None if run is None else run.dlq_id
         edit = Observe(standing.address, state, self.now_ms, completed_ms, dlq_id)
-        seen = standing._replace(
+        updated = standing._replace(
             run_state=state,
             observed_at_ms=standing.observed_at_ms if standing.run_state is state else self.now_ms,
             completed_at_ms=completed_ms or standing.completed_at_ms,
             dlq_id=dlq_id or standing.dlq_id,
         )
-        return seen, edit
+        return updated, edit
 
     def _state_of_absent(self, standing: Standing, record_of: Callable[[Standing], Record | None]) -> RunState | None:
         """The state of a run that the snapshot doesn't show; None when its absence says nothing."""
