@@ -84,12 +84,12 @@ def confirm_and_report(
     budget_s: float = 300.0,
 ) -> ExitCode:
     """Change something after the user has confirmed it, and show the report. Return the exit code."""
-    from wfdeploy.cli import signals, wiring
-    from wfdeploy.cli.command_line import command_line
+    from wfdeploy.cli import signals, surroundings
+    from wfdeploy.cli.surroundings import command_line
     from wfdeploy.render import report as view
 
     output = app.output
-    with wiring.opened(app, chosen, budget_s=budget_s) as workspace, signals.stop_on_signal() as stopper:
+    with surroundings.opened(app, chosen, budget_s=budget_s) as workspace, signals.stop_on_signal() as stopper:
         confirm = Asker(output, stopper, workspace.listener, yes=yes, question=question)
         try:
             report = act(workspace, confirm, stopper.flag)

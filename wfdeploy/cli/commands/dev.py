@@ -55,7 +55,7 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
     """
     from pathlib import Path
 
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.files.bounds import Bounds
     from wfdeploy.project.file import locate_project_file
     from wfdeploy.wiring import embedded
@@ -106,6 +106,6 @@ def dev(app: App, port: int, db: str | None, time_scale: float, plan: str | None
         demo_port=embedded.demo_port(database),
         announce=True,
     )
-    with wiring.library_logs(app.output):
+    with surroundings.library_logs(app.output):
         serve_forever(server, on_ready=greet)
     app.output.note("stopped")

@@ -105,7 +105,7 @@ def render(
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     ADDRESS is a run, or a glob of addresses (* and ?; brackets are literal).
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.manifests.loading import load
     from wfdeploy.model.plan import Selection
     from wfdeploy.operations.rendering import render
@@ -114,7 +114,7 @@ def render(
     output = app.output
     paths = None if path is None else (path,)
     with (
-        wiring.opened(app, target, online=False, only_bar=True) as workspace,
+        surroundings.opened(app, target, online=False, only_bar=True) as workspace,
         load(workspace, paths, Selection(variables=variables), shrink=False) as manifests,
     ):
         shown = render(manifests, address)

@@ -66,7 +66,7 @@ def plan(
     from dataclasses import replace
     from pathlib import Path
 
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import plan as operation
     from wfdeploy.wiring.assembly import warn_of_shared_names
     from wfdeploy.wiring.settings import as_typed, resolve
@@ -81,7 +81,7 @@ def plan(
 
         require_as_named("the plan", out, folder=chosen.cwd, bounds=chosen.target.project.bounds)
     with ExitStack() as stack:
-        with wiring.opened(app, chosen, online=not offline) as workspace:
+        with surroundings.opened(app, chosen, online=not offline) as workspace:
             is_new = not workspace.has_state
             plan = stack.enter_context(
                 operation.planned(workspace, paths=paths, selection=selection, offline=offline, keep_all=everything)
@@ -106,7 +106,7 @@ def plan(
 
             next_step = None
             if plan.has_changes and out != "-":
-                from wfdeploy.cli.command_line import command_line
+                from wfdeploy.cli.surroundings import command_line
 
                 if out is not None:
                     next_step = command_line("apply", target, [out])

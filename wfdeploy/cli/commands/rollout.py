@@ -67,11 +67,11 @@ def status(app: App, target: TargetOptions, groups: Sequence[str]) -> None:
 
     Reads the manifests and the state. Runs are shown as they were last observed; `wfdeploy refresh` updates them.
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import rollouts as operation
     from wfdeploy.render import rollouts as view
 
-    with wiring.opened(app, target, online=False) as workspace:
+    with surroundings.opened(app, target, online=False) as workspace:
         views = operation.status(workspace, tuple(groups))
     output = app.output
     output.show(view.json_text(views), view.text(views, output.style, width=output.width))
@@ -92,11 +92,11 @@ def _steering(verb: str, done: str, help_: str) -> click.Command:
     @options.target
     @options.view
     def command(app: App, target: TargetOptions, group: str) -> None:
-        from wfdeploy.cli import wiring
+        from wfdeploy.cli import surroundings
         from wfdeploy.operations import rollouts as operation
         from wfdeploy.render import rollouts as view
 
-        with wiring.opened(app, target, online=False) as workspace:
+        with surroundings.opened(app, target, online=False) as workspace:
             steer: Callable[[Workspace, str], RolloutProgress] = getattr(operation, verb)
             progress = steer(workspace, group)
         app.output.show(view.changed_json(progress), view.changed_text(progress, done))

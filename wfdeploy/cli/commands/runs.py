@@ -52,7 +52,7 @@ def status(
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
-    from wfdeploy.cli import signals, wiring
+    from wfdeploy.cli import signals, surroundings
     from wfdeploy.operations import status as operation
     from wfdeploy.render import status as view
 
@@ -67,7 +67,7 @@ def status(
         else:
             output.payload(view.text(rows, output.style, width=output.width))
 
-    with wiring.opened(app, target) as workspace:
+    with surroundings.opened(app, target) as workspace:
         if not watch:
             show(operation.status(workspace, tuple(globs), tuple(labels)))
             return
@@ -120,13 +120,13 @@ def wait(
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
-    from wfdeploy.cli import signals, wiring
+    from wfdeploy.cli import signals, surroundings
     from wfdeploy.model.blocking import Condition
     from wfdeploy.operations import waiting as operation
     from wfdeploy.render import status as view
 
     output = app.output
-    with wiring.opened(app, target) as workspace, signals.stop_on_signal() as stopper:
+    with surroundings.opened(app, target) as workspace, signals.stop_on_signal() as stopper:
         ended = operation.wait(
             workspace,
             tuple(globs),
@@ -170,12 +170,12 @@ def logs(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import status as operation
     from wfdeploy.render import logs as view
 
     output = app.output
-    with wiring.opened(app, target) as workspace:
+    with surroundings.opened(app, target) as workspace:
         runs = operation.logs(workspace, tuple(globs), tuple(labels))
     output.show(view.logs_json(runs), view.logs_text(runs, output.style, width=output.width))
 
@@ -199,11 +199,11 @@ def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Seque
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import status as operation
     from wfdeploy.render import logs as view
 
-    with wiring.opened(app, target, online=False) as workspace:
+    with surroundings.opened(app, target, online=False) as workspace:
         runs = operation.history(workspace, tuple(globs), tuple(labels))
     output = app.output
     output.show(view.history_json(runs), view.history_text(runs, output.style, width=output.width))
@@ -229,11 +229,11 @@ def refresh(app: App, target: TargetOptions, globs: Sequence[str], labels: Seque
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import refresh as operation
     from wfdeploy.render import status as view
 
     output = app.output
-    with wiring.opened(app, target) as workspace:
+    with surroundings.opened(app, target) as workspace:
         found = operation.refresh(workspace, tuple(globs), tuple(labels))
     output.show(view.refreshed_json(found), view.refreshed_text(found, output.style, width=output.width))

@@ -68,11 +68,11 @@ def list_(app: App, target: TargetOptions, globs: Sequence[str]) -> None:
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import state as operation
     from wfdeploy.render import status as view
 
-    with wiring.opened(app, target, online=False) as workspace:
+    with surroundings.opened(app, target, online=False) as workspace:
         rows = operation.list_records(workspace, tuple(globs))
     output = app.output
     output.show(view.list_json(rows), view.list_text(rows, output.style, width=output.width))
@@ -96,11 +96,11 @@ def show(app: App, target: TargetOptions, address: str) -> None:
     The recorded run, the request it was made from (secrets by name), an attempt whose outcome is open, and the runs
     before it.
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import state as operation
     from wfdeploy.render import status as view
 
-    with wiring.opened(app, target, online=False) as workspace:
+    with surroundings.opened(app, target, online=False) as workspace:
         shown = operation.show(workspace, address)
     app.output.show(view.show_json(shown), view.show_text(shown, app.output.style))
 
@@ -131,14 +131,14 @@ def resolve(app: App, target: TargetOptions, address: str, resolution: str | Non
     apply does it by itself from the server's logs. Only a run that is older than those logs has to be resolved by
     somebody who knows. A restart or a resume counts as an attempt of its group's policy either way.
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import state as operation
 
     if resolution is None:
         raise click.UsageError("Give --triggered or --resend: was the run started?")
     if run_id is not None and resolution != operation.Resolution.TRIGGERED.value:
         raise click.UsageError("--run-id goes with --triggered.")
-    with wiring.opened(app, target, online=False) as workspace:
+    with surroundings.opened(app, target, online=False) as workspace:
         operation.resolve(workspace, address, operation.Resolution(resolution), run_id)
     app.output.note(f"{address} is resolved: {resolution}")
 
@@ -161,10 +161,10 @@ def mv(app: App, target: TargetOptions, origin: str, to: str) -> None:
     Renames it in this one state. A `moved:` entry in the manifest or the project file does it in every environment,
     and also when the state was lost: prefer that.
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import state as operation
 
-    with wiring.opened(app, target, online=False) as workspace:
+    with surroundings.opened(app, target, online=False) as workspace:
         operation.move(workspace, origin, to)
     app.output.note(f"{origin} is now {to}")
 
@@ -189,12 +189,12 @@ def rm(app: App, target: TargetOptions, globs: Sequence[str]) -> None:
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import state as operation
     from wfdeploy.render.encode import dump
     from wfdeploy.render.terminal import printable
 
-    with wiring.opened(app, target, online=False) as workspace:
+    with surroundings.opened(app, target, online=False) as workspace:
         removed = operation.remove(workspace, tuple(globs))
     json = dump({"formatVersion": 1, "removed": list(removed)}) + "\n"
     app.output.show(json, (f"forgot {printable(address)}\n" for address in removed))
@@ -216,10 +216,10 @@ def export(app: App, target: TargetOptions) -> None:
 
     The same state gives the same bytes. It contains no secrets; it contains request bodies unless they are redacted.
     """
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import state as operation
 
-    with wiring.opened(app, target, online=False) as workspace:
+    with surroundings.opened(app, target, online=False) as workspace:
         app.output.payload(f"{line}\n" for line in operation.export(workspace))
 
 
@@ -243,13 +243,13 @@ def import_(app: App, target: TargetOptions, file: str) -> None:
     """
     from pathlib import Path
 
-    from wfdeploy.cli import wiring
+    from wfdeploy.cli import surroundings
     from wfdeploy.operations import state as operation
     from wfdeploy.wiring.checkout import require_as_named
 
-    with wiring.opened(app, target, online=False) as workspace:
+    with surroundings.opened(app, target, online=False) as workspace:
         if file != "-":
             require_as_named("the export", file, folder=Path.cwd(), bounds=workspace.project.bounds)
-        with wiring.exported_lines(file) as lines:
+        with surroundings.exported_lines(file) as lines:
             count = operation.import_(workspace, lines)
     app.output.note(f"imported {count:,} record{'' if count == 1 else 's'}")

@@ -1,10 +1,10 @@
-"""The surroundings of a command: where it works, and how it reports."""
+"""The surroundings of a command: where it works, how it reports, and a command line that leads there again."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from wfdeploy.wiring.settings import Settings, resolve, secret_values
 if TYPE_CHECKING:
     from wfdeploy.cli.output import App, Output
     from wfdeploy.model.options import TargetOptions
+    from wfdeploy.model.plan import Selection
     from wfdeploy.workspace import Workspace
 
 
@@ -44,6 +45,43 @@ def opened(
         ) as surroundings,
     ):
         yield surroundings
+
+
+def command_line(
+    command: str, options: TargetOptions, arguments: Sequence[str] = (), selection: Selection | None = None
+) -> str:
+    """`wfdeploy COMMAND` with the arguments and flags that lead to the same place."""
+    from wfdeploy.model.address import shell_word
+
+    words = ["wfdeploy", command]
+    words += [f"./{path}" if path.startswith("-") and path != "-" else path for path in arguments]  # no option
+    for name, value in (
+        ("-e", options.environment),
+        ("--url", options.url),
+        ("--token-file", options.token_file),
+        ("--state", options.state),
+        ("--project-file", options.project_file),
+        ("--env-file", options.env_file),
+        ("--shard", options.shard),
+    ):
+        if value is not None:
+            words += [name, str(value)]
+    if options.local:
+        words.append("--local")
+    if selection is not None:
+        for target in selection.targets:
+            words += ["--target", target]
+        for address in selection.replace:
+            words += ["--replace", address]
+        if selection.limit is not None:
+            words += ["--limit", str(selection.limit)]
+        if selection.prune:
+            words.append("--prune")
+        if selection.refresh.value != "auto":
+            words.append(f"--refresh={selection.refresh.value}")
+        for name, value in selection.variables.items():
+            words += ["--var", f"{name}={value}"]
+    return " ".join(map(shell_word, words))
 
 
 @contextmanager

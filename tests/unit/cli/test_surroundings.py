@@ -1,15 +1,39 @@
-"""The command that is suggested leads to the same place."""
+"""Libraries don't write past the output, and the command that is suggested leads to the same place."""
 
 from __future__ import annotations
 
+import io
+import logging
 import shlex
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfdeploy.cli.command_line import command_line
+from wfdeploy.cli.output import Output
+from wfdeploy.cli.surroundings import command_line, library_logs
 from wfdeploy.model.options import TargetOptions
 from wfdeploy.model.plan import Selection
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "lines"),
+    [(0, ["warning: ours \\x1b[2J"]), (1, ["lib.deep: theirs: ValueError('x')", "warning: ours \\x1b[2J"])],
+)
+def test_warnings_of_libraries_are_details(verbosity: int, lines: list[str]) -> None:
+    stderr = io.StringIO()
+    output = Output(stdout=io.StringIO(), stderr=stderr, environ={})
+    output.verbosity = verbosity
+    before = list(logging.getLogger().handlers)
+    with library_logs(output):
+        try:
+            raise ValueError("x")
+        except ValueError:
+            logging.getLogger("lib.deep").exception("theirs")
+        logging.getLogger("lib").info("never")
+        logging.getLogger("wfdeploy.localserver").warning("ours %s", "\x1b[2J")
+    assert stderr.getvalue().splitlines() == lines
+    assert logging.getLogger().handlers == before
 
 
 def test_nothing_given_nothing_said() -> None:
