@@ -225,6 +225,29 @@ def test_failure_callback_of_its_own_and_its_failure(api: Api, server: LocalServ
     assert "authorization" not in endpoint.requests[0].headers
 
 
+def test_failure_callback_has_a_timeout_of_its_own(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
+    release = threading.Event()
+
+    def answer(request: Received) -> Answer:
+        if request.path == "/wf/failed":
+            release.wait(10)
+        return 500, {}, b""
+
+    endpoint.answer = answer
+    api.trigger(
+        "wfr_a",
+        url=endpoint.url,
+        Upstash_Retries="0",
+        Upstash_Failure_Callback=f"{endpoint.url}/failed",
+        Upstash_Failure_Callback_Timeout="50ms",
+    )
+    try:
+        server.wait_until(lambda runs: runs[0].failure_callback == "CALLBACK_FAIL")
+        assert api.logs()["runs"][0]["failureFunction"]["responseBody"] == "no answer within 0.05s"
+    finally:
+        release.set()
+
+
 def test_plain_message_is_delivered_as_it_is(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
     answer = api.http.post(
         f"/v2/publish/{endpoint.url}",
