@@ -11,7 +11,17 @@ from itertools import accumulate, islice
 
 from wfdeploy.model.address import moved_entry
 from wfdeploy.model.plan import Action, Plan
-from wfdeploy.render.plan_text import counts, drift
+from wfdeploy.render.plan_text import (
+    UNVERIFIED,
+    counts,
+    drift,
+    emptied,
+    orphaned,
+    possibly_renamed,
+    possibly_triggered,
+    several,
+    unmatched,
+)
 from wfdeploy.render.terminal import plain, printable
 from wfdeploy.render.width import clip
 
@@ -42,10 +52,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield f"{shard} {_code(plan.url)}, token from {_code(plan.token_source)}, state {_code(plan.state)}."
     if not plan.verified and plan.sends:
         yield ""
-        yield (
-            "**Unverified:** the server was not contacted. Runs that it knows and the state does not know are shown as "
-            "to trigger."
-        )
+        yield f"**Unverified:** {UNVERIFIED}"
     yield from _section("To decide", list(_decisions(plan)))
     yield from _section("Warnings", list(_warnings(plan)))
     if plan.changes:
@@ -71,26 +78,20 @@ def _decisions(plan: Plan) -> Iterator[str]:
     """What goes beyond triggering what is new, as items of a list."""
     cancels, again = plan.summary.get(Action.CANCEL, 0), plan.summary.get(Action.RETRIGGER, 0) + plan.declared_again
     if cancels:
-        yield f"- {_runs(cancels)} would be cancelled."
+        yield f"- {several(cancels)} would be cancelled."
     for generator, count in islice(plan.emptied.items(), _MOST_LISTED):
-        yield (
-            f"- {_runs(count)} would be cancelled because {_code(generator)} makes no runs any more. "
-            "This needs `--allow-cancel`."
-        )
+        yield f"- {emptied(_code(generator), count)}"
     if len(plan.emptied) > _MOST_LISTED:
-        yield f"- The same is true of {_runs(len(plan.emptied) - _MOST_LISTED, 'more generator')}."
+        yield f"- The same applies to {several(len(plan.emptied) - _MOST_LISTED, 'more generator')}."
     if again:
-        yield f"- {_runs(again)} would be triggered again."
+        yield f"- {several(again)} would be triggered again."
     if plan.possibly_triggered:
-        yield (
-            f"- {_runs(len(plan.possibly_triggered), 'new run')} may be known to the server under another name, and "
-            "would be triggered again. `moved:` entries keep such runs. Triggering them requires `--allow-retrigger`."
-        )
+        yield f"- {possibly_triggered(plan)}"
         yield from _item(
             _fenced(_some([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered]), "text")
         )
     if plan.possibly_renamed:
-        yield f"- {_runs(len(plan.possibly_renamed))} may have been renamed. To keep, add:"
+        yield f"- {possibly_renamed(plan)}"
         entries = [moved_entry(old, new) for old, new in plan.possibly_renamed]
         yield from _item(_fenced(["moved:", *(f"  {entry}" for entry in _some(entries))], "yaml"))
 
@@ -101,17 +102,12 @@ def _warnings(plan: Plan) -> Iterator[str]:
     if plan.warnings:
         yield ""
     if plan.unmatched_ids:
-        yield f"- The server lists {_runs(len(plan.unmatched_ids))} that match no address:"
+        yield f"- {unmatched(plan).capitalize()}"
         yield from _item(_fenced(_some(plan.unmatched_ids), "text"))
     if plan.drifted:
         yield f"- {drift(plan.drifted)}"
     if plan.orphans:
-        are = "is no longer declared and stays" if plan.orphans == 1 else "are no longer declared and stay"
-        yield f"- {_runs(plan.orphans, 'recorded run')} {are} recorded. `--prune` forgets such runs."
-
-
-def _runs(count: int, noun: str = "run") -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+        yield f"- {orphaned(plan)}"
 
 
 def _some(texts: Sequence[str]) -> Sequence[str]:

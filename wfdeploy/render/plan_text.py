@@ -22,6 +22,8 @@ _LEAST_FOR_CHANGES = 12
 _MOST_LISTED, _LISTED_IN_ALL = 5, 15
 """The rows of one list of warnings, runs and the like, and of all lists together."""
 
+UNVERIFIED = "the server was not contacted. Runs that it has and the state does not record are shown as to trigger."
+
 IN_FULL = "`wfdeploy plan --all` lists every run, `--target 'GROUP/*'` shows a part, `--output json` has everything"
 """How to see the omitted changes."""
 
@@ -82,9 +84,7 @@ def _lines(
 def _head(plan: Plan, style: Style) -> Iterator[str]:
     yield target_line(plan, style)
     if not plan.verified and plan.sends:
-        yield style("Unverified:", Tone.CHANGED) + (
-            " the server was not contacted. Runs that it has and the state does not record are shown as to trigger."
-        )
+        yield f"{style('Unverified:', Tone.CHANGED)} {UNVERIFIED}"
 
 
 def target_line(plan: Plan, style: Style = plain) -> str:
@@ -139,41 +139,57 @@ def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> tuple[Se
         lines.extend(map(dress, shown[:most]))
         if most < len(shown):
             is_cut = True
-            lines.append(style(f"    and {_several(len(shown) - most, f'more {noun}')}", Tone.FAINT))
+            lines.append(style(f"    and {several(len(shown) - most, f'more {noun}')}", Tone.FAINT))
 
     add(plan.warnings, "warning", lambda text: f"{warning} {text}")
     if plan.emptied:
-        emptied = [
-            f"{_several(count, 'run')} would be cancelled since {generator} no longer makes any runs; this requires "
-            "--allow-cancel."
-            for generator, count in plan.emptied.items()
-        ]
-        add(emptied, "warning", lambda text: f"{warning} {text}")
+        texts = [emptied(generator, count) for generator, count in plan.emptied.items()]
+        add(texts, "warning", lambda text: f"{warning} {text}")
     if plan.possibly_triggered:
-        count = len(plan.possibly_triggered)
-        lines.append(
-            f"{warning} {_several(count, 'new run')} may be known to the server under another name and would be "
-            "triggered again. `moved:` entries keep such runs; triggering them requires --allow-retrigger:"
-        )
+        lines.append(f"{warning} {possibly_triggered(plan)}")
         add([f"{address}: {run_id}" for run_id, address in plan.possibly_triggered], "run")
     if plan.possibly_renamed:
-        lines.append(f"{warning} {_several(len(plan.possibly_renamed), 'run')} may have been renamed. To keep, add:")
+        lines.append(f"{warning} {possibly_renamed(plan)}")
         lines.append("  moved:")
         add([moved_entry(old, new) for old, new in plan.possibly_renamed], "run")
     if plan.unmatched_ids:
-        lines.append(f"{warning} the server lists {_several(len(plan.unmatched_ids), 'run')} that match no address:")
+        lines.append(f"{warning} {unmatched(plan)}")
         add(plan.unmatched_ids, "run")
     if plan.drifted:
         lines.append(f"{warning} {drift(plan.drifted)}")
     if plan.orphans:
-        runs, them = ("run is", "it") if plan.orphans == 1 else ("runs are", "them")
-        lines.append(
-            f"{plan.orphans:,} recorded {runs} no longer declared and stay{'s' if plan.orphans == 1 else ''} "
-            f"recorded; --prune forgets {them}."
-        )
+        lines.append(orphaned(plan))
     notes = [f"{note[:1].upper() + note[1:]}." for note in plan.notes]
     add(notes, "note", lambda text: style(text, Tone.FAINT))
     return lines, is_cut
+
+
+def emptied(generator: str, count: int) -> str:
+    return (
+        f"{several(count)} would be cancelled since {generator} no longer makes any runs; this requires --allow-cancel."
+    )
+
+
+def possibly_triggered(plan: Plan) -> str:
+    return (
+        f"{several(len(plan.possibly_triggered), 'new run')} may be known to the server under another name and would "
+        "be triggered again. `moved:` entries keep such runs; triggering them requires --allow-retrigger:"
+    )
+
+
+def possibly_renamed(plan: Plan) -> str:
+    return f"{several(len(plan.possibly_renamed))} may have been renamed. To keep, add:"
+
+
+def unmatched(plan: Plan) -> str:
+    return f"the server lists {several(len(plan.unmatched_ids))} that match no address:"
+
+
+def orphaned(plan: Plan) -> str:
+    are, them = (
+        ("is no longer declared and stays", "it") if plan.orphans == 1 else ("are no longer declared and stay", "them")
+    )
+    return f"{several(plan.orphans, 'recorded run')} {are} recorded; --prune forgets {them}."
 
 
 def drift(drifted: Mapping[RunState, int]) -> str:
@@ -186,11 +202,11 @@ def drift(drifted: Mapping[RunState, int]) -> str:
             if count == 1
             else ("have failed and are left as they are", "them")
         )
-        return f"{_several(count, 'run')} {have}; `wfdeploy resume` retries {them}."
+        return f"{several(count)} {have}; `wfdeploy resume` retries {them}."
     words = ", ".join(f"{number:,} {WORDS[state][0]}" for state, number in drifted.items())
     retry = "; `wfdeploy resume` retries failed runs" if failed else ""
-    return f"{_several(count, 'run')} {'is left as it is' if count == 1 else 'are left as they are'}: {words}{retry}."
+    return f"{several(count)} {'is left as it is' if count == 1 else 'are left as they are'}: {words}{retry}."
 
 
-def _several(count: int, noun: str) -> str:
+def several(count: int, noun: str = "run") -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
