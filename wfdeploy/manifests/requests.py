@@ -73,8 +73,7 @@ class Requests:
         self._fetched: dict[int, dict[int, Request]] = {}  # some of a file's, by number
         self._instances: dict[Address, Request] = {}
         self._made: tuple[tuple[int, int], Spool[tuple[int, DeclaredRun]]] | None = None
-        self._reread_file: tuple[tuple[int, int | None], _Numbered[DeclaredRun]] | None = None
-        self._former: tuple[tuple[int, int | None], _Numbered[DeclaredRun]] | None = None
+        self._files: dict[bool, tuple[tuple[int, int | None], _NumberedRuns]] = {}  # the last one; by `former`
 
     def remember(self, run: DesiredRun, request: Request) -> None:
         """Keep the request of a run that was just expanded, if there is room for all of its file. Runs of a file come
@@ -89,7 +88,7 @@ class Requests:
             self._held.drop(file)
 
     def forget(self, file: int) -> None:
-        """Drop what is held of a file: it is read once more."""
+        """Drop what is held of a file, which is read once more."""
         self._held.drop(file)
         self._over.discard(file)
 
@@ -111,17 +110,13 @@ class Requests:
         found = self._known(run)
         if found is not None:
             return found
-        which = run.file, run.at_s
-        if self._reread_file is None or self._reread_file[0] != which:
-            # All of the file, once: after one of its runs, mostly others are looked up, in any order.
-            self._reread_file = which, self._all(self._reread(*which))
-        declared = self._reread_file[1].get(run.number)
+        declared = self._all(run.file, run.at_s).get(run.number)
         if declared is None:
             raise _damaged(run)
         return _checked(run, declared)
 
     def fetch(self, runs: Iterable[DesiredRun]) -> None:
-        """Make the requests of these runs be at hand, each file read at most once. Raises: as `of`."""
+        """Hold the requests of these runs, each file read at most once. Raises: as `of`."""
         missing = sorted((run for run in runs if self._known(run) is None and run.at_s is None), key=_place)
         for run, _, request in self.each((run, run) for run in missing[: self._most]):
             held = self._fetched.setdefault(run.file, {})
@@ -130,11 +125,11 @@ class Requests:
     def formerly(self, run: DesiredRun) -> DeclaredRun | None:
         """The run as it would be declared if numbers were still written as they were; None where it would be none.
         Raises: `InvalidInput` when its file has changed since it was loaded."""
-        return self._all_formerly(run.file, run.at_s).get(run.number)
+        return self._all(run.file, run.at_s, former=True).get(run.number)
 
     def all_formerly(self, file: int) -> Sequence[DeclaredRun]:
         """`formerly` for all runs of a file, those of other shards too."""
-        return self._all_formerly(file, None).values
+        return self._all(file, None, former=True).values
 
     def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DesiredRun, Request]]:
         """The requests of many runs in the order of `file`, `at_s` and `number`, each file read at most once for a time
@@ -154,17 +149,13 @@ class Requests:
             for _, run in (*wanted.taken, *wanted.rest()):
                 raise _damaged(run)
 
-    def _all_formerly(self, file: int, at_s: int | None) -> _Numbered[DeclaredRun]:
+    def _all(self, file: int, at_s: int | None, *, former: bool = False) -> _NumberedRuns:
+        """All runs of a file, read once: after one of its runs, mostly others are looked up, in any order."""
         which = file, at_s
-        if self._former is None or self._former[0] != which:
-            self._former = which, self._all(self._reread(*which, former=True))
-        return self._former[1]
-
-    def _all(self, runs: Iterable[tuple[int, DeclaredRun]]) -> _Numbered[DeclaredRun]:
-        made: _Numbered[DeclaredRun] = _Numbered(self._most)
-        for number, declared in runs:
-            made.append(number, declared)
-        return made
+        known = self._files.get(former)
+        if known is None or known[0] != which:
+            known = self._files[former] = which, _NumberedRuns(self._reread(*which, former=former), self._most)
+        return known[1]
 
     def _known(self, run: DesiredRun) -> Request | None:
         if run.at_s is not None:
@@ -172,21 +163,17 @@ class Requests:
         return self._held.get(run.file, run.number) or self._fetched.get(run.file, {}).get(run.number)
 
 
-T = TypeVar("T")
+class _NumberedRuns:
+    """Runs that come with growing numbers, and are found by them."""
 
-
-class _Numbered(Generic[T]):
-    """What comes with numbers that grow, and is found by them."""
-
-    def __init__(self, most: int) -> None:
+    def __init__(self, runs: Iterable[tuple[int, DeclaredRun]], most: int) -> None:
         self._numbers = array("q")
-        self.values: Spool[T] = Spool(held=most)
+        self.values: Spool[DeclaredRun] = Spool(held=most)
+        for number, run in runs:
+            self._numbers.append(number)
+            self.values.append(run)
 
-    def append(self, number: int, value: T) -> None:
-        self._numbers.append(number)
-        self.values.append(value)
-
-    def get(self, number: int) -> T | None:
+    def get(self, number: int) -> DeclaredRun | None:
         position = bisect_left(self._numbers, number)
         return None if position == len(self._numbers) or self._numbers[position] != number else self.values[position]
 
