@@ -84,7 +84,7 @@ class Catalogue:
                 self._join(LoadedGroup(id_, declared, tally, file, name, False, bool(respelled), chunks_))
 
     def pieces(self, keys: Collection[bytes]) -> dict[bytes, list[chunks.Chunk]]:
-        """The rows of these pieces, of those that the cache has, as chunks. Raises: `CacheDamaged`."""
+        """The chunks of these pieces that the cache has. Raises: `CacheDamaged`."""
         if not self._lasting:
             return {}
         entries: set[int] = set()
@@ -137,7 +137,7 @@ class Catalogue:
             self._join(group)
 
     def seal(self) -> None:
-        """Everything is in: from now on this is read, and stays as it is whatever other processes do to the cache.
+        """End the filling: from now on the catalogue is read, whatever other processes do to the cache.
 
         Raises: `CacheBusy` when another process took away what is needed, or can't be waited for.
         """
@@ -156,7 +156,7 @@ class Catalogue:
             raise CacheBusy
 
     def close(self) -> None:
-        """Give the database back; what only this command could use goes."""
+        """Close the database; drop what only this command could use."""
         connection = self._connection
         try:
             if connection.in_transaction:
@@ -288,7 +288,8 @@ class Catalogue:
         run("DELETE FROM entries WHERE id = ?", (entry,))
 
     def _sweep(self) -> None:
-        """Delete what is of no entry. Numbers can be foretold: somebody may have put it there for one that is to come.
+        """Delete what belongs to no entry. Numbers can be foretold: somebody may have put it there for one that is to
+        come.
 
         Raises: `CacheBusy`.
         """

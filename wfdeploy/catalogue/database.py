@@ -140,7 +140,7 @@ def connect(folder: Path | None) -> tuple[sqlite3.Connection, bool]:
 
 
 def remove(folder: Path) -> None:
-    """Throw the cache away. What can't be removed is left: it isn't trusted anyway."""
+    """Throw the cache away. What can't be removed stays: it isn't trusted anyway."""
     remove_database(folder / FILE)
 
 

@@ -79,13 +79,13 @@ def find(
 
 
 def read(found: Found, *, root: Path, cwd: Path, stdin: bytes | None, problems: list[Diagnostic]) -> SourceFile | None:
-    """The text of a file; None when it can't be had, with the reason in `problems`."""
+    """The text of a file; None when it can't be read, with the reason in `problems`."""
     data = read_bytes(found, stdin=stdin, problems=problems)
     return None if data is None else decode(found, data, name=name_of(found, root), cwd=cwd, problems=problems)
 
 
 def read_bytes(found: Found, *, stdin: bytes | None, problems: list[Diagnostic]) -> bytes | None:
-    """The content of a file; None when it can't be had, with the reason in `problems`."""
+    """The content of a file; None when it can't be read, with the reason in `problems`."""
     if found.path is None:
         data = stdin if stdin is not None else b""
     else:

@@ -219,7 +219,10 @@ class ManifestParser:
     def _document(
         self, document: Document, findings: list[Finding], writer: EntryWriter, position: int, remember: KeepRequest
     ) -> None:
-        """`findings`: what its schema finds wrong with it."""
+        """Take in a document.
+
+        findings: what its schema finds wrong with it.
+        """
         self._rules.group(document)
         if findings:
             self._findings += findings

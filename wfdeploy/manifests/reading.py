@@ -60,9 +60,11 @@ class Loading:
 class ManifestReader:
     """One pass over the files. Problems are collected, never raised: the user wants to see all of them.
 
-    A file that the catalogue knows under the same content and settings is not read again. Unless `thorough`, what is
-    declared twice is noticed and not reported in full, which takes all files at once (`is_doubtful`). `presuming`:
-    nothing is known of the project's variables, secrets and moves.
+    A file that the catalogue knows under the same content and settings is not read again.
+
+    thorough: report in full what is declared twice, which takes all files at once; else it is only noticed
+        (`is_doubtful`).
+    presuming: nothing is known of the project's variables, secrets and moves.
     """
 
     def __init__(

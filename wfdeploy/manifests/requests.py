@@ -76,8 +76,10 @@ class Requests:
         self._files: dict[bool, tuple[tuple[int, int | None], _NumberedRuns]] = {}  # the last one; by `former`
 
     def remember(self, run: DesiredRun, request: Request) -> None:
-        """Keep the request of a run that was just expanded, if there is room for all of its file. Runs of a file come
-        in order."""
+        """Keep the request of a run that was just expanded, if there is room for all of its file.
+
+        Runs of a file come in order.
+        """
         file = run.file
         if file in self._over:
             return
@@ -93,8 +95,10 @@ class Requests:
         self._over.discard(file)
 
     def instances(self, file: int, at_s: int) -> Iterator[tuple[int, DeclaredRun]]:
-        """The instances of a file's recurring runs at a time (Unix seconds), with their numbers. Raises: `InvalidInput`
-        when they can't be made, or the file has changed since it was loaded."""
+        """Yield the instances of a file's recurring runs at a time (Unix seconds), with their numbers.
+
+        Raises: `InvalidInput` when they can't be made, or the file has changed since it was loaded.
+        """
         if self._made is None or self._made[0] != (file, at_s):
             # Groups of one file are often due at one time: it is read once for all of them.
             made: Spool[tuple[int, DeclaredRun]] = Spool(held=self._most)
@@ -124,7 +128,9 @@ class Requests:
 
     def formerly(self, run: DesiredRun) -> DeclaredRun | None:
         """The run as it would be declared if numbers were still written as they were; None where it would be none.
-        Raises: `InvalidInput` when its file has changed since it was loaded."""
+
+        Raises: `InvalidInput` when its file has changed since it was loaded.
+        """
         return self._all(run.file, run.at_s, former=True).get(run.number)
 
     def all_formerly(self, file: int) -> Sequence[DeclaredRun]:
@@ -132,8 +138,10 @@ class Requests:
         return self._all(file, None, former=True).values
 
     def each(self, runs: Iterable[tuple[K, DesiredRun]]) -> Iterator[tuple[K, DesiredRun, Request]]:
-        """The requests of many runs in the order of `file`, `at_s` and `number`, each file read at most once for a time
-        and never held. What comes with a run is given back with it."""
+        """Yield the requests of many runs in the order of `file`, `at_s` and `number`, with what came with each run.
+
+        Each file is read at most once for a time and never held.
+        """
         for which, members in groupby(runs, key=lambda pair: (pair[1].file, pair[1].at_s)):
             first = next(members)
             if self._known(first[1]) is not None:

@@ -273,8 +273,8 @@ def without_first_triggers(changes: Sequence[Change]) -> Sequence[Change]:
 class FirstChanges(Sequence[Change]):
     """The changes of a first plan: one for each run of these groups, by address, made from its declaration alone.
 
-    They are made anew in each iteration, which takes less time than keeping many of them takes memory. Who only counts
-    them, or looks at a few, needs none of the others.
+    Each iteration makes them again, which takes less time than keeping many of them takes memory. Code that only counts
+    them, or reads a few, needs none of the others.
 
     counts: how many runs each group has.
     runs: gives the runs of some groups in address order.

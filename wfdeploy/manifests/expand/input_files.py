@@ -24,8 +24,8 @@ from wfdeploy.model.diagnostic import Diagnostic, Place
 class InputFiles:
     """Reads files of the project at `root`; a body file holds at most `max_body_bytes`.
 
-    What was read is known by project-relative name and SHA-256 (of the bytes on disk): `take` gives what has been read
-    since its last call. A file that isn't the same when it is read again stops the command.
+    What was read is known by project-relative name and SHA-256 (of the bytes on disk); `take` gives what has been read
+    since its last call. A file that changes between two readings stops the command.
     """
 
     def __init__(self, root: Path, max_body_bytes: int, bounds: Bounds | None = None) -> None:

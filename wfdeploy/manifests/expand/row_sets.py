@@ -76,7 +76,7 @@ _COUNTED_PROBLEMS = 100
 
 
 class NoRows(Exception):
-    """There are no rows to be had; the reason is reported."""
+    """There are no rows; the reason is reported."""
 
 
 class RowSet:
