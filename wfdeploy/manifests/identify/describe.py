@@ -87,43 +87,44 @@ def recorded(request: Request, redaction_key: bytes) -> str:
 
 
 def recorded_parts(request: Request, redaction_key: bytes) -> tuple[str, str]:
-    """The text for the state in two parts: the body, which mostly is a run's own, and the rest.
+    """The text for the state in two parts: the body, which mostly is a run's own, and the suffix that runs share.
 
-    The rest is the same object for all runs that share a template; it may be empty.
+    The suffix is the same object for all runs of a template; it may be empty.
     """
     body, redact = request.body.plain(), request.template.delivery.redact
     if body is None or body == b"null" or len(body) > LARGE_BODY or (redact is not None and redact.body):
         return _encode(describe(request, redaction_key)), ""
-    # Counting digits is cheaper than searching for sixteen in a row, and mostly enough.
-    if len(body) - len(body.translate(None, b"0123456789")) >= 16 and _LONG_NUMBER.search(
-        body
-    ):  # RFC 8785 writes 1e17 as an integer, which Python would read as one
+    # RFC 8785 writes 1e17 as an integer, which Python would read as one. Counting digits is cheaper than searching for
+    # sixteen in a row, and mostly enough.
+    digits = len(body) - len(body.translate(None, b"0123456789"))
+    if digits >= 16 and _LONG_NUMBER.search(body):
         return _encode(describe(request, redaction_key)), ""
-    rest = _beside_body(request.template, redaction_key)
-    return f'{{"body":{body.decode()}', rest
+    return f'{{"body":{body.decode()}', _shared_suffix(request.template, redaction_key)
 
 
 class Recorder:
-    """Requests as the state records them, in two parts: what each has for itself, and what it shares with one before
-    (empty: nothing)."""
+    """Gives requests as the state records them, in two parts: the body, and the suffix shared with an earlier request.
 
-    _MOST = 1000
+    The suffix is empty where no earlier one has it; then the first part is all of the request.
+    """
+
+    _MAX_SEEN = 1000
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
 
     def __call__(self, request: Request, redaction_key: bytes) -> tuple[str, str]:
-        own, rest = recorded_parts(request, redaction_key)
-        if rest in self._seen:
-            return own, rest
-        if len(self._seen) >= self._MOST:
+        body, suffix = recorded_parts(request, redaction_key)
+        if suffix in self._seen:
+            return body, suffix
+        if len(self._seen) >= self._MAX_SEEN:
             self._seen.clear()
-        self._seen.add(rest)
-        return own + rest, ""
+        self._seen.add(suffix)
+        return body + suffix, ""
 
 
 @CachedByIdentity
-def _beside_body(template: Template, redaction_key: bytes) -> str:
+def _shared_suffix(template: Template, redaction_key: bytes) -> str:
     """What follows the body, which is the first of the fields in their order."""
     fields = _encode(describe(Request(template), redaction_key))[1:]
     return fields if fields == "}" else f",{fields}"
