@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.model_server import Fault
-from tests.proof.test_turns import load, rolled, seed
+from tests.proof.test_blocking import load, rolled, seed
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.model.event import Outcome

@@ -16,7 +16,7 @@ import pytest
 
 from tests.fakes.model_server import Fault
 from tests.fakes.state_backend import altered
-from tests.proof.test_turns import load, rolled, seed
+from tests.proof.test_blocking import load, rolled, seed
 from tests.support.virtual import VirtualBench, virtual_bench
 from tests.support.workbench import counts, group, run
 from wfdeploy.cli.confirm import exit_code_of

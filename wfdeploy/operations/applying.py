@@ -25,7 +25,7 @@ from wfdeploy.operations.rounds import ANOTHER_COMMAND, ANOTHER_RUNNER, Round, e
 from wfdeploy.operations.waiting import begin_later, follow
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.held_back import HeldBack
-from wfdeploy.planning.consent import Later, held_back, require_consent, require_no_state_needed
+from wfdeploy.planning.consent import Later, released_later, require_consent, require_no_state_needed
 from wfdeploy.planning.inquiry import Inquiry
 from wfdeploy.planning.listing.discovery import Discovery, Lock
 from wfdeploy.planning.listing.run_states import since
@@ -175,7 +175,7 @@ class _Apply:
         self._report_skipped(plan)
         if not plan.has_changes and not plan.has_edits and not result.edits and not result.conclusions:
             return ApplyReport.of_nothing(plan)
-        require_consent(plan, options, held_back(plan, baseline) if options.wait else Later())
+        require_consent(plan, options, released_later(plan, baseline) if options.wait else Later())
         triggers = in_order_of_manifests(plan)
         secrets = gather_secrets(triggers, baseline)
         self._check_stop()

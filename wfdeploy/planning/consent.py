@@ -30,7 +30,7 @@ class Later:
     retriggers: int = 0  # those of them that were triggered before
 
 
-def held_back(plan: Plan, baseline: Baseline) -> Later:
+def released_later(plan: Plan, baseline: Baseline) -> Later:
     """What `apply --wait` adds to a plan."""
     waiting = {
         baseline.renames.recorded_as(change.address): change.generation
