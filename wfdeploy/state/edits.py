@@ -108,33 +108,7 @@ class Editor:
             case Expire(address):
                 self._retire([(former, None) for former in self._records([address]).values()])
             case Rename(origin, to):
-                self._pending.expand((origin, to))
-                # The former name keeps its generations as tombstones: ids are made of names, and a run that gets this
-                # name later must not get an id that was used.
-                run(
-                    "INSERT INTO burned SELECT ?2, fingerprint, generation FROM burned WHERE address = ?1 "
-                    "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
-                    (origin, to),
-                )
-                run(
-                    "INSERT INTO burned SELECT ?1, fingerprint, max(generation) FROM ("
-                    "SELECT address, fingerprint, generation FROM records UNION ALL "
-                    "SELECT address, fingerprint, generation FROM history UNION ALL "
-                    "SELECT address, fingerprint, generation FROM attempts) WHERE address = ?1 GROUP BY fingerprint "
-                    "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
-                    (origin,),
-                )
-                self._shift_renamed(origin, to)
-                run(
-                    "UPDATE details SET address = ? WHERE id = (SELECT details_id FROM records WHERE address = ?)",
-                    (to, origin),
-                )
-                for table in ("records", "attempts", "rollout_members"):
-                    run(f"UPDATE {table} SET address = ? WHERE address = ?", (to, origin))  # noqa: S608
-                run(
-                    "UPDATE history SET address = ?1, value = json_set(value, '$.address', ?1) WHERE address = ?2",
-                    (to, origin),
-                )
+                self._rename(origin, to)
             case RenameGroup(origin, to):
                 schedules_and_rollouts.rename(self._connection, origin, to)
             case Observe():
@@ -152,8 +126,17 @@ class Editor:
                     "WHERE on_remove IS NOT excluded.on_remove",
                     [(name, policy.value) for name, policy in on_remove.items()],
                 )
-            case Remember() | Claim() | Dismiss():
-                self._apply_unclaimed(edit)
+            case Remember(seen):
+                labels = ",".join(seen.labels) or None
+                run(
+                    "INSERT INTO unclaimed (workflow_run_id, created_at_ms, run_state, label) VALUES (?, ?, ?, ?) "
+                    "ON CONFLICT DO NOTHING",
+                    (seen.workflow_run_id, seen.created_at_ms, seen.state.value, labels),
+                )
+            case Claim(run_id, created_at_ms):
+                run("DELETE FROM unclaimed WHERE workflow_run_id = ? AND created_at_ms = ?", (run_id, created_at_ms))
+            case Dismiss(run_id, address):
+                run("UPDATE unclaimed SET dismissed_for = ? WHERE workflow_run_id = ?", (address, run_id))
             case SetHead(watermark_ms, foreign_ms, held_back):
                 values = {"watermark_ms": watermark_ms, "foreign_ms": foreign_ms, "held_back": held_back}
                 self._connection.executemany(
@@ -166,25 +149,35 @@ class Editor:
             case _:
                 assert_never(edit)
 
-    def _apply_unclaimed(self, edit: Remember | Claim | Dismiss) -> None:
+    def _rename(self, origin: str, to: str) -> None:
         run = self._connection.execute
-        match edit:
-            case Remember(seen):
-                run(
-                    "INSERT INTO unclaimed (workflow_run_id, created_at_ms, run_state, label) VALUES (?, ?, ?, ?) "
-                    "ON CONFLICT DO NOTHING",
-                    (seen.workflow_run_id, seen.created_at_ms, seen.state.value, ",".join(seen.labels) or None),
-                )
-            case Claim(workflow_run_id, created_at_ms):
-                run(
-                    "DELETE FROM unclaimed WHERE workflow_run_id = ? AND created_at_ms = ?",
-                    (workflow_run_id, created_at_ms),
-                )
-            case Dismiss(workflow_run_id, address):
-                run(
-                    "UPDATE unclaimed SET dismissed_for = ? WHERE workflow_run_id = ?",
-                    (address, workflow_run_id),
-                )
+        self._pending.expand((origin, to))
+        # The former name keeps its generations as tombstones: ids are made of names, and a run that gets this
+        # name later must not get an id that was used.
+        run(
+            "INSERT INTO burned SELECT ?2, fingerprint, generation FROM burned WHERE address = ?1 "
+            "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
+            (origin, to),
+        )
+        run(
+            "INSERT INTO burned SELECT ?1, fingerprint, max(generation) FROM ("
+            "SELECT address, fingerprint, generation FROM records UNION ALL "
+            "SELECT address, fingerprint, generation FROM history UNION ALL "
+            "SELECT address, fingerprint, generation FROM attempts) WHERE address = ?1 GROUP BY fingerprint "
+            "ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
+            (origin,),
+        )
+        self._shift_renamed(origin, to)
+        run(
+            "UPDATE details SET address = ? WHERE id = (SELECT details_id FROM records WHERE address = ?)",
+            (to, origin),
+        )
+        for table in ("records", "attempts", "rollout_members"):
+            run(f"UPDATE {table} SET address = ? WHERE address = ?", (to, origin))  # noqa: S608
+        run(
+            "UPDATE history SET address = ?1, value = json_set(value, '$.address', ?1) WHERE address = ?2",
+            (to, origin),
+        )
 
     def _put_records(self, records: Sequence[Record]) -> None:
         if not self._bulk.insert(records):
