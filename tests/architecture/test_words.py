@@ -12,18 +12,23 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 PATTERNS = {
+    r"\basked[ -](?:for|after)\b": "requested, read",
+    r"\blet(?:ting)? go\b": "released",
     r"\bcarry (?:this|it|that) out\b": "apply",
+    r"\bhow (?:the |recorded |its |many )?runs? (?:do|does|did)\b": "run states",
+    r"\btells? how\b": "says",
     r"\bit is known of which\b": "known",
+    r"^The same (?:for|with|up|of|over|in|by)\b": "say what it is",
+    r"\b(?:known|ended|recorded|running) already\b": "already ...",
+    r"\b(?:is|are|was|were|be) held to\b": "checked against, limited to",
     r"\bgoes? by it\b": "follows",
     r"\bgive[ns]? (?:the|a|its) \w+ up\b": "abort, give up",
+    r"\ba word of consent\b": "confirmed",
     r"\bcame by\b": "origin",
+    r"\btold apart\b": "distinguished",
     r"\b(?:with|in) (?:its|our|their) own words\b": "message",
 }
 """What no text says -> what it says instead."""
-
-ALLOWED = {
-    ("docs/guarantees.md", "asked for"),  # "the server did what it wasn't asked to" has no better verb
-}
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -46,6 +51,5 @@ def test_the_worst_phrases_are_kept_out(pattern: str) -> None:
         f"{place}: {match[0]!r} -> {PATTERNS[pattern]}"
         for place, text in texts()
         for match in re.finditer(pattern, text, re.IGNORECASE)
-        if (place.partition(":")[0], match[0].lower()) not in ALLOWED
     ]
     assert not found, "\n".join(found)

@@ -80,7 +80,7 @@ class Plan:
     warnings: tuple[str, ...]
 
     verified: bool
-    """Whether the server was asked for all that matters. An unverified plan can't be applied."""
+    """Whether the server answered everything that the plan depends on. An unverified plan can't be applied."""
 
     _made: MadePlan = field(repr=False)
 

@@ -238,7 +238,7 @@ Edit: TypeAlias = (
 def is_about_triggers(edit: Edit) -> bool:
     """Whether an edit changes which runs are triggered, or are to be.
 
-    Other edits are about how recorded runs do, how a rollout is steered, or how far the server's runs are known.
+    Other edits change run states, a rollout, or how far the server's runs are known.
     """
     if isinstance(edit, SetHead):
         return edit.held_back is not None

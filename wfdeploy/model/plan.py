@@ -152,7 +152,7 @@ class Change(NamedTuple):
 
 
 class Refresh(Enum):
-    """Whose state the server is asked for before a plan is made."""
+    """Whose states are read from the server before planning."""
 
     AUTO = "auto"  # those whose state decides something
     ALL = "all"  # every recorded run that isn't known to have ended

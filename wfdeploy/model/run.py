@@ -181,7 +181,7 @@ class Source(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """The same for a diagnostic."""
+        """The place for a diagnostic."""
         from wfdeploy.model.diagnostic import Place
 
         return Place(self.file, self.line) if self.data is None else Place(self.data, self.row or 1)

@@ -129,7 +129,7 @@ class Record:
 
     @property
     def standing(self) -> Standing:
-        """How its run does."""
+        """The last observed state of its run."""
         return Standing(
             address=self.address,
             workflow_run_id=self.workflow_run_id,

@@ -21,7 +21,7 @@ def refresh(
     workspace: Workspace, globs: Sequence[str], labels: Collection[str], *, lock_timeout_s: float = 0.0
 ) -> Refreshed:
     """Update the recorded states of the selected runs (all, without globs and labels) from the server. Only runs that
-    are not known to have ended are asked for; together they cost one listing.
+    are not known to have ended are read, with one listing for all.
 
     Raises: `StateError`, `RemoteFailure`, `UsageError` for a glob that matches nothing.
     """

@@ -93,7 +93,7 @@ def move(workspace: Workspace, origin: str, to: str) -> None:
             raise UsageError(f"nothing is recorded of {origin}", hint="`wfdeploy state list` shows what is")
         if to in known:
             raise UsageError(
-                f"{to} is recorded already", hint=f"forget it first: wfdeploy state rm {shell_pattern(to)}"
+                f"{to} is already recorded", hint=f"forget it first: wfdeploy state rm {shell_pattern(to)}"
             )
         workspace.commit(store, [Rename(Address(origin), Address(to))])
 

@@ -22,15 +22,15 @@ from wfdeploy.sending.patience import Patience
 from wfdeploy.workspace import Workspace
 
 _FEW = 10
-"""Up to so many runs are asked for by id: a listing shows every run of the project since the oldest of them."""
+"""Up to this many runs are requested by id: a listing shows every run of the project since the oldest of them."""
 
 
 def status(workspace: Workspace, globs: Sequence[str], labels: Collection[str] = ()) -> Sequence[StatusRow]:
     """One row per recorded address that a glob matches (all, without any) and that carries one of the labels (any,
     without one), in address order.
 
-    The server is asked for runs that may still change: for a few one by one, for more by one listing. Without a token
-    the rows show what was last observed.
+    Runs that may still change are read from the server: a few one by one, more with one listing. Without a token the
+    rows show what was last observed.
 
     Raises: `UsageError` for a glob that matches nothing, `StateUnusable`, `RemoteFailure`.
     """
@@ -196,7 +196,7 @@ def logs(workspace: Workspace, globs: Sequence[str], labels: Collection[str]) ->
     if len(records) > MOST_LOGS:
         raise UsageError(
             f"{len(records)} runs are selected, and the steps of {MOST_LOGS} can be shown at once",
-            hint="say more exactly which ones; `wfdeploy status` shows how all of them do",
+            hint="select fewer runs; `wfdeploy status` shows the states of all",
         )
 
     async def read() -> list[LoggedRun]:

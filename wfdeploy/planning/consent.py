@@ -19,7 +19,7 @@ Confirm = Callable[[Plan], bool]
 """Shows the plan and asks; False declines."""
 
 MANY = 100
-"""More re-triggers or cancels than this in one apply need a word of consent."""
+"""More retriggers or cancels than this in one apply must be confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

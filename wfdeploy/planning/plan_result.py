@@ -40,7 +40,7 @@ class PlanResult:
     foreign: bool  # whether there are runs that the state doesn't know and that another runner triggered
     conclusions: Mapping[str, Edit]  # by group: what is true once all of its sends are on their way
     undecided: bool
-    """Whether the state doesn't know some schedule, so that the server has to be asked for its instances."""
+    """Whether the state doesn't know some schedule, so its instances have to be listed."""
 
     passes: bool  # whether a rollout waits for nothing but time
     planned_ms: int  # when it was made: our clock, but no later than the server's, where that is known

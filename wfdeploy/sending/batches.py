@@ -33,7 +33,7 @@ class OutgoingRequest:
     says nothing about that one."""
 
     looked_up: bool = False
-    """Whether the logs were asked for it and don't know it."""
+    """Whether it was looked up in the logs and isn't there."""
 
     send_before_ms: int | None = None
     """After this (server time, Unix ms), sending it would not be safe any more."""

@@ -1,7 +1,7 @@
-"""Cancel runs, many a request, and ask the logs which of them were cancelled.
+"""Cancel runs, many per request, and read from the logs which of them were cancelled.
 
 The server answers with how many runs it cancelled, not which. If that is all of them, there is nothing to ask.
-Otherwise some had ended before, or an answer was lost; then the logs tell how each run ended. Cancelling a run twice
+Otherwise some had ended before, or an answer was lost; then the logs show how each run ended. Cancelling a run twice
 does no harm, so what is still running is cancelled again.
 """
 

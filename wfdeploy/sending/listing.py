@@ -126,7 +126,7 @@ class Forecast:
     def total(self) -> int | None:
         """How many runs the listing will have shown in the end, at most; None if that is unknown.
 
-        Pages are newest first, so the time between the first and the last run tells how much of the whole is there.
+        Pages are newest first, so the time between the first and the last run shows the share of the whole.
         """
         if self._expected is None or not self._shown:
             return None

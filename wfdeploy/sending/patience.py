@@ -20,7 +20,7 @@ _GRACE_S = 30.0
 
 
 def backoff_s(times: int) -> float:
-    """How long to pause when the server has asked for a pause so many times without saying for how long."""
+    """The pause after the server has requested one this many times without saying how long."""
     return min(2.0 ** min(times, 6), 60.0)
 
 

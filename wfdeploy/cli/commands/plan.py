@@ -57,8 +57,8 @@ def plan(
     Changes that would take more than 200 lines are cut to a screenful, what needs a person first, and the rest is
     counted; --all lists every run.
 
-    Compares the manifests with the state. Where something would be triggered, the server is asked for runs that the
-    state doesn't know. Without a token the plan is made offline, and is unverified. Nothing is changed anywhere.
+    Compares the manifests with the state. If something would be triggered, runs that the state doesn't know are listed
+    from the server. Without a token the plan is made offline, and is unverified. Nothing is changed anywhere.
 
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     """

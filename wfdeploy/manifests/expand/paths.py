@@ -54,7 +54,7 @@ def undefined_field(name: str, source: str, holder: object) -> ExpressionError:
 
 
 def undefined_within(scope: Scope, name: str, holder: object, source: str) -> ExpressionError:
-    """The same for a field of something that an expression looked into, named from the scope on where possible."""
+    """The error for an undefined field of a value, named from the scope on if possible."""
     for match in _REFERENCE.finditer(source):
         root, steps = parsed(match[0]) or ("", ())
         missing = _first_missing(scope[root], steps) if root in scope else None
