@@ -29,7 +29,7 @@ from wfdeploy.planning.consent import Later, released_later, require_consent, re
 from wfdeploy.planning.inquiry import Inquiry
 from wfdeploy.planning.listing.discovery import Discovery, Lock
 from wfdeploy.planning.listing.run_states import since
-from wfdeploy.planning.plan_result import Listing, PlanResult
+from wfdeploy.planning.plan_result import PlanResult, RunListing
 from wfdeploy.planning.planner import Planner
 from wfdeploy.planning.saved_plan import SavedPlan
 from wfdeploy.ports import RunGateway, StateStore
@@ -71,7 +71,7 @@ class _Planned:
 
     result: PlanResult
     is_whole_story: bool  # whether the state holds all that was triggered, once the plan is carried out
-    listing: Listing | None = None
+    listing: RunListing | None = None
     discovery: Discovery | None = None
 
 

@@ -30,7 +30,7 @@ class Baseline:
         self.store = store
         self.head: Head = store.head()
         self.renames = Renames(manifests, store, sharded=workspace.target.shard is not None)
-        self.lookups = Lookups(store, self.renames)
+        self.lookups = StateLookups(store, self.renames)
         self.identities = identities(
             workspace.project, manifests.requests, self.renames.respelled, lambda: self.head.redaction_key
         )
@@ -105,7 +105,7 @@ class Baseline:
         return found
 
 
-class Lookups:
+class StateLookups:
     """Looks up records and generations in the state, by the names that runs have now, many at a time."""
 
     def __init__(self, store: StateStore, renames: Renames) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Sending
 from wfdeploy.planning.listing.discovery import Discovery
-from wfdeploy.planning.plan_result import Listing, PlanResult
+from wfdeploy.planning.plan_result import PlanResult, RunListing
 from wfdeploy.planning.planner import Planner
 from wfdeploy.planning.questions import Questions
 from wfdeploy.sending.server_time import ROUNDED_S
@@ -28,7 +28,7 @@ class Inquiry:
         self.asked_for_absence = False
         """Whether the listing was made to prove what was never triggered."""
 
-    async def run(self, result: PlanResult, questions: Questions) -> tuple[PlanResult, Listing]:
+    async def run(self, result: PlanResult, questions: Questions) -> tuple[PlanResult, RunListing]:
         """Ask until nothing more must be known. Return the final plan and the listing that it was made from.
 
         result: the plan without a listing.
@@ -47,20 +47,20 @@ class Inquiry:
             else:
                 return result, listing
 
-    async def _list(self, sends: Sending, questions: Questions) -> Listing:
+    async def _list(self, sends: Sending, questions: Questions) -> RunListing:
         baseline, standings = self._planner.baseline, questions.standings
         if self._discovery.lock is None or not questions.ask_for_absence:
             return await self._discovery.list_runs(baseline, sends, standings)
         self.asked_for_absence = True
         return await self._discovery.list_late(baseline, sends, standings, suspect=self._suspicion)
 
-    def _covers(self, listing: Listing, sends: Sending) -> bool:
+    def _covers(self, listing: RunListing, sends: Sending) -> bool:
         """Whether a listing says all that must be known before these changes are sent."""
         if self._discovery.lock is not None and not self.asked_for_absence and self._suspicion is not None:
             return False
         return self._discovery.covers(self._planner.baseline, listing, sends)
 
-    async def _until_due(self, result: PlanResult, listing: Listing) -> Listing:
+    async def _until_due(self, result: PlanResult, listing: RunListing) -> RunListing:
         """Wait for the server's clock, where an instance is due by ours and almost by the server's. Otherwise a job
         that begins on the stroke of its schedule would leave it for the next."""
         lock = self._discovery.lock

@@ -18,7 +18,7 @@ from wfdeploy.planning.listing.run_states import NEAR_THE_END, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class RunListing:
     """A complete listing of the server's runs, and what it says of open attempts."""
 
     runs: tuple[ObservedRun, ...] = ()  # those among which there may be some that the state lacks
@@ -56,18 +56,18 @@ class PlanResult:
         """The same plan, verified: the server has nothing to add to it."""
         return replace(self, plan=replace(self.plan, verified=True))
 
-    def is_early(self, listing: Listing) -> bool:
+    def is_early(self, listing: RunListing) -> bool:
         """Whether something was due when it was made, but isn't by the server's time."""
         is_before = listing.now_ms is not None and listing.now_ms // 1000 < self.planned_ms // 1000
         return is_before and (bool(self.conclusions) or self.due_s is not None)
 
 
-def due_until_ms(now_ms: int, listing: Listing | None) -> int:
+def due_until_ms(now_ms: int, listing: RunListing | None) -> int:
     """Until when instances are due (Unix ms): by our clock, and by the server's, where it tells its time."""
     return now_ms if listing is None or listing.now_ms is None else min(now_ms, listing.now_ms)
 
 
-def logs_since_s(target: Target, now_ms: int, listing: Listing | None) -> int:
+def logs_since_s(target: Target, now_ms: int, listing: RunListing | None) -> int:
     """Since when the server's logs surely hold every run (Unix seconds; 0: since the beginning)."""
     if target.local:
         return 0  # the embedded server forgets nothing

@@ -32,7 +32,7 @@ from wfdeploy.planning.listing.adoption import Adoption
 from wfdeploy.planning.listing.matches import Matcher, is_news, memory
 from wfdeploy.planning.listing.run_states import run_states, unfinished, with_run_states
 from wfdeploy.planning.listing.unclaimed import Unclaimed, taken_ids, unclaimed_runs
-from wfdeploy.planning.plan_result import Listing, PlanResult, due_until_ms, logs_since_s
+from wfdeploy.planning.plan_result import PlanResult, RunListing, due_until_ms, logs_since_s
 from wfdeploy.planning.questions import Questions, missing_dead_letters, standings_in_question
 from wfdeploy.planning.shortcuts import Compared, first, to_compare
 from wfdeploy.planning.targets import Targets, labelled
@@ -92,7 +92,7 @@ class Planner:
 
     # --- the plan --------------------------------------------------------------------------------------------
 
-    def plan(self, listing: Listing | None = None) -> PlanResult:
+    def plan(self, listing: RunListing | None = None) -> PlanResult:
         """Make the plan. Raises: `InvalidInput` for changes that policies of the manifests forbid; `UsageError`."""
         before = self._unverified
         if before is not None and listing is not None and not self._may_change(before, listing):
@@ -103,7 +103,7 @@ class Planner:
             self._unverified = result
         return result
 
-    def _may_change(self, before: PlanResult, listing: Listing) -> bool:
+    def _may_change(self, before: PlanResult, listing: RunListing) -> bool:
         """Whether a listing may lead to another plan than the one without it. Usually it says nothing new."""
         if listing.runs or listing.verdicts or listing.dead_letters is not None:
             return True
@@ -111,7 +111,7 @@ class Planner:
             return True
         return bool(self.baseline.attempts) or before.is_early(listing)
 
-    def _plan(self, listing: Listing | None) -> PlanResult:
+    def _plan(self, listing: RunListing | None) -> PlanResult:
         baseline, selection = self.baseline, self.selection
         self._check_replaced()
         now_ms = self.workspace.clock.now_ms()
@@ -210,7 +210,7 @@ class Planner:
             )
 
     def _recurrences(
-        self, targets: Targets, adoption: Adoption, listing: Listing | None, now_ms: int
+        self, targets: Targets, adoption: Adoption, listing: RunListing | None, now_ms: int
     ) -> dict[str, Recurrence]:
         """Evaluate the recurring groups."""
         verdicts = {} if listing is None else listing.verdicts
@@ -235,7 +235,7 @@ class Planner:
         targets: Targets,
         adoption: Adoption,
         recurrences: Mapping[str, Recurrence],
-        listing: Listing | None,
+        listing: RunListing | None,
         now_ms: int,
     ) -> DiffContext:
         baseline, selection = self.baseline, self.selection

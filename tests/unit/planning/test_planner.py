@@ -16,7 +16,7 @@ from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.plan import Action, Selection
 from wfdeploy.model.state import Attempt, AttemptStatus, Record
 from wfdeploy.operations import plan as planning
-from wfdeploy.planning.plan_result import Listing
+from wfdeploy.planning.plan_result import RunListing
 from wfdeploy.planning.planner import Planner
 from wfdeploy.ports import StateStore
 
@@ -36,8 +36,8 @@ def test_an_empty_listing_changes_nothing_but_that_the_plan_is_verified(tmp_path
     with closing(bench.workspace.open_state()) as store:
         twice = planner_on(bench, store)
         first = twice.plan().plan
-        second = twice.plan(Listing(runs=())).plan
-        anew = planner_on(bench, store).plan(Listing(runs=())).plan
+        second = twice.plan(RunListing(runs=())).plan
+        anew = planner_on(bench, store).plan(RunListing(runs=())).plan
     assert not first.verified
     assert second.verified
     assert second == anew == replace(first, verified=True)
@@ -49,7 +49,7 @@ def test_what_a_listing_tells_is_planned_with(tmp_path: Path) -> None:
         planner = planner_on(bench, store)
         first = planner.plan().plan
         listed = ObservedRun(workflow_run_id=first.changes[0].workflow_run_id, created_at_ms=1, state=RunState.SUCCESS)
-        second = planner.plan(Listing(runs=(listed,))).plan
+        second = planner.plan(RunListing(runs=(listed,))).plan
     assert [change.action for change in first.changes] == [Action.TRIGGER, Action.TRIGGER]
     assert [change.action for change in second.changes] == [Action.ADOPT, Action.TRIGGER]
 
@@ -70,7 +70,7 @@ def test_attempts_are_looked_at_anew(tmp_path: Path) -> None:
         planner = planner_on(bench, store)
         assert planner.plan().plan.changes[0].action is Action.RECOVER
         planner.baseline.attempts[attempt.address] = attempt._replace(status=AttemptStatus.REJECTED, error="no")
-        assert planner.plan(Listing(runs=())).plan.changes[0].action is Action.TRIGGER
+        assert planner.plan(RunListing(runs=())).plan.changes[0].action is Action.TRIGGER
 
 
 def test_a_state_with_nothing_but_a_past_is_asked_for_generations(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.operations import apply as applying
 from wfdeploy.planning import unchanged
-from wfdeploy.planning.plan_result import Listing
+from wfdeploy.planning.plan_result import RunListing
 from wfdeploy.planning.planner import Planner
 from wfdeploy.planning.renames import Renames
 
@@ -42,7 +42,7 @@ def plans(bench: Workbench, selection: Selection | None = None) -> tuple[Plan | 
     workspace, selection = bench.workspace, selection or Selection()
     with loading.load(workspace, None, selection) as manifests, closing(workspace.open_state(readonly=True)) as store:
         plain = unchanged.unchanged(workspace, manifests, store, selection, offline=False)
-        return plain, Planner(workspace, manifests, store, selection).plan(Listing(runs=())).plan
+        return plain, Planner(workspace, manifests, store, selection).plan(RunListing(runs=())).plan
 
 
 def test_nothing_to_do_is_told_as_by_a_closer_look(bench: Workbench) -> None:

@@ -16,7 +16,7 @@ from wfdeploy.model.state import Attempt, Origin, Record, RecordKey, Standing
 from wfdeploy.planning.diff.failure_policy import Case
 
 
-class Finding(Enum):
+class AttemptFinding(Enum):
     """What the logs say about an attempt whose outcome is open."""
 
     NOT_LOOKED_UP = "not looked up"
@@ -30,12 +30,12 @@ class Finding(Enum):
 class Verdict:
     """A finding, and the run that was found."""
 
-    finding: Finding
+    finding: AttemptFinding
     run: ObservedRun | None = None
     send_before_ms: int | None = None  # until when it may be sent again (server time, Unix ms; None: always)
 
 
-NOT_LOOKED_UP = Verdict(Finding.NOT_LOOKED_UP)
+NOT_LOOKED_UP = Verdict(AttemptFinding.NOT_LOOKED_UP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from wfdeploy.model.plan import Action, Change, FieldChange, NameRun, RequestedA
 from wfdeploy.model.run import DesiredRun, OnChange, ReplaceRunning
 from wfdeploy.model.state import Attempt, AttemptStatus, Record, RecordKey, Standing
 from wfdeploy.model.workflow_id import id_key, own_id
-from wfdeploy.planning.diff.context import NOT_LOOKED_UP, DiffContext, Finding, Verdict
+from wfdeploy.planning.diff.context import NOT_LOOKED_UP, AttemptFinding, DiffContext, Verdict
 from wfdeploy.planning.diff.failure_policy import BY_REQUEST, Case, Reaction, by_policy
 from wfdeploy.planning.diff.reasons import (
     REPEATED,
@@ -50,7 +50,7 @@ class Declared:
     def _with_open_attempt(self, attempt: Attempt, verdict: Verdict) -> Change:
         same = self._is_of(attempt)
         match verdict.finding:
-            case Finding.FOUND:
+            case AttemptFinding.FOUND:
                 repeated = same and self._repeats(attempt)
                 assert verdict.run is not None
                 self.known = self.context.record_found(attempt, verdict.run, self.edits).key
@@ -60,12 +60,12 @@ class Declared:
                 if change.sends or not same:
                     return change
                 return change._replace(action=Action.RECOVER, reason="found on the server: recorded as triggered")
-            case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
+            case AttemptFinding.ABSENT | AttemptFinding.ABSENT_OR_DELAYED:
                 if same and not (attempt.is_resume and self._asks_for_a_run):
                     return self._made(
                         Action.RECOVER, SENT_AGAIN, attempt=attempt, send_before_ms=verdict.send_before_ms
                     )
-                tombstone = verdict.finding is Finding.ABSENT_OR_DELAYED
+                tombstone = verdict.finding is AttemptFinding.ABSENT_OR_DELAYED
                 if self.run.at_s is None:
                     self.edits.append(DropAttempt(attempt.address, tombstone=tombstone))
                 elif tombstone:
@@ -73,11 +73,11 @@ class Declared:
                     self.edits.append(PutTombstone(attempt.address, attempt.fingerprint, attempt.generation))
                 # The generation of the dropped attempt stays used where it may still start.
                 return self._compare()
-            case Finding.NOT_LOOKED_UP:
+            case AttemptFinding.NOT_LOOKED_UP:
                 return self._made(
                     Action.RECOVER, "its answer was lost: apply looks it up on the server", attempt=attempt, sends=False
                 )
-            case Finding.TOO_OLD:
+            case AttemptFinding.TOO_OLD:
                 return self._made(
                     Action.RECOVER,
                     "its answer was lost longer ago than the server's logs remember: say what became of it with "

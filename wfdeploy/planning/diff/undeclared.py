@@ -9,7 +9,7 @@ from wfdeploy.model.edits import DropAttempt, Edit, Expire, Forget
 from wfdeploy.model.plan import Action, Change, RequestedAction
 from wfdeploy.model.run import OnRemove
 from wfdeploy.model.state import Attempt, RecordKey
-from wfdeploy.planning.diff.context import NOT_LOOKED_UP, DiffContext, Finding
+from wfdeploy.planning.diff.context import NOT_LOOKED_UP, AttemptFinding, DiffContext
 from wfdeploy.planning.diff.failure_policy import BY_REQUEST
 from wfdeploy.planning.diff.reasons import REPEATED, SENT_AGAIN
 
@@ -75,7 +75,7 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
     undeclared_ = ", no longer declared" if is_undeclared else ""
     verdict = context.verdicts.get(address, NOT_LOOKED_UP)
     match verdict.finding:
-        case Finding.FOUND:
+        case AttemptFinding.FOUND:
             assert verdict.run is not None
             found = context.record_found(attempt, verdict.run, edits)
             change = change._replace(run_id=found.workflow_run_id, edits=tuple(edits))
@@ -84,20 +84,20 @@ def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], cont
             if resumes:
                 return change._replace(reason=REPEATED)
             return change._replace(reason=f"found on the server{undeclared_}: recorded as triggered")
-        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if resumes:
+        case AttemptFinding.ABSENT | AttemptFinding.ABSENT_OR_DELAYED if resumes:
             return change._replace(reason=SENT_AGAIN, sends=True, tries=attempt.tries, dlq_id=attempt.dlq_id)
-        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED if not is_undeclared:
+        case AttemptFinding.ABSENT | AttemptFinding.ABSENT_OR_DELAYED if not is_undeclared:
             words = "its answer was lost and the server does not know it: what becomes of it is up to the next apply"
             return change._replace(action=Action.KEEP, reason=words)
-        case Finding.ABSENT | Finding.ABSENT_OR_DELAYED:
-            edits.append(DropAttempt(address, tombstone=verdict.finding is Finding.ABSENT_OR_DELAYED))
+        case AttemptFinding.ABSENT | AttemptFinding.ABSENT_OR_DELAYED:
+            edits.append(DropAttempt(address, tombstone=verdict.finding is AttemptFinding.ABSENT_OR_DELAYED))
             return change._replace(
                 reason="the server does not know it, and it is no longer declared: dropped",
                 edits=tuple(edits),
             )
-        case Finding.NOT_LOOKED_UP:
+        case AttemptFinding.NOT_LOOKED_UP:
             return change._replace(reason=f"its answer was lost{undeclared_}: apply looks it up on the server")
-        case Finding.TOO_OLD:
+        case AttemptFinding.TOO_OLD:
             return change._replace(
                 reason=f"its answer was lost longer ago than the server's logs remember{undeclared_}: "
                 f"settle it with `wfdeploy state resolve {shell_word(address)} --triggered` or `state rm`",

@@ -24,7 +24,7 @@ class Match:
     tries: int = 0  # which try of the run a resume is; 0 for a trigger
 
 
-Place: TypeAlias = tuple[Address, str, int, int]
+RunPlace: TypeAlias = tuple[Address, str, int, int]
 """Address, fingerprint, generation, tries."""
 
 
@@ -47,7 +47,7 @@ class Adoption:
 
 def match_runs(
     observed: Iterable[tuple[ObservedRun, DerivedId | None]],
-    locate: Callable[[ObservedRun, DerivedId | None], Place | None],
+    locate: Callable[[ObservedRun, DerivedId | None], RunPlace | None],
 ) -> Matches:
     """Match listed runs, each with its derived id. `locate`: the place of a run, or None."""
     result = Matches()

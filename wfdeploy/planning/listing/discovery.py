@@ -17,12 +17,12 @@ from wfdeploy.model.plan import Sending
 from wfdeploy.model.state import AttemptStatus, Standing
 from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.planning.baseline import Baseline
-from wfdeploy.planning.diff.context import NOT_LOOKED_UP, Finding, Verdict
+from wfdeploy.planning.diff.context import NOT_LOOKED_UP, AttemptFinding, Verdict
 from wfdeploy.planning.listing.dead_letters import DeadLetters, find_dead_letters
 from wfdeploy.planning.listing.long_listings import LongListings
 from wfdeploy.planning.listing.run_states import Snapshot
 from wfdeploy.planning.listing.run_states import since as since_oldest
-from wfdeploy.planning.plan_result import Listing
+from wfdeploy.planning.plan_result import RunListing
 from wfdeploy.ports import RunGateway
 from wfdeploy.sending.absence import Absence, Findings, examine, since
 from wfdeploy.sending.listing import Listed, list_all
@@ -71,7 +71,7 @@ class Discovery:
     def _lag_ms(self) -> int:
         return round(1000 * self.log_lag_s)
 
-    async def list_runs(self, baseline: Baseline, sends: Sending, standings: Collection[Standing]) -> Listing:
+    async def list_runs(self, baseline: Baseline, sends: Sending, standings: Collection[Standing]) -> RunListing:
         """List, and report which open attempts are found. Absence proves nothing.
 
         sends: what is going to be sent.
@@ -81,7 +81,7 @@ class Discovery:
         listed = await self._list(baseline, sends, standings)
         index = RunIndex(listed.runs)
         verdicts = {
-            attempt.address: Verdict(Finding.FOUND, run)
+            attempt.address: Verdict(AttemptFinding.FOUND, run)
             if (run := index.attempted(attempt, baseline.names_of(attempt)))
             else NOT_LOOKED_UP
             for attempt in baseline.open_attempts
@@ -90,7 +90,7 @@ class Discovery:
 
     async def list_late(
         self, baseline: Baseline, sends: Sending, standings: Collection[Standing], *, suspect: str | None
-    ) -> Listing:
+    ) -> RunListing:
         """List late enough to know what became of open attempts, and what another runner may have triggered.
 
         suspect: why the state may not hold all that was triggered; None when it does. Then the listing must also be
@@ -145,7 +145,7 @@ class Discovery:
         """Find the dead letters of these runs in the dead-letter queue."""
         return await find_dead_letters(self, standings, since_oldest(standings, self._lag_ms))
 
-    def covers(self, baseline: Baseline, listing: Listing, sends: Sending) -> bool:
+    def covers(self, baseline: Baseline, listing: RunListing, sends: Sending) -> bool:
         """Whether a listing reaches back as far as it must before these changes are sent."""
         needed = self._reach(baseline, sends)
         if listing.reach_ms is not None and (needed is None or needed < listing.reach_ms):
@@ -264,9 +264,9 @@ class Discovery:
             workspace.listener(notice)
         return listed
 
-    def _listing(self, listed: Listed, verdicts: dict[Address, Verdict]) -> Listing:
+    def _listing(self, listed: Listed, verdicts: dict[Address, Verdict]) -> RunListing:
         reach_ms, began_ms = listed.reach_ms, self._began_ms(listed)
-        return Listing(
+        return RunListing(
             # What lies further back is known to the state already, or is too old to matter.
             runs=tuple(run for run in listed.runs if reach_ms is None or run.created_at_ms >= reach_ms),
             verdicts=verdicts,
@@ -338,17 +338,17 @@ class Discovery:
             run = findings.found.get(address)
             absence = findings.absent.get(address)
             if run is not None:
-                verdicts[address] = Verdict(Finding.FOUND, run)
+                verdicts[address] = Verdict(AttemptFinding.FOUND, run)
             elif attempt.resend:
-                verdicts[address] = Verdict(Finding.ABSENT)
+                verdicts[address] = Verdict(AttemptFinding.ABSENT)
             elif absence is None:
                 verdicts[address] = NOT_LOOKED_UP
             elif (attempt.intent_at_ms if attempt.since_ms is None else attempt.since_ms) < oldest_ms:
-                verdicts[address] = Verdict(Finding.TOO_OLD)
+                verdicts[address] = Verdict(AttemptFinding.TOO_OLD)
             elif absence is Absence.RESERVED_IF_ACCEPTED:
                 verdicts[address] = Verdict(
-                    Finding.ABSENT_OR_DELAYED, send_before_ms=findings.send_before_ms.get(address)
+                    AttemptFinding.ABSENT_OR_DELAYED, send_before_ms=findings.send_before_ms.get(address)
                 )
             else:
-                verdicts[address] = Verdict(Finding.ABSENT)
+                verdicts[address] = Verdict(AttemptFinding.ABSENT)
         return verdicts

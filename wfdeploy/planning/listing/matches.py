@@ -16,7 +16,7 @@ from wfdeploy.model.run import DesiredRun
 from wfdeploy.model.state import Origin, Record
 from wfdeploy.model.workflow_id import DerivedId, id_key, parse_run_id, read_derived_id
 from wfdeploy.planning.baseline import Baseline
-from wfdeploy.planning.listing.adoption import Adoption, Match, Matches, Place, adopt, match_runs
+from wfdeploy.planning.listing.adoption import Adoption, Match, Matches, RunPlace, adopt, match_runs
 from wfdeploy.planning.renames import Renames
 
 
@@ -158,7 +158,7 @@ class _Places:
         self._places: dict[str, Address] = {}
         self._names: dict[str, str] = {}  # by place, as its id has it
         self._tried: dict[str, tuple[Address, str]] = {}
-        self._explicit: dict[str, Place] = {}
+        self._explicit: dict[str, RunPlace] = {}
         if not self._wanted_tries and self._are_recorded(identified):
             return
         self._fill()
@@ -174,7 +174,7 @@ class _Places:
         """Whether the state knows all of them, as it mostly does. Then no other place has to be considered."""
         matcher, project = self._matcher, self._matcher.project
         name = Naming(project.key, project.environment)
-        known: dict[str, Place] = {}
+        known: dict[str, RunPlace] = {}
         for key in matcher.store.keys_with_ids({run.workflow_run_id for run, _ in identified}):
             parts = parse_run_id(key.workflow_run_id)
             fingerprint = key.fingerprint if parts is None else parts.fingerprint
@@ -188,7 +188,7 @@ class _Places:
         self._explicit = known
         return True
 
-    def locate(self, run: ObservedRun, derived: DerivedId | None) -> Place | None:
+    def locate(self, run: ObservedRun, derived: DerivedId | None) -> RunPlace | None:
         """The place that a run belongs to; None when it belongs nowhere."""
         text = run.workflow_run_id
         identity = _identity(run, derived)

@@ -22,7 +22,7 @@ from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.request import Body, BodyKind
 from wfdeploy.model.run import DeclaredRun, Group, OnChange, OnRemove, Policy, Source
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin, Record, RecordKey
-from wfdeploy.planning.diff.context import DiffContext, Finding, Identities, Removal, RunStates, Verdict
+from wfdeploy.planning.diff.context import AttemptFinding, DiffContext, Identities, Removal, RunStates, Verdict
 from wfdeploy.planning.diff.differ import diff
 from wfdeploy.planning.diff.reasons import explained
 from wfdeploy.planning.identities import compare_fields
@@ -138,7 +138,7 @@ class Known:
         return only
 
 
-FOUND = Verdict(Finding.FOUND, ObservedRun(workflow_run_id="x", state=RunState.SUCCESS, created_at_ms=500))
+FOUND = Verdict(AttemptFinding.FOUND, ObservedRun(workflow_run_id="x", state=RunState.SUCCESS, created_at_ms=500))
 
 
 def test_a_new_run_is_triggered_in_generation_one() -> None:
@@ -246,11 +246,11 @@ def test_an_open_attempt_is_recovered_by_what_the_logs_say() -> None:
     (edit,) = found.edits
     assert isinstance(edit, PutRecord)
     assert (edit.record.origin, edit.record.created_at_ms) == (Origin.RECOVERED, 500)
-    absent = recovered(Verdict(Finding.ABSENT))
+    absent = recovered(Verdict(AttemptFinding.ABSENT))
     assert (absent.action, absent.sends, absent.workflow_run_id) == (Action.RECOVER, True, attempt.workflow_run_id)
-    delayed = recovered(Verdict(Finding.ABSENT_OR_DELAYED, send_before_ms=7))
+    delayed = recovered(Verdict(AttemptFinding.ABSENT_OR_DELAYED, send_before_ms=7))
     assert (delayed.sends, delayed.send_before_ms) == (True, 7)
-    old = recovered(Verdict(Finding.TOO_OLD))
+    old = recovered(Verdict(AttemptFinding.TOO_OLD))
     assert (old.sends, "state resolve g/a --triggered" in old.reason) == (False, True)
 
 
@@ -259,11 +259,11 @@ def test_an_edit_never_hides_a_run_whose_answer_was_lost() -> None:
     change = Known(attempts=[tried(before)], verdicts={before.address: FOUND}).change(after)
     assert (change.action, change.sends, change.generation) == (Action.RETRIGGER, True, 1)
     assert [type(edit) for edit in change.edits] == [PutRecord]
-    change = Known(attempts=[tried(before)], verdicts={before.address: Verdict(Finding.ABSENT)}).change(after)
+    change = Known(attempts=[tried(before)], verdicts={before.address: Verdict(AttemptFinding.ABSENT)}).change(after)
     assert (change.action, change.edits) == (Action.TRIGGER, (DropAttempt(before.address),))
-    change = Known(attempts=[tried(before)], verdicts={before.address: Verdict(Finding.ABSENT_OR_DELAYED)}).change(
-        after
-    )
+    change = Known(
+        attempts=[tried(before)], verdicts={before.address: Verdict(AttemptFinding.ABSENT_OR_DELAYED)}
+    ).change(after)
     assert change.edits == (DropAttempt(before.address, tombstone=True),)
 
 

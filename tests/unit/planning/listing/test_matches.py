@@ -20,7 +20,7 @@ from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.plan import Selection
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.planning.listing.matches import Matcher
-from wfdeploy.planning.plan_result import Listing, PlanResult
+from wfdeploy.planning.plan_result import PlanResult, RunListing
 from wfdeploy.planning.planner import Planner
 from wfdeploy.ports import StateStore
 
@@ -122,7 +122,7 @@ def told(result: PlanResult) -> tuple[object, ...]:
 def test_passing_over_what_is_recorded_as_it_is_listed_makes_no_difference(
     bench: Workbench, store: StateStore, data: st.DataObject
 ) -> None:
-    listing = Listing(runs=tuple(data.draw(listings(bench))))
+    listing = RunListing(runs=tuple(data.draw(listings(bench))))
     remembered = data.draw(st.sampled_from([(), listing.runs[:1]]))
     with patch.object(type(store), "unclaimed", lambda _: list(remembered)):
         quick = planner(bench, store).plan(listing)
@@ -137,5 +137,5 @@ def test_a_listing_that_shows_what_is_recorded_needs_no_look_at_what_is_declared
     known = bench_ids(bench)
     runs = [ObservedRun(workflow_run_id=known[name][1], state=RunState.STARTED, created_at_ms=1000) for name in "ab"]
     with patch("wfdeploy.planning.listing.matches.match_runs", side_effect=AssertionError("matched")):
-        result = planner(bench, store).plan(Listing(runs=tuple(runs)))
+        result = planner(bench, store).plan(RunListing(runs=tuple(runs)))
     assert not any(isinstance(edit, Remember) for edit in result.edits)
