@@ -34,7 +34,7 @@ class Baseline:
         self.identities = identities(
             workspace.project, manifests.requests, self.renames.respelled, lambda: self.head.redaction_key
         )
-        # By the names that runs have now; those that the server refused are among them.
+        # By the names that runs have now, refused ones included.
         self.attempts: dict[Address, Attempt] = {}
         for attempt in store.attempts():
             address = self.renames.renamed(attempt.address)

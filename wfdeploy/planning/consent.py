@@ -48,8 +48,8 @@ def require_no_state_needed(target: Target, options: ApplyOptions) -> None:
     if options.create_state:
         return
     if target.shard is not None and not target.local:
-        # A state that is missing because N was changed would have everything triggered again. The embedded server
-        # remembers every run, so that there it is adopted.
+        # If the state is missing because N was changed, everything would be triggered again. The embedded server
+        # remembers every run, so there runs are adopted.
         raise Withheld(
             f"there is no state {target.state_file} for shard {target.shard}",
             hint="restore it; or begin one with --create-state (what the server's logs still know is adopted). "

@@ -45,7 +45,7 @@ def identities(
         body, rest = recorded_parts(request, redaction_key())
         if not rest or not before.startswith(_BODY) or before[len(_BODY)].isspace():
             return compare_fields(before, describe(request, redaction_key()))
-        # The body comes first, and what is beside it is that of many runs.
+        # The body comes first; the rest is shared by many runs.
         if before.startswith((f"{body},", f"{body}}}")):
             end = len(body)
             own: tuple[FieldChange, ...] = ()

@@ -41,7 +41,7 @@ class Inquiry:
             if listing.dead_letters is None and (missing := planner.missing_dead_letters()):
                 listing = replace(listing, dead_letters=await self._discovery.dead_letters(missing))
             elif result.plan.sends and not self._covers(listing, result.plan.sending):
-                # What it showed adds runs to be sent, about which more must be known.
+                # The listing added runs to be sent, and more must be known about these.
                 questions = replace(questions, sends=result.plan.sends)
                 listing = replace(await self._list(result.plan.sending, questions), dead_letters=listing.dead_letters)
             else:

@@ -69,7 +69,7 @@ class Planner:
         self._held_back = held_back
         self._states = RunStates()  # as they were known for the latest plan
         self._adopted_unfinished: list[Standing] = []  # runs to be adopted that aren't known to have ended
-        self._watched: set[str] = set()  # groups of which it matters how their runs do
+        self._watched: set[str] = set()  # groups whose run states matter
         self._unverified: PlanResult | None = None  # the plan that was made without a listing
 
     # --- what must be known ----------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ class Planner:
         now_ms = self.workspace.clock.now_ms()
         targets = Targets(selection.targets, self._labelled.__contains__ if selection.labels else None)
 
-        # Whose the listed runs are, and how the recorded ones do.
+        # Match the listing: whose runs it shows, and the states of recorded runs.
         matcher = Matcher(baseline, now_ms)
         remembered = baseline.store.unclaimed()
         listed = () if listing is None else listing.runs
@@ -129,7 +129,7 @@ class Planner:
         if self._held_back is not None and (adoption.adopted or adoption.noted):
             self._held_back.close()  # somebody else triggers runs of this project
 
-        # What differs, what must wait, what there is to say about it.
+        # Compare, block what must wait, and count.
         recurrences = self._recurrences(targets, adoption, listing, now_ms)
         context = self._context(targets, adoption, recurrences, listing, now_ms)
         inputs = Inputs(

@@ -107,7 +107,7 @@ class Renames:
         result = {**known, **self._inherited(known)}
         for name, group in self._groups.items():
             if group.schedule is not None and name not in result:
-                # Its runs were moved one by one: what is decided of them was decided in their former groups.
+                # Its runs were moved one by one, so their former groups say what is decided.
                 moved = [move.to for move in self._moved if "/" in move.to and group_of(move.to) == name]
                 former = {group_of(origin) for address in moved for origin in self.origins(address)}
                 if times := [known[each] for each in former if each in known]:

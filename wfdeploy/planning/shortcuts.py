@@ -58,7 +58,7 @@ def to_compare(inputs: Inputs) -> Compared:
         _keys_but(baseline.store, settled, {*loud, *differing}),
     )
     if context.requested is not None:
-        # Of the others it is of interest what an attempt turned out to be, and who they are.
+        # Other runs only matter for their attempts, adoptions and renames.
         known = {*context.attempts, *context.adopted, *context.renames, *context.renames.values()}
         runs = (run for run in runs if targets.match(run.address) or run.address in known)
         keys = (key for key in keys if targets.match(key.address) or key.address in known)
@@ -88,7 +88,7 @@ def unchanged_groups(inputs: Inputs) -> dict[str, int]:
         for name, group in inputs.baseline.manifests.runs.groups.items()
         if name not in busy and group.tally.count and recorded.get(name) == group.tally
     }
-    # Of a recurring group, nothing is kept: its runs are templates.
+    # A recurring group keeps no runs: they are templates.
     return unchanged | {name: 0 for name, one in inputs.recurrences.items() if one.is_still and name not in busy}
 
 

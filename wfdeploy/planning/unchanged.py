@@ -23,7 +23,7 @@ def unchanged(
     look is needed (which may come to the same plan)."""
     if selection != Selection(variables=selection.variables) or any(manifests.cautions):
         return None
-    # The runs that were moved are those that are declared, see below: no entry is left to be carried out.
+    # Below, the recorded runs must be the declared ones, so no move of a run is left to be made.
     if manifests.moved and (workspace.target.shard is not None or store.schedules() or store.rollouts()):
         return None
     groups = manifests.runs.groups.values()

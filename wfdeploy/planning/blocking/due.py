@@ -15,7 +15,7 @@ from itertools import islice
 from wfdeploy.model.blocking import CatchUp, Schedule
 
 MOST = 1000
-"""So many times of a schedule are made up for in one plan (`catchUp: all`); the next plan goes on."""
+"""The most instances that one plan catches up on (`catchUp: all`); the next plan continues."""
 
 _SPANS_S = (3600, 86400, 32 * 86400, 366 * 86400)
 """How far back the latest instance is looked for, before all of the time in question is searched."""
@@ -79,7 +79,7 @@ def occurrences(schedule: Schedule, after_s: int, until_s: int | None) -> Iterat
         unix_s = round(time.timestamp())
         if until_s is not None and unix_s > until_s:
             return
-        # Around a change of clocks one moment may come up for two local times.
+        # Around a clock change, two local times may be the same moment.
         if unix_s > previous:
             previous = unix_s
             yield unix_s

@@ -59,7 +59,7 @@ class Evidence:
     listed: bool  # whether the server's runs were listed
     adopted: Collection[Address]  # those whose run the listing showed and the state lacks
     troubled: Mapping[Address, Standing]  # the recorded runs that failed, were cancelled or are missing
-    live: Mapping[Address, RunState]  # how runs do, as the listing said
+    live: Mapping[Address, RunState]  # run states in the listing
     wanted: Callable[[str], bool] | None  # which recorded instances are wanted for another reason (None: none)
 
 
@@ -116,7 +116,7 @@ class _Evaluation:
         result = self.result
         found = self._due()
         result.due_s = max(found.times, default=None)
-        # Which instances are wanted, by their times; of the times that are due, all of them.
+        # The wanted instances by time; at times that are due, every instance is wanted.
         wanted: dict[int, set[Address]] = {at_s: set() for at_s in found.times}
         for address in self._wanted():
             parts = instance_parts(address)
@@ -146,14 +146,14 @@ class _Evaluation:
         if decided_s is None:
             decided_s = self._decided_by_logs()
             if decided_s is None:
-                # A schedule begins when it is seen first.
+                # A schedule begins when it is first seen.
                 return Due(decided_s=self.until_s)
         return due(self.schedule, decided_s=decided_s, now_s=self.now_s, until_s=self.until_s)
 
     def _decided_by_logs(self) -> int | None:
         """Up to when everything is decided according to the runs that the server knows, for a state that is new or was
         lost. None: no instance is known."""
-        # Those that were adopted by this apply, or by one that was about other groups.
+        # This apply adopts some; an earlier one, about other groups, may have adopted others.
         recorded = (key.address for key in self.store.record_keys(whole_groups(self.names)))
         addresses = {*self._mine(self.evidence.adopted), *map(self.baseline.renames.renamed, recorded)}
         known = {unix_of(parts[1]) for address in addresses if (parts := instance_parts(address))}
@@ -161,13 +161,13 @@ class _Evaluation:
         if not known:
             self.result.undecided = not self.evidence.listed
             return None if start_s is None else start_s - 1
-        # Of the newest time, some may not have been sent.
+        # Some instances of the newest time may not have been sent.
         newest_s = max(known) - 1
         if start_s is None or not self.schedule.makes_up_for_all:
             return newest_s
-        # What was made up for was sent in many batches at once, so no instance says anything about an earlier one:
-        # each since the beginning was triggered if the logs know it. They say nothing about what they have forgotten.
-        # Times that aren't the schedule's are those of another cron, and an edited one counts from the last of them.
+        # A catch-up is sent in many batches at once, so no instance proves anything about an earlier one: each was
+        # triggered if the logs show it, and the logs say nothing about what they have forgotten. Times that aren't the
+        # schedule's come from an earlier cron expression, and an edited one counts from the last of them.
         others = known.difference(occurrences(self.schedule, min(known) - 1, max(known)))
         decided_s = min(newest_s, max(start_s - 1, self.evidence.logs_since_s, *others))
         forgotten = occurrences(self.schedule, start_s - 1, min(decided_s, self.evidence.logs_since_s))

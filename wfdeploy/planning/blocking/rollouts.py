@@ -69,15 +69,15 @@ def decide(state: RolloutState, runs: PlannedRuns) -> Decision:
     progress, members = state.progress, dict(state.members)
     unstarted = {**runs.pending, **runs.waiting}
     if not unstarted:
-        # All runs are released; but one whose answer was lost may turn out to be refused, and what people decided, or
-        # too many failures, holds for the runs to come.
+        # All runs are released. But a lost answer may turn out to be a refusal, and a pause, an abort or too many
+        # failures also stop the runs to come.
         is_over = progress is not None and progress.mode is RolloutMode.RUNNING and not runs.unclear
         return Decision(None, edits=[EndRollout(state.group)] if is_over else [])
     if progress is None and not runs.pending:
         return Decision(None)  # it begins when a run may start
     edits: list[Edit] = []
     if progress is None or any(members.get(address, text) != text for address, text in unstarted.items()):
-        # What was released has changed since: it has to prove itself again. A person's pause is about that, too.
+        # A released run has changed since, so the rollout has to prove itself again. A pause stays in force.
         mode = (
             RolloutMode.PAUSED if progress is not None and progress.mode is RolloutMode.PAUSED else RolloutMode.RUNNING
         )
@@ -127,7 +127,7 @@ class _Deciding:
         self.steps = state.rollout.steps
         self.members = members
         self.pending = pending = runs.pending
-        # Released, and not sent: a process died, the server refused it. It keeps its place, if the step has that many.
+        # Released but not sent: a process died, or the server refused it. It keeps its place, if the step has room.
         self.unsent = [address for address in pending if address in members]
         self.started = len(members) - len(self.unsent)
         self.meant = [address for address in pending if address not in members and runs.is_meant(address)]
@@ -175,7 +175,7 @@ class _Deciding:
     def _stopped(self) -> str | None:
         """Why nothing may start; None when the rollout is running."""
         most = self.state.rollout.max_failures
-        # What was tolerated, and goes well by now, is no licence for others to fail.
+        # A tolerated failure that has recovered since doesn't allow another run to fail.
         self.progress = replace(self.progress, tolerated=min(self.progress.tolerated, self.failed))
         failed = self.failed - self.progress.tolerated
         if (

@@ -43,8 +43,8 @@ class Identities:
     """How identities are made. The caller supplies it, since stages never import one another."""
 
     run_id: NameRun
-    # All that a run has, or had while numbers were written otherwise, under the version of that text; none where that
-    # version isn't known.
+    # All fingerprints that a run has, or had under former spellings of numbers, in the version of that text; none for
+    # an unknown version.
     fingerprints_under: Callable[[DesiredRun, str], Sequence[str]]
     changes: Callable[[DesiredRun, str], tuple[FieldChange, ...]]  # since its request was recorded as this JSON text
     attempt_label: Callable[[str, str, int, int], str]  # address, fingerprint, generation, tries

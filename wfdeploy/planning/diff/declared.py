@@ -69,7 +69,7 @@ class Declared:
                 if self.run.at_s is None:
                     self.edits.append(DropAttempt(attempt.address, tombstone=tombstone))
                 elif tombstone:
-                    # Its schedule may be past it: the attempt stays until the next one takes its place.
+                    # Its schedule may have moved on, so the attempt stays until another one takes its place.
                     self.edits.append(PutTombstone(attempt.address, attempt.fingerprint, attempt.generation))
                 # The generation of the dropped attempt stays used where it may still start.
                 return self._compare()
@@ -122,7 +122,7 @@ class Declared:
         if known is None:
             refused, generation = self._refused(), self._next_generation()
             if requested is RequestedAction.RESTART and refused is None:
-                # It may wait for another group, for a rollout, for its time.
+                # It may still wait for another group, a rollout or its time.
                 return self._made(Action.KEEP, "was never triggered: apply does it", generation=generation, sends=False)
             return self._made(Action.TRIGGER, refused or "new", generation=generation)
         if requested is RequestedAction.RETRIGGER:
@@ -194,7 +194,7 @@ class Declared:
         if known.fingerprint != run.fingerprint or known.delivery != run.delivery:
             self.edits.append(Rewrite(run.address, run.fingerprint, run.delivery))
         if self.attempt is not None and not self.attempt.is_open:
-            # An edit that the server refused was undone: its refusal is of no interest any more.
+            # The refused edit was undone, so its refusal doesn't matter any more.
             self.edits.append(DropAttempt(run.address))
         action = Action.ADOPT if self.adopting else Action.KEEP
         reason = "the server knows this run, the state did not" if self.adopting else ""
@@ -286,7 +286,7 @@ class Declared:
             return True
         if fingerprint not in self.context.identities.fingerprints_under(self.run, fingerprint):
             return False
-        # An author's id is covered by fingerprints of newer versions only.
+        # Only newer versions of fingerprints cover an author's id.
         own = self.run.workflow_run_id
         return own is None or id_key(own) == id_key(sent_id())
 

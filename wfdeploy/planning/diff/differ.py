@@ -92,7 +92,7 @@ def _known(recorded: Iterable[RecordKey], context: DiffContext) -> Iterator[Reco
     extras = (extra[address] for address in sorted(extra))
     for _, keys in groupby(merge(extras, stream, key=_address), key=_address):
         first, *recorded_keys = keys
-        # Only what was adopted stands before the state's own.
+        # An adopted record precedes the state's own; an attempt alone doesn't.
         yield recorded_keys[0] if recorded_keys and not first.fingerprint else first
 
 

@@ -74,7 +74,7 @@ def by_policy(case: Case, policy: Policy) -> Reaction:
     else:
         wanted = FailureAction.RESTART if policy.on_cancelled is OnCancelled.RESTART else FailureAction.REPORT
     if standing.handled:
-        # A failed one: its dead letter was gone, or it was to be cancelled when it failed.
+        # The dead letter of a failed run was gone, or it failed while it was being cancelled.
         return case.keep("; dealt with elsewhere" if standing.run_state is RunState.FAILED else " with wfdeploy")
     if wanted is FailureAction.REPORT:
         return case.keep()

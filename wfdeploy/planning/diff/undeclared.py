@@ -34,7 +34,7 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
         )
         return _with_open_attempt(change, attempt, edits, context)
     if known is None:
-        # Nothing but a refused attempt of a run that nobody declares any more.
+        # Only a refused attempt is left of a run that nobody declares any more.
         if context.removal.is_undeclared(address):
             return Change(address=address, action=Action.KEEP, reason="", edits=(DropAttempt(address),))
         return None
@@ -70,7 +70,7 @@ def undeclared(key: RecordKey, context: DiffContext) -> Change | None:
 def _with_open_attempt(change: Change, attempt: Attempt, edits: list[Edit], context: DiffContext) -> Change:
     requested, address = context.requested, change.address
     resumes = requested is RequestedAction.RESUME and attempt.is_resume
-    # Otherwise another file may declare it, or that isn't what this is about.
+    # Otherwise another file may declare it, or the command is about chosen runs only.
     is_undeclared = context.removal.is_undeclared(address)
     undeclared_ = ", no longer declared" if is_undeclared else ""
     verdict = context.verdicts.get(address, NOT_LOOKED_UP)
@@ -149,6 +149,6 @@ def past_instance(key: RecordKey, context: DiffContext) -> Change | None:
         )
     if key.address in context.past.expired:
         edits.append(Expire(key.address))
-    # Without a fingerprint: it is no run that lost its declaration.
+    # It has no fingerprint, so that it doesn't count as a run that lost its declaration.
     change = Change(address=key.address, action=Action.KEEP, reason="", edits=tuple(edits))
     return change if edits or context.past.shown else None

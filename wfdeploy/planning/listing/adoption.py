@@ -86,8 +86,8 @@ def adopt(
     """
 
     def order(match: Match) -> tuple[int, bool, int]:
-        # Of two that were created in one tick of the server's clock, the one that is declared is the later one: it
-        # was triggered by whoever saw the newer manifest.
+        # Of two runs from one tick of the server's clock, the declared one is later: whoever triggered it had the
+        # newer manifest.
         return match.run.created_at_ms, is_declared(match), match.generation
 
     newest: dict[Address, Match] = {}

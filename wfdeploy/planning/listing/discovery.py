@@ -259,7 +259,7 @@ class Discovery:
             stopped=self.stopped,
         )
         self.time.learn(listed.date_ms, asked_at=listed.asked_at, answered_at=listed.answered_at)
-        # The clock of an embedded server runs fast, or is moved, because somebody wants it so.
+        # The clock of an embedded server is fast, or was moved, on purpose.
         if self.gateway.facts.server_id is None and (notice := self.time.complaint()) is not None:
             workspace.listener(notice)
         return listed

@@ -39,12 +39,12 @@ class Matcher:
         shard, runs = self.shard, [*remembered, *self._unlike_records(listed, remembered)]
         identified = [(run, read_derived_id(run)) for run in runs]
         if shard is not None:
-            # What other shards trigger carries the same label, and is theirs to know.
+            # Runs of other shards carry the same label, and belong to their states.
             identified = [one for one in identified if one[1] is None or shard.covers(one[1].parts.place)]
         if not identified:
             return Matches()
         found = match_runs(identified, _Places(self, identified).locate)
-        # What the server listed although it isn't this project's has a derived id of another one.
+        # A server may list runs of other projects too: their derived ids are those of others.
         ours, label = set(remembered), self.project.label
         found.unmatched = [run for run in found.unmatched if run in ours or label in run.labels]
         if shard is not None:
@@ -227,7 +227,7 @@ class _Places:
             self._offer(key.address, address)
             self._offer_try(key.address, key.fingerprint, address)
             if parse_run_id(key.workflow_run_id) is None:
-                # Given by its author, or by the server to a resumed run: then it is a try that the state knows.
+                # The author gave the id, or the server, to a resumed run: then it is a try that the state knows.
                 self._explicit[id_key(key.workflow_run_id)] = (address, key.fingerprint, key.generation, 0)
         for attempt in matcher.baseline.attempts.values():
             self._offer(attempt.address, attempt.address)
@@ -269,7 +269,7 @@ def memory(remembered: Collection[ObservedRun], matches: Matches) -> Iterator[Ed
     known, unmatched = set(map(_which, remembered)), set(map(_which, matches.unmatched))
     for run in matches.unmatched:
         if _which(run) not in known:
-            # Other labels are the users', and no business of the state's.
+            # Other labels are the users' own; the state doesn't need them.
             own = tuple(label for label in run.labels if parse_attempt((label,)) or parse_run_id(label))
             yield Remember(run._replace(labels=own))
     for claimed in sorted(known - unmatched):
