@@ -17,7 +17,7 @@ from wfdeploy.model.status import LoggedRun, PastRun, RowStatus, StatusRow
 from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.planning.targets import Targets, labels_of, require_chosen, require_labels
 from wfdeploy.ports import RecordReader, RunGateway
-from wfdeploy.sending.listing import list_all
+from wfdeploy.sending.listing import earliest, list_all
 from wfdeploy.sending.patience import Patience
 from wfdeploy.workspace import Workspace
 
@@ -120,14 +120,13 @@ class _Status:
 
     async def _list(self, gateway: RunGateway, starts: Sequence[int | None]) -> None:
         """List the server's runs since the earliest of these times (None: an unknown one)."""
-        known = [start for start in starts if start is not None]
         workspace = self._workspace
         listed = await list_all(
             gateway,
             workspace.clock,
             workspace.listener,
             label=workspace.project.label,
-            since_ms=min(known) if len(known) == len(starts) else None,
+            since_ms=earliest(starts),
         )
         self._listed = RunIndex(listed.runs)
 

@@ -122,10 +122,3 @@ def examine(
             if judgement.send_before_ms is not None:
                 result.send_before_ms[attempt.address] = judgement.send_before_ms
     return result
-
-
-def since(attempts: Collection[Attempt]) -> int | None:
-    """Where a listing must begin to show all of these attempts (server time, Unix ms; None: at the beginning)."""
-    starts = [attempt.since_ms for attempt in attempts]
-    known = [start for start in starts if start is not None]
-    return min(known) if known and len(known) == len(starts) else None

@@ -18,7 +18,6 @@ from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Change
 from wfdeploy.model.remote import Cancelled, NotCancelled
 from wfdeploy.model.workflow_id import RunIndex
-from wfdeploy.sending.listing import list_all
 from wfdeploy.sending.session import Session
 
 MOST_RUNS = 100
@@ -122,7 +121,8 @@ class Canceller:
         """Record outcomes that a listing shows, and return the rest; None when the logs couldn't be asked. `proves`:
         the listing is late enough, so that a run which it doesn't show isn't there."""
         try:
-            runs = await self._listed([target.address for target in targets])
+            since_ms = self._oldest_ms([target.address for target in targets])
+            runs = RunIndex((await self._session.list_runs(since_ms)).runs)
         except RemoteFailure as error:
             self._session.listener(
                 Notice(f"which runs were cancelled could not be looked up: {error.message}", error.hint)
@@ -153,14 +153,6 @@ class Canceller:
         for one in found:
             self._report(*one)
         return left
-
-    async def _listed(self, addresses: Collection[Address]) -> RunIndex:
-        since_ms = self._oldest_ms(addresses)
-        session = self._session
-        listed = await list_all(
-            session.gateway, session.clock, session.listener, label=session.label, since_ms=since_ms
-        )
-        return RunIndex(listed.runs)
 
     # --- the end ---------------------------------------------------------------------------------------------
 

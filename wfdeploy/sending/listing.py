@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from wfdeploy.errors import ExitCode, Interrupted, RemoteFailure
@@ -80,6 +80,13 @@ async def list_all(
     if not complete or answered_at is None:
         raise RemoteFailure("the server's listing of runs broke off", hint="run it again")
     return Listed(runs, asked_at, answered_at, date_ms, since_ms)
+
+
+def earliest(starts: Iterable[int | None]) -> int | None:
+    """Where a listing must begin to reach back to all of these times; None, the beginning, if one is unknown or there
+    is none."""
+    known = set(starts)
+    return min((start for start in known if start is not None), default=None) if None not in known else None
 
 
 def is_ours(run: ObservedRun, label: str) -> bool:

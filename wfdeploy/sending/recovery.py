@@ -10,9 +10,9 @@ from wfdeploy.model.edits import DropAttempt, Edit, PutRecord, RecordOutcomes
 from wfdeploy.model.event import Notice, Outcome, Result
 from wfdeploy.model.observed import ObservedRun
 from wfdeploy.model.state import Attempt, AttemptStatus, Origin
-from wfdeploy.sending.absence import Absence, Findings, examine, since
+from wfdeploy.sending.absence import Absence, Findings, examine
 from wfdeploy.sending.batches import OutgoingRequest
-from wfdeploy.sending.listing import list_all
+from wfdeploy.sending.listing import earliest
 from wfdeploy.sending.resuming import Resumer
 from wfdeploy.sending.sender import Sender
 from wfdeploy.sending.server_time import ROUNDED_S
@@ -109,18 +109,16 @@ class Recovery:
 
     async def _examine(self, lost: Sequence[OutgoingRequest], lag_s: float) -> Findings:
         attempts = [request.attempt for request in lost]
-        session = self._session
-        listed = await list_all(
-            session.gateway, session.clock, session.listener, label=session.label, since_ms=since(attempts)
-        )
-        session.time.learn(listed.date_ms, asked_at=listed.asked_at, answered_at=listed.answered_at)
+        time = self._session.time
+        listed = await self._session.list_runs(earliest(attempt.since_ms for attempt in attempts))
+        time.learn(listed.date_ms, asked_at=listed.asked_at, answered_at=listed.answered_at)
         # Both in one count of server time, so that what lies between them is as the monotonic clock has it.
         return examine(
             attempts,
             listed.runs,
             names=self._names,
-            listed_at_ms=session.time.earliest_ms(listed.asked_at),
-            ended_at_ms={one.attempt.address: session.time.earliest_ms(_ended_at(one)) for one in lost},
+            listed_at_ms=time.earliest_ms(listed.asked_at),
+            ended_at_ms={one.attempt.address: time.earliest_ms(_ended_at(one)) for one in lost},
             log_lag_ms=round(1000 * lag_s),
         )
 

@@ -24,8 +24,8 @@ from wfdeploy.planning.listing.run_states import Snapshot
 from wfdeploy.planning.listing.run_states import since as since_oldest
 from wfdeploy.planning.plan_result import RunListing
 from wfdeploy.ports import RunGateway
-from wfdeploy.sending.absence import Absence, Findings, examine, since
-from wfdeploy.sending.listing import Listed, list_all
+from wfdeploy.sending.absence import Absence, Findings, examine
+from wfdeploy.sending.listing import Listed, earliest, list_all
 from wfdeploy.sending.patience import Patience
 from wfdeploy.sending.server_time import DATE_RESOLUTION_MS, ROUNDED_S, ServerTime
 from wfdeploy.workspace import Workspace
@@ -233,10 +233,10 @@ class Discovery:
         start = watermark
         attempts = baseline.open_attempts
         if attempts:
-            earliest = since(attempts)
-            if earliest is None:
+            first = earliest(attempt.since_ms for attempt in attempts)
+            if first is None:
                 return None
-            start = min(start, earliest)
+            start = min(start, first)
         for change in sends:
             if change.desired is None:
                 continue
