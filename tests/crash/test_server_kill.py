@@ -102,11 +102,11 @@ def test_every_moment_at_which_it_may_be_killed(
 PROGRAM = """
 import sys
 from pathlib import Path
-from wfdeploy.localserver.clock import SystemClock
+from wfdeploy.localserver.clock import MachineClock
 from tests.support.local_server import LocalServer
 from wfdeploy.localserver.serve import serve_forever
 
-server = LocalServer(Path(sys.argv[1]), clock=SystemClock(scale=20_000))
+server = LocalServer(Path(sys.argv[1]), clock=MachineClock(scale=20_000))
 serve_forever(server, on_ready=lambda running: print(running.url, flush=True))
 """
 """A day takes four seconds."""
