@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,15 @@ def _state_of_no_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     """What would go to the user's state directory goes to one of the session's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_demo_port() -> Iterator[None]:
+    """The demo workflow's usual port differs between processes that test side by side: it is part of what runs are."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Below the ports that Linux picks by itself (32768 and up), one of which may be taken meanwhile.
+        patch.setattr("wfdeploy.wiring.embedded.USUAL_DEMO_PORT", 20_000 + os.getpid() % 10_000)
         yield
 
 

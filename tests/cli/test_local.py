@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import subprocess
 from pathlib import Path
 
@@ -19,10 +18,6 @@ pytest.importorskip("starlette")
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    # Its own port for the demo workflow: other tests, and other people, use the usual one.
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        monkeypatch.setattr("wfdeploy.localserver.serve.DEMO_PORT", free.getsockname()[1])
     command_line("init", "--name", "shop")
     manifest = tmp_path / "manifests" / "hello.yaml"
     text = manifest.read_text(encoding="utf-8")

@@ -33,12 +33,11 @@ from wfdeploy.localserver.store import database
 from wfdeploy.localserver.store.run_store import RunStore
 from wfdeploy.localserver.tenants import DEFAULT_TENANT, SigningKeys, Tenant
 
-__all__ = ["DEFAULT_PORT", "DEMO_PORT", "LocalServer", "find_running", "serve_forever"]
+__all__ = ["DEFAULT_PORT", "LocalServer", "find_running", "serve_forever"]
 
 DEFAULT_PORT = 8080
 """The port that the JavaScript SDK uses with `QSTASH_DEV=true`."""
 
-DEMO_PORT = 8081
 
 T = TypeVar("T")
 
