@@ -28,8 +28,9 @@ from wfdeploy.planning.blocking.held_back import HeldBack
 from wfdeploy.planning.consent import Later, released_later, require_consent, require_no_state_needed
 from wfdeploy.planning.inquiry import Inquiry
 from wfdeploy.planning.listing.discovery import Discovery, Lock
+from wfdeploy.planning.listing.run_listing import RunListing
 from wfdeploy.planning.listing.run_states import since
-from wfdeploy.planning.plan_result import PlanResult, RunListing
+from wfdeploy.planning.plan_result import PlanResult
 from wfdeploy.planning.planner import Planner
 from wfdeploy.planning.saved_plan import SavedPlan
 from wfdeploy.ports import RunGateway, StateStore

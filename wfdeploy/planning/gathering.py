@@ -10,7 +10,7 @@ from wfdeploy.model.edits import Edit, PutRecord, Rename
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.spool import Spool
-from wfdeploy.planning.inputs import Inputs
+from wfdeploy.planning.blocking.inputs import Inputs
 
 
 @dataclass(slots=True)

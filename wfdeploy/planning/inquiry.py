@@ -8,7 +8,8 @@ from functools import cached_property
 from wfdeploy.model.event import Notice
 from wfdeploy.model.plan import Sending
 from wfdeploy.planning.listing.discovery import Discovery
-from wfdeploy.planning.plan_result import PlanResult, RunListing
+from wfdeploy.planning.listing.run_listing import RunListing
+from wfdeploy.planning.plan_result import PlanResult
 from wfdeploy.planning.planner import Planner
 from wfdeploy.planning.questions import Questions
 from wfdeploy.sending.server_time import ROUNDED_S

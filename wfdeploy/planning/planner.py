@@ -22,17 +22,18 @@ from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.blocker import Blocker
 from wfdeploy.planning.blocking.headcounts import Headcounts
 from wfdeploy.planning.blocking.held_back import HeldBack, note_held_back
+from wfdeploy.planning.blocking.inputs import Inputs
 from wfdeploy.planning.blocking.recurring import Evidence, Recurrence, conclusions, notes, recur
 from wfdeploy.planning.diff.context import DiffContext, PastInstances, Removal, RunStates
 from wfdeploy.planning.diff.differ import diff
 from wfdeploy.planning.diff.reasons import explained
 from wfdeploy.planning.gathering import Gathered, gather
-from wfdeploy.planning.inputs import Inputs
 from wfdeploy.planning.listing.adoption import Adoption
 from wfdeploy.planning.listing.matches import Matcher, is_news, memory
+from wfdeploy.planning.listing.run_listing import RunListing, due_until_ms, logs_since_s
 from wfdeploy.planning.listing.run_states import run_states, unfinished, with_run_states
 from wfdeploy.planning.listing.unclaimed import Unclaimed, taken_ids, unclaimed_runs
-from wfdeploy.planning.plan_result import PlanResult, RunListing, due_until_ms, logs_since_s
+from wfdeploy.planning.plan_result import PlanResult
 from wfdeploy.planning.questions import Questions, missing_dead_letters, standings_in_question
 from wfdeploy.planning.shortcuts import Compared, first, to_compare
 from wfdeploy.planning.targets import Targets, labelled

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from wfdeploy.catalogue.catalogue import Catalogue
     from wfdeploy.model.run import DesiredRun
     from wfdeploy.model.state import RecordKey
+    from wfdeploy.planning.blocking.inputs import Inputs
     from wfdeploy.planning.blocking.recurring import Recurrence
-    from wfdeploy.planning.inputs import Inputs
     from wfdeploy.ports import RecordReader
 
 

@@ -16,7 +16,7 @@ from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.plan import Action, Selection
 from wfdeploy.model.state import Attempt, AttemptStatus, Record
 from wfdeploy.operations import plan as planning
-from wfdeploy.planning.plan_result import RunListing
+from wfdeploy.planning.listing.run_listing import RunListing
 from wfdeploy.planning.planner import Planner
 from wfdeploy.ports import StateStore
 

@@ -19,7 +19,7 @@ from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.plan import Plan, Selection
 from wfdeploy.operations import apply as applying
 from wfdeploy.planning import unchanged
-from wfdeploy.planning.plan_result import RunListing
+from wfdeploy.planning.listing.run_listing import RunListing
 from wfdeploy.planning.planner import Planner
 from wfdeploy.planning.renames import Renames
 

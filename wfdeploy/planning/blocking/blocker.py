@@ -16,8 +16,8 @@ from wfdeploy.model.plan import Change
 from wfdeploy.model.run import Group
 from wfdeploy.model.spool import Spool
 from wfdeploy.planning.blocking.headcounts import Headcounts
+from wfdeploy.planning.blocking.inputs import Inputs
 from wfdeploy.planning.blocking.rollouts import RolloutState, apply_rollout
-from wfdeploy.planning.inputs import Inputs
 
 
 class Blocker:

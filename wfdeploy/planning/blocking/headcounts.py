@@ -12,8 +12,8 @@ from wfdeploy.model.observed import NOT_SUCCEEDED, RunState
 from wfdeploy.model.plan import Action, Change
 from wfdeploy.model.run import DesiredRun, Group, OnChange
 from wfdeploy.planning.blocking.due import due
+from wfdeploy.planning.blocking.inputs import Inputs
 from wfdeploy.planning.diff.differ import diff
-from wfdeploy.planning.inputs import Inputs
 
 
 class Headcounts:

@@ -20,9 +20,9 @@ from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.diff.context import NOT_LOOKED_UP, AttemptFinding, Verdict
 from wfdeploy.planning.listing.dead_letters import DeadLetters, find_dead_letters
 from wfdeploy.planning.listing.long_listings import LongListings
+from wfdeploy.planning.listing.run_listing import RunListing
 from wfdeploy.planning.listing.run_states import Snapshot
 from wfdeploy.planning.listing.run_states import since as since_oldest
-from wfdeploy.planning.plan_result import RunListing
 from wfdeploy.ports import RunGateway
 from wfdeploy.sending.absence import Absence, Findings, examine
 from wfdeploy.sending.listing import Listed, earliest, list_all

@@ -20,7 +20,8 @@ from wfdeploy.model.observed import ObservedRun, RunState
 from wfdeploy.model.plan import Selection
 from wfdeploy.model.state import Attempt, Record
 from wfdeploy.planning.listing.matches import Matcher
-from wfdeploy.planning.plan_result import PlanResult, RunListing
+from wfdeploy.planning.listing.run_listing import RunListing
+from wfdeploy.planning.plan_result import PlanResult
 from wfdeploy.planning.planner import Planner
 from wfdeploy.ports import StateStore
 
