@@ -168,7 +168,7 @@ def _unknown_field(key: str, known: dict[str, Any], path: FieldPath) -> SchemaPr
     if hint is None and key == "destination":
         hint = "the group's destination is spec.destination; a run may have its own"
     if hint is None and 0 < len(known) <= _MANY:
-        hint = f"known here: {', '.join(known)}"
+        hint = f"available: {', '.join(known)}"
     return SchemaProblem("unknown-field", f"the field {key!r} is not known here", (*path, key), hint, at_key=True)
 
 

@@ -118,7 +118,7 @@ def _node_problem(node: ast.expr, depth: int = 0) -> Problem | None:
             return _node_problem(operand, depth + 1)
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
             if name not in FUNCTIONS:
-                hint = did_you_mean(name, FUNCTIONS) or f"known are {', '.join(FUNCTIONS)}"
+                hint = did_you_mean(name, FUNCTIONS) or f"available: {', '.join(FUNCTIONS)}"
                 return _problem(f"uses {name}(), which is not known", hint)
             if len(args) != FUNCTIONS[name]:
                 count = FUNCTIONS[name]

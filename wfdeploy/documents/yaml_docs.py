@@ -218,7 +218,7 @@ class _Reader:
                 value = scalars.tagged(event.tag, event.value)
             except ValueError as error:
                 self._note(
-                    event, "bad-tag", str(error), "known are !!str, !!int, !!float, !!bool, !!null, !!map, !!seq"
+                    event, "bad-tag", str(error), "available: !!str, !!int, !!float, !!bool, !!null, !!map, !!seq"
                 )
                 value = event.value
             self._extreme = self._extreme or scalars.is_extreme(value)

@@ -318,7 +318,7 @@ def _declared_twice(run: DesiredRun, first: DesiredRun) -> Diagnostic:
     where = "on the same line" if run.source == first.source else f"at {first.source}"
     return Diagnostic(
         code="duplicate-address",
-        message=f"{run.address} is declared already, {where}",
+        message=f"{run.address} is already declared, {where}",
         place=run.source.place,
         address=run.address,
         hint="give every run a key of its own",

@@ -88,7 +88,7 @@ def test_two_rows_with_one_key_are_told_with_both_places(tmp_path: Path) -> None
 def test_runs_of_one_line_with_one_key_are_told_so(tmp_path: Path, rows: str, field: str) -> None:
     (told,) = found(tmp_path, rows, field, file="rows.json")
     assert (str(told.place), told.code, told.address) == ("rows.json:1:1", "duplicate-address", "g/r[a]")
-    assert told.message == "g/r[a] is declared already, on the same line"
+    assert told.message == "g/r[a] is already declared, on the same line"
 
 
 def test_a_generator_and_a_run_may_not_share_a_name(tmp_path: Path) -> None:

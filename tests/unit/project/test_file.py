@@ -155,7 +155,7 @@ def test_one_environment_has_to_be_chosen(tmp_path: Path) -> None:
     assert "-e NAME" in (caught.value.hint or "")
 
 
-@pytest.mark.parametrize(("name", "hint"), [("prodution", "did you mean 'production'?"), ("zz", "known are: local")])
+@pytest.mark.parametrize(("name", "hint"), [("prodution", "did you mean 'production'?"), ("zz", "available: local")])
 def test_unknown_environment(tmp_path: Path, name: str, hint: str) -> None:
     write(tmp_path, FULL)
     with pytest.raises(UsageError, match=name) as caught:

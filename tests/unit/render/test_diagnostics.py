@@ -35,7 +35,7 @@ def test_few_are_all_shown() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        "{a} is declared already, at b.yaml:{n}",
+        "{a} is already declared, at b.yaml:{n}",
         "a label can't be '{w} x'",
         "a label can't be \"{w}'s\"",
         "payloads/{w}.json does not exist",

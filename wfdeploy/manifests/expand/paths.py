@@ -36,7 +36,7 @@ def unknown_name(name: str, source: str, names: Collection[str]) -> ExpressionEr
     elif name.lower() == "null":
         hint = "null is written none"
     else:
-        hint = did_you_mean(name, known) or f"known are {', '.join(f'{one}.NAME' for one in known)}"
+        hint = did_you_mean(name, known) or f"available: {', '.join(f'{one}.NAME' for one in known)}"
     return ExpressionError(f"{name!r} is not known here", source=source, code="undefined-name", hint=hint)
 
 
@@ -49,7 +49,9 @@ def undefined_field(name: str, source: str, holder: object) -> ExpressionError:
         step = name.rpartition(".")[2]
         known = [str(key) for key in holder][:_SHOWN_FIELDS]
         more = ", ..." if len(holder) > _SHOWN_FIELDS else ""
-        hint = did_you_mean(step, tuple(map(str, holder))) or (f"known are {', '.join(known)}{more}" if known else None)
+        hint = did_you_mean(step, tuple(map(str, holder))) or (
+            f"available: {', '.join(known)}{more}" if known else None
+        )
     return ExpressionError(f"{name} is not defined", source=source, code="undefined-field", hint=hint)
 
 

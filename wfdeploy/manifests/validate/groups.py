@@ -102,7 +102,7 @@ def _rollout(rollout: Mapping[str, Any]) -> Iterator[GroupProblem]:
             continue
         field = given[0]
         if step[field] <= before.get(field, 0):
-            message = f"this step lets go no more runs than the one before ({field}: {before[field]:g})"
+            message = f"this step releases no more runs than the one before ({field}: {before[field]:g})"
             yield (*path, field), Problem("smaller-step", message, "amounts are cumulative, and grow")
         before[field] = max(step[field], before.get(field, 0))
 

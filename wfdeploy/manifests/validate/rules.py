@@ -126,7 +126,7 @@ class Rules:
             return
         first = self._groups.setdefault(name, document)
         if first is not document:
-            message = f"the group {_shown(name)} is declared already, at {_at(first, ('metadata',))}"
+            message = f"the group {_shown(name)} is already declared, at {_at(first, ('metadata',))}"
             hint = "rename one of the two, or put the runs into one group"
             self._note(document, ("metadata", "name"), Problem("duplicate-group", message, hint))
         runs = spec.get("runs") if isinstance(spec, dict) else None
@@ -145,7 +145,7 @@ class Rules:
         if first is not here:
             where = _at(first[0], ("spec", "runs", first[1]))
             problem = Problem(
-                "duplicate-address", f"{_shown(address)} is declared already, at {where}", "rename one of the two"
+                "duplicate-address", f"{_shown(address)} is already declared, at {where}", "rename one of the two"
             )
             self._note(document, ("spec", "runs", index, "name"), problem)
 
@@ -196,7 +196,7 @@ class Rules:
         for other in same[1:]:
             where, address = _at(document, _path(same[0])), f"{data['metadata']['name']}/{own['name']}"
             problem = Problem(
-                "duplicate-address", f"{address} is declared already, at {where}", "rename one of the two"
+                "duplicate-address", f"{address} is already declared, at {where}", "rename one of the two"
             )
             self._note(document, (*_path(other), "name"), problem)
         self._generated = generated

@@ -224,7 +224,7 @@ class _Evaluation:
                     template = address.rpartition("@")[0]
                     other = running.get(template)
                     if other is not None and (other < address or not is_new):
-                        skipped.append(f"{address} is skipped: {other} is still going (concurrency: skip)")
+                        skipped.append(f"{address} is skipped: {other} is still running (concurrency: skip)")
                         continue
                     if template in refused:  # tried again, it would run beside this one, or hold up the next
                         former = refused.pop(template)

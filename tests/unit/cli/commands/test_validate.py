@@ -46,7 +46,7 @@ def test_a_problem_that_a_line_has_several_times_is_counted_so_in_each_environme
     )
     Path("m.yaml").write_text(HEAD + "    - {name: r, forEach: {items: '${{ vars.rows }}'}, key: '${{ row.id }}'}\n")
     ran = command_line("validate", "m.yaml")
-    told = "m.yaml:7:1: g/r[a]: g/r[a] is declared already, on the same line"
+    told = "m.yaml:7:1: g/r[a]: g/r[a] is already declared, on the same line"
     heads = [line for line in ran.stdout.splitlines() if line.startswith("m.yaml")]
     assert heads == [told, told, f"{told} (in environment 'production')"]
     assert ran.stderr == "3 errors.\n"

@@ -205,7 +205,7 @@ def test_what_is_wrong_with_the_run_of_a_row_is_never_skipped(tmp_path: Path) ->
     assert found.keys == ["a"]
     assert found.told == ["a.jsonl:2 undefined-field", "a.jsonl:3 not-a-json-number"]
     first = found.diagnostics[0]
-    assert (first.severity.value, first.address, first.hint) == ("error", "g/r[b]", "known are id")
+    assert (first.severity.value, first.address, first.hint) == ("error", "g/r[b]", "available: id")
     assert first.message == "body.deep.0.x: row.x is not defined"
     assert first.excerpt == '{"id": "b"}'
 
