@@ -6,12 +6,22 @@ import contextvars
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from wfdeploy.api.calls import Call
 from wfdeploy.model.event import Event, Notice
 from wfdeploy.model.options import StopFlag
+
+
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """SIGINT raises `KeyboardInterrupt`, also where the tests were started in the background, which ignores it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
 
 VARIABLE = contextvars.ContextVar("VARIABLE", default="")
 
@@ -92,6 +102,7 @@ def test_the_callers_stop_is_passed_on_and_none_is_passed_back() -> None:
     assert not another.requested
 
 
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupt_stops_the_work_and_is_raised_once_it_has_ended() -> None:
     ended: list[bool] = []
     called = threading.Event()
@@ -110,6 +121,7 @@ def test_an_interrupt_stops_the_work_and_is_raised_once_it_has_ended() -> None:
     assert ended == [True]
 
 
+@pytest.mark.usefixtures("_interruptible")
 def test_another_interrupt_is_raised_at_once_and_leaves_no_question_open() -> None:
     asked: list[bool] = []
     left, ended = threading.Event(), threading.Event()
