@@ -122,7 +122,7 @@ def test_an_instance_is_skipped_while_an_earlier_one_is_going() -> None:
             bench.apply()
             if hour in (16, 18):
                 assert plan.notes[0] == (
-                    f"n/a@2026-11-23T{hour}:00:00Z is skipped: n/a@2026-11-23T{hour - 1}:00:00Z is still going "
+                    f"n/a@2026-11-23T{hour}:00:00Z is skipped: n/a@2026-11-23T{hour - 1}:00:00Z is still running "
                     "(concurrency: skip)"
                 )
         assert bench.triggered() == ["n-a-2026-11-23t15-00-00z", "n-a-2026-11-23t17-00-00z"]
