@@ -60,7 +60,7 @@ def raising_damaged() -> Iterator[None]:
     """Raise `CacheDamaged` for what can't be read of a cache."""
     try:
         yield
-    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+    except (sqlite3.DatabaseError, ValueError, OverflowError, KeyError, TypeError) as error:
         raise CacheDamaged(f"the cache of manifests can't be read ({error})") from error
 
 

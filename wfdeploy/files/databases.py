@@ -91,7 +91,7 @@ def is_own_log(path: Path, secrets: Sequence[str]) -> bool:
             (root,) = alone.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'head'").fetchone()
             before = dict(alone.execute("SELECT key, value FROM head"))
             serial = int(before["serial"])
-    except (OSError, sqlite3.Error, TypeError, ValueError, KeyError):
+    except (OSError, sqlite3.Error, TypeError, ValueError, OverflowError, KeyError):
         return True  # no log; or a file that a checkpoint has half written, which only its own log makes whole
     with closing(sqlite3.connect(f"{uri_of(path)}?mode=ro", uri=True, timeout=10)) as both:
         after = dict(both.execute("SELECT key, value FROM head"))

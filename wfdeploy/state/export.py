@@ -152,7 +152,7 @@ def import_lines(lines: Iterable[str], path: Path, binding: Binding) -> StateSto
             for number, row in rows:
                 try:
                     _restore(connection, editor, row, records)
-                except (KeyError, TypeError, ValueError, sqlite3.IntegrityError) as error:
+                except (KeyError, TypeError, ValueError, OverflowError, sqlite3.IntegrityError) as error:
                     raise StateUnusable(f"line {number}: not a line of a state export: {_words(error)}") from error
                 counts[row["kind"]] += 1
                 if len(records) == _AT_ONCE:

@@ -192,7 +192,7 @@ def reading(path: Path | None) -> Iterator[None]:
     """Turn errors from damaged rows into `StateUnusable`."""
     try:
         yield
-    except (sqlite3.DatabaseError, TypeError, ValueError, LookupError) as error:
+    except (sqlite3.DatabaseError, TypeError, ValueError, OverflowError, LookupError) as error:
         raise StateUnusable(
             f"the local server's database {path} is damaged: {error}",
             hint=f"nothing in it is worth keeping: rm {shlex.quote(str(path))}*",

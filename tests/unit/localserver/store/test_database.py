@@ -1,9 +1,10 @@
-"""No statement that runs all the time reads a whole table: speed does not fall with the runs that have ended."""
+"""No statement that runs all the time reads a whole table, and damaged rows are reported as such."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,11 @@ import pytest
 from tests.fakes.step_endpoint import StepEndpoint
 from tests.support.day_of_workflows import Third, check, drive
 from tests.support.local_server import LocalServer
+from wfdeploy.errors import StateUnusable
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.store import database
+from wfdeploy.localserver.store.records import DeliverySettings, RunState
+from wfdeploy.localserver.store.run_store import RunStore
 from wfdeploy.localserver.tenants import DEFAULT_TENANT
 from wfdeploy.testing.apps import serving
 
@@ -61,3 +65,19 @@ def test_statements_find_their_rows_by_an_index(tmp_path: Path, monkeypatch: pyt
     }
     assert whole_tables == {}
     assert outside == set()
+
+
+@pytest.mark.parametrize("time", ["9e999", "'soon'"])
+def test_a_time_that_is_no_time_is_damage(tmp_path: Path, time: str) -> None:
+    path = tmp_path / "local.db"
+    with closing(database.open_database(path)) as connection:
+        store = RunStore(connection)
+        with store.transaction():
+            store.add_run(
+                tenant=DEFAULT_TENANT.name, run_id="wfr_a", url="http://127.0.0.1:9/x", state=RunState.STARTED,
+                created_at=1, starts_at=1, caller_ip="127.0.0.1", labels=(), payload=b"{}", settings=DeliverySettings(),
+            )  # fmt: skip
+        with store.transaction():
+            connection.execute(f"UPDATE runs SET created_at = {time}")
+        with pytest.raises(StateUnusable, match="is damaged"), database.reading(path):
+            store.latest_ms()
