@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from email.utils import formatdate
 
 import httpx
@@ -387,6 +388,31 @@ def test_a_pause_beyond_all_patience_ends_it(
     assert result.counts.get("pending") == RUNS - before
     assert "unknown" not in result.counts
     assert "7200" in result.stdout + result.stderr
+    converge(checkout, server)
+
+
+def test_the_daily_limit_names_the_time_at_which_it_ends(checkout: Checkout, relay: Relay, server: LocalServer) -> None:
+    reset = (int(time.time()) // 86_400 + 1) * 86_400
+    headers = {"RateLimit-Limit": "1000", "RateLimit-Remaining": "0", "RateLimit-Reset": str(reset)}
+    relay.then(pass_on(), chaos.answer(429, {"error": "exceeded the daily limit"}, headers))
+    result = checkout.here("apply", "--yes", "--batch-size", "1", "--concurrency", "1", "--timeout", "0.5")
+    assert result.code == 7
+    told = result.stdout + result.stderr
+    end = datetime.fromtimestamp(reset, UTC)
+    assert f"the account's daily limit is used up until {end:%Y-%m-%d} 00:00 UTC" in told
+    assert "run it again after that" in told
+    assert "--timeout" not in told
+    converge(checkout, server)
+
+
+def test_a_token_of_another_region_is_told_both_urls(checkout: Checkout, relay: Relay, server: LocalServer) -> None:
+    refusal = {"error": "user (b4) not found in this region (eu-central-1). Check that you are using the correct one"}
+    relay.then(chaos.answer(404, refusal))
+    result = checkout.here("apply", "--yes")
+    assert result.code == 6
+    told = result.stdout + result.stderr
+    assert "belongs to another region" in told
+    assert "https://qstash-us-east-1.upstash.io for the US or https://qstash.upstash.io for Europe" in told
     converge(checkout, server)
 
 

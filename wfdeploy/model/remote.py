@@ -6,6 +6,7 @@ The wire's own words stay in `upstash`; the apply engine decides on these types 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
 
 from wfdeploy.model.observed import ObservedRun
@@ -58,10 +59,12 @@ class Throttled:
     """429: not now. Nothing was started.
 
     wait_s: as the headers have it; None when they don't.
+    daily_limit_end_ms: when the account's daily limit ends, in Unix ms; None for other limits.
     """
 
     message: str
     wait_s: float | None = None
+    daily_limit_end_ms: int | None = None
 
 
 ItemReply: TypeAlias = Taken | Denied | Unclear | InProgress | Throttled
@@ -199,3 +202,18 @@ class ServerFacts:
     server_id: str | None = None
     log_lag_s: float | None = None
     time_ms: int | None = field(default=None, compare=False)
+
+
+def daily_limit_refusal(message: str, end_ms: int) -> tuple[str, str]:
+    """What to say of a command that the account's daily limit ends, and the hint: waiting longer would not help.
+
+    message: the server's words.
+    end_ms: when the limit ends, in Unix ms.
+    """
+    end = datetime.fromtimestamp(end_ms / 1000, UTC)
+    here = end.astimezone()
+    local = f" ({here:%Y-%m-%d %H:%M %Z} here)" if here.utcoffset() else ""
+    return (
+        f"the account's daily limit is used up until {end:%Y-%m-%d %H:%M} UTC{local}: {message}",
+        "run it again after that; what was done by then is recorded, and only the rest is left",
+    )

@@ -14,7 +14,7 @@ from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.edits import DropAttempt, Observe, PutAttempt, PutRecord
 from wfdeploy.model.event import Notice, Outcome, Result
 from wfdeploy.model.observed import RunState
-from wfdeploy.model.remote import Denied, Gone, Lost, NotSent, Resumed, Stop, Throttled
+from wfdeploy.model.remote import Denied, Gone, Lost, NotSent, Resumed, Stop, Throttled, daily_limit_refusal
 from wfdeploy.model.state import Origin
 from wfdeploy.sending.batches import OutgoingRequest
 from wfdeploy.sending.patience import backoff_s
@@ -59,11 +59,12 @@ class Resumer:
                     return await self._session.lose([request], reason, began)
                 case Stop(status, message, hint):
                     self._outcomes.stop(f"the server answered {status}: {message}", hint)
-                case Throttled(message, wait_s):
+                case Throttled(message, wait_s, end_ms):
                     self._throttles += 1
                     asked_s = backoff_s(self._throttles) if wait_s is None else wait_s
                     if not await self._session.patience.wait(asked_s, f"the server asks for a pause: {message}"):
-                        self._outcomes.stop(f"the server answered 429: {message}", "run it again later")
+                        stopped = (f"the server answered 429: {message}", "run it again later")
+                        self._outcomes.stop(*(stopped if end_ms is None else daily_limit_refusal(message, end_ms)))
                 case NotSent(reason):
                     tries += 1
                     if not await self._session.reconnect(tries):

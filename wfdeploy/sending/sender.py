@@ -28,6 +28,7 @@ from wfdeploy.model.remote import (
     TooLarge,
     TriggerReply,
     Unclear,
+    daily_limit_refusal,
 )
 from wfdeploy.model.state import Origin
 from wfdeploy.sending.batches import Batch, OutgoingRequest, halves, halves_by_bytes, pack
@@ -142,7 +143,7 @@ class Sender:
                     if len(batch) < sent:
                         self._throttles = 0  # some were accepted, so there is no need to back off further
                     if (later := throttled(items)) is not None:
-                        await self._throttle(later.message, later.wait_s)
+                        await self._throttle(later)
                 case BatchRefused(_, message, running):
                     named = [one for one in batch if one.item.workflow_run_id in running]
                     if named:
@@ -162,8 +163,8 @@ class Sender:
                     return None
                 case Stop(status, message, hint):
                     self._outcomes.stop(f"the server answered {status}: {message}", hint)
-                case Throttled(message, wait_s):
-                    await self._throttle(message, wait_s)
+                case Throttled():
+                    await self._throttle(reply)
                 case NotSent(reason):
                     tries += 1
                     if not await self._session.reconnect(tries):
@@ -208,18 +209,20 @@ class Sender:
         self._outcomes.lost.extend(late)
         return [request for request in batch if request not in late]
 
-    async def _throttle(self, message: str, wait_s: float | None) -> None:
+    async def _throttle(self, reply: Throttled) -> None:
         self._throttles += 1
-        asked_s = backoff_s(self._throttles) if wait_s is None else wait_s
+        asked_s = backoff_s(self._throttles) if reply.wait_s is None else reply.wait_s
         asked_at = self._session.clock.monotonic()
         async with self._gate:
             if self._resumed_at >= asked_at:
                 return  # another batch in flight got the same answer, and waited for all of them
-            if not await self._session.patience.wait(asked_s, f"the server asks for a pause: {message}"):
-                self._outcomes.stop(
-                    f"the server answered 429 and asks to wait {asked_s:.0f} s: {message}",
-                    "run it again later, or give it more time with --timeout",
-                )
+            if not await self._session.patience.wait(asked_s, f"the server asks for a pause: {reply.message}"):
+                if reply.daily_limit_end_ms is None:
+                    message = f"the server answered 429 and asks to wait {asked_s:.0f} s: {reply.message}"
+                    hint = "run it again later, or give it more time with --timeout"
+                else:
+                    message, hint = daily_limit_refusal(reply.message, reply.daily_limit_end_ms)
+                self._outcomes.stop(message, hint)
             self._resumed_at = self._session.clock.monotonic()
 
     async def _take(self, batch: Batch, replies: Sequence[ItemReply]) -> Batch:

@@ -16,6 +16,9 @@ from wfdeploy.errors import UsageError
 from wfdeploy.model.project import LOCAL, ServerSettings
 
 HOSTED_URL = "https://qstash.upstash.io"
+"""The European region. Source: upstash.com/docs/workflow/howto/multi-region, "Regional URLs"."""
+
+US_URL = "https://qstash-us-east-1.upstash.io"
 
 DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0="  # noqa: S105
 """The token of the development server's default user, published in the SDKs: no secret."""
@@ -23,7 +26,11 @@ DEV_TOKEN = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3J
 _DEV_PORT = 8080
 _ON = frozenset(("true", "1"))
 _OFF = frozenset(("", "false", "0"))
-_REGIONS = ("EU_CENTRAL_1", "US_EAST_1")
+_REGIONS = {
+    "EU_CENTRAL_1": (HOSTED_URL, "https://qstash-eu-central-1.upstash.io"),
+    "US_EAST_1": (US_URL,),
+}
+"""The values of `QSTASH_REGION`, each with its URLs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +48,14 @@ class Endpoint:
     `token`: None if there is none.
     `token_source`: where the token is looked for.
     `dev`: whether this is the local development server; `url` is then its default one.
+    `ignored`: a message and a hint about a variable that names another server and doesn't count.
     """
 
     url: str
     token: str | None = field(repr=False)
     token_source: str
     dev: bool = False
+    ignored: tuple[str, str] | None = None
 
 
 def resolve_endpoint(
@@ -79,7 +88,8 @@ def resolve_endpoint(
     region = region_prefix(env) if chosen is None else ""
     found_url = _url(env, server, url, region=region, chosen=chosen is not None)
     token, token_source = _token(env, server, given, region)
-    return Endpoint(url=found_url, token=token, token_source=token_source)
+    ignored = None if url is not None else _ignored(env, found_url, region=region, chosen=chosen)
+    return Endpoint(url=found_url, token=token, token_source=token_source, ignored=ignored)
 
 
 def wants_dev_server(env: Mapping[str, str]) -> bool:
@@ -108,16 +118,52 @@ def region_prefix(env: Mapping[str, str]) -> str:
     If the region's own URL or token is missing, the plain variables are used, as in the SDKs; never one of each, since
     a token is only valid in its region. Raises: `UsageError` for an unknown region.
     """
-    value = env.get("QSTASH_REGION", "").strip()
-    if not value:
+    region = _region(env)
+    if not region:
         return ""
-    region = value.upper().replace("-", "_")
     if region not in _REGIONS:
         raise UsageError(
-            f"QSTASH_REGION is {value!r}, which is not a known region", hint=f"use {' or '.join(_REGIONS)}"
+            f"QSTASH_REGION is {env['QSTASH_REGION'].strip()!r}, which is not a known region",
+            hint=f"use {' or '.join(_REGIONS)}",
         )
     is_complete = all(env.get(f"{region}_{name}", "").strip() for name in ("QSTASH_URL", "QSTASH_TOKEN"))
     return f"{region}_" if is_complete else ""
+
+
+def _region(env: Mapping[str, str]) -> str:
+    return env.get("QSTASH_REGION", "").strip().upper().replace("-", "_")
+
+
+def _ignored(env: Mapping[str, str], used: str, *, region: str, chosen: str | None) -> tuple[str, str] | None:
+    """A message and a hint about a variable that names another server than the one that is used.
+
+    `region`: the prefix that counts, if any.
+    `chosen`: the environment named with `-e`, which takes the server from the project file.
+    """
+    named = _region(env)
+    if chosen is None:
+        if region or used not in {url for urls in _REGIONS.values() for url in urls} - {*_REGIONS.get(named, (used,))}:
+            return None
+        return (
+            f"QSTASH_REGION is {named} and is ignored: {named}_QSTASH_URL and {named}_QSTASH_TOKEN are not both set; "
+            f"the server is {used}",
+            f"set both, or QSTASH_URL={_REGIONS[named][0]}",
+        )
+    try:
+        prefix = region_prefix(env)
+        variable = f"{prefix}QSTASH_URL"
+        value = env.get(variable, "").strip()
+        urls = (base_url(value, source=variable),) if value else _REGIONS.get(named, (used,))
+    except UsageError:  # invalid, and nobody uses it
+        return None
+    if used in urls:
+        return None
+    which = variable if value else "QSTASH_REGION"
+    return (
+        f"{which} is {urls[0] if value else named} and is ignored: with -e {chosen}, the server comes from the project "
+        f"file; it is {used}",
+        f"to use it, set it as url in wfdeploy.yaml, or name it with --url {urls[0]}",
+    )
 
 
 def checked_token(text: str, *, source: str) -> str:

@@ -89,7 +89,19 @@ def wait_s(headers: Mapping[str, str], *, now_ms: int) -> float | None:
 
 def is_daily_limit(headers: Mapping[str, str]) -> bool:
     """Whether the daily limit was hit; the official SDKs recognise it by `RateLimit-Limit`."""
-    return "ratelimit-limit" in headers
+    return "ratelimit-limit" in headers and not (_number(headers.get("ratelimit-remaining")) or 0) > 0
+
+
+def daily_limit_end_ms(headers: Mapping[str, str], *, now_ms: int) -> int | None:
+    """When the daily limit that was hit ends, in Unix milliseconds.
+
+    None for other limits, and where the headers don't say. Arguments as for `wait_s`.
+    """
+    seconds = wait_s(headers, now_ms=now_ms) if is_daily_limit(headers) else None
+    if seconds is None:
+        return None
+    server_ms = http_date_ms(headers.get("date"))
+    return (now_ms if server_ms is None else server_ms) + round(seconds * 1000)
 
 
 def _retry_after(value: str | None, now_s: float) -> float | None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from wfdeploy.errors import RemoteFailure
 from wfdeploy.model.event import Waiting
-from wfdeploy.upstash.facts import wait_s
+from wfdeploy.model.remote import daily_limit_refusal
+from wfdeploy.upstash.facts import daily_limit_end_ms, wait_s
 from wfdeploy.upstash.logs import UnreadableError
 from wfdeploy.upstash.refusals import error_text, reason_of, stop_hint
 from wfdeploy.upstash.transfer import Answer, Transfer, TransferError
@@ -202,6 +203,10 @@ class Reader:
         # The minimum grows, for servers that always request a wait of zero.
         seconds = max(requested, min(_FIRST_PAUSE_S * 2.0**before, _LONGEST_PAUSE_S))
         if not budget.spend(seconds):
+            end_ms = daily_limit_end_ms(answer.headers, now_ms=self._clock.now_ms())
+            if end_ms is not None:
+                message, hint = daily_limit_refusal(self._words(answer), end_ms)
+                raise RemoteFailure(f"{what}: {message}", hint=hint)
             raise RemoteFailure(
                 f"{what}: the server requests a wait of {seconds:.0f} s more ({self._words(answer)})",
                 hint="run the command again later, or let it wait longer with --timeout",
@@ -211,7 +216,13 @@ class Reader:
 
     def refusal(self, what: str, answer: Answer) -> RemoteFailure:
         """The failure for an answer that another try would not change."""
-        hint = stop_hint(answer.status, answer.headers, token_source=self._token_source, scrub=self._scrub)
+        hint = stop_hint(
+            answer.status,
+            answer.headers,
+            error_text(answer.body),
+            token_source=self._token_source,
+            scrub=self._scrub,
+        )
         return RemoteFailure(f"{what}: the server answered {self._words(answer)}", hint=hint)
 
     def _words(self, answer: Answer) -> str:

@@ -10,7 +10,8 @@ from http import HTTPStatus
 from typing import Any
 
 from wfdeploy.model.remote import BatchRefused, Lost, Stop, Throttled, TooLarge, TriggerReply
-from wfdeploy.upstash.facts import is_daily_limit, wait_s
+from wfdeploy.upstash.endpoint import HOSTED_URL, US_URL
+from wfdeploy.upstash.facts import daily_limit_end_ms, is_daily_limit, wait_s
 
 # An unclosed tag ends with the text; otherwise every opening would search the whole rest in vain.
 _TAGS = re.compile(
@@ -33,6 +34,9 @@ _DENIES = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SENTENCE_END = re.compile(r"(?<![.!?])[.!?]++(?=\s|$)|[;\r\n]+")
+_OTHER_REGION = re.compile(r"\b(?:not found|unknown|doesn't exist|does not exist) in this region\b", re.IGNORECASE)
+"""`user (ID) not found in this region (eu-central-1)`, which the service answers with 404 to a token of another one."""
+
 _ID_LIKE = re.compile(r"[\w.-]+")
 
 
@@ -140,14 +144,22 @@ def read_refusal(
         return TooLarge(message)
     if status == 429:
         limit = "daily limit" if is_daily_limit(headers) else "rate limit"
-        return Throttled(f"{message} ({limit})", wait_s(headers, now_ms=now_ms))
+        end_ms = daily_limit_end_ms(headers, now_ms=now_ms)
+        return Throttled(f"{message} ({limit})", wait_s(headers, now_ms=now_ms), end_ms)
     if status == 408 or not 300 <= status < 500:
         return Lost(message)
-    return Stop(status, message, stop_hint(status, headers, token_source=token_source, scrub=scrub))
+    return Stop(status, message, stop_hint(status, headers, raw, token_source=token_source, scrub=scrub))
 
 
-def stop_hint(status: int, headers: Mapping[str, str], *, token_source: str, scrub: Callable[[str], str]) -> str | None:
-    """What to do about a status that another try would not change."""
+def stop_hint(
+    status: int, headers: Mapping[str, str], text: str, *, token_source: str, scrub: Callable[[str], str]
+) -> str | None:
+    """What to do about a status that another try would not change. `text`: the message of the answer."""
+    if _OTHER_REGION.search(text):
+        return (
+            f"the token in {token_source} belongs to another region: set its URL with --url, or as url in "
+            f"wfdeploy.yaml: {US_URL} for the US or {HOSTED_URL} for Europe"
+        )
     if status == 401:
         return f"check the token in {token_source}: the server doesn't know it (each region has its own tokens)"
     if status == 403:

@@ -71,6 +71,8 @@ def workspace(
     from wfdeploy.state.backend import SqliteBackend
 
     require_untracked(settings.target.project.root, settings.target.state_file)
+    if online and settings.ignored is not None:
+        reporter.warn(*settings.ignored)
 
     def assemble(target: Target, url: str, server: str, **more: Any) -> Workspace:
         clock = SystemClock()

@@ -47,6 +47,8 @@ class Settings:
     """Standard input was read for the token, so nothing else can be read from it."""
     by_cache: Path | None = None
     """The folder of the user's state, where a cached project file may have been used."""
+    ignored: tuple[str, str] | None = None
+    """A message and a hint about a variable that names another server and doesn't count."""
 
     @property
     def local_database(self) -> Path:
@@ -115,6 +117,7 @@ def resolve(
         cwd=cwd,
         stdin_taken=options.token_file == "-",  # noqa: S105 (a file name)
         by_cache=folder,
+        ignored=endpoint.ignored,
     )
 
 

@@ -9,6 +9,7 @@ from wfdeploy.model.project import ServerSettings
 from wfdeploy.upstash.endpoint import (
     DEV_TOKEN,
     HOSTED_URL,
+    US_URL,
     Endpoint,
     GivenToken,
     base_url,
@@ -84,6 +85,56 @@ def test_half_a_region_is_none(missing: str) -> None:
 def test_an_unknown_region_is_refused() -> None:
     with pytest.raises(UsageError, match="MARS"):
         resolve_endpoint({**ENV, "QSTASH_REGION": "MARS"}, server=NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("env", "server", "which"),
+    [
+        ({"QSTASH_URL": US_URL}, NOTHING, f"QSTASH_URL is {US_URL} and is ignored"),
+        ({"QSTASH_URL": US_URL}, FILE, f"QSTASH_URL is {US_URL} and is ignored"),
+        (US, NOTHING, "US_EAST_1_QSTASH_URL is https://us.example.com and is ignored"),
+        ({"QSTASH_REGION": "us-east-1"}, NOTHING, "QSTASH_REGION is US_EAST_1 and is ignored"),
+    ],
+)
+def test_a_variable_that_a_chosen_environment_ignores_is_named(
+    env: dict[str, str], server: ServerSettings, which: str
+) -> None:
+    endpoint = resolve_endpoint(env, server=server, chosen="prod")
+    assert endpoint.ignored is not None
+    assert endpoint.ignored[0].startswith(which)
+    assert f"it is {endpoint.url}" in endpoint.ignored[0]
+    assert "--url https://" in endpoint.ignored[1]
+
+
+@pytest.mark.parametrize(
+    ("env", "more"),
+    [
+        ({"QSTASH_URL": f"{HOSTED_URL}/"}, {"chosen": "prod"}),  # the same one
+        ({"QSTASH_REGION": "EU_CENTRAL_1"}, {"chosen": "prod"}),
+        ({"QSTASH_URL": "https://me:secret@x.example.com"}, {"chosen": "prod"}),  # never shown
+        ({"QSTASH_REGION": "MARS"}, {"chosen": "prod"}),
+        ({"QSTASH_URL": US_URL}, {"chosen": "prod", "url": "https://flag.example.com"}),
+        ({"QSTASH_URL": US_URL}, {}),
+        (US, {}),
+        ({"QSTASH_REGION": "US_EAST_1", "QSTASH_URL": US_URL}, {}),
+        ({"QSTASH_REGION": "US_EAST_1", "QSTASH_URL": "https://proxy.example.com"}, {}),
+        ({}, {"chosen": "prod"}),
+        ({}, {}),
+    ],
+)
+def test_nothing_is_said_of_a_variable_that_counts_or_names_the_same_server(
+    env: dict[str, str], more: dict[str, str]
+) -> None:
+    assert resolve_endpoint(env, server=NOTHING, **more).ignored is None  # type: ignore[arg-type]
+
+
+def test_a_region_without_its_pair_is_said_to_be_ignored() -> None:
+    endpoint = resolve_endpoint({"QSTASH_REGION": "US_EAST_1", "QSTASH_TOKEN": "t"}, server=NOTHING)
+    assert endpoint.ignored == (
+        "QSTASH_REGION is US_EAST_1 and is ignored: US_EAST_1_QSTASH_URL and US_EAST_1_QSTASH_TOKEN are not both set; "
+        f"the server is {HOSTED_URL}",
+        f"set both, or QSTASH_URL={US_URL}",
+    )
 
 
 @pytest.mark.parametrize("value", ["true", "1", "True", " TRUE "])

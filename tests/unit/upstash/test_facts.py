@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wfdeploy.model.remote import ServerFacts
-from wfdeploy.upstash.facts import LONGEST_WAIT_S, FactBook, http_date_ms, is_daily_limit, wait_s
+from wfdeploy.upstash.facts import LONGEST_WAIT_S, FactBook, daily_limit_end_ms, http_date_ms, is_daily_limit, wait_s
 
 TOLD = httpx.Headers(
     {"Date": "Mon, 23 Nov 2026 14:00:00 GMT", "Wfdeploy-Server-Id": "srv-1", "Wfdeploy-Log-Lag": "0.5"}
@@ -97,3 +97,16 @@ def test_http_dates() -> None:
 def test_the_daily_limit_is_known_by_its_header() -> None:
     assert is_daily_limit(httpx.Headers({"ratelimit-limit": "1000"}))
     assert not is_daily_limit(httpx.Headers({"Burst-RateLimit-Limit": "10"}))
+    left = {"RateLimit-Limit": "1000", "RateLimit-Remaining": "7", "Burst-RateLimit-Remaining": "0"}
+    assert not is_daily_limit(httpx.Headers(left))
+
+
+def test_the_end_of_the_daily_limit_is_the_time_of_its_reset() -> None:
+    midnight_ms = 1_796_083_200_000
+    headers = httpx.Headers({"RateLimit-Limit": "1000", "RateLimit-Reset": str(midnight_ms // 1000)})
+    assert daily_limit_end_ms(headers, now_ms=midnight_ms - 5_000_123) == midnight_ms
+    headers["Date"] = DATE
+    headers["RateLimit-Reset"] = str(NOW_S + 3600)
+    assert daily_limit_end_ms(headers, now_ms=0) == (NOW_S + 3600) * 1000
+    assert daily_limit_end_ms(httpx.Headers({"RateLimit-Limit": "1000"}), now_ms=0) is None
+    assert daily_limit_end_ms(httpx.Headers({"Burst-RateLimit-Reset": "1"}), now_ms=0) is None
