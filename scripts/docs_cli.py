@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from wfdeploy.cli.command import LazyGroup
+from wfdeploy.cli.commands.setup import shared_options
 from wfdeploy.cli.error_handler import PROGRAM
 from wfdeploy.cli.main import main
 from wfdeploy.errors import EXIT_CODE_MEANING, ExitCode
@@ -27,6 +28,7 @@ def page() -> str:
         depth = "#" * min(len(path) + 1, 4)
         context = context_of(path, command)
         parts += [f"{depth} {' '.join(path)}", f"```text\n{command.get_help(context)}\n```"]
+    parts += ["## Shared options", f"```text\n{shared_options.get_help(context_of((), shared_options))}\n```"]
     parts += ["## Exit codes", exit_codes()]
     return "\n\n".join(parts) + "\n"
 

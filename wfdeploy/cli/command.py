@@ -19,6 +19,10 @@ ALWAYS = (ExitCode.OK, ExitCode.BUG, ExitCode.USAGE, ExitCode.SYSTEM, ExitCode.S
 """Exit codes that any command may end with."""
 
 
+SHARED = ("Where to work", "Output")
+"""Headings of the options that nearly every command has. `wfdeploy help options` explains them, once for all."""
+
+
 class Option(click.Option):
     """An option under a heading of its command's help; without one it stands with the command's own."""
 
@@ -34,7 +38,10 @@ class Option(click.Option):
 
 
 class _Help(click.Command):
-    """Base of commands and groups: help goes through our own output, and ends with examples and exit codes."""
+    """Base of commands and groups: help goes through our own output, and ends with examples and exit codes.
+
+    Options under the headings of `SHARED` are only named in it.
+    """
 
     def __init__(self, *args: Any, examples: str = "", exits: Iterable[ExitCode] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -53,18 +60,29 @@ class _Help(click.Command):
         )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        headings: dict[str, list[tuple[str, str]]] = {"Options": []}
+        headings = self._headings(ctx)
+        # The command's own stand first, --help (which click adds last) with them.
+        for heading, options in headings.items():
+            if options and heading not in SHARED:
+                with formatter.section(heading):
+                    formatter.write_dl([record for _, record in options])
+        if shared := [option.opts[0] for heading in SHARED for option, _ in headings.get(heading, ())]:
+            with formatter.section("Shared options, explained by `wfdeploy help options`"):
+                # The formatter would break lines at hyphens.
+                width = formatter.width - formatter.current_indent
+                for line in _lines(", ".join(shared).split(" "), width):
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+
+    def _headings(self, ctx: click.Context) -> Mapping[str, Sequence[tuple[click.Option, tuple[str, str]]]]:
+        """The options with their names and explanations, by heading; the command's own first."""
+        headings: dict[str, list[tuple[click.Option, tuple[str, str]]]] = {"Options": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
-                headings.setdefault(getattr(parameter, "heading", "Options"), []).append(record)
-        # The command's own stand first, --help (which click adds last) with them.
-        for heading, records in headings.items():
-            if records:
-                with formatter.section(heading):
-                    formatter.write_dl(records)
-        if isinstance(self, click.Group):
-            self.format_commands(ctx, formatter)
+                headings.setdefault(getattr(parameter, "heading", "Options"), []).append((parameter, record))
+        return headings
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)
@@ -79,6 +97,19 @@ class _Help(click.Command):
 
 class Command(_Help):
     """A command."""
+
+
+class SharedOptions(Command):
+    """No command: the carrier of the options that commands share, and their explanation."""
+
+    def get_help(self, ctx: click.Context) -> str:
+        formatter = ctx.make_formatter()
+        self.format_help_text(ctx, formatter)
+        headings = self._headings(ctx)
+        for heading in SHARED:
+            with formatter.section(heading):
+                formatter.write_dl([record for _, record in headings[heading]])
+        return formatter.getvalue().strip("\n")
 
 
 class Section:
@@ -138,6 +169,18 @@ class LazyGroup(_Help, click.Group):
             if name.startswith(incomplete)
         ]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def _lines(words: Iterable[str], width: int) -> Iterable[str]:
+    """Fill lines with words."""
+    line = ""
+    for word in words:
+        if line and len(line) + 1 + len(word) > width:
+            yield line
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    yield line
 
 
 def app_of(ctx: click.Context) -> App:

@@ -44,6 +44,7 @@ SECTIONS = (
         "Development and set-up",
         {
             "dev": "Run a local server that speaks the Workflow API.",
+            "help": "Explain a command, or the options that commands share.",
             "schema": "Print the JSON Schema of manifests or of the project file.",
             "completion": "Print the completion script for a shell.",
             "version": "Print the version.",
@@ -52,7 +53,7 @@ SECTIONS = (
 )
 
 MODULES = {
-    **dict.fromkeys(("init", "schema", "completion", "version"), "setup"),
+    **dict.fromkeys(("init", "help", "schema", "completion", "version"), "setup"),
     **dict.fromkeys(("validate", "render"), "manifests"),
     **dict.fromkeys(("status", "wait", "logs", "history", "refresh"), "runs"),
     **dict.fromkeys(("adopt", "cancel", "resume", "restart", "retrigger"), "apply"),
@@ -95,7 +96,7 @@ def main(ctx: click.Context) -> None:
     Declare groups of workflow runs in YAML, keep the files in git, and let `wfdeploy apply` trigger each
     declared run exactly once, however often it is repeated.
 
-    `wfdeploy COMMAND --help` explains a command.
+    `wfdeploy help COMMAND` explains a command, `wfdeploy help options` the options that commands share.
     """
     if ctx.invoked_subcommand is None:
         app_of(ctx).output.block(ctx.get_help() + "\n", always=True)

@@ -8,11 +8,13 @@ import click
 
 from wfdeploy import __version__
 from wfdeploy.cli import options
-from wfdeploy.cli.command import Command
+from wfdeploy.cli.command import Command, SharedOptions
 from wfdeploy.cli.output import View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
 
     from wfdeploy.cli.output import App
     from wfdeploy.cli.scaffold import Written
@@ -70,6 +72,62 @@ def init(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
 
 def _as_json(files: Sequence[Written]) -> list[dict[str, object]]:
     return [{"file": file.name, "created": file.created} for file in files]
+
+
+def _topics(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """For the shell: the commands that may follow those already there."""
+    from click.shell_completion import CompletionItem
+
+    command: click.Command | None = ctx.find_root().command
+    for name in ctx.params.get("names") or ():
+        command = command.get_command(ctx, name) if isinstance(command, click.Group) else None
+    found = (
+        command.shell_complete(ctx, incomplete) if isinstance(command, click.Group) and incomplete[:1] != "-" else []
+    )
+    if not ctx.params.get("names") and "options".startswith(incomplete):
+        found.append(CompletionItem("options", help="The options that commands share."))
+    return found
+
+
+@click.command("options", cls=SharedOptions)
+@options.target
+@options.view
+def shared_options() -> None:
+    """Options that commands share. A command's own help names those that it takes.
+
+    They stand after the command: `wfdeploy plan -e production`.
+    """
+
+
+@click.command(
+    "help",
+    cls=Command,
+    examples="""
+        wfdeploy help plan
+        wfdeploy help state export
+        wfdeploy help options        -e, --local, --state, --output, ... in full
+    """,
+)
+@click.argument("names", metavar="[COMMAND...|options]", nargs=-1, shell_complete=_topics)
+@options.log
+@click.pass_context
+def help_(ctx: click.Context, /, app: App, names: Sequence[str]) -> None:
+    """Explain a command, or the options that commands share.
+
+    The same as --help after a command. Without a name, the commands are listed.
+    """
+    here = ctx.find_root()
+    if names == ("options",):
+        app.output.payload(shared_options.get_help(click.Context(shared_options, parent=here)) + "\n")
+        return
+    command: click.Command = here.command
+    for name in names:
+        if not isinstance(command, click.Group):
+            raise click.UsageError(f"'{here.command_path}' has no commands of its own, so no '{name}'.")
+        _, found, _ = command.resolve_command(here, [name])
+        assert found is not None  # else it has been refused
+        command, here = found, click.Context(found, info_name=name, parent=here)
+    app.output.payload(command.get_help(here) + "\n")
 
 
 @click.command(
