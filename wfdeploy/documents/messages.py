@@ -46,6 +46,10 @@ _ELSEWHERE = {
 _MANY = 200
 """Names among which a similar one is looked for, and which are listed: columns of a table may be more."""
 
+_WORD = r"(?!(?:true|false|null)\b)[A-Za-z][A-Za-z0-9._-]*"
+_WORDS = re.compile(rf"{_WORD}(, ?{_WORD})*", re.IGNORECASE)
+"""What is text without quotes, also within brackets."""
+
 # Titles of fields whose form is a set of characters.
 _FORMS = {
     "Group name": "lower-case letters, digits and hyphens",
@@ -63,6 +67,7 @@ class SchemaProblem:
     """What is wrong at a path of a document.
 
     at_key: the key is what is wrong, not its value.
+    hint_of: gives the hint, from the text of a scalar as the file has it: `007` is read as 7, and `1.10` as 1.1.
     """
 
     code: str
@@ -70,6 +75,7 @@ class SchemaProblem:
     path: FieldPath
     hint: str | None = None
     at_key: bool = False
+    hint_of: Callable[[str], str | None] | None = None
 
 
 def _in_python(pattern: str, text: str) -> bool:
@@ -178,20 +184,48 @@ def _wrong_type(
     expected = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
     wanted = [_TYPES[kind] for kind in expected if kind != "null"] or ["null"]
     value = error.instance
-    hint = None
+    hint, hint_of = None, None
     if isinstance(value, str) and "${{" in value:
         hint = "expressions are evaluated in destination, headers, bodies, labels, failureUrl and flowControl.key only"
     elif isinstance(value, bool | int | float) and expected[0] == "string":
-        text = json.dumps(value)
-        fits = "pattern" not in error.schema or matches(error.schema["pattern"], text)
-        hint = f"put quotes around it: {json.dumps(text)}" if fits else _examples_hint(error)
+        hint, hint_of = "write it as text, in quotes", _quoting(error, matches)
     elif isinstance(value, str) and value.isdigit() and expected[0] in ("integer", "number"):
         hint = "remove the quotes"
-    elif expected[0] == "array" and isinstance(value, str):
-        hint = f"a list is written [{value}]"
+    elif expected[0] == "array" and value is not None and not isinstance(value, dict):
+        hint, hint_of = _listed(value, error.schema.get("items", {}))
     elif value is None:
         hint = "give it a value or leave it out"
-    return SchemaProblem("wrong-type", f"{name or 'this'} must be {_either(wanted)}, not {kind_of(value)}", path, hint)
+        if "string" in expected:
+            hint_of = _null_hint
+    message = f"{name or 'this'} must be {_either(wanted)}, not {kind_of(value)}"
+    return SchemaProblem("wrong-type", message, path, hint, hint_of=hint_of)
+
+
+def _quoting(error: ValidationError, matches: Callable[[str, str], bool]) -> Callable[[str], str | None]:
+    """The hint for a plain scalar that should be text: to quote what is written, where that would do."""
+
+    def hint(written: str) -> str | None:
+        fits = "pattern" not in error.schema or matches(error.schema["pattern"], written)
+        return f"put quotes around it: {json.dumps(written)}" if fits else _form_hint(error)
+
+    return hint
+
+
+def _null_hint(written: str) -> str:
+    hint = "give it a value or leave it out"
+    return f"{hint}; the text is written {json.dumps(written)}" if written.isalpha() else hint
+
+
+def _listed(value: object, items: dict[str, Any]) -> tuple[str | None, Callable[[str], str | None] | None]:
+    """The hint for a scalar that should be a list."""
+    if isinstance(value, str):
+        return (
+            f"a list is written [{value if _WORDS.fullmatch(value) else json.dumps(value, ensure_ascii=False)}]",
+            None,
+        )
+    if items.get("type") == "string":
+        return None, lambda written: f"a list is written [{json.dumps(written)}]"
+    return None, lambda written: f"a list is written [{written}]"
 
 
 def _not_one_of(name: str, error: ValidationError, path: FieldPath) -> SchemaProblem:
@@ -204,17 +238,20 @@ def _not_one_of(name: str, error: ValidationError, path: FieldPath) -> SchemaPro
 
 def _bad_form(name: str, error: ValidationError, path: FieldPath) -> SchemaProblem:
     what = _title(error).lower() or name
-    hint = _examples_hint(error)
-    if _title(error) in _FORMS:
-        hint = f"{_FORMS[_title(error)]}; {hint}" if hint else _FORMS[_title(error)]
-    if "${{" in error.instance:
-        hint = "expressions are not evaluated here"
+    hint = "expressions are not evaluated here" if "${{" in error.instance else _form_hint(error)
     return SchemaProblem("bad-form", f"{name}: {shortened(error.instance)} is not a valid {what}", path, hint)
 
 
 def _title(error: ValidationError) -> str:
     title = error.schema.get("title", "")
     return title if isinstance(title, str) else ""
+
+
+def _form_hint(error: ValidationError) -> str | None:
+    hint = _examples_hint(error)
+    if _title(error) in _FORMS:
+        hint = f"{_FORMS[_title(error)]}; {hint}" if hint else _FORMS[_title(error)]
+    return hint
 
 
 def _examples_hint(error: ValidationError) -> str | None:

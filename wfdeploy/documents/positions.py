@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from yaml.error import YAMLError
@@ -25,10 +25,16 @@ from wfdeploy.model.document import FieldPath, Finding, Part, SourceFile
 
 @dataclass(slots=True)
 class Position:
-    """Where a node begins, and the key that leads to it (None: a list item, or the root)."""
+    """Where a node stands.
+
+    value: where it begins.
+    key: where the key that leads to it begins; None for a list item, or the root.
+    written: the text of a plain scalar, which no tag and no alias gives another meaning.
+    """
 
     value: LineColumn
     key: LineColumn | None = None
+    written: str | None = None
 
 
 @dataclass(slots=True)
@@ -110,7 +116,7 @@ class _Walk:
         """Pass over one node. With `keep`, or when it is anchored, its positions are given back."""
         at = _start(event)
         if wanted is not None and wanted.found is None:
-            wanted.found = Position(at, key)
+            wanted.found = Position(at, key, _written(event))
         kind = type(event)
         if kind is AliasEvent:
             known = self.anchors.get(event.anchor)
@@ -170,6 +176,12 @@ def _start(event: Any) -> LineColumn:
     return mark.line + 1, mark.column + 1
 
 
+def _written(event: Any) -> str | None:
+    if type(event) is not ScalarEvent or event.tag is not None or not event.implicit[0]:
+        return None
+    return str(event.value)
+
+
 def diagnose(findings: Iterable[Finding]) -> list[Diagnostic]:
     """The diagnostics of findings, in their order."""
     findings = list(findings)
@@ -200,6 +212,9 @@ def _of_file(source: SourceFile, findings: list[Finding]) -> list[Diagnostic]:
         excerpt = lines[line - 1] if line <= len(lines) else None
         if finding.needle is not None:
             line, column, excerpt = _point_at(finding.needle, line, column, lines)
+        node = positions.get((finding.document.index, finding.path))
+        if finding.hint_of is not None and node is not None and node.written is not None:
+            finding = replace(finding, hint=finding.hint_of(node.written))
         diagnostics.append(_diagnostic(finding, Place(source.display, line, column), excerpt))
     return diagnostics
 

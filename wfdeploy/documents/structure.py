@@ -95,6 +95,7 @@ def _findings(error: ValidationError, document: Document) -> Iterator[Finding]:
             code=problem.code,
             message=problem.message,
             hint=problem.hint,
+            hint_of=problem.hint_of,
             address=subject(document, problem.path),
         )
 

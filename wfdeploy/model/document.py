@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -83,6 +84,7 @@ class Finding:
 
     path: may name a node that isn't there (a missing field): its nearest ancestor is shown.
     address: what the problem is about: a run, a group, else a field.
+    hint_of: gives the hint from the text of the plain scalar that stands there; `hint` is for anything else.
     needle: a piece of the source to point at inside the node, when it is found there.
     place, excerpt: of the problem in another file, a row of data; `path` then leads to what reads that file.
     """
@@ -93,6 +95,7 @@ class Finding:
     message: str
     address: str = ""
     hint: str | None = None
+    hint_of: Callable[[str], str | None] | None = None
     part: Part = Part.VALUE
     needle: str | None = None
     severity: Severity = Severity.ERROR
