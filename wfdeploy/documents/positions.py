@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from yaml.error import YAMLError
@@ -213,20 +213,19 @@ def _of_file(source: SourceFile, findings: list[Finding]) -> list[Diagnostic]:
         if finding.needle is not None:
             line, column, excerpt = _point_at(finding.needle, line, column, lines)
         node = positions.get((finding.document.index, finding.path))
-        if finding.hint_of is not None and node is not None and node.written is not None:
-            finding = replace(finding, hint=finding.hint_of(node.written))
-        diagnostics.append(_diagnostic(finding, Place(source.display, line, column), excerpt))
+        place = Place(source.display, line, column)
+        diagnostics.append(_diagnostic(finding, place, excerpt, written=None if node is None else node.written))
     return diagnostics
 
 
-def _diagnostic(finding: Finding, place: Place, excerpt: str | None) -> Diagnostic:
+def _diagnostic(finding: Finding, place: Place, excerpt: str | None, *, written: str | None = None) -> Diagnostic:
     return Diagnostic(
         severity=finding.severity,
         code=finding.code,
         message=finding.message.replace("\n", "\\n"),  # what it quotes may be any text; a message is one line
         place=place,
         address=finding.address,
-        hint=finding.hint,
+        hint=finding.hint if finding.hint_of is None or written is None else finding.hint_of(written),
         excerpt=excerpt,
     )
 

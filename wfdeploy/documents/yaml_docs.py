@@ -292,7 +292,11 @@ class _Reader:
             self._dressed_scalar(event)
             return self._new_key(event)
         what = "an alias" if type(event) is AliasEvent else "a mapping or list"
-        self._note(event, "complex-key", f"{what} can't be a key", "keys are text; quote it if it is meant as text")
+        hint = "keys are text; quote it if it is meant as text"
+        begin = event.start_mark.index
+        if self._source.text[max(begin - 1, 0) : begin + 1] == "{{":
+            hint = 'an expression is written "${{ ... }}", in quotes'
+        self._note(event, "complex-key", f"{what} can't be a key", hint)
         self._node(event, depth)
         return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from yaml.error import MarkedYAMLError, YAMLError
 
 from wfdeploy.documents.text import UNPRINTABLE, inside, lines_of
@@ -93,6 +95,11 @@ def explain_yaml_error(error: YAMLError, source: SourceFile) -> Diagnostic:
     lines = lines_of(source.text)
     line, column = inside((mark.line + 1, mark.column + 1), lines)
     excerpt = lines[line - 1]
+    unquoted = _unquoted_expression(excerpt, column, problem)
+    if unquoted is not None:
+        what, to_do, column = unquoted
+        place = Place(source.display, line, column)
+        return Diagnostic(code="yaml-syntax", message=what, place=place, hint=to_do, excerpt=excerpt)
     message, hint = _message_of(problem)
     if "did not find expected node content" in problem and not source.text[mark.index :].strip():
         message, hint = "the text ends inside brackets or braces", "a ']' or a '}' is missing"
@@ -108,6 +115,43 @@ def explain_yaml_error(error: YAMLError, source: SourceFile) -> Diagnostic:
         hint=hint,
         excerpt=excerpt or None,
     )
+
+
+_EXPRESSION = re.compile(r"""\$\{\{(?:[^"'}]|"[^"]*"|'[^']*'|\}(?!\}))*\}\}""")
+_BEFORE = re.compile(r"[^\[\]{},\"']*\Z")
+_BEHIND = re.compile(r"(?:(?!:\s)[^\[\]{},#])*")
+
+
+def _unquoted_expression(line: str, column: int, problem: str) -> tuple[str, str, int] | None:
+    """Message, hint and column of an expression without quotes in which, or at which, the parser stopped."""
+    begin = line.rfind("${{", 0, column + 2)
+    if begin < 0 or "}}" in line[begin : column - 1]:
+        return None
+    if begin == column - 1:
+        if line[:begin].rstrip()[-1:] not in ('"', "'"):
+            return None
+        return "the quotes end before this expression", "put them around the whole value", begin + 1
+    if "did not find expected ',' or" in problem:
+        why = "'{' has its own meaning within braces and brackets"
+    elif "mapping values are not allowed" in problem:
+        why = "': ' follows a key"
+    else:
+        return None
+    return f"this expression needs quotes: {why}", _quotes_around(line, begin), begin + 1
+
+
+def _quotes_around(line: str, begin: int) -> str:
+    """How the value is written that holds the expression which begins there."""
+    expression, before = _EXPRESSION.match(line, begin), _BEFORE.search(line, 0, begin)
+    if expression is None or before is None:
+        return "put quotes around the whole value"
+    behind = _BEHIND.match(line, expression.end())
+    text = before[0].rpartition(": ")[2] + expression[0] + ("" if behind is None else behind[0])
+    text = text.strip().removeprefix("- ")
+    if '"' not in text:
+        return f'write "{text}"'
+    doubled = text.replace("'", "''")
+    return f"write '{doubled}'"
 
 
 def _message_of(problem: str) -> tuple[str, str | None]:
