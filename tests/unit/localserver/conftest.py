@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from tests.support.openapi import hold_to_document
 from wfdeploy.localserver.clock import ManualClock
 
 Answer = tuple[int, dict[str, str], bytes]
+
 
 WORKFLOW = {"Upstash-Workflow-Sdk-Version": "1"}
 
@@ -168,3 +171,94 @@ def api(server: LocalServer) -> Iterator[Api]:
 def timed_api(timed_server: LocalServer) -> Iterator[Api]:
     with api_for(timed_server) as http:
         yield Api(http)
+
+
+@pytest.fixture
+def gate(endpoint: Endpoint) -> Iterator[threading.Event]:
+    """Requests to the endpoint are answered only once this is set."""
+    let_go = threading.Event()
+
+    def answer(_: Received) -> Answer:
+        let_go.wait(10)
+        return 200, WORKFLOW, b"{}"
+
+    endpoint.answer = answer
+    yield let_go
+    let_go.set()
+
+
+@pytest.fixture
+def deliveries_held(server: LocalServer) -> None:
+    """Accepted runs stay in progress: nothing listens where they go."""
+    server.faults.hold_deliveries = True
+
+
+def step(number: int, **more: Any) -> str:
+    return json.dumps(
+        {"stepId": number, "stepName": f"s{number}", "stepType": "Run", "out": "1", "concurrent": 1, **more}
+    )
+
+
+def is_callback(request: Received) -> bool:
+    return "upstash-workflow-is-failure" in request.headers
+
+
+class Workflow:
+    """An endpoint of two steps whose second one fails until `healed`; its failure function works only then, too."""
+
+    def __init__(self, api: Api, endpoint: Endpoint) -> None:
+        self.api, self.endpoint = api, endpoint
+        self.healed = False
+        self.done: list[tuple[str, int]] = []
+        endpoint.answer = self.answer
+
+    def answer(self, request: Received) -> Answer:
+        if is_callback(request):
+            return (200, {}, b'{"result":"noted"}') if self.healed else (500, {}, b"callback down")
+        run_id = request.headers["upstash-workflow-runid"]
+        number = len(json.loads(request.body))
+        if number == 2 and not self.healed:
+            return 503, {**WORKFLOW, "X-Why": "weather"}, b'{"message":"no"}'
+        self.done.append((run_id, number))
+        if number == 3:
+            self.api.http.delete(f"/v2/workflows/runs/{run_id}?cancel=false")
+        else:
+            headers = {"Upstash-Workflow-RunId": run_id, "Upstash-Workflow-Init": "false"}
+            self.api.http.post(
+                "/v2/batch", json=[{"destination": self.endpoint.url, "headers": headers, "body": step(number)}]
+            )
+        return 200, WORKFLOW, b"{}"
+
+    def fail(self, server: LocalServer, *run_ids: str, **options: str) -> list[dict[str, Any]]:
+        self.api.trigger(*run_ids, url=self.endpoint.url, Upstash_Retries="0", **options)
+        for run_id in run_ids:
+            assert server.wait_ended(run_id).state == "RUN_FAILED"
+        server.wait_idle()
+        return self.entries()
+
+    def entries(self, **query: Any) -> list[dict[str, Any]]:
+        answer = self.api.http.get("/v2/workflows/dlq", params=query)
+        assert answer.status_code == 200, answer.text
+        messages: list[dict[str, Any]] = answer.json()["messages"]
+        return messages
+
+
+@pytest.fixture
+def workflow(api: Api, endpoint: Endpoint) -> Workflow:
+    return Workflow(api, endpoint)
+
+
+def decoded(request: Received) -> list[tuple[str, str]]:
+    """(call type, body) of the entries that a delivery carries."""
+    return [(entry["callType"], base64.b64decode(entry["body"]).decode()) for entry in json.loads(request.body)]
+
+
+def submit(api: Api, endpoint: Endpoint, *bodies: str, run_id: str = "wfr_a", **options: str) -> list[dict[str, Any]]:
+    headers = {"Upstash-Workflow-RunId": run_id, "Upstash-Workflow-Init": "false", "Content-Type": "application/json"}
+    headers |= {name.replace("_", "-"): value for name, value in options.items()}
+    answer = api.http.post(
+        "/v2/batch", json=[{"destination": endpoint.url, "headers": headers, "body": body} for body in bodies]
+    )
+    assert answer.status_code == 200, answer.text
+    messages: list[dict[str, Any]] = answer.json()
+    return messages

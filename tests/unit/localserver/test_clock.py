@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from qstash import Receiver
 
 from tests.support.local_server import LocalServer
@@ -54,3 +57,32 @@ def test_days_pass_in_moments(endpoint: Endpoint) -> None:
             )
         for run in runs:
             assert 9 * DAY_MS < run.starts_at_ms - run.created_at_ms < 11 * DAY_MS
+
+
+def test_clock_can_run_faster() -> None:
+    assert abs(MachineClock(scale=1000).now_ms() - MachineClock().now_ms()) < 60_000
+    with pytest.raises(ValueError, match="positive"):
+        MachineClock(scale=0)
+
+
+async def _sleepers(clock: ManualClock, *, waits_s: list[float]) -> list[float]:
+    woken: list[float] = []
+
+    async def sleep(wait_s: float) -> None:
+        await clock.sleep_until(clock.now_ms() + round(wait_s * 1000))
+        woken.append(wait_s)
+
+    tasks = [asyncio.create_task(sleep(wait_s)) for wait_s in waits_s]
+    await asyncio.sleep(0)
+    clock.advance(5)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return woken
+
+
+def test_manual_clock_wakes_whose_time_has_come(clock: ManualClock) -> None:
+    run: Callable[..., list[float]] = asyncio.run
+    assert run(_sleepers(clock, waits_s=[9, 3, 5, 0])) == [0, 3, 5]

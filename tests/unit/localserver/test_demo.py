@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator
 
 import httpx
@@ -11,7 +10,6 @@ import pytest
 
 from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import Api, api_for
-from wfdeploy.localserver import tenants
 from wfdeploy.localserver.clock import MachineClock
 
 
@@ -70,14 +68,9 @@ def test_it_takes_nothing_that_the_server_did_not_send(server: LocalServer) -> N
         assert "demo workflow" in http.get("/").text
 
 
-def test_banner_can_be_pasted_into_a_shell() -> None:
-    text = tenants.banner(url="http://127.0.0.1:8080", demo_url="http://127.0.0.1:8081", database="x.db")
-    exported = dict(
-        word.split("=", 1) for line in text.splitlines() if line.startswith("export ") for word in shlex.split(line)[1:]
-    )
-    assert exported == {**tenants.environment("http://127.0.0.1:8080"), "QSTASH_DEV": "true"}
-    assert exported["QSTASH_CURRENT_SIGNING_KEY"] == "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r"
-    assert "http://127.0.0.1:8081/demo/" in text
-    assert "QSTASH_DEV_PORT=9000" in tenants.banner(url="http://127.0.0.1:9000")
-    assert "web page: http://127.0.0.1:9000/\n" in tenants.banner(url="http://127.0.0.1:9000")
-    assert "in memory" in tenants.banner(url="http://127.0.0.1:9000")
+def test_demo_workflow_knows_the_rotated_keys() -> None:
+    with LocalServer(demo=True) as server, api_for(server) as http:
+        for _ in range(3):
+            http.post("/v2/keys/rotate")
+        Api(http).trigger("wfr_a", url=f"{server.demo_url}/demo/x", Upstash_Retries="0")
+        assert server.wait_ended("wfr_a").state == "RUN_SUCCESS"

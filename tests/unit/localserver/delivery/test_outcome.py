@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wfdeploy.localserver.delivery import outcome
 from wfdeploy.localserver.delivery.outcome import NOT_A_WORKFLOW, Delivered, Failed, Retry, judge
 from wfdeploy.localserver.http_client import Reply
 
@@ -39,3 +40,24 @@ def test_non_retryable_error_is_final() -> None:
 
 def test_endpoint_may_ask_for_a_wait() -> None:
     assert verdict(Reply(429, (("Retry-After", "3"),))) == Retry(3000)
+
+
+def wait(retried: int = 0, expression: str | None = None, **headers: str) -> int:
+    lower = {name.replace("_", "-"): value for name, value in headers.items()}
+    return outcome.delay_ms(retried=retried, expression=expression, response_headers=lower, now_ms=1_000_000)
+
+
+def test_backoff_follows_the_documented_curve() -> None:
+    assert [wait(n) // 1000 for n in range(6)] == [12, 148, 1808, 22026, 86400, 86400]
+    assert wait(10_000) == 86_400_000
+
+
+def test_endpoint_may_say_when_to_try_again() -> None:
+    assert wait(retry_after="7") == 7000
+    assert wait(x_ratelimit_reset_tokens="6m5s") == 365_000
+    assert wait(retry_after="Thu, 01 Jan 1970 00:17:00 GMT") == 20_000
+    assert wait(retry_after="Thu, 01 Jan 1970 00:00:00 GMT") == 0
+    assert wait(expression="5", retry_after="7") == 7000
+    # More than a day, or nonsense, is ignored.
+    assert wait(expression="5", retry_after="90000") == 5
+    assert wait(expression="5", retry_after="soon") == 5

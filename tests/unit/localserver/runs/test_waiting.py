@@ -1,4 +1,4 @@
-"""A run that starts another and waits for its end."""
+"""A run that starts another and waits for its end. (For waits for events see `api/test_events.py`.)"""
 
 from __future__ import annotations
 

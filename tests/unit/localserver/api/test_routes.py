@@ -69,14 +69,6 @@ def test_operations_have_ids_of_their_own(document: dict[str, Any]) -> None:
             assert (path, said) == (path, named)
 
 
-def test_names_may_hold_slashes_and_percent_signs(api: Api) -> None:
-    for key in ("a%2Fb", "a%252Fb", "%C3%BC", "%0A"):
-        assert api.http.post(f"/v2/flowControl/{key}/pin?parallelism=1").status_code == 200
-        assert api.http.get(f"/v2/flowControl/{key}").status_code == 200
-    keys = {each["flowControlKey"] for each in api.http.get("/v2/flowControl").json()}
-    assert keys == {"a/b", "a%2Fb", "ü", "\n"}
-
-
 def test_read_only_token_looks_and_changes_nothing(api: Api, server: LocalServer) -> None:
     server.faults.hold_deliveries = True
     api.trigger("wfr_a")

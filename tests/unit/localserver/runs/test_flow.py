@@ -1,11 +1,8 @@
-"""Flow control: limits that hold under load, lanes that take turns, and the paths that steer them."""
+"""Flow control: limits that hold under load, and keys that take turns."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.local_server import LocalServer
 from tests.unit.localserver.conftest import WORKFLOW, Answer, Api, Endpoint, Received, api_for
+from tests.unit.localserver.flow_control import arrived, info, keyed, names, order
 from wfdeploy.localserver.clock import ManualClock
 from wfdeploy.localserver.runs import flow
 from wfdeploy.localserver.runs.flow import FlowKey, FlowLimits, FlowQueue, FlowQueues
@@ -39,26 +37,6 @@ class Counting:
         return 200, WORKFLOW, b"{}"
 
 
-def keyed(key: str, value: str) -> dict[str, str]:
-    return {"Upstash_Flow_Control_Key": key, "Upstash_Flow_Control_Value": value, "Upstash_Forward_X_Key": key}
-
-
-def names(prefix: str, count: int) -> list[str]:
-    return [f"wfr_{prefix}{number}" for number in range(count)]
-
-
-def info(api: Api, key: str) -> dict[str, Any]:
-    view: dict[str, Any] = api.http.get(f"/v2/flowControl/{key}").json()
-    return view
-
-
-def order(endpoint: Endpoint) -> list[str]:
-    return [request.headers["upstash-workflow-runid"] for request in endpoint.requests]
-
-
-# -- parallelism ------------------------------------------------------------------------------------------------------
-
-
 def test_parallelism_holds_under_load(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
     counting = Counting(endpoint)
     api.trigger(*names("a", 120), url=endpoint.url, **keyed("a", "parallelism=3"))
@@ -69,49 +47,6 @@ def test_parallelism_holds_under_load(api: Api, server: LocalServer, endpoint: E
     assert counting.most["a"] <= 3
     assert counting.most["b"] == 1
     assert counting.most[""] > 3
-
-
-@pytest.fixture
-def gate(endpoint: Endpoint) -> Iterator[threading.Event]:
-    """Requests to the endpoint are answered only once this is set."""
-    let_go = threading.Event()
-
-    def answer(_: Received) -> Answer:
-        let_go.wait(10)
-        return 200, WORKFLOW, b"{}"
-
-    endpoint.answer = answer
-    yield let_go
-    let_go.set()
-
-
-def arrived(server: LocalServer, endpoint: Endpoint, count: int) -> None:
-    for _ in range(2000):
-        if len(endpoint.requests) >= count:
-            return
-        threading.Event().wait(0.005)
-    raise AssertionError(f"only {len(endpoint.requests)} requests arrived")
-
-
-def test_what_is_held_up_shows_as_the_waitlist(
-    api: Api, server: LocalServer, endpoint: Endpoint, gate: threading.Event
-) -> None:
-    api.trigger(*names("a", 5), url=endpoint.url, **keyed("k", "parallelism=2, rate=100, period=1m"))
-    api.trigger("wfr_later", url=endpoint.url, Upstash_Delay="1d", **keyed("k", "parallelism=2, rate=100, period=1m"))
-    arrived(server, endpoint, 2)
-    view = info(api, "k")
-    assert (view["flowControlKey"], view["waitlistSize"], view["waitListSize"]) == ("k", 3, 3)
-    assert (view["parallelismMax"], view["parallelismCount"]) == (2, 2)
-    assert (view["rateMax"], view["rateCount"], view["ratePeriod"]) == (100, 2, 60)
-    assert (view["isPaused"], view["isPinnedParallelism"], view["isPinnedRate"]) == (False, False, False)
-    assert api.http.get("/v2/globalParallelism").json() == {"parallelismMax": 64, "parallelismCount": 2}
-    # A cancelled run waits no more.
-    api.http.delete("/v2/workflows/runs/wfr_a4")
-    assert info(api, "k")["waitlistSize"] == 2
-    gate.set()
-    server.wait_idle()
-    assert (info(api, "k")["waitlistSize"], info(api, "k")["parallelismCount"]) == (0, 0)
-    assert len(endpoint.requests) == 4
 
 
 def test_every_step_of_a_run_counts(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
@@ -148,9 +83,6 @@ def test_a_call_has_its_own_key(api: Api, server: LocalServer, endpoint: Endpoin
     assert [info(api, key)["parallelismCount"] for key in ("run", "third")] == [1, 1]
 
 
-# -- rate -------------------------------------------------------------------------------------------------------------
-
-
 def test_rate_counts_what_begins_in_a_period(
     timed_api: Api, timed_server: LocalServer, clock: ManualClock, endpoint: Endpoint
 ) -> None:
@@ -174,28 +106,6 @@ def test_dropped_messages_do_not_use_up_the_rate(
     clock.advance(3600)
     timed_server.wait_idle()
     assert sorted(order(endpoint)[2:]) == ["wfr_a8", "wfr_a9"]
-
-
-def test_reset_begins_a_period(
-    timed_api: Api, timed_server: LocalServer, clock: ManualClock, endpoint: Endpoint
-) -> None:
-    timed_api.trigger(*names("a", 5), url=endpoint.url, **keyed("k", "rate=2,period=1d"))
-    timed_server.wait_idle()
-    assert len(endpoint.requests) == 2
-    assert timed_api.http.post("/v2/flowControl/k/resetRate").status_code == 200
-    timed_server.wait_idle()
-    assert len(endpoint.requests) == 4
-
-
-def test_new_values_take_the_place_of_old_ones(timed_api: Api, timed_server: LocalServer, endpoint: Endpoint) -> None:
-    timed_api.trigger(*names("a", 5), url=endpoint.url, **keyed("k", "rate=2,period=1d"))
-    timed_server.wait_idle()
-    timed_api.trigger("wfr_b", url=endpoint.url, **keyed("k", "rate=9,period=1d"))
-    timed_server.wait_idle()
-    assert len(endpoint.requests) == 6
-
-
-# -- turns ------------------------------------------------------------------------------------------------------------
 
 
 def test_keys_take_turns(endpoint: Endpoint) -> None:
@@ -270,104 +180,6 @@ def test_limits_hold_and_everything_leaves(limits: list[FlowLimits], counts: lis
                     start, count = at, 0
                 count += 1
                 assert count <= held.rate
-
-
-# -- steering ---------------------------------------------------------------------------------------------------------
-
-
-def test_pause_and_resume(api: Api, server: LocalServer, endpoint: Endpoint) -> None:
-    assert api.http.post("/v2/flowControl/k/pause").status_code == 200
-    api.trigger(*names("a", 3), url=endpoint.url, **keyed("k", "parallelism=5"))
-    api.trigger("wfr_free", url=endpoint.url)
-    server.wait_idle()
-    assert order(endpoint) == ["wfr_free"]
-    assert (info(api, "k")["isPaused"], info(api, "k")["waitlistSize"]) == (True, 3)
-    assert api.http.post("/v2/flowControl/k/resume").status_code == 200
-    server.wait_idle()
-    assert (info(api, "k")["isPaused"], len(endpoint.requests)) == (False, 4)
-
-
-def test_pin_and_unpin(timed_api: Api, timed_server: LocalServer, clock: ManualClock, endpoint: Endpoint) -> None:
-    api, server = timed_api, timed_server
-    assert api.http.post("/v2/flowControl/k/pin", params={"parallelism": 7, "rate": 2, "period": 60}).status_code == 200
-    api.trigger(*names("a", 5), url=endpoint.url, **keyed("k", "parallelism=1,rate=100"))
-    server.wait_idle()
-    view = info(api, "k")
-    assert (view["parallelismMax"], view["rateMax"], view["ratePeriod"]) == (7, 2, 60)
-    assert (view["isPinnedParallelism"], view["isPinnedRate"]) == (True, True)
-    assert len(endpoint.requests) == 2
-    # Pinning begins a new period.
-    api.http.post("/v2/flowControl/k/pin", params={"rate": 1})
-    server.wait_idle()
-    assert len(endpoint.requests) == 3
-    api.http.post("/v2/flowControl/k/unpin", params={"rate": "true"})
-    view = info(api, "k")
-    assert (view["rateMax"], view["isPinnedRate"], view["isPinnedParallelism"]) == (1, False, True)
-    api.trigger("wfr_b", url=endpoint.url, **keyed("k", "parallelism=1,rate=100"))
-    server.wait_idle()
-    assert (info(api, "k")["parallelismMax"], info(api, "k")["rateMax"], len(endpoint.requests)) == (7, 100, 6)
-
-
-def test_keys_are_listed_per_tenant(api: Api, server: LocalServer) -> None:
-    server.faults.hold_deliveries = True
-    api.trigger("wfr_a", **keyed("k2", "rate=1"))
-    api.trigger("wfr_b", **keyed("k1", "rate=1"))
-    assert [view["flowControlKey"] for view in api.http.get("/v2/flowControl").json()] == ["k1", "k2"]
-    assert api.http.get("/v2/flowControl/unknown").status_code == 404
-    other = "eyJVc2VySUQiOiJ0ZXN0VXNlcjEiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9"
-    with api_for(server, other) as http:
-        assert http.get("/v2/flowControl").json() == []
-        assert http.get("/v2/flowControl/k1").status_code == 404
-
-
-@pytest.mark.parametrize("query", ["", "parallelism=0", "rate=-1", "period=x", "rate=1.5", "rate=1&period=999999999"])
-def test_bad_pin(api: Api, query: str) -> None:
-    answer = api.http.post(f"/v2/flowControl/k/pin?{query}")
-    assert (answer.status_code, set(answer.json())) == (400, {"error"})
-    assert api.http.get("/v2/flowControl/k").status_code == 404
-
-
-def test_refused_trigger_changes_no_key(api: Api, server: LocalServer) -> None:
-    server.faults.hold_deliveries = True
-    server.faults.refusals = "request"
-    headers = {"Upstash-Flow-Control-Key": "k", "Upstash-Flow-Control-Value": "rate=1"}
-    good = {"destination": "http://127.0.0.1:9/x", "headers": headers}
-    assert api.http.post("/v2/batch/trigger", json=[good, {"destination": "x"}]).status_code == 400
-    assert api.http.get("/v2/flowControl").json() == []
-
-
-def test_limits_and_waitlists_survive_a_restart(tmp_path: Path, endpoint: Endpoint) -> None:
-    with LocalServer(tmp_path / "x.db") as server, api_for(server) as http:
-        api = Api(http)
-        http.post("/v2/flowControl/paused/pause")
-        http.post("/v2/flowControl/pinned/pin?parallelism=4")
-        api.trigger(*names("a", 3), url=endpoint.url, **keyed("paused", "parallelism=2"))
-        server.wait_idle()
-    with LocalServer(tmp_path / "x.db") as server, api_for(server) as http:
-        api = Api(http)
-        server.wait_idle()
-        assert endpoint.requests == []
-        view = info(api, "paused")
-        assert (view["isPaused"], view["parallelismMax"], view["waitlistSize"]) == (True, 2, 3)
-        assert info(api, "pinned")["isPinnedParallelism"]
-        http.post("/v2/flowControl/paused/resume")
-        server.wait_idle()
-        assert len(endpoint.requests) == 3
-
-
-def test_rate_counts_on_over_a_restart(tmp_path: Path, endpoint: Endpoint, clock: ManualClock) -> None:
-    options = {"url": endpoint.url, **keyed("k", "rate=3,period=1h")}
-    with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
-        Api(http).trigger("wfr_a", "wfr_b", **options)
-        server.wait_idle()
-    clock.advance(60)
-    with LocalServer(tmp_path / "x.db", clock=clock) as server, api_for(server) as http:
-        Api(http).trigger(*names("c", 5), **options)
-        server.wait_idle()
-        assert (info(Api(http), "k")["rateCount"], len(endpoint.requests)) == (3, 3)
-        clock.advance(3540)
-        server.wait_idle()
-        assert len(endpoint.requests) == 6
 
 
 def test_period_in_the_future_is_not_waited_for() -> None:
