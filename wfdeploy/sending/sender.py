@@ -1,6 +1,6 @@
 """Send batches, many in flight, and record the outcome of each run.
 
-`match` in `_post` is the table of answers in `docs/guarantees.md`.
+`match` in `_post` is the table of answers in `docs/answers.md`.
 """
 
 from __future__ import annotations
