@@ -187,7 +187,7 @@ OPERATIONS = (
     Operation(name="history, one", command=("history", ONE), most_s=0.3),
     Operation(name="state show, one", command=("state", "show", ONE), most_s=0.3),
     Operation(name="state mv, one", command=("state", "mv", ONE, "wave-0/elsewhere"), most_s=0.3),
-    Operation(name="state rm, one", command=("state", "rm", ONE), most_s=0.3),
+    Operation(name="state rm, one", command=("state", "rm", ONE, "--yes"), most_s=0.3),
     Operation(name="state export", command=("state", "export"), most_s=3),
     Operation(
         name="state import",

@@ -111,7 +111,14 @@ def test_looking_and_mending() -> None:
     exported = command_line("state", "export", "--local").stdout
     Path("backup.jsonl").write_text(exported, encoding="utf-8")
     assert command_line("state", "mv", "hello/world", "hello/earth", "--local").code == 0
-    assert command_line("state", "rm", "hello/earth", "--local").stdout == "forgot hello/earth\n"
+    tried = command_line("state", "rm", "hello/earth", "--local", "--dry-run")
+    assert (tried.code, tried.stdout) == (0, "would forget hello/earth\n")
+    refused = command_line("state", "rm", "hello/earth", "--local")
+    assert (refused.code, refused.stdout) == (8, "")
+    assert "this would forget 1 run, and there is no terminal to ask at" in refused.stderr
+    assert "if it is meant: wfdeploy state rm hello/earth --local --yes" in refused.stderr
+    removed = command_line("state", "rm", "hello/earth", "--local", "--yes")
+    assert removed.stdout == "forgot hello/earth\n"
     assert command_line("state", "import", "backup.jsonl", "--local").code == 5
     assert command_line("state", "resolve", "hello/later", "--local").code == 64
     Path(".wfdeploy/state/local.db").unlink()
@@ -196,7 +203,7 @@ SKIPPED = "hello/rows: 1 of 2 rows of rows.csv is skipped (onBadRow: skip); 'wfd
 def test_skipped_rows_are_told_once_also_with_nothing_to_do(command: str) -> None:
     skipping()
     for changes in (True, False):
-        ran = command_line(command, "--local", "-q")
+        ran = command_line(command, "--local", "-q", "--yes")
         assert (ran.code, ran.stderr.count(f"warning: {SKIPPED}\n")) == (0, 1), ran.stderr
         assert ran.stdout.startswith("Nothing to do:") is not changes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,3 +180,90 @@ def test_nothing_selected_is_a_usage_error(place: Place, command: str) -> None:
     assert (result.code, "it must be said which runs" in result.stderr) == (64, True)
     assert place.here(command, "g/nothing").code == 64
     assert len(place.server.runs()) == 3
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (("cancel", "g/*"), "cancel 1 run"),
+        (("restart", "g/*"), "restart 1 run"),
+        (("retrigger", "g/*"), "retrigger 3 runs"),
+        (("apply", "--replace", "g/good"), "retrigger 1 run"),
+        (("state", "rm", "g/*"), "forget 3 runs"),
+    ],
+)
+def test_without_a_terminal_it_takes_a_yes(place: Place, command: tuple[str, ...], what: str) -> None:
+    before = place.json("state", "list")
+    refused = place.here(*command)
+    assert (refused.code, refused.stdout) == (8, "")
+    assert f"error: this would {what}, and there is no terminal to ask at; nothing was sent" in refused.stderr
+    words = next(line for line in refused.stderr.splitlines() if line.startswith("hint: if it is meant: wfdeploy "))
+    assert place.json("state", "list") == before
+    assert len(place.server.runs()) == 3
+    assert place.here(*shlex.split(words.removeprefix("hint: if it is meant: wfdeploy "))).code == 0
+
+
+def test_an_apply_that_cancels_takes_a_yes_without_a_terminal(place: Place) -> None:
+    place.declare({"onRemove": "cancel"}, good=["run"], failed=["run", "fragile"])
+    refused = place.here("apply")
+    assert (refused.code, "this would cancel 1 run, and there is no terminal" in refused.stderr) == (8, True)
+    assert place.states()["g/waiting"] == "RUN_STARTED"
+    assert place.here("plan", "--out", "it.plan").code == 0
+    assert place.here("apply", "it.plan").code == 0, "a saved plan was reviewed"
+    assert place.states()["g/waiting"] == "RUN_CANCELED"
+
+
+def test_an_apply_that_replaces_a_running_run_takes_a_yes_too(place: Place) -> None:
+    place.declare({"replaceRunning": "cancel"}, good=["run"], failed=["run", "fragile"], waiting=["wait f"])
+    refused = place.here("apply")
+    assert (refused.code, "this would cancel 1 run, and there is no terminal" in refused.stderr) == (8, True)
+    assert place.here("apply", "--yes").code == 0
+
+
+def test_what_only_goes_on_needs_nobody(place: Place) -> None:
+    place.declare(failed=["run", "fragile"], waiting=["wait e"], good=["run"], more=["run"])
+    assert place.here("apply").code == 0
+    assert place.here("resume", "g/failed").code == 0
+    assert place.here("cancel", "g/good").code == 0, "it has ended, so there is nothing to do"
+
+
+def test_a_dry_run_shows_and_does_nothing(place: Place) -> None:
+    before = place.json("state", "list")
+    for command, count in (("cancel", 1), ("resume", 1), ("restart", 1), ("retrigger", 3)):
+        tried = place.here(command, "g/*", "--dry-run", "--yes")
+        assert tried.code == 0, tried.stderr
+        assert f"Plan: {count} to {command}" in tried.stdout
+        assert f"Next: wfdeploy {command} 'g/*' --yes\n" in tried.stdout
+        assert "nothing was done: this was a dry run" in tried.stderr
+        assert place.json(command, "g/*", "--dry-run")["summary"][command] == count
+    assert place.json("state", "list") == before
+    assert len(place.server.runs()) == 3
+
+
+def test_a_dry_run_says_when_a_limit_refuses_it(place: Place) -> None:
+    tried = place.here("retrigger", "g/*", "--dry-run", "--max-triggers", "2")
+    assert (tried.code, "Plan: 3 to retrigger." in tried.stdout) == (8, True)
+    assert "retrigger would trigger 3 runs, more than --max-triggers 2" in tried.stderr
+    assert "look at it with --dry-run, then raise the number" in tried.stderr
+
+
+def test_a_refusal_names_the_limit_and_what_lifts_it(place: Place) -> None:
+    place.declare(**{f"r{n:03}": ["run"] for n in range(101)})
+    assert place.here("apply", "--yes").code == 0
+    for options in (("--yes",), ("--dry-run",)):
+        refused = place.here("retrigger", "g/r*", *options)
+        assert refused.code == 8
+        assert "retrigger would trigger 101 runs again, more than the limit of 100" in refused.stderr
+        assert "look at it with --dry-run; if it is meant, give --allow-retrigger" in refused.stderr
+    assert place.here("retrigger", "g/r*", "--dry-run", "--allow-retrigger").code == 0
+
+
+def test_adoption_takes_a_yes_and_can_be_tried(place: Place) -> None:
+    place.declare(failed=["run", "fragile"], waiting=["wait e"], good=["run"], more=["run"])
+    tried = place.here("adopt", "--dry-run")
+    assert (tried.code, "= g/more" in tried.stdout, "Plan: 1 to adopt" in tried.stdout) == (0, True, True)
+    refused = place.here("adopt")
+    assert (refused.code, "this would record 1 run as triggered" in refused.stderr) == (8, True)
+    assert "g/more" not in place.states()
+    assert place.here("adopt", "--yes").code == 0
+    assert "g/more" in place.states()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from wfdeploy.cli.output import LogFormat, Output
+from wfdeploy.cli.output import LogFormat, Output, View
 from wfdeploy.cli.progress import pause
-from wfdeploy.errors import ExitCode, Interrupted
+from wfdeploy.errors import ExitCode, Interrupted, Withheld
+from wfdeploy.model.address import shell_word
 from wfdeploy.render import plan_text
 from wfdeploy.wiring.settings import as_typed
 
@@ -27,15 +28,52 @@ if TYPE_CHECKING:
 _MOST_WARNINGS = 5
 
 
-class Asker:
-    """The question before a change, after showing its plan. Nobody is asked with `--yes`, or without a terminal."""
+Weigh: TypeAlias = Callable[["Plan"], str | None]
+"""Says what of a plan needs consent, as in `cancel 3 runs`; None for nothing."""
 
-    def __init__(self, output: Output, stopper: Stopper, listener: Listener, *, yes: bool, question: str) -> None:
+
+def require_yes(what: str, arguments: Sequence[str]) -> Withheld:
+    """The error for what needs consent, where nobody can be asked. `what`: as in `cancel 3 runs`."""
+    words = list(arguments)
+    words.insert(words.index("--") if "--" in words else len(words), "--yes")
+    return Withheld(
+        f"this would {what}, and there is no terminal to ask at; nothing was sent",
+        hint=f"if it is meant: {' '.join(map(shell_word, ('wfdeploy', *words)))}",
+    )
+
+
+def agreed(app: App, question: str, what: str, *, yes: bool) -> bool:
+    """Ask, unless `yes`. Raises: `Withheld` without a terminal. `what`: as in `cancel 3 runs`."""
+    if yes:
+        return True
+    if not app.output.can_ask:
+        raise require_yes(what, app.arguments)
+    return app.output.ask(question)
+
+
+class Asker:
+    """The question before a change, after showing its plan. Nobody is asked with `--yes`. Without a terminal nobody can
+    be: then what needs consent is withheld."""
+
+    def __init__(
+        self,
+        output: Output,
+        stopper: Stopper,
+        listener: Listener,
+        *,
+        yes: bool,
+        question: str,
+        weigh: Weigh = lambda _: None,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        """`arguments`: the command line, for the message that says how to consent."""
         self._output = output
         self._stopper = stopper
         self._listener = listener
         self._yes = yes
         self._question = question
+        self._weigh = weigh
+        self._arguments = arguments
         self._warned: set[str] = set()
 
     def __call__(self, plan: Plan) -> bool:
@@ -57,6 +95,9 @@ class Asker:
             output.note(plan_text.counts(plan))
         self.warn(plan.warnings)
         if not asks:
+            what = None if self._yes else self._weigh(plan)
+            if what is not None:
+                raise require_yes(what, self._arguments)
             return True
         with self._stopper.impatient():
             return output.ask(self._question)
@@ -81,6 +122,7 @@ def confirm_and_report(
     *,
     question: str,
     yes: bool,
+    weigh: Weigh,
     budget_s: float = 300.0,
 ) -> ExitCode:
     """Change something after the user has confirmed it, and show the report. Return the exit code."""
@@ -90,7 +132,15 @@ def confirm_and_report(
 
     output = app.output
     with surroundings.opened(app, chosen, budget_s=budget_s) as workspace, signals.stop_on_signal() as stopper:
-        confirm = Asker(output, stopper, workspace.listener, yes=yes, question=question)
+        confirm = Asker(
+            output,
+            stopper,
+            workspace.listener,
+            yes=yes,
+            question=question,
+            weigh=weigh,
+            arguments=app.arguments,
+        )
         try:
             report = act(workspace, confirm, stopper.flag)
         except Interrupted as error:
@@ -101,6 +151,31 @@ def confirm_and_report(
     text = view.text(report, output.style, width=output.width, everything=everything, status=status)
     output.show(view.json_text(report), text)
     return exit_code_of(report, stopper.exit_code)
+
+
+def show_plan(app: App, chosen: Settings, plan: Plan) -> None:
+    """Show the plan of a dry run as the command's result."""
+    output = app.output
+    shown = replace(plan, state=as_typed(plan.state, chosen.cwd))
+    if output.view is View.JSON:
+        from wfdeploy.render import plan_json
+
+        output.payload(plan_json.text(shown))
+        return
+    words = ("wfdeploy", *(word for word in app.arguments if word != "--dry-run"))
+    next_step = " ".join(map(shell_word, words)) if plan.has_changes else None
+    everything = output.verbosity > 0
+    output.payload(
+        plan_text.text(
+            shown,
+            output.style,
+            width=output.width,
+            everything=everything,
+            in_full="-v lists every run",
+            next_step=next_step,
+        )
+    )
+    output.note("nothing was done: this was a dry run")
 
 
 def exit_code_of(report: ApplyReport, signalled: ExitCode | None = None) -> ExitCode:

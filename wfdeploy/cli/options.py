@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import click
 
@@ -287,6 +287,22 @@ def _selected(flags: dict[str, Any]) -> Selection:
         variables=flags.pop("variables"),
     )
 
+
+_ASKS = {
+    "always": "Don't ask. Without a terminal nobody can be asked, so there it is needed.",
+    "cancels": "Don't ask. Without a terminal nobody is asked, and it is needed where runs are cancelled, or triggered "
+    "again with --replace.",
+    "never": "Don't ask. Without a terminal nobody is asked anyway.",
+}
+
+
+def yes(needed: Literal["always", "cancels", "never"]) -> Decorator:
+    """Add --yes; pass `yes`. `needed`: where there is no terminal."""
+    return click.option("-y", "--yes", is_flag=True, help=_ASKS[needed])
+
+
+dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+"""Add --dry-run; pass `dry_run`."""
 
 _APPLY_LIMITS = (
     _limit(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 from wfdeploy.errors import Withheld
@@ -29,6 +30,22 @@ def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selec
     return with_sound_cache(workspace, lambda: _adopt(workspace, paths, selection, confirm))
 
 
+@contextmanager
+def adoptable(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selection) -> Iterator[Plan]:
+    """The plan of what `adopt` would record. Nothing is changed. Raises: as `adopt`."""
+
+    def make() -> tuple[ExitStack, Plan]:
+        with ExitStack() as stack:
+            manifests = stack.enter_context(load(workspace, paths, selection))
+            store = stack.enter_context(closing(workspace.open_state(readonly=True)))
+            plan = Planner(workspace, manifests, store, selection, only_records=True).plan().plan
+            return stack.pop_all(), _shown(plan, _taken(plan))
+
+    stack, plan = with_sound_cache(workspace, make)
+    with stack:
+        yield plan
+
+
 def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selection, confirm: Confirm) -> ApplyReport:
     with load(workspace, paths, selection, begins=True) as manifests, workspace.lock():
         store = workspace.open_state()
@@ -37,15 +54,10 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
             is_new = not workspace.has_state
             result = planner.plan()
             plan = result.plan
-            taken = [
-                change
-                for change in plan.changes
-                if change.action in (Action.TRIGGER, Action.RETRIGGER) and change.sends and change.desired is not None
-            ]
-            shown = _shown(plan, taken)
+            taken = _taken(plan)
             if not taken:
                 return _report([], plan)
-            if not confirm(shown):
+            if not confirm(_shown(plan, taken)):
                 raise Withheld("declined: nothing was recorded")
             if is_new:
                 store = planner.baseline.begin_state()
@@ -62,6 +74,14 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
             return _report(records, plan)
         finally:
             store.close()
+
+
+def _taken(plan: Plan) -> list[Change]:
+    return [
+        change
+        for change in plan.changes
+        if change.action in (Action.TRIGGER, Action.RETRIGGER) and change.sends and change.desired is not None
+    ]
 
 
 def _shown(plan: Plan, taken: list[Change]) -> Plan:

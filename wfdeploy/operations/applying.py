@@ -176,7 +176,8 @@ class _Apply:
         self._report_skipped(plan)
         if not plan.has_changes and not plan.has_edits and not result.edits and not result.conclusions:
             return ApplyReport.of_nothing(plan)
-        require_consent(plan, options, released_later(plan, baseline) if options.wait else Later())
+        later = released_later(plan, baseline) if options.wait else Later()
+        require_consent(plan, options, later, self.selection.requested)
         triggers = in_order_of_manifests(plan)
         secrets = gather_secrets(triggers, baseline)
         self._check_stop()

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 from wfdeploy.manifests.loading import load, with_sound_cache
+from wfdeploy.planning.targets import require_chosen
 from wfdeploy.planning.unchanged import unchanged
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def planned(
 
     Raises: `InvalidInput`, `StateUnusable`, `UsageError`, `RemoteFailure`.
     """
+    if selection.requested is not None:
+        require_chosen(selection.targets, selection.labels)
 
     def make() -> tuple[ExitStack, Plan]:
         with ExitStack() as stack:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from enum import Enum
 from typing import Any
 
-from wfdeploy.errors import StateError, UsageError
+from wfdeploy.errors import StateError, UsageError, Withheld
 from wfdeploy.manifests.identify.run_ids import parse_attempt
 from wfdeploy.model.address import Address, exactly, shell_pattern, split_address
 from wfdeploy.model.edits import DropAttempt, Forget, PutAttempt, PutRecord, Rename
@@ -66,17 +66,32 @@ def show(workspace: Workspace, address: str) -> Mapping[str, Any]:
     }
 
 
-def remove(workspace: Workspace, globs: Sequence[str]) -> Sequence[Address]:
+def remove(
+    workspace: Workspace, globs: Sequence[str], confirm: Callable[[Sequence[Address]], bool] = lambda _: True
+) -> Sequence[Address]:
     """Forget the records of these addresses; tombstones keep their generations. Nothing is cancelled.
 
-    Returns the addresses. Raises: `StateError`, `UsageError`.
+    Returns the addresses. Raises: `StateError`, `UsageError`; `Withheld` when `confirm` declines.
     """
-    targets = Targets(globs)
     with workspace.lock(), workspace.existing_state(readonly=False) as store:
-        addresses = {key.address for key in store.record_keys(targets.spans) if targets.match(key.address)}
-        addresses |= {one.address for one in store.attempts(targets.spans) if targets.match(one.address)}
-        targets.check()
-        workspace.commit(store, [Forget(address) for address in sorted(addresses)])
+        addresses = _recorded(store, globs)
+        if not confirm(addresses):
+            raise Withheld("declined: nothing was forgotten")
+        workspace.commit(store, [Forget(address) for address in addresses])
+    return addresses
+
+
+def removable(workspace: Workspace, globs: Sequence[str]) -> Sequence[Address]:
+    """What `remove` would forget. Raises: `StateError`, `UsageError`."""
+    with workspace.existing_state() as store:
+        return _recorded(store, globs)
+
+
+def _recorded(store: RecordReader, globs: Sequence[str]) -> Sequence[Address]:
+    targets = Targets(globs)
+    addresses = {key.address for key in store.record_keys(targets.spans) if targets.match(key.address)}
+    addresses |= {one.address for one in store.attempts(targets.spans) if targets.match(one.address)}
+    targets.check()
     return sorted(addresses)
 
 

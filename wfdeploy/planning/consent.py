@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wfdeploy.errors import Withheld
 from wfdeploy.model.address import group_of, moved_entry, whole_groups
 from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Action, Plan, without_first_triggers
+from wfdeploy.model.plan import Action, Plan, RequestedAction, Selection, without_first_triggers
 from wfdeploy.model.project import Target
 
 if TYPE_CHECKING:
@@ -63,14 +63,31 @@ def require_no_state_needed(target: Target, options: ApplyOptions) -> None:
         )
 
 
-def require_consent(plan: Plan, options: ApplyOptions, later: Later = Later()) -> None:
+def needs_consent(plan: Plan, selection: Selection) -> str | None:
+    """What of a plan a person has to agree to, as in `cancel 3 runs`: what it cancels, and what it triggers again only
+    because that was requested. None for what manifests and policies ask for, and for resumes: these go on with a run,
+    and finished steps are not repeated."""
+    parts: list[tuple[str, int]] = []
+    if selection.requested in (RequestedAction.RESTART, RequestedAction.RETRIGGER):
+        parts.append((selection.requested.value, plan.sends))
+    changes = without_first_triggers(plan.changes)
+    if selection.replace:
+        parts.append(("retrigger", sum(one.sends and one.address in selection.replace for one in changes)))
+    parts.append(("cancel", plan.summary[Action.CANCEL] + sum(bool(one.cancels) for one in changes)))
+    return " and ".join(f"{verb} {_runs(count)}" for verb, count in parts if count) or None
+
+
+def require_consent(
+    plan: Plan, options: ApplyOptions, later: Later = Later(), requested: RequestedAction | None = None
+) -> None:
     """Raises: `Withheld` when the plan, with what is added `later`, goes beyond what the options allow."""
+    look = "look at it with `wfdeploy plan`" if requested is None else "look at it with --dry-run"
+    would = "the plan would" if requested is None else f"{requested.value} would"
     sends = plan.sends + later.triggers
     if options.max_triggers is not None and sends > options.max_triggers:
         raise Withheld(
-            f"the plan would trigger {sends} run{'s' if sends != 1 else ''}, more than --max-triggers "
-            f"{options.max_triggers}",
-            hint="look at it with `wfdeploy plan`, then raise the number",
+            f"{would} trigger {_runs(sends)}, more than --max-triggers {options.max_triggers}",
+            hint=f"{look}, then raise the number",
         )
     if plan.possibly_triggered and not options.allow_retrigger:
         count, (run_id, address) = len(plan.possibly_triggered), plan.possibly_triggered[0]
@@ -84,23 +101,26 @@ def require_consent(plan: Plan, options: ApplyOptions, later: Later = Later()) -
     again = plan.summary[Action.RETRIGGER] + plan.declared_again + later.retriggers
     renamed = len(plan.possibly_renamed)
     if again + renamed > MANY and not options.allow_retrigger:
-        hint = "look at it with `wfdeploy plan`; if it is meant, give --allow-retrigger"
+        hint = f"{look}; if it is meant, give --allow-retrigger"
         if plan.declared_again:
             hint += f". {plan.declared_again:,} of them were triggered before, and forgotten when nothing declared them"
         if renamed:
             origin, to = plan.possibly_renamed[0]
             hint += f". {renamed} of them look renamed: an entry of `moved:` keeps each ({moved_entry(origin, to)})"
-        raise Withheld(f"the plan would trigger {again + renamed} runs again", hint=hint)
+        raise Withheld(f"{would} trigger {_runs(again + renamed)} again, more than the limit of {MANY}", hint=hint)
     if plan.emptied and not options.allow_cancel:
-        count = sum(plan.emptied.values())
         raise Withheld(
-            f"the plan would cancel {count:,} run{'s' if count != 1 else ''} since {', '.join(plan.emptied)} makes no "
+            f"the plan would cancel {_runs(sum(plan.emptied.values()))} since {', '.join(plan.emptied)} makes no "
             "runs any more: data may have been lost",
             hint="look at the data with `wfdeploy validate`; if it is meant, give --allow-cancel",
         )
     cancels = plan.summary[Action.CANCEL]
     if cancels > MANY and not options.allow_cancel:
         raise Withheld(
-            f"the plan would cancel {cancels} runs",
-            hint="look at it with `wfdeploy plan`; if it is meant, give --allow-cancel",
+            f"{would} cancel {_runs(cancels)}, more than the limit of {MANY}",
+            hint=f"{look}; if it is meant, give --allow-cancel",
         )
+
+
+def _runs(count: int) -> str:
+    return f"{count:,} run{'' if count == 1 else 's'}"

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from wfdeploy.workspace import Workspace
 
 _EXITS = (ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, ExitCode.WITHHELD)
-_YES = click.option("-y", "--yes", is_flag=True, help="Don't ask. (Without a terminal nobody is asked anyway.)")
 
 
 @click.command(
@@ -38,7 +37,7 @@ _YES = click.option("-y", "--yes", is_flag=True, help="Don't ask. (Without a ter
     """,
 )
 @options.paths
-@_YES
+@options.yes("cancels")
 @click.option(
     "--wait",
     is_flag=True,
@@ -65,12 +64,16 @@ def apply(
     Triggered means accepted by the server, not finished. Runs that have to wait (for other groups, for the steps of a
     rollout) are blocked until a later apply releases them, or until this one does, with --wait.
 
+    Without a terminal it goes on without asking. Only where it would cancel runs, or trigger them again because of
+    --replace, it needs --yes there, or a saved plan, which was reviewed.
+
     PATH is a folder, a file, - for standard input, or a plan saved by `wfdeploy plan --out`.
     [default: the project's manifests]
     """
     from wfdeploy.cli.confirm import confirm_and_report
     from wfdeploy.model.options import ApplyRequest
     from wfdeploy.operations import apply as operation
+    from wfdeploy.planning.consent import needs_consent
     from wfdeploy.planning.saved_plan import read_plan, saved_plan_among
     from wfdeploy.wiring import checkout
     from wfdeploy.wiring.assembly import warn_of_shared_names
@@ -87,8 +90,16 @@ def apply(
         saved = None if plan_file is None else read_plan(plan_file)
         return operation.apply(workspace, request, paths=paths, saved=saved)
 
-    question = "Apply these changes?"
-    return confirm_and_report(app, target, chosen, act, question=question, yes=yes, budget_s=limits.timeout_s)
+    return confirm_and_report(
+        app,
+        target,
+        chosen,
+        act,
+        question="Apply these changes?",
+        yes=yes,
+        weigh=lambda plan: None if plan_file is not None else needs_consent(plan, selection),
+        budget_s=limits.timeout_s,
+    )
 
 
 @click.command(
@@ -101,11 +112,20 @@ def apply(
     """,
 )
 @options.paths
-@_YES
+@options.yes("always")
+@options.dry_run
 @options.selection(replace=False, prune=False)
 @options.target
 @options.view
-def adopt(*, app: App, target: TargetOptions, selection: Selection, paths: Sequence[str] | None, yes: bool) -> ExitCode:
+def adopt(
+    *,
+    app: App,
+    target: TargetOptions,
+    selection: Selection,
+    paths: Sequence[str] | None,
+    yes: bool,
+    dry_run: bool,
+) -> ExitCode:
     """Record declared runs as already triggered, without triggering them.
 
     For runs, new or changed, that were started in another way or must not start again. Shows them and asks, as apply
@@ -113,23 +133,43 @@ def adopt(*, app: App, target: TargetOptions, selection: Selection, paths: Seque
 
     PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
     """
-    from wfdeploy.cli.confirm import confirm_and_report
+    from wfdeploy.cli import surroundings
+    from wfdeploy.cli.confirm import confirm_and_report, show_plan
+    from wfdeploy.model.plan import Action
     from wfdeploy.operations import adopt as operation
+    from wfdeploy.render.plan_text import several
     from wfdeploy.wiring.assembly import warn_of_shared_names
     from wfdeploy.wiring.settings import resolve
 
     chosen = resolve(target, app.environ)
     warn_of_shared_names(app.output, chosen.target)
+    if dry_run:
+        with (
+            surroundings.opened(app, chosen) as workspace,
+            operation.adoptable(workspace, paths=paths, selection=selection) as plan,
+        ):
+            show_plan(app, chosen, plan)
+        return ExitCode.OK
 
     def act(workspace: Workspace, confirm: Asker, _: StopFlag) -> ApplyReport:
         return operation.adopt(workspace, paths=paths, selection=selection, confirm=confirm)
 
-    return confirm_and_report(app, target, chosen, act, question="Record these as already triggered?", yes=yes)
+    return confirm_and_report(
+        app,
+        target,
+        chosen,
+        act,
+        question="Record these as already triggered?",
+        yes=yes,
+        weigh=lambda plan: f"record {several(plan.summary[Action.ADOPT])} as triggered",
+    )
 
 
-def _for_recorded_runs(requested: str, *, help_: str, examples: str, declared: bool = False) -> click.Command:
+def _for_recorded_runs(
+    requested: str, *, help_: str, examples: str, declared: bool = False, harmless: bool = False
+) -> click.Command:
     """The command for a `RequestedAction` of that name. `declared`: it sends what manifests declare, and so takes
-    variables."""
+    variables. `harmless`: it needs no consent where nobody can be asked."""
 
     def command(
         *,
@@ -139,32 +179,54 @@ def _for_recorded_runs(requested: str, *, help_: str, examples: str, declared: b
         globs: Sequence[str],
         labels: Sequence[str],
         yes: bool,
+        dry_run: bool,
         variables: Mapping[str, str] | None = None,
     ) -> ExitCode:
-        from wfdeploy.cli.confirm import confirm_and_report
+        from wfdeploy.cli import surroundings
+        from wfdeploy.cli.confirm import confirm_and_report, show_plan
         from wfdeploy.model.options import ApplyRequest
         from wfdeploy.model.plan import RequestedAction, Selection
         from wfdeploy.operations import apply as operation
+        from wfdeploy.operations.plan import planned
+        from wfdeploy.planning.consent import needs_consent, require_consent
         from wfdeploy.wiring.settings import resolve
 
         selection = Selection(
             targets=tuple(globs), labels=tuple(labels), requested=RequestedAction(requested), variables=variables or {}
         )
 
+        chosen = resolve(target, app.environ)
+        if dry_run:
+            with (
+                surroundings.opened(app, chosen, budget_s=limits.timeout_s) as workspace,
+                planned(workspace, paths=None, selection=selection, offline=False, keep_all=False) as plan,
+            ):
+                show_plan(app, chosen, plan)
+                require_consent(plan, limits, requested=selection.requested)
+            return ExitCode.OK
+
         def act(workspace: Workspace, confirm: Asker, stop: StopFlag) -> ApplyReport:
             request = ApplyRequest(selection=selection, options=limits, confirm=confirm, stop=stop)
             return operation.apply(workspace, request, paths=None)
 
-        chosen = resolve(target, app.environ)
-        question = f"{requested.capitalize()} these runs?"
-        return confirm_and_report(app, target, chosen, act, question=question, yes=yes, budget_s=limits.timeout_s)
+        return confirm_and_report(
+            app,
+            target,
+            chosen,
+            act,
+            question=f"{requested.capitalize()} these runs?",
+            yes=yes,
+            weigh=lambda plan: needs_consent(plan, selection),
+            budget_s=limits.timeout_s,
+        )
 
     function = options.apply_limits(options.target(options.view(command)))
     if declared:
         function = options.variables(function)
     globs = "In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal."
     make = click.command(requested, cls=Command, help=f"{help_}\n\n{globs}", exits=_EXITS, examples=examples)
-    made: click.Command = make(options.recorded_runs(_YES(function)))
+    yes_ = options.yes("never" if harmless else "always")
+    made: click.Command = make(options.recorded_runs(yes_(options.dry_run(function))))
     return made
 
 
@@ -190,8 +252,9 @@ to repeat: a resume whose answer was lost is looked up by its label, never sent 
 read.""",
     examples="""
         wfdeploy resume onboarding/acme -e production
-        wfdeploy resume 'onboarding/*' --yes
+        wfdeploy resume 'onboarding/*' --dry-run
     """,
+    harmless=True,
 )
 
 restart = _for_recorded_runs(
@@ -216,6 +279,7 @@ policy.replaceRunning says what happens to a run that is still running. `wfdeplo
 single addresses, along with everything else.""",
     examples="""
         wfdeploy retrigger reports/monthly -e production
+        wfdeploy retrigger 'reports/*' --dry-run
         wfdeploy retrigger 'reports/*' --yes --allow-retrigger
     """,
     declared=True,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from wfdeploy.cli.output import App
     from wfdeploy.model.options import TargetOptions
 
+_MOST_SHOWN = 20
+"""Of the runs to be forgotten, before the question."""
+
 _SECTIONS = (
     Section("Inspect", {"list": "List what is recorded.", "show": "Show everything that is recorded for an address."}),
     Section(
@@ -172,32 +175,52 @@ def mv(app: App, target: TargetOptions, origin: str, to: str) -> None:
 @click.command(
     "rm",
     cls=Command,
-    exits=(ExitCode.STATE,),
+    exits=(ExitCode.STATE, ExitCode.WITHHELD),
     examples="""
         wfdeploy state rm onboarding/acme
-        wfdeploy state rm 'onboarding/*' -e staging
+        wfdeploy state rm 'onboarding/*' -e staging --dry-run
+        wfdeploy state rm 'onboarding/*' -e staging --yes
     """,
 )
 @click.argument("globs", metavar="ADDRESS-GLOB...", nargs=-1, required=True)
+@options.yes("always")
+@options.dry_run
 @options.target
 @options.view
-def rm(app: App, target: TargetOptions, globs: Sequence[str]) -> None:
+def rm(app: App, target: TargetOptions, globs: Sequence[str], yes: bool, dry_run: bool) -> None:
     """Forget recorded runs, without cancelling them.
 
-    One that is still declared is triggered again by the next apply, as another generation: its highest generation is
-    remembered.
+    Shows them and asks. One that is still declared is triggered again by the next apply, as another generation: its
+    highest generation is remembered.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
     from wfdeploy.cli import surroundings
+    from wfdeploy.cli.confirm import agreed
     from wfdeploy.operations import state as operation
     from wfdeploy.render.encode import dump
+    from wfdeploy.render.plan_text import several
     from wfdeploy.render.terminal import printable
 
+    output = app.output
+
+    def consents(found: Sequence[str]) -> bool:
+        shown = found if output.verbosity > 0 else found[:_MOST_SHOWN]
+        lines = [f"  - {printable(address)}\n" for address in shown]
+        if len(shown) < len(found):
+            lines.append(f"    and {len(found) - len(shown):,} more; -v lists every one\n")
+        output.block("".join(lines), always=output.can_ask and not yes)
+        return agreed(app, "Forget these runs?", f"forget {several(len(found))}", yes=yes)
+
     with surroundings.opened(app, target, online=False) as workspace:
-        removed = operation.remove(workspace, tuple(globs))
+        if dry_run:
+            found = operation.removable(workspace, tuple(globs))
+            json = dump({"formatVersion": 1, "dryRun": True, "wouldRemove": list(found)}) + "\n"
+            output.show(json, (f"would forget {printable(address)}\n" for address in found))
+            return
+        removed = operation.remove(workspace, tuple(globs), consents)
     json = dump({"formatVersion": 1, "removed": list(removed)}) + "\n"
-    app.output.show(json, (f"forgot {printable(address)}\n" for address in removed))
+    output.show(json, (f"forgot {printable(address)}\n" for address in removed))
 
 
 @click.command(
