@@ -54,3 +54,7 @@ def load(folder: Path, server: LocalServer) -> Load:
         return wfdeploy.load(folder, **{"url": server.url, "token": server.token, "environ": {}, **options})
 
     return load
+
+
+def counts(report: wfdeploy.ApplyReport) -> dict[str, int]:
+    return {outcome.value: count for outcome, count in report.summary.items() if count}

@@ -4,62 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import wfdeploy
 from tests.support.local_server import LocalServer
 from tests.support.workbench import run
-from tests.unit.api.conftest import Load, declare
-from wfdeploy import Action, ApplyOptions, Outcome
-
-
-def counts(report: wfdeploy.ApplyReport) -> dict[str, int]:
-    return {outcome.value: count for outcome, count in report.summary.items() if count}
-
-
-def test_a_plan_is_applied_and_only_once(load: Load, server: LocalServer) -> None:
-    project, told = load(), list[wfdeploy.Event]()
-    plan = project.plan(targets=["onboarding/*"])
-    report = project.apply(plan, on_event=told.append)
-    assert (counts(report), report.is_done) == ({"triggered": 2}, True)
-    assert [result.outcome for result in report.results] == [Outcome.TRIGGERED] * 2
-    assert Counter(type(event) for event in told)[wfdeploy.Settled] >= 1
-    assert len(server.accepted()) == 2
-    with pytest.raises(wfdeploy.StalePlan):
-        project.apply(plan)
-    assert counts(project.apply()) == {"triggered": 1, "kept": 2}
-    assert counts(project.apply()) == {"kept": 3}
-    assert not project.plan().has_changes
-    assert len(server.accepted()) == 3
-
-
-def test_a_plan_of_other_manifests_is_stale(load: Load, folder: Path, server: LocalServer) -> None:
-    project = load()
-    plan = project.plan()
-    declare(folder, "seed", [run("first"), run("second")])
-    with pytest.raises(wfdeploy.StalePlan, match="the manifests have changed"):
-        project.apply(plan)
-    assert server.accepted() == []
-
-
-def test_a_plan_of_another_environment_is_stale(load: Load) -> None:
-    plan = load().plan()
-    with pytest.raises(wfdeploy.StalePlan, match="the plan was made for"):
-        load(environment="local").apply(plan)
-
-
-def test_an_unverified_plan_is_not_applied(load: Load) -> None:
-    with pytest.raises(wfdeploy.StalePlan, match="unverified"):
-        load().apply(load().plan(offline=True))
-
-
-def test_a_plan_says_alone_what_it_is_about(load: Load) -> None:
-    with pytest.raises(wfdeploy.UsageError):
-        load().apply(load().plan(), targets=["seed/*"])
+from tests.unit.api.conftest import Load, counts, declare
+from wfdeploy import Action, ApplyOptions
 
 
 def test_a_plan_that_is_declined_sends_nothing(load: Load, server: LocalServer) -> None:
@@ -86,14 +39,6 @@ def test_what_must_be_allowed_is_withheld(load: Load, folder: Path, server: Loca
     with pytest.raises(wfdeploy.Withheld, match="trigger 101 runs again"):
         project.retrigger("many/*")
     assert counts(project.retrigger("many/*", options=ApplyOptions(allow_retrigger=True)))["triggered"] == 101
-
-
-@pytest.mark.parametrize(
-    "options", [{"concurrency": 0}, {"concurrency": 257}, {"max_rate": 0}, {"timeout_s": float("nan")}]
-)
-def test_options_have_bounds(options: dict[str, Any]) -> None:
-    with pytest.raises(wfdeploy.UsageError):
-        ApplyOptions(**options)
 
 
 def test_a_stopped_apply_sends_nothing_more(load: Load, server: LocalServer) -> None:

@@ -15,30 +15,7 @@ import wfdeploy
 from tests.support.local_server import LocalServer
 from tests.support.workbench import run
 from tests.unit.api.conftest import Load, declare
-from wfdeploy import Action, Severity
-
-
-def test_a_plan_is_a_value(load: Load) -> None:
-    plan = load().plan()
-    assert [(change.address, change.action) for change in plan.changes] == [
-        ("onboarding/acme", Action.TRIGGER),
-        ("onboarding/globex", Action.TRIGGER),
-        ("seed/first", Action.TRIGGER),
-    ]
-    assert {action: count for action, count in plan.summary.items() if count} == {Action.TRIGGER: 3}
-    assert (plan.project, plan.environment, plan.verified, plan.has_changes) == ("shop", "default", True, True)
-    assert plan.changes[0].source.startswith("manifests/onboarding.yaml:")
-    assert plan.changes[0].workflow_run_id.startswith("wfr_")
-    assert json.loads(plan.to_json())["summary"]["trigger"] == 3
-    assert "Plan: 3 to trigger." in plan.to_text()
-    assert "state `.wfdeploy/state/default.db`" in plan.to_markdown()
-
-
-def test_a_plan_is_of_its_targets(load: Load) -> None:
-    plan = load().plan(targets=["onboarding/*"], limit=1)
-    assert [change.address for change in plan.changes if change.action is Action.TRIGGER] == ["onboarding/acme"]
-    with pytest.raises(wfdeploy.UsageError):
-        load().plan(targets=["nothing/*"])
+from wfdeploy import Severity
 
 
 @pytest.mark.parametrize("options", [{"targets": "seed/*"}, {"paths": "manifests"}, {"limit": 0}, {"paths": ["-"]}])
@@ -52,11 +29,6 @@ def test_nothing_is_printed(load: Load, folder: Path, capfd: pytest.CaptureFixtu
     (folder / "manifests" / "seed.yaml").write_text("kind: Nonsense\n", encoding="utf-8")
     load().validate()
     assert capfd.readouterr() == ("", "")
-
-
-def test_paths_are_relative_to_the_folder_and_not_to_the_working_directory(load: Load) -> None:
-    plan = load().plan(paths=["manifests/seed.yaml"])
-    assert [change.address for change in plan.changes] == ["seed/first"]
 
 
 def test_it_works_on_the_embedded_server(folder: Path, tmp_path: Path) -> None:
@@ -74,22 +46,6 @@ def test_a_state_that_git_tracks_is_refused(load: Load, folder: Path) -> None:
         subprocess.run(["git", *command], cwd=folder, check=True)
     with pytest.raises(wfdeploy.StateUnusable, match="git tracks"):
         load().status()
-
-
-def test_what_is_allowed_is_the_programs_word(load: Load) -> None:
-    with pytest.raises(wfdeploy.UsageError, match="allow"):
-        load(allow=["url=elsewhere.example"]).plan()
-
-
-def test_a_project_file_may_be_named(folder: Path, server: LocalServer) -> None:
-    project = wfdeploy.load(folder / "wfdeploy.yaml", url=server.url, token=server.token, environ={})
-    assert project.folder == folder
-    assert len(project.plan().changes) == 3
-
-
-def test_there_must_be_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(wfdeploy.UsageError, match="there is no folder"):
-        wfdeploy.load(tmp_path / "nowhere")
 
 
 def test_problems_have_a_place_and_a_hint(load: Load, folder: Path) -> None:
@@ -127,21 +83,6 @@ def test_all_environments_are_validated_where_none_is_chosen(load: Load, folder:
         load().plan()
 
 
-def test_variables_are_those_of_the_program(load: Load, folder: Path) -> None:
-    declare(folder, "seed", [run("first", headers={"x-size": "${{ vars.size }}"})])
-    assert load().validate()
-    assert load(variables={"size": "1"}).validate() == ()
-
-
-def test_without_a_token_a_plan_is_unverified(load: Load) -> None:
-    told: list[wfdeploy.Event] = []
-    plan = load(token=None).plan(on_event=told.append)
-    assert not plan.verified
-    assert [event.message for event in told if isinstance(event, wfdeploy.Notice)] == [
-        "no token (QSTASH_TOKEN): the plan is made without asking the server"
-    ]
-
-
 def test_a_project_that_shares_its_name_is_warned_of(tmp_path: Path, server: LocalServer) -> None:
     declare_in = tmp_path / "bare"
     (declare_in / "manifests").mkdir(parents=True)
@@ -150,11 +91,6 @@ def test_a_project_that_shares_its_name_is_warned_of(tmp_path: Path, server: Loc
     project = wfdeploy.load(declare_in, url=server.url, token=server.token, environ={})
     project.plan(on_event=told.append)
     assert [event.hint for event in told if isinstance(event, wfdeploy.Notice)] == ["write one: wfdeploy init"]
-
-
-def test_no_secret_is_shown(load: Load) -> None:
-    project = load(token="very-secret-token", environ={"PASSWORD": "very-secret-value"})
-    assert "very-secret" not in repr(project)
 
 
 def test_it_works_where_an_event_loop_runs(load: Load) -> None:

@@ -10,54 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.catalogue.filling import KEY, cached, change, desired, fill
 from wfdeploy.catalogue import catalogue as subject
 from wfdeploy.catalogue import chunks, database
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.chunks import WHOLE_FILE
-from wfdeploy.catalogue.database import CacheBusy
 from wfdeploy.catalogue.entries import Cache
 from wfdeploy.errors import CacheDamaged
-from wfdeploy.model.address import Address
-from wfdeploy.model.run import DesiredRun, Group, Identity, OnChange, OnRemove, Policy, Source, Tally, term
-
-KEY = b"k" * 32
-
-
-def desired(address: str, number: int = 0, fingerprint: str = "1:a", **more: object) -> DesiredRun:
-    group = more.pop("group", None) or Group(address.partition("/")[0])
-    return DesiredRun(
-        Address(address),
-        fingerprint,
-        "d",
-        group,  # type: ignore[arg-type]
-        Source("m.yaml", 3, number),
-        number=number,
-        **more,  # type: ignore[arg-type]
-    )
-
-
-def fill(folder: Path | None, *runs: DesiredRun, key: str | None = "key") -> Catalogue:
-    catalogue = Catalogue(None if folder is None else Cache(folder, KEY))
-    with catalogue.new_entry(0, "m.yaml") as writer:
-        for name in dict.fromkeys(run.group.name for run in runs):
-            members = [run for run in runs if run.group.name == name]
-            writer.add_group(members[0].group, [(WHOLE_FILE, iter(members))])
-        writer.key = key
-        writer.reads = {"data.csv": "abc"}
-        writer.notes = {"said": ["x"]}
-    catalogue.seal()
-    return catalogue
-
-
-def cached(folder: Path, key: str = "key") -> Catalogue:
-    catalogue = Catalogue(Cache(folder, KEY))
-    kept = catalogue.cached(key)
-    assert kept is not None
-    assert (kept.reads, kept.notes) == ({"data.csv": "abc"}, {"said": ["x"]})
-    catalogue.take(kept, 0, "m.yaml")
-    catalogue.seal()
-    return catalogue
-
+from wfdeploy.model.run import DesiredRun, Group, Identity, OnChange, OnRemove, Policy, Tally, term
 
 RUNS = st.lists(
     st.builds(
@@ -173,15 +133,6 @@ def test_an_entry_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
     again.close()
 
 
-def change(folder: Path, statement: str, *values: object) -> None:
-    """What somebody does who can write to the cache, and doesn't know the key."""
-    connection = sqlite3.connect(folder / database.FILE)
-    connection.execute(statement, values)
-    assert connection.total_changes >= 1
-    connection.commit()
-    connection.close()
-
-
 @pytest.mark.parametrize(
     ("before", "after"),
     [('["1:a","1:a"]', '["1:a","1:z"]'), ('["a","b"]', '["b","a"]'), ('["a","b"]', '["a"]'), ('["a","b"]', "[")],
@@ -273,75 +224,6 @@ def test_chunks_that_changed_places_are_noticed(tmp_path: Path) -> None:
     catalogue.close()
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "CREATE TRIGGER t AFTER UPDATE ON entries BEGIN DELETE FROM chunks; END",
-        "CREATE VIEW v AS SELECT 1",
-        "ALTER TABLE entries ADD COLUMN more TEXT",
-        "CREATE INDEX more ON entries (length(notes))",
-    ],
-)
-def test_a_database_with_more_in_it_is_begun_anew(tmp_path: Path, statement: str) -> None:
-    fill(tmp_path, desired("g/a")).close()
-    connection = sqlite3.connect(tmp_path / database.FILE)
-    connection.execute(statement)
-    connection.close()
-    catalogue = Catalogue(Cache(tmp_path, KEY))
-    assert catalogue.cached("key") is None
-    catalogue.close()
-    fill(tmp_path, desired("g/a")).close()
-    cached(tmp_path).close()
-
-
-@pytest.mark.parametrize("at", [0, 5000, 9000])
-def test_a_spoilt_file_is_noticed_or_begun_anew(tmp_path: Path, at: int) -> None:
-    fill(tmp_path, *(desired(f"g/{number:04}", number) for number in range(500))).close()
-    file = tmp_path / database.FILE
-    data = bytearray(file.read_bytes())
-    data[at : at + 3000] = b"\xff" * 3000
-    file.write_bytes(data)
-    try:
-        catalogue = Catalogue(Cache(tmp_path, KEY))
-        kept = catalogue.cached("key")
-        if kept is not None:
-            catalogue.take(kept, 0, "m.yaml")
-            assert len(list(catalogue.runs())) == 500
-    except CacheDamaged:
-        return
-    catalogue.close()
-
-
-def test_a_cache_of_another_format_is_begun_anew(tmp_path: Path) -> None:
-    fill(tmp_path, desired("g/a")).close()
-    connection = sqlite3.connect(tmp_path / database.FILE)
-    connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    catalogue = Catalogue(Cache(tmp_path, KEY))
-    assert catalogue.cached("key") is None
-    catalogue.close()
-    fill(tmp_path, desired("g/a")).close()
-    cached(tmp_path).close()
-
-
-def test_caches_of_other_formats_go_when_one_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = database.FILE
-    monkeypatch.setattr(database, "FILE", "catalogue-0.db")
-    older = fill(tmp_path, desired("g/a"))
-    monkeypatch.setattr(database, "FILE", name)
-    for kept in ("project.json", "catalogue-x.txt"):
-        (tmp_path / kept).touch()
-    (tmp_path / "catalogue-00.db").mkdir()  # which can't be removed like a file
-    fill(tmp_path, desired("g/a")).close()
-    left = {".gitignore", "catalogue-00.db", "catalogue-x.txt", "project.json", name}
-    assert {path.name for path in tmp_path.iterdir()} == left
-    assert [run.address for run in older.runs()] == ["g/a"], "whoever has one open goes on with it"
-    older.close()
-    (tmp_path / "catalogue-0.db").touch()
-    cached(tmp_path).close()
-    assert (tmp_path / "catalogue-0.db").exists(), "nothing is looked for where there is a cache already"
-
-
 def test_a_reader_sees_its_entries_whatever_others_do(tmp_path: Path) -> None:
     fill(tmp_path, desired("g/a")).close()
     reader = cached(tmp_path)
@@ -350,17 +232,6 @@ def test_a_reader_sees_its_entries_whatever_others_do(tmp_path: Path) -> None:
     connection.close()
     assert [run.address for run in reader.runs()] == ["g/a"]
     reader.close()
-
-
-def test_a_cache_in_use_by_a_writer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_BUSY_S", 0.05)
-    fill(tmp_path, desired("g/a")).close()
-    other = sqlite3.connect(tmp_path / database.FILE, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(CacheBusy):
-        fill(tmp_path, desired("h/a"), key="other")
-    other.execute("ROLLBACK")
-    other.close()
 
 
 def test_what_was_not_used_lately_is_evicted_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,11 +248,4 @@ def test_what_was_not_used_lately_is_evicted_first(tmp_path: Path, monkeypatch: 
     fill(tmp_path, desired("x/a"), key="new").close()
     catalogue = Catalogue(Cache(tmp_path, KEY))
     assert [number for number in range(4) if catalogue.cached(f"k{number}")] == [3]
-    catalogue.close()
-
-
-def test_a_folder_that_cannot_be_made_is_done_without(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    catalogue = fill(tmp_path / "file" / "cache", desired("g/a"))
-    assert [run.address for run in catalogue.runs()] == ["g/a"]
     catalogue.close()

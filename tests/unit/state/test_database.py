@@ -1,19 +1,22 @@
-"""A write-ahead log that isn't the state's own is not taken over: SQLite would take any."""
+"""The file of a state: what is no state, whose it is, and a log that is not its own: SQLite would take any."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.contracts.test_state_store import BINDING
+from tests.unit.state.conftest import leave, refused
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.edits import SetHead
 from wfdeploy.model.state import Binding
+from wfdeploy.state.database import fold_log
+from wfdeploy.state.schema import VERSION
 from wfdeploy.state.sqlite_store import SqliteStore
-
-BINDING = Binding("p", "default", "https://qstash.upstash.io")
 
 
 def killed(folder: Path, *watermarks: int) -> Path:
@@ -112,3 +115,104 @@ def test_a_log_that_holds_nothing_changes_nothing(tmp_path: Path, size: int) -> 
         store.commit([SetHead(3)])
     log_of(path).write_bytes(b"\x37\x7f\x06\x82" + b"\xff" * max(0, size - 4) if size else b"")
     assert watermark(path) == 3
+
+
+def test_a_foreign_state_is_refused_by_name(path: Path) -> None:
+    with pytest.raises(StateUnusable, match=r"belongs to project p, environment e, server http://s, not to project q"):
+        SqliteStore.open_existing(path, Binding("q", "e", "http://s"))
+
+
+LOCAL = Binding("p", "local", "local:1", "1/3")
+
+
+@pytest.mark.parametrize(
+    ("ours", "words"),
+    [
+        (LOCAL._replace(shard="1/4"), "give --shard as it was"),
+        (LOCAL._replace(shard=""), "give --shard as it was"),
+        (LOCAL._replace(server="local:2"), "the local server's database was replaced"),
+        (LOCAL._replace(server="local:2", shard="1/4"), "the local server's database was replaced"),
+        (LOCAL._replace(project="q"), "the project got another name"),
+        (Binding("p", "e", "http://s", "1/4"), "choose the environment it was made for"),
+    ],
+)
+def test_the_way_out_is_that_of_what_differs(tmp_path: Path, ours: Binding, words: str) -> None:
+    file = tmp_path / "state.db"
+    SqliteStore.create(file, LOCAL).close()
+    with pytest.raises(StateUnusable) as caught:
+        SqliteStore.open_existing(file, ours)
+    assert words in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not a wfdeploy state"),
+        (b"hello" * 1000, "damaged or not a state"),
+        (b"SQLite format 3\x00" + b"\x00" * 100, "damaged|not a wfdeploy state"),
+    ],
+)
+def test_what_is_no_state_is_said_and_left(tmp_path: Path, content: bytes, words: str) -> None:
+    file = tmp_path / "state.db"
+    file.write_bytes(content)
+    with pytest.raises(StateUnusable, match=words):
+        SqliteStore.open_existing(file, BINDING, readonly=True)
+    assert file.read_bytes() == content
+
+
+def test_a_truncated_state_is_said(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(StateUnusable), SqliteStore.open_existing(path, BINDING) as store:
+        list(store.records())
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "other.db"
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE t (x)")
+    connection.close()
+    with pytest.raises(StateUnusable, match="not a wfdeploy state"):
+        SqliteStore.open_existing(file, BINDING)
+
+
+def test_a_newer_state_is_refused_with_the_way_out(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    connection.close()
+    with pytest.raises(StateUnusable, match="newer wfdeploy") as caught:
+        SqliteStore.open_existing(path, BINDING)
+    assert caught.value.hint == "upgrade wfdeploy"
+
+
+def test_a_missing_directory_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StateUnusable, match="cannot create"):
+        SqliteStore.create(tmp_path / "no" / "state.db", BINDING)
+
+
+def test_a_state_is_made_whole_or_not_at_all(disk: Path) -> None:
+    """The log fits, and the file doesn't: SQLite says nothing when that is closed."""
+    outcomes = set()
+    for kib in range(4, 500, 24):
+        leave(disk, kib)
+        try:
+            SqliteStore.create(disk / "s.db", BINDING).close()
+        except StateUnusable as error:
+            outcomes.add(refused(error, disk))
+        else:
+            SqliteStore.open_existing(disk / "s.db", BINDING).close()
+            outcomes.add("whole")
+    assert outcomes == {"none", "whole"}
+
+
+def test_a_log_that_cannot_be_folded_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    with SqliteStore.create(path, BINDING):
+        pass
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as writer:
+        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM head").fetchall()
+            writer.execute("INSERT INTO head VALUES ('x', 1)")
+            with pytest.raises(sqlite3.OperationalError, match="in use"):
+                fold_log(writer)
+        fold_log(writer)

@@ -1,4 +1,4 @@
-"""Pages of the logs: read whole or not at all."""
+"""Pages of the logs and of the dead-letter queue: read whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from wfdeploy.model.observed import ObservedRun, RunState
-from wfdeploy.upstash.logs import LogPage, UnreadableError, read_log_page
+from wfdeploy.model.remote import DeadLetter
+from wfdeploy.upstash.logs import LogPage, UnreadableError, read_letter_page, read_log_page
 
 RUN = {
     "workflowRunId": "wfr_a",
@@ -96,3 +97,52 @@ def test_half_of_a_surrogate_pair_can_be_stored_and_sent_back() -> None:
     assert (page.cursor, page.runs[0].workflow_run_id, page.runs[0].labels) == ("?", "wfr_?", ("?x",))
     assert read_log_page(b'{"runs":[],"cursor":"\xed\xa0\x80"}').cursor == "?"
     assert read({"runs": [], "cursor": "\U0001f600"}).cursor == "\U0001f600"
+
+
+ENTRY = {"dlqId": "1725323658779-0", "workflowRunId": "wfr_a", "workflowCreatedAt": 1000, "body": "x", "labels": ["y"]}
+
+
+def read_letters(page: Any) -> tuple[tuple[DeadLetter, ...], str]:
+    return read_letter_page(json.dumps(page).encode())
+
+
+def test_a_page_of_dead_letters() -> None:
+    assert read_letters({"messages": [ENTRY], "cursor": "next"}) == (
+        (DeadLetter("1725323658779-0", "wfr_a", 1000, ("y",)),),
+        "next",
+    )
+
+
+@pytest.mark.parametrize(
+    "page", [{"messages": []}, {"messages": None}, {"messages": [], "cursor": ""}, {"messages": [], "cursor": None}]
+)
+def test_an_empty_last_page_of_dead_letters(page: Any) -> None:
+    assert read_letters(page) == ((), "")
+
+
+@pytest.mark.parametrize("created", [None, 0, "soon", -1, True])
+def test_the_time_of_a_dead_letter_may_be_missing(created: object) -> None:
+    ((letter,), _) = read_letters({"messages": [{**ENTRY, "workflowCreatedAt": created}]})
+    assert letter.created_at_ms is None
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        [],
+        {},
+        {"messages": {}},
+        {"messages": [7]},
+        {"messages": [], "cursor": 7},
+        *({"messages": [{**ENTRY, name: value}]} for name in ("dlqId", "workflowRunId") for value in (None, "", 7)),
+        {"messages": [{**ENTRY, "dlqId": ".."}]},
+    ],
+)
+def test_what_cannot_be_read_fails_a_page_of_dead_letters(page: Any) -> None:
+    with pytest.raises(UnreadableError):
+        read_letters(page)
+
+
+def test_what_is_no_json_fails_a_page_of_dead_letters() -> None:
+    with pytest.raises(UnreadableError):
+        read_letter_page(b"<html>")

@@ -1,4 +1,4 @@
-"""What a run looks like on the wire: every field, every header."""
+"""What a run looks like on the wire: everything at once, bodies, and an encoder that remembers."""
 
 from __future__ import annotations
 
@@ -10,103 +10,21 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.docs_headers import PAGE, page
 from tests.support.requests import request_of
 from tests.support.shared_values import copied
+from tests.unit.upstash.encoded import BEARER, FULL, SECRETS, wire
 from wfdeploy.model.remote import Item
 from wfdeploy.model.request import (
     Body,
     BodyKind,
     Delivery,
-    FlowControl,
-    Redact,
     Request,
     SecretRef,
     SecretText,
     Template,
 )
-from wfdeploy.upstash.headers import LABEL, ROWS, RUN_ID
+from wfdeploy.upstash.headers import LABEL, RUN_ID
 from wfdeploy.upstash.wire import _CACHED, ItemEncoder, batch_bytes, body_text
-
-SECRETS = {"TOKEN": 's3"cr\\et', "KEY": "k-1", "HOST": "ops.example.com"}
-BEARER = SecretText(("Bearer ", SecretRef("TOKEN")))
-
-FULL = request_of(
-    "https://app.example.com/api/workflow/onboard?a=1",
-    content_type="application/json",
-    headers={"X-Team": "growth", "Authorization": BEARER},
-    body=Body(BodyKind.JSON, {"tenant": "acme", "seats": 12}),
-    retries=5,
-    retry_delay="pow(2, retried) * 1000",
-    delay_s=90,
-    not_before_s=1_796_104_800,
-    timeout_s=30,
-    labels=("onboarding", "beta"),
-    flow_control=FlowControl(key=SecretText((SecretRef("KEY"),)), parallelism=10, rate=100, period_s=60),
-    failure_url=SecretText(("https://", SecretRef("HOST"), "/failed")),
-    failure_headers={"X-Team": "growth", "Authorization": BEARER},
-    redact=Redact(body=True, headers=("Authorization", "X-Team")),
-)
-
-# Field by field: what is declared, and the headers that come of it.
-FIELDS: dict[str, tuple[Request, dict[str, str]]] = {
-    "contentType": (request_of("d", content_type="text/csv"), {"Content-Type": "text/csv"}),
-    "headers": (
-        request_of("d", headers={"X-A": "1", "Authorization": BEARER}),
-        {"Upstash-Forward-X-A": "1", "Upstash-Forward-Authorization": 'Bearer s3"cr\\et'},
-    ),
-    "retries": (request_of("d", retries=0), {"Upstash-Retries": "0"}),
-    "retryDelay": (request_of("d", retry_delay="1000"), {"Upstash-Retry-Delay": "1000"}),
-    "delay": (request_of("d", delay_s=90), {"Upstash-Delay": "90s"}),
-    "notBefore": (
-        request_of("d", not_before_s=1_796_104_800),
-        {"Upstash-Not-Before": "1796104800"},
-    ),
-    "timeout": (request_of("d", timeout_s=3600), {"Upstash-Timeout": "3600s"}),
-    "flowControl.key": (
-        request_of("d", flow_control=FlowControl(key="k", rate=5)),
-        {"Upstash-Flow-Control-Key": "k", "Upstash-Flow-Control-Value": "rate=5"},
-    ),
-    "flowControl": (
-        request_of("d", flow_control=FlowControl("k", parallelism=2, rate=5, period_s=60)),
-        {"Upstash-Flow-Control-Key": "k", "Upstash-Flow-Control-Value": "parallelism=2, rate=5, period=60s"},
-    ),
-    "failureUrl": (
-        request_of("d", failure_url="https://ops"),
-        {"Upstash-Failure-Callback": "https://ops"},
-    ),
-    "failureHeaders": (
-        request_of("d", failure_headers={"X-A": "1"}),
-        {"Upstash-Failure-Callback-Forward-X-A": "1"},
-    ),
-    "redact": (
-        request_of("d", redact=Redact(body=True, headers=("A", "B"))),
-        {"Upstash-Redact-Fields": "body,header[A],header[B]"},
-    ),
-}
-
-
-def wire(request: Request, **more: Any) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"workflow_run_id": "wfr_1", "label": "wfdeploy.p.e", "secrets": SECRETS, **more}
-    run_id = arguments.pop("workflow_run_id")
-    item = ItemEncoder(**arguments).encode(request, run_id)
-    assert item.workflow_run_id == run_id
-    value = json.loads(item.encoded)
-    assert isinstance(value, dict)
-    return value
-
-
-def test_every_row_of_the_table_has_an_example_here() -> None:
-    assert [row.field for row in ROWS] == list(FIELDS)
-
-
-@pytest.mark.parametrize("field", FIELDS)
-def test_each_field_becomes_its_header(field: str) -> None:
-    request, expected = FIELDS[field]
-    assert wire(request) == {
-        "destination": "d",
-        "headers": {RUN_ID: "wfr_1", LABEL: "wfdeploy.p.e", **expected},
-    }
 
 
 def test_everything_at_once() -> None:
@@ -132,17 +50,6 @@ def test_everything_at_once() -> None:
         },
         "body": '{"seats":12,"tenant":"acme"}',
     }
-
-
-def test_all_headers_can_be_redacted() -> None:
-    headers = wire(request_of("d", redact=Redact(headers=True)))["headers"]
-    assert headers["Upstash-Redact-Fields"] == "header"
-    assert "Upstash-Redact-Fields" not in wire(request_of("d", redact=Redact()))["headers"]
-
-
-def test_the_project_label_is_there_once_and_first() -> None:
-    request = request_of("d", labels=("b", "wfdeploy.p.e", "a", "b"))
-    assert wire(request)["headers"][LABEL] == "wfdeploy.p.e,b,a"
 
 
 @pytest.mark.parametrize(
@@ -213,6 +120,8 @@ def test_any_text_survives_the_wire(destination: str, run_id: str, headers: dict
 
 
 HEADERS: list[Any] = [{}, {"X-A": "1"}, {"X-A": BEARER}]
+
+
 BODIES = [
     Body(),
     Body(BodyKind.JSON, None),
@@ -221,6 +130,8 @@ BODIES = [
     Body(BodyKind.TEXT, "as it is"),
     Body(BodyKind.FILE, BEARER, "b.txt"),
 ]
+
+
 templates = st.lists(
     st.builds(
         Template,
@@ -266,7 +177,3 @@ def test_a_request_that_fails_is_not_half_remembered() -> None:
 def test_a_batch_is_a_json_array() -> None:
     assert batch_bytes([]) == b"[]"
     assert batch_bytes([Item("a", b"{}"), Item("b", b'{"x":1}')]) == b'[{},{"x":1}]'
-
-
-def test_the_page_of_headers_is_current() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "run python scripts/docs_headers.py"

@@ -26,7 +26,7 @@ from wfdeploy.upstash.transfer import Transfer, TransferError, open_pool, proxy_
 
 TOKEN = "tok-2f7a9c1e5b"
 # Self-signed, for `localhost` and `qstash.test`, with its key; made for these tests and good for nothing else.
-PEM = Path(__file__).parents[1] / "fakes" / "tls" / "server.pem"
+PEM = Path(__file__).parents[2] / "fakes" / "tls" / "server.pem"
 
 ITEMS = [
     Item(
