@@ -131,14 +131,16 @@ def test_logs_show_steps_and_errors(place: Place) -> None:
     assert shown.code == 0, shown.stderr
     assert "g/failed  failed" in shown.stdout
     assert "run-1" in shown.stdout
-    assert "500 crashed" in shown.stdout
+    assert "the endpoint answered 500: crashed" in shown.stdout
     (failed,) = place.json("logs", "g/failed")["runs"]
     assert [step["state"] for part in failed["steps"] for step in part["steps"]] == [
         "STEP_SUCCESS",
         "STEP_SUCCESS",
         "STEP_FAILED",
     ]
-    assert failed["steps"][-1]["steps"][0]["errors"][0]["status"] == 500
+    error = failed["steps"][-1]["steps"][0]["errors"][0]
+    assert (error["status"], error["message"], error["body"]) == (500, "the endpoint answered 500", "crashed")
+    assert failed["error"] == "the endpoint answered 500: crashed"
 
 
 def test_status_is_watched_until_every_run_has_ended(place: Place) -> None:

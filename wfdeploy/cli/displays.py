@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from wfdeploy.model.event import Event, Following, Listing, Notice, Reading, Settled, Started, Waiting
 from wfdeploy.render.terminal import printable
-from wfdeploy.render.width import clip
+from wfdeploy.render.width import clip, inside
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -120,7 +120,7 @@ class Bar:
             width=output.error_width,
             highlight=False,
         )
-        self._room = max(output.error_width - 45, 20)  # what bar, counts and time leave of the line
+        self._room = inside(output.error_width, 45, 20)  # what bar, counts and time leave of the line
         self._progress = self._display()
         self._task: TaskID | None = None
         self._settled = self._total = 0

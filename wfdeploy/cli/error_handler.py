@@ -90,7 +90,7 @@ def _wfdeploy() -> click.Group:
 
 def _help_width(app: App) -> int:
     """The width that click would choose (it would import half the standard library to ask the terminal)."""
-    return max(min(app.output.width, 80) - 2, 50)
+    return max(min(app.output.width or 80, 80) - 2, 50)
 
 
 def _report_usage(error: click.ClickException, app: App) -> int:

@@ -13,8 +13,8 @@ from typing import TextIO
 from wfdeploy.errors import SystemRefused
 from wfdeploy.render.terminal import Style, Tone, json_safe, plain, printable_lines, without_commands
 
-DEFAULT_WIDTH = 100
-"""Columns for text that goes to a file or a pipe: the same everywhere, so that outputs can be compared."""
+_COLUMNS, _LINES = 100, 24
+"""The size of a terminal that doesn't tell."""
 
 _ANSI = {
     Tone.GOOD: "32",
@@ -154,13 +154,13 @@ class Output:
         return self._style_of(self._stderr)
 
     @property
-    def width(self) -> int:
-        """Columns of the terminal behind standard output."""
+    def width(self) -> int | None:
+        """Columns of the terminal behind standard output; None for a file or a pipe."""
         return self._width_of(self._stdout)
 
     @property
-    def error_width(self) -> int:
-        """Columns of the terminal behind standard error."""
+    def error_width(self) -> int | None:
+        """Columns of the terminal behind standard error; None for a file or a pipe."""
         return self._width_of(self._stderr)
 
     @property
@@ -195,16 +195,18 @@ class Output:
             return plain
         return _ansi
 
-    def _width_of(self, stream: TextIO) -> int:
-        if not _is_terminal(stream):
-            return DEFAULT_WIDTH
-        columns = self._environ.get("COLUMNS", "")
-        if columns.isdecimal() and len(columns) < 6 and int(columns) > 0:
-            return int(columns)
+    def _width_of(self, stream: TextIO) -> int | None:
+        return self._size_of(stream)[0] if _is_terminal(stream) else None
+
+    def _size_of(self, stream: TextIO) -> tuple[int, int]:
+        """Columns and lines of a terminal. Asked anew each time: its window may change."""
         try:
-            return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
+            size = os.get_terminal_size(stream.fileno())
         except OSError:
-            return DEFAULT_WIDTH
+            size = os.terminal_size((0, 0))
+        named = (self._environ.get(name, "") for name in ("COLUMNS", "LINES"))
+        columns, lines = (int(text) if text.isdecimal() and len(text) < 6 else 0 for text in named)
+        return columns or size.columns or _COLUMNS, lines or size.lines or _LINES
 
     def _log(
         self, level: str, message: str, hint: str | None = None, fields: Mapping[str, object] | None = None

@@ -76,14 +76,25 @@ class SavedListing:
 class StepError:
     """A delivery that failed.
 
-    message: the endpoint's or the server's, scrubbed of secrets.
+    message: the server's reason or, without one, the endpoint's answer.
     status: of the endpoint's answer, None where there was none.
     at_ms: Unix ms by the server's clock.
+    body: the endpoint's answer in short: its error, its title, or its text.
+
+    The texts are scrubbed of secrets.
     """
 
     message: str
     status: int | None = None
     at_ms: int | None = None
+    body: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The server's reason, then the endpoint's answer, in one line."""
+        status = "" if self.status is None or str(self.status) in self.message else f"{self.status} "
+        answer = "" if self.body in self.message else f": {self.body}"
+        return f"{status}{self.message}{answer}".strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +103,8 @@ class Step:
 
     state: the server's word: STEP_SUCCESS, STEP_FAILED, STEP_RETRY, STEP_PROGRESS, STEP_CANCELED.
     retries: how often it may be delivered again.
+    about: the server's name of `detail`: callUrl, waitEventId, invokedWorkflowRunId, sleepFor (in seconds, or with a
+        unit), sleepUntil (Unix seconds, or a time).
     """
 
     name: str
@@ -100,6 +113,7 @@ class Step:
     created_at_ms: int | None = None
     retries: int | None = None
     next_delivery_ms: int | None = None
+    about: str = ""
     detail: str = ""
     errors: tuple[StepError, ...] = ()
 
@@ -117,6 +131,7 @@ class RunLog:
     """A run with its steps.
 
     failure: how the call of its failure function went, where there was one.
+    failure_errors: the deliveries of that call that failed.
     """
 
     workflow_run_id: str
@@ -126,3 +141,11 @@ class RunLog:
     url: str = ""
     groups: tuple[StepGroup, ...] = ()
     failure: str = ""
+    failure_errors: tuple[StepError, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why it failed: the last error of a failed step, or else the last error; empty if there is none."""
+        steps = [step for group in self.groups for step in group.steps if step.errors]
+        failed = [step for step in steps if step.state == "STEP_FAILED"] or steps
+        return failed[-1].errors[-1].reason if failed else ""

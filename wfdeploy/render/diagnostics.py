@@ -10,7 +10,7 @@ from wfdeploy.model.diagnostic import Diagnostic, Severity
 from wfdeploy.render.encode import document
 from wfdeploy.render.folding import FOLD_FROM
 from wfdeploy.render.terminal import Style, Tone, plain, printable
-from wfdeploy.render.width import ELLIPSIS, clip, display_width
+from wfdeploy.render.width import ELLIPSIS, PIPE, clip, display_width
 
 _LEAD_IN = 20  # columns shown before the caret when a long line has to be cut
 
@@ -30,7 +30,9 @@ _COMPARED = 1000
 """The characters of a message that are compared; `_NAMED` takes quadratic time."""
 
 
-def text(diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int = 100, everything: bool = False) -> str:
+def text(
+    diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int | None = None, everything: bool = False
+) -> str:
     """One paragraph per diagnostic. Editors and CI recognise the form of its first line.
 
     Repeated messages per file are truncated and counted unless `everything` is set.
@@ -39,7 +41,7 @@ def text(diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int 
 
 
 def chunks(
-    diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int = 100, everything: bool = False
+    diagnostics: Iterable[Diagnostic], style: Style = plain, *, width: int | None = None, everything: bool = False
 ) -> Iterator[str]:
     """The paragraphs of `text`, one by one, since there may be a hundred thousand."""
     shown = [(diagnostic, 0) for diagnostic in diagnostics] if everything else _folded(list(diagnostics))
@@ -103,7 +105,7 @@ def _kind_and_wording(diagnostic: Diagnostic) -> tuple[Hashable, Hashable]:
     return (*where, _NAMED.sub("0", message)), (*where, _NUMBER.sub("0", message))
 
 
-def _paragraph(diagnostic: Diagnostic, style: Style, width: int) -> Iterator[str]:
+def _paragraph(diagnostic: Diagnostic, style: Style, width: int | None) -> Iterator[str]:
     place = style(printable(str(diagnostic.place)), Tone.STRONG)
     about = f" {printable(diagnostic.address)}:" if diagnostic.address else ""
     warning = f" {style('warning:', Tone.CHANGED)}" if diagnostic.severity is Severity.WARNING else ""
@@ -114,9 +116,9 @@ def _paragraph(diagnostic: Diagnostic, style: Style, width: int) -> Iterator[str
         yield f"  {style('hint:', Tone.CALM)} {printable(diagnostic.hint)}"
 
 
-def _excerpt(line: str, number: int, column: int, style: Style, width: int) -> Iterator[str]:
+def _excerpt(line: str, number: int, column: int, style: Style, width: int | None) -> Iterator[str]:
     gutter = f"  {number} | "
-    room = max(width - len(gutter), _LEAD_IN * 2)
+    room = max((width or PIPE) - len(gutter), _LEAD_IN * 2)
     # The line may be a whole generated file, so only the part around the caret is processed.
     start = max(column - 1 - 4 * room, 0)
     before, after = line[start : column - 1], line[column - 1 : column - 1 + 4 * room].rstrip()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from wfdeploy.model.observed import RunLog, Step, StepGroup
+from wfdeploy.model.observed import RunLog, RunState, Step, StepError, StepGroup
+from wfdeploy.model.plural import several
 from wfdeploy.model.status import LoggedRun, PastRun
 from wfdeploy.render.encode import document, utc
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import WORDS, state_of
-from wfdeploy.render.width import Cell, clip, pad, table
+from wfdeploy.render.width import Cell, inside, pad, table, wrap
 
 _STEPS: Mapping[str, tuple[str, Tone]] = {
     "STEP_SUCCESS": ("done", Tone.GOOD),
@@ -20,9 +22,10 @@ _STEPS: Mapping[str, tuple[str, Tone]] = {
 }
 _NAME_WIDTH = 28
 _STATE_WIDTH = 13
+_LEAST_ERROR = 30
 
 
-def logs_text(runs: Sequence[LoggedRun], style: Style = plain, *, width: int = 100) -> Iterator[str]:
+def logs_text(runs: Sequence[LoggedRun], style: Style = plain, *, width: int | None = None) -> Iterator[str]:
     """Each run, followed by its steps."""
     if not runs:
         yield "No runs are recorded.\n"
@@ -58,7 +61,9 @@ def _logged(run: LoggedRun) -> Mapping[str, object]:
         "state": None if log is None else log.state.value,
         "createdAt": record.created_at_ms if log is None else log.created_at_ms,
         "completedAt": record.completed_at_ms if log is None else log.completed_at_ms,
+        "error": (log.reason or None) if log is not None and log.state is RunState.FAILED else None,
         "failureFunction": None if log is None or not log.failure else log.failure,
+        "failureFunctionErrors": [] if log is None else [_error(error) for error in log.failure_errors],
         "steps": [] if log is None else [_group(group) for group in log.groups],
     }
 
@@ -76,11 +81,15 @@ def _step(step: Step) -> Mapping[str, object]:
         "retries": step.retries,
         "nextDeliveryAt": step.next_delivery_ms,
         "detail": step.detail,
-        "errors": [{"message": error.message, "status": error.status, "time": error.at_ms} for error in step.errors],
+        "errors": [_error(error) for error in step.errors],
     }
 
 
-def _tree(log: RunLog, style: Style, width: int) -> Iterator[str]:
+def _error(error: StepError) -> Mapping[str, object]:
+    return {"message": error.message, "status": error.status, "time": error.at_ms, "body": error.body or None}
+
+
+def _tree(log: RunLog, style: Style, width: int | None) -> Iterator[str]:
     branches: list[tuple[str | None, Sequence[Step]]] = [
         (None if len(group.steps) == 1 else "in parallel", group.steps) for group in log.groups if group.steps
     ]
@@ -99,31 +108,49 @@ def _tree(log: RunLog, style: Style, width: int) -> Iterator[str]:
             )
     for end in ends:
         yield f"└─ {printable(end)}"
+        yield from _error_lines(log.failure_errors, "   ", style, width)
 
 
-def _step_lines(step: Step, stem: str, below: str, style: Style, width: int) -> Iterator[str]:
+def _step_lines(step: Step, stem: str, below: str, style: Style, width: int | None) -> Iterator[str]:
     word, tone = _STEPS.get(step.state, (step.state.lower(), Tone.FAINT))
     kind = "" if step.kind in ("", "Run", "Initial") else f" ({step.kind})"
     name = printable((step.name or "next step") + kind)
     facts = [] if step.created_at_ms is None else [utc(step.created_at_ms)]
     if step.detail:
-        facts.append(printable(step.detail))
+        facts.append(printable(_detail(step)))
     if step.errors:
-        facts.append(f"{len(step.errors)} failed deliver{'y' if len(step.errors) == 1 else 'ies'}")
+        facts.append(several(len(step.errors), "failed delivery", "failed deliveries"))
     if step.retries is not None and step.errors:
-        facts.append(f"{step.retries} retries allowed")
+        facts.append(f"{several(step.retries, 'retry', 'retries')} allowed" if step.retries else "no retries allowed")
     if step.next_delivery_ms is not None:
         facts.append(f"next attempt at {utc(step.next_delivery_ms)}")
     left = f"{pad(stem + name, _NAME_WIDTH)} {style(word.ljust(_STATE_WIDTH), tone)}"
     yield f"{left} {style(', '.join(facts), Tone.FAINT)}".rstrip()
-    for error in step.errors:
+    yield from _error_lines(step.errors, below, style, width)
+
+
+def _detail(step: Step) -> str:
+    """What the step is about; a bare number of seconds gets its unit, a bare time is spelt out."""
+    try:
+        number = float(step.detail) if step.about in ("sleepFor", "sleepUntil") else math.nan
+    except ValueError:
+        return step.detail
+    if not math.isfinite(number):
+        return step.detail
+    return f"{number:g} s" if step.about == "sleepFor" else f"until {utc(round(1000 * number))}"
+
+
+def _error_lines(errors: Sequence[StepError], below: str, style: Style, width: int | None) -> Iterator[str]:
+    """Each error, wrapped under its time: the server's reason, then the endpoint's answer."""
+    for error in errors:
         when = "" if error.at_ms is None else f"{utc(error.at_ms)}  "
-        status = "" if error.status is None else f"{error.status} "
-        words = clip(printable(error.message), max(width - len(below) - len(when) - len(status) - 2, 30))
-        yield f"{below}  {style(when, Tone.FAINT)}{style(f'{status}{words}', Tone.BAD)}"
+        lines = wrap(printable(error.reason), inside(width, len(below) + 2 + len(when), _LEAST_ERROR))
+        yield f"{below}  {style(when, Tone.FAINT)}{style(next(lines), Tone.BAD)}"
+        for line in lines:
+            yield f"{below}  {' ' * len(when)}{style(line, Tone.BAD)}"
 
 
-def history_text(runs: Sequence[PastRun], style: Style = plain, *, width: int = 100) -> Iterator[str]:
+def history_text(runs: Sequence[PastRun], style: Style = plain, *, width: int | None = None) -> Iterator[str]:
     """A table of each address's runs, oldest first."""
     if not runs:
         yield "No runs are recorded.\n"

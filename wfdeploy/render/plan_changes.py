@@ -16,10 +16,11 @@ from wfdeploy.model.plan import ABSENT, Action, Change, FieldChange, FirstChange
 from wfdeploy.render.folding import FOLD_FROM, SAMPLES, Fold, fold
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import TONES
-from wfdeploy.render.width import ELLIPSIS, clip, display_width, pad, rows
+from wfdeploy.render.width import ELLIPSIS, PIPE, clip, display_width, inside, pad, rows
 
 _CONTEXT = 16  # characters kept in front of the first difference of long values
 _LEAST_ROOM = 24
+_INDENT = 6  # of what belongs to an entry
 _MOST_DIFF_LINES = 20
 _MOST_LINES_COMPARED = 2_000  # difflib's time grows with the square
 
@@ -31,8 +32,8 @@ def shown(value: object) -> str:
     return printable(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def change_lines(change: FieldChange, style: Style, *, width: int) -> Iterator[str]:
-    """The lines of a field's change, without indentation, at most `width` wide if possible."""
+def change_lines(change: FieldChange, style: Style, *, width: int | None) -> Iterator[str]:
+    """The lines of a field's change, without indentation, at most `width` wide if possible (None: values are whole)."""
     path = printable(change.path)
     if isinstance(change.old, str) and isinstance(change.new, str) and "\n" in change.old + change.new:
         yield f"{path}:"
@@ -40,10 +41,11 @@ def change_lines(change: FieldChange, style: Style, *, width: int) -> Iterator[s
         return
     old, new = shown(change.old), shown(change.new)
     arrow = f" {style('->', Tone.FAINT)} "
-    if display_width(path) + 2 + display_width(old) + 4 + display_width(new) <= width:
+    if display_width(path) + 2 + display_width(old) + 4 + display_width(new) <= (width or PIPE - _INDENT):
         yield f"{path}: {style(old, _tone_of_old(change))}{arrow}{style(new, _tone_of_new(change))}"
         return
-    old, new = _around_the_difference(old, new, max(width - 4, _LEAST_ROOM))
+    if width is not None:
+        old, new = _around_the_difference(old, new, max(width - 4, _LEAST_ROOM))
     yield f"{path}:"
     yield f"  {style('- ' + old, _tone_of_old(change))}"
     yield f"  {style('+ ' + new, _tone_of_new(change))}"
@@ -68,12 +70,12 @@ def _around_the_difference(old: str, new: str, room: int) -> tuple[str, str]:
     return clip(ELLIPSIS + old[start:], room), clip(ELLIPSIS + new[start:], room)
 
 
-def _line_by_line(old: str, new: str, style: Style, width: int) -> Iterator[str]:
+def _line_by_line(old: str, new: str, style: Style, width: int | None) -> Iterator[str]:
     before, after = old.split("\n"), new.split("\n")
     if max(len(before), len(after)) > _MOST_LINES_COMPARED:
         yield f"  {len(before):,} lines {style('->', Tone.FAINT)} {len(after):,} lines"
         return
-    room = max(width - 2, _LEAST_ROOM)
+    room = inside(width, 2, _LEAST_ROOM)
     lines = islice(unified_diff(before, after, n=1, lineterm=""), 2, None)  # without the two file names
     shown_lines = list(islice(lines, _MOST_DIFF_LINES))
     for line in shown_lines:
@@ -113,13 +115,13 @@ _URGENCY = (
 )
 
 
-def every_change(plan: Plan, style: Style, width: int) -> Iterator[str]:
+def every_change(plan: Plan, style: Style, width: int | None) -> Iterator[str]:
     """The lines of all changes by group, with an empty line before each group."""
     for changes in _groups(plan):
         yield from _block((Fold([change]) for change in changes), style, width)
 
 
-def changes_within(plan: Plan, style: Style, width: int, room: int, few: int) -> tuple[Sequence[str], bool]:
+def changes_within(plan: Plan, style: Style, width: int | None, room: int, few: int) -> tuple[Sequence[str], bool]:
     """The lines for all changes, and whether some changes are only counted in them.
 
     All changes are shown if they take at most `few` rows; otherwise about `room` rows are used.
@@ -182,7 +184,7 @@ def _groups(plan: Plan) -> Iterator[Iterator[Change]]:
     return (members for _, members in groupby(plan.explained(), lambda change: group_of(change.address)))
 
 
-def _need(section: _Section, width: int, room: int) -> int:
+def _need(section: _Section, width: int | None, room: int) -> int:
     """The rows that the whole section takes, or `room` if it takes more."""
     needed = 1
     for entry in section.folds:
@@ -201,7 +203,7 @@ def _shares(needs: Sequence[int], room: int) -> Sequence[int]:
     return shares
 
 
-def _section_lines(kind: _Kind, section: _Section, style: Style, width: int, room: int) -> Iterator[str]:
+def _section_lines(kind: _Kind, section: _Section, style: Style, width: int | None, room: int) -> Iterator[str]:
     """A heading with the number of runs, the first entries, and the number of the others."""
     is_cut = _need(section, width, room + 1) > room
     alone = len(section.folds) == 1
@@ -230,7 +232,7 @@ def _section_lines(kind: _Kind, section: _Section, style: Style, width: int, roo
         yield style(f"  and {more:,} more{also}", Tone.FAINT)
 
 
-def _within(entry: Fold, style: Style, width: int, column: int, most: int) -> tuple[Sequence[str], int]:
+def _within(entry: Fold, style: Style, width: int | None, column: int, most: int) -> tuple[Sequence[str], int]:
     """An entry's lines within `most` rows, but at least the first one; and the rows that they take."""
     measured = _rows(entry, width)
     lines = list(_entry(entry, style, width, column, longest=width))
@@ -242,12 +244,12 @@ def _within(entry: Fold, style: Style, width: int, column: int, most: int) -> tu
     return [*lines[:kept], *more], sum(measured[:kept]) + len(more)
 
 
-def _rows(entry: Fold, width: int) -> Sequence[int]:
+def _rows(entry: Fold, width: int | None) -> Sequence[int]:
     """The rows that each line of an entry takes."""
     return [rows(line, width) for line in _entry(entry, plain, width, 0, longest=width)]
 
 
-def _block(folds: Iterable[Fold], style: Style, width: int) -> Iterator[str]:
+def _block(folds: Iterable[Fold], style: Style, width: int | None) -> Iterator[str]:
     """An empty line, then the lines of a group."""
     yield ""
     rest = iter(folds)
@@ -264,12 +266,13 @@ def _column(folds: Sequence[Fold]) -> int:
     return min(max(singles, default=0), _WIDEST_ADDRESS)
 
 
-def _entry(entry: Fold, style: Style, width: int, column: int, *, longest: int | None = None) -> Iterator[str]:
+def _entry(entry: Fold, style: Style, width: int | None, column: int, *, longest: int | None = None) -> Iterator[str]:
     """The lines of an entry. `longest`: the columns that a text of the user's may take."""
 
     def brief(text: str) -> str:
-        return printable(text) if longest is None else clip(printable(text), longest)
+        return clip(printable(text), longest)
 
+    indent = " " * _INDENT
     change, count = entry.first, entry.count
     sign = style(change.action.sign, TONES[change.action])
     reason = brief(change.reason) or ("unchanged" if change.action is Action.KEEP else change.action.value)
@@ -279,15 +282,17 @@ def _entry(entry: Fold, style: Style, width: int, column: int, *, longest: int |
     else:
         differ = f"; {entry.differs}, as in" if entry.differs else ""
         yield f"  {sign} {count:,} runs of {printable(group_of(change.address))}  {reason}{differ}"
-        yield f"      {style(_samples(entry, width - 6), Tone.FAINT)}"
+        yield f"{indent}{style(_samples(entry, inside(width, _INDENT, 1)), Tone.FAINT)}"
     for warning in change.warnings:
-        yield f"      {style('warning:', Tone.CHANGED)} {brief(warning)}"
+        yield f"{indent}{style('warning:', Tone.CHANGED)} {brief(warning)}"
     for differing in change.diff:
-        for line in change_lines(differing._replace(path=brief(differing.path)), style, width=width - 6):
-            yield f"      {line}"
+        for line in change_lines(
+            differing._replace(path=brief(differing.path)), style, width=inside(width, _INDENT, 1)
+        ):
+            yield f"{indent}{line}"
 
 
-def _samples(entry: Fold, room: int) -> str:
+def _samples(entry: Fold, room: int | None) -> str:
     tail = f" and {entry.count - SAMPLES:,} more" if entry.count > SAMPLES else ""
     names = ", ".join(printable(change.address) for change in entry.samples[:SAMPLES])
-    return clip(names, max(room - len(tail), 20)) + tail
+    return clip(names, inside(room, len(tail), 20)) + tail

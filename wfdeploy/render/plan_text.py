@@ -10,7 +10,7 @@ from wfdeploy.model.observed import RunState
 from wfdeploy.model.plan import Action, Plan
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import TONES, WORDS
-from wfdeploy.render.width import rows
+from wfdeploy.render.width import PIPE, rows
 
 SCREEN = 46
 """The rows of a truncated plan: below five thousand characters in the width of a pipe."""
@@ -32,7 +32,7 @@ def text(
     plan: Plan,
     style: Style = plain,
     *,
-    width: int = 100,
+    width: int | None = None,
     everything: bool = False,
     in_full: str = IN_FULL,
     next_step: str | None = None,
@@ -48,7 +48,7 @@ def text(
 
 
 def _lines(
-    plan: Plan, style: Style, *, width: int, everything: bool, in_full: str, next_step: str | None
+    plan: Plan, style: Style, *, width: int | None, everything: bool, in_full: str, next_step: str | None
 ) -> Iterator[str]:
     yield from _head(plan, style)
     remarks, is_cut = _remarks(plan, plain, width, everything)
@@ -115,7 +115,7 @@ def counts(plan: Plan, style: Style = plain) -> str:
     return f"{style('No changes:', Tone.STRONG)} {', '.join(rest)}."
 
 
-def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> tuple[Sequence[str], bool]:
+def _remarks(plan: Plan, style: Style, width: int | None, everything: bool) -> tuple[Sequence[str], bool]:
     """The warnings and notes, and whether some of them are only counted."""
     lines: list[str] = []
     is_cut = False
@@ -134,7 +134,7 @@ def _remarks(plan: Plan, style: Style, width: int, everything: bool) -> tuple[Se
         """Add as many texts as fit into the room, but at least one, and the number of the others."""
         nonlocal is_cut
         shown = [printable(text) for text in texts]
-        taken = accumulate(rows(text, width - len("warning: ")) for text in shown)
+        taken = accumulate(rows(text, (width or PIPE) - len("warning: ")) for text in shown)
         most = len(shown) if everything else max(1, sum(sum_ <= room for sum_ in taken))
         lines.extend(map(dress, shown[:most]))
         if most < len(shown):

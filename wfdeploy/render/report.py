@@ -11,7 +11,7 @@ from wfdeploy.render.encode import document
 from wfdeploy.render.plan_text import drift
 from wfdeploy.render.terminal import Style, Tone, plain, printable
 from wfdeploy.render.vocabulary import counted
-from wfdeploy.render.width import clip, pad
+from wfdeploy.render.width import clip, inside, pad
 
 TONES: Mapping[Outcome, Tone] = {
     Outcome.TRIGGERED: Tone.GOOD,
@@ -47,7 +47,7 @@ def text(
     report: ApplyReport,
     style: Style = plain,
     *,
-    width: int = 100,
+    width: int | None = None,
     everything: bool = False,
     status: str = "wfdeploy status",
 ) -> Iterator[str]:
@@ -90,7 +90,7 @@ def result_fields(result: Result) -> Mapping[str, object]:
     }
 
 
-def _lines(report: ApplyReport, style: Style, width: int, everything: bool, status: str) -> Iterator[str]:
+def _lines(report: ApplyReport, style: Style, width: int | None, everything: bool, status: str) -> Iterator[str]:
     troubled = [outcome for outcome in _EXPLANATIONS if report.summary.get(outcome, 0)]
     for outcome in Outcome if everything else troubled:
         count = report.summary.get(outcome, 0)
@@ -116,11 +116,11 @@ def _lines(report: ApplyReport, style: Style, width: int, everything: bool, stat
         yield f"{style('hint:', Tone.CALM)} {printable(report.hint)}"
 
 
-def _listed(results: Sequence[Result], more: int, style: Style, width: int) -> Iterator[str]:
+def _listed(results: Sequence[Result], more: int, style: Style, width: int | None) -> Iterator[str]:
     column = min(max((len(printable(result.address)) for result in results), default=0), _WIDEST_ADDRESS)
     for result in results:
         address = pad(printable(result.address), column)
-        words = clip(printable(result.error or result.workflow_run_id), max(width - 4 - len(address), 30))
+        words = clip(printable(result.error or result.workflow_run_id), inside(width, 4 + len(address), 30))
         yield f"  {address}  {words if result.error else style(words, Tone.FAINT)}".rstrip()
     if more > 0:
         yield style(f"  and {more:,} more (--output json lists all)", Tone.FAINT)

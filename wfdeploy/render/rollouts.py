@@ -17,7 +17,7 @@ _TONES = {
 }
 
 
-def text(views: Sequence[RolloutView], style: Style = plain, *, width: int = 100) -> Iterator[str]:
+def text(views: Sequence[RolloutView], style: Style = plain, *, width: int | None = None) -> Iterator[str]:
     """A table of rollouts by group."""
     if not views:
         yield "No group has a rollout.\n"

@@ -22,7 +22,7 @@ _STATUS_WORDS: Mapping[RowStatus, tuple[str, Tone]] = {
 }
 
 
-def text(rows: Sequence[StatusRow], style: Style = plain, *, width: int = 100) -> Iterator[str]:
+def text(rows: Sequence[StatusRow], style: Style = plain, *, width: int | None = None) -> Iterator[str]:
     """A table of run states by address, and a line of counts."""
     if not rows:
         yield "No runs are recorded.\n"
@@ -65,7 +65,7 @@ def row_fields(row: StatusRow) -> Mapping[str, object]:
     }
 
 
-def refreshed_text(found: Refreshed, style: Style = plain, *, width: int = 100) -> Iterator[str]:
+def refreshed_text(found: Refreshed, style: Style = plain, *, width: int | None = None) -> Iterator[str]:
     """The runs whose recorded state changed, and the number of runs by state."""
     if not found.asked:
         yield "All recorded runs have ended; the server was not contacted.\n"
@@ -176,7 +176,7 @@ _TONES: Mapping[RowStatus, Tone] = {
 }
 
 
-def list_text(rows: Sequence[StatusRow], style: Style = plain, *, width: int = 100) -> Iterator[str]:
+def list_text(rows: Sequence[StatusRow], style: Style = plain, *, width: int | None = None) -> Iterator[str]:
     """A table of records by address."""
     if not rows:
         yield "The state contains no runs.\n"

@@ -4,6 +4,7 @@ Sources: Workflow REST reference, "List Workflow Run Logs", "List Failed Workflo
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 from wfdeploy.model.observed import ObservedRun, RunLog, RunState, Step, StepError, StepGroup
 from wfdeploy.model.remote import DeadLetter
 from wfdeploy.model.workflow_id import RunIndex
-from wfdeploy.upstash.refusals import json_of
+from wfdeploy.upstash.refusals import json_of, page_text
 
 _CURSOR_CHARACTERS = 16 * 1024
 """A cursor has to fit into a URL."""
@@ -158,6 +159,7 @@ def read_run(
         return None
     raw = json_of(body)["runs"][page.runs.index(run)]
     failure = raw.get("failureFunction")
+    failure = failure if isinstance(failure, Mapping) else {}
     return RunLog(
         workflow_run_id=run.workflow_run_id,
         state=run.state,
@@ -165,7 +167,8 @@ def read_run(
         completed_at_ms=run.completed_at_ms,
         url=scrub(run.url),
         groups=tuple(_groups(raw.get("steps"), scrub)),
-        failure=_text(failure.get("state"), scrub) if isinstance(failure, Mapping) else "",
+        failure=_text(failure.get("state"), scrub),
+        failure_errors=_errors(failure, scrub),
     )
 
 
@@ -178,8 +181,7 @@ def _groups(value: object, scrub: Callable[[str], str]) -> Iterator[StepGroup]:
 
 
 def _step(step: Mapping[str, Any], scrub: Callable[[str], str]) -> Step:
-    errors = step.get("errors")
-    detail = next((_text(step[name], scrub) for name in _DETAILS if step.get(name) not in (None, "")), "")
+    about = next((name for name in _DETAILS if step.get(name) not in (None, "")), "")
     return Step(
         name=_text(step.get("stepName"), scrub),
         kind=_text(step.get("stepType"), scrub),
@@ -187,31 +189,55 @@ def _step(step: Mapping[str, Any], scrub: Callable[[str], str]) -> Step:
         created_at_ms=milliseconds(step.get("createdAt")),
         retries=milliseconds(step.get("retries")),
         next_delivery_ms=milliseconds(step.get("nextDeliveryTime")),
-        detail=detail,
-        errors=tuple(
-            _error(error, scrub) for error in (errors if isinstance(errors, list) else ()) if isinstance(error, Mapping)
-        ),
+        about=about,
+        detail=_text(step.get(about), scrub),
+        errors=_errors(step, scrub),
+    )
+
+
+def _errors(entry: Mapping[str, Any], scrub: Callable[[str], str]) -> tuple[StepError, ...]:
+    errors = entry.get("errors")
+    return tuple(
+        _error(error, scrub) for error in (errors if isinstance(errors, list) else ()) if isinstance(error, Mapping)
     )
 
 
 def _error(error: Mapping[str, Any], scrub: Callable[[str], str]) -> StepError:
     body = error.get("body")
-    message = _words(body) if isinstance(body, str) and body else error.get("error")
+    answer = _text(_words(body), scrub) if isinstance(body, str) else ""
+    # The server's reason first: beside a 200 with a page, only it says what is wrong.
     return StepError(
-        _text(message or error.get("error"), scrub), milliseconds(error.get("status")), milliseconds(error.get("time"))
+        _text(error.get("error"), scrub) or answer,
+        milliseconds(error.get("status")) or None,
+        milliseconds(error.get("time")),
+        body=answer,
     )
 
 
+_LONGEST_BODY = 64 * 1024
+_NAMED = ("error", "message")
+_NAMED_TEXT = re.compile(r'"(error|message)"\s*:\s*("(?:[^"\\]|\\.)*+")')
+
+
 def _words(body: str) -> str:
-    """The error in an SDK's answer, or the whole answer."""
+    """The error in an SDK's answer, the title of an HTML page, or the whole answer."""
+    body = body[:_LONGEST_BODY].strip()
     try:
         answer = json_of(body)
     except (ValueError, RecursionError):
-        return body
+        # The logs are asked for the beginning of a body, and an SDK's answer ends with a long stack trace.
+        answer = dict(reversed(_NAMED_TEXT.findall(body))) if body.startswith("{") else None
+        answer = answer and {name: _string(text) for name, text in answer.items()}
     if isinstance(answer, dict):
-        named = [answer[name] for name in ("error", "message") if isinstance(answer.get(name), str)]
-        return ": ".join(named) or body
-    return body
+        return ": ".join(text for name in _NAMED if isinstance(text := answer.get(name), str) and text) or body
+    return page_text(body) or body
+
+
+def _string(encoded: str) -> str:
+    try:
+        return str(json_of(encoded))
+    except ValueError:
+        return ""
 
 
 def _text(value: object, scrub: Callable[[str], str]) -> str:

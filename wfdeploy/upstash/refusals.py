@@ -58,7 +58,7 @@ def error_text(body: bytes) -> str:
     try:
         value = json_of(text)
     except (ValueError, RecursionError):
-        return _page_text(text)
+        return page_text(text)
     return error_of(value)
 
 
@@ -73,7 +73,8 @@ def error_of(value: object) -> str:
     return ""
 
 
-def _page_text(text: str) -> str:
+def page_text(text: str) -> str:
+    """The title of an HTML page, or else its visible text; any other text as it is."""
     if not text.startswith("<"):
         return text
     title = _TITLE.search(text)

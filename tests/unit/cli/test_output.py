@@ -130,8 +130,8 @@ def test_only_yes_is_yes(monkeypatch: pytest.MonkeyPatch, answer: str, yes: bool
     assert output().ask("Sure?") is yes
 
 
-def test_width_of_a_pipe_is_always_the_same() -> None:
-    assert output({"COLUMNS": "30"}).width == 100
+def test_only_a_terminal_has_a_width() -> None:
+    assert output({"COLUMNS": "30"}).width is None
     assert output({"COLUMNS": "30"}, stdout=Terminal()).width == 30
     for odd in ("\u00b2", "9" * 5000, "-3", "0", "wide", ""):  # int() takes neither of the first
         assert output({"COLUMNS": odd}, stdout=Terminal()).width == 100

@@ -38,6 +38,9 @@ LOG = RunLog(
             (
                 Step(name="fetch", kind="Call", state="STEP_SUCCESS", created_at_ms=NOON_MS, detail="https://x"),
                 Step(name=HARM, kind="Run", state="STEP_CANCELED"),
+                Step(name="nap", kind="SleepFor", state="STEP_SUCCESS", about="sleepFor", detail="30"),
+                Step(name="night", kind="SleepUntil", state="STEP_SUCCESS", about="sleepUntil", detail="1795435200.0"),
+                Step(name="tea", kind="SleepFor", state="STEP_SUCCESS", about="sleepFor", detail="5m"),
             ),
         ),
         StepGroup(
@@ -48,12 +51,17 @@ LOG = RunLog(
                     state="STEP_FAILED",
                     retries=2,
                     next_delivery_ms=NOON_MS + 5000,
-                    errors=(StepError("the month isn't closed yet", 500, NOON_MS), StepError(f"{HARM} " * 30)),
+                    errors=(
+                        StepError("the month isn't closed yet", 500, NOON_MS),
+                        StepError("no workflow", 200, NOON_MS, body="Sign in"),
+                        StepError(f"{HARM} " * 30),
+                    ),
                 ),
             ),
         ),
     ),
-    failure="CALLBACK_SUCCESS",
+    failure="CALLBACK_FAIL",
+    failure_errors=(StepError("404 Not Found", 404, NOON_MS, body="no route"),),
 )
 RUNS = [LoggedRun(RECORD, LOG), LoggedRun(RECORD, None)]
 PAST = [PastRun(RECORD, "resumed", NOON_MS + 1000), PastRun(RECORD)]
@@ -65,6 +73,7 @@ TURNS = [
 
 def test_logs(golden: Golden) -> None:
     golden(GOLDEN / "logs" / "steps.txt", "".join(logs.logs_text(RUNS)))
+    golden(GOLDEN / "logs" / "narrow.txt", "".join(logs.logs_text(RUNS, width=60)))
     golden(GOLDEN / "logs" / "steps.json", "".join(logs.logs_json(RUNS)))
 
 

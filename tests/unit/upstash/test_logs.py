@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from wfdeploy.model.observed import ObservedRun, RunState
+from wfdeploy.model.observed import ObservedRun, RunState, StepError
 from wfdeploy.model.remote import DeadLetter
-from wfdeploy.upstash.logs import LogPage, UnreadableError, read_letter_page, read_log_page
+from wfdeploy.upstash.logs import LogPage, UnreadableError, read_letter_page, read_log_page, read_run
+from wfdeploy.upstash.scrub import Scrubber
 
 RUN = {
     "workflowRunId": "wfr_a",
@@ -146,3 +147,66 @@ def test_what_cannot_be_read_fails_a_page_of_dead_letters(page: Any) -> None:
 def test_what_is_no_json_fails_a_page_of_dead_letters() -> None:
     with pytest.raises(UnreadableError):
         read_letter_page(b"<html>")
+
+
+def error_of(error: dict[str, Any], *, scrub: Any = str) -> StepError:
+    step = {"messageId": "msg", "state": "STEP_FAILED", "errors": [error]}
+    run = RUN | {"workflowState": "RUN_FAILED", "steps": [{"type": "next", "steps": [step]}]}
+    log = read_run(json.dumps({"runs": [run]}).encode(), "wfr_a", None, scrub=scrub)
+    assert log is not None
+    return log.groups[0].steps[0].errors[0]
+
+
+PAGE = "<!DOCTYPE html><html><head><style>p {}</style><title>Sign in &amp; go</title></head><body>Welcome</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "body", "reason"),
+    [
+        (
+            {"error": "detected a non-workflow destination", "status": 200, "body": PAGE},
+            "detected a non-workflow destination",
+            "Sign in & go",
+            "200 detected a non-workflow destination: Sign in & go",
+        ),
+        (
+            {"error": "500 Internal Server Error", "status": 500, "body": '{"error": "Error", "message": "no month"}'},
+            "500 Internal Server Error",
+            "Error: no month",
+            "500 Internal Server Error: Error: no month",
+        ),
+        ({"error": "timeout", "status": 0, "body": ""}, "timeout", "", "timeout"),
+        ({"status": 503, "body": "busy"}, "busy", "busy", "503 busy"),
+        ({"error": None, "status": 503, "body": None}, "", "", "503"),
+        # An SDK's answer ends with a stack trace, and the logs are asked for its beginning.
+        (
+            {"error": "x", "body": '{"error":"E","message":"a \\"b\\" ñ","stack":"at f (f.js:1)\\n  at g'},
+            "x",
+            'E: a "b" ñ',
+            'x: E: a "b" ñ',
+        ),
+        ({"error": "x", "body": '{"detail":7}'}, "x", '{"detail":7}', 'x: {"detail":7}'),
+        ({"error": "x", "body": "<p>First <b>second</b></p>"}, "x", "First second", "x: First second"),
+        ({"error": ["x"], "status": "400", "body": 7}, "", "", ""),
+    ],
+)
+def test_the_server_s_reason_comes_first(error: dict[str, Any], message: str, body: str, reason: str) -> None:
+    found = error_of(error)
+    assert (found.message, found.body, found.reason) == (message, body, reason)
+
+
+def test_a_reason_and_an_answer_are_scrubbed_and_bounded() -> None:
+    scrub = Scrubber(["s3cret-token"])
+    found = error_of(
+        {"error": "bad s3cret-token", "body": f"<title>s3cret&#45;token</title>{'x' * 100_000}"}, scrub=scrub
+    )
+    assert (found.message, found.body) == ("bad ***", "***")
+    assert len(error_of({"error": "x" * 10_000, "body": "y" * 10_000}, scrub=scrub).reason) < 1100
+
+
+def test_a_failed_failure_function_says_why() -> None:
+    failure = {"state": "CALLBACK_FAIL", "errors": [{"error": "404 Not Found", "status": 404, "body": "no route"}]}
+    body = json.dumps({"runs": [RUN | {"failureFunction": failure}]}).encode()
+    log = read_run(body, "wfr_a", None, scrub=str)
+    assert log is not None
+    assert [error.reason for error in log.failure_errors] == ["404 Not Found: no route"]
