@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
@@ -102,11 +102,12 @@ def ours_alone(one: Round, amount: Amount) -> float:
 
 
 FILES, OWN = "files of ten", "own destinations"
+COLD_PLAN = "cold plan"
 
 GOALS = (
     Goal(
         title="cold plan, naive over ours",
-        figure="cold plan",
+        figure=COLD_PLAN,
         value=ratio(NAIVE, OURS),
         least=5.5,
         aim=10,
@@ -116,7 +117,7 @@ GOALS = (
     ),
     Goal(
         title="cold plan of own destinations, naive over ours",
-        figure="cold plan",
+        figure=COLD_PLAN,
         value=ratio(NAIVE, OURS),
         least=3,
         aim=5,
@@ -180,7 +181,7 @@ GOALS = (
     ),
     Goal(
         title="peak memory of a cold plan, naive over ours",
-        figure="cold plan",
+        figure=COLD_PLAN,
         value=ratio(NAIVE, OURS),
         least=5,
         aim=8,
@@ -189,7 +190,7 @@ GOALS = (
     ),
     Goal(
         title="cold plan of a matrix",
-        figure="cold plan",
+        figure=COLD_PLAN,
         value=ours_alone,
         least=40,
         aim=22,
@@ -247,40 +248,59 @@ Those of a matrix are what the others come to where the naive script takes 220 �
 
 
 def layout_table(measured: Measured, runs: int) -> str:
-    """A Markdown table: a line a layout, a column a goal that is about layouts."""
-    layouts = list(dict.fromkeys(layout for layout, _ in measured if layout))
-    columns = []
+    """A Markdown table: the cold plan of each layout."""
+    plans: dict[str, dict[Amount, str]] = {}
     for goal in GOALS:
-        values = [goal.values(measured, amount, runs) for amount in goal.amounts]
-        if set(values[0]) & set(layouts):
-            columns.append((goal, values))
-    if not columns:
-        return "No figure of a layout was measured."
-    heads = [f"{goal.title}, {' / '.join(BY[amount] for amount in goal.amounts)}" for goal, _ in columns]
-    lines = [f"| {runs:,} runs | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
-    for layout in layouts:
-        cells = [
-            " / ".join(_number(value[layout], goal.unit) for value in values if layout in value) or "–"
-            for goal, values in columns
-        ]
-        lines.append(f"| {layout} | {' | '.join(cells)} |")
+        for amount in goal.amounts if goal.figure == COLD_PLAN else ():
+            for layout, value in goal.values(measured, amount, runs).items():
+                plans.setdefault(layout, {})[amount] = _number(value, goal.unit)
+    if not plans:
+        return "No cold plan was measured."
+    lines = [
+        f"| cold plan of {runs:,} runs, naive over ours | {' | '.join(BY.values())} |",
+        "|---|" + "---:|" * len(BY),
+    ]
+    lines += [
+        f"| {layout} | {' | '.join(plans[layout].get(amount, '–') for amount in BY)} |"
+        for layout in dict.fromkeys(layout for layout, _ in measured if layout in plans)
+    ]
     return "\n".join(lines)
 
 
 def goal_table(measured: Measured, runs: int) -> str:
-    """A Markdown table: each goal beside the slowest layout."""
-    lines = ["| figure | slowest | by | value | at least | aim | |", "|---|---|---|---:|---:|---:|---|"]
+    """A Markdown table: each goal beside the slowest layout, and the others, unless `layout_table` has them."""
+    lines = ["| figure | slowest | value | at least | aim | | others |", "|---|---|---:|---:|---:|---|---|"]
     for goal in GOALS:
-        for amount in goal.amounts:
-            values = goal.values(measured, amount, runs)
-            if not values:
-                continue
-            layout = (min if goal.higher else max)(values, key=lambda layout: values[layout])
-            value = _number(values[layout], goal.unit)
-            least, aim = (_number(limit, goal.unit) for limit in goal.limits(amount))
-            cells = (goal.title, layout, BY[amount], value, least, aim, goal.verdict(values[layout], amount))
-            lines.append(f"| {' | '.join(cells)} |")
+        by_amount = {amount: values for amount in goal.amounts if (values := goal.values(measured, amount, runs))}
+        if not by_amount:
+            continue
+        slowest = {
+            amount: (min if goal.higher else max)(values, key=lambda layout: values[layout])
+            for amount, values in by_amount.items()
+        }
+        limits = [goal.limits(amount) for amount in by_amount]
+        layouts = dict.fromkeys(layout for values in by_amount.values() for layout in values)
+        others = [
+            f"{layout} {_once(_number(values[layout], goal.unit) for values in by_amount.values() if layout in values)}"
+            for layout in layouts
+            if goal.figure != COLD_PLAN and {layout} != set(slowest.values())
+        ]
+        cells = (
+            goal.title,
+            _once(slowest.values()),
+            _once(_number(values[slowest[amount]], goal.unit) for amount, values in by_amount.items()),
+            _once(_number(least, goal.unit) for least, _ in limits),
+            _once(_number(aim, goal.unit) for _, aim in limits),
+            _once(goal.verdict(values[slowest[amount]], amount) for amount, values in by_amount.items()),
+            ", ".join(others),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _once(texts: Iterable[str]) -> str:
+    """By clock and by CPU, where they differ."""
+    return " / ".join(dict.fromkeys(texts))
 
 
 def sample_lines(measured: Measured) -> Iterator[str]:

@@ -264,8 +264,8 @@ def exponent(figures: Figures, name: str, sizes: Sequence[int]) -> float | None:
 
 def table(figures: Figures, sizes: Sequence[int]) -> str:
     """A Markdown table: a line an operation."""
-    heads = [f"{size:,}" for size in sizes]
-    columns = [f"CPU, {head}" for head in heads] + ["wall", "peak", "output", "exponent", "wanted", ""]
+    columns = [f"CPU s, {size:,}" for size in sizes]
+    columns += ["wall s", "peak MiB", "output bytes", "exponent", "wanted"]
     lines = [f"| operation | {' | '.join(columns)} |", "|---|" + "---:|" * (len(columns) - 1) + "---|"]
     for operation in OPERATIONS:
         found = [figures.get((operation.name, size)) for size in sizes]
@@ -275,13 +275,12 @@ def table(figures: Figures, sizes: Sequence[int]) -> str:
         power = exponent(figures, operation.name, sizes)
         cells = [
             operation.name,
-            *(f"{_cpu_s(samples):.2f} s" if samples else "–" for samples in found),
-            f"{median(sample.wall_s for sample in last):.2f} s",
-            f"{_peak_mib(last):.0f} MiB",
-            f"{last[-1].output_bytes:,} B",
+            *(f"{_cpu_s(samples):.2f}" if samples else "–" for samples in found),
+            f"{median(sample.wall_s for sample in last):.2f}",
+            f"{_peak_mib(last):.0f}",
+            f"{last[-1].output_bytes:,}",
             "–" if power is None else f"{power:.2f}",
-            _wanted(operation),
-            ", ".join(_missed(operation, figures, sizes)),
+            ": ".join(filter(None, (_wanted(operation), ", ".join(_missed(operation, figures, sizes))))) or "–",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -292,7 +291,7 @@ def _wanted(operation: Operation) -> str:
     parts = [time] if operation.most_s is not None else []
     parts += [f"{operation.most_mib:.0f} MiB"] if operation.most_mib is not None else []
     parts += [f"{operation.most_bytes:,} B"] if operation.most_bytes is not None else []
-    return ", ".join(parts) or "–"
+    return ", ".join(parts)
 
 
 def _missed(operation: Operation, figures: Figures, sizes: Sequence[int]) -> Iterator[str]:

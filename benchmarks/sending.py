@@ -195,15 +195,20 @@ def measure(
 
 
 def table(rows: Sequence[Row]) -> str:
-    """A Markdown table: a line a row, beside ours."""
-    ours = {(row.latency_ms, row.runs): row for row in rows if row.peer == NAMES["ours"]}
-    lines = ["| latency | runs | peer | wall | runs a second | CPU | vs ours |", "|---:|---:|---|---:|---:|---:|---:|"]
-    for row in rows:
-        times = row.wall_s / ours[row.latency_ms, row.runs].wall_s
-        lines.append(
-            f"| {row.latency_ms} ms | {row.runs:,} | {row.peer} | {1000 * row.wall_s:,.0f} ms "
-            f"| {row.runs / row.wall_s:,.0f} | {1000 * row.cpu_s:,.0f} ms | {times:.2f}x |"
-        )
+    """A Markdown table: a line a peer and a number of runs, beside ours, for each latency."""
+    found = {(row.runs, row.peer, row.latency_ms): row for row in rows}
+    latencies = dict.fromkeys(row.latency_ms for row in rows)
+    heads = " | ".join(f"{latency} ms: wall ms | runs a second | CPU ms | vs ours" for latency in latencies)
+    lines = [f"| runs | peer | {heads} |", "|---:|---|" + "---:|---:|---:|---:|" * len(latencies)]
+    for size, peer in dict.fromkeys((row.runs, row.peer) for row in rows):
+        cells = []
+        for latency in latencies:
+            row, ours_alone = found[size, peer, latency], found[size, NAMES["ours"], latency]
+            cells.append(
+                f"{1000 * row.wall_s:,.0f} | {row.runs / row.wall_s:,.0f} | {1000 * row.cpu_s:,.0f} "
+                f"| {row.wall_s / ours_alone.wall_s:.2f}x"
+            )
+        lines.append(f"| {size:,} | {peer} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -199,15 +199,15 @@ def _on_one_processor() -> None:
 def table(runs: int, told: Mapping[str, Mapping[str, Any]]) -> str:
     """A Markdown table: stages by commands, seconds of processor time and the share."""
     order = (*STAGES, "garbage collector", REST)
-    lines = [f"| stage | {' | '.join(told)} |", f"|---|{'---:|' * len(told)}"]
+    lines = [f"| stage, s | {' | '.join(told)} |", f"|---|{'---:|' * len(told)}"]
     for stage in order:
         cells = []
         for command in told.values():
             spent, total = command["stages"].get(stage, 0.0), sum(command["stages"].values())
-            cells.append(f"{spent:.2f} s ({100 * spent / total:.0f} %)" if spent >= 0.005 else "")
+            cells.append(f"{spent:.2f} ({100 * spent / total:.0f}%)" if spent >= 0.005 else "")
         if any(cells):
             lines.append(f"| {stage} | {' | '.join(cells)} |")
-    totals = [f"{sum(command['stages'].values()):.2f} s" for command in told.values()]
+    totals = [f"{sum(command['stages'].values()):.2f}" for command in told.values()]
     lines.append(f"| **all, {runs:,} runs** | {' | '.join(totals)} |")
     return "\n".join(lines)
 

@@ -179,7 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(line, flush=True)
             told.append("\n".join(table))
     if options.docs:
-        note = f"{page.machine_line(machine.describe())} The machine's load was {busy:.1f} beforehand."
+        note = f"{page.machine_line(machine.describe())} Its load was {busy:.1f} beforehand."
         page.put("server", "\n\n".join([note, *told]))
     return 0
 
