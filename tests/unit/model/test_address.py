@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from tests.unit.render.samples import plan_of
 from wfdeploy.documents import yaml_docs
 from wfdeploy.documents.structure import check
-from wfdeploy.errors import Withheld
 from wfdeploy.manifests.identify.run_ids import run_id
 from wfdeploy.model.address import (
     MAX_KEY_LENGTH,
@@ -31,15 +30,14 @@ from wfdeploy.model.address import (
 )
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.document import SourceFile
-from wfdeploy.model.options import ApplyOptions
-from wfdeploy.model.plan import Action
 from wfdeploy.model.workflow_id import parse_run_id
-from wfdeploy.planning.consent import require_consent
 from wfdeploy.planning.targets import Targets
 from wfdeploy.render.plan_text import text as plan_text
 from wfdeploy.render.terminal import printable, without_commands
 
 FINGERPRINT = f"1:{'a' * 26}"
+
+
 KEYS = st.text(min_size=1, max_size=40) | st.text(alphabet="a%[]@/25\n\u2028\u200b B", min_size=1, max_size=12)
 
 
@@ -91,6 +89,7 @@ HOSTILE = (
     "''", '""', "'\"'\"'", "!", "!!", "^", "{a,b}", "a" * MAX_KEY_LENGTH, "\\u0041",
 )  # fmt: skip
 
+
 PASTED_KEYS = st.sampled_from(HOSTILE) | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
@@ -133,16 +132,6 @@ def test_a_plan_suggests_moves_that_can_be_pasted(one: str, other: str) -> None:
     shown = without_commands("".join(plan_text(plan, everything=True)))  # of long ones, only one fits a screen
     block = shown[shown.index("  moved:") :].splitlines()[:3]
     assert moves("\n".join(block)) == list(pairs)
-
-
-def test_the_word_of_consent_suggests_one_too() -> None:
-    pairs = ((address("a: b"), address("c, d")),)
-    plan = replace(plan_of([]), possibly_renamed=pairs * 101, summary=dict.fromkeys(Action, 0))
-    with pytest.raises(Withheld) as caught:
-        require_consent(plan, ApplyOptions())
-    entry = re.search(r"- \{.*\}", caught.value.hint or "")
-    assert entry is not None
-    assert moves(f"  moved:\n    {entry[0]}") == list(pairs)
 
 
 @with_each_hostile_key
