@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wfdeploy.errors import StateError, StateUnusable
+from wfdeploy.errors import StateError, StateUnusable, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,8 +74,33 @@ class Workspace:
         if not self.has_state:
             raise StateError(
                 f"there is no state {self.target.state_file}",
-                hint="`wfdeploy apply` begins one, --state names another",
+                hint=self._meant_by_name or "`wfdeploy apply` begins one, --state names another",
             )
+
+    def require_named_state(self) -> None:
+        """As `require_state`, if the user named it; else there may be none. For what begins no state."""
+        if self.target.named_state is not None:
+            self.require_state()
+
+    def require_state_name(self) -> None:
+        """Raises: `UsageError` where the user named a state that isn't there by a state of runs. For what may begin
+        one."""
+        hint = self._meant_by_name
+        if hint is not None and not self.has_state:
+            raise UsageError(f"there is no state {self.target.state_file}, and its name is a state of runs", hint=hint)
+
+    @property
+    def _meant_by_name(self) -> str | None:
+        """What the name of the state was probably meant for; None for nothing else."""
+        from wfdeploy.model.status import are_run_states
+
+        name = self.target.named_state
+        if name is None or not are_run_states(name):
+            return None
+        return (
+            "--state names the file of the state; what selects runs by their state (for status, logs, wait, cancel, "
+            f"resume, restart and retrigger) is --run-state {name}"
+        )
 
     def commit(self, store: StateStore, edits: Sequence[Edit], *, is_new: bool = False) -> None:
         """Commit edits that no listing stands behind, under the lock.

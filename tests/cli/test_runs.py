@@ -269,3 +269,89 @@ def test_adoption_takes_a_yes_and_can_be_tried(place: Place) -> None:
     assert "g/more" not in place.states()
     assert place.here("adopt", "--yes").code == 0
     assert "g/more" in place.states()
+
+
+RUN_COMMANDS = ["status", "logs", "wait", "cancel", "resume", "restart", "retrigger"]
+
+
+def test_runs_are_selected_by_their_live_state(place: Place) -> None:
+    """What is recorded of these runs is only that they were triggered."""
+    assert [one["address"] for one in place.json("status", "--failed")["runs"]] == ["g/failed"]
+    both = place.json("status", "--run-state", "failed,running")
+    assert [one["address"] for one in both["runs"]] == ["g/failed", "g/waiting"]
+    assert (both["summary"]["RUN_FAILED"], both["summary"]["RUN_SUCCESS"]) == (1, 0)
+    assert place.json("status", "--run-state", "running", "--failed") == both
+    assert place.here("status", "--failed").stdout.endswith("\n\n1 failed.\n")
+    assert place.json("status", "--failed", "--label", "label-good")["runs"] == []
+    assert [one["address"] for one in place.json("logs", "--failed")["runs"]] == ["g/failed"]
+    assert place.here("wait", "--run-state", "succeeded").stdout == "Done: 1 succeeded.\n"
+    assert place.here("wait", "--failed").code == 7
+
+
+def test_commands_act_on_runs_in_a_state(place: Place) -> None:
+    assert place.json("cancel", "--run-state", "running", "--yes")["summary"]["cancelled"] == 1
+    assert place.json("restart", "g/*", "--failed", "--yes")["summary"]["triggered"] == 1
+    assert place.json("retrigger", "--run-state", "succeeded", "--yes")["summary"]["triggered"] == 1
+    place.server.settle()
+    generations = {one["address"]: one["generation"] for one in place.json("status")["runs"]}
+    assert generations == {"g/failed": 2, "g/good": 2, "g/waiting": 1}
+
+
+def test_a_failed_run_that_is_recorded_as_running_is_resumed(place: Place) -> None:
+    place.endpoint.is_healed = True
+    assert place.json("resume", "--failed", "--yes")["summary"]["resumed"] == 1
+    place.server.settle()
+    assert place.states() == ALL | {"g/failed": "RUN_SUCCESS"}
+    nothing = place.here("resume", "g/*", "--failed", "--yes")
+    assert (nothing.code, nothing.stdout) == (0, "Nothing to do: none of the selected runs is failed.\n")
+
+
+@pytest.mark.parametrize("command", RUN_COMMANDS)
+def test_a_state_in_which_no_run_is(place: Place, command: str) -> None:
+    ran = place.here(command, "g/*", "--run-state", "missing,rejected")
+    assert ran.code == 0, ran.stderr
+    if command != "wait":
+        assert "none of the selected runs is missing or rejected" in ran.stdout + ran.stderr
+    assert place.here(command, "g/none", "--run-state", "missing").code == 64
+
+
+@pytest.mark.parametrize("command", RUN_COMMANDS)
+def test_an_unknown_state_names_the_known_ones(place: Place, command: str) -> None:
+    refused = place.here(command, "--run-state", "failed,runing")
+    assert refused.code == 64
+    assert "error: 'runing' is not a state of runs" in refused.stderr
+    assert "did you mean 'running'? available: running, succeeded, failed," in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *((name, "g/*") for name in (*RUN_COMMANDS, "history", "refresh")),
+        ("rollout", "status"),
+        ("rollout", "pause", "g"),
+        ("state", "list"),
+        ("state", "show", "g/good"),
+        ("state", "rm", "g/good", "--yes"),
+        ("state", "export"),
+    ],
+)
+def test_a_named_state_that_is_not_there_is_an_error(place: Place, command: tuple[str, ...]) -> None:
+    missing = place.here(*command, "--state", "other.db")
+    assert (missing.code, "there is no state" in missing.stderr) == (5, True)
+    assert "--run-state" not in missing.stderr
+    meant = place.here(*command, "--state", "failed")
+    assert (meant.code, meant.stdout) == (5, "")
+    assert "--state names the file of the state" in meant.stderr
+    assert "is --run-state failed" in meant.stderr
+    assert not (place.checkout.root / "failed").exists()
+
+
+@pytest.mark.parametrize("command", ["apply", "plan", "adopt"])
+def test_a_new_state_is_not_named_like_a_state_of_runs(place: Place, command: str) -> None:
+    refused = place.here(command, "--state", "failed,running")
+    assert refused.code == 64
+    assert "is --run-state failed,running" in refused.stderr
+    url = place.here(command, "--state", "https://states.example.com/shop")
+    assert (url.code, "is a URL, and the state is a file" in url.stderr) == (64, True)
+    assert [file.name for file in place.checkout.root.iterdir() if file.name.startswith(("failed", "https"))] == []
+    assert place.here("plan", "--state", "another.db").code == 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.plan import Plan as MadePlan
     from wfdeploy.model.plan import Selection
-    from wfdeploy.model.status import Refreshed, StatusRow
+    from wfdeploy.model.status import Refreshed, ShownState, StatusRow
     from wfdeploy.operations.waiting import Waited
     from wfdeploy.planning.saved_plan import SavedPlan
     from wfdeploy.workspace import Workspace
@@ -161,6 +161,7 @@ class Project:
         self,
         *globs: str,
         labels: Iterable[str] = (),
+        run_states: Iterable[str] = (),
         options: ApplyOptions = _USUAL,
         confirm: Confirm | None = None,
         on_event: OnEvent | None = None,
@@ -168,26 +169,33 @@ class Project:
     ) -> ApplyReport:
         """Cancel recorded runs that are still going. They stay recorded: no policy starts them again.
 
-        globs, labels: which runs; at least one must be given. The other arguments are those of `apply`.
+        globs, labels, run_states: which runs; at least one must be given. States, as in `["failed"]`, are those on the
+            server, or the recorded one of a run that its logs don't show.
+
+        The other arguments are those of `apply`.
         """
-        return self._request("cancel", globs, labels, options=options, confirm=confirm, call=Call(on_event, stop))
+        selection = self._requested("cancel", globs, labels, run_states)
+        return self._apply(Call(on_event, stop), "cancel", selection, options, confirm)
 
     def resume(
         self,
         *globs: str,
         labels: Iterable[str] = (),
+        run_states: Iterable[str] = (),
         options: ApplyOptions = _USUAL,
         confirm: Confirm | None = None,
         on_event: OnEvent | None = None,
         stop: StopFlag | None = None,
     ) -> ApplyReport:
         """Resume failed runs where they failed. Finished steps are not repeated. Arguments: as `cancel`."""
-        return self._request("resume", globs, labels, options=options, confirm=confirm, call=Call(on_event, stop))
+        selection = self._requested("resume", globs, labels, run_states)
+        return self._apply(Call(on_event, stop), "resume", selection, options, confirm)
 
     def restart(
         self,
         *globs: str,
         labels: Iterable[str] = (),
+        run_states: Iterable[str] = (),
         options: ApplyOptions = _USUAL,
         confirm: Confirm | None = None,
         on_event: OnEvent | None = None,
@@ -197,35 +205,46 @@ class Project:
 
         Arguments: as `cancel`.
         """
-        return self._request("restart", globs, labels, options=options, confirm=confirm, call=Call(on_event, stop))
+        selection = self._requested("restart", globs, labels, run_states)
+        return self._apply(Call(on_event, stop), "restart", selection, options, confirm)
 
     def retrigger(
         self,
         *globs: str,
         labels: Iterable[str] = (),
+        run_states: Iterable[str] = (),
         options: ApplyOptions = _USUAL,
         confirm: Confirm | None = None,
         on_event: OnEvent | None = None,
         stop: StopFlag | None = None,
     ) -> ApplyReport:
         """Trigger declared runs again, whatever their state. Arguments: as `cancel`."""
-        return self._request("retrigger", globs, labels, options=options, confirm=confirm, call=Call(on_event, stop))
+        selection = self._requested("retrigger", globs, labels, run_states)
+        return self._apply(Call(on_event, stop), "retrigger", selection, options, confirm)
 
-    def status(self, *globs: str, labels: Iterable[str] = (), on_event: OnEvent | None = None) -> tuple[StatusRow, ...]:
+    def status(
+        self,
+        *globs: str,
+        labels: Iterable[str] = (),
+        run_states: Iterable[str] = (),
+        on_event: OnEvent | None = None,
+    ) -> tuple[StatusRow, ...]:
         """List recorded runs with their live state, by address.
 
         globs: only addresses that match one of these (`*` and `?`; brackets are literal). labels: only runs with one of
-        these. Without a token, runs are shown as they were last observed.
+        these. run_states: only runs in one of these live states, as in `["running", "failed"]`. Without a token, runs
+        are shown as they were last observed.
         """
         from wfdeploy.operations.status import status
 
-        call, chosen = Call(on_event), _texts(labels)
-        return self._do(call, "status", lambda workspace: tuple(status(workspace, globs, chosen)))
+        call, chosen, states = Call(on_event), _texts(labels), _states(run_states)
+        return self._do(call, "status", lambda workspace: tuple(status(workspace, globs, chosen, states)))
 
     def wait(
         self,
         *globs: str,
         labels: Iterable[str] = (),
+        run_states: Iterable[str] = (),
         until: Literal["succeeded", "finished"] = "succeeded",
         timeout_s: float = 3600.0,
         on_event: OnEvent | None = None,
@@ -233,17 +252,22 @@ class Project:
     ) -> Waited:
         """Wait until recorded runs have succeeded, or have ended in any way. Nothing is changed.
 
-        globs, labels: which runs, as in `status`; all without any. It ends too when none of them is running any more,
-        when the time is over, and when `stop` is raised: `fulfilled` is False then.
+        globs, labels, run_states: which runs, as in `status`; all without any. States are those in which the runs are
+            as the wait begins.
+
+        It ends too when none of them is running any more, when the time is over, and when `stop` is raised: `fulfilled`
+        is False then.
         """
         from wfdeploy.model.blocking import Condition
         from wfdeploy.operations.waiting import wait
 
-        call, chosen, condition = Call(on_event, stop), _texts(labels), Condition(until)
+        call, chosen, states, condition = Call(on_event, stop), _texts(labels), _states(run_states), Condition(until)
         return self._do(
             call,
             "wait",
-            lambda workspace: wait(workspace, globs, chosen, condition=condition, timeout_s=timeout_s, stop=call.stop),
+            lambda workspace: wait(
+                workspace, globs, chosen, states, condition=condition, timeout_s=timeout_s, stop=call.stop
+            ),
         )
 
     def refresh(
@@ -265,22 +289,16 @@ class Project:
             call, "refresh", lambda workspace: refresh(workspace, globs, chosen, lock_timeout_s=lock_timeout_s)
         )
 
-    def _request(
-        self,
-        action: str,
-        globs: Sequence[str],
-        labels: Iterable[str],
-        *,
-        options: ApplyOptions,
-        confirm: Confirm | None,
-        call: Call,
-    ) -> ApplyReport:
+    def _requested(self, action: str, globs: Sequence[str], labels: Iterable[str], states: Iterable[str]) -> Selection:
         from wfdeploy.model.plan import RequestedAction, Selection
 
-        selection = Selection(
-            targets=tuple(globs), labels=_texts(labels), requested=RequestedAction(action), variables=self._variables
+        return Selection(
+            targets=tuple(globs),
+            labels=_texts(labels),
+            run_states=_states(states),
+            requested=RequestedAction(action),
+            variables=self._variables,
         )
-        return self._apply(call, action, selection, options, confirm)
 
     def _apply(
         self,
@@ -349,8 +367,6 @@ class Project:
     ) -> Selection:
         from wfdeploy.model.plan import Refresh, Selection
 
-        if limit is not None and limit < 1:
-            raise UsageError("limit is at least 1")
         return Selection(
             targets=_texts(targets),
             replace=_texts(replace),
@@ -367,6 +383,13 @@ def _readable(paths: Paths | None) -> tuple[str, ...] | None:
     if "-" in chosen:
         raise UsageError("standard input is read by the command alone", hint="name a file")
     return chosen or None
+
+
+def _states(given: Iterable[str]) -> frozenset[ShownState]:
+    """States of runs. Raises: `UsageError` for an unknown one."""
+    from wfdeploy.model.status import run_states
+
+    return run_states(_texts(given))
 
 
 def _texts(given: Iterable[str]) -> tuple[str, ...]:

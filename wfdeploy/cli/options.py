@@ -92,7 +92,7 @@ def _quieter(ctx: click.Context, _parameter: click.Parameter, value: int) -> Non
 
 _output = partial(click.option, cls=Option, heading="Output", expose_value=False, is_eager=True)
 _place = partial(click.option, cls=Option, heading="Where to work")
-_selecting = partial(click.option, cls=Option, heading="Selection")
+selecting = partial(click.option, cls=Option, heading="Selection")
 _limit = partial(click.option, cls=Option, heading="Limits and confirmation")
 
 _COLOR = _output(
@@ -226,7 +226,7 @@ target = _bundle(
 project = _bundle("target", _values(TargetOptions), (_environment("Environment whose variables apply."), *_PROJECT))
 """Add the options of commands that read manifests and contact no server; pass `target`."""
 
-_VAR = _selecting(
+_VAR = selecting(
     "--var",
     "variables",
     metavar="NAME=VALUE",
@@ -234,7 +234,7 @@ _VAR = _selecting(
     callback=_variables,
     help="Set ${{ vars.NAME }}; beats the project file. May be repeated.",
 )
-_TARGET = _selecting(
+_TARGET = selecting(
     "--target",
     "targets",
     metavar="GLOB",
@@ -242,7 +242,7 @@ _TARGET = _selecting(
     help="Only addresses that match (* and ?; brackets are literal). May be repeated.",
 )
 
-_REFRESH = _selecting(
+_REFRESH = selecting(
     "--refresh",
     type=click.Choice(["auto", "all", "off"]),
     default="auto",
@@ -259,18 +259,16 @@ def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
     added = [_TARGET]
     if replace:
         added.append(
-            _selecting(
+            selecting(
                 "--replace",
                 metavar="ADDRESS",
                 multiple=True,
                 help="Trigger this run again although nothing changed. May be repeated.",
             )
         )
-    added.append(
-        _selecting("--limit", metavar="N", type=click.IntRange(min=1), help="At most N runs, first by address.")
-    )
+    added.append(selecting("--limit", metavar="N", type=int, help="At most N runs, first by address."))
     if prune:
-        added.append(_selecting("--prune", is_flag=True, help="Forget recorded runs that are no longer declared."))
+        added.append(selecting("--prune", is_flag=True, help="Forget recorded runs that are no longer declared."))
         added.append(_REFRESH)
     return _bundle("selection", _selected, [*added, _VAR])
 
@@ -366,18 +364,3 @@ def paths(function: Function) -> Function:
         return function(paths=paths or None, **flags)
 
     return click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path())(with_paths)
-
-
-_LABELS = _selecting(
-    "-l",
-    "--label",
-    "labels",
-    metavar="LABEL",
-    multiple=True,
-    help="Only runs with this label, or one of several. May be repeated.",
-)
-
-
-def recorded_runs(function: Function) -> Function:
-    """Add ADDRESS-GLOB... and --label; pass `globs` and `labels`."""
-    return click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1)(_LABELS(function))

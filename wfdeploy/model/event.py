@@ -83,6 +83,7 @@ class ApplyReport:
     watched: with the embedded server, the runs that this apply started, counted by the state they ended in (those still
         RUN_STARTED are scheduled for later, or slow); None where runs were not followed.
     unsettled: what was waited for in vain.
+    idle: see `Plan`.
     """
 
     summary: Mapping[Outcome, int]
@@ -94,6 +95,7 @@ class ApplyReport:
     warnings: tuple[str, ...] = ()
     watched: Mapping[RunState, int] | None = None
     unsettled: str | None = None
+    idle: str = ""
 
     @property
     def is_done(self) -> bool:
@@ -130,7 +132,7 @@ class ApplyReport:
         summary = dict.fromkeys(Outcome, 0)
         summary[Outcome.KEPT] = plan.summary[Action.KEEP]
         summary[Outcome.BLOCKED] = plan.summary[Action.BLOCKED]
-        return cls(summary=summary, results=(), drifted=plan.drifted, warnings=plan.warnings)
+        return cls(summary=summary, results=(), drifted=plan.drifted, warnings=plan.warnings, idle=plan.idle)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from heapq import merge
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, overload
 
+from wfdeploy.errors import UsageError
 from wfdeploy.model.run import DesiredRun
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.observed import RunState
     from wfdeploy.model.run import DesiredRun, Source
     from wfdeploy.model.state import Attempt
+    from wfdeploy.model.status import ShownState
 
 
 class Action(Enum):
@@ -172,8 +174,10 @@ class RequestedAction(Enum):
 class Selection:
     """What narrows or forces a plan; the same for `plan` and `apply`.
 
-    requested: do nothing else, and only to what is recorded under the targets (and under one of the `labels`, where
-        there are some).
+    requested: do nothing else, and only to what is recorded under the targets (and under one of the `labels`, and in
+        one of the `run_states`, where there are some).
+
+    Raises: `UsageError` for a limit below 1.
     """
 
     targets: tuple[str, ...] = ()
@@ -184,6 +188,11 @@ class Selection:
     refresh: Refresh = Refresh.AUTO
     requested: RequestedAction | None = None
     labels: tuple[str, ...] = ()
+    run_states: frozenset[ShownState] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"limit is {self.limit}, and must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +225,7 @@ class Plan:
     declared_again: how many triggers are of runs that were triggered before, and forgotten.
     notes: what there is to know of schedules and rollouts beside the changes.
     shard: `I/N` where the plan is about a part of all runs.
+    idle: why a requested action has nothing to do, where its selection is empty.
     explain: gives all that there is to report of brief changes, while manifests and state are there.
     """
 
@@ -243,6 +253,7 @@ class Plan:
     manifests_digest: str = ""
     notes: tuple[str, ...] = ()
     shard: str = ""
+    idle: str = ""
     explain: Callable[[Iterable[Change]], Iterator[Change]] = field(default=iter, compare=False, repr=False)
 
     @property

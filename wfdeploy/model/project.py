@@ -89,6 +89,7 @@ class Target:
     token: None when there is none.
     token_source: the variable or file that it comes (or would come) from.
     shard: the part of all runs that is meant; None for all.
+    named_state: the state as the user named it; None for the usual one.
     """
 
     project: Project
@@ -98,6 +99,7 @@ class Target:
     state_file: Path = Path()
     local: bool = False
     shard: Shard | None = None
+    named_state: str | None = None
 
 
 _TEXT = re.compile(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})")

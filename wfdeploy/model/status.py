@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from wfdeploy.errors import UsageError
 from wfdeploy.model.address import Address
 from wfdeploy.model.observed import RunState
 
@@ -24,6 +25,81 @@ class RowStatus(Enum):
     INTENT = "intent"
     UNKNOWN = "unknown"
     REJECTED = "rejected"
+
+
+class ShownState(Enum):
+    """The state that `status` shows for an address, by the word that selects it."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"  # the server's word is one that this version doesn't know
+    MISSING = "missing"
+    EXPIRED = "expired"
+    UNSEEN = "not-seen"  # recorded, and not seen in the server's logs yet
+    LOST = "outcome-unknown"  # of a request whose answer was lost
+    REJECTED = "rejected"
+
+    @classmethod
+    def of(cls, run_state: RunState | None, status: RowStatus = RowStatus.TRIGGERED) -> ShownState:
+        """The state of a run; of an attempt, where there is none."""
+        return _SHOWN[status] if run_state is None else _SHOWN[run_state]
+
+
+_SHOWN: Mapping[RunState | RowStatus, ShownState] = {
+    RunState.STARTED: ShownState.RUNNING,
+    RunState.SUCCESS: ShownState.SUCCEEDED,
+    RunState.FAILED: ShownState.FAILED,
+    RunState.CANCELED: ShownState.CANCELLED,
+    RunState.UNKNOWN: ShownState.UNKNOWN,
+    RunState.MISSING: ShownState.MISSING,
+    RunState.EXPIRED: ShownState.EXPIRED,
+    RowStatus.TRIGGERED: ShownState.UNSEEN,
+    RowStatus.INTENT: ShownState.LOST,
+    RowStatus.UNKNOWN: ShownState.LOST,
+    RowStatus.REJECTED: ShownState.REJECTED,
+}
+_STATE_NAMES: Mapping[str, ShownState] = {
+    **{state.value: state for state in ShownState},
+    **{state.value.lower(): _SHOWN[state] for state in RunState},
+    "canceled": ShownState.CANCELLED,
+    "in an unknown state": ShownState.UNKNOWN,
+    "missing from the logs": ShownState.MISSING,
+    "no longer in the logs": ShownState.EXPIRED,
+    "not in the logs": ShownState.UNSEEN,
+    "not seen yet": ShownState.UNSEEN,
+    "outcome unknown": ShownState.LOST,
+}
+"""The words that are understood: those that select, those of tables, and those of JSON."""
+
+
+def run_states(texts: Iterable[str]) -> frozenset[ShownState]:
+    """The states that a user names: words, or comma-separated lists of them. Raises: `UsageError`."""
+    found: set[ShownState] = set()
+    for word in (word.strip() for text in texts for word in text.split(",")):
+        state = _STATE_NAMES.get(word.lower())
+        if state is None:
+            from difflib import get_close_matches
+
+            near = get_close_matches(word.lower(), _STATE_NAMES, n=1)
+            meant = f"did you mean {_STATE_NAMES[near[0]].value!r}? " if near else ""
+            raise UsageError(
+                f"{word!r} is not a state of runs",
+                hint=f"{meant}available: {', '.join(state.value for state in ShownState)}",
+            )
+        found.add(state)
+    return frozenset(found)
+
+
+def are_run_states(text: str) -> bool:
+    """Whether a text names states of runs, and nothing else."""
+    return all(word.strip().lower() in _STATE_NAMES for word in text.split(","))
+
+
+def none_in(states: Collection[ShownState]) -> str:
+    """Why a selection by state is empty."""
+    return f"none of the selected runs is {' or '.join(state.value for state in ShownState if state in states)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +126,11 @@ class StatusRow:
     error: str | None = None
     tries: int = 0
     handled: bool = False
+
+    @property
+    def shown(self) -> ShownState:
+        """The state that stands for all of this."""
+        return ShownState.of(self.run_state, self.status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,12 +27,14 @@ def adopt(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selec
 
     Raises: `InvalidInput`, `StateError`, `UsageError`, `Withheld` when declined.
     """
+    workspace.require_state_name()
     return with_sound_cache(workspace, lambda: _adopt(workspace, paths, selection, confirm))
 
 
 @contextmanager
 def adoptable(workspace: Workspace, *, paths: Sequence[str] | None, selection: Selection) -> Iterator[Plan]:
     """The plan of what `adopt` would record. Nothing is changed. Raises: as `adopt`."""
+    workspace.require_state_name()
 
     def make() -> tuple[ExitStack, Plan]:
         with ExitStack() as stack:

@@ -32,7 +32,10 @@ def apply(
         paths, request = saved.paths, replace(request, selection=saved.selection)
     selection = request.selection
     if selection.requested is not None:
-        require_chosen(selection.targets, selection.labels)
+        require_chosen(selection.targets, selection.labels, selection.run_states)
+        workspace.require_named_state()
+    else:
+        workspace.require_state_name()
     if request.options.wait and request.selection.limit is not None:
         raise UsageError("--wait goes on until everything has settled, so --limit makes no sense beside it")
 

@@ -144,7 +144,8 @@ class _Apply:
             planner = Planner(workspace, self.manifests, store, self.selection, held_back=self.held_back)
             closing.callback(planner.baseline.close)
             planned = await self._plan(planner, lock, is_new=is_new)
-            report = replace(await self._carry_out(planner, planned), warnings=planned.result.plan.warnings)
+            plan = planned.result.plan
+            report = replace(await self._carry_out(planner, planned), warnings=plan.warnings, idle=plan.idle)
             if not self.options.wait:  # then nobody asks, and looking at each record takes its time
                 return Round(report=report, running=frozenset())
             return self._round_after(report, planned.result, planner.baseline.store)

@@ -30,7 +30,10 @@ def planned(
     Raises: `InvalidInput`, `StateUnusable`, `UsageError`, `RemoteFailure`.
     """
     if selection.requested is not None:
-        require_chosen(selection.targets, selection.labels)
+        require_chosen(selection.targets, selection.labels, selection.run_states)
+        workspace.require_named_state()
+    else:
+        workspace.require_state_name()
 
     def make() -> tuple[ExitStack, Plan]:
         with ExitStack() as stack:

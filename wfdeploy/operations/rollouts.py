@@ -24,6 +24,8 @@ def status(workspace: Workspace, groups: Sequence[str], paths: Sequence[str] | N
     Raises: `InvalidInput`, `StateError`; `UsageError` for a group that has none.
     """
 
+    workspace.require_named_state()
+
     def once() -> Sequence[RolloutView]:
         with load(workspace, paths, Selection()) as manifests, closing(workspace.open_state(readonly=True)) as store:
             declared = {name: group.rollout for name, group in manifests.groups.items() if group.rollout is not None}

@@ -172,6 +172,7 @@ def import_(workspace: Workspace, lines: Iterable[str]) -> int:
 
     Returns the number of records. Raises: `StateError`.
     """
+    workspace.require_state_name()
     with workspace.lock():
         if workspace.has_state:
             raise StateError(

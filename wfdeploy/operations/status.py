@@ -13,7 +13,7 @@ from wfdeploy.model.event import Notice
 from wfdeploy.model.observed import ObservedRun, RunLog
 from wfdeploy.model.options import StopFlag
 from wfdeploy.model.state import Attempt, Record
-from wfdeploy.model.status import LoggedRun, PastRun, RowStatus, StatusRow
+from wfdeploy.model.status import LoggedRun, PastRun, RowStatus, ShownState, StatusRow
 from wfdeploy.model.workflow_id import RunIndex
 from wfdeploy.planning.targets import Targets, labels_of, require_chosen, require_labels
 from wfdeploy.ports import RecordReader, RunGateway
@@ -25,33 +25,40 @@ _FEW = 10
 """Up to this many runs are requested by id: a listing shows every run of the project since the oldest of them."""
 
 
-def status(workspace: Workspace, globs: Sequence[str], labels: Collection[str] = ()) -> Sequence[StatusRow]:
-    """One row per recorded address that a glob matches (all, without any) and that carries one of the labels (any,
-    without one), in address order.
+def status(
+    workspace: Workspace, globs: Sequence[str], labels: Collection[str] = (), states: Collection[ShownState] = ()
+) -> Sequence[StatusRow]:
+    """One row per recorded address that a glob matches (all, without any), that carries one of the labels (any, without
+    one), and that is shown in one of the states (any, without one), in address order.
 
     Runs that may still change are read from the server: a few one by one, more with one listing. Without a token the
     rows show what was last observed.
 
-    Raises: `UsageError` for a glob that matches nothing, `StateUnusable`, `RemoteFailure`.
+    Raises: `UsageError` for a glob that matches nothing, `StateError`, `RemoteFailure`.
     """
     current = _Status(workspace, globs, labels)
     if current.needs_server and workspace.target.token is None:
         workspace.listener(Notice(f"no token ({workspace.target.token_source}): showing what was last observed"))
     if not current.needs_server or workspace.target.token is None:
-        return current.rows()
+        return _in(states, current.rows())
 
     async def once() -> Sequence[StatusRow]:
         async with aclosing(workspace.gateway()) as gateway:
             await current.ask(gateway)
             return current.rows()
 
-    return asyncio.run(once())
+    return _in(states, asyncio.run(once()))
+
+
+def _in(states: Collection[ShownState], rows: Sequence[StatusRow]) -> Sequence[StatusRow]:
+    return [row for row in rows if row.shown in states] if states else rows
 
 
 def watch(
     workspace: Workspace,
     globs: Sequence[str],
     labels: Collection[str],
+    states: Collection[ShownState] = (),
     *,
     interval_s: float,
     show: Callable[[Sequence[StatusRow]], None],
@@ -60,7 +67,7 @@ def watch(
     """Show the rows of `status` again and again, until no run may change any more or the user stops it. The state is
     read each time, so what an apply does meanwhile shows.
 
-    Raises: `UsageError` (also without a token), `StateUnusable`, `RemoteFailure`.
+    Raises: `UsageError` (also without a token), `StateError`, `RemoteFailure`.
     """
 
     async def again_and_again() -> None:
@@ -70,7 +77,7 @@ def watch(
                 current = _Status(workspace, globs, labels)
                 await current.ask(gateway)
                 rows = current.rows()
-                show(rows)
+                show(_in(states, rows))
                 if all(_has_ended(row) for row in rows) or not await patience.pause(interval_s):
                     return
 
@@ -85,6 +92,7 @@ class _Status:
         self._listed = RunIndex()
         self._live: dict[Address, ObservedRun | RunLog] = {}
         targets = Targets(globs)
+        workspace.require_named_state()
         with closing(workspace.open_state(readonly=True)) as store:
             records = selected(store, (), labels) if labels else store.records(within=targets.spans)
             self._records = [record for record in records if targets.match(record.address)]
@@ -184,14 +192,19 @@ MOST_LOGS = 100
 """Each costs a request, and the server limits how many there may be."""
 
 
-def logs(workspace: Workspace, globs: Sequence[str], labels: Collection[str]) -> Sequence[LoggedRun]:
-    """The steps of the selected runs, by address. One request a run.
+def logs(
+    workspace: Workspace, globs: Sequence[str], labels: Collection[str], states: Collection[ShownState] = ()
+) -> Sequence[LoggedRun]:
+    """The steps of the selected runs, by address. One request a run; which are in one of the `states` is found out as
+    in `status`.
 
     Raises: `UsageError` for a glob that matches nothing, or too much; `StateError`; `RemoteFailure`.
     """
-    require_chosen(globs, labels)
+    require_chosen(globs, labels, states)
+    workspace.require_state()
+    shown = {row.address for row in status(workspace, globs, labels, states)} if states else None
     with workspace.existing_state() as store:
-        records = list(selected(store, globs, labels))
+        records = [one for one in selected(store, globs, labels) if shown is None or one.address in shown]
     if len(records) > MOST_LOGS:
         raise UsageError(
             f"{len(records)} runs are selected, and the steps of {MOST_LOGS} can be shown at once",

@@ -16,8 +16,9 @@ from wfdeploy.model.observed import NOT_SUCCEEDED, ObservedRun, RunState
 from wfdeploy.model.options import StopFlag
 from wfdeploy.model.plan import Plan
 from wfdeploy.model.state import Standing
+from wfdeploy.model.status import ShownState
 from wfdeploy.model.workflow_id import RunIndex, id_key
-from wfdeploy.operations.status import selected
+from wfdeploy.operations.status import selected, status
 from wfdeploy.planning.listing.run_states import since
 from wfdeploy.planning.targets import Targets
 from wfdeploy.ports import RunGateway
@@ -49,6 +50,7 @@ def wait(
     workspace: Workspace,
     globs: Sequence[str],
     labels: Collection[str],
+    states: Collection[ShownState] = (),
     *,
     condition: Condition,
     timeout_s: float,
@@ -57,12 +59,16 @@ def wait(
     """Wait until every selected run fulfils the condition, or none is running any more, or the time is over. Changes
     neither the state nor the server.
 
+    states: only runs that are in one of these as the wait begins, whatever becomes of them.
+
     What another process triggers, resumes or restarts meanwhile is waited for too. Raises: `UsageError` for a glob that
     matches nothing, `StateError`, `RemoteFailure`.
     """
     workspace.require_state()
+    only = {row.address for row in status(workspace, globs, labels, states)} if states else None
     with asyncio.Runner() as runner, signal_wakeup(runner.get_loop()):
-        return runner.run(_Wait(workspace, globs, labels, condition, stop).run(timeout_s))
+        waiting = _Wait(workspace, globs, labels, only=only, condition=condition, stop=stop)
+        return runner.run(waiting.run(timeout_s))
 
 
 class _Wait:
@@ -71,12 +77,16 @@ class _Wait:
         workspace: Workspace,
         globs: Sequence[str],
         labels: Collection[str],
+        *,
+        only: Collection[Address] | None,
         condition: Condition,
         stop: StopFlag,
     ) -> None:
+        """`only`: what else must hold of an address; None for nothing."""
         self.workspace = workspace
         self.globs = globs
         self.labels = labels
+        self.only = only
         self.condition = condition
         self.patience = Patience(workspace.clock, stop, workspace.listener, budget_s=0.0)  # it only pauses
 
@@ -121,8 +131,11 @@ class _Wait:
             else:
                 targets = Targets(self.globs)
                 chosen = {key.address for key in store.record_keys(targets.spans) if targets.match(key.address)}
-                open_ = sum(one.is_open for one in store.attempts(targets.spans) if targets.match(one.address))
+                attempts = [one for one in store.attempts(targets.spans) if targets.match(one.address)]
+                open_ = sum(one.is_open for one in attempts if self.only is None or one.address in self.only)
                 targets.check()
+            if self.only is not None:
+                chosen.intersection_update(self.only)
             standings = {one.address: one for one in store.standings(NOT_SUCCEEDED) if one.address in chosen}
         return len(chosen), open_, standings
 

@@ -7,7 +7,7 @@ until the plan depends on nothing more.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -18,6 +18,7 @@ from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.edits import Dismiss, Edit, PutGroups
 from wfdeploy.model.plan import Action, RequestedAction, Selection
 from wfdeploy.model.state import Standing
+from wfdeploy.model.status import none_in
 from wfdeploy.planning.baseline import Baseline
 from wfdeploy.planning.blocking.blocker import Blocker
 from wfdeploy.planning.blocking.headcounts import Headcounts
@@ -31,7 +32,7 @@ from wfdeploy.planning.gathering import Gathered, gather
 from wfdeploy.planning.listing.adoption import Adoption
 from wfdeploy.planning.listing.matches import Matcher, is_news, memory
 from wfdeploy.planning.listing.run_listing import RunListing, due_until_ms, logs_since_s
-from wfdeploy.planning.listing.run_states import run_states, unfinished, with_run_states
+from wfdeploy.planning.listing.run_states import in_states, run_states, unfinished, with_run_states
 from wfdeploy.planning.listing.unclaimed import Unclaimed, taken_ids, unclaimed_runs
 from wfdeploy.planning.plan_result import PlanResult
 from wfdeploy.planning.questions import Questions, missing_dead_letters, standings_in_question
@@ -116,7 +117,6 @@ class Planner:
         baseline, selection = self.baseline, self.selection
         self._check_replaced()
         now_ms = self.workspace.clock.now_ms()
-        targets = Targets(selection.targets, self._labelled.__contains__ if selection.labels else None)
 
         # Match the listing: whose runs it shows, and the states of recorded runs.
         matcher = Matcher(baseline, now_ms)
@@ -127,6 +127,7 @@ class Planner:
         adoption = with_run_states(matcher.adoption(matches), snapshot)
         self._adopted_unfinished = unfinished(adoption)
         self._states = states = run_states(baseline, snapshot, dead_letters)
+        targets = Targets(selection.targets, self._is_selected(adoption, listing))
         if self._held_back is not None and (adoption.adopted or adoption.noted):
             self._held_back.close()  # somebody else triggers runs of this project
 
@@ -170,6 +171,7 @@ class Planner:
             emptied=gathered.emptied,
             possibly_triggered=tuple(gathered.possibly_triggered),
             declared_again=gathered.declared_again,
+            idle=none_in(selection.run_states) if selection.run_states else "",
             notes=tuple(notes(recurrences)),
             explain=partial(explained, context=context),
         )
@@ -199,6 +201,17 @@ class Planner:
         )
 
     # --- its parts -------------------------------------------------------------------------------------------
+
+    def _is_selected(self, adoption: Adoption, listing: RunListing | None) -> Callable[[str], bool] | None:
+        """Whether a run carries one of the selection's labels and is in one of its states; None where all are meant."""
+        selection = self.selection
+        tests: list[Callable[[str], bool]] = []
+        if selection.labels:
+            tests.append(self._labelled.__contains__)
+        if selection.run_states:
+            verdicts = {} if listing is None else listing.verdicts
+            tests.append(in_states(selection.run_states, self.baseline, self._states, adoption, verdicts).__contains__)
+        return (lambda address: all(test(address) for test in tests)) if tests else None
 
     def _check_replaced(self) -> None:
         """Raises: `UsageError` where `--replace` names what isn't declared."""
@@ -295,7 +308,11 @@ class Planner:
         """Whether the user chose the runs that the plan is about."""
         selection = self.selection
         return bool(
-            selection.targets or selection.labels or selection.limit is not None or selection.requested is not None
+            selection.targets
+            or selection.labels
+            or selection.run_states
+            or selection.limit is not None
+            or selection.requested is not None
         )
 
     @property

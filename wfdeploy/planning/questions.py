@@ -50,7 +50,9 @@ def standings_in_question(
     groups = baseline.manifests.groups
     names = {name for name, group in groups.items() if group.policy.acts}.union(watched)
     addresses = _addresses_in_question(selection, groups, plan)
-    if selection.refresh is Refresh.AUTO and not names and not addresses:
+    # By now, a run that was still running may be in the states that are selected.
+    may_be_selected = Targets(selection.targets).match if selection.run_states else None
+    if selection.refresh is Refresh.AUTO and not names and not addresses and may_be_selected is None:
         return []
     return [
         standing
@@ -58,6 +60,7 @@ def standings_in_question(
         if selection.refresh is Refresh.ALL
         or (address := baseline.renames.renamed(standing.address)) in addresses
         or group_of(address) in names
+        or (may_be_selected is not None and may_be_selected(address))
     ]
 
 

@@ -14,13 +14,17 @@ from itertools import takewhile
 from wfdeploy.errors import UsageError
 from wfdeploy.model.address import Address, Span, exactly
 from wfdeploy.model.state import Record
+from wfdeploy.model.status import ShownState
 from wfdeploy.ports import RecordReader
 
 
-def require_chosen(globs: Collection[str], labels: Collection[str]) -> None:
+def require_chosen(globs: Collection[str], labels: Collection[str], states: Collection[ShownState]) -> None:
     """Raises: `UsageError` where no runs are selected. Selecting nothing never means all runs."""
-    if not globs and not labels:
-        raise UsageError("it must be said which runs: by an address, a glob such as 'group/*', or a label (--label)")
+    if not (globs or labels or states):
+        raise UsageError(
+            "it must be said which runs: by an address, a glob such as 'group/*', a label (--label), or a state "
+            "(--run-state, --failed)"
+        )
 
 
 class Targets:
@@ -53,16 +57,12 @@ class Targets:
 
     def match(self, address: str) -> bool:
         """Whether any pattern matches. Without patterns, everything does."""
-        if self._also is not None and not self._also(address):
-            return False
-        if not self._tests:
-            return True
-        hit = False
+        hit = not self._tests
         for pattern, test in self._tests:
             if test(address):
                 self._unmatched.discard(pattern)
                 hit = True
-        return hit
+        return hit and (self._also is None or self._also(address))
 
     def check(self) -> None:
         """Raises: `UsageError` naming the patterns that matched no address."""

@@ -108,6 +108,8 @@ def counts(plan: Plan, style: Style = plain) -> str:
     rest = ([f"{blocked:,} blocked"] if blocked else []) + ([f"{kept:,} unchanged"] if kept else [])
     if busy:
         return f"{style('Plan:', Tone.STRONG)} {'; '.join(filter(None, (', '.join(busy), ', '.join(rest))))}."
+    if not rest and plan.idle:
+        return f"{style('No changes:', Tone.STRONG)} {plan.idle}."
     if not rest and plan.notes:
         return f"{style('No changes:', Tone.STRONG)} no runs are due."
     if not rest:

@@ -135,7 +135,8 @@ def _counts(report: ApplyReport, style: Style) -> str:
     ]
     rest = [f"{n:,} {_word(outcome)}" for outcome in quiet if (n := report.summary.get(outcome, 0))]
     if not busy:
-        return f"{style('Nothing to do:', Tone.STRONG)} {', '.join(rest) or 'nothing is declared or due'}."
+        why = ", ".join(rest) or report.idle or "nothing is declared or due"
+        return f"{style('Nothing to do:', Tone.STRONG)} {why}."
     tail = f"; {', '.join(rest)}" if rest else ""
     return f"{style('Apply:', Tone.STRONG)} {', '.join(busy)}{tail}. {_duration(report)}"
 

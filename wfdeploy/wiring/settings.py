@@ -111,7 +111,7 @@ def resolve(
     else:
         require_as_named("the state", options.state, folder=cwd, bounds=project.bounds)
     return Settings(
-        target=replace(_target(endpoint, project, state_file), shard=options.shard),
+        target=replace(_target(endpoint, project, state_file), shard=options.shard, named_state=options.state),
         process_environ=process_environ,
         environ=environ,
         cwd=cwd,
@@ -232,6 +232,11 @@ def _given_token(options: TargetOptions, permissions: Permissions, cwd: Path) ->
 
 def _state_file(options: TargetOptions, project: Project, cwd: Path) -> Path:
     if options.state is not None:
+        if "://" in options.state:
+            raise UsageError(
+                f"{options.state} is a URL, and the state is a file: states by URL are not supported",
+                hint="name a file: --state PATH",
+            )
         return cwd / options.state
     path = project.root / (project.state_path or f".wfdeploy/state/{project.environment}.db")
     if options.shard is None:

@@ -93,6 +93,19 @@ def test_runs_are_cancelled_and_restarted(load: Load) -> None:
     assert counts(project.restart("onboarding/acme")) == {"triggered": 1}
 
 
+def test_runs_are_selected_by_state(load: Load) -> None:
+    project = load()
+    project.apply()
+    assert counts(project.cancel("onboarding/acme")) == {"cancelled": 1}
+    assert [row.address for row in project.status(run_states=["cancelled"])] == ["onboarding/acme"]
+    assert counts(project.retrigger(run_states=["cancelled"])) == {"triggered": 1}
+    assert counts(project.restart("onboarding/*", run_states=["failed", "rejected"])) == {}
+    assert project.wait(run_states=["failed"]).states == {}
+    for refused in ("failed", ["fialed"]):
+        with pytest.raises(wfdeploy.UsageError):
+            project.status(run_states=refused)
+
+
 @pytest.mark.parametrize("method", ["cancel", "resume", "restart", "retrigger"])
 def test_all_runs_are_never_meant_by_saying_nothing(load: Load, method: str) -> None:
     project = load()

@@ -9,7 +9,7 @@ from tests.support.workbench import group, run
 from wfdeploy.errors import StateError, UsageError
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.options import StopFlag
-from wfdeploy.model.status import StatusRow
+from wfdeploy.model.status import ShownState, StatusRow
 from wfdeploy.operations.status import history, selected, status, watch
 
 MANY = 12
@@ -55,6 +55,21 @@ def test_it_is_shown_until_no_run_may_change(bench: VirtualBench) -> None:
     watch(bench.workspace, ["g/*"], (), interval_s=30.0, show=show, stop=StopFlag())
     assert shown[0] == 0
     assert shown[-1] == MANY
+
+
+def test_states_choose_and_it_is_watched_until_none_of_the_others_may_change(bench: VirtualBench) -> None:
+    shown: list[int] = []
+    watch(
+        bench.workspace,
+        ["g/*"],
+        (),
+        {ShownState.RUNNING},
+        interval_s=30.0,
+        show=lambda rows: shown.append(len(rows)),
+        stop=StopFlag(),
+    )
+    assert (max(shown), shown[-1]) == (MANY, 0)
+    assert status(bench.workspace, (), (), {ShownState.FAILED}) == []
 
 
 def test_a_stop_ends_it(bench: VirtualBench) -> None:

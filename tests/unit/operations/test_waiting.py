@@ -11,6 +11,7 @@ from wfdeploy.model.blocking import Condition
 from wfdeploy.model.event import Following
 from wfdeploy.model.observed import RunState
 from wfdeploy.model.options import StopFlag
+from wfdeploy.model.status import ShownState
 from wfdeploy.operations.waiting import Waited, wait
 
 
@@ -49,6 +50,27 @@ def test_a_stop_ends_it(bench: VirtualBench) -> None:
     stop = StopFlag()
     stop.request()
     assert not waited(bench, stop=stop).fulfilled
+
+
+def test_those_that_were_running_as_it_began_are_waited_for(bench: VirtualBench) -> None:
+    bench.remote.badly = lambda run_id: run_id.startswith("wfr_g-r1-")
+    bench.write(group("g", [run(f"r{n}") for n in range(12)]))  # so many are listed
+    bench.apply()
+    bench.pass_time(10)
+    running = wait(
+        bench.workspace,
+        (),
+        (),
+        {ShownState.RUNNING},
+        condition=Condition.FINISHED,
+        timeout_s=600.0,
+        stop=StopFlag(),
+    )
+    assert (running.fulfilled, sum(running.states.values())) == (True, 12)
+    failed = wait(
+        bench.workspace, (), (), {ShownState.FAILED}, condition=Condition.SUCCEEDED, timeout_s=0.0, stop=StopFlag()
+    )
+    assert (failed.fulfilled, failed.states) == (False, {RunState.FAILED: 1})
 
 
 def test_it_changes_neither_the_state_nor_the_server(bench: VirtualBench) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wfdeploy.cli import options
+from wfdeploy.cli import options, run_selection
 from wfdeploy.cli.command import Command
 from wfdeploy.errors import ExitCode
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wfdeploy.model.event import ApplyReport
     from wfdeploy.model.options import ApplyOptions, StopFlag, TargetOptions
     from wfdeploy.model.plan import Selection
+    from wfdeploy.model.status import ShownState
     from wfdeploy.workspace import Workspace
 
 _EXITS = (ExitCode.INVALID, ExitCode.STATE, ExitCode.REMOTE, ExitCode.PARTIAL, ExitCode.WITHHELD)
@@ -178,6 +179,7 @@ def _for_recorded_runs(
         limits: ApplyOptions,
         globs: Sequence[str],
         labels: Sequence[str],
+        states: frozenset[ShownState],
         yes: bool,
         dry_run: bool,
         variables: Mapping[str, str] | None = None,
@@ -192,7 +194,11 @@ def _for_recorded_runs(
         from wfdeploy.wiring.settings import resolve
 
         selection = Selection(
-            targets=tuple(globs), labels=tuple(labels), requested=RequestedAction(requested), variables=variables or {}
+            targets=tuple(globs),
+            labels=tuple(labels),
+            run_states=states,
+            requested=RequestedAction(requested),
+            variables=variables or {},
         )
 
         chosen = resolve(target, app.environ)
@@ -223,10 +229,13 @@ def _for_recorded_runs(
     function = options.apply_limits(options.target(options.view(command)))
     if declared:
         function = options.variables(function)
-    globs = "In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal."
+    globs = (
+        "--run-state goes by the states on the server, and by the recorded one of a run that its logs don't show.\n\n"
+        "In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal."
+    )
     make = click.command(requested, cls=Command, help=f"{help_}\n\n{globs}", exits=_EXITS, examples=examples)
     yes_ = options.yes("never" if harmless else "always")
-    made: click.Command = make(options.recorded_runs(yes_(options.dry_run(function))))
+    made: click.Command = make(run_selection.runs_in_states(yes_(options.dry_run(function))))
     return made
 
 
@@ -239,7 +248,7 @@ manifests are not read. A run that has ended stays as it is.""",
     examples="""
         wfdeploy cancel onboarding/acme -e production
         wfdeploy cancel 'nightly/*' --yes
-        wfdeploy cancel --label tenant-7
+        wfdeploy cancel --run-state running --label tenant-7
     """,
 )
 
@@ -252,7 +261,7 @@ to repeat: a resume whose answer was lost is looked up by its label, never sent 
 read.""",
     examples="""
         wfdeploy resume onboarding/acme -e production
-        wfdeploy resume 'onboarding/*' --dry-run
+        wfdeploy resume --failed --dry-run
     """,
     harmless=True,
 )

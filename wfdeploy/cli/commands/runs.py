@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wfdeploy.cli import options
+from wfdeploy.cli import options, run_selection
 from wfdeploy.cli.command import Command, Option
 from wfdeploy.cli.output import View
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from wfdeploy.cli.output import App
     from wfdeploy.model.options import TargetOptions
-    from wfdeploy.model.status import StatusRow
+    from wfdeploy.model.status import ShownState, StatusRow
 
 
 @click.command(
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     examples="""
         wfdeploy status -e production
         wfdeploy status 'onboarding/*' --watch
-        wfdeploy status --label tenant-7
+        wfdeploy status --failed --label tenant-7
+        wfdeploy status --run-state running,missing
         wfdeploy status --output json | jq '.summary'
     """,
 )
-@options.recorded_runs
+@run_selection.runs_in_states
 @click.option("-w", "--watch", is_flag=True, help="Update the output until every run has ended, or until ^C.")
 @click.option(
     "--interval",
@@ -43,22 +44,34 @@ if TYPE_CHECKING:
 @options.target
 @options.view
 def status(
-    *, app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str], watch: bool, interval_s: float
+    *,
+    app: App,
+    target: TargetOptions,
+    globs: Sequence[str],
+    labels: Sequence[str],
+    states: Collection[ShownState],
+    watch: bool,
+    interval_s: float,
 ) -> None:
     """Show recorded runs with their live state.
 
     The state says which runs there are, the server's logs say in which state they are. A run that is older than the
-    server's logs is shown as it was last observed.
+    server's logs is shown as it was last observed. --run-state goes by the state that is shown.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
     from wfdeploy.cli import signals, surroundings
+    from wfdeploy.model.status import none_in
     from wfdeploy.operations import status as operation
     from wfdeploy.render import status as view
 
     output = app.output
 
     def show(rows: Sequence[StatusRow]) -> None:
+        if states and not rows:
+            output.note(none_in(states))
+            if output.view is not View.JSON:
+                return
         if output.view is View.JSON:
             text = "".join(view.json_text(rows))
             output.payload(text.replace("\n", "") + "\n" if watch else text)
@@ -69,10 +82,12 @@ def status(
 
     with surroundings.opened(app, target) as workspace:
         if not watch:
-            show(operation.status(workspace, tuple(globs), tuple(labels)))
+            show(operation.status(workspace, tuple(globs), tuple(labels), states))
             return
         with signals.stop_on_signal() as stopper:
-            operation.watch(workspace, tuple(globs), tuple(labels), interval_s=interval_s, show=show, stop=stopper.flag)
+            operation.watch(
+                workspace, tuple(globs), tuple(labels), states, interval_s=interval_s, show=show, stop=stopper.flag
+            )
 
 
 @click.command(
@@ -85,7 +100,7 @@ def status(
         wfdeploy wait onboarding/acme --output json
     """,
 )
-@options.recorded_runs
+@run_selection.runs_in_states
 @click.option(
     "--for",
     "condition",
@@ -110,13 +125,15 @@ def wait(
     target: TargetOptions,
     globs: Sequence[str],
     labels: Sequence[str],
+    states: Collection[ShownState],
     condition: str,
     timeout_s: float,
 ) -> ExitCode:
     """Wait until recorded runs have ended.
 
     Reads the server's logs and changes nothing. Runs that another process triggers, resumes or restarts meanwhile are
-    waited for too. The exit code is 7 when all runs have ended and some not as wanted, or when the time is over.
+    waited for too. --run-state goes by their states as the wait begins. The exit code is 7 when all runs have ended and
+    some not as wanted, or when the time is over.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
@@ -131,6 +148,7 @@ def wait(
             workspace,
             tuple(globs),
             tuple(labels),
+            states,
             condition=Condition(condition),
             timeout_s=timeout_s,
             stop=stopper.flag,
@@ -155,28 +173,33 @@ def wait(
     exits=(ExitCode.STATE, ExitCode.REMOTE),
     examples="""
         wfdeploy logs onboarding/acme -e production
-        wfdeploy logs --label tenant-7
+        wfdeploy logs --failed --label tenant-7
         wfdeploy logs onboarding/acme --output json | jq '.runs[].steps'
     """,
 )
-@options.recorded_runs
+@run_selection.runs_in_states
 @options.target
 @options.view
-def logs(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
+def logs(
+    app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str], states: Collection[ShownState]
+) -> None:
     """Show the steps of recorded runs as a tree: times, retries, errors.
 
     They come from the server's logs, with one request for each run, at most 100 runs at once. Values that steps return
-    are not shown.
+    are not shown. --run-state goes by the states that `wfdeploy status` shows.
 
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
     from wfdeploy.cli import surroundings
+    from wfdeploy.model.status import none_in
     from wfdeploy.operations import status as operation
     from wfdeploy.render import logs as view
 
     output = app.output
     with surroundings.opened(app, target) as workspace:
-        runs = operation.logs(workspace, tuple(globs), tuple(labels))
+        runs = operation.logs(workspace, tuple(globs), tuple(labels), states)
+    if states and not runs:
+        output.note(none_in(states))
     output.show(view.logs_json(runs), view.logs_text(runs, output.style, width=output.width))
 
 
@@ -189,7 +212,7 @@ def logs(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence
         wfdeploy history 'onboarding/*' --output json
     """,
 )
-@options.recorded_runs
+@run_selection.recorded_runs
 @options.target
 @options.view
 def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:
@@ -218,7 +241,7 @@ def history(app: App, target: TargetOptions, globs: Sequence[str], labels: Seque
         wfdeploy refresh 'onboarding/*' --output json | jq '.summary'
     """,
 )
-@options.recorded_runs
+@run_selection.recorded_runs
 @options.target
 @options.view
 def refresh(app: App, target: TargetOptions, globs: Sequence[str], labels: Sequence[str]) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from wfdeploy.model.address import Address
 from wfdeploy.model.edits import Observe
-from wfdeploy.model.observed import TROUBLED, ObservedRun, RunState
+from wfdeploy.model.observed import NOT_SUCCEEDED, TROUBLED, ObservedRun, RunState
 from wfdeploy.model.state import Origin, Record, Standing
+from wfdeploy.model.status import RowStatus, ShownState
 from wfdeploy.model.workflow_id import RunIndex, id_key
 from wfdeploy.planning.baseline import Baseline
-from wfdeploy.planning.diff.context import RunStates
+from wfdeploy.planning.diff.context import RunStates, Verdict
+from wfdeploy.planning.diff.failure_policy import UNFINISHED
 from wfdeploy.planning.listing.adoption import Adoption
 from wfdeploy.planning.listing.dead_letters import DeadLetters, with_dead_letter
 from wfdeploy.ports import RecordReader
@@ -115,6 +117,34 @@ def run_states(baseline: Baseline, snapshot: Snapshot | None, dead_letters: Dead
                 troubled[address], edit = known
                 edits.append(edit)
     return RunStates(troubled, live, tuple(edits))
+
+
+def in_states(
+    wanted: Collection[ShownState],
+    baseline: Baseline,
+    states: RunStates,
+    adoption: Adoption,
+    verdicts: Mapping[Address, Verdict],
+) -> Collection[Address]:
+    """The addresses that are in one of these states, as far as it is known by now: by the listing where that shows the
+    run, else by the state."""
+    renamed, store = baseline.renames.renamed, baseline.store
+    found: dict[Address, RunState | None] = {}
+    some: set[RunState | None] = {*UNFINISHED}
+    if ShownState.SUCCEEDED in wanted:  # the state finds only the others by their state
+        found = dict.fromkeys((renamed(key.address) for key in store.record_keys()), RunState.SUCCESS)
+        some.update(NOT_SUCCEEDED)
+    else:
+        some.update(state for state in RunState if ShownState.of(state) in wanted)
+    found |= {renamed(one.address): one.run_state for one in store.standings(some)}
+    found |= states.live
+    found |= {address: record.run_state for address, record in adoption.adopted.items()}
+    shown = {address: ShownState.of(state) for address, state in found.items()}
+    for address, attempt in baseline.attempts.items():
+        verdict = verdicts.get(address)
+        run = None if verdict is None else verdict.run
+        shown[address] = ShownState.of(None if run is None else run.state, RowStatus(attempt.status.value))
+    return {address for address, state in shown.items() if state in wanted}
 
 
 def observations(
