@@ -15,6 +15,7 @@ import click
 
 from wfdeploy.cli.command import Option, app_of
 from wfdeploy.cli.output import ColorMode, LogFormat, View
+from wfdeploy.errors import UsageError
 from wfdeploy.model.options import MOST_CONCURRENT, ApplyOptions, TargetOptions
 
 if TYPE_CHECKING:
@@ -155,7 +156,10 @@ def _bundle(name: str, make: Callable[[dict[str, Any]], object], added: Sequence
     def decorate(function: Function) -> Function:
         @wraps(function)
         def with_object(**flags: Any) -> Any:
-            made = make(flags)
+            try:
+                made = make(flags)
+            except UsageError as error:
+                raise click.UsageError(error.message, click.get_current_context()) from error
             return function(**{name: made}, **flags)
 
         result: Function = with_object
