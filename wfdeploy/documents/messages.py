@@ -46,6 +46,15 @@ _ELSEWHERE = {
 _MANY = 200
 """Names among which a similar one is looked for, and which are listed: columns of a table may be more."""
 
+_TIMES = ("Earliest time", "Earliest instance", "Latest instance")
+"""Titles of fields that are moments."""
+
+_PARTLY = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]+)?)?)?"
+    r" ?(?:([Zz]|UTC|GMT)|([+-][0-9]{2}):?([0-9]{2}))?"
+)
+"""A timestamp of which something may be missing."""
+
 _WORD = r"(?!(?:true|false|null)\b)[A-Za-z][A-Za-z0-9._-]*"
 _WORDS = re.compile(rf"{_WORD}(, ?{_WORD})*", re.IGNORECASE)
 """What is text without quotes, also within brackets."""
@@ -122,9 +131,7 @@ def explain(
             message = f"{name} is {error.instance}; it must be {word} {error.validator_value}"
             yield SchemaProblem("too-small", message, path)
         case "maximum":
-            yield SchemaProblem(
-                "too-large", f"{name} is {error.instance}; it must be at most {error.validator_value}", path
-            )
+            yield _too_large(name, error, path)
         case "minLength" | "minItems" | "minProperties":
             yield SchemaProblem("empty", f"{name} is empty", path)
         case "uniqueItems":
@@ -228,6 +235,48 @@ def _listed(value: object, items: dict[str, Any]) -> tuple[str | None, Callable[
     return None, lambda written: f"a list is written [{written}]"
 
 
+def _too_large(name: str, error: ValidationError, path: FieldPath) -> SchemaProblem:
+    value, most = error.instance, error.validator_value
+    if _title(error) in _TIMES:
+        for unit, per_second in (("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9)):
+            if value // per_second <= most:
+                message = f"{name} is {value}: these are {unit}, and Unix seconds are meant"
+                return SchemaProblem("too-large", message, path, f"write {-(-int(value) // per_second)}")
+    return SchemaProblem("too-large", f"{name} is {value}; it must be at most {most}", path)
+
+
+def _time_hint(text: str) -> str | None:
+    """What is missing of a timestamp. The zone is never guessed: UTC is proposed as one of many."""
+    if text.isdigit():
+        return "remove the quotes"
+    match = _PARTLY.fullmatch(text)
+    if match is None or not _is_day(match[1]):
+        return None
+    day, time, seconds, utc, hours, minutes = match.groups()
+    has_zone = utc is not None or hours is not None
+    missing = [
+        what
+        for what, given in (("the time", time), ("the seconds", seconds or not time), ("the zone", has_zone))
+        if not given
+    ]
+    zone = f"{hours}:{minutes}" if hours is not None else "Z"
+    whole = f"{day}T{time or '00:00'}{seconds or ':00'}{zone}"
+    if not missing:
+        return f"write {whole}"
+    hint = f"add {' and '.join(missing)}: {whole}"
+    return hint if has_zone else f"{hint} in UTC, or with an offset such as {whole.removesuffix('Z')}+01:00"
+
+
+def _is_day(text: str) -> bool:
+    from datetime import date
+
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _not_one_of(name: str, error: ValidationError, path: FieldPath) -> SchemaProblem:
     values = [str(value) for value in error.validator_value]
     hint = did_you_mean(error.instance, values) if isinstance(error.instance, str) else None
@@ -238,7 +287,10 @@ def _not_one_of(name: str, error: ValidationError, path: FieldPath) -> SchemaPro
 
 def _bad_form(name: str, error: ValidationError, path: FieldPath) -> SchemaProblem:
     what = _title(error).lower() or name
-    hint = "expressions are not evaluated here" if "${{" in error.instance else _form_hint(error)
+    hint = _time_hint(error.instance) if _title(error) in _TIMES else None
+    if "${{" in error.instance:
+        hint = "expressions are not evaluated here"
+    hint = hint or _form_hint(error)
     return SchemaProblem("bad-form", f"{name}: {shortened(error.instance)} is not a valid {what}", path, hint)
 
 

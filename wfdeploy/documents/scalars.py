@@ -109,21 +109,39 @@ def tagged(tag: str, text: str) -> object:
     return float(value) if name == "float" and isinstance(value, int) else value
 
 
-_DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
-_UNITS_S = (86400, 3600, 60, 1)
+_UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+_DURATION = re.compile("".join(rf"(?:([0-9]+)(?:\.([0-9]{{1,3}}))?{unit})?" for unit in _UNITS_MS))
+
+
+def microseconds(text: str) -> int:
+    """The microseconds of `30s`, `1d10h30m`, `1.5s` or `300ms`. The schema checks the form.
+
+    Raises: `ValueError` when it is no duration.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None or not text:
+        raise ValueError(f"not a duration: {text!r}")
+    found = zip(_UNITS_MS.values(), match.groups()[::2], match.groups()[1::2], strict=True)
+    return sum(unit * (int(whole) * 1000 + int(f"{part or 0:0<3}")) for unit, whole, part in found if whole)
 
 
 def seconds(value: object) -> int:
-    """The seconds of `30s`, `1d10h30m` or a number of seconds; fractions are rounded up. The schema checks the form.
+    """The seconds of a duration, or of a number of seconds; fractions are rounded up.
 
     Raises: `ValueError` when it is neither.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return math.ceil(value)
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None or not value:
+    if not isinstance(value, str):
         raise ValueError(f"not a duration: {value!r}")
-    return sum(int(count) * unit for count, unit in zip(match.groups(), _UNITS_S, strict=True) if count)
+    return -(-microseconds(value) // 1_000_000)
+
+
+def nearest_seconds(value: object) -> tuple[str, ...]:
+    """The durations of whole seconds nearest to one that isn't one of them; none for any other value."""
+    rest = microseconds(value) % 1_000_000 if isinstance(value, str) else 0
+    above = seconds(value) if rest else 0
+    return tuple(f"{whole}s" for whole in (above - 1, above) if whole > 0)
 
 
 def unix_seconds(value: object) -> int:

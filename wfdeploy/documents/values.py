@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from wfdeploy.documents.messages import did_you_mean
+from wfdeploy.documents.scalars import microseconds, nearest_seconds
 from wfdeploy.model.canonical import MAX_INTEGER
 from wfdeploy.model.document import FieldPath
 from wfdeploy.model.request import FlowControl, SecretText, Text
@@ -130,6 +131,29 @@ def _node_problem(node: ast.expr, depth: int = 0) -> Problem | None:
 
 def _problem(message: str, hint: str | None = None) -> Problem:
     return Problem("bad-retry-delay", f"retryDelay {message}", hint)
+
+
+def retry_delay(value: object) -> str:
+    """A retry delay as it is sent. A duration becomes the number of its milliseconds."""
+    text = str(value).strip()
+    try:
+        whole, part = divmod(microseconds(text), 1000)
+    except ValueError:
+        return text
+    return f"{whole}.{part:03}".rstrip("0") if part else str(whole)
+
+
+def fraction_problem(what: str, value: object, *, where: str) -> Problem | None:
+    """Why a duration can't have a fraction of a second; None when it has none.
+
+    where: says what counts in whole seconds.
+    """
+    nearest = nearest_seconds(value)
+    if not nearest:
+        return None
+    return Problem(
+        "fraction-of-a-second", f"{what} is {value}, but {where} whole seconds", f"write {' or '.join(nearest)}"
+    )
 
 
 _HINT = "write it as text, in quotes, or give the whole body as bodyText"

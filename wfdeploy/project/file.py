@@ -162,6 +162,6 @@ def _server(base: ServerSettings, own: Mapping[str, Any]) -> ServerSettings:
 def _float_seconds(value: str | int | float) -> float:
     if isinstance(value, int | float):
         return float(value)
-    from wfdeploy.documents.scalars import seconds
+    from wfdeploy.documents.scalars import microseconds
 
-    return float(seconds(value))
+    return microseconds(value) / 1_000_000

@@ -108,3 +108,42 @@ def test_a_project_file_has_the_same_hints() -> None:
     assert hint_of(text, "project") == 'put quotes around it: "007"'
     text = "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: p}\nspec: {state: {path: 1.10}, vars: {a: 007}}\n"
     assert hint_of(text, "project") == 'put quotes around it: "1.10"'
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (
+            "2026-12-01",
+            "add the time and the zone: 2026-12-01T00:00:00Z in UTC, or with an offset such as "
+            "2026-12-01T00:00:00+01:00",
+        ),
+        ("2026-12-01 06:00Z", "add the seconds: 2026-12-01T06:00:00Z"),
+        (
+            "2026-12-01T06:00",
+            "add the seconds and the zone: 2026-12-01T06:00:00Z in UTC, or with an offset such as "
+            "2026-12-01T06:00:00+01:00",
+        ),
+        (
+            "2026-12-01T06:00:00.5",
+            "add the zone: 2026-12-01T06:00:00.5Z in UTC, or with an offset such as 2026-12-01T06:00:00.5+01:00",
+        ),
+        ("2026-12-01T06:00:00+0100", "write 2026-12-01T06:00:00+01:00"),
+        ("2026-12-01 06:00:00 UTC", "write 2026-12-01T06:00:00Z"),
+        ('"1796104800"', "remove the quotes"),
+        ("2026-13-01", "for example 2026-12-01T06:00:00Z, 2026-12-01T06:00:00+01:00, 1796104800"),
+        ("1735689600000", "write 1735689600"),
+        ("1735689600001", "write 1735689601"),
+        ("1735689600000000000", "write 1735689600"),
+    ],
+)
+def test_a_time_that_lacks_something_says_what(value: str, hint: str) -> None:
+    (one,) = diagnosed(f"{HEAD}  runs:\n    - name: a\n      notBefore: {value}\n")
+    assert one.hint == hint
+
+
+def test_milliseconds_are_called_so() -> None:
+    (one,) = diagnosed(f"{HEAD}  runs: [{{name: a, notBefore: 1735689600000}}]\n")
+    assert one.message == "notBefore is 1735689600000: these are milliseconds, and Unix seconds are meant"
+    (other,) = diagnosed(f"{HEAD}  runs: [{{name: a, delay: 1735689600000}}]\n")
+    assert other.message == "delay is 1735689600000; it must be at most 315360000"

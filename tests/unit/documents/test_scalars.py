@@ -88,16 +88,48 @@ def test_extreme_numbers(value: object, extreme: bool) -> None:
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [("30s", 30), ("10m", 600), ("1d10h30m", 124200), ("0s", 0), (90, 90), (1.2, 2), ("007s", 7)],
+    [
+        ("30s", 30),
+        ("10m", 600),
+        ("1d10h30m", 124200),
+        ("0s", 0),
+        (90, 90),
+        (1.2, 2),
+        ("007s", 7),
+        ("1.5m", 90),
+        ("0.5h", 1800),
+        ("1000ms", 1),
+        ("1m500.5ms", 61),
+        ("1.001s", 2),
+        ("0.001ms", 1),
+    ],
 )
 def test_seconds(value: object, expected: int) -> None:
     assert seconds(value) == expected
 
 
-@pytest.mark.parametrize("value", ["", "30", "1h1d", "s", "1.5h", "-1s", "30 s", "1w", None, True, "٣s"])
+@pytest.mark.parametrize(
+    "value", ["", "30", "1h1d", "s", ".5h", "1.h", "1.2345h", "1ms1s", "-1s", "30 s", "1w", None, True, "٣s"]
+)
 def test_not_a_duration(value: object) -> None:
     with pytest.raises(ValueError, match="duration"):
         seconds(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("300ms", 300_000), ("1.5s", 1_500_000), ("0.5ms", 500), ("1d", 86_400_000_000), ("1.001d", 86_486_400_000)],
+)
+def test_microseconds(text: str, expected: int) -> None:
+    assert scalars.microseconds(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("1.5s", ("1s", "2s")), ("300ms", ("1s",)), ("59.9s", ("59s", "60s")), ("1.5m", ()), ("2000ms", ()), (1.5, ())],
+)
+def test_nearest_seconds(value: object, expected: tuple[str, ...]) -> None:
+    assert scalars.nearest_seconds(value) == expected
 
 
 @pytest.mark.parametrize(

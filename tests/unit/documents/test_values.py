@@ -13,6 +13,7 @@ from wfdeploy.documents.values import (
     header_value_problem,
     is_loopback,
     number_problems,
+    retry_delay,
     retry_delay_problem,
     url_problem,
 )
@@ -180,3 +181,21 @@ def test_secrets_only_behind_the_host(parts: tuple[str | SecretRef, ...], code: 
 def test_loopback() -> None:
     assert all(map(is_loopback, ("localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.255.0.1", "::1")))
     assert not any(map(is_loopback, ("", "0.0.0.0", "example.com", "localhost.com", "128.0.0.1", "::2")))
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("1.5s", "1500"),
+        ("300ms", "300"),
+        ("1m", "60000"),
+        ("0.5ms", "0.5"),
+        (" 5s ", "5000"),
+        (5000, "5000"),
+        ("5000", "5000"),
+        ("pow(2, retried) * 1000", "pow(2, retried) * 1000"),
+    ],
+)
+def test_a_retry_delay_is_sent_in_milliseconds(given: object, sent: str) -> None:
+    assert retry_delay(given) == sent
+    assert retry_delay_problem(sent) is None

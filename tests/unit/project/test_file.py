@@ -27,7 +27,7 @@ spec:
     maxBatchItems: 50
     maxBatchBytes: 5000000
     maxMessageBytes: 2000000
-    timeouts: {connect: 5s, read: 2m, write: 1.5, pool: 30}
+    timeouts: {connect: 5s, read: 1.5m, write: 1.5, pool: 300ms}
     insecureDestinations: true
   environments:
     local:
@@ -92,9 +92,9 @@ def test_every_field(tmp_path: Path) -> None:
             max_batch_bytes=5_000_000,
             max_message_bytes=2_000_000,
             connect_timeout_s=5.0,
-            read_timeout_s=120.0,
+            read_timeout_s=90.0,
             write_timeout_s=1.5,
-            pool_timeout_s=30.0,
+            pool_timeout_s=0.3,
             insecure_destinations=True,
         ),
     )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from wfdeploy.documents.scalars import seconds, unix_seconds
+from wfdeploy.documents.values import fraction_problem, retry_delay
 from wfdeploy.manifests.expand.data.streams import FileProblem
 from wfdeploy.manifests.expand.evaluation import Evaluation
 from wfdeploy.manifests.expand.input_files import InputFiles
@@ -108,13 +109,21 @@ def _time(value: object, path: FieldPath, evaluation: Evaluation) -> int:
         return 0
 
 
+def _whole_seconds(value: object, path: FieldPath, evaluation: Evaluation) -> int:
+    """A duration that the API carries, which takes whole seconds (`upstash/headers.py`)."""
+    problem = fraction_problem(str(path[-1]), value, where="the API takes")
+    if problem is not None:
+        evaluation.add(path, problem.code, problem.message, problem.hint)
+    return seconds(value)
+
+
 def _flow_control(value: Mapping[str, Any], path: FieldPath, evaluation: Evaluation) -> FlowControl:
     period = value.get("period")
     return FlowControl(
         key=evaluation.text(value["key"], (*path, "key")),
         parallelism=_whole(value.get("parallelism")),
         rate=_whole(value.get("rate")),
-        period_s=None if period is None else seconds(period),
+        period_s=None if period is None else _whole_seconds(period, (*path, "period"), evaluation),
     )
 
 
@@ -131,10 +140,10 @@ def _redact(value: Mapping[str, Any], _path: FieldPath, _evaluation: Evaluation)
 
 _DELIVERY: dict[str, tuple[str, Callable[[Any, FieldPath, Evaluation], object]]] = {
     "retries": ("retries", lambda value, _path, _evaluation: int(value)),
-    "retryDelay": ("retry_delay", lambda value, _path, _evaluation: str(value).strip()),
-    "delay": ("delay_s", lambda value, _path, _evaluation: seconds(value)),
+    "retryDelay": ("retry_delay", lambda value, _path, _evaluation: retry_delay(value)),
+    "delay": ("delay_s", _whole_seconds),
     "notBefore": ("not_before_s", _time),
-    "timeout": ("timeout_s", lambda value, _path, _evaluation: seconds(value)),
+    "timeout": ("timeout_s", _whole_seconds),
     "labels": ("labels", lambda value, path, evaluation: evaluation.labels(value, path)),
     "flowControl": ("flow_control", _flow_control),
     "failureUrl": ("failure_url", lambda value, path, evaluation: evaluation.text(value, path, stand_in=STAND_IN_URL)),

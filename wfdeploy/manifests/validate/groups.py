@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
-from wfdeploy.documents.values import Problem
+from wfdeploy.documents.values import Problem, fraction_problem
 from wfdeploy.model.document import FieldPath
 
 GroupProblem: TypeAlias = tuple[FieldPath, Problem]
@@ -34,6 +34,23 @@ def group_problems(data: Mapping[str, Any]) -> Iterator[GroupProblem]:
             yield ("spec", "rollout"), Problem("recurring-rollout", "a recurring group can't be rolled out", hint)
         yield from _rollout(rollout)
     yield from _depends_on(spec.get("dependsOn", ()), data["metadata"]["name"])
+    yield from _durations(spec)
+
+
+def _durations(spec: Mapping[str, Any]) -> Iterator[GroupProblem]:
+    """Durations that apply itself keeps to."""
+    policy, schedule, rollout = (spec.get(field) or {} for field in ("policy", "schedule", "rollout"))
+    on_failure = policy.get("onFailure")
+    backoff = on_failure.get("backoff") if isinstance(on_failure, dict) else None
+    found: list[tuple[FieldPath, object]] = [
+        (("spec", "schedule", "deadline"), schedule.get("deadline")),
+        (("spec", "policy", "onFailure", "backoff"), backoff),
+    ]
+    for index, step in enumerate(rollout.get("steps", ())):
+        found.append((("spec", "rollout", "steps", index, "bake"), step.get("bake")))
+    for path, value in found:
+        if (problem := fraction_problem(str(path[-1]), value, where="it is counted in")) is not None:
+            yield path, problem
 
 
 def _schedule(schedule: Mapping[str, Any]) -> Iterator[GroupProblem]:
