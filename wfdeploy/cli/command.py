@@ -112,6 +112,18 @@ class SharedOptions(Command):
         return formatter.getvalue().strip("\n")
 
 
+def offering(what: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """What a shell is to offer for a parameter, for its `shell_complete`: a function of `completing`, by its name."""
+
+    def offer(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from wfdeploy.cli import completing
+
+        found: list[CompletionItem] = getattr(completing, what)(ctx, incomplete)
+        return found
+
+    return offer
+
+
 class Section:
     """A part of a group's list of commands."""
 

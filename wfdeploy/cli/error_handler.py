@@ -30,12 +30,13 @@ def run(arguments: Sequence[str], app: App, group: click.Group | None = None) ->
     app.arguments = tuple(arguments)
     instruction = app.environ.get(COMPLETE_VARIABLE)
     if instruction:
-        from click.shell_completion import shell_complete
-
         try:
-            return shell_complete(group, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
-        except (KeyError, ValueError, IndexError):  # no shell asks like this; no message may join the completions
+            from wfdeploy.cli.completing import answer
+
+            app.output.payload(answer(group, {"obj": app}, PROGRAM, COMPLETE_VARIABLE, instruction))
+        except Exception:  # no shell asks like this, or a bug; no message may join the command line that is typed
             return ExitCode.USAGE
+        return ExitCode.OK
 
     # Not click's own `main`: it takes any broken pipe, a socket's too, for a reader that went away, and any end of file
     # for ^C.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import click
 
-from wfdeploy.cli.command import Option, app_of
+from wfdeploy.cli.command import Option, app_of, offering
 from wfdeploy.cli.output import ColorMode, LogFormat, View
 from wfdeploy.errors import UsageError
 from wfdeploy.model.options import MOST_CONCURRENT, ApplyOptions, TargetOptions
@@ -58,21 +58,6 @@ def _variables(_ctx: click.Context, _parameter: click.Parameter, values: tuple[s
             raise click.BadParameter(f"'{item}' is not NAME=VALUE.")
         found[name] = value
     return found
-
-
-def _environments(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """For the shell: the environments of the project file here, if there is a good one."""
-    from pathlib import Path
-
-    from wfdeploy.errors import WfdeployError
-    from wfdeploy.model.project import LOCAL
-    from wfdeploy.project.file import load_project
-
-    try:
-        declared = load_project(cwd=Path.cwd(), environment=LOCAL).environments
-    except WfdeployError:
-        declared = ()
-    return [name for name in dict.fromkeys((*declared, LOCAL)) if name.startswith(incomplete)]
 
 
 def _set(attribute: str, kind: Callable[[str], _E]) -> Callable[[click.Context, click.Parameter, str | None], None]:
@@ -182,9 +167,17 @@ def _values(kind: type[_T]) -> Callable[[dict[str, Any]], _T]:
 
 _PROJECT = (
     _place(
-        "--project-file", metavar="FILE", help="Project file.  [default: wfdeploy.yaml here or in a directory above]"
+        "--project-file",
+        metavar="FILE",
+        shell_complete=offering("files"),
+        help="Project file.  [default: wfdeploy.yaml here or in a directory above]",
     ),
-    _place("--env-file", metavar="FILE", help="Read variables from a .env file; those already set win."),
+    _place(
+        "--env-file",
+        metavar="FILE",
+        shell_complete=offering("files"),
+        help="Read variables from a .env file; those already set win.",
+    ),
     _place(
         "--allow",
         metavar="KIND=PATTERN",
@@ -196,7 +189,7 @@ _PROJECT = (
 
 
 def _environment(help_: str) -> Decorator:
-    return _place("-e", "--environment", metavar="NAME", shell_complete=_environments, help=help_)
+    return _place("-e", "--environment", metavar="NAME", shell_complete=offering("environments"), help=help_)
 
 
 target = _bundle(
@@ -213,9 +206,15 @@ target = _bundle(
         _place(
             "--token-file",
             metavar="FILE",
+            shell_complete=offering("files"),
             help="Read the token from a file (- for standard input).  [default: the variable QSTASH_TOKEN]",
         ),
-        _place("--state", metavar="PATH", help="State file.  [default: .wfdeploy/state/ENVIRONMENT.db]"),
+        _place(
+            "--state",
+            metavar="PATH",
+            shell_complete=offering("files"),
+            help="State file.  [default: .wfdeploy/state/ENVIRONMENT.db]",
+        ),
         _place(
             "--shard",
             metavar="I/N",
@@ -243,6 +242,7 @@ _TARGET = selecting(
     "targets",
     metavar="GLOB",
     multiple=True,
+    shell_complete=offering("globs"),
     help="Only addresses that match (* and ?; brackets are literal). May be repeated.",
 )
 
@@ -267,6 +267,7 @@ def selection(*, replace: bool = True, prune: bool = True) -> Decorator:
                 "--replace",
                 metavar="ADDRESS",
                 multiple=True,
+                shell_complete=offering("addresses"),
                 help="Trigger this run again although nothing changed. May be repeated.",
             )
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wfdeploy.cli.command import offering
 from wfdeploy.cli.options import Function, selecting
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _LABELS = selecting(
     "labels",
     metavar="LABEL",
     multiple=True,
+    shell_complete=offering("labels"),
     help="Only runs with this label, or one of several. May be repeated.",
 )
 
@@ -68,4 +70,5 @@ def runs_in_states(function: Function) -> Function:
 
 def recorded_runs(function: Function) -> Function:
     """Add ADDRESS-GLOB... and --label; pass `globs` and `labels`."""
-    return click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1)(_LABELS(function))
+    globs = click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1, shell_complete=offering("globs"))
+    return globs(_LABELS(function))

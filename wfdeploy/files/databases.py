@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -72,6 +73,19 @@ def remove_database(path: Path) -> None:
 def uri_of(path: Path) -> str:
     """A database's URI, without parameters (SQLite documentation: URI Filenames)."""
     return f"file:{quote(os.fsencode(path.absolute()))}"
+
+
+def glance(path: Path, *, until: float) -> sqlite3.Connection:
+    """Read a database as its file stands: without its log, without a lock, and without a trace beside it.
+
+    What another process writes meanwhile may make it look damaged. Queries fail at `until`, a time of
+    `time.monotonic`. Raises: `StrangeFileError`, `sqlite3.Error`.
+    """
+    require_regular(path)
+    connection = sqlite3.connect(f"{uri_of(path)}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.set_progress_handler(lambda: time.monotonic() > until, 1000)
+    return connection
 
 
 def is_own_log(path: Path, secrets: Sequence[str]) -> bool:

@@ -20,7 +20,12 @@ DEFAULT = "default"
 
 
 def load_project(
-    *, cwd: Path, file: Path | None = None, environment: str | None = None, by_cache: Path | None = None
+    *,
+    cwd: Path,
+    file: Path | None = None,
+    environment: str | None = None,
+    by_cache: Path | None = None,
+    remember: bool = True,
 ) -> Project:
     """The project that a command in `cwd` works on, for one environment.
 
@@ -31,11 +36,12 @@ def load_project(
     file: relative to `cwd`; wins over the search, which goes from `cwd` upwards.
     by_cache: the folder of the user's state, for commands that change nothing: a file whose content is known there need
         not be read again.
+    remember: make the content known there, for the next command.
     """
     path = locate_project_file(cwd=cwd, file=file)
     if path is None:
         return Project(root=cwd.absolute(), environment=_choose(environment, (), None))
-    data = _read(path, cwd, by_cache=by_cache)
+    data = _read(path, cwd, by_cache=by_cache, remember=remember)
     declared: Mapping[str, Any] = data.get("spec", {}).get("environments", {})
     chosen = _choose(environment, tuple(declared), sources.shown_path(path, cwd))
     project = _project(data, path)
@@ -61,7 +67,7 @@ def locate_project_file(*, cwd: Path, file: Path | None = None) -> Path | None:
     return None
 
 
-def _read(path: Path, cwd: Path, *, by_cache: Path | None) -> Mapping[str, Any]:
+def _read(path: Path, cwd: Path, *, by_cache: Path | None, remember: bool) -> Mapping[str, Any]:
     """The data of the project file, checked."""
     if by_cache is not None and by_cache.resolve().is_relative_to(Bounds.around(path.parent).root):
         by_cache = None  # a CI job's HOME is often its checkout, and then anybody may have put something there
@@ -72,7 +78,7 @@ def _read(path: Path, cwd: Path, *, by_cache: Path | None) -> Mapping[str, Any]:
 
     document = project_document(path, cwd=cwd)
     data = cast("Mapping[str, Any]", document.data)
-    if by_cache is not None:
+    if by_cache is not None and remember:
         project_cache.remember(path, by_cache, document.source.text, data)
     return data
 

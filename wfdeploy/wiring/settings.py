@@ -7,7 +7,7 @@ that a stray `QSTASH_URL` never turns production's runs elsewhere.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,6 +119,26 @@ def resolve(
         by_cache=folder,
         ignored=endpoint.ignored,
     )
+
+
+def presumed_places(options: TargetOptions, environ: Mapping[str, str], *, cwd: Path) -> Iterator[tuple[Project, Path]]:
+    """The project and the state file of the environment that is meant, or of each where none is chosen.
+
+    For what must be quick and leave no trace. Raises: `WfdeployError` where the project file is wrong.
+    """
+    from wfdeploy.project.file import DEFAULT, load_project
+
+    file = None if options.project_file is None else Path(options.project_file)
+
+    def load(environment: str) -> Project:
+        by_cache = user_state_folder(environ)
+        return load_project(cwd=cwd, file=file, environment=environment, by_cache=by_cache, remember=False)
+
+    project = load(LOCAL)
+    chosen = LOCAL if options.local else options.environment
+    for environment in (*(project.environments or (DEFAULT,)), LOCAL) if chosen is None else (chosen,):
+        one = project if environment == LOCAL else load(environment)
+        yield one, _state_file(options, one, cwd)
 
 
 def _permissions(options: TargetOptions, environ: Mapping[str, str]) -> Permissions:

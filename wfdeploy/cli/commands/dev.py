@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wfdeploy.cli import options
-from wfdeploy.cli.command import Command
+from wfdeploy.cli.command import Command, offering
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     "--port", metavar="PORT", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free port."
 )
 @click.option(
-    "--db", metavar="FILE", help="Database of the runs.  [default: .wfdeploy/local-server.db beside the project file]"
+    "--db",
+    metavar="FILE",
+    shell_complete=offering("files"),
+    help="Database of the runs.  [default: .wfdeploy/local-server.db beside the project file]",
 )
 @click.option(
     "--time-scale",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wfdeploy.cli import options
-from wfdeploy.cli.command import Command
+from wfdeploy.cli.command import Command, offering
 from wfdeploy.cli.output import View
 from wfdeploy.errors import ExitCode
 
@@ -86,11 +86,11 @@ def _verdict(errors: int, warnings: int) -> str:
         wfdeploy render                                       every run of the project
         wfdeploy render manifests/onboarding.yaml --local
         wfdeploy render manifests/ 'onboarding/acme'
-        wfdeploy render manifests/ 'invoices/eu[*]' --output json | jq .requests[].request.body
+        wfdeploy render manifests/ 'invoices/eu[*]' --output json | jq '.requests[].request.body'
     """,
 )
 @click.argument("path", required=False, type=click.Path())
-@click.argument("address", required=False)
+@click.argument("address", required=False, shell_complete=offering("globs"))
 @options.variables
 @options.target
 @options.view

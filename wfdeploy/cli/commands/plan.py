@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wfdeploy.cli import options
-from wfdeploy.cli.command import Command
+from wfdeploy.cli.command import Command, offering
 from wfdeploy.cli.output import View
 from wfdeploy.errors import ExitCode, UsageError
 
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 )
 @options.paths
 @click.option(
-    "--out", metavar="FILE", help="Save the plan for `apply FILE`, which applies exactly that; - for standard output."
+    "--out",
+    metavar="FILE",
+    shell_complete=offering("files"),
+    help="Save the plan for `apply FILE`, which applies exactly that; - for standard output.",
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there is something to do.")
 @click.option("--offline", is_flag=True, help="Don't contact the server; the plan is unverified then.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wfdeploy.cli import options
-from wfdeploy.cli.command import Command, LazyGroup, Section
+from wfdeploy.cli.command import Command, LazyGroup, Section, offering
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def rollout() -> None:
         wfdeploy rollout status migrate --output json
     """,
 )
-@click.argument("groups", metavar="[GROUP]...", nargs=-1)
+@click.argument("groups", metavar="[GROUP]...", nargs=-1, shell_complete=offering("groups"))
 @options.target
 @options.view
 def status(app: App, target: TargetOptions, groups: Sequence[str]) -> None:
@@ -88,7 +88,7 @@ def _steering(verb: str, done: str, help_: str) -> click.Command:
         exits=(ExitCode.STATE,),
         examples=f"wfdeploy rollout {verb} migrate -e production",
     )
-    @click.argument("group", metavar="GROUP")
+    @click.argument("group", metavar="GROUP", shell_complete=offering("groups"))
     @options.target
     @options.view
     def command(app: App, target: TargetOptions, group: str) -> None:

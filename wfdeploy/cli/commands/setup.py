@@ -164,16 +164,11 @@ def schema(app: App, name: str) -> None:
 @options.log
 def completion(app: App, shell: str) -> None:
     """Print the completion script for a shell."""
-    from click.shell_completion import get_completion_class
-
+    from wfdeploy.cli.completing import script
     from wfdeploy.cli.error_handler import COMPLETE_VARIABLE, PROGRAM
     from wfdeploy.cli.main import main
 
-    kind = get_completion_class(shell)
-    assert kind is not None  # click knows these three
-    # Filled in by hand: click's own `source` starts a bash to ask for its version.
-    made = kind(main, {}, PROGRAM, COMPLETE_VARIABLE)
-    app.output.payload(made.source_template % made.source_vars() + "\n")
+    app.output.payload(script(main, shell, PROGRAM, COMPLETE_VARIABLE) + "\n")
 
 
 @click.command(

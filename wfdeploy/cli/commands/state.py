@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wfdeploy.cli import options
-from wfdeploy.cli.command import Command, LazyGroup, Section
+from wfdeploy.cli.command import Command, LazyGroup, Section, offering
 from wfdeploy.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def state() -> None:
         wfdeploy state list 'onboarding/*' --output json
     """,
 )
-@click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1)
+@click.argument("globs", metavar="[ADDRESS-GLOB]...", nargs=-1, shell_complete=offering("globs"))
 @options.target
 @options.view
 def list_(app: App, target: TargetOptions, globs: Sequence[str]) -> None:
@@ -87,10 +87,10 @@ def list_(app: App, target: TargetOptions, globs: Sequence[str]) -> None:
     exits=(ExitCode.STATE,),
     examples="""
         wfdeploy state show onboarding/acme
-        wfdeploy state show onboarding/acme --output json | jq .record.request
+        wfdeploy state show onboarding/acme --output json | jq '.record.request'
     """,
 )
-@click.argument("address")
+@click.argument("address", shell_complete=offering("addresses"))
 @options.target
 @options.view
 def show(app: App, target: TargetOptions, address: str) -> None:
@@ -118,7 +118,7 @@ def show(app: App, target: TargetOptions, address: str) -> None:
         wfdeploy state resolve onboarding/acme --triggered --run-id wfr_5kDfS   a resume did
     """,
 )
-@click.argument("address")
+@click.argument("address", shell_complete=offering("addresses"))
 @click.option("--triggered", "resolution", flag_value="triggered", help="The run was started: record it so.")
 @click.option("--resend", "resolution", flag_value="resend", help="It was not: the next apply may send it again.")
 @click.option(
@@ -154,7 +154,7 @@ def resolve(app: App, target: TargetOptions, address: str, resolution: str | Non
         wfdeploy state mv onboarding/acme onboarding/acme-gmbh
     """,
 )
-@click.argument("origin", metavar="OLD-ADDRESS")
+@click.argument("origin", metavar="OLD-ADDRESS", shell_complete=offering("addresses"))
 @click.argument("to", metavar="NEW-ADDRESS")
 @options.target
 @options.log
@@ -182,7 +182,7 @@ def mv(app: App, target: TargetOptions, origin: str, to: str) -> None:
         wfdeploy state rm 'onboarding/*' -e staging --yes
     """,
 )
-@click.argument("globs", metavar="ADDRESS-GLOB...", nargs=-1, required=True)
+@click.argument("globs", metavar="ADDRESS-GLOB...", nargs=-1, required=True, shell_complete=offering("globs"))
 @options.yes("always")
 @options.dry_run
 @options.target
