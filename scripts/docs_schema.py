@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from wfdeploy.documents.explanation import type_words
+
 ROOT = Path(__file__).parents[1]
 PAGES = {
     "manifest": ("docs/reference/manifest.md", "manifest.schema.json"),
@@ -20,9 +22,6 @@ PAGES = {
 }
 
 _NOTE = "<!-- Written by scripts/docs_schema.py from the schema; edit that instead. -->"
-_TYPES = {"object": "mapping", "array": "list", "string": "text", "integer": "whole number", "number": "number"}
-_PLURALS = {"object": "mappings", "string": "texts"}
-
 Schema = dict[str, Any]
 
 
@@ -109,16 +108,7 @@ def _resolved(field: Schema, definitions: Schema) -> Schema:
 
 
 def _type(field: Schema) -> str:
-    if "enum" in field:
-        return " \\| ".join(f"`{value}`" for value in field["enum"])
-    types = field.get("type", "any value")
-    names = [types] if isinstance(types, str) else [kind for kind in types if kind != "null"]
-    text = " or ".join(_TYPES.get(kind, kind) for kind in names)
-    if field.get("items"):
-        inner = field["items"].get("enum")
-        kind = _PLURALS.get(field["items"].get("type", "object"), "items")
-        text += " of " + (", ".join(f"`{value}`" for value in inner) if inner else kind)
-    return text
+    return _escaped(type_words(field, lambda value: f"`{value}`"))
 
 
 def _default(field: Schema) -> str:

@@ -7,13 +7,13 @@ each shell gets it quoted.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -85,6 +85,18 @@ def labels(ctx: click.Context, incomplete: str) -> list[Item]:
     return [Item(label) for label in sorted(found) if label.startswith(incomplete)][:MOST]
 
 
+def fields(_ctx: click.Context, incomplete: str) -> list[Item]:
+    """Fields of manifests and of the project file, one level at a time."""
+    from wfdeploy.documents.explanation import children, find_field
+
+    before, dot, last = incomplete.rpartition(".")
+    with suppress(*_UNREADABLE):
+        parents = [find_field(before)[0]] if before else [find_field(name)[0] for name in ("spec", "project.spec")]
+        names = [child.path.rpartition(".")[2] for parent in parents for child in children(parent)]
+        return [Item(f"{before}{dot}{name}") for name in dict.fromkeys(names) if name.startswith(last)]
+    return []
+
+
 def files(_ctx: click.Context, incomplete: str) -> list[Item]:
     """Whatever files the shell itself offers."""
     return [Item(incomplete, type="file")]
@@ -99,7 +111,7 @@ def _places(ctx: click.Context) -> Iterator[tuple[Path, Path]]:
     """The root of the project and the state, of each environment that may be meant."""
     from wfdeploy.wiring.settings import presumed_places
 
-    names = {field.name for field in fields(TargetOptions)}
+    names = {field.name for field in dataclasses.fields(TargetOptions)}
     given = {name: value for name, value in ctx.params.items() if name in names and value is not None}
     with suppress(*_UNREADABLE):
         for project, state in presumed_places(TargetOptions(**given), os.environ, cwd=Path.cwd()):

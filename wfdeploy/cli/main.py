@@ -45,6 +45,7 @@ SECTIONS = (
         {
             "dev": "Run a local server that speaks the Workflow API.",
             "help": "Explain a command, or the options that commands share.",
+            "explain": "Explain a field of manifests or of the project file.",
             "schema": "Print the JSON Schema of manifests or of the project file.",
             "completion": "Print the completion script for a shell.",
             "version": "Print the version.",
@@ -53,7 +54,7 @@ SECTIONS = (
 )
 
 MODULES = {
-    **dict.fromkeys(("init", "help", "schema", "completion", "version"), "setup"),
+    **dict.fromkeys(("init", "help", "explain", "schema", "completion", "version"), "setup"),
     **dict.fromkeys(("validate", "render"), "manifests"),
     **dict.fromkeys(("status", "wait", "logs", "history", "refresh"), "runs"),
     **dict.fromkeys(("adopt", "cancel", "resume", "restart", "retrigger"), "apply"),

@@ -132,3 +132,17 @@ ROWS: tuple[Row, ...] = (
     ),
 )
 """All rows except the workflow run id and the labels, which need more than the request (see `wire`)."""
+
+
+def headers_of(field: str) -> list[tuple[str, str, str]]:
+    """The headers by which a field of a run, or of the defaults, is sent: each with its format and an example.
+
+    `field`: as `flowControl.key`. A field within one of the table's is sent with that one.
+    """
+    if field == "workflowRunId":
+        return [(RUN_ID, "unchanged", "migration-2026-11-acme")]
+    if field == "labels":
+        return [(LABEL, "joined by commas, the project's own first", "wfdeploy.acme.prod,onboarding")]
+    rows = [row for row in ROWS if row.field == field or row.field.startswith(f"{field}.")]
+    rows = rows or [row for row in ROWS if field.startswith(f"{row.field}.")]
+    return [(f"{row.header}NAME" if row.header.endswith("-") else row.header, row.written, row.example) for row in rows]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
 
 from wfdeploy import __version__
 from wfdeploy.cli import options
-from wfdeploy.cli.command import Command, SharedOptions
+from wfdeploy.cli.command import Command, SharedOptions, offering
 from wfdeploy.cli.output import View
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ def init(*, app: App, folder: str, ci: str | None, name: str | None) -> None:
     Writes wfdeploy.yaml with a random uid and two environments, an example manifest, .gitignore and .gitattributes.
     A file that exists is never changed, so init may be repeated, and adds what is missing.
     """
-    import re
     from pathlib import Path
 
     from wfdeploy.cli.scaffold import project_name, scaffold
@@ -149,6 +149,44 @@ def schema(app: App, name: str) -> None:
     from wfdeploy.documents.schemas import schema_text
 
     app.output.payload(schema_text(name))
+
+
+@click.command(
+    "explain",
+    cls=Command,
+    examples="""
+        wfdeploy explain                            the fields of a manifest
+        wfdeploy explain runs.retries
+        wfdeploy explain defaults.flowControl
+        wfdeploy explain project.environments       of wfdeploy.yaml
+        wfdeploy explain retries --output json
+    """,
+)
+@click.argument("field", metavar="[FIELD]", default="manifest", shell_complete=offering("fields"))
+@options.view
+def explain(app: App, field: str) -> None:
+    """Explain a field of manifests or of the project file.
+
+    Its meaning, type, default, an example, the header that it is sent as, and the fields within.
+
+    FIELD is a path, as runs.retries; spec. may be left out, and so may [] behind a list. The last name alone is enough
+    where it says which one is meant. manifest or project, alone or before the path, says which file.
+    """
+    from wfdeploy.documents.explanation import explained, find_field
+    from wfdeploy.render import explanation as view
+    from wfdeploy.render.encode import dump
+    from wfdeploy.upstash.headers import headers_of
+
+    found, others = find_field(field)
+    said = dict(explained(found, others))
+    within = re.fullmatch(r"spec\.(?:runs\[\]|defaults)\.(.+)", found.path)
+    if found.document == "manifest" and within is not None:
+        said["headers"] = [
+            {"name": name, "written": written, "example": example}
+            for name, written, example in headers_of(within[1].replace("[]", ""))
+        ]
+    output = app.output
+    output.show(dump({"formatVersion": 1, **said}) + "\n", view.text(said, output.style, width=output.width))
 
 
 @click.command(
