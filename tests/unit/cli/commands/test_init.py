@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +55,7 @@ def test_nothing_is_ever_overwritten(elsewhere: Path) -> None:
         "wfdeploy.yaml": "mine",
         "manifests/own.yaml": "mine",
         ".gitignore": "*.pyc\n",
-        ".gitattributes": "payloads/** -text\n**/payloads/** -text\n",
+        ".gitattributes": "payloads/** -text\n**/payloads/** -text\n*.csv -text\n",
         ".gitlab-ci.yml": "mine",
     }
     for name, text in mine.items():
@@ -69,6 +71,8 @@ def test_nothing_is_ever_overwritten(elsewhere: Path) -> None:
         "kept  .gitlab-ci.yml",
     ]
     assert "add to it: .wfdeploy/  .env" in ran.stderr
+    assert "*.tsv -text" in ran.stderr
+    assert "*.csv -text" not in ran.stderr
     assert "no CI workflow was written" in ran.stderr
     assert not (elsewhere / "manifests/hello.yaml").exists()
 
@@ -149,3 +153,43 @@ def test_a_scaffolded_pipeline_pins_servers_and_secrets_and_plans_with_a_token_t
     assert not permissions.secret("AWS_SECRET_ACCESS_KEY")
     (plan,) = (line for line in Path(path).read_text(encoding="utf-8").split("\n\n") if "wfdeploy plan" in line)
     assert "QSTASH_READONLY_TOKEN" in plan
+
+
+def test_git_keeps_the_bytes_of_data_and_body_files(elsewhere: Path) -> None:
+    def git(*arguments: str) -> None:
+        environ = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        settings = ("core.autocrlf=true", "core.safecrlf=false", "user.name=t", "user.email=t@example.com")
+        options = [word for setting in settings for word in ("-c", setting)]
+        subprocess.run(["git", *options, *arguments], check=True, capture_output=True, env=environ)
+
+    command_line("init", "there")
+    root = elsewhere / "there"
+    rows = b'id,note\na,"two\nlines"\nb,"three\r\nlines"\n'
+    files = {
+        "data/rows.csv": rows,
+        "data/rows.json": b'[\n{"id": 1}\n]\r\n',
+        "data/rows.yaml": b"- 1\n- 2\r\n",
+        "manifests/rows.tsv": b"id\ta\n1\t2\n",
+        "manifests/letter.md": b"# Hello\n\nworld\n",
+        "payloads/body.yaml": b"a: 1\r\nb: 2\n",
+        "payloads/hello.txt": b"hello\nworld\n",
+        "elsewhere/rows.jsonl": b"{}\n{}\n",
+        "elsewhere/rows.parquet": b"PAR1\n\r\nPAR1",
+    }
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    spec = "destination: https://example.com, runs: [{name: a, key: '${{ row.id }}', body: '${{ row.note }}'"
+    manifest = f"apiVersion: wfdeploy/v1\nkind: RunGroup\nmetadata: {{name: g}}\nspec: {{{spec}"
+    (root / "manifests/g.yaml").write_text(f"{manifest}, forEach: {{file: ../data/rows.csv}}}}]}}\n", encoding="utf-8")
+    git("init", "-q", "there")
+    git("-C", "there", "add", ".")
+    git("-C", "there", "commit", "-qm", "all")
+    git("clone", "-q", "there", "here")
+    assert {name: (elsewhere / "here" / name).read_bytes() for name in files} == files
+    shown = [
+        command_line("render", "--project-file", f"{root}/wfdeploy.yaml", "-e", "staging").stdout
+        for root in ("there", "here")
+    ]
+    assert "three\\r\\nlines" in shown[0]
+    assert shown[0].replace("there/", "here/") == shown[1]
