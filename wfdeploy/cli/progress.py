@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeGuard
 
 from wfdeploy.cli.output import LogFormat, Output, View
 
 if TYPE_CHECKING:
     from wfdeploy.cli.displays import Bar, JsonEvents, Lines
-    from wfdeploy.model.event import Event
+    from wfdeploy.model.event import Event, Notice
     from wfdeploy.ports import Listener
 
 
@@ -31,17 +32,25 @@ def listener(output: Output, *, monotonic: Callable[[], float] = time.monotonic)
 
 @contextmanager
 def bar(output: Output) -> Iterator[Listener]:
-    """A listener that shows a bar where a terminal has room for one, and nothing elsewhere: for commands whose progress
-    isn't worth a log."""
+    """A listener that shows a bar where a terminal has room for one, and nothing but minor notices elsewhere: for
+    commands whose progress isn't worth a log."""
     if not output.can_animate or output.view is View.JSON:
-        yield _ignore
+        yield partial(_show_minor, output)
         return
     with listener(output) as display:
         yield display
 
 
-def _ignore(_: Event, /) -> None:
-    """Take no notice."""
+def _show_minor(output: Output, event: Event, /) -> None:
+    """Show a minor notice with -v, and nothing else."""
+    if _is_minor(event):
+        output.detail(event.message)
+
+
+def _is_minor(event: Event) -> TypeGuard[Notice]:
+    from wfdeploy.model.event import Notice
+
+    return isinstance(event, Notice) and event.minor
 
 
 def pause(listener: Listener) -> None:
@@ -60,6 +69,9 @@ class EventDisplay:
         self._display: Bar | JsonEvents | Lines | None = None
 
     def __call__(self, event: Event, /) -> None:
+        if _is_minor(event):
+            self._output.detail(event.message)
+            return
         if self._display is None:
             self._display = self._suitable()
         self._display(event)

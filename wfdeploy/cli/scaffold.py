@@ -14,6 +14,7 @@ from wfdeploy import __version__
 from wfdeploy.errors import UsageError
 from wfdeploy.files.access import read_at_most
 from wfdeploy.files.bounds import Bounds
+from wfdeploy.project.file import require_no_other
 from wfdeploy.wiring.checkout import require_as_named
 
 FILES: Mapping[str, str] = {
@@ -47,6 +48,7 @@ def scaffold(folder: Path, *, name: str, ci: str | None) -> Sequence[Written]:
     """Write the files that aren't there. Raises: `UsageError` when the folder can't be written."""
     wanted = dict(FILES)
     # Before it is looked through: a link may lead to all files of the machine.
+    require_no_other(folder, cwd=Path.cwd())
     require_as_named("the folder", "manifests", folder=folder, bounds=Bounds.around(folder))
     if ci is not None:
         path, template = CI_FILES[ci]

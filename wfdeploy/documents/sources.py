@@ -29,10 +29,31 @@ STDIN_NAME = "<stdin>"
 SUFFIXES = (".yaml", ".yml")
 PROJECT_FILE = "wfdeploy.yaml"
 
+NOT_PROJECT_FILES = tuple(
+    f"{stem}{suffix}"
+    for stem in ("wfdeploy", "Wfdeploy", "WFDEPLOY")
+    for suffix in (".yaml", ".yml", ".YAML", ".YML")
+    if f"{stem}{suffix}" != PROJECT_FILE
+)
+"""Names under which somebody may look for the project file."""
+
 MAX_FILE_BYTES = 256 * 1024 * 1024
 """Of one manifest. A million small runs are about half of it."""
 
 _BOM = "\ufeff"
+
+
+HIDDEN = "hidden"
+OTHER_ENDING = "no *.yaml or *.yml"
+OTHER_PROJECT = "another project"
+PROJECT_FILES = "a project file"
+
+
+class PassedOver(NamedTuple):
+    """What a folder holds and is not read: its name as the user would type it, and why, as what it is."""
+
+    display: str
+    why: str
 
 
 class Found(NamedTuple):
@@ -56,16 +77,17 @@ def find(
     problems: list[Diagnostic],
     bounds: Bounds,
     project_file: Path | None = None,
+    passed: list[PassedOver] | None = None,
 ) -> list[Found]:
     """Find the manifest files that `paths` stand for, each once: in the order of the paths, folders sorted by name.
 
     Paths are relative to `base` and shown relative to `cwd`, unless they are absolute. In folders, hidden entries and
     project files are skipped, and so are folders below with a project file of their own, which are other projects
     (`project_file` is this one's); a path that is given itself is taken whatever its name. What can't be found or
-    entered, or lies out of bounds, is added to `problems`.
+    entered, or lies out of bounds, is added to `problems`; what is skipped, to `passed`.
     """
     own = "" if project_file is None else os.path.realpath(project_file)
-    search = _Search(own, bounds, problems)
+    search = _Search(own, bounds, problems, [] if passed is None else passed)
     found: dict[str, Found] = {}
     for text in paths:
         if text == STDIN:
@@ -159,10 +181,11 @@ class _Search:
     own: the project file's real path.
     """
 
-    def __init__(self, own: str, bounds: Bounds, problems: list[Diagnostic]) -> None:
+    def __init__(self, own: str, bounds: Bounds, problems: list[Diagnostic], passed: list[PassedOver]) -> None:
         self._own = own
         self._bounds = bounds
         self._problems = problems
+        self._passed = passed
 
     def expand(self, path: Path, display: str) -> Iterator[Found]:
         """The files that a path stands for."""
@@ -177,11 +200,13 @@ class _Search:
             self._problem("unreadable", f"can't be read: {reason(error)}", display)
             return
         if is_folder:
-            before = len(self._problems)
+            before, passed = len(self._problems), len(self._passed)
             entries = list(self._folder(path, display, ()))
             if not entries and len(self._problems) == before:
-                message = "this folder holds no manifests"
-                self._problem("no-manifests", message, display, "manifests are files *.yaml and *.yml")
+                message, hint = "this folder holds no manifests", "manifests are files *.yaml and *.yml"
+                if (shown := shortened([one.display for one in self._passed[passed:]], 3)) != "":
+                    hint += f"; passed over: {shown}"
+                self._problem("no-manifests", message, display, hint)
             yield from entries
         else:
             yield Found(display, path, os.path.realpath(path))
@@ -197,14 +222,15 @@ class _Search:
             self._problem("unreadable", f"can't be read: {reason(error)}", display)
             return
         if above and any(entry.name == PROJECT_FILE and os.path.realpath(entry) != self._own for entry in entries):
+            self._passed.append(PassedOver(display, OTHER_PROJECT))
             return
         for entry in entries:
-            if entry.name.startswith("."):
-                continue
             shown = escaped(os.path.join(display, entry.name) if display != "." else entry.name)  # noqa: PTH118 - text as typed
             child = path / entry.name
             is_folder = _is_folder(entry)
-            if not is_folder and (not entry.name.endswith(SUFFIXES) or entry.name == PROJECT_FILE):
+            why = _why_not(entry.name, is_folder=is_folder)
+            if why is not None:
+                self._passed.append(PassedOver(f"{shown}{os.sep}" if is_folder else shown, why))
                 continue
             is_link = entry.is_symlink()
             if is_link and not self._is_within(child, shown):
@@ -227,6 +253,23 @@ class _Search:
 
     def _problem(self, code: str, message: str, display: str, hint: str | None = None) -> None:
         self._problems.append(_problem(code, message, display, hint))
+
+
+def _why_not(name: str, *, is_folder: bool) -> str | None:
+    """Why an entry of a folder is passed over; None for one that isn't."""
+    if name.startswith("."):
+        return HIDDEN
+    if is_folder:
+        return None
+    if name == PROJECT_FILE:
+        return PROJECT_FILES
+    return None if name.lower().endswith(SUFFIXES) else OTHER_ENDING
+
+
+def shortened(names: Sequence[str], most: int) -> str:
+    """Some of many names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import CacheBusy, raising_busy_or_damaged, remove
+from wfdeploy.documents.sources import shortened
 from wfdeploy.errors import CacheDamaged, InvalidInput, StateUnusable, UsageError
 from wfdeploy.manifests.identify.digest import digest
 from wfdeploy.manifests.reading import Loading, ManifestReader
@@ -21,10 +22,12 @@ from wfdeploy.model.canonical import canonical_json
 
 if TYPE_CHECKING:
     from wfdeploy.catalogue.entries import Cache
+    from wfdeploy.documents.sources import PassedOver
     from wfdeploy.manifests.loading import Elsewhere
     from wfdeploy.model.diagnostic import Diagnostic
     from wfdeploy.model.project import Project
     from wfdeploy.model.run import Group, Move, OnRemove
+    from wfdeploy.ports import Listener
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,21 @@ def validate(
     return tuple(diagnostics)
 
 
+_MOST_NAMES = 50
+"""Of files that were passed over, in one line."""
+
+
+def _report(passed: Sequence[PassedOver], listener: Listener) -> None:
+    """Report what was passed over, by why it was."""
+    if not passed:
+        return
+    from wfdeploy.model.event import Notice
+
+    for why in dict.fromkeys(one.why for one in passed):
+        names = shortened([one.display for one in passed if one.why == why], _MOST_NAMES)
+        listener(Notice(f"passed over ({why}): {names}", minor=True))
+
+
 def _load(
     project: Project, paths: Sequence[str] | None, how: Loading, *, presuming: bool = False
 ) -> tuple[Manifests, list[Diagnostic]]:
@@ -169,6 +187,7 @@ def _load(
             # Something is wrong across files: with all of them at hand, it can be reported in full.
             reader.catalogue.close()
             reader = read(None, thorough=True)
+    _report(reader.passed, how.listener)
     manifests = Manifests(
         runs=reader.catalogue,
         requests=reader.requests,

@@ -81,6 +81,7 @@ class ManifestReader:
         self.requests = Requests(self._again, most=how.keep, shrink=how.shrink)
         self.diagnostics: list[Diagnostic] = []
         self.found: list[sources.Found] = []
+        self.passed: list[sources.PassedOver] = []
         self.moves: list[DeclaredMove] = []
         self.complete = True
         self.left_out: list[Path] = []
@@ -133,7 +134,9 @@ class ManifestReader:
         else:
             bounds = bounds.named(base, paths)
         file = self._project.file
-        found = sources.find(paths, base=base, cwd=cwd, problems=self._problems, bounds=bounds, project_file=file)
+        found = sources.find(
+            paths, base=base, cwd=cwd, problems=self._problems, bounds=bounds, project_file=file, passed=self.passed
+        )
         # The project file may stand among the manifests, under a name of its own.
         own = None if file is None else os.path.realpath(file)
         for entry in found:

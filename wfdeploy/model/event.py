@@ -200,10 +200,14 @@ class Following:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something the user should know and need not act on at once."""
+    """Something the user should know and need not act on at once.
+
+    minor: only for those who look closer (-v).
+    """
 
     message: str
     hint: str | None = None
+    minor: bool = False
 
 
 Event: TypeAlias = Reading | Started | Settled | Waiting | Listing | Following | Notice

@@ -11,6 +11,7 @@ from typing import Any, cast
 from wfdeploy.documents import sources
 from wfdeploy.errors import CacheDamaged, UsageError
 from wfdeploy.files.bounds import Bounds
+from wfdeploy.model.address import shell_word
 from wfdeploy.model.project import LOCAL, Project, ServerSettings
 from wfdeploy.model.run import Move
 from wfdeploy.project import cache as project_cache
@@ -57,14 +58,34 @@ def confirm(project: Project, *, cwd: Path, by_cache: Path) -> None:
 
 
 def locate_project_file(*, cwd: Path, file: Path | None = None) -> Path | None:
-    """The file that is named, relative to `cwd`, or the nearest `wfdeploy.yaml` from there upwards."""
+    """The file that is named, relative to `cwd`, or the nearest `wfdeploy.yaml` from there upwards.
+
+    Raises: `UsageError` for one of another name that is as near.
+    """
     if file is not None:
         return Path(os.path.abspath(cwd / file))  # noqa: PTH100 - keeps links
     for folder in (cwd.absolute(), *cwd.absolute().parents):
         candidate = folder / sources.PROJECT_FILE
-        if os.path.lexists(candidate):  # not only a file: without one, runs would be another project's
+        is_there = os.path.lexists(candidate)  # not only a file: without one, runs would be another project's
+        require_no_other(folder, cwd=cwd)
+        if is_there:
             return candidate
     return None
+
+
+def require_no_other(folder: Path, *, cwd: Path) -> None:
+    """Raises: `UsageError` where a folder holds a project file that isn't read, because of its name."""
+    own = folder / sources.PROJECT_FILE
+    for name in sources.NOT_PROJECT_FILES:
+        other = folder / name
+        if not other.is_file() or (own.exists() and own.samefile(other)):
+            continue
+        shown, right = sources.shown_path(other, cwd), sources.shown_path(own, cwd)
+        if own.exists():
+            message = f"{shown} stands beside {right}, and only one of them can be the project file"
+            raise UsageError(message, hint=f"remove {shown}; or name the file: --project-file FILE")
+        message = f"{shown} is not read: the project file is called {sources.PROJECT_FILE}"
+        raise UsageError(message, hint=f"rename it: mv {shell_word(shown)} {shell_word(right)}")
 
 
 def _read(path: Path, cwd: Path, *, by_cache: Path | None, remember: bool) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from wfdeploy.errors import InvalidInput
 from wfdeploy.manifests.manifests import validate
 from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Diagnostic
+from wfdeploy.model.event import Event, Notice
 from wfdeploy.model.options import TargetOptions
 from wfdeploy.model.project import LOCAL
 from wfdeploy.ports import Listener
@@ -40,6 +41,7 @@ def problems(
 
     Raises: `UsageError`.
     """
+    listener = _once(listener)
     try:
         found = _by_environment(options, process_environ, cwd=cwd, paths=paths, variables=variables, listener=listener)
         return list(found)
@@ -50,6 +52,20 @@ def problems(
             *error.diagnostics,
             *validate(project, paths, Loading(cwd=cwd, stdin=read_stdin, listener=listener), presuming=True),
         ]
+
+
+def _once(listener: Listener) -> Listener:
+    """A listener that reports each notice once: every environment reads the same files."""
+    seen: set[Notice] = set()
+
+    def once(event: Event, /) -> None:
+        if isinstance(event, Notice):
+            if event in seen:
+                return
+            seen.add(event)
+        listener(event)
+
+    return once
 
 
 def _by_environment(

@@ -52,6 +52,37 @@ def test_a_folder_below_with_a_project_file_is_another_project(tmp_path: Path) -
     ], "it is this one"
 
 
+def test_endings_have_no_case(tmp_path: Path) -> None:
+    put(tmp_path, "m/a.YAML", "m/b.Yml", "m/c.yaml.bak", "m/d.yaml~")
+    assert find(["m"], tmp_path) == (["m/a.YAML", "m/b.Yml"], [])
+
+
+def test_what_is_passed_over_is_told_with_why(tmp_path: Path) -> None:
+    put(tmp_path, "m/a.yaml", "m/wfdeploy.yaml", "m/.git/x.yaml", "m/.a.yaml.swp", "m/a.yaml~", "m/rows.csv")
+    put(tmp_path, "m/sub/b.json", "m/other/wfdeploy.yaml", "m/other/c.yaml", "m/yaml")
+    passed: list[sources.PassedOver] = []
+    sources.find(["m"], base=tmp_path, cwd=tmp_path, problems=[], bounds=Bounds(tmp_path), passed=passed)
+    assert sorted(passed) == sorted(
+        [
+            ("m/wfdeploy.yaml", "a project file"),
+            ("m/.git/", "hidden"),
+            ("m/.a.yaml.swp", "hidden"),
+            ("m/a.yaml~", "no *.yaml or *.yml"),
+            ("m/rows.csv", "no *.yaml or *.yml"),
+            ("m/yaml", "no *.yaml or *.yml"),
+            ("m/sub/b.json", "no *.yaml or *.yml"),
+            ("m/other", "another project"),
+        ]
+    )
+
+
+def test_a_folder_without_manifests_says_what_it_holds(tmp_path: Path) -> None:
+    put(tmp_path, "m/a.json", "m/b.json", "m/c/d.json", "m/e.json")
+    assert find(["m"], tmp_path)[1][0].hint == (
+        "manifests are files *.yaml and *.yml; passed over: m/a.json, m/b.json, m/c/d.json and 1 more"
+    )
+
+
 def test_file_is_taken_whatever_its_name(tmp_path: Path) -> None:
     put(tmp_path, "notes.txt")
     assert find(["notes.txt"], tmp_path) == (["notes.txt"], [])

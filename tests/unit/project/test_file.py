@@ -7,7 +7,7 @@ import pytest
 from wfdeploy.errors import InvalidInput, UsageError
 from wfdeploy.model.project import Project, ServerSettings
 from wfdeploy.model.run import Move
-from wfdeploy.project.file import load_project
+from wfdeploy.project.file import load_project, locate_project_file
 
 HEAD = "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: acme, uid: k3v9}\n"
 FULL = (
@@ -140,6 +140,34 @@ def test_nearest_file_counts_and_a_given_one_wins(tmp_path: Path) -> None:
     assert load_project(cwd=inner.parent).name == "inner"
     given = load_project(cwd=inner.parent, file=Path("../wfdeploy.yaml"))
     assert (given.name, given.root, given.file) == ("acme", tmp_path, tmp_path / "wfdeploy.yaml")
+
+
+@pytest.mark.parametrize("name", ["wfdeploy.yml", "Wfdeploy.yaml", "WFDEPLOY.YML", "wfdeploy.YAML"])
+def test_a_project_file_of_another_name_is_never_passed_over(tmp_path: Path, name: str) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / name).write_text(HEAD, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        locate_project_file(cwd=tmp_path / "sub")
+    assert caught.value.message == f"../{name} is not read: the project file is called wfdeploy.yaml"
+    assert caught.value.hint == f"rename it: mv ../{name} ../wfdeploy.yaml"
+    (tmp_path / "wfdeploy.yaml").write_text(HEAD, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        locate_project_file(cwd=tmp_path)
+    assert caught.value.message == f"{name} stands beside wfdeploy.yaml, and only one of them can be the project file"
+    assert locate_project_file(cwd=tmp_path, file=Path(name)) == tmp_path / name
+
+
+def test_another_name_for_the_same_file_is_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "wfdeploy.yaml").write_text(HEAD, encoding="utf-8")
+    (tmp_path / "wfdeploy.yml").symlink_to("wfdeploy.yaml")
+    assert locate_project_file(cwd=tmp_path) == tmp_path / "wfdeploy.yaml"
+
+
+def test_a_nearer_file_hides_one_of_another_name(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "wfdeploy.yml").write_text(HEAD, encoding="utf-8")
+    (tmp_path / "sub/wfdeploy.yaml").write_text(HEAD, encoding="utf-8")
+    assert locate_project_file(cwd=tmp_path / "sub") == tmp_path / "sub/wfdeploy.yaml"
 
 
 def test_given_file_must_be_there(tmp_path: Path) -> None:

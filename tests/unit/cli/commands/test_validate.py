@@ -108,3 +108,16 @@ def test_folder_that_no_sound_project_file_names_is_not_missed(text: str) -> Non
     assert ran.code == 4
     assert ran.stdout.startswith("wfdeploy.yaml:")
     assert ran.stdout.count("there is no such file or folder") == text.count("nowhere")
+
+
+def test_with_v_it_is_told_once_what_was_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    command_line("init")
+    (tmp_path / "manifests/rows.csv").write_text("id\n1\n", encoding="utf-8")
+    (tmp_path / "manifests/.hello.yaml.swp").write_text("", encoding="utf-8")
+    assert command_line("validate").stderr == "No problems found.\n"
+    assert command_line("validate", "-v").stderr.splitlines() == [
+        "passed over (hidden): manifests/.hello.yaml.swp",
+        "passed over (no *.yaml or *.yml): manifests/rows.csv",
+        "No problems found.",
+    ]
