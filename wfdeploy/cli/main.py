@@ -14,6 +14,7 @@ SECTIONS = (
             "init": "Scaffold a project: manifest, project file, CI workflow.",
             "validate": "Check manifests and report every problem with its place.",
             "render": "Show the requests that manifests make, run by run.",
+            "graph": "Show which groups wait for which, and in how many steps they are released.",
             "plan": "Show what apply would do, field by field.",
             "apply": "Trigger what is declared and missing, exactly once.",
             "status": "Show recorded runs with their live state.",
@@ -55,7 +56,7 @@ SECTIONS = (
 
 MODULES = {
     **dict.fromkeys(("init", "help", "explain", "schema", "completion", "version"), "setup"),
-    **dict.fromkeys(("validate", "render"), "manifests"),
+    **dict.fromkeys(("validate", "render", "graph"), "manifests"),
     **dict.fromkeys(("status", "wait", "logs", "history", "refresh"), "runs"),
     **dict.fromkeys(("adopt", "cancel", "resume", "restart", "retrigger"), "apply"),
 }

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from wfdeploy.cli.output import App
     from wfdeploy.model.options import TargetOptions
 
+_NOTATIONS = ("text", "mermaid", "dot")
+
 
 @click.command(
     "validate",
@@ -119,3 +121,57 @@ def render(
     ):
         shown = render(manifests, address)
         output.show(view.json_text(shown), view.text(shown, output.style))
+
+
+@click.command(
+    "graph",
+    cls=Command,
+    exits=(ExitCode.INVALID,),
+    examples="""
+        wfdeploy graph                                 the project's groups, as a tree
+        wfdeploy graph manifests/billing -e production
+        wfdeploy graph --format mermaid                for a page of Markdown
+        wfdeploy graph --format dot | dot -Tsvg > groups.svg
+        wfdeploy graph --output json | jq '.groups[].dependsOn'
+    """,
+)
+@options.paths
+@click.option(
+    "--format",
+    "notation",
+    type=click.Choice(_NOTATIONS),
+    default=_NOTATIONS[0],
+    help="A tree, or the language of a program that draws it.  [default: text]",
+)
+@options.variables
+@options.target
+@options.view
+def graph(
+    *, app: App, target: TargetOptions, paths: Sequence[str] | None, variables: Mapping[str, str], notation: str
+) -> None:
+    """Show which groups wait for which, and in how many steps they are released.
+
+    Each group stands under those it depends on (`dependsOn`), with the condition that it waits for. Neither the state
+    nor a server is used, and no token or secret is needed.
+
+    PATH is a folder, a file, or - for standard input.  [default: the project's manifests]
+    """
+    from wfdeploy.cli import surroundings
+    from wfdeploy.manifests.loading import load
+    from wfdeploy.model.plan import Selection
+    from wfdeploy.render import graph as view
+
+    output = app.output
+    if notation != "text" and output.view is View.JSON:
+        raise click.UsageError(f"--format {notation} and --output json are two formats of one output.")
+    with (
+        surroundings.opened(app, target, online=False, only_bar=True) as workspace,
+        load(workspace, paths, Selection(variables=variables)) as manifests,
+    ):
+        groups = manifests.runs.groups
+        if output.view is View.JSON:
+            output.payload(view.json_text(groups))
+        elif notation == "text":
+            output.payload(view.text(groups, output.style))
+        else:
+            output.payload(view.mermaid(groups) if notation == "mermaid" else view.dot(groups))
