@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import chaos_server as chaos
 from tests.fakes.chaos_server import ChaosServer
-from tests.faults.test_reading_faults import QUICK, TOKEN, entry, with_gateway
+from tests.unit.upstash.asking import QUICK, TOKEN, entry, with_gateway
 from wfdeploy.model.observed import RunLog, Step, StepError, StepGroup
 from wfdeploy.model.remote import Denied, Gone, Lost, NotSent, Resumed, ResumeReply, Stop, Throttled
 from wfdeploy.ports import RunGateway
