@@ -56,7 +56,7 @@ def loaded_by(*arguments: str) -> set[str]:
         (("--version",), set()),
         (
             ("version",),
-            {"wfdeploy.cli.commands", "wfdeploy.cli.commands.setup", "wfdeploy.cli.options"},
+            {"wfdeploy.cli.commands", "wfdeploy.cli.commands.setup", "wfdeploy.cli.options", "wfdeploy.state"},
         ),
     ],
 )

@@ -15,7 +15,7 @@ from tests.support.command import Checkout, once_each
 from tests.support.local_server import LocalServer
 from tests.support.scratch import scratch
 from tests.support.workbench import group, run
-from wfdeploy.state.schema import VERSION
+from wfdeploy.state import VERSION
 
 APPLY = ("apply", "--yes", "-o", "json")
 RUNS = 3

@@ -181,14 +181,17 @@ def _has_working_directory() -> bool:
 
 
 def _report_bug(error: BaseException, app: App) -> int:
+    versions = ""
     try:
+        from wfdeploy.cli.report_file import versions as versions_of
         from wfdeploy.cli.report_file import write_report
 
+        versions = f" ({versions_of()})"
         path = write_report(error, app)
     except Exception:  # nothing is left to write it with
         path = None
     app.output.error(
-        f"this is a bug in wfdeploy: {type(error).__name__}",
+        f"this is a bug in wfdeploy: {type(error).__name__}{versions}",
         f"a report is in {path}; please attach it to an issue" if path else "no report could be written",
         exitCode=int(ExitCode.BUG),
     )

@@ -49,7 +49,7 @@ SECTIONS = (
             "explain": "Explain a field of manifests or of the project file.",
             "schema": "Print the JSON Schema of manifests or of the project file.",
             "completion": "Print the completion script for a shell.",
-            "version": "Print the version.",
+            "version": "Print the version, with that of the state's format and of Python.",
         },
     ),
 )

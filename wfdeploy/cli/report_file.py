@@ -16,9 +16,15 @@ from collections.abc import Iterable, Iterator
 from wfdeploy import __version__
 from wfdeploy.cli.output import App
 from wfdeploy.render.terminal import printable, printable_lines
+from wfdeploy.state import VERSION
 
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|KEY|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 _SHORTEST_SECRET = 6  # shorter values would blot out ordinary words
+
+
+def versions() -> str:
+    """What the bug is in, for whoever asks about it."""
+    return f"wfdeploy {__version__}, state format {VERSION}, Python {platform.python_version()}"
 
 
 def write_report(error: BaseException, app: App) -> str | None:
@@ -35,8 +41,8 @@ def write_report(error: BaseException, app: App) -> str | None:
 def _report(error: BaseException, app: App) -> str:
     text = "\n".join(
         (
-            f"wfdeploy {__version__}",
-            f"Python {platform.python_version()} ({sys.implementation.name}) on {platform.platform()}",
+            versions(),
+            f"{sys.implementation.name} on {platform.platform()}",
             f"command: wfdeploy {' '.join(map(printable, _without_values(app.arguments)))}",
             "",
             "".join(traceback.format_exception(error)),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wfdeploy.catalogue.catalogue import Catalogue
 from wfdeploy.catalogue.database import CacheBusy, raising_busy_or_damaged, remove
@@ -124,16 +124,37 @@ def load_manifests(project: Project, paths: Sequence[str] | None = None, how: Lo
     return manifests
 
 
+class Checked(NamedTuple):
+    """What was found wrong, and in how much.
+
+    files: their names, as a user would type them.
+    groups: their names.
+    """
+
+    diagnostics: tuple[Diagnostic, ...]
+    files: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    runs: int = 0
+
+
 def validate(
     project: Project, paths: Sequence[str] | None = None, how: Loading | None = None, *, presuming: bool = False
 ) -> tuple[Diagnostic, ...]:
-    """Report everything about manifests, warnings included. Raises: `UsageError`.
+    """Report everything about manifests, warnings included. Arguments as for `check`. Raises: `UsageError`."""
+    return check(project, paths, how, presuming=presuming).diagnostics
+
+
+def check(
+    project: Project, paths: Sequence[str] | None = None, how: Loading | None = None, *, presuming: bool = False
+) -> Checked:
+    """Check manifests, and say how much there was. Raises: `UsageError`.
 
     presuming: the project file is wrong, so nothing is reported that rests on what may stand there.
     """
     manifests, diagnostics = _load(project, paths, how or Loading(), presuming=presuming)
-    manifests.close()
-    return tuple(diagnostics)
+    with manifests:
+        files, groups = frozenset(manifests.files), frozenset(manifests.groups)
+        return Checked(tuple(diagnostics), files, groups, len(manifests.runs))
 
 
 _MOST_NAMES = 50

@@ -61,6 +61,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
                 return _report([], plan)
             if not confirm(_shown(plan, taken)):
                 raise Withheld("declined: nothing was recorded")
+            began = workspace.clock.monotonic()
             if is_new:
                 store = planner.baseline.begin_state()
             by = authorship(workspace.environ, workspace.project.root)
@@ -73,7 +74,7 @@ def _adopt(workspace: Workspace, paths: Sequence[str] | None, selection: Selecti
                 edits.append(PutRecord(record))
             edits.extend(result.conclusions.values())
             workspace.commit(store, edits, is_new=is_new)
-            return _report(records, plan)
+            return replace(_report(records, plan), took_s=workspace.clock.monotonic() - began)
         finally:
             store.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 from wfdeploy.model.diagnostic import Diagnostic, Severity
 from wfdeploy.render.encode import document
@@ -52,10 +52,16 @@ def chunks(
             yield f"  and {more:,} more like this in {file}, shown by 'wfdeploy validate --all'\n"
 
 
-def json_text(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
-    """`{"formatVersion":1,"valid":…,"summary":{"error":n,"warning":n},"diagnostics":[…]}`, one diagnostic per line."""
+def json_text(diagnostics: Sequence[Diagnostic], *, checked: Mapping[str, int] | None = None) -> Iterator[str]:
+    """`{"formatVersion":1,"valid":…,"summary":{"error":n,"warning":n},"diagnostics":[…]}`, one diagnostic per line.
+
+    checked: how many files, groups and runs there were.
+    """
     summary = {severity.value: sum(d.severity is severity for d in diagnostics) for severity in Severity}
-    return document({"valid": not summary["error"], "summary": summary}, "diagnostics", map(fields, diagnostics))
+    amounts = {} if checked is None else {"checked": checked}
+    return document(
+        {"valid": not summary["error"], "summary": summary, **amounts}, "diagnostics", map(fields, diagnostics)
+    )
 
 
 def fields(diagnostic: Diagnostic) -> dict[str, object]:

@@ -1,1 +1,4 @@
 """Where a state is kept: the SQLite store, its lock, its text form."""
+
+VERSION = 11
+"""The version of the format, which `schema.py` upgrades older states to."""

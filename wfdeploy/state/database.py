@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from wfdeploy import __version__
 from wfdeploy.errors import StateUnusable, UsageError
 from wfdeploy.files.access import escaped
 from wfdeploy.files.databases import StrangeFileError, is_own_log, remove_database, require_database, uri_of
 from wfdeploy.model.address import shell_word
 from wfdeploy.model.state import Binding
-from wfdeploy.state.schema import APPLICATION_ID, VERSION, migrate
+from wfdeploy.state import VERSION
+from wfdeploy.state.schema import APPLICATION_ID, migrate
 
 _ANOTHER = "name the file itself with --state, or take it away"
 
@@ -187,9 +190,11 @@ def recognise(connection: sqlite3.Connection, path: Path) -> int:
     if application != APPLICATION_ID:
         raise StateUnusable(f"{path} is not a wfdeploy state", hint="name the right file with --state")
     if version > VERSION:
+        python = ".".join(map(str, sys.version_info[:3]))
         raise StateUnusable(
-            f"the state {path} was written by a newer wfdeploy (state version {version}, this one reads {VERSION})",
-            hint="upgrade wfdeploy",
+            f"the state {path} was written by a newer wfdeploy: it has the state format {version}, and wfdeploy "
+            f"{__version__} reads up to {VERSION}",
+            hint=f"upgrade wfdeploy (this one runs with Python {python})",
         )
     if _is_cut(path):
         raise StateUnusable(f"the state {path} is damaged: its end is missing", hint=DAMAGED)

@@ -23,14 +23,12 @@ from itertools import groupby
 
 from wfdeploy.model.address import group_of
 from wfdeploy.model.run import Tally, term
-from wfdeploy.state import pending_batches, schedules_and_rollouts
+from wfdeploy.state import VERSION, pending_batches, schedules_and_rollouts
 from wfdeploy.state.bulk import Texts
 from wfdeploy.state.rows import attempt_from
 
 APPLICATION_ID = 0x77666470
 """`wfdp` in the file's header (SQLite documentation: PRAGMA application_id): tells our files from other programs'."""
-
-VERSION = 11
 
 _NOT_SUCCEEDED = "run_state IS NOT 'RUN_SUCCESS'"
 

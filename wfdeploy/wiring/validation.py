@@ -6,14 +6,14 @@ A use case that has no workspace: it needs no state and no server, and continues
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from wfdeploy.documents.structure import MAX_HELD, Documents
 from wfdeploy.errors import InvalidInput
-from wfdeploy.manifests.manifests import validate
+from wfdeploy.manifests.manifests import Checked, check
 from wfdeploy.manifests.reading import Loading
 from wfdeploy.model.diagnostic import Diagnostic
 from wfdeploy.model.event import Event, Notice
@@ -41,17 +41,30 @@ def problems(
 
     Raises: `UsageError`.
     """
+    return check_all(options, process_environ, cwd=cwd, paths=paths, variables=variables, listener=listener).diagnostics
+
+
+def check_all(
+    options: TargetOptions,
+    process_environ: Mapping[str, str],
+    *,
+    cwd: Path,
+    paths: Sequence[str] | None,
+    variables: Mapping[str, str],
+    listener: Listener,
+) -> Checked:
+    """Find what `problems` finds, and say how much was checked; of runs, those of the environment with the most.
+
+    Raises: `UsageError`.
+    """
     listener = _once(listener)
     try:
-        found = _by_environment(options, process_environ, cwd=cwd, paths=paths, variables=variables, listener=listener)
-        return list(found)
+        return _by_environment(options, process_environ, cwd=cwd, paths=paths, variables=variables, listener=listener)
     except InvalidInput as error:  # the project file itself
         file = None if options.project_file is None else Path(options.project_file)
         project = presumed_project(locate_project_file(cwd=cwd, file=file), cwd=cwd)
-        return [
-            *error.diagnostics,
-            *validate(project, paths, Loading(cwd=cwd, stdin=read_stdin, listener=listener), presuming=True),
-        ]
+        found = check(project, paths, Loading(cwd=cwd, stdin=read_stdin, listener=listener), presuming=True)
+        return found._replace(diagnostics=(*error.diagnostics, *found.diagnostics))
 
 
 def _once(listener: Listener) -> Listener:
@@ -76,7 +89,7 @@ def _by_environment(
     paths: Sequence[str] | None,
     variables: Mapping[str, str],
     listener: Listener,
-) -> Iterator[Diagnostic]:
+) -> Checked:
     stdin = cache(read_stdin)
     named = resolve(replace(options, environment=options.environment or LOCAL, local=False), process_environ, cwd=cwd)
     declared = named.target.project.environments
@@ -84,6 +97,7 @@ def _by_environment(
     allowed = {VARIABLE: process_environ.get(VARIABLE, "")}  # no other variable counts for what is valid
     documents = Documents(MAX_HELD) if len(environments) > 1 else None
     seen: dict[tuple[object, ...], tuple[Diagnostic, list[str | None]]] = {}
+    all_: list[Checked] = []
     for environment in environments:
         project = resolve(replace(options, environment=environment), allowed, cwd=cwd).target.project
         defaults = local_variables(named) if environment in (None, LOCAL) else {}
@@ -97,14 +111,20 @@ def _by_environment(
             documents=documents,
             keep=0,
         )
-        for diagnostic in validate(project, paths, how):
+        all_.append(check(project, paths, how))
+        for diagnostic in all_[-1].diagnostics:
             # Not compared by its excerpt: a line may be the whole of a large file.
             key = (diagnostic.severity, diagnostic.code, diagnostic.message, diagnostic.place, diagnostic.address)
             times[key] += 1  # rows that share a line may share a problem
             seen.setdefault((*key, times[key]), (diagnostic, []))[1].append(environment)
+    diagnostics: list[Diagnostic] = []
     for diagnostic, where in seen.values():
-        if len(where) == len(environments):
-            yield diagnostic
-        else:
+        if len(where) < len(environments):
             names = ", ".join(f"'{name}'" for name in where)
-            yield replace(diagnostic, message=f"{diagnostic.message} (in environment {names})")
+            diagnostic = replace(diagnostic, message=f"{diagnostic.message} (in environment {names})")  # noqa: PLW2901
+        diagnostics.append(diagnostic)
+    files, groups = (
+        frozenset[str]().union(*(one.files for one in all_)),
+        frozenset[str]().union(*(one.groups for one in all_)),
+    )
+    return Checked(tuple(diagnostics), files, groups, max(one.runs for one in all_))

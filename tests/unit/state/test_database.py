@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import sqlite3
 from contextlib import closing
@@ -14,8 +15,8 @@ from tests.unit.state.conftest import leave, refused
 from wfdeploy.errors import StateUnusable
 from wfdeploy.model.edits import SetHead
 from wfdeploy.model.state import Binding
+from wfdeploy.state import VERSION
 from wfdeploy.state.database import fold_log
-from wfdeploy.state.schema import VERSION
 from wfdeploy.state.sqlite_store import SqliteStore
 
 
@@ -181,7 +182,9 @@ def test_a_newer_state_is_refused_with_the_way_out(path: Path) -> None:
     connection.close()
     with pytest.raises(StateUnusable, match="newer wfdeploy") as caught:
         SqliteStore.open_existing(path, BINDING)
-    assert caught.value.hint == "upgrade wfdeploy"
+    assert f"it has the state format {VERSION + 1}, and wfdeploy" in caught.value.message
+    assert f"reads up to {VERSION}" in caught.value.message
+    assert caught.value.hint == f"upgrade wfdeploy (this one runs with Python {platform.python_version()})"
 
 
 def test_a_missing_directory_is_said(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wfdeploy.cli.output import App
+    from wfdeploy.manifests.manifests import Checked
     from wfdeploy.model.options import TargetOptions
 
 _NOTATIONS = ("text", "mermaid", "dot")
@@ -59,25 +61,36 @@ def validate(
     from wfdeploy.cli import progress
     from wfdeploy.model.diagnostic import Severity
     from wfdeploy.render import diagnostics as view
-    from wfdeploy.wiring.validation import problems
+    from wfdeploy.wiring.validation import check_all
 
     output = app.output
+    began = time.monotonic()
     with progress.bar(output) as listener:
-        found = problems(target, app.environ, cwd=Path.cwd(), paths=paths, variables=variables, listener=listener)
+        checked = check_all(target, app.environ, cwd=Path.cwd(), paths=paths, variables=variables, listener=listener)
+    found = checked.diagnostics
     errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in found)
     if output.view is View.JSON:
-        output.payload(view.json_text(found))
+        amounts = {"files": len(checked.files), "groups": len(checked.groups), "runs": checked.runs}
+        output.payload(view.json_text(found, checked=amounts))
     else:
         output.payload(view.chunks(found, output.style, width=output.width, everything=everything))
-        output.note(_verdict(errors, len(found) - errors))
+        took = f" Took {time.monotonic() - began:.1f} s."
+        output.note(_verdict(errors, len(found) - errors, checked) + took)
     return ExitCode.INVALID if errors else ExitCode.OK
 
 
-def _verdict(errors: int, warnings: int) -> str:
-    if not errors and not warnings:
-        return "No problems found."
-    parts = [f"{n:,} {noun}{'' if n == 1 else 's'}" for n, noun in ((errors, "error"), (warnings, "warning")) if n]
-    return f"{' and '.join(parts)}."
+def _verdict(errors: int, warnings: int, checked: Checked) -> str:
+    """How many problems there are; without an error, also how much was checked: else it may not have been read."""
+    parts = [_some(n, noun) for n, noun in ((errors, "error"), (warnings, "warning")) if n]
+    verdict = " and ".join(parts) or "No problems found"
+    if errors:
+        return f"{verdict}."
+    groups = f"{_some(len(checked.groups), 'group')}, {_some(checked.runs, 'run')}"
+    return f"{verdict} in {_some(len(checked.files), 'file')}: {groups}."
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 @click.command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -219,5 +220,11 @@ def completion(app: App, shell: str) -> None:
 )
 @options.view
 def version(app: App) -> None:
-    """Print the version."""
-    app.output.show(f'{{"formatVersion": 1, "version": "{__version__}"}}\n', f"wfdeploy {__version__}\n")
+    """Print the version, with that of the state's format and of Python."""
+    from wfdeploy.state import VERSION
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    app.output.show(
+        f'{{"formatVersion": 1, "version": "{__version__}", "stateFormat": {VERSION}, "python": "{python}"}}\n',
+        f"wfdeploy {__version__} (state format {VERSION}, Python {python})\n",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_many_alike_are_folded_unless_all_are_asked_for() -> None:
     assert folded.code == 4
     assert folded.stdout.count("the field 'bdoy' is not known here") == 5
     assert folded.stdout.endswith("  and 195 more like this in m.yaml, shown by 'wfdeploy validate --all'\n")
-    assert folded.stderr == "200 errors.\n"
+    assert re.fullmatch(r"200 errors\. Took \d+\.\d s\.\n", folded.stderr)
     everything = command_line("validate", "m.yaml", "--all")
     assert everything.stdout.count("the field 'bdoy' is not known here") == 200
     as_json = json.loads(command_line("validate", "m.yaml", "--output", "json").stdout)
@@ -49,7 +50,7 @@ def test_a_problem_that_a_line_has_several_times_is_counted_so_in_each_environme
     told = "m.yaml:7:1: g/r[a]: g/r[a] is already declared, on the same line"
     heads = [line for line in ran.stdout.splitlines() if line.startswith("m.yaml")]
     assert heads == [told, told, f"{told} (in environment 'production')"]
-    assert ran.stderr == "3 errors.\n"
+    assert ran.stderr.startswith("3 errors. Took ")
 
 
 @pytest.mark.parametrize("on_bad_row", ["error", "skip"])
@@ -69,7 +70,7 @@ def test_many_warnings_do_not_slow_the_good_rows_down() -> None:
     entry = "{name: r, forEach: {file: a.csv, onBadRow: skip}, key: '${{ row.id }}', labels: ['${{ row.id }}']}"
     Path("m.yaml").write_text(f"{HEAD}    - {entry}\n")
     began = time.process_time()
-    assert command_line("validate", "m.yaml").stderr == "10,001 warnings.\n"
+    assert command_line("validate", "m.yaml").stderr.startswith("10,001 warnings in 1 file: 1 group, 10,000 runs.")
     assert time.process_time() - began < 4
 
 
@@ -115,9 +116,30 @@ def test_with_v_it_is_told_once_what_was_passed_over(tmp_path: Path, monkeypatch
     command_line("init")
     (tmp_path / "manifests/rows.csv").write_text("id\n1\n", encoding="utf-8")
     (tmp_path / "manifests/.hello.yaml.swp").write_text("", encoding="utf-8")
-    assert command_line("validate").stderr == "No problems found.\n"
-    assert command_line("validate", "-v").stderr.splitlines() == [
+    found = r"No problems found in 1 file: 1 group, 2 runs\. Took \d+\.\d s\."
+    assert re.fullmatch(found + "\n", command_line("validate").stderr)
+    *passed, last = command_line("validate", "-v").stderr.splitlines()
+    assert re.fullmatch(found, last)
+    assert passed == [
         "passed over (hidden): manifests/.hello.yaml.swp",
         "passed over (no *.yaml or *.yml): manifests/rows.csv",
-        "No problems found.",
     ]
+
+
+def test_success_says_how_much_was_checked() -> None:
+    Path("wfdeploy.yaml").write_text(
+        "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: p}\nspec:\n"
+        "  environments: {staging: {vars: {n: [1]}}, production: {vars: {n: [1, 2, 3]}}}\n"
+    )
+    Path("manifests").mkdir()
+    Path("manifests/a.yaml").write_text(
+        HEAD + "    - {name: r, forEach: {items: '${{ vars.n }}'}, key: '${{ row }}'}\n"
+    )
+    Path("manifests/b.yaml").write_text(HEAD.replace("name: g", "name: h") + "    - {name: r, delay: 0}\n")
+    ran = command_line("validate")
+    assert re.fullmatch(r"No problems found in 2 files: 2 groups, 4 runs\. Took \d+\.\d s\.\n", ran.stderr)
+    assert command_line("validate", "-q").stderr == ""
+    assert command_line("validate", "-e", "staging").stderr.startswith(
+        "No problems found in 2 files: 2 groups, 2 runs."
+    )
+    assert json.loads(command_line("validate", "-o", "json").stdout)["checked"] == {"files": 2, "groups": 2, "runs": 4}
