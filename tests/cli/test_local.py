@@ -216,3 +216,27 @@ def test_skipped_rows_are_told_to_programs() -> None:
         logged = [json.loads(line) for line in ran.stderr.splitlines()]
         assert [line["message"] for line in logged if line["level"] == "warning"] == [SKIPPED]
     assert json.loads(command_line("plan", "--local", "--output", "json").stdout)["warnings"] == [SKIPPED]
+
+
+def test_an_apply_that_stopped_watching_says_so_and_is_not_done() -> None:
+    manifest = """
+apiVersion: wfdeploy/v1
+kind: RunGroup
+metadata: {name: slow}
+spec:
+  destination: http://127.0.0.1:9/nobody-answers
+  defaults: {retries: 3}
+  runs: [{name: a}, {name: later, delay: 1h}]
+"""
+    Path("manifests/hello.yaml").write_text(manifest, encoding="utf-8")
+    ran = command_line("apply", "--local", "--wait-timeout", "0")
+    assert ran.code == 7, ran.stdout
+    assert "Runs: 2 running" in ran.stdout
+    assert (
+        "Unsettled: stopped watching after 0 s (--wait-timeout): 1 of 1 still running, and 1 begin later. They pause "
+        "when this command ends, unless `wfdeploy dev` runs; the next --local command continues them." in ran.stdout
+    )
+    waited = command_line("wait", "slow/a", "--local", "--timeout", "0")
+    assert waited.code == 7
+    assert waited.stdout.startswith("Timed out after 0 s: 1 of 1 still running.\nThey pause when this command ends")
+    assert "wfdeploy wait slow/a --local --timeout 0" in waited.stdout

@@ -57,7 +57,10 @@ def test_wait_until_runs_have_ended(checkout: Checkout, server: LocalServer) -> 
     assert (result.code, result.report["fulfilled"]) == (0, True), result.stderr
     assert result.report["states"]["RUN_SUCCESS"] == 2
     result = checkout.here("wait", "--timeout", "60")
-    assert (result.code, result.stdout) == (7, "Not all succeeded: 2 succeeded, 1 failed.\n")
+    assert (result.code, result.stdout) == (
+        7,
+        "Not all succeeded: 2 succeeded, 1 failed.\n`wfdeploy logs --failed` shows what went wrong.\n",
+    )
     result = checkout.here("wait", "--for", "finished")
     assert (result.code, result.stdout) == (0, "Done: 2 succeeded, 1 failed.\n")
     assert checkout.here("wait", "nothing/*").code == 64
@@ -66,7 +69,13 @@ def test_wait_until_runs_have_ended(checkout: Checkout, server: LocalServer) -> 
     checkout.write(delayed, file="late.yaml")
     assert checkout.here("apply", "--yes").code == 0
     result = checkout.here("wait", "late/*", "--timeout", "0")
-    assert (result.code, result.stdout) == (7, "Timed out after 0 s: 1 still running.\n")
+    assert (result.code, result.stdout) == (
+        7,
+        "Timed out after 0 s: 1 of 1 still running.\n"
+        "They go on. To wait again, or longer with --timeout: wfdeploy wait 'late/*' --timeout 0\n",
+    )
+    shown = json.loads(checkout.here("wait", "late/*", "--timeout", "0", "-o", "json").stdout)
+    assert (shown["fulfilled"], shown["timedOut"], shown["interrupted"]) == (False, True, False)
 
 
 def test_a_rollout_is_seen_and_steered(checkout: Checkout, server: LocalServer) -> None:
@@ -81,14 +90,24 @@ def test_a_rollout_is_seen_and_steered(checkout: Checkout, server: LocalServer) 
     assert "approved" in shown
     assert checkout.here("wait", "g/*").code == 0
 
+    idle = checkout.here("rollout", "resume", "g")
+    assert (idle.code, "the rollout of g is running: there is nothing to resume" in idle.stderr) == (64, True)
     assert checkout.here("rollout", "pause", "g").stdout == "Paused. The next apply releases no more runs.\n"
+    idle = checkout.here("rollout", "pause", "g")
+    assert (idle.code, "the rollout of g is already paused" in idle.stderr) == (64, True)
     assert checkout.here("rollout", "approve", "g").stdout == "Approved. The next apply releases no more runs.\n"
+    idle = checkout.here("rollout", "approve", "g")
+    assert (idle.code, "step 1 of the rollout of g is already approved" in idle.stderr) == (64, True)
     assert checkout.apply().counts == {"blocked": 3, "kept": 1}
     assert checkout.here("rollout", "resume", "g").stdout == "Resumed. The next apply continues the rollout.\n"
     assert checkout.apply().counts == {"triggered": 1, "blocked": 2, "kept": 1}
     (view,) = json.loads(checkout.here("rollout", "status", "-o", "json").stdout)["rollouts"]
     assert (view["released"], view["progress"]["step"], view["progress"]["mode"]) == (2, 2, "running")
+    idle = checkout.here("rollout", "approve", "g")
+    assert (idle.code, idle.stdout) == (64, "")
+    assert "the rollout of g waits for no approval: step 2 waits until its runs have succeeded" in idle.stderr
     assert checkout.here("rollout", "abort", "g").code == 0
+    assert checkout.here("rollout", "abort", "g").code == 64
     assert checkout.apply().counts == {"blocked": 2, "kept": 2}
     result = checkout.here("rollout", "pause", "gg")
     assert (result.code, "did you mean 'g'?" in result.stderr) == (64, True)

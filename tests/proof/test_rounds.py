@@ -87,7 +87,9 @@ def test_a_step_that_waits_for_a_person_ends_the_wait(bench: VirtualBench) -> No
 def test_the_wait_is_bounded(bench: VirtualBench) -> None:
     bench.write(seed())
     report = bench.apply(options=ApplyOptions(wait=True, wait_timeout_s=30.0))
-    assert report.unsettled == "3 runs are still running"
+    assert report.unsettled is not None
+    assert report.unsettled.startswith("timed out after ")
+    assert report.unsettled.endswith(" s (--wait-timeout): 3 runs are still running")
     assert report.watched == {RunState.STARTED: 3}
     assert exit_code_of(report) is ExitCode.PARTIAL
 

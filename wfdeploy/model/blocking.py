@@ -198,6 +198,12 @@ class RolloutProgress:
     started_at_ms: int = 0
     tolerated: int = 0
 
+    @property
+    def gate(self) -> StepGate | None:
+        """What the current step has to wait for; None where that isn't known, or all runs are released."""
+        steps = self.steps.split(", ") if self.steps else []
+        return StepGate(steps[self.step].split()[1]) if self.step < len(steps) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutView:

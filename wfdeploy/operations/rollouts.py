@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from wfdeploy.errors import UsageError
 from wfdeploy.manifests.loading import load, with_sound_cache
-from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutView
+from wfdeploy.model.blocking import Rollout, RolloutMode, RolloutProgress, RolloutView, StepGate
 from wfdeploy.model.edits import PutProgress
 from wfdeploy.model.observed import NOT_SUCCEEDED, RunState
 from wfdeploy.model.plan import Selection
@@ -52,26 +52,52 @@ def _view(store: StateReader, name: str, rollout: Rollout | None, progress: Roll
 
 
 def approve(workspace: Workspace, group: str) -> RolloutProgress:
-    """Approve the step that waits. Raises: `StateError`; `UsageError` when no rollout of the group is under way."""
-    return _steer(workspace, group, lambda progress, _: replace(progress, approved=progress.step + 1))
+    """Approve the step that waits. Raises: `StateError`; `UsageError` when no rollout of the group is under way, and
+    when there is nothing to approve."""
+
+    def change(progress: RolloutProgress, _: int) -> RolloutProgress:
+        if progress.steps and progress.gate is not StepGate.APPROVED:
+            step = f"step {progress.step + 1} waits until its runs have {progress.gate.value}" if progress.gate else ""
+            why = step or "all of its runs are released"
+            raise _idle(group, f"the rollout of {group} waits for no approval: {why}")
+        if progress.approved > progress.step:
+            raise _idle(group, f"step {progress.step + 1} of the rollout of {group} is already approved")
+        return replace(progress, approved=progress.step + 1)
+
+    return _steer(workspace, group, change)
 
 
 def pause(workspace: Workspace, group: str) -> RolloutProgress:
     """Release no more runs for now. Raises: see `approve`."""
-    return _steer(workspace, group, lambda progress, _: replace(progress, mode=RolloutMode.PAUSED, open_since_ms=None))
+    return _steer(workspace, group, lambda progress, _: _in_mode(progress, RolloutMode.PAUSED))
 
 
 def resume(workspace: Workspace, group: str) -> RolloutProgress:
     """Go on, tolerating the failures so far. Raises: see `approve`."""
-    return _steer(
-        workspace, group, lambda progress, failed: replace(progress, mode=RolloutMode.RUNNING, tolerated=failed)
-    )
+
+    def change(progress: RolloutProgress, failed: int) -> RolloutProgress:
+        resumed = replace(progress, mode=RolloutMode.RUNNING, tolerated=failed)
+        if resumed == progress:
+            raise _idle(group, f"the rollout of {group} is running: there is nothing to resume")
+        return resumed
+
+    return _steer(workspace, group, change)
 
 
 def abort(workspace: Workspace, group: str) -> RolloutProgress:
     """Release no more runs until the released ones have changed, or somebody resumes the rollout. Raises: see
     `approve`."""
-    return _steer(workspace, group, lambda progress, _: replace(progress, mode=RolloutMode.ABORTED, open_since_ms=None))
+    return _steer(workspace, group, lambda progress, _: _in_mode(progress, RolloutMode.ABORTED))
+
+
+def _in_mode(progress: RolloutProgress, mode: RolloutMode) -> RolloutProgress:
+    if progress.mode is mode:
+        raise _idle(progress.group, f"the rollout of {progress.group} is already {mode.value}")
+    return replace(progress, mode=mode, open_since_ms=None)
+
+
+def _idle(group: str, why: str) -> UsageError:
+    return UsageError(why, hint=f"`wfdeploy rollout status {group}` shows what it waits for")
 
 
 def _steer(

@@ -99,7 +99,13 @@ async def follow_through(
         total = _together(total, current.report)
         pause_s = _FIRST_PAUSE_S if before.running - current.running else min(pause_s * 1.5, _LONGEST_PAUSE_S)
     report = replace(total, watched=_ends(workspace, watched), unsettled=_unsettled(current))
-    return report if current.ended is None else replace(report, hint="run it again: it plans anew, and asks again")
+    if current.ended is not None:
+        return replace(report, hint="run it again: it plans anew, and asks again")
+    if current.is_settled or report.unsettled is None:
+        return report
+    why = "interrupted" if patience.stopped else f"timed out after {timeout_s:g} s (--wait-timeout)"
+    hint = "run it again to go on: what was triggered is not triggered again"
+    return replace(report, unsettled=f"{why}: {report.unsettled}", hint=report.hint or hint)
 
 
 def _unsettled(last: Round) -> str | None:

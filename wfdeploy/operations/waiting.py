@@ -45,6 +45,12 @@ class Waited:
 
     timed_out: bool = False
 
+    interrupted: bool = False
+    """Whether it ended because a stop was requested."""
+
+    unknown_outcomes: int = 0
+    """How many of the selected addresses have a request whose answer was lost. `apply` looks these up."""
+
 
 def wait(
     workspace: Workspace,
@@ -111,12 +117,17 @@ class _Wait:
                 fulfilled = good == total and not open_
                 left_s = deadline - clock.monotonic()
                 all_ended = ended == total and not open_
-                if fulfilled or all_ended or left_s <= 0:
-                    return Waited(fulfilled, {state: count for state, count in counted.items() if count}, not all_ended)
+                waited = Waited(
+                    fulfilled, {state: count for state, count in counted.items() if count}, unknown_outcomes=open_
+                )
+                if fulfilled or all_ended:
+                    return waited
+                if left_s <= 0:
+                    return replace(waited, timed_out=True)
                 pause_s = _FIRST_PAUSE_S if ended > ended_before else min(pause_s * 1.5, _LONGEST_PAUSE_S)
                 ended_before = ended
                 if not await self.patience.pause(min(pause_s, left_s)):
-                    return Waited(False, {state: count for state, count in counted.items() if count})
+                    return replace(waited, interrupted=True)
         finally:
             if gateway is not None:
                 await gateway.aclose()
@@ -163,7 +174,7 @@ async def follow(
     stop: StopFlag,
 ) -> ApplyReport:
     """Follow the runs that an apply started until they have ended; add to its report how they did. Runs that are still
-    running after `timeout_s` count as RUN_STARTED.
+    running after `timeout_s` count as RUN_STARTED, and are `unsettled`.
 
     `scheduled`: workflow run ids that aren't waited for, since they begin later.
     """
@@ -179,10 +190,11 @@ async def follow(
     clock = workspace.clock
     deadline = clock.monotonic() + timeout_s
     pause = _FIRST_FOLLOW_S
+    why = ""
     try:
-        while not stop.requested:
-            going = [run_id for run_id, state in states.items() if not state.is_final and run_id not in late]
-            if not going:
+        while going := [run_id for run_id, state in states.items() if not state.is_final and run_id not in late]:
+            if stop.requested:
+                why = "interrupted"
                 break
             oldest = min(started[run_id] or 0 for run_id in going)
             runs: list[ObservedRun] = []
@@ -195,16 +207,36 @@ async def follow(
                     states[run_id] = run.state
             workspace.listener(Following(sum(state.is_final for state in states.values()), len(states)))
             if clock.monotonic() >= deadline:
+                why = f"stopped watching after {timeout_s:g} s (--wait-timeout)"
                 break
             if any(not states[run_id].is_final for run_id in going):
                 await clock.sleep(min(pause, max(deadline - clock.monotonic(), 0.0)))
             pause = min(pause * 1.5, _LONGEST_FOLLOW_S)
     except RemoteFailure as error:
         workspace.listener(Notice(f"the runs could not be followed: {error.message}", error.hint))
+        why = "the runs could not be followed"
     except asyncio.CancelledError:
         if not stop.requested:
             raise
-    return replace(report, watched=dict(Counter(states.values())))
+        why = "interrupted"
+    report = replace(report, watched=dict(Counter(states.values())))
+    followed = states.keys() - late
+    left = sum(not states[run_id].is_final for run_id in followed)
+    if not (why and left):
+        return report
+    later = f", and {len(states) - len(followed):,} begin later" if len(states) > len(followed) else ""
+    return replace(
+        report,
+        unsettled=f"{why}: {left:,} of {len(followed):,} still running{later}. {left_running(local=True)}",
+        hint=report.hint or "`wfdeploy wait --local` goes on watching; --wait-timeout says how long an apply watches",
+    )
+
+
+def left_running(*, local: bool) -> str:
+    """What becomes of runs that nobody watches any more. `local`: on the embedded server."""
+    if not local:
+        return "They go on."
+    return "They pause when this command ends, unless `wfdeploy dev` runs; the next --local command continues them."
 
 
 def begin_later(workspace: Workspace, plan: Plan, longest_s: float) -> frozenset[str]:

@@ -106,21 +106,44 @@ def _summary(states: Mapping[RunState | None, int]) -> Mapping[str, int]:
 
 
 def waited_text(
-    states: Mapping[RunState, int], *, fulfilled: bool, timed_out_s: float | None = None, style: Style = plain
-) -> str:
-    """One line with the number of runs in each state. `timed_out_s`: the timeout, if it has passed."""
+    states: Mapping[RunState, int],
+    *,
+    fulfilled: bool,
+    cut_short: str | None = None,
+    unknown_outcomes: int = 0,
+    next_step: str | None = None,
+    style: Style = plain,
+) -> Iterator[str]:
+    """The number of runs in each state, and what to do about those that are not as wanted. `cut_short`: why the wait
+    ended before they had all ended, as in `Timed out after 15 s`."""
     if fulfilled:
-        return f"{style('Done:', Tone.GOOD)} {counted(states, style) or 'no runs'}.\n"
-    if timed_out_s is None:
-        return f"{style('Not all succeeded:', Tone.BAD)} {counted(states, style) or 'no runs'}.\n"
-    found = counted(states, style, running="still running")
-    return f"{style(f'Timed out after {timed_out_s:g} s:', Tone.BAD)} {found or 'no runs'}.\n"
+        yield f"{style('Done:', Tone.GOOD)} {counted(states, style) or 'no runs'}.\n"
+        return
+    total = sum(states.values())
+    found = counted(states, style, running=f"of {total:,} still running") or "no runs"
+    why = cut_short or "Not all succeeded"
+    yield f"{style(f'{why}:', Tone.BAD)} {found}.\n"
+    if unknown_outcomes:
+        requests, them = ("request was", "it") if unknown_outcomes == 1 else ("requests were", "them")
+        yield f"The answers to {unknown_outcomes:,} {requests} lost; `wfdeploy apply` looks {them} up.\n"
+    if next_step is not None:
+        yield f"{next_step}\n"
 
 
-def waited_json(states: Mapping[RunState, int], *, fulfilled: bool) -> str:
-    """`{"formatVersion":1,"fulfilled":…,"states":{…}}` with every state, also with zero."""
-    counts = {state.value: states.get(state, 0) for state in RunState}
-    return dump({"formatVersion": 1, "fulfilled": fulfilled, "states": counts}) + "\n"
+def waited_json(
+    states: Mapping[RunState, int], *, fulfilled: bool, timed_out: bool, interrupted: bool, unknown_outcomes: int
+) -> str:
+    """`{"formatVersion":1,"fulfilled":…,"timedOut":…,"interrupted":…,"unknownOutcomes":…,"states":{…}}` with every
+    state, also with zero."""
+    fields = {
+        "formatVersion": 1,
+        "fulfilled": fulfilled,
+        "timedOut": timed_out,
+        "interrupted": interrupted,
+        "unknownOutcomes": unknown_outcomes,
+        "states": {state.value: states.get(state, 0) for state in RunState},
+    }
+    return dump(fields) + "\n"
 
 
 def _word(row: StatusRow) -> tuple[str, Tone]:

@@ -69,3 +69,38 @@ def test_without_a_state_there_is_nothing_to_steer(bench: VirtualBench) -> None:
     bench.lose_state()
     with pytest.raises(StateError):
         rollouts.pause(bench.workspace, "g")
+
+
+def test_what_changes_nothing_is_refused(bench: VirtualBench) -> None:
+    with pytest.raises(UsageError, match="is running: there is nothing to resume"):
+        rollouts.resume(bench.workspace, "g")
+    rollouts.approve(bench.workspace, "g")
+    with pytest.raises(UsageError, match="step 1 of the rollout of g is already approved"):
+        rollouts.approve(bench.workspace, "g")
+    rollouts.pause(bench.workspace, "g")
+    with pytest.raises(UsageError, match="already paused"):
+        rollouts.pause(bench.workspace, "g")
+    rollouts.abort(bench.workspace, "g")
+    with pytest.raises(UsageError, match="already aborted"):
+        rollouts.abort(bench.workspace, "g")
+
+
+def test_a_step_that_waits_for_something_else_is_not_approved(bench: VirtualBench) -> None:
+    steps = [{"count": 1, "pauseUntil": "finished"}, {"count": 2, "pauseUntil": "approved"}]
+    bench.write(group("h", [run(f"r{n}") for n in range(3)], rollout={"steps": steps}))
+    bench.apply()
+    with pytest.raises(UsageError, match="no approval: step 1 waits until its runs have finished"):
+        rollouts.approve(bench.workspace, "h")
+    bench.pass_time(100)
+    bench.apply()
+    assert rollouts.approve(bench.workspace, "h").approved == 2
+    bench.apply()
+    assert len(bench.remote.counts) == 2 + 3
+
+
+def test_all_runs_that_are_released_wait_for_nobody(bench: VirtualBench) -> None:
+    rollouts.approve(bench.workspace, "g")
+    bench.pass_time(100)
+    bench.apply()
+    with pytest.raises(UsageError, match="all of its runs are released"):
+        rollouts.approve(bench.workspace, "g")

@@ -43,13 +43,15 @@ def test_it_ends_when_the_time_is_over(bench: VirtualBench) -> None:
     bench.apply()
     result = waited(bench, timeout_s=20.0)
     assert (result.fulfilled, result.states) == (False, {RunState.STARTED: 3})
+    assert (result.timed_out, result.interrupted) == (True, False)
 
 
 def test_a_stop_ends_it(bench: VirtualBench) -> None:
     bench.apply()
     stop = StopFlag()
     stop.request()
-    assert not waited(bench, stop=stop).fulfilled
+    result = waited(bench, stop=stop)
+    assert (result.fulfilled, result.timed_out, result.interrupted) == (False, False, True)
 
 
 def test_those_that_were_running_as_it_began_are_waited_for(bench: VirtualBench) -> None:

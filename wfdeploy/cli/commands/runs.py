@@ -138,7 +138,9 @@ def wait(
     In ADDRESS-GLOB, * and ? stand for any text and any character; brackets are literal.
     """
     from wfdeploy.cli import signals, surroundings
+    from wfdeploy.model.address import shell_word
     from wfdeploy.model.blocking import Condition
+    from wfdeploy.model.observed import RunState
     from wfdeploy.operations import waiting as operation
     from wfdeploy.render import status as view
 
@@ -153,12 +155,31 @@ def wait(
             timeout_s=timeout_s,
             stop=stopper.flag,
         )
+        is_local = workspace.target.local
+    next_step = cut_short = None
+    if ended.timed_out or ended.interrupted:
+        cut_short = "Interrupted" if ended.interrupted else f"Timed out after {timeout_s:g} s"
+        again = " ".join(map(shell_word, ("wfdeploy", *app.arguments)))
+        longer = "" if ended.interrupted else ", or longer with --timeout"
+        next_step = f"{operation.left_running(local=is_local)} To wait again{longer}: {again}"
+    elif ended.states.get(RunState.FAILED):
+        logs = surroundings.command_line("logs", target, tuple(globs))
+        labelled = "".join(f" --label {shell_word(label)}" for label in labels)
+        next_step = f"`{logs}{labelled} --failed` shows what went wrong."
     output.show(
-        view.waited_json(ended.states, fulfilled=ended.fulfilled),
+        view.waited_json(
+            ended.states,
+            fulfilled=ended.fulfilled,
+            timed_out=ended.timed_out,
+            interrupted=ended.interrupted,
+            unknown_outcomes=ended.unknown_outcomes,
+        ),
         view.waited_text(
             ended.states,
             fulfilled=ended.fulfilled,
-            timed_out_s=timeout_s if ended.timed_out else None,
+            cut_short=cut_short,
+            unknown_outcomes=ended.unknown_outcomes,
+            next_step=next_step,
             style=output.style,
         ),
     )
