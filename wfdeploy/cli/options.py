@@ -327,7 +327,7 @@ _APPLY_LIMITS = (
         "--concurrency",
         metavar="N",
         type=click.IntRange(1, MOST_CONCURRENT),
-        help="At most N requests at once, fewer while the server is slow or in trouble (default: 64).",
+        help="At most N requests at once, fewer while the server is slow or in trouble.  [default: 64]",
     ),
     _limit("--max-rate", metavar="N", type=Amount(min=0, min_open=True), help="At most N runs a second."),
     _limit(

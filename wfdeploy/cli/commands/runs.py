@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--interval",
     "interval_s",
+    cls=Option,
     metavar="SECONDS",
     type=options.Amount(min=0.1),
     default=5.0,
