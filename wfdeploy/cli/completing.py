@@ -91,7 +91,8 @@ def fields(_ctx: click.Context, incomplete: str) -> list[Item]:
 
     before, dot, last = incomplete.rpartition(".")
     with suppress(*_UNREADABLE):
-        parents = [find_field(before)[0]] if before else [find_field(name)[0] for name in ("spec", "project.spec")]
+        roots = {"": ("spec", "project.spec"), "manifest": ("manifest", "spec"), "project": ("project", "project.spec")}
+        parents = [find_field(name)[0] for name in roots.get(before, (before,))]
         names = [child.path.rpartition(".")[2] for parent in parents for child in children(parent)]
         return [Item(f"{before}{dot}{name}") for name in dict.fromkeys(names) if name.startswith(last)]
     return []

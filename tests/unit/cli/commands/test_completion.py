@@ -70,6 +70,28 @@ def test_a_question_that_no_shell_asks(shell: str, environ: dict[str, str], monk
     assert ran.stderr == ""
 
 
+def test_fields_are_completed_level_by_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert complete("wfdeploy explain env", monkeypatch) == ["environments"]
+    assert complete("wfdeploy explain project.env", monkeypatch) == ["project.environments"]
+    assert complete("wfdeploy explain runs.retr", monkeypatch) == ["runs.retries", "runs.retryDelay"]
+    assert complete("wfdeploy explain runs.nothing.x", monkeypatch) == []
+
+
+def test_topics_of_help_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert complete("wfdeploy help o", monkeypatch) == ["options"]
+    assert complete("wfdeploy help state ex", monkeypatch) == ["export"]
+    assert complete("wfdeploy help plan ", monkeypatch) == []
+
+
+def test_names_that_a_project_file_may_not_have_are_not_offered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "apiVersion: wfdeploy/v1\nkind: Project\nmetadata: {name: p}\nspec: {environments: {'$(touch pwned)': {}}}\n"
+    (tmp_path / "wfdeploy.yaml").write_text(text, encoding="utf-8")
+    assert complete("wfdeploy plan -e ", monkeypatch) == ["local"]
+
+
 # --- addresses, labels ---
 
 KEYS = ["a b", "$(touch pwned)", "x:y=z@w", "it's", 'q"q', "a,b", "s*r", "`id`", "!x", "a;b|c&d"]
